@@ -1,0 +1,67 @@
+"""What a slot knows of its run, and where the plugin keeps things on pytest's objects."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.launcher import InProcessLauncher, Launcher, ServerLauncher, SubprocessLauncher
+from pytest_training.execution.slot import Slot
+from pytest_training.jobs.model import Plan, Value
+
+
+class SlotContext(Value, frozen=True, kw_only=True):
+    """What the owner of a run tells a slot; to an xdist worker it goes as JSON in `workerinput`."""
+
+    reports: str
+    run_id: str
+    start_method: str
+    """`fork`, `subprocess` or `in-process`."""
+    address: str | None
+    """The job server's socket; None without one."""
+    grace_s: float
+    idle: bool = False
+    """Whether the worker appends the idle item: the plugin's own scheduler is in use."""
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's folder."""
+        return RunFolder(Path(self.reports), self.run_id)
+
+    def launcher(self) -> Launcher:
+        """Return what executes attempts in this run."""
+        if self.start_method == "in-process":
+            return InProcessLauncher()
+        if self.address is not None:
+            return ServerLauncher(self.address)
+        return SubprocessLauncher()
+
+    def slot(self, name: str, plan: Plan) -> Slot:
+        """Return the slot of that name."""
+        return Slot(
+            name=name,
+            folder=self.folder,
+            launcher=self.launcher(),
+            seed=plan.seed,
+            threads=plan.threads,
+            grace_s=self.grace_s,
+            datasets={dataset.name: dataset for dataset in plan.datasets},
+        )
+
+    def to_text(self) -> str:
+        """Return the context as JSON, the only thing that execnet has to carry."""
+        return msgspec.json.encode(self).decode()
+
+
+SLOT = pytest.StashKey[Slot]()
+"""On config: the slot of this process, once the run has begun."""
+
+
+def shown_path(path: Path, config: pytest.Config) -> str:
+    """Return a path as the user would type it."""
+    relative = os.path.relpath(path, config.invocation_params.dir)
+    return str(path) if relative.startswith("..") else relative

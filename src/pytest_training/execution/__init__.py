@@ -1,0 +1,1 @@
+"""How one attempt at a job runs, in a process of its own."""

@@ -1,0 +1,106 @@
+"""How objects of a job become files: by suffix, atomically, never by pickle, never outside the job's folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pytest_training.execution.folder import write_atomically
+
+LONGEST_NAME = 200  # bytes of one path component; file systems end at 255 and the temporary name adds some
+
+
+def save_object(folder: Path, name: str, content: Any) -> Path:
+    """Save an object below the folder in the format that the name's suffix says; return the path."""
+    path = _inside(folder, name)
+    suffix = path.suffix.lower()
+    for accepts, encode in ENCODERS:
+        if accepts(content, suffix):
+            write_atomically(path, encode(content, suffix))
+            return path
+    raise TypeError(
+        f"run.save({name!r}, …): cannot save a {type(content).__name__} as {suffix or 'a file without suffix'!r}; "
+        "expected an array (.npy), table (.csv, .parquet), dict or list (.json), text, bytes, "
+        "figure (.svg, .png, .pdf) or scikit-learn estimator (.skops)"
+    )
+
+
+def _inside(folder: Path, name: str) -> Path:
+    parts = PurePosixPath(name).parts
+    bad = not parts or PurePosixPath(name).is_absolute() or ".." in parts or "\0" in name
+    if bad or any(len(os.fsencode(part)) > LONGEST_NAME for part in parts):
+        raise ValueError(
+            f"run.save({name[:80]!r}, …): expected a relative file name inside the job's folder, "
+            f"each part at most {LONGEST_NAME} bytes"
+        )
+    path = folder.joinpath(*parts)
+    if not path.parent.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"run.save({name[:80]!r}, …): a symbolic link leads out of the job's folder")
+    return path
+
+
+def _has(content: Any, *methods: str) -> bool:
+    return all(callable(getattr(content, method, None)) for method in methods)
+
+
+def _array(content: Any, _suffix: str) -> bytes:
+    import numpy as np  # noqa: PLC0415  (only jobs that use numpy load it)
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.asarray(content), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _table(content: Any, suffix: str) -> bytes:
+    if suffix == ".parquet":
+        return bytes(content.to_parquet())
+    return str(content.to_csv(index=content.index.name is not None)).encode()
+
+
+def _json(content: Any, _suffix: str) -> bytes:
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_json_scalar)
+    return text.encode() + b"\n"
+
+
+def _json_scalar(value: Any) -> Any:
+    if _has(value, "tolist"):  # numpy scalars and arrays
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"run.save: {type(value).__name__} has no JSON form")
+
+
+def _figure(content: Any, suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    # Without a date and with fixed ids two equal runs leave equal files.
+    metadata = {"Date": None} if suffix == ".svg" else None
+    content.savefig(buffer, format=suffix[1:], bbox_inches="tight", metadata=metadata)
+    return buffer.getvalue()
+
+
+def _estimator(content: Any, _suffix: str) -> bytes:
+    import skops.io  # noqa: PLC0415  (only jobs that save an estimator load it)
+
+    return bytes(skops.io.dumps(content))
+
+
+ENCODERS: tuple[tuple[Callable[[Any, str], bool], Callable[[Any, str], bytes]], ...] = (
+    (lambda _, suffix: suffix == ".skops", _estimator),
+    (lambda content, _: isinstance(content, bytes | bytearray), lambda content, _: bytes(content)),
+    (lambda content, _: isinstance(content, str), lambda content, _: content.encode()),
+    (
+        lambda content, suffix: suffix in {".svg", ".png", ".pdf"} and _has(content, "savefig"),
+        _figure,
+    ),
+    (
+        lambda content, suffix: suffix in {".csv", ".parquet"} and _has(content, "to_csv", "to_parquet"),
+        _table,
+    ),
+    (lambda content, suffix: suffix == ".npy" and hasattr(content, "__array__"), _array),
+    (lambda content, suffix: suffix == ".npy" and isinstance(content, list | tuple), _array),
+    (lambda content, suffix: suffix == ".json" and isinstance(content, dict | list), _json),
+)

@@ -1,0 +1,86 @@
+"""What surrounds a job in its process: thread variables, seeds, device, import path."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from pytest_training.jobs.model import Job
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+    "RAYON_NUM_THREADS",
+    "LOKY_MAX_CPU_COUNT",
+)
+SEED_LIMIT = 2**32  # numpy's and Python's hash seed take 32 bits
+
+
+def machine_cores() -> int:
+    """Return how many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+def set_threads(environment: MutableMapping[str, str], threads: int) -> None:
+    """Tell every numeric library that starts later how many threads it may use."""
+    for name in THREAD_VARIABLES:
+        environment[name] = str(threads)
+
+
+def set_loaded_threads(threads: int) -> None:
+    """Tell the libraries that are already loaded, which read the variables no more."""
+    if "threadpoolctl" in sys.modules or "numpy" in sys.modules:
+        import threadpoolctl  # noqa: PLC0415  (a job without numeric libraries does not need it)
+
+        threadpoolctl.threadpool_limits(threads)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)
+
+
+def set_seeds(seed: int) -> None:
+    """Seed random, and numpy and torch where the job imported them."""
+    random.seed(seed)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(seed % SEED_LIMIT)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(seed)
+
+
+def visible_gpus() -> list[str]:
+    """Return the ids of the GPUs that this process may use, an outer CUDA_VISIBLE_DEVICES respected."""
+    outer = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if outer is not None:
+        return [name for name in (part.strip() for part in outer.split(",")) if name not in {"", "-1"}]
+    listed = Path("/proc/driver/nvidia/gpus")
+    return [str(index) for index, _ in enumerate(listed.iterdir())] if listed.is_dir() else []
+
+
+def extend_import_path(job: Job) -> None:
+    """Make local modules importable as if the user had run `python training/train_x.py` in the root."""
+    folders = [str(Path(job.path).parent)] if job.path else []
+    for folder in (*folders, job.home, job.root):
+        if folder not in sys.path:
+            sys.path.insert(len(folders) if folder == job.root else 0, folder)
+
+
+def job_environment(job: Job, *, folder: str, seed: int, threads: int) -> dict[str, str]:
+    """Return what a job's environment holds beyond the session's own."""
+    environment: dict[str, str] = {}
+    set_threads(environment, threads)
+    return environment | {
+        "PYTHONHASHSEED": str(seed % SEED_LIMIT),
+        "TRAINING_JOB": job.id,
+        "TRAINING_FOLDER": folder,
+        "TRAINING_SEED": str(seed),
+        "TRAINING_THREADS": str(threads),
+    }

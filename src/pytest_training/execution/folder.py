@@ -1,0 +1,150 @@
+"""Every path that a run touches, in one place, and how files are written so that none is ever half there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pytest_training.errors import TrainingError
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def new_run_id() -> str:
+    """Return an id that sorts by time and is not shared by two runs that start at once."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def utc_now() -> str:
+    """Return the present time as ISO 8601 in UTC, with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def seconds_between(start: str, end: str) -> float:
+    """Return the seconds between two times as `utc_now` writes them; 0 where the clock was set back."""
+    return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+
+
+@dataclass(frozen=True)
+class AttemptFolder:
+    """The files of one attempt."""
+
+    path: Path
+
+    @property
+    def log(self) -> Path:
+        """What the job printed, stdout and stderr."""
+        return self.path / "log.txt"
+
+    @property
+    def events(self) -> Path:
+        """What the job reported with `run.log` and `run.progress`, one JSON object a line."""
+        return self.path / "events.jsonl"
+
+    @property
+    def result(self) -> Path:
+        """What the job returned, as JSON."""
+        return self.path / "result.json"
+
+    @property
+    def started(self) -> Path:
+        """When and where the attempt began: what is known of it while it runs, or if its slot dies."""
+        return self.path / "started.json"
+
+    @property
+    def request(self) -> Path:
+        """What a plain subprocess is asked to execute (where there is no job server)."""
+        return self.path / "request.json"
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder that the job sees as `run.folder`."""
+        return self.path / "artifacts"
+
+    def create(self) -> None:
+        """Make the folder; it must be new."""
+        self.path.mkdir(parents=True)
+        self.artifacts.mkdir()
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """What one job leaves in a run."""
+
+    path: Path
+
+    @property
+    def outcome(self) -> Path:
+        """The job's outcome as JSON."""
+        return self.path / "outcome.json"
+
+    def attempt(self, number: int) -> AttemptFolder:
+        """Return the folder of the attempt with that number, counted from 1."""
+        return AttemptFolder(self.path / f"attempt-{number}")
+
+    def next_attempt(self) -> int:
+        """Return the first number that no attempt has taken."""
+        number = 1
+        while self.attempt(number).path.exists():
+            number += 1
+        return number
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What one run leaves below `reports/runs/`."""
+
+    reports: Path
+    run_id: str
+
+    @property
+    def path(self) -> Path:
+        """The run's own folder."""
+        return self.reports / "runs" / self.run_id
+
+    @property
+    def plan(self) -> Path:
+        """The plan, written before anything trains."""
+        return self.path / "plan.json"
+
+    @property
+    def provenance(self) -> Path:
+        """Commit, versions and machine."""
+        return self.path / "provenance.json"
+
+    @property
+    def report(self) -> Path:
+        """This run's report.json; the copy in `reports/` is the latest run's."""
+        return self.path / "report.json"
+
+    @property
+    def junit(self) -> Path:
+        """This run's junit.xml; the copy in `reports/` is the latest run's."""
+        return self.path / "junit.xml"
+
+    @property
+    def server_log(self) -> Path:
+        """What the job server printed: normally nothing."""
+        return self.path / "server.log"
+
+    def job(self, job_id: str) -> JobFolder:
+        """Return the folder of a job; an id that would leave the run folder is refused."""
+        jobs = self.path / "jobs"
+        folder = Path(os.path.normpath(jobs / job_id))
+        if jobs not in folder.parents:
+            raise TrainingError(f"job id {job_id!r}: expected a name inside the run folder")
+        return JobFolder(folder)

@@ -1,0 +1,121 @@
+"""Decides what an attempt came to. The one place where a job passes or fails, and where the sentence is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_training.errors import ResultError
+from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.messages import AttemptRequest, Reply, Result
+from pytest_training.execution.metrics import finite_metrics
+from pytest_training.execution.outcome import Cause, GateResult, Status
+from pytest_training.execution.results import read_metrics_file, read_result
+from pytest_training.jobs.model import Gate, Job
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an attempt came to, before it is put beside the job's other attempts."""
+
+    status: Status = "passed"
+    cause: Cause | None = None
+    reason: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    gates: tuple[GateResult, ...] = ()
+    result: Result = field(default_factory=Result)
+    notes: tuple[str, ...] = ()
+
+
+def judge(request: AttemptRequest, reply: Reply, *, since: float) -> Verdict:
+    """Judge an attempt by how its process ended, then by what it left, then by its gates."""
+    if reply.refused:
+        return _failed("error", reply.refused)
+    folder = AttemptFolder(Path(request.folder))
+    try:
+        result = read_result(folder.result) or Result()
+        verdict = _judge_ending(request, reply, result) or _judge_result(request.job, folder, reply, result, since)
+    except ResultError as error:
+        verdict = _failed("result", f"{error}")
+    return verdict
+
+
+def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[GateResult, ...]:
+    """Put each gate beside the metric that was found; a missing metric fails its gate."""
+    return tuple(
+        GateResult(
+            gate=gate,
+            found=metrics.get(gate.metric),
+            passed=gate.metric in metrics and gate.holds(metrics[gate.metric]),
+        )
+        for gate in gates
+    )
+
+
+def _failed(cause: Cause, reason: str, **known: Result) -> Verdict:
+    return Verdict(status="failed", cause=cause, reason=reason, result=known.get("result", Result()))
+
+
+def _judge_ending(request: AttemptRequest, reply: Reply, result: Result) -> Verdict | None:  # noqa: PLR0911  (one way to end each)
+    """Judge an attempt that did not end by itself and well; None when it did."""
+    ending, job = reply.ending, request.job
+    peak = "unknown" if ending.peak_memory_mb is None else f"{ending.peak_memory_mb:,.0f} MiB"
+    if ending.ended_by == "timeout":
+        return _failed("timeout", f"ended after {ending.wall_s:.1f} s: its time limit is {job.timeout_s:g} s")
+    if ending.ended_by == "memory":
+        return _failed(
+            "memory",
+            f"ended after {ending.wall_s:.1f} s: it used {peak} of memory, its limit is {job.memory_mb:,.0f} MiB",
+        )
+    if ending.ended_by == "interrupted":
+        return Verdict(status="interrupted", cause="interrupted", reason=f"interrupted after {ending.wall_s:.1f} s")
+    if ending.ended_by == "server died":
+        return _failed("server died", "the job server died while the job ran; see server.log in the run folder")
+    if result.failure is not None:
+        return _judge_failure(result)
+    if ending.signal is not None:
+        return _failed("crash", f"was killed by {ending.signal} after {ending.wall_s:.1f} s", result=result)
+    if ending.exit_status:
+        by = " without an exception (os._exit or a C library)" if job.kind == "function" else ""
+        return _failed("exit", f"ended with exit status {ending.exit_status}{by}", result=result)
+    return None
+
+
+def _judge_failure(result: Result) -> Verdict:
+    failure = result.failure
+    if failure is None:
+        raise ValueError("a result without a failure is judged elsewhere")
+    if failure.cause == "stopped":
+        return _failed("crash", "was ended by SIGTERM from outside the run", result=result)
+    prefix = "raised " if failure.traceback else ""
+    return _failed(failure.cause, prefix + failure.message, result=result)
+
+
+def _judge_result(job: Job, folder: AttemptFolder, reply: Reply, result: Result, since: float) -> Verdict:
+    notes: tuple[str, ...] = ()
+    if job.kind == "function":
+        if not folder.result.exists():
+            return _failed("exit", f"ended with exit status {reply.ending.exit_status} before train returned")
+        metrics = finite_metrics(result.metrics)
+    else:
+        found = read_metrics_file(job, folder, since=since)
+        metrics = {} if found is None else finite_metrics(found)
+        notes = () if metrics else ("no metrics found",)
+    gates = judge_gates(job.gates, metrics)
+    status, cause, reason = _judge_gates(gates, metrics)
+    return Verdict(status, cause, reason, metrics, gates, result, notes)
+
+
+def _judge_gates(gates: tuple[GateResult, ...], metrics: dict[str, float]) -> tuple[Status, Cause | None, str]:
+    missing = [result.gate.metric for result in gates if result.found is None]
+    if missing:
+        returned = ", ".join(metrics) or "none"
+        return "failed", "result", f"no metric {missing[0]!r}, which a gate needs; metrics found: {returned}"
+    broken = [result for result in gates if not result.passed]
+    if not broken:
+        return "passed", None, ""
+    told = "; ".join(
+        f"{result.gate.metric} is {result.found:.4g}, required {result.gate.operator} {result.gate.threshold:g}"
+        for result in broken
+    )
+    return "failed", "gate", told

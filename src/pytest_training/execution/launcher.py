@@ -1,0 +1,273 @@
+"""How a slot has an attempt executed: by the job server, by a plain subprocess, or in its own process.
+
+All three take the same request and give the same reply; only the job server shares the imports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import msgspec
+import psutil
+
+from pytest_training.errors import TrainingError
+from pytest_training.execution.environment import job_environment, set_threads
+from pytest_training.execution.folder import AttemptFolder, write_atomically
+from pytest_training.execution.messages import AttemptRequest, Reply, StartMethod
+from pytest_training.execution.outcome import Ending
+
+LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
+SERVER_EXIT_S = 5.0
+
+
+def default_start_method() -> StartMethod:
+    """Return `fork` where it is safe: Linux. macOS libraries break after a fork, Windows has none."""
+    return "fork" if sys.platform == "linux" else "subprocess"
+
+
+class Launcher(Protocol):
+    """Executes one attempt and tells how its process ended."""
+
+    def launch(self, request: AttemptRequest) -> Reply:
+        """Block until the attempt has ended."""
+        ...
+
+
+@dataclass
+class ServerHandle:
+    """The running job server, as its owner holds it: closing the lifeline ends it and every job."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    def close(self) -> None:
+        """End the server and every job that still runs."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        try:
+            self.process.wait(SERVER_EXIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start_server(imports: Sequence[str], *, log: Path, seed: int) -> ServerHandle:
+    """Start the job server; it accepts requests at once and serves them when its imports are done."""
+    folder = _private_folder()
+    address = folder / "server"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as listening, log.open("ab") as output:
+        listening.bind(str(address))
+        listening.listen(512)
+        settings = {"socket": listening.fileno(), "imports": list(imports)}
+        environment = dict(os.environ)
+        set_threads(environment, 1)  # a library that starts its threads when imported would make fork unsafe
+        environment["PYTHONHASHSEED"] = str(seed % 2**32)
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "pytest_training.execution.server",
+                msgspec.json.encode(settings).decode(),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            pass_fds=[listening.fileno()],
+            start_new_session=True,
+        )
+    return ServerHandle(str(address), process, folder)
+
+
+def _private_folder() -> Path:
+    # mkdtemp makes it readable for its owner alone; a long TMPDIR would not fit into a socket's address.
+    for parent in (None, "/tmp"):  # noqa: S108
+        folder = Path(tempfile.mkdtemp(prefix="training-", dir=parent))
+        if len(os.fsencode(folder)) < LONGEST_SOCKET_PATH:
+            return folder
+        folder.rmdir()
+    raise TrainingError(f"no folder for the job server's socket: {tempfile.gettempdir()} is too long a path")
+
+
+@dataclass(frozen=True)
+class ServerLauncher:
+    """Asks the job server."""
+
+    address: str
+
+    def launch(self, request: AttemptRequest) -> Reply:
+        """Send the request and wait; Ctrl-C here asks the server to end the attempt gently."""
+        with socket.socket(socket.AF_UNIX) as link:
+            try:
+                link.connect(self.address)
+                link.sendall(msgspec.json.encode(request) + b"\n")
+            except OSError:
+                return Reply(ending=Ending(ended_by="server died"))
+            try:
+                return _read_reply(link)
+            except KeyboardInterrupt:
+                with contextlib.suppress(OSError):
+                    link.sendall(b"stop\n")
+                reply = _read_reply(link)
+                ending = msgspec.structs.replace(reply.ending, ended_by="interrupted")
+                return msgspec.structs.replace(reply, ending=ending)
+
+
+def _read_reply(link: socket.socket) -> Reply:
+    received = b""
+    with contextlib.suppress(OSError):
+        while not received.endswith(b"\n"):
+            chunk = link.recv(65536)
+            if not chunk:
+                break
+            received += chunk
+    if not received.endswith(b"\n"):
+        return Reply(ending=Ending(ended_by="server died"))
+    return msgspec.json.decode(received, type=Reply)
+
+
+@dataclass(frozen=True)
+class SubprocessLauncher:
+    """Starts a fresh interpreter for each attempt: slower, and all there is where fork is missing or unsafe."""
+
+    poll_s: float = 0.05
+
+    def launch(self, request: AttemptRequest) -> Reply:
+        """Start, watch the limits, end the tree."""
+        folder = AttemptFolder(Path(request.folder))
+        write_atomically(folder.request, msgspec.json.encode(request))
+        environment = dict(os.environ) | job_environment(
+            request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads
+        )
+        watched = _Watched(request)
+        with folder.log.open("ab") as log:
+            watched.process = psutil.Popen(
+                [sys.executable, "-m", "pytest_training.execution.child", str(folder.request)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
+        try:
+            watched.wait(self.poll_s)
+        except KeyboardInterrupt:
+            watched.end("interrupted")
+            watched.wait(self.poll_s)
+        return Reply(ending=watched.ending())
+
+
+@dataclass
+class _Watched:
+    """A plain subprocess with limits, watched through psutil."""
+
+    request: AttemptRequest
+    process: psutil.Popen = field(init=False)
+    started: float = field(default_factory=time.monotonic)
+    ended_by: Literal["timeout", "memory", "interrupted"] | None = None
+    kill_at: float = 0.0
+    peak_mb: float = 0.0
+    cpu_s: float = 0.0
+    status: int = 0
+
+    def wait(self, poll_s: float) -> None:
+        job = self.request.job
+        known: set[psutil.Process] = set()
+        while True:
+            known.update(self._measure())
+            try:
+                self.status = self.process.wait(poll_s)
+                break
+            except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
+                pass
+            now = time.monotonic()
+            if self.ended_by:
+                if now >= self.kill_at:
+                    _signal(known, "kill")
+            elif job.timeout_s is not None and now - self.started > job.timeout_s:
+                self.end("timeout")
+            elif job.memory_mb is not None and self.peak_mb > job.memory_mb:
+                self.end("memory")
+        _signal(known, "kill")
+
+    def end(self, ended_by: Literal["timeout", "memory", "interrupted"]) -> None:
+        self.ended_by = ended_by
+        self.kill_at = time.monotonic() + self.request.grace_s
+        with contextlib.suppress(psutil.Error):
+            _signal({self.process, *self.process.children(recursive=True)}, "terminate")
+
+    def _measure(self) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.Error):
+            members = [psutil.Process(self.process.pid), *self.process.children(recursive=True)]
+            memory = 0
+            for member in members:
+                with contextlib.suppress(psutil.Error):
+                    memory += member.memory_info().rss
+            self.peak_mb = max(self.peak_mb, memory / 2**20)
+            times = members[0].cpu_times()
+            self.cpu_s = sum(times[:4])
+            return members
+        return []
+
+    def ending(self) -> Ending:
+        failed_by_signal = self.status < 0
+        return Ending(
+            exit_status=None if failed_by_signal else self.status,
+            signal=signal.Signals(-self.status).name if failed_by_signal else None,
+            ended_by=self.ended_by,
+            wall_s=round(time.monotonic() - self.started, 4),
+            cpu_s=round(self.cpu_s, 4),
+            peak_memory_mb=round(self.peak_mb, 1) or None,
+        )
+
+
+def _signal(members: set[psutil.Process], method: str) -> None:
+    for member in members:
+        with contextlib.suppress(psutil.Error):
+            getattr(member, method)()
+
+
+@dataclass
+class InProcessLauncher:
+    """Runs function jobs in the pytest process: breakpoints work, nothing is isolated."""
+
+    raised: BaseException | None = None
+    """What the last job raised, for pytest's own traceback and debugger."""
+
+    def launch(self, request: AttemptRequest) -> Reply:
+        """Call `train` here; script and command jobs still get their subprocess."""
+        from pytest_training.execution.child import execute  # noqa: PLC0415  (a worker never needs it)
+
+        self.raised = None
+        if request.job.kind != "function":
+            return SubprocessLauncher().launch(request)
+        started, cpu = time.monotonic(), time.process_time()
+        result = execute(request, raised=self._keep)
+        AttemptFolder(Path(request.folder)).log.touch()
+        return Reply(
+            ending=Ending(
+                exit_status=0 if result.failure is None else 1,
+                wall_s=round(time.monotonic() - started, 4),
+                cpu_s=round(time.process_time() - cpu, 4),
+            )
+        )
+
+    def _keep(self, error: BaseException) -> None:
+        self.raised = error
+        if isinstance(error, KeyboardInterrupt):
+            raise error

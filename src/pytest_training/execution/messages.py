@@ -1,0 +1,51 @@
+"""What a slot, the job server and a job's process tell each other, as JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pytest_training.execution.outcome import DataUsed, Ending
+from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Value
+
+StartMethod = Literal["fork", "subprocess", "in-process"]
+
+
+class AttemptRequest(Value, frozen=True, kw_only=True):
+    """All that a process needs to execute a job once."""
+
+    job: Job
+    folder: str
+    """Absolute path of the attempt's folder, which exists."""
+    seed: int
+    threads: int
+    datasets: tuple[Dataset, ...] = ()
+    grace_s: float = 10.0
+    """Seconds between SIGTERM and SIGKILL when the attempt must end."""
+
+
+class Failure(Value, frozen=True, kw_only=True):
+    """Why a job gave no metrics, told by its own process."""
+
+    cause: Literal["error", "exit", "result", "data", "stopped"]
+    message: str
+    """One sentence."""
+    traceback: str | None = None
+    """The job's own frames."""
+
+
+class Result(Value, frozen=True, kw_only=True):
+    """The content of result.json."""
+
+    metrics: dict[str, float] = {}
+    failure: Failure | None = None
+    data: tuple[DataUsed, ...] = ()
+    peak_memory_mb: float | None = None
+    """VmHWM of the process itself, reset after the fork, in MiB."""
+    schema_version: int = SCHEMA_VERSION
+
+
+class Reply(Value, frozen=True, kw_only=True):
+    """The server's answer: how the attempt's process ended, or why none was started."""
+
+    ending: Ending = Ending()
+    refused: str | None = None

@@ -1,0 +1,52 @@
+"""What counts as metrics: a mapping of names to finite numbers. The same rule for a returned dict and a file."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import numbers
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_training.errors import ResultError
+
+SHOWN = 80  # characters of a wrong value in a message
+LONGEST_NAME = 200
+
+
+def finite_metrics(returned: Any) -> dict[str, float]:
+    """Return what a job returned as plain floats, or raise ResultError with a sentence that says what is wrong."""
+    if not isinstance(returned, Mapping):
+        raise ResultError(
+            f"train returned {shown(returned)} ({type(returned).__name__}); expected a dict of metric names and numbers"
+        )
+    return {_metric_name(name): _finite(name, value) for name, value in returned.items()}
+
+
+def _metric_name(name: Any) -> str:
+    if not isinstance(name, str) or not name or len(name) > LONGEST_NAME:
+        raise ResultError(f"train returned a metric named {shown(name)}; expected a short string")
+    return name
+
+
+def _finite(name: str, value: Any) -> float:
+    if hasattr(value, "item") and getattr(value, "size", 1) == 1:
+        with contextlib.suppress(Exception):
+            value = value.item()  # numpy and torch scalars
+    if callable(getattr(value, "numel", None)) and value.numel() == 1:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ResultError(f"metric {name!r} is {shown(value)} ({type(value).__name__}); expected a finite number")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ResultError(f"metric {name!r} is {number}; expected a finite number")
+    return number
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message may show it: short, whatever its own `__repr__` does."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  (a job's own __repr__ may do anything)
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"

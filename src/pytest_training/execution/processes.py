@@ -1,0 +1,128 @@
+"""Processes as Linux tells of them in /proc; elsewhere psutil tells what it can.
+
+Own code for what psutil cannot do or does slowly: a job server asks several times a second, for every job's tree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+KIBIBYTES = 1024
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def _process_control(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of every descendant whose own parent dies, daemons too."""
+    _process_control(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent, with that pid, dies, however it dies."""
+    _process_control(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked
+        os._exit(1)
+
+
+def outlive_parent() -> None:
+    """Take `die_with_parent` back."""
+    _process_control(PR_SET_PDEATHSIG, 0)
+
+
+def thread_count() -> int:
+    """Return how many threads this process has; Python's own count misses those of C libraries."""
+    try:
+        return len(list(Path("/proc/self/task").iterdir()))
+    except OSError:
+        import psutil  # noqa: PLC0415  (only where there is no /proc)
+
+        return psutil.Process().num_threads()
+
+
+def children(pid: int) -> list[int]:
+    """Return the pids of a process's children; empty when it is gone."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                found += map(int, (task / "children").read_bytes().split())
+    return found
+
+
+def tree(pid: int) -> list[int]:
+    """Return a process and all its descendants, parents first."""
+    found = [pid]
+    for member in found:  # grows while it is read
+        found += [child for child in children(member) if child not in found]
+    return found
+
+
+def signal_tree(pid: int, number: int) -> None:
+    """Send a signal to a process and all its descendants."""
+    for member in tree(pid):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(member, number)
+
+
+def kill_orphans(known: Iterable[int], *, patience_s: float = 2.0) -> int:
+    """Kill and reap every child of this process that is not known, with all below it; return how many.
+
+    A daemonised grandchild of a job becomes our child when the job ends (`adopt_orphans`), whatever session it leads.
+    """
+    known = set(known)
+    seen: set[int] = set()
+    give_up = time.monotonic() + patience_s
+    while orphans := [pid for pid in children(os.getpid()) if pid not in known]:
+        for orphan in orphans:
+            seen.add(orphan)
+            signal_tree(orphan, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(orphan, os.WNOHANG)
+        if time.monotonic() > give_up:
+            break  # a process that the kernel cannot end now (a dead network file system) must not end the run
+        time.sleep(0.001)
+    return len(seen)
+
+
+def _status_mb(pid: int | str, field: bytes) -> float | None:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path(f"/proc/{pid}/status").read_bytes().splitlines():
+            if line.startswith(field):
+                return int(line.split()[1]) / KIBIBYTES
+    return None
+
+
+def tree_memory_mb(pid: int) -> float:
+    """Return the resident memory of a process tree in MiB; a lone process's peak so far, which misses no spike."""
+    members = tree(pid)
+    if len(members) == 1:
+        return _status_mb(pid, b"VmHWM:") or 0.0
+    return sum(_status_mb(member, b"VmRSS:") or 0.0 for member in members)
+
+
+def resident_memory_mb(pid: int | str = "self") -> float:
+    """Return a process's resident memory in MiB."""
+    return _status_mb(pid, b"VmRSS:") or 0.0
+
+
+def reset_own_peak_memory() -> None:
+    """Make VmHWM count from now: after a fork it starts with what the parent had."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def own_peak_memory_mb() -> float | None:
+    """Return VmHWM of this process in MiB; None where the system does not tell."""
+    return _status_mb("self", b"VmHWM:")

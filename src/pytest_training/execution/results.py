@@ -1,0 +1,107 @@
+"""Reads what an attempt left: result.json, a script's metrics file, the end of the log. Trusts none of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_training.errors import ResultError
+from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.messages import Failure, Result
+from pytest_training.jobs.model import Job, MetricsFile
+
+LARGEST_RESULT = 16 * 2**20
+TAIL_BYTES = 64 * 1024
+TAIL_LINES = 20
+NOT_THE_JOBS = (f'File "{Path(__file__).resolve().parents[1]}', 'File "<frozen runpy>"')
+"""Frames that faulthandler shows of a crash, below those of the job."""
+
+
+def read_result(path: Path) -> Result | None:
+    """Return what a job's process wrote, or None when there is no result; raise ResultError when it is none of ours."""
+    content = _read(path)
+    if content is None:
+        return None
+    try:
+        return msgspec.json.decode(content, type=Result)
+    except msgspec.MsgspecError as error:
+        raise ResultError(f"result.json was changed by the job and is no result any more: {error}") from None
+
+
+def read_metrics_file(job: Job, folder: AttemptFolder, *, since: float) -> Any:
+    """Return the metrics that a script or command wrote, None when there are none; `since` is its start (epoch)."""
+    wanted = job.metrics or MetricsFile()
+    path = _newest(wanted.file, folder.artifacts) or _newest(wanted.file, Path(job.root), since=since)
+    if path is None:
+        if job.metrics is not None:
+            raise ResultError(f"wrote no file {wanted.file!r}, where the catalogue says its metrics are")
+        return None
+    content = _read(path)
+    try:
+        found = json.loads(content or b"")
+    except (ValueError, RecursionError) as error:
+        raise ResultError(f"{path.name}: expected JSON with metrics; {error}") from None
+    return _at(found, wanted.path, path.name)
+
+
+def _newest(pattern: str, folder: Path, *, since: float = 0.0) -> Path | None:
+    if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+        raise ResultError(f"metrics file {pattern!r}: expected a path inside the job's folder or the root")
+    try:
+        found = [path for path in folder.glob(pattern) if path.is_file() and not path.is_symlink()]
+    except (OSError, ValueError):
+        return None
+    # A file from before the start is somebody else's: an earlier run's metrics must never pass as this one's.
+    fresh = [path for path in found if path.stat().st_mtime >= since]
+    return max(fresh, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _at(found: Any, dotted: str, name: str) -> Any:
+    for key in filter(None, dotted.split(".")):
+        if not isinstance(found, Mapping) or key not in found:
+            raise ResultError(f"{name}: expected metrics at {dotted!r}, found nothing at {key!r}")
+        found = found[key]
+    if not isinstance(found, Mapping):
+        raise ResultError(f"{name}: expected a mapping of metric names to numbers, found {type(found).__name__}")
+    return found
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        # Never through a link: a job could point it at any file of the user's.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        content = file.read(LARGEST_RESULT + 1)
+    if len(content) > LARGEST_RESULT:
+        raise ResultError(f"{path.name} is larger than {LARGEST_RESULT // 2**20} MiB; expected metrics only")
+    return content
+
+
+def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:
+    """Return the last lines of a log, however large it is, without the traceback that stands at its end."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ()
+    traceback = (without.traceback or "").splitlines() if without else []
+    if traceback and lines[-len(traceback) :] == traceback:  # it is shown beside the log
+        del lines[-len(traceback) :]
+    lines = [line for line in lines if not line.lstrip().startswith(NOT_THE_JOBS)]
+    return tuple(lines[-TAIL_LINES:])
+
+
+def artifacts(folder: Path) -> tuple[str, ...]:
+    """Return the files below a job's folder, relative to it; links are not followed."""
+    found: list[str] = []
+    for path, _, names in os.walk(folder):
+        found += [os.path.relpath(Path(path, name), folder) for name in names]
+    return tuple(sorted(found))

@@ -1,0 +1,118 @@
+"""`Run`: the only object that a training job sees. It knows nothing of pytest, servers or reports."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_training.errors import DataError
+from pytest_training.execution.artifacts import save_object
+from pytest_training.execution.datasets import obtain
+from pytest_training.execution.outcome import DataUsed
+from pytest_training.jobs.model import Dataset
+
+FLUSH_S = 0.2  # a live view redraws a few times a second; more flushes would only cost the job
+
+
+class Run:
+    """One attempt at one job, as the job sees it."""
+
+    def __init__(  # noqa: PLR0913  (made in one place, child.py; each is one thing that a job may ask)
+        self,
+        *,
+        folder: Path,
+        seed: int = 0,
+        threads: int = 1,
+        device: str = "cpu",
+        datasets: Mapping[str, Dataset] | None = None,
+        events: Path | None = None,
+    ) -> None:
+        self.folder = folder
+        """The job's own folder, empty at the start."""
+        self.seed = seed
+        """The run's seed (`--training-seed`)."""
+        self.threads = threads
+        """CPU threads that the job may use; BLAS, OpenMP and PyTorch are already told."""
+        self.device = device
+        """`cuda` where a GPU is visible to the job, else `cpu`."""
+        self._datasets = dict(datasets or {})
+        self._used: dict[str, DataUsed] = {}
+        self._paths: dict[str, Path] = {}
+        self._events = None if events is None else events.open("ab")
+        self._started = time.monotonic()
+        self._flushed = self._started
+
+    def log(self, **values: float | str) -> None:
+        """Record numbers as they arise, e.g. `run.log(fold=0, epoch=3, loss=0.41)`."""
+        self._write({"log": {name: _plain(name, value) for name, value in values.items()}})
+
+    def progress(self, done: float, total: float) -> None:
+        """Tell how much is done, e.g. `run.progress(fold, folds)`."""
+        self._write({"progress": [_plain("done", done), _plain("total", total)]})
+
+    def dataset(self, name: str) -> Dataset:
+        """Return what the catalogue declares of a dataset: licence, citation, positive class and so on."""
+        try:
+            return self._datasets[name]
+        except KeyError:
+            declared = ", ".join(sorted(self._datasets)) or "none"
+            raise DataError(
+                f"dataset {name!r} is not declared for this job (declared: {declared}); "
+                "add it under `data:` in training/jobs.yaml and, if its name is computed, to the job's `data:` list"
+            ) from None
+
+    def data(self, name: str) -> Path:
+        """Return the local path of a dataset, checked against its declared sha256."""
+        if name not in self._paths:
+            declared = self.dataset(name)
+            path, sha256 = obtain(declared)
+            self._used[name] = DataUsed(name=name, real=declared.real, sha256=sha256, path=str(path))
+            self._paths[name] = path
+        return self._paths[name]
+
+    def save(self, name: str, content: Any) -> Path:
+        """Save an artifact below the job's folder and return its path; the suffix says the format.
+
+        Arrays as .npy, tables as .csv or .parquet, dicts and lists as .json, text, bytes, matplotlib figures as .svg
+        or .png, scikit-learn estimators as .skops. Nothing is ever pickled.
+        """
+        return save_object(self.folder, name, content)
+
+    @property
+    def used(self) -> tuple[DataUsed, ...]:
+        """The datasets that the job opened so far."""
+        return tuple(self._used.values())
+
+    def close(self) -> None:
+        """Write out what was logged."""
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+
+    def _write(self, event: dict[str, Any]) -> None:
+        if self._events is None:
+            return
+        now = time.monotonic()
+        self._events.write(msgspec.json.encode({"t": round(now - self._started, 3), **event}) + b"\n")
+        if now - self._flushed > FLUSH_S:
+            self._events.flush()
+            self._flushed = now
+
+
+def _plain(name: str, value: Any) -> float | int | str | None:
+    """Turn a logged value into what JSON can say; a number that is not finite becomes null."""
+    if isinstance(value, str | int):  # bool is an int
+        return value
+    if hasattr(value, "item") and getattr(value, "size", 1) == 1:
+        value = value.item()  # numpy and torch scalars
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value) if math.isfinite(value) else None
+    raise TypeError(f"run.log({name}=…): expected a number or a string, found {type(value).__name__}")

@@ -1,0 +1,180 @@
+"""What one slot does with one job: attempts until one passes or none is left, then the outcome on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now, write_atomically
+from pytest_training.execution.judge import Verdict, judge
+from pytest_training.execution.launcher import Launcher
+from pytest_training.execution.messages import AttemptRequest, Reply
+from pytest_training.execution.outcome import Attempt, Cause, Outcome
+from pytest_training.execution.results import artifacts, log_tail
+from pytest_training.jobs.model import Dataset, Job
+
+RETRIED: frozenset[Cause] = frozenset({"error", "exit", "crash", "timeout", "memory"})
+"""Causes that another attempt may mend; a failed gate is an answer, not an accident."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Executes one job at a time; the same for an xdist worker and for a session without xdist."""
+
+    name: str
+    folder: RunFolder
+    launcher: Launcher
+    seed: int
+    threads: int
+    grace_s: float
+    datasets: Mapping[str, Dataset] = field(default_factory=dict)
+
+    def train(self, job: Job) -> Outcome:
+        """Train a job and leave its outcome in the run folder."""
+        started, begun = utc_now(), time.monotonic()
+        attempts: list[Attempt] = []
+        while True:
+            attempt, verdict, folder = self._attempt(job)
+            attempts.append(attempt)
+            if verdict.cause not in RETRIED or len(attempts) > job.retries:
+                break
+        outcome = self._outcome(job, verdict, attempts, folder)
+        outcome = msgspec.structs.replace(
+            outcome, started=started, ended=utc_now(), wall_s=round(time.monotonic() - begun, 4)
+        )
+        save_outcome(self.folder, outcome)
+        return outcome
+
+    def unmet_need(self, job: Job) -> str | None:
+        """Return the first job that this one needs and that has not passed in this run."""
+        for needed in job.needs:
+            outcome = read_outcome(self.folder, needed)
+            if outcome is None or outcome.status != "passed":
+                return needed
+        return None
+
+    def leave_out(self, job: Job, needed: str) -> Outcome:
+        """Record that a job did not run because one that it needs did not pass."""
+        outcome = msgspec.structs.replace(
+            blank_outcome(job, seed=self.seed, slot=self.name),
+            status="not run",
+            cause="needs",
+            reason=f"needs {needed}, which did not pass",
+        )
+        save_outcome(self.folder, outcome)
+        return outcome
+
+    def _attempt(self, job: Job) -> tuple[Attempt, Verdict, AttemptFolder]:
+        files = self.folder.job(job.id)
+        number = files.next_attempt()
+        folder = files.attempt(number)
+        folder.create()
+        started, since = utc_now(), time.time()
+        begun = Attempt(
+            number=number,
+            status="interrupted",
+            started=started,
+            folder=folder.path.relative_to(self.folder.path).as_posix(),
+        )
+        write_atomically(folder.started, msgspec.json.encode(begun))
+        request = AttemptRequest(
+            job=job,
+            folder=str(folder.path),
+            seed=self.seed,
+            threads=job.cpus or self.threads,
+            datasets=tuple(self.datasets[name] for name in job.data),
+            grace_s=self.grace_s,
+        )
+        reply = Reply(refused=job.problem) if job.problem else self.launcher.launch(request)
+        verdict = judge(request, reply, since=since)
+        attempt = msgspec.structs.replace(
+            begun, status=verdict.status, cause=verdict.cause, reason=verdict.reason, ending=reply.ending
+        )
+        return attempt, verdict, folder
+
+    def _outcome(self, job: Job, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> Outcome:
+        relative = folder.artifacts.relative_to(self.folder.path).as_posix()
+        failure, last = verdict.result.failure, attempts[-1].ending
+        peaks = [a.ending.peak_memory_mb for a in attempts if a.ending.peak_memory_mb is not None]
+        notes = verdict.notes
+        if verdict.status == "passed" and len(attempts) > 1:
+            notes = (*notes, f"passed at attempt {len(attempts)}")
+        return msgspec.structs.replace(
+            blank_outcome(job, seed=self.seed, slot=self.name),
+            status=verdict.status,
+            cause=verdict.cause,
+            reason=verdict.reason,
+            metrics=verdict.metrics,
+            gates=verdict.gates,
+            data=verdict.result.data,
+            artifacts=tuple(f"{relative}/{name}" for name in artifacts(folder.artifacts)),
+            log=folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,
+            traceback=failure.traceback if failure else None,
+            log_tail=() if verdict.status == "passed" else log_tail(folder.log, without=failure),
+            notes=notes,
+            attempts=tuple(attempts),
+            threads=job.cpus or self.threads,
+            cpu_s=round(sum(attempt.ending.cpu_s for attempt in attempts), 4),
+            peak_memory_mb=max(peaks) if peaks else last.peak_memory_mb,
+        )
+
+
+def blank_outcome(job: Job, *, seed: int, slot: str = "") -> Outcome:
+    """Return an outcome that knows the job and nothing of how it went."""
+    return Outcome(
+        job_id=job.id,
+        kind=job.kind,
+        title=job.title,
+        status="not run",
+        parameters=job.parameters,
+        seed=seed,
+        slot=slot,
+        optional=job.optional,
+    )
+
+
+def unfinished_outcome(  # noqa: PLR0913  (all that is known of an outcome that nobody wrote)
+    folder: RunFolder, job: Job, *, seed: int, slot: str, cause: Cause, reason: str
+) -> Outcome:
+    """Return the outcome of a job whose slot could not write one, from what its attempts left on disk."""
+    files = folder.job(job.id)
+    attempts = tuple(
+        found for number in range(1, files.next_attempt()) if (found := _begun(files.attempt(number))) is not None
+    )
+    last = files.attempt(max(1, len(attempts)))
+    ended = utc_now()
+    return msgspec.structs.replace(
+        blank_outcome(job, seed=seed, slot=slot),
+        status="interrupted" if cause == "interrupted" else "failed",
+        cause=cause,
+        reason=reason,
+        attempts=attempts,
+        started=attempts[0].started if attempts else ended,
+        ended=ended,
+        wall_s=seconds_between(attempts[0].started, ended) if attempts else 0.0,
+        log=last.log.relative_to(folder.path).as_posix() if last.log.exists() else None,
+        log_tail=log_tail(last.log),
+    )
+
+
+def _begun(folder: AttemptFolder) -> Attempt | None:
+    try:
+        return msgspec.json.decode(folder.started.read_bytes(), type=Attempt)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def save_outcome(folder: RunFolder, outcome: Outcome) -> None:
+    """Write an outcome to its place in the run folder."""
+    write_atomically(folder.job(outcome.job_id).outcome, msgspec.json.encode(outcome))
+
+
+def read_outcome(folder: RunFolder, job_id: str) -> Outcome | None:
+    """Return a job's outcome, None when it has none (yet) that can be read."""
+    try:
+        return msgspec.json.decode(folder.job(job_id).outcome.read_bytes(), type=Outcome)
+    except (OSError, msgspec.MsgspecError):
+        return None

@@ -1,0 +1,1 @@
+"""What there is to train, read from files without importing them."""

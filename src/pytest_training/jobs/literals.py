@@ -1,0 +1,221 @@
+"""What a syntax tree tells without running it: constants, literal values, types of annotations."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple, cast
+
+from pytest_training.jobs.model import Type
+
+MISSING: Final = object()
+"""What cannot be known from the source alone."""
+
+LARGEST_INTEGER = 2**63
+
+_TYPES: dict[str, Type] = {
+    **dict.fromkeys(("list", "List", "tuple", "Tuple", "Sequence", "Iterable", "Collection"), "list"),
+    **dict.fromkeys(("dict", "Dict", "Mapping", "MutableMapping"), "dict"),
+    **dict.fromkeys(("str", "Path", "PathLike", "PurePath"), "str"),
+    "int": "int",
+    "float": "float",
+    "bool": "bool",
+}
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the node and all below it in source order; three times as fast as `ast.walk`."""
+    todo = [node]
+    while todo:
+        node = todo.pop()
+        yield node
+        below: list[ast.AST] = []
+        for value in node.__dict__.values():
+            if isinstance(value, ast.AST):
+                below.append(value)
+            elif isinstance(value, list):
+                below.extend(item for item in value if isinstance(item, ast.AST))
+        todo.extend(reversed(below))
+
+
+def module_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield what runs when a module is imported: opens if, try, with and loops, not functions and classes."""
+    for statement in body:
+        if is_guard(statement):
+            yield from module_statements(cast("ast.If", statement).orelse)
+            continue
+        yield statement
+        for field in ("body", "handlers", "orelse", "finalbody"):
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                break
+            for block in getattr(statement, field, ()):
+                inner = block.body if isinstance(block, ast.ExceptHandler) else [block]
+                yield from module_statements(inner)
+
+
+def all_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield every statement of a module, those inside functions and classes too, in no particular order."""
+    todo = [body]
+    while todo:
+        for statement in todo.pop():
+            yield statement
+            for value in statement.__dict__.values():
+                if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
+                    todo.append(value)
+                elif isinstance(value, list) and value and isinstance(value[0], ast.ExceptHandler | ast.match_case):
+                    todo.extend(block.body for block in value)
+
+
+def is_guard(statement: ast.stmt) -> bool:
+    """Tell whether the statement is `if TYPE_CHECKING:` or `if __name__ == "__main__":`."""
+    if not isinstance(statement, ast.If):
+        return False
+    return last_name(statement.test) == "TYPE_CHECKING" or is_main_guard(statement)
+
+
+def is_main_guard(statement: ast.stmt) -> bool:
+    """Tell whether the statement is `if __name__ == "__main__":`."""
+    return isinstance(statement, ast.If) and any(
+        isinstance(part, ast.Name) and part.id == "__name__" for part in walk(statement.test)
+    )
+
+
+def last_name(node: ast.AST | None) -> str:
+    """Return `c` for the expressions `c` and `a.b.c`, else nothing."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def storable(value: Any) -> Any:
+    """Return the value as it survives JSON (tuples become lists), or MISSING where it would not."""
+    if isinstance(value, list | tuple):
+        items = [storable(item) for item in value]
+        return MISSING if any(item is MISSING for item in items) else items
+    if isinstance(value, dict):
+        pairs = {key: storable(item) for key, item in value.items()}
+        sound = all(isinstance(key, str) and item is not MISSING for key, item in pairs.items())
+        return pairs if sound else MISSING
+    return value if _is_storable_scalar(value) else MISSING
+
+
+def _is_storable_scalar(value: Any) -> bool:
+    if value is None or isinstance(value, bool):
+        return True
+    if isinstance(value, int):
+        return abs(value) < LARGEST_INTEGER
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+class Constants:
+    """The names that a module assigns exactly once, and the literals that they stand for."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._values: dict[str, ast.expr | None] = {}
+        for statement in module_statements(tree.body):
+            for name, value in _assigned(statement):
+                self._values[name] = None if name in self._values else value
+
+    def node(self, name: str) -> ast.expr | None:
+        """Return the expression that the module assigns to the name, if it does so once."""
+        return self._values.get(name)
+
+    def literal(self, node: ast.expr | None) -> Any:
+        """Return the value of a literal, or of a name that stands for one, else MISSING."""
+        if isinstance(node, ast.Name):
+            node = self.node(node.id)
+        if node is None:
+            return MISSING
+        try:
+            return storable(ast.literal_eval(node))
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            return MISSING
+
+    def strings(self, node: ast.expr | None) -> list[str]:
+        """Return the texts of a literal list, or of one text."""
+        value = self.literal(node)
+        values = value if isinstance(value, list) else [value]
+        return [text for text in values if isinstance(text, str)]
+
+
+def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr | None]]:
+    if isinstance(statement, ast.Assign):
+        for target in statement.targets:
+            for part in walk(target):
+                if isinstance(part, ast.Name):
+                    yield part.id, statement.value if part is target else None
+    elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
+        yield statement.target.id, statement.value
+    elif isinstance(statement, ast.AugAssign | ast.For):
+        for name in (part.id for part in walk(statement.target) if isinstance(part, ast.Name)):
+            yield name, None
+            yield name, None
+
+
+class Annotation(NamedTuple):
+    """The types that an annotation allows beside None, and the values where it lists them."""
+
+    types: frozenset[Type] = frozenset()
+    choices: tuple[Any, ...] | None = None
+
+
+def read_annotation(node: ast.expr | None) -> Annotation:
+    """Read an annotation such as `int`, `"str | None"`, `Optional[float]` or `Literal["a", "b"]`."""
+    if node is None or (isinstance(node, ast.Constant) and node.value is None):
+        return Annotation()
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return _read_quoted(node.value)
+    if isinstance(node, ast.BinOp):
+        return _union([node.left, node.right])
+    if isinstance(node, ast.Subscript):
+        return _read_subscript(node)
+    return Annotation(frozenset({_TYPES.get(last_name(node), "any")}))
+
+
+def _read_quoted(text: str) -> Annotation:
+    try:
+        return read_annotation(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return Annotation(frozenset({"any"}))
+
+
+def _read_subscript(node: ast.Subscript) -> Annotation:
+    inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    name = last_name(node.value)
+    if name in {"Optional", "Union"}:
+        return _union(inner)
+    if name == "Annotated":
+        return read_annotation(inner[0])
+    if name == "Literal":
+        values = [item.value for item in inner if isinstance(item, ast.Constant) and item.value is not None]
+        return Annotation(frozenset(map(type_of, values)), tuple(values))
+    return read_annotation(node.value)
+
+
+def _union(parts: list[ast.expr]) -> Annotation:
+    read = [read_annotation(part) for part in parts]
+    choices = next((part.choices for part in read if part.choices), None)
+    types = frozenset().union(*(part.types for part in read))
+    return Annotation(types, choices if sum(bool(part.types) for part in read) == 1 else None)
+
+
+def type_of(value: Any) -> Type:
+    """Return the type of a value in the project's words; `any` for None."""
+    found = "any" if value is None else type(value).__name__
+    return _TYPES.get(found, "any")
+
+
+def parameter_type(annotation: Annotation, default: Any) -> Type:
+    """Return what a parameter's values must be: the default's type, widened by the annotation."""
+    types = annotation.types
+    if types == {"int", "float"}:
+        types = frozenset({"float"})
+    if default is None or default is MISSING:
+        return next(iter(types)) if len(types) == 1 else "any"
+    if len(types) > 1:
+        return "any"
+    found = type_of(default)
+    return "float" if found == "int" and types == {"float"} else found

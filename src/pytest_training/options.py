@@ -1,0 +1,197 @@
+"""Every option and setting of the plugin, declared and read in this one place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+LOOKED_AT = 5_000  # directory entries: where a folder called training/ holds data, looking for jobs must stay cheap
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line and pytest.ini ask for, checked as far as one can without knowing the jobs."""
+
+    project: Path
+    root: Path
+    """The folder with the jobs."""
+    catalogue: Path | None
+    reports: Path
+    seed: int
+    epochs: int | None
+    folds: int | None
+    settings: tuple[str, ...]
+    plan_file: Path | None
+    in_process: bool
+    start_method: str
+    timeout_s: float | None
+    memory_mb: float | None
+    grace_s: float
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare what may be declared in every project: names that nobody else uses."""
+    group = parser.getgroup("training", "training jobs")
+    group.addoption("--training-root", metavar="DIR", help="folder with the training jobs (default: training)")
+    group.addoption("--training-catalogue", metavar="FILE", help="catalogue of jobs (default: jobs.yaml in the root)")
+    group.addoption("--training-reports", metavar="DIR", help="folder for reports (default: reports)")
+    group.addoption("--training-seed", metavar="N", help="seed of random, numpy and torch in every job (default: 0)")
+    group.addoption("--training-plan", metavar="FILE", help="also write the plan as JSON")
+    group.addoption(
+        "--training-in-process",
+        action="store_true",
+        help="run jobs in the pytest process, for debugging (implied by --pdb)",
+    )
+    group.addoption("--training-timeout", metavar="TIME", help="time limit of jobs that state none, e.g. 90s, 15m, 2h")
+    group.addoption("--training-memory", metavar="SIZE", help="memory limit of jobs that state none, e.g. 4GB")
+    parser.addini("training_root", "folder with the training jobs", default="training")
+    parser.addini("training_catalogue", "catalogue of jobs", default="")
+    parser.addini("training_reports", "folder for reports", default="reports")
+    parser.addini("training_seed", "seed of random, numpy and torch in every job", default="0")
+    parser.addini("training_timeout", "time limit of jobs that state none", default="")
+    parser.addini("training_memory", "memory limit of jobs that state none", default="")
+    parser.addini("training_grace", "time between asking a job to end and killing it", default="10s")
+    parser.addini(
+        "training_start",
+        "how a job's process starts: auto, fork (job server) or subprocess (a fresh interpreter each)",
+        default="auto",
+    )
+
+
+def add_job_options(parser: pytest.Parser) -> None:
+    """Declare `--epochs`, `--folds` and `--set`, unless a conftest.py of the project has its own."""
+    group = parser.getgroup("training")
+    for name, text in (
+        ("--epochs", "epochs of every job that has them"),
+        ("--folds", "folds of every job that has them"),
+    ):
+        _add(group, name, metavar="N", help=text)
+    _add(
+        group,
+        "--set",
+        action="append",
+        dest="training_set",
+        metavar="JOB.PARAMETER=VALUE",
+        help="set a parameter, e.g. --set als.epochs=5 or --set '*.folds=3'",
+    )
+
+
+def _add(group: pytest.OptionGroup, name: str, **how: str) -> None:
+    try:
+        group.addoption(name, **how)
+    except ValueError:  # the project's own option of that name; `--set` still reaches every parameter
+        return
+
+
+def has_jobs(config: pytest.Config) -> bool:
+    """Whether this project has something to train, found without reading a file."""
+    root = training_root(config)
+    if config.getoption("--training-catalogue") or config.getini("training_catalogue"):
+        return True
+    return root.is_dir() and ((root / "jobs.yaml").is_file() or any(_looks_like_job(root)))
+
+
+def _looks_like_job(root: Path) -> Iterator[str]:
+    left = LOOKED_AT
+    for _, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith((".", "__"))]
+        yield from (name for name in files if name.startswith("train_") and name.endswith(".py"))
+        left -= len(files) + len(folders)
+        if left < 0:
+            return
+
+
+def training_root(config: pytest.Config) -> Path:
+    """Return the folder with the jobs: of the command line, else of the settings, relative to the root."""
+    given = config.getoption("--training-root")
+    if given:
+        return config.invocation_params.dir / str(given)
+    folder: Path = config.rootpath / str(config.getini("training_root"))
+    return folder
+
+
+def read_options(config: pytest.Config) -> Options:
+    """Read every option; a value that cannot be is a `pytest.UsageError`."""
+    here, root = config.invocation_params.dir, config.rootpath
+    catalogue = _path(config.getoption("--training-catalogue"), here) or _path(
+        config.getini("training_catalogue"), root
+    )
+    reports = _path(config.getoption("--training-reports"), here) or root / str(config.getini("training_reports"))
+    found_root = training_root(config)
+    if not found_root.is_dir() and config.getoption("--training-root"):
+        raise pytest.UsageError(f"--training-root: no folder {str(found_root)!r}")
+    in_process = bool(config.getoption("--training-in-process") or config.getoption("usepdb", default=False))
+    return Options(
+        project=root,
+        root=found_root,
+        catalogue=catalogue,
+        reports=reports,
+        seed=_seed(config),
+        epochs=_count(config, "epochs"),
+        folds=_count(config, "folds"),
+        settings=tuple(config.getoption("training_set", default=None) or ()),
+        plan_file=_path(config.getoption("--training-plan"), here),
+        in_process=in_process,
+        start_method=_start_method(config),
+        timeout_s=_unit(config, "timeout", "duration"),
+        memory_mb=_unit(config, "memory", "size"),
+        grace_s=_unit(config, "grace", "duration") or 0.0,
+    )
+
+
+def _path(given: object, base: Path) -> Path | None:
+    return base / str(given) if given else None
+
+
+def _text(config: pytest.Config, name: str) -> tuple[str, str]:
+    """Return a value and how the user would spell where it comes from."""
+    given = config.getoption(f"--training-{name}", default=None)
+    if given is not None:
+        return str(given), f"--training-{name}"
+    return str(config.getini(f"training_{name}")), f"training_{name} in {config.inipath or 'the settings'}"
+
+
+def _seed(config: pytest.Config) -> int:
+    value, where = _text(config, "seed")
+    if not value.strip().isdecimal():
+        raise pytest.UsageError(f"{where}: expected a whole number of at least 0, found {value!r}")
+    return int(value)
+
+
+def _count(config: pytest.Config, name: str) -> int | None:
+    value = config.getoption(name, default=None)
+    if value is None or not isinstance(value, str):  # the project's own option of that name
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        raise pytest.UsageError(f"--{name}: expected a whole number of at least 1, found {value!r}") from None
+
+
+def _start_method(config: pytest.Config) -> str:
+    from pytest_training.execution.launcher import default_start_method  # noqa: PLC0415
+
+    value = str(config.getini("training_start"))
+    if value == "auto":
+        return default_start_method()
+    if value not in {"fork", "subprocess"}:
+        where = f"training_start in {config.inipath or 'the settings'}"
+        raise pytest.UsageError(f"{where}: expected auto, fork or subprocess, found {value!r}")
+    return value
+
+
+def _unit(config: pytest.Config, name: str, unit: str) -> float | None:
+    from pytest_training.errors import DeclarationError  # noqa: PLC0415  (only where there is something to train)
+    from pytest_training.jobs.units import parse_duration, parse_size  # noqa: PLC0415
+
+    value, where = _text(config, name)
+    if not value:
+        return None
+    try:
+        return parse_duration(value, where) if unit == "duration" else parse_size(value, where)
+    except DeclarationError as error:
+        raise pytest.UsageError(str(error)) from None

@@ -1,0 +1,217 @@
+"""The hooks of the session that owns a run: pytest itself, or the xdist controller.
+
+It collects, decides how many workers there are, begins the run (`running.py`), and ends it with its reports.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_training import options
+from pytest_training.errors import DeclarationError
+from pytest_training.execution.environment import machine_cores
+from pytest_training.execution.folder import new_run_id
+from pytest_training.jobs.limits import with_default_limits
+from pytest_training.jobs.loading import load_jobs
+from pytest_training.jobs.model import Dataset, Job, Plan
+from pytest_training.jobs.parameters import apply_options, missing_parameters
+from pytest_training.jobs.plan import describe_plan, make_plan, save_plan
+from pytest_training.records.history import History
+from pytest_training.running import RunningRun
+from pytest_training.scheduling import idle
+from pytest_training.scheduling.distribution import Distribution, mentions
+from pytest_training.scheduling.marks import register_tags
+from pytest_training.scheduling.scheduler import PlannedScheduling
+
+FIXTURE = "training_job"
+
+
+class Owner:
+    """The life of one run, from options to reports."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.distribution = Distribution.hold_back(config)
+        self.jobs: list[Job] | None = None
+        self.datasets: list[Dataset] = []
+        self.mistake: DeclarationError | None = None
+        self.plan: Plan | None = None
+        self.history_problems: tuple[str, ...] = ()
+        self.run: RunningRun | None = None
+        self.collected = False
+
+    def jobs_to_collect(self) -> list[Job]:
+        """Return every job with its final parameters; a mistake is kept until collection has ended."""
+        if self.jobs is None:
+            try:
+                self.jobs = self._load()
+                register_tags(self.config, self.jobs)
+            except DeclarationError as error:
+                self.jobs, self.mistake = [], error
+        return self.jobs
+
+    def _load(self) -> list[Job]:
+        chosen = options.read_options(self.config)
+        jobs, self.datasets = load_jobs(chosen.root, chosen.project, chosen.catalogue)
+        if not jobs:
+            raise DeclarationError(f"no training jobs: expected files like train_als.py in {chosen.root}")
+        return with_default_limits(
+            apply_options(jobs, epochs=chosen.epochs, folds=chosen.folds, settings=chosen.settings),
+            timeout_s=chosen.timeout_s,
+            memory_mb=chosen.memory_mb,
+        )
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> Any:
+        """With workers asked for: collect here first, for nobody else knows how many are needed."""
+        result = yield
+        if self.distribution.asked_for:
+            self._start_distributed(session)
+        return result
+
+    def _start_distributed(self, session: pytest.Session) -> None:
+        if mentions(self.config, FIXTURE):
+            self.config.hook.pytest_collection(session=session)
+            self.collected = True
+            if session.testsfailed or (self.run is not None and self.distribution.is_off):
+                return
+        self.distribution.start(session)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> bool | None:
+        """Prevent a second collection."""
+        return True if self.collected and not self.distribution.is_on else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Plan what was selected, and begin the run unless this is a dry run."""
+        if self.mistake is not None:
+            raise pytest.UsageError(str(self.mistake))
+        selected = {item.nodeid: job for item in session.items if (job := _job_of(item)) is not None}
+        if not selected:
+            return
+        chosen = options.read_options(self.config)
+        pure = len(selected) == len(session.items)
+        workers = self.distribution.settle(items=len(session.items), pure=pure)
+        self.plan = self._make_plan(chosen, list({job.id: job for job in selected.values()}.values()), workers)
+        if chosen.plan_file is not None:
+            _save_plan(self.plan, chosen.plan_file)
+        if any(job.needs for job in selected.values()):
+            _sort_by_plan(session.items, self.plan)
+        if self.config.option.collectonly or session.testsfailed:
+            return
+        self.run = RunningRun.begin(self.config, chosen, self.plan, selected, idle=self.distribution.is_ours)
+
+    def _make_plan(self, chosen: options.Options, jobs: list[Job], workers: int) -> Plan:
+        history = History(chosen.reports / "history.sqlite")
+        try:
+            missing_parameters(jobs)
+            plan = make_plan(
+                jobs,
+                self.datasets,
+                run_id=new_run_id(),
+                seed=chosen.seed,
+                workers=workers,
+                threads=max(1, machine_cores() // workers),
+                measured=history.expected(jobs),
+            )
+        except DeclarationError as error:
+            raise pytest.UsageError(str(error)) from None
+        self.history_problems = tuple(history.problems)
+        return plan
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker of the run before it starts."""
+        if self.run is not None:
+            node.workerinput["training"] = self.run.context.to_text()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self) -> PlannedScheduling | None:
+        """Return the scheduler that follows the plan, unless another was asked for or ordinary tests are there too."""
+        if self.run is None or not self.distribution.is_ours:
+            return None
+        return PlannedScheduling(*self.run.order())
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Hide the idle item."""
+        idle.remove_from(ids)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        """Say what happened to a job whose worker died."""
+        if self.run is not None:
+            self.run.note_dead_worker(crashitem, report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take note of a finished job."""
+        if self.run is not None:
+            self.run.note_report(report)
+            self.run.show_line(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
+        """Show a finished job's metric and duration in place of a dot."""
+        return None if self.run is None else self.run.status_shown(report)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_json_modifyreport(self, json_report: dict[str, Any]) -> None:
+        """Complete pytest-json-report's report and write it."""
+        if self.run is not None:
+            self.run.write_json_report(json_report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> Any:
+        """End the run: outcomes, history and reports before the others read them, the files' names after."""
+        if self.run is not None:
+            self.run.end(exitstatus)
+        try:
+            return (yield)
+        finally:
+            if self.run is not None:
+                self.run.publish()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the plan of a dry run, or the summary of a run."""
+        lines: list[tuple[str, dict[str, bool]]] = []
+        if self.run is not None:
+            self.run.publish()
+            lines = self.run.summary()
+        elif self.plan is not None and self.config.option.collectonly and self.config.option.verbose >= 0:
+            lines = [(line, {}) for line in describe_plan(self.plan)]
+        if lines:
+            terminalreporter.section("training plan" if self.run is None else "training", "-")
+        for text, markup in lines:
+            terminalreporter.write_line(text, **markup)
+        for problem in self.history_problems if self.run is None else ():
+            terminalreporter.write_line(f"warning: {problem}", yellow=True)
+
+    def pytest_unconfigure(self) -> None:
+        """Leave no process."""
+        if self.run is not None:
+            self.run.close()
+
+
+def _job_of(item: pytest.Item) -> Job | None:
+    call = getattr(item, "callspec", None)
+    job = call.params.get(FIXTURE) if call is not None else None
+    return job if isinstance(job, Job) else None
+
+
+def _sort_by_plan(items: list[pytest.Item], plan: Plan) -> None:
+    """Put jobs behind those that they need; other tests keep their places before them."""
+    position = {planned.job.id: index for index, planned in enumerate(plan.jobs)}
+    items.sort(key=lambda item: -1 if (job := _job_of(item)) is None else position[job.id])
+
+
+def _save_plan(plan: Plan, path: Path) -> None:
+    try:
+        save_plan(plan, path)
+    except OSError as error:
+        raise pytest.UsageError(f"--training-plan: cannot write {path}: {error.strerror}") from None

@@ -1,0 +1,63 @@
+"""The pytest hooks that every session has; each calls the module that knows. A run has more: owner.py, worker.py.
+
+Imported by pytest at every start, in projects without trainings too: nothing heavy, no behaviour, before it is needed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_training import options
+
+if TYPE_CHECKING:
+    from pytest_training.training_job import TrainingJob
+
+FIXTURE = "training_job"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    options.add_options(parser)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> None:
+    """Declare the options with everyday names where there are jobs, after the project has declared its own."""
+    if options.has_jobs(early_config):
+        options.add_job_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register what this process is: a worker of a run, or the session that may own one."""
+    if hasattr(config, "workerinput"):
+        if "training" in config.workerinput:
+            from pytest_training.worker import Worker  # noqa: PLC0415  (see the module's docstring)
+
+            config.pluginmanager.register(Worker(config), "training-worker")
+    elif options.has_jobs(config):
+        from pytest_training.owner import Owner  # noqa: PLC0415
+
+        config.pluginmanager.register(Owner(config), "training-owner")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one item per job of every test that asks for `training_job`."""
+    if FIXTURE not in metafunc.fixturenames:
+        return
+    source: Any = metafunc.config.pluginmanager.getplugin("training-worker")
+    source = source or metafunc.config.pluginmanager.getplugin("training-owner")
+    jobs = source.jobs_to_collect() if source else []
+    parameters = [pytest.param(job, id=job.id, marks=[getattr(pytest.mark, tag) for tag in job.tags]) for job in jobs]
+    metafunc.parametrize(FIXTURE, parameters, indirect=True)
+
+
+@pytest.fixture
+def training_job(request: pytest.FixtureRequest) -> TrainingJob:
+    """Give the test its job: `training_job.train()` trains, `training_job.check()` fails unless all is well."""
+    from pytest_training.context import SLOT  # noqa: PLC0415
+    from pytest_training.training_job import TrainingJob  # noqa: PLC0415
+
+    return TrainingJob(request.param, request.config.stash[SLOT], request.node)

@@ -1,0 +1,124 @@
+"""The SQLite file of the history: its tables and version, how it is opened, and what a bad one becomes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pytest_training.errors import TrainingError
+
+APPLICATION_ID = 0x70747261  # "ptra": tells our file from another program's database
+SCHEMA = 1
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR)
+"""Primary error codes of a file that is no history; SQLITE_ERROR is a table or column that is not there."""
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+COMPANIONS = ("-journal", "")
+"""A database's journal is moved before it, so that no new database meets an old journal."""
+
+TABLES = (
+    """CREATE TABLE runs (
+        run_id TEXT PRIMARY KEY, started TEXT, ended TEXT, "commit" TEXT, branch TEXT, dirty INTEGER,
+        seed TEXT, workers INTEGER, exit_code INTEGER, machine TEXT, arguments TEXT, run TEXT,
+        provenance TEXT)""",
+    """CREATE TABLE outcomes (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL REFERENCES runs (run_id),
+        job_id TEXT NOT NULL, machine TEXT, status TEXT, cause TEXT, reason TEXT, parameters TEXT,
+        metrics TEXT, wall_s REAL, cpu_s REAL, peak_memory_mb REAL, threads INTEGER, slot TEXT,
+        started TEXT, outcome TEXT, UNIQUE (run_id, job_id))""",
+    "CREATE INDEX outcomes_of_job ON outcomes (job_id, machine, status, id)",
+)
+
+
+class UnusableHistoryError(TrainingError):
+    """The file is a database, but not one that this version may touch."""
+
+
+@contextmanager
+def opened(path: Path, *, create: bool, timeout_s: float) -> Iterator[sqlite3.Connection]:
+    """Open the file for the length of a with block; the caller begins and ends transactions."""
+    # Never mode=ro: a journal that a killed run left could not be rolled back.
+    address = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
+    connection = sqlite3.connect(address, uri=True, timeout=timeout_s, isolation_level=None)
+    with closing(connection):
+        yield connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the with block writes, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")  # takes the write lock now: of two runs one waits, none fails midway
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """Return the schema's version, 0 for an empty file; refuse a file that is not ours or is newer."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not tables and not version:
+        return 0
+    if application != APPLICATION_ID:
+        raise UnusableHistoryError(
+            "is a database of another program, expected a history of pytest-training (move it away)"
+        )
+    if version > SCHEMA:
+        raise UnusableHistoryError(
+            f"has schema {version} of a newer pytest-training, this one knows up to {SCHEMA}"
+            " (upgrade pytest-training, or move the file away)"
+        )
+    return int(version)
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Make an empty file a history."""
+    for table in TABLES:
+        connection.execute(table)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA}")
+
+
+def is_damaged(error: Exception) -> bool:
+    """Whether SQLite says that the file is no history, rather than that it cannot be used now."""
+    return _code(error) in DAMAGED
+
+
+def in_words(error: Exception, timeout_s: float) -> str:
+    """Say what is wrong with the file, as the rest of a sentence that begins with its path."""
+    if isinstance(error, UnusableHistoryError):
+        return str(error)
+    if _code(error) in BUSY:
+        return f"is locked by another program for more than {timeout_s:g} s"
+    return f"is no readable history ({error})" if is_damaged(error) else f"cannot be used ({error})"
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file and its journal; return its new path."""
+    target = _free_name(path)
+    for companion in COMPANIONS:
+        source = path.with_name(path.name + companion)
+        if source.exists():
+            source.rename(target.with_name(target.name + companion))
+    return target
+
+
+def _code(error: Exception) -> int | None:
+    extended = getattr(error, "sqlite_errorcode", None)
+    return None if extended is None else extended & 0xFF
+
+
+def _free_name(path: Path) -> Path:
+    """Return a name beside the path that no file has yet: what was set aside earlier is never overwritten."""
+    stem = f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    target, number = path.with_name(stem), 1
+    while target.exists():
+        number += 1
+        target = path.with_name(f"{stem}-{number}")
+    return target

@@ -1,0 +1,77 @@
+"""What is known of a run as a whole once it has ended, and how near it came to the best possible duration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from pytest_training.execution.outcome import Outcome
+from pytest_training.jobs.model import SCHEMA_VERSION, Value
+
+
+class RunRecord(Value, frozen=True, kw_only=True):
+    """One pytest session that trained."""
+
+    run_id: str
+    started: str
+    """UTC, ISO 8601."""
+    ended: str
+    seed: int
+    workers: int
+    """Slots: xdist workers, or 1 without xdist."""
+    exit_code: int
+    arguments: tuple[str, ...] = ()
+    """The command line, without what has to stay secret."""
+    folder: str = ""
+    """The run folder, relative to the reports folder: `runs/<run id>`."""
+    problems: tuple[str, ...] = ()
+    """What went wrong around the jobs, in sentences: with the history, for one."""
+    schema_version: int = SCHEMA_VERSION
+
+
+class Timing(Value, frozen=True, kw_only=True):
+    """How long the trainings of a run took, and how long they had to."""
+
+    work_s: float
+    """Sum of the jobs' durations: what one after another takes."""
+    makespan_s: float | None
+    """From the start of the first job to the end of the last; None when no job started."""
+    lower_bound_s: float
+    """max(work_s / workers, longest job): no order can be faster."""
+    efficiency: float | None
+    """lower_bound_s / makespan_s: 1.0 is a perfect order."""
+
+
+def timing(outcomes: Iterable[Outcome], workers: int) -> Timing:
+    """Measure a run by the outcomes of its jobs that started."""
+    ran = [outcome for outcome in outcomes if outcome.attempts or outcome.wall_s > 0]
+    walls = [outcome.wall_s for outcome in ran if math.isfinite(outcome.wall_s)]
+    work_s = math.fsum(walls)
+    lower_bound_s = max(work_s / max(workers, 1), max(walls, default=0.0))
+    makespan_s = _makespan(ran)
+    return Timing(
+        work_s=work_s,
+        makespan_s=makespan_s,
+        lower_bound_s=lower_bound_s,
+        efficiency=min(lower_bound_s / makespan_s, 1.0) if makespan_s else None,
+    )
+
+
+def _makespan(ran: Iterable[Outcome]) -> float | None:
+    moments = [(moment(outcome.started), moment(outcome.ended)) for outcome in ran]
+    starts = [start for start, _ in moments if start]
+    ends = [end for _, end in moments if end]
+    if not starts or not ends:
+        return None
+    # A clock that jumps back while jobs run must not give a negative duration.
+    return max((max(ends) - min(starts)).total_seconds(), 0.0)
+
+
+def moment(written: str) -> datetime | None:
+    """Read a time as outcomes carry it; None for an empty or unreadable one."""
+    try:
+        found = datetime.fromisoformat(written)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,50 @@
+"""JSON that every reader accepts: no NaN, no lone surrogates. What JSON cannot say becomes null."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import msgspec
+
+LARGEST_INTEGER_BITS = 1023  # above it a reader that uses doubles sees infinity, and Python refuses to print it
+DEEPEST = 100  # json and most readers recurse
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """Return the value as dicts, lists, strings, finite numbers, booleans and None."""
+    if value is None or isinstance(value, (bool, str, int, float)):
+        return _scalar(value)
+    if depth >= DEEPEST:
+        return None
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.structs.asdict(value)
+    if isinstance(value, Mapping):
+        return {text(str(key)): plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (Sequence, AbstractSet)) and not isinstance(value, (bytes, bytearray)):
+        return [plain(item, depth + 1) for item in value]
+    return text(str(value))
+
+
+def text(value: str) -> str:
+    """Return the string with `?` for each lone surrogate: what UTF-8 cannot hold."""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+
+
+def encode(value: Any, *, indent: int | None = None) -> bytes:
+    """Return the value as strict JSON in UTF-8."""
+    return json.dumps(plain(value), allow_nan=False, ensure_ascii=False, indent=indent).encode("utf-8")
+
+
+def _scalar(value: str | float | None) -> str | float | None:
+    """Return the value in one of JSON's own types: a subclass, such as numpy's, may print itself."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return text(str.__str__(value))
+    if isinstance(value, int):
+        return int(value) if value.bit_length() <= LARGEST_INTEGER_BITS else None
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,125 @@
+"""Makes what jobs print and name safe to show, and writes numbers as every report writes them."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+LINE_LIMIT = 500  # characters of one line of a job's log that a report shows
+
+ESCAPE_SEQUENCES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor movements
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS: titles
+    r"|\x1b[ -/]*[0-~]?"
+)
+UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f"  # control characters, C1 included
+    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"  # line separators; what turns the direction of text
+    r"\ud800-\udfff]"  # lone surrogates: no encoding can write them
+)
+NOT_XML = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def clean_line(line: str, limit: int = LINE_LIMIT) -> str:
+    """Return one line without escape sequences and control characters, at most `limit` characters long.
+
+    Of a line that was overwritten with carriage returns, such as a progress bar, the last state is shown.
+    """
+    scanned = line.rstrip("\r\n")[-20 * limit :] if "\r" in line else line[: 20 * limit]
+    states = [state for state in scanned.split("\r") if state.strip()]
+    cleaned = ESCAPE_SEQUENCES.sub("", states[-1] if states else "").expandtabs(4)
+    return shorten(UNSAFE.sub("", cleaned).rstrip(), limit)
+
+
+def clean_lines(written: str | Iterable[str], *, first: int = 30, last: int = 70) -> list[str]:
+    """Return the cleaned lines; of very many the first, the last, and how many are left out between them."""
+    lines = written.split("\n") if isinstance(written, str) else list(written)
+    missing = len(lines) - first - last
+    if missing > 1:
+        lines = [*lines[:first], f"… {missing} lines left out …", *lines[len(lines) - last :]]
+    return [clean_line(line) for line in lines]
+
+
+def one_line(text: str, limit: int = LINE_LIMIT) -> str:
+    """Return the text as one clean line: line breaks become spaces."""
+    words = (clean_line(line, limit) for line in text[: 20 * limit].splitlines())
+    return shorten(" ".join(word.strip() for word in words if word.strip()), limit)
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut the text to `limit` characters, the last being `…` when something was cut."""
+    return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"
+
+
+def xml_text(text: str, limit: int = LINE_LIMIT) -> str:
+    """Return the text as XML 1.0 may hold it: every other character becomes U+FFFD."""
+    return NOT_XML.sub("\ufffd", shorten(text, limit))
+
+
+def cells(text: str) -> int:
+    """Return how many columns of a terminal the text takes."""
+    return sum(_cells_of(character) for character in text) if not text.isascii() else len(text)
+
+
+def fit(text: str, columns: int) -> str:
+    """Cut the text, `…` at its end, so that it takes at most so many columns of a terminal."""
+    if cells(text) <= columns:
+        return text
+    kept, used = [], 0
+    for character in text:
+        used += _cells_of(character)
+        if used > columns - 1:
+            break
+        kept.append(character)
+    return "".join(kept) + "…" if columns > 0 else ""
+
+
+def pad(text: str, columns: int) -> str:
+    """Fill the text with spaces to so many columns of a terminal."""
+    return text + " " * max(columns - cells(text), 0)
+
+
+def number(value: float) -> str:
+    """Write a number with the digits that a reader compares: 0.871, 12.3, 1450, 3.2e-05."""
+    size = abs(value)
+    if not math.isfinite(value) or value == 0 or size >= 1e7 or size < 1e-3:
+        return f"{value:.3g}"
+    if float(value).is_integer() or size >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}"
+
+
+def distinct(first: float, second: float) -> tuple[str, str]:
+    """Write two numbers with as many digits as it takes to see that they differ."""
+    for digits in (4, 6, 9):
+        if f"{first:.{digits}g}" != f"{second:.{digits}g}":
+            return f"{first:.{digits}g}", f"{second:.{digits}g}"
+    return f"{first!r}", f"{second!r}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration as people say it: 0.03 s, 3.2 s, 2 min 05 s, 1 h 02 min."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return "?"
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 0.995 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lay out cells as lines with aligned columns, two spaces between them."""
+    lines = [header, *rows]
+    widths = [max(cells(line[column]) for line in lines) for column in range(len(header))]
+    return ["  ".join(pad(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def _cells_of(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Cf", "Me", "Mn"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -1,0 +1,1 @@
+"""In which order jobs run, and on which slot."""

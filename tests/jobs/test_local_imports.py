@@ -1,0 +1,102 @@
+"""What a job imports and which datasets it names, local modules followed."""
+
+from __future__ import annotations
+
+from .project import Project
+
+TRAIN = "def train(run):\n    pass\n"
+
+
+def test_installed_modules_are_named_and_the_standard_library_is_not(project: Project) -> None:
+    job = project.job(
+        "from __future__ import annotations\nimport os, json.decoder\nimport numpy as np\n"
+        "import scipy.stats\nfrom sklearn import svm\nfrom pandas import *\n" + TRAIN
+    )
+    assert job.imports == ("numpy", "scipy.stats", "sklearn", "sklearn.svm", "pandas")
+
+
+def test_only_what_runs_on_import_counts(project: Project) -> None:
+    job = project.job(
+        """
+        from typing import TYPE_CHECKING
+        import typing
+        if TYPE_CHECKING:
+            import a1
+        else:
+            import b1
+        if typing.TYPE_CHECKING:
+            import a2
+        try:
+            import b2
+        except ImportError:
+            import b3
+        finally:
+            with open("x"):
+                import b4
+        if __name__ == "__main__":
+            import a3
+        def train(run):
+            import a4
+        class C:
+            def f(self):
+                import a5
+        """
+    )
+    assert job.imports == ("b1", "b2", "b3", "b4")
+
+
+def test_local_modules_are_followed_wherever_the_job_finds_them(project: Project) -> None:
+    project.write("training/deep/beside.py", "import m1\n")
+    project.write("training/cohorts/als.py", "import m2\nfrom . import shared\nfrom .shared import x\n")
+    project.write("training/cohorts/shared.py", "import m3\nfrom ..top import y\n")
+    project.write("training/top.py", "import m4\n")
+    project.write("tools/__init__.py", "import m5\n")
+    project.write("tools/kit.py", "import m6\n")
+    project.write("src/package/__init__.py", "import m7\n")
+    project.write(
+        "training/deep/train_x.py",
+        f"import beside, tools.kit\nfrom cohorts import als\nimport package\n{TRAIN}",
+    )
+    assert set(project.jobs()["x"].imports) == {f"m{number}" for number in range(1, 8)}
+
+
+def test_modules_that_import_each_other_end(project: Project) -> None:
+    project.write("training/a.py", "import b, m1\n")
+    project.write("training/b.py", "import a, m2\n")
+    assert project.job(f"import a\n{TRAIN}").imports == ("m1", "m2")
+
+
+def test_a_folder_without_modules_hides_no_installed_package(project: Project) -> None:
+    project.write("wandb/run-1/files/output.log")
+    assert project.job(f"import wandb\n{TRAIN}").imports == ("wandb",)
+
+
+def test_a_relative_import_above_the_file_system_is_ignored(project: Project) -> None:
+    assert project.job(f"from {'.' * 60} import x\n{TRAIN}").imports == ()
+
+
+def test_a_local_module_that_cannot_be_read_is_left_to_python(project: Project) -> None:
+    project.write("training/broken.py", "def (\n")
+    job = project.job(f"import broken, numpy\n{TRAIN}")
+    assert (job.imports, job.problem) == (("numpy",), None)
+
+
+def test_datasets_are_found_in_the_job_and_in_what_it_imports(project: Project) -> None:
+    project.write("training/cohorts/als.py", "def load(run):\n    return run.data('als_cohort')\n")
+    project.write("training/later.py", "def f(self):\n    self.run.dataset('later')\n")
+    job = project.job(
+        """
+        from cohorts import als
+        NAME = "named"
+        def train(run):
+            "run.data('in a text')"
+            import later
+            run.data("own")  # run.data("in a comment")
+            run.data(NAME)
+            run.data(unknown)
+            run.data()
+            other.data("no")
+            run.database("no")
+        """
+    )
+    assert job.data == ("own", "named", "als_cohort", "later")

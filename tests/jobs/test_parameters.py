@@ -1,0 +1,214 @@
+"""`--epochs`, `--folds` and `--set`."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_training.errors import DeclarationError
+from pytest_training.jobs.model import Job
+from pytest_training.jobs.parameters import apply_options, missing_parameters
+
+from .project import Project, message
+
+SIGNATURE = (
+    "epochs=50, rate=0.1, name='x', fast=False, items=[1], more={}, free=None, path: str | None = None, "
+    "kind: Literal['a', 'b'] = 'a', level: Literal[1, 2] = 1"
+)
+SCRIPT = """
+    import argparse
+    p = argparse.ArgumentParser()
+    p.add_argument('--epochs', type=int, default=1)
+    p.add_argument('--beta', type=parse)
+    p.add_argument('--limit', type=int)
+    """
+
+
+@pytest.fixture
+def jobs(project: Project) -> list[Job]:
+    """Return the jobs als, d.1/net and script."""
+    project.function("als", SIGNATURE)
+    project.function("net", "folds=5, epochs=10")
+    project.write("training/d.1/train_net.py", "def train(run, *, folds=5, rate=1.0): ...\n")
+    project.write("training/train_script.py", SCRIPT)
+    return project.discovered()
+
+
+def values(jobs: list[Job], *settings: str, **options: int) -> dict[str, dict[str, Any]]:
+    return {job.id: job.parameters for job in apply_options(jobs, settings=settings, **options)}
+
+
+def mistake(jobs: list[Job], *settings: str, **options: int) -> str:
+    return message(lambda: apply_options(jobs, settings=settings, **options))
+
+
+def test_epochs_and_folds_go_to_the_jobs_that_have_them(jobs: list[Job]) -> None:
+    found = values(jobs, epochs=3, folds=4)
+    assert [found[name].get("epochs") for name in ("als", "net", "d.1/net", "script")] == [3, 3, None, 3]
+    assert [found[name].get("folds") for name in ("als", "net", "d.1/net", "script")] == [None, 4, 4, None]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"epochs": 0}, "--epochs: expected a whole number of at least 1, found 0"),
+        ({"epochs": -3}, "--epochs: expected a whole number of at least 1, found -3"),
+        ({"folds": 1}, "--folds: expected a whole number of at least 2, found 1"),
+    ],
+)
+def test_too_few_are_a_mistake(jobs: list[Job], options: dict[str, int], found: str) -> None:
+    assert mistake(jobs, **options) == found
+
+
+def test_an_option_that_no_job_has_is_a_mistake(project: Project) -> None:
+    project.function("a", "epoch=5, rate=1")
+    assert mistake(project.discovered(), epochs=3) == (
+        "--epochs: no job has a parameter 'epochs': expected one of epoch, rate"
+    )
+    assert mistake([], folds=3) == "--folds: no job has a parameter 'folds': expected one of (there is none)"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("epochs=5", 5),
+        ("rate=1", 1.0),
+        ("rate=1e-3", 0.001),
+        ("name=a=b.c", "a=b.c"),
+        ("name=", ""),
+        ("name=007", "007"),
+        ("fast=yes", True),
+        ("fast=OFF", False),
+        ("fast=1", True),
+        ("items=[1, two]", [1, "two"]),
+        ("more={a: {b: 1}}", {"a": {"b": 1}}),
+        ("free=1.5", 1.5),
+        ("free=true", True),
+        ("free=[1]", [1]),
+        ("free=text: more", "text: more"),
+        ("free=none", None),
+        ("path=null", None),
+        ("path=5", "5"),
+        ("kind=b", "b"),
+        ("level=2", 2),
+    ],
+)
+def test_a_value_is_typed_by_the_parameter(jobs: list[Job], setting: str, value: object) -> None:
+    found = values(jobs, f"als.{setting}")["als"][setting.partition("=")[0]]
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("epochs=1.5", "expected a whole number, found '1.5'"),
+        ("epochs=", "expected a whole number, found ''"),
+        ("epochs=none", "expected a whole number, found 'none'"),
+        ("epochs=99999999999999999999", "expected a whole number, found '99999999999999999999'"),
+        ("epochs=0", "expected a whole number of at least 1, found 0"),
+        ("rate=nan", "expected a finite number, found 'nan'"),
+        ("rate=1e999", "expected a finite number, found a value that JSON cannot hold"),
+        ("fast=maybe", "expected true or false, found 'maybe'"),
+        ("items=5", "expected a list, found 5"),
+        ("more=[1]", "expected a mapping, found [1]"),
+        ("free=.nan", "expected a value that JSON can hold, found a value that JSON cannot hold"),
+        ("kind=c", "expected one of a, b, found 'c'"),
+        ("epoch=5", "als has no parameter 'epoch': expected one of epochs, rate, name, "),
+    ],
+)
+def test_a_value_that_does_not_fit_is_a_mistake(jobs: list[Job], setting: str, found: str) -> None:
+    assert mistake(jobs, f"als.{setting}").startswith(f"--set als.{setting}: {found}")
+
+
+def test_a_broken_list_is_a_mistake_not_a_traceback(jobs: list[Job]) -> None:
+    assert "not valid YAML" in mistake(jobs, "als.items=[1, {")
+    deep = mistake(jobs, "als.items=" + "[" * 5000)
+    assert "not valid YAML: exceeded maximum nesting depth" in deep
+    assert len(deep) < 200
+
+
+def test_a_pattern_sets_the_jobs_that_have_the_parameter(jobs: list[Job]) -> None:
+    found = values(jobs, "*.folds=3", "*net.epochs=7", "d.1/net.rate=2")
+    assert (found["net"], found["d.1/net"]) == ({"folds": 3, "epochs": 7}, {"folds": 3, "rate": 2.0})
+    assert "folds" not in found["als"]
+
+
+def test_later_settings_win_over_earlier_ones_and_over_epochs(jobs: list[Job]) -> None:
+    assert values(jobs, "*.epochs=3", "als.epochs=4", epochs=2)["als"]["epochs"] == 4
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("asl.epochs=5", "no job 'asl': expected one of als, d.1/net, net, script"),
+        ("x*.epochs=5", "no job 'x*': expected one of "),
+        ("*.fold=5", "no job that matches '*' has a parameter 'fold': expected one of folds, "),
+        ("epochs=5", "expected JOB.PARAMETER=VALUE, like als.epochs=80; for all jobs: '*.epochs=5'"),
+        ("als.epochs", "expected JOB.PARAMETER=VALUE, like als.epochs=80"),
+        (".epochs=5", "expected JOB.PARAMETER=VALUE, like als.epochs=80"),
+        ("als.=5", "expected JOB.PARAMETER=VALUE, like als.epochs=80"),
+        ("", "expected JOB.PARAMETER=VALUE, like als.epochs=80"),
+        ("=", "expected JOB.PARAMETER=VALUE, like als.epochs=80"),
+    ],
+)
+def test_a_setting_for_nothing_is_a_mistake_that_lists_what_exists(
+    jobs: list[Job], setting: str, found: str
+) -> None:
+    assert mistake(jobs, setting).startswith(f"--set {setting}: {found}")
+
+
+def test_long_listings_are_cut(project: Project) -> None:
+    for number in range(30):
+        project.function(f"job{number}")
+    assert mistake(project.discovered(), "job299.unused=5").endswith(" and 18 more")
+
+
+def test_what_a_script_does_not_type_reaches_it_as_it_stands(jobs: list[Job]) -> None:
+    script = next(job for job in apply_options(jobs, settings=["script.beta=007"]) if job.id == "script")
+    assert (script.parameters["beta"], script.given) == ("007", ("beta",))
+
+
+def test_none_takes_an_option_off_a_scripts_command_line(jobs: list[Job]) -> None:
+    changed = apply_options(jobs, settings=["script.limit=5", "script.limit=none"])
+    script = next(job for job in changed if job.id == "script")
+    assert (script.parameters["limit"], script.given) == (None, ())
+
+
+def test_a_job_that_cannot_be_read_does_not_stop_the_others(project: Project) -> None:
+    project.write("training/train_broken.py", "def (")
+    project.function("a", "epochs=1")
+    jobs = project.discovered()
+    assert values(jobs, "broken.epochs=3", "*.epochs=4")["a"]["epochs"] == 4
+    missing_parameters(jobs)
+
+
+def test_required_parameters_must_come_from_somewhere(project: Project) -> None:
+    project.function("a", "data, epochs=1, target")
+    jobs = project.discovered()
+    assert message(lambda: missing_parameters(jobs)) == (
+        "training/train_a.py: a needs a value for data, target: give it with --set a.data=VALUE "
+        "--set a.target=VALUE, or under jobs.a.parameters in the catalogue"
+    )
+    missing_parameters(apply_options(jobs, settings=["a.data=x", "a.target=y"]))
+
+
+def test_the_output_folder_is_never_missing(project: Project) -> None:
+    job = project.job(
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--out', required=True)\n"
+    )
+    missing_parameters([job])
+
+
+@given(
+    st.text(max_size=30),
+    st.sampled_from(["", "als.", "*.", "als.items=", "als.free=", "als.more={", "*.epochs="]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_setting_applies_or_is_a_declaration_error(jobs: list[Job], text: str, start: str) -> None:
+    with contextlib.suppress(DeclarationError):
+        apply_options(jobs, settings=[start + text])

@@ -1,0 +1,186 @@
+"""Own what a job leaves behind: the refitted model, out-of-fold predictions, pictures, the model card."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pictures
+from evaluation import BASELINE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evaluation import Fit, OutOfFold
+
+    from pytest_training import Run
+
+
+HOW_JUDGED = (
+    "Out of fold: nobody is judged by a model that was fitted on them. Intervals: 95 %, by bootstrap. "
+    "The dummy knows only how common the answer is, on the same folds."
+)
+
+
+class Source(Protocol):
+    """What a model card says of the data; the declarations of the catalogue have it."""
+
+    name: str
+    real: bool
+    title: str | None
+    license: str | None
+    citation: str | None
+    sha256: str | None
+
+
+def save_all(  # noqa: PLR0913  (each is one thing that the job knows and this does not)
+    run: Run,
+    found: OutOfFold,
+    metrics: dict[str, float],
+    *,
+    fit: Fit | None,
+    about: str | None,
+    data: Sequence[str | Source],
+    notes: Sequence[str] = (),
+) -> Any:
+    """Save predictions, pictures and the model card; with `fit`, also a model refitted on everybody.
+
+    `about` is the job's docstring; `data` names its datasets; `notes` are added to the card's limits.
+    """
+    sources = [run.dataset(each) if isinstance(each, str) else each for each in data]
+    run.save("predictions.csv", predictions(found, sources))
+    save_pictures(run, found, metrics, simulated=not all(source.real for source in sources))
+    run.save("model_card.md", model_card(found, metrics, about or "", sources, notes))
+    if fit is None:
+        return None
+    model = fit(found.cohort, seed=run.seed, log=partial(run.log, fit="everybody"))
+    run.save("model.skops", model)
+    return model
+
+
+def predictions(found: OutOfFold, sources: Sequence[Source]) -> pd.DataFrame:
+    """Return one line per repeat and row: the fold it was held out in, what was measured and predicted."""
+    repeats, rows = found.fold.shape
+    cohort = found.cohort
+    table = pd.DataFrame(
+        {
+            "repeat": np.repeat(np.arange(repeats), rows),
+            "row": np.tile(cohort.features.index, repeats),
+            "fold": found.fold.ravel(),
+            "target": np.tile(cohort.target, repeats),
+        }
+    )
+    if cohort.person is not None:
+        table.insert(2, "person", np.tile(cohort.person, repeats))
+    if cohort.question == "classes":
+        for label, name in enumerate(cohort.classes):
+            table[f"predicted_{name}"] = found.predicted[..., label].ravel()
+    else:
+        table["predicted"], table["baseline"] = found.predicted.ravel(), found.baseline.ravel()
+    table["data"] = "real" if all(source.real for source in sources) else "simulated"
+    return table.round(6)
+
+
+def save_pictures(run: Run, found: OutOfFold, metrics: dict[str, float], *, simulated: bool) -> None:
+    """Draw and save what belongs to the kind of question; simulated data say so in every picture."""
+    mark = " (simulated data)" if simulated else ""
+    metric = BASELINE[found.cohort.question][0].replace("roc_auc", "ROC AUC").replace("r2", "R²")
+    with mpl.rc_context(pictures.STYLE):
+        if found.cohort.question == "number":
+            run.save("measured.svg", pictures.measured(found, f"Predicted and measured{mark}"))
+        else:
+            run.save("roc.svg", pictures.roc(found, f"ROC, out of fold{mark}", metrics))
+            run.save(
+                "precision_recall.svg",
+                pictures.precision_recall(found, f"Precision and recall, out of fold{mark}"),
+            )
+            run.save("calibration.svg", pictures.calibration(found, f"Calibration, out of fold{mark}"))
+        run.save(
+            "importance.svg", pictures.importance(found.reliance, f"What the model relies on{mark}", metric)
+        )
+
+
+def model_card(
+    found: OutOfFold, metrics: dict[str, float], about: str, sources: Sequence[Source], notes: Sequence[str]
+) -> str:
+    """Return the model card in Markdown."""
+    question, _, method = inspect.cleandoc(about).partition("\n")
+    simulated = not all(source.real for source in sources)
+    sections = [
+        f"# {question.rstrip('.')}",
+        "**Not for clinical use.** A research model; no decision about a person may rest on it.",
+        *(
+            ["**The data are simulated.** Every figure here describes the simulation, not people."]
+            * simulated
+        ),
+        "## Method",
+        f"```text\n{method.strip()}\n```",
+        "## Data",
+        "\n".join(_describe(source) for source in sources),
+        "## Who is in it",
+        _people(found),
+        "## How well it does",
+        HOW_JUDGED,
+        metrics_table(metrics),
+        "## What it relies on",
+        "How much the headline metric falls when a measurement is permuted among held-out people.",
+        "\n".join(f"- {row.block}: {row.loss:.3f}" for row in found.reliance.head(5).itertuples()),
+        "## Limits",
+        "\n".join(
+            f"- {limit}"
+            for limit in (*found.cohort.limits, *notes, "Nobody outside these data has tested it.")
+        ),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _describe(source: Source) -> str:
+    parts = [
+        f"**{source.title or source.name}** ({'real' if source.real else 'simulated'})",
+        source.citation,
+        f"License: {source.license or 'not stated'}",
+        f"sha256 `{source.sha256}`" if source.sha256 else None,
+    ]
+    return "- " + ". ".join(part.rstrip(".") for part in parts if part) + "."
+
+
+def _people(found: OutOfFold) -> str:
+    """Say who they are, how many, how many of each class, and who was left out."""
+    cohort = found.cohort
+    lines = [cohort.who] if cohort.who else []
+    people = len(cohort) if cohort.person is None else len(np.unique(cohort.person))
+    lines.append(f"{len(cohort)} rows of {people} people, {cohort.features.shape[1]} columns.")
+    if cohort.classes:
+        counts = np.bincount(cohort.target, minlength=len(cohort.classes))
+        shares = (
+            f"{name} {count} ({count / len(cohort):.0%})"
+            for name, count in zip(cohort.classes, counts, strict=True)
+        )
+        lines.append(f"{', '.join(shares)}.")
+        lines += [f"Positive class: {cohort.classes[1]}."] * (cohort.question == "binary")
+    else:
+        low, middle, high = np.quantile(cohort.target, [0.05, 0.5, 0.95])
+        lines.append(
+            f"Median {middle:.4g}, 5 % below {low:.4g}, 5 % above {high:.4g} {cohort.unit}".rstrip() + "."
+        )
+    lines += [f"Left out: {rows} rows, {reason}." for reason, rows in cohort.dropped.items()] or [
+        "No row was left out."
+    ]
+    return "\n".join(lines)
+
+
+def metrics_table(metrics: dict[str, float]) -> str:
+    """Return the metrics as a Markdown table, intervals and the dummy's beside them."""
+    lines = ["| metric | value | 95 % interval | dummy |", "|---|---|---|---|"]
+    for name, value in metrics.items():
+        if name.startswith("baseline_") or "_baseline_" in name or name.endswith(("_low", "_high")):
+            continue
+        low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+        spread = f"{low:.3f} to {high:.3f}" if low is not None and high is not None else ""
+        dummy = metrics.get(f"baseline_{name}")
+        lines.append(f"| {name} | {value:.3f} | {spread} | {'' if dummy is None else f'{dummy:.3f}'} |")
+    return "\n".join(lines)

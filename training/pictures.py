@@ -1,0 +1,164 @@
+"""Own the pictures of a job, all of one look: small, few inks, readable without colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pandas as pd
+    from evaluation import OutOfFold
+    from matplotlib.axes import Axes
+
+INK, SOFT, FAINT = "#1f4e79", "#8fb0cf", "#9a9a9a"
+SIZE_IN = (3.9, 3.6)
+STYLE = {
+    "svg.fonttype": "none",  # text stays text: small files that can be searched
+    "svg.hashsalt": "pytest-training",  # the same picture gives the same file
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.solid_capstyle": "round",
+}
+POINTS = 200  # of a curve: more cannot be told apart at this size
+BARS = 15  # of the columns a model relies on most
+BINS = 10  # of the calibration picture, each with a tenth of the people
+
+
+def _axes(title: str, x: str, y: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=SIZE_IN, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set(title=title, xlabel=x, ylabel=y)
+    return figure, axes
+
+
+def _square(axes: Axes) -> None:
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+
+
+def _thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Leave out points of a curve evenly, its ends kept."""
+    kept = np.unique(np.linspace(0, len(x) - 1, POINTS).astype(int))
+    return x[kept], y[kept]
+
+
+def _answers(found: OutOfFold) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Return (name, truth, one risk array per repeat) of every class that is asked for."""
+    target, predicted = found.cohort.target, found.predicted
+    if found.cohort.question == "binary":
+        return [(found.cohort.classes[1], target == 1, predicted)]
+    return [(name, target == k, predicted[..., k]) for k, name in enumerate(found.cohort.classes)]
+
+
+def roc(found: OutOfFold, title: str, metrics: Mapping[str, float]) -> Figure:
+    """Draw sensitivity over false positives, a line per repeat or class, and the stated cut-off."""
+    figure, axes = _axes(title, "1 - specificity", "Sensitivity")
+    axes.plot([0, 1], [0, 1], color=FAINT, lw=0.8, ls=":", label="chance")
+    _curves(axes, found, lambda truth, risk: roc_curve(truth, risk)[:2])
+    if "cutoff" in metrics:
+        label = f"cut-off {metrics['cutoff']:.2g}"
+        axes.plot(1 - metrics["specificity"], metrics["sensitivity"], "o", ms=5, color=INK, label=label)
+    _square(axes)
+    axes.legend(loc="lower right")
+    return figure
+
+
+def precision_recall(found: OutOfFold, title: str) -> Figure:
+    """Draw precision over sensitivity, one line per repeat or class."""
+    figure, axes = _axes(title, "Sensitivity (recall)", "Precision")
+    answers = _answers(found)
+    for _, truth, _ in answers:
+        axes.axhline(
+            truth.mean(),
+            color=FAINT,
+            lw=0.8,
+            ls=":",
+            label="share of positives" if len(answers) == 1 else None,
+        )
+    _curves(axes, found, lambda truth, risk: precision_recall_curve(truth, risk)[1::-1])
+    _square(axes)
+    axes.legend(loc="lower left" if len(answers) > 1 else "best")
+    return figure
+
+
+def _curves(axes: Axes, found: OutOfFold, curve: Callable[..., tuple[np.ndarray, np.ndarray]]) -> None:
+    answers = _answers(found)
+    for number, (name, truth, risks) in enumerate(answers):
+        for repeat, risk in enumerate(risks):
+            x, y = _thin(*curve(truth, risk))
+            colour = INK if len(answers) == 1 else f"C{number}"
+            axes.plot(
+                x, y, color=colour, lw=1.4, alpha=max(0.25, 1 / len(risks)), label=None if repeat else name
+            )
+
+
+def calibration(found: OutOfFold, title: str) -> Figure:
+    """Draw what happened over what was predicted, in tenths of the people, with 95 % intervals."""
+    figure, axes = _axes(title, "Predicted risk", "Share in which it happened")
+    axes.plot([0, 1], [0, 1], color=FAINT, lw=0.8, ls=":", label="perfect")
+    answers = _answers(found)
+    for number, (name, truth, risks) in enumerate(answers):
+        risk = risks.ravel()
+        happened = np.tile(truth, len(risks))
+        order = np.argsort(risk, kind="stable")
+        bins = [each for each in np.array_split(order, BINS) if len(each)]
+        x = np.array([risk[each].mean() for each in bins])
+        y = np.array([happened[each].mean() for each in bins])
+        people = np.array([max(len(each) / len(risks), 1) for each in bins])
+        low, high = _wilson(y, people)
+        colour = INK if len(answers) == 1 else f"C{number}"
+        axes.errorbar(
+            x, y, [y - low, high - y], fmt="o-", ms=3.5, lw=1, elinewidth=0.7, color=colour, label=name
+        )
+        shown = risk[order][:: max(1, len(risk) // POINTS)]
+        marks = np.column_stack([shown, shown, np.full(len(shown), np.nan)]).ravel()
+        axes.plot(
+            marks, np.tile([-0.02, 0.0, np.nan], len(shown)), color=SOFT, lw=0.6
+        )  # one path: a small file
+    _square(axes)
+    axes.legend(loc="upper left")
+    return figure
+
+
+def _wilson(share: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 95 % Wilson interval of a share."""
+    z = 1.96
+    centre = (share + z**2 / (2 * people)) / (1 + z**2 / people)
+    half = z * np.sqrt(share * (1 - share) / people + z**2 / (4 * people**2)) / (1 + z**2 / people)
+    return np.minimum(centre - half, share), np.maximum(centre + half, share)
+
+
+def importance(reliance: pd.DataFrame, title: str, metric: str) -> Figure:
+    """Draw what the model relies on: how much the metric falls when a block of columns is permuted."""
+    top = reliance.head(BARS).iloc[::-1]
+    figure, axes = _axes(title, f"Fall of {metric} when permuted", "")
+    figure.set_size_inches(4.6, 1.1 + 0.19 * max(len(top), 6))
+    axes.barh(top["block"].astype(str).str.slice(0, 32), top["loss"], color=INK, height=0.65)
+    axes.axvline(0, color=FAINT, lw=0.8)
+    axes.tick_params(axis="y", length=0)
+    return figure
+
+
+def measured(found: OutOfFold, title: str) -> Figure:
+    """Draw what was predicted over what was measured."""
+    unit = f" ({found.cohort.unit})" if found.cohort.unit else ""
+    figure, axes = _axes(title, f"Measured{unit}", f"Predicted{unit}")
+    truth, predicted = found.cohort.target, found.predicted[0]
+    ends = [min(truth.min(), predicted.min()), max(truth.max(), predicted.max())]
+    axes.plot(ends, ends, color=FAINT, lw=0.8, ls=":", label="perfect")
+    shown = np.random.default_rng(found.seed).permutation(len(truth))[:1000]
+    axes.plot(
+        truth[shown], predicted[shown], "o", ms=2.6, mew=0, alpha=0.45, color=INK, rasterized=len(shown) > 500
+    )
+    axes.axhline(found.baseline[0].mean(), color=SOFT, lw=1, label="dummy: the mean")
+    axes.set_aspect("equal")
+    axes.legend(loc="upper left")
+    return figure
