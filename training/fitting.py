@@ -21,21 +21,29 @@ if TYPE_CHECKING:
     from cohorts import Cohort
 
 INNER_FOLDS = 3
-PATIENCE = 8  # epochs without a better validation loss before a penalty is given up
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # L2, on standardised columns; strongest first
+LADDER = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 300, 500, 800)
+"""Numbers of epochs that are compared: between them the loss hardly moves, and a call costs more than a pass."""
+PATIENCE = 3  # rungs of the ladder without a better loss before a penalty is given up
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Validation losses by epoch, as far as they were followed."""
+    """Validation losses by number of epochs, as far as they were followed."""
 
+    epochs: list[int]
     losses: list[float]
     penalty: float = 0.0
 
     @property
-    def epochs(self) -> int:
+    def best(self) -> int:
         """How many epochs give the lowest loss."""
-        return int(np.argmin(self.losses)) + 1
+        return self.epochs[int(np.argmin(self.losses))]
+
+    def report(self, log: Callable[..., None]) -> None:
+        """Log every point."""
+        for epoch, loss in zip(self.epochs, self.losses, strict=True):
+            log(epoch=epoch, loss=loss, **({"penalty": self.penalty} if self.penalty else {}))
 
 
 def fit_linear(  # noqa: PLR0913  (what is fitted, on whom, and how long)
@@ -53,18 +61,15 @@ def fit_linear(  # noqa: PLR0913  (what is fitted, on whom, and how long)
     lowest loss, the number of epochs; then all rows are fitted that long.
     """
     inner = [
-        _prepared(preparation, cohort.take(rows), cohort.take(held_out))
-        for rows, held_out in _inner(cohort, seed)
+        _prepared(preparation, cohort.take(rows), cohort.take(held_out)) for rows, held_out in _inner(cohort, seed)
     ]
     curves = [_follow(inner, cohort, penalty, epochs, seed) for penalty in penalties]
     best = min(curves, key=lambda curve: min(curve.losses))
-    for epoch, loss in enumerate(best.losses):
-        log(epoch=epoch, loss=loss, penalty=best.penalty)
+    best.report(log)
 
-    pipeline = make_pipeline(clone(preparation), _sgd(cohort, best.penalty, seed))
+    pipeline = make_pipeline(clone(preparation), _sgd(cohort, best.penalty, best.best, seed))
     seen = pipeline[:-1].fit_transform(cohort.features, cohort.target)
-    for _ in range(best.epochs):
-        _one_pass(pipeline[-1], seen, cohort)
+    pipeline[-1].fit(seen, cohort.target)
     _settle(pipeline[-1], seen, cohort)
     return pipeline
 
@@ -86,33 +91,27 @@ def fit_boosting(
         model = kind(max_iter=epochs, **settings).fit(seen.features, seen.target)
         known = model.classes_ if cohort.classes else None
         losses.append([_loss(answer, unseen.target, known) for answer in _stages(model, unseen)])
-    curve = Curve([float(loss) for loss in np.mean(losses, axis=0)])
-    for epoch, loss in enumerate(curve.losses):
-        log(epoch=epoch, loss=loss)
-    return kind(max_iter=curve.epochs, **settings).fit(cohort.features, cohort.target)
+    curve = Curve([*range(1, epochs + 1)], [float(loss) for loss in np.mean(losses, axis=0)])
+    curve.report(log)
+    return kind(max_iter=curve.best, **settings).fit(cohort.features, cohort.target)
 
 
 def _inner(cohort: Cohort, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return split(cohort, INNER_FOLDS, seed)
 
 
-def _prepared(
-    preparation: Any, seen: Cohort, unseen: Cohort
-) -> tuple[np.ndarray, Cohort, np.ndarray, Cohort]:
+def _prepared(preparation: Any, seen: Cohort, unseen: Cohort) -> tuple[np.ndarray, Cohort, np.ndarray, Cohort]:
     """Fit the preparation on the seen rows alone and apply it to both."""
     fitted = clone(preparation).fit(seen.features, seen.target)
     return fitted.transform(seen.features), seen, fitted.transform(unseen.features), unseen
 
 
-def _sgd(cohort: Cohort, penalty: float, seed: int) -> SGDClassifier | SGDRegressor:
+def _sgd(cohort: Cohort, penalty: float, epochs: int, seed: int) -> SGDClassifier | SGDRegressor:
+    """Return a model that makes just so many passes: without a tolerance SGD neither stops early nor warns."""
+    settings = {"alpha": penalty, "max_iter": epochs, "tol": None, "random_state": seed}
     if cohort.question == "number":
-        return SGDRegressor(alpha=penalty, learning_rate="invscaling", eta0=0.005, random_state=seed)
-    return SGDClassifier(loss="log_loss", alpha=penalty, random_state=seed)
-
-
-def _one_pass(model: Any, seen: np.ndarray, cohort: Cohort) -> None:
-    classes = {"classes": np.arange(len(cohort.classes))} if cohort.classes else {}
-    model.partial_fit(seen, cohort.target, **classes)
+        return SGDRegressor(learning_rate="invscaling", eta0=0.005, **settings)
+    return SGDClassifier(loss="log_loss", **settings)
 
 
 def _settle(model: Any, seen: np.ndarray, cohort: Cohort) -> None:
@@ -125,16 +124,19 @@ def _settle(model: Any, seen: np.ndarray, cohort: Cohort) -> None:
 
 
 def _follow(inner: list[Any], cohort: Cohort, penalty: float, epochs: int, seed: int) -> Curve:
-    """Train on every inner fold side by side until their mean validation loss no longer falls."""
-    models = [_sgd(cohort, penalty, seed) for _ in inner]
-    losses: list[float] = []
-    while len(losses) < epochs and (not losses or len(losses) - int(np.argmin(losses)) <= PATIENCE):
-        each = []
-        for model, (seen, fold, unseen, held_out) in zip(models, inner, strict=True):
-            _one_pass(model, seen, fold)
-            each.append(_loss(_answer(model, unseen), held_out.target, np.arange(len(cohort.classes))))
+    """Climb the ladder of epochs until the mean validation loss of the inner folds no longer falls."""
+    rungs, losses = [rung for rung in LADDER if rung < epochs] + [epochs], []
+    for rung in rungs:
+        models = [_sgd(cohort, penalty, rung, seed).fit(rows, seen.target) for rows, seen, _, _ in inner]
+        labels = np.arange(len(cohort.classes))
+        each = [
+            _loss(_answer(m, rows), unseen.target, labels)
+            for m, (_, _, rows, unseen) in zip(models, inner, strict=True)
+        ]
         losses.append(float(np.mean(each)))
-    return Curve(losses, penalty)
+        if len(losses) - 1 - int(np.argmin(losses)) >= PATIENCE:
+            break
+    return Curve(rungs[: len(losses)], losses, penalty)
 
 
 def _stages(model: Any, unseen: Cohort) -> Iterator[np.ndarray]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 GATES = {"roc_auc": ">= 0.60"}
 CUTOFF = 0.50  # half of the patients had a stroke
-PENALTIES = (1.0, 0.3, 0.1, 0.03)  # weaker ones never win
+PENALTIES = (3.0, 1.0, 0.3, 0.1)  # weaker ones make it too sure of itself: calibration slope 0.64
 
 
 def train(

@@ -24,6 +24,8 @@ class SlotContext(Value, frozen=True, kw_only=True):
     address: str | None
     """The job server's socket; None without one."""
     grace_s: float
+    worker: bool = False
+    """Whether it goes to an xdist worker."""
     idle: bool = False
     """Whether the worker appends the idle item: the plugin's own scheduler is in use."""
 
@@ -37,7 +39,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
         if self.start_method == "in-process":
             return InProcessLauncher()
         if self.address is not None:
-            return ServerLauncher(self.address)
+            return ServerLauncher(self.address, owned=self.worker)
         return SubprocessLauncher()
 
     def slot(self, name: str, plan: Plan) -> Slot:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pytest_training import options
@@ -127,7 +128,7 @@ class Owner:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker of the run before it starts."""
         if self.run is not None:
-            node.workerinput["training"] = self.run.context.to_text()
+            node.workerinput["training"] = msgspec.structs.replace(self.run.context, worker=True).to_text()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self) -> PlannedScheduling | None:
@@ -169,6 +170,9 @@ class Owner:
     def pytest_sessionfinish(self, exitstatus: int) -> Any:
         """End the run: outcomes, history and reports before the others read them, the files' names after."""
         if self.run is not None:
+            if exitstatus == pytest.ExitCode.INTERRUPTED:
+                self.run.interrupt()
+                self.distribution.release_workers()
             self.run.end(exitstatus)
         try:
             return (yield)

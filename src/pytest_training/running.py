@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +28,8 @@ from pytest_training.records.strict_json import encode
 from pytest_training.reporting import console
 from pytest_training.reporting.files import JunitFile, enable_json_report
 from pytest_training.reporting.json_report import complete_report, write_report
+
+OUTCOME_PATIENCE_S = 2.0
 
 
 @dataclass
@@ -75,6 +80,7 @@ class RunningRun:
             if problem:
                 run.problems.append(problem)
         _show_lines_instead_of_dots(config)
+        _end_like_ctrl_c()
         return run
 
     @property
@@ -165,6 +171,25 @@ class RunningRun:
         )
         terminal.write_line(text, **markup)
 
+    def interrupt(self) -> None:
+        """Ask every running job to end and wait for that; a second Ctrl-C ends them at once."""
+        try:
+            if self.server is not None:
+                self.server.stop_all()
+                self._await_outcomes()
+        except KeyboardInterrupt:
+            self.close()
+            self._await_outcomes()
+
+    def _await_outcomes(self) -> None:
+        """Wait until the slots have written what the server has told them: they need a moment."""
+        give_up = time.monotonic() + OUTCOME_PATIENCE_S
+        running = [job.id for node, job in self.jobs.items() if node not in self.outcomes]
+        while time.monotonic() < give_up and any(
+            files.attempt(1).path.exists() and not files.outcome.exists() for files in map(self.folder.job, running)
+        ):
+            time.sleep(0.02)
+
     def end(self, exit_status: int) -> None:
         """Complete the outcomes, then record the run in the history."""
         for nodeid, job in self.jobs.items():
@@ -188,7 +213,7 @@ class RunningRun:
 
     def _outcome_without_report(self, job: Job) -> Outcome:
         outcome = read_outcome(self.folder, job.id)
-        if outcome is not None:
+        if outcome is not None and outcome.cause != "server died":
             return outcome
         if self.folder.job(job.id).attempt(1).path.exists():
             reason = "the run ended while this job ran"
@@ -255,6 +280,13 @@ def _make_reports_folder(reports: Path, folder: RunFolder) -> None:
         raise pytest.UsageError(
             f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
         ) from None
+
+
+def _end_like_ctrl_c() -> None:
+    """Have SIGTERM (a scheduler, CI) and SIGHUP (a closed terminal) end the run as Ctrl-C does, with its reports."""
+    with contextlib.suppress(ValueError):  # not in the main thread: then whoever runs pytest there handles signals
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)
 
 
 def _show_lines_instead_of_dots(config: pytest.Config) -> None:

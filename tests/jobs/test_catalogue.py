@@ -312,16 +312,12 @@ def test_a_command_job_is_a_list_with_typed_parameters(project: Project) -> None
     ],
 )
 def test_a_bad_command_is_a_mistake(project: Project, command: str, found: str) -> None:
-    assert project.mistake(f"jobs: {{c: {{command: {command}}}}}").startswith(
-        f"training/jobs.yaml:1: {found}"
-    )
+    assert project.mistake(f"jobs: {{c: {{command: {command}}}}}").startswith(f"training/jobs.yaml:1: {found}")
 
 
 @pytest.mark.parametrize("job_id", ["../up", "a//b", "/a", "a b", ".a", "a/../b", "-x", ""])
 def test_an_id_that_is_no_path_of_words_is_a_mistake(project: Project, job_id: str) -> None:
-    assert "expected an id of letters, digits and _ . + -" in project.mistake(
-        f"jobs: {{'{job_id}': {{command: [a]}}}}"
-    )
+    assert "expected an id of letters, digits and _ . + -" in project.mistake(f"jobs: {{'{job_id}': {{command: [a]}}}}")
 
 
 def test_a_script_is_read_relative_to_the_root_then_to_the_catalogue(project: Project) -> None:
@@ -426,9 +422,7 @@ data:
     st.text(alphabet="abe01.:-[]{}&*!|>'\"#, \n\t~<=é", max_size=6),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
-def test_a_damaged_catalogue_is_read_or_a_declaration_error(
-    two: Project, at: int, cut: int, text: str
-) -> None:
+def test_a_damaged_catalogue_is_read_or_a_declaration_error(two: Project, at: int, cut: int, text: str) -> None:
     damaged = _SOUND[:at] + text + _SOUND[at + cut :]
     Path(two.training, "jobs.yaml").write_text(damaged, encoding="utf-8", newline="")
     with contextlib.suppress(DeclarationError):

@@ -91,9 +91,7 @@ def test_a_package_is_looked_up_without_importing_it(
     project.write("site/heavy_package/sub/data.csv")
     monkeypatch.syspath_prepend(tmp_path / "site")
     found = planned(project, "package: heavy_package, file: sub/data.csv")
-    assert found == PlannedDataset(
-        name="d", real=True, present=True, source="package heavy_package: sub/data.csv"
-    )
+    assert found == PlannedDataset(name="d", real=True, present=True, source="package heavy_package: sub/data.csv")
     assert planned(project, "package: heavy_package.sub, file: data.csv").present
     assert not planned(project, "package: heavy_package, file: other.csv").present
     assert not planned(project, "package: no_such_package, file: x").present

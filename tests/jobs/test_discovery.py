@@ -84,10 +84,7 @@ def test_a_missing_training_root_has_no_jobs(tmp_path: Path) -> None:
 
 def test_a_training_root_that_is_a_file_is_an_error(project: Project, tmp_path: Path) -> None:
     file = project.write("file.py")
-    assert (
-        message(lambda: discover(file, tmp_path))
-        == f"{file}: expected a folder of training files: Not a directory"
-    )
+    assert message(lambda: discover(file, tmp_path)) == f"{file}: expected a folder of training files: Not a directory"
 
 
 def test_collecting_a_file_never_executes_it(project: Project) -> None:
@@ -120,9 +117,7 @@ def test_collecting_a_file_never_executes_it(project: Project) -> None:
         (b"def f():\n    pass\n", "training/train_x.py:1: defines no train(run, *, …), and does nothing"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_a_job_with_a_problem(
-    project: Project, content: bytes, problem: str
-) -> None:
+def test_a_file_that_cannot_be_read_is_a_job_with_a_problem(project: Project, content: bytes, problem: str) -> None:
     (project.training / "train_x.py").write_bytes(content)
     project.function("sound")
     broken = project.jobs()["x"]

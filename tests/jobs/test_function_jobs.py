@@ -142,9 +142,7 @@ def test_the_title_is_the_first_line_of_the_docstring(project: Project, text: st
 
 
 def test_gates_are_read_and_several_may_hold_for_one_metric(project: Project) -> None:
-    job = project.job(
-        'GATES: dict[str, str] = {"r2": ">= 0.6, <= 0.95", "mae": "< 2"}\ndef train(run):\n    pass\n'
-    )
+    job = project.job('GATES: dict[str, str] = {"r2": ">= 0.6, <= 0.95", "mae": "< 2"}\ndef train(run):\n    pass\n')
     assert job.gates == (
         Gate(metric="r2", operator=">=", threshold=0.6),
         Gate(metric="r2", operator="<=", threshold=0.95),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pytest_training.jobs.sources import LARGEST_FOLLOWED
+
 from .project import Project
 
 TRAIN = "def train(run):\n    pass\n"
@@ -100,3 +102,11 @@ def test_datasets_are_found_in_the_job_and_in_what_it_imports(project: Project) 
         """
     )
     assert job.data == ("own", "named", "als_cohort", "later")
+
+
+def test_a_huge_repository_is_followed_only_so_far(project: Project) -> None:
+    for number in range(LARGEST_FOLLOWED + 50):
+        project.write(f"training/package/m{number}.py", f"import package.m{number + 1}\nimport installed{number}\n")
+    imports = project.job(f"import package.m0\n{TRAIN}").imports
+    assert f"installed{LARGEST_FOLLOWED - 1}" in imports
+    assert f"installed{LARGEST_FOLLOWED}" not in imports

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from pytest_training.jobs.order import find_circle, simulate, start_order
 
 
-def order(
-    expected: dict[str, float | None], needs: dict[str, list[str]] | None = None, *, workers: int = 2
-) -> str:
+def order(expected: dict[str, float | None], needs: dict[str, list[str]] | None = None, *, workers: int = 2) -> str:
     return "".join(start_order(list(expected), expected, needs or {}, workers=workers))
 
 

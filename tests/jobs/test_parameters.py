@@ -156,9 +156,7 @@ def test_later_settings_win_over_earlier_ones_and_over_epochs(jobs: list[Job]) -
         ("=", "expected JOB.PARAMETER=VALUE, like als.epochs=80"),
     ],
 )
-def test_a_setting_for_nothing_is_a_mistake_that_lists_what_exists(
-    jobs: list[Job], setting: str, found: str
-) -> None:
+def test_a_setting_for_nothing_is_a_mistake_that_lists_what_exists(jobs: list[Job], setting: str, found: str) -> None:
     assert mistake(jobs, setting).startswith(f"--set {setting}: {found}")
 
 
@@ -198,9 +196,7 @@ def test_required_parameters_must_come_from_somewhere(project: Project) -> None:
 
 
 def test_the_output_folder_is_never_missing(project: Project) -> None:
-    job = project.job(
-        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--out', required=True)\n"
-    )
+    job = project.job("import argparse\np = argparse.ArgumentParser()\np.add_argument('--out', required=True)\n")
     missing_parameters([job])
 
 

@@ -161,9 +161,7 @@ def test_the_expected_duration_stands_at_the_end(loaded: Project) -> None:
 
 def test_no_line_is_wider_than_a_hundred_columns(project: Project) -> None:
     parameters = ", ".join(f"parameter_{number}={'x' * 60!r}" for number in range(20))
-    project.write(
-        "training/train_x.py", f'"""{"A long title " * 20}"""\ndef train(run, *, {parameters}): ...\n'
-    )
+    project.write("training/train_x.py", f'"""{"A long title " * 20}"""\ndef train(run, *, {parameters}): ...\n')
     lines = describe_plan(plan_of(project))
     assert max(map(len, lines)) <= 100
 

@@ -115,9 +115,7 @@ def test_names_that_are_not_literal_declare_nothing(project: Project) -> None:
 
 
 def test_the_first_declaration_of_a_name_counts(project: Project) -> None:
-    job = argparse_job(
-        project, "parser.add_argument('--a', type=int)", "parser.add_argument('--a', type=float)"
-    )
+    job = argparse_job(project, "parser.add_argument('--a', type=int)", "parser.add_argument('--a', type=float)")
     assert only(job).type == "int"
 
 
@@ -131,9 +129,7 @@ def test_the_first_declaration_of_a_name_counts(project: Project) -> None:
         (["'--outside'"], None),
     ],
 )
-def test_the_option_for_the_output_folder_is_found(
-    project: Project, calls: list[str], option: str | None
-) -> None:
+def test_the_option_for_the_output_folder_is_found(project: Project, calls: list[str], option: str | None) -> None:
     job = argparse_job(project, *(f"parser.add_argument({call})" for call in calls))
     assert job.output_option == option
     assert option is None or option in [item.option for item in job.declared]
@@ -171,9 +167,7 @@ def test_click_options_and_arguments(project: Project) -> None:
 
 
 def test_click_is_known_under_other_names(project: Project) -> None:
-    job = project.job(
-        "from click import option as opt\nimport rich_click as rc\nopt('--a')\nrc.option('--b')\n"
-    )
+    job = project.job("from click import option as opt\nimport rich_click as rc\nopt('--a')\nrc.option('--b')\n")
     assert [item.option for item in job.declared] == ["--a", "--b"]
     assert project.job("from own import option\noption('--a')  # click\n").declared == ()
 
@@ -217,9 +211,7 @@ def test_typer_parameters(project: Project) -> None:
 
 
 def test_typer_run_names_the_command(project: Project) -> None:
-    job = project.job(
-        "import typer\ndef main(epochs: int = 5): ...\ndef other(a: int = 1): ...\ntyper.run(main)\n"
-    )
+    job = project.job("import typer\ndef main(epochs: int = 5): ...\ndef other(a: int = 1): ...\ntyper.run(main)\n")
     assert [item.name for item in job.declared] == ["epochs"]
 
 

@@ -76,9 +76,7 @@ def test_sizes_are_in_mebibytes(value: str, size_mb: float) -> None:
     assert parse_size(value, "here") == pytest.approx(size_mb)
 
 
-@pytest.mark.parametrize(
-    "value", ["", "4", 4, "4G", "GB", "-1GB", "0GB", "1e3GB", True, None, "9" * 400 + "GB"]
-)
+@pytest.mark.parametrize("value", ["", "4", 4, "4G", "GB", "-1GB", "0GB", "1e3GB", True, None, "9" * 400 + "GB"])
 def test_what_is_no_size_is_an_error(value: object) -> None:
     assert message(lambda: parse_size(value, "here")).startswith(
         "here: expected a size like 512MB, 4GB or 1.5GiB, found "

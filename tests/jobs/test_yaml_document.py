@@ -105,19 +105,13 @@ def test_questions_say_what_they_expected(tmp_path: Path) -> None:
     assert message(entry["b"].items) == "f:2: b: expected a list, found a mapping"
     assert message(entry["c"].text) == "f:3: c: expected text, found nothing"
     assert message(entry["d"].flag) == "f:4: d: expected true or false, found 'text'"
-    assert (
-        message(lambda: entry["d"].whole(minimum=2))
-        == "f:4: d: expected a whole number of at least 2, found 'text'"
-    )
+    assert message(lambda: entry["d"].whole(minimum=2)) == "f:4: d: expected a whole number of at least 2, found 'text'"
 
 
 def test_a_file_that_is_not_utf8_names_line_and_byte(tmp_path: Path) -> None:
     file = tmp_path / "jobs.yaml"
     file.write_bytes(b"a: 1\nb: \xe9\n")
-    assert (
-        message(lambda: read_file(file, "jobs.yaml"))
-        == "jobs.yaml:2: expected text in UTF-8, found the byte 0xe9"
-    )
+    assert message(lambda: read_file(file, "jobs.yaml")) == "jobs.yaml:2: expected text in UTF-8, found the byte 0xe9"
 
 
 def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:

@@ -140,9 +140,7 @@ def load(path: Path) -> tuple[Cohort, np.ndarray | None]:
 
     Return the cohort and, for [C], which of its rows the authors held out as a test set.
     """
-    with path.open(encoding="utf-8-sig") as file:
-        header = file.readline()
-    table = pd.read_csv(path, sep=max(",;\t ", key=header.count), encoding="utf-8-sig", low_memory=False)
+    table = _read(path)
     if "dFRS" in table:
         return _published(table, path)
     table = table.rename(columns={"SubjectID": "subject_id", "feature_delta": "ALSFRS_Delta"})
@@ -150,11 +148,28 @@ def load(path: Path) -> tuple[Cohort, np.ndarray | None]:
     return _from_visits(table, path), None
 
 
+def _read(path: Path) -> pd.DataFrame:
+    """Read a text table whatever its separator."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            header = file.readline()
+        return pd.read_csv(path, sep=max(",;\t ", key=header.count), encoding="utf-8-sig", low_memory=False)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        message = f"{path}: expected a text table with a header, one row per visit or person: {error}"
+        raise ValueError(message) from error
+
+
 def _from_visits(table: pd.DataFrame, path: Path) -> Cohort:
     visits, dropped = clean_visits(table, path)
     target = later_slope(visits)
     features = first_three_months(visits)
     people = features.index.intersection(target.index)
+    if people.empty:
+        message = (
+            f"{path}: expected people with visits in months 0 to 3 (ALSFRS_Delta, in days) and at least two, three "
+            f"months apart, in months 3 to 12; found nobody among {table['subject_id'].nunique()}"
+        )
+        raise ValueError(message)
     dropped |= {
         "people without a visit in months 0 to 3": visits["person"].nunique() - len(features),
         "people seen too briefly in months 3 to 12 for a slope": len(features) - len(people),
@@ -175,9 +190,7 @@ def _from_visits(table: pd.DataFrame, path: Path) -> Cohort:
 
 def clean_visits(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return one row per person and day (`person`, `month`, `score`, and what else is known), and what was dropped."""
-    scores = [
-        name for name in ("ALSFRS_R_Total", "ALSFRS_Total") if name in table and table[name].notna().any()
-    ]
+    scores = [name for name in ("ALSFRS_R_Total", "ALSFRS_Total") if name in table and table[name].notna().any()]
     if not scores:
         message = f"{path}: expected scores in ALSFRS_R_Total or ALSFRS_Total, found {list(table.columns)!r}"
         raise ValueError(message)

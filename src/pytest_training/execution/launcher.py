@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -52,6 +52,13 @@ class ServerHandle:
     address: str
     process: subprocess.Popen[bytes]
     folder: Path
+
+    def stop_all(self) -> None:
+        """Ask every job to end, and wait until the last one has, or has been killed after its grace."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as link:
+            link.connect(self.address)
+            link.sendall(b"stop all\n")
+            _read_reply(link)
 
     def close(self) -> None:
         """End the server and every job that still runs."""
@@ -109,10 +116,12 @@ class ServerLauncher:
     """Asks the job server."""
 
     address: str
+    owned: bool = False
+    """True in an xdist worker: the owner of the run hears of Ctrl-C and has the server end the jobs."""
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Send the request and wait; Ctrl-C here asks the server to end the attempt gently."""
-        with socket.socket(socket.AF_UNIX) as link:
+        with _deaf() if self.owned else contextlib.nullcontext(), socket.socket(socket.AF_UNIX) as link:
             try:
                 link.connect(self.address)
                 link.sendall(msgspec.json.encode(request) + b"\n")
@@ -126,6 +135,18 @@ class ServerLauncher:
                 reply = _read_reply(link)
                 ending = msgspec.structs.replace(reply.ending, ended_by="interrupted")
                 return msgspec.structs.replace(reply, ending=ending)
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Leave the signals that end a run to its owner: sent to the whole group, each worker would act on its own."""
+    signals = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    before = [signal.signal(number, signal.SIG_IGN) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _read_reply(link: socket.socket) -> Reply:

@@ -24,9 +24,9 @@ def finite_metrics(returned: Any) -> dict[str, float]:
 
 
 def _metric_name(name: Any) -> str:
-    if not isinstance(name, str) or not name or len(name) > LONGEST_NAME:
-        raise ResultError(f"train returned a metric named {shown(name)}; expected a short string")
-    return name
+    if not isinstance(name, str) or not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise ResultError(f"train returned a metric named {shown(name)}; expected a short printable string")
+    return "".join(name)  # of numpy's own string type a plain string
 
 
 def _finite(name: str, value: Any) -> float:
@@ -37,16 +37,21 @@ def _finite(name: str, value: Any) -> float:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise ResultError(f"metric {name!r} is {shown(value)} ({type(value).__name__}); expected a finite number")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int or a fraction may be larger than any float
+        number = math.inf
     if not math.isfinite(number):
         raise ResultError(f"metric {name!r} is {number}; expected a finite number")
     return number
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message may show it: short, whatever its own `__repr__` does."""
+    """Return a value as a message may show it: short, in one line, whatever its own `__repr__` does."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001  (a job's own __repr__ may do anything)
         text = f"<{type(value).__name__}>"
+    text = " ".join(text[: 10 * SHOWN].split())
+    text = "".join(character if character.isprintable() else "?" for character in text)
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"

@@ -36,11 +36,6 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def outlive_parent() -> None:
-    """Take `die_with_parent` back."""
-    _process_control(PR_SET_PDEATHSIG, 0)
-
-
 def thread_count() -> int:
     """Return how many threads this process has; Python's own count misses those of C libraries."""
     try:

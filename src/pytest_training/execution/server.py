@@ -15,7 +15,6 @@ import importlib
 import importlib.util
 import os
 import selectors
-import shutil
 import signal
 import socket
 import sys
@@ -23,13 +22,12 @@ import time
 import traceback
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn
 
 import msgspec
 
-from pytest_training.execution import processes
+from pytest_training.execution import keeper, processes
 from pytest_training.execution.child import run_attempt
 from pytest_training.execution.environment import visible_gpus
 from pytest_training.execution.messages import AttemptRequest, Reply
@@ -37,6 +35,11 @@ from pytest_training.execution.outcome import Ending
 
 SAMPLE_S = 0.2  # how often memory and time limits are looked at
 LONGEST_REQUEST = 64 * 2**20
+
+STOP = b"stop"
+"""Asks for the gentle end of the connection's attempt."""
+STOP_ALL = b"stop all"
+"""Asks for the gentle end of every attempt: the run is interrupted."""
 
 EndedBy = Literal["timeout", "memory", "interrupted"]
 
@@ -49,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True):
     imports: tuple[str, ...]
     import_path: tuple[str, ...] = ()
     """Folders where installed modules may also be found (a virtual environment's, through a .pth file, need none)."""
+    lifeline: int | None = None
+    """Descriptor that closes when the keeper is gone; None before there is a keeper."""
     left_out: tuple[str, ...] = ()
     """Modules that start threads when they are imported: the children import them."""
 
@@ -97,6 +102,8 @@ class JobServer:
         self.free_gpus = visible_gpus()
         self.all_gpus = len(self.free_gpus)
         self.watched = 0.0
+        self.stopping: Connection | None = None
+        """Who asked for the end of all attempts."""
         self.wakeup, self.bell = os.pipe()
         for descriptor in (self.wakeup, self.bell):
             os.set_blocking(descriptor, False)
@@ -142,14 +149,20 @@ class JobServer:
             self._obey(connection, bytes(line))
 
     def _obey(self, connection: Connection, line: bytes) -> None:
-        if connection.request is not None:  # a second line, `stop`: end gently, then answer
+        if line == STOP:
             self._stop(connection)
+            return
+        if line == STOP_ALL:
+            self._stop_all(connection)
             return
         try:
             connection.request = msgspec.json.decode(line, type=AttemptRequest)
         except msgspec.MsgspecError as error:
             connection.answer(Reply(refused=f"the job server cannot read the request: {error}"))
             self._forget(connection)
+            return
+        if self.stopping is not None:
+            self._stop(connection)
             return
         if connection.request.job.gpus > self.all_gpus:
             wanted = connection.request.job.gpus
@@ -211,6 +224,7 @@ class JobServer:
             connection.link.close()
         os.close(self.wakeup)
         os.close(self.bell)
+        os.close(self.lifeline)
 
     def _hang_up(self, connection: Connection) -> None:
         """End the attempt of a slot that is gone: nobody waits for it any more."""
@@ -232,6 +246,20 @@ class JobServer:
         else:
             connection.answer(Reply(ending=Ending(ended_by="interrupted")))
             self._forget(connection)
+
+    def _stop_all(self, connection: Connection) -> None:
+        """End every attempt gently and start none any more; answer when the last has ended."""
+        self.stopping = connection
+        for waiting in list(self.waiting):
+            self._stop(waiting)
+        for pid in self.children:
+            self._end_gently(pid, "interrupted")
+        self._tell_stopped()
+
+    def _tell_stopped(self) -> None:
+        if self.stopping is not None and not self.children:
+            self.stopping.answer(Reply())
+            self._forget(self.stopping)
 
     def _end_gently(self, pid: int, ended_by: EndedBy) -> None:
         child = self.children[pid]
@@ -267,6 +295,7 @@ class JobServer:
         if not ended and not self.children:
             processes.kill_orphans(())
         self._start_waiting()
+        self._tell_stopped()
 
     def _answer(self, pid: int) -> None:
         child = self.children.pop(pid)
@@ -296,7 +325,6 @@ class JobServer:
         for pid in self.children:
             processes.signal_tree(pid, signal.SIGKILL)
         processes.kill_orphans(())
-        shutil.rmtree(Path(self.listening.getsockname()).parent, ignore_errors=True)  # an owner that was killed cannot
         os._exit(0)
 
 
@@ -347,12 +375,12 @@ def main(arguments: list[str]) -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the owner decides when jobs end; the lifeline tells
     processes.adopt_orphans()
-    processes.die_with_parent(os.getppid())  # while it imports it does not look at the lifeline
+    if settings.lifeline is None:
+        settings = msgspec.structs.replace(settings, lifeline=keeper.become_server(0, settings.socket))
     if threaded := load(settings):
         again = msgspec.structs.replace(settings, left_out=(*settings.left_out, threaded))
         os.execv(sys.executable, [*sys.orig_argv[:-1], msgspec.json.encode(again).decode()])
-    processes.outlive_parent()  # from here on the lifeline tells, and every job is ended before the server
-    JobServer(socket.socket(fileno=settings.socket), lifeline=0).serve()
+    JobServer(socket.socket(fileno=settings.socket), settings.lifeline or 0).serve()
 
 
 if __name__ == "__main__":

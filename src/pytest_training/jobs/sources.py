@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +13,9 @@ from typing import NamedTuple
 
 from pytest_training.jobs.literals import Constants, all_statements, last_name, module_statements, walk
 from pytest_training.jobs.names import label
+
+LARGEST_FOLLOWED = 200
+"""Local files that are followed at most: a hint for the job server is not worth parsing a whole repository."""
 
 _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
 _ASKS_FOR_DATA = re.compile(rb"\brun\s*\.\s*data")
@@ -30,7 +34,11 @@ class Source:
     """The path as messages give it."""
     content: bytes
     tree: ast.Module
-    constants: Constants
+
+    @functools.cached_property
+    def constants(self) -> Constants:
+        """Return the module's constants."""
+        return Constants(self.tree)
 
     def where(self, node: ast.stmt | ast.expr | ast.arg) -> str:
         """Return `training/train_x.py:3` for a node of the tree."""
@@ -66,8 +74,7 @@ def read_source(path: Path, root: Path) -> Source:
     name = label(path, root)
     try:
         content = path.read_bytes()
-        tree = ast.parse(content)
-        return Source(path, name, content, tree, Constants(tree))
+        return Source(path, name, content, ast.parse(content))
     except SyntaxError as error:
         raise Unreadable(f"{name}:{error.lineno or 1}: SyntaxError: {error.msg}") from error
     except OSError as error:
@@ -83,6 +90,7 @@ class Sources:
         self.root = project_root
         self._folders = (training_root, project_root, project_root / "src")
         self._facts: dict[Path, Facts] = {}
+        self._followed = 0
         self._located: dict[tuple[Path, str], list[Path] | None] = {}
 
     def remember(self, source: Source) -> None:
@@ -110,11 +118,17 @@ class Sources:
 
     def _facts_of(self, path: Path) -> Facts:
         if path not in self._facts:
-            try:
-                self._facts[path] = _facts(read_source(path, self.root))
-            except Unreadable:
-                self._facts[path] = Facts()  # the job that imports it fails with Python's own message
+            self._facts[path] = self._follow(path)
         return self._facts[path]
+
+    def _follow(self, path: Path) -> Facts:
+        self._followed += 1
+        if self._followed > LARGEST_FOLLOWED:
+            return Facts()
+        try:
+            return _facts(read_source(path, self.root))
+        except (Unreadable, RecursionError):
+            return Facts()  # the job that imports it fails with Python's own message
 
     def _installed(self, path: Path) -> Iterator[str]:
         for item in self._facts_of(path).imports:

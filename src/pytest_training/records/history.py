@@ -95,8 +95,8 @@ class History:
 
     def _seconds(self, connection: sqlite3.Connection, job: Job) -> float | None:
         rows = connection.execute(
-            "SELECT wall_s, parameters FROM outcomes WHERE job_id = ? AND machine = ? AND (status = 'passed' OR cause = 'gate')"
-            " AND wall_s > 0 ORDER BY id DESC LIMIT ?",  # by id: a clock may jump back
+            "SELECT wall_s, parameters FROM outcomes WHERE job_id = ? AND machine = ?"
+            " AND (status = 'passed' OR cause = 'gate') AND wall_s > 0 ORDER BY id DESC LIMIT ?",  # by id: a clock may jump back
             (text(job.id), self.machine, REMEMBERED),
         )
         earlier = [(float(wall_s), _parameters(written)) for wall_s, written in rows if math.isfinite(wall_s)]

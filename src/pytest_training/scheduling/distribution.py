@@ -65,6 +65,12 @@ class Distribution:
             terminal.showfspath = False
         distributed.pytest_sessionstart(session)
 
+    def release_workers(self) -> None:
+        """Tell waiting workers that nothing more comes: xdist, interrupted, would wait for each until a time-out."""
+        distributed: Any = self.config.pluginmanager.getplugin("dsession")
+        if distributed is not None and distributed.sched is not None:
+            distributed.triggershutdown()
+
 
 def mentions(config: pytest.Config, word: str) -> bool:
     """Whether any file that this session may collect contains the word; a session of other tests costs no more."""

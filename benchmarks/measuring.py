@@ -1,0 +1,126 @@
+"""Runs a command and measures all of it: wall time, CPU seconds of every descendant, peak memory of the first process.
+
+CPU seconds are those that the kernel credits to children that were waited for. A process whose own parent died without
+waiting would be missed, so this process adopts such orphans (`PR_SET_CHILD_SUBREAPER`) and waits for them as well;
+`check_accounting` proves that they count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+PR_SET_CHILD_SUBREAPER = 36
+SAMPLE_S = 0.02
+ORPHANS_S = 10.0  # a run that leaves processes for longer is broken
+
+WORKERS = 4
+PYTEST = (sys.executable, "-m", "pytest")
+NOT_MEASURED = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_AUTO_NUM_WORKERS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one command took."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    """Largest resident memory (VmHWM) of the command's first process, in MiB; of pytest -n, the controller."""
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent dies."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def measure(command: Sequence[str], folder: Path, *, expected: Sequence[int] = (0,)) -> Measurement:
+    """Run a command in a folder until its last process has ended; one that fails shows its output and ends us."""
+    environment = {name: value for name, value in os.environ.items() if name not in NOT_MEASURED}
+    output = folder / "output.txt"
+    before, begun = _cpu_s(), time.monotonic()
+    with output.open("wb") as written:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT
+        )
+    peak_mb = 0.0
+    while process.poll() is None:
+        peak_mb = max(peak_mb, _peak_memory_mb(process.pid))
+        time.sleep(SAMPLE_S)
+    wall_s = time.monotonic() - begun
+    _wait_for_orphans()
+    if process.returncode not in expected:
+        told = output.read_text(encoding="utf-8", errors="replace")[-4000:]
+        sys.exit(f"{' '.join(command)} in {folder} ended with {process.returncode}:\n{told}")
+    return Measurement(wall_s, _cpu_s() - before, peak_mb)
+
+
+def medians(
+    alternatives: Mapping[str, Callable[[], Measurement]], repeats: int
+) -> tuple[dict[str, Measurement], dict[str, list[Measurement]]]:
+    """Measure every alternative that often, in turns: what disturbs the machine for a while disturbs them all."""
+    found: dict[str, list[Measurement]] = {name: [] for name in alternatives}
+    for _ in range(repeats):
+        for name, alternative in alternatives.items():
+            found[name].append(alternative())
+    return {name: _median(several) for name, several in found.items()}, found
+
+
+def _median(several: Sequence[Measurement]) -> Measurement:
+    return Measurement(
+        median(each.wall_s for each in several),
+        median(each.cpu_s for each in several),
+        median(each.peak_mb for each in several),
+    )
+
+
+def _cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _peak_memory_mb(pid: int) -> float:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def _wait_for_orphans() -> None:
+    give_up = time.monotonic() + ORPHANS_S
+    while time.monotonic() < give_up:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            time.sleep(SAMPLE_S)
+    sys.exit("processes of the measured command were still running 10 s after its end")
+
+
+DETACHED = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        end = time.process_time() + 0.5
+        while time.process_time() < end: pass
+    os._exit(0)
+"""
+
+
+def check_accounting(folder: Path) -> None:
+    """Fail unless half a second of CPU is seen that a detached grandchild burns after its parents have gone."""
+    seen = measure([sys.executable, "-c", DETACHED], folder).cpu_s
+    if seen < 0.5:
+        sys.exit(f"CPU accounting misses orphans on this system: 0.5 s were burnt, {seen:.2f} s seen")

@@ -1,0 +1,73 @@
+"""Measures the plugin beside its alternatives and prints Markdown: `python benchmarks/run.py [name ...]`.
+
+By hand, on a quiet machine; never part of a test run. Read ratios within one run, not seconds across runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import collecting
+import many_jobs
+import order
+import shared_imports
+import small_jobs
+from measuring import adopt_orphans
+from tables import Answer
+
+QUESTIONS: dict[str, tuple[Callable[[Path, int], Answer], int]] = {
+    module.__name__: (module.answer, module.REPEATS)
+    for module in (order, small_jobs, shared_imports, collecting, many_jobs)
+}
+DISTRIBUTIONS = ("pytest", "pytest-xdist", "pytest-json-report", "scikit-learn", "pandas", "pytest-training")
+
+
+def main() -> None:
+    """Answer the questions that the command line names, else all."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of: {', '.join(QUESTIONS)} (default: all)")
+    parser.add_argument("--repeats", type=int, help="measure each alternative that often (default: as each needs)")
+    given = parser.parse_args()
+    if unknown := [name for name in given.names if name not in QUESTIONS]:
+        parser.error(f"no benchmark {unknown[0]!r}; expected one of {', '.join(QUESTIONS)}")
+    adopt_orphans()
+    print(machine(), flush=True)
+    for name in given.names or QUESTIONS:
+        answer, repeats = QUESTIONS[name]
+        with tempfile.TemporaryDirectory(prefix="training-benchmark-") as folder:
+            before = load()
+            found = answer(Path(folder) / name, given.repeats or repeats)
+            found.notes.append(
+                f"Median of {given.repeats or repeats}; load of the machine {before} before, {load()} after."
+            )
+        print(f"\n{found.markdown()}", flush=True)
+
+
+def machine() -> str:
+    """Say on what was measured."""
+    cores = len(os.sched_getaffinity(0))
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in DISTRIBUTIONS)
+    make = subprocess.run(["make", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    return f"{_processor()}, {cores} cores, {platform.system()}, Python {platform.python_version()}, {versions}, {make}"
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def load() -> str:
+    """Return the load average of the last minute."""
+    return f"{os.getloadavg()[0]:.1f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Tests of execution/metrics.py: finite numbers under short names, or one sentence that says what is wrong."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pytest_training.errors import ResultError
+from pytest_training.execution.metrics import finite_metrics, shown
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.complex_numbers()
+    | st.decimals()
+    | st.fractions()
+    | st.text()
+    | st.binary()
+    | st.builds(np.float32, st.floats(width=32))
+    | st.builds(np.int64, st.integers(-(2**63), 2**63 - 1))
+)
+NAMES = st.text() | st.integers() | st.none()
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner) | st.builds(np.array, st.lists(st.floats())),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None)
+@given(ANYTHING)
+@example({"a": 10**400})
+@example({"a": Fraction(10**400)})
+@example({"lone surrogate \ud800": 1})
+def test_whatever_a_job_returns_is_finite_numbers_or_one_sentence(returned: Any) -> None:
+    try:
+        metrics = finite_metrics(returned)
+    except ResultError as error:
+        assert str(error).isprintable()
+        assert len(str(error)) < 400
+    else:
+        assert all(type(name) is str and math.isfinite(value) for name, value in metrics.items())
+        assert msgspec.json.decode(msgspec.json.encode(metrics), type=dict[str, float]) == metrics
+
+
+@pytest.mark.parametrize(
+    "value", [0.5, np.float64(0.5), np.float32(0.5), np.array(0.5), np.array([0.5]), Fraction(1, 2)]
+)
+def test_scalars_of_every_library_are_metrics(value: Any) -> None:
+    assert finite_metrics({"r2": value}) == {"r2": 0.5}
+
+
+def test_names_of_numpy_become_plain_strings() -> None:
+    (name,) = finite_metrics({np.str_("r2"): 1})
+    assert type(name) is str
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (math.nan, "metric 'r2' is nan; expected a finite number"),
+        (math.inf, "metric 'r2' is inf; expected a finite number"),
+        (True, "metric 'r2' is True (bool); expected a finite number"),
+        ("0.9", "metric 'r2' is '0.9' (str); expected a finite number"),
+        (None, "metric 'r2' is None (NoneType); expected a finite number"),
+        (1 + 2j, "metric 'r2' is (1+2j) (complex); expected a finite number"),
+        (np.array([1.0, 2.0]), "metric 'r2' is array([1., 2.]) (ndarray); expected a finite number"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_metric(value: Any, told: str) -> None:
+    with pytest.raises(ResultError) as caught:
+        finite_metrics({"r2": value})
+    assert str(caught.value) == told
+
+
+def test_anything_but_a_mapping_is_named() -> None:
+    with pytest.raises(ResultError, match=r"train returned \[0.9\] \(list\); expected a dict of metric names"):
+        finite_metrics([0.9])
+
+
+@pytest.mark.parametrize("name", [3, "", None, ("a", "b"), "x" * 300, "a\nb", "\ud800"])
+def test_a_name_that_is_no_short_printable_string_is_refused(name: Any) -> None:
+    with pytest.raises(ResultError, match="expected a short printable string"):
+        finite_metrics({name: 1.0})
+
+
+def test_an_object_that_cannot_show_itself_is_shown_by_its_type() -> None:
+    class Shy:
+        def __repr__(self) -> str:
+            raise RuntimeError("no")
+
+    assert shown(Shy()) == "<Shy>"
+
+
+def test_a_value_is_shown_in_one_short_line() -> None:
+    class Loud:
+        def __repr__(self) -> str:
+            return "one\n  two\x1b[31m"
+
+    assert shown(Loud()) == "one two?[31m"
+    assert len(shown("x" * 1000)) < 100

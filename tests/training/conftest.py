@@ -1,0 +1,28 @@
+"""What the tests of the medical jobs share: their folder on the path, and a run of the real kind."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_training.execution.run import Run
+from pytest_training.jobs.loading import load_jobs
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "training"))
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Run]:
+    """Return a function that makes a run with the datasets of the catalogue."""
+    datasets = {dataset.name: dataset for dataset in load_jobs(ROOT / "training", ROOT)[1]}
+
+    def make(seed: int = 0, name: str = "run") -> Run:
+        folder = tmp_path / name
+        folder.mkdir()
+        return Run(folder=folder, seed=seed, datasets=datasets)
+
+    return make
