@@ -128,6 +128,12 @@ def training_root(config: pytest.Config) -> Path:
     return folder
 
 
+def reports_folder(config: pytest.Config) -> Path:
+    """Return the folder for reports: of the command line, else of the settings, relative to the root."""
+    given = _path(config.getoption("--training-reports"), config.invocation_params.dir)
+    return given or config.rootpath / str(config.getini("training_reports"))
+
+
 def nothing_to_train(config: pytest.Config) -> str:
     """Say why a test that asks for a job gets none."""
     if has_jobs(config):
@@ -144,7 +150,7 @@ def read_options(config: pytest.Config) -> Options:
     catalogue = _path(config.getoption("--training-catalogue"), here) or _path(
         config.getini("training_catalogue"), root
     )
-    reports = _path(config.getoption("--training-reports"), here) or root / str(config.getini("training_reports"))
+    reports = reports_folder(config)
     _check_path(reports, "the reports folder")
     found_root = training_root(config)
     if not found_root.is_dir() and config.getoption("--training-root"):
