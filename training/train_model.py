@@ -81,4 +81,4 @@ def obtain(run: Run, data: str | None, *, target: str | None, **choices: str | N
         raise ValueError(message)
     dropped = [name.strip() for name in (choices.pop("drop") or "").split(",") if name.strip()]
     cohort = table.load(Path(data).expanduser(), target=target, drop=dropped, **choices)
-    return given.source(data), cohort
+    return given.source(run, data), cohort

@@ -26,6 +26,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
     address: str | None
     """The job server's socket; None without one."""
     grace_s: float
+    real_data_only: bool = False
     resumed: str | None = None
     """Id of the run that this one resumes."""
     worker: bool = False
@@ -60,6 +61,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
             datasets={dataset.name: dataset for dataset in plan.datasets},
             secrets=secrets,
             planned={planned.job.id: planned for planned in plan.jobs},
+            real_data_only=self.real_data_only,
             resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,
         )
 

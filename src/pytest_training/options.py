@@ -33,6 +33,7 @@ class Options:
     timeout_s: float | None
     memory_mb: float | None
     grace_s: float
+    real_data_only: bool
     resume: str | None
     """Run to resume: its id, or `last`."""
     skip_unchanged: bool
@@ -53,6 +54,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--training-timeout", metavar="TIME", help="time limit of jobs that state none, e.g. 90s, 15m, 2h")
     group.addoption("--training-memory", metavar="SIZE", help="memory limit of jobs that state none, e.g. 4GB")
+    group.addoption("--training-require-real-data", action="store_true", help="fail jobs that train on simulated data")
     group.addoption(
         "--training-resume",
         nargs="?",
@@ -171,6 +173,7 @@ def read_options(config: pytest.Config) -> Options:
         timeout_s=_unit(config, "timeout", "duration"),
         memory_mb=_unit(config, "memory", "size"),
         grace_s=_unit(config, "grace", "duration") or 0.0,
+        real_data_only=bool(config.getoption("--training-require-real-data")),
         resume=_resume(config),
         skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
     )

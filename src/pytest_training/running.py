@@ -90,6 +90,7 @@ class RunningRun:
             start_method=start_method,
             address=server.address if server else None,
             grace_s=options.grace_s,
+            real_data_only=options.real_data_only,
             resumed=resumed,
             idle=idle,
         )

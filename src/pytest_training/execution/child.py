@@ -86,6 +86,7 @@ def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] 
         datasets={dataset.name: dataset for dataset in request.datasets},
         events=folder.events,
         checkpoint=Path(request.checkpoint),
+        real_data_only=request.real_data_only,
     )
     metrics: dict[str, float] = {}
     failure = None
@@ -219,7 +220,11 @@ def _stream(descriptor: int) -> io.TextIOWrapper:
 def _become_program(request: AttemptRequest) -> NoReturn:
     """Replace this process by the script or the command of the job."""
     folder = AttemptFolder(Path(request.folder))
-    run = Run(folder=folder.artifacts, datasets={each.name: each for each in request.datasets})
+    run = Run(
+        folder=folder.artifacts,
+        datasets={each.name: each for each in request.datasets},
+        real_data_only=request.real_data_only,
+    )
     command = command_line(request.job, folder=str(folder.artifacts), seed=request.seed)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:

@@ -85,10 +85,9 @@ class _Watched:
             except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
                 pass
             now = time.monotonic()
-            if self.owner not in {None, os.getppid()}:
-                self.ended_by = "interrupted"
-                self._kill(known)
-            elif self.ended_by:
+            if self.ended_by is None and self.owner not in {None, os.getppid()}:
+                self.ended_by, self.kill_at = "interrupted", now
+            if self.ended_by:
                 if now >= self.kill_at:
                     self._kill(known)
             elif job.timeout_s is not None and now - self.started > job.timeout_s:
