@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+FIXTURE = "training_job"
+"""The fixture that a test asks for to get a job."""
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 LOOKED_AT = 5_000  # directory entries: where a folder called training/ holds data, looking for jobs must stay cheap
 

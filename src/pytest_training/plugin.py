@@ -14,8 +14,6 @@ from pytest_training import options
 if TYPE_CHECKING:
     from pytest_training.training_job import TrainingJob
 
-FIXTURE = "training_job"
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
@@ -45,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one item per job of every test that asks for `training_job`."""
-    if FIXTURE not in metafunc.fixturenames:
+    if options.FIXTURE not in metafunc.fixturenames:
         return
     source: Any = metafunc.config.pluginmanager.getplugin("training-worker")
     source = source or metafunc.config.pluginmanager.getplugin("training-owner")
@@ -53,7 +51,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     jobs = source.jobs_to_collect()
     parameters = [pytest.param(job, id=job.id, marks=[getattr(pytest.mark, tag) for tag in job.tags]) for job in jobs]
-    metafunc.parametrize(FIXTURE, parameters, indirect=True)
+    metafunc.parametrize(options.FIXTURE, parameters, indirect=True)
 
 
 @pytest.fixture
