@@ -6,8 +6,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from pytest_training.search_options import add_search_options, is_asked_for, read_search
+
+if TYPE_CHECKING:
+    from pytest_training.jobs.search import Search
 
 LOOKED_AT = 5_000  # directory entries: where a folder called training/ holds data, looking for jobs must stay cheap
 
@@ -31,6 +37,7 @@ class Options:
     timeout_s: float | None
     memory_mb: float | None
     grace_s: float
+    search: Search
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -48,6 +55,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--training-timeout", metavar="TIME", help="time limit of jobs that state none, e.g. 90s, 15m, 2h")
     group.addoption("--training-memory", metavar="SIZE", help="memory limit of jobs that state none, e.g. 4GB")
+    add_search_options(parser)
     parser.addini("training_root", "folder with the training jobs", default="training")
     parser.addini("training_catalogue", "catalogue of jobs", default="")
     parser.addini("training_reports", "folder for reports", default="reports")
@@ -89,9 +97,11 @@ def _add(group: pytest.OptionGroup, name: str, **how: str) -> None:
 
 def has_jobs(config: pytest.Config) -> bool:
     """Whether this project has something to train, found without reading a file."""
-    root = training_root(config)
-    if config.getoption("--training-catalogue") or config.getini("training_catalogue"):
+    root, given = training_root(config), config.known_args_namespace
+    if is_asked_for(config):
         return True
+    if given.training_root or given.training_catalogue or config.getini("training_catalogue"):
+        return True  # asked for: what is missing will be told
     return root.is_dir() and ((root / "jobs.yaml").is_file() or any(_looks_like_job(root)))
 
 
@@ -107,7 +117,7 @@ def _looks_like_job(root: Path) -> Iterator[str]:
 
 def training_root(config: pytest.Config) -> Path:
     """Return the folder with the jobs: of the command line, else of the settings, relative to the root."""
-    given = config.getoption("--training-root")
+    given = config.known_args_namespace.training_root  # `option` has only defaults while conftest files are loaded
     if given:
         return config.invocation_params.dir / str(given)
     folder: Path = config.rootpath / str(config.getini("training_root"))
@@ -120,13 +130,15 @@ def read_options(config: pytest.Config) -> Options:
     catalogue = _path(config.getoption("--training-catalogue"), here) or _path(
         config.getini("training_catalogue"), root
     )
-    reports = _path(config.getoption("--training-reports"), here) or root / str(config.getini("training_reports"))
+    reports = _path(config.getoption("--training-reports"), here) or _reports_base(config) / str(
+        config.getini("training_reports")
+    )
     found_root = training_root(config)
     if not found_root.is_dir() and config.getoption("--training-root"):
         raise pytest.UsageError(f"--training-root: no folder {str(found_root)!r}")
     in_process = bool(config.getoption("--training-in-process") or config.getoption("usepdb", default=False))
     return Options(
-        project=root,
+        project=_project(config, found_root),
         root=found_root,
         catalogue=catalogue,
         reports=reports,
@@ -140,7 +152,21 @@ def read_options(config: pytest.Config) -> Options:
         timeout_s=_unit(config, "timeout", "duration"),
         memory_mb=_unit(config, "memory", "size"),
         grace_s=_unit(config, "grace", "duration") or 0.0,
+        search=read_search(config),
     )
+
+
+def _project(config: pytest.Config, root: Path) -> Path:
+    from pytest_training.jobs.search import project_of  # noqa: PLC0415  (only where there is something to train)
+
+    return project_of(root, config.rootpath, known=config.inipath is not None)
+
+
+def _reports_base(config: pytest.Config) -> Path:
+    """Return the project's root, or where the user is: `--training-root DIR` has pytest take DIR for the root."""
+    here = config.invocation_params.dir
+    inside = here == config.rootpath or config.rootpath in here.parents
+    return here if config.known_args_namespace.training_root and not inside else config.rootpath
 
 
 def _path(given: object, base: Path) -> Path | None:

@@ -56,7 +56,7 @@ class Owner:
 
     def _load(self) -> list[Job]:
         chosen = options.read_options(self.config)
-        jobs, self.datasets = load_jobs(chosen.root, chosen.project, chosen.catalogue)
+        jobs, self.datasets = load_jobs(chosen.root, chosen.project, chosen.catalogue, chosen.search)
         if not jobs:
             raise DeclarationError(f"no training jobs: expected files like train_als.py in {chosen.root}")
         return with_default_limits(

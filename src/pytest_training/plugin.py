@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_training import options
+from pytest_training import options, search_options
 
 if TYPE_CHECKING:
     from pytest_training.training_job import TrainingJob
@@ -40,7 +40,17 @@ def pytest_configure(config: pytest.Config) -> None:
     elif options.has_jobs(config):
         from pytest_training.owner import Owner  # noqa: PLC0415
 
+        search_options.use_shipped_test(config)
         config.pluginmanager.register(Owner(config), "training-owner")
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Prepare a project for training, in place of a session."""
+    if not config.getoption("--training-init"):
+        return None
+    from pytest_training.initialise import initialise  # noqa: PLC0415
+
+    return initialise(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -38,6 +38,7 @@ from pytest_training.execution.messages import AttemptRequest, Failure, Result
 from pytest_training.execution.metrics import finite_metrics, shown
 from pytest_training.execution.processes import own_peak_memory_mb, reset_own_peak_memory
 from pytest_training.execution.run import Run
+from pytest_training.execution.warm import run_script, shadowed
 from pytest_training.jobs.model import Job
 
 PACKAGE = str(Path(__file__).resolve().parents[1])
@@ -48,8 +49,11 @@ class Stopped(BaseException):
     """SIGTERM, raised in the job's main thread so that its `finally` blocks run."""
 
 
-def run_attempt(request: AttemptRequest) -> int:
-    """Execute a request in this process, which is the job's own; return the exit status."""
+def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
+    """Execute a request in this process, which is the job's own; return the exit status.
+
+    `warm` says that the libraries are loaded: the process is a fork of the job server.
+    """
     folder = AttemptFolder(Path(request.folder))
     redirect_output(folder.log)
     faulthandler.enable(all_threads=False)
@@ -60,7 +64,7 @@ def run_attempt(request: AttemptRequest) -> int:
     )
     reset_own_peak_memory()
     if request.job.kind != "function":
-        _become_program(request)
+        _become_program(request, warm=warm)
     result = execute(request)
     _finish()
     return 0 if result.failure is None else 1
@@ -182,8 +186,8 @@ def _stream(descriptor: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def _become_program(request: AttemptRequest) -> NoReturn:
-    """Replace this process by the script or the command of the job."""
+def _become_program(request: AttemptRequest, *, warm: bool) -> NoReturn:
+    """Replace this process by the script or the command of the job; a script may run in the warm one."""
     folder = AttemptFolder(Path(request.folder))
     run = Run(folder=folder.artifacts, datasets={each.name: each for each in request.datasets})
     command = command_line(request.job, folder=str(folder.artifacts), seed=request.seed)
@@ -192,6 +196,8 @@ def _become_program(request: AttemptRequest) -> NoReturn:
         for dataset in request.datasets:  # a program cannot ask for them one by one
             run.data(dataset.name)
         write_atomically(folder.result, msgspec.json.encode(Result(data=run.used)))
+        if warm and request.job.kind == "script" and not request.job.fresh and not shadowed(request.job):
+            os._exit(run_script(request.job, command[2:], threads=request.threads))
         os.execvp(command[0], command)
     except DataError as error:
         failure = Failure(cause="data", message=str(error))
