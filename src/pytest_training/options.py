@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pytest_training.search_options import add_search_options, is_asked_for, rea
 if TYPE_CHECKING:
     from pytest_training.jobs.search import Search
 
+LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 LOOKED_AT = 5_000  # directory entries: where a folder called training/ holds data, looking for jobs must stay cheap
 
 
@@ -37,6 +39,9 @@ class Options:
     timeout_s: float | None
     memory_mb: float | None
     grace_s: float
+    resume: str | None
+    """Run to resume: its id, or `last`."""
+    skip_unchanged: bool
     search: Search
 
 
@@ -55,6 +60,18 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--training-timeout", metavar="TIME", help="time limit of jobs that state none, e.g. 90s, 15m, 2h")
     group.addoption("--training-memory", metavar="SIZE", help="memory limit of jobs that state none, e.g. 4GB")
+    group.addoption(
+        "--training-resume",
+        nargs="?",
+        const="last",
+        metavar="RUN",
+        help="train what did not pass in a run (default: the last), with its parameters, seed and checkpoints",
+    )
+    group.addoption(
+        "--training-skip-unchanged",
+        action="store_true",
+        help="skip jobs whose code, parameters, data, seed and package versions equal those of their last pass",
+    )
     add_search_options(parser)
     parser.addini("training_root", "folder with the training jobs", default="training")
     parser.addini("training_catalogue", "catalogue of jobs", default="")
@@ -73,11 +90,8 @@ def add_options(parser: pytest.Parser) -> None:
 def add_job_options(parser: pytest.Parser) -> None:
     """Declare `--epochs`, `--folds` and `--set`, unless a conftest.py of the project has its own."""
     group = parser.getgroup("training")
-    for name, text in (
-        ("--epochs", "epochs of every job that has them"),
-        ("--folds", "folds of every job that has them"),
-    ):
-        _add(group, name, metavar="N", help=text)
+    for name in ("epochs", "folds"):
+        _add(group, f"--{name}", dest=f"training_{name}", metavar="N", help=f"{name} of every job that has them")
     _add(
         group,
         "--set",
@@ -91,7 +105,7 @@ def add_job_options(parser: pytest.Parser) -> None:
 def _add(group: pytest.OptionGroup, name: str, **how: str) -> None:
     try:
         group.addoption(name, **how)
-    except ValueError:  # the project's own option of that name; `--set` still reaches every parameter
+    except (ValueError, argparse.ArgumentError):  # the project's own of that name; `--set` still sets every parameter
         return
 
 
@@ -124,6 +138,16 @@ def training_root(config: pytest.Config) -> Path:
     return folder
 
 
+def nothing_to_train(config: pytest.Config) -> str:
+    """Say why a test that asks for a job gets none."""
+    if has_jobs(config):
+        return (
+            "xdist's workers know of no run: no test file or conftest.py that was given names the fixture "
+            "training_job. Name it in the test's signature, or run without -n"
+        )
+    return f"no training jobs: expected files like train_als.py in {training_root(config)}"
+
+
 def read_options(config: pytest.Config) -> Options:
     """Read every option; a value that cannot be is a `pytest.UsageError`."""
     here, root = config.invocation_params.dir, config.rootpath
@@ -133,10 +157,11 @@ def read_options(config: pytest.Config) -> Options:
     reports = _path(config.getoption("--training-reports"), here) or _reports_base(config) / str(
         config.getini("training_reports")
     )
+    _check_path(reports, "the reports folder")
     found_root = training_root(config)
     if not found_root.is_dir() and config.getoption("--training-root"):
         raise pytest.UsageError(f"--training-root: no folder {str(found_root)!r}")
-    in_process = bool(config.getoption("--training-in-process") or config.getoption("usepdb", default=False))
+    in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
     return Options(
         project=_project(config, found_root),
         root=found_root,
@@ -152,6 +177,8 @@ def read_options(config: pytest.Config) -> Options:
         timeout_s=_unit(config, "timeout", "duration"),
         memory_mb=_unit(config, "memory", "size"),
         grace_s=_unit(config, "grace", "duration") or 0.0,
+        resume=_resume(config),
+        skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
         search=read_search(config),
     )
 
@@ -169,6 +196,12 @@ def _reports_base(config: pytest.Config) -> Path:
     return here if config.known_args_namespace.training_root and not inside else config.rootpath
 
 
+def _check_path(path: Path, what: str) -> None:
+    """Refuse a path that no file in UTF-8 can name."""
+    if not all(ord(letter) < 0xD800 or ord(letter) > 0xDFFF for letter in str(path)):
+        raise pytest.UsageError(f"{what}: expected a path that UTF-8 can hold, found {str(path)!a}")
+
+
 def _path(given: object, base: Path) -> Path | None:
     return base / str(given) if given else None
 
@@ -181,21 +214,33 @@ def _text(config: pytest.Config, name: str) -> tuple[str, str]:
     return str(config.getini(f"training_{name}")), f"training_{name} in {config.inipath or 'the settings'}"
 
 
+def _resume(config: pytest.Config) -> str | None:
+    run: str | None = config.getoption("--training-resume")
+    if run is None:
+        return None
+    for option, name in (("--epochs", "training_epochs"), ("--folds", "training_folds"), ("--set", "training_set")):
+        if config.getoption(name, default=None):
+            raise pytest.UsageError(f"--training-resume takes the parameters of the run: {option} cannot go with it")
+    if config.getoption("--training-seed") is not None:
+        raise pytest.UsageError("--training-resume takes the seed of the run: --training-seed cannot go with it")
+    return run
+
+
 def _seed(config: pytest.Config) -> int:
     value, where = _text(config, "seed")
-    if not value.strip().isdecimal():
-        raise pytest.UsageError(f"{where}: expected a whole number of at least 0, found {value!r}")
+    if not value.strip().isdecimal() or len(value.strip()) > LONGEST_SEED:
+        raise pytest.UsageError(
+            f"{where}: expected a whole number of at least 0, of at most {LONGEST_SEED} digits, found {value[:80]!r}"
+        )
     return int(value)
 
 
 def _count(config: pytest.Config, name: str) -> int | None:
-    value = config.getoption(name, default=None)
-    if value is None or not isinstance(value, str):  # the project's own option of that name
-        return None
+    value = config.getoption(f"training_{name}", default=None)  # None too where the project has its own --epochs
     try:
-        return int(value)
+        return None if value is None else int(value)
     except ValueError:
-        raise pytest.UsageError(f"--{name}: expected a whole number of at least 1, found {value!r}") from None
+        raise pytest.UsageError(f"--{name}: expected a whole number of at least 1, found {value[:80]!r}") from None
 
 
 def _start_method(config: pytest.Config) -> str:

@@ -36,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if "training" in config.workerinput:
             from pytest_training.worker import Worker  # noqa: PLC0415  (see the module's docstring)
 
+            search_options.use_shipped_test(config)
             config.pluginmanager.register(Worker(config), "training-worker")
     elif options.has_jobs(config):
         from pytest_training.owner import Owner  # noqa: PLC0415
@@ -48,7 +49,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Prepare a project for training, in place of a session."""
     if not config.getoption("--training-init"):
         return None
-    from pytest_training.initialise import initialise  # noqa: PLC0415
+    from pytest_training.initialise import initialise  # noqa: PLC0415  (see the module's docstring)
 
     return initialise(config)
 
@@ -59,7 +60,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     source: Any = metafunc.config.pluginmanager.getplugin("training-worker")
     source = source or metafunc.config.pluginmanager.getplugin("training-owner")
-    jobs = source.jobs_to_collect() if source else []
+    if source is None:  # no jobs here: the name may be a fixture of the project's own
+        return
+    jobs = source.jobs_to_collect()
     parameters = [pytest.param(job, id=job.id, marks=[getattr(pytest.mark, tag) for tag in job.tags]) for job in jobs]
     metafunc.parametrize(FIXTURE, parameters, indirect=True)
 
@@ -70,4 +73,7 @@ def training_job(request: pytest.FixtureRequest) -> TrainingJob:
     from pytest_training.context import SLOT  # noqa: PLC0415
     from pytest_training.training_job import TrainingJob  # noqa: PLC0415
 
-    return TrainingJob(request.param, request.config.stash[SLOT], request.node)
+    slot = request.config.stash.get(SLOT, None)
+    if slot is None:
+        pytest.fail(options.nothing_to_train(request.config), pytrace=False)
+    return TrainingJob(request.param, slot, request.node)

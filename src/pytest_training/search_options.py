@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,6 +105,3 @@ def use_shipped_test(config: pytest.Config) -> None:
     asked_for = is_asked_for(config) or config.known_args_namespace.training_root
     if asked_for and config.args_source != pytest.Config.ArgsSource.ARGS and not mentions(config, FIXTURE):
         config.args[:] = [str(SHIPPED_TEST.parent)]
-        # xdist's workers would look for root and settings from there.
-        config.option.rootdir = str(config.rootpath)
-        config.option.inifilename = str(config.inipath or os.devnull)

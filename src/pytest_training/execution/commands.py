@@ -36,7 +36,13 @@ def script_arguments(job: Job, *, folder: str) -> list[str]:
         return _ordered(given, job.arguments)
     before = [(parameter, value) for parameter, value in given if not parameter.subcommands]
     behind = [(parameter, value) for parameter, value in given if {selector, "*"} & {*parameter.subcommands}]
-    return [*_ordered(before), selector, *_ordered(behind, job.arguments)]
+    # A list would take the subcommand for one more value: it stands before the others, and those have an end.
+    before.sort(key=lambda pair: not isinstance(pair[1], list | tuple))
+    return [*_flat(before), selector, *_ordered(behind, job.arguments)]
+
+
+def _flat(given: Iterable[tuple[Parameter, Any]]) -> list[str]:
+    return [word for pair in given for word in _ordered([pair])]
 
 
 def _output(job: Job, folder: str) -> list[tuple[Parameter, Any]]:
@@ -50,24 +56,22 @@ def _output(job: Job, folder: str) -> list[tuple[Parameter, Any]]:
 
 
 def _ordered(given: Iterable[tuple[Parameter, Any]], arguments: tuple[str, ...] = ()) -> list[str]:
-    """Return options, then positionals, then the arguments that are passed on as they stand.
+    """Return what is given in the source's order, then the arguments that are passed on as they stand.
 
-    An option with several values would take what follows it for one more: such options come first, and where nothing
-    but positionals follows, or a positional looks like an option, `--` stands between.
+    An option with several values has no end: it stands last. A positional that looks like an option stands behind `--`.
     """
-    several: list[str] = []
-    single: list[str] = []
-    positional: list[str] = []
+    words: list[str] = []
+    lists: list[str] = []
+    hidden: list[str] = []
     for parameter, value in given:
         if parameter.option is None:
-            positional += map(_text, value) if isinstance(value, list | tuple) else [_text(value)]
+            texts = [_text(entry) for entry in value] if isinstance(value, list | tuple) else [_text(value)]
+            (hidden if any(map(_looks_like_option, texts)) else words).extend(texts)
         elif isinstance(value, list | tuple):
-            several += [parameter.option, *map(_text, value)]
+            lists += [parameter.option, *map(_text, value)]
         else:
-            single += _option(parameter, parameter.option, value)
-    if positional and ((several and not single) or any(map(_looks_like_option, positional))):
-        return [*several, *single, *arguments, "--", *positional]
-    return [*several, *single, *positional, *arguments]
+            words += _option(parameter, parameter.option, value)
+    return [*words, *arguments, *lists, *(["--", *hidden] if hidden else [])]
 
 
 def _option(parameter: Parameter, option: str, value: Any) -> list[str]:
@@ -84,8 +88,9 @@ def _looks_like_option(text: str) -> bool:
 
 
 def _filled(argument: str, values: dict[str, str]) -> str:
-    """Fill in what stands in braces, once: a value that has braces itself stays as it is."""
-    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), argument)
+    # In one go: a value that itself contains `{folder}` stays as it is.
+    names = "|".join(re.escape(name) for name in values)
+    return re.sub(rf"\{{({names})\}}", lambda found: values[found[1]], argument)
 
 
 def _text(value: Any) -> str:

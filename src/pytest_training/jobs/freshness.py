@@ -18,6 +18,8 @@ LIBRARY_VARIABLE = re.compile(
 """Variables that numeric libraries and Python itself read once, when they are loaded."""
 
 _HINTS = re.compile(rb"executable|orig_argv|spawn|forkserver|environ|putenv|\bexec[lv]")
+_OWN_PROGRAM = {"executable", "orig_argv"}
+_NEW_INTERPRETERS = {"spawn", "forkserver"}
 _WRITES = {"setdefault", "update", "pop", "clear", "__setitem__"}
 
 
@@ -36,26 +38,24 @@ def why_fresh(tree: ast.Module, content: bytes, label: str) -> str | None:
 
 def _interpreter(node: ast.AST) -> str | None:
     """Say how a node asks for this interpreter's program, or for new interpreters."""
-    if isinstance(node, ast.Attribute) and last_name(node.value) == "sys" and node.attr in {"executable", "orig_argv"}:
+    if isinstance(node, ast.Attribute) and last_name(node.value) == "sys" and node.attr in _OWN_PROGRAM:
         return f"reads sys.{node.attr}"
     if isinstance(node, ast.ImportFrom) and node.module == "sys":
-        taken = {alias.name for alias in node.names} & {"executable", "orig_argv"}
+        taken = {alias.name for alias in node.names} & _OWN_PROGRAM
         return f"reads sys.{min(taken)}" if taken else None
-    if not isinstance(node, ast.Call):
-        return None
-    name = last_name(node.func)
-    texts = {part.value for part in (*node.args, *(keyword.value for keyword in node.keywords)) if _is_text(part)}
-    if name in {"set_start_method", "get_context"} and texts & {"spawn", "forkserver"}:
-        return f"starts processes by {min(texts & {'spawn', 'forkserver'})}"
+    return _call(node) if isinstance(node, ast.Call) else None
+
+
+def _call(call: ast.Call) -> str | None:
+    name = last_name(call.func)
+    ways = {_text(part) for part in (*call.args, *(keyword.value for keyword in call.keywords))} & _NEW_INTERPRETERS
+    if name in {"set_start_method", "get_context"} and ways:
+        return f"starts processes by {min(ways)}"
     if name == "spawn":
         return "starts processes by spawn"
-    if isinstance(node.func, ast.Attribute) and last_name(node.func.value) == "os" and name.startswith("exec"):
+    if isinstance(call.func, ast.Attribute) and last_name(call.func.value) == "os" and name.startswith("exec"):
         return f"calls os.{name}"
     return None
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _environment(node: ast.AST, last_import: int) -> str | None:

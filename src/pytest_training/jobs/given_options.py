@@ -38,7 +38,9 @@ def _as_parameters(job: Job, entry: Entry) -> Job:
     words = [word for argument in job.arguments for word in argument.split("=", 1)]
     where = f"{entry.where}: arguments"
     if len(words) % 2 or any(not word.startswith("--") for word in words[::2]):
-        raise entry.error(f"{job.id} is no script: expected arguments like --epochs 80, found {' '.join(job.arguments)}")
+        raise entry.error(
+            f"{job.id} is no script: expected arguments like --epochs 80, found {' '.join(job.arguments)}"
+        )
     job = msgspec.structs.replace(job, arguments=())
     for option, text in zip(words[::2], words[1::2], strict=True):
         parameter = find_parameter(job, option.removeprefix("--").replace("-", "_"), where)

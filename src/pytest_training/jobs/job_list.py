@@ -1,9 +1,7 @@
 """A catalogue whose `jobs:` is a list: the format of `run_all_training.py --config`, in the catalogue's terms.
 
-    jobs:
-      - {name: ALS, id: als, script: training/train_als.py, output: als, args: ["--quick"], optional: true,
-         use_output_dir: true, supports_epochs: true, supports_folds: true, supports_sample: false,
-         supports_batch: false}
+Each entry names a script, and may have the keys below; `supports_epochs: true` says that the script takes `--epochs`
+although its source does not show it, `false` that it shall not get it.
 """
 
 from __future__ import annotations
@@ -56,7 +54,7 @@ def _read(item: Entry) -> tuple[str, Declaration]:
         options={SUPPORTS[key]: _option(SUPPORTS[key], entry) for key, entry in entries.items() if key in SUPPORTS},
         wants_output=use_output is True,
     )
-    return _id(item, entries), declaration
+    return _id(entries), declaration
 
 
 def _option(name: str, entry: Entry) -> Entry:
@@ -65,7 +63,7 @@ def _option(name: str, entry: Entry) -> Entry:
     return Entry(entry.file, entry.line, entry.key, Node(option, entry.line))
 
 
-def _id(item: Entry, entries: dict[str, Entry]) -> str:
+def _id(entries: dict[str, Entry]) -> str:
     if "id" in entries:
         return entries["id"].text("the id of a job")
     if "name" in entries:

@@ -101,9 +101,7 @@ def _options_of(
         yield from _under(subcommands, found)
 
 
-def _under(
-    subcommands: tuple[str, ...], options: Iterator[tuple[Parameter, Any]]
-) -> Iterator[tuple[Parameter, Any]]:
+def _under(subcommands: tuple[str, ...], options: Iterator[tuple[Parameter, Any]]) -> Iterator[tuple[Parameter, Any]]:
     for parameter, default in options:
         yield msgspec.structs.replace(parameter, subcommands=subcommands), default
 

@@ -8,12 +8,12 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 
 from pytest_training.execution.outcome import Outcome
-from pytest_training.jobs.model import Job
+from pytest_training.jobs.model import UNDECODABLE, Job
 from pytest_training.records import history_file
 from pytest_training.records.history_file import UnusableHistoryError
 from pytest_training.records.provenance import Provenance, machine_id
@@ -57,6 +57,20 @@ class History:
         written = self._read(rows, "earlier outcomes are unknown") or []
         return [outcome for row in written if (outcome := _outcome(row)) is not None]
 
+    def last_passed(self, job_id: str) -> tuple[str, Outcome] | None:
+        """Return the newest passed outcome of a job on any machine, with the id of its run; creates no file."""
+
+        def newest(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+            asked = (
+                "SELECT run_id, outcome FROM outcomes WHERE job_id = ? AND status = 'passed' ORDER BY id DESC LIMIT 1"
+            )
+            return connection.execute(asked, (text(job_id),)).fetchall()
+
+        for run_id, written in self._read(newest, "earlier outcomes are unknown") or []:
+            outcome = _outcome(written)
+            return None if outcome is None else (run_id, outcome)
+        return None
+
     def add(self, run: RunRecord, outcomes: Sequence[Outcome], provenance: Provenance) -> None:
         """Record a run and its outcomes in one transaction; a second call for the same run replaces them."""
         try:
@@ -96,10 +110,11 @@ class History:
     def _seconds(self, connection: sqlite3.Connection, job: Job) -> float | None:
         rows = connection.execute(
             "SELECT wall_s, parameters FROM outcomes WHERE job_id = ? AND machine = ?"
-            " AND (status = 'passed' OR cause = 'gate') AND wall_s > 0 ORDER BY id DESC LIMIT ?",  # by id: a clock may jump back
+            " AND (status = 'passed' OR cause = 'gate') AND wall_s > 0"
+            " ORDER BY id DESC LIMIT ?",  # by id: a clock may jump back
             (text(job.id), self.machine, REMEMBERED),
         )
-        earlier = [(float(wall_s), _parameters(written)) for wall_s, written in rows if math.isfinite(wall_s)]
+        earlier = [(wall_s, _parameters(written)) for wall_s, written in rows if _is_duration(wall_s)]
         return expected_seconds(plain(job.parameters), earlier)
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
@@ -130,6 +145,11 @@ def _ratio(parameters: dict[str, Any], used: dict[str, Any]) -> float:
         if now and then:
             ratio *= now / then
     return ratio
+
+
+def _is_duration(value: Any) -> TypeGuard[float]:
+    """Whether a column holds what we wrote there: SQLite keeps any type in any column."""
+    return isinstance(value, float | int) and math.isfinite(value) and value > 0
 
 
 def _weight(value: Any) -> float | None:
@@ -192,7 +212,7 @@ def _json(value: Any) -> str:
 def _parameters(written: str) -> dict[str, Any]:
     try:
         found = json.loads(written)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -200,6 +220,6 @@ def _parameters(written: str) -> dict[str, Any]:
 def _outcome(written: str) -> Outcome | None:
     """Read an outcome; None where another version of the plugin wrote it in a form that is unknown here."""
     try:
-        return msgspec.json.decode(written.encode(), type=Outcome)
-    except msgspec.MsgspecError:
+        return msgspec.json.decode(written, type=Outcome)
+    except (*UNDECODABLE, TypeError):
         return None
