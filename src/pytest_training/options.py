@@ -186,7 +186,8 @@ def read_options(config: pytest.Config) -> Options:
 def _project(config: pytest.Config, root: Path) -> Path:
     from pytest_training.jobs.search import project_of  # noqa: PLC0415  (only where there is something to train)
 
-    return project_of(root, config.rootpath, known=config.inipath is not None)
+    named = config.known_args_namespace.training_root
+    return project_of(root, config.rootpath, known=config.inipath is not None or not named)
 
 
 def _reports_base(config: pytest.Config) -> Path:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_training.search_paths import SHIPPED_TEST
+
 if TYPE_CHECKING:
     from pytest_training.jobs.search import Search
 
-SHIPPED_TEST = Path(__file__).parent / "shipped" / "test_training_jobs.py"
+
 FIXTURE = "training_job"
 
 
