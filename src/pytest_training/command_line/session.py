@@ -11,6 +11,9 @@ import pytest
 from pytest_training.command_line.summary import Ended, now
 from pytest_training.execution.folder import RunFolder
 
+QUIET = ("-W", "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning")
+"""The plugin is loaded before pytest here, which pytest would warn of: nothing in it needs rewriting."""
+
 
 class _Observer:
     """Learns from pytest's hooks where the run's files are, and whether it was interrupted."""
@@ -39,7 +42,7 @@ def run_pytest(arguments: list[str]) -> tuple[int, Ended]:
             if number is not None and signal.getsignal(number) == signal.SIG_DFL:
                 signal.signal(number, signal.default_int_handler)
     try:
-        status = int(pytest.main(arguments, plugins=[observer]))
+        status = int(pytest.main([*QUIET, *arguments], plugins=[observer]))
     except KeyboardInterrupt:
         status, observer.is_interrupted = int(pytest.ExitCode.INTERRUPTED), True
     return status, Ended(started, now(), observer.is_interrupted, observer.folder)

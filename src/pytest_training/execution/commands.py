@@ -32,9 +32,9 @@ def script_arguments(job: Job, *, folder: str) -> list[str]:
     selector = next((_text(value) for parameter, value in given if parameter.selects), None)
     given = [(parameter, value) for parameter, value in given if not parameter.selects]
     given += _output(job, folder)
-    if selector is None:
-        return _ordered(given, job.arguments)
     before = [(parameter, value) for parameter, value in given if not parameter.subcommands]
+    if selector is None:
+        return _ordered(before, job.arguments)
     behind = [(parameter, value) for parameter, value in given if {selector, "*"} & {*parameter.subcommands}]
     # A list would take the subcommand for one more value: it stands before the others, and those have an end.
     before.sort(key=lambda pair: not isinstance(pair[1], list | tuple))

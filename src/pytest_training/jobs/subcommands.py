@@ -33,12 +33,13 @@ class Subparsers:
     """The parsers that `add_parser` made, by the names they are given; those passed to functions and `parents=` too."""
 
     def __init__(self, nodes: list[ast.AST], constants: Constants) -> None:
+        self._constants = constants
         self._by_name: dict[str, tuple[str, ...]] = {}
         self.names: list[str] = []
-        for node in nodes:
-            for target, call in _made(node):
-                if last_name(call.func) == "add_parser":
-                    self._note(target, call, constants)
+        targets = {call: target for node in nodes for target, call in _made(node)}
+        for call in (node for node in nodes if isinstance(node, ast.Call)):
+            if last_name(call.func) == "add_parser":
+                self._note(targets.get(call, ""), call)
         self._scopes = list(self._find_scopes(nodes)) if self.any else []
 
     @property
@@ -46,9 +47,11 @@ class Subparsers:
         """Whether there is any."""
         return bool(self.names)
 
-    def _note(self, target: str, call: ast.Call, constants: Constants) -> None:
-        name = constants.strings(call.args[0])[:1] if call.args else []
-        name = name or [UNKNOWN]
+    def _names_of(self, call: ast.Call) -> list[str]:
+        return (self._constants.strings(call.args[0])[:1] if call.args else []) or [UNKNOWN]
+
+    def _note(self, target: str, call: ast.Call) -> None:
+        name = self._names_of(call)
         self.names += name
         parents = next((keyword.value for keyword in call.keywords if keyword.arg == "parents"), None)
         listed = parents.elts if isinstance(parents, ast.List | ast.Tuple) else []
@@ -57,7 +60,10 @@ class Subparsers:
 
     def subcommands_of(self, call: ast.Call) -> tuple[str, ...]:
         """Return the subcommands under which the option of an `add_argument` call stands; none for the main parser."""
-        receiver = last_name(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+        parser = call.func.value if isinstance(call.func, ast.Attribute) else None
+        if isinstance(parser, ast.Call):  # commands.add_parser("show").add_argument("--all")
+            return tuple(self._names_of(parser)) if last_name(parser.func) == "add_parser" else ()
+        receiver = last_name(parser)
         for scope in self._scopes:
             if scope.parameter == receiver and scope.first_line <= call.lineno <= scope.last_line:
                 return scope.subcommands
@@ -74,11 +80,9 @@ class Subparsers:
 
 
 def _made(node: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    """Yield the calls of a statement with the name that each is given, if any."""
+    """Yield the call whose value a statement gives a name, with the name."""
     if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
         yield from ((last_name(target), node.value) for target in node.targets)
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        yield "", node.value
 
 
 class ClickCommands:
