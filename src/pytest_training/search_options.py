@@ -46,6 +46,9 @@ def add_search_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--training-argument", action="append", metavar="TEXT", help="an extra argument for every script and command"
     )
+    group.addoption(
+        "--training-job", action="append", metavar="ID", help="train the job with exactly this id (may be repeated)"
+    )
     group.addoption("--training-retries", metavar="N", help="retries of every job")
     group.addoption(
         "--training-init",
@@ -84,6 +87,7 @@ def read_search(config: pytest.Config) -> Search:
             optional=bool(config.getoption("--training-optional")),
             catalogues=tuple(here / str(file) for file in config.getoption("--training-add-catalogue") or ()),
             arguments=tuple(config.getoption("--training-argument") or ()),
+            only=tuple(config.getoption("--training-job") or ()),
             retries=_count(config, "--training-retries", minimum=0),
         )
     except DeclarationError as error:

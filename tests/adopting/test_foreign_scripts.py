@@ -57,7 +57,7 @@ def test_typer_gets_its_options_and_its_folder(trained: Repository) -> None:
 
 def test_nothing_is_written_into_the_repository(trained: Repository) -> None:
     # pytest takes the folder that its arguments name for its root, and keeps its cache there.
-    assert sorted(path.name for path in trained.root.iterdir() if path.name not in {".pytest_cache"}) == [
+    assert sorted(path.name for path in trained.root.iterdir() if path.name != ".pytest_cache") == [
         *(".git", "build", "models", "pyproject.toml", "src", "train_plain.py", "venv"),
     ]
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from pytest_training.command_line.arguments import Arguments
 from pytest_training.command_line.project import Project
 from pytest_training.command_line.selection import Selection
-from pytest_training.search_paths import SHIPPED_TEST
 
 TEST_NAME = "test_training_job"
 
@@ -26,7 +25,7 @@ def pytest_arguments(arguments: Arguments, project: Project, selection: Selectio
         *_place(project, here),
         *_distribution(arguments, project, selection),
         *_parameters(arguments, selection),
-        *_discovery(arguments),
+        *_discovery(arguments, project, here),
         *(["-v"] if arguments.verbose else []),
         *_selected(project, selection, here),
     ]
@@ -65,17 +64,19 @@ def _parameters(arguments: Arguments, selection: Selection) -> Iterator[str]:
     yield from (f"--training-argument={text}" for text in arguments.extra_arg)
 
 
-def _discovery(arguments: Arguments) -> Iterator[str]:
+def _discovery(arguments: Arguments, project: Project, here: Path) -> Iterator[str]:
     further = [] if arguments.no_auto_discover else list(arguments.discover_root)
     config = str(arguments.config) if arguments.config else None
-    if arguments.no_default_jobs:
-        if further:
-            yield f"--training-root={further.pop(0)}"
-        else:
-            yield "--training-no-discovery"
-            if config:
-                yield f"--training-catalogue={config}"
-                config = None
+    if not arguments.no_default_jobs:
+        if project.test is None:  # named on the command line, the folder is trained by the plugin's own test
+            yield f"--training-root={os.path.relpath(project.training_root, here)}"
+    elif further:
+        yield f"--training-root={further.pop(0)}"
+    else:
+        yield "--training-no-discovery"
+        if config:
+            yield f"--training-catalogue={config}"
+            config = None
     if config:
         yield f"--training-add-catalogue={config}"
     yield from (f"--training-discover={folder}" for folder in further)
@@ -90,14 +91,11 @@ def _discovery(arguments: Arguments) -> Iterator[str]:
 
 
 def _selected(project: Project, selection: Selection, here: Path) -> Iterator[str]:
-    test = project.test
-    if test is None:
-        yield str(SHIPPED_TEST.parent)
-        chosen = {job.id for job in selection.selected}
-        left_out = [job.id for job in selection.jobs if job.id not in chosen]
-        yield from (f"--deselect={SHIPPED_TEST.name}::{_item(job_id)}" for job_id in left_out)
+    if project.test is None:
+        chosen = () if selection.is_everything else selection.selected
+        yield from (f"--training-job={job.id}" for job in chosen)
         return
-    name = os.path.relpath(test, here)
+    name = os.path.relpath(project.test, here)
     if selection.is_everything:
         yield name
     else:

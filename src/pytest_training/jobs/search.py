@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_training.errors import DeclarationError
+from pytest_training.jobs.model import Job
+from pytest_training.jobs.names import listing
 
 PATTERNS = ("train_*.py",)
 MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "requirements.txt")
@@ -54,6 +56,8 @@ class Search:
     """What every script gets behind its own command line."""
     retries: int | None = None
     """Retries of every job."""
+    only: tuple[str, ...] = ()
+    """Ids of the jobs to take; empty for all."""
 
     @property
     def own_files(self) -> FileFilter:
@@ -86,6 +90,15 @@ def project_of(folder: Path, project: Path, *, known: bool = True) -> Path:
 
 def _is_marked(folder: Path) -> bool:
     return any((folder / marker).exists() for marker in MARKERS)
+
+
+def chosen_jobs(jobs: list[Job], only: Sequence[str]) -> list[Job]:
+    """Return the jobs with these ids, all where none is given; an unknown id is an error."""
+    known = {job.id for job in jobs}
+    for job_id in only:
+        if job_id not in known:
+            raise DeclarationError(f"--training-job: no job {job_id!r}: expected some of {listing(job_id, known)}")
+    return [job for job in jobs if job.id in only] if only else jobs
 
 
 def checked_folders(folders: Sequence[Path], where: str) -> tuple[Path, ...]:
