@@ -1,0 +1,57 @@
+"""verify_run_all.py and demo_parallel_mode.py: they pass, and they fail when what they check fails."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from .miniature import JOB, Miniature, run
+
+
+def verify(miniature: Miniature, test: str = "def test_it():\n    pass\n") -> tuple[int, str]:
+    miniature.write("test_suite.py", test)
+    ended = run([sys.executable, "verify_run_all.py", "--suite", "test_suite.py"], cwd=miniature.root)
+    return ended.returncode, ended.stdout
+
+
+def test_the_verification_passes(miniature: Miniature) -> None:
+    code, told = verify(miniature)
+    assert code == 0, told
+    assert [line.split()[0] for line in told.splitlines()] == ["ok"] * 5
+
+
+def test_the_verification_fails_with_the_suite(miniature: Miniature) -> None:
+    code, told = verify(miniature, "def test_it():\n    assert False\n")
+    assert code == 1
+    assert told.startswith("FAILED the suite passes\n")
+    assert told.count("ok ") == 4
+
+
+def test_the_verification_fails_with_the_command_line(miniature: Miniature) -> None:
+    miniature.write("training/jobs.yaml", "jobs: {nobody: {}}\n")
+    code, told = verify(miniature)
+    assert code != 0
+    assert told.count("ok ") <= 1
+
+
+def demonstrate(miniature: Miniature) -> tuple[int, str]:
+    for job_id in ("als", "stroke", "diabetes"):
+        if not (miniature.root / f"training/train_{job_id}.py").read_text().startswith("broken"):
+            miniature.write(f"training/train_{job_id}.py", JOB.format(job_id=job_id, seconds=0.7))
+    command = [sys.executable, "demo_parallel_mode.py", "--jobs", "als", "stroke", "diabetes"]
+    ended = run(command, cwd=miniature.root)
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def test_the_demonstrations_measure_the_speed_up(miniature: Miniature) -> None:
+    code, told = demonstrate(miniature)
+    assert code == 0, told
+    assert re.findall(r"ideal ([0-9.]+) \((\d) rounds", told) == [("2.00", "1"), ("1.50", "2"), ("3.00", "1")]
+    assert len(re.findall(r"speed-up +([0-9.]+)", told)) == 3
+
+
+def test_the_demonstrations_fail_with_a_job(miniature: Miniature) -> None:
+    miniature.write("training/train_als.py", "broken(\n")
+    code, told = demonstrate(miniature)
+    assert code == 1
+    assert "FAILED: als" in told
