@@ -1,4 +1,4 @@
-"""Train small sets of jobs, one after another and in parallel, and print the measured speed-up beside the ideal one.
+"""Train small sets of jobs, one after another and in parallel; print the measured speed-up beside the ideal one.
 
 The ideal is that of equally long jobs: N jobs on W workers take ceil(N / W) rounds. Exit code 0 only if every job of every
 run succeeded, no two jobs of a sequential run overlapped, and jobs of each parallel run did.
