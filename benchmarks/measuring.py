@@ -66,15 +66,19 @@ def measure(command: Sequence[str], folder: Path, *, expected: Sequence[int] = (
     return Measurement(wall_s, _cpu_s() - before, peak_mb)
 
 
-def medians(alternatives: Mapping[str, Callable[[], Measurement]], repeats: int) -> dict[str, Measurement]:
+def medians(
+    alternatives: Mapping[str, Callable[[], Measurement]], repeats: int, *, warm_up: bool = True
+) -> dict[str, Measurement]:
     """Measure every alternative that often, in turns: what disturbs the machine for a while disturbs them all.
 
-    A first round is thrown away: it compiles modules and fills the caches.
+    With `warm_up` a first round is thrown away: it compiles modules and fills caches.
     """
     found: dict[str, list[Measurement]] = {name: [] for name in alternatives}
-    for _ in range(repeats):
+    for turn in range(-1 if warm_up else 0, repeats):
         for name, alternative in alternatives.items():
-            found[name].append(alternative())
+            measured = alternative()
+            if turn >= 0:
+                found[name].append(measured)
     return {name: _median(several) for name, several in found.items()}
 
 

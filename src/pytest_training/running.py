@@ -31,6 +31,7 @@ from pytest_training.records.strict_json import encode
 from pytest_training.reporting import console
 from pytest_training.reporting.files import JunitFile, enable_json_report
 from pytest_training.reporting.json_report import complete_report, write_report
+from pytest_training.reporting.junit import junit_properties
 
 OUTCOME_PATIENCE_S = 2.0
 
@@ -157,13 +158,15 @@ class RunningRun:
             report.longrepr = self.secrets.masked(report.longrepr)
 
     def note_report(self, report: pytest.TestReport) -> None:
-        """Keep the outcome of a job that a report is about."""
+        """Keep the outcome of a job that a report is about; tell junit.xml, which asks the last report of an item."""
         job = self.jobs.get(report.nodeid)
-        if job is None or (report.when != "call" and report.passed):
+        if job is None:
             return
-        if report.when == "teardown" and report.nodeid in self.outcomes and not report.failed:
-            return
-        self.outcomes[report.nodeid] = self._outcome(job, report)
+        if report.when == "call" or report.failed or (report.skipped and report.nodeid not in self.outcomes):
+            self.outcomes[report.nodeid] = self._outcome(job, report)
+        if report.when == "teardown" and report.nodeid in self.outcomes:
+            # Here, and not where it trained: twenty pairs would go through the worker's channel, three times each.
+            report.user_properties.extend(junit_properties(self.outcomes[report.nodeid]))
 
     def _outcome(self, job: Job, report: pytest.TestReport) -> Outcome:
         outcome = read_outcome(self.folder, job.id) or blank_outcome(job, seed=self.plan.seed)

@@ -12,7 +12,6 @@ from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Job
 from pytest_training.reporting.console import failure_text
-from pytest_training.reporting.junit import junit_properties
 
 
 @dataclass
@@ -29,7 +28,6 @@ class TrainingJob:
         __tracebackhide__ = True
         needed = self.slot.unmet_need(self.job)
         self.outcome = self.slot.leave_out(self.job, needed) if needed else self.slot.train(self.job)
-        self.item.user_properties.extend(junit_properties(self.outcome))
         if self.outcome.cause in {"needs", "unchanged"}:
             pytest.skip(self.outcome.reason)
         if self.outcome.status == "interrupted":

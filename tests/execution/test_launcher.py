@@ -142,9 +142,34 @@ def test_a_job_that_is_asked_to_end_may_say_goodbye(workplace: Workplace, launch
         run.save("goodbye.txt", "saved")
     """
     for each in (launcher, SubprocessLauncher()):
-        request = workplace.request(workplace.function(body, timeout_s=0.3), grace_s=30)
+        request = workplace.request(workplace.function(body, timeout_s=2), grace_s=30)
         assert each.launch(request).ending.ended_by == "timeout"
         assert (AttemptFolder(Path(request.folder)).artifacts / "goodbye.txt").read_text() == "saved"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import atexit, time; atexit.register(time.sleep, 1000)",
+        "import threading, time; threading.Thread(target=time.sleep, args=(1000,)).start()",
+        "import time; from concurrent.futures import ThreadPoolExecutor as Pool; Pool().submit(time.sleep, 1000)",
+        "import atexit; atexit.register(lambda: 1 / 0)",
+    ],
+)
+def test_what_a_job_leaves_to_the_end_of_its_process_cannot_hold_it_up(
+    workplace: Workplace, launcher: ServerLauncher, body: str
+) -> None:
+    for each in (launcher, SubprocessLauncher()):
+        assert verdict(workplace, each, workplace.function(body + "\nreturn {}")) == ("passed", None, "", {})
+
+
+def test_workers_of_joblib_end_with_the_job(workplace: Workplace, launcher: ServerLauncher) -> None:
+    top = "import os\nfrom joblib import Parallel, delayed\n"
+    body = "return {str(pid): 1 for pid in Parallel(2)(delayed(os.getpid)() for _ in range(2))}"
+    for each in (launcher, SubprocessLauncher()):
+        _, cause, _, pids = verdict(workplace, each, workplace.function(body, top=top, timeout_s=60))
+        assert cause is None
+        assert not any(is_alive(int(pid)) for pid in pids)
 
 
 DRAWING = """

@@ -22,6 +22,8 @@ from pytest_training.jobs.model import Job
 MakeRun = Callable[..., Run]
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+
 JOBS = {job.id: job for job in load_jobs(ROOT / "training", ROOT)[0]}
 OTHER_ARTIFACTS = {"baseline_models"}  # compares families: neither one model nor one question
 TRUSTED = ("sklearn.", "numpy.", "scipy.", "builtins.")

@@ -68,14 +68,13 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
     if request.job.kind != "function":
         _become_program(request, warm=warm)
     try:
-        result = execute(request)
+        status = 0 if execute(request).failure is None else 1
     except OSError as error:  # ours: what the job raised is in the result
         with contextlib.suppress(Exception):
             sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
-        return NO_RESULT
-    finally:
-        _finish()
-    return 0 if result.failure is None else 1
+        status = NO_RESULT
+    _finish(status, request.grace_s)
+    return status
 
 
 def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] | None = None) -> Result:
@@ -247,10 +246,18 @@ def _become_program(request: AttemptRequest, *, warm: bool) -> NoReturn:
     os._exit(127)
 
 
-def _finish() -> None:
-    """Do what an ending interpreter does for the job's libraries, and no more: threads are not waited for."""
+def _finish(status: int, grace_s: float) -> None:
+    """Do what an ending interpreter does for the job's libraries: end pools, free shared memory, flush.
+
+    Threads are not waited for, and nothing is waited for longer than the grace period: the result is written.
+    """
+    if hasattr(signal, "setitimer") and grace_s > 0:
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(status))
+        signal.setitimer(signal.ITIMER_REAL, grace_s)
     try:
-        atexit._run_exitfuncs()  # noqa: SLF001  (joblib and others free shared memory here)
+        for end_pool in reversed(getattr(threading, "_threading_atexits", ())):
+            end_pool()  # those of loky and concurrent.futures: without them the next line waits for their workers
+        atexit._run_exitfuncs()  # noqa: SLF001
     except BaseException:  # noqa: BLE001  (the result is written: nothing that happens now is the job's outcome)
         with contextlib.suppress(Exception):
             sys.stderr.write(traceback.format_exc())

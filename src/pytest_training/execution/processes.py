@@ -19,9 +19,12 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded once: every child asks it
+
+
 def _process_control(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+    if _LIBC is not None:
+        _LIBC.prctl(option, value, 0, 0, 0)
 
 
 def adopt_orphans() -> None:
