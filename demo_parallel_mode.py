@@ -1,7 +1,7 @@
 """Train small sets of jobs, one after another and in parallel; print the measured speed-up beside the ideal one.
 
-The ideal is that of equally long jobs: N jobs on W workers take ceil(N / W) rounds. Exit code 0 only if every job of every
-run succeeded, no two jobs of a sequential run overlapped, and jobs of each parallel run did.
+The ideal is that of equally long jobs: N jobs on W workers take ceil(N / W) rounds. Exit code 0 only if every job of
+every run succeeded, no two jobs of a sequential run overlapped, and jobs of each parallel run did.
 """
 
 from __future__ import annotations
