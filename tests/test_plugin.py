@@ -551,6 +551,15 @@ def test_a_failed_gate_shows_a_table_and_no_traceback(weak: Project) -> None:
     assert "Traceback" not in text(result)
 
 
+def test_a_failure_is_told_in_full_once_where_summaries_are_not_cut(
+    weak: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    result = weak.here()
+    assert result.outlines.count(TABLE[0]) == 1
+    assert any(line.startswith(SUMMARY) for line in result.outlines)
+
+
 @pytest.mark.parametrize(
     ("arguments", "shown", "hidden"),
     [

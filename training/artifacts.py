@@ -113,10 +113,7 @@ def model_card(
         f"# {question.rstrip('.')}",
         NOT_CLINICAL,
         *(["**The data are simulated.** Every figure here describes the simulation, not people."] * simulated),
-        "## Method",
-        f"```text\n{method.strip()}\n```",
-        "## Data",
-        "\n".join(_describe(source) for source in sources),
+        *_method_and_data(method, sources),
         "## Who is in it",
         _people(found),
         "## How well it does",
@@ -129,6 +126,15 @@ def model_card(
         "\n".join(f"- {limit}" for limit in (*found.cohort.limits, *notes, "Nobody outside these data has tested it.")),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _method_and_data(method: str, sources: Sequence[Source]) -> list[str]:
+    return [
+        "## Method",
+        f"```text\n{method.strip()}\n```",
+        "## Data",
+        "\n".join(_describe(source) for source in sources),
+    ]
 
 
 def save_comparison(
@@ -145,10 +151,7 @@ def save_comparison(
     sections = [
         f"# {question.rstrip('.')}",
         NOT_CLINICAL,
-        "## Method",
-        f"```text\n{method.strip()}\n```",
-        "## Data",
-        "\n".join(_describe(source) for source in sources),
+        *_method_and_data(method, sources),
         "## How well they do",
         HOW_JUDGED,
         _markdown(table),

@@ -13,8 +13,8 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import Search
+from pytest_training.names import SHIPPED_TEST
 from pytest_training.search_options import read_search
-from pytest_training.search_paths import SHIPPED_TEST
 
 SETTINGS = """\
 # The folder with train_*.py and jobs.yaml.

@@ -5,6 +5,7 @@ It collects, decides how many workers there are, begins the run (`running.py`), 
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,8 @@ from pytest_training.jobs.parameters import apply_options, missing_parameters
 from pytest_training.jobs.plan import describe_plan, make_plan, save_plan
 from pytest_training.jobs.search import chosen_jobs
 from pytest_training.jobs.secrets import Secrets, hide
-from pytest_training.records.earlier import EarlierRun, fingerprint, mark_unchanged
+from pytest_training.names import FIXTURE
+from pytest_training.records.earlier import EarlierRun, fingerprint, mark_unchanged, read_code
 from pytest_training.records.history import History
 from pytest_training.scheduling import idle
 from pytest_training.scheduling.distribution import Distribution, mentions
@@ -32,8 +34,6 @@ from pytest_training.scheduling.marks import job_of, match_by_id, register_tags
 if TYPE_CHECKING:
     from pytest_training.running import RunningRun
     from pytest_training.scheduling.scheduler import PlannedScheduling
-
-FIXTURE = "training_job"
 
 
 class Owner:
@@ -104,10 +104,13 @@ class Owner:
         """Leave out what passed in the run that is resumed."""
         if self.earlier is None:
             return
-        done = {job.id for item in items if (job := job_of(item)) and self.earlier.is_done(job.id)}
-        left_out = [item for item in items if (job := job_of(item)) and job.id in done]
+        kept: list[pytest.Item] = []
+        left_out: list[pytest.Item] = []
+        for item in items:
+            job = job_of(item)
+            (left_out if job is not None and self.earlier.is_done(job.id) else kept).append(item)
         if left_out:
-            items[:] = [item for item in items if item not in left_out]
+            items[:] = kept
             self.config.hook.pytest_deselected(items=left_out)
             self.nothing_left = not items
 
@@ -257,8 +260,10 @@ def _ends_here(session: pytest.Session) -> bool:
 def _with_fingerprints(plan: Plan, history: History | None) -> Plan:
     """Return the plan with a fingerprint for each job, and the unchanged ones marked where a history is given."""
     datasets = {dataset.name: dataset for dataset in plan.datasets}
+    read = functools.cache(read_code)  # jobs share modules
     jobs: list[PlannedJob] = [
-        msgspec.structs.replace(each, fingerprint=fingerprint(each.job, datasets, seed=plan.seed)) for each in plan.jobs
+        msgspec.structs.replace(each, fingerprint=fingerprint(each.job, datasets, seed=plan.seed, read=read))
+        for each in plan.jobs
     ]
     return msgspec.structs.replace(plan, jobs=tuple(jobs if history is None else mark_unchanged(jobs, history)))
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_training import options, search_options
+from pytest_training.names import FIXTURE
 
 if TYPE_CHECKING:
-    from pytest_training.training_job import TrainingJob
+    from collections.abc import Generator
 
-FIXTURE = "training_job"
+    from pytest_training.training_job import TrainingJob
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,6 +66,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     jobs = source.jobs_to_collect()
     parameters = [pytest.param(job, id=job.id, marks=[getattr(pytest.mark, tag) for tag in job.tags]) for job in jobs]
     metafunc.parametrize(FIXTURE, parameters, indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Leave one line of a job's failure for summaries: under CI, pytest's would repeat traceback and log there."""
+    report = yield
+    failure = call.excinfo.value if call.excinfo else None
+    told = isinstance(failure, pytest.fail.Exception) and not failure.pytrace
+    crash: Any = getattr(report.longrepr, "reprcrash", None)
+    if told and crash and FIXTURE in getattr(item, "fixturenames", ()):
+        crash.message = crash.message.partition("\n")[0]
+    return report
 
 
 @pytest.fixture

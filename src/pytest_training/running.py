@@ -267,12 +267,11 @@ class RunningRun:
             workers=self.plan.workers,
             exit_code=int(exit_status),
             arguments=self.secrets.arguments(list(map(str, self.config.invocation_params.args))),
-            folder=f"runs/{self.plan.run_id}",
+            folder=self.folder.path.relative_to(self.options.reports).as_posix(),
             problems=tuple(self.problems),
         )
         history = History(self.options.reports / "history.sqlite")
-        unique = {outcome.job_id: outcome for outcome in self.outcomes.values()}
-        history.add(record, list(unique.values()), self.provenance)
+        history.add(record, self._outcomes_of_jobs(), self.provenance)
         self.record = msgspec.structs.replace(record, problems=(*self.problems, *history.problems))
 
     def _outcome_without_report(self, job: Job) -> Outcome:
@@ -312,10 +311,12 @@ class RunningRun:
         """Return the last lines of the run with their colours."""
         if self.record is None or self.config.option.verbose < 0:
             return []
-        unique = {outcome.job_id: outcome for outcome in self.outcomes.values()}
-        return console.summary_lines(
-            self.record, list(unique.values()), reports=shown_path(self.options.reports, self.config)
-        )
+        reports = shown_path(self.options.reports, self.config)
+        return console.summary_lines(self.record, self._outcomes_of_jobs(), reports=reports)
+
+    def _outcomes_of_jobs(self) -> list[Outcome]:
+        """Return one outcome for each job, also where two tests train it."""
+        return list({outcome.job_id: outcome for outcome in self.outcomes.values()}.values())
 
     @property
     def _shown_folder(self) -> str:

@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_training.search_paths import SHIPPED_TEST
+from pytest_training.names import FIXTURE, SHIPPED_TEST
 
 if TYPE_CHECKING:
     from pytest_training.jobs.search import Search
-
-
-FIXTURE = "training_job"
 
 
 def add_search_options(parser: pytest.Parser) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from adopting.repository import Repository
-from command_line.miniature import JOB, Miniature, surroundings
+from command_line.miniature import Miniature, surroundings
 
 TOP = Path(__file__).parents[2]
 NOT_RUN = ("pip install",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,15 @@ def test_write_takes_the_longest_name_that_a_file_system_has(tmp_path: Path) -> 
 
 
 def test_run_ids_are_never_equal_and_sort_by_time() -> None:
-    ids = [new_run_id() for _ in range(20)]
-    assert len(set(ids)) == len(ids)
-    assert [each[:15] for each in ids] == sorted(each[:15] for each in ids)
+    at_once = [new_run_id() for _ in range(20)]
+    assert len(set(at_once)) == len(at_once)
+    one_after_another = []
+    for _ in range(200):
+        one_after_another.append(new_run_id())
+        before = datetime.now(UTC)
+        while datetime.now(UTC) == before:
+            pass
+    assert one_after_another == sorted(one_after_another)
 
 
 def test_duration_is_zero_when_the_clock_was_set_back() -> None:

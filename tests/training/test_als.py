@@ -11,6 +11,8 @@ import pytest
 import train_als
 from cohorts import als
 
+from pytest_training.errors import DataError
+from pytest_training.execution.cache import sha256_of
 from pytest_training.execution.run import Run
 
 
@@ -155,7 +157,8 @@ def test_a_published_test_set_is_judged_apart(tmp_path: Path, make_run: Callable
     card = (run.folder / "model_card.md").read_text()
     assert "ALS.csv" in card
     assert "The data are simulated" not in card
-    assert run.used == ()
+    (used,) = run.used
+    assert (used.name, used.real, used.sha256) == ("ALS.csv", True, sha256_of(tmp_path / "ALS.csv"))
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_a_file_that_is_neither_says_what_was_expected(tmp_path: Path, content: 
 
 
 def test_a_file_that_is_not_there_is_named(make_run: Callable[..., Run], tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"nowhere\.csv"):
+    with pytest.raises(DataError, match=r"expected a file or folder at .*nowhere\.csv.*found none"):
         train_als.train(make_run(), data=str(tmp_path / "nowhere.csv"))
 
 

@@ -14,6 +14,7 @@ import train_brain_mri
 from cohorts import brain_mri
 from sklearn.metrics import roc_auc_score
 
+from pytest_training.execution.cache import sha256_of
 from pytest_training.execution.run import Run
 
 PEOPLE = 60
@@ -216,7 +217,8 @@ def test_a_users_folder_is_trained_on_and_not_called_simulated(make_run: Callabl
     assert metrics == train_brain_mri.train(make_run(seed=3, name="again"), epochs=3, folds=2, data=str(simulated))
     card = (run.folder / "model_card.md").read_text()
     assert "The data are simulated" not in card
-    assert run.used == ()
+    (used,) = run.used
+    assert (used.name, used.real, used.sha256) == (simulated.name, True, sha256_of(simulated))
 
 
 def test_unknown_models_are_refused_and_the_network_needs_torch(monkeypatch: pytest.MonkeyPatch) -> None:

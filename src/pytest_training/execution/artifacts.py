@@ -47,7 +47,8 @@ def _has(content: Any, *methods: str) -> bool:
     return all(callable(getattr(content, method, None)) for method in methods)
 
 
-def _array(content: Any, _suffix: str) -> bytes:
+def array_bytes(content: Any) -> bytes:
+    """Return an array as the content of an .npy file; one of objects, which would need pickle, is refused."""
     import numpy as np  # noqa: PLC0415  (only jobs that use numpy load it)
 
     buffer = io.BytesIO()
@@ -103,7 +104,13 @@ ENCODERS: tuple[tuple[Callable[[Any, str], bool], Callable[[Any, str], bytes]], 
         lambda content, suffix: suffix in {".csv", ".parquet"} and _has(content, "to_csv", "to_parquet"),
         _table,
     ),
-    (lambda content, suffix: suffix == ".npy" and hasattr(content, "__array__"), _array),
-    (lambda content, suffix: suffix == ".npy" and isinstance(content, list | tuple), _array),
+    (
+        lambda content, suffix: suffix == ".npy" and hasattr(content, "__array__"),
+        lambda content, _: array_bytes(content),
+    ),
+    (
+        lambda content, suffix: suffix == ".npy" and isinstance(content, list | tuple),
+        lambda content, _: array_bytes(content),
+    ),
     (lambda content, suffix: suffix == ".json" and isinstance(content, dict | list), _json),
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_training.errors import TrainingError
+from pytest_training.execution.artifacts import array_bytes
 from pytest_training.execution.folder import write_atomically
 
 MARK = "__checkpoint__"
@@ -83,23 +84,15 @@ def _plain(name: str, value: Any, attach: Callable[[str, bytes], dict[str, str]]
     if isinstance(value, list | tuple):
         return [_plain(name, below, attach) for below in value]
     if callable(getattr(value, "detach", None)) and callable(getattr(value, "cpu", None)):
-        return attach("tensor", _array(value.detach().cpu().numpy()))
+        return attach("tensor", array_bytes(value.detach().cpu().numpy()))
     if hasattr(value, "__array__"):
-        return value.item() if getattr(value, "shape", None) == () else attach("npy", _array(value))
+        return value.item() if getattr(value, "shape", None) == () else attach("npy", array_bytes(value))
     if callable(getattr(value, "get_params", None)):
         return attach("skops", _estimator(name, value))
     raise TypeError(
         f"run.checkpoint.save({name}=…): cannot keep a {type(value).__name__}; expected numbers, strings, lists, "
         "dicts, arrays, tensors or scikit-learn estimators"
     )
-
-
-def _array(value: Any) -> bytes:
-    import numpy as np  # noqa: PLC0415  (only jobs that have arrays load it)
-
-    buffer = io.BytesIO()
-    np.save(buffer, np.asarray(value), allow_pickle=False)
-    return buffer.getvalue()
 
 
 def _estimator(name: str, value: Any) -> bytes:

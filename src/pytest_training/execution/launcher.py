@@ -22,9 +22,9 @@ from typing import Protocol
 import msgspec
 
 from pytest_training.errors import TrainingError
-from pytest_training.execution.environment import set_threads
+from pytest_training.execution.environment import SEED_LIMIT, set_threads
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.messages import AttemptRequest, Reply, StartMethod
+from pytest_training.execution.messages import STOP, STOP_ALL, AttemptRequest, Reply, StartMethod
 from pytest_training.execution.outcome import Ending
 
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
@@ -56,7 +56,7 @@ class ServerHandle:
         """Ask every job to end, and wait until the last one has, or has been killed after its grace."""
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as link:
             link.connect(self.address)
-            link.sendall(b"stop all\n")
+            link.sendall(STOP_ALL + b"\n")
             _read_reply(link)
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ def start_server(imports: Sequence[str], *, log: Path, seed: int, longest_import
         settings = {"socket": listening.fileno(), "imports": list(imports), "longest_import_s": longest_import_s}
         environment = dict(os.environ)
         set_threads(environment, 1)  # a library that starts its threads when imported would make fork unsafe
-        environment["PYTHONHASHSEED"] = str(seed % 2**32)
+        environment["PYTHONHASHSEED"] = str(seed % SEED_LIMIT)
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -135,7 +135,7 @@ class ServerLauncher:
                 return _read_reply(link)
             except KeyboardInterrupt:
                 with contextlib.suppress(OSError):
-                    link.sendall(b"stop\n")
+                    link.sendall(STOP + b"\n")
                 reply = _read_reply(link)
                 ending = msgspec.structs.replace(reply.ending, ended_by="interrupted")
                 return msgspec.structs.replace(reply, ending=ending)

@@ -13,6 +13,12 @@ NO_RESULT = 74
 StartMethod = Literal["fork", "subprocess", "in-process"]
 
 
+STOP = b"stop"
+"""A line that asks for the gentle end of the connection's attempt."""
+STOP_ALL = b"stop all"
+"""A line that asks for the gentle end of every attempt: the run is interrupted."""
+
+
 class AttemptRequest(Value, frozen=True, kw_only=True):
     """All that a process needs to execute a job once."""
 

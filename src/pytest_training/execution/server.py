@@ -30,17 +30,12 @@ import msgspec
 from pytest_training.execution import keeper, processes
 from pytest_training.execution.child import run_attempt
 from pytest_training.execution.environment import visible_gpus
-from pytest_training.execution.messages import AttemptRequest, Reply
+from pytest_training.execution.messages import STOP, STOP_ALL, AttemptRequest, Reply
 from pytest_training.execution.outcome import Ending
 from pytest_training.jobs.model import UNDECODABLE
 
 SAMPLE_S = 0.2  # how often memory and time limits are looked at
 LONGEST_REQUEST = 64 * 2**20
-
-STOP = b"stop"
-"""Asks for the gentle end of the connection's attempt."""
-STOP_ALL = b"stop all"
-"""Asks for the gentle end of every attempt: the run is interrupted."""
 
 EndedBy = Literal["timeout", "memory", "interrupted"]
 

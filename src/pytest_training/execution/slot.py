@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -102,8 +102,8 @@ class Slot:
         return None
 
     def _skip(self, job: Job, unchanged: Unchanged) -> Outcome:
-        outcome = msgspec.structs.replace(
-            blank_outcome(job, seed=self.seed, slot=self.name),
+        return self._without_training(
+            job,
             status="skipped",
             cause="unchanged",
             reason=f"unchanged since run {unchanged.run_id}, whose metrics these are",
@@ -111,17 +111,14 @@ class Slot:
             gates=judge_gates(job.gates, unchanged.metrics),
             notes=(f"unchanged since run {unchanged.run_id}",),
         )
-        save_outcome(self.folder, outcome)
-        return outcome
 
     def leave_out(self, job: Job, needed: str) -> Outcome:
         """Record that a job did not run because one that it needs did not pass."""
-        outcome = msgspec.structs.replace(
-            blank_outcome(job, seed=self.seed, slot=self.name),
-            status="not run",
-            cause="needs",
-            reason=f"needs {needed}, which did not pass in this run",
-        )
+        reason = f"needs {needed}, which did not pass in this run"
+        return self._without_training(job, status="not run", cause="needs", reason=reason)
+
+    def _without_training(self, job: Job, **known: Any) -> Outcome:
+        outcome = msgspec.structs.replace(blank_outcome(job, seed=self.seed, slot=self.name), **known)
         save_outcome(self.folder, outcome)
         return outcome
 

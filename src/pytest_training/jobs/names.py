@@ -35,7 +35,11 @@ def shown(value: Any) -> str:
 
 def printable(text: str, limit: int = 10_000) -> str:
     """Return the text on one line, what moves a terminal's cursor or colours it written as an escape."""
-    clean = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    clean = (
+        text
+        if text.isprintable()
+        else "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    )
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -96,7 +97,7 @@ class Sources:
         self._folders = (training_root, project_root, project_root / "src")
         self._facts: dict[Path, Facts] = {}
         self._followed = 0
-        self._located: dict[tuple[Path, str], list[Path] | None] = {}
+        self._local: dict[tuple[str, Import], list[Path] | None] = {}
 
     def remember(self, source: Source) -> None:
         """Keep the facts of a file that has been read for another purpose."""
@@ -156,16 +157,20 @@ class Sources:
             return [file for module in modules for file in _files_below(folder, module) or ()]
         if item.module.partition(".")[0] in sys.stdlib_module_names:
             return None
-        located = [self._locate(path.parent, module) for module in (item.module, *_members(item))]
+        # A thousand jobs import the same few modules; a path's text is much faster to look up than the path.
+        key = (os.path.dirname(path), item)  # noqa: PTH120
+        if key not in self._local:
+            self._local[key] = self._local_files(path.parent, item)
+        return self._local[key]
+
+    def _local_files(self, folder: Path, item: Import) -> list[Path] | None:
+        located = [self._locate(folder, module) for module in (item.module, *_members(item))]
         local = [files for files in located if files is not None]
         return list(dict.fromkeys(file for files in local for file in files)) if local else None
 
     def _locate(self, folder: Path, module: str) -> list[Path] | None:
-        key = (folder, module)
-        if key not in self._located:
-            found = (_files_below(base, module) for base in dict.fromkeys((folder, *self._folders)))
-            self._located[key] = next((files for files in found if files is not None), None)
-        return self._located[key]
+        found = (_files_below(base, module) for base in dict.fromkeys((folder, *self._folders)))
+        return next((files for files in found if files is not None), None)
 
 
 def _members(item: Import) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import msgspec
 
 from pytest_training.errors import DataError, DeclarationError
 from pytest_training.execution.cache import sha256_of
-from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.folder import RunFolder, runs_folder
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.model import Dataset, Job, Plan, PlannedJob, Unchanged
@@ -35,16 +35,17 @@ class EarlierRun:
     @classmethod
     def find(cls, reports: Path, wanted: str) -> EarlierRun:
         """Return the run of that id, or the last one; raise DeclarationError when there is none."""
-        runs = sorted(path.parent.name for path in (reports / "runs").glob("*/plan.json"))
+        folder = runs_folder(reports)
+        runs = sorted(path.parent.name for path in folder.glob("*/plan.json"))
         if not runs:
-            raise DeclarationError(f"--training-resume: no run in {reports / 'runs'} to resume")
+            raise DeclarationError(f"--training-resume: no run in {folder} to resume")
         run_id = runs[-1] if wanted == LAST else wanted
         if run_id not in runs:
             raise DeclarationError(
-                f"--training-resume: no run {wanted!r} in {reports / 'runs'}: expected one of {listing(wanted, runs)}"
+                f"--training-resume: no run {wanted!r} in {folder}: expected one of {listing(wanted, runs)}"
             )
-        folder = RunFolder(reports, run_id)
-        return cls(folder, read_plan(folder.plan))
+        run = RunFolder(reports, run_id)
+        return cls(run, read_plan(run.plan))
 
     def jobs(self, found: Sequence[Job]) -> list[Job]:
         """Return that run's jobs as they are now, with that run's parameters (secret ones are not on record)."""
@@ -69,7 +70,14 @@ def _with_parameters(job: Job, planned: Job) -> Job:
     return msgspec.structs.replace(job, parameters={**job.parameters, **known}, given=planned.given)
 
 
-def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int) -> str:
+def read_code(file: str) -> bytes:
+    """Return the content of a file of code."""
+    return Path(file).read_bytes()
+
+
+def fingerprint(
+    job: Job, datasets: Mapping[str, Dataset], *, seed: int, read: Callable[[str], bytes] = read_code
+) -> str:
     """Return a digest of all that decides a job's metrics but the content of its data; empty where that is unknown.
 
     Code is the job's file and the local modules that it imports, for a command the files among its arguments.
@@ -80,7 +88,7 @@ def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int) -> str:
     digest = hashlib.sha256()
     try:
         for file in sorted(set(files)):
-            digest.update(f"{file}\0".encode(errors="surrogateescape") + Path(file).read_bytes() + b"\0")
+            digest.update(f"{file}\0".encode(errors="surrogateescape") + read(file) + b"\0")
     except OSError:
         return ""
     known = {

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from pytest_training.jobs.model import Job
+from pytest_training.names import FIXTURE
 
 
 def register_tags(config: pytest.Config, jobs: Iterable[Job]) -> None:
@@ -18,7 +19,7 @@ def register_tags(config: pytest.Config, jobs: Iterable[Job]) -> None:
 def job_of(item: pytest.Item) -> Job | None:
     """Return the job that an item trains, if it is one of ours."""
     call = getattr(item, "callspec", None)
-    job = call.params.get("training_job") if call is not None else None
+    job = call.params.get(FIXTURE) if call is not None else None
     return job if isinstance(job, Job) else None
 
 
