@@ -31,6 +31,10 @@ class Options:
     timeout_s: float | None
     memory_mb: float | None
     grace_s: float
+    compare: str | None
+    """What the run is compared with: `last`, a run, a branch or a commit."""
+    max_regression: tuple[str, ...]
+    """Rules like `0.02`, `roc_auc=0.02` or `mae=5%`; of two for a metric the later counts."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -48,6 +52,30 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--training-timeout", metavar="TIME", help="time limit of jobs that state none, e.g. 90s, 15m, 2h")
     group.addoption("--training-memory", metavar="SIZE", help="memory limit of jobs that state none, e.g. 4GB")
+    group.addoption(
+        "--training-compare",
+        metavar="WHAT",
+        help="say what got better or worse than in the last run, a run, a branch or a commit: last, RUN, BRANCH or COMMIT",
+    )
+    group.addoption(
+        "--training-max-regression",
+        action="append",
+        metavar="[METRIC=]NUMBER",
+        help="fail jobs whose metric got worse than that against the compared run, e.g. 0.02, roc_auc=0.02 or mae=5%%",
+    )
+    group.addoption(
+        "--training-progress",
+        choices=("auto", "live", "lines", "off"),
+        help="how to show a run that goes on (default: auto: live on a terminal, else lines)",
+    )
+    group.addoption("--training-report", metavar="RUN", help="write the report of an earlier run (or last), and exit")
+    group.addoption(
+        "--training-history", nargs="?", const="", metavar="JOB", help="print the last runs of a job or of all, and exit"
+    )
+    group.addoption("--training-logs", metavar="JOB", help="follow the log of a job of the run in progress, and exit")
+    parser.addini("training_max_regression", "like --training-max-regression, one a line", type="linelist", default=[])
+    parser.addini("training_progress", "like --training-progress", default="auto")
+    parser.addini("training_heartbeat", "time between two lines about a job that goes on", default="1m")
     parser.addini("training_root", "folder with the training jobs", default="training")
     parser.addini("training_catalogue", "catalogue of jobs", default="")
     parser.addini("training_reports", "folder for reports", default="reports")
@@ -85,6 +113,14 @@ def _add(group: pytest.OptionGroup, name: str, **how: str) -> None:
         group.addoption(name, **how)
     except ValueError:  # the project's own option of that name; `--set` still reaches every parameter
         return
+
+
+QUESTIONS = ("training_report", "training_history", "training_logs")
+
+
+def asks_about_runs(config: pytest.Config) -> bool:
+    """Whether the command line asks for something that needs no session."""
+    return any(getattr(config.option, name) is not None for name in QUESTIONS)
 
 
 def has_jobs(config: pytest.Config) -> bool:
@@ -140,6 +176,11 @@ def read_options(config: pytest.Config) -> Options:
         timeout_s=_unit(config, "timeout", "duration"),
         memory_mb=_unit(config, "memory", "size"),
         grace_s=_unit(config, "grace", "duration") or 0.0,
+        compare=config.getoption("--training-compare"),
+        max_regression=(
+            *config.getini("training_max_regression"),
+            *(config.getoption("--training-max-regression") or ()),
+        ),
     )
 
 

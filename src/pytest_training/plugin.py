@@ -40,7 +40,22 @@ def pytest_configure(config: pytest.Config) -> None:
     elif options.has_jobs(config):
         from pytest_training.owner import Owner  # noqa: PLC0415
 
-        config.pluginmanager.register(Owner(config), "training-owner")
+        owner = Owner(config)
+        config.pluginmanager.register(owner, "training-owner")
+        if not config.option.help:
+            from pytest_training.reporting.showing import Showing  # noqa: PLC0415
+
+            config.pluginmanager.register(Showing(config, owner), "training-showing")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Answer a question about earlier runs in place of a session."""
+    if not options.asks_about_runs(config):
+        return None
+    from pytest_training.commands import answer  # noqa: PLC0415
+
+    return answer(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

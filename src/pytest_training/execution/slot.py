@@ -78,6 +78,7 @@ class Slot:
             status="interrupted",
             started=started,
             folder=folder.path.relative_to(self.folder.path).as_posix(),
+            slot=self.name,
         )
         write_atomically(folder.started, msgspec.json.encode(begun))
         request = AttemptRequest(

@@ -28,6 +28,10 @@ REMEMBERED = 20  # outcomes looked at per job: enough to find equal parameters, 
 MEDIAN_OF = 3
 COMPARABLE = " AND (o.status = 'passed' OR o.cause = 'gate')"
 """Outcomes whose metrics are those of a whole training."""
+LAST_ID = 9223372036854775807
+UP_TO = f" AND o.id <= coalesce((SELECT max(id) FROM outcomes WHERE run_id = ?), {LAST_ID})"
+BEFORE = f" AND o.id < coalesce((SELECT min(id) FROM outcomes WHERE run_id = ?), {LAST_ID})"
+"""By id: a clock may jump back."""
 UNUSABLE = (sqlite3.Error, OSError, UnusableHistoryError)
 
 
@@ -89,11 +93,13 @@ class History:
 
         return self._read(rows, "there is nothing to compare with") or {}
 
-    def recent(self, job_ids: Sequence[str], limit: int, *, before: str | None = None) -> dict[str, list[Recorded]]:
-        """Return each job's last outcomes, newest first, by job id; creates no file."""
+    def recent(self, job_ids: Sequence[str], limit: int, *, through: str | None = None) -> dict[str, list[Recorded]]:
+        """Return each job's last outcomes, newest first, by job id, up to a run's; creates no file."""
+        condition = "" if through is None else UP_TO
 
         def rows(connection: sqlite3.Connection) -> dict[str, list[Recorded]]:
-            return {job_id: _recorded(connection, job_id, limit, before, "", ()) for job_id in job_ids}
+            arguments = () if through is None else (text(through),)
+            return {job_id: _recorded(connection, job_id, limit, None, condition, arguments) for job_id in job_ids}
 
         return self._read(rows, "earlier outcomes are unknown") or {}
 
@@ -176,14 +182,12 @@ def _recorded(  # noqa: PLR0913 - the parts of one question
     condition: str,
     arguments: tuple[str, ...],
 ) -> list[Recorded]:
-    order = ""
-    if before is not None:  # by id: a clock may jump back
-        order = " AND o.id < coalesce((SELECT min(id) FROM outcomes WHERE run_id = ?), 9223372036854775807)"
-        arguments = (*arguments, text(before))
+    if before is not None:
+        condition, arguments = condition + BEFORE, (*arguments, text(before))
     asked = (
         'SELECT o.run_id, o.started, o.outcome, r."commit", r.branch, r.dirty'  # noqa: S608 - texts are ours
         " FROM outcomes o LEFT JOIN runs r ON r.run_id = o.run_id"
-        f" WHERE o.job_id = ?{condition}{order} ORDER BY o.id DESC LIMIT ?"
+        f" WHERE o.job_id = ?{condition} ORDER BY o.id DESC LIMIT ?"
     )
     found = []
     for run_id, started, written, commit, branch, dirty in connection.execute(
