@@ -51,6 +51,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
             seed=plan.seed,
             threads=plan.threads,
             grace_s=self.grace_s,
+            gates={planned.job.id: planned.job.gates for planned in plan.jobs},
             datasets={dataset.name: dataset for dataset in plan.datasets},
         )
 

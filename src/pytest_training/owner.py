@@ -21,6 +21,7 @@ from pytest_training.jobs.model import Dataset, Job, Plan
 from pytest_training.jobs.parameters import apply_options, missing_parameters
 from pytest_training.jobs.plan import describe_plan, make_plan, save_plan
 from pytest_training.records.history import History
+from pytest_training.records.regressions import with_comparison
 from pytest_training.running import RunningRun
 from pytest_training.scheduling import idle
 from pytest_training.scheduling.distribution import Distribution, mentions
@@ -41,6 +42,7 @@ class Owner:
         self.mistake: DeclarationError | None = None
         self.plan: Plan | None = None
         self.history_problems: tuple[str, ...] = ()
+        self.comparison_problems: tuple[str, ...] = ()
         self.run: RunningRun | None = None
         self.collected = False
 
@@ -105,6 +107,7 @@ class Owner:
         if self.config.option.collectonly or session.testsfailed:
             return
         self.run = RunningRun.begin(self.config, chosen, self.plan, selected, idle=self.distribution.is_ours)
+        self.run.problems.extend(self.comparison_problems)
 
     def _make_plan(self, chosen: options.Options, jobs: list[Job], workers: int) -> Plan:
         history = History(chosen.reports / "history.sqlite")
@@ -119,6 +122,7 @@ class Owner:
                 threads=max(1, machine_cores() // workers),
                 measured=history.expected(jobs),
             )
+            plan, self.comparison_problems = with_comparison(plan, history, chosen)
         except DeclarationError as error:
             raise pytest.UsageError(str(error)) from None
         self.history_problems = tuple(history.problems)

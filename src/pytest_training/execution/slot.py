@@ -14,7 +14,7 @@ from pytest_training.execution.launcher import Launcher
 from pytest_training.execution.messages import AttemptRequest, Reply
 from pytest_training.execution.outcome import Attempt, Cause, Outcome
 from pytest_training.execution.results import artifacts, log_tail
-from pytest_training.jobs.model import Dataset, Job
+from pytest_training.jobs.model import Dataset, Gate, Job
 
 RETRIED: frozenset[Cause] = frozenset({"error", "exit", "crash", "timeout", "memory"})
 """Causes that another attempt may mend; a failed gate is an answer, not an accident."""
@@ -31,9 +31,13 @@ class Slot:
     threads: int
     grace_s: float
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
+    gates: Mapping[str, tuple[Gate, ...]] = field(default_factory=dict)
+    """Gates by job id, as planned."""
 
     def train(self, job: Job) -> Outcome:
         """Train a job and leave its outcome in the run folder."""
+        if job.id in self.gates:  # those of the plan, which may have more than the job's own
+            job = msgspec.structs.replace(job, gates=self.gates[job.id])
         started, begun = utc_now(), time.monotonic()
         attempts: list[Attempt] = []
         while True:

@@ -15,6 +15,7 @@ from pytest_training.reporting.text import distinct, number
 
 Verdict = Literal["better", "worse", "same", "changed"]
 
+MOST_TOLD = 5  # changes of a job that a list of all jobs shows
 SAME = 1e-9  # relative: what the order of floating-point sums may change
 MARKS: Mapping[Verdict, str] = {"better": "▲", "worse": "▼", "same": "=", "changed": "≠"}
 
@@ -35,6 +36,11 @@ class Change:
     def difference(self) -> float:
         """What was added."""
         return self.now - self.before
+
+    @property
+    def tone(self) -> str:
+        """How loudly to say it: `better`, `worse`, or `chance` for what chance alone may explain."""
+        return "chance" if self.is_within_interval or self.verdict not in {"better", "worse"} else self.verdict
 
     def words(self) -> str:
         """Say it in one line: `▼ 0.871 → 0.802 (-0.069)`."""
@@ -68,6 +74,17 @@ class JobComparison:
     def is_notable(self) -> bool:
         """Whether there is anything to tell."""
         return self.status is not None or any(change.verdict != "same" for change in self.changes)
+
+    @property
+    def told(self) -> tuple[Change, ...]:
+        """The changes to tell: the headline's, and those that are more than chance."""
+        differ = [change for change in self.changes if change.verdict != "same"]
+        return tuple(change for change in differ if change is self.changes[0] or change.tone != "chance")[:MOST_TOLD]
+
+    @property
+    def untold(self) -> int:
+        """How many more metrics differ."""
+        return sum(change.verdict != "same" for change in self.changes) - len(self.told)
 
 
 @dataclass(frozen=True)

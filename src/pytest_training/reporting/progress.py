@@ -53,7 +53,7 @@ class Progress:
         self.watch = Watch(run.folder, {each.job.id: each for each in run.plan.jobs}, run.plan.workers)
         self.heartbeat_s = parse_duration(str(config.getini("training_heartbeat")), "training_heartbeat")
         self.over = threading.Event()
-        self.screen: Screen | None = None
+        self.screen: Screen | None = Screen(self.terminal._tw)  # noqa: SLF001  (see screen.py)
         self.thread: threading.Thread | None = None
         self.next_beats: dict[str, float] = {}
 
@@ -66,7 +66,6 @@ class Progress:
         """Take note that a job starts, and say so where nothing is redrawn."""
         self.watch.start(job)
         if self.thread is None:
-            self.screen = Screen(self.terminal._tw)  # noqa: SLF001  (see screen.py)
             self.thread = threading.Thread(target=self._show, name="training-progress", daemon=True)
             self.thread.start()
         if self.mode == "lines" and self.verbosity == 0:

@@ -127,7 +127,6 @@ class Showing:
                 add_log(xml, report, self._log_text(outcome))
                 xml.finalize(report)
 
-    @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what changed where a comparison was asked for, and what GitHub is to annotate."""
         run = self.run
@@ -180,9 +179,8 @@ def comparison_lines(comparison: Comparison) -> list[tuple[str, dict[str, bool]]
         other = f"  (other parameters: {one_line(', '.join(job.parameters), 60)})" if job.parameters else ""
         if job.status:
             lines.append((f"  {one_line(job.job_id, 40)}: {job.status[0]}, now {job.status[1]}{other}", {"yellow": True}))
-        changes = [change for change in job.changes if change.verdict != "same"]
-        for change in changes[:4]:
-            colour = {"better": {"green": True}, "worse": {"red": True}}.get(change.verdict, {})
+        for change in job.told:
+            colour = {"better": {"green": True}, "worse": {"red": True}}.get(change.tone, {})
             text = f"  {one_line(job.job_id, 40)}: {one_line(change.metric, 40)} {change.words()}{other}"
             lines.append((text, colour))
     if len(notable) > MOST_CHANGES:

@@ -299,7 +299,7 @@ def _metric_row(measure: Measure, compared: JobComparison | None) -> MetricRow:
         interval=interval(measure),
         baseline=number(measure.baseline) if measure.baseline is not None else "",
         change=change.words() if change else "",
-        verdict=change.verdict if change else "",
+        verdict=change.tone if change else "",
     )
 
 
