@@ -49,7 +49,7 @@ def answer(folder: Path, repeats: int) -> Answer:
         EMPTY: partial(_collect, empty, expected=(NOTHING_COLLECTED,)),
         **{_name(count): partial(_collect, _project(folder, count)) for count in LIMITS_S},
     }
-    middle, _ = medians(alternatives, repeats)
+    middle = medians(alternatives, repeats)
     found = Answer(QUESTION, ["project", "s", "CPU s", "CPU s above pytest's own start-up"])
     for name, each in middle.items():
         above = each.cpu_s - middle[WITHOUT].cpu_s

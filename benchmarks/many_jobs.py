@@ -23,7 +23,7 @@ def answer(folder: Path, repeats: int) -> Answer:
         forget_runs(project)
         return measure(command, project)
 
-    middle, _ = medians({"first run": first, "second run": lambda: measure(command, project)}, repeats)
+    middle = medians({"first run": first, "second run": lambda: measure(command, project)}, repeats)
     found = Answer(QUESTION, ["run", "s", "ms per job", "CPU s", "controller's peak memory, MiB"])
     for name, each in middle.items():
         per_job = f"{each.wall_s / COUNT * 1000:.1f}"

@@ -25,7 +25,8 @@ ORPHANS_S = 10.0  # a run that leaves processes for longer is broken
 
 WORKERS = 4
 PYTEST = (sys.executable, "-m", "pytest")
-NOT_MEASURED = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_AUTO_NUM_WORKERS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+LEFT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONDONTWRITEBYTECODE", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+"""Variables that would change what is measured: without its compiled files every Python start takes far longer."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def adopt_orphans() -> None:
 
 def measure(command: Sequence[str], folder: Path, *, expected: Sequence[int] = (0,)) -> Measurement:
     """Run a command in a folder until its last process has ended; one that fails shows its output and ends us."""
-    environment = {name: value for name, value in os.environ.items() if name not in NOT_MEASURED}
+    environment = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
     output = folder / "output.txt"
     before, begun = _cpu_s(), time.monotonic()
     with output.open("wb") as written:
@@ -66,13 +67,16 @@ def measure(command: Sequence[str], folder: Path, *, expected: Sequence[int] = (
 
 def medians(
     alternatives: Mapping[str, Callable[[], Measurement]], repeats: int
-) -> tuple[dict[str, Measurement], dict[str, list[Measurement]]]:
-    """Measure every alternative that often, in turns: what disturbs the machine for a while disturbs them all."""
+) -> dict[str, Measurement]:
+    """Measure every alternative that often, in turns: what disturbs the machine for a while disturbs them all.
+
+    A first round is thrown away: it compiles modules and fills the caches.
+    """
     found: dict[str, list[Measurement]] = {name: [] for name in alternatives}
     for _ in range(repeats):
         for name, alternative in alternatives.items():
             found[name].append(alternative())
-    return {name: _median(several) for name, several in found.items()}, found
+    return {name: _median(several) for name, several in found.items()}
 
 
 def _median(several: Sequence[Measurement]) -> Measurement:

@@ -62,7 +62,7 @@ def _column(folder: Path, seconds: Sequence[float], repeats: int) -> dict[str, M
         FIRST: partial(_first, ours),
         KNOWN: partial(_pytest, ours),
     }
-    return medians(alternatives, repeats)[0]
+    return medians(alternatives, repeats)
 
 
 def _pytest(project: Path, *options: str) -> Measurement:

@@ -39,7 +39,7 @@ def answer(folder: Path, repeats: int) -> Answer:
         "pytest-training, `training_start = subprocess`": partial(measure, [*PYTEST, "-n", str(WORKERS)], fresh),
         APART: partial(measure, [sys.executable, "pool.py"], programs),
     }
-    middle, _ = medians(alternatives, repeats)
+    middle = medians(alternatives, repeats)
     found = Answer(QUESTION, ["runner", "s", "CPU s", "CPU against one server"])
     shared = middle[SHARED].cpu_s
     for name, each in middle.items():

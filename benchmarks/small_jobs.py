@@ -43,4 +43,4 @@ def _column(folder: Path, count: int, repeats: int) -> dict[str, Measurement]:
         "a subprocess per job, ThreadPool(4)": partial(measure, [sys.executable, "pool.py"], programs),
         "GNU make -j4": partial(measure, ["make", "-j", workers], programs),
     }
-    return medians(alternatives, repeats)[0]
+    return medians(alternatives, repeats)

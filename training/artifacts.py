@@ -10,16 +10,17 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pictures
-from evaluation import BASELINE
+from evaluation import BASELINE, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from evaluation import Fit, OutOfFold
 
     from pytest_training import Run
 
 
+NOT_CLINICAL = "**Not for clinical use.** A research model; no decision about a person may rest on it."
 HOW_JUDGED = (
     "Out of fold: nobody is judged by a model that was fitted on them. Intervals: 95 %, by bootstrap. "
     "The dummy knows only how common the answer is, on the same folds."
@@ -99,9 +100,7 @@ def save_pictures(run: Run, found: OutOfFold, metrics: dict[str, float], *, simu
                 pictures.precision_recall(found, f"Precision and recall, out of fold{mark}"),
             )
             run.save("calibration.svg", pictures.calibration(found, f"Calibration, out of fold{mark}"))
-        run.save(
-            "importance.svg", pictures.importance(found.reliance, f"What the model relies on{mark}", metric)
-        )
+        run.save("importance.svg", pictures.importance(found.reliance, f"What the model relies on{mark}", metric))
 
 
 def model_card(
@@ -112,11 +111,8 @@ def model_card(
     simulated = not all(source.real for source in sources)
     sections = [
         f"# {question.rstrip('.')}",
-        "**Not for clinical use.** A research model; no decision about a person may rest on it.",
-        *(
-            ["**The data are simulated.** Every figure here describes the simulation, not people."]
-            * simulated
-        ),
+        NOT_CLINICAL,
+        *(["**The data are simulated.** Every figure here describes the simulation, not people."] * simulated),
         "## Method",
         f"```text\n{method.strip()}\n```",
         "## Data",
@@ -130,12 +126,61 @@ def model_card(
         "How much the headline metric falls when a measurement is permuted among held-out people.",
         "\n".join(f"- {row.block}: {row.loss:.3f}" for row in found.reliance.head(5).itertuples()),
         "## Limits",
-        "\n".join(
-            f"- {limit}"
-            for limit in (*found.cohort.limits, *notes, "Nobody outside these data has tested it.")
-        ),
+        "\n".join(f"- {limit}" for limit in (*found.cohort.limits, *notes, "Nobody outside these data has tested it.")),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def save_comparison(
+    run: Run, found: Mapping[str, Mapping[str, OutOfFold]], *, about: str | None, data: Sequence[str]
+) -> None:
+    """Save what several families of models did on several tables: predictions, a table, a picture, a card."""
+    sources = [run.dataset(name) for name in data]
+    table = comparison(found)
+    run.save("comparison.csv", table)
+    run.save("predictions.csv", pd.concat(_side_by_side(name, by) for name, by in found.items()))
+    with mpl.rc_context(pictures.STYLE):
+        run.save("comparison.svg", pictures.comparison(table))
+    question, _, method = inspect.cleandoc(about or "").partition("\n")
+    sections = [
+        f"# {question.rstrip('.')}",
+        NOT_CLINICAL,
+        "## Method",
+        f"```text\n{method.strip()}\n```",
+        "## Data",
+        "\n".join(_describe(source) for source in sources),
+        "## How well they do",
+        HOW_JUDGED,
+        _markdown(table),
+        "## Limits",
+        "- Plain settings: a family that does badly here may do well when tuned.",
+        "- The limits of every table are in the model card of its own job.",
+    ]
+    run.save("model_card.md", "\n\n".join(sections) + "\n")
+
+
+def comparison(found: Mapping[str, Mapping[str, OutOfFold]]) -> pd.DataFrame:
+    """Return a line per table and family: ROC AUC with its interval, average precision, Brier score."""
+    kept = ["roc_auc", "roc_auc_low", "roc_auc_high", "average_precision", "brier"]
+    lines = []
+    for table, by in found.items():
+        for family, each in by.items():
+            metrics = judge(each)
+            lines.append({"table": table, "people": len(each.cohort), "model": family} | {k: metrics[k] for k in kept})
+    return pd.DataFrame(lines).round(4)
+
+
+def _side_by_side(name: str, by: Mapping[str, OutOfFold]) -> pd.DataFrame:
+    first = next(iter(by.values()))
+    risks = {family: each.predicted[0].round(6) for family, each in by.items()}
+    known = {"table": name, "row": first.cohort.features.index, "fold": first.fold[0], "target": first.cohort.target}
+    return pd.DataFrame(known | risks)
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * table.shape[1]]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
+    return "\n".join(lines)
 
 
 def _describe(source: Source) -> str:
@@ -157,16 +202,13 @@ def _people(found: OutOfFold) -> str:
     if cohort.classes:
         counts = np.bincount(cohort.target, minlength=len(cohort.classes))
         shares = (
-            f"{name} {count} ({count / len(cohort):.0%})"
-            for name, count in zip(cohort.classes, counts, strict=True)
+            f"{name} {count} ({count / len(cohort):.0%})" for name, count in zip(cohort.classes, counts, strict=True)
         )
         lines.append(f"{', '.join(shares)}.")
         lines += [f"Positive class: {cohort.classes[1]}."] * (cohort.question == "binary")
     else:
         low, middle, high = np.quantile(cohort.target, [0.05, 0.5, 0.95])
-        lines.append(
-            f"Median {middle:.4g}, 5 % below {low:.4g}, 5 % above {high:.4g} {cohort.unit}".rstrip() + "."
-        )
+        lines.append(f"Median {middle:.4g}, 5 % below {low:.4g}, 5 % above {high:.4g} {cohort.unit}".rstrip() + ".")
     lines += [f"Left out: {rows} rows, {reason}." for reason, rows in cohort.dropped.items()] or [
         "No row was left out."
     ]

@@ -5,7 +5,7 @@ Pictures and the model card are in `artifacts.py`, how iterative models are fitt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_training import Run
 
 RESAMPLES = 1000  # of people, for 95 % intervals: their ends move by less than 0.005 between seeds
+INNER_FOLDS = 3
 SLAB = 100  # resamples at once: 6,000 people then take 5 MB, which stays in the cache
 CERTAIN = 1e-6  # a risk of 0 or 1 is taken as this close to it, so that its log odds are finite
 
@@ -53,12 +55,7 @@ class OutOfFold:
 
 def split(cohort: Cohort, folds: int, seed: int) -> list[Fold]:
     """Return (fit, held out) row positions: stratified by class, one person's rows together."""
-    rows = np.zeros(len(cohort))
-    grouped, classified = cohort.person is not None, cohort.question != "number"
-    if folds > (units := _smallest_group(cohort)):
-        what = "people of the rarest class" if classified else "people"
-        message = f"{folds} folds need at least {folds} {what}, found {units}; use fewer folds or more data"
-        raise ValueError(message)
+    grouped, classified = cohort.person is not None, bool(cohort.classes)
     kind = {
         (False, False): KFold,
         (False, True): StratifiedKFold,
@@ -66,32 +63,72 @@ def split(cohort: Cohort, folds: int, seed: int) -> list[Fold]:
         (True, True): StratifiedGroupKFold,
     }[grouped, classified]
     splitter = kind(folds, shuffle=True, random_state=seed)
-    return list(splitter.split(rows, cohort.target, cohort.person))
+    return list(splitter.split(np.zeros(len(cohort)), cohort.target, cohort.person))
 
 
-def _smallest_group(cohort: Cohort) -> int:
+def inner_split(cohort: Cohort, seed: int) -> list[Fold]:
+    """Return the folds inside one fold's fit rows, by which something is chosen: three, or two where people are few."""
+    return split(cohort, min(INNER_FOLDS, rarest(cohort)), seed)
+
+
+def rarest(cohort: Cohort) -> int:
     """Return how many people the rarest class has, or how many there are where a number is asked."""
     person = np.arange(len(cohort)) if cohort.person is None else cohort.person
-    if cohort.question == "number":
+    if not cohort.classes:
         return len(np.unique(person))
     return min(len(np.unique(person[cohort.target == label])) for label in range(len(cohort.classes)))
 
 
-def cross_validate(run: Run, cohort: Cohort, fit: Fit, *, folds: int, repeats: int = 1) -> OutOfFold:
+def require_people(cohort: Cohort, folds: int) -> None:
+    """Raise unless every fold can hold out somebody of each class and leave two to fit on."""
+    needed, found = max(folds, 4), rarest(cohort)
+    if folds < 2:
+        message = f"folds={folds}: people can only be held out with 2 folds or more"
+        raise ValueError(message)
+    if found < needed:
+        what = "people of the rarest class" if cohort.classes else "people"
+        message = f"{folds} folds need at least {needed} {what}, found {found}: use fewer folds or more data"
+        raise ValueError(message)
+
+
+def cross_validate(  # noqa: PLR0913  (the defaults are what most jobs want)
+    run: Run,
+    cohort: Cohort,
+    fit: Fit,
+    *,
+    folds: int,
+    repeats: int = 1,
+    rely: bool = True,
+    keep: bool = False,
+) -> OutOfFold:
     """Predict every row by a model that saw neither it nor another row of the same person."""
+    require_people(cohort, folds)
     parts = [split(cohort, folds, run.seed + repeat) for repeat in range(repeats)]
-    return predict_held_out(run, cohort, fit, parts)
+    return predict_held_out(run, cohort, fit, parts, rely=rely, keep=keep)
 
 
-def predict_held_out(run: Run, cohort: Cohort, fit: Fit, parts: list[list[Fold]]) -> OutOfFold:
-    """Fit on each part's fit rows, predict its held-out rows; rows that are never held out are left out."""
+def predict_held_out(  # noqa: PLR0913  (the defaults are what most jobs want)
+    run: Run, cohort: Cohort, fit: Fit, parts: list[list[Fold]], *, rely: bool = True, keep: bool = False
+) -> OutOfFold:
+    """Fit on each part's fit rows, predict its held-out rows; rows that are never held out are left out.
+
+    `rely` asks by permutation what the models rely on, which costs about as much as a fit. `keep` saves a checkpoint
+    after each fold and goes on from it: a fold's seed is its own, so the result is that of an undisturbed run.
+    """
     shape = (len(parts), len(cohort), *([len(cohort.classes)] if cohort.question == "classes" else []))
     predicted, baseline = np.full(shape, np.nan), np.full(shape, np.nan)
     fold_of = np.full(shape[:2], -1)
     losses: list[pd.Series] = []
     done, total = 0, sum(map(len, parts))
+    kept = run.checkpoint.load() if keep else None
+    if kept:
+        predicted, baseline, fold_of = kept["predicted"], kept["baseline"], kept["fold_of"]
+        losses = [pd.Series(dict(pairs)) for pairs in kept["losses"]]
     for repeat, folds in enumerate(parts):
         for fold, (rows, held_out) in enumerate(folds):
+            if kept and done < kept["done"]:
+                done += 1
+                continue
             seed = run.seed + 100 * repeat + fold
             model = fit(cohort.take(rows), seed=seed, log=partial(run.log, repeat=repeat, fold=fold))
             unseen = cohort.take(held_out)
@@ -99,11 +136,16 @@ def predict_held_out(run: Run, cohort: Cohort, fit: Fit, parts: list[list[Fold]]
             dummy = _dummy(cohort.take(rows))
             baseline[repeat, held_out] = predict(dummy, unseen.features, cohort.classes)
             fold_of[repeat, held_out] = fold
-            losses.append(_reliance(model, unseen, seed))
+            losses += [_reliance(model, unseen, seed)] if rely else []
             done += 1
             run.progress(done, total)
+            if keep:
+                pairs = [[[str(name), value] for name, value in loss.items()] for loss in losses]
+                run.checkpoint.save(
+                    done=done, predicted=predicted, baseline=baseline, fold_of=fold_of, losses=pairs
+                )
     judged = np.flatnonzero((fold_of >= 0).all(axis=0))
-    reliance = pd.concat(losses).groupby(level=0, sort=False).mean().fillna(0.0)
+    reliance = pd.concat(losses or [pd.Series(dtype=float)]).groupby(level=0, sort=False).mean().fillna(0.0)
     return OutOfFold(
         cohort=cohort.take(judged),
         predicted=predicted[:, judged],
@@ -119,16 +161,12 @@ def predict(model: Any, features: pd.DataFrame, classes: tuple[str, ...]) -> np.
     if not classes:
         return model.predict(features)
     risk = np.zeros((len(features), len(classes)))
-    risk[:, model.classes_] = model.predict_proba(
-        features
-    )  # a fold may lack a class that groups keep together
+    risk[:, model.classes_] = model.predict_proba(features)  # a fold may lack a class that groups keep together
     return risk[:, 1] if len(classes) == 2 else risk
 
 
 def _dummy(cohort: Cohort) -> Any:
-    kind = (
-        DummyRegressor(strategy="mean") if cohort.question == "number" else DummyClassifier(strategy="prior")
-    )
+    kind = DummyRegressor(strategy="mean") if cohort.question == "number" else DummyClassifier(strategy="prior")
     return kind.fit(cohort.features, cohort.target)
 
 
@@ -142,8 +180,7 @@ def judge(found: OutOfFold, *, cutoff: float = 0.5, prefix: str = "") -> dict[st
     metrics: dict[str, float] = {}
     for name, measure in measures.items():
         values = _over_repeats(measure, found.cohort.target, found.predicted, weights)
-        metrics[name] = float(values[0])
-        metrics[f"{name}_low"], metrics[f"{name}_high"] = interval(values[1:])
+        metrics |= with_interval(name, values)
     if found.cohort.question == "binary":
         lines = [calibration_line(found.cohort.target, risk) for risk in found.predicted]
         metrics["calibration_slope"], metrics["calibration_intercept"] = map(float, np.mean(lines, axis=0))
@@ -154,31 +191,45 @@ def judge(found: OutOfFold, *, cutoff: float = 0.5, prefix: str = "") -> dict[st
     return {prefix + name: value for name, value in metrics.items()}
 
 
+def judge_beside(found: OutOfFold, prefix: str) -> dict[str, float]:
+    """Return what compares a second set of predictions with the first: headline, Brier score and baseline."""
+    metrics = judge(found)
+    headline, *others = BASELINE[found.cohort.question]
+    kept = (headline, f"{headline}_low", f"{headline}_high", others[-1], f"baseline_{headline}")
+    return {prefix + name: metrics[name] for name in kept}
+
+
+def bootstrap(name: str, found: OutOfFold) -> np.ndarray:
+    """Return one metric on everybody, then on every resample."""
+    measure = _measures(found.cohort, cutoff=0.5)[name]
+    return _over_repeats(measure, found.cohort.target, found.predicted, resample(found.cohort, found.seed))
+
+
+def with_interval(name: str, values: np.ndarray) -> dict[str, float]:
+    """Return a metric and its 95 % interval, from the value on everybody and those on resamples."""
+    low, high = interval(values[1:])
+    return {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
+
+
 def gain(name: str, found: OutOfFold, *, over: OutOfFold, prefix: str = "") -> dict[str, float]:
     """Return by how much a metric is higher than another model's on the same people, with its interval."""
-    weights = resample(found.cohort, found.seed)
-    measure = _measures(found.cohort, cutoff=0.5)[name]
-    first, second = (
-        _over_repeats(measure, each.cohort.target, each.predicted, weights) for each in (found, over)
-    )
-    low, high = interval(first[1:] - second[1:])
-    return {
-        f"{prefix}gain": float(first[0] - second[0]),
-        f"{prefix}gain_low": low,
-        f"{prefix}gain_high": high,
-    }
+    return with_interval(f"{prefix}gain", bootstrap(name, found) - bootstrap(name, over))
 
 
 def subset(found: OutOfFold, rows: np.ndarray) -> OutOfFold:
     """Return the same predictions for some of the people."""
-    return OutOfFold(
+    return replace(
+        found,
         cohort=found.cohort.take(np.flatnonzero(rows)),
         predicted=found.predicted[:, rows],
         baseline=found.baseline[:, rows],
         fold=found.fold[:, rows],
-        reliance=found.reliance,
-        seed=found.seed,
     )
+
+
+def dummy_of(found: OutOfFold) -> OutOfFold:
+    """Return the dummy's predictions as if they were a model's."""
+    return replace(found, predicted=found.baseline)
 
 
 BASELINE = {
@@ -206,9 +257,7 @@ def _measures(cohort: Cohort, cutoff: float) -> dict[str, Any]:
 def _over_repeats(measure: Any, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the metric per resample: the mean over the repeats, never the metric of averaged predictions."""
     slabs = (weights[start : start + SLAB] for start in range(0, len(weights), SLAB))
-    return np.concatenate(
-        [np.mean([measure(target, each, slab) for each in predicted], axis=0) for slab in slabs]
-    )
+    return np.concatenate([np.mean([measure(target, each, slab) for each in predicted], axis=0) for slab in slabs])
 
 
 # Every metric takes the target, what was predicted, and weights: per resample, how often each row was drawn.
@@ -217,9 +266,7 @@ def _over_repeats(measure: Any, target: np.ndarray, predicted: np.ndarray, weigh
 def resample(cohort: Cohort, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
     """Return how often each row is drawn: once in the first line, then by resampling people, rows and all."""
     random = np.random.default_rng(seed)
-    person = (
-        np.arange(len(cohort)) if cohort.person is None else np.unique(cohort.person, return_inverse=True)[1]
-    )
+    person = np.arange(len(cohort)) if cohort.person is None else np.unique(cohort.person, return_inverse=True)[1]
     people = int(person.max()) + 1
     drawn = random.integers(people, size=(resamples, people)) + people * np.arange(resamples)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=resamples * people).reshape(resamples, people)
@@ -365,3 +412,21 @@ def _reliance(model: Any, unseen: Cohort, seed: int) -> pd.Series:
     parts = np.split(predict(model, features, unseen.classes), len(variants))
     losses = [whole - headline(unseen.target, part, everyone)[0] for part in parts]
     return pd.Series(losses, index=[name for name, _ in variants])
+
+
+def tell_alone(cohort: Cohort, seed: int) -> dict[str, float]:
+    """Return how well each column alone, by a small tree, answers the question on held-out rows."""
+    inner = inner_split(cohort, seed)
+    headline = _measures(cohort, cutoff=0.5)[BASELINE[cohort.question][0]]
+    kind = DecisionTreeRegressor if cohort.question == "number" else DecisionTreeClassifier
+    tree = kind(max_depth=4, min_samples_leaf=5, random_state=seed)
+    alone = {}
+    for name, values in cohort.features.items():
+        column = values.cat.codes if isinstance(values.dtype, pd.CategoricalDtype) else values
+        single = column.to_numpy(float)[:, None]
+        answers = [
+            predict(tree.fit(single[fit], cohort.target[fit]), single[rest], cohort.classes) for fit, rest in inner
+        ]
+        target = np.concatenate([cohort.target[rest] for _, rest in inner])
+        alone[str(name)] = float(headline(target, np.concatenate(answers), np.ones((1, len(target))))[0])
+    return alone

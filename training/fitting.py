@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from evaluation import CERTAIN, calibration_line, split
+from evaluation import CERTAIN, calibration_line, inner_split
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import SGDClassifier, SGDRegressor
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from cohorts import Cohort
 
-INNER_FOLDS = 3
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # L2, on standardised columns; strongest first
 LADDER = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 300, 500, 800)
 """Numbers of epochs that are compared: between them the loss hardly moves, and a call costs more than a pass."""
@@ -61,7 +60,7 @@ def fit_linear(  # noqa: PLR0913  (what is fitted, on whom, and how long)
     lowest loss, the number of epochs; then all rows are fitted that long.
     """
     inner = [
-        _prepared(preparation, cohort.take(rows), cohort.take(held_out)) for rows, held_out in _inner(cohort, seed)
+        _prepared(preparation, cohort.take(rows), cohort.take(held_out)) for rows, held_out in inner_split(cohort, seed)
     ]
     curves = [_follow(inner, cohort, penalty, epochs, seed) for penalty in penalties]
     best = min(curves, key=lambda curve: min(curve.losses))
@@ -86,18 +85,13 @@ def fit_boosting(
         **settings,
     }
     losses = []
-    for rows, held_out in _inner(cohort, seed):
+    for rows, held_out in inner_split(cohort, seed):
         seen, unseen = cohort.take(rows), cohort.take(held_out)
         model = kind(max_iter=epochs, **settings).fit(seen.features, seen.target)
-        known = model.classes_ if cohort.classes else None
-        losses.append([_loss(answer, unseen.target, known) for answer in _stages(model, unseen)])
+        losses.append([_loss(answer, unseen, model) for answer in _stages(model, unseen)])
     curve = Curve([*range(1, epochs + 1)], [float(loss) for loss in np.mean(losses, axis=0)])
     curve.report(log)
     return kind(max_iter=curve.best, **settings).fit(cohort.features, cohort.target)
-
-
-def _inner(cohort: Cohort, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    return split(cohort, INNER_FOLDS, seed)
 
 
 def _prepared(preparation: Any, seen: Cohort, unseen: Cohort) -> tuple[np.ndarray, Cohort, np.ndarray, Cohort]:
@@ -128,11 +122,8 @@ def _follow(inner: list[Any], cohort: Cohort, penalty: float, epochs: int, seed:
     rungs, losses = [rung for rung in LADDER if rung < epochs] + [epochs], []
     for rung in rungs:
         models = [_sgd(cohort, penalty, rung, seed).fit(rows, seen.target) for rows, seen, _, _ in inner]
-        labels = np.arange(len(cohort.classes))
-        each = [
-            _loss(_answer(m, rows), unseen.target, labels)
-            for m, (_, _, rows, unseen) in zip(models, inner, strict=True)
-        ]
+        held_out = [(rows, unseen) for _, _, rows, unseen in inner]
+        each = [_loss(_answer(m, rows), unseen, m) for m, (rows, unseen) in zip(models, held_out, strict=True)]
         losses.append(float(np.mean(each)))
         if len(losses) - 1 - int(np.argmin(losses)) >= PATIENCE:
             break
@@ -154,9 +145,10 @@ def _answer(model: SGDClassifier | SGDRegressor, rows: np.ndarray) -> np.ndarray
     return np.hstack([1 - risk, risk]) if risk.shape[1] == 1 else risk / risk.sum(axis=1, keepdims=True)
 
 
-def _loss(answer: np.ndarray, target: np.ndarray, classes: np.ndarray | None) -> float:
-    """Return the mean squared error of numbers, the log loss of risks."""
-    if answer.ndim == 1:
-        return float(np.mean((answer - target) ** 2))
-    column = np.searchsorted(classes, target)
-    return float(-np.log(np.clip(answer[np.arange(len(target)), column], CERTAIN, 1)).mean())
+def _loss(answer: np.ndarray, unseen: Cohort, model: Any) -> float:
+    """Return the mean squared error of numbers, the log loss of risks; a class that was never seen has risk 0."""
+    if not unseen.classes:
+        return float(np.mean((answer - unseen.target) ** 2))
+    risk = np.zeros((len(unseen), len(unseen.classes)))
+    risk[:, model.classes_] = answer
+    return float(-np.log(np.clip(risk[np.arange(len(unseen)), unseen.target], CERTAIN, 1)).mean())

@@ -36,9 +36,13 @@ class Network:
 
         self._layers.eval()
         with torch.inference_mode():
-            parts = [self._layers(batch).sigmoid().cpu().numpy() for batch in self._batches(features.to_numpy())]
+            parts = [self._risk(batch).cpu().numpy() for batch in self._batches(features.to_numpy())]
         risk = np.concatenate(parts).astype(float)
         return np.column_stack([1 - risk, risk])
+
+    def _risk(self, volumes: Any) -> Any:
+        """Return the mean risk of a brain and its mirror image: the side of an atrophy does not matter here."""
+        return (self._layers(volumes).sigmoid() + self._layers(volumes.flip(2)).sigmoid()) / 2
 
     def volumes(self, voxels: np.ndarray) -> np.ndarray:
         """Return standardised voxels in their places, rows x 1 x grid; outside the mask is the mean."""
@@ -60,7 +64,7 @@ class Network:
             yield torch.from_numpy(self.volumes(voxels[start : start + 4 * BATCH])).to(self._device)
 
 
-def fit_network(
+def fit_network(  # noqa: PLR0913  (what is fitted, on whom, how long, and where)
     cohort: Cohort, *, mask: np.ndarray, epochs: int, device: str, threads: int, seed: int, log: Callable[..., None]
 ) -> Network:
     """Fit by at most `epochs` passes; keep the weights of the pass with the lowest loss on inner held-out people."""
@@ -70,10 +74,12 @@ def fit_network(
     devices = [torch.cuda.current_device()] if device == "cuda" else []
     with torch.random.fork_rng(devices=devices), torch.backends.cudnn.flags(deterministic=True, benchmark=False):
         torch.manual_seed(seed)  # inside the fork alone: the process keeps its own state
-        return _fit(cohort, mask, epochs, device, seed, log)
+        return _fit(cohort, mask=mask, epochs=epochs, device=device, seed=seed, log=log)
 
 
-def _fit(cohort: Cohort, mask: np.ndarray, epochs: int, device: str, seed: int, log: Callable[..., None]) -> Network:
+def _fit(  # noqa: PLR0913  (as above)
+    cohort: Cohort, *, mask: np.ndarray, epochs: int, device: str, seed: int, log: Callable[..., None]
+) -> Network:
     import torch  # noqa: PLC0415 - an extra
 
     rows, held_out = split(cohort, INNER_FOLDS, seed)[0]

@@ -95,9 +95,7 @@ def _curves(axes: Axes, found: OutOfFold, curve: Callable[..., tuple[np.ndarray,
         for repeat, risk in enumerate(risks):
             x, y = _thin(*curve(truth, risk))
             colour = INK if len(answers) == 1 else f"C{number}"
-            axes.plot(
-                x, y, color=colour, lw=1.4, alpha=max(0.25, 1 / len(risks)), label=None if repeat else name
-            )
+            axes.plot(x, y, color=colour, lw=1.4, alpha=max(0.25, 1 / len(risks)), label=None if repeat else name)
 
 
 def calibration(found: OutOfFold, title: str) -> Figure:
@@ -115,14 +113,10 @@ def calibration(found: OutOfFold, title: str) -> Figure:
         people = np.array([max(len(each) / len(risks), 1) for each in bins])
         low, high = _wilson(y, people)
         colour = INK if len(answers) == 1 else f"C{number}"
-        axes.errorbar(
-            x, y, [y - low, high - y], fmt="o-", ms=3.5, lw=1, elinewidth=0.7, color=colour, label=name
-        )
+        axes.errorbar(x, y, [y - low, high - y], fmt="o-", ms=3.5, lw=1, elinewidth=0.7, color=colour, label=name)
         shown = risk[order][:: max(1, len(risk) // POINTS)]
         marks = np.column_stack([shown, shown, np.full(len(shown), np.nan)]).ravel()
-        axes.plot(
-            marks, np.tile([-0.02, 0.0, np.nan], len(shown)), color=SOFT, lw=0.6
-        )  # one path: a small file
+        axes.plot(marks, np.tile([-0.02, 0.0, np.nan], len(shown)), color=SOFT, lw=0.6)  # one path: a small file
     _square(axes)
     axes.legend(loc="upper left")
     return figure
@@ -155,10 +149,26 @@ def measured(found: OutOfFold, title: str) -> Figure:
     ends = [min(truth.min(), predicted.min()), max(truth.max(), predicted.max())]
     axes.plot(ends, ends, color=FAINT, lw=0.8, ls=":", label="perfect")
     shown = np.random.default_rng(found.seed).permutation(len(truth))[:1000]
-    axes.plot(
-        truth[shown], predicted[shown], "o", ms=2.6, mew=0, alpha=0.45, color=INK, rasterized=len(shown) > 500
-    )
+    axes.plot(truth[shown], predicted[shown], "o", ms=2.6, mew=0, alpha=0.45, color=INK, rasterized=len(shown) > 500)
     axes.axhline(found.baseline[0].mean(), color=SOFT, lw=1, label="dummy: the mean")
     axes.set_aspect("equal")
     axes.legend(loc="upper left")
+    return figure
+
+
+def comparison(table: pd.DataFrame) -> Figure:
+    """Draw the ROC AUC of every family on every table, with 95 % intervals."""
+    figure, axes = _axes("Out of fold, identical folds", "ROC AUC", "")
+    tables, families = list(table["table"].unique())[::-1], list(table["model"].unique())
+    figure.set_size_inches(5.2, 1.2 + 0.42 * len(tables))
+    for number, family in enumerate(families):
+        rows = table[table["model"] == family]
+        y = np.array([tables.index(name) for name in rows["table"]]) + 0.27 - 0.18 * number
+        spread = np.abs(rows[["roc_auc_low", "roc_auc_high"]].to_numpy().T - rows["roc_auc"].to_numpy())
+        axes.errorbar(
+            rows["roc_auc"], y, xerr=spread, fmt="sdov"[number % 4], ms=4, lw=1, color=f"C{number}", label=family
+        )
+    axes.axvline(0.5, color=FAINT, lw=0.8, ls=":")
+    axes.set_yticks(range(len(tables)), tables)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure

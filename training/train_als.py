@@ -11,7 +11,6 @@ Reads:  out-of-fold slopes of months 3 to 12, in points a month; features are fr
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +22,7 @@ from fitting import fit_boosting
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"r2": ">= 0.12"}
+GATES = {"r2": ">= 0.13", "mae": "<= 0.50"}  # seeds 0 to 9: 0.17 to 0.19, 0.47 to 0.48; the dummy has 0, 0.53
 TREES = {"learning_rate": 0.05, "max_leaf_nodes": 4, "min_samples_leaf": 20}  # small: R² is 0.2 at best
 
 
@@ -31,13 +30,13 @@ def train(
     run: Run, *, epochs: int = 100, folds: int = 5, shuffle_target: bool = False, data: str | None = None
 ) -> dict[str, float]:
     """Cross-validate the model and return its metrics; where the user's table names a test set, also on that."""
-    source = given.source(data) if data else "als_cohort"
-    cohort, published = als.load(Path(data) if data else run.data("als_cohort"))
+    source = given.source(data) if data else run.dataset("als_cohort")
+    cohort, published = als.load(source.path if data else run.data("als_cohort"))
     if shuffle_target:
         cohort = cohort.shuffled(run.seed)
     fit = partial(fit_boosting, epochs=epochs, **TREES)
 
-    found = cross_validate(run, cohort, fit, folds=folds)
+    found = cross_validate(run, cohort, fit, folds=folds, keep=True)  # a retry or a resumed run goes on from here
     metrics = judge(found)
     if published is not None:
         halves = np.flatnonzero(~published), np.flatnonzero(published)

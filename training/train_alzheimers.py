@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from artifacts import save_all
 from cohorts.csf import MARKERS, load
-from evaluation import cross_validate, gain, judge
+from evaluation import cross_validate, gain, judge, judge_beside
 from fitting import fit_linear
 from sklearn.preprocessing import StandardScaler
 
@@ -35,8 +35,8 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
     fit = partial(fit_linear, StandardScaler(), epochs=epochs)
 
     panel = cross_validate(run, cohort, fit, folds=folds)
-    markers = cross_validate(run, cohort.select(MARKERS), fit, folds=folds)
-    metrics = judge(panel, cutoff=CUTOFF) | judge(markers, cutoff=CUTOFF, prefix="markers_")
+    markers = cross_validate(run, cohort.select(MARKERS), fit, folds=folds, rely=False)
+    metrics = judge(panel, cutoff=CUTOFF) | judge_beside(markers, "markers_")
     metrics |= gain("roc_auc", panel, over=markers)
     save_all(run, panel, metrics, fit=fit, about=__doc__, data=["csf_panel"])
     return metrics

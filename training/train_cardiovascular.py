@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from artifacts import save_all
 from cohorts.monica import HISTORY, history_known, load
-from evaluation import cross_validate, judge, subset
+from evaluation import cross_validate, judge, judge_beside, subset
 from fitting import fit_linear
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
@@ -40,7 +40,7 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
 
     found = cross_validate(run, cohort, fit, folds=folds)
     known = subset(found, history_known(cohort))
-    metrics = judge(found, cutoff=CUTOFF) | judge(known, cutoff=CUTOFF, prefix="known_history_")
+    metrics = judge(found, cutoff=CUTOFF) | judge_beside(known, "known_history_")
     save_all(run, found, metrics, fit=fit, about=__doc__, data=["monica"])
     return metrics
 

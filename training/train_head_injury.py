@@ -12,12 +12,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sklearn.preprocessing import StandardScaler
-
 from artifacts import save_all
 from cohorts.head_injury import load
 from evaluation import cross_validate, judge
 from fitting import fit_linear
+from sklearn.preprocessing import StandardScaler
 
 if TYPE_CHECKING:
     from pytest_training import Run

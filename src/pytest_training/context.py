@@ -12,6 +12,7 @@ from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.launcher import InProcessLauncher, Launcher, ServerLauncher, SubprocessLauncher
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Plan, Value
+from pytest_training.jobs.secrets import Secrets
 
 
 class SlotContext(Value, frozen=True, kw_only=True):
@@ -24,6 +25,8 @@ class SlotContext(Value, frozen=True, kw_only=True):
     address: str | None
     """The job server's socket; None without one."""
     grace_s: float
+    resumed: str | None = None
+    """Id of the run that this one resumes."""
     worker: bool = False
     """Whether it goes to an xdist worker."""
     idle: bool = False
@@ -42,7 +45,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
             return ServerLauncher(self.address, owned=self.worker)
         return SubprocessLauncher()
 
-    def slot(self, name: str, plan: Plan) -> Slot:
+    def slot(self, name: str, plan: Plan, secrets: Secrets) -> Slot:
         """Return the slot of that name."""
         return Slot(
             name=name,
@@ -51,8 +54,10 @@ class SlotContext(Value, frozen=True, kw_only=True):
             seed=plan.seed,
             threads=plan.threads,
             grace_s=self.grace_s,
-            gates={planned.job.id: planned.job.gates for planned in plan.jobs},
             datasets={dataset.name: dataset for dataset in plan.datasets},
+            secrets=secrets,
+            planned={planned.job.id: planned for planned in plan.jobs},
+            resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,
         )
 
     def to_text(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 LOOKED_AT = 5_000  # directory entries: where a folder called training/ holds data, looking for jobs must stay cheap
 
 
@@ -31,6 +33,9 @@ class Options:
     timeout_s: float | None
     memory_mb: float | None
     grace_s: float
+    resume: str | None
+    """Run to resume: its id, or `last`."""
+    skip_unchanged: bool
     compare: str | None
     """What the run is compared with: `last`, a run, a branch or a commit."""
     max_regression: tuple[str, ...]
@@ -53,9 +58,21 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--training-timeout", metavar="TIME", help="time limit of jobs that state none, e.g. 90s, 15m, 2h")
     group.addoption("--training-memory", metavar="SIZE", help="memory limit of jobs that state none, e.g. 4GB")
     group.addoption(
+        "--training-resume",
+        nargs="?",
+        const="last",
+        metavar="RUN",
+        help="train what did not pass in a run (default: the last), with its parameters, seed and checkpoints",
+    )
+    group.addoption(
+        "--training-skip-unchanged",
+        action="store_true",
+        help="skip jobs whose code, parameters, data, seed and package versions equal those of their last pass",
+    )
+    group.addoption(
         "--training-compare",
         metavar="WHAT",
-        help="say what got better or worse than in the last run, a run, a branch or a commit: last, RUN, BRANCH or COMMIT",
+        help="say what got better or worse: than in the last run (last), in a RUN, on a BRANCH or at a COMMIT",
     )
     group.addoption(
         "--training-max-regression",
@@ -70,7 +87,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--training-report", metavar="RUN", help="write the report of an earlier run (or last), and exit")
     group.addoption(
-        "--training-history", nargs="?", const="", metavar="JOB", help="print the last runs of a job or of all, and exit"
+        "--training-history", nargs="?", const="", metavar="JOB", help="print the last runs of a job or all, and exit"
     )
     group.addoption("--training-logs", metavar="JOB", help="follow the log of a job of the run in progress, and exit")
     parser.addini("training_max_regression", "like --training-max-regression, one a line", type="linelist", default=[])
@@ -93,11 +110,8 @@ def add_options(parser: pytest.Parser) -> None:
 def add_job_options(parser: pytest.Parser) -> None:
     """Declare `--epochs`, `--folds` and `--set`, unless a conftest.py of the project has its own."""
     group = parser.getgroup("training")
-    for name, text in (
-        ("--epochs", "epochs of every job that has them"),
-        ("--folds", "folds of every job that has them"),
-    ):
-        _add(group, name, metavar="N", help=text)
+    for name in ("epochs", "folds"):
+        _add(group, f"--{name}", dest=f"training_{name}", metavar="N", help=f"{name} of every job that has them")
     _add(
         group,
         "--set",
@@ -111,7 +125,7 @@ def add_job_options(parser: pytest.Parser) -> None:
 def _add(group: pytest.OptionGroup, name: str, **how: str) -> None:
     try:
         group.addoption(name, **how)
-    except ValueError:  # the project's own option of that name; `--set` still reaches every parameter
+    except (ValueError, argparse.ArgumentError):  # the project's own of that name; `--set` still sets every parameter
         return
 
 
@@ -125,9 +139,9 @@ def asks_about_runs(config: pytest.Config) -> bool:
 
 def has_jobs(config: pytest.Config) -> bool:
     """Whether this project has something to train, found without reading a file."""
-    root = training_root(config)
-    if config.getoption("--training-catalogue") or config.getini("training_catalogue"):
-        return True
+    root, given = training_root(config), config.known_args_namespace
+    if given.training_root or given.training_catalogue or config.getini("training_catalogue"):
+        return True  # asked for: what is missing will be told
     return root.is_dir() and ((root / "jobs.yaml").is_file() or any(_looks_like_job(root)))
 
 
@@ -143,11 +157,21 @@ def _looks_like_job(root: Path) -> Iterator[str]:
 
 def training_root(config: pytest.Config) -> Path:
     """Return the folder with the jobs: of the command line, else of the settings, relative to the root."""
-    given = config.getoption("--training-root")
+    given = config.known_args_namespace.training_root  # `option` has only defaults while conftest files are loaded
     if given:
         return config.invocation_params.dir / str(given)
     folder: Path = config.rootpath / str(config.getini("training_root"))
     return folder
+
+
+def nothing_to_train(config: pytest.Config) -> str:
+    """Say why a test that asks for a job gets none."""
+    if has_jobs(config):
+        return (
+            "xdist's workers know of no run: no test file or conftest.py that was given names the fixture "
+            "training_job. Name it in the test's signature, or run without -n"
+        )
+    return f"no training jobs: expected files like train_als.py in {training_root(config)}"
 
 
 def read_options(config: pytest.Config) -> Options:
@@ -157,10 +181,11 @@ def read_options(config: pytest.Config) -> Options:
         config.getini("training_catalogue"), root
     )
     reports = _path(config.getoption("--training-reports"), here) or root / str(config.getini("training_reports"))
+    _check_path(reports, "the reports folder")
     found_root = training_root(config)
     if not found_root.is_dir() and config.getoption("--training-root"):
         raise pytest.UsageError(f"--training-root: no folder {str(found_root)!r}")
-    in_process = bool(config.getoption("--training-in-process") or config.getoption("usepdb", default=False))
+    in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
     return Options(
         project=root,
         root=found_root,
@@ -176,12 +201,20 @@ def read_options(config: pytest.Config) -> Options:
         timeout_s=_unit(config, "timeout", "duration"),
         memory_mb=_unit(config, "memory", "size"),
         grace_s=_unit(config, "grace", "duration") or 0.0,
+        resume=_resume(config),
+        skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
         compare=config.getoption("--training-compare"),
         max_regression=(
             *config.getini("training_max_regression"),
             *(config.getoption("--training-max-regression") or ()),
         ),
     )
+
+
+def _check_path(path: Path, what: str) -> None:
+    """Refuse a path that no file in UTF-8 can name."""
+    if not all(ord(letter) < 0xD800 or ord(letter) > 0xDFFF for letter in str(path)):
+        raise pytest.UsageError(f"{what}: expected a path that UTF-8 can hold, found {str(path)!a}")
 
 
 def _path(given: object, base: Path) -> Path | None:
@@ -196,21 +229,33 @@ def _text(config: pytest.Config, name: str) -> tuple[str, str]:
     return str(config.getini(f"training_{name}")), f"training_{name} in {config.inipath or 'the settings'}"
 
 
+def _resume(config: pytest.Config) -> str | None:
+    run: str | None = config.getoption("--training-resume")
+    if run is None:
+        return None
+    for option, name in (("--epochs", "training_epochs"), ("--folds", "training_folds"), ("--set", "training_set")):
+        if config.getoption(name, default=None):
+            raise pytest.UsageError(f"--training-resume takes the parameters of the run: {option} cannot go with it")
+    if config.getoption("--training-seed") is not None:
+        raise pytest.UsageError("--training-resume takes the seed of the run: --training-seed cannot go with it")
+    return run
+
+
 def _seed(config: pytest.Config) -> int:
     value, where = _text(config, "seed")
-    if not value.strip().isdecimal():
-        raise pytest.UsageError(f"{where}: expected a whole number of at least 0, found {value!r}")
+    if not value.strip().isdecimal() or len(value.strip()) > LONGEST_SEED:
+        raise pytest.UsageError(
+            f"{where}: expected a whole number of at least 0, of at most {LONGEST_SEED} digits, found {value[:80]!r}"
+        )
     return int(value)
 
 
 def _count(config: pytest.Config, name: str) -> int | None:
-    value = config.getoption(name, default=None)
-    if value is None or not isinstance(value, str):  # the project's own option of that name
-        return None
+    value = config.getoption(f"training_{name}", default=None)  # None too where the project has its own --epochs
     try:
-        return int(value)
+        return None if value is None else int(value)
     except ValueError:
-        raise pytest.UsageError(f"--{name}: expected a whole number of at least 1, found {value!r}") from None
+        raise pytest.UsageError(f"--{name}: expected a whole number of at least 1, found {value[:80]!r}") from None
 
 
 def _start_method(config: pytest.Config) -> str:

@@ -17,15 +17,17 @@ from pytest_training.execution.environment import machine_cores
 from pytest_training.execution.folder import new_run_id
 from pytest_training.jobs.limits import with_default_limits
 from pytest_training.jobs.loading import load_jobs
-from pytest_training.jobs.model import Dataset, Job, Plan
+from pytest_training.jobs.model import Dataset, Job, Plan, PlannedJob
 from pytest_training.jobs.parameters import apply_options, missing_parameters
 from pytest_training.jobs.plan import describe_plan, make_plan, save_plan
+from pytest_training.jobs.secrets import Secrets, hide
+from pytest_training.records.earlier import EarlierRun, fingerprint, mark_unchanged
 from pytest_training.records.history import History
 from pytest_training.records.regressions import with_comparison
 from pytest_training.running import RunningRun
 from pytest_training.scheduling import idle
 from pytest_training.scheduling.distribution import Distribution, mentions
-from pytest_training.scheduling.marks import register_tags
+from pytest_training.scheduling.marks import job_of, match_by_id, register_tags
 from pytest_training.scheduling.scheduler import PlannedScheduling
 
 FIXTURE = "training_job"
@@ -39,12 +41,16 @@ class Owner:
         self.distribution = Distribution.hold_back(config)
         self.jobs: list[Job] | None = None
         self.datasets: list[Dataset] = []
-        self.mistake: DeclarationError | None = None
+        self.secrets = Secrets()
+        self.mistake: Exception | None = None
         self.plan: Plan | None = None
         self.history_problems: tuple[str, ...] = ()
         self.comparison_problems: tuple[str, ...] = ()
         self.run: RunningRun | None = None
-        self.collected = False
+        self.earlier: EarlierRun | None = None
+        """The run that this one resumes."""
+        self.nothing_left = False
+        """Whether that run has nothing that did not pass."""
 
     def jobs_to_collect(self) -> list[Job]:
         """Return every job with its final parameters; a mistake is kept until collection has ended."""
@@ -52,7 +58,7 @@ class Owner:
             try:
                 self.jobs = self._load()
                 register_tags(self.config, self.jobs)
-            except DeclarationError as error:
+            except (DeclarationError, pytest.UsageError) as error:
                 self.jobs, self.mistake = [], error
         return self.jobs
 
@@ -61,39 +67,52 @@ class Owner:
         jobs, self.datasets = load_jobs(chosen.root, chosen.project, chosen.catalogue)
         if not jobs:
             raise DeclarationError(f"no training jobs: expected files like train_als.py in {chosen.root}")
-        return with_default_limits(
-            apply_options(jobs, epochs=chosen.epochs, folds=chosen.folds, settings=chosen.settings),
-            timeout_s=chosen.timeout_s,
-            memory_mb=chosen.memory_mb,
-        )
+        if chosen.resume is not None:
+            self.earlier = EarlierRun.find(chosen.reports, chosen.resume)
+            jobs = self.earlier.jobs(jobs)
+        jobs = apply_options(jobs, epochs=chosen.epochs, folds=chosen.folds, settings=chosen.settings)
+        jobs, self.secrets = hide(jobs)
+        return with_default_limits(jobs, timeout_s=chosen.timeout_s, memory_mb=chosen.memory_mb)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionstart(self, session: pytest.Session) -> Any:
-        """With workers asked for: collect here first, for nobody else knows how many are needed."""
+        """Leave the session to xdist, as it would be without the plugin, where none of its tests trains."""
         result = yield
-        if self.distribution.asked_for:
-            self._start_distributed(session)
+        if self.distribution.asked_for and not mentions(self.config, FIXTURE):
+            self.distribution.start(session)
         return result
 
-    def _start_distributed(self, session: pytest.Session) -> None:
-        if mentions(self.config, FIXTURE):
-            self.config.hook.pytest_collection(session=session)
-            self.collected = True
-            if session.testsfailed or (self.run is not None and self.distribution.is_off):
-                return
-        self.distribution.start(session)
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self, session: pytest.Session) -> Any:
+        """Start xdist's workers, if any, after this process has collected: nobody else knows how many are needed."""
+        result = yield
+        held_back = self.distribution.asked_for and not self.distribution.is_on
+        if held_back and session.items and not self.distribution.is_off and not _ends_here(session):
+            self.distribution.start(session)
+        return result
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection(self) -> bool | None:
-        """Prevent a second collection."""
-        return True if self.collected and not self.distribution.is_on else None
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Let `-k` find a job by its id."""
+        match_by_id(item)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave out what passed in the run that is resumed."""
+        if self.earlier is None:
+            return
+        done = {job.id for item in items if (job := job_of(item)) and self.earlier.is_done(job.id)}
+        left_out = [item for item in items if (job := job_of(item)) and job.id in done]
+        if left_out:
+            items[:] = [item for item in items if item not in left_out]
+            self.config.hook.pytest_deselected(items=left_out)
+            self.nothing_left = not items
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Plan what was selected, and begin the run unless this is a dry run."""
         if self.mistake is not None:
             raise pytest.UsageError(str(self.mistake))
-        selected = {item.nodeid: job for item in session.items if (job := _job_of(item)) is not None}
+        selected = {item.nodeid: job for item in session.items if (job := job_of(item)) is not None}
         if not selected:
             return
         chosen = options.read_options(self.config)
@@ -104,9 +123,17 @@ class Owner:
             _save_plan(self.plan, chosen.plan_file)
         if any(job.needs for job in selected.values()):
             _sort_by_plan(session.items, self.plan)
-        if self.config.option.collectonly or session.testsfailed:
+        if self.config.option.collectonly or _ends_here(session):
             return
-        self.run = RunningRun.begin(self.config, chosen, self.plan, selected, idle=self.distribution.is_ours)
+        self.run = RunningRun.begin(
+            self.config,
+            chosen,
+            self.plan,
+            selected,
+            secrets=self.secrets,
+            idle=self.distribution.is_ours,
+            resumed=self.earlier.folder.run_id if self.earlier else None,
+        )
         self.run.problems.extend(self.comparison_problems)
 
     def _make_plan(self, chosen: options.Options, jobs: list[Job], workers: int) -> Plan:
@@ -117,11 +144,16 @@ class Owner:
                 jobs,
                 self.datasets,
                 run_id=new_run_id(),
-                seed=chosen.seed,
+                seed=self.earlier.plan.seed if self.earlier else chosen.seed,
                 workers=workers,
                 threads=max(1, machine_cores() // workers),
                 measured=history.expected(jobs),
             )
+        except DeclarationError as error:
+            raise pytest.UsageError(str(error)) from None
+        if not self.config.option.collectonly or chosen.skip_unchanged:
+            plan = _with_fingerprints(plan, history if chosen.skip_unchanged else None)
+        try:
             plan, self.comparison_problems = with_comparison(plan, history, chosen)
         except DeclarationError as error:
             raise pytest.UsageError(str(error)) from None
@@ -133,6 +165,7 @@ class Owner:
         """Tell a worker of the run before it starts."""
         if self.run is not None:
             node.workerinput["training"] = msgspec.structs.replace(self.run.context, worker=True).to_text()
+            node.workerinput["training_secrets"] = msgspec.json.encode(self.secrets).decode()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self) -> PlannedScheduling | None:
@@ -156,6 +189,7 @@ class Owner:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of a finished job."""
         if self.run is not None:
+            self.run.mask(report)
             self.run.note_report(report)
             self.run.show_line(report)
 
@@ -171,8 +205,10 @@ class Owner:
             self.run.write_json_report(json_report)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> Any:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Any:
         """End the run: outcomes, history and reports before the others read them, the files' names after."""
+        if self.nothing_left and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = pytest.ExitCode.OK
         if self.run is not None:
             if exitstatus == pytest.ExitCode.INTERRUPTED:
                 self.run.interrupt()
@@ -187,6 +223,9 @@ class Owner:
     @pytest.hookimpl(tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the plan of a dry run, or the summary of a run."""
+        if self.nothing_left and self.earlier is not None:
+            run_id = self.earlier.folder.run_id
+            terminalreporter.write_line(f"every selected job of run {run_id} passed: nothing to train")
         lines: list[tuple[str, dict[str, bool]]] = []
         if self.run is not None:
             self.run.publish()
@@ -194,6 +233,7 @@ class Owner:
         elif self.plan is not None and self.config.option.collectonly and self.config.option.verbose >= 0:
             lines = [(line, {}) for line in describe_plan(self.plan)]
         if lines:
+            terminalreporter.ensure_newline()
             terminalreporter.section("training plan" if self.run is None else "training", "-")
         for text, markup in lines:
             terminalreporter.write_line(text, **markup)
@@ -206,16 +246,24 @@ class Owner:
             self.run.close()
 
 
-def _job_of(item: pytest.Item) -> Job | None:
-    call = getattr(item, "callspec", None)
-    job = call.params.get(FIXTURE) if call is not None else None
-    return job if isinstance(job, Job) else None
+def _ends_here(session: pytest.Session) -> bool:
+    """Whether errors of collection end the session before it runs anything."""
+    return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
+
+
+def _with_fingerprints(plan: Plan, history: History | None) -> Plan:
+    """Return the plan with a fingerprint for each job, and the unchanged ones marked where a history is given."""
+    datasets = {dataset.name: dataset for dataset in plan.datasets}
+    jobs: list[PlannedJob] = [
+        msgspec.structs.replace(each, fingerprint=fingerprint(each.job, datasets, seed=plan.seed)) for each in plan.jobs
+    ]
+    return msgspec.structs.replace(plan, jobs=tuple(jobs if history is None else mark_unchanged(jobs, history)))
 
 
 def _sort_by_plan(items: list[pytest.Item], plan: Plan) -> None:
     """Put jobs behind those that they need; other tests keep their places before them."""
     position = {planned.job.id: index for index, planned in enumerate(plan.jobs)}
-    items.sort(key=lambda item: -1 if (job := _job_of(item)) is None else position[job.id])
+    items.sort(key=lambda item: -1 if (job := job_of(item)) is None else position[job.id])
 
 
 def _save_plan(plan: Plan, path: Path) -> None:

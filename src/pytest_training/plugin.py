@@ -64,7 +64,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     source: Any = metafunc.config.pluginmanager.getplugin("training-worker")
     source = source or metafunc.config.pluginmanager.getplugin("training-owner")
-    jobs = source.jobs_to_collect() if source else []
+    if source is None:  # no jobs here: the name may be a fixture of the project's own
+        return
+    jobs = source.jobs_to_collect()
     parameters = [pytest.param(job, id=job.id, marks=[getattr(pytest.mark, tag) for tag in job.tags]) for job in jobs]
     metafunc.parametrize(FIXTURE, parameters, indirect=True)
 
@@ -75,4 +77,7 @@ def training_job(request: pytest.FixtureRequest) -> TrainingJob:
     from pytest_training.context import SLOT  # noqa: PLC0415
     from pytest_training.training_job import TrainingJob  # noqa: PLC0415
 
-    return TrainingJob(request.param, request.config.stash[SLOT], request.node)
+    slot = request.config.stash.get(SLOT, None)
+    if slot is None:
+        pytest.fail(options.nothing_to_train(request.config), pytrace=False)
+    return TrainingJob(request.param, slot, request.node)

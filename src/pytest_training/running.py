@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ import msgspec
 import pytest
 
 from pytest_training.context import SLOT, SlotContext, shown_path
+from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import RunFolder, utc_now, write_atomically
 from pytest_training.execution.launcher import ServerHandle, start_server
-from pytest_training.execution.outcome import Outcome
-from pytest_training.execution.slot import blank_outcome, read_outcome, save_outcome, unfinished_outcome
+from pytest_training.execution.outcome import Cause, Outcome
+from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome, save_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan import save_plan
+from pytest_training.jobs.secrets import Secrets
 from pytest_training.options import Options
 from pytest_training.records.history import History
 from pytest_training.records.provenance import Provenance, provenance
@@ -41,6 +43,7 @@ class RunningRun:
     plan: Plan
     jobs: Mapping[str, Job]
     """The selected jobs by node id."""
+    secrets: Secrets
     context: SlotContext
     server: ServerHandle | None
     provenance: Provenance
@@ -52,33 +55,48 @@ class RunningRun:
     record: RunRecord | None = None
 
     @classmethod
-    def begin(
-        cls, config: pytest.Config, options: Options, plan: Plan, jobs: Mapping[str, Job], *, idle: bool
+    def begin(  # noqa: PLR0913  (made in one place, owner.py)
+        cls,
+        config: pytest.Config,
+        options: Options,
+        plan: Plan,
+        jobs: Mapping[str, Job],
+        *,
+        secrets: Secrets,
+        idle: bool,
+        resumed: str | None = None,
     ) -> RunningRun:
         """Make the run folder, start the job server, and switch the reports on."""
         folder = RunFolder(options.reports, plan.run_id)
-        _make_reports_folder(options.reports, folder)
-        save_plan(plan, folder.plan)
+        problems: list[str] = []
+        with _writing_to(options.reports):
+            _make_reports_folder(options.reports, folder)
+            save_plan(plan, folder.plan)
+            known = provenance(options.project, _imports(plan))
+            write_atomically(folder.provenance, encode(known, indent=1))
         start_method = "in-process" if options.in_process else options.start_method
-        server = start_server(_imports(plan), log=folder.server_log, seed=plan.seed) if start_method == "fork" else None
+        server = None
+        if start_method == "fork":
+            try:
+                with _writing_to(options.reports):
+                    server = start_server(_imports(plan), log=folder.server_log, seed=plan.seed)
+            except TrainingError as error:
+                start_method = "subprocess"
+                problems.append(f"each job imports for itself: {error}")
         context = SlotContext(
             reports=str(options.reports),
             run_id=plan.run_id,
             start_method=start_method,
             address=server.address if server else None,
             grace_s=options.grace_s,
+            resumed=resumed,
             idle=idle,
         )
-        known = provenance(options.project, _imports(plan))
-        write_atomically(folder.provenance, encode(known, indent=1))
-        config.stash[SLOT] = context.slot("main", plan)
-        run = cls(config, options, plan, jobs, context, server, known, JunitFile.enable(config, folder.junit))
-        for problem in (
-            enable_json_report(config),
-            None if run.junit else "junit.xml is not written: junitxml is off",
-        ):
-            if problem:
-                run.problems.append(problem)
+        config.stash[SLOT] = context.slot("main", plan, secrets)
+        junit = JunitFile.enable(config, folder.junit)
+        run = cls(config, options, plan, jobs, secrets, context, server, known, junit)
+        problem = None if junit else "junit.xml is not written: junitxml is off"
+        run.problems = [*problems, *filter(None, (enable_json_report(config), problem))]
         _show_lines_instead_of_dots(config)
         _end_like_ctrl_c()
         return run
@@ -108,6 +126,7 @@ class RunningRun:
             return
         worker = getattr(getattr(report, "node", None), "gateway", None)
         name = getattr(worker, "id", "")
+        self._clean(job)
         outcome = unfinished_outcome(
             self.folder,
             job,
@@ -116,9 +135,22 @@ class RunningRun:
             cause="worker died",
             reason=f"worker died: the pytest process {name} that waited for this job ended without a word (killed?)",
         )
-        save_outcome(self.folder, outcome)
+        self._save(outcome)
         report.when = "call"
+        report.location = (*report.location[:2], nodeid.partition("::")[2])  # xdist knows the file only
         report.longrepr = console.failure_text(outcome, folder=self._shown_folder)
+
+    def _clean(self, job: Job) -> None:
+        """Take secrets out of what a job left that no slot could look through."""
+        files = self.folder.job(job.id)
+        for number in range(1, files.next_attempt() if job.secret else 1):
+            files.attempt(number).clean(self.secrets)
+
+    def mask(self, report: pytest.TestReport) -> None:
+        """Take secrets out of what pytest itself caught: with --training-in-process it is what the job printed."""
+        report.sections = self.secrets.masked(report.sections)
+        if isinstance(report.longrepr, str | tuple):
+            report.longrepr = self.secrets.masked(report.longrepr)
 
     def note_report(self, report: pytest.TestReport) -> None:
         """Keep the outcome of a job that a report is about."""
@@ -133,19 +165,37 @@ class RunningRun:
         outcome = read_outcome(self.folder, job.id) or blank_outcome(job, seed=self.plan.seed)
         if report.failed and outcome.status in {"passed", "not run"}:
             phase = f" in {report.when}" if report.when != "call" else ""
-            reason = f"the test failed{phase}: {report.longreprtext.strip().splitlines()[-1:] or ['no message']}"
-            outcome = msgspec.structs.replace(outcome, status="failed", cause="error", reason=reason)
-            save_outcome(self.folder, outcome)
+            told = [line for line in report.longreprtext.splitlines() if line.strip()] or ["no message"]
+            reason = f"the test failed{phase}: {told[-1].strip()}"
+            cause: Cause = "error"
+            if refused := next((line for line in told if line.startswith(REFUSED)), None):
+                reason, cause = refused, "system"  # the slot could not write the outcome that says so
+            outcome = msgspec.structs.replace(outcome, status="failed", cause=cause, reason=reason)
+            self._save(outcome)
         if report.skipped and outcome.status == "not run" and not outcome.reason:
             outcome = msgspec.structs.replace(outcome, status="skipped", reason=_skip_reason(report))
-            save_outcome(self.folder, outcome)
+            self._save(outcome)
         return outcome
+
+    def _save(self, outcome: Outcome) -> None:
+        with self._telling(f"the outcome of {outcome.job_id}"):
+            save_outcome(self.folder, outcome)
+
+    @contextlib.contextmanager
+    def _telling(self, what: str) -> Iterator[None]:
+        """Make a problem of the run of a file that cannot be written: the other reports are still worth having."""
+        try:
+            yield
+        except OSError as error:
+            self.problems.append(f"cannot write {what}: {error.strerror}")
+            if self.record is not None:
+                self.record = msgspec.structs.replace(self.record, problems=(*self.record.problems, self.problems[-1]))
 
     def status_shown(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
         """Return category, letter and word for a finished job: its own line in place of a dot."""
         outcome = self.outcomes.get(report.nodeid)
-        if outcome is None or report.when != "call":
-            return None
+        if outcome is None or report.when != "call" or self.record is not None:
+            return None  # once the run has ended pytest asks for its own summary: lines there begin with FAILED
         category = str(report.outcome)
         if hasattr(report, "wasxfail"):
             category = "xfailed"
@@ -169,6 +219,8 @@ class RunningRun:
             total=len(self.jobs),
             id_width=max(len(job.id) for job in self.jobs.values()),
         )
+        if terminal._tw.width_of_current_line:  # noqa: SLF001  (dots of ordinary tests)
+            terminal._tw.line()  # noqa: SLF001
         terminal.write_line(text, **markup)
 
     def interrupt(self) -> None:
@@ -193,6 +245,7 @@ class RunningRun:
     def end(self, exit_status: int) -> None:
         """Complete the outcomes, then record the run in the history."""
         for nodeid, job in self.jobs.items():
+            self._clean(job)
             if nodeid not in self.outcomes:
                 self.outcomes[nodeid] = self._outcome_without_report(job)
         record = RunRecord(
@@ -202,7 +255,7 @@ class RunningRun:
             seed=self.plan.seed,
             workers=self.plan.workers,
             exit_code=int(exit_status),
-            arguments=tuple(map(str, self.config.invocation_params.args)),
+            arguments=self.secrets.arguments(list(map(str, self.config.invocation_params.args))),
             folder=f"runs/{self.plan.run_id}",
             problems=tuple(self.problems),
         )
@@ -223,7 +276,7 @@ class RunningRun:
         else:
             reason = "the run ended before this job started"
             outcome = msgspec.structs.replace(blank_outcome(job, seed=self.plan.seed), reason=reason)
-        save_outcome(self.folder, outcome)
+        self._save(outcome)
         return outcome
 
     def write_json_report(self, json_report: dict[str, Any]) -> None:
@@ -234,12 +287,14 @@ class RunningRun:
             json_report, run=self.record, outcomes=self.outcomes, plan=self.plan, provenance=self.provenance
         )
         for path in (self.folder.report, self.options.reports / "report.json"):
-            write_report(json_report, path)
+            with self._telling(f"{path}"):
+                write_report(self.secrets.masked(json_report), path)
 
     def publish(self) -> None:
         """Give junit.xml its stable name."""
         if self.junit is not None:
-            self.junit.publish(self.options.reports / "junit.xml")
+            with self._telling("junit.xml"):
+                self.junit.publish(self.options.reports / "junit.xml", self.secrets)
 
     def summary(self) -> list[tuple[str, dict[str, bool]]]:
         """Return the last lines of the run with their colours."""
@@ -256,6 +311,7 @@ class RunningRun:
 
     def close(self) -> None:
         """End the job server and whatever still runs."""
+        _end_as_before()
         if self.server is not None:
             self.server.close()
             self.server = None
@@ -271,11 +327,17 @@ def _imports(plan: Plan) -> list[str]:
 
 
 def _make_reports_folder(reports: Path, folder: RunFolder) -> None:
+    if not reports.exists():
+        reports.mkdir(parents=True)
+        write_atomically(reports / ".gitignore", b"*\n")  # as pytest does for its cache
+    folder.path.mkdir(parents=True)
+
+
+@contextlib.contextmanager
+def _writing_to(reports: Path) -> Iterator[None]:
+    """Make a usage error of what cannot be written before anything has been trained."""
     try:
-        if not reports.exists():
-            reports.mkdir(parents=True)
-            write_atomically(reports / ".gitignore", b"*\n")  # as pytest does for its cache
-        folder.path.mkdir(parents=True)
+        yield
     except OSError as error:
         raise pytest.UsageError(
             f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
@@ -284,9 +346,19 @@ def _make_reports_folder(reports: Path, folder: RunFolder) -> None:
 
 def _end_like_ctrl_c() -> None:
     """Have SIGTERM (a scheduler, CI) and SIGHUP (a closed terminal) end the run as Ctrl-C does, with its reports."""
+    _exchange_handlers(signal.SIG_DFL, signal.default_int_handler)  # what nohup ignores stays ignored
+
+
+def _end_as_before() -> None:
+    """Give the signals back: a program that called `pytest.main` goes on."""
+    _exchange_handlers(signal.default_int_handler, signal.SIG_DFL)
+
+
+def _exchange_handlers(old: Any, new: Any) -> None:
     with contextlib.suppress(ValueError):  # not in the main thread: then whoever runs pytest there handles signals
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.default_int_handler)
+            if signal.getsignal(number) == old:
+                signal.signal(number, new)
 
 
 def _show_lines_instead_of_dots(config: pytest.Config) -> None:

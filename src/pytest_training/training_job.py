@@ -27,11 +27,11 @@ class TrainingJob:
     def train(self) -> Outcome:
         """Train the job, with its retries, and return what it came to; a failure is told by `check`."""
         __tracebackhide__ = True
-        if needed := self.slot.unmet_need(self.job):
-            self.outcome = self.slot.leave_out(self.job, needed)
-            pytest.skip(self.outcome.reason)
-        self.outcome = self.slot.train(self.job)
+        needed = self.slot.unmet_need(self.job)
+        self.outcome = self.slot.leave_out(self.job, needed) if needed else self.slot.train(self.job)
         self.item.user_properties.extend(junit_properties(self.outcome))
+        if self.outcome.cause in {"needs", "unchanged"}:
+            pytest.skip(self.outcome.reason)
         if self.outcome.status == "interrupted":
             raise KeyboardInterrupt(self.outcome.reason)
         return self.outcome
@@ -43,10 +43,19 @@ class TrainingJob:
             raise RuntimeError(f"training_job.check() before training_job.train(), job {self.job.id!r}")
         if self.outcome.status == "passed":
             return
-        launcher = self.slot.launcher
-        if isinstance(launcher, InProcessLauncher) and launcher.raised is not None:
-            raise launcher.raised  # the debugger wants the job's own frames
+        if (raised := self._raised()) is not None:
+            raise raised  # the debugger wants the job's own frames
         text = failure_text(self.outcome, folder=shown_path(self.slot.folder.path, self.item.config))
         if self.outcome.optional:
             pytest.xfail(text)
         pytest.fail(text, pytrace=False)
+
+    def _raised(self) -> BaseException | None:
+        """Return what the job raised in this very process."""
+        launcher = self.slot.launcher
+        raised = launcher.raised if isinstance(launcher, InProcessLauncher) else None
+        if raised is None or (self.job.optional and not isinstance(raised, pytest.exit.Exception)):
+            return None
+        if self.job.secret:
+            return None  # the text of its frames may hold what must not be shown
+        return raised

@@ -10,8 +10,9 @@ import pytest
 from pytest_training.context import SLOT, SlotContext
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan import read_plan
+from pytest_training.jobs.secrets import Secrets
 from pytest_training.scheduling import idle
-from pytest_training.scheduling.marks import register_tags
+from pytest_training.scheduling.marks import match_by_id, register_tags
 
 
 class Worker:
@@ -21,12 +22,17 @@ class Worker:
         given: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]  # set by xdist
         self.context = msgspec.json.decode(given["training"], type=SlotContext)
         self.plan = read_plan(self.context.folder.plan)
-        config.stash[SLOT] = self.context.slot(given["workerid"], self.plan)
+        secrets = msgspec.json.decode(given["training_secrets"], type=Secrets)
+        config.stash[SLOT] = self.context.slot(given["workerid"], self.plan, secrets)
         register_tags(config, self.jobs_to_collect())
 
     def jobs_to_collect(self) -> list[Job]:
         """Return the selected jobs as the owner planned them: files may have changed since."""
         return [planned.job for planned in self.plan.jobs]
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Let `-k` find a job by its id, as the owner did."""
+        match_by_id(item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:

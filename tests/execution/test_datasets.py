@@ -103,9 +103,7 @@ def test_missing_package_says_what_to_install(home: Path) -> None:
 @pytest.mark.parametrize("package", ["msgspec", "this"])
 def test_file_missing_in_a_package_names_file_and_folder(home: Path, package: str) -> None:
     declared = dataset(home, package=package, file="visits.csv")
-    with pytest.raises(
-        DataError, match=rf"'visits.csv' inside the installed package '{package}'.*found no such file"
-    ):
+    with pytest.raises(DataError, match=rf"'visits.csv' inside the installed package '{package}'.*found no such file"):
         obtain(declared)
 
 
@@ -140,9 +138,7 @@ def test_hash_of_a_folder_is_what_sha256sum_makes_of_its_listing(home: Path) -> 
 
     _, found = obtain(dataset(home, path="scans"))
 
-    lines = [
-        f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n" for name in ("a.csv", "a/1.csv", "b/2.csv")
-    ]
+    lines = [f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n" for name in ("a.csv", "a/1.csv", "b/2.csv")]
     assert found == hashlib.sha256("".join(lines).encode()).hexdigest()
     (home / "scans" / "a.csv").rename(home / "scans" / "c.csv")
     assert obtain(dataset(home, path="scans"))[1] != found
@@ -191,9 +187,7 @@ def test_new_content_behind_a_pinned_url_is_refused(home: Path, tmp_path: Path, 
 def test_changed_cached_file_is_refused_and_kept(home: Path, cache: Path, site: Site) -> None:
     path, _ = obtain(dataset(home, url=site.url), cache=cache)
     path.write_bytes(b"spoilt")
-    with pytest.raises(
-        DataError, match=rf"expects sha256 {SHA256}, but .*{hashlib.sha256(b'spoilt').hexdigest()}"
-    ):
+    with pytest.raises(DataError, match=rf"expects sha256 {SHA256}, but .*{hashlib.sha256(b'spoilt').hexdigest()}"):
         obtain(dataset(home, url=site.url), cache=cache)
     assert path.read_bytes() == b"spoilt"
     assert site.requests == 1
@@ -206,9 +200,7 @@ def test_changed_url_asks_to_drop_the_old_pin(home: Path, cache: Path, site: Sit
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/visits.csv", "gopher://127.0.0.1/visits.csv"])
-def test_no_network_and_no_copy_names_url_cache_and_the_key_for_a_local_copy(
-    home: Path, cache: Path, url: str
-) -> None:
+def test_no_network_and_no_copy_names_url_cache_and_the_key_for_a_local_copy(home: Path, cache: Path, url: str) -> None:
     with pytest.raises(DataError) as raised:
         obtain(dataset(home, url=url), cache=cache)
     for words in (url, str(cache / "fetched"), "`path:`", "training/jobs.yaml:41"):
@@ -308,9 +300,7 @@ def test_processes_that_simulate_at_the_same_time_share_one_result(home: Path, c
         f"data = Dataset(name='visits', real=False, home={str(home)!r}, simulated='sim_parallel:simulate')\n"
         f"print(obtain(data, cache=Path({str(cache)!r}))[1])\n"
     )
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)
-    ]
+    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     hashes = {process.communicate(timeout=60)[0] for process in processes}
     assert len(hashes) == 1
     assert count.read_text() == "."

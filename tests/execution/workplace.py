@@ -52,7 +52,15 @@ class Workplace:
         folder = AttemptFolder(self.root / "runs" / f"{job.id}-{next(self.numbers)}")
         folder.create()
         return AttemptRequest(
-            **{"job": job, "folder": str(folder.path), "seed": 0, "threads": 1, "grace_s": 0.3, **fields}
+            **{
+                "job": job,
+                "folder": str(folder.path),
+                "checkpoint": str(folder.path / "checkpoint"),
+                "seed": 0,
+                "threads": 1,
+                "grace_s": 0.3,
+                **fields,
+            }
         )
 
     def verdict(self, launcher: Launcher, job: Job, **fields: Any) -> Verdict:

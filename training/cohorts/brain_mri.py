@@ -67,8 +67,8 @@ LIMITS = {
     GREY_MAPS[1]: (),
     HEADS[0]: ("Intensities of T1-weighted volumes, not segmented grey matter: contrast differs between scanners.",),
     HEADS[1]: (
-        "Intensities of T1-weighted volumes that nobody brought to a common space: a voxel is not the same place in "
-        "everybody. Normalise and segment them (fMRIPrep, CAT12) before believing any figure.",
+        "Intensities of T1-weighted volumes that nobody brought to a common space, as far as their names tell.",
+        "So a voxel is not the same place in everybody: normalise and segment them (fMRIPrep, CAT12) first.",
     ),
     "any": (
         f"Volumes are analysed at {RESOLUTION_MM} mm: what is much smaller than a hippocampus is lost.",
@@ -228,7 +228,11 @@ def _participants(folder: Path) -> tuple[pd.DataFrame, str]:
     if column is None or "participant_id" not in people:
         message = f"{path}: expected columns participant_id and one of {GROUP_COLUMNS}, found {list(people)!r}"
         raise ValueError(message)
-    return people.dropna(subset=[column]).set_index("participant_id"), column
+    people = people.dropna(subset=[column]).drop_duplicates(["participant_id", column])  # one line per session
+    if (twice := people["participant_id"].duplicated()).any():
+        message = f"{path}: {people['participant_id'][twice].iloc[0]} is in two groups; a person has one"
+        raise ValueError(message)
+    return people.set_index("participant_id"), column
 
 
 def _classes(group: pd.Series, path: Path) -> tuple[str, str]:
@@ -259,7 +263,7 @@ def _read(path: Path, template: Anatomy) -> np.ndarray:
 
     A finer volume is smoothed to the working resolution and brought to the template's grid.
     """
-    image = nibabel.load(path)
+    image = nibabel.squeeze_image(nibabel.load(path))
     if len(image.shape) != 3:
         message = f"{path}: expected one volume of three dimensions, found the shape {image.shape}"
         raise ValueError(message)

@@ -9,13 +9,19 @@ from cohorts import Cohort, read_table, require
 if TYPE_CHECKING:
     from pathlib import Path
 
-IMAGING_FIRST, IMAGING_LAST = "calc_vol", "max_stenosis_by_diameter"
+SIZES = [
+    *("calc_vol", "calc_vol_prop", "matx_vol", "matx_vol_prop", "lrnc_vol", "lrnc_vol_prop", "wall_vol"),
+    *("max_calc_area", "max_calc_area_prop", "max_matx_area", "max_matx_area_prop", "max_lrnc_area"),
+    *("max_lrnc_area_prop", "max_dilation_by_area", "max_max_wall_thickness", "max_remodeling_ratio"),
+    *("max_stenosis_by_area", "max_wall_area", "max_stenosis_by_diameter"),
+]
+"""Measures of the plaque: calcium (calc), matrix (matx), lipid-rich necrotic core (lrnc); all above zero."""
 
 
 def load(path: Path) -> Cohort:
-    """Return every patient with 21 measures of the plaque and eight risk factors."""
+    """Return every patient with 20 measures of the plaque and eight risk factors."""
     table = read_table(path)
-    require(table, ["stroke", "nascet_scale", IMAGING_FIRST, IMAGING_LAST, "age", "male"], path)
+    require(table, ["stroke", "nascet_scale", *SIZES, "age", "male"], path)
     return Cohort(
         features=table.drop(columns="stroke").astype(float),
         target=(table["stroke"] == "yes").to_numpy(int),

@@ -11,6 +11,7 @@ from pathlib import Path
 class Given:
     """What a model card can say of the user's own data."""
 
+    path: Path
     name: str
     title: str
     sha256: str
@@ -25,7 +26,7 @@ def source(path: str) -> Given:
     if not place.exists():
         message = f"expected a file or folder at {path!r} (looked at {place.absolute()}), found none"
         raise FileNotFoundError(message)
-    return Given(name=place.name, title=f"{place.name}, given by the user", sha256=_sha256(place))
+    return Given(path=place, name=place.name, title=f"{place.name}, given by the user", sha256=_sha256(place))
 
 
 def _sha256(place: Path) -> str:

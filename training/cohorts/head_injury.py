@@ -37,7 +37,7 @@ def load(path: Path) -> Cohort:
         classes=("no injury", "brain injury"),
         who="Simulated people with a minor head injury, drawn to resemble those of the Canadian CT Head Rule.",
         limits=(
-            "Simulated from a logistic regression, so a logistic regression cannot but fit: nothing here says how "
-            "well it would do in an emergency department.",
+            "Simulated from a logistic regression, so that a logistic regression cannot but fit.",
+            "Nothing here says how well it would do in an emergency department.",
         ),
     )

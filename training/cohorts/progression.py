@@ -25,7 +25,6 @@ COLUMNS = [
 ]
 
 
-
 def load(features: Path, target: Path) -> Cohort:
     """Return everybody, unscaled, as scikit-learn ships them."""
     table = pd.read_csv(features, sep=r"\s+", header=None, names=COLUMNS, dtype=float)
@@ -39,8 +38,7 @@ def load(features: Path, target: Path) -> Cohort:
         unit="points",
         who="People with diabetes, aged 19 to 79, measured once and rated a year later.",
         limits=(
-            "What the points of progression mean was never published: an error in points has no clinical meaning "
-            "by itself.",
+            "What the points of progression measure was never published, so an error in points cannot be weighed.",
             "Treatment during the year is not known.",
         ),
     )

@@ -75,10 +75,13 @@ def _json_scalar(value: Any) -> Any:
 
 
 def _figure(content: Any, suffix: str) -> bytes:
+    import matplotlib as mpl  # noqa: PLC0415  (whoever has a figure has loaded it)
+
     buffer = io.BytesIO()
     # Without a date and with fixed ids two equal runs leave equal files.
-    metadata = {"Date": None} if suffix == ".svg" else None
-    content.savefig(buffer, format=suffix[1:], bbox_inches="tight", metadata=metadata)
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
+    with mpl.rc_context({"svg.hashsalt": "training"}):
+        content.savefig(buffer, format=suffix[1:], bbox_inches="tight", metadata=metadata)
     return buffer.getvalue()
 
 

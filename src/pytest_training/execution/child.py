@@ -1,6 +1,6 @@
 """What happens inside a job's own process: load the file, call `train`, leave result.json.
 
-`execute` runs in a child that the job server forked, in a plain subprocess (`python -m …child request.json`), or, for
+`execute` runs in a child that the job server forked, in a plain subprocess (`python -m …child`), or, for
 debugging, in the pytest process. It starts script and command jobs by `exec`, so that the process is theirs alone.
 """
 
@@ -34,11 +34,12 @@ from pytest_training.execution.environment import (
     visible_gpus,
 )
 from pytest_training.execution.folder import AttemptFolder, write_atomically
-from pytest_training.execution.messages import AttemptRequest, Failure, Result
+from pytest_training.execution.messages import NO_RESULT, AttemptRequest, Failure, Result
 from pytest_training.execution.metrics import finite_metrics, shown
 from pytest_training.execution.processes import own_peak_memory_mb, reset_own_peak_memory
 from pytest_training.execution.run import Run
 from pytest_training.jobs.model import Job
+from pytest_training.jobs.secrets import hide
 
 PACKAGE = str(Path(__file__).resolve().parents[1])
 LONGEST_MESSAGE = 2000
@@ -62,8 +63,13 @@ def run_attempt(request: AttemptRequest) -> int:
     reset_own_peak_memory()
     if request.job.kind != "function":
         _become_program(request)
-    result = execute(request)
-    _finish()
+    try:
+        result = execute(request)
+    except OSError as error:  # ours: what the job raised is in the result
+        sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
+        return NO_RESULT
+    finally:
+        _finish()
     return 0 if result.failure is None else 1
 
 
@@ -77,6 +83,7 @@ def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] 
         device="cuda" if visible_gpus() else "cpu",
         datasets={dataset.name: dataset for dataset in request.datasets},
         events=folder.events,
+        checkpoint=Path(request.checkpoint),
     )
     metrics: dict[str, float] = {}
     failure = None
@@ -91,7 +98,14 @@ def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] 
     with contextlib.suppress(Exception):
         run.close()
     result = Result(metrics=metrics, failure=failure, data=run.used, peak_memory_mb=own_peak_memory_mb())
-    write_atomically(folder.result, msgspec.json.encode(result))
+    return _leave(result, request)
+
+
+def _leave(result: Result, request: AttemptRequest) -> Result:
+    """Write result.json, without the job's secrets."""
+    _, secrets = hide([request.job])
+    result = secrets.masked(result)
+    write_atomically(AttemptFolder(Path(request.folder)).result, msgspec.json.encode(result))
     return result
 
 
@@ -127,7 +141,11 @@ def _explain(error: BaseException, job: Job) -> Failure:
         return Failure(cause="result", message=str(error))
     if isinstance(error, DataError):
         return Failure(cause="data", message=str(error))
-    return Failure(cause="error", message=_one_line(error), traceback=own_traceback(error, job))
+    return Failure(cause="error", message=_in_utf8(_one_line(error)), traceback=_in_utf8(own_traceback(error, job)))
+
+
+def _in_utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _one_line(error: BaseException) -> str:
@@ -143,12 +161,13 @@ def own_traceback(error: BaseException, job: Job) -> str:
     with contextlib.suppress(Exception):
         linecache.checkcache(job.path)
     try:
-        return "".join(traceback.format_exception(type(error), error, _own_frames(error.__traceback__)))
+        return "".join(traceback.format_exception(type(error), error, own_frames(error.__traceback__)))
     except Exception:  # noqa: BLE001  (see _one_line)
         return _one_line(error) + "\n"
 
 
-def _own_frames(frames: TracebackType | None) -> TracebackType | None:
+def own_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Leave out the plugin's frames above the job's own."""
     while frames is not None and _is_ours(frames.tb_frame.f_code.co_filename):
         frames = frames.tb_next
     return frames
@@ -192,14 +211,14 @@ def _become_program(request: AttemptRequest) -> NoReturn:
     try:
         for dataset in request.datasets:  # a program cannot ask for them one by one
             run.data(dataset.name)
-        write_atomically(folder.result, msgspec.json.encode(Result(data=run.used)))
+        _leave(Result(data=run.used), request)
         os.execvp(command[0], command)
     except DataError as error:
         failure = Failure(cause="data", message=str(error))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         failure = Failure(cause="error", message=f"cannot start {command[0]!r}: {reason}")
-    write_atomically(folder.result, msgspec.json.encode(Result(failure=failure)))
+    _leave(Result(failure=failure), request)
     os._exit(127)
 
 
@@ -225,10 +244,17 @@ def _end_with(lifeline: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def main(arguments: list[str]) -> NoReturn:
-    """Execute the request in a file: the form used where there is no job server."""
-    request = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=AttemptRequest)
-    _end_with(os.dup(0))
+def main() -> NoReturn:
+    """Execute the request that comes on standard input: the form used where there is no job server."""
+    lifeline = os.dup(0)
+    line = b""
+    while not line.endswith(b"\n"):
+        chunk = os.read(lifeline, 65536)
+        if not chunk:
+            os._exit(1)  # whoever started it is gone
+        line += chunk
+    request = msgspec.json.decode(line, type=AttemptRequest)
+    _end_with(lifeline)
     os._exit(run_attempt(request))
 
 
@@ -236,4 +262,4 @@ if __name__ == "__main__":
     # The functions must be those of the importable module: a job's own workers import it by that name.
     from pytest_training.execution import child  # noqa: PLW0406
 
-    child.main(sys.argv[1:])
+    child.main()

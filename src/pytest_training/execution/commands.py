@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -23,31 +24,33 @@ def _output_given(job: Job) -> bool:
 
 
 def _options(job: Job) -> list[str]:
-    positional: list[str] = []
-    options: list[str] = []
+    """Return what is given in the source's order: a subcommand stands before its own options. Lists have no end."""
+    words: list[str] = []
+    lists: list[str] = []
     for parameter in job.declared:
-        if parameter.name not in job.given:
-            continue
-        value = job.parameters[parameter.name]
-        if parameter.option is None:
-            positional.append(_text(value))
-        else:
-            options.extend(_option(parameter, parameter.option, value))
-    return [*options, *positional]
+        if parameter.name in job.given:
+            value = job.parameters[parameter.name]
+            has_no_end = isinstance(value, list | tuple) and parameter.option is not None
+            (lists if has_no_end else words).extend(_words(parameter, value))
+    return [*words, *lists]
 
 
-def _option(parameter: Parameter, option: str, value: Any) -> list[str]:
-    if parameter.flag:
+def _words(parameter: Parameter, value: Any) -> list[str]:
+    option = parameter.option
+    if parameter.flag and option is not None:
         return [option] if value != parameter.default else []
-    if isinstance(value, list | tuple):
-        return [option, *(_text(entry) for entry in value)]
-    return [option, _text(value)]
+    texts = [_text(entry) for entry in value] if isinstance(value, list | tuple) else [_text(value)]
+    if option is None:
+        return texts
+    if option.startswith("--") and len(texts) == 1 and texts[0].startswith("-"):
+        return [f"{option}={texts[0]}"]  # apart, it would be taken for another option
+    return [option, *texts]
 
 
 def _filled(argument: str, values: dict[str, str]) -> str:
-    for name, value in values.items():
-        argument = argument.replace("{" + name + "}", value)
-    return argument
+    # In one go: a value that itself contains `{folder}` stays as it is.
+    names = "|".join(re.escape(name) for name in values)
+    return re.sub(rf"\{{({names})\}}", lambda found: values[found[1]], argument)
 
 
 def _text(value: Any) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from pytest_training.errors import DataError
 from pytest_training.execution.cache import one_at_a_time
-from pytest_training.jobs.model import SCHEMA_VERSION, Value
+from pytest_training.jobs.model import SCHEMA_VERSION, UNDECODABLE, Value
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -42,7 +42,9 @@ def read_lock(lock: Path) -> Lock:
         return msgspec.json.decode(lock.read_bytes(), type=Lock)
     except FileNotFoundError:
         return Lock()
-    except msgspec.DecodeError as error:
+    except OSError as error:
+        raise DataError(f"{lock} cannot be read: {error.strerror}. Restore it from version control.") from error
+    except UNDECODABLE as error:
         raise DataError(
             f"{lock} is no lock of fetched data: {error}. Restore it from version control, or delete it to "
             f"pin the data anew."

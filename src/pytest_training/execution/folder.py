@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pytest_training.errors import TrainingError
+from pytest_training.jobs.secrets import Secrets
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -36,7 +37,10 @@ def utc_now() -> str:
 
 def seconds_between(start: str, end: str) -> float:
     """Return the seconds between two times as `utc_now` writes them; 0 where the clock was set back."""
-    return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+    try:
+        return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+    except (ValueError, TypeError):  # not as utc_now writes them: a job has changed the file
+        return 0.0
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,6 @@ class AttemptFolder:
         return self.path / "started.json"
 
     @property
-    def request(self) -> Path:
-        """What a plain subprocess is asked to execute (where there is no job server)."""
-        return self.path / "request.json"
-
-    @property
     def artifacts(self) -> Path:
         """The folder that the job sees as `run.folder`."""
         return self.path / "artifacts"
@@ -79,6 +78,11 @@ class AttemptFolder:
         """Make the folder; it must be new."""
         self.path.mkdir(parents=True)
         self.artifacts.mkdir()
+
+    def clean(self, secrets: Secrets) -> None:
+        """Take secret values out of what the job printed and logged."""
+        for path in (self.log, self.events):
+            secrets.clean_file(path)
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,11 @@ class JobFolder:
         """The job's outcome as JSON."""
         return self.path / "outcome.json"
 
+    @property
+    def checkpoint(self) -> Path:
+        """The folder of the job's state, common to its attempts."""
+        return self.path / "checkpoint"
+
     def attempt(self, number: int) -> AttemptFolder:
         """Return the folder of the attempt with that number, counted from 1."""
         return AttemptFolder(self.path / f"attempt-{number}")
@@ -102,6 +111,14 @@ class JobFolder:
         while self.attempt(number).path.exists():
             number += 1
         return number
+
+    def begin_attempt(self) -> tuple[int, AttemptFolder]:
+        """Make the folder of the next attempt; two slots that train one job at once get two."""
+        while True:
+            number = self.next_attempt()
+            with contextlib.suppress(FileExistsError):
+                self.attempt(number).create()
+                return number, self.attempt(number)
 
 
 @dataclass(frozen=True)

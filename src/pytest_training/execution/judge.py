@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.messages import AttemptRequest, Reply, Result
+from pytest_training.execution.messages import NO_RESULT, AttemptRequest, Reply, Result
 from pytest_training.execution.metrics import finite_metrics
 from pytest_training.execution.outcome import Cause, GateResult, Status
 from pytest_training.execution.results import read_metrics_file, read_result
@@ -76,6 +76,8 @@ def _judge_ending(request: AttemptRequest, reply: Reply, result: Result) -> Verd
         return _judge_failure(result)
     if ending.signal is not None:
         return _failed("crash", f"was killed by {ending.signal} after {ending.wall_s:.1f} s", result=result)
+    if ending.exit_status == NO_RESULT and not AttemptFolder(Path(request.folder)).result.exists():
+        return _failed("system", "its result could not be written to the run folder (disk full?)", result=result)
     if ending.exit_status:
         by = " without an exception (os._exit or a C library)" if job.kind == "function" else ""
         return _failed("exit", f"ended with exit status {ending.exit_status}{by}", result=result)

@@ -24,7 +24,7 @@ import psutil
 
 from pytest_training.errors import TrainingError
 from pytest_training.execution.environment import job_environment, set_threads
-from pytest_training.execution.folder import AttemptFolder, write_atomically
+from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.messages import AttemptRequest, Reply, StartMethod
 from pytest_training.execution.outcome import Ending
 
@@ -103,12 +103,17 @@ def start_server(imports: Sequence[str], *, log: Path, seed: int) -> ServerHandl
 
 def _private_folder() -> Path:
     # mkdtemp makes it readable for its owner alone; a long TMPDIR would not fit into a socket's address.
-    for parent in (None, "/tmp"):  # noqa: S108
-        folder = Path(tempfile.mkdtemp(prefix="training-", dir=parent))
-        if len(os.fsencode(folder)) < LONGEST_SOCKET_PATH:
-            return folder
-        folder.rmdir()
-    raise TrainingError(f"no folder for the job server's socket: {tempfile.gettempdir()} is too long a path")
+    for parent in (None, "/tmp", os.environ.get("XDG_RUNTIME_DIR") or "/tmp", "/dev/shm"):  # noqa: S108
+        with contextlib.suppress(OSError):
+            folder = Path(tempfile.mkdtemp(prefix="training-", dir=parent))
+            if len(os.fsencode(folder)) < LONGEST_SOCKET_PATH:
+                return folder
+            folder.rmdir()
+    tried = os.environ.get("TMPDIR") or "every folder tried"
+    raise TrainingError(
+        f"no folder for the job server's socket: {tried} cannot be written or is too long "
+        f"a path (at most {LONGEST_SOCKET_PATH} bytes); TMPDIR may name another"
+    )
 
 
 @dataclass(frozen=True)
@@ -171,20 +176,23 @@ class SubprocessLauncher:
     def launch(self, request: AttemptRequest) -> Reply:
         """Start, watch the limits, end the tree."""
         folder = AttemptFolder(Path(request.folder))
-        write_atomically(folder.request, msgspec.json.encode(request))
         environment = dict(os.environ) | job_environment(
             request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads
         )
         watched = _Watched(request)
         with folder.log.open("ab") as log:
             watched.process = psutil.Popen(
-                [sys.executable, "-m", "pytest_training.execution.child", str(folder.request)],
+                [sys.executable, "-m", "pytest_training.execution.child"],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 env=environment,
                 start_new_session=True,
             )
+        # By a pipe, which then stays open as lifeline: a request may hold secrets, which no file may.
+        with contextlib.suppress(BrokenPipeError):
+            watched.process.stdin.write(msgspec.json.encode(request) + b"\n")
+            watched.process.stdin.flush()
         try:
             watched.wait(self.poll_s)
         except KeyboardInterrupt:
@@ -289,6 +297,8 @@ class InProcessLauncher:
         )
 
     def _keep(self, error: BaseException) -> None:
-        self.raised = error
+        from pytest_training.execution.child import own_frames  # noqa: PLC0415  (as above)
+
+        self.raised = error.with_traceback(own_frames(error.__traceback__))
         if isinstance(error, KeyboardInterrupt):
             raise error

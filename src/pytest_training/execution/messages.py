@@ -7,6 +7,9 @@ from typing import Literal
 from pytest_training.execution.outcome import DataUsed, Ending
 from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Value
 
+NO_RESULT = 74
+"""Exit status (EX_IOERR) of a job's process that could not write result.json."""
+
 StartMethod = Literal["fork", "subprocess", "in-process"]
 
 
@@ -16,6 +19,8 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     job: Job
     folder: str
     """Absolute path of the attempt's folder, which exists."""
+    checkpoint: str
+    """Absolute path of the folder that keeps the job's state across attempts."""
     seed: int
     threads: int
     datasets: tuple[Dataset, ...] = ()

@@ -19,7 +19,9 @@ Cause = Literal[
     "data",  # a dataset is missing or changed
     "worker died",  # the slot that waited for it died
     "server died",
+    "system",  # what the run itself asked of the operating system was refused: disk full, too many open files
     "interrupted",
+    "unchanged",  # skipped: an earlier run's outcome is still true
     "needs",  # a job that it needs did not pass
 ]
 
@@ -109,4 +111,6 @@ class Outcome(Value, frozen=True, kw_only=True):
     cpu_s: float = 0.0
     peak_memory_mb: float | None = None
     optional: bool = False
+    fingerprint: str = ""
+    """Digest of code, parameters, gates, seed and package versions; equal ones need no new training."""
     schema_version: int = SCHEMA_VERSION

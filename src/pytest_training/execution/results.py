@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.messages import Failure, Result
-from pytest_training.jobs.model import Job, MetricsFile
+from pytest_training.jobs.model import UNDECODABLE, Job, MetricsFile
 
 LARGEST_RESULT = 16 * 2**20
 TAIL_BYTES = 64 * 1024
@@ -29,7 +30,7 @@ def read_result(path: Path) -> Result | None:
         return None
     try:
         return msgspec.json.decode(content, type=Result)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise ResultError(f"result.json was changed by the job and is no result any more: {error}") from None
 
 
@@ -54,6 +55,8 @@ def _newest(pattern: str, folder: Path, *, since: float = 0.0) -> Path | None:
         raise ResultError(f"metrics file {pattern!r}: expected a path inside the job's folder or the root")
     try:
         found = [path for path in folder.glob(pattern) if path.is_file() and not path.is_symlink()]
+        if not since:  # the job's own folder: a link to a folder elsewhere could be planted there
+            found = [path for path in found if not folder.is_symlink() and _lies_in(folder, path)]
     except (OSError, ValueError):
         return None
     # A file from before the start is somebody else's: an earlier run's metrics must never pass as this one's.
@@ -71,27 +74,45 @@ def _at(found: Any, dotted: str, name: str) -> Any:
     return found
 
 
-def _read(path: Path) -> bytes | None:
+def open_own(path: Path) -> BinaryIO | None:
+    """Open a file below a job's folder, None where there is none; never through a link, and never waiting.
+
+    A job could put a link there to any file of the user's, or a pipe that nobody writes to.
+    """
     try:
-        # Never through a link: a job could point it at any file of the user's.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
+    except (OSError, ValueError):
         return None
-    with os.fdopen(descriptor, "rb") as file:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    return os.fdopen(descriptor, "rb")
+
+
+def _read(path: Path) -> bytes | None:
+    file = open_own(path)
+    if file is None:
+        return None
+    with file:
         content = file.read(LARGEST_RESULT + 1)
     if len(content) > LARGEST_RESULT:
         raise ResultError(f"{path.name} is larger than {LARGEST_RESULT // 2**20} MiB; expected metrics only")
     return content
 
 
+def _in_utf8(name: str) -> str:
+    """Return a file's name as JSON can hold it; one whose bytes are no UTF-8 cannot be linked to."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:
     """Return the last lines of a log, however large it is, without the traceback that stands at its end."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
+    opened = open_own(path)
+    if opened is None:
         return ()
+    with opened as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+        lines = file.read().decode("utf-8", "replace").splitlines()
     traceback = (without.traceback or "").splitlines() if without else []
     if traceback and lines[-len(traceback) :] == traceback:  # it is shown beside the log
         del lines[-len(traceback) :]
@@ -100,8 +121,14 @@ def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:
 
 
 def artifacts(folder: Path) -> tuple[str, ...]:
-    """Return the files below a job's folder, relative to it; links are not followed."""
+    """Return the files below a job's folder, relative to it; what a link makes of the rest of the disk is none."""
     found: list[str] = []
-    for path, _, names in os.walk(folder):
-        found += [os.path.relpath(Path(path, name), folder) for name in names]
+    for path, _, names in () if folder.is_symlink() else os.walk(folder):
+        files = [file for name in names if _lies_in(folder, file := Path(path, name)) and file.is_file()]
+        found += [_in_utf8(os.path.relpath(file, folder)) for file in files]
     return tuple(sorted(found))
+
+
+def _lies_in(folder: Path, path: Path) -> bool:
+    """Whether a path, links followed, is below the folder."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

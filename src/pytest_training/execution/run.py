@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
 import time
@@ -13,6 +14,7 @@ import msgspec
 
 from pytest_training.errors import DataError
 from pytest_training.execution.artifacts import save_object
+from pytest_training.execution.checkpoint import Checkpoint
 from pytest_training.execution.datasets import obtain
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.model import Dataset
@@ -32,6 +34,7 @@ class Run:
         device: str = "cpu",
         datasets: Mapping[str, Dataset] | None = None,
         events: Path | None = None,
+        checkpoint: Path | None = None,
     ) -> None:
         self.folder = folder
         """The job's own folder, empty at the start."""
@@ -41,6 +44,8 @@ class Run:
         """CPU threads that the job may use; BLAS, OpenMP and PyTorch are already told."""
         self.device = device
         """`cuda` where a GPU is visible to the job, else `cpu`."""
+        self.checkpoint = Checkpoint(checkpoint)
+        """`save(**state)` and `load()`, across retries and resumed runs."""
         self._datasets = dict(datasets or {})
         self._used: dict[str, DataUsed] = {}
         self._paths: dict[str, Path] = {}
@@ -107,12 +112,16 @@ class Run:
 
 def _plain(name: str, value: Any) -> float | int | str | None:
     """Turn a logged value into what JSON can say; a number that is not finite becomes null."""
-    if isinstance(value, str | int):  # bool is an int
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()  # plain, and what UTF-8 can say
+    if isinstance(value, int):  # bool is an int
         return value
     if hasattr(value, "item") and getattr(value, "size", 1) == 1:
         value = value.item()  # numpy and torch scalars
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, numbers.Real):
-        return float(value) if math.isfinite(value) else None
+        with contextlib.suppress(OverflowError):
+            return float(value) if math.isfinite(value) else None
+        return None
     raise TypeError(f"run.log({name}=…): expected a number or a string, found {type(value).__name__}")

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now, write_atomically
-from pytest_training.execution.judge import Verdict, judge
+from pytest_training.execution.judge import Verdict, judge, judge_gates
 from pytest_training.execution.launcher import Launcher
 from pytest_training.execution.messages import AttemptRequest, Reply
 from pytest_training.execution.outcome import Attempt, Cause, Outcome
-from pytest_training.execution.results import artifacts, log_tail
-from pytest_training.jobs.model import Dataset, Gate, Job
+from pytest_training.execution.results import artifacts, log_tail, open_own
+from pytest_training.jobs.model import UNDECODABLE, Dataset, Job, PlannedJob, RetryReason, Unchanged
+from pytest_training.jobs.secrets import Secrets
 
-RETRIED: frozenset[Cause] = frozenset({"error", "exit", "crash", "timeout", "memory"})
+T = TypeVar("T")
+
+REASONS: Mapping[Cause | None, RetryReason] = {
+    "error": "error",
+    "exit": "error",
+    "crash": "crash",
+    "server died": "crash",
+    "timeout": "timeout",
+    "memory": "memory",
+}
 """Causes that another attempt may mend; a failed gate is an answer, not an accident."""
+LONGEST_WAIT_S = 3600.0
+REFUSED = "cannot be trained or recorded"
+"""How the sentence begins that tells of a refusal by the operating system."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +48,48 @@ class Slot:
     threads: int
     grace_s: float
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
-    gates: Mapping[str, tuple[Gate, ...]] = field(default_factory=dict)
-    """Gates by job id, as planned."""
+    secrets: Secrets = field(default_factory=Secrets)
+    planned: Mapping[str, PlannedJob] = field(default_factory=dict)
+    resumed: RunFolder | None = None
+    """The run that this one resumes: its jobs' checkpoints are taken over."""
 
     def train(self, job: Job) -> Outcome:
-        """Train a job and leave its outcome in the run folder."""
-        if job.id in self.gates:  # those of the plan, which may have more than the job's own
-            job = msgspec.structs.replace(job, gates=self.gates[job.id])
+        """Train a job and leave its outcome in the run folder; where that cannot be, the outcome says so."""
+        try:
+            return self._train(job)
+        except OSError as error:  # ours: what a job raises is in its result
+            place = f": {error.filename}" if error.filename else ""
+            outcome = msgspec.structs.replace(
+                blank_outcome(job, seed=self.seed, slot=self.name),
+                status="failed",
+                cause="system",
+                reason=f"{REFUSED}: {error.strerror or error}{place}",
+            )
+            with contextlib.suppress(OSError):
+                save_outcome(self.folder, outcome)
+            return outcome
+
+    def _train(self, job: Job) -> Outcome:
+        planned = self.planned.get(job.id)
+        if planned is not None and planned.unchanged is not None:
+            return self._skip(job, planned.unchanged)
+        if planned is not None:  # the plan may have more gates than the job itself: those of earlier metrics
+            job = msgspec.structs.replace(job, gates=planned.job.gates)
         started, begun = utc_now(), time.monotonic()
         attempts: list[Attempt] = []
         while True:
             attempt, verdict, folder = self._attempt(job)
             attempts.append(attempt)
-            if verdict.cause not in RETRIED or len(attempts) > job.retries:
+            if REASONS.get(verdict.cause) not in job.retry_on or len(attempts) > job.retries:
                 break
+            time.sleep(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S))
         outcome = self._outcome(job, verdict, attempts, folder)
         outcome = msgspec.structs.replace(
-            outcome, started=started, ended=utc_now(), wall_s=round(time.monotonic() - begun, 4)
+            outcome,
+            fingerprint=planned.fingerprint if planned else "",
+            started=started,
+            ended=utc_now(),
+            wall_s=round(time.monotonic() - begun, 4),
         )
         save_outcome(self.folder, outcome)
         return outcome
@@ -56,9 +98,22 @@ class Slot:
         """Return the first job that this one needs and that has not passed in this run."""
         for needed in job.needs:
             outcome = read_outcome(self.folder, needed)
-            if outcome is None or outcome.status != "passed":
+            if outcome is None or not (outcome.status == "passed" or outcome.cause == "unchanged"):
                 return needed
         return None
+
+    def _skip(self, job: Job, unchanged: Unchanged) -> Outcome:
+        outcome = msgspec.structs.replace(
+            blank_outcome(job, seed=self.seed, slot=self.name),
+            status="skipped",
+            cause="unchanged",
+            reason=f"unchanged since run {unchanged.run_id}, whose metrics these are",
+            metrics=unchanged.metrics,
+            gates=judge_gates(job.gates, unchanged.metrics),
+            notes=(f"unchanged since run {unchanged.run_id}",),
+        )
+        save_outcome(self.folder, outcome)
+        return outcome
 
     def leave_out(self, job: Job, needed: str) -> Outcome:
         """Record that a job did not run because one that it needs did not pass."""
@@ -66,16 +121,16 @@ class Slot:
             blank_outcome(job, seed=self.seed, slot=self.name),
             status="not run",
             cause="needs",
-            reason=f"needs {needed}, which did not pass",
+            reason=f"needs {needed}, which did not pass in this run",
         )
         save_outcome(self.folder, outcome)
         return outcome
 
     def _attempt(self, job: Job) -> tuple[Attempt, Verdict, AttemptFolder]:
         files = self.folder.job(job.id)
-        number = files.next_attempt()
-        folder = files.attempt(number)
-        folder.create()
+        number, folder = files.begin_attempt()
+        if number == 1 and self.resumed is not None:
+            _take_over(self.resumed.job(job.id).checkpoint, files.checkpoint)
         started, since = utc_now(), time.time()
         begun = Attempt(
             number=number,
@@ -86,14 +141,16 @@ class Slot:
         )
         write_atomically(folder.started, msgspec.json.encode(begun))
         request = AttemptRequest(
-            job=job,
+            job=self.secrets.reveal(job),
             folder=str(folder.path),
+            checkpoint=str(files.checkpoint),
             seed=self.seed,
             threads=job.cpus or self.threads,
             datasets=tuple(self.datasets[name] for name in job.data),
             grace_s=self.grace_s,
         )
         reply = Reply(refused=job.problem) if job.problem else self.launcher.launch(request)
+        folder.clean(self.secrets)
         verdict = judge(request, reply, since=since)
         attempt = msgspec.structs.replace(
             begun, status=verdict.status, cause=verdict.cause, reason=verdict.reason, ending=reply.ending
@@ -125,6 +182,11 @@ class Slot:
             cpu_s=round(sum(attempt.ending.cpu_s for attempt in attempts), 4),
             peak_memory_mb=max(peaks) if peaks else last.peak_memory_mb,
         )
+
+
+def _take_over(earlier: Path, folder: Path) -> None:
+    if earlier.is_dir() and not folder.exists():
+        shutil.copytree(earlier, folder)
 
 
 def blank_outcome(job: Job, *, seed: int, slot: str = "") -> Outcome:
@@ -166,10 +228,7 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is known of an outcome that 
 
 
 def _begun(folder: AttemptFolder) -> Attempt | None:
-    try:
-        return msgspec.json.decode(folder.started.read_bytes(), type=Attempt)
-    except (OSError, msgspec.MsgspecError):
-        return None
+    return _read(folder.started, Attempt)
 
 
 def save_outcome(folder: RunFolder, outcome: Outcome) -> None:
@@ -179,7 +238,14 @@ def save_outcome(folder: RunFolder, outcome: Outcome) -> None:
 
 def read_outcome(folder: RunFolder, job_id: str) -> Outcome | None:
     """Return a job's outcome, None when it has none (yet) that can be read."""
-    try:
-        return msgspec.json.decode(folder.job(job_id).outcome.read_bytes(), type=Outcome)
-    except (OSError, msgspec.MsgspecError):
+    return _read(folder.job(job_id).outcome, Outcome)
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    """Return what a slot wrote; None where it wrote nothing, or somebody has changed it since."""
+    opened = open_own(path)
+    if opened is None:
         return None
+    with opened as file, contextlib.suppress(*UNDECODABLE):
+        return msgspec.json.decode(file.read(), type=kind)
+    return None

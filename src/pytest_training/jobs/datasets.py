@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -83,7 +84,8 @@ def _look(dataset: Dataset) -> tuple[bool, str]:
     if dataset.package:
         return package_file(dataset) is not None, f"package {dataset.package}: {dataset.file}"
     if dataset.path:
-        return (Path(dataset.home) / Path(dataset.path).expanduser()).exists(), f"path {dataset.path}"
+        # os.path leaves `~` as it is where there is no home; Path.expanduser raises.
+        return Path(dataset.home, os.path.expanduser(dataset.path)).exists(), f"path {dataset.path}"  # noqa: PTH111
     if dataset.url:
         return cached_file(dataset).is_file(), f"url {dataset.url}"
     return True, f"simulated by {dataset.simulated}, seed {dataset.seed}"

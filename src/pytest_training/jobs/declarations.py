@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_training.jobs.document import Entry, Node
 from pytest_training.jobs.gates import parse_gates
-from pytest_training.jobs.model import Dataset, Gate, MetricsFile
+from pytest_training.jobs.model import RETRY_REASONS, Dataset, Gate, MetricsFile, RetryReason
 from pytest_training.jobs.units import parse_duration, parse_size
 
 LARGEST_MATRIX = 1000
@@ -32,6 +32,7 @@ class Declaration:
     gates: dict[str, tuple[Gate, ...]] = field(default_factory=dict)
     """Per metric; an empty tuple takes the file's gate away."""
     parameters: dict[str, Entry] = field(default_factory=dict)
+    secret: dict[str, Entry] = field(default_factory=dict)
     matrix: dict[str, list[Entry]] = field(default_factory=dict)
     script: Entry | None = None
     command: tuple[str, ...] = ()
@@ -74,6 +75,14 @@ def _metrics(entry: Entry) -> MetricsFile:
     return MetricsFile(**{key: below.text() for key, below in entries.items()})
 
 
+def _retry_on(entry: Entry) -> tuple[RetryReason, ...]:
+    found = [item.text("a reason to try again") for item in _items(entry)]
+    for reason in found:
+        if reason not in RETRY_REASONS:
+            raise entry.error(f"expected some of {', '.join(RETRY_REASONS)}, found {reason!r}")
+    return tuple(reason for reason in RETRY_REASONS if reason in found)
+
+
 SETTINGS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
     "title": ("title", Entry.text),
     "metrics": ("metrics", _metrics),
@@ -82,10 +91,12 @@ SETTINGS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
     "cpus": ("cpus", _or_none(lambda entry: entry.whole(minimum=1, maximum=4096))),
     "gpus": ("gpus", lambda entry: entry.whole(minimum=0, maximum=1024)),
     "retries": ("retries", lambda entry: entry.whole(minimum=0, maximum=100)),
+    "retry_wait": ("retry_wait_s", _duration),
+    "retry_on": ("retry_on", _retry_on),
     "optional": ("optional", Entry.flag),
     "expected": ("expected_s", _or_none(_duration)),
 }
-JOB_KEYS = (*SETTINGS, "script", "command", "parameters", "matrix", "gates", "data", "tags", "needs")
+JOB_KEYS = (*SETTINGS, "script", "command", "parameters", "secret", "matrix", "gates", "data", "tags", "needs")
 DEFAULTS_KEYS = (*(key for key in SETTINGS if key != "title"), "parameters", "gates", "tags")
 
 
@@ -108,6 +119,7 @@ def read_declaration(entry: Entry, allowed: tuple[str, ...]) -> Declaration:
         settings={name: reader(below) for (name, reader), below in known},
         gates=_gates(entries.get("gates")),
         parameters=entries["parameters"].mapping() if "parameters" in entries else {},
+        secret={item.text("the name of a parameter"): item for item in _items(entries.get("secret"))},
         matrix=_matrix(entries),
         script=script,
         command=_command(entries.get("command")),

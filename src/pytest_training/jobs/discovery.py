@@ -118,9 +118,9 @@ def read_job(path: Path, job_id: str, sources: Sources, training_root: Path) -> 
 
 def _job(source: Source, sources: Sources, known: dict[str, Any]) -> Job:
     sources.remember(source)
-    imports, data = sources.reach(source.path)
+    imports, data, files = sources.reach(source.path)
     train = functions.find_train(source)
-    common = {**known, "imports": imports, "data": data, "title": _title(source, train)}
+    common = {**known, "files": files, "imports": imports, "data": data, "title": _title(source, train)}
     if train is not None and _is_function_job(train, source):
         declared, values = functions.read_parameters(train, source)
         gates = functions.read_gates(source, strict=True)

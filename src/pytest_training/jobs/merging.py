@@ -26,7 +26,7 @@ from pytest_training.jobs.model import Gate, Job, Parameter
 from pytest_training.jobs.names import listing, shown
 from pytest_training.jobs.order import find_circle
 from pytest_training.jobs.sources import Sources
-from pytest_training.jobs.values import check_value, find_parameter, with_value
+from pytest_training.jobs.values import check_value, find_parameter, with_value, without_secrets
 
 _ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
 
@@ -136,6 +136,7 @@ def _variants(job: Job, catalogue: Catalogue) -> Iterator[Job]:
     declaration = catalogue.jobs.get(job.id) or empty_declaration(catalogue.file)
     job = _with_settings(job, catalogue.defaults, declaration)
     if job.problem is None:
+        job = _with_secrets(job, declaration)
         job = _with_parameters(job, catalogue.defaults, declaration)
     if not declaration.matrix or job.problem is not None:
         yield job
@@ -155,6 +156,14 @@ def _variant_id(job_id: str, declaration: Declaration, combination: tuple[Entry,
 def _in_id(value: Any) -> str:
     text = "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return re.sub(r"[^\w.+-]+", "_", text)
+
+
+def _with_secrets(job: Job, declaration: Declaration) -> Job:
+    for name, entry in declaration.secret.items():
+        find_parameter(job, name, entry.where)
+        if name in declaration.matrix:
+            raise entry.error(f"{name} is under matrix too, and a value of a matrix is part of the job's id: leave one")
+    return msgspec.structs.replace(job, secret=tuple(declaration.secret))
 
 
 def _with_settings(job: Job, defaults: Declaration, declaration: Declaration) -> Job:
@@ -188,7 +197,8 @@ def _with_parameters(job: Job, defaults: Declaration, declaration: Declaration) 
 
 
 def _set(job: Job, name: str, entry: Entry, where: str) -> Job:
-    value = check_value(find_parameter(job, name, where), entry.plain, where)
+    with without_secrets(job, name):
+        value = check_value(find_parameter(job, name, where), entry.plain, where)
     return msgspec.structs.replace(job, **with_value(job, name, value))
 
 

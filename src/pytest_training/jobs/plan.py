@@ -13,7 +13,7 @@ import msgspec
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.datasets import plan_dataset
 from pytest_training.jobs.description import describe_plan
-from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Plan, PlannedDataset, PlannedJob
+from pytest_training.jobs.model import SCHEMA_VERSION, UNDECODABLE, Dataset, Job, Plan, PlannedDataset, PlannedJob
 from pytest_training.jobs.names import listing
 from pytest_training.jobs.order import find_circle, simulate, start_order
 
@@ -100,7 +100,7 @@ def read_plan(path: Path) -> Plan:
         plan = msgspec.json.decode(path.read_bytes(), type=Plan)
     except OSError as error:
         raise DeclarationError(f"{path}: expected a plan: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise DeclarationError(f"{path}: expected a plan as JSON: {error}") from error
     if plan.schema_version != SCHEMA_VERSION:
         raise DeclarationError(f"{path}: expected a plan of version {SCHEMA_VERSION}, found {plan.schema_version}")

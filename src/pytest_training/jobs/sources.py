@@ -67,6 +67,8 @@ class Reach(NamedTuple):
 
     imports: tuple[str, ...]
     data: tuple[str, ...]
+    files: tuple[str, ...]
+    """Local files, its own first; empty where there were too many to follow."""
 
 
 def read_source(path: Path, root: Path) -> Source:
@@ -103,7 +105,8 @@ class Sources:
         full = self._closure(path, lambda facts: facts.imports + facts.later)
         installed = (name for file in eager for name in self._installed(file))
         named = (name for file in full for name in self._facts_of(file).data)
-        return Reach(tuple(dict.fromkeys(installed)), tuple(dict.fromkeys(named)))
+        files = tuple(map(str, full)) if self._followed <= LARGEST_FOLLOWED else ()
+        return Reach(tuple(dict.fromkeys(installed)), tuple(dict.fromkeys(named)), files)
 
     def _closure(self, path: Path, imports_of: Callable[[Facts], Iterable[Import]]) -> list[Path]:
         found: dict[Path, None] = {}

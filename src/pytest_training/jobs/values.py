@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from pytest_training.errors import DeclarationError
@@ -88,6 +90,18 @@ def check_minimum(name: str, value: Any, where: str) -> None:
     least = MINIMUM.get(name)
     if least is not None and isinstance(number, int | float) and number < least:
         raise DeclarationError(f"{where}: expected a whole number of at least {least}, found {value}")
+
+
+@contextlib.contextmanager
+def without_secrets(job: Job, name: str) -> Iterator[None]:
+    """Keep a wrong value of a secret parameter out of the message about it."""
+    try:
+        yield
+    except DeclarationError as error:
+        if name not in job.secret:
+            raise
+        place, _, _ = str(error).partition(": expected ")
+        raise DeclarationError(f"{place}: expected another kind of value for {name}, which is secret") from None
 
 
 def convert_text(parameter: Parameter, text: str, where: str, *, script: bool) -> Any:

@@ -58,5 +58,3 @@ def _commit(project: Path, name: str) -> str | None:
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
     return done.stdout.decode("ascii", "replace").strip() or None
-
-

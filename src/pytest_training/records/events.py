@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
+
+from pytest_training.execution.results import open_own
+from pytest_training.jobs.model import UNDECODABLE
 
 LARGEST_STEP = 256 * 1024
 """Bytes looked at at once while a job trains: of more only the last are, so a talkative job costs no more."""
@@ -90,15 +92,13 @@ class EventTail:
 def _event(line: bytes) -> Event | None:
     try:
         return DECODER.decode(line)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
 
 
 def open_plainly(path: Path) -> BinaryIO:
-    """Open a file that a job may have replaced: by a link, by a pipe that nobody writes to."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    descriptor = os.open(path, flags)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(f"{path} is no file")
-    return os.fdopen(descriptor, "rb")
+    """Open a file of a job; raise OSError where there is none, or something else in its place."""
+    file = open_own(path)
+    if file is None:
+        raise FileNotFoundError(f"{path} is no file")
+    return file

@@ -8,12 +8,12 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 
 from pytest_training.execution.outcome import Outcome
-from pytest_training.jobs.model import Job, Value
+from pytest_training.jobs.model import UNDECODABLE, Job, Value
 from pytest_training.records import history_file
 from pytest_training.records.history_file import UnusableHistoryError
 from pytest_training.records.provenance import Provenance, machine_id
@@ -28,9 +28,8 @@ REMEMBERED = 20  # outcomes looked at per job: enough to find equal parameters, 
 MEDIAN_OF = 3
 COMPARABLE = " AND (o.status = 'passed' OR o.cause = 'gate')"
 """Outcomes whose metrics are those of a whole training."""
-LAST_ID = 9223372036854775807
-UP_TO = f" AND o.id <= coalesce((SELECT max(id) FROM outcomes WHERE run_id = ?), {LAST_ID})"
-BEFORE = f" AND o.id < coalesce((SELECT min(id) FROM outcomes WHERE run_id = ?), {LAST_ID})"
+UP_TO = " AND o.id <= coalesce((SELECT max(id) FROM outcomes WHERE run_id = ?), 9223372036854775807)"
+BEFORE = " AND o.id < coalesce((SELECT min(id) FROM outcomes WHERE run_id = ?), 9223372036854775807)"
 """By id: a clock may jump back."""
 UNUSABLE = (sqlite3.Error, OSError, UnusableHistoryError)
 
@@ -83,10 +82,12 @@ class History:
         and commit, has to equal the value (a branch) or begin with it (the others).
         """
         condition, arguments = _condition(column, value)
+        if before is not None:
+            condition, arguments = condition + BEFORE, (*arguments, text(before))
 
         def rows(connection: sqlite3.Connection) -> dict[str, Recorded]:
             found = {
-                job_id: _recorded(connection, job_id, 1, before, COMPARABLE + condition, arguments)
+                job_id: _recorded(connection, job_id, limit=1, condition=COMPARABLE + condition, arguments=arguments)
                 for job_id in job_ids
             }
             return {job_id: recorded[0] for job_id, recorded in found.items() if recorded}
@@ -99,7 +100,10 @@ class History:
 
         def rows(connection: sqlite3.Connection) -> dict[str, list[Recorded]]:
             arguments = () if through is None else (text(through),)
-            return {job_id: _recorded(connection, job_id, limit, None, condition, arguments) for job_id in job_ids}
+            return {
+                job_id: _recorded(connection, job_id, limit=limit, condition=condition, arguments=arguments)
+                for job_id in job_ids
+            }
 
         return self._read(rows, "earlier outcomes are unknown") or {}
 
@@ -110,6 +114,20 @@ class History:
             return [str(row) for (row,) in connection.execute("SELECT DISTINCT job_id FROM outcomes ORDER BY job_id")]
 
         return self._read(rows, "earlier outcomes are unknown") or []
+
+    def last_passed(self, job_id: str) -> tuple[str, Outcome] | None:
+        """Return the newest passed outcome of a job on any machine, with the id of its run; creates no file."""
+
+        def newest(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+            asked = (
+                "SELECT run_id, outcome FROM outcomes WHERE job_id = ? AND status = 'passed' ORDER BY id DESC LIMIT 1"
+            )
+            return connection.execute(asked, (text(job_id),)).fetchall()
+
+        for run_id, written in self._read(newest, "earlier outcomes are unknown") or []:
+            outcome = _outcome(written)
+            return None if outcome is None else (run_id, outcome)
+        return None
 
     def add(self, run: RunRecord, outcomes: Sequence[Outcome], provenance: Provenance) -> None:
         """Record a run and its outcomes in one transaction; a second call for the same run replaces them."""
@@ -150,10 +168,11 @@ class History:
     def _seconds(self, connection: sqlite3.Connection, job: Job) -> float | None:
         rows = connection.execute(
             "SELECT wall_s, parameters FROM outcomes WHERE job_id = ? AND machine = ?"
-            " AND (status = 'passed' OR cause = 'gate') AND wall_s > 0 ORDER BY id DESC LIMIT ?",  # by id: a clock may jump back
+            " AND (status = 'passed' OR cause = 'gate') AND wall_s > 0"
+            " ORDER BY id DESC LIMIT ?",  # by id: a clock may jump back
             (text(job.id), self.machine, REMEMBERED),
         )
-        earlier = [(float(wall_s), _parameters(written)) for wall_s, written in rows if math.isfinite(wall_s)]
+        earlier = [(wall_s, _parameters(written)) for wall_s, written in rows if _is_duration(wall_s)]
         return expected_seconds(plain(job.parameters), earlier)
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
@@ -174,29 +193,22 @@ def _condition(column: str, value: str) -> tuple[str, tuple[str, ...]]:
     return "", ()
 
 
-def _recorded(  # noqa: PLR0913 - the parts of one question
-    connection: sqlite3.Connection,
-    job_id: str,
-    limit: int,
-    before: str | None,
-    condition: str,
-    arguments: tuple[str, ...],
+def _recorded(
+    connection: sqlite3.Connection, job_id: str, *, limit: int, condition: str = "", arguments: tuple[str, ...] = ()
 ) -> list[Recorded]:
-    if before is not None:
-        condition, arguments = condition + BEFORE, (*arguments, text(before))
     asked = (
         'SELECT o.run_id, o.started, o.outcome, r."commit", r.branch, r.dirty'  # noqa: S608 - texts are ours
         " FROM outcomes o LEFT JOIN runs r ON r.run_id = o.run_id"
         f" WHERE o.job_id = ?{condition} ORDER BY o.id DESC LIMIT ?"
     )
     found = []
-    for run_id, started, written, commit, branch, dirty in connection.execute(
-        asked, (text(job_id), *arguments, limit)
-    ):
+    for run_id, started, written, commit, branch, dirty in connection.execute(asked, (text(job_id), *arguments, limit)):
         if (outcome := _outcome(written)) is not None:
             known = None if dirty is None else bool(dirty)
             found.append(
-                Recorded(run_id=run_id, started=started or "", outcome=outcome, commit=commit, branch=branch, dirty=known)
+                Recorded(
+                    run_id=run_id, started=started or "", outcome=outcome, commit=commit, branch=branch, dirty=known
+                )
             )
     return found
 
@@ -220,6 +232,11 @@ def _ratio(parameters: dict[str, Any], used: dict[str, Any]) -> float:
         if now and then:
             ratio *= now / then
     return ratio
+
+
+def _is_duration(value: Any) -> TypeGuard[float]:
+    """Whether a column holds what we wrote there: SQLite keeps any type in any column."""
+    return isinstance(value, float | int) and math.isfinite(value) and value > 0
 
 
 def _weight(value: Any) -> float | None:
@@ -282,7 +299,7 @@ def _json(value: Any) -> str:
 def _parameters(written: str) -> dict[str, Any]:
     try:
         found = json.loads(written)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -290,6 +307,6 @@ def _parameters(written: str) -> dict[str, Any]:
 def _outcome(written: str) -> Outcome | None:
     """Read an outcome; None where another version of the plugin wrote it in a form that is unknown here."""
     try:
-        return msgspec.json.decode(written.encode(), type=Outcome)
-    except msgspec.MsgspecError:
+        return msgspec.json.decode(written, type=Outcome)
+    except (*UNDECODABLE, TypeError):
         return None

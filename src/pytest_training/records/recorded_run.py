@@ -16,7 +16,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import blank_outcome, read_outcome, unfinished_outcome
-from pytest_training.jobs.model import Job, Plan
+from pytest_training.jobs.model import UNDECODABLE, Job, Plan
 from pytest_training.jobs.plan import read_plan
 from pytest_training.records.provenance import Provenance
 from pytest_training.records.run_record import BegunRun, RunRecord
@@ -143,5 +143,5 @@ def _modified(*paths: Path) -> Iterator[float]:
 def _read(path: Path, kind: type[T]) -> T | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *UNDECODABLE):
         return None

@@ -60,7 +60,7 @@ def with_comparison(plan: Plan, history: History, chosen: Options) -> tuple[Plan
     )
     problems = [f"{problem}; no regression is judged"] if problem else []
     problems += [
-        f"--training-max-regression {metric}: neither a gate nor the name tells whether more is better; it is not judged"
+        f"--training-max-regression {metric}: not judged: neither a gate nor the name tells whether more is better"
         for metric in unknown_directions(rules, jobs)
     ]
     missing = [job.id for job in jobs if job.id not in earlier]

@@ -46,6 +46,7 @@ WITHOUT_REASON = {
     "data": "a dataset is missing or changed",
     "worker died": "the worker that waited for the job died",
     "server died": "the job server died while the job ran",
+    "system": "the operating system refused what the run needed",
     "interrupted": "the run was interrupted",
     "needs": "a job that it needs did not pass",
 }
@@ -146,6 +147,8 @@ def _detail(outcome: Outcome, room: int) -> str:
     else:
         variants = [sentence(outcome)]
     with_notes = ", ".join([variants[0], *(one_line(note) for note in outcome.notes)])
+    if outcome.cause == "unchanged":  # that its metric is an earlier run's is never cut off
+        variants = list(map(one_line, outcome.notes))
     room -= len(simulated)
     chosen = next((text for text in (with_notes, *variants) if cells(text) <= room), variants[-1])
     return (fit(chosen, room) + simulated).removeprefix(", ")

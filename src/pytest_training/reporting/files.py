@@ -5,6 +5,8 @@ Both are switched on late, so that a session which trains nothing is left alone.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_training.execution.folder import write_atomically
+from pytest_training.jobs.secrets import Secrets
 
 
 def enable_json_report(config: pytest.Config) -> str | None:
@@ -24,14 +27,23 @@ def enable_json_report(config: pytest.Config) -> str | None:
         config.option.json_report = True
         config.option.json_report_file = ""  # we write it ourselves, atomically
         config.option.json_report_verbosity = -1
+        config.option.tbstyle = config.getoption("tbstyle", "auto")  # it asks for it with `-p no:terminal` too
         plugin.pytest_configure(config)
         config._json_report.pytest_sessionstart(None)  # type: ignore[attr-defined]  # noqa: SLF001
     return None
 
 
+def _nowhere() -> Path | None:
+    """Return a file in memory, None where there is no such thing: pytest raises what a full disk says, and ends."""
+    if not hasattr(os, "memfd_create"):
+        return None
+    path = Path(f"/proc/self/fd/{os.memfd_create('junit.xml')}")  # lives as long as the process
+    return path if path.exists() else None
+
+
 @dataclass
 class JunitFile:
-    """pytest's JUnit report, written under a temporary name."""
+    """pytest's JUnit report, written to memory or under a temporary name."""
 
     xml: Any
     final: Path
@@ -46,7 +58,7 @@ class JunitFile:
             return None
         ours = not config.option.xmlpath
         if ours:
-            config.option.xmlpath = str(path.with_name(".junit.xml.partial"))
+            config.option.xmlpath = str(_nowhere() or path.with_name(".junit.xml.partial"))
             plugin.pytest_configure(config)
             config.option.xmlpath = None  # workers would write one too
         xml = config.stash.get(plugin.xml_key, None)
@@ -56,15 +68,20 @@ class JunitFile:
             xml.pytest_sessionstart()
         return cls(xml, path, ours)
 
-    def publish(self, stable: Path) -> None:
+    def publish(self, stable: Path, secrets: Secrets) -> None:
         """Give the finished file its name in the run folder and its stable name for CI."""
         written = Path(self.xml.logfile)
-        if self.done or not written.exists():
+        content = secrets.clean_bytes(written.read_bytes()) if written.exists() and not self.done else b""
+        if not content:
             return
         self.done = True
-        content = written.read_bytes()
-        write_atomically(self.final, content)
-        write_atomically(stable, content)
+        try:
+            write_atomically(self.final, content)
+            write_atomically(stable, content)
+        except OSError as error:
+            self.xml.logfile = f"none ({error.strerror})"  # pytest tells where it is
+            raise
         if self.ours:
-            written.unlink()
+            with contextlib.suppress(OSError):
+                written.unlink()
             self.xml.logfile = str(stable)

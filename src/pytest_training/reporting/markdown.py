@@ -18,7 +18,7 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$-])")
 MOST_JOBS = 200  # rows of the table; GitHub takes 1 MiB in all
 MOST_FAILURES = 20
 MOST_CHANGES = 40
-ICONS = {"passed": "✅", "failed": "❌", "interrupted": "⏹️", "not run": "➖", "skipped": "⏭️"}
+ICONS = {"passed": "✅", "failed": "❌", "interrupted": "⏹️", "not run": "⚪", "skipped": "⏭️"}
 
 
 def summary(run: RecordedRun, comparison: Comparison | None) -> str:
@@ -86,7 +86,9 @@ def _metric(outcome: Outcome) -> str:
     found = headline(outcome)
     if found is None:
         return ""
-    between = f" ({number(found.low)} to {number(found.high)})" if found.low is not None and found.high is not None else ""
+    between = (
+        f" ({number(found.low)} to {number(found.high)})" if found.low is not None and found.high is not None else ""
+    )
     return plain(f"{found.name} {number(found.value)}{between}", 120)
 
 

@@ -13,17 +13,67 @@ from pytest_training.jobs.model import Gate
 Direction = Literal["higher", "lower"]
 
 HIGHER = frozenset(
-    "accuracy acc auc auroc roc_auc pr_auc auprc average_precision f1 precision recall sensitivity specificity ppv npv "
-    "r2 explained_variance kappa mcc dice iou jaccard c_index concordance correlation pearson spearman youden "
-    "log_likelihood net_benefit score".split()
+    [
+        "accuracy",
+        "acc",
+        "auc",
+        "auroc",
+        "roc_auc",
+        "pr_auc",
+        "auprc",
+        "average_precision",
+        "f1",
+        "precision",
+        "recall",
+        "sensitivity",
+        "specificity",
+        "ppv",
+        "npv",
+        "r2",
+        "explained_variance",
+        "kappa",
+        "mcc",
+        "dice",
+        "iou",
+        "jaccard",
+        "c_index",
+        "concordance",
+        "correlation",
+        "pearson",
+        "spearman",
+        "youden",
+        "log_likelihood",
+        "net_benefit",
+        "score",
+    ]
 )
 """Metrics of which more is better."""
 LOWER = frozenset(
-    "loss error mae mse rmse mape max_error median_absolute_error log_loss cross_entropy deviance brier brier_score ece "
-    "mce hinge perplexity nll fpr fnr".split()
+    [
+        "loss",
+        "error",
+        "mae",
+        "mse",
+        "rmse",
+        "mape",
+        "max_error",
+        "median_absolute_error",
+        "log_loss",
+        "cross_entropy",
+        "deviance",
+        "brier",
+        "brier_score",
+        "ece",
+        "mce",
+        "hinge",
+        "perplexity",
+        "nll",
+        "fpr",
+        "fnr",
+    ]
 )
 """Metrics of which less is better."""
-SILENT = frozenset("std se sd count n seconds slope intercept threshold baseline dummy".split())
+SILENT = frozenset(["std", "se", "sd", "count", "n", "seconds", "slope", "intercept", "threshold", "baseline", "dummy"])
 """Words of a name that tell of something else than how good the model is."""
 BASELINES = ("baseline_", "dummy_")
 ENDS = ("_low", "_high")
@@ -91,4 +141,3 @@ def _belongs(name: str, outcome: Outcome) -> bool:
         if name.endswith(end) and name.removesuffix(end) in outcome.metrics:
             return True
     return any(name.startswith(start) and name.removeprefix(start) in outcome.metrics for start in BASELINES)
-

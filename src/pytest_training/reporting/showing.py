@@ -61,11 +61,13 @@ class Showing:
             started=run.started,
             pid=process.pid,
             pid_started=process.create_time(),
-            arguments=tuple(map(str, self.config.invocation_params.args)),
+            arguments=run.secrets.arguments(tuple(map(str, self.config.invocation_params.args))),
             nodes={nodeid: job.id for nodeid, job in run.jobs.items()},
         )
         write_atomically(run.folder.begun, encode(begun, indent=1))
-        self.progress = Progress.begin(self.config, run, chosen_progress(self.config, in_process=run.options.in_process))
+        self.progress = Progress.begin(
+            self.config, run, chosen_progress(self.config, in_process=run.options.in_process)
+        )
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -178,7 +180,9 @@ def comparison_lines(comparison: Comparison) -> list[tuple[str, dict[str, bool]]
     for job in notable[:MOST_CHANGES]:
         other = f"  (other parameters: {one_line(', '.join(job.parameters), 60)})" if job.parameters else ""
         if job.status:
-            lines.append((f"  {one_line(job.job_id, 40)}: {job.status[0]}, now {job.status[1]}{other}", {"yellow": True}))
+            lines.append(
+                (f"  {one_line(job.job_id, 40)}: {job.status[0]}, now {job.status[1]}{other}", {"yellow": True})
+            )
         for change in job.told:
             colour = {"better": {"green": True}, "worse": {"red": True}}.get(change.tone, {})
             text = f"  {one_line(job.job_id, 40)}: {one_line(change.metric, 40)} {change.words()}{other}"
@@ -191,4 +195,3 @@ def comparison_lines(comparison: Comparison) -> list[tuple[str, dict[str, bool]]
         lines.append((f"  without an earlier outcome: {one_line(', '.join(comparison.missing), 200)}", {}))
     lines += [(f"  {one_line(problem)}", {"yellow": True}) for problem in comparison.problems]
     return lines
-

@@ -12,13 +12,13 @@ import msgspec
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt
 from pytest_training.execution.processes import tree_memory_mb
-from pytest_training.jobs.model import Job, PlannedJob
+from pytest_training.jobs.model import UNDECODABLE, Job, PlannedJob
 from pytest_training.records.events import EventTail
 from pytest_training.reporting.text import number, one_line
 
 MEMORY_EVERY_S = 1.0
 CERTAIN = 0.03  # share of the work after which its own pace tells better than history how long it takes
-HIDDEN = frozenset("t time step_time".split())
+HIDDEN = frozenset(["t", "time", "step_time"])
 FIRST = ("repeat", "fold", "epoch", "step", "iteration")
 """Logged names that say where the job is: before the measurements, without decimals."""
 
@@ -128,5 +128,5 @@ class Watch:
 def _slot(started: bytes) -> str:
     try:
         return msgspec.json.decode(started, type=Attempt).slot
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return ""

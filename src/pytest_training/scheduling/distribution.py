@@ -43,7 +43,7 @@ class Distribution:
     def settle(self, *, items: int, pure: bool) -> int:
         """Decide on workers for that many items, `pure` when all are jobs; return how many slots there are."""
         specs: list[str] = getattr(self.config.option, "tx", None) or []
-        local = all(spec == "popen" for spec in specs)
+        local = self.dist != "each" and all(spec == "popen" for spec in specs)
         if not specs or (pure and local and items == 1):
             self.is_off = True
             return 1
@@ -63,7 +63,13 @@ class Distribution:
         terminal: Any = self.config.pluginmanager.getplugin("terminalreporter")
         if terminal is not None:
             terminal.showfspath = False
-        distributed.pytest_sessionstart(session)
+        try:
+            distributed.pytest_sessionstart(session)
+        except OSError as error:
+            workers = len(self.config.option.tx)
+            raise pytest.UsageError(
+                f"cannot start {workers} workers: {error.strerror}; a smaller number after -n needs less"
+            ) from None
 
     def release_workers(self) -> None:
         """Tell waiting workers that nothing more comes: xdist, interrupted, would wait for each until a time-out."""
@@ -73,14 +79,15 @@ class Distribution:
 
 
 def mentions(config: pytest.Config, word: str) -> bool:
-    """Whether any file that this session may collect contains the word; a session of other tests costs no more."""
+    """Whether a test file or conftest.py of this session contains the word; a session of other tests costs no more."""
     return any(word.encode() in path.read_bytes() for path in _test_files(config) if path.is_file())
 
 
 def _test_files(config: pytest.Config) -> Iterator[Path]:
-    patterns: list[str] = config.getini("python_files")
+    patterns: list[str] = [*config.getini("python_files"), "conftest.py"]
     for argument in config.args:
         path = config.invocation_params.dir / argument.partition("::")[0]
+        yield from (folder / "conftest.py" for folder in path.parents)
         if not path.is_dir():
             yield path
         for folder, folders, names in os.walk(path):

@@ -1,8 +1,8 @@
 """The idle item: what an xdist worker holds while it waits for its next job.
 
 A worker runs an item only when it knows the one after it (pytest hands `nextitem` to the teardown). So it must be given
-a second item before it starts the first, and whatever that is
-waits behind the first (pytest-xdist issues 278, 382, 894). The idle item is such a second item: running it does nothing and reports nothing.
+a second item before it starts the first, and whatever that is waits behind the first (pytest-xdist issues 278, 382,
+894). The idle item is such a second item: running it does nothing and reports nothing.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
 from xdist.workermanage import WorkerController
 
 from pytest_training.errors import TrainingError
@@ -56,14 +57,12 @@ class PlannedScheduling:
         if self._collection is None:
             missing = sorted(set(self._waiting) - set(jobs))
             if missing:
-                raise TrainingError(f"worker {node.gateway.id} did not collect {', '.join(missing)}")
+                raise _different(node, f"did not collect {', '.join(missing)}")
             self._collection = jobs
             self._index = {job: index for index, job in enumerate(jobs)}
         elif jobs != self._collection:
             different = sorted(set(jobs) ^ set(self._collection)) or ["the same jobs in another order"]
-            raise TrainingError(
-                f"worker {node.gateway.id} collected other jobs than the first one: {', '.join(different)}"
-            )
+            raise _different(node, f"collected other jobs than the first one: {', '.join(different)}")
         self._running[node] = None
 
     def schedule(self) -> None:
@@ -119,3 +118,8 @@ class PlannedScheduling:
             return self._waiting[0] if self._waiting else None
         unfinished: set[Any] = {*self._waiting, *self._running.values()}
         return next((job for job in self._waiting if unfinished.isdisjoint(self._needs.get(job, ()))), None)
+
+
+def _different(node: WorkerController, how: str) -> pytest.Session.Interrupted:
+    """Make what ends the run as errors of collection do: no internal error, and with reports."""
+    return pytest.Session.Interrupted(f"worker {node.gateway.id} {how}; every process must collect the same tests")

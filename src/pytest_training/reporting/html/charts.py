@@ -14,7 +14,7 @@ from pytest_training.reporting.text import duration, number, one_line
 
 STEPS = ("epoch", "step", "iteration", "batch", "round", "tree")
 """Logged names that count up while a model is fitted: the horizontal axis, the first that an event has."""
-GROUPS = frozenset("fold repeat split seed trial restart attempt member".split())
+GROUPS = frozenset(["fold", "repeat", "split", "seed", "trial", "restart", "attempt", "member"])
 """Logged numbers that say of which fit the others are."""
 WIDTH, HEIGHT = 320.0, 170.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 8.0, 26.0
@@ -175,7 +175,9 @@ def ticks(low: float, high: float, about: int) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
-    return [round(index * step, 12) for index in range(first, first + 4 * about + 2) if index * step <= high + 1e-9 * span]
+    return [
+        round(index * step, 12) for index in range(first, first + 4 * about + 2) if index * step <= high + 1e-9 * span
+    ]
 
 
 def sparkline(values: Sequence[float], *, width: float = 120.0, height: float = 28.0) -> tuple[str, float, float]:

@@ -46,7 +46,7 @@ STATUS_WORDS = {
     "skipped": "Skipped",
     "optional": "Failed (optional)",
 }
-ICONS = {"passed": "✓", "failed": "✗", "interrupted": "◼", "not run": "–", "skipped": "↷", "optional": "!"}
+ICONS = {"passed": "✓", "failed": "✗", "interrupted": "◼", "not run": "○", "skipped": "↷", "optional": "!"}
 RANKS = ("failed", "interrupted", "optional", "not run", "skipped", "passed")
 
 
@@ -195,9 +195,7 @@ class PageView:
         return self.timing.work_s / self.timing.makespan_s
 
 
-def view_page(
-    run: RecordedRun, past: dict[str, list[Recorded]], comparison: Comparison | None
-) -> PageView:
+def view_page(run: RecordedRun, past: dict[str, list[Recorded]], comparison: Comparison | None) -> PageView:
     """Gather what the page of a run shows; `past` are each job's last outcomes, newest first."""
     scale = Scale.of(len(run.outcomes))
     book = PictureBook(run.folder.path)
@@ -221,7 +219,7 @@ def view_page(
     )
 
 
-def _view_job(  # noqa: PLR0913 - what a job's section is made of
+def _view_job(  # noqa: PLR0913, PLR0917 - what a job's section is made of
     run: RecordedRun,
     outcome: Outcome,
     planned: PlannedJob,
@@ -312,7 +310,8 @@ def interval(measure: Measure) -> str:
 
 def _parameters(outcome: Outcome) -> list[tuple[str, str]]:
     return [
-        (one_line(name, 80), one_line(_setting(value), 160)) for name, value in list(outcome.parameters.items())[:MOST_ROWS]
+        (one_line(name, 80), one_line(_setting(value), 160))
+        for name, value in list(outcome.parameters.items())[:MOST_ROWS]
     ]
 
 
@@ -369,8 +368,8 @@ def render_page(view: PageView) -> str:
     environment.globals.update(words=STATUS_WORDS, icons=ICONS, marks=MARKS, ranks=RANKS)
     return environment.get_template("page.html.j2").render(
         page=view,
-        style=Markup(style),  # ours, and hashed below
-        script=Markup(script),
+        style=Markup(style),  # noqa: S704  (ours, and hashed below)
+        script=Markup(script),  # noqa: S704
         style_hash=_hash(style),
         script_hash=_hash(script),
         base=BASE,

@@ -1,0 +1,1 @@
+"""Pages that must stay true."""

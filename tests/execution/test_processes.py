@@ -1,0 +1,108 @@
+"""Tests of execution/processes.py with real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from pytest_training.execution import processes
+from watching import eventually, is_alive, pid_in
+
+pytestmark = [
+    pytest.mark.timeout(60),
+    pytest.mark.skipif(sys.platform != "linux", reason="what Linux tells in /proc"),
+]
+
+FAMILY = """
+import os, subprocess, sys, time
+if len(sys.argv) == 2:
+    subprocess.Popen([sys.executable, __file__, sys.argv[1], "child"])
+else:
+    with open(sys.argv[1] + ".new", "w") as file:
+        file.write(f"{os.getpid()}\\n")
+    os.rename(sys.argv[1] + ".new", sys.argv[1])
+time.sleep(1000)
+"""
+"""A process with a child that says who it is."""
+
+GUARDIAN = """
+import os, subprocess, sys
+from pathlib import Path
+from pytest_training.execution import processes
+
+processes.adopt_orphans()
+known = subprocess.Popen(["sleep", "1000"])
+daemon = f"import os; pid = os.fork(); pid and os._exit(0); os.setsid(); os.fork() and os._exit(0); "
+daemon += f"import time; Path = __import__('pathlib').Path; p = Path({sys.argv[1]!r}); "
+daemon += "p.with_suffix('.new').write_text(f'{os.getpid()}\\\\n'); p.with_suffix('.new').rename(p); time.sleep(1000)"
+subprocess.run([sys.executable, "-c", daemon])
+while not Path(sys.argv[1]).exists():
+    pass
+killed = processes.kill_orphans([known.pid])
+print(killed, known.poll(), processes.children(os.getpid()) == [known.pid])
+known.kill()
+"""
+"""Starts a daemon that led its own session and has lost its parents, and one child that it knows."""
+
+
+@pytest.fixture
+def family(tmp_path: Path) -> tuple[subprocess.Popen[bytes], int]:
+    (tmp_path / "family.py").write_text(FAMILY)
+    parent = subprocess.Popen([sys.executable, tmp_path / "family.py", tmp_path / "child"])
+    return parent, pid_in(tmp_path / "child")
+
+
+def test_a_tree_is_a_process_and_all_below_parents_first(family: tuple[subprocess.Popen[bytes], int]) -> None:
+    parent, child = family
+    assert processes.tree(parent.pid) == [parent.pid, child]
+    assert processes.tree(child) == [child]
+    assert parent.pid in processes.children(os.getpid())
+    assert processes.tree_memory_mb(parent.pid) > processes.resident_memory_mb(child) > 1
+    processes.signal_tree(parent.pid, signal.SIGTERM)
+    parent.wait()
+    eventually(lambda: not is_alive(child))
+
+
+def test_a_process_that_is_gone_has_no_children_and_no_memory(family: tuple[subprocess.Popen[bytes], int]) -> None:
+    parent, child = family
+    processes.signal_tree(parent.pid, signal.SIGKILL)
+    parent.wait()
+    eventually(lambda: not is_alive(child))
+    assert processes.children(parent.pid) == []
+    assert processes.tree_memory_mb(parent.pid) == 0
+    processes.signal_tree(parent.pid, signal.SIGKILL)
+
+
+def test_orphans_are_killed_whatever_session_they_lead_and_known_children_are_not(tmp_path: Path) -> None:
+    guardian = subprocess.run(
+        [sys.executable, "-c", GUARDIAN, tmp_path / "daemon.pid"], stdout=subprocess.PIPE, check=True, text=True
+    )
+    assert guardian.stdout.split() == ["1", "None", "True"]
+    assert not is_alive(pid_in(tmp_path / "daemon.pid"))
+
+
+def test_threads_are_counted_those_of_c_libraries_too() -> None:
+    before, go_on = processes.thread_count(), threading.Event()
+    thread = threading.Thread(target=go_on.wait)
+    thread.start()
+    assert processes.thread_count() == before + 1
+    go_on.set()
+    thread.join()
+    eventually(lambda: processes.thread_count() == before)
+
+
+def test_peak_memory_counts_from_the_reset() -> None:
+    code = (
+        "from pytest_training.execution.processes import *\n"
+        "fat = bytearray(b'x') * (200 * 2**20); del fat\n"
+        "before = own_peak_memory_mb(); reset_own_peak_memory(); print(before, own_peak_memory_mb())"
+    )
+    told = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True).stdout
+    before, after = map(float, told.split())
+    assert before > 200 > 100 > after

@@ -1,0 +1,139 @@
+"""A project with training jobs in a temporary folder, and pytest sessions in it as users start them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # noqa: F401  (its C parser does not survive that pytester imports it anew for each session)
+
+TWO_LINES = "def test_training_job(training_job):\n    training_job.train(), training_job.check()\n"
+WAIT = """
+import time
+
+def wait_for(path):
+    give_up = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < give_up, f"{path} never came"
+        time.sleep(0.01)
+
+def jobs(run):
+    return run.folder.parents[2]
+"""
+"""For the top of a job file: a job that waits for what another does, instead of for the time that it may take."""
+WITHOUT = ("-p", "no:hypothesispytest", "-p", "no:timeout")  # slow to load, and no part of what is tested
+PATIENCE_S = 120
+
+
+class Project:
+    """A folder with `training/` and a test file in it."""
+
+    def __init__(self, root: Path, pytester: pytest.Pytester | None = None) -> None:
+        self.root = root
+        self.pytester = pytester
+        self.reports = root / "reports"
+        self.write("test_jobs.py", TWO_LINES)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file below the root, its text dedented."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return path
+
+    def job(self, job_id: str, body: str = 'return {"score": 0.7}', *, top: str = "", parameters: str = "") -> None:
+        """Write a function job with this body of `train`."""
+        signature = f"run, *, {parameters}" if parameters else "run"
+        lines = textwrap.indent(textwrap.dedent(body), "    ")
+        head = f'"""The {job_id} job."""\n{textwrap.dedent(top)}'
+        self.write(f"training/train_{job_id}.py", f"{head}\ndef train({signature}):\n{lines}\n")
+
+    def jobs(self, *job_ids: str) -> None:
+        """Write jobs that pass at once."""
+        for job_id in job_ids:
+            self.job(job_id)
+
+    def here(self, *arguments: str | Path) -> pytest.RunResult:
+        """Run pytest in this process: faster, for sessions without workers."""
+        assert self.pytester is not None
+        return self.pytester.runpytest_inprocess(*WITHOUT, *arguments)
+
+    def run(
+        self, *arguments: str | Path, cwd: Path | None = None, typed: str = "", env: dict[str, str] | None = None
+    ) -> pytest.RunResult:
+        """Run pytest in a process of its own; `typed` is what stands on its stdin."""
+        begun = time.monotonic()
+        ended = subprocess.run(
+            command(*arguments),
+            cwd=cwd or self.root,
+            input=typed,
+            env=environment() | (env or {}),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        lines = ended.stdout.splitlines(), ended.stderr.splitlines()
+        return pytest.RunResult(ended.returncode, *lines, time.monotonic() - begun)
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        """Start pytest and return at once."""
+        return subprocess.Popen(
+            command(*arguments), cwd=self.root, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def report(self) -> dict[str, Any]:
+        """Read report.json strictly: JSON has no NaN."""
+        return strict_json(self.reports / "report.json")
+
+    def metadata(self) -> dict[str, dict[str, Any]]:
+        """Return each job's metadata from report.json, by id."""
+        return {test["metadata"]["id"]: test["metadata"] for test in self.report()["tests"] if "metadata" in test}
+
+    def statuses(self) -> dict[str, str]:
+        """Return each job's status from report.json."""
+        return {job_id: metadata["status"] for job_id, metadata in self.metadata().items()}
+
+    def cases(self) -> dict[str, ET.Element]:
+        """Return the test cases of junit.xml by name; each name is there once."""
+        cases = list(ET.parse(self.reports / "junit.xml").getroot().iter("testcase"))  # noqa: S314  (our own file)
+        names = [case.attrib["name"] for case in cases]
+        assert len(set(names)) == len(names), names
+        return dict(zip(names, cases, strict=True))
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """Return the command line of a session."""
+    return [sys.executable, "-m", "pytest", *WITHOUT, *map(str, arguments)]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment without what this session's own pytest put there."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+
+
+def strict_json(path: Path) -> Any:
+    """Read a JSON file; NaN and Infinity are errors."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{path}: {constant} is no JSON")
+
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def properties(case: ET.Element) -> dict[str, str]:
+    """Return the properties of a test case."""
+    return {found.attrib["name"]: found.attrib["value"] for found in case.iter("property")}
+
+
+def text(result: pytest.RunResult) -> str:
+    """Return all that a session printed."""
+    return result.stdout.str() + "\n" + result.stderr.str()

@@ -1,0 +1,219 @@
+"""Tests of every train_*.py: what it leaves behind is whole and opens, it is quiet, and nothing leaks."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import warnings
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+
+from pytest_training.execution.run import Run
+from pytest_training.jobs.loading import load_jobs
+from pytest_training.jobs.model import Job
+
+MakeRun = Callable[..., Run]
+
+ROOT = Path(__file__).parents[2]
+JOBS = {job.id: job for job in load_jobs(ROOT / "training", ROOT)[0]}
+OTHER_ARTIFACTS = {"baseline_models"}  # compares families: neither one model nor one question
+TRUSTED = ("sklearn.", "numpy.", "scipy.", "builtins.")
+"""Where a model's types may come from: scikit-learn and what it is made of, none of this repository's."""
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def train(job: str, run: Run, **parameters: Any) -> dict[str, float]:
+    found: dict[str, float] = importlib.import_module(f"train_{job}").train(run, **parameters)
+    return found
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, dict[str, float], list[str]]]:
+    """Train a job once with two epochs and folds; return its folder, metrics and warnings."""
+    datasets = {dataset.name: dataset for dataset in load_jobs(ROOT / "training", ROOT)[1]}
+    done: dict[str, tuple[Path, dict[str, float], list[str]]] = {}
+
+    def once(job: str) -> tuple[Path, dict[str, float], list[str]]:
+        if job not in done:
+            folder = tmp_path_factory.mktemp(job)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                metrics = train(job, Run(folder=folder, datasets=datasets), epochs=2, folds=2)
+            done[job] = folder, metrics, [str(each.message) for each in caught]
+        return done[job]
+
+    return once
+
+
+Quick = Callable[[str], tuple[Path, dict[str, float], list[str]]]
+
+
+def simulated(job: Job) -> bool:
+    datasets = {dataset.name: dataset for dataset in load_jobs(ROOT / "training", ROOT)[1]}
+    return not all(datasets[name].real for name in job.data)
+
+
+def test_the_twelve_jobs_are_there() -> None:
+    assert set(JOBS) == {
+        *("als", "alzheimers", "alzheimers_structured", "baseline_models", "brain_mri", "cardiovascular"),
+        *("diabetes", "diabetes_progression", "head_injury", "model", "parkinsons", "stroke"),
+    }
+
+
+@pytest.mark.parametrize("word", ["als", "parkinsons"])
+def test_a_word_selects_its_own_job_alone(word: str) -> None:
+    """`pytest -k` matches ids and marks, whatever their case."""
+    named = [job for job in JOBS.values() if any(word in name.lower() for name in (job.id, *job.tags))]
+    assert [job.id for job in named] == [word]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_job_has_the_common_parameters_a_question_and_gates(job: str) -> None:
+    parameters = JOBS[job].parameters
+    assert parameters["epochs"] >= 2
+    assert parameters["folds"] == 5
+    assert parameters["shuffle_target"] is False
+    assert JOBS[job].title.endswith("?")
+    assert JOBS[job].gates
+    assert JOBS[job].data
+    assert JOBS[job].tags
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_simulated_data_are_in_the_title_or_the_tags(job: str) -> None:
+    assert simulated(JOBS[job]) == ("simulated" in JOBS[job].tags)
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_no_job_silences_warnings_prints_or_sets_a_global_seed(job: str) -> None:
+    source = inspect.getsource(importlib.import_module(f"train_{job}"))
+    for word in ("filterwarnings", "simplefilter", "print(", "random.seed", "manual_seed"):
+        assert word not in source
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_training_warns_of_nothing(job: str, quick: Quick) -> None:
+    assert quick(job)[2] == []
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_metrics_are_finite_headline_first_with_interval_and_dummy(job: str, quick: Quick) -> None:
+    metrics = quick(job)[1]
+    headline = next(iter(metrics))
+    assert headline in {"roc_auc", "r2"}
+    assert all(np.isfinite(value) for value in metrics.values())
+    assert metrics[f"{headline}_low"] <= metrics[headline] <= metrics[f"{headline}_high"]
+    assert f"baseline_{headline}" in metrics
+    assert {gate.metric for gate in JOBS[job].gates} <= set(metrics)
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_gates_stand_above_the_dummy(job: str, quick: Quick) -> None:
+    metrics = quick(job)[1]
+    headline = next(iter(metrics))
+    gate = next(gate for gate in JOBS[job].gates if gate.metric == headline)
+    assert gate.threshold >= metrics[f"baseline_{headline}"] + 0.08
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_pictures_open_and_say_what_is_simulated(job: str, quick: Quick) -> None:
+    folder = quick(job)[0]
+    expected = {"importance.svg", *(["measured.svg"] if "r2" in quick(job)[1] else CLASS_PICTURES)}
+    found = {path.name for path in folder.glob("*.svg")}
+    assert found >= (expected if job not in OTHER_ARTIFACTS else {"comparison.svg"})
+    for path in folder.glob("*.svg"):
+        picture = ET.parse(path).getroot()  # noqa: S314  (our own picture)
+        text = " ".join(node.text or "" for node in picture.iter(f"{SVG}text"))
+        assert path.stat().st_size < 150_000
+        assert len(list(picture.iter(f"{SVG}path"))) > 5
+        assert ("simulated" in text) == simulated(JOBS[job])
+
+
+CLASS_PICTURES = ["roc.svg", "precision_recall.svg", "calibration.svg"]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_model_card_says_what_a_reader_must_know(job: str, quick: Quick) -> None:
+    folder, metrics, _ = quick(job)
+    card = (folder / "model_card.md").read_text()
+    assert card.startswith("# ")
+    assert "Not for clinical use." in card
+    assert "License: " in card
+    assert simulated(JOBS[job]) or "sha256 `" in card  # what is simulated is no file of the catalogue
+    assert "## Limits" in card
+    headline = next(iter(metrics))
+    assert job in OTHER_ARTIFACTS or f"| {headline} | {metrics[headline]:.3f} | " in card
+    assert ("data are simulated" in card) == simulated(JOBS[job])
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_predictions_are_those_that_the_metrics_judge(job: str, quick: Quick) -> None:
+    folder, metrics, _ = quick(job)
+    table = pd.read_csv(folder / "predictions.csv")
+    assert table.notna().all(axis=None)
+    if job in OTHER_ARTIFACTS:
+        assert {"table", "row", "fold", "target", "dummy", "logistic", "forest", "boosting"} <= set(table)
+        return
+    assert set(table["data"]) == {"simulated" if simulated(JOBS[job]) else "real"}
+    first = table[table["repeat"] == 0]
+    assert set(first["fold"]) == {0, 1}
+    if "r2" in metrics:
+        error = (first["predicted"] - first["target"]).abs().mean()
+        assert error == pytest.approx(metrics["mae"], abs=1e-4)
+    else:
+        brier = ((table["predicted"] - table["target"]) ** 2).groupby(table["repeat"]).mean().mean()
+        assert brier == pytest.approx(metrics["brier"], abs=1e-4)
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if job not in OTHER_ARTIFACTS])
+def test_saved_model_loads_without_any_type_of_ours(job: str, quick: Quick) -> None:
+    (path,) = quick(job)[0].glob("*.skops")
+    types = skops.io.get_untrusted_types(file=path)
+    assert all(name.startswith(TRUSTED) for name in types)
+    model = skops.io.load(path, trusted=types)
+    assert hasattr(model, "predict")
+
+
+@pytest.mark.parametrize("job", ["diabetes", "cardiovascular", "parkinsons", "stroke", "model", "diabetes_progression"])
+def test_saved_model_predicts_whoever_it_is_given(job: str, quick: Quick, make_run: MakeRun) -> None:
+    module, folder = importlib.import_module(f"train_{job}"), quick(job)[0]
+    run = make_run()
+    load = module.breast.load if job == "model" else module.load
+    cohort = load(*[run.data(name) for name in JOBS[job].data])
+    path = folder / "model.skops"
+    model = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    answer = model.predict_proba(cohort.features)[:, 1] if cohort.classes else model.predict(cohort.features)
+    assert answer.shape == (len(cohort),)
+    assert np.corrcoef(answer, cohort.target)[0, 1] > 0.2
+
+
+@pytest.mark.parametrize("job", ["diabetes", "diabetes_progression", "model"])
+def test_same_seed_gives_same_metrics(job: str, quick: Quick, make_run: MakeRun) -> None:
+    assert train(job, make_run(), epochs=2, folds=2) == quick(job)[1]
+    assert train(job, make_run(1, "other"), epochs=2, folds=2) != quick(job)[1]
+
+
+SHUFFLES = 5  # one shuffle of 126 people moves an AUC by 0.06 by chance alone
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_nothing_can_be_learned_from_a_shuffled_target(job: str, make_run: MakeRun) -> None:
+    """What still scores above chance has leaked: an AUC far from 0.5 or an R² above 0.05."""
+    found = pd.DataFrame(
+        [
+            train(job, make_run(seed, f"shuffle-{seed}"), epochs=5, folds=3, shuffle_target=True)
+            for seed in range(2 if job in OTHER_ARTIFACTS else SHUFFLES)
+        ]
+    ).mean()
+    answers = [name for name in found.index if name == "roc_auc" or name.endswith("_roc_auc")]
+    if job in OTHER_ARTIFACTS:  # 21 single figures with two shuffles each: judge the means over tables
+        answers = ["roc_auc", "logistic_roc_auc", "forest_roc_auc", "boosting_roc_auc"]
+    assert found[answers].between(0.42, 0.58).all(), found[answers]
+    assert found.get("r2", 0.0) < 0.05
