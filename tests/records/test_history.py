@@ -85,9 +85,7 @@ def test_an_outcome_comes_back_as_it_was_but_for_its_log(history: History) -> No
 def test_a_run_is_recorded_with_commit_seed_workers_machine_and_arguments(history: History) -> None:
     history.add(run_record(seed=2**80, arguments=("-n", "4")), [outcome(threads=2, slot="gw1")], PROVENANCE)
     with sqlite3.connect(history.path) as connection:
-        run = connection.execute(
-            'SELECT "commit", dirty, seed, workers, machine, arguments FROM runs'
-        ).fetchone()
+        run = connection.execute('SELECT "commit", dirty, seed, workers, machine, arguments FROM runs').fetchone()
         ran = connection.execute("SELECT threads, slot, machine FROM outcomes").fetchone()
     assert run == ("c0ffee", 0, str(2**80), 4, MACHINE, '["-n", "4"]')
     assert ran == (2, "gw1", MACHINE)
@@ -101,9 +99,7 @@ def test_recording_a_run_again_replaces_it(history: History) -> None:
 
 
 def test_what_cannot_be_written_as_it_is_does_not_stop_the_record(history: History) -> None:
-    odd = outcome(
-        "\ud800", wall_s=float("nan"), reason="\udcff\0", parameters={"x": float("inf"), "n": 10**400}
-    )
+    odd = outcome("\ud800", wall_s=float("nan"), reason="\udcff\0", parameters={"x": float("inf"), "n": 10**400})
     history.add(run_record(), [odd], PROVENANCE)
     with sqlite3.connect(history.path) as connection:
         row = connection.execute("SELECT job_id, reason, parameters FROM outcomes").fetchone()
@@ -113,9 +109,7 @@ def test_what_cannot_be_written_as_it_is_does_not_stop_the_record(history: Histo
 
 def test_expects_the_median_of_the_last_three_with_the_same_parameters(history: History) -> None:
     for number, seconds in enumerate([100.0, 4.0, 9.0, 5.0]):
-        history.add(
-            run_record(f"run-{number}"), [outcome(wall_s=seconds, parameters={"epochs": 5})], PROVENANCE
-        )
+        history.add(run_record(f"run-{number}"), [outcome(wall_s=seconds, parameters={"epochs": 5})], PROVENANCE)
     history.add(run_record("run-9"), [outcome(wall_s=77, parameters={"epochs": 50})], PROVENANCE)
     assert history.expected([job(epochs=5), job("unknown")]) == {"als": 5.0}
 

@@ -72,9 +72,7 @@ def test_without_git_nothing_is_known(repository: Path, monkeypatch: pytest.Monk
     assert git_state(repository) == GitState()
 
 
-def test_a_git_that_hangs_is_not_waited_for(
-    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_git_that_hangs_is_not_waited_for(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = tmp_path / "bin" / "git"
     slow.parent.mkdir()
     slow.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
@@ -111,9 +109,7 @@ def test_a_package_whose_distribution_has_another_name_is_found() -> None:
     assert package_versions(["dateutil"])["python-dateutil"] == metadata.version("python-dateutil")
 
 
-def test_only_allowed_environment_variables_are_recorded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_allowed_environment_variables_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_TOKEN", "secret-1")
     monkeypatch.setenv("GITHUB_TOKEN", "secret-2")
     monkeypatch.setenv("GITHUB_SHA", "c0ffee")

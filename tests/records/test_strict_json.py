@@ -14,15 +14,9 @@ from pytest_training.jobs.model import Gate
 from pytest_training.records.strict_json import encode, plain
 
 anything: st.SearchStrategy[Any] = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.binary()
-    | st.text(st.characters(codec=None)),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.binary() | st.text(st.characters(codec=None)),
     lambda inner: (
-        st.lists(inner)
-        | st.dictionaries(st.text(st.characters(codec=None)) | st.integers() | st.none(), inner)
+        st.lists(inner) | st.dictionaries(st.text(st.characters(codec=None)) | st.integers() | st.none(), inner)
     ),
 )
 
@@ -57,7 +51,7 @@ def test_what_is_plain_stays_as_it_is(value: Any) -> None:
         (Path("a/b"), "a/b"),
         (
             Gate(metric="r2", operator=">=", threshold=0.1),
-            {"metric": "r2", "operator": ">=", "threshold": 0.1},
+            {"metric": "r2", "operator": ">=", "threshold": 0.1, "against": None},
         ),
     ],
 )

@@ -28,9 +28,7 @@ SIMULATED = DataUsed(name="cohort", real=False, sha256=None, path="/data/cohort.
 
 
 def outcome(job_id: str = "parkinsons", **changes: Any) -> Outcome:
-    known = Outcome(
-        job_id=job_id, kind="function", title="", status="passed", metrics={"roc_auc": 0.8712}, wall_s=3.21
-    )
+    known = Outcome(job_id=job_id, kind="function", title="", status="passed", metrics={"roc_auc": 0.8712}, wall_s=3.21)
     return msgspec.structs.replace(known, **changes)
 
 
@@ -113,9 +111,7 @@ def test_other_endings_have_words_and_colours_of_their_own(
     st.text(st.characters(codec=None)),
     st.integers(min_value=40, max_value=200),
 )
-def test_a_line_never_breaks_whatever_names_and_reasons_hold(
-    job_id: str, reason: str, metric: str, width: int
-) -> None:
+def test_a_line_never_breaks_whatever_names_and_reasons_hold(job_id: str, reason: str, metric: str, width: int) -> None:
     for each in (outcome(job_id, metrics={metric: 1.0}), failed("error", reason)):
         text, _ = finished_line(each, width=width, done=1, total=100)
         assert not {unicodedata.category(character) for character in text} & {"Cc", "Cs", "Zl", "Zp"}

@@ -35,9 +35,7 @@ PROVENANCE = Provenance(
     python="3.11.7",
     implementation="CPython",
     platform="Linux",
-    machine=Machine(
-        id="aaaaaaaaaaaa", system="Linux", architecture="x86_64", processor="", cpus=4, memory_gib=8.0
-    ),
+    machine=Machine(id="aaaaaaaaaaaa", system="Linux", architecture="x86_64", processor="", cpus=4, memory_gib=8.0),
     packages={"numpy": "2.1"},
     environment={"CI": "true"},
 )
@@ -55,10 +53,7 @@ def outcome(job_id: str = "als", **changes: Any) -> Outcome:
 
 
 def plan(*job_ids: str, data: tuple[str, ...] = ()) -> Plan:
-    jobs = [
-        Job(id=job_id, kind="function", source="train.py", home="/", root="/", data=data)
-        for job_id in job_ids
-    ]
+    jobs = [Job(id=job_id, kind="function", source="train.py", home="/", root="/", data=data) for job_id in job_ids]
     return Plan(
         run_id="r1",
         seed=3,
@@ -116,7 +111,7 @@ def test_each_job_has_metadata_with_paths_relative_to_the_reports_folder() -> No
     assert metadata["parameters"] == {"epochs": 5}
     assert metadata["metrics"] == {"r2": 0.3}
     assert metadata["gates"] == [
-        {"gate": {"metric": "r2", "operator": ">=", "threshold": 0.1}, "found": 0.3, "passed": True}
+        {"gate": {"metric": "r2", "operator": ">=", "threshold": 0.1, "against": None}, "found": 0.3, "passed": True}
     ]
     assert (metadata["seed"], metadata["worker"], metadata["expected_s"]) == (3, "gw1", 5.0)
     assert (metadata["wall_s"], metadata["cpu_s"], metadata["peak_memory_mb"]) == (4.0, 3.5, 120.5)
@@ -226,9 +221,7 @@ def test_other_tests_of_the_session_stay_and_are_counted() -> None:
 
 def test_a_report_of_the_summary_only_gets_the_training_block_only() -> None:
     json_report: dict[str, Any] = {"summary": {"passed": 1, "total": 1, "collected": 1}}
-    complete_report(
-        json_report, run=RUN, outcomes={node("als"): outcome()}, plan=plan(), provenance=PROVENANCE
-    )
+    complete_report(json_report, run=RUN, outcomes={node("als"): outcome()}, plan=plan(), provenance=PROVENANCE)
     assert json_report["summary"] == {"passed": 1, "total": 1, "collected": 1}
     assert json_report["training"]["totals"] == {"passed": 1}
     assert "tests" not in json_report
@@ -282,9 +275,7 @@ def test_metadata_and_training_block_are_what_their_types_say() -> None:
     report = completed([entry("als", call=phase())], outcome(attempts=(Attempt(number=1, status="passed"),)))
     msgspec.convert(only_test(report)["metadata"], JobMetadata)
     msgspec.convert(report["training"], TrainingBlock)
-    assert msgspec.json.schema(JobMetadata)["$defs"]["JobMetadata"]["properties"]["wall_s"] == {
-        "type": "number"
-    }
+    assert msgspec.json.schema(JobMetadata)["$defs"]["JobMetadata"]["properties"]["wall_s"] == {"type": "number"}
     assert "TrainingBlock" in msgspec.json.schema(TrainingBlock)["$defs"]
 
 

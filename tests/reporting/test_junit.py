@@ -60,9 +60,7 @@ def test_metrics_parameters_gates_data_and_seed_are_properties() -> None:
 def test_simulated_data_and_reasons_are_named() -> None:
     simulated = DataUsed(name="cohort", real=False, sha256=None, path="")
     properties = dict(
-        junit_properties(
-            outcome(status="failed", cause="crash", reason="killed by SIGSEGV", data=(simulated,))
-        )
+        junit_properties(outcome(status="failed", cause="crash", reason="killed by SIGSEGV", data=(simulated,)))
     )
     assert properties["data"] == "simulated"
     assert properties["cause"] == "crash"

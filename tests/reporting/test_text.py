@@ -23,9 +23,9 @@ from pytest_training.reporting.text import (
 )
 
 any_text = st.text(st.characters(codec=None))
-hostile = st.lists(
-    st.sampled_from(["\x1b[", "\x1b]", "\x9b", "2J", "0;t", "\x07", "\r", "\n", "a", "\u202e"])
-).map("".join)
+hostile = st.lists(st.sampled_from(["\x1b[", "\x1b]", "\x9b", "2J", "0;t", "\x07", "\r", "\n", "a", "\u202e"])).map(
+    "".join
+)
 
 
 @given(any_text | hostile)

@@ -28,7 +28,7 @@ def add_step_summary(text: str, environment: Mapping[str, str] = os.environ) -> 
     return None
 
 
-def annotations(run: RecordedRun, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
+def failure_annotations(run: RecordedRun, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
     """Yield the lines that GitHub turns into annotations; nothing elsewhere."""
     if environment.get("GITHUB_ACTIONS") != "true":
         return

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
-from pytest_training.reporting.text import cells, duration, fit, one_line, pad
+from pytest_training.reporting.text import cells, fit, one_line, pad
 from pytest_training.reporting.watch import WatchedJob
 
 BAR = 14
@@ -33,11 +33,18 @@ def region(  # noqa: PLR0913 - all that the view shows
     return [*lines, _run(counts, len(running), waiting, remaining_s, width)]
 
 
+def clock(seconds: float) -> str:
+    """Write a duration as a clock does: what changes every second must not change its width."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 def _job(watched: WatchedJob, *, width: int, id_width: int, slot_width: int) -> Text:
     """Return a job's line; where there is little room its memory goes first, then its metrics, then its bar."""
     left = watched.remaining_s
-    time = f"{duration(watched.elapsed_s):>8}"
-    rest = f"{'~' + duration(left) + ' left' if left else '':>15}"
+    time = f"{clock(watched.elapsed_s):>6}"
+    rest = f"{f'~{clock(left)} left' if left else '':>11}"
     memory = f"{watched.memory_mb:>6.0f} MiB" if watched.memory_mb else " " * 10
     line = Text(no_wrap=True)
     line.append(pad(watched.slot, slot_width) + " ", style="dim")
@@ -45,7 +52,7 @@ def _job(watched: WatchedJob, *, width: int, id_width: int, slot_width: int) -> 
     room = width - cells(line.plain) - len(time) - 1
     ends = [time]
     for end in (rest, memory):
-        if room - len(end) - 1 >= (BAR + 7 if end is rest else BAR + 7 + 12):
+        if room - len(end) - 1 >= (BAR + 8 if end is rest else BAR + 30):
             room -= len(end) + 1
             ends.append(end)
     if room >= 12:
@@ -79,6 +86,6 @@ def _run(counts: Mapping[str, int], running: int, waiting: int, remaining_s: flo
         line.append(" · ")
         line.append(f"{failed} failed", style="bold red")
     if remaining_s:
-        line.append(f" · about {duration(remaining_s)} to go", style="dim")
+        line.append(f" · about {clock(remaining_s)} to go", style="dim")
     line.truncate(width, overflow="ellipsis")
     return line

@@ -15,7 +15,7 @@ from pytest_training.records.run_record import BegunRun
 from pytest_training.records.strict_json import encode
 from pytest_training.reporting.comparison import Comparison
 from pytest_training.reporting.console import sentence
-from pytest_training.reporting.github import add_step_summary, annotations
+from pytest_training.reporting.github import add_step_summary, failure_annotations
 from pytest_training.reporting.junit import junit_properties
 from pytest_training.reporting.log_end import log_end
 from pytest_training.reporting.progress import Progress, chosen_progress
@@ -139,7 +139,7 @@ class Showing:
         if run.options.compare is not None and self.config.option.verbose >= 0:
             for text, markup in comparison_lines(self.published.comparison):
                 terminalreporter.write_line(text, **markup)
-        for line in annotations(self.published.run, os.environ):
+        for line in failure_annotations(self.published.run, os.environ):
             terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:

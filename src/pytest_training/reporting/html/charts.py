@@ -169,7 +169,7 @@ def _points(fit: _Fit, across: _Scale, up: _Scale) -> str:
 def ticks(low: float, high: float, about: int) -> list[float]:
     """Return round numbers between two others, about so many."""
     span = high - low
-    if not math.isfinite(span) or span <= 0:
+    if not 0 < span < 1e300:
         return [low]
     raw = span / max(about, 1)
     power = 10.0 ** math.floor(math.log10(raw))

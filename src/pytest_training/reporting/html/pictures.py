@@ -50,7 +50,7 @@ class PictureBook:
     def of(self, outcome: Outcome) -> list[Picture]:
         """Return the pictures of a job, smallest budget first come."""
         paths = [path for path in outcome.artifacts if PurePosixPath(path).suffix.lower() in TYPES]
-        found = []
+        found: list[Picture] = []
         for path in paths:
             uri = self._uri(path) if len(found) < MOST else None
             if uri is None:
