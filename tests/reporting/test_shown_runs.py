@@ -10,7 +10,6 @@ import signal
 from pathlib import Path
 
 import pytest
-
 from sessions import Project, text
 from watching import eventually
 

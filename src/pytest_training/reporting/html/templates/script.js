@@ -53,7 +53,10 @@
     byId("nothing").hidden = shown > 0;
   };
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  for (const field of [search, status, data]) field.addEventListener("input", filter);
+  for (const field of [search, status, data]) {
+    field.addEventListener("input", filter);
+    field.addEventListener("change", filter);
+  }
   const clear = () => {
     search.value = status.value = data.value = "";
     filter();
