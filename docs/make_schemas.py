@@ -1,4 +1,4 @@
-"""Writes docs/schemas/*.json from the types that the plugin itself writes its files with: `python docs/make_schemas.py`."""
+"""Writes docs/schemas/*.json from the types that the plugin writes its files with: `python docs/make_schemas.py`."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-
 from sessions import Project, text
 
 DOCS = Path(__file__).parents[2] / "docs"

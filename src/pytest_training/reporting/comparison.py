@@ -76,6 +76,11 @@ class JobComparison:
         return self.status is not None or any(change.verdict != "same" for change in self.changes)
 
     @property
+    def is_loud(self) -> bool:
+        """Whether something changed by more than chance explains."""
+        return self.status is not None or any(change.tone in {"better", "worse"} for change in self.changes)
+
+    @property
     def told(self) -> tuple[Change, ...]:
         """The changes to tell: the headline's, and those that are more than chance."""
         differ = [change for change in self.changes if change.verdict != "same"]

@@ -95,12 +95,14 @@ def _metric(outcome: Outcome) -> str:
 def _changes(comparison: Comparison | None) -> Iterator[str]:
     if comparison is None:
         return
-    notable = [job for job in comparison.jobs if job.is_notable]
+    notable = [job for job in comparison.jobs if job.is_loud]
+    quiet = sum(job.is_notable for job in comparison.jobs) - len(notable)
     if not comparison.jobs:
         yield f"Nothing to compare with: no earlier outcome from {plain(comparison.against)}."
         return
     if not notable:
-        yield f"Against {plain(comparison.against)}: no metric changed."
+        told = f"{quiet} jobs differ, within chance" if quiet else "no metric changed"
+        yield f"Against {plain(comparison.against)}: {told}."
         return
     lines = [f"### Against {plain(comparison.against)}", ""]
     for job in notable[:MOST_CHANGES]:
@@ -112,6 +114,8 @@ def _changes(comparison: Comparison | None) -> Iterator[str]:
         lines.append(f"- **{plain(job.job_id, 80)}**: " + "; ".join([*status, *told, *others]))
     if len(notable) > MOST_CHANGES:
         lines.append(f"- and {len(notable) - MOST_CHANGES} more")
+    if quiet:
+        lines.append(f"- {quiet} other jobs differ within chance: the earlier value lies in the present interval")
     yield "\n".join(lines)
 
 

@@ -81,7 +81,7 @@ class _Fit:
 
 def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
     """Return the learning curves that a job logged: a chart per metric, a line per fold, repeat or other fit."""
-    fits: dict[str, dict[tuple[object, ...], _Fit]] = {}
+    fits: dict[str, dict[tuple[object, ...], list[_Fit]]] = {}
     axis = ""
     for event in events:
         if not event.log:
@@ -95,13 +95,17 @@ def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
             of_metric = fits.setdefault(name, {})
             if len(of_metric) >= 10 * MOST_LINES and key not in of_metric:
                 continue
-            fit = of_metric.setdefault(key, _Fit())
-            at = event.log[step] if step else len(fit.x)
-            if isinstance(at, int | float):
-                fit.x.append(float(at))
-                fit.y.append(float(value))
+            parts = of_metric.setdefault(key, [_Fit()])
+            at = event.log[step] if step else len(parts[-1].x)
+            if not isinstance(at, int | float):
+                continue
+            if parts[-1].x and at <= parts[-1].x[-1] and len(parts) < MOST_LINES:  # steps that begin anew: another fit
+                parts.append(_Fit())
+            parts[-1].x.append(float(at))
+            parts[-1].y.append(float(value))
     drawn = (
-        _curve(name, axis or "event", list(found.values()), most_points) for name, found in list(fits.items())[:20]
+        _curve(name, axis or "event", [fit for parts in found.values() for fit in parts], most_points)
+        for name, found in list(fits.items())[:20]
     )
     return [curve for curve in drawn if curve is not None][:MOST_CURVES]
 
