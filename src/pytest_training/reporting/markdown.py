@@ -101,8 +101,8 @@ def _changes(comparison: Comparison | None) -> Iterator[str]:
         yield f"Nothing to compare with: no earlier outcome from {plain(comparison.against)}."
         return
     if not notable:
-        told = f"{quiet} jobs differ, within chance" if quiet else "no metric changed"
-        yield f"Against {plain(comparison.against)}: {told}."
+        what = f"{quiet} jobs differ, within chance" if quiet else "no metric changed"
+        yield f"Against {plain(comparison.against)}: {what}."
         return
     lines = [f"### Against {plain(comparison.against)}", ""]
     for job in notable[:MOST_CHANGES]:

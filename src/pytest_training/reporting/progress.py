@@ -77,10 +77,10 @@ class Progress:
         if expected is not None and expected < QUICK_S:
             return
         width = max(len(each) for each in self.watch.planned)
-        told = f"expected {duration(expected)}" if expected is not None else ""
+        extra = f"expected {duration(expected)}" if expected is not None else ""
         if self.terminal._tw.width_of_current_line:  # noqa: SLF001  (dots of ordinary tests)
             self.terminal._tw.line()  # noqa: SLF001
-        self.terminal.write_line(f"started {pad(fit(one_line(job.id), 40), min(width, 40))}  {told}".rstrip())
+        self.terminal.write_line(f"started {pad(fit(one_line(job.id), 40), min(width, 40))}  {extra}".rstrip())
 
     def end(self) -> None:
         """Stop showing."""
