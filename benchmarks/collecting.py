@@ -1,4 +1,4 @@
-"""The dry run: how much longer than pytest's own start-up does `--collect-only` take?"""
+"""The dry run: how much longer than pytest's own start-up `--collect-only` takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Very many jobs: does a run of thousands end, and what does it cost the controller?"""
+"""Very many jobs: whether a run of thousands ends, and what it costs the controller."""
 
 from __future__ import annotations
 

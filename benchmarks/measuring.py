@@ -24,7 +24,8 @@ SAMPLE_S = 0.02
 ORPHANS_S = 10.0  # a run that leaves processes for longer is broken
 
 WORKERS = 4
-PYTEST = (sys.executable, "-m", "pytest")
+PYTEST = (sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", "-p", "no:timeout")
+"""Without the plugins of the extra `test`: who trains has none of them, and they double pytest's own start-up."""
 LEFT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONDONTWRITEBYTECODE", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
 """Variables that would change what is measured: without its compiled files every Python start takes far longer."""
 
@@ -65,9 +66,7 @@ def measure(command: Sequence[str], folder: Path, *, expected: Sequence[int] = (
     return Measurement(wall_s, _cpu_s() - before, peak_mb)
 
 
-def medians(
-    alternatives: Mapping[str, Callable[[], Measurement]], repeats: int
-) -> dict[str, Measurement]:
+def medians(alternatives: Mapping[str, Callable[[], Measurement]], repeats: int) -> dict[str, Measurement]:
     """Measure every alternative that often, in turns: what disturbs the machine for a while disturbs them all.
 
     A first round is thrown away: it compiles modules and fills the caches.

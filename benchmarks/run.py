@@ -43,10 +43,9 @@ def main() -> None:
         answer, repeats = QUESTIONS[name]
         with tempfile.TemporaryDirectory(prefix="training-benchmark-") as folder:
             before = load()
-            found = answer(Path(folder) / name, given.repeats or repeats)
-            found.notes.append(
-                f"Median of {given.repeats or repeats}; load of the machine {before} before, {load()} after."
-            )
+            times = given.repeats or repeats
+            found = answer(Path(folder) / name, times)
+            found.notes.append(f"Median of {times}; load of the machine {before} before, {load()} after.")
         print(f"\n{found.markdown()}", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Jobs that do nothing: what does the machinery cost?"""
+"""Jobs that do nothing: what the machinery costs."""
 
 from __future__ import annotations
 

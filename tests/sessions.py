@@ -98,7 +98,8 @@ class Project:
 
     def report(self) -> dict[str, Any]:
         """Read report.json strictly: JSON has no NaN."""
-        return strict_json(self.reports / "report.json")
+        report: dict[str, Any] = strict_json(self.reports / "report.json")
+        return report
 
     def metadata(self) -> dict[str, dict[str, Any]]:
         """Return each job's metadata from report.json, by id."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sessions import Project, text
 
 from pytest_training.options import Options, has_jobs, read_options
-from sessions import Project, text
 
 NO_TRACE = ("Traceback", "INTERNALERROR", "_pytest", "options.py")
 
@@ -42,7 +42,8 @@ def test_without_options_there_are_defaults(project: Project) -> None:
     found = options(project)
     assert found.root == project.root / "training"
     assert found.reports == project.root / "reports"
-    assert found.catalogue is found.plan_file is found.epochs is found.folds is found.timeout_s is found.memory_mb is None
+    assert (found.catalogue, found.plan_file, found.timeout_s, found.memory_mb) == (None, None, None, None)
+    assert (found.epochs, found.folds) == (None, None)
     assert (found.seed, found.grace_s, found.settings, found.in_process) == (0, 10.0, (), False)
 
 
@@ -68,7 +69,16 @@ def test_the_command_line_wins_and_is_relative_to_where_it_was_typed(
     monkeypatch.chdir(here)
     typed = [
         *("--training-root", "mine", "--training-catalogue", "mine.yaml", "--training-reports", "out"),
-        *("--training-seed", "8", "--training-timeout", "2h", "--training-memory", "1GB", "--training-plan", "plan.json"),
+        *(
+            "--training-seed",
+            "8",
+            "--training-timeout",
+            "2h",
+            "--training-memory",
+            "1GB",
+            "--training-plan",
+            "plan.json",
+        ),
     ]
     found = options(project, *typed, settings="training_root = jobs\ntraining_seed = 7\ntraining_timeout = 90s\n")
     assert (found.root, found.catalogue, found.reports) == (here / "mine", here / "mine.yaml", here / "out")
@@ -122,8 +132,8 @@ def test_jobs_are_recognised_by_name(
     [
         (("--epochs", "x"), "--epochs: expected a whole number of at least 1, found 'x'"),
         (("--folds", "2.5"), "--folds: expected a whole number of at least 1, found '2.5'"),
-        (("--training-seed", "abc"), "--training-seed: expected a whole number of at least 0, found 'abc'"),
-        (("--training-seed", "-1"), "--training-seed: expected a whole number of at least 0, found '-1'"),
+        (("--training-seed", "abc"), "--training-seed: expected a whole number of at least 0, *found 'abc'"),
+        (("--training-seed", "-1"), "--training-seed: expected a whole number of at least 0, *found '-1'"),
         (("--training-timeout", "soon"), "--training-timeout: expected a duration like 90s, 15m or 2h, found 'soon'"),
         (("--training-memory", "much"), "--training-memory: expected a size like *, found 'much'"),
         (("--training-root", "nowhere"), "--training-root: no folder '*nowhere'"),
@@ -139,15 +149,15 @@ def test_a_value_that_cannot_be_is_named_with_what_is_expected(
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("training_seed = x", "a whole number of at least 0, found 'x'"),
+        ("training_seed = x", "a whole number of at least 0, *found 'x'"),
         ("training_grace = long", "a duration like 90s, 15m or 2h, found 'long'"),
         ("training_start = spoon", "auto, fork or subprocess, found 'spoon'"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named_with_its_file(project: Project, setting: str, expected: str) -> None:
     name = setting.partition(" ")[0]
-    found = mistake(project, settings=setting)
-    assert found == f"{name} in {project.root / 'pytest.ini'}: expected {expected}"
+    sentence = f"{name} in {project.root / 'pytest.ini'}: expected {expected}"
+    pytest.LineMatcher([mistake(project, settings=setting)]).fnmatch_lines([sentence])
 
 
 @pytest.mark.parametrize("session", [(), ("-n", "2"), ("--collect-only",)], ids=["run", "workers", "dry run"])
@@ -161,7 +171,7 @@ def test_a_setting_that_cannot_be_is_named_with_its_file(project: Project, setti
         (("--epochs", "0"), "--epochs: expected a whole number of at least 1, found 0"),
         (("--folds", "3"), "--folds: no job has a parameter 'folds': expected one of epochs, rate"),
         (("--epochs", "x"), "--epochs: expected a whole number of at least 1, found 'x'"),
-        (("--training-seed", "abc"), "--training-seed: expected a whole number of at least 0, found 'abc'"),
+        (("--training-seed", "abc"), "--training-seed: expected a whole number of at least 0, *found 'abc'"),
         (("--training-root", "nowhere"), "--training-root: no folder *"),
         (("--training-root", "empty"), "no training jobs: expected files like train_als.py in *empty"),
         (("--training-catalogue", "nowhere.yaml"), "*nowhere.yaml: no such catalogue: *"),
@@ -194,7 +204,10 @@ def assert_mistake(project: Project, arguments: list[str], sentence: str) -> Non
         ("jobs:\n  als: {timeout: soon}", "training/jobs.yaml:2: jobs.als.timeout: expected a duration *'soon'*"),
         ("jobs:\n  asl: {timeout: 1m}", "training/jobs.yaml:2: jobs.asl: no such job: expected one of als, *"),
         ("jobs:\n  als: {needs: [nobody]}", "training/jobs.yaml:2: jobs.als.needs*: no such job 'nobody': expected *"),
-        ("jobs:\n  als: {needs: [diabetes]}\n  diabetes: {needs: [als]}", "training/jobs.yaml: needs go round in a circle: als needs *"),
+        (
+            "jobs:\n  als: {needs: [diabetes]}\n  diabetes: {needs: [als]}",
+            "training/jobs.yaml: needs go round in a circle: als needs *",
+        ),
         ("jobs:\n  als: {data: [cohort]}", "training/train_als.py: als uses the dataset 'cohort', which *"),
     ],
 )
@@ -209,7 +222,9 @@ def test_a_mistake_in_the_catalogue_ends_the_session_with_one_sentence(
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_required_parameter_that_nobody_gives_is_named(project: Project, workers: str) -> None:
     project.job("needy", parameters="cohort, epochs=3")
-    assert_mistake(project, ["-n", workers], "training/train_needy.py: needy needs a value for cohort: give it with --set *")
+    assert_mistake(
+        project, ["-n", workers], "training/train_needy.py: needy needs a value for cohort: give it with --set *"
+    )
     project.here("-k", "needy", "--set", "needy.cohort=all").assert_outcomes(passed=1, deselected=3)
 
 
@@ -235,5 +250,7 @@ def test_a_job_that_cannot_run_as_declared_ends_nothing_that_is_not_selected(pro
 
 def test_every_option_has_a_help_that_fits(project: Project, tmp_path: Path) -> None:
     result = project.here("--help")
-    result.stdout.fnmatch_lines(["training jobs:", "  --training-root=DIR *", "*--epochs=N *", "*--set=JOB.PARAMETER=VALUE*"])
+    result.stdout.fnmatch_lines(
+        ["training jobs:", "  --training-root=DIR *", "*--epochs=N *", "*--set=JOB.PARAMETER=VALUE*"]
+    )
     assert result.ret == 0

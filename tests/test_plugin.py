@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
+import signal
 from pathlib import Path
 
 import pytest
-
 from sessions import WAIT, Project, strict_json, text
 
 CATALOGUE = """\
@@ -132,9 +130,7 @@ def test_failed_jobs_are_remembered_across_workers(project: Project) -> None:
 
 
 @pytest.mark.parametrize(("stop", "failed", "left"), [(("-x",), 1, 3), (("--maxfail", "2"), 2, 1)])
-def test_the_run_stops_after_so_many_failures(
-    project: Project, stop: tuple[str, ...], failed: int, left: int
-) -> None:
+def test_the_run_stops_after_so_many_failures(project: Project, stop: tuple[str, ...], failed: int, left: int) -> None:
     project.jobs("a", "d")
     project.job("b", "raise ValueError('no')")
     project.job("c", "raise ValueError('no')")
@@ -220,10 +216,27 @@ def test_errors_of_collection_leave_the_plan_of_a_dry_run(clinic: Project) -> No
     assert result.ret == pytest.ExitCode.INTERRUPTED
 
 
+@pytest.mark.parametrize("arguments", [("-x",), ("-x", "-n", "2"), ("-n", "2")], ids=" ".join)
+def test_errors_of_collection_are_shown_and_nothing_trains(clinic: Project, arguments: tuple[str, ...]) -> None:
+    clinic.write("test_broken.py", "import nothing_of_that_name")
+    result = clinic.here(*arguments)
+    result.stdout.fnmatch_lines(["*No module named 'nothing_of_that_name'", "ERROR test_broken.py", "*1 error*"])
+    assert result.ret != 0
+    assert not clinic.reports.exists()
+
+
+def test_jobs_train_in_spite_of_errors_of_collection_where_asked(clinic: Project) -> None:
+    clinic.write("test_broken.py", "import nothing_of_that_name")
+    clinic.here("--continue-on-collection-errors").assert_outcomes(passed=3, errors=1)
+    assert len(clinic.statuses()) == 3
+
+
 # Plugins that are switched off
 
 
-@pytest.mark.parametrize("plugin", ["xdist", "cacheprovider", "terminal", "junitxml", "json-report", "pytest_jsonreport"])
+@pytest.mark.parametrize(
+    "plugin", ["xdist", "cacheprovider", "terminal", "junitxml", "json-report", "pytest_jsonreport"]
+)
 def test_it_works_without(project: Project, plugin: str) -> None:
     project.jobs("a")
     result = project.here("-p", f"no:{plugin}")
@@ -284,6 +297,38 @@ def test_in_process_an_optional_job_may_fail_and_programs_have_their_own(project
     result = project.here("--training-in-process")
     result.assert_outcomes(xfailed=1, passed=1)
     assert result.ret == 0
+
+
+def test_a_check_before_the_training_is_a_mistake_in_the_test(project: Project) -> None:
+    project.jobs("a")
+    project.write("test_jobs.py", "def test_training_job(training_job):\n    training_job.check()\n")
+    result = project.here()
+    result.stdout.fnmatch_lines(["*RuntimeError: training_job.check() before training_job.train(), job 'a'"])
+
+
+# Signals
+
+
+SIGNALS = """
+import signal
+
+def test_training_job(training_job):
+    assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+"""
+
+
+def test_a_run_ends_at_sigterm_as_at_ctrl_c_but_leaves_alone_what_nohup_ignores(project: Project) -> None:
+    project.jobs("a")
+    project.write("test_jobs.py", SIGNALS)
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL), signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        project.here().assert_outcomes(passed=1)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # whoever called pytest goes on
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGHUP, before[1])
 
 
 # Distribution that is left to xdist
@@ -391,7 +436,7 @@ def test_any_path_and_every_strictness_will_do(tmp_path: Path) -> None:
     strict = ("--strict-config", "--strict-markers", "-W", "error", "--import-mode=importlib")
     result = project.run("-n", "2", *strict)
     result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["*ValueError: schön*", '*über uns/東京 (2)/training/train_c.py*'])
+    result.stdout.fnmatch_lines(["*ValueError: schön*", "*über uns/東京 (2)/training/train_c.py*"])
     assert project.statuses() == {"größe": "passed", "b": "passed", "c": "failed"}
 
 
@@ -418,7 +463,10 @@ def test_a_project_without_jobs_is_not_changed(tmp_path: Path, arguments: tuple[
     without = project.run("--no-header", *arguments, "-p", "no:training")
     with_it.assert_outcomes(passed=1)
     assert _without_times(with_it) == _without_times(without)
-    assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] not in "._") == ["test_loaded.py", "training"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] not in "._") == [
+        "test_loaded.py",
+        "training",
+    ]
 
 
 def _without_times(result: pytest.RunResult) -> list[str]:
@@ -543,7 +591,9 @@ def test_all_results_can_be_asked_for_in_the_summary(weak: Project) -> None:
 def test_a_failing_job_shows_its_own_traceback_and_the_end_of_its_log(project: Project) -> None:
     project.job("a", "for number in range(100):\n    print('line', number)\nraise ValueError('no')")
     result = project.here()
-    result.stdout.fnmatch_lines(["raised ValueError: no", "", "Traceback (most recent call last):", '  File "*train_a.py"*'])
+    result.stdout.fnmatch_lines(
+        ["raised ValueError: no", "", "Traceback (most recent call last):", '  File "*train_a.py"*']
+    )
     lines = [line for line in result.outlines if line.startswith("  line ")]
     assert lines == [f"  line {number}" for number in range(80, 100)]
     assert "pytest_training" not in text(result).replace("pytest_training-", "").partition("collected")[2]
@@ -581,7 +631,9 @@ with open(os.path.join(os.environ["TRAINING_FOLDER"], "metrics.json"), "w") as f
 
 
 @pytest.fixture(scope="module", params=["0", "2"], ids=["without workers", "two workers"])
-def portfolio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, pytest.RunResult]:
+def portfolio(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Project, pytest.RunResult]:
     """Return a project with every kind of job, and the session that ran it."""
     project = Project(tmp_path_factory.mktemp("portfolio"))
     project.write("training/jobs.yaml", PORTFOLIO)
@@ -652,19 +704,17 @@ return {
 """
 
 
-def test_the_same_seed_gives_the_same_metrics_for_any_workers_and_order(tmp_path: Path) -> None:
-    project = Project(tmp_path)
+def test_the_same_seed_gives_the_same_metrics_for_any_workers_and_order(project: Project) -> None:
     for job_id in "abcd":
         project.job(job_id, RANDOM, top="import random\nimport numpy")
 
-    def metrics(*arguments: str) -> dict[str, dict[str, float]]:
-        project.run(*arguments).assert_outcomes(passed=4)
+    def metrics(result: pytest.RunResult) -> dict[str, dict[str, float]]:
+        result.assert_outcomes(passed=4)
         return {job_id: metadata["metrics"] for job_id, metadata in project.metadata().items()}
 
-    alone = metrics("-n", "0")
-    assert metrics("-n", "2") == alone
-    assert metrics("-n", "4") == alone
-    assert metrics(*map(node, "dcba")) == alone
-    assert metrics("--training-in-process")["a"]["generator"] == alone["a"]["generator"]
-    assert metrics("--training-seed", "1")["a"] != alone["a"]
+    alone = metrics(project.here())
+    assert metrics(project.run("-n", "2")) == alone
+    assert metrics(project.run("-n", "4")) == alone
+    assert metrics(project.here(*map(node, "dcba"))) == alone
+    assert metrics(project.here("--training-seed", "1"))["a"] != alone["a"]
     assert len({found["random"] for found in alone.values()}) == 1

@@ -1,11 +1,10 @@
-"""`--training-resume` and `--training-skip-unchanged`: what need not be trained again is not, and the report says so."""
+"""`--training-resume` and `--training-skip-unchanged`: what need not be trained again is not, and that is said."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-
 from sessions import Project, text
 
 STOPS_ONCE = """

@@ -141,9 +141,7 @@ def predict_held_out(  # noqa: PLR0913  (the defaults are what most jobs want)
             run.progress(done, total)
             if keep:
                 pairs = [[[str(name), value] for name, value in loss.items()] for loss in losses]
-                run.checkpoint.save(
-                    done=done, predicted=predicted, baseline=baseline, fold_of=fold_of, losses=pairs
-                )
+                run.checkpoint.save(done=done, predicted=predicted, baseline=baseline, fold_of=fold_of, losses=pairs)
     judged = np.flatnonzero((fold_of >= 0).all(axis=0))
     reliance = pd.concat(losses or [pd.Series(dtype=float)]).groupby(level=0, sort=False).mean().fillna(0.0)
     return OutOfFold(

@@ -134,7 +134,7 @@ def importance(reliance: pd.DataFrame, title: str, metric: str) -> Figure:
     """Draw what the model relies on: how much the metric falls when a block of columns is permuted."""
     top = reliance.head(BARS).iloc[::-1]
     figure, axes = _axes(title, f"Fall of {metric} when permuted", "")
-    figure.set_size_inches(4.6, 1.1 + 0.19 * max(len(top), 6))
+    figure.set_size_inches(5.0, 1.1 + 0.19 * max(len(top), 6))
     axes.barh(top["block"].astype(str).str.slice(0, 32), top["loss"], color=INK, height=0.65)
     axes.axvline(0, color=FAINT, lw=0.8)
     axes.tick_params(axis="y", length=0)

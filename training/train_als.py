@@ -30,7 +30,7 @@ def train(
     run: Run, *, epochs: int = 100, folds: int = 5, shuffle_target: bool = False, data: str | None = None
 ) -> dict[str, float]:
     """Cross-validate the model and return its metrics; where the user's table names a test set, also on that."""
-    source = given.source(data) if data else run.dataset("als_cohort")
+    source = given.source(run, data) if data else run.dataset("als_cohort")
     cohort, published = als.load(source.path if data else run.data("als_cohort"))
     if shuffle_target:
         cohort = cohort.shuffled(run.seed)

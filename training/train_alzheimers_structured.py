@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.79"}
+GATES = {"roc_auc": ">= 0.79"}  # seeds 0 to 9: 0.82 to 0.84; the dummy has 0.49
 CUTOFF = 0.27  # the share of impaired people here
 
 

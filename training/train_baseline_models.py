@@ -5,7 +5,7 @@ Data:   seven classification tables of real people from this folder; simulated o
 Model:  dummy, logistic regression, random forest and gradient-boosted trees with plain settings: what a job of
         this folder should beat, or have a reason not to.
 Reads:  out-of-fold ROC AUC and Brier score of every family on identical folds. `roc_auc` is the mean over tables
-        and the three real families, beside the dummy's.
+        and the three real families, beside the dummy's; every single figure is in comparison.csv.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.78"}
+GATES = {"roc_auc": ">= 0.80"}  # seeds 0 to 9: 0.82 to 0.83; the dummy has 0.49
 PENALTIES = (0.1, 0.01)
 TABLES = ["csf_panel", "breast_masses", "monica", "pima_training", "pima_test", "parkinsons_speech", "carotid_plaque"]
 TREES_PER_EPOCH = 2  # a forest's trees do not build on each other: it takes more of them
 
 
 def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = False) -> dict[str, float]:
-    """Cross-validate every family on every table; return the mean of each family and every single figure."""
+    """Cross-validate every family on every table; return the means by family and by table."""
     cohorts = load_all(run)
     if shuffle_target:
         cohorts = {name: cohort.shuffled(run.seed) for name, cohort in cohorts.items()}
@@ -57,7 +57,8 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
     metrics["baseline_roc_auc"] = float(mean["dummy"][0])
     for family in families:
         metrics |= with_interval(f"{family}_roc_auc", mean[family])
-    metrics |= {f"{name}_{family}_roc_auc": float(v[0]) for name, by in values.items() for family, v in by.items()}
+    for name, by in values.items():
+        metrics[f"{name}_roc_auc"] = float(np.mean([by[family][0] for family in families]))
     save_comparison(run, found, about=__doc__, data=TABLES)
     return metrics
 

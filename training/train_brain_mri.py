@@ -48,7 +48,7 @@ def train(  # noqa: PLR0913  (its parameters are what a user may set)
     data: str | None = None,
 ) -> dict[str, float]:
     """Cross-validate the model and return its metrics."""
-    source = given.source(data) if data else run.dataset("brain_mri_cohort")
+    source = given.source(run, data) if data else run.dataset("brain_mri_cohort")
     template = brain_mri.anatomy()
     cohort = brain_mri.load(source.path if data else run.data("brain_mri_cohort"), template)
     if shuffle_target:

@@ -26,7 +26,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.72", "known_history_roc_auc": ">= 0.59"}
+GATES = {"roc_auc": ">= 0.72", "known_history_roc_auc": ">= 0.60"}  # seeds 0 to 9: 0.75, 0.62 to 0.63; dummy 0.50
 CUTOFF = 0.40  # close to the share that dies: who is above it would be watched more closely
 PENALTIES = (0.03, 0.003, 0.0003)  # 6,367 people need little
 

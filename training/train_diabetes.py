@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.82"}
+GATES = {"roc_auc": ">= 0.82", "external_roc_auc": ">= 0.83"}  # seeds 0 to 9: 0.84 to 0.85, 0.86 to 0.87; dummy 0.50
 CUTOFF = 0.30  # a missed diabetes costs more than a second blood test
 
 

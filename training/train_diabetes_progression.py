@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"r2": ">= 0.40", "mae": "<= 48"}
+GATES = {"r2": ">= 0.45", "mae": "<= 48"}  # seeds 0 to 9: 0.48 to 0.50, 44 to 45; the dummy has 0.00, 66
 PENALTIES = (0.3, 0.1, 0.03, 0.01)
 
 

@@ -21,7 +21,8 @@ from sklearn.preprocessing import StandardScaler
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.84", "average_precision": ">= 0.40", "sensitivity": ">= 0.80"}
+GATES = {"roc_auc": ">= 0.83", "average_precision": ">= 0.43", "sensitivity": ">= 0.80"}
+# Seeds 0 to 9: 0.86, 0.48 to 0.50, 0.84 to 0.88; the dummy has a ROC AUC of 0.50 and an average precision of 0.08.
 CUTOFF = 0.04  # a missed injury is far worse than a needless scan
 PENALTIES = (0.1, 0.01, 0.001)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from artifacts import save_all
 from cohorts import breast, given, table
-from evaluation import cross_validate, judge, tell_alone
+from evaluation import BASELINE, cross_validate, dummy_of, gain, judge, tell_alone
 from fitting import fit_boosting
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.97"}  # of the default table; other data need other gates
+GATES = {"over_dummy_gain_low": ">= 0.02"}
+# The headline metric (ROC AUC or R²) surely above the dummy's, whatever the table: nobody knows yours. The default
+# table has 0.44 to 0.45 for seeds 0 to 9, with a ROC AUC of 0.98 to 0.99.
 CUTOFF = 0.50
 SUSPECT = 0.98  # ROC AUC or R² of one column alone: no single measurement of a real question is that good
 SETTINGS = {"learning_rate": 0.1, "max_leaf_nodes": 15, "min_samples_leaf": 10}  # tables are small
@@ -52,6 +54,7 @@ def train(  # noqa: PLR0913  (each is a choice of the user's)
 
     found = cross_validate(run, cohort, fit, folds=folds)
     metrics = judge(found, cutoff=CUTOFF)
+    metrics |= gain(BASELINE[cohort.question][0], found, over=dummy_of(found), prefix="over_dummy_")
     suspects = [
         f"LEAK SUSPECT: {column!r} alone predicts the target almost perfectly ({score:.3f})."
         for column, score in tell_alone(cohort, run.seed).items()
@@ -78,4 +81,4 @@ def obtain(run: Run, data: str | None, *, target: str | None, **choices: str | N
         raise ValueError(message)
     dropped = [name.strip() for name in (choices.pop("drop") or "").split(",") if name.strip()]
     cohort = table.load(Path(data).expanduser(), target=target, drop=dropped, **choices)
-    return given.source(data), cohort
+    return given.source(run, data), cohort

@@ -25,7 +25,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.60"}
+GATES = {"roc_auc": ">= 0.65"}  # seeds 0 to 9: 0.69 to 0.70; the dummy has 0.48
 CUTOFF = 0.50  # half of the patients had a stroke
 PENALTIES = (1.0, 0.3, 0.1, 0.03)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.launcher import InProcessLauncher, Launcher, ServerLauncher, SubprocessLauncher
+from pytest_training.execution.folder import RunFolder, runs_folder
+from pytest_training.execution.launcher import InProcessLauncher, Launcher, ServerLauncher
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Plan, Value
 from pytest_training.jobs.secrets import Secrets
@@ -25,6 +26,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
     address: str | None
     """The job server's socket; None without one."""
     grace_s: float
+    real_data_only: bool = False
     resumed: str | None = None
     """Id of the run that this one resumes."""
     worker: bool = False
@@ -43,7 +45,9 @@ class SlotContext(Value, frozen=True, kw_only=True):
             return InProcessLauncher()
         if self.address is not None:
             return ServerLauncher(self.address, owned=self.worker)
-        return SubprocessLauncher()
+        from pytest_training.execution.plain_process import SubprocessLauncher  # noqa: PLC0415  (psutil is slow to load)
+
+        return SubprocessLauncher(owner=os.getppid() if self.worker else None)
 
     def slot(self, name: str, plan: Plan, secrets: Secrets) -> Slot:
         """Return the slot of that name."""
@@ -57,6 +61,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
             datasets={dataset.name: dataset for dataset in plan.datasets},
             secrets=secrets,
             planned={planned.job.id: planned for planned in plan.jobs},
+            real_data_only=self.real_data_only,
             resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,
         )
 
@@ -67,6 +72,11 @@ class SlotContext(Value, frozen=True, kw_only=True):
 
 SLOT = pytest.StashKey[Slot]()
 """On config: the slot of this process, once the run has begun."""
+
+
+def leave_out_runs(config: pytest.Config, reports: Path) -> None:
+    """Keep pytest from looking for tests in what runs left: where no `testpaths` says where tests are, it would."""
+    config.addinivalue_line("norecursedirs", glob.escape(str(runs_folder(reports))))
 
 
 def shown_path(path: Path, config: pytest.Config) -> str:

@@ -33,6 +33,7 @@ class Options:
     timeout_s: float | None
     memory_mb: float | None
     grace_s: float
+    real_data_only: bool
     resume: str | None
     """Run to resume: its id, or `last`."""
     skip_unchanged: bool
@@ -57,6 +58,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--training-timeout", metavar="TIME", help="time limit of jobs that state none, e.g. 90s, 15m, 2h")
     group.addoption("--training-memory", metavar="SIZE", help="memory limit of jobs that state none, e.g. 4GB")
+    group.addoption("--training-require-real-data", action="store_true", help="fail jobs that train on simulated data")
     group.addoption(
         "--training-resume",
         nargs="?",
@@ -164,6 +166,12 @@ def training_root(config: pytest.Config) -> Path:
     return folder
 
 
+def reports_folder(config: pytest.Config) -> Path:
+    """Return the folder for reports: of the command line, else of the settings, relative to the root."""
+    given = _path(config.getoption("--training-reports"), config.invocation_params.dir)
+    return given or config.rootpath / str(config.getini("training_reports"))
+
+
 def nothing_to_train(config: pytest.Config) -> str:
     """Say why a test that asks for a job gets none."""
     if has_jobs(config):
@@ -180,7 +188,7 @@ def read_options(config: pytest.Config) -> Options:
     catalogue = _path(config.getoption("--training-catalogue"), here) or _path(
         config.getini("training_catalogue"), root
     )
-    reports = _path(config.getoption("--training-reports"), here) or root / str(config.getini("training_reports"))
+    reports = reports_folder(config)
     _check_path(reports, "the reports folder")
     found_root = training_root(config)
     if not found_root.is_dir() and config.getoption("--training-root"):
@@ -201,6 +209,7 @@ def read_options(config: pytest.Config) -> Options:
         timeout_s=_unit(config, "timeout", "duration"),
         memory_mb=_unit(config, "memory", "size"),
         grace_s=_unit(config, "grace", "duration") or 0.0,
+        real_data_only=bool(config.getoption("--training-require-real-data")),
         resume=_resume(config),
         skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
         compare=config.getoption("--training-compare"),

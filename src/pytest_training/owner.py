@@ -6,12 +6,13 @@ It collects, decides how many workers there are, begins the run (`running.py`), 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from pytest_training import options
+from pytest_training.context import leave_out_runs
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.environment import machine_cores
 from pytest_training.execution.folder import new_run_id
@@ -24,11 +25,13 @@ from pytest_training.jobs.secrets import Secrets, hide
 from pytest_training.records.earlier import EarlierRun, fingerprint, mark_unchanged
 from pytest_training.records.history import History
 from pytest_training.records.regressions import with_comparison
-from pytest_training.running import RunningRun
 from pytest_training.scheduling import idle
 from pytest_training.scheduling.distribution import Distribution, mentions
 from pytest_training.scheduling.marks import job_of, match_by_id, register_tags
-from pytest_training.scheduling.scheduler import PlannedScheduling
+
+if TYPE_CHECKING:
+    from pytest_training.running import RunningRun
+    from pytest_training.scheduling.scheduler import PlannedScheduling
 
 FIXTURE = "training_job"
 
@@ -39,6 +42,7 @@ class Owner:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.distribution = Distribution.hold_back(config)
+        leave_out_runs(config, options.reports_folder(config))
         self.jobs: list[Job] | None = None
         self.datasets: list[Dataset] = []
         self.secrets = Secrets()
@@ -125,6 +129,8 @@ class Owner:
             _sort_by_plan(session.items, self.plan)
         if self.config.option.collectonly or _ends_here(session):
             return
+        from pytest_training.running import RunningRun  # noqa: PLC0415  (a dry run does without)
+
         self.run = RunningRun.begin(
             self.config,
             chosen,
@@ -172,6 +178,8 @@ class Owner:
         """Return the scheduler that follows the plan, unless another was asked for or ordinary tests are there too."""
         if self.run is None or not self.distribution.is_ours:
             return None
+        from pytest_training.scheduling.scheduler import PlannedScheduling  # noqa: PLC0415  (xdist's workers are slow to load)
+
         return PlannedScheduling(*self.run.order())
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ class RunningRun:
             start_method=start_method,
             address=server.address if server else None,
             grace_s=options.grace_s,
+            real_data_only=options.real_data_only,
             resumed=resumed,
             idle=idle,
         )
@@ -142,8 +144,10 @@ class RunningRun:
 
     def _clean(self, job: Job) -> None:
         """Take secrets out of what a job left that no slot could look through."""
+        if not job.secret:
+            return
         files = self.folder.job(job.id)
-        for number in range(1, files.next_attempt() if job.secret else 1):
+        for number in range(1, files.next_attempt()):
             files.attempt(number).clean(self.secrets)
 
     def mask(self, report: pytest.TestReport) -> None:
@@ -166,7 +170,7 @@ class RunningRun:
         if report.failed and outcome.status in {"passed", "not run"}:
             phase = f" in {report.when}" if report.when != "call" else ""
             told = [line for line in report.longreprtext.splitlines() if line.strip()] or ["no message"]
-            reason = f"the test failed{phase}: {told[-1].strip()}"
+            reason = f"the test failed{phase}: {_message(report)}"
             cause: Cause = "error"
             if refused := next((line for line in told if line.startswith(REFUSED)), None):
                 reason, cause = refused, "system"  # the slot could not write the outcome that says so
@@ -217,11 +221,15 @@ class RunningRun:
             width=terminal._tw.fullwidth,  # noqa: SLF001  (pytest offers no other way to ask)
             done=len(self.outcomes),
             total=len(self.jobs),
-            id_width=max(len(job.id) for job in self.jobs.values()),
+            id_width=self._id_width,
         )
         if terminal._tw.width_of_current_line:  # noqa: SLF001  (dots of ordinary tests)
             terminal._tw.line()  # noqa: SLF001
         terminal.write_line(text, **markup)
+
+    @cached_property
+    def _id_width(self) -> int:
+        return max(len(job.id) for job in self.jobs.values())
 
     def interrupt(self) -> None:
         """Ask every running job to end and wait for that; a second Ctrl-C ends them at once."""
@@ -286,9 +294,10 @@ class RunningRun:
         complete_report(
             json_report, run=self.record, outcomes=self.outcomes, plan=self.plan, provenance=self.provenance
         )
+        masked = self.secrets.masked(json_report)
         for path in (self.folder.report, self.options.reports / "report.json"):
             with self._telling(f"{path}"):
-                write_report(self.secrets.masked(json_report), path)
+                write_report(masked, path)
 
     def publish(self) -> None:
         """Give junit.xml its stable name."""
@@ -366,6 +375,13 @@ def _show_lines_instead_of_dots(config: pytest.Config) -> None:
     if terminal is not None and config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) == 0:
         terminal.showfspath = False
         terminal._show_progress_info = False  # noqa: SLF001  (the lines count for themselves)
+
+
+def _message(report: pytest.TestReport) -> str:
+    """Return the first line of why a test failed, as pytest's own summary has it."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    lines = (crash.message if crash else report.longreprtext).strip().splitlines()
+    return str(lines[0]) if lines else "no message"
 
 
 def _skip_reason(report: pytest.TestReport) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from pytest_training.context import SLOT, SlotContext
+from pytest_training.context import SLOT, SlotContext, leave_out_runs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan import read_plan
 from pytest_training.jobs.secrets import Secrets
@@ -25,6 +26,7 @@ class Worker:
         secrets = msgspec.json.decode(given["training_secrets"], type=Secrets)
         config.stash[SLOT] = self.context.slot(given["workerid"], self.plan, secrets)
         register_tags(config, self.jobs_to_collect())
+        leave_out_runs(config, Path(self.context.reports))
 
     def jobs_to_collect(self) -> list[Job]:
         """Return the selected jobs as the owner planned them: files may have changed since."""

@@ -36,7 +36,7 @@ def test_cores_are_those_that_this_process_may_use() -> None:
     allowed = min(os.sched_getaffinity(0))
     seen = subprocess.run(
         [sys.executable, "-c", "from pytest_training.execution.environment import *; print(machine_cores())"],
-        preexec_fn=lambda: os.sched_setaffinity(0, {allowed}),  # noqa: PLW1509  (the child has one thread)
+        preexec_fn=lambda: os.sched_setaffinity(0, {allowed}),
         stdout=subprocess.PIPE,
         check=True,
     )

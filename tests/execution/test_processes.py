@@ -10,9 +10,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from watching import eventually, is_alive, pid_in
 
 from pytest_training.execution import processes
-from watching import eventually, is_alive, pid_in
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -45,7 +45,7 @@ subprocess.run([sys.executable, "-c", daemon])
 while not Path(sys.argv[1]).exists():
     pass
 killed = processes.kill_orphans([known.pid])
-print(killed, known.poll(), processes.children(os.getpid()) == [known.pid])
+print(killed > 0, known.poll(), processes.children(os.getpid()) == [known.pid])
 known.kill()
 """
 """Starts a daemon that led its own session and has lost its parents, and one child that it knows."""
@@ -83,7 +83,7 @@ def test_orphans_are_killed_whatever_session_they_lead_and_known_children_are_no
     guardian = subprocess.run(
         [sys.executable, "-c", GUARDIAN, tmp_path / "daemon.pid"], stdout=subprocess.PIPE, check=True, text=True
     )
-    assert guardian.stdout.split() == ["1", "None", "True"]
+    assert guardian.stdout.split() == ["True", "None", "True"]
     assert not is_alive(pid_in(tmp_path / "daemon.pid"))
 
 
@@ -105,4 +105,5 @@ def test_peak_memory_counts_from_the_reset() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True).stdout
     before, after = map(float, told.split())
-    assert before > 200 > 100 > after
+    assert before > 200
+    assert after < 100

@@ -144,7 +144,9 @@ def test_metrics_are_found_at_a_dotted_path(job: Job, folder: AttemptFolder) -> 
             read_metrics_file(with_file(job, "metrics.json", path), folder, since=0)
 
 
-@pytest.mark.parametrize("content", ["", "not JSON", '{"r2": 0.5', "[" * 100_000, '{"r2": ' + "1" * 5_000 + "}", "\udcff"])
+@pytest.mark.parametrize(
+    "content", ["", "not JSON", '{"r2": 0.5', "[" * 100_000, '{"r2": ' + "1" * 5_000 + "}", "\udcff"]
+)
 def test_a_metrics_file_that_is_not_json_is_named(job: Job, folder: AttemptFolder, content: str) -> None:
     (folder.artifacts / "metrics.json").write_text(content, errors="surrogateescape")
     with pytest.raises(ResultError, match=r"^metrics\.json: expected JSON with metrics; "):
@@ -152,11 +154,9 @@ def test_a_metrics_file_that_is_not_json_is_named(job: Job, folder: AttemptFolde
 
 
 @pytest.mark.parametrize("content", ["NaN", "Infinity", "1e999", "1" + "0" * 400])
-def test_a_number_in_a_metrics_file_that_is_not_finite_is_named(
-    job: Job, folder: AttemptFolder, content: str
-) -> None:
+def test_a_number_in_a_metrics_file_that_is_not_finite_is_named(job: Job, folder: AttemptFolder, content: str) -> None:
     (folder.artifacts / "metrics.json").write_text(f'{{"r2": {content}}}')
-    with pytest.raises(ResultError, match="metric 'r2' is (nan|inf); expected a finite number"):
+    with pytest.raises(ResultError, match=r"metric 'r2' is (nan|inf); expected a finite number"):
         finite_metrics(read_metrics_file(job, folder, since=0))
 
 
@@ -167,9 +167,7 @@ def test_a_metrics_file_of_100_mb_is_refused(job: Job, folder: AttemptFolder) ->
         read_metrics_file(job, folder, since=0)
 
 
-def test_no_link_leads_to_metrics_outside_the_jobs_folder(
-    job: Job, folder: AttemptFolder, tmp_path: Path
-) -> None:
+def test_no_link_leads_to_metrics_outside_the_jobs_folder(job: Job, folder: AttemptFolder, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "metrics.json").write_text(SECRET)
@@ -230,9 +228,7 @@ def test_a_log_that_became_a_link_a_pipe_or_a_folder_has_no_tail(folder: Attempt
 # artifacts
 
 
-def test_artifacts_are_all_files_below_the_folder_and_no_links(
-    folder: AttemptFolder, tmp_path: Path
-) -> None:
+def test_artifacts_are_all_files_below_the_folder_and_no_links(folder: AttemptFolder, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret").touch()
     (folder.artifacts / "fold").mkdir()

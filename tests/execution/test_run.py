@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pytest_training.errors import DataError
+from pytest_training.execution.outcome import DataUsed
 from pytest_training.execution.run import Run
 from pytest_training.jobs.model import Dataset
 
@@ -57,7 +58,7 @@ def test_whatever_text_or_whole_number_is_logged_the_line_is_json(tmp_path: Path
 def test_what_is_no_number_and_no_text_is_named(tmp_path: Path) -> None:
     run = Run(folder=tmp_path, events=tmp_path / "events.jsonl")
     with pytest.raises(TypeError, match=r"run\.log\(loss=…\): expected a number or a string, found ndarray"):
-        run.log(loss=np.arange(3))
+        run.log(loss=np.arange(3))  # type: ignore[arg-type]  # what the test is about
     with pytest.raises(TypeError, match="found NoneType"):
         run.log(loss=None)  # type: ignore[arg-type]  # what the test is about
     run.close()
@@ -86,7 +87,7 @@ def test_data_is_recorded_once_when_it_is_opened(tmp_path: Path) -> None:
     run = Run(folder=tmp_path, datasets={"visits": declared})
     assert run.used == ()
     assert run.data("visits") == run.data("visits") == tmp_path / "visits.csv"
-    (used,) = run.used
+    used: DataUsed = next(iter(run.used))
     assert (used.name, used.real, len(used.sha256 or "")) == ("visits", False, 64)
 
 

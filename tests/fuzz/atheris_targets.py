@@ -22,8 +22,7 @@ SLOWEST_S = 10  # an input that takes longer is a hang
 
 SEEDS: dict[str, tuple[bytes, ...]] = {
     "catalogue": (
-        b"defaults: {timeout: 30m, memory: 4GB}\njobs:\n"
-        b"  one: {parameters: {epochs: 3}, gates: {r2: '>= 0.1'}, tags: [a]}\n",
+        b"defaults: {timeout: 30m}\njobs:\n  one: {parameters: {epochs: 3}, gates: {r2: '>= 0.1'}, tags: [a]}\n",
         b"jobs:\n  x: {command: [python, '{folder}'], matrix: {a: [1, 2]}, needs: [one], secret: [a]}\n",
         b"data:\n  d: {package: os, file: x, sha256: &a 'x', real: true}\n  e: *a\n",
     ),

@@ -27,7 +27,7 @@ from pytest_training.jobs.model import Job
 from . import inputs
 
 quickly = settings(
-    max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=80, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
 # Values
@@ -160,7 +160,7 @@ columns = st.none() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.binary
 columns = columns.filter(lambda value: not isinstance(value, str) or value.isprintable())
 
 
-@settings(quickly, max_examples=60)
+@settings(quickly, max_examples=40)
 @given(
     columns,
     columns | json_texts.map(lambda text: text.decode("utf-8", "replace")),
@@ -170,7 +170,7 @@ def test_any_row_of_the_history_is_read_or_left(wall_s: object, parameters: obje
     inputs.history_row(wall_s, parameters, outcome)
 
 
-@settings(quickly, max_examples=60)
+@settings(quickly, max_examples=40)
 @given(st.binary(max_size=200) | st.binary(max_size=100).map(lambda tail: b"SQLite format 3\0" + tail))
 def test_any_history_file_is_read_or_told_about(content: bytes) -> None:
     inputs.history(content)

@@ -118,6 +118,9 @@ def test_metrics_are_finite_headline_first_with_interval_and_dummy(job: str, qui
 def test_gates_stand_above_the_dummy(job: str, quick: Quick) -> None:
     metrics = quick(job)[1]
     headline = next(iter(metrics))
+    if job == "model":  # its gate is the distance itself, since it must suit any table
+        assert [gate.metric for gate in JOBS[job].gates] == ["over_dummy_gain_low"]
+        return
     gate = next(gate for gate in JOBS[job].gates if gate.metric == headline)
     assert gate.threshold >= metrics[f"baseline_{headline}"] + 0.08
 
@@ -200,20 +203,19 @@ def test_same_seed_gives_same_metrics(job: str, quick: Quick, make_run: MakeRun)
     assert train(job, make_run(1, "other"), epochs=2, folds=2) != quick(job)[1]
 
 
-SHUFFLES = 5  # one shuffle of 126 people moves an AUC by 0.06 by chance alone
+SHUFFLES = 3  # one shuffle of 126 people moves an AUC by 0.06 by chance alone
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_nothing_can_be_learned_from_a_shuffled_target(job: str, make_run: MakeRun) -> None:
     """What still scores above chance has leaked: an AUC far from 0.5 or an R² above 0.05."""
-    found = pd.DataFrame(
-        [
-            train(job, make_run(seed, f"shuffle-{seed}"), epochs=5, folds=3, shuffle_target=True)
-            for seed in range(2 if job in OTHER_ARTIFACTS else SHUFFLES)
-        ]
-    ).mean()
+    seeds = 1 if job in {"baseline_models", "brain_mri"} else SHUFFLES  # the slowest two
+    shuffled = [
+        train(job, make_run(seed, f"shuffle-{seed}"), epochs=3, folds=2, shuffle_target=True) for seed in range(seeds)
+    ]
+    found = pd.DataFrame(shuffled).mean()
     answers = [name for name in found.index if name == "roc_auc" or name.endswith("_roc_auc")]
-    if job in OTHER_ARTIFACTS:  # 21 single figures with two shuffles each: judge the means over tables
+    if job == "baseline_models":  # those of single tables are off by chance: one shuffle of each
         answers = ["roc_auc", "logistic_roc_auc", "forest_roc_auc", "boosting_roc_auc"]
     assert found[answers].between(0.42, 0.58).all(), found[answers]
     assert found.get("r2", 0.0) < 0.05

@@ -69,7 +69,7 @@ def test_voice_table_is_refused_by_row_and_honest_by_person(make_run: MakeRun, t
 
 def test_telemonitoring_table_is_refused_by_row_and_honest_by_person(make_run: MakeRun, tmp_path: Path) -> None:
     data = save(tmp_path, telemonitoring())
-    with pytest.raises(ValueError, match="column 'subject#' looks like a person's id and repeats .42 values"):
+    with pytest.raises(ValueError, match=r"column 'subject#' looks like a person's id and repeats \(42 values"):
         train(make_run(0, "refused"), data=data, target="total_UPDRS")
     honest = train(make_run(0, "honest"), data=data, target="total_UPDRS", group="subject#")
     leaky = train(make_run(0, "leaky"), data=data, target="total_UPDRS", drop="subject#")
@@ -84,7 +84,7 @@ def test_predictions_name_the_person(make_run: MakeRun, tmp_path: Path) -> None:
     train(run, data=save(tmp_path, voices()), target="status", group="name", epochs=2)
     table = pd.read_csv(run.folder / "predictions.csv")
     assert table["person"].nunique() == 32
-    assert (table.groupby("person")["fold"].nunique() == 1).all()
+    assert len(table[["person", "fold"]].drop_duplicates()) == 32
 
 
 def test_a_column_that_gives_the_answer_away_is_named(
@@ -96,7 +96,7 @@ def test_a_column_that_gives_the_answer_away_is_named(
     run = make_run()
     with caplog.at_level(logging.WARNING):
         train(run, data=save(tmp_path, frame), target="ill", epochs=5)
-    sentence = "LEAK SUSPECT: 'days_to_death' alone predicts the target almost perfectly (1.000)."
+    sentence = "LEAK SUSPECT: 'days_to_death' alone predicts the target almost perfectly ("
     assert sentence in caplog.text
     assert sentence in (run.folder / "model_card.md").read_text()
     assert "'age' alone" not in caplog.text
@@ -125,8 +125,9 @@ def test_other_questions_are_answered_and_drawn(kind: str, make_run: MakeRun, tm
         assert metrics["roc_auc"] > 0.8
         assert metrics["accuracy"] > metrics["baseline_accuracy"] + 0.1
         assert {"roc.svg", "precision_recall.svg", "calibration.svg"} <= pictures
-        assert {"predicted_low", "predicted_middle", "predicted_high"} <= set(
-            pd.read_csv(run.folder / "predictions.csv")
+        table = pd.read_csv(run.folder / "predictions.csv")
+        assert table[["predicted_low", "predicted_middle", "predicted_high"]].sum(axis=1).to_numpy() == pytest.approx(
+            1, abs=1e-5
         )
 
 
@@ -140,7 +141,7 @@ def test_other_questions_are_answered_and_drawn(kind: str, make_run: MakeRun, tm
         ({"data": "TABLE", "target": "y", "drop": "x, w"}, "no column 'w'"),
         (
             {"data": "TABLE", "target": "y", "folds": 11},
-            "11 folds need at least 11 people of the rarest class, found 10",
+            "11 folds need at least 11 people of the rarest",
         ),
         ({"data": "nowhere.csv", "target": "y"}, "there is no file 'nowhere.csv'"),
     ],

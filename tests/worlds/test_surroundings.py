@@ -57,7 +57,7 @@ def test_too_few_descriptors_stop_the_run_with_a_sentence(folder: Folder, worker
     assert ": Too many open files; " in ended.text
 
 
-@pytest.mark.parametrize("home", [None, "", "/dev/null/nobody"])
+@pytest.mark.parametrize("home", [None, "/dev/null/nobody"])
 def test_a_missing_home_matters_only_to_data_that_need_a_cache(folder: Folder, home: str | None) -> None:
     folder.write("training/made.py", "def make(path, seed):\n    path.write_text('1')\n")
     folder.job("two", "def train(run):\n    return {'size': float(len(run.data('made').read_text()))}\n")

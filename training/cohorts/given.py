@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_training import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,20 +23,7 @@ class Given:
     citation: str | None = None
 
 
-def source(path: str) -> Given:
-    """Describe the user's file or folder, its sha256 as in the catalogue; raise where there is none."""
-    place = Path(path).expanduser()
-    if not place.exists():
-        message = f"expected a file or folder at {path!r} (looked at {place.absolute()}), found none"
-        raise FileNotFoundError(message)
-    return Given(path=place, name=place.name, title=f"{place.name}, given by the user", sha256=_sha256(place))
-
-
-def _sha256(place: Path) -> str:
-    """Hash a file's content, or a folder's listing of `<sha256>  <path>` lines."""
-    if place.is_dir():
-        names = sorted(file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file())
-        listing = "".join(f"{_sha256(place / name)}  {name}\n" for name in names)
-        return hashlib.sha256(listing.encode()).hexdigest()
-    with place.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def source(run: Run, path: str) -> Given:
+    """Describe the user's file or folder, which the outcome records with its sha256; fail where there is none."""
+    place, sha256 = run.use(path)
+    return Given(path=place, name=place.name, title=f"{place.name}, given by the user", sha256=sha256)

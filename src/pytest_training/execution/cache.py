@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import platformdirs
-
 from pytest_training.errors import DataError
 
 
 def default_cache() -> Path:
     """Return the user's cache folder; it need not exist."""
+    import platformdirs  # noqa: PLC0415  (only for data that are fetched or made)
+
     return platformdirs.user_cache_path("pytest-training")
 
 

@@ -29,6 +29,7 @@ from pytest_training.execution.commands import command_line
 from pytest_training.execution.environment import (
     extend_import_path,
     job_environment,
+    load_seeded,
     set_loaded_threads,
     set_seeds,
     visible_gpus,
@@ -66,7 +67,8 @@ def run_attempt(request: AttemptRequest) -> int:
     try:
         result = execute(request)
     except OSError as error:  # ours: what the job raised is in the result
-        sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
         return NO_RESULT
     finally:
         _finish()
@@ -76,6 +78,7 @@ def run_attempt(request: AttemptRequest) -> int:
 def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] | None = None) -> Result:
     """Run a function job and leave its result; `raised` is given what it raised (for the debugger)."""
     folder = AttemptFolder(Path(request.folder))
+    process, mask = os.getpid(), _file_mode_mask()
     run = Run(
         folder=folder.artifacts,
         seed=request.seed,
@@ -84,6 +87,7 @@ def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] 
         datasets={dataset.name: dataset for dataset in request.datasets},
         events=folder.events,
         checkpoint=Path(request.checkpoint),
+        real_data_only=request.real_data_only,
     )
     metrics: dict[str, float] = {}
     failure = None
@@ -94,11 +98,21 @@ def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] 
         if raised is not None:
             raised(error)
         elif failure.traceback:
-            sys.stderr.write(failure.traceback)
+            with contextlib.suppress(Exception):  # the job may have closed its stderr
+                sys.stderr.write(failure.traceback)
+    if os.getpid() != process:  # a copy that the job has forked and let return is not the job
+        os._exit(0)
+    os.umask(mask)
     with contextlib.suppress(Exception):
         run.close()
     result = Result(metrics=metrics, failure=failure, data=run.used, peak_memory_mb=own_peak_memory_mb())
     return _leave(result, request)
+
+
+def _file_mode_mask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _leave(result: Result, request: AttemptRequest) -> Result:
@@ -110,6 +124,8 @@ def _leave(result: Result, request: AttemptRequest) -> Result:
 
 
 def _train(request: AttemptRequest, run: Run) -> Any:
+    load_seeded(request.job)
+    set_seeds(request.seed)  # a file may draw numbers while it is loaded
     module = _load(request.job)
     set_loaded_threads(request.threads)
     set_seeds(request.seed)
@@ -205,7 +221,11 @@ def _stream(descriptor: int) -> io.TextIOWrapper:
 def _become_program(request: AttemptRequest) -> NoReturn:
     """Replace this process by the script or the command of the job."""
     folder = AttemptFolder(Path(request.folder))
-    run = Run(folder=folder.artifacts, datasets={each.name: each for each in request.datasets})
+    run = Run(
+        folder=folder.artifacts,
+        datasets={each.name: each for each in request.datasets},
+        real_data_only=request.real_data_only,
+    )
     command = command_line(request.job, folder=str(folder.artifacts), seed=request.seed)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
@@ -227,7 +247,8 @@ def _finish() -> None:
     try:
         atexit._run_exitfuncs()  # noqa: SLF001  (joblib and others free shared memory here)
     except BaseException:  # noqa: BLE001  (the result is written: nothing that happens now is the job's outcome)
-        sys.stderr.write(traceback.format_exc())
+        with contextlib.suppress(Exception):
+            sys.stderr.write(traceback.format_exc())
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
@@ -254,7 +275,13 @@ def main() -> NoReturn:
             os._exit(1)  # whoever started it is gone
         line += chunk
     request = msgspec.json.decode(line, type=AttemptRequest)
-    _end_with(lifeline)
+    if sys.platform == "linux":
+        from pytest_training.execution import keeper  # noqa: PLC0415  (uses what Linux alone has)
+
+        keeper.become_job(lifeline)
+        os.close(lifeline)
+    else:
+        _end_with(lifeline)
     os._exit(run_attempt(request))
 
 

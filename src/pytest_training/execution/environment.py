@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import random
 import sys
@@ -45,6 +47,14 @@ def set_loaded_threads(threads: int) -> None:
         threadpoolctl.threadpool_limits(threads)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
+
+
+def load_seeded(job: Job) -> None:
+    """Load the libraries with a seed that the job imports, so that it can be set before the job's file runs."""
+    for name in ("numpy", "torch"):
+        if name in job.imports:
+            with contextlib.suppress(ImportError):  # the job itself will say so
+                importlib.import_module(name)
 
 
 def set_seeds(seed: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from pytest_training.jobs.secrets import Secrets
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.partial")
+    partial = path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}.partial")
     try:
         partial.write_bytes(content)
         partial.replace(path)
@@ -27,7 +26,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def new_run_id() -> str:
     """Return an id that sorts by time and is not shared by two runs that start at once."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.urandom(2).hex()}"
 
 
 def utc_now() -> str:
@@ -121,6 +120,11 @@ class JobFolder:
                 return number, self.attempt(number)
 
 
+def runs_folder(reports: Path) -> Path:
+    """Return the folder that has the folders of all runs."""
+    return reports / "runs"
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """What one run leaves below `reports/runs/`."""
@@ -131,7 +135,7 @@ class RunFolder:
     @property
     def path(self) -> Path:
         """The run's own folder."""
-        return self.reports / "runs" / self.run_id
+        return runs_folder(self.reports) / self.run_id
 
     @property
     def plan(self) -> Path:
@@ -180,8 +184,8 @@ class RunFolder:
 
     def job(self, job_id: str) -> JobFolder:
         """Return the folder of a job; an id that would leave the run folder is refused."""
-        jobs = self.path / "jobs"
-        folder = Path(os.path.normpath(jobs / job_id))
-        if jobs not in folder.parents:
+        jobs = str(self.path / "jobs")
+        folder = os.path.normpath(os.path.join(jobs, job_id))  # noqa: PTH118  (asked several times for each job)
+        if not folder.startswith(jobs + os.sep):
             raise TrainingError(f"job id {job_id!r}: expected a name inside the run folder")
-        return JobFolder(folder)
+        return JobFolder(Path(folder))

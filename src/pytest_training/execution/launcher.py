@@ -15,15 +15,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
-import psutil
 
 from pytest_training.errors import TrainingError
-from pytest_training.execution.environment import job_environment, set_threads
+from pytest_training.execution.environment import set_threads
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.messages import AttemptRequest, Reply, StartMethod
 from pytest_training.execution.outcome import Ending
@@ -72,7 +71,7 @@ class ServerHandle:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start_server(imports: Sequence[str], *, log: Path, seed: int) -> ServerHandle:
+def start_server(imports: Sequence[str], *, log: Path, seed: int, longest_import_s: float = 120.0) -> ServerHandle:
     """Start the job server; it accepts requests at once and serves them when its imports are done."""
     folder = _private_folder()
     address = folder / "server"
@@ -80,7 +79,7 @@ def start_server(imports: Sequence[str], *, log: Path, seed: int) -> ServerHandl
     with socket.socket(socket.AF_UNIX) as listening, log.open("ab") as output:
         listening.bind(str(address))
         listening.listen(512)
-        settings = {"socket": listening.fileno(), "imports": list(imports)}
+        settings = {"socket": listening.fileno(), "imports": list(imports), "longest_import_s": longest_import_s}
         environment = dict(os.environ)
         set_threads(environment, 1)  # a library that starts its threads when imported would make fork unsafe
         environment["PYTHONHASHSEED"] = str(seed % 2**32)
@@ -167,110 +166,6 @@ def _read_reply(link: socket.socket) -> Reply:
     return msgspec.json.decode(received, type=Reply)
 
 
-@dataclass(frozen=True)
-class SubprocessLauncher:
-    """Starts a fresh interpreter for each attempt: slower, and all there is where fork is missing or unsafe."""
-
-    poll_s: float = 0.05
-
-    def launch(self, request: AttemptRequest) -> Reply:
-        """Start, watch the limits, end the tree."""
-        folder = AttemptFolder(Path(request.folder))
-        environment = dict(os.environ) | job_environment(
-            request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads
-        )
-        watched = _Watched(request)
-        with folder.log.open("ab") as log:
-            watched.process = psutil.Popen(
-                [sys.executable, "-m", "pytest_training.execution.child"],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,
-            )
-        # By a pipe, which then stays open as lifeline: a request may hold secrets, which no file may.
-        with contextlib.suppress(BrokenPipeError):
-            watched.process.stdin.write(msgspec.json.encode(request) + b"\n")
-            watched.process.stdin.flush()
-        try:
-            watched.wait(self.poll_s)
-        except KeyboardInterrupt:
-            watched.end("interrupted")
-            watched.wait(self.poll_s)
-        return Reply(ending=watched.ending())
-
-
-@dataclass
-class _Watched:
-    """A plain subprocess with limits, watched through psutil."""
-
-    request: AttemptRequest
-    process: psutil.Popen = field(init=False)
-    started: float = field(default_factory=time.monotonic)
-    ended_by: Literal["timeout", "memory", "interrupted"] | None = None
-    kill_at: float = 0.0
-    peak_mb: float = 0.0
-    cpu_s: float = 0.0
-    status: int = 0
-
-    def wait(self, poll_s: float) -> None:
-        job = self.request.job
-        known: set[psutil.Process] = set()
-        while True:
-            known.update(self._measure())
-            try:
-                self.status = self.process.wait(poll_s)
-                break
-            except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
-                pass
-            now = time.monotonic()
-            if self.ended_by:
-                if now >= self.kill_at:
-                    _signal(known, "kill")
-            elif job.timeout_s is not None and now - self.started > job.timeout_s:
-                self.end("timeout")
-            elif job.memory_mb is not None and self.peak_mb > job.memory_mb:
-                self.end("memory")
-        _signal(known, "kill")
-
-    def end(self, ended_by: Literal["timeout", "memory", "interrupted"]) -> None:
-        self.ended_by = ended_by
-        self.kill_at = time.monotonic() + self.request.grace_s
-        with contextlib.suppress(psutil.Error):
-            _signal({self.process, *self.process.children(recursive=True)}, "terminate")
-
-    def _measure(self) -> list[psutil.Process]:
-        with contextlib.suppress(psutil.Error):
-            members = [psutil.Process(self.process.pid), *self.process.children(recursive=True)]
-            memory = 0
-            for member in members:
-                with contextlib.suppress(psutil.Error):
-                    memory += member.memory_info().rss
-            self.peak_mb = max(self.peak_mb, memory / 2**20)
-            times = members[0].cpu_times()
-            self.cpu_s = sum(times[:4])
-            return members
-        return []
-
-    def ending(self) -> Ending:
-        failed_by_signal = self.status < 0
-        return Ending(
-            exit_status=None if failed_by_signal else self.status,
-            signal=signal.Signals(-self.status).name if failed_by_signal else None,
-            ended_by=self.ended_by,
-            wall_s=round(time.monotonic() - self.started, 4),
-            cpu_s=round(self.cpu_s, 4),
-            peak_memory_mb=round(self.peak_mb, 1) or None,
-        )
-
-
-def _signal(members: set[psutil.Process], method: str) -> None:
-    for member in members:
-        with contextlib.suppress(psutil.Error):
-            getattr(member, method)()
-
-
 @dataclass
 class InProcessLauncher:
     """Runs function jobs in the pytest process: breakpoints work, nothing is isolated."""
@@ -284,6 +179,8 @@ class InProcessLauncher:
 
         self.raised = None
         if request.job.kind != "function":
+            from pytest_training.execution.plain_process import SubprocessLauncher  # noqa: PLC0415
+
             return SubprocessLauncher().launch(request)
         started, cpu = time.monotonic(), time.process_time()
         result = execute(request, raised=self._keep)

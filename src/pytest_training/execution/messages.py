@@ -24,6 +24,8 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     seed: int
     threads: int
     datasets: tuple[Dataset, ...] = ()
+    real_data_only: bool = False
+    """Whether to refuse simulated data (`--training-require-real-data`)."""
     grace_s: float = 10.0
     """Seconds between SIGTERM and SIGKILL when the attempt must end."""
 

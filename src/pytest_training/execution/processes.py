@@ -71,6 +71,14 @@ def signal_tree(pid: int, number: int) -> None:
             os.kill(member, number)
 
 
+def signal_name(number: int) -> str:
+    """Return a signal's name; real-time signals have none in Python."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def kill_orphans(known: Iterable[int], *, patience_s: float = 2.0) -> int:
     """Kill and reap every child of this process that is not known, with all below it; return how many.
 

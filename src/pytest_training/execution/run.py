@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_training.errors import DataError
 from pytest_training.execution.artifacts import save_object
+from pytest_training.execution.cache import sha256_of
 from pytest_training.execution.checkpoint import Checkpoint
 from pytest_training.execution.datasets import obtain
 from pytest_training.execution.event_log import EventLog
@@ -28,6 +29,7 @@ class Run:
         datasets: Mapping[str, Dataset] | None = None,
         events: Path | None = None,
         checkpoint: Path | None = None,
+        real_data_only: bool = False,
     ) -> None:
         self.folder = folder
         """The job's own folder, empty at the start."""
@@ -39,6 +41,7 @@ class Run:
         """`cuda` where a GPU is visible to the job, else `cpu`."""
         self.checkpoint = Checkpoint(checkpoint)
         """`save(**state)` and `load()`, across retries and resumed runs."""
+        self._real_data_only = real_data_only
         self._datasets = dict(datasets or {})
         self._used: dict[str, DataUsed] = {}
         self._paths: dict[str, Path] = {}
@@ -72,10 +75,24 @@ class Run:
         """Return the local path of a dataset, checked against its declared sha256."""
         if name not in self._paths:
             declared = self.dataset(name)
+            if self._real_data_only and not declared.real:
+                raise DataError(
+                    f"dataset {name!r} is simulated, and --training-require-real-data asks for real data; "
+                    "give the job a file of yours if it takes one"
+                )
             path, sha256 = obtain(declared)
             self._used[name] = DataUsed(name=name, real=declared.real, sha256=sha256, path=str(path))
             self._paths[name] = path
         return self._paths[name]
+
+    def use(self, path: str | Path) -> tuple[Path, str]:
+        """Return the path of a file or folder that the user named, with its sha256; the outcome records both."""
+        place = Path(path).expanduser().absolute()
+        if not place.exists():
+            raise DataError(f"expected a file or folder at {str(path)!r} (looked at {place}), found none")
+        sha256 = sha256_of(place)
+        self._used[place.name] = DataUsed(name=place.name, real=True, sha256=sha256, path=str(place))
+        return place, sha256
 
     def save(self, name: str, content: Any) -> Path:
         """Save an artifact below the job's folder and return its path; the suffix says the format.

@@ -32,6 +32,7 @@ from pytest_training.execution.child import run_attempt
 from pytest_training.execution.environment import visible_gpus
 from pytest_training.execution.messages import AttemptRequest, Reply
 from pytest_training.execution.outcome import Ending
+from pytest_training.jobs.model import UNDECODABLE
 
 SAMPLE_S = 0.2  # how often memory and time limits are looked at
 LONGEST_REQUEST = 64 * 2**20
@@ -54,8 +55,12 @@ class Settings(msgspec.Struct, frozen=True):
     """Folders where installed modules may also be found (a virtual environment's, through a .pth file, need none)."""
     lifeline: int | None = None
     """Descriptor that closes when the keeper is gone; None before there is a keeper."""
+    note: int = -1
+    """Descriptor of the file where the keeper finds which module is being imported."""
+    longest_import_s: float = 120.0
+    """A module that takes longer is left to the children: nothing is served before all is loaded."""
     left_out: tuple[str, ...] = ()
-    """Modules that start threads when they are imported: the children import them."""
+    """Modules that start threads, crash or hang when they are imported: the children import them."""
 
 
 @dataclass(eq=False)
@@ -143,7 +148,7 @@ class JobServer:
         connection.received += chunk
         if not chunk or len(connection.received) > LONGEST_REQUEST:
             self._hang_up(connection)
-        while b"\n" in connection.received:
+        while connection in self.connections and b"\n" in connection.received:
             line, _, rest = connection.received.partition(b"\n")
             connection.received = bytearray(rest)
             self._obey(connection, bytes(line))
@@ -155,9 +160,11 @@ class JobServer:
         if line == STOP_ALL:
             self._stop_all(connection)
             return
+        if connection.request is not None:
+            return
         try:
             connection.request = msgspec.json.decode(line, type=AttemptRequest)
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             connection.answer(Reply(refused=f"the job server cannot read the request: {error}"))
             self._forget(connection)
             return
@@ -310,7 +317,7 @@ class JobServer:
             Reply(
                 ending=Ending(
                     exit_status=code if code >= 0 else None,
-                    signal=None if code >= 0 else _signal_name(-code),
+                    signal=None if code >= 0 else processes.signal_name(-code),
                     ended_by=child.ended_by,
                     wall_s=round(ended - child.started, 4),
                     cpu_s=round(usage.ru_utime + usage.ru_stime, 4),
@@ -337,22 +344,19 @@ def _has_ended(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
 def load(settings: Settings) -> str | None:
     """Import what the jobs import; return the module, if any, that started a thread."""
     gc.disable()  # what is loaded now stays: looking through it again and again is lost time
     sys.path.extend(folder for folder in settings.import_path if folder not in sys.path)
     for name in settings.imports:
         if name not in settings.left_out and name not in sys.modules:
+            keeper.write_note(settings.note, name)
+            signal.setitimer(signal.ITIMER_REAL, settings.longest_import_s)  # its end is this process's end
             _import(name)
+            signal.setitimer(signal.ITIMER_REAL, 0)
             if processes.thread_count() > 1:
                 return name
+    keeper.write_note(settings.note, "")
     gc.freeze()  # keeps the collector of the children from copying the pages that all share
     return None
 
@@ -374,12 +378,14 @@ def main(arguments: list[str]) -> NoReturn:
     settings = msgspec.json.decode(arguments[0], type=Settings)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the owner decides when jobs end; the lifeline tells
-    processes.adopt_orphans()
     if settings.lifeline is None:
-        settings = msgspec.structs.replace(settings, lifeline=keeper.become_server(0, settings.socket))
+        kept = keeper.become_server(0, settings.socket)
+        settings = msgspec.structs.replace(settings, lifeline=kept.lifeline, note=kept.note, left_out=kept.crashed)
+    processes.adopt_orphans()  # here, not before: a child does not inherit it
     if threaded := load(settings):
         again = msgspec.structs.replace(settings, left_out=(*settings.left_out, threaded))
         os.execv(sys.executable, [*sys.orig_argv[:-1], msgspec.json.encode(again).decode()])
+    os.close(settings.note)
     JobServer(socket.socket(fileno=settings.socket), settings.lifeline or 0).serve()
 
 

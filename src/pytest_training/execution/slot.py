@@ -50,6 +50,7 @@ class Slot:
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=Secrets)
     planned: Mapping[str, PlannedJob] = field(default_factory=dict)
+    real_data_only: bool = False
     resumed: RunFolder | None = None
     """The run that this one resumes: its jobs' checkpoints are taken over."""
 
@@ -147,6 +148,7 @@ class Slot:
             seed=self.seed,
             threads=job.cpus or self.threads,
             datasets=tuple(self.datasets[name] for name in job.data),
+            real_data_only=self.real_data_only,
             grace_s=self.grace_s,
         )
         reply = Reply(refused=job.problem) if job.problem else self.launcher.launch(request)

@@ -7,11 +7,11 @@ outcomes, history and reports cannot hold them. A slot puts them back into the r
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, AnyStr, BinaryIO, TypeVar
-from xml.sax.saxutils import escape
 
 import msgspec
 
@@ -119,7 +119,7 @@ def _spelled(text: str) -> Iterator[str]:
     """Yield the ways in which files and messages write a text."""
     yield text
     yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
-    yield from (escape(text), escape(text, {'"': "&quot;"}))
+    yield from (html.escape(text, quote=False), html.escape(text, quote=False).replace('"', "&quot;"))
     yield repr(text)[1:-1]
 
 

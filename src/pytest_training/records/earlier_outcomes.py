@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_training.records.history import History, Recorded
 
-COMMIT = re.compile(r"[0-9a-f]{4,64}")
+COMMIT = r"[0-9a-f]{4,64}"
 GIT_TIMEOUT_S = 2.0
 
 
@@ -36,7 +36,7 @@ def _named(
     history: History, job_ids: Sequence[str], wanted: str, project: Path, before: str | None
 ) -> tuple[dict[str, Recorded], str]:
     for column, words in (("run_id", f"run {wanted}"), ("branch", f"branch {wanted}"), ("commit", f"commit {wanted}")):
-        if column == "commit" and not COMMIT.fullmatch(wanted):
+        if column == "commit" and not re.fullmatch(COMMIT, wanted):
             continue
         found = history.newest(job_ids, before=before, column=column, value=wanted)
         if found:

@@ -180,6 +180,7 @@ def package_versions(imports: Iterable[str]) -> dict[str, str]:
     return dict(sorted({**versions, **_search(frozenset(unknown))}.items()))
 
 
+@cache
 def _version(distribution: str) -> str | None:
     try:
         return metadata.version(distribution)

@@ -16,7 +16,7 @@ from pytest_training.records.earlier_outcomes import find_earlier
 from pytest_training.records.history import History, Recorded
 from pytest_training.reporting.measures import direction, headline
 
-RULE = re.compile(r"(?:(?P<metric>[^=]+?)\s*=\s*)?(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)")
+RULE = r"(?:(?P<metric>[^=]+?)\s*=\s*)?(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def read_rules(rules: Sequence[str]) -> dict[str | None, Allowed]:
     """Read rules like `0.02`, `roc_auc=0.02` and `mae=5%`, by metric; the one for all metrics is under None."""
     found: dict[str | None, Allowed] = {}
     for rule in rules:
-        match = RULE.fullmatch(rule.strip())
+        match = re.fullmatch(RULE, rule.strip())
         if match is None:
             raise DeclarationError(
                 f"--training-max-regression: expected a number like 0.02, roc_auc=0.02 or mae=5%, found {rule!r}"

@@ -14,7 +14,7 @@ from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Plan
 from pytest_training.records.provenance import Provenance
 from pytest_training.records.run_record import RunRecord
-from pytest_training.records.strict_json import encode, plain
+from pytest_training.records.strict_json import encode_plain, plain
 from pytest_training.reporting.console import failure_text
 from pytest_training.reporting.junit import junit_properties
 from pytest_training.reporting.report_model import JobMetadata, job_metadata, training_block
@@ -55,8 +55,8 @@ def complete_report(
 
 
 def write_report(json_report: dict[str, Any], path: Path) -> None:
-    """Write the report as strict JSON, whole or not at all."""
-    write_atomically(path, encode(json_report, indent=1) + b"\n")
+    """Write a completed report as strict JSON, whole or not at all."""
+    write_atomically(path, encode_plain(json_report, indent=1) + b"\n")
 
 
 def _metadata(run: RunRecord, outcomes: Mapping[str, Outcome], plan: Plan) -> dict[str, JobMetadata]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -103,7 +104,7 @@ class Screen:
     def _rows(self, line: str) -> int:
         """Return how many rows a line takes: more than one after the terminal became narrower."""
         width = self.size()[0]
-        return max(1, -(-cells(ESCAPE_SEQUENCES.sub("", line)) // width))
+        return max(1, -(-cells(re.sub(ESCAPE_SEQUENCES, "", line)) // width))
 
     def _put(self, text: str) -> None:
         if self._descriptor is None:

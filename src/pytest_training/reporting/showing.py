@@ -18,11 +18,11 @@ from pytest_training.reporting.console import sentence
 from pytest_training.reporting.github import add_step_summary, failure_annotations
 from pytest_training.reporting.junit import junit_properties
 from pytest_training.reporting.log_end import log_end
-from pytest_training.reporting.progress import Progress, chosen_progress
-from pytest_training.reporting.publishing import Published, publish
 from pytest_training.reporting.text import one_line, xml_text
 
 if TYPE_CHECKING:
+    from pytest_training.reporting.progress import Progress
+    from pytest_training.reporting.publishing import Published
     from pytest_training.execution.outcome import Outcome
     from pytest_training.owner import Owner
     from pytest_training.running import RunningRun
@@ -55,6 +55,8 @@ class Showing:
         run = self.run
         if run is None or self.progress is not None:
             return
+        from pytest_training.reporting.progress import Progress, chosen_progress  # noqa: PLC0415  (loads rich)
+
         process = psutil.Process()
         begun = BegunRun(
             run_id=run.plan.run_id,
@@ -101,6 +103,8 @@ class Showing:
         run = self.run
         if run is None or run.record is None:
             return
+        from pytest_training.reporting.publishing import publish  # noqa: PLC0415  (loads jinja2)
+
         self._complete_junit(run)
         write_atomically(run.folder.record, encode(run.record, indent=1))
         try:

@@ -9,17 +9,18 @@ from collections.abc import Iterable, Sequence
 
 LINE_LIMIT = 500  # characters of one line of a job's log that a report shows
 
-ESCAPE_SEQUENCES = re.compile(
+# Compiled by `re` when first needed: their large sets take 6 ms, and few texts hold anything that is not printable.
+ESCAPE_SEQUENCES = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor movements
     r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS: titles
     r"|\x1b[ -/]*[0-~]?"
 )
-UNSAFE = re.compile(
+UNSAFE = (
     r"[\x00-\x1f\x7f-\x9f"  # control characters, C1 included
     r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"  # line separators; what turns the direction of text
     r"\ud800-\udfff]"  # lone surrogates: no encoding can write them
 )
-NOT_XML = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOT_XML = r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def clean_line(line: str, limit: int = LINE_LIMIT) -> str:
@@ -29,8 +30,11 @@ def clean_line(line: str, limit: int = LINE_LIMIT) -> str:
     """
     scanned = line.rstrip("\r\n")[-20 * limit :] if "\r" in line else line[: 20 * limit]
     states = [state for state in scanned.split("\r") if state.strip()]
-    cleaned = ESCAPE_SEQUENCES.sub("", states[-1] if states else "").expandtabs(4)
-    return shorten(UNSAFE.sub("", cleaned).rstrip(), limit)
+    cleaned = states[-1] if states else ""
+    if not cleaned.isprintable():
+        cleaned = re.sub(ESCAPE_SEQUENCES, "", cleaned).expandtabs(4)
+        cleaned = re.sub(UNSAFE, "", cleaned)
+    return shorten(cleaned.rstrip(), limit)
 
 
 def clean_lines(written: str | Iterable[str], *, first: int = 30, last: int = 70) -> list[str]:
@@ -55,7 +59,8 @@ def shorten(text: str, limit: int) -> str:
 
 def xml_text(text: str, limit: int = LINE_LIMIT) -> str:
     """Return the text as XML 1.0 may hold it: every other character becomes U+FFFD."""
-    return NOT_XML.sub("\ufffd", shorten(text, limit))
+    shown = shorten(text, limit)
+    return shown if shown.isprintable() else re.sub(NOT_XML, "\ufffd", shown)
 
 
 def cells(text: str) -> int:

@@ -84,14 +84,22 @@ def mentions(config: pytest.Config, word: str) -> bool:
 
 
 def _test_files(config: pytest.Config) -> Iterator[Path]:
-    patterns: list[str] = [*config.getini("python_files"), "conftest.py"]
+    patterns = [*map(_anywhere, config.getini("python_files")), "conftest.py"]
+    left_out = [*map(_anywhere, config.getini("norecursedirs")), "__pycache__"]
     for argument in config.args:
         path = config.invocation_params.dir / argument.partition("::")[0]
         yield from (folder / "conftest.py" for folder in path.parents)
         if not path.is_dir():
             yield path
         for folder, folders, names in os.walk(path):
-            folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
-            for name in names:
-                if any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
-                    yield Path(folder, name)
+            folders[:] = [name for name in folders if not _matches(Path(folder, name), left_out)]
+            yield from (file for name in names if _matches(file := Path(folder, name), patterns))
+
+
+def _matches(path: Path, patterns: list[str]) -> bool:
+    """Whether pytest would say that a pattern means the path: by its name, or as a whole where it holds a slash."""
+    return any(fnmatch.fnmatch(str(path) if os.sep in pattern else path.name, pattern) for pattern in patterns)
+
+
+def _anywhere(pattern: str) -> str:
+    return f"*{os.sep}{pattern}" if os.sep in pattern and not Path(pattern).is_absolute() else pattern

@@ -120,6 +120,6 @@ class PlannedScheduling:
         return next((job for job in self._waiting if unfinished.isdisjoint(self._needs.get(job, ()))), None)
 
 
-def _different(node: WorkerController, how: str) -> pytest.Session.Interrupted:
+def _different(node: WorkerController, how: str) -> KeyboardInterrupt:
     """Make what ends the run as errors of collection do: no internal error, and with reports."""
     return pytest.Session.Interrupted(f"worker {node.gateway.id} {how}; every process must collect the same tests")

@@ -1,0 +1,259 @@
+"""Tests of execution/launcher.py: three ways to execute an attempt, and the same verdict from each."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from watching import eventually, is_alive, pid_in
+
+from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.launcher import (
+    InProcessLauncher,
+    Launcher,
+    ServerHandle,
+    ServerLauncher,
+    default_start_method,
+    start_server,
+)
+from pytest_training.execution.messages import Reply
+from pytest_training.execution.plain_process import SubprocessLauncher
+from pytest_training.execution.processes import tree
+from pytest_training.jobs.model import Gate, Job
+
+from .workplace import Workplace
+
+pytestmark = pytest.mark.timeout(120)
+
+SEGFAULT = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: time.sleep(0.01)"
+GROWING = "import time\nkept = []\nwhile True: kept.append(bytearray(b'x') * (20 * 2**20)); time.sleep(0.02)"
+GATE = (Gate(metric="r2", operator=">=", threshold=0.9),)
+GRANDCHILD = """
+import subprocess, sys, time
+code = "import os, sys, time; os.setsid(); open(sys.argv[1] + '.new', 'w').write(f'{os.getpid()}\\\\n'); "
+code += "os.rename(sys.argv[1] + '.new', sys.argv[1]); time.sleep(1000)"
+subprocess.Popen([sys.executable, "-c", code, str(run.folder / "grandchild")])
+while not (run.folder / "grandchild").exists(): time.sleep(0.01)
+"""
+"""Starts a process that leads its own session, and waits until it does."""
+
+FUNCTIONS: list[tuple[str, str, dict[str, Any]]] = [
+    ("passed", "return {'r2': 0.5}", {}),
+    ("failed gate", "return {'r2': 0.5}", {"gates": GATE}),
+    ("raised", "raise ValueError('no')", {}),
+    ("sys.exit", "import sys; sys.exit('bye')", {}),
+    ("NaN", "return {'r2': float('nan')}", {}),
+    ("no data", "run.data('visits')", {}),
+]
+"""What every launcher can do."""
+
+ENDINGS: list[tuple[str, str, dict[str, Any]]] = [
+    ("os._exit", "import os; os._exit(3)", {}),
+    ("segfault", SEGFAULT, {}),
+    ("ended from outside", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)", {}),
+    ("deaf", DEAF, {"timeout_s": 0.3}),
+    ("growing", GROWING, {"memory_mb": 300}),
+]
+"""What would end the pytest process itself."""
+
+
+def verdict(workplace: Workplace, launcher: Launcher, job: Job) -> tuple[str, str | None, str, dict[str, float]]:
+    found = workplace.verdict(launcher, job)
+    numbers_left_out = re.sub(r"[\d,.]+ (s\b|MiB)", r"N \1", found.reason)
+    return found.status, found.cause, numbers_left_out, found.metrics
+
+
+def ids(cases: list[tuple[str, str, dict[str, Any]]]) -> list[str]:
+    return [name for name, _, _ in cases]
+
+
+@pytest.mark.parametrize(("_name", "body", "fields"), FUNCTIONS, ids=ids(FUNCTIONS))
+def test_all_launchers_give_the_same_verdict(
+    workplace: Workplace, launcher: ServerLauncher, _name: str, body: str, fields: dict[str, Any]
+) -> None:
+    job = workplace.function(body, **fields)
+    verdicts = [verdict(workplace, each, job) for each in (launcher, SubprocessLauncher(), InProcessLauncher())]
+    assert verdicts[0] == verdicts[1] == verdicts[2]
+
+
+@pytest.mark.parametrize(("_name", "body", "fields"), ENDINGS, ids=ids(ENDINGS))
+def test_server_and_subprocess_tell_the_same_of_how_a_job_ended(
+    workplace: Workplace, launcher: ServerLauncher, _name: str, body: str, fields: dict[str, Any]
+) -> None:
+    job = workplace.function(body, **fields)
+    verdicts = [verdict(workplace, each, job) for each in (launcher, SubprocessLauncher())]
+    assert verdicts[0] == verdicts[1]
+    assert verdicts[0][0] == "failed"
+
+
+@pytest.mark.parametrize("kind", ["server", "subprocess"])
+def test_programs_run_in_the_root_with_their_arguments_and_are_judged(
+    workplace: Workplace, launcher: ServerLauncher, kind: str
+) -> None:
+    chosen: Launcher = launcher if kind == "server" else SubprocessLauncher()
+    passing = workplace.script(
+        """
+        import json, os, pathlib, sys
+        print(sys.argv[1:], os.getcwd())
+        folder = pathlib.Path(os.environ["TRAINING_FOLDER"])
+        (folder / "metrics.json").write_text(json.dumps({"r2": 0.5, "seed": int(os.environ["TRAINING_SEED"])}))
+        """
+    )
+    assert verdict(workplace, chosen, passing) == ("passed", None, "", {"r2": 0.5, "seed": 0.0})
+    assert verdict(workplace, chosen, workplace.script("raise SystemExit(2)")) == (
+        "failed",
+        "exit",
+        "ended with exit status 2",
+        {},
+    )
+    missing = workplace.command("/no/such/program")
+    told = "cannot start '/no/such/program': No such file or directory"
+    assert verdict(workplace, chosen, missing) == ("failed", "error", told, {})
+
+
+@pytest.mark.parametrize("kind", ["server", "subprocess"])
+@pytest.mark.parametrize("end", ["return {}", SEGFAULT])
+def test_nothing_that_a_job_started_outlives_it(
+    workplace: Workplace, launcher: ServerLauncher, kind: str, end: str
+) -> None:
+    chosen: Launcher = launcher if kind == "server" else SubprocessLauncher()
+    request = workplace.request(workplace.function(GRANDCHILD + end))
+    chosen.launch(request)
+    assert not is_alive(pid_in(AttemptFolder(Path(request.folder)).artifacts / "grandchild"))
+
+
+def test_a_job_that_is_asked_to_end_may_say_goodbye(workplace: Workplace, launcher: ServerLauncher) -> None:
+    body = """
+    import time
+    try:
+        while True:
+            time.sleep(0.01)
+    finally:
+        run.save("goodbye.txt", "saved")
+    """
+    for each in (launcher, SubprocessLauncher()):
+        request = workplace.request(workplace.function(body, timeout_s=0.3), grace_s=30)
+        assert each.launch(request).ending.ended_by == "timeout"
+        assert (AttemptFolder(Path(request.folder)).artifacts / "goodbye.txt").read_text() == "saved"
+
+
+DRAWING = """
+module_level = random.random() + np.random.rand()
+def draw():
+    return {"module": module_level, "random": random.random(), "numpy": np.random.rand(), "hash": hash("x") % 1000}
+"""
+
+
+def test_a_seed_gives_the_same_metrics_with_every_launcher(workplace: Workplace, launcher: ServerLauncher) -> None:
+    job = workplace.function("return draw()", top="import random\nimport numpy as np\n" + DRAWING, imports=("numpy",))
+    launchers: list[Launcher] = [launcher, launcher, SubprocessLauncher(), InProcessLauncher()]
+    drawn = [workplace.verdict(each, job).metrics for each in launchers]
+    for metrics in drawn:
+        metrics.pop("hash", None) if metrics is drawn[-1] else None  # this process hashes as it was started
+        assert {**drawn[0], **metrics} == drawn[0]
+    assert drawn[2] == drawn[0]
+    other = workplace.verdict(launcher, job, seed=1).metrics
+    assert other["random"] != drawn[0]["random"]
+    assert other["numpy"] != drawn[0]["numpy"]
+
+
+def test_a_job_has_the_threads_that_it_was_given(workplace: Workplace, launcher: ServerLauncher) -> None:
+    top = "import os\nimport numpy as np\nimport threadpoolctl\n"
+    body = """
+    pools = [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+    variable = os.environ["OMP_NUM_THREADS"]
+    return {"run": run.threads, "variable": int(variable), "least": min(pools), "most": max(pools)}
+    """
+    for each in (launcher, SubprocessLauncher()):
+        job = workplace.function(body, top=top, imports=("numpy",))
+        metrics = workplace.verdict(each, job, threads=2).metrics
+        assert metrics == {"run": 2.0, "variable": 2.0, "least": 2.0, "most": 2.0}
+
+
+def test_the_socket_lies_in_a_folder_that_nobody_else_may_enter(server: ServerHandle) -> None:
+    assert stat.S_IMODE(server.folder.stat().st_mode) == 0o700
+    assert stat.S_ISSOCK(Path(server.address).stat().st_mode)
+
+
+def test_fork_is_used_where_it_is_safe() -> None:
+    assert default_start_method() == ("fork" if sys.platform == "linux" else "subprocess")
+
+
+def test_an_error_of_a_job_in_this_process_is_kept_with_its_own_frames_for_the_debugger(workplace: Workplace) -> None:
+    launcher = InProcessLauncher()
+    reply: Reply = launcher.launch(workplace.request(workplace.function("raise ValueError('no')")))
+    assert reply.ending.exit_status == 1
+    assert isinstance(launcher.raised, ValueError)
+    frames = launcher.raised.__traceback__
+    assert frames is not None
+    assert frames.tb_frame.f_code.co_name == "train"
+    launcher.launch(workplace.request(workplace.function("return {}")))
+    assert launcher.raised is None
+
+
+# A slot and an owner that die
+
+
+OWNER = """
+import sys
+from pathlib import Path
+import msgspec
+from pytest_training.execution.launcher import ServerLauncher, start_server
+from pytest_training.execution.plain_process import SubprocessLauncher
+from pytest_training.execution.messages import AttemptRequest
+
+request = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=AttemptRequest)
+if sys.argv[2] == "server":
+    handle = start_server([], log=Path(sys.argv[1]).with_name("server.log"), seed=0)
+    Path(sys.argv[1]).with_name("server.pid").write_text(f"{handle.process.pid}\\n")
+    launcher = ServerLauncher(handle.address)
+else:
+    launcher = SubprocessLauncher()
+launcher.launch(request)
+"""
+"""A session that trains one job."""
+
+
+@pytest.mark.parametrize("kind", ["server", "subprocess"])
+def test_a_killed_owner_takes_every_process_along(workplace: Workplace, kind: str) -> None:
+    request = workplace.request(workplace.function(GRANDCHILD + "time.sleep(1000)"))
+    (workplace.root / "request.json").write_bytes(msgspec.json.encode(request))
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, workplace.root / "request.json", kind])
+    grandchild = pid_in(AttemptFolder(Path(request.folder)).artifacts / "grandchild")
+    members = tree(owner.pid)
+    assert len(members) >= 3
+    owner.kill()
+    owner.wait()
+    eventually(lambda: not any(map(is_alive, {*members, grandchild})))
+
+
+def test_a_killed_server_is_told_and_the_next_request_is_served(workplace: Workplace, tmp_path: Path) -> None:
+    handle = start_server([], log=tmp_path / "server.log", seed=0)
+    try:
+        launcher = ServerLauncher(handle.address)
+        request = workplace.request(workplace.function(GRANDCHILD + "time.sleep(1000)"))
+        replies: list[Reply] = []
+        slot = threading.Thread(target=lambda: replies.append(launcher.launch(request)))
+        slot.start()
+        grandchild = pid_in(AttemptFolder(Path(request.folder)).artifacts / "grandchild")
+        keeper, server, job = tree(handle.process.pid)[:3]
+        os.kill(server, signal.SIGKILL)
+        slot.join()
+        assert [reply.ending.ended_by for reply in replies] == ["server died"]
+        eventually(lambda: not any(map(is_alive, (server, job, grandchild))))
+        assert is_alive(keeper)
+        assert workplace.verdict(launcher, workplace.function("return {}")).status == "passed"
+    finally:
+        handle.close()
+    assert not Path(handle.address).exists()
+    assert ServerLauncher(handle.address).launch(request).ending.ended_by == "server died"

@@ -1,0 +1,167 @@
+"""Jobs that go wrong, each in its own way, and what must become of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """A job, and the cause and a part of the sentence that its outcome must give."""
+
+    told: str
+    """The fault in words, for the table."""
+    cause: str | None
+    """None where the job must pass in spite of it."""
+    reason: str
+    body: str
+    top: str = ""
+    settings: str = ""
+    """What the catalogue says about it."""
+    whole: str = ""
+    """The whole file, where it is no function job with a body."""
+
+
+HANG = "{timeout: 2s}"
+
+FAULTS: dict[str, Fault] = {
+    "raises": Fault("an exception", "error", "raised ZeroDivisionError: division by zero", "return {'x': 1 / 0}"),
+    "exits": Fault("sys.exit(0) before finishing", "exit", "called sys.exit(0)", "import sys; sys.exit(0)"),
+    "os_exit": Fault("os._exit(3)", "exit", "exit status 3", "import os; os._exit(3)"),
+    "os_exit_zero": Fault("os._exit(0)", "exit", "before train returned", "import os; os._exit(0)"),
+    "segfault": Fault("segmentation fault", "crash", "SIGSEGV", "import ctypes; ctypes.string_at(0)"),
+    "abort": Fault("abort", "crash", "SIGABRT", "import os; os.abort()"),
+    "overflow": Fault("stack overflow in C", "crash", "SIGSEGV", "import faulthandler; faulthandler._stack_overflow()"),
+    "recursion": Fault(
+        "endless recursion in Python", "error", "RecursionError", "def f(): return f()\nreturn {'x': f()}"
+    ),
+    "killed": Fault("SIGKILL", "crash", "SIGKILL", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"),
+    "stopped": Fault(
+        "SIGSTOP", "timeout", "time limit", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", settings=HANG
+    ),
+    "hangs": Fault("hang in Python", "timeout", "time limit", "while True: pass", settings=HANG),
+    "hangs_in_c": Fault(
+        "hang in C that holds the GIL",
+        "timeout",
+        "time limit",
+        "import ctypes; ctypes.PyDLL(None).sleep(1000)",
+        settings=HANG,
+    ),
+    "deaf": Fault(
+        "hang that ignores SIGTERM",
+        "timeout",
+        "time limit",
+        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(1000)",
+        settings=HANG,
+    ),
+    "grows": Fault(
+        "memory that grows",
+        "memory",
+        "limit is",
+        "import time\nkept = []\nwhile True: kept.append(bytearray(20_000_000)); time.sleep(0.02)",
+        settings="{memory: 400MB}",
+    ),
+    "greedy": Fault("more memory than the machine has", "error", "MemoryError", "bytearray(2**55)\nreturn {'x': 1.0}"),
+    "swarm": Fault(
+        "200 processes left running",
+        None,
+        "",
+        "import subprocess\nfor _ in range(200): subprocess.Popen(['sleep', '1000'])\nreturn {'x': 1.0}",
+    ),
+    "daemon": Fault(
+        "a daemonised grandchild",
+        None,
+        "",
+        "import os, time\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0:\n"
+        "        os.execvp('sleep', ['sleep', '1000'])\n"
+        "    os._exit(0)\n"
+        "os.wait()\nreturn {'x': 1.0}",
+    ),
+    "returning_fork": Fault("a forked copy that returns too", None, "", "import os; os.fork()\nreturn {'x': 1.0}"),
+    "closed": Fault("closed stdout and stderr", None, "", "import os; os.close(1); os.close(2)\nreturn {'x': 1.0}"),
+    "talks": Fault(
+        "1 GB of output", None, "", "line = 'x' * 999\nfor _ in range(1_000_000): print(line)\nreturn {'x': 1.0}"
+    ),
+    "one_line": Fault(
+        "output without a newline",
+        "error",
+        "raised ValueError: here",
+        "print('x' * 5_000_000, end='')\nraise ValueError('here')",
+    ),
+    "bytes": Fault(
+        "output that is no UTF-8",
+        "error",
+        "raised ValueError: here",
+        r"import os; os.write(1, b'\xff\xfe\x00\x1b[31m' * 100)" + "\nraise ValueError('here')",
+    ),
+    "nan": Fault("a metric that is NaN", "result", "'x' is nan", "return {'x': float('nan')}"),
+    "text": Fault("a metric that is text", "result", "expected a finite number", "return {'x': 'high'}"),
+    "listed": Fault("a list in place of metrics", "result", "expected a dict", "return [0.9]"),
+    "missing": Fault(
+        "no such metric for a gate",
+        "result",
+        "no metric 'auc', which a gate needs",
+        "return {'x': 1.0}",
+        settings="{gates: {auc: '>= 0.5'}}",
+    ),
+    "gate": Fault(
+        "a failed gate", "gate", "x is 0.4, required >= 0.5", "return {'x': 0.4}", settings="{gates: {x: '>= 0.5'}}"
+    ),
+    "forged": Fault(
+        "a result.json that is no JSON",
+        "result",
+        "result.json",
+        "import os; (run.folder.parent / 'result.json').write_text('{'); os._exit(0)",
+    ),
+    "huge": Fault(
+        "a result.json of 100 MB",
+        "result",
+        "result.json is larger",
+        "import os; (run.folder.parent / 'result.json').write_bytes(b' ' * 100_000_000); os._exit(0)",
+    ),
+    "twice": Fault(
+        "a result.json of its own", None, "", "(run.folder.parent / 'result.json').write_text('{')\nreturn {'x': 1.0}"
+    ),
+    "deletes": Fault(
+        "its folder deleted", None, "", "import shutil; shutil.rmtree(run.folder.parent)\nreturn {'x': 1.0}"
+    ),
+    "moves": Fault("another working directory", None, "", "import os; os.chdir('/')\nreturn {'x': 1.0}"),
+    "masks": Fault("a changed umask", None, "", "import os; os.umask(0o777)\nreturn {'x': 1.0}"),
+    "clears": Fault("a cleared os.environ", None, "", "import os; os.environ.clear()\nreturn {'x': 1.0}"),
+    "warns": Fault(
+        "warnings as errors",
+        "error",
+        "raised UserWarning: old",
+        "import warnings\nwarnings.simplefilter('error')\nwarnings.warn('old')",
+    ),
+    "imports": Fault("an import error", "error", "No module named 'nowhere'", "return {}", top="import nowhere"),
+    "syntax": Fault("a syntax error", "error", "SyntaxError", "", whole="def train(run)\n    return {}\n"),
+    "shadowed": Fault(
+        "a local module named like a standard one", None, "", "import random; return {'x': random.random()}"
+    ),
+    "uses_pytest": Fault("a job that imports pytest", None, "", "return {'x': 1.0}", top="import pytest"),
+    "loky": Fault(
+        "joblib's loky workers",
+        None,
+        "",
+        "from joblib import Parallel, delayed\n"
+        "return {'x': float(sum(Parallel(2)(delayed(abs)(-i) for i in range(4))))}",
+    ),
+    "pool": Fault(
+        "multiprocessing",
+        None,
+        "",
+        "import multiprocessing\nwith multiprocessing.get_context('spawn').Pool(2) as pool:\n"
+        "    return {'x': float(sum(pool.map(abs, [-1, -2])))}",
+    ),
+    "threads": Fault(
+        "a thread that never ends",
+        None,
+        "",
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()\nreturn {'x': 1.0}",
+    ),
+    "reads": Fault("a job that reads stdin", "error", "raised EOFError", "return {'x': float(input())}"),
+}
+FINE = ("fine_first", "fine_last")

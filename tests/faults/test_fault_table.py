@@ -1,0 +1,110 @@
+"""Every fault of the catalogue in one run: only its own job fails, with the true reason, and no process is left."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from sessions import Project, text
+from watching import processes_with
+
+from .catalogue import FAULTS, FINE
+
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+HEAD = """# What becomes of a job that goes wrong
+
+Measured by `tests/faults`, once in the pytest process's own slot and once on four xdist workers; written by
+`python tests/faults/write_table.py` and compared in every test run. In each run two healthy jobs trained beside all of
+these; `report.json` and `junit.xml` named every job.
+
+| fault | what happens to the job | what is said | the others | left-over processes |
+|---|---|---|---|---|
+"""
+
+
+class Ended(NamedTuple):
+    """A run that has ended."""
+
+    printed: str
+    metadata: dict[str, dict[str, Any]]
+    cases: set[str]
+    left: dict[int, str]
+
+
+def faulty_run(folder: Path, workers: int) -> Ended:
+    """Run all faults in one session."""
+    project = Project(folder)
+    project.jobs(*FINE)
+    project.write("pytest.ini", "[pytest]\ntraining_grace = 1s\n")
+    for name, fault in FAULTS.items():
+        if fault.whole:
+            project.write(f"training/train_{name}.py", fault.whole)
+        else:
+            project.job(name, fault.body, top=fault.top)
+    (folder / "training" / "shadow").mkdir()
+    (folder / "training" / "train_shadowed.py").rename(folder / "training" / "shadow" / "train_shadowed.py")
+    project.write("training/shadow/random.py", "raise RuntimeError('not the standard one')\n")
+    settings = [f"  {name}: {fault.settings}" for name, fault in FAULTS.items() if fault.settings]
+    project.write("training/jobs.yaml", "\n".join(["defaults: {timeout: 60s}", "jobs:", *settings, ""]))
+    mark = f"FAULTS_OF={folder}"
+    result = project.run("-n", str(workers), env=dict([mark.split("=", 1)]))
+    left = processes_with(mark)
+    ended = Ended(text(result), project.metadata(), set(project.cases()), left)
+    shutil.rmtree(project.reports / "runs")  # a gigabyte of log
+    return ended
+
+
+@pytest.fixture(scope="module", params=[0, 4], ids=["alone", "workers"])
+def ended(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    return faulty_run(tmp_path_factory.mktemp("faults"), request.param)
+
+
+def row(name: str, ended: Ended) -> str:
+    """Return a fault's row of the table, from what was measured."""
+    found = ended.metadata[name]
+    said = re.sub(r"\d[\d.,]*", "…", found["reason"].splitlines()[0]) if found["reason"] else ""
+    others = "passed" if all(ended.metadata[fine]["status"] == "passed" for fine in FINE) else "failed"
+    happens = found["status"] + (f" ({found['cause']})" if found["cause"] else "")
+    said = re.sub(r"(/[\w.-]+)+/", "…/", said)[:110].replace("|", "\\|")
+    return f"| {FAULTS[name].told} | {happens} | {said} | {others} | {len(ended.left)} |"
+
+
+def page(ended: Ended) -> str:
+    """Return the page from what was measured."""
+    return HEAD + "\n".join(row(name, ended) for name in FAULTS) + "\n"
+
+
+def test_each_fault_has_its_true_reason_and_fails_its_job_alone(ended: Ended) -> None:
+    wrong = {
+        name: (found["status"], found["cause"], found["reason"])
+        for name, fault in FAULTS.items()
+        if (found := ended.metadata[name])
+        and not (
+            (found["status"], found["cause"]) == ("passed", None)
+            if fault.cause is None
+            else found["cause"] == fault.cause and fault.reason in found["reason"]
+        )
+    }
+    assert not wrong, ended.printed
+    assert [ended.metadata[name]["status"] for name in FINE] == ["passed", "passed"]
+
+
+def test_every_job_is_in_every_report(ended: Ended) -> None:
+    expected = {*FAULTS, *FINE}
+    assert set(ended.metadata) == expected
+    assert ended.cases == {f"test_training_job[{name}]" for name in expected}
+
+
+def test_no_process_is_left(ended: Ended) -> None:
+    assert not ended.left
+
+
+def test_no_frame_of_the_plugin_is_shown(ended: Ended) -> None:
+    assert "pytest_training" not in ended.printed.replace("pytest_training.egg", "")
+
+
+def test_the_page_in_the_docs_is_what_was_measured(ended: Ended) -> None:
+    assert PAGE.read_text() == page(ended), "run `python tests/faults/write_table.py`"
