@@ -32,8 +32,13 @@ def show(browser: Chrome, address: str, size: tuple[int, int] = DESK, scheme: st
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     browser.get("about:blank")  # a mere change of the fragment loads nothing
     for kind in ("browser", "performance"):
-        browser.get_log(kind)
+        log(browser, kind)
     browser.get(address)
+
+
+def log(browser: Any, kind: str) -> list[Any]:  # Any: selenium has no type for its method
+    found: list[Any] = browser.get_log(kind)
+    return found
 
 
 def ids(page: Chrome) -> list[str]:
@@ -46,13 +51,13 @@ def run(page: Chrome, script: str) -> Any:
 
 
 def test_nothing_is_asked_of_a_network_and_the_console_is_silent(page: Chrome, address: str) -> None:
-    messages = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
+    messages = [json.loads(entry["message"])["message"] for entry in log(page, "performance")]
     asked = [
         message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"
     ]
     assert {url.partition(":")[0] for url in asked} <= {"file", "data", "about"}
     assert [url for url in asked if url.startswith("file")] == [address]
-    assert page.get_log("browser") == []
+    assert log(page, "browser") == []
 
 
 def test_a_press_on_a_header_sorts_and_a_second_one_turns_the_order_round(page: Chrome) -> None:

@@ -21,10 +21,10 @@ from pytest_training.reporting.log_end import log_end
 from pytest_training.reporting.text import one_line, xml_text
 
 if TYPE_CHECKING:
-    from pytest_training.reporting.progress import Progress
-    from pytest_training.reporting.publishing import Published
     from pytest_training.execution.outcome import Outcome
     from pytest_training.owner import Owner
+    from pytest_training.reporting.progress import Progress
+    from pytest_training.reporting.publishing import Published
     from pytest_training.running import RunningRun
 
 LOG_LINES = 100  # of a job's log in junit.xml
