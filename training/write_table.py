@@ -75,7 +75,8 @@ def spread(reports: list[dict[str, Any]]) -> list[str]:
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {job_id} | {gate} | {min(values):.3f} | {max(values):.3f} | {'always' if held[job_id, gate] else 'NOT always'} |"
+        f"| {job_id} | {gate} | {min(values):.3f} | {max(values):.3f} "
+        f"| {'always' if held[job_id, gate] else 'NOT always'} |"
         for (job_id, gate), values in sorted(found.items())
     ]
     return lines

@@ -65,7 +65,7 @@ def test_mean_risk_is_the_share_of_positives() -> None:
     assert risk.mean() == pytest.approx(cohort.target.mean(), abs=1e-3)
 
 
-class Spy(StandardScaler):  # type: ignore[misc]  (scikit-learn has no types)
+class Spy(StandardScaler):
     """Scales, and remembers on which rows."""
 
     rows: ClassVar[list[set[int]]] = []
