@@ -44,6 +44,10 @@ class Options:
     """Run to resume: its id, or `last`."""
     skip_unchanged: bool
     search: Search
+    compare: str | None
+    """What the run is compared with: `last`, a run, a branch or a commit."""
+    max_regression: tuple[str, ...]
+    """Rules like `0.02`, `roc_auc=0.02` or `mae=5%`; of two for a metric the later counts."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -75,6 +79,30 @@ def add_options(parser: pytest.Parser) -> None:
         help="skip jobs whose code, parameters, data, seed and package versions equal those of their last pass",
     )
     add_search_options(parser)
+    group.addoption(
+        "--training-compare",
+        metavar="WHAT",
+        help="say what got better or worse: than in the last run (last), in a RUN, on a BRANCH or at a COMMIT",
+    )
+    group.addoption(
+        "--training-max-regression",
+        action="append",
+        metavar="[METRIC=]NUMBER",
+        help="fail jobs whose metric got worse than that against the compared run, e.g. 0.02, roc_auc=0.02 or mae=5%%",
+    )
+    group.addoption(
+        "--training-progress",
+        choices=("auto", "live", "lines", "off"),
+        help="how to show a run that goes on (default: auto: live on a terminal, else lines)",
+    )
+    group.addoption("--training-report", metavar="RUN", help="write the report of an earlier run (or last), and exit")
+    group.addoption(
+        "--training-history", nargs="?", const="", metavar="JOB", help="print the last runs of a job or all, and exit"
+    )
+    group.addoption("--training-logs", metavar="JOB", help="follow the log of a job of the run in progress, and exit")
+    parser.addini("training_max_regression", "like --training-max-regression, one a line", type="linelist", default=[])
+    parser.addini("training_progress", "like --training-progress", default="auto")
+    parser.addini("training_heartbeat", "time between two lines about a job that goes on", default="1m")
     parser.addini("training_root", "folder with the training jobs", default="training")
     parser.addini("training_catalogue", "catalogue of jobs", default="")
     parser.addini("training_reports", "folder for reports", default="reports")
@@ -109,6 +137,14 @@ def _add(group: pytest.OptionGroup, name: str, **how: str) -> None:
         group.addoption(name, **how)
     except (ValueError, argparse.ArgumentError):  # the project's own of that name; `--set` still sets every parameter
         return
+
+
+QUESTIONS = ("training_report", "training_history", "training_logs")
+
+
+def asks_about_runs(config: pytest.Config) -> bool:
+    """Whether the command line asks for something that needs no session."""
+    return any(getattr(config.option, name) is not None for name in QUESTIONS)
 
 
 def has_jobs(config: pytest.Config) -> bool:
@@ -187,6 +223,11 @@ def read_options(config: pytest.Config) -> Options:
         resume=_resume(config),
         skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
         search=read_search(config),
+        compare=config.getoption("--training-compare"),
+        max_regression=(
+            *config.getini("training_max_regression"),
+            *(config.getoption("--training-max-regression") or ()),
+        ),
     )
 
 

@@ -27,6 +27,7 @@ from pytest_training.jobs.secrets import Secrets, hide
 from pytest_training.names import FIXTURE
 from pytest_training.records.earlier import EarlierRun, fingerprint, mark_unchanged, read_code
 from pytest_training.records.history import History
+from pytest_training.records.regressions import with_comparison
 from pytest_training.scheduling import idle
 from pytest_training.scheduling.distribution import Distribution, mentions
 from pytest_training.scheduling.marks import job_of, match_by_id, register_tags
@@ -49,6 +50,7 @@ class Owner:
         self.mistake: Exception | None = None
         self.plan: Plan | None = None
         self.history_problems: tuple[str, ...] = ()
+        self.comparison_problems: tuple[str, ...] = ()
         self.run: RunningRun | None = None
         self.earlier: EarlierRun | None = None
         """The run that this one resumes."""
@@ -143,6 +145,7 @@ class Owner:
             idle=self.distribution.is_ours,
             resumed=self.earlier.folder.run_id if self.earlier else None,
         )
+        self.run.problems.extend(self.comparison_problems)
 
     def _make_plan(self, chosen: options.Options, jobs: list[Job], workers: int) -> Plan:
         history = History(chosen.reports / "history.sqlite")
@@ -161,6 +164,10 @@ class Owner:
             raise pytest.UsageError(str(error)) from None
         if not self.config.option.collectonly or chosen.skip_unchanged:
             plan = _with_fingerprints(plan, history if chosen.skip_unchanged else None)
+        try:
+            plan, self.comparison_problems = with_comparison(plan, history, chosen)
+        except DeclarationError as error:
+            raise pytest.UsageError(str(error)) from None
         self.history_problems = tuple(history.problems)
         return plan
 

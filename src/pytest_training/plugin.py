@@ -43,16 +43,26 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_training.owner import Owner  # noqa: PLC0415
 
         search_options.use_shipped_test(config)
-        config.pluginmanager.register(Owner(config), "training-owner")
+        owner = Owner(config)
+        config.pluginmanager.register(owner, "training-owner")
+        if not config.option.help:
+            from pytest_training.reporting.showing import Showing  # noqa: PLC0415
+
+            config.pluginmanager.register(Showing(config, owner), "training-showing")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Prepare a project for training, in place of a session."""
-    if not config.getoption("--training-init"):
-        return None
-    from pytest_training.initialise import initialise  # noqa: PLC0415  (see the module's docstring)
+    """Prepare a project for training, or answer a question about earlier runs, in place of a session."""
+    if config.getoption("--training-init"):
+        from pytest_training.initialise import initialise  # noqa: PLC0415  (see the module's docstring)
 
-    return initialise(config)
+        return initialise(config)
+    if options.asks_about_runs(config):
+        from pytest_training.commands import answer  # noqa: PLC0415
+
+        return answer(config)
+    return None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -119,7 +119,7 @@ class Repository:
 
     def log(self, job_id: str) -> str:
         """Return what a job of the last run printed."""
-        return (self.user / "reports" / self.outcomes()[job_id]["log"]).read_text()
+        return Path(self.user, "reports", self.outcomes()[job_id]["log"]).read_text()
 
 
 def run(command: list[str], *, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

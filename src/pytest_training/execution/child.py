@@ -64,6 +64,7 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
     os.environ.update(
         job_environment(request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads)
     )
+    folder.events.write_bytes(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")  # for the live view
     reset_own_peak_memory()
     if request.job.kind != "function":
         _become_program(request, warm=warm)

@@ -74,6 +74,8 @@ class Slot:
         planned = self.planned.get(job.id)
         if planned is not None and planned.unchanged is not None:
             return self._skip(job, planned.unchanged)
+        if planned is not None:  # the plan may have more gates than the job itself: those of earlier metrics
+            job = msgspec.structs.replace(job, gates=planned.job.gates)
         started, begun = utc_now(), time.monotonic()
         attempts: list[Attempt] = []
         while True:
@@ -133,6 +135,7 @@ class Slot:
             status="interrupted",
             started=started,
             folder=folder.path.relative_to(self.folder.path).as_posix(),
+            slot=self.name,
         )
         write_atomically(folder.started, msgspec.json.encode(begun))
         request = AttemptRequest(

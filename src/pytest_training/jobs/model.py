@@ -56,6 +56,8 @@ class Gate(Value, frozen=True, kw_only=True):
     metric: str
     operator: Literal[">=", "<=", ">", "<", "=="]
     threshold: float
+    against: str | None = None
+    """For a gate made of an earlier outcome, what it was: `0.871 in run 2026…, at most 0.02 worse`."""
 
     COMPARE: ClassVar = {
         ">=": compare.ge,
