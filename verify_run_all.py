@@ -21,7 +21,7 @@ def main() -> int:
     some = ids[:2]
     checks: list[tuple[str, list[str], Callable[[str], bool]]] = [
         ("the suite passes", ["-m", "pytest", "-q", suite], lambda out: " passed" in out),
-        ("the list names jobs", ["run_all_training.py", "--list"], lambda out: out.startswith(f"{len(ids)} jobs")),
+        ("the list names jobs", ["run_all_training.py", "--list"], lambda out: out.startswith(f"{len(ids)} job")),
         (
             "a dry run shows parameters",
             ["run_all_training.py", "--dry-run", "--epochs", "7", "--folds", "4"],

@@ -20,7 +20,7 @@ from pytest_training.execution.folder import new_run_id
 from pytest_training.jobs.limits import with_default_limits
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Dataset, Job, Plan, PlannedJob
-from pytest_training.jobs.parameters import apply_options, missing_parameters
+from pytest_training.jobs.parameters import apply_options, missing_parameters, note_missing
 from pytest_training.jobs.plan import describe_plan, make_plan, save_plan
 from pytest_training.jobs.search import chosen_jobs
 from pytest_training.jobs.secrets import Secrets, hide
@@ -76,7 +76,7 @@ class Owner:
             self.earlier = EarlierRun.find(chosen.reports, chosen.resume)
             jobs = self.earlier.jobs(jobs)
         jobs = apply_options(jobs, epochs=chosen.epochs, folds=chosen.folds, settings=chosen.settings)
-        jobs = chosen_jobs(jobs, chosen.search.only)
+        jobs = note_missing(chosen_jobs(jobs, chosen.search.only))
         jobs, self.secrets = hide(jobs)
         return with_default_limits(jobs, timeout_s=chosen.timeout_s, memory_mb=chosen.memory_mb)
 

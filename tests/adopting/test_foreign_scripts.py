@@ -11,7 +11,7 @@ from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import FileFilter, Search, project_of
 
-from .repository import IDS, Repository
+from .repository import FILES, IDS, Repository
 
 
 def jobs_of(repository: Repository, search: Search | None = None) -> dict[str, Job]:
@@ -56,10 +56,46 @@ def test_typer_gets_its_options_and_its_folder(trained: Repository) -> None:
 
 
 def test_nothing_is_written_into_the_repository(trained: Repository) -> None:
-    # pytest takes the folder that its arguments name for its root, and keeps its cache there.
-    assert sorted(path.name for path in trained.root.iterdir() if path.name != ".pytest_cache") == [
-        *(".git", "build", "models", "pyproject.toml", "src", "train_plain.py", "venv"),
-    ]
+    found = [path.relative_to(trained.root).as_posix() for path in trained.root.rglob("*") if path.is_file()]
+    assert sorted(found) == sorted(FILES)
+    assert (trained.user / ".pytest_cache").is_dir()
+
+
+def test_the_repositorys_own_settings_of_pytest_are_not_the_users(repository: Repository) -> None:
+    repository.write("pyproject.toml", "[tool.pytest.ini_options]\naddopts = '--theirs'\ntestpaths = ['models']\n")
+    (repository.user / "pytest.ini").write_text("[pytest]\naddopts = -v\ntraining_reports = mine\n")
+    for words in (["--training-root", str(repository.root)], [f"--training-root={repository.root}"]):
+        ended = repository.pytest(*words, "-k", "early")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert f"rootdir: {repository.user}\nconfigfile: pytest.ini\n" in ended.stdout
+        assert "test_training_job[early]" in ended.stdout  # what -v shows
+    assert len(list((repository.user / "mine" / "runs").iterdir())) == 2
+
+
+NEEDY = """
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--corpus", required=True)
+    print(parser.parse_args().corpus)
+    """
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_script_that_demands_a_value_fails_alone_and_says_how_to_give_it(
+    repository: Repository, workers: tuple[str, ...]
+) -> None:
+    repository.write("models/train_needy.py", NEEDY)
+    common = ("--training-root", str(repository.root), "-k", "needy or early", *workers)
+    ended = repository.pytest(*common, "--training-retries", "2")
+    found = repository.outcomes()
+    assert (ended.returncode, found["early"]["status"], found["needy"]["status"]) == (1, "passed", "failed")
+    assert found["needy"]["reason"] == (
+        "models/train_needy.py: needy needs a value for corpus: give it with --set needy.corpus=VALUE, "
+        "or under jobs.needy.parameters in the catalogue"
+    )
+    assert len(found["needy"]["attempts"]) == 1  # another would come to the same
+    assert repository.pytest(*common, "--set", "needy.corpus=words").returncode == 0
+    assert repository.log("needy") == "words\n"
 
 
 def test_a_subcommand_stands_between_the_parsers_options(repository: Repository) -> None:

@@ -230,7 +230,7 @@ def test_jobs_are_found_elsewhere(miniature: Miniature) -> None:
     assert miniature.run("--discover-root", "more", "--mark-discovered-optional", "--only", "one").returncode == 0
     assert miniature.run(*common, "--include-pattern", "fit_*.py").returncode == 0
     assert miniature.statuses().keys() == {"fit_four"}
-    assert miniature.run(*common, "--discovery-limit", "1", "--list").stdout.startswith("1 jobs\n")
+    assert miniature.run(*common, "--discovery-limit", "1", "--list").stdout.startswith("1 job\n")
     assert miniature.run("--no-auto-discover", "--discover-root", "more", "--list").stdout.startswith(f"{len(IDS)} ")
 
 

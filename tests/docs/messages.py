@@ -25,6 +25,7 @@ RETURNING = {
     "enable_json_report",
     "nothing_to_train",
     "_broken",
+    "_missing",
 }
 VIEWS = {"reporting/live.py", "reporting/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""
