@@ -13,6 +13,7 @@ from pytest_training.command_line.selection import select
 from pytest_training.errors import DeclarationError
 
 SCRIPT = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--batch-size', type=int)\n"
+SCRIPT += "p.add_argument('--sample', type=int)\n"
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def ids(folder: Path, *words: str) -> list[str]:
 
 
 TEST = "test_training_jobs.py"
+MORE = ("--training-discover=more",)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,14 @@ TEST = "test_training_jobs.py"
         ("--exclude a c", [f"{TEST}::test_training_job[b]"]),
         ("--epochs 3 --folds 4", ["--epochs", "3", "--folds", "4", TEST]),
         ("--retries 2 --verbose", ["--training-retries", "2", "-v", TEST]),
+        ("--discover-root more --sample 9", ["--set", "*.sample=9", "--training-discover=more", TEST]),
+        ("--discover-root more --exclude-regex x", ["--training-discover=more", "--training-exclude=x", TEST]),
+        ("--no-auto-discover --discover-root more", [TEST]),
+        (
+            "--discover-root more --allow-discovery-overrides",
+            ["--training-discover=more", "--training-overrides", TEST],
+        ),
+        ("--strict-discovery --allow-partial-success --summary-dir s --logs-dir l --base-output-dir o", [TEST]),
         ("--discover-root more --batch 8", ["--set", "*.batch_size=8", "--training-discover=more", TEST]),
         ("--discover-root more --extra-arg --x", ["--training-argument=--x", "--training-discover=more", TEST]),
         ("--no-default-jobs --discover-root more", ["--training-root=more", TEST]),
@@ -80,11 +90,23 @@ def test_sequential_is_sequential_whatever_the_settings_say(folder: Path) -> Non
     assert command(folder) == ["-n", "0", TEST]
 
 
-def test_settings_in_pyproject_are_read(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pyproject.toml", '[tool.pytest.ini_options]\ntraining_root = "more"\naddopts = ["-n", "2"]\n'),
+        ("pyproject.toml", '[tool.pytest]\ntraining_root = "more"\naddopts = ["-n", "2"]\n'),
+        ("pytest.toml", '[pytest]\ntraining_root = "more"\naddopts = ["-n", "2"]\n'),
+        ("setup.cfg", "[tool:pytest]\ntraining_root = more\naddopts = -n 2\n"),
+        ("tox.ini", "[pytest]\ntraining_root = more\naddopts = -n 2\n"),
+    ],
+)
+def test_settings_are_read_wherever_pytest_reads_them(folder: Path, name: str, text: str) -> None:
     (folder / "pytest.ini").unlink()
-    write(folder, "pyproject.toml", '[tool.pytest.ini_options]\ntraining_root = "more"\naddopts = ["-n", "2"]\n')
+    write(folder, "pyproject.toml", "[project]\nname = 'a'\n")  # has none
+    write(folder, name, text)
     project = read_project(folder)
     assert (project.training_root, project.options) == (folder / "more", ("-n", "2"))
+    assert project.settings_file == folder / name
 
 
 def test_only_and_exclude_select_in_the_order_of_the_files(folder: Path) -> None:
