@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -53,6 +54,14 @@ def test_two_scripts_with_one_name_are_two_jobs(trained: Repository) -> None:
 
 def test_typer_gets_its_options_and_its_folder(trained: Repository) -> None:
     assert trained.log("typed").startswith(f"epochs 7 folder {trained.user}/reports/runs/")
+
+
+def test_options_of_a_subcommand_that_nobody_chose_are_not_given(trained: Repository) -> None:
+    assert trained.log("net") == "argv []\n"
+
+
+def test_the_console_says_that_no_metrics_were_found(trained: Repository) -> None:
+    assert re.search(r"PASSED +printing +no metrics found ", trained.told)
 
 
 def test_nothing_is_written_into_the_repository(trained: Repository) -> None:
@@ -176,6 +185,25 @@ def test_metrics_in_the_root_are_taken_only_where_the_script_names_the_file(repo
     found = repository.outcomes()
     assert found["early"]["metrics"] == {"a": 1.0}
     assert found["printing"]["metrics"] == {}
+
+
+def test_the_catalogue_says_which_file_and_where_in_it_metrics_are(repository: Repository) -> None:
+    repository.write(
+        "models/train_nested.py",
+        """
+        import json, os
+        os.makedirs("out", exist_ok=True)
+        for step in (1, 2):
+            json.dump({"test": {"scores": {"f1": step / 4, "by": "me"}}}, open(f"out/step_{step}.json", "w"))
+            os.utime(f"out/step_{step}.json", (4e9 + step, 4e9 + step))
+        """,
+    )
+    repository.write(
+        "jobs.yaml", "jobs:\n  nested: {metrics: {file: 'out/*.json', path: test.scores}, gates: {f1: '> 0.4'}}\n"
+    )
+    ended = repository.pytest("--training-root", str(repository.root), "-k", "nested")
+    assert ended.returncode == 0, ended.stdout
+    assert repository.outcomes()["nested"]["metrics"] == {"f1": 0.5}
 
 
 def test_collecting_imports_nobodys_code(repository: Repository) -> None:

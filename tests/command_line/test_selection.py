@@ -163,6 +163,11 @@ def test_it_is_a_catalogue_of_its_own_too(folder: Path) -> None:
         ("{script: work/train_a.py, args: [--epohcs, 3]}", "a has no parameter 'epohcs': expected one of epochs"),
         ("{script: work/train_a.py, args: [fast]}", "a is no script: expected arguments like --epochs 80, found fast"),
         ("{id: b, script: work/train_b.py}", "list.yaml:3: jobs[1]: the id 'b' belongs to the job in line 2"),
+        ("{script: work/train_a.py, script: x}", "the key 'script' stands here and in line 3: leave one"),
+        ("{script: work/train_a.py, use_output_dir: 1}", "jobs[1].use_output_dir: expected true or false, found 1"),
+        ("{script: work/train_a.py, output: [x]}", "jobs[1].output: expected "),
+        ("{script: work/train_a.py, name: 3}", "jobs[1].name: expected "),
+        ("{script: work/train_a.py, id: a b}", "expected an id of letters"),
         ("just text", "list.yaml:3: jobs[1]: expected a mapping"),
     ],
 )
@@ -171,3 +176,4 @@ def test_a_mistake_in_the_originals_yaml_is_told_with_file_and_line(folder: Path
     with pytest.raises(DeclarationError) as caught:
         ids(folder, "--config", "list.yaml")
     assert told in str(caught.value)
+    assert "list.yaml:3: " in str(caught.value)

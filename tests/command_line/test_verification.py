@@ -30,8 +30,20 @@ def test_the_verification_fails_with_the_suite(miniature: Miniature) -> None:
 def test_the_verification_fails_with_the_command_line(miniature: Miniature) -> None:
     miniature.write("training/jobs.yaml", "jobs: {nobody: {}}\n")
     code, told = verify(miniature)
-    assert code != 0
-    assert told.count("ok ") <= 1
+    assert code == 1
+    assert told.startswith("FAILED the list names jobs\n")
+    assert "training/jobs.yaml:1: jobs.nobody: no such job" in told
+
+
+def test_the_verification_fails_where_a_flag_is_not_obeyed(miniature: Miniature) -> None:
+    command_line = miniature.root / "run_all_training.py"
+    deaf = "    sys.argv = [word for word in sys.argv if word != '--dry-run']\n    sys.exit("
+    command_line.write_text(command_line.read_text().replace("    sys.exit(main(", deaf + "main("))
+    code, told = verify(miniature)
+    assert code == 1
+    assert [line.split()[0] for line in told.splitlines() if line.startswith(("ok ", "FAILED "))] == (
+        ["ok", "ok", "FAILED", "FAILED", "FAILED"]
+    )
 
 
 def demonstrate(miniature: Miniature) -> tuple[int, str]:
