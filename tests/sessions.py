@@ -90,6 +90,12 @@ class Project:
             command(*arguments), cwd=self.root, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
+    def follow(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start pytest and return at once; its stdout can be read."""
+        return subprocess.Popen(
+            command(*arguments), cwd=self.root, env=environment(), stdout=subprocess.PIPE, encoding="utf-8"
+        )
+
     def report(self) -> dict[str, Any]:
         """Read report.json strictly: JSON has no NaN."""
         report: dict[str, Any] = strict_json(self.reports / "report.json")

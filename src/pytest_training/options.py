@@ -7,11 +7,15 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-FIXTURE = "training_job"
-"""The fixture that a test asks for to get a job."""
+from pytest_training.search_options import add_search_options, is_asked_for, read_search
+
+if TYPE_CHECKING:
+    from pytest_training.jobs.search import Search
+
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 LOOKED_AT = 5_000  # directory entries: where a folder called training/ holds data, looking for jobs must stay cheap
 
@@ -39,6 +43,11 @@ class Options:
     resume: str | None
     """Run to resume: its id, or `last`."""
     skip_unchanged: bool
+    search: Search
+    compare: str | None
+    """What the run is compared with: `last`, a run, a branch or a commit."""
+    max_regression: tuple[str, ...]
+    """Rules like `0.02`, `roc_auc=0.02` or `mae=5%`; of two for a metric the later counts."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -69,6 +78,31 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="skip jobs whose code, parameters, data, seed and package versions equal those of their last pass",
     )
+    add_search_options(parser)
+    group.addoption(
+        "--training-compare",
+        metavar="WHAT",
+        help="say what got better or worse: than in the last run (last), in a RUN, on a BRANCH or at a COMMIT",
+    )
+    group.addoption(
+        "--training-max-regression",
+        action="append",
+        metavar="[METRIC=]NUMBER",
+        help="fail jobs whose metric got worse than that against the compared run, e.g. 0.02, roc_auc=0.02 or mae=5%%",
+    )
+    group.addoption(
+        "--training-progress",
+        choices=("auto", "live", "lines", "off"),
+        help="how to show a run that goes on (default: auto: live on a terminal, else lines)",
+    )
+    group.addoption("--training-report", metavar="RUN", help="write the report of an earlier run (or last), and exit")
+    group.addoption(
+        "--training-history", nargs="?", const="", metavar="JOB", help="print the last runs of a job or all, and exit"
+    )
+    group.addoption("--training-logs", metavar="JOB", help="follow the log of a job of the run in progress, and exit")
+    parser.addini("training_max_regression", "like --training-max-regression, one a line", type="linelist", default=[])
+    parser.addini("training_progress", "like --training-progress", default="auto")
+    parser.addini("training_heartbeat", "time between two lines about a job that goes on", default="1m")
     parser.addini("training_root", "folder with the training jobs", default="training")
     parser.addini("training_catalogue", "catalogue of jobs", default="")
     parser.addini("training_reports", "folder for reports", default="reports")
@@ -105,9 +139,19 @@ def _add(group: pytest.OptionGroup, name: str, **how: str) -> None:
         return
 
 
+QUESTIONS = ("training_report", "training_history", "training_logs")
+
+
+def asks_about_runs(config: pytest.Config) -> bool:
+    """Whether the command line asks for something that needs no session."""
+    return any(getattr(config.option, name) is not None for name in QUESTIONS)
+
+
 def has_jobs(config: pytest.Config) -> bool:
     """Whether this project has something to train, found without reading a file."""
     root, given = training_root(config), config.known_args_namespace
+    if is_asked_for(config):
+        return True
     if given.training_root or given.training_catalogue or config.getini("training_catalogue"):
         return True  # asked for: what is missing will be told
     return root.is_dir() and ((root / "jobs.yaml").is_file() or any(_looks_like_job(root)))
@@ -161,7 +205,7 @@ def read_options(config: pytest.Config) -> Options:
         raise pytest.UsageError(f"--training-root: no folder {str(found_root)!r}")
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
     return Options(
-        project=root,
+        project=_project(config, found_root),
         root=found_root,
         catalogue=catalogue,
         reports=reports,
@@ -178,7 +222,20 @@ def read_options(config: pytest.Config) -> Options:
         real_data_only=bool(config.getoption("--training-require-real-data")),
         resume=_resume(config),
         skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
+        search=read_search(config),
+        compare=config.getoption("--training-compare"),
+        max_regression=(
+            *config.getini("training_max_regression"),
+            *(config.getoption("--training-max-regression") or ()),
+        ),
     )
+
+
+def _project(config: pytest.Config, root: Path) -> Path:
+    from pytest_training.jobs.search import project_of  # noqa: PLC0415  (only where there is something to train)
+
+    named = config.known_args_namespace.training_root
+    return project_of(root, config.rootpath, known=config.inipath is not None or not named)
 
 
 def _check_path(path: Path, what: str) -> None:

@@ -20,11 +20,14 @@ from pytest_training.execution.folder import new_run_id
 from pytest_training.jobs.limits import with_default_limits
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Dataset, Job, Plan, PlannedJob
-from pytest_training.jobs.parameters import apply_options, missing_parameters
+from pytest_training.jobs.parameters import apply_options, missing_parameters, note_missing
 from pytest_training.jobs.plan import describe_plan, make_plan, save_plan
+from pytest_training.jobs.search import chosen_jobs
 from pytest_training.jobs.secrets import Secrets, hide
+from pytest_training.names import FIXTURE
 from pytest_training.records.earlier import EarlierRun, fingerprint, mark_unchanged, read_code
 from pytest_training.records.history import History
+from pytest_training.records.regressions import with_comparison
 from pytest_training.scheduling import idle
 from pytest_training.scheduling.distribution import Distribution, mentions
 from pytest_training.scheduling.marks import job_of, match_by_id, register_tags
@@ -47,6 +50,7 @@ class Owner:
         self.mistake: Exception | None = None
         self.plan: Plan | None = None
         self.history_problems: tuple[str, ...] = ()
+        self.comparison_problems: tuple[str, ...] = ()
         self.run: RunningRun | None = None
         self.earlier: EarlierRun | None = None
         """The run that this one resumes."""
@@ -65,13 +69,14 @@ class Owner:
 
     def _load(self) -> list[Job]:
         chosen = options.read_options(self.config)
-        jobs, self.datasets = load_jobs(chosen.root, chosen.project, chosen.catalogue)
+        jobs, self.datasets = load_jobs(chosen.root, chosen.project, chosen.catalogue, chosen.search)
         if not jobs:
             raise DeclarationError(f"no training jobs: expected files like train_als.py in {chosen.root}")
         if chosen.resume is not None:
             self.earlier = EarlierRun.find(chosen.reports, chosen.resume)
             jobs = self.earlier.jobs(jobs)
         jobs = apply_options(jobs, epochs=chosen.epochs, folds=chosen.folds, settings=chosen.settings)
+        jobs = note_missing(chosen_jobs(jobs, chosen.search.only))
         jobs, self.secrets = hide(jobs)
         return with_default_limits(jobs, timeout_s=chosen.timeout_s, memory_mb=chosen.memory_mb)
 
@@ -79,7 +84,7 @@ class Owner:
     def pytest_sessionstart(self, session: pytest.Session) -> Any:
         """Leave the session to xdist, as it would be without the plugin, where none of its tests trains."""
         result = yield
-        if self.distribution.asked_for and not mentions(self.config, options.FIXTURE):
+        if self.distribution.asked_for and not mentions(self.config, FIXTURE):
             self.distribution.start(session)
         return result
 
@@ -140,6 +145,7 @@ class Owner:
             idle=self.distribution.is_ours,
             resumed=self.earlier.folder.run_id if self.earlier else None,
         )
+        self.run.problems.extend(self.comparison_problems)
 
     def _make_plan(self, chosen: options.Options, jobs: list[Job], workers: int) -> Plan:
         history = History(chosen.reports / "history.sqlite")
@@ -158,6 +164,10 @@ class Owner:
             raise pytest.UsageError(str(error)) from None
         if not self.config.option.collectonly or chosen.skip_unchanged:
             plan = _with_fingerprints(plan, history if chosen.skip_unchanged else None)
+        try:
+            plan, self.comparison_problems = with_comparison(plan, history, chosen)
+        except DeclarationError as error:
+            raise pytest.UsageError(str(error)) from None
         self.history_problems = tuple(history.problems)
         return plan
 

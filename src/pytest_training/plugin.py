@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_training import options
+from pytest_training import options, search_options
+from pytest_training.names import FIXTURE
+from pytest_training.rootdir import settle_root
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -22,9 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.add_options(parser)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, None, None]:
     """Declare the options with everyday names where there are jobs, after the project has declared its own."""
+    settle_root(early_config, parser, args)
+    yield
     if options.has_jobs(early_config):
         options.add_job_options(parser)
 
@@ -36,16 +42,37 @@ def pytest_configure(config: pytest.Config) -> None:
         if "training" in config.workerinput:
             from pytest_training.worker import Worker  # noqa: PLC0415  (see the module's docstring)
 
+            search_options.use_shipped_test(config)
             config.pluginmanager.register(Worker(config), "training-worker")
     elif options.has_jobs(config):
         from pytest_training.owner import Owner  # noqa: PLC0415
 
-        config.pluginmanager.register(Owner(config), "training-owner")
+        search_options.use_shipped_test(config)
+        owner = Owner(config)
+        config.pluginmanager.register(owner, "training-owner")
+        if not config.option.help:
+            from pytest_training.reporting.showing import Showing  # noqa: PLC0415
+
+            config.pluginmanager.register(Showing(config, owner), "training-showing")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Prepare a project for training, or answer a question about earlier runs, in place of a session."""
+    if config.getoption("--training-init"):
+        from pytest_training.initialise import initialise  # noqa: PLC0415  (see the module's docstring)
+
+        return initialise(config)
+    if options.asks_about_runs(config):
+        from pytest_training.commands import answer  # noqa: PLC0415
+
+        return answer(config)
+    return None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one item per job of every test that asks for `training_job`."""
-    if options.FIXTURE not in metafunc.fixturenames:
+    if FIXTURE not in metafunc.fixturenames:
         return
     source: Any = metafunc.config.pluginmanager.getplugin("training-worker")
     source = source or metafunc.config.pluginmanager.getplugin("training-owner")
@@ -53,7 +80,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     jobs = source.jobs_to_collect()
     parameters = [pytest.param(job, id=job.id, marks=[getattr(pytest.mark, tag) for tag in job.tags]) for job in jobs]
-    metafunc.parametrize(options.FIXTURE, parameters, indirect=True)
+    metafunc.parametrize(FIXTURE, parameters, indirect=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -65,7 +92,7 @@ def pytest_runtest_makereport(
     failure = call.excinfo.value if call.excinfo else None
     told = isinstance(failure, pytest.fail.Exception) and not failure.pytrace
     crash: Any = getattr(report.longrepr, "reprcrash", None)
-    if told and crash and options.FIXTURE in getattr(item, "fixturenames", ()):
+    if told and crash and FIXTURE in getattr(item, "fixturenames", ()):
         crash.message = crash.message.partition("\n")[0]
     return report
 

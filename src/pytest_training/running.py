@@ -333,10 +333,8 @@ class RunningRun:
 
 
 def _imports(plan: Plan) -> list[str]:
-    """Return what the planned function jobs import, each once; programs import for themselves."""
-    return list(
-        dict.fromkeys(name for planned in plan.jobs if planned.job.kind == "function" for name in planned.job.imports)
-    )
+    """Return what the planned jobs import, each once; what needs an interpreter of its own imports for itself."""
+    return list(dict.fromkeys(name for planned in plan.jobs if not planned.job.fresh for name in planned.job.imports))
 
 
 def _make_reports_folder(reports: Path, folder: RunFolder) -> None:

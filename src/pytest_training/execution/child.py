@@ -39,6 +39,7 @@ from pytest_training.execution.messages import NO_RESULT, AttemptRequest, Failur
 from pytest_training.execution.metrics import finite_metrics, shown
 from pytest_training.execution.processes import own_peak_memory_mb, reset_own_peak_memory
 from pytest_training.execution.run import Run
+from pytest_training.execution.warm import run_script, shadowed
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.secrets import hide
 
@@ -50,8 +51,11 @@ class Stopped(BaseException):
     """SIGTERM, raised in the job's main thread so that its `finally` blocks run."""
 
 
-def run_attempt(request: AttemptRequest) -> int:
-    """Execute a request in this process, which is the job's own; return the exit status."""
+def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
+    """Execute a request in this process, which is the job's own; return the exit status.
+
+    `warm` says that the libraries are loaded: the process is a fork of the job server.
+    """
     folder = AttemptFolder(Path(request.folder))
     redirect_output(folder.log)
     faulthandler.enable(all_threads=False)
@@ -60,9 +64,10 @@ def run_attempt(request: AttemptRequest) -> int:
     os.environ.update(
         job_environment(request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads)
     )
+    folder.events.write_bytes(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")  # for the live view
     reset_own_peak_memory()
     if request.job.kind != "function":
-        _become_program(request)
+        _become_program(request, warm=warm)
     try:
         status = 0 if execute(request).failure is None else 1
     except OSError as error:  # ours: what the job raised is in the result
@@ -216,8 +221,8 @@ def _stream(descriptor: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def _become_program(request: AttemptRequest) -> NoReturn:
-    """Replace this process by the script or the command of the job."""
+def _become_program(request: AttemptRequest, *, warm: bool) -> NoReturn:
+    """Replace this process by the script or the command of the job; a script may run in the warm one."""
     folder = AttemptFolder(Path(request.folder))
     run = Run(
         folder=folder.artifacts,
@@ -230,6 +235,8 @@ def _become_program(request: AttemptRequest) -> NoReturn:
         for dataset in request.datasets:  # a program cannot ask for them one by one
             run.data(dataset.name)
         _leave(Result(data=run.used), request)
+        if warm and request.job.kind == "script" and not request.job.fresh and not shadowed(request.job):
+            os._exit(run_script(request.job, command[2:], threads=request.threads))
         os.execvp(command[0], command)
     except DataError as error:
         failure = Failure(cause="data", message=str(error))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from pytest_training.jobs.model import Job, Parameter
+
+_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
+"""What argparse takes for a number rather than for an option."""
 
 
 def command_line(job: Job, *, folder: str, seed: int) -> list[str]:
@@ -14,37 +19,72 @@ def command_line(job: Job, *, folder: str, seed: int) -> list[str]:
     if job.kind == "command":
         values = {name: _text(value) for name, value in job.parameters.items()}
         values |= {"folder": folder, "seed": str(seed)}
-        return [_filled(argument, values) for argument in job.command]
-    output = [job.output_option, folder] if job.output_option and not _output_given(job) else []
-    return [sys.executable, str(job.path), *output, *_options(job)]
+        return [*(_filled(argument, values) for argument in job.command), *job.arguments]
+    return [sys.executable, str(job.path), *script_arguments(job, folder=folder)]
 
 
-def _output_given(job: Job) -> bool:
-    return any(parameter.option == job.output_option for parameter in job.declared if parameter.name in job.given)
+def script_arguments(job: Job, *, folder: str) -> list[str]:
+    """Return what a script finds in `sys.argv` behind its name.
+
+    What belongs to a subcommand stands behind the subcommand's name, all else before it.
+    """
+    given = [(parameter, job.parameters[parameter.name]) for parameter in job.declared if parameter.name in job.given]
+    selector = next((_text(value) for parameter, value in given if parameter.selects), None)
+    given = [(parameter, value) for parameter, value in given if not parameter.selects]
+    given += _output(job, folder)
+    before = [(parameter, value) for parameter, value in given if not parameter.subcommands]
+    if selector is None:
+        return _ordered(before, job.arguments)
+    behind = [(parameter, value) for parameter, value in given if {selector, "*"} & {*parameter.subcommands}]
+    # A list would take the subcommand for one more value: it stands before the others, and those have an end.
+    before.sort(key=lambda pair: not isinstance(pair[1], list | tuple))
+    return [*_flat(before), selector, *_ordered(behind, job.arguments)]
 
 
-def _options(job: Job) -> list[str]:
-    """Return what is given in the source's order: a subcommand stands before its own options. Lists have no end."""
+def _flat(given: Iterable[tuple[Parameter, Any]]) -> list[str]:
+    return [word for pair in given for word in _ordered([pair])]
+
+
+def _output(job: Job, folder: str) -> list[tuple[Parameter, Any]]:
+    """Return the output folder's option with its value, unless the user gave one."""
+    if job.output_option is None:
+        return []
+    declared = next((parameter for parameter in job.declared if parameter.option == job.output_option), None)
+    if declared is not None and declared.name in job.given:
+        return []
+    return [(declared or Parameter(name="output", option=job.output_option), folder)]
+
+
+def _ordered(given: Iterable[tuple[Parameter, Any]], arguments: tuple[str, ...] = ()) -> list[str]:
+    """Return what is given in the source's order, then the arguments that are passed on as they stand.
+
+    An option with several values has no end: it stands last. A positional that looks like an option stands behind `--`.
+    """
     words: list[str] = []
     lists: list[str] = []
-    for parameter in job.declared:
-        if parameter.name in job.given:
-            value = job.parameters[parameter.name]
-            has_no_end = isinstance(value, list | tuple) and parameter.option is not None
-            (lists if has_no_end else words).extend(_words(parameter, value))
-    return [*words, *lists]
+    hidden: list[str] = []
+    for parameter, value in given:
+        if parameter.option is None:
+            texts = [_text(entry) for entry in value] if isinstance(value, list | tuple) else [_text(value)]
+            (hidden if any(map(_looks_like_option, texts)) else words).extend(texts)
+        elif isinstance(value, list | tuple):
+            lists += [parameter.option, *map(_text, value)]
+        else:
+            words += _option(parameter, parameter.option, value)
+    return [*words, *arguments, *lists, *(["--", *hidden] if hidden else [])]
 
 
-def _words(parameter: Parameter, value: Any) -> list[str]:
-    option = parameter.option
-    if parameter.flag and option is not None:
+def _option(parameter: Parameter, option: str, value: Any) -> list[str]:
+    if parameter.flag:
         return [option] if value != parameter.default else []
-    texts = [_text(entry) for entry in value] if isinstance(value, list | tuple) else [_text(value)]
-    if option is None:
-        return texts
-    if option.startswith("--") and len(texts) == 1 and texts[0].startswith("-"):
-        return [f"{option}={texts[0]}"]  # apart, it would be taken for another option
-    return [option, *texts]
+    text = _text(value)
+    if _looks_like_option(text) and option.startswith("--"):
+        return [f"{option}={text}"]
+    return [option, text]
+
+
+def _looks_like_option(text: str) -> bool:
+    return len(text) > 1 and text.startswith("-") and not _NUMBER.fullmatch(text)
 
 
 def _filled(argument: str, values: dict[str, str]) -> str:
@@ -54,4 +94,4 @@ def _filled(argument: str, values: dict[str, str]) -> str:
 
 
 def _text(value: Any) -> str:
-    return str(value)
+    return json.dumps(value) if isinstance(value, dict) else str(value)

@@ -149,6 +149,26 @@ class RunFolder:
         return self.path / "provenance.json"
 
     @property
+    def begun(self) -> Path:
+        """What is known of the run from its start on: process, command line, node ids."""
+        return self.path / "begun.json"
+
+    @property
+    def record(self) -> Path:
+        """The run as a whole, written at its end: a run without it did not finish, or has not yet."""
+        return self.path / "run.json"
+
+    @property
+    def page(self) -> Path:
+        """This run's report for people; the copy in `reports/` is the latest run's."""
+        return self.path / "index.html"
+
+    @property
+    def summary(self) -> Path:
+        """This run's summary in Markdown; the copy in `reports/` is the latest run's."""
+        return self.path / "summary.md"
+
+    @property
     def report(self) -> Path:
         """This run's report.json; the copy in `reports/` is the latest run's."""
         return self.path / "report.json"

@@ -49,6 +49,7 @@ def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[Gat
             passed=gate.metric in metrics and gate.holds(metrics[gate.metric]),
         )
         for gate in gates
+        if gate.against is None or gate.metric in metrics  # an earlier metric may have been given up
     )
 
 
@@ -116,8 +117,12 @@ def _judge_gates(gates: tuple[GateResult, ...], metrics: dict[str, float]) -> tu
     broken = [result for result in gates if not result.passed]
     if not broken:
         return "passed", None, ""
-    told = "; ".join(
-        f"{result.gate.metric} is {result.found:.4g}, required {result.gate.operator} {result.gate.threshold:g}"
-        for result in broken
-    )
+    told = "; ".join(_broken(result) for result in broken)
     return "failed", "gate", told
+
+
+def _broken(result: GateResult) -> str:
+    gate = result.gate
+    if gate.against is not None:
+        return f"{gate.metric} got worse: {result.found:.4g}, was {gate.against}"
+    return f"{gate.metric} is {result.found:.4g}, required {gate.operator} {gate.threshold:g}"

@@ -63,6 +63,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     ending: Ending = Ending()
     folder: str = ""
     """Relative to the run folder."""
+    slot: str = ""
+    """Which slot executed it: known while it runs, and of a slot that died."""
 
 
 class GateResult(Value, frozen=True, kw_only=True):

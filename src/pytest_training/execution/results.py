@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import stat
@@ -17,6 +18,7 @@ from pytest_training.execution.messages import Failure, Result
 from pytest_training.jobs.model import UNDECODABLE, Job, MetricsFile
 
 LARGEST_RESULT = 16 * 2**20
+USUAL_FILES = ("metrics.json", "metrics.csv")
 TAIL_BYTES = 64 * 1024
 TAIL_LINES = 20
 NOT_THE_JOBS = (f'File "{Path(__file__).resolve().parents[1]}', 'File "<frozen runpy>"')
@@ -36,18 +38,68 @@ def read_result(path: Path) -> Result | None:
 
 def read_metrics_file(job: Job, folder: AttemptFolder, *, since: float) -> Any:
     """Return the metrics that a script or command wrote, None when there are none; `since` is its start (epoch)."""
-    wanted = job.metrics or MetricsFile()
-    path = _newest(wanted.file, folder.artifacts) or _newest(wanted.file, Path(job.root), since=since)
+    path = _metrics_file(job, folder, since)
     if path is None:
         if job.metrics is not None:
-            raise ResultError(f"wrote no file {wanted.file!r}, where the catalogue says its metrics are")
+            raise ResultError(f"wrote no file {job.metrics.file!r}, where the catalogue says its metrics are")
         return None
-    content = _read(path)
+    content = _read(path) or b""
+    wanted = job.metrics or MetricsFile()
+    if path.suffix.lower() in {".csv", ".tsv"}:
+        if wanted.path:
+            raise ResultError(f"{path.name}: a table has no path {wanted.path!r}; its last row holds the metrics")
+        return last_row(content, path.name)
     try:
-        found = json.loads(content or b"")
+        found = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ResultError(f"{path.name}: expected JSON with metrics; {error}") from None
-    return _at(found, wanted.path, path.name)
+    metrics = _at(found, wanted.path, path.name)
+    # What a script that nobody wrote for us puts beside its numbers (names, lists, more mappings) is no mistake.
+    return {name: value for name, value in metrics.items() if _is_number(value)}
+
+
+def _metrics_file(job: Job, folder: AttemptFolder, since: float) -> Path | None:
+    if job.metrics is not None:
+        return _newest(job.metrics.file, folder.artifacts) or _newest(job.metrics.file, Path(job.root), since=since)
+    for name in USUAL_FILES:
+        if found := _newest(name, folder.artifacts):
+            return found
+    # Beside its output folder only under a name that its own source mentions: another job may write there now.
+    source = (_read_source(job) or b"") if job.path else " ".join(job.command).encode()
+    for name in USUAL_FILES:
+        found = _newest(name, Path(job.root), since=since) if name.encode() in source else None
+        if found:
+            return found
+    return None
+
+
+def _read_source(job: Job) -> bytes | None:
+    try:
+        return Path(job.path or "").read_bytes()
+    except OSError:
+        return None
+
+
+def last_row(content: bytes, name: str) -> dict[str, float]:
+    """Return the numbers in the last row of a table with a header; other columns are left out."""
+    lines = [line for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    if len(lines) < 2:
+        raise ResultError(f"{name}: expected a table with a header and at least one row")
+    delimiter = max(",;\t", key=lines[0].count)
+    header, row = (next(csv.reader([line], delimiter=delimiter)) for line in (lines[0], lines[-1]))
+    cells = ((column.strip(), _number(cell)) for column, cell in zip(header, row, strict=False))
+    return {column: number for column, number in cells if column and number is not None}
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _newest(pattern: str, folder: Path, *, since: float = 0.0) -> Path | None:

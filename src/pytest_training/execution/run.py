@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-import numbers
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from pytest_training.errors import DataError
 from pytest_training.execution.artifacts import save_object
 from pytest_training.execution.cache import sha256_of
 from pytest_training.execution.checkpoint import Checkpoint
 from pytest_training.execution.datasets import obtain
+from pytest_training.execution.event_log import EventLog
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.model import Dataset
-
-FLUSH_S = 0.2  # a live view redraws a few times a second; more flushes would only cost the job
 
 
 class Run:
@@ -52,17 +45,20 @@ class Run:
         self._datasets = dict(datasets or {})
         self._used: dict[str, DataUsed] = {}
         self._paths: dict[str, Path] = {}
-        self._events = None if events is None else events.open("ab")
-        self._started = time.monotonic()
-        self._flushed = self._started
+        self._events = None if events is None else EventLog(events)
 
     def log(self, **values: float | str) -> None:
-        """Record numbers as they arise, e.g. `run.log(fold=0, epoch=3, loss=0.41)`."""
-        self._write({"log": {name: _plain(name, value) for name, value in values.items()}})
+        """Record numbers as they arise, e.g. `run.log(fold=0, epoch=3, loss=0.41)`.
+
+        All of them are kept, up to 8 MiB an attempt; from there on one a second, and the last.
+        """
+        if self._events is not None:
+            self._events.log(values)
 
     def progress(self, done: float, total: float) -> None:
         """Tell how much is done, e.g. `run.progress(fold, folds)`."""
-        self._write({"progress": [_plain("done", done), _plain("total", total)]})
+        if self._events is not None:
+            self._events.progress(done, total)
 
     def dataset(self, name: str) -> Dataset:
         """Return what the catalogue declares of a dataset: licence, citation, positive class and so on."""
@@ -116,29 +112,3 @@ class Run:
         if self._events is not None:
             self._events.close()
             self._events = None
-
-    def _write(self, event: dict[str, Any]) -> None:
-        if self._events is None:
-            return
-        now = time.monotonic()
-        self._events.write(msgspec.json.encode({"t": round(now - self._started, 3), **event}) + b"\n")
-        if now - self._flushed > FLUSH_S:
-            self._events.flush()
-            self._flushed = now
-
-
-def _plain(name: str, value: Any) -> float | int | str | None:
-    """Turn a logged value into what JSON can say; a number that is not finite becomes null."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()  # plain, and what UTF-8 can say
-    if isinstance(value, int):  # bool is an int
-        return value
-    if hasattr(value, "item") and getattr(value, "size", 1) == 1:
-        value = value.item()  # numpy and torch scalars
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real):
-        with contextlib.suppress(OverflowError):
-            return float(value) if math.isfinite(value) else None
-        return None
-    raise TypeError(f"run.log({name}=…): expected a number or a string, found {type(value).__name__}")

@@ -74,12 +74,14 @@ class Slot:
         planned = self.planned.get(job.id)
         if planned is not None and planned.unchanged is not None:
             return self._skip(job, planned.unchanged)
+        if planned is not None:  # the plan may have more gates than the job itself: those of earlier metrics
+            job = msgspec.structs.replace(job, gates=planned.job.gates)
         started, begun = utc_now(), time.monotonic()
         attempts: list[Attempt] = []
         while True:
             attempt, verdict, folder = self._attempt(job)
             attempts.append(attempt)
-            if REASONS.get(verdict.cause) not in job.retry_on or len(attempts) > job.retries:
+            if job.problem or REASONS.get(verdict.cause) not in job.retry_on or len(attempts) > job.retries:
                 break
             time.sleep(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S))
         outcome = self._outcome(job, verdict, attempts, folder)
@@ -133,6 +135,7 @@ class Slot:
             status="interrupted",
             started=started,
             folder=folder.path.relative_to(self.folder.path).as_posix(),
+            slot=self.name,
         )
         write_atomically(folder.started, msgspec.json.encode(begun))
         request = AttemptRequest(

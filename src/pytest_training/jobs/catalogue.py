@@ -9,11 +9,13 @@ from pytest_training.jobs.declarations import (
     DEFAULTS_KEYS,
     JOB_KEYS,
     Catalogue,
+    Declaration,
     empty_declaration,
     read_declaration,
 )
 from pytest_training.jobs.discovery import absolute
-from pytest_training.jobs.document import read_file
+from pytest_training.jobs.document import Entry, read_file
+from pytest_training.jobs.job_list import read_job_list
 from pytest_training.jobs.merging import apply_catalogue
 from pytest_training.jobs.names import label
 
@@ -27,7 +29,7 @@ def load_catalogue(path: Path, *, training_root: Path | None = None, project_roo
     project_root = absolute(project_root or training_root.parent)
     file = label(path, project_root)
     entries = read_file(path, file).mapping(allowed=("defaults", "jobs", "data"))
-    jobs = entries["jobs"].mapping() if "jobs" in entries else {}
+    jobs = _declarations(entries["jobs"]) if "jobs" in entries else {}
     data = entries["data"].mapping() if "data" in entries else {}
     defaults = entries.get("defaults")
     return Catalogue(
@@ -36,6 +38,12 @@ def load_catalogue(path: Path, *, training_root: Path | None = None, project_roo
         training_root=training_root,
         project_root=project_root,
         defaults=read_declaration(defaults, DEFAULTS_KEYS) if defaults else empty_declaration(file),
-        jobs={job_id: read_declaration(entry, JOB_KEYS) for job_id, entry in jobs.items()},
+        jobs=jobs,
         datasets=tuple(read_dataset(name, entry, path.parent) for name, entry in data.items()),
     )
+
+
+def _declarations(entry: Entry) -> dict[str, Declaration]:
+    if isinstance(entry.node.value, list):
+        return read_job_list(entry)
+    return {job_id: read_declaration(below, JOB_KEYS) for job_id, below in entry.mapping().items()}

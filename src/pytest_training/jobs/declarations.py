@@ -34,6 +34,10 @@ class Declaration:
     parameters: dict[str, Entry] = field(default_factory=dict)
     secret: dict[str, Entry] = field(default_factory=dict)
     matrix: dict[str, list[Entry]] = field(default_factory=dict)
+    options: dict[str, Entry] = field(default_factory=dict)
+    """How a script spells a parameter that its source does not tell; null takes a parameter away."""
+    wants_output: bool = False
+    """Whether a script gets its output folder as `--output-dir` where its source declares no such option."""
     script: Entry | None = None
     command: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
@@ -75,6 +79,27 @@ def _metrics(entry: Entry) -> MetricsFile:
     return MetricsFile(**{key: below.text() for key, below in entries.items()})
 
 
+def argument_texts(entry: Entry) -> tuple[str, ...]:
+    """Return a list of arguments for a command line."""
+    return tuple(map(_argument, entry.items("a list of arguments, like [--quick, --size, 3]")))
+
+
+def _option(entry: Entry) -> str:
+    text = entry.text("an option, like --epochs")
+    if not text.startswith("-") or len(text.split()) != 1:
+        raise entry.expected("an option, like --epochs")
+    return text
+
+
+def _options(entry: Entry | None) -> dict[str, Entry]:
+    below = entry.mapping() if entry is not None else {}
+    for name, option in below.items():
+        if not name.isidentifier():
+            raise option.error("expected the name of a parameter, like learning_rate")
+        _or_none(_option)(option)
+    return below
+
+
 def _retry_on(entry: Entry) -> tuple[RetryReason, ...]:
     found = [item.text("a reason to try again") for item in _items(entry)]
     for reason in found:
@@ -95,8 +120,18 @@ SETTINGS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
     "retry_on": ("retry_on", _retry_on),
     "optional": ("optional", Entry.flag),
     "expected": ("expected_s", _or_none(_duration)),
+    "fresh": ("fresh", lambda entry: f"{entry.where} says so" if entry.flag() else None),
 }
-JOB_KEYS = (*SETTINGS, "script", "command", "parameters", "secret", "matrix", "gates", "data", "tags", "needs")
+SCRIPT_SETTINGS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
+    "arguments": ("arguments", argument_texts),
+    "output": ("output", Entry.text),
+    "output_option": ("output_option", _or_none(_option)),
+}
+JOB_KEYS = (
+    *SETTINGS,
+    *SCRIPT_SETTINGS,
+    *("options", "script", "command", "parameters", "secret", "matrix", "gates", "data", "tags", "needs"),
+)
 DEFAULTS_KEYS = (*(key for key in SETTINGS if key != "title"), "parameters", "gates", "tags")
 
 
@@ -108,7 +143,8 @@ def empty_declaration(file: str) -> Declaration:
 def read_declaration(entry: Entry, allowed: tuple[str, ...]) -> Declaration:
     """Check one job's mapping, or that of `defaults:`."""
     entries = entry.mapping(allowed=allowed)
-    known = [(SETTINGS[key], below) for key, below in entries.items() if key in SETTINGS]
+    readers = SETTINGS | SCRIPT_SETTINGS
+    known = [(readers[key], below) for key, below in entries.items() if key in readers]
     script = entries.get("script")
     if script is not None:
         script.text("the path of a Python file")
@@ -121,6 +157,7 @@ def read_declaration(entry: Entry, allowed: tuple[str, ...]) -> Declaration:
         parameters=entries["parameters"].mapping() if "parameters" in entries else {},
         secret={item.text("the name of a parameter"): item for item in _items(entries.get("secret"))},
         matrix=_matrix(entries),
+        options=_options(entries.get("options")),
         script=script,
         command=_command(entries.get("command")),
         data=tuple(item.text("the name of a dataset") for item in _items(entries.get("data"))),

@@ -14,18 +14,20 @@ from pytest_training.jobs import functions, scripts
 from pytest_training.jobs.literals import is_guard, is_main_guard, walk
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.names import label
+from pytest_training.jobs.search import FileFilter
 from pytest_training.jobs.sources import Source, Sources, Unreadable, read_source
 
 SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "node_modules", "site-packages"}
 
 
-def discover(training_root: Path, project_root: Path) -> list[Job]:
+def discover(training_root: Path, project_root: Path, files: FileFilter | None = None) -> list[Job]:
     """Return a job for every `train_<id>.py` below the training root, sorted by path."""
     training_root, project_root = absolute(training_root), absolute(project_root)
-    files = sorted(job_files(training_root), key=lambda path: path.relative_to(training_root).as_posix())
+    files = files or FileFilter()
+    found = sorted(job_files(training_root, files), key=lambda path: path.relative_to(training_root).as_posix())
     sources = Sources(training_root, project_root)
-    ids = _ids(files, training_root)
-    return [read_job(path, ids[path], sources, training_root) for path in files]
+    ids = _ids(found, training_root)
+    return [read_job(path, ids[path], sources, training_root) for path in found[: files.limit]]
 
 
 def absolute(path: Path) -> Path:
@@ -36,13 +38,18 @@ def absolute(path: Path) -> Path:
 def _ids(files: list[Path], training_root: Path) -> dict[Path, str]:
     stems = {path: path.stem.removeprefix("train_") for path in files}
     counts = Counter(stems.values())
-    return {
+    ids = {
         path: stem if counts[stem] == 1 else (path.parent.relative_to(training_root) / stem).as_posix()
         for path, stem in stems.items()
     }
+    counts = Counter(ids.values())  # x.py beside train_x.py, where a pattern takes both
+    return {
+        path: job_id if counts[job_id] == 1 else path.relative_to(training_root).with_suffix("").as_posix()
+        for path, job_id in ids.items()
+    }
 
 
-def job_files(training_root: Path) -> list[Path]:
+def job_files(training_root: Path, files: FileFilter | None = None) -> list[Path]:
     """Return every `train_*.py` once: a link to a file or folder that was already seen adds nothing."""
     seen: set[str] = set()
     found: list[Path] = []
@@ -55,21 +62,25 @@ def job_files(training_root: Path) -> list[Path]:
             continue
         seen.add(real)
         if entry == training_root or entry.is_dir():
-            _scan(entry, training_root, folders, links)
+            _scan(entry, training_root, files or FileFilter(), folders, links)
         else:
             found.append(entry)
     return found
 
 
-def _scan(folder: Path, training_root: Path, folders: list[Path], links: list[Path]) -> None:
+def _scan(folder: Path, training_root: Path, files: FileFilter, folders: list[Path], links: list[Path]) -> None:
     for entry in _entries(folder, training_root):
         path = Path(entry.path)
-        is_job = entry.name.startswith("train_") and entry.name.endswith(".py") and entry.name != "train_.py"
+        is_job = entry.name.endswith(".py") and entry.name != "train_.py" and files.takes(_below(path, training_root))
         if entry.is_dir():
             if not _is_skipped(path):
                 (links if entry.is_symlink() else folders).append(path)
         elif is_job and (entry.is_file() or entry.is_symlink()):
             (links if entry.is_symlink() else folders).append(path)
+
+
+def _below(path: Path, folder: Path) -> str:
+    return path.as_posix().removeprefix(f"{folder.as_posix().rstrip('/')}/")
 
 
 def _entries(folder: Path, training_root: Path) -> list[os.DirEntry[str]]:
@@ -133,6 +144,7 @@ def _job(source: Source, sources: Sources, known: dict[str, Any]) -> Job:
         output_option=options.output_option,
         gates=functions.read_gates(source, strict=False),
         problem=_idle(source, train),
+        fresh=sources.why_fresh(source.path),
         **common,
     )
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.discovery import absolute, discover
+from pytest_training.jobs.gathering import gather
 from pytest_training.jobs.model import Dataset, Job, Value
 from pytest_training.jobs.names import printable
+from pytest_training.jobs.search import Search
 
-DEFAULT_CATALOGUE = "jobs.yaml"
 LONGEST_ID = 200
 """Bytes of one part of an id: file systems end at 255, and temporary names add some."""
 
@@ -21,10 +21,10 @@ _OWN_NAMES = re.compile(r"attempt-[0-9]+|checkpoint|outcome\.json")
 
 
 def load_jobs(
-    training_root: Path, project_root: Path, catalogue: Path | None = None
+    training_root: Path, project_root: Path, catalogue: Path | None = None, search: Search | None = None
 ) -> tuple[list[Job], list[Dataset]]:
     """Return the jobs and datasets of a project; a catalogue that is named must exist."""
-    jobs, datasets = _load(training_root, project_root, catalogue)
+    jobs, datasets = gather(training_root, project_root, catalogue, search or Search())
     _check_text(jobs, datasets)
     _check_ids(jobs)
     return jobs, datasets
@@ -57,16 +57,3 @@ def _check_text(jobs: list[Job], datasets: list[Dataset]) -> None:
                 f"{printable(place)}: expected names, texts and paths that UTF-8 can hold, "
                 f"found {error.object[error.start : error.end]!a} in {printable(error.object, 200)}"
             ) from None
-
-
-def _load(training_root: Path, project_root: Path, catalogue: Path | None) -> tuple[list[Job], list[Dataset]]:
-    jobs = discover(training_root, project_root)
-    path = absolute(catalogue) if catalogue else absolute(training_root) / DEFAULT_CATALOGUE
-    if not path.is_file():
-        if catalogue is not None:
-            raise DeclarationError(f"{catalogue}: no such catalogue: expected a YAML file like training/jobs.yaml")
-        return jobs, []
-    from pytest_training.jobs.catalogue import apply_catalogue, load_catalogue  # noqa: PLC0415 - spares its import
-
-    read = load_catalogue(path, training_root=training_root, project_root=project_root)
-    return apply_catalogue(jobs, read), list(read.datasets)

@@ -21,6 +21,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.declarations import Catalogue, Declaration, empty_declaration, placeholders
 from pytest_training.jobs.discovery import read_job
 from pytest_training.jobs.document import Entry
+from pytest_training.jobs.given_options import with_command_line
 from pytest_training.jobs.literals import type_of
 from pytest_training.jobs.model import Gate, Job, Parameter
 from pytest_training.jobs.names import listing, shown
@@ -136,6 +137,7 @@ def _variants(job: Job, catalogue: Catalogue) -> Iterator[Job]:
     declaration = catalogue.jobs.get(job.id) or empty_declaration(catalogue.file)
     job = _with_settings(job, catalogue.defaults, declaration)
     if job.problem is None:
+        job = with_command_line(job, declaration)
         job = _with_secrets(job, declaration)
         job = _with_parameters(job, catalogue.defaults, declaration)
     if not declaration.matrix or job.problem is not None:
@@ -170,6 +172,8 @@ def _with_settings(job: Job, defaults: Declaration, declaration: Declaration) ->
     fields = {**defaults.settings, **declaration.settings}
     if job.kind == "function" and "metrics" not in declaration.settings:
         fields.pop("metrics", None)
+    if job.kind != "script" and "fresh" not in declaration.settings:
+        fields.pop("fresh", None)
     return msgspec.structs.replace(
         job,
         **fields,

@@ -44,6 +44,10 @@ class Parameter(Value, frozen=True, kw_only=True):
     flag: bool = False
     """True for an option without a value, e.g. `store_true`: it is given when the parameter is True."""
     choices: tuple[Any, ...] | None = None
+    subcommands: tuple[str, ...] = ()
+    """Subcommands of a script that take it; empty for what stands before any subcommand; `*` where none is known."""
+    selects: bool = False
+    """True for the positional that names the subcommand."""
 
 
 class Gate(Value, frozen=True, kw_only=True):
@@ -52,6 +56,8 @@ class Gate(Value, frozen=True, kw_only=True):
     metric: str
     operator: Literal[">=", "<=", ">", "<", "=="]
     threshold: float
+    against: str | None = None
+    """For a gate made of an earlier outcome, what it was: `0.871 in run 2026…, at most 0.02 worse`."""
 
     COMPARE: ClassVar = {
         ">=": compare.ge,
@@ -160,6 +166,12 @@ class Job(Value, frozen=True, kw_only=True):
 
     `sklearn.linear_model` for a module; `from a import b` gives `a` and `a.b`, which may be a module.
     """
+    arguments: tuple[str, ...] = ()
+    """What a script's or command's command line gets as it stands, behind everything else."""
+    fresh: str | None = None
+    """Why a script needs an interpreter of its own, e.g. `train_x.py:3: reads sys.executable`; None: none is needed."""
+    output: str | None = None
+    """Name of the folder that `run_all_training.py --base-output-dir` makes for its artifacts; None: its id."""
 
 
 class PlannedDataset(Value, frozen=True, kw_only=True):

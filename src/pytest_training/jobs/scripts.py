@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import msgspec
+
 from pytest_training.jobs.literals import MISSING, Constants, last_name, type_of, walk
 from pytest_training.jobs.model import Parameter, Type
 from pytest_training.jobs.sources import Source
+from pytest_training.jobs.subcommands import ClickCommands, Subparsers, selector
 from pytest_training.jobs.typer_options import typer_options
 
 OUTPUT_OPTIONS = ("--output-dir", "--output_dir", "--output", "--out", "--save-dir", "--results-dir")
@@ -49,10 +52,14 @@ def read_options(source: Source) -> Options:
     found: dict[str, Parameter] = {}
     defaults: dict[str, Any] = {}
     for parameter, default in _all_options(source):
-        if parameter.name not in found:
+        first = found.get(parameter.name)
+        if first is None:
             found[parameter.name] = parameter
             if default is not MISSING:
                 defaults[parameter.name] = default
+        elif first.subcommands and parameter.subcommands:
+            both = tuple(dict.fromkeys((*first.subcommands, *parameter.subcommands)))
+            found[parameter.name] = msgspec.structs.replace(first, subcommands=both)
     taking_value = {item.option for item in found.values() if not item.flag}
     output = next((option for option in OUTPUT_OPTIONS if option in taking_value), None)
     return Options(tuple(found.values()), defaults, output)
@@ -62,16 +69,19 @@ def _all_options(source: Source) -> Iterator[tuple[Parameter, Any]]:
     if b"add_argument" in source.content or b"click" in source.content:
         nodes = list(walk(source.tree))
         click = _click_names(nodes)
-        parsers = _subparsers(nodes)
+        parsers = Subparsers(nodes, source.constants)
+        commands = ClickCommands(nodes if click else [], source.constants)
+        if commands.names:
+            yield selector("command", commands.names, required=commands.required), MISSING
         calls = [node for node in nodes if isinstance(node, ast.Call)]
         for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
-            yield from _options_of(call, source.constants, click, parsers)
+            yield from _options_of(call, source.constants, click, parsers, commands)
     if b"typer" in source.content:
         yield from typer_options(source)
 
 
 def _options_of(
-    call: ast.Call, constants: Constants, click: set[str], parsers: set[str]
+    call: ast.Call, constants: Constants, click: set[str], parsers: Subparsers, commands: ClickCommands
 ) -> Iterator[tuple[Parameter, Any]]:
     attribute = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     read = _Call(
@@ -80,12 +90,20 @@ def _options_of(
         constants,
     )
     if attribute == "add_argument" and read.spellings:
-        receiver = last_name(call.func.value) if isinstance(call.func, ast.Attribute) else ""
-        yield from _argparse(read, in_subparser=receiver in parsers)
+        subcommands = parsers.subcommands_of(call)
+        yield from _under(subcommands, _argparse(read, in_subparser=bool(subcommands)))
     elif attribute == "add_subparsers":
         yield from _subcommand(read, parsers)
     elif _dotted(call.func) in click and read.spellings:
-        yield from _click(read, argument=last_name(call.func) == "argument", in_group="group()" in click)
+        subcommands = commands.subcommands_of(call)
+        in_group = "group()" in click and not commands.names
+        found = _click(read, argument=last_name(call.func) == "argument", in_group=in_group or bool(subcommands))
+        yield from _under(subcommands, found)
+
+
+def _under(subcommands: tuple[str, ...], options: Iterator[tuple[Parameter, Any]]) -> Iterator[tuple[Parameter, Any]]:
+    for parameter, default in options:
+        yield msgspec.structs.replace(parameter, subcommands=subcommands), default
 
 
 def _unstarred(node: ast.expr) -> ast.expr:
@@ -119,25 +137,11 @@ def _argparse(call: _Call, *, in_subparser: bool) -> Iterator[tuple[Parameter, A
         yield _valued(call, option, required=not optional)
 
 
-def _subparsers(nodes: list[ast.AST]) -> set[str]:
-    """Return the names given to `add_parser(…)`: their options exist under a subcommand only."""
-    return {
-        last_name(target)
-        for node in nodes
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
-        if last_name(node.value.func) == "add_parser"
-        for target in node.targets
-    }
-
-
-def _subcommand(call: _Call, parsers: set[str]) -> Iterator[tuple[Parameter, Any]]:
+def _subcommand(call: _Call, parsers: Subparsers) -> Iterator[tuple[Parameter, Any]]:
     name = call.value("dest")
-    if parsers:
+    if parsers.any:
         required = call.value("required") is True
-        yield (
-            Parameter(name=name if isinstance(name, str) else "command", type="str", required=required),
-            MISSING,
-        )
+        yield selector(name if isinstance(name, str) else "command", parsers.names, required=required), MISSING
 
 
 # click

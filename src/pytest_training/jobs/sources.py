@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from pytest_training.jobs.freshness import why_fresh
 from pytest_training.jobs.literals import Constants, all_statements, last_name, module_statements, walk
 from pytest_training.jobs.names import label
 
@@ -61,6 +62,8 @@ class Facts:
     imports: tuple[Import, ...] = ()
     later: tuple[Import, ...] = ()
     data: tuple[str, ...] = ()
+    fresh: str | None = None
+    """Why a script that executes the file needs an interpreter of its own."""
 
 
 class Reach(NamedTuple):
@@ -108,6 +111,11 @@ class Sources:
         named = (name for file in full for name in self._facts_of(file).data)
         files = tuple(map(str, full)) if self._followed <= LARGEST_FOLLOWED else ()
         return Reach(tuple(dict.fromkeys(installed)), tuple(dict.fromkeys(named)), files)
+
+    def why_fresh(self, path: Path) -> str | None:
+        """Say why a script needs an interpreter of its own, its local modules followed; None where it needs none."""
+        files = self._closure(path, lambda facts: facts.imports + facts.later)
+        return next((reason for file in files if (reason := self._facts_of(file).fresh)), None)
 
     def _closure(self, path: Path, imports_of: Callable[[Facts], Iterable[Import]]) -> list[Path]:
         found: dict[Path, None] = {}
@@ -194,7 +202,7 @@ def _facts(source: Source) -> Facts:
         later = tuple(item for node in all_statements(source.tree.body) for item in _imports(node) if item not in eager)
     if _ASKS_FOR_DATA.search(source.content):
         data = tuple(dict.fromkeys(name for node in walk(source.tree) for name in _datasets(node, source.constants)))
-    return Facts(eager, later, data)
+    return Facts(eager, later, data, why_fresh(source.tree, source.content, source.label))
 
 
 def _imports(node: ast.AST) -> Iterator[Import]:

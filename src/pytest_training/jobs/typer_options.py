@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from pytest_training.jobs.literals import (
     MISSING,
     Annotation,
@@ -17,6 +19,7 @@ from pytest_training.jobs.literals import (
 )
 from pytest_training.jobs.model import Parameter
 from pytest_training.jobs.sources import Source
+from pytest_training.jobs.subcommands import selector
 
 _Pair = tuple[ast.arg, ast.expr | None]
 
@@ -29,9 +32,24 @@ def typer_options(source: Source) -> Iterator[tuple[Parameter, Any]]:
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
     run = {last_name(node.args[0]) for node in nodes if isinstance(node, ast.Call) and _calls_run(node)}
     commands = [item for item in functions if item.name in run or any(map(_is_command, item.decorator_list))]
+    named = {item.name: name for item in commands if (name := _subcommand(item, source.constants))}
+    several = len(named) > 1
+    if several:
+        yield selector("command", named.values(), required=True), MISSING
     for function in commands:
+        subcommands = (named[function.name],) if several and function.name in named else ()
         for argument, default in _parameters(function.args):
-            yield from _options(argument, default, source.constants, several=len(commands) > 1)
+            for parameter, value in _options(argument, default, source.constants, several=len(commands) > 1):
+                yield msgspec.structs.replace(parameter, subcommands=subcommands), value
+
+
+def _subcommand(function: ast.FunctionDef, constants: Constants) -> str | None:
+    """Return the name under which a function is a command; None for a callback, whose options stand before it."""
+    for decorator in function.decorator_list:
+        if isinstance(decorator, ast.Call) and last_name(decorator.func) == "command":
+            given = constants.strings(decorator.args[0])[:1] if decorator.args else []
+            return given[0] if given else function.name.replace("_", "-")
+    return None
 
 
 def _imports_typer(node: ast.AST) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard, TypeVar
 import msgspec
 
 from pytest_training.execution.outcome import Outcome
-from pytest_training.jobs.model import UNDECODABLE, Job
+from pytest_training.jobs.model import UNDECODABLE, Job, Value
 from pytest_training.records import history_file
 from pytest_training.records.history_file import UnusableHistoryError
 from pytest_training.records.provenance import Provenance, machine_id
@@ -26,7 +26,23 @@ WEIGHTS = ("epochs", "folds")
 """Parameters that a job's duration is proportional to."""
 REMEMBERED = 20  # outcomes looked at per job: enough to find equal parameters, cheap with 1,000 jobs
 MEDIAN_OF = 3
+COMPARABLE = " AND (o.status = 'passed' OR o.cause = 'gate')"
+"""Outcomes whose metrics are those of a whole training."""
+UP_TO = " AND o.id <= coalesce((SELECT max(id) FROM outcomes WHERE run_id = ?), 9223372036854775807)"
+BEFORE = " AND o.id < coalesce((SELECT min(id) FROM outcomes WHERE run_id = ?), 9223372036854775807)"
+"""By id: a clock may jump back."""
 UNUSABLE = (sqlite3.Error, OSError, UnusableHistoryError)
+
+
+class Recorded(Value, frozen=True, kw_only=True):
+    """An outcome of an earlier run, and what is known of that run."""
+
+    run_id: str
+    started: str
+    outcome: Outcome
+    commit: str | None = None
+    branch: str | None = None
+    dirty: bool | None = None
 
 
 class History:
@@ -56,6 +72,48 @@ class History:
 
         written = self._read(rows, "earlier outcomes are unknown") or []
         return [outcome for row in written if (outcome := _outcome(row)) is not None]
+
+    def newest(
+        self, job_ids: Sequence[str], *, before: str | None = None, column: str = "", value: str = ""
+    ) -> dict[str, Recorded]:
+        """Return each job's newest outcome with metrics to compare with, by job id; creates no file.
+
+        `before` is the id of a run whose and whose successors' outcomes do not count; `column`, one of run_id, branch
+        and commit, has to equal the value (a branch) or begin with it (the others).
+        """
+        condition, arguments = _condition(column, value)
+        if before is not None:
+            condition, arguments = condition + BEFORE, (*arguments, text(before))
+
+        def rows(connection: sqlite3.Connection) -> dict[str, Recorded]:
+            found = {
+                job_id: _recorded(connection, job_id, limit=1, condition=COMPARABLE + condition, arguments=arguments)
+                for job_id in job_ids
+            }
+            return {job_id: recorded[0] for job_id, recorded in found.items() if recorded}
+
+        return self._read(rows, "there is nothing to compare with") or {}
+
+    def recent(self, job_ids: Sequence[str], limit: int, *, through: str | None = None) -> dict[str, list[Recorded]]:
+        """Return each job's last outcomes, newest first, by job id, up to a run's; creates no file."""
+        condition = "" if through is None else UP_TO
+
+        def rows(connection: sqlite3.Connection) -> dict[str, list[Recorded]]:
+            arguments = () if through is None else (text(through),)
+            return {
+                job_id: _recorded(connection, job_id, limit=limit, condition=condition, arguments=arguments)
+                for job_id in job_ids
+            }
+
+        return self._read(rows, "earlier outcomes are unknown") or {}
+
+    def job_ids(self) -> list[str]:
+        """Return the ids of all jobs that the history knows; creates no file."""
+
+        def rows(connection: sqlite3.Connection) -> list[str]:
+            return [str(row) for (row,) in connection.execute("SELECT DISTINCT job_id FROM outcomes ORDER BY job_id")]
+
+        return self._read(rows, "earlier outcomes are unknown") or []
 
     def last_passed(self, job_id: str) -> tuple[str, Outcome] | None:
         """Return the newest passed outcome of a job on any machine, with the id of its run; creates no file."""
@@ -124,6 +182,35 @@ class History:
     def _report(self, error: Exception, consequence: str) -> None:
         found = history_file.in_words(error, self.timeout_s)
         self.problems.append(f"{self.path} {found}: {consequence}")
+
+
+def _condition(column: str, value: str) -> tuple[str, tuple[str, ...]]:
+    if column == "branch":
+        return " AND r.branch = ?", (text(value),)
+    if column in {"run_id", "commit"}:
+        escaped = text(value).replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        return f" AND r.\"{column}\" LIKE ? ESCAPE '!'", (f"{escaped}%",)
+    return "", ()
+
+
+def _recorded(
+    connection: sqlite3.Connection, job_id: str, *, limit: int, condition: str = "", arguments: tuple[str, ...] = ()
+) -> list[Recorded]:
+    asked = (
+        'SELECT o.run_id, o.started, o.outcome, r."commit", r.branch, r.dirty'  # noqa: S608 - texts are ours
+        " FROM outcomes o LEFT JOIN runs r ON r.run_id = o.run_id"
+        f" WHERE o.job_id = ?{condition} ORDER BY o.id DESC LIMIT ?"
+    )
+    found = []
+    for run_id, started, written, commit, branch, dirty in connection.execute(asked, (text(job_id), *arguments, limit)):
+        if (outcome := _outcome(written)) is not None:
+            known = None if dirty is None else bool(dirty)
+            found.append(
+                Recorded(
+                    run_id=run_id, started=started or "", outcome=outcome, commit=commit, branch=branch, dirty=known
+                )
+            )
+    return found
 
 
 def expected_seconds(parameters: dict[str, Any], earlier: Sequence[tuple[float, dict[str, Any]]]) -> float | None:

@@ -30,6 +30,20 @@ class RunRecord(Value, frozen=True, kw_only=True):
     schema_version: int = SCHEMA_VERSION
 
 
+class BegunRun(Value, frozen=True, kw_only=True):
+    """What is known of a run from its start on."""
+
+    run_id: str
+    started: str
+    pid: int
+    pid_started: float
+    """When that process began, seconds since 1970: a pid alone may be another's by now."""
+    arguments: tuple[str, ...] = ()
+    nodes: dict[str, str] = {}
+    """Job id by node id."""
+    schema_version: int = SCHEMA_VERSION
+
+
 class Timing(Value, frozen=True, kw_only=True):
     """How long the trainings of a run took, and how long they had to."""
 

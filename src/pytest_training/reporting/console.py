@@ -124,7 +124,7 @@ def failure_text(outcome: Outcome, *, folder: str = "") -> str:
 
 def gate_table(gates: Sequence[GateResult]) -> list[str]:
     """Return the gates as lines: metric, required, found, by how much."""
-    return table(("metric", "required", "found", ""), [_gate_row(result) for result in gates])
+    return table(("metric", "required", "found", ""), [gate_row(result) for result in gates])
 
 
 def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) -> list[Line]:
@@ -161,7 +161,8 @@ def _found(outcome: Outcome, metric: str) -> str:
     return distinct(missed[0], found)[1] if missed and number(found) == number(missed[0]) else number(found)
 
 
-def _gate_row(result: GateResult) -> tuple[str, str, str, str]:
+def gate_row(result: GateResult) -> tuple[str, str, str, str]:
+    """Return a gate in words: metric, required, found, by how much it holds or not."""
     gate, metric = result.gate, one_line(result.gate.metric, 60)
     if result.found is None:
         return metric, f"{gate.operator} {gate.threshold:.9g}", "nothing", "the job returned no such metric"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from pytest_training.jobs.model import Job
-from pytest_training.options import FIXTURE
+from pytest_training.names import FIXTURE
 
 
 def register_tags(config: pytest.Config, jobs: Iterable[Job]) -> None:

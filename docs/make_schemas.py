@@ -1,0 +1,42 @@
+"""Writes docs/schemas/*.json from the types that the plugin writes its files with: `python docs/make_schemas.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_training.execution.messages import Result
+from pytest_training.jobs.model import Plan
+from pytest_training.reporting.report_model import JobMetadata, TrainingBlock
+
+FOLDER = Path(__file__).parent / "schemas"
+SCHEMAS = {
+    "training.json": (TrainingBlock, "The `training` block of report.json."),
+    "job.json": (JobMetadata, "`tests[].metadata` of report.json: one job."),
+    "plan.json": (Plan, "plan.json of a run's folder, and what --training-plan writes."),
+    "result.json": (Result, "result.json of an attempt: what the job's process left."),
+}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return each schema by its file's name."""
+    return {name: _schema(kind, about) for name, (kind, about) in SCHEMAS.items()}
+
+
+def text(schema: dict[str, Any]) -> str:
+    """Return a schema as its file has it."""
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def _schema(kind: type, about: str) -> dict[str, Any]:
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": kind.__name__, "description": about}
+    return {**head, **msgspec.json.schema(kind)}
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name, schema in schemas().items():
+        (FOLDER / name).write_text(text(schema), encoding="utf-8")

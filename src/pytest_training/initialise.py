@@ -1,0 +1,113 @@
+"""`pytest --training-init`: what an existing repository needs to train its scripts; overwrites nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from pytest_training import options
+from pytest_training.errors import DeclarationError
+from pytest_training.jobs.loading import load_jobs
+from pytest_training.jobs.model import Job
+from pytest_training.jobs.search import Search
+from pytest_training.names import SHIPPED_TEST
+from pytest_training.search_options import read_search
+from pytest_training.settings_files import read_settings
+
+SETTINGS = """\
+# The folder with train_*.py and jobs.yaml.
+training_root = {root}
+# Where report.json, junit.xml, history.sqlite and the run folders go.
+training_reports = reports
+"""
+HEAD = """\
+# What discovery cannot know, or what should be other than in the files. Every key is optional.
+# Remove the # before a job and before what you want to state.
+#
+# defaults: {timeout: 30m, memory: 4GB}
+jobs:"""
+
+
+def initialise(config: pytest.Config) -> int:
+    """Write what is missing, say what was written and what was left alone; return pytest's exit status."""
+    here = config.invocation_params.dir
+    search = read_search(config)
+    try:
+        given = config.known_args_namespace.training_root
+        root = options.training_root(config) if given else _find_root(here, search)
+        jobs, _ = load_jobs(root, here, None, search)
+    except DeclarationError as error:
+        raise pytest.UsageError(str(error)) from None
+    if not jobs:
+        raise pytest.UsageError(f"--training-init: found no files like train_als.py below {root}")
+    relative = os.path.relpath(root, here)
+    _say(f"{len(jobs)} job{'s' if len(jobs) > 1 else ''} found below {relative}: {', '.join(job.id for job in jobs)}")
+    _write(here / "test_training_jobs.py", SHIPPED_TEST.read_text(encoding="utf-8"), here)
+    _write(root / "jobs.yaml", commented_catalogue(jobs), here)
+    settings = SETTINGS.format(root=relative)
+    if config.inipath is None or here not in config.inipath.parents or read_settings(config.inipath) is None:
+        _write(here / "pytest.ini", f"[pytest]\n{settings}", here)
+    elif "training_root" not in config.inipath.read_text(encoding="utf-8"):
+        section = "[tool.pytest.ini_options]" if config.inipath.suffix == ".toml" else "the section of pytest"
+        _say(f"add to {section} of {os.path.relpath(config.inipath, here)}:\n{_quoted(settings, config.inipath)}")
+    _say("dry run: pytest test_training_jobs.py --collect-only    train: pytest test_training_jobs.py -n 4")
+    return 0
+
+
+def _find_root(here: Path, search: Search) -> Path:
+    """Return the deepest folder that has all the jobs below it."""
+    found, _ = load_jobs(here, here, None, search)
+    folders = [str(Path(job.path).parent) for job in found if job.path]
+    return Path(os.path.commonpath(folders)) if folders else here
+
+
+def _write(path: Path, text: str, here: Path) -> None:
+    name = os.path.relpath(path, here)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        _say(f"left as it is: {name}")
+    except OSError as error:
+        raise pytest.UsageError(f"cannot write {name}: {error.strerror}") from None
+    else:
+        _say(f"written: {name}")
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201  (there is no session and so no terminal reporter)
+
+
+def _quoted(settings: str, file: Path) -> str:
+    if file.suffix != ".toml":
+        return settings
+    lines = [line.partition(" = ") for line in settings.splitlines()]
+    return "".join(f'{name} = "{value}"\n' if equals else f"{name}\n" for name, equals, value in lines)
+
+
+def commented_catalogue(jobs: Sequence[Job]) -> str:
+    """Return a catalogue that changes nothing: what discovery found, as comments to uncomment."""
+    return "\n".join([HEAD, *(line for job in jobs for line in _comments(job))]) + "\n"
+
+
+def _comments(job: Job) -> Iterator[str]:
+    yield f"  # {job.id}:"
+    yield f"  #   # {job.source}: {job.problem or job.title or job.kind}"
+    if job.declared:
+        values = ", ".join(_parameter(job, parameter.name) for parameter in job.declared)
+        yield f"  #   parameters: {{{values}}}"
+    yield '  #   gates: {accuracy: ">= 0.8"}'
+    if job.kind == "script":
+        yield "  #   metrics: {file: metrics.json}"
+    if job.fresh:
+        yield f"  #   # gets an interpreter of its own: {job.fresh}"
+    yield "  #   timeout: 30m"
+
+
+def _parameter(job: Job, name: str) -> str:
+    value = job.parameters.get(name)
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{name}: {text!r}" if isinstance(value, str) else f"{name}: {text}"

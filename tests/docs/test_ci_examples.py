@@ -1,0 +1,54 @@
+"""The CI examples of docs/ci/: valid, and their pytest command lines select jobs of this repository."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+def example(name: str) -> Any:
+    return yaml.safe_load((ROOT / "docs/ci" / name).read_text(encoding="utf-8"))
+
+
+def commands() -> Iterator[str]:
+    """Yield each example's pytest command for each of its groups."""
+    github = example("github.yml")["jobs"]["train"]
+    for step in github["steps"]:
+        if step.get("run", "").startswith("pytest"):
+            for group in github["strategy"]["matrix"]["group"]:
+                yield step["run"].replace("${{ matrix.group }}", group)
+    gitlab = example("gitlab.yml")["train"]
+    for line in gitlab["script"]:
+        if line.startswith("pytest"):
+            for group in gitlab["parallel"]["matrix"][0]["GROUP"]:
+                yield line.replace("$GROUP", group)
+
+
+@pytest.mark.parametrize("command", sorted(set(commands())))
+def test_the_command_of_an_example_selects_jobs(command: str) -> None:
+    words = shlex.split(command)
+    assert words[0] == "pytest"
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "--collect-only", "-q"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_training_job[" in done.stdout
+
+
+def test_the_paths_of_the_examples_are_those_that_a_run_writes() -> None:
+    gitlab = example("gitlab.yml")["train"]
+    assert gitlab["artifacts"]["reports"]["junit"] == "reports/junit.xml"
+    assert gitlab["artifacts"]["when"] == "always"
+    steps = example("github.yml")["jobs"]["train"]["steps"]
+    upload = next(step for step in steps if "upload-artifact" in step.get("uses", ""))
+    assert upload["with"]["path"] == "reports"
+    assert upload["if"] == "always()"

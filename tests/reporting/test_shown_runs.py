@@ -1,0 +1,161 @@
+"""What a user finds after a run: the page, summary, JUnit report, history and logs; also of a run that was killed."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from sessions import Project, text
+from watching import eventually
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+HOSTILE_JOB = f'''
+"""Title {HOSTILE} \\x1b[31mred."""
+import os, sys
+
+def train(run, *, name="{HOSTILE}"):
+    print("{HOSTILE} \\x1b[31mred\\x1b]0;title\\x07")
+    sys.stdout.flush()
+    os.write(1, b"\\xff\\xfe invalid\\n" + (b"x" * 999 + b"\\n") * 50_000)
+    os.write(1, b"{HOSTILE}\\n")
+    run.log(epoch=1, **{{"{HOSTILE}": 1.0}})
+    run.log(epoch=2, **{{"{HOSTILE}": 2.0}})
+    run.save("evil.svg", '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(3)</script></svg>')
+    run.save("no.svg", "<html><script>alert(4)</script></html>")
+    os.symlink("/etc/passwd", run.folder / "passwd.png")
+    os.symlink("/etc/passwd", run.folder / "{HOSTILE.replace("/", "")}.svg")
+    return {{"{HOSTILE}": 1.0, "score": 0.7}}
+'''
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def page(project: Project) -> str:
+    return (project.reports / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_run_leaves_page_summary_and_junit_with_the_end_of_the_log(project: Project) -> None:
+    project.job("als", 'print("almost there"); run.log(epoch=1, loss=1.0); return {"r2": 0.3}')
+    project.job("stroke", 'print("so near"); raise ValueError("no data")')
+    result = project.run("-n", "2")
+    assert result.ret == 1, text(result)
+    written = page(project)
+    assert "1 failed" in written
+    assert "almost there" in written
+    assert "raised ValueError: no data" in written
+    assert "stroke" in (project.reports / "summary.md").read_text()
+    cases = project.cases()
+    assert "almost there" in (cases["test_training_job[als]"].findtext("system-out") or "")
+    assert "so near" in (cases["test_training_job[stroke]"].findtext("system-out") or "")
+    assert json.loads(next(project.reports.glob("runs/*/run.json")).read_text())["exit_code"] == 1
+
+
+def test_nothing_that_a_hostile_job_says_executes_or_grows_the_page(project: Project) -> None:
+    project.write("training/train_evil.py", HOSTILE_JOB)
+    result = project.run()
+    assert result.ret == 0, text(result)
+    written = page(project)
+    assert len(written) < 300_000
+    assert written.count("<script>") == 1  # ours
+    assert "<img src=x" not in written
+    assert html.escape(HOSTILE, quote=False)[:20] in written
+    assert "\x1b" not in written
+    assert "root:x:0" not in written
+    assert written.count("data:image/svg+xml;base64,") == 1
+    assert "Content-Security-Policy" in written
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', written)
+    assert project.cases()["test_training_job[evil]"].findtext("system-out")
+
+
+def test_a_killed_run_is_reported_from_what_is_on_disk(project: Project) -> None:
+    project.job("done")
+    project.job("hangs", "import time\nprint('began')\nrun.progress(1, 2)\nwhile True:\n    time.sleep(0.1)")
+    project.job("later", 'return {"score": 1.0}')
+    run = project.start("-p", "no:xdist")
+    jobs = project.reports / "runs"
+    eventually(lambda: [*jobs.glob("*/jobs/hangs/attempt-1/log.txt")] and [*jobs.glob("*/jobs/done/outcome.json")])
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    result = project.run("--training-report", "last")
+    assert result.ret == 0, text(result)
+    assert "this run did not finish" in text(result)
+    written = page(project)
+    assert "This run did not finish." in written
+    assert "1 interrupted" in written
+    assert "the run was killed while this job ran" in written
+    assert "the run ended before this job started" in written
+    assert "did not finish" in (project.reports / "summary.md").read_text()
+
+
+def test_history_comparison_and_regression(project: Project) -> None:
+    project.job("als", 'return {"roc_auc": float(score), "loss": 0.5}', parameters="score=0.9")
+    assert "no history" in text(project.run("--training-history"))
+    first = project.run("--training-compare", "last", "--training-max-regression", "0.02")
+    assert first.ret == 0, text(first)
+    assert "nothing to compare with" in text(first)
+
+    near = project.run("--set", "als.score=0.89", "--training-max-regression", "0.02", "--training-compare", "last")
+    assert near.ret == 0, text(near)
+    near.stdout.fnmatch_lines(["*als: roc_auc ▼ 0.900 → 0.890 (-0.01)*other parameters: score*"])
+
+    worse = project.run("--set", "als.score=0.8", "--training-max-regression", "0.02")
+    assert worse.ret == 1
+    worse.stdout.fnmatch_lines(["*roc_auc got worse: 0.8, was 0.89 in run *, at most 0.02 worse*"])
+
+    past = project.run("--training-history", "als")
+    past.stdout.fnmatch_lines(["job*when*status*", "als*PASSED*roc_auc 0.9*", "als*PASSED*0.89*", "als*FAILED*0.8*"])
+    assert past.ret == 0
+    unknown = project.run("--training-history", "asl")
+    assert unknown.ret == 4
+    assert "expected one of als, found 'asl'" in text(unknown)
+
+
+def test_a_regression_rule_that_cannot_be_is_a_usage_error(project: Project) -> None:
+    project.jobs("als")
+    result = project.run("--training-max-regression", "much")
+    assert result.ret == 4
+    assert "--training-max-regression: expected a number like 0.02, roc_auc=0.02 or mae=5%, found 'much'" in text(
+        result
+    )
+
+
+def test_the_log_of_a_job_can_be_read_after_and_while_it_runs(project: Project) -> None:
+    project.job(
+        "als",
+        """
+        import time
+        print("first line", flush=True)
+        while not pathlib.Path("go").exists():
+            time.sleep(0.02)
+        print("last line")
+        return {"score": 1.0}
+        """,
+        top="import pathlib",
+    )
+    run = project.start()
+    eventually(lambda: any(log.stat().st_size for log in project.reports.glob("runs/*/jobs/als/attempt-1/log.txt")))
+    follower = project.follow("--training-logs", "als")
+    assert follower.stdout is not None
+    assert follower.stdout.readline() == "first line\n"
+    (project.root / "go").touch()
+    assert follower.stdout.readline() == "last line\n"
+    assert follower.wait(30) == 0
+    run.wait(30)
+    assert "last line" in text(project.run("--training-logs", "als"))
+
+
+def test_lines_say_when_a_job_starts_and_that_it_goes_on(project: Project) -> None:
+    project.job("als", 'import time\nrun.log(epoch=3)\nrun.progress(1, 4)\ntime.sleep(1.5)\nreturn {"score": 1.0}')
+    result = project.run("-o", "training_heartbeat=0.4s")
+    result.stdout.fnmatch_lines(["started als", "running als  for *s, 25 %, epoch 3*", "PASSED*als*"])
+    assert "\x1b" not in result.stdout.str()
+    quiet = project.run("-o", "training_heartbeat=0.4s", "--training-progress=off")
+    assert "started" not in quiet.stdout.str()
