@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
 
 from pytest_training.execution.outcome import Outcome
 from pytest_training.records.events import Event
@@ -142,7 +141,8 @@ def _mean(fits: Sequence[_Fit]) -> _Fit | None:
     common = sorted(x for x, values in at.items() if len(values) * 2 >= len(fits))
     if len(common) < 2:
         return None
-    return _Fit(common, [fmean(at[x]) for x in common])
+    # Divided before it is added up: the sum of numbers that a float can hold may be none.
+    return _Fit(common, [math.fsum(y / len(at[x]) for y in at[x]) for x in common])
 
 
 def _thinned(fit: _Fit, most: int) -> _Fit:
@@ -173,7 +173,7 @@ def _points(fit: _Fit, across: _Scale, up: _Scale) -> str:
 def ticks(low: float, high: float, about: int) -> list[float]:
     """Return round numbers between two others, about so many."""
     span = high - low
-    if not 0 < span < 1e300:
+    if not 1e-300 < span < 1e300:  # beyond, the steps between are no floats
         return [low]
     raw = span / max(about, 1)
     power = 10.0 ** math.floor(math.log10(raw))
