@@ -26,7 +26,7 @@ from pytest_training.records.recorded_run import RecordedRun
 from pytest_training.records.run_record import Timing, moment, timing
 from pytest_training.records.strict_json import encode
 from pytest_training.reporting.comparison import MARKS, Comparison, JobComparison
-from pytest_training.reporting.console import gate_row, is_simulated, sentence
+from pytest_training.reporting.console import gate_row, is_optional_failure, is_simulated, sentence
 from pytest_training.reporting.html.charts import Curve, Timeline, curves, sparkline, timeline
 from pytest_training.reporting.html.pictures import Artifact, Picture, PictureBook, artifacts
 from pytest_training.reporting.log_end import log_end
@@ -263,7 +263,7 @@ def _view_job(  # noqa: PLR0913, PLR0917 - what a job's section is made of
 
 def status_of(outcome: Outcome) -> str:
     """Return the status as the page tells it: an optional job that failed is one of its own."""
-    return "optional" if outcome.optional and outcome.status == "failed" else outcome.status
+    return "optional" if is_optional_failure(outcome) else outcome.status
 
 
 def command_again(run: RecordedRun, outcome: Outcome) -> str:
