@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.names import listing
-from pytest_training.records.history import History, Origin, Recorded
+from pytest_training.records.history import History, Recorded
 
 COMMIT = r"[0-9a-f]{4,64}"
 GIT_TIMEOUT_S = 2.0
@@ -39,7 +39,7 @@ def find_earlier(  # noqa: PLR0913  (what is asked for, of whom, and what counts
     `wanted` is `last`, a run's id or its beginning, a branch, a commit or its beginning, or what git takes for one; an
     unknown name is a DeclarationError. `before` is the run that is compared: it and later ones do not count.
     """
-    place = find_place(history, wanted, project)
+    place = find_place(history, wanted, project, before=before)
     found = history.newest(job_ids, before=before, column=place.column, value=place.value, passed_only=passed_only)
     problem = None
     if not found and job_ids:
@@ -48,11 +48,11 @@ def find_earlier(  # noqa: PLR0913  (what is asked for, of whom, and what counts
     return found, place.words, problem
 
 
-def find_place(history: History, wanted: str, project: Path) -> Place:
+def find_place(history: History, wanted: str, project: Path, *, before: str | None = None) -> Place:
     """Return where in the history a name leads; raise an error that lists what there is for an unknown one."""
     if wanted == "last":
         return Place("the last run of each job")
-    origins = history.origins()
+    origins = [origin for origin in history.origins() if origin.run_id != before]
     if wanted and any(origin.run_id.startswith(wanted) for origin in origins):
         return Place(f"run {wanted}", "run_id", wanted)
     if any(origin.branch == wanted for origin in origins):
@@ -62,17 +62,13 @@ def find_place(history: History, wanted: str, project: Path) -> Place:
     # A checkout in CI has other branches as origin/NAME only.
     commit = _commit(project, wanted) or _commit(project, f"origin/{wanted}")
     if commit is None and origins:
-        raise DeclarationError(_unknown(wanted, origins))
+        branches = listing(wanted, [origin.branch for origin in origins if origin.branch], limit=MOST_LISTED)
+        runs = listing(wanted, [origin.run_id for origin in origins], limit=MOST_LISTED)
+        raise DeclarationError(
+            f"--training-compare: expected last, a run, a branch or a commit, found {wanted!r}; "
+            f"branches in the history: {branches}; runs: {runs}"
+        )
     return Place(f"{wanted} (commit {commit[:10]})", "commit", commit) if commit else Place(wanted, "run_id", wanted)
-
-
-def _unknown(wanted: str, origins: Sequence[Origin]) -> str:
-    branches = listing(wanted, [origin.branch for origin in origins if origin.branch], limit=MOST_LISTED)
-    runs = listing(wanted, [origin.run_id for origin in origins], limit=MOST_LISTED)
-    return (
-        f"--training-compare: expected last, a run, a branch or a commit, found {wanted!r}; "
-        f"branches in the history: {branches}; runs: {runs}"
-    )
 
 
 def _commit(project: Path, name: str) -> str | None:

@@ -83,11 +83,13 @@ def read_run(folder: RunFolder) -> RecordedRun:
     """Read a run from its folder; what is missing or damaged is left out, only the plan must be there."""
     plan = read_plan(folder.plan)
     record, begun = _read(folder.record, RunRecord), _read(folder.begun, BegunRun)
-    reason = "still running" if record is None and is_running(begun) else "the run was killed while this job ran"
+    reason = "still running" if is_running(begun) else "the run was killed while this job ran"
     return RecordedRun(
         folder=folder,
         plan=plan,
-        outcomes=tuple(_outcome(folder, planned.job, plan.seed, reason) for planned in plan.jobs),
+        outcomes=tuple(
+            _outcome(folder, planned.job, plan.seed, reason, is_finished=record is not None) for planned in plan.jobs
+        ),
         provenance=_read(folder.provenance, Provenance),
         record=record,
         begun=begun,
@@ -113,9 +115,10 @@ def is_running(begun: BegunRun | None) -> bool:
         return False
 
 
-def _outcome(folder: RunFolder, job: Job, seed: int, reason: str) -> Outcome:
+def _outcome(folder: RunFolder, job: Job, seed: int, reason: str, *, is_finished: bool) -> Outcome:
     known = read_outcome(folder, job.id)
-    if known is not None:
+    # Of a run that is killed, the server dies with the owner: that is what its workers have time to see.
+    if known is not None and (is_finished or known.cause != "server died"):
         return known
     files = folder.job(job.id)
     if not files.attempt(1).path.exists():
