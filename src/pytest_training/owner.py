@@ -54,6 +54,8 @@ class Owner:
         self.run: RunningRun | None = None
         self.earlier: EarlierRun | None = None
         """The run that this one resumes."""
+        self.uncollected: list[pytest.CollectReport] = []
+        """What could not be collected."""
         self.nothing_left = False
         """Whether that run has nothing that did not pass."""
 
@@ -101,6 +103,11 @@ class Owner:
         """Let `-k` find a job by its id."""
         match_by_id(item)
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Take note of what could not be collected."""
+        if report.failed:
+            self.uncollected.append(report)
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Leave out what passed in the run that is resumed."""
@@ -146,6 +153,7 @@ class Owner:
             resumed=self.earlier.folder.run_id if self.earlier else None,
         )
         self.run.problems.extend(self.comparison_problems)
+        self.run.note_uncollected(self.uncollected)
 
     def _make_plan(self, chosen: options.Options, jobs: list[Job], workers: int) -> Plan:
         history = History(chosen.reports / "history.sqlite")

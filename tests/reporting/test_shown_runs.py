@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
-import signal
 from pathlib import Path
 
 import pytest
@@ -73,26 +71,6 @@ def test_nothing_that_a_hostile_job_says_executes_or_grows_the_page(project: Pro
     assert "Content-Security-Policy" in written
     assert not re.search(r'(?:src|href)="(?:https?:)?//', written)
     assert project.cases()["test_training_job[evil]"].findtext("system-out")
-
-
-def test_a_killed_run_is_reported_from_what_is_on_disk(project: Project) -> None:
-    project.job("done")
-    project.job("hangs", "import time\nprint('began')\nrun.progress(1, 2)\nwhile True:\n    time.sleep(0.1)")
-    project.job("later", 'return {"score": 1.0}')
-    run = project.start("-p", "no:xdist")
-    jobs = project.reports / "runs"
-    eventually(lambda: [*jobs.glob("*/jobs/hangs/attempt-1/log.txt")] and [*jobs.glob("*/jobs/done/outcome.json")])
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
-    result = project.run("--training-report", "last")
-    assert result.ret == 0, text(result)
-    assert "this run did not finish" in text(result)
-    written = page(project)
-    assert "This run did not finish." in written
-    assert "1 interrupted" in written
-    assert "the run was killed while this job ran" in written
-    assert "the run ended before this job started" in written
-    assert "did not finish" in (project.reports / "summary.md").read_text()
 
 
 def test_history_comparison_and_regression(project: Project) -> None:

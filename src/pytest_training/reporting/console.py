@@ -73,7 +73,7 @@ def word(outcome: Outcome) -> str:
 
 def status_word(outcome: Outcome) -> str:
     """Return the status in capitals; an optional job that fails is what pytest calls XFAIL."""
-    return "XFAIL" if outcome.optional and outcome.status == "failed" else WORDS[outcome.status]
+    return "XFAIL" if is_optional_failure(outcome) else WORDS[outcome.status]
 
 
 def markup(outcome: Outcome) -> Markup:
@@ -81,6 +81,11 @@ def markup(outcome: Outcome) -> Markup:
     if outcome.status == "passed":
         return {"green": True}
     return {"red": True} if outcome.status == "failed" and not outcome.optional else {"yellow": True}
+
+
+def is_optional_failure(outcome: Outcome) -> bool:
+    """Whether the job failed and may."""
+    return outcome.optional and outcome.status == "failed"
 
 
 def is_simulated(outcome: Outcome) -> bool:
@@ -177,15 +182,16 @@ def _indented(lines: Sequence[str]) -> list[str]:
 
 
 def _counts(outcomes: Sequence[Outcome]) -> Line:
-    counted = Counter(_counted_as(each) for each in outcomes)
+    counted = Counter(counted_as(each) for each in outcomes)
     jobs = "1 job" if len(outcomes) == 1 else f"{len(outcomes)} jobs"
     counts = ", ".join(f"{count} {status}" for status, count in counted.items())
     is_clean = all(outcome.status in ("passed", "skipped") or outcome.optional for outcome in outcomes)
     return (f"{jobs}: {counts}" if counts else jobs), {"green": True} if is_clean else {"red": True}
 
 
-def _counted_as(outcome: Outcome) -> str:
-    return "failed but optional" if outcome.optional and outcome.status == "failed" else outcome.status
+def counted_as(outcome: Outcome) -> str:
+    """Return the word under which summaries count an outcome."""
+    return "failed but optional" if is_optional_failure(outcome) else outcome.status
 
 
 def _duration(measured: Timing, workers: int) -> str:
