@@ -67,7 +67,10 @@ class EventLog:
         self._refilled = self._started
         self._kinds: dict[tuple[int, str], Kind] = {}
         self._kind = Kind(0, "")
-        """The kind of the event before: most have that of the next, and comparing is cheaper than looking up."""
+        """That of the event before."""
+        # What `log` has to know of that kind. Here, because looking it up there would cost a tenth more.
+        self._last, self._count, self._until = "", 0, 0.0
+        self._latest: dict[str, Any] | None = None
         self._progress = Kind(2, PROGRESS)
         self._next_write = 0.0
         self._prompt = PROMPT
@@ -75,19 +78,25 @@ class EventLog:
 
     def log(self, /, **values: Any) -> None:
         """Record numbers and short texts by name."""
-        kind = self._kind
-        if kind.last not in values or len(values) != kind.count:
-            kind = self._kind = self._kind_of(values)
-        now = monotonic()
+        if self._last in values and len(values) == self._count and monotonic() < self._until:
+            self._latest = values
+        else:
+            self._log(values)
+
+    def _log(self, values: dict[str, Any]) -> None:
+        self._kind.latest = self._latest
+        kind, now = self._kind_of(values), monotonic()
         if now < kind.until:
             kind.latest = plain_values(values) if kind.changes else values
-            return
-        for value in values.values():
-            if type(value) not in PLAIN or value != value:  # noqa: PLR0124  (not a number)
-                kind.changes = kind.changes or hasattr(type(value), "__setitem__")
-                values = plain_values(values)
-                break
-        self._add(now, kind, {"t": now, "log": values})
+        else:
+            for value in values.values():
+                if type(value) not in PLAIN or value != value:  # noqa: PLR0124  (not a number)
+                    kind.changes = kind.changes or hasattr(type(value), "__setitem__")
+                    values = plain_values(values)
+                    break
+            self._add(now, kind, {"t": now, "log": values})
+        self._kind, self._last, self._count, self._latest = kind, kind.last, kind.count, kind.latest
+        self._until = 0.0 if kind.changes else kind.until
 
     def progress(self, done: float, total: float) -> None:
         """Record how much is done."""
@@ -101,6 +110,7 @@ class EventLog:
     def close(self) -> None:
         """Write what is kept back, and the newest of each kind of the events that were left out."""
         now = monotonic()
+        self._kind.latest, self._latest = self._latest, None
         for kind in (*self._kinds.values(), self._progress):
             if kind.latest is not None:
                 latest = _sayable(kind.latest)
