@@ -17,6 +17,7 @@ from pathlib import Path
 import collecting
 import many_jobs
 import order
+import report
 import shared_imports
 import small_jobs
 from measuring import adopt_orphans
@@ -24,7 +25,7 @@ from tables import Answer
 
 QUESTIONS: dict[str, tuple[Callable[[Path, int], Answer], int]] = {
     module.__name__: (module.answer, module.REPEATS)
-    for module in (order, small_jobs, shared_imports, collecting, many_jobs)
+    for module in (order, small_jobs, shared_imports, collecting, many_jobs, report)
 }
 DISTRIBUTIONS = ("pytest", "pytest-xdist", "pytest-json-report", "scikit-learn", "pandas", "pytest-training")
 
