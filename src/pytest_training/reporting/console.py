@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from pytest_training.execution.outcome import GateResult, Outcome
 from pytest_training.records.run_record import RunRecord, Timing, timing
+from pytest_training.reporting.measures import headline
 from pytest_training.reporting.text import (
     cells,
     clean_lines,
@@ -94,14 +95,12 @@ def is_simulated(outcome: Outcome) -> bool:
 
 
 def main_metric(outcome: Outcome, *, interval: bool = True) -> str:
-    """Return the first gated metric, else the first one, with its interval where it has one; else nothing."""
-    gated = [result.gate.metric for result in outcome.gates if result.gate.metric in outcome.metrics]
-    others = [name for name in outcome.metrics if not name.endswith(("_low", "_high"))]
-    for name in (gated or others or list(outcome.metrics))[:1]:
-        low, high = outcome.metrics.get(f"{name}_low"), outcome.metrics.get(f"{name}_high")
-        between = f" ({number(low)} to {number(high)})" if low is not None and high is not None else ""
-        return f"{one_line(name, 40)} {_found(outcome, name)}{between if interval else ''}"
-    return ""
+    """Return the metric that stands for the job, with its interval where it has one; else nothing."""
+    found = headline(outcome)
+    if found is None:
+        return ""
+    between = f" ({found.interval})" if interval and found.interval else ""
+    return f"{one_line(found.name, 40)} {_found(outcome, found.name)}{between}"
 
 
 def sentence(outcome: Outcome) -> str:

@@ -90,9 +90,7 @@ def _metric(outcome: Outcome) -> str:
     found = headline(outcome)
     if found is None:
         return ""
-    between = (
-        f" ({number(found.low)} to {number(found.high)})" if found.low is not None and found.high is not None else ""
-    )
+    between = f" ({found.interval})" if found.interval else ""
     return plain(f"{found.name} {number(found.value)}{between}", 120)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import traceback
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -15,7 +16,7 @@ from pytest_training.records.run_record import BegunRun
 from pytest_training.records.strict_json import encode
 from pytest_training.reporting.comparison import Comparison
 from pytest_training.reporting.console import sentence
-from pytest_training.reporting.github import add_step_summary, failure_annotations
+from pytest_training.reporting.github import add_step_summary, failure_annotations, stop_commands
 from pytest_training.reporting.log_end import log_end
 from pytest_training.reporting.text import one_line, xml_text
 
@@ -40,6 +41,8 @@ class Showing:
         self.progress: Progress | None = None
         self.published: Published | None = None
         self.problems: list[str] = []
+        self.commands_stopped_by: str | None = None
+        """What no job can know: it ends the time in which GitHub takes nothing printed for a command."""
         self.reported: set[str] = set()
         """Node ids that junit.xml has a case of."""
         self.completed: set[str] = set()
@@ -68,6 +71,7 @@ class Showing:
             nodes={nodeid: job.id for nodeid, job in run.jobs.items()},
         )
         write_atomically(run.folder.begun, encode(begun, indent=1))
+        self._stop_commands()
         self.progress = Progress.begin(
             self.config, run, chosen_progress(self.config, in_process=run.options.in_process)
         )
@@ -141,9 +145,19 @@ class Showing:
             xml.update_testcase_duration(report)
             xml.finalize(report)
 
+    def _stop_commands(self) -> None:
+        token = secrets.token_hex(16)
+        terminal = self.config.pluginmanager.getplugin("terminalreporter")
+        if terminal is not None and (line := stop_commands(token)):
+            terminal.write_line(line)
+            self.commands_stopped_by = token
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what changed where a comparison was asked for, and what GitHub is to annotate."""
         run = self.run
+        if self.commands_stopped_by is not None:  # pytest has shown the failures just before
+            terminalreporter.write_line(f"::{self.commands_stopped_by}::")
         for problem in self.problems:
             terminalreporter.write_line(f"warning: {one_line(problem)}", yellow=True)
         if run is None or self.published is None:

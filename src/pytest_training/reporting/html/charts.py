@@ -190,7 +190,7 @@ def sparkline(values: Sequence[float], *, width: float = 120.0, height: float = 
     return " ".join(f"{x:g},{y:g}" for x, y in dots), *dots[-1]
 
 
-def timeline(outcomes: Sequence[Outcome], *, narrow_labels: bool = False) -> Timeline | None:
+def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
     """Return the timeline of the attempts that ran, a row per slot."""
     spans = [span for outcome in outcomes for span in _spans(outcome)]
     if not spans:
@@ -213,7 +213,7 @@ def timeline(outcomes: Sequence[Outcome], *, narrow_labels: bool = False) -> Tim
                     x=x,
                     y=22 + rows[slot] * GANTT_ROW,
                     width=width,
-                    label=name if fits and not narrow_labels else "",
+                    label=name if fits else "",
                     title=f"{name}: {outcome.status}, {duration(stop - start)}, {slot or 'no slot'}",
                 )
             )

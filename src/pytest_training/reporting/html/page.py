@@ -295,19 +295,12 @@ def _metric_row(measure: Measure, compared: JobComparison | None, past: Sequence
     return MetricRow(
         name=one_line(measure.name, 80),
         value=number(measure.value),
-        interval=interval(measure),
+        interval=measure.interval,
         baseline=number(measure.baseline) if measure.baseline is not None else "",
         change=change.words() if change else "",
         verdict=change.tone if change else "",
         spark=sparkline(values) if len(values) >= FEWEST_FOR_A_LINE else None,
     )
-
-
-def interval(measure: Measure) -> str:
-    """Return a metric's interval in words, nothing where it has none."""
-    if measure.low is None or measure.high is None:
-        return ""
-    return f"{number(measure.low)} to {number(measure.high)}"
 
 
 def _parameters(outcome: Outcome) -> list[tuple[str, str]]:
@@ -360,9 +353,7 @@ def render_page(view: PageView) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        line=one_line, duration=duration, number=number, interval=interval, json=lambda value: encode(value).decode()
-    )
+    environment.filters.update(line=one_line, duration=duration, number=number)
     environment.globals.update(words=STATUS_WORDS, icons=ICONS, marks=MARKS, ranks=RANKS)
     return environment.get_template("page.html.j2").render(
         page=view,
