@@ -120,6 +120,7 @@ def test_a_wrong_command_is_a_failure(tmp_path: Path) -> None:
     assert "$ pytest --epohcs 3\nexit code 4\n" in failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages())
 def test_every_command_of_a_page_runs(page: str, tmp_path: Path) -> None:
     commands = shown((TOP / page).read_text(encoding="utf-8"))
