@@ -100,7 +100,7 @@ class RunningRun:
         problem = None if junit else "junit.xml is not written: junitxml is off"
         run.problems = [*problems, *filter(None, (enable_json_report(config), problem))]
         _show_lines_instead_of_dots(config)
-        _end_like_ctrl_c()
+        end_like_ctrl_c()
         return run
 
     @property
@@ -191,11 +191,11 @@ class RunningRun:
         return outcome
 
     def _save(self, outcome: Outcome) -> None:
-        with self._telling(f"the outcome of {outcome.job_id}"):
+        with self.telling(f"the outcome of {outcome.job_id}"):
             save_outcome(self.folder, outcome)
 
     @contextlib.contextmanager
-    def _telling(self, what: str) -> Iterator[None]:
+    def telling(self, what: str) -> Iterator[None]:
         """Make a problem of the run of a file that cannot be written: the other reports are still worth having."""
         try:
             yield
@@ -304,13 +304,13 @@ class RunningRun:
         )
         masked = self.secrets.masked(json_report)
         for path in (self.folder.report, self.options.reports / "report.json"):
-            with self._telling(f"{path}"):
+            with self.telling(f"{path}"):
                 write_report(masked, path)
 
     def publish(self) -> None:
         """Give junit.xml its stable name."""
         if self.junit is not None:
-            with self._telling("junit.xml"):
+            with self.telling("junit.xml"):
                 self.junit.publish(self.options.reports / "junit.xml", self.secrets)
 
     def summary(self) -> list[tuple[str, dict[str, bool]]]:
@@ -361,7 +361,7 @@ def _writing_to(reports: Path) -> Iterator[None]:
         ) from None
 
 
-def _end_like_ctrl_c() -> None:
+def end_like_ctrl_c() -> None:
     """Have SIGTERM (a scheduler, CI) and SIGHUP (a closed terminal) end the run as Ctrl-C does, with its reports."""
     _exchange_handlers(signal.SIG_DFL, signal.default_int_handler)  # what nohup ignores stays ignored
 

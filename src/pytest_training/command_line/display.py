@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from pytest_training.command_line.selection import PARAMETERS
 from pytest_training.execution.commands import command_line
@@ -52,10 +51,6 @@ def command_of(job: Job, *, folder: str, seed: int) -> str:
     if job.problem:
         return f"none: {job.problem}"
     if job.kind == "function":
-        values = ", ".join(f"{name}={_literal(value)}" for name, value in job.parameters.items())
+        values = ", ".join(f"{name}={value!r}" for name, value in job.parameters.items())
         return f"{Path(job.path or '').stem}.train(run{', ' if values else ''}{values})"
     return shlex.join(command_line(job, folder=folder, seed=seed)).replace(f"'{FOLDER}'", FOLDER)
-
-
-def _literal(value: Any) -> str:
-    return repr(value)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 from typing import Any
 
 import pytest
 
-from pytest_training.command_line.summary import Ended, now
-from pytest_training.execution.folder import RunFolder
+from pytest_training.command_line.summary import Ended
+from pytest_training.execution.folder import RunFolder, utc_now
+from pytest_training.running import end_like_ctrl_c
 
 QUIET = ("-W", "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning")
 """The plugin is loaded before pytest here, which pytest would warn of: nothing in it needs rewriting."""
@@ -35,14 +34,10 @@ class _Observer:
 
 def run_pytest(arguments: list[str]) -> tuple[int, Ended]:
     """Run pytest; SIGTERM and SIGHUP end it as Ctrl-C does."""
-    observer, started = _Observer(), now()
-    with contextlib.suppress(ValueError):  # not in the main thread
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-                signal.signal(number, signal.default_int_handler)
+    observer, started = _Observer(), utc_now()
+    end_like_ctrl_c()  # already while pytest starts
     try:
         status = int(pytest.main([*QUIET, *arguments], plugins=[observer]))
     except KeyboardInterrupt:
         status, observer.is_interrupted = int(pytest.ExitCode.INTERRUPTED), True
-    return status, Ended(started, now(), observer.is_interrupted, observer.folder)
+    return status, Ended(started, utc_now(), observer.is_interrupted, observer.folder)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_training.command_line.arguments import Arguments
 from pytest_training.command_line.display import command_of
-from pytest_training.execution.folder import RunFolder, new_run_id, seconds_between, utc_now, write_atomically
+from pytest_training.execution.folder import RunFolder, new_run_id, seconds_between, write_atomically
 from pytest_training.jobs.model import Job
 
 PIPELINE = "pytest-training"
@@ -108,8 +108,3 @@ def write_summary(summary: dict[str, Any], folder: Path) -> Path:
     path = folder / f"run_all_training_{summary['run_id'] or new_run_id()}.json"
     write_atomically(path, json.dumps(summary, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
     return path
-
-
-def now() -> str:
-    """Return the present time as the reports write it."""
-    return utc_now()

@@ -19,7 +19,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType, ModuleType, TracebackType
+from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 import msgspec
@@ -35,6 +35,7 @@ from pytest_training.execution.environment import (
     visible_gpus,
 )
 from pytest_training.execution.folder import AttemptFolder, write_atomically
+from pytest_training.execution.frames import PACKAGE, own_frames
 from pytest_training.execution.messages import NO_RESULT, AttemptRequest, Failure, Result
 from pytest_training.execution.metrics import finite_metrics, shown
 from pytest_training.execution.processes import own_peak_memory_mb, reset_own_peak_memory
@@ -43,7 +44,6 @@ from pytest_training.execution.warm import run_script, shadowed
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.secrets import hide
 
-PACKAGE = str(Path(__file__).resolve().parents[1])
 LONGEST_MESSAGE = 2000
 
 
@@ -184,17 +184,6 @@ def own_traceback(error: BaseException, job: Job) -> str:
         return "".join(line for line in lines if not line.startswith(f'  File "{PACKAGE}'))
     except Exception:  # noqa: BLE001  (see _one_line)
         return _one_line(error) + "\n"
-
-
-def own_frames(frames: TracebackType | None) -> TracebackType | None:
-    """Leave out the plugin's frames above the job's own."""
-    while frames is not None and _is_ours(frames.tb_frame.f_code.co_filename):
-        frames = frames.tb_next
-    return frames
-
-
-def _is_ours(file_name: str) -> bool:
-    return file_name.startswith((PACKAGE, "<frozen importlib"))
 
 
 def _raise_stopped(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -24,6 +24,7 @@ import msgspec
 from pytest_training.errors import TrainingError
 from pytest_training.execution.environment import SEED_LIMIT, set_threads
 from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.frames import own_frames
 from pytest_training.execution.messages import STOP, STOP_ALL, AttemptRequest, Reply, StartMethod
 from pytest_training.execution.outcome import Ending
 
@@ -194,8 +195,6 @@ class InProcessLauncher:
         )
 
     def _keep(self, error: BaseException) -> None:
-        from pytest_training.execution.child import own_frames  # noqa: PLC0415  (as above)
-
         self.raised = error.with_traceback(own_frames(error.__traceback__))
         if isinstance(error, KeyboardInterrupt):
             raise error

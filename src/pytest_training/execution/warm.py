@@ -19,10 +19,10 @@ import types
 from pathlib import Path
 
 from pytest_training.execution.environment import python_path, set_loaded_threads
+from pytest_training.execution.frames import own_frames
 from pytest_training.jobs.model import Job
 
 SERVER_FOLDER = os.getcwd()  # noqa: PTH109  (`python -m` has put it into sys.path in these words)
-PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
 def shadowed(job: Job) -> str | None:
@@ -94,9 +94,7 @@ def _run(path: str) -> int:
     except SystemExit as error:
         return _status(error.code)
     except BaseException as error:  # noqa: BLE001  (what a script raises is its end, as in an interpreter of its own)
-        frames = error.__traceback__
-        while frames is not None and frames.tb_frame.f_code.co_filename.startswith(PACKAGE):
-            frames = frames.tb_next
+        frames = own_frames(error.__traceback__)
         sys.excepthook(type(error), error.with_traceback(frames), frames)
         return 1
     return 0

@@ -21,6 +21,7 @@ from pytest_training.jobs.names import listing
 from pytest_training.jobs.plan import read_plan
 from pytest_training.records.history import History
 from pytest_training.records.provenance import package_versions
+from pytest_training.records.recorded_run import run_ids
 
 LAST = "last"
 
@@ -35,8 +36,7 @@ class EarlierRun:
     @classmethod
     def find(cls, reports: Path, wanted: str) -> EarlierRun:
         """Return the run of that id, or the last one; raise DeclarationError when there is none."""
-        folder = runs_folder(reports)
-        runs = sorted(path.parent.name for path in folder.glob("*/plan.json"))
+        folder, runs = runs_folder(reports), run_ids(reports)
         if not runs:
             raise DeclarationError(f"--training-resume: no run in {folder} to resume")
         run_id = runs[-1] if wanted == LAST else wanted

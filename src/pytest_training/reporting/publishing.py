@@ -32,9 +32,8 @@ def publish(folder: RunFolder, *, against: str, project: Path, is_latest: bool) 
     view = view_page(run, past, comparison)
     write_page(view, stable=folder.reports / "index.html" if is_latest else None)
     text = summary(run, comparison)
-    write_atomically(folder.summary, text.encode("utf-8", "replace"))
-    if is_latest:
-        write_atomically(folder.reports / "summary.md", text.encode("utf-8", "replace"))
+    for path in (folder.summary, *([folder.reports / "summary.md"] if is_latest else [])):
+        write_atomically(path, text.encode("utf-8", "replace"))
     return Published(run, comparison, text)
 
 

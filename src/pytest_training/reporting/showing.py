@@ -70,7 +70,8 @@ class Showing:
             arguments=run.secrets.arguments(tuple(map(str, self.config.invocation_params.args))),
             nodes={nodeid: job.id for nodeid, job in run.jobs.items()},
         )
-        write_atomically(run.folder.begun, encode(begun, indent=1))
+        with run.telling(f"{run.folder.begun}"):
+            write_atomically(run.folder.begun, encode(begun, indent=1))
         self._stop_commands()
         self.progress = Progress.begin(
             self.config, run, chosen_progress(self.config, in_process=run.options.in_process)
@@ -113,19 +114,18 @@ class Showing:
         from pytest_training.reporting.publishing import publish  # noqa: PLC0415  (loads jinja2)
 
         self._complete_junit(run)
-        try:
+        with run.telling(f"index.html and summary.md in {run.folder.path}"):
             write_atomically(run.folder.record, encode(run.record, indent=1))
-            self.published = publish(
-                run.folder, against=run.options.compare or "last", project=run.options.project, is_latest=True
-            )
-        except OSError as error:
-            self.problems.append(f"index.html and summary.md are not written: {run.folder.path}: {error.strerror}")
-            return
-        except Exception:  # noqa: BLE001  (a page that cannot be drawn must not cost the run its other reports)
-            write_atomically(run.folder.path / "page-error.txt", traceback.format_exc().encode())
-            self.problems.append(f"index.html is not written: see page-error.txt in {run.folder.path}")
-            return
-        if problem := add_step_summary(self.published.summary):
+            try:
+                self.published = publish(
+                    run.folder, against=run.options.compare or "last", project=run.options.project, is_latest=True
+                )
+            except OSError:
+                raise
+            except Exception:  # noqa: BLE001  (a page that cannot be drawn must not cost the run its other reports)
+                write_atomically(run.folder.path / "page-error.txt", traceback.format_exc().encode())
+                self.problems.append(f"index.html is not written: see page-error.txt in {run.folder.path}")
+        if self.published is not None and (problem := add_step_summary(self.published.summary)):
             self.problems.append(problem)
 
     def _complete_junit(self, run: RunningRun) -> None:

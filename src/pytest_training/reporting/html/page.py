@@ -255,7 +255,7 @@ def _view_job(  # noqa: PLR0913, PLR0917 - what a job's section is made of
         log=tuple(log_end(run.folder.path / outcome.log, scale.log_lines)) if outcome.log else (),
         log_link=quote(outcome.log) if outcome.log else None,
         traceback=tuple(clean_lines(outcome.traceback.rstrip("\n"))) if outcome.traceback else (),
-        command=command_again(run, outcome),
+        command=command_again(run, outcome, planned),
         past=tuple(_past_row(each, run, found[0].name if found else "") for each in past[: scale.history]),
         comparison=compared,
     )
@@ -266,14 +266,12 @@ def status_of(outcome: Outcome) -> str:
     return "optional" if is_optional_failure(outcome) else outcome.status
 
 
-def command_again(run: RecordedRun, outcome: Outcome) -> str:
+def command_again(run: RecordedRun, outcome: Outcome, planned: PlannedJob) -> str:
     """Return the command that trains the job once more with the parameters and the seed that it had."""
-    planned = next((each for each in run.plan.jobs if each.job.id == outcome.job_id), None)
-    given = planned.job.given if planned else ()
     node = run.node_id(outcome.job_id)
     words = ["pytest", node] if node else ["pytest", "-k", outcome.job_id]
     words += ["--training-seed", str(outcome.seed)]
-    for name in given:
+    for name in planned.job.given:
         if name in outcome.parameters:
             words += ["--set", f"{outcome.job_id}.{name}={_setting(outcome.parameters[name])}"]
     return one_line(shlex.join(words), 2000)
