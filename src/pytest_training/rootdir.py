@@ -27,7 +27,8 @@ def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -
         return
     # No public name leads to these; Config.parse sets them in the same way.
     config._rootpath, config._inipath = root, file  # noqa: SLF001
-    config._inicfg, config._ignored_config_files = settings, ignored  # noqa: SLF001
+    config._ignored_config_files = ignored  # noqa: SLF001
+    setattr(config, "_inicfg" if hasattr(config, "_inicfg") else "inicfg", settings)  # without _ in pytest 9.0.0
     config._inicache.clear()  # noqa: SLF001
     args[:] = [*config.getini("addopts"), *typed]
     config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(config.option))
