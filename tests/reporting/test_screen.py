@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from pytest_training.reporting.live import region
 from pytest_training.reporting.screen import Screen
 from pytest_training.reporting.text import cells
 from pytest_training.reporting.watch import WatchedJob
+
+NOW = datetime(2026, 11, 27, 14, 5, 30, tzinfo=UTC)
 
 
 class Terminal:
@@ -108,7 +111,7 @@ def job(job_id: str, tmp_path: Path, **values: float) -> WatchedJob:
 @pytest.mark.parametrize("width", [20, 40, 59, 80, 99, 200])
 def test_no_line_is_wider_than_the_terminal(width: int, tmp_path: Path) -> None:
     running = [job("diabetes_progression", tmp_path, epoch=3, loss=0.41234), job("als", tmp_path)]
-    lines = region(running, counts={"done": 3, "failed": 1}, waiting=8, remaining_s=61, width=width, height=30)
+    lines = region(running, counts={"done": 3, "failed": 1}, waiting=8, remaining_s=61, width=width, height=30, now=NOW)
     if width >= 40:
         assert max(cells(line.plain) for line in lines) <= width
         assert "30 %" in lines[0].plain
@@ -121,6 +124,6 @@ def test_no_line_is_wider_than_the_terminal(width: int, tmp_path: Path) -> None:
 
 def test_more_jobs_than_the_terminal_has_rows_are_counted(tmp_path: Path) -> None:
     running = [job(f"job{number}", tmp_path) for number in range(200)]
-    lines = region(running, counts={}, waiting=0, remaining_s=None, width=60, height=20)
+    lines = region(running, counts={}, waiting=0, remaining_s=None, width=60, height=20, now=NOW)
     assert len(lines) == 16
     assert lines[-2].plain == "… and 186 more jobs are running"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from rich.text import Text
 
@@ -10,6 +11,7 @@ from pytest_training.reporting.text import cells, fit, one_line, pad
 from pytest_training.reporting.watch import WatchedJob
 
 BAR = 14
+NARROW_BAR = 6
 ROOM = 4  # rows left for what pytest writes
 
 
@@ -21,6 +23,7 @@ def region(  # noqa: PLR0913 - all that the view shows
     remaining_s: float | None,
     width: int,
     height: int,
+    now: datetime,
 ) -> list[Text]:
     """Return the lines below pytest's own, none wider than `width`, no more than the terminal has room for."""
     most = max(height - ROOM - 1, 1)
@@ -30,7 +33,15 @@ def region(  # noqa: PLR0913 - all that the view shows
     lines = [_job(each, width=width, id_width=id_width, slot_width=slot_width) for each in shown]
     if len(running) > len(shown):
         lines.append(Text(f"… and {len(running) - len(shown)} more jobs are running", style="dim"))
-    return [*lines, _run(counts, len(running), waiting, remaining_s, width)]
+    line = _run(counts, len(running), waiting)
+    if remaining_s:
+        ends = f"{now + timedelta(seconds=remaining_s):%H:%M}"
+        for told in (f" · about {clock(remaining_s)} to go, until {ends}", f" · about {clock(remaining_s)} to go"):
+            if cells(line.plain + told) <= width:
+                line.append(told, style="dim")
+                break
+    line.truncate(width, overflow="ellipsis")
+    return [*lines, line]
 
 
 def clock(seconds: float) -> str:
@@ -56,7 +67,7 @@ def _job(watched: WatchedJob, *, width: int, id_width: int, slot_width: int) -> 
             room -= len(end) + 1
             ends.append(end)
     if room >= 12:
-        bar = min(BAR, room - 7)
+        bar = BAR if room >= BAR + 30 else NARROW_BAR
         line.append(" ")
         _bar(line, watched.share, bar)
         room -= bar + 6
@@ -77,7 +88,7 @@ def _bar(line: Text, share: float | None, columns: int) -> None:
     line.append(f"{100 * share:>3.0f} %")
 
 
-def _run(counts: Mapping[str, int], running: int, waiting: int, remaining_s: float | None, width: int) -> Text:
+def _run(counts: Mapping[str, int], running: int, waiting: int) -> Text:
     line = Text(no_wrap=True)
     done, failed = counts.get("done", 0), counts.get("failed", 0)
     line.append(f"{done} done", style="green" if done else "")
@@ -85,7 +96,4 @@ def _run(counts: Mapping[str, int], running: int, waiting: int, remaining_s: flo
     if failed:
         line.append(" · ")
         line.append(f"{failed} failed", style="bold red")
-    if remaining_s:
-        line.append(f" · about {clock(remaining_s)} to go", style="dim")
-    line.truncate(width, overflow="ellipsis")
     return line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -131,6 +132,7 @@ class Progress:
             remaining_s=self.watch.remaining_s(),
             width=max(width - 1, 20),
             height=height,
+            now=datetime.now().astimezone(),
         )
         with console.capture() as captured:
             for line in lines:

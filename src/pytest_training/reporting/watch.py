@@ -95,6 +95,8 @@ class Watch:
     workers: int
     running: dict[str, WatchedJob] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
+    took_s: list[float] = field(default_factory=list)
+    """How long each finished job took."""
 
     def start(self, job: Job) -> None:
         """Take note that a job starts."""
@@ -105,24 +107,36 @@ class Watch:
     def poll(self, done: Iterable[str]) -> list[WatchedJob]:
         """Forget the jobs that are done, look at the others and return them, the longest running first."""
         for job_id in done:
-            self.running.pop(job_id, None)
+            if (ended := self.running.pop(job_id, None)) is not None:
+                self.took_s.append(ended.elapsed_s)
         jobs = list(self.running.values())
         for each in jobs:
             each.poll(self.folder)
         return jobs
 
     def remaining_s(self) -> float | None:
-        """Return the expected seconds to the end of the run, None unless every waiting job's duration is known."""
-        waiting = [planned.expected_s for job_id, planned in self.planned.items() if job_id not in self.begun]
-        running = [each.remaining_s for each in list(self.running.values())]
-        if any(seconds is None for seconds in (*waiting, *running)):
+        """Return the expected seconds to the end of the run; None as long as nothing tells how long a job takes.
+
+        A job of which nothing is known is expected to take as long as the others of this run on average.
+        """
+        running = list(self.running.values())
+        known = self.took_s + [each.elapsed_s + left for each in running if (left := each.remaining_s) is not None]
+        typical = sum(known) / len(known) if known else None
+        slots = [_or(each.remaining_s, typical, less=each.elapsed_s) for each in running]
+        waiting = [_or(each.expected_s, typical) for job_id, each in self.planned.items() if job_id not in self.begun]
+        if None in slots or None in waiting:
             return None
-        slots = sorted(seconds for seconds in running if seconds is not None)
-        slots = [0.0] * max(self.workers - len(slots), 0) + slots
-        heapq.heapify(slots)
+        ends = [seconds or 0.0 for seconds in slots] + [0.0] * (self.workers - len(slots))
+        heapq.heapify(ends)
         for seconds in waiting:
-            heapq.heappush(slots, heapq.heappop(slots) + (seconds or 0.0))
-        return max(slots, default=0.0)
+            heapq.heappush(ends, heapq.heappop(ends) + (seconds or 0.0))
+        return max(ends, default=0.0)
+
+
+def _or(known: float | None, typical: float | None, *, less: float = 0.0) -> float | None:
+    if known is not None:
+        return known
+    return None if typical is None else max(typical - less, 0.0)
 
 
 def _slot(started: bytes) -> str:
