@@ -31,6 +31,10 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
     "result": (b'{"metrics":{"a":1.0},"failure":{"cause":"error","message":"x"},"data":[],"schema_version":1}',),
     "metrics": (b'{"a": 0.5, "b": {"c": 1}}',),
     "record": (b'{"number":1,"status":"passed","started":"2026-01-01T00:00:00+00:00","ending":{"exit_status":0}}',),
+    "events": (
+        b'{"t":0,"pid":42}\n{"t":1.5,"log":{"fold":1,"epoch":2,"loss":0.5,"on":true}}\n{"t":2,"progress":[1,10]}\n',
+        b'{"log":{"epoch":1,"loss":1}}\n{"log":{"epoch":2,"loss":5e-324}}\n{"log":{"epoch":3,"loss":1e308}}\n{"l',
+    ),
     "lock": (b'{"datasets":{"d":{"url":"https://x","sha256":"00"}},"schema_version":1}',),
     "plan": (b'{"run_id":"r","seed":0,"workers":1,"threads":1,"jobs":[]}',),
     "history": (b"SQLite format 3\0",),

@@ -27,9 +27,12 @@ from pytest_training.jobs.model import Gate, Job, Parameter
 from pytest_training.jobs.parameters import apply_options, missing_parameters
 from pytest_training.jobs.plan import describe_plan, make_plan, read_plan, save_plan
 from pytest_training.jobs.units import parse_duration, parse_size
+from pytest_training.records.events import MOST_VALUES, EventTail, read_events
 from pytest_training.records.history import History
 from pytest_training.records.history_file import APPLICATION_ID, TABLES
 from pytest_training.reporting.console import failure_text, finished_line
+from pytest_training.reporting.html.charts import curves
+from pytest_training.reporting.watch import WatchedJob
 
 FUNCTION = (
     'def train(run, *, epochs=1, folds=2, rate=0.1, name="a", on=False, many=(1, 2), some={}, any=None):\n    pass\n'
@@ -39,6 +42,7 @@ PLACE: dict[str, Any] = {"source": "training/train_x.py", "home": "/nowhere", "r
 TYPES: tuple[Any, ...] = ("int", "float", "str", "bool", "list", "dict", "any")
 PARAMETERS = tuple(Parameter(name=f"p_{kind}", type=kind) for kind in TYPES)
 JOB = Job(id="x", kind="function", declared=(*PARAMETERS, Parameter(name="epochs", type="int", default=3)), **PLACE)
+LARGEST_PICTURE = 200_000  # characters of a job's curves, whatever it logged
 GATES = (Gate(metric="a", operator=">=", threshold=0.5),)
 
 
@@ -128,6 +132,30 @@ def record(content: bytes) -> None:
             finished_line(known, width=80, done=1, total=1)
         log_tail(folder.log)
         artifacts(folder.artifacts)
+
+
+def events(content: bytes) -> None:
+    """Follow a file of events while it grows in three pieces, then draw its curves: whole, and of its beginning."""
+    with scratch() as root:
+        file = root / "events.jsonl"
+        watched = WatchedJob(JOB, expected_s=1.0, tail=EventTail(file))
+        for end in (len(content) // 3, 2 * len(content) // 3, len(content)):
+            file.write_bytes(content[:end])
+            follow(watched)
+        for largest in (len(content), len(content) // 2):
+            drawn = curves(read_events(file, largest=largest), most_points=20)
+            assert len(repr(drawn)) < LARGEST_PICTURE
+            json.dumps([[tick.label for tick in (*curve.x_ticks, *curve.y_ticks)] for curve in drawn], allow_nan=False)
+
+
+def follow(watched: WatchedJob) -> None:
+    """Look at what a running job has reported, as the live view does."""
+    assert watched.tail is not None
+    watched.tail.poll()
+    assert len(watched.values()) < 1000
+    assert len(watched.tail.values) <= MOST_VALUES
+    assert watched.share is None or 0 <= watched.share <= 1
+    assert watched.remaining_s is None or watched.remaining_s >= 0
 
 
 def lock(content: bytes) -> None:

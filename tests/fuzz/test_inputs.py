@@ -23,6 +23,7 @@ from pytest_training.jobs.declarations import JOB_KEYS
 from pytest_training.jobs.document import read_document
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
+from pytest_training.records.events import EventTail, read_events
 
 from . import inputs
 
@@ -142,6 +143,43 @@ def test_any_metrics_file_is_judged(content: bytes) -> None:
 @given(json_texts | outcomes | attempts.map(lambda value: json.dumps(value).encode()) | deep)
 def test_any_record_of_an_attempt_is_read_or_left(content: bytes) -> None:
     inputs.record(content)
+
+
+logged = st.dictionaries(
+    st.sampled_from(["epoch", "step", "fold", "loss", "t"]) | names,
+    st.integers(-2, 5) | st.floats(allow_nan=False, allow_infinity=False) | scalars,
+    max_size=5,
+)
+amounts = st.integers(-1, 10) | scalars
+reported = st.fixed_dictionaries(
+    {}, optional={"t": amounts, "log": logged, "progress": st.tuples(amounts, amounts) | anything, "pid": amounts}
+)
+hostile_lines = st.sampled_from(
+    [
+        *(b"", b"\0" * 100, b"\xff\xfe", b"{", b'{"log":{"loss":NaN}}', b'{"log":{"loss":-Infinity}}'),
+        *(b'{"log":{"\\ud800":"\\udfff"}}', b'{"log":{"loss":1' + b"0" * 400 + b"}}", b'{"progress":[1e999,1]}'),
+        *(b'{"log":{"loss":"' + b"x" * 300_000 + b'"}}', b'{"log":' * 100_000, b'{"pid":-1}', b'{"pid":1' + b"0" * 30),
+    ]
+)
+lines = reported.map(lambda value: json.dumps(value).encode()) | hostile_lines | json_texts
+growing = st.lists(lines, max_size=30).map(b"\n".join)
+
+
+extremes = st.sampled_from([0.0, 5e-324, -5e-324, 1e-300, 1.7e308, -1.7e308, 1e16, 1e16 + 2, 0.1]) | st.floats()
+points = st.lists(st.tuples(extremes, extremes), min_size=2, max_size=6)
+
+
+@quickly
+@given(points, st.integers(1, 4))
+def test_any_curve_is_drawn_or_left(points: list[tuple[float, float]], folds: int) -> None:
+    fits = [{"fold": fold, "epoch": at, "loss": loss} for fold in range(folds) for at, loss in points]
+    inputs.events("".join(json.dumps({"log": each}) + "\n" for each in fits).encode())
+
+
+@quickly
+@given(growing, st.sampled_from([b"", b"\n"]))
+def test_any_events_are_followed_and_drawn_or_left(content: bytes, end: bytes) -> None:
+    inputs.events(content + end)
 
 
 @quickly
@@ -280,6 +318,10 @@ def test_links_out_of_the_folder_are_neither_listed_nor_read(attempt: AttemptFol
     (attempt.artifacts / "metrics.json").symlink_to(tmp_path / "secret.json")
     attempt.log.symlink_to(tmp_path / "secret.txt")
     attempt.result.symlink_to(tmp_path / "secret.json")
+    (tmp_path / "secret.jsonl").write_text('{"t": 0, "pid": 1, "log": {"secret": 1}}\n')
+    attempt.events.symlink_to(tmp_path / "secret.jsonl")
+    assert list(read_events(attempt.events, largest=1000)) == []
+    assert not EventTail(attempt.events).poll()
     assert artifacts(attempt.artifacts) == ("alias.txt", "mine.txt")
     assert log_tail(attempt.log) == ()
     assert read_result(attempt.result) is None
@@ -295,7 +337,7 @@ def test_a_link_in_the_place_of_the_folder_itself_is_not_followed(attempt: Attem
 def test_pipes_and_folders_in_the_place_of_files_are_never_waited_for(attempt: AttemptFolder, tmp_path: Path) -> None:
     job = Job(**PLACE, root=str(tmp_path / "reports"))
     run = RunFolder(tmp_path / "reports", "r")
-    for path in (attempt.log, run.job("x").outcome, attempt.artifacts / "metrics.json"):
+    for path in (attempt.log, attempt.events, run.job("x").outcome, attempt.artifacts / "metrics.json"):
         os.mkfifo(path)
     attempt.result.mkdir()
     assert log_tail(attempt.log) == ()
@@ -304,6 +346,23 @@ def test_pipes_and_folders_in_the_place_of_files_are_never_waited_for(attempt: A
     assert read_metrics_file(job, attempt, since=0.0) is None
     assert artifacts(attempt.artifacts) == ()
     assert stat.S_ISFIFO(attempt.log.stat().st_mode)
+    assert list(read_events(attempt.events, largest=1000)) == []
+    assert not EventTail(attempt.events).poll()
+    attempt.events.unlink()
+    attempt.events.mkdir()
+    assert list(read_events(attempt.events, largest=1000)) == []
+    assert not EventTail(attempt.events).poll()
+
+
+def test_of_a_terabyte_of_events_only_the_beginning_or_the_end_is_read(attempt: AttemptFolder) -> None:
+    attempt.events.write_bytes(b'{"t":0,"pid":42}\n')
+    os.truncate(attempt.events, 2**40)  # a hole: no disk is filled
+    with attempt.events.open("ab") as file:
+        file.write(b'\n{"t":1,"log":{"epoch":1}}\n')
+    assert [event.pid for event in read_events(attempt.events, largest=1000)] == [42]
+    tail = EventTail(attempt.events)
+    assert tail.poll()
+    assert (tail.pid, tail.values) == (42, {"epoch": 1})
 
 
 def test_files_whose_names_are_no_text_are_listed_in_a_form_that_json_can_hold(attempt: AttemptFolder) -> None:

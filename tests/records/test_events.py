@@ -12,7 +12,7 @@ import pytest
 
 from pytest_training.execution import event_log
 from pytest_training.execution.event_log import EventLog
-from pytest_training.records.events import LARGEST_STEP, EventTail, read_events
+from pytest_training.records.events import LARGEST_STEP, MOST_VALUES, EventTail, read_events
 
 
 def test_events_are_read_back_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
@@ -155,6 +155,23 @@ def test_of_very_much_at_once_a_tail_looks_at_the_end_only(tmp_path: Path) -> No
     tail = EventTail(file)
     tail.poll()
     assert (tail.pid, tail.values) == (42, {"step": 99_999})
+
+
+def test_yes_and_no_are_values_too(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    log.log({"epoch": 3, "improved": True})
+    log.close()
+    (event,) = read_events(tmp_path / "events.jsonl", largest=1000)
+    assert event.log == {"epoch": 3, "improved": True}
+
+
+def test_of_very_many_names_a_tail_keeps_some(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text("".join(json.dumps({"log": {f"name{n}": 1, "loss": n}}) + "\n" for n in range(1000)))
+    tail = EventTail(file)
+    tail.poll()
+    assert len(tail.values) == MOST_VALUES
+    assert tail.values["loss"] == 999
 
 
 def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:

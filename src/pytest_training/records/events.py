@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
 import msgspec
 
@@ -16,7 +16,12 @@ from pytest_training.jobs.model import UNDECODABLE
 LARGEST_STEP = 256 * 1024
 """Bytes looked at at once while a job trains: of more only the last are, so a talkative job costs no more."""
 
-Number = int | float | None
+MOST_VALUES = 100
+"""Names whose newest values a live view keeps, of which it shows a few: a job may log as many as it likes."""
+
+Number = float | None
+"""Whole numbers too: as floats they end at infinity, and what does not fit is no event."""
+Pid = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
 class Event(msgspec.Struct):
@@ -24,9 +29,9 @@ class Event(msgspec.Struct):
 
     t: float = 0.0
     """Seconds since the attempt's start."""
-    log: dict[str, int | float | str | None] | None = None
+    log: dict[str, float | bool | str | None] | None = None
     progress: tuple[Number, Number] | None = None
-    pid: int | None = None
+    pid: Pid | None = None
     """The job's process; the first line has it."""
 
 
@@ -53,7 +58,7 @@ class EventTail:
     offset: int = 0
     pid: int | None = None
     progress: tuple[float, float] | None = None
-    values: dict[str, int | float | str | None] = field(default_factory=dict)
+    values: dict[str, float | bool | str | None] = field(default_factory=dict)
 
     def poll(self) -> bool:
         """Read what was added; return whether anything new is known."""
@@ -82,11 +87,12 @@ class EventTail:
         if event is None:
             return
         self.pid = event.pid or self.pid
-        if event.log:
-            self.values.update(event.log)
+        for name, value in (event.log or {}).items():
+            if name in self.values or len(self.values) < MOST_VALUES:
+                self.values[name] = value
         if event.progress is not None:
             done, total = event.progress
-            self.progress = None if done is None or not total or total <= 0 else (float(done), float(total))
+            self.progress = None if done is None or not total or total <= 0 else (done, total)
 
 
 def _event(line: bytes) -> Event | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
 
 from pytest_training.execution.outcome import Outcome
 from pytest_training.records.events import Event
@@ -140,7 +139,8 @@ def _mean(fits: Sequence[_Fit]) -> _Fit | None:
     common = sorted(x for x, values in at.items() if len(values) * 2 >= len(fits))
     if len(common) < 2:
         return None
-    return _Fit(common, [fmean(at[x]) for x in common])
+    # Divided before it is added up: the sum of numbers that a float can hold may be none.
+    return _Fit(common, [math.fsum(y / len(at[x]) for y in at[x]) for x in common])
 
 
 def _thinned(fit: _Fit, most: int) -> _Fit:
@@ -171,7 +171,7 @@ def _points(fit: _Fit, across: _Scale, up: _Scale) -> str:
 def ticks(low: float, high: float, about: int) -> list[float]:
     """Return round numbers between two others, about so many."""
     span = high - low
-    if not 0 < span < 1e300:
+    if not 1e-300 < span < 1e300:  # beyond, the steps between are no floats
         return [low]
     raw = span / max(about, 1)
     power = 10.0 ** math.floor(math.log10(raw))
@@ -190,7 +190,7 @@ def sparkline(values: Sequence[float], *, width: float = 120.0, height: float = 
     return " ".join(f"{x:g},{y:g}" for x, y in dots), *dots[-1]
 
 
-def timeline(outcomes: Sequence[Outcome], *, narrow_labels: bool = False) -> Timeline | None:
+def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
     """Return the timeline of the attempts that ran, a row per slot."""
     spans = [span for outcome in outcomes for span in _spans(outcome)]
     if not spans:
@@ -213,7 +213,7 @@ def timeline(outcomes: Sequence[Outcome], *, narrow_labels: bool = False) -> Tim
                     x=x,
                     y=22 + rows[slot] * GANTT_ROW,
                     width=width,
-                    label=name if fits and not narrow_labels else "",
+                    label=name if fits else "",
                     title=f"{name}: {outcome.status}, {duration(stop - start)}, {slot or 'no slot'}",
                 )
             )

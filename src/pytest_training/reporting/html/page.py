@@ -26,7 +26,7 @@ from pytest_training.records.recorded_run import RecordedRun
 from pytest_training.records.run_record import Timing, moment, timing
 from pytest_training.records.strict_json import encode
 from pytest_training.reporting.comparison import MARKS, Comparison, JobComparison
-from pytest_training.reporting.console import gate_row, is_simulated, sentence
+from pytest_training.reporting.console import gate_row, is_optional_failure, is_simulated, sentence
 from pytest_training.reporting.html.charts import Curve, Timeline, curves, sparkline, timeline
 from pytest_training.reporting.html.pictures import Artifact, Picture, PictureBook, artifacts
 from pytest_training.reporting.log_end import log_end
@@ -263,7 +263,7 @@ def _view_job(  # noqa: PLR0913, PLR0917 - what a job's section is made of
 
 def status_of(outcome: Outcome) -> str:
     """Return the status as the page tells it: an optional job that failed is one of its own."""
-    return "optional" if outcome.optional and outcome.status == "failed" else outcome.status
+    return "optional" if is_optional_failure(outcome) else outcome.status
 
 
 def command_again(run: RecordedRun, outcome: Outcome) -> str:
@@ -295,19 +295,12 @@ def _metric_row(measure: Measure, compared: JobComparison | None, past: Sequence
     return MetricRow(
         name=one_line(measure.name, 80),
         value=number(measure.value),
-        interval=interval(measure),
+        interval=measure.interval,
         baseline=number(measure.baseline) if measure.baseline is not None else "",
         change=change.words() if change else "",
         verdict=change.tone if change else "",
         spark=sparkline(values) if len(values) >= FEWEST_FOR_A_LINE else None,
     )
-
-
-def interval(measure: Measure) -> str:
-    """Return a metric's interval in words, nothing where it has none."""
-    if measure.low is None or measure.high is None:
-        return ""
-    return f"{number(measure.low)} to {number(measure.high)}"
 
 
 def _parameters(outcome: Outcome) -> list[tuple[str, str]]:
@@ -360,9 +353,7 @@ def render_page(view: PageView) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        line=one_line, duration=duration, number=number, interval=interval, json=lambda value: encode(value).decode()
-    )
+    environment.filters.update(line=one_line, duration=duration, number=number)
     environment.globals.update(words=STATUS_WORDS, icons=ICONS, marks=MARKS, ranks=RANKS)
     return environment.get_template("page.html.j2").render(
         page=view,
