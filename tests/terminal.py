@@ -101,6 +101,7 @@ class Terminal:
 
     def resize(self, columns: int, rows: int) -> None:
         """Make the window another size, as dragging its corner does."""
+        self._make_room(rows)
         self.screen.resize(rows, columns)
         self._set_size(columns, rows)
 
@@ -112,6 +113,19 @@ class Terminal:
     def is_cursor_hidden(self) -> bool:
         """Whether the cursor was left invisible."""
         return bool(self.screen.cursor.hidden)
+
+    def _make_room(self, rows: int) -> None:
+        """Scroll as terminals do that become lower: up as far as the cursor needs it, and not into nothing."""
+        cursor, last = self.screen.cursor, self.screen.lines - 1
+        column, row = cursor.x, cursor.y
+        for _ in range(row - (rows - 1)):
+            cursor.y = last
+            self.screen.index()
+            row -= 1
+        for _ in range(self.screen.lines - rows):  # pyte will take these away
+            cursor.y = 0
+            self.screen.reverse_index()
+        cursor.x, cursor.y = column, row + max(self.screen.lines - rows, 0)
 
     def _set_size(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self._controller, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

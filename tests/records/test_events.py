@@ -159,7 +159,7 @@ def test_of_very_much_at_once_a_tail_looks_at_the_end_only(tmp_path: Path) -> No
 
 def test_yes_and_no_are_values_too(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.jsonl")
-    log.log({"epoch": 3, "improved": True})
+    log.log(epoch=3, improved=True)
     log.close()
     (event,) = read_events(tmp_path / "events.jsonl", largest=1000)
     assert event.log == {"epoch": 3, "improved": True}

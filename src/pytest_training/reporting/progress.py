@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 Mode = Literal["live", "lines", "off"]
 
 REDRAW_S = 0.25
-QUICK_S = 1.0  # no start line for a job that is expected to be over before anybody has read it
 
 
 def chosen_progress(config: pytest.Config, *, in_process: bool) -> Mode:
@@ -75,8 +74,6 @@ class Progress:
     def _say_start(self, job: Job) -> None:
         planned = self.watch.planned.get(job.id)
         expected = planned.expected_s if planned else None
-        if expected is not None and expected < QUICK_S:
-            return
         width = max(len(each) for each in self.watch.planned)
         extra = f"expected {duration(expected)}" if expected is not None else ""
         if self.terminal._tw.width_of_current_line:  # noqa: SLF001  (dots of ordinary tests)
