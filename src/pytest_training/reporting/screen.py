@@ -29,6 +29,8 @@ class Screen:
         self._partial = ""
         """What pytest has written of a line that has not ended."""
         self._lines: list[str] = []
+        self._width = 0
+        """Of the terminal when they were drawn."""
         self._descriptor = _real_descriptor(self._file)
         writer._file = _Above(self)  # noqa: SLF001
 
@@ -57,8 +59,9 @@ class Screen:
     def show(self, lines: Sequence[str]) -> None:
         """Draw lines at the bottom in place of those that were there."""
         with self._lock:
-            if not self._lines:
-                self._put(self._drawing(list(lines)))
+            if not self._lines or self.size()[0] != self._width:
+                # After a resize rows are taken away whole: a terminal that had wrapped one would join it to the next.
+                self._put(self._erasing() + self._drawing(list(lines)))
                 return
             up = self._rows_up()
             text = "\n".join(line + CLEAR_LINE for line in lines)
@@ -87,7 +90,7 @@ class Screen:
         """Return what draws lines where there are none, and take them for drawn."""
         if not lines:
             return ""
-        self._lines = lines
+        self._lines, self._width = lines, self.size()[0]
         return HIDE_CURSOR + ("\n" if self._partial else "") + "\n".join(lines)
 
     def _erasing(self) -> str:
