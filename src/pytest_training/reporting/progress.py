@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections import Counter
@@ -50,7 +51,9 @@ class Progress:
         self.mode = mode
         self.verbosity = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
         self.terminal: Any = config.pluginmanager.getplugin("terminalreporter")
-        self.watch = Watch(run.folder, {each.job.id: each for each in run.plan.jobs}, run.plan.workers)
+        planned = {each.job.id: each for each in run.plan.jobs}
+        mask = functools.lru_cache(1_000)(run.secrets.text)  # the same few names again and again
+        self.watch = Watch(run.folder, planned, run.plan.workers, mask)
         self.heartbeat_s = parse_duration(str(config.getini("training_heartbeat")), "training_heartbeat")
         self.over = threading.Event()
         self.screen: Screen | None = Screen(self.terminal._tw)  # noqa: SLF001  (see screen.py)
@@ -96,7 +99,8 @@ class Progress:
         while not self.over.wait(pause):
             try:
                 look(self.watch.poll(self._done()))
-            except Exception:  # noqa: BLE001  (what is shown must never hurt what is trained)
+            except Exception as error:  # noqa: BLE001  (what is shown must never hurt what is trained)
+                self.run.problems.append(f"the run was no longer shown: {type(error).__name__}: {error}")
                 return
 
     def _done(self) -> list[str]:
