@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from rich.color import ColorSystem
+from rich.console import Console
 from rich.text import Text
 
 from pytest_training.reporting.text import cells, fit, one_line, pad
@@ -12,6 +14,7 @@ from pytest_training.reporting.watch import WatchedJob
 
 BAR = 14
 NARROW_BAR = 6
+CONSOLE = Console(color_system=None)  # knows the names of styles
 ROOM = 4  # rows left for what pytest writes
 
 
@@ -32,7 +35,7 @@ def region(  # noqa: PLR0913 - all that the view shows
     slot_width = max((len(each.slot) for each in shown), default=0)
     lines = [_job(each, width=width, id_width=id_width, slot_width=slot_width) for each in shown]
     if len(running) > len(shown):
-        lines.append(Text(f"… and {len(running) - len(shown)} more jobs are running", style="dim"))
+        lines.append(Text(f"… and {len(running) - len(shown)} more jobs are running", style="dim", end=""))
     line = _run(counts, len(running), waiting)
     if remaining_s:
         ends = f"{now + timedelta(seconds=remaining_s):%H:%M}"
@@ -40,8 +43,17 @@ def region(  # noqa: PLR0913 - all that the view shows
             if cells(line.plain + told) <= width:
                 line.append(told, style="dim")
                 break
-    line.truncate(width, overflow="ellipsis")
-    return [*lines, line]
+    lines.append(line)
+    for each in lines:
+        each.truncate(width, overflow="ellipsis")
+    return lines
+
+
+def drawn(line: Text, *, colours: bool) -> str:
+    """Return a line as a terminal takes it; a fifth of the time that rich's own printing takes, which wraps and crops."""
+    system = ColorSystem.STANDARD if colours else None
+    segments = line.render(CONSOLE)
+    return "".join(each.style.render(each.text, color_system=system) if each.style else each.text for each in segments)
 
 
 def clock(seconds: float) -> str:
@@ -57,7 +69,7 @@ def _job(watched: WatchedJob, *, width: int, id_width: int, slot_width: int) -> 
     time = f"{clock(watched.elapsed_s):>6}"
     rest = f"{f'~{clock(left)} left' if left else '':>11}"
     memory = f"{watched.memory_mb:>6.0f} MiB" if watched.memory_mb else " " * 10
-    line = Text(no_wrap=True)
+    line = Text(no_wrap=True, end="")
     line.append(pad(watched.slot, slot_width) + " ", style="dim")
     line.append(pad(fit(one_line(watched.job.id), id_width), id_width), style="bold")
     room = width - cells(line.plain) - len(time) - 1
@@ -89,7 +101,7 @@ def _bar(line: Text, share: float | None, columns: int) -> None:
 
 
 def _run(counts: Mapping[str, int], running: int, waiting: int) -> Text:
-    line = Text(no_wrap=True)
+    line = Text(no_wrap=True, end="")
     done, failed = counts.get("done", 0), counts.get("failed", 0)
     line.append(f"{done} done", style="green" if done else "")
     line.append(f" · {running} running · {waiting} waiting")

@@ -10,11 +10,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from rich.console import Console
 
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.units import parse_duration
-from pytest_training.reporting.live import region
+from pytest_training.reporting.live import drawn, region
 from pytest_training.reporting.screen import Screen
 from pytest_training.reporting.text import duration, fit, one_line, pad
 from pytest_training.reporting.watch import Watch, WatchedJob
@@ -116,16 +115,6 @@ class Progress:
             for outcome in list(self.run.outcomes.values())
         )
         waiting = len(self.watch.planned) - sum(counts.values()) - len(running)
-        console = Console(
-            width=max(width - 1, 20),
-            force_terminal=True,
-            color_system="standard" if self.terminal.hasmarkup else None,
-            no_color=not self.terminal.hasmarkup,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-        )
         lines = region(
             running,
             counts=counts,
@@ -135,10 +124,7 @@ class Progress:
             height=height,
             now=datetime.now().astimezone(),
         )
-        with console.capture() as captured:
-            for line in lines:
-                console.print(line, no_wrap=True, overflow="crop", crop=True)
-        screen.show(captured.get().rstrip("\n").split("\n"))
+        screen.show([drawn(line, colours=bool(self.terminal.hasmarkup)) for line in lines])
 
     def _beat(self, running: list[WatchedJob]) -> None:
         """Say a line about each job that has run for another minute."""
