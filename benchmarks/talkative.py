@@ -41,8 +41,12 @@ def nothing(**values):
     pass
 
 
-def train(run, *, count={count}, events={events}, turns={turns}):
+def train(run, *, events={events}, turns={turns}):
     """Do the same work without logging, with a call of a function that does nothing, and with logging, in turns."""
+    begun = time.process_time()
+    for step in range(50_000):
+        work(1_000)
+    count = round(1_000 * {piece_s} * 50_000 / (time.process_time() - begun))
     quiet, calling, talkative = 0.0, 0.0, 0.0
     for _ in range(turns):
         times = [time.process_time()]
@@ -84,7 +88,7 @@ MANY = 200
 def answer(folder: Path, repeats: int) -> Answer:
     """Measure both costs."""
     found = Answer(QUESTION, ["what", "without, CPU s", "with, CPU s", "cost"])
-    project = training_project(folder / "logging", [JOB.format(count=_count(), events=EVENTS, turns=TURNS)])
+    project = training_project(folder / "logging", [JOB.format(events=EVENTS, turns=TURNS, piece_s=PIECE_S)])
     measured = [_logged(project) for _ in range(repeats)]
     for index, name in ((1, "calls of an empty function"), (2, "calls of run.log")):
         without, with_ = (median(each[which] for each in measured) for which in (0, index))
@@ -103,19 +107,6 @@ def answer(folder: Path, repeats: int) -> Answer:
         found.limit(name, share, LARGEST_SHARE, "% of a core")
     found.limit("Logging slows the job", slowdown, LARGEST_SLOWDOWN, "%")
     return found
-
-
-def _count() -> int:
-    """Return how often an empty loop goes round in the time between two events, on this machine."""
-    fastest = min(_seconds_of(1_000) for _ in range(2_000))
-    return round(1_000 * PIECE_S / fastest)
-
-
-def _seconds_of(count: int) -> float:
-    begun = time.perf_counter()
-    for _ in range(count):
-        pass
-    return time.perf_counter() - begun
 
 
 def _logged(project: Path) -> tuple[float, float, float]:

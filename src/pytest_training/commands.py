@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
 from pytest_training import options
 from pytest_training.errors import TrainingError
-from pytest_training.execution.folder import RunFolder
 from pytest_training.jobs.names import listing
 from pytest_training.jobs.plan import read_plan
-from pytest_training.records.events import open_plainly
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.recorded_run import find_run, run_ids, running_run
 from pytest_training.reporting.console import sentence, status_word
+from pytest_training.reporting.job_log import JobLog
 from pytest_training.reporting.measures import headline
 from pytest_training.reporting.publishing import publish
-from pytest_training.reporting.text import clean_line, duration, fit, number, one_line, table
+from pytest_training.reporting.text import duration, fit, number, one_line, table
 
 PAST_OF_ONE, PAST_OF_ALL = 30, 3
-FOLLOW_S = 0.2
-FIRST_LINES = 200  # of a log that is already long when somebody begins to follow it
 
 
 def answer(config: pytest.Config) -> int:
@@ -93,68 +87,20 @@ def _history_row(recorded: Recorded) -> tuple[str, ...]:
 
 
 def _follow(chosen: options.Options, job_id: str) -> None:
-    folder = running_run(chosen.reports)
-    is_going_on = folder is not None
-    folder = folder or find_run(chosen.reports, "last")
-    known = [planned.job.id for planned in read_plan(folder.plan).jobs]
-    if job_id not in known:
+    running = running_run(chosen.reports)
+    folder = running or find_run(chosen.reports, "last")
+    jobs = {planned.job.id: planned.job for planned in read_plan(folder.plan).jobs}
+    if job_id not in jobs:
         raise TrainingError(
-            f"--training-logs: run {folder.run_id} has no job {job_id!r}: expected one of {listing(job_id, known)}"
+            f"--training-logs: run {folder.run_id} has no job {job_id!r}: expected one of {listing(job_id, jobs)}"
         )
-    what = "running" if is_going_on else "ended"
-    sys.stderr.write(f"log of {one_line(job_id)} in run {folder.run_id} ({what})\n")
-    for line in log_lines(folder, job_id, is_over=lambda: _is_over(chosen.reports, folder, job_id)):
+    _remark(f"log of {job_id} in run {folder.run_id} ({'ended' if running is None else 'running'})")
+    for line in JobLog(folder, jobs[job_id], is_followed=running is not None, remark=_remark).lines():
         _print(line)
 
 
-def _is_over(reports: Path, folder: RunFolder, job_id: str) -> bool:
-    return folder.job(job_id).outcome.exists() or running_run(reports) != folder
-
-
-def log_lines(folder: RunFolder, job_id: str, *, is_over: Callable[[], bool]) -> Iterator[str]:
-    """Yield a job's log line by line, of each attempt, until it is over and nothing is left."""
-    job, number_of, offset, rest = folder.job(job_id), 1, None, b""
-    while True:
-        ends = is_over()  # asked before reading: what was written until then is read
-        content, offset = _added(job.attempt(number_of).log, offset)
-        *lines, rest = (rest + content).split(b"\n")
-        yield from _decoded(lines)
-        if len(rest) > 2**20:  # no end of the line in sight
-            yield from _decoded([rest])
-            rest = b""
-        if content:
-            continue
-        if job.attempt(number_of + 1).path.exists():
-            yield from _decoded([rest] if rest else [])
-            number_of, offset, rest = number_of + 1, None, b""
-            yield f"… attempt {number_of} …"
-        elif ends:
-            yield from _decoded([rest] if rest else [])
-            return
-        else:
-            time.sleep(FOLLOW_S)
-
-
-def _added(log: Path, offset: int | None) -> tuple[bytes, int | None]:
-    """Return what was added to a log, and where it ends; of a long one at first its last part."""
-    try:
-        with open_plainly(log) as file:
-            size = file.seek(0, 2)
-            if offset is None:
-                offset = max(0, size - FIRST_LINES * 200)
-                file.seek(offset)
-                if offset:
-                    offset += len(file.readline())
-            file.seek(min(offset, size))
-            content = file.read(2**20)
-            return content, min(offset, size) + len(content)
-    except OSError:
-        return b"", offset
-
-
-def _decoded(lines: Sequence[bytes]) -> Iterator[str]:
-    for line in lines:
-        yield clean_line(line.decode("utf-8", "replace"), 2000)
+def _remark(line: str) -> None:
+    sys.stderr.write(f"{one_line(line)}\n")
 
 
 def _print(line: str) -> None:

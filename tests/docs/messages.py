@@ -23,6 +23,8 @@ CALLED = {
     "_read": 1,
     "write": 0,
     "_refuse": 0,
+    "remark": 0,
+    "_remark": 0,
 }
 """Methods and functions of ours that make a message of one of their arguments."""
 KEYWORDS = {"reason", "refused", "problem", "message"}

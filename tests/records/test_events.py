@@ -174,6 +174,18 @@ def test_of_very_many_names_a_tail_keeps_some(tmp_path: Path) -> None:
     assert tail.values["loss"] == 999
 
 
+def test_a_rare_progress_is_seen_before_many_other_events(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    tail = EventTail(file)
+    file.write_bytes(b'{"t":0,"pid":42}\n')
+    tail.poll()
+    with file.open("ab") as more:
+        more.write(b'{"t":1,"progress":[1,10]}\n{"t":1,"progress":[3,10]}\n')
+        more.write(b'{"t":1,"log":{"step":7}}\n' * 1_000)
+    tail.poll()
+    assert (tail.progress, tail.values) == ((3.0, 10.0), {"step": 7})
+
+
 def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text('{"t":0,"pid":1}\n')

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_training.jobs.model import Job
+from pytest_training.execution.folder import RunFolder
+from pytest_training.jobs.model import Job, PlannedJob
 from pytest_training.records.events import EventTail
 from pytest_training.reporting.live import region
 from pytest_training.reporting.screen import Screen
 from pytest_training.reporting.text import cells
-from pytest_training.reporting.watch import WatchedJob
+from pytest_training.reporting.watch import Watch, WatchedJob
+
+NOW = datetime(2026, 11, 27, 14, 5, 30, tzinfo=UTC)
 
 
 class Terminal:
@@ -108,7 +113,7 @@ def job(job_id: str, tmp_path: Path, **values: float) -> WatchedJob:
 @pytest.mark.parametrize("width", [20, 40, 59, 80, 99, 200])
 def test_no_line_is_wider_than_the_terminal(width: int, tmp_path: Path) -> None:
     running = [job("diabetes_progression", tmp_path, epoch=3, loss=0.41234), job("als", tmp_path)]
-    lines = region(running, counts={"done": 3, "failed": 1}, waiting=8, remaining_s=61, width=width, height=30)
+    lines = region(running, counts={"done": 3, "failed": 1}, waiting=8, remaining_s=61, width=width, height=30, now=NOW)
     if width >= 40:
         assert max(cells(line.plain) for line in lines) <= width
         assert "30 %" in lines[0].plain
@@ -121,6 +126,45 @@ def test_no_line_is_wider_than_the_terminal(width: int, tmp_path: Path) -> None:
 
 def test_more_jobs_than_the_terminal_has_rows_are_counted(tmp_path: Path) -> None:
     running = [job(f"job{number}", tmp_path) for number in range(200)]
-    lines = region(running, counts={}, waiting=0, remaining_s=None, width=60, height=20)
+    lines = region(running, counts={}, waiting=0, remaining_s=None, width=60, height=20, now=NOW)
     assert len(lines) == 16
     assert lines[-2].plain == "… and 186 more jobs are running"
+
+
+def planned(job_id: str, expected_s: float | None) -> PlannedJob:
+    return PlannedJob(job=job(job_id, Path()).job, expected_s=expected_s, expected_from="catalogue")
+
+
+def watch(*jobs: PlannedJob, workers: int = 2) -> Watch:
+    return Watch(RunFolder(Path(), "run"), {each.job.id: each for each in jobs}, workers)
+
+
+def test_the_end_of_a_run_is_expected_from_what_runs_and_what_waits(tmp_path: Path) -> None:
+    watched = watch(planned("a", 100.0), planned("b", 50.0), planned("c", 30.0), planned("d", 20.0))
+    assert watched.remaining_s() == 100.0  # a | b, c, d
+    watched.begun.add("a")
+    watched.running["a"] = job("a", tmp_path)
+    watched.running["a"].since = time.monotonic() - 60  # three tenths done: 140 s are left
+    assert watched.remaining_s() == pytest.approx(140.0, abs=1.0)
+
+
+def test_a_job_of_which_nothing_is_known_is_expected_to_take_as_long_as_the_others(tmp_path: Path) -> None:
+    watched = watch(planned("a", None), planned("b", None), planned("c", None), workers=1)
+    assert watched.remaining_s() is None
+    watched.begun.add("a")
+    watched.running["a"] = job("a", tmp_path)
+    watched.running["a"].since = time.monotonic() - 30  # 30 of 100 s
+    assert watched.remaining_s() == pytest.approx(270.0, abs=1.0)
+    watched.poll(["a"])
+    assert watched.took_s == pytest.approx([30.0], abs=1.0)
+    assert watched.remaining_s() == pytest.approx(60.0, abs=2.0)
+
+
+def test_the_line_of_the_run_says_when_it_ends_where_there_is_room() -> None:
+    def line(width: int) -> str:
+        lines = region([], counts={"done": 3}, waiting=8, remaining_s=3661, width=width, height=30, now=NOW)
+        return lines[-1].plain
+
+    assert line(80) == "3 done · 0 running · 8 waiting · about 1:01:01 to go, until 15:06"
+    assert line(60) == "3 done · 0 running · 8 waiting · about 1:01:01 to go"
+    assert line(40) == "3 done · 0 running · 8 waiting"

@@ -11,7 +11,6 @@ from pathlib import Path
 import hostile
 import pytest
 from sessions import Project, properties, text
-from watching import eventually
 
 
 @pytest.fixture
@@ -116,31 +115,6 @@ def test_a_regression_rule_that_cannot_be_is_a_usage_error(project: Project) -> 
     assert "--training-max-regression: expected a number like 0.02, roc_auc=0.02 or mae=5%, found 'much'" in text(
         result
     )
-
-
-def test_the_log_of_a_job_can_be_read_after_and_while_it_runs(project: Project) -> None:
-    project.job(
-        "als",
-        """
-        import time
-        print("first line", flush=True)
-        while not pathlib.Path("go").exists():
-            time.sleep(0.02)
-        print("last line")
-        return {"score": 1.0}
-        """,
-        top="import pathlib",
-    )
-    run = project.start()
-    eventually(lambda: any(log.stat().st_size for log in project.reports.glob("runs/*/jobs/als/attempt-1/log.txt")))
-    follower = project.follow("--training-logs", "als")
-    assert follower.stdout is not None
-    assert follower.stdout.readline() == "first line\n"
-    (project.root / "go").touch()
-    assert follower.stdout.readline() == "last line\n"
-    assert follower.wait(30) == 0
-    run.wait(30)
-    assert "last line" in text(project.run("--training-logs", "als"))
 
 
 def test_lines_say_when_a_job_starts_and_that_it_goes_on(project: Project) -> None:

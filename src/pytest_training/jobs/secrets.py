@@ -84,6 +84,11 @@ def hide(jobs: Sequence[Job]) -> tuple[list[Job], Secrets]:
     return [_hidden(job) for job in jobs], Secrets(values=values)
 
 
+def keeps_secrets(job: Job) -> bool:
+    """Whether a job of a plan was given values that the plan does not hold: until it ends its files may hold them."""
+    return any(job.parameters.get(name) == MASK for name in job.secret)
+
+
 def _secret_values(job: Job) -> dict[str, Any]:
     """Return what is to be hidden; a parameter that is not set may be seen to be so."""
     return {name: value for name in job.secret if (value := job.parameters.get(name)) not in (None, "")}

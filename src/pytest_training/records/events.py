@@ -13,8 +13,11 @@ import msgspec
 from pytest_training.execution.results import open_own
 from pytest_training.jobs.model import UNDECODABLE
 
-LARGEST_STEP = 256 * 1024
+LARGEST_STEP = 64 * 1024
 """Bytes looked at at once while a job trains: of more only the last are, so a talkative job costs no more."""
+
+NEWEST = 200
+"""Lines that are looked at of what was added."""
 
 MOST_VALUES = 100
 """Names whose newest values a live view keeps, of which it shows a few: a job may log as many as it likes."""
@@ -78,7 +81,11 @@ class EventTail:
         whole = content.rfind(b"\n") + 1
         lines = content[:whole].splitlines()
         self.offset = start + whole
-        for line in lines[-1000:] if self.pid is not None else lines:
+        if self.pid is not None and len(lines) > NEWEST:
+            if told := next((line for line in reversed(lines[:-NEWEST]) if b'"progress":' in line), None):
+                self._take(told)
+            lines = lines[-NEWEST:]
+        for line in lines:
             self._take(line)
         return bool(lines)
 

@@ -18,6 +18,7 @@ from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import blank_outcome, read_outcome, unfinished_outcome
 from pytest_training.jobs.model import UNDECODABLE, Job, Plan
 from pytest_training.jobs.plan import read_plan
+from pytest_training.jobs.secrets import keeps_secrets
 from pytest_training.records.provenance import Provenance
 from pytest_training.records.run_record import BegunRun, RunRecord
 
@@ -99,10 +100,14 @@ def read_run(folder: RunFolder) -> RecordedRun:
 def running_run(reports: Path) -> RunFolder | None:
     """Return the newest run that is in progress."""
     for run_id in reversed(run_ids(reports)):
-        folder = RunFolder(reports, run_id)
-        if not folder.record.exists() and is_running(_read(folder.begun, BegunRun)):
+        if is_going_on(folder := RunFolder(reports, run_id)):
             return folder
     return None
+
+
+def is_going_on(folder: RunFolder) -> bool:
+    """Whether a run is in progress."""
+    return not folder.record.exists() and is_running(_read(folder.begun, BegunRun))
 
 
 def is_running(begun: BegunRun | None) -> bool:
@@ -126,11 +131,15 @@ def _outcome(folder: RunFolder, job: Job, seed: int, reason: str, *, is_finished
     outcome = unfinished_outcome(folder, job, seed=seed, slot="", cause="interrupted", reason=reason)
     last = files.attempt(files.next_attempt() - 1)
     ended = _last_sign_of_life(last) or outcome.started
+    slot = next((attempt.slot for attempt in outcome.attempts if attempt.slot), "")
+    if keeps_secrets(job):  # nobody has taken them out of what it printed and logged
+        reason = f"{reason}; its log may hold secrets and is left out"
+        outcome = msgspec.structs.replace(outcome, reason=reason, log=None, log_tail=(), attempts=())
     return msgspec.structs.replace(
         outcome,
         ended=ended,
         wall_s=round(seconds_between(outcome.started, ended), 3),
-        slot=next((attempt.slot for attempt in outcome.attempts if attempt.slot), ""),
+        slot=slot,
     )
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from rich.console import Console
 
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.units import parse_duration
-from pytest_training.reporting.live import region
+from pytest_training.reporting.live import drawn, region
 from pytest_training.reporting.screen import Screen
 from pytest_training.reporting.text import duration, fit, one_line, pad
 from pytest_training.reporting.watch import Watch, WatchedJob
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 Mode = Literal["live", "lines", "off"]
 
 REDRAW_S = 0.25
-QUICK_S = 1.0  # no start line for a job that is expected to be over before anybody has read it
 
 
 def chosen_progress(config: pytest.Config, *, in_process: bool) -> Mode:
@@ -50,7 +50,9 @@ class Progress:
         self.mode = mode
         self.verbosity = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
         self.terminal: Any = config.pluginmanager.getplugin("terminalreporter")
-        self.watch = Watch(run.folder, {each.job.id: each for each in run.plan.jobs}, run.plan.workers)
+        planned = {each.job.id: each for each in run.plan.jobs}
+        mask = functools.lru_cache(1_000)(run.secrets.text)  # the same few names again and again
+        self.watch = Watch(run.folder, planned, run.plan.workers, mask)
         self.heartbeat_s = parse_duration(str(config.getini("training_heartbeat")), "training_heartbeat")
         self.over = threading.Event()
         self.screen: Screen | None = Screen(self.terminal._tw)  # noqa: SLF001  (see screen.py)
@@ -74,8 +76,6 @@ class Progress:
     def _say_start(self, job: Job) -> None:
         planned = self.watch.planned.get(job.id)
         expected = planned.expected_s if planned else None
-        if expected is not None and expected < QUICK_S:
-            return
         width = max(len(each) for each in self.watch.planned)
         extra = f"expected {duration(expected)}" if expected is not None else ""
         if self.terminal._tw.width_of_current_line:  # noqa: SLF001  (dots of ordinary tests)
@@ -98,7 +98,8 @@ class Progress:
         while not self.over.wait(pause):
             try:
                 look(self.watch.poll(self._done()))
-            except Exception:  # noqa: BLE001  (what is shown must never hurt what is trained)
+            except Exception as error:  # noqa: BLE001  (what is shown must never hurt what is trained)
+                self.run.problems.append(f"the run was no longer shown: {type(error).__name__}: {error}")
                 return
 
     def _done(self) -> list[str]:
@@ -114,16 +115,6 @@ class Progress:
             for outcome in list(self.run.outcomes.values())
         )
         waiting = len(self.watch.planned) - sum(counts.values()) - len(running)
-        console = Console(
-            width=max(width - 1, 20),
-            force_terminal=True,
-            color_system="standard" if self.terminal.hasmarkup else None,
-            no_color=not self.terminal.hasmarkup,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-        )
         lines = region(
             running,
             counts=counts,
@@ -131,11 +122,9 @@ class Progress:
             remaining_s=self.watch.remaining_s(),
             width=max(width - 1, 20),
             height=height,
+            now=datetime.now().astimezone(),
         )
-        with console.capture() as captured:
-            for line in lines:
-                console.print(line, no_wrap=True, overflow="crop", crop=True)
-        screen.show(captured.get().rstrip("\n").split("\n"))
+        screen.show([drawn(line, colours=bool(self.terminal.hasmarkup)) for line in lines])
 
     def _beat(self, running: list[WatchedJob]) -> None:
         """Say a line about each job that has run for another minute."""

@@ -29,43 +29,44 @@ class Screen:
         self._partial = ""
         """What pytest has written of a line that has not ended."""
         self._lines: list[str] = []
-        self._width = 80
+        self._width = 0
+        """Of the terminal when they were drawn."""
         self._descriptor = _real_descriptor(self._file)
         writer._file = _Above(self)  # noqa: SLF001
 
     def write(self, text: str) -> int:
-        """Write for pytest, above the lines."""
+        """Write for pytest, above the lines; all in one piece, so that they do not flicker."""
         with self._lock:
             lines = self._lines
-            self._erase()
-            written = self._file.write(text)
-            self._file.flush()
-            before, newline, last = text.rpartition("\n")
+            erasing = self._erasing()
+            _, newline, last = text.rpartition("\n")
             self._partial = (last if newline else self._partial + text).rpartition("\r")[2]
-            if lines and newline and not last:
-                self._draw(lines)
-            return int(written or 0) if before or newline or last else 0
+            if lines:
+                self._put(erasing + text + self._drawing(lines))
+            else:
+                self._file.write(text)
+                self._file.flush()
+            return len(text)
 
     def say(self, line: str) -> None:
         """Write one line of our own that stays."""
         with self._lock:
             lines = self._lines
-            self._erase()
-            self._put(("\n" if self._partial else "") + line + "\n")
+            said = self._erasing() + ("\n" if self._partial else "") + line + "\n"
             self._partial = ""
-            if lines:
-                self._draw(lines)
+            self._put(said + self._drawing(lines))
 
     def show(self, lines: Sequence[str]) -> None:
         """Draw lines at the bottom in place of those that were there."""
         with self._lock:
-            if not self._lines:
-                self._draw(list(lines))
+            if not self._lines or self.size()[0] != self._width:
+                # After a resize rows are taken away whole: a terminal that had wrapped one would join it to the next.
+                self._put(self._erasing() + self._drawing(list(lines)))
                 return
             up = self._rows_up()
             text = "\n".join(line + CLEAR_LINE for line in lines)
             self._put("\r" + (f"\x1b[{up}A" if up else "") + text + CLEAR_BELOW)
-            self._lines, self._width = list(lines), self.size()[0]
+            self._lines = list(lines)
 
     def size(self) -> tuple[int, int]:
         """Return columns and rows."""
@@ -78,24 +79,27 @@ class Screen:
     def close(self) -> None:
         """Take the lines away and give the terminal back to pytest."""
         with self._lock:
-            self._erase()
+            self._put(self._erasing())
             if isinstance(self._writer._file, _Above):  # noqa: SLF001
                 self._writer._file = self._file  # noqa: SLF001
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
 
-    def _draw(self, lines: list[str]) -> None:
-        if lines:
-            self._put(HIDE_CURSOR + ("\n" if self._partial else "") + "\n".join(lines))
-            self._lines, self._width = lines, self.size()[0]
+    def _drawing(self, lines: list[str]) -> str:
+        """Return what draws lines where there are none, and take them for drawn."""
+        if not lines:
+            return ""
+        self._lines, self._width = lines, self.size()[0]
+        return HIDE_CURSOR + ("\n" if self._partial else "") + "\n".join(lines)
 
-    def _erase(self) -> None:
+    def _erasing(self) -> str:
+        """Return what takes the lines away, and take them for gone."""
         if not self._lines:
-            return
+            return ""
         up = self._rows_up() + (self._rows(self._partial) if self._partial else 0)
-        self._put("\r" + (f"\x1b[{up}A" if up else "") + CLEAR_BELOW + self._partial + SHOW_CURSOR)
         self._lines = []
+        return "\r" + (f"\x1b[{up}A" if up else "") + CLEAR_BELOW + self._partial + SHOW_CURSOR
 
     def _rows_up(self) -> int:
         """Return how many rows the cursor, at the end of the last line, is below the first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import traceback
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -77,9 +78,12 @@ class Showing:
             self.config, run, chosen_progress(self.config, in_process=run.options.in_process)
         )
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> Iterator[None]:
         """Say that a job starts."""
+        if self.run is not None:
+            _end_status_line(self.config, workers=self.run.plan.workers, jobs=len(self.run.jobs))
+        yield
         if self.run is not None and self.progress is not None and nodeid in self.run.jobs:
             self.progress.started(self.run.jobs[nodeid])
 
@@ -175,6 +179,17 @@ class Showing:
         """Leave no thread and no half-drawn screen."""
         if self.progress is not None:
             self.progress.end()
+
+
+def _end_status_line(config: pytest.Config, *, workers: int, jobs: int) -> None:
+    """End the line on which xdist counts its workers: here jobs start before the last of them is there."""
+    status: Any = config.pluginmanager.getplugin("terminaldistreporter")
+    if status is None or not status._isatty:  # noqa: SLF001  (xdist has no switch for it)
+        return
+    status._isatty = False  # noqa: SLF001
+    if status.tr._tw.width_of_current_line:  # noqa: SLF001
+        counted = "bringing up nodes..." if config.option.verbose < 0 else f"{workers} workers [{jobs} items]"
+        status.rewrite(counted, newline=True)
 
 
 def _late_report(nodeid: str, outcome: Outcome) -> pytest.TestReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -29,6 +29,8 @@ class WatchedJob:
 
     job: Job
     expected_s: float | None
+    mask: Callable[[str], str] = str
+    """Takes secrets out of what the job logs."""
     since: float = field(default_factory=time.monotonic)
     slot: str = ""
     memory_mb: float | None = None
@@ -58,15 +60,15 @@ class WatchedJob:
         return None if self.expected_s is None else max(self.expected_s - self.elapsed_s, 0.0)
 
     def values(self) -> str:
-        """Return the newest logged numbers in words: `fold 3 · epoch 12 · loss 0.412`."""
+        """Return the newest logged numbers in words, without secrets: `fold 3 · epoch 12 · loss 0.412`."""
         known = self.tail.values if self.tail else {}
         names = [name for name in FIRST if name in known]
         names += [name for name in known if name not in names and name not in HIDDEN]
         told = []
         for name in names[:8]:
             value = known[name]
-            shown = number(value) if isinstance(value, int | float) else one_line(str(value), 20)
-            told.append(f"{one_line(name, 20)} {shown}")
+            shown = number(value) if isinstance(value, int | float) else one_line(self.mask(str(value)), 20)
+            told.append(f"{one_line(self.mask(name), 20)} {shown}")
         return " · ".join(told)
 
     def poll(self, folder: RunFolder) -> None:
@@ -93,36 +95,51 @@ class Watch:
     planned: Mapping[str, PlannedJob]
     """By job id, in planned order."""
     workers: int
+    mask: Callable[[str], str] = str
     running: dict[str, WatchedJob] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
+    took_s: list[float] = field(default_factory=list)
+    """How long each finished job took."""
 
     def start(self, job: Job) -> None:
         """Take note that a job starts."""
         planned = self.planned.get(job.id)
         self.begun.add(job.id)
-        self.running[job.id] = WatchedJob(job, planned.expected_s if planned else None)
+        self.running[job.id] = WatchedJob(job, planned.expected_s if planned else None, self.mask)
 
     def poll(self, done: Iterable[str]) -> list[WatchedJob]:
         """Forget the jobs that are done, look at the others and return them, the longest running first."""
         for job_id in done:
-            self.running.pop(job_id, None)
+            if (ended := self.running.pop(job_id, None)) is not None:
+                self.took_s.append(ended.elapsed_s)
         jobs = list(self.running.values())
         for each in jobs:
             each.poll(self.folder)
         return jobs
 
     def remaining_s(self) -> float | None:
-        """Return the expected seconds to the end of the run, None unless every waiting job's duration is known."""
-        waiting = [planned.expected_s for job_id, planned in self.planned.items() if job_id not in self.begun]
-        running = [each.remaining_s for each in list(self.running.values())]
-        if any(seconds is None for seconds in (*waiting, *running)):
+        """Return the expected seconds to the end of the run; None as long as nothing tells how long a job takes.
+
+        A job of which nothing is known is expected to take as long as the others of this run on average.
+        """
+        running = list(self.running.values())
+        known = self.took_s + [each.elapsed_s + left for each in running if (left := each.remaining_s) is not None]
+        typical = sum(known) / len(known) if known else None
+        slots = [_or(each.remaining_s, typical, less=each.elapsed_s) for each in running]
+        waiting = [_or(each.expected_s, typical) for job_id, each in self.planned.items() if job_id not in self.begun]
+        if None in slots or None in waiting:
             return None
-        slots = sorted(seconds for seconds in running if seconds is not None)
-        slots = [0.0] * max(self.workers - len(slots), 0) + slots
-        heapq.heapify(slots)
+        ends = [seconds or 0.0 for seconds in slots] + [0.0] * (self.workers - len(slots))
+        heapq.heapify(ends)
         for seconds in waiting:
-            heapq.heappush(slots, heapq.heappop(slots) + (seconds or 0.0))
-        return max(slots, default=0.0)
+            heapq.heappush(ends, heapq.heappop(ends) + (seconds or 0.0))
+        return max(ends, default=0.0)
+
+
+def _or(known: float | None, typical: float | None, *, less: float = 0.0) -> float | None:
+    if known is not None:
+        return known
+    return None if typical is None else max(typical - less, 0.0)
 
 
 def _slot(started: bytes) -> str:
