@@ -22,6 +22,9 @@ def train(run, *, epochs=1, folds=2):
 """
 
 
+pytestmark = pytest.mark.usefixtures("as_at_a_terminal")
+
+
 @pytest.mark.parametrize("parallel", [True, False])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_a_summary_and_no_process(
