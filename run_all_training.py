@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pytest_training.command_line import main
+try:
+    from pytest_training.command_line import main
+except ModuleNotFoundError as error:
+    print(f"run_all_training.py: error: {error}: first pip install -e '.[medical]'", file=sys.stderr)
+    sys.exit(2)
 
 if __name__ == "__main__":
     sys.exit(main(root=Path(__file__).parent))

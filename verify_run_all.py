@@ -17,11 +17,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--suite", default=SUITE, help="tests to run first")
     suite = parser.parse_args().suite
-    ids = listed_ids()
+    listed = run(["run_all_training.py", "--list"])
+    ids = [line.split()[0] for line in listed.stdout.splitlines()[2:]]
+    if not ids:
+        print("FAILED the list names jobs", listed.stdout, listed.stderr, sep="\n")
+        return 1
     some = ids[:2]
     checks: list[tuple[str, list[str], Callable[[str], bool]]] = [
         ("the suite passes", ["-m", "pytest", "-q", suite], lambda out: " passed" in out),
-        ("the list names jobs", ["run_all_training.py", "--list"], lambda out: out.startswith(f"{len(ids)} jobs")),
+        ("the list names jobs", ["run_all_training.py", "--list"], lambda out: out.startswith(f"{len(ids)} job")),
         (
             "a dry run shows parameters",
             ["run_all_training.py", "--dry-run", "--epochs", "7", "--folds", "4"],
@@ -39,12 +43,6 @@ def main() -> int:
         ),
     ]
     return 1 if sum(not check(*each) for each in checks) else 0
-
-
-def listed_ids() -> list[str]:
-    """Return the ids that --list shows."""
-    lines = run(["run_all_training.py", "--list"]).stdout.splitlines()[2:]
-    return [line.split()[0] for line in lines]
 
 
 def check(what: str, arguments: list[str], holds: Callable[[str], bool]) -> bool:

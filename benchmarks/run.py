@@ -15,16 +15,30 @@ from importlib import metadata
 from pathlib import Path
 
 import collecting
+import listing
 import many_jobs
 import order
+import report
 import shared_imports
 import small_jobs
+import torch_scripts
+import talkative
 from measuring import adopt_orphans
 from tables import Answer
 
 QUESTIONS: dict[str, tuple[Callable[[Path, int], Answer], int]] = {
     module.__name__: (module.answer, module.REPEATS)
-    for module in (order, small_jobs, shared_imports, collecting, many_jobs)
+    for module in (
+        order,
+        small_jobs,
+        shared_imports,
+        torch_scripts,
+        collecting,
+        listing,
+        many_jobs,
+        talkative,
+        report,
+    )
 }
 DISTRIBUTIONS = ("pytest", "pytest-xdist", "pytest-json-report", "scikit-learn", "pandas", "pytest-training")
 

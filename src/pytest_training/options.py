@@ -179,7 +179,7 @@ def training_root(config: pytest.Config) -> Path:
 def reports_folder(config: pytest.Config) -> Path:
     """Return the folder for reports: of the command line, else of the settings, relative to the root."""
     given = _path(config.getoption("--training-reports"), config.invocation_params.dir)
-    return given or _reports_base(config) / str(config.getini("training_reports"))
+    return given or config.rootpath / str(config.getini("training_reports"))
 
 
 def nothing_to_train(config: pytest.Config) -> str:
@@ -236,13 +236,6 @@ def _project(config: pytest.Config, root: Path) -> Path:
 
     named = config.known_args_namespace.training_root
     return project_of(root, config.rootpath, known=config.inipath is not None or not named)
-
-
-def _reports_base(config: pytest.Config) -> Path:
-    """Return the project's root, or where the user is: `--training-root DIR` has pytest take DIR for the root."""
-    here = config.invocation_params.dir
-    inside = here == config.rootpath or config.rootpath in here.parents
-    return here if config.known_args_namespace.training_root and not inside else config.rootpath
 
 
 def _check_path(path: Path, what: str) -> None:

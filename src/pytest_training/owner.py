@@ -20,7 +20,7 @@ from pytest_training.execution.folder import new_run_id
 from pytest_training.jobs.limits import with_default_limits
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Dataset, Job, Plan, PlannedJob
-from pytest_training.jobs.parameters import apply_options, missing_parameters
+from pytest_training.jobs.parameters import apply_options, missing_parameters, note_missing
 from pytest_training.jobs.plan import describe_plan, make_plan, save_plan
 from pytest_training.jobs.search import chosen_jobs
 from pytest_training.jobs.secrets import Secrets, hide
@@ -54,6 +54,8 @@ class Owner:
         self.run: RunningRun | None = None
         self.earlier: EarlierRun | None = None
         """The run that this one resumes."""
+        self.uncollected: list[pytest.CollectReport] = []
+        """What could not be collected."""
         self.nothing_left = False
         """Whether that run has nothing that did not pass."""
 
@@ -76,7 +78,7 @@ class Owner:
             self.earlier = EarlierRun.find(chosen.reports, chosen.resume)
             jobs = self.earlier.jobs(jobs)
         jobs = apply_options(jobs, epochs=chosen.epochs, folds=chosen.folds, settings=chosen.settings)
-        jobs = chosen_jobs(jobs, chosen.search.only)
+        jobs = note_missing(chosen_jobs(jobs, chosen.search.only))
         jobs, self.secrets = hide(jobs)
         return with_default_limits(jobs, timeout_s=chosen.timeout_s, memory_mb=chosen.memory_mb)
 
@@ -100,6 +102,11 @@ class Owner:
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Let `-k` find a job by its id."""
         match_by_id(item)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Take note of what could not be collected."""
+        if report.failed:
+            self.uncollected.append(report)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -146,6 +153,7 @@ class Owner:
             resumed=self.earlier.folder.run_id if self.earlier else None,
         )
         self.run.problems.extend(self.comparison_problems)
+        self.run.note_uncollected(self.uncollected)
 
     def _make_plan(self, chosen: options.Options, jobs: list[Job], workers: int) -> Plan:
         history = History(chosen.reports / "history.sqlite")

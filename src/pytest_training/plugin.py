@@ -11,6 +11,7 @@ import pytest
 
 from pytest_training import options, search_options
 from pytest_training.names import FIXTURE
+from pytest_training.rootdir import settle_root
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -23,9 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.add_options(parser)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, None, None]:
     """Declare the options with everyday names where there are jobs, after the project has declared its own."""
+    settle_root(early_config, parser, args)
+    yield
     if options.has_jobs(early_config):
         options.add_job_options(parser)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +31,6 @@ from pytest_training.records.strict_json import encode
 from pytest_training.reporting import console
 from pytest_training.reporting.files import JunitFile, enable_json_report
 from pytest_training.reporting.json_report import complete_report, write_report
-from pytest_training.reporting.junit import junit_properties
 from pytest_training.signals import EndingSignals
 
 OUTCOME_PATIENCE_S = 2.0
@@ -124,6 +123,13 @@ class RunningRun:
         }
         return order, needs
 
+    def note_uncollected(self, reports: Sequence[pytest.CollectReport]) -> None:
+        """Keep what could not be collected before the run began; junit.xml, which begins with the run, is told."""
+        for report in reports:
+            self.problems.append(f"{report.nodeid} could not be collected: its tests and jobs are not in this run")
+            if self.junit is not None and self.junit.ours:
+                self.junit.xml.pytest_collectreport(report)
+
     def note_dead_worker(self, nodeid: str, report: pytest.TestReport) -> None:
         """Write the outcome that a dead worker could not write, and turn xdist's message into a report of it."""
         job = self.jobs.get(nodeid)
@@ -166,9 +172,9 @@ class RunningRun:
             return
         if report.when == "call" or report.failed or (report.skipped and report.nodeid not in self.outcomes):
             self.outcomes[report.nodeid] = self._outcome(job, report)
-        if report.when == "teardown" and report.nodeid in self.outcomes:
+        if report.when == "teardown" and report.nodeid in self.outcomes and self.junit is not None:
             # Here, and not where it trained: twenty pairs would go through the worker's channel, three times each.
-            report.user_properties.extend(junit_properties(self.outcomes[report.nodeid]))
+            self.junit.tell(report, self.outcomes[report.nodeid])
 
     def _outcome(self, job: Job, report: pytest.TestReport) -> Outcome:
         outcome = read_outcome(self.folder, job.id) or blank_outcome(job, seed=self.plan.seed)

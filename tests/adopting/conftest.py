@@ -20,4 +20,5 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     repository = Repository(tmp_path_factory.mktemp("foreign"))
     ended = repository.pytest("--training-root", str(repository.root), "-n", "3", "--epochs", "7")
     assert ended.returncode == 1, ended.stdout + ended.stderr
+    repository.told = ended.stdout
     return repository

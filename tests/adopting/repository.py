@@ -97,6 +97,8 @@ class Repository:
         self.root = folder / "theirs"
         self.user = folder / "user"
         self.user.mkdir()
+        self.told = ""
+        """What the run that trained it printed."""
         for name, text in FILES.items():
             self.write(name, text)
 

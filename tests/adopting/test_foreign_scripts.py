@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import FileFilter, Search, project_of
 
-from .repository import IDS, Repository
+from .repository import FILES, IDS, Repository
 
 
 def jobs_of(repository: Repository, search: Search | None = None) -> dict[str, Job]:
@@ -55,11 +56,55 @@ def test_typer_gets_its_options_and_its_folder(trained: Repository) -> None:
     assert trained.log("typed").startswith(f"epochs 7 folder {trained.user}/reports/runs/")
 
 
+def test_options_of_a_subcommand_that_nobody_chose_are_not_given(trained: Repository) -> None:
+    assert trained.log("net") == "argv []\n"
+
+
+def test_the_console_says_that_no_metrics_were_found(trained: Repository) -> None:
+    assert re.search(r"PASSED +printing +no metrics found ", trained.told)
+
+
 def test_nothing_is_written_into_the_repository(trained: Repository) -> None:
-    # pytest takes the folder that its arguments name for its root, and keeps its cache there.
-    assert sorted(path.name for path in trained.root.iterdir() if path.name != ".pytest_cache") == [
-        *(".git", "build", "models", "pyproject.toml", "src", "train_plain.py", "venv"),
-    ]
+    found = [path.relative_to(trained.root).as_posix() for path in trained.root.rglob("*") if path.is_file()]
+    assert sorted(found) == sorted(FILES)
+    assert (trained.user / ".pytest_cache").is_dir()
+
+
+def test_the_repositorys_own_settings_of_pytest_are_not_the_users(repository: Repository) -> None:
+    repository.write("pyproject.toml", "[tool.pytest.ini_options]\naddopts = '--theirs'\ntestpaths = ['models']\n")
+    (repository.user / "pytest.ini").write_text("[pytest]\naddopts = -v\ntraining_reports = mine\n")
+    for words in (["--training-root", str(repository.root)], [f"--training-root={repository.root}"]):
+        ended = repository.pytest(*words, "-k", "early")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert f"rootdir: {repository.user}\nconfigfile: pytest.ini\n" in ended.stdout
+        assert "test_training_job[early]" in ended.stdout  # what -v shows
+    assert len(list((repository.user / "mine" / "runs").iterdir())) == 2
+
+
+NEEDY = """
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--corpus", required=True)
+    print(parser.parse_args().corpus)
+    """
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_script_that_demands_a_value_fails_alone_and_says_how_to_give_it(
+    repository: Repository, workers: tuple[str, ...]
+) -> None:
+    repository.write("models/train_needy.py", NEEDY)
+    common = ("--training-root", str(repository.root), "-k", "needy or early", *workers)
+    ended = repository.pytest(*common, "--training-retries", "2")
+    found = repository.outcomes()
+    assert (ended.returncode, found["early"]["status"], found["needy"]["status"]) == (1, "passed", "failed")
+    assert found["needy"]["reason"] == (
+        "models/train_needy.py: needy needs a value for corpus: give it with --set needy.corpus=VALUE, "
+        "or under jobs.needy.parameters in the catalogue"
+    )
+    assert len(found["needy"]["attempts"]) == 1  # another would come to the same
+    assert repository.pytest(*common, "--set", "needy.corpus=words").returncode == 0
+    assert repository.log("needy") == "words\n"
 
 
 def test_a_subcommand_stands_between_the_parsers_options(repository: Repository) -> None:
@@ -140,6 +185,25 @@ def test_metrics_in_the_root_are_taken_only_where_the_script_names_the_file(repo
     found = repository.outcomes()
     assert found["early"]["metrics"] == {"a": 1.0}
     assert found["printing"]["metrics"] == {}
+
+
+def test_the_catalogue_says_which_file_and_where_in_it_metrics_are(repository: Repository) -> None:
+    repository.write(
+        "models/train_nested.py",
+        """
+        import json, os
+        os.makedirs("out", exist_ok=True)
+        for step in (1, 2):
+            json.dump({"test": {"scores": {"f1": step / 4, "by": "me"}}}, open(f"out/step_{step}.json", "w"))
+            os.utime(f"out/step_{step}.json", (4e9 + step, 4e9 + step))
+        """,
+    )
+    repository.write(
+        "jobs.yaml", "jobs:\n  nested: {metrics: {file: 'out/*.json', path: test.scores}, gates: {f1: '> 0.4'}}\n"
+    )
+    ended = repository.pytest("--training-root", str(repository.root), "-k", "nested")
+    assert ended.returncode == 0, ended.stdout
+    assert repository.outcomes()["nested"]["metrics"] == {"f1": 0.5}
 
 
 def test_collecting_imports_nobodys_code(repository: Repository) -> None:

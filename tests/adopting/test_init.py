@@ -17,6 +17,28 @@ def test_a_repository_is_prepared_and_can_be_trained(repository: Repository) -> 
     assert "test_training_jobs.py::test_training_job[forest]" in dry.stdout
 
 
+def test_a_project_without_settings_of_pytest_gets_them_and_trains(repository: Repository) -> None:
+    assert repository.pytest("--training-init", cwd=repository.root).returncode == 0
+    assert "training_root = .\n" in (repository.root / "pytest.ini").read_text()
+    ended = repository.pytest("test_training_jobs.py", "-k", "early", cwd=repository.root)
+    assert ended.returncode == 0, ended.stdout
+    assert "1 job: 1 passed" in ended.stdout
+
+
+def test_settings_in_pyproject_are_left_alone_and_the_lines_to_add_are_shown(repository: Repository) -> None:
+    text = "[tool.pytest.ini_options]\naddopts = '-q'\n"
+    repository.write("pyproject.toml", text)
+    ended = repository.pytest("--training-init", cwd=repository.root)
+    told = ended.stdout.partition("add to [tool.pytest.ini_options] of pyproject.toml:\n")[2]
+    assert 'training_root = "."\n' in told
+    assert not (repository.root / "pytest.ini").exists()
+    assert (repository.root / "pyproject.toml").read_text() == text
+    lines = [line for line in told.splitlines() if line.startswith("training_")]
+    repository.write("pyproject.toml", text + "\n".join(lines) + "\n")
+    ended = repository.pytest("test_training_jobs.py", "-k", "early", cwd=repository.root)
+    assert ended.returncode == 0, ended.stdout
+
+
 def test_the_catalogue_is_a_comment_per_job_and_changes_nothing(repository: Repository) -> None:
     repository.pytest("--training-init", cwd=repository.root)
     text = (repository.root / "jobs.yaml").read_text()

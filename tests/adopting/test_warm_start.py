@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_training.jobs.loading import load_jobs
@@ -108,6 +110,18 @@ def test_the_imports_are_loaded_once(repository: Repository) -> None:
     write_both(repository, "import sys\nprint('pytest_training.execution.server' in sys.modules)\nimport numpy\n")
     train_both(repository)
     assert (repository.log("warm"), repository.log("cold")) == ("True\n", "False\n")
+
+
+def test_a_module_that_several_scripts_import_is_imported_once_in_all(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "counted.py").write_text(f"open({str(tmp_path / 'count')!r}, 'a').write('imported\\n')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for name in ("one", "two", "three"):
+        repository.write(f"models/train_{name}.py", "import counted\nprint(counted.__name__)\n")
+    ended = repository.pytest("--training-root", str(repository.root), "-k", "one or two or three", "-n", "2")
+    assert ended.returncode == 0, ended.stdout
+    assert (tmp_path / "count").read_text() == "imported\n"
 
 
 def test_a_local_module_that_bears_a_loaded_name_is_imported(repository: Repository) -> None:

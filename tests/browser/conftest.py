@@ -1,16 +1,23 @@
-"""Starts the browser once, without a network: a page from disk needs none."""
+"""Starts the browser once, without a network: a page from disk needs none.
+
+What is missing skips these tests; with BROWSER_TESTS=required, as .ci/run has it, it fails them.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-selenium = pytest.importorskip("selenium", reason="needs selenium, chromium and chromium-driver")
+REQUIRED = os.environ.get("BROWSER_TESTS") == "required"
+if not REQUIRED:
+    pytest.importorskip("selenium", reason="needs selenium: pip install -e '.[browser]'")
 
 from made_runs import make_run  # noqa: E402
 from selenium.webdriver import Chrome, ChromeOptions  # noqa: E402
@@ -18,14 +25,27 @@ from selenium.webdriver.chrome.service import Service  # noqa: E402
 
 from pytest_training.reporting.publishing import publish  # noqa: E402
 
+AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 FLAGS = "headless no-sandbox disable-gpu disable-background-networking no-first-run hide-scrollbars".split()  # noqa: SIM905
+
+
+def missing(what: str) -> NoReturn:
+    (pytest.fail if REQUIRED else pytest.skip)(f"needs {what}")
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """Return the script of axe-core."""
+    if not AXE.exists():
+        missing(f"axe-core: npm install --prefix tests/browser (no {AXE})")
+    return AXE.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     driver = shutil.which("chromedriver")
-    if driver is None:
-        pytest.skip("needs chromium and chromium-driver")
+    if driver is None or shutil.which("chromium") is None:
+        missing("chromium and chromium-driver: apt-get install chromium chromium-driver")
     options = ChromeOptions()
     for flag in FLAGS:
         options.add_argument(f"--{flag}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +10,10 @@ from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
 
-AXE = Path(os.environ.get("AXE", Path(__file__).parent / "node_modules/axe-core/axe.min.js"))
 DESK, PHONE = (1280, 900), (390, 844)
+PATIENCE_S = 60
 
 
 @pytest.fixture
@@ -87,7 +86,8 @@ def test_the_keyboard_alone_leads_to_a_job(page: Chrome) -> None:
     ActionChains(page).send_keys("/").send_keys("job0007").perform()
     assert ids(page) == ["job0007"]
     page.find_element(By.LINK_TEXT, "job0007").send_keys(Keys.ENTER)
-    assert run(page, "document.getElementById('job-job0007').open")
+    # The browser tells a page of a followed link in its own time.
+    WebDriverWait(page, PATIENCE_S).until(lambda page: run(page, "document.getElementById('job-job0007').open"))
     assert run(page, "document.activeElement.closest('details').id") == "job-job0007"
     ActionChains(page).send_keys(Keys.ENTER).perform()
     assert not run(page, "document.getElementById('job-job0007').open")
@@ -131,6 +131,30 @@ def test_a_narrow_page_scrolls_in_one_direction_only(browser: Chrome, address: s
     assert run(browser, "document.documentElement.scrollWidth") <= width
 
 
+def test_no_column_is_squeezed_to_a_letter(page: Chrome) -> None:
+    page.find_element(By.ID, "open-all").click()
+    lowest = run(page, "Math.min(...[...document.querySelectorAll('td.change')].map((each) => each.offsetWidth))")
+    assert lowest >= 170
+
+
+def test_paper_shows_what_is_folded_in_dark_letters_whatever_the_theme(browser: Chrome, address: str) -> None:
+    show(browser, address, scheme="dark")
+    browser.find_element(By.ID, "close-all").click()
+    browser.execute_script("document.documentElement.dataset.theme = 'dark'")
+    media = {"media": "print", "features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    flat = run(browser, "[...document.querySelectorAll('pre.command, .pictures img')].filter((x) => !x.offsetHeight)")
+    assert flat == []
+    assert run(browser, "getComputedStyle(document.body).color") == "rgb(23, 32, 44)"
+    assert not run(browser, "document.querySelector('#filters').checkVisibility()")
+
+
+def test_printing_leaves_folded_what_was(page: Chrome) -> None:
+    page.find_element(By.ID, "close-all").click()
+    page.execute_cdp_cmd("Page.printToPDF", {})
+    assert run(page, "document.querySelectorAll('details[open]').length") == 0
+
+
 def test_pictures_are_drawn_from_the_page_itself(page: Chrome) -> None:
     page.find_element(By.ID, "open-all").click()
     picture = page.find_element(By.CSS_SELECTOR, "#job-job0001 figure img")
@@ -141,12 +165,10 @@ def test_pictures_are_drawn_from_the_page_itself(page: Chrome) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESK, PHONE])
-def test_axe_finds_nothing_serious(browser: Chrome, address: str, scheme: str, size: tuple[int, int]) -> None:
-    if not AXE.exists():
-        pytest.skip("needs axe-core: npm install --prefix tests/browser")
+def test_axe_finds_nothing_serious(browser: Chrome, axe: str, address: str, scheme: str, size: tuple[int, int]) -> None:
     show(browser, address, size, scheme)
     browser.find_element(By.ID, "open-all").click()
-    browser.execute_script(AXE.read_text(encoding="utf-8"))
+    browser.execute_script(axe)
     found = browser.execute_async_script(
         "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(arguments[0])"
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,10 +27,14 @@ def train(run, *, epochs=1, folds=2):
 pytestmark = pytest.mark.usefixtures("as_at_a_terminal")
 
 
-@pytest.mark.parametrize("parallel", [True, False])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("parallel", "send"),
+    [(True, os.kill), (True, os.killpg), (False, os.kill), (False, os.killpg)],
+    ids=["parallel-process", "parallel-group", "sequential-process", "sequential-group"],  # a terminal's is a group's
+)
 def test_an_interrupted_run_leaves_a_summary_and_no_process(
-    miniature: Miniature, tmp_path: Path, number: signal.Signals, *, parallel: bool
+    miniature: Miniature, tmp_path: Path, number: signal.Signals, send: Callable[[int, int], None], *, parallel: bool
 ) -> None:
     started = tmp_path / "started"
     started.mkdir()
@@ -37,15 +43,21 @@ def test_an_interrupted_run_leaves_a_summary_and_no_process(
     mark = uuid.uuid4().hex
     command = miniature.command(*(["--parallel"] if parallel else []), "--only", "als", "stroke", "diabetes")
     process = subprocess.Popen(
-        command, cwd=miniature.root, env=surroundings() | {"MARK": mark}, stdout=subprocess.DEVNULL
+        command,
+        cwd=miniature.root,
+        env=surroundings() | {"MARK": mark},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     eventually(lambda: len(list(started.iterdir())) == 1 + parallel)
-    process.send_signal(number)
-    assert process.wait(60) == 130
+    send(process.pid, number)
+    assert process.wait(120) == 130
     eventually(lambda: not processes_with(mark))
     statuses = miniature.statuses()
     assert statuses["als"] == "INTERRUPTED"
     assert statuses["stroke"] == ("INTERRUPTED" if parallel else "SKIPPED")
+    assert statuses["diabetes"] != "FAILED"
+    assert "interrupted after" in miniature.summary()["jobs"][0]["error"]
 
 
 def test_a_run_that_is_interrupted_before_it_begins_has_a_summary(miniature: Miniature, tmp_path: Path) -> None:

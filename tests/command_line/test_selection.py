@@ -13,6 +13,7 @@ from pytest_training.command_line.selection import select
 from pytest_training.errors import DeclarationError
 
 SCRIPT = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--batch-size', type=int)\n"
+SCRIPT += "p.add_argument('--sample', type=int)\n"
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def ids(folder: Path, *words: str) -> list[str]:
 
 
 TEST = "test_training_jobs.py"
+MORE = ("--training-discover=more",)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,14 @@ TEST = "test_training_jobs.py"
         ("--exclude a c", [f"{TEST}::test_training_job[b]"]),
         ("--epochs 3 --folds 4", ["--epochs", "3", "--folds", "4", TEST]),
         ("--retries 2 --verbose", ["--training-retries", "2", "-v", TEST]),
+        ("--discover-root more --sample 9", ["--set", "*.sample=9", "--training-discover=more", TEST]),
+        ("--discover-root more --exclude-regex x", ["--training-discover=more", "--training-exclude=x", TEST]),
+        ("--no-auto-discover --discover-root more", [TEST]),
+        (
+            "--discover-root more --allow-discovery-overrides",
+            ["--training-discover=more", "--training-overrides", TEST],
+        ),
+        ("--strict-discovery --allow-partial-success --summary-dir s --logs-dir l --base-output-dir o", [TEST]),
         ("--discover-root more --batch 8", ["--set", "*.batch_size=8", "--training-discover=more", TEST]),
         ("--discover-root more --extra-arg --x", ["--training-argument=--x", "--training-discover=more", TEST]),
         ("--no-default-jobs --discover-root more", ["--training-root=more", TEST]),
@@ -80,11 +90,23 @@ def test_sequential_is_sequential_whatever_the_settings_say(folder: Path) -> Non
     assert command(folder) == ["-n", "0", TEST]
 
 
-def test_settings_in_pyproject_are_read(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pyproject.toml", '[tool.pytest.ini_options]\ntraining_root = "more"\naddopts = ["-n", "2"]\n'),
+        ("pyproject.toml", '[tool.pytest]\ntraining_root = "more"\naddopts = ["-n", "2"]\n'),
+        ("pytest.toml", '[pytest]\ntraining_root = "more"\naddopts = ["-n", "2"]\n'),
+        ("setup.cfg", "[tool:pytest]\ntraining_root = more\naddopts = -n 2\n"),
+        ("tox.ini", "[pytest]\ntraining_root = more\naddopts = -n 2\n"),
+    ],
+)
+def test_settings_are_read_wherever_pytest_reads_them(folder: Path, name: str, text: str) -> None:
     (folder / "pytest.ini").unlink()
-    write(folder, "pyproject.toml", '[tool.pytest.ini_options]\ntraining_root = "more"\naddopts = ["-n", "2"]\n')
+    write(folder, "pyproject.toml", "[project]\nname = 'a'\n")  # has none
+    write(folder, name, text)
     project = read_project(folder)
     assert (project.training_root, project.options) == (folder / "more", ("-n", "2"))
+    assert project.settings_file == folder / name
 
 
 def test_only_and_exclude_select_in_the_order_of_the_files(folder: Path) -> None:
@@ -141,6 +163,11 @@ def test_it_is_a_catalogue_of_its_own_too(folder: Path) -> None:
         ("{script: work/train_a.py, args: [--epohcs, 3]}", "a has no parameter 'epohcs': expected one of epochs"),
         ("{script: work/train_a.py, args: [fast]}", "a is no script: expected arguments like --epochs 80, found fast"),
         ("{id: b, script: work/train_b.py}", "list.yaml:3: jobs[1]: the id 'b' belongs to the job in line 2"),
+        ("{script: work/train_a.py, script: x}", "the key 'script' stands here and in line 3: leave one"),
+        ("{script: work/train_a.py, use_output_dir: 1}", "jobs[1].use_output_dir: expected true or false, found 1"),
+        ("{script: work/train_a.py, output: [x]}", "jobs[1].output: expected "),
+        ("{script: work/train_a.py, name: 3}", "jobs[1].name: expected "),
+        ("{script: work/train_a.py, id: a b}", "expected an id of letters"),
         ("just text", "list.yaml:3: jobs[1]: expected a mapping"),
     ],
 )
@@ -149,3 +176,4 @@ def test_a_mistake_in_the_originals_yaml_is_told_with_file_and_line(folder: Path
     with pytest.raises(DeclarationError) as caught:
         ids(folder, "--config", "list.yaml")
     assert told in str(caught.value)
+    assert "list.yaml:3: " in str(caught.value)

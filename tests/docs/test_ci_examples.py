@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -52,3 +53,24 @@ def test_the_paths_of_the_examples_are_those_that_a_run_writes() -> None:
     upload = next(step for step in steps if "upload-artifact" in step.get("uses", ""))
     assert upload["with"]["path"] == "reports"
     assert upload["if"] == "always()"
+    caches = [gitlab["cache"]["paths"], *([step["with"]["path"]] for step in steps if "actions/cache" in str(step))]
+    assert caches == [["reports/history.sqlite"]] * 2
+
+
+def test_gitlab_publishes_the_page_of_each_group(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    for name in ("index.html", "junit.xml"):
+        (tmp_path / "reports" / name).touch()
+    found = example("gitlab.yml")
+    groups = found["train"]["parallel"]["matrix"][0]["GROUP"]
+    for group in groups:
+        run_lines(found["train"]["after_script"], tmp_path, {"GROUP": group})
+    run_lines(found["pages"]["script"], tmp_path, {})
+    (kept,) = found["pages"]["artifacts"]["paths"]
+    assert found["train"]["artifacts"]["paths"] == [kept]
+    assert all((tmp_path / kept / group / "index.html").exists() for group in groups)
+
+
+def run_lines(lines: list[str], folder: Path, more: dict[str, str]) -> None:
+    for line in lines:
+        subprocess.run(["bash", "-ec", line], cwd=folder, env=os.environ | more, check=True)

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import every_kind
 import jsonschema
 import pytest
+from every_kind import REASONS
 from sessions import Project, text
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -30,17 +32,25 @@ def test_each_schema_is_as_its_types_say(name: str) -> None:
 
 def test_what_a_run_leaves_is_valid(tmp_path: Path) -> None:
     project = Project(tmp_path)
-    project.job("als", 'run.log(epoch=1); return {"r2": 0.3}', top='GATES = {"r2": ">= 0.1"}', parameters="epochs=3")
-    project.job("stroke", 'raise ValueError("no data")')
+    every_kind.make(project)
     result = project.run("-n", "2")
     assert result.ret == 1, text(result)
     report = project.report()
+    assert {job_id: project.statuses()[job_id] for job_id in REASONS} == {
+        job_id: status for job_id, (status, _) in REASONS.items()
+    }
     jsonschema.validate(report["training"], schema("training.json"))
     for test in report["tests"]:
         jsonschema.validate(test["metadata"], schema("job.json"))
     (folder,) = (project.reports / "runs").iterdir()
     jsonschema.validate(json.loads((folder / "plan.json").read_text()), schema("plan.json"))
-    results = [*folder.glob("jobs/*/attempt-1/result.json")]
-    assert len(results) == 2
-    for path in results:
-        jsonschema.validate(json.loads(path.read_text()), schema("result.json"))
+    results = {path.parts[-3]: json.loads(path.read_text()) for path in folder.glob("jobs/*/attempt-*/result.json")}
+    assert {"good", "weak", "broken", "same"} <= set(results)
+    for found in results.values():
+        jsonschema.validate(found, schema("result.json"))
+
+
+@pytest.mark.parametrize("name", sorted(make_schemas.SCHEMAS))
+def test_a_schema_refuses_what_no_run_leaves(name: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"no such key": 1}, schema(name))

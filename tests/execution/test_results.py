@@ -123,9 +123,8 @@ def test_the_newest_match_of_the_pattern_counts(job: Job, folder: AttemptFolder)
     assert read_metrics_file(with_file(job, "**/*.json"), folder, since=0) == {"r2": 0.2}
 
 
-def test_metrics_in_the_root_from_before_the_start_are_not_taken(
-    job: Job, folder: AttemptFolder, workplace: Workplace
-) -> None:
+def test_metrics_in_the_root_from_before_the_start_are_not_taken(folder: AttemptFolder, workplace: Workplace) -> None:
+    job = workplace.script("# writes metrics.json")
     written_at(workplace.root / "metrics.json", '{"r2": 0.9}', 1_000)
     assert read_metrics_file(job, folder, since=1_001) is None
     written_at(workplace.root / "metrics.json", '{"r2": 0.9}', 1_002)

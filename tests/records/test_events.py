@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_training.execution import event_log
@@ -15,7 +18,7 @@ from pytest_training.records.events import LARGEST_STEP, MOST_VALUES, EventTail,
 def test_events_are_read_back_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     log = EventLog(file)
-    log.log({"epoch": 1, "loss": float("nan"), "word": "\ud800"})
+    log.log(epoch=1, loss=float("nan"), word="\ud800")
     log.progress(1, 4)
     log.close()
     with file.open("ab") as more:
@@ -28,26 +31,106 @@ def test_events_are_read_back_and_a_torn_line_is_left_out(tmp_path: Path) -> Non
 def test_a_rare_event_is_in_the_file_at_once(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     log = EventLog(file)
-    log.log({"epoch": 1})
+    log.log(epoch=1)
     assert file.read_text().count("\n") == 1
     log.close()
 
 
-def test_a_full_file_takes_few_more_events_and_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_log, "FULL", 100_000)
+def logged(file: Path) -> list[dict[str, Any]]:
+    return [event["log"] for line in file.read_text().splitlines() if "log" in (event := json.loads(line))]
+
+
+def test_of_a_burst_only_the_newest_moment_is_not_yet_in_the_file(tmp_path: Path) -> None:
+    log, called = EventLog(tmp_path / "events.jsonl"), []
+    for step in range(3_000):
+        log.log(step=step)
+        called.append(time.monotonic())
+    written = len(logged(tmp_path / "events.jsonl"))  # as SIGKILL would leave it
+    assert all(called[-1] - moment < event_log.FLUSH_S for moment in called[written + 1 :])
+    log.close()
+    assert logged(tmp_path / "events.jsonl") == [{"step": step} for step in range(3_000)]
+
+
+def test_too_fast_events_are_thinned_and_the_last_of_each_kind_is_kept(tmp_path: Path) -> None:
+    file, count = tmp_path / "events.jsonl", 200_000
+    log, begun = EventLog(file), time.monotonic()
+    for step in range(count):
+        log.log(step=step, loss=0.5)
+        if step % 1000 == 0:
+            log.log(step=step, validation=0.5)
+        log.progress(step, count)
+    log.close()
+    seconds = time.monotonic() - begun
+    found = logged(file)
+    assert len(found) <= event_log.BURST + (seconds + 1) * (event_log.PER_SECOND + 10)
+    assert [event["step"] for event in found[:1000]] == sorted(event["step"] for event in found[:1000])
+    assert {"step": count - 1, "loss": 0.5} in found
+    assert {"step": count - 1000, "validation": 0.5} in found
+    assert [*read_events(file, largest=2**24)][-1].progress == (count - 1, count)
+
+
+def test_a_kind_of_event_that_comes_seldom_is_written_at_once_between_those_that_are_thinned(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     log = EventLog(file)
-    for step in range(200_000):
-        log.log({"step": step})
+    for step in range(100_000):
+        log.log(step=step, loss=0.5)
+    log.log(epoch=1, validation=0.7)
+    assert {"epoch": 1, "validation": 0.7} in logged(file)
     log.close()
-    assert file.stat().st_size < 300_000
-    assert json.loads(file.read_text().splitlines()[-1])["log"] == {"step": 199_999}
+
+
+def test_a_full_file_takes_few_more_events_and_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_log, "FULL", 10_000)
+    file = tmp_path / "events.jsonl"
+    log = EventLog(file)
+    for step in range(4_000):  # fewer than a burst may have
+        log.log(step=step)
+    log.close()
+    assert file.stat().st_size < 100_000
+    assert logged(file)[-1] == {"step": 3_999}
+
+
+def test_names_that_a_job_makes_up_as_it_goes_do_not_grow_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_log, "FULL", 0)
+    file = tmp_path / "events.jsonl"
+    log, begun = EventLog(file), time.monotonic()
+    for step in range(10_000):
+        log.log(**{f"metric_{step}": 0.5})
+    log.close()
+    assert len(logged(file)) <= event_log.MOST_KINDS + 2 + time.monotonic() - begun
+
+
+def test_an_array_is_taken_as_it_is_when_it_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_log, "FULL", 100)
+    file, loss = tmp_path / "events.jsonl", np.array(0.0)
+    log = EventLog(file)
+    for step in range(1_000):
+        loss[...] = step
+        log.log(loss=loss)
+    loss[...] = -1.0
+    log.close()
+    assert logged(file)[-1] == {"loss": 999.0}
+    assert {"loss": -1.0} not in logged(file)
+
+
+def test_what_cannot_be_said_of_an_event_that_was_left_out_is_null(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_log, "FULL", 0)
+    monkeypatch.setattr(event_log, "PAUSE_S", 3600.0)
+    log = EventLog(tmp_path / "events.jsonl")
+    log.log(loss=0.5)
+    log.log(loss=[1])
+    log.close()
+    assert logged(tmp_path / "events.jsonl") == [{"loss": 0.5}, {"loss": None}]
 
 
 def test_what_no_json_can_say_is_the_jobs_error(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.jsonl")
     with pytest.raises(TypeError, match=r"run.log\(loss=…\): expected a number or a string, found list"):
-        log.log({"loss": [1]})
+        log.log(loss=[1])
     log.close()
 
 
@@ -76,7 +159,7 @@ def test_of_very_much_at_once_a_tail_looks_at_the_end_only(tmp_path: Path) -> No
 
 def test_yes_and_no_are_values_too(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.jsonl")
-    log.log({"epoch": 3, "improved": True})
+    log.log(epoch=3, improved=True)
     log.close()
     (event,) = read_events(tmp_path / "events.jsonl", largest=1000)
     assert event.log == {"epoch": 3, "improved": True}

@@ -408,3 +408,33 @@ def test_a_full_disk_is_reported_and_loses_no_earlier_run(history: History) -> N
     (problem,) = in_child(with_files_that_cannot_grow)
     assert f"{history.path} cannot be used (" in problem
     assert run_ids(history.path) == ["before"]
+
+
+def test_a_killed_run_is_compared_with_runs_before_it_only(tmp_path: Path) -> None:
+    """The history has nothing of it; its id says when it was."""
+    history = history_at(tmp_path / "history.sqlite")
+    for run_id, score in (("20260101", 0.1), ("20260103", 0.3)):
+        history.add(run_record(run_id), [outcome(metrics={"r2": score})], PROVENANCE)
+    assert history.newest(["als"], before="20260102")["als"].run_id == "20260101"
+    assert history.newest(["als"], before="20260104")["als"].run_id == "20260103"
+    assert history.newest(["als"], before="20260101") == {}
+
+
+def test_an_outcome_that_missed_a_gate_counts_only_where_it_need_not_have_passed(tmp_path: Path) -> None:
+    history = history_at(tmp_path / "history.sqlite")
+    history.add(run_record("r1"), [outcome(metrics={"r2": 0.9})], PROVENANCE)
+    history.add(run_record("r2"), [outcome(status="failed", cause="gate", metrics={"r2": 0.1})], PROVENANCE)
+    history.add(run_record("r3"), [outcome(status="failed", cause="crash")], PROVENANCE)
+    assert history.newest(["als"])["als"].run_id == "r2"
+    assert history.newest(["als"], passed_only=True)["als"].run_id == "r1"
+
+
+def test_a_run_can_be_named_by_id_branch_and_commit(tmp_path: Path) -> None:
+    history = history_at(tmp_path / "history.sqlite")
+    assert history.origins() == []
+    history.add(run_record("r1"), [outcome()], PROVENANCE)
+    history.add(run_record("r2"), [outcome()], msgspec.structs.replace(PROVENANCE, branch=None, commit=None))
+    assert [(each.run_id, each.branch, each.commit) for each in history.origins()] == [
+        ("r2", None, None),
+        ("r1", "main", "c0ffee"),
+    ]

@@ -47,6 +47,15 @@ def test_a_line_per_fold_a_mean_over_them_and_no_chart_of_a_setting() -> None:
     assert curve.caption == "20 fits, bold: their mean"
 
 
+def test_what_is_logged_by_epoch_and_what_is_logged_by_trees_are_two_charts() -> None:
+    """Seen in train_baseline_models.py: a network's and a forest's loss shared an axis, and `trees` was drawn."""
+    by_epoch = [Event(log={"epoch": epoch, "loss": 1 / epoch}) for epoch in range(1, 6)]
+    by_trees = [Event(log={"trees": 50 * count, "loss": 2 / count}) for count in range(1, 4)]
+    found = curves([*by_epoch, *by_trees], most_points=40)
+    assert [(curve.metric, curve.axis) for curve in found] == [("loss", "epoch"), ("loss", "trees")]
+    assert [len(curve.lines) for curve in found] == [1, 1]
+
+
 def test_the_timeline_has_a_row_per_slot_and_a_bar_per_attempt() -> None:
     def outcome(job_id: str, slot: str, *starts: int) -> Outcome:
         attempts = tuple(

@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
-import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import hostile
 import pytest
-from sessions import Project, text
+from sessions import Project, properties, text
 from watching import eventually
-
-HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
-HOSTILE_JOB = f'''
-"""Title {HOSTILE} \\x1b[31mred."""
-import os, sys
-
-def train(run, *, name="{HOSTILE}"):
-    print("{HOSTILE} \\x1b[31mred\\x1b]0;title\\x07")
-    sys.stdout.flush()
-    os.write(1, b"\\xff\\xfe invalid\\n" + (b"x" * 999 + b"\\n") * 50_000)
-    os.write(1, b"{HOSTILE}\\n")
-    run.log(epoch=1, **{{"{HOSTILE}": 1.0}})
-    run.log(epoch=2, **{{"{HOSTILE}": 2.0}})
-    run.save("evil.svg", '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(3)</script></svg>')
-    run.save("no.svg", "<html><script>alert(4)</script></html>")
-    os.symlink("/etc/passwd", run.folder / "passwd.png")
-    os.symlink("/etc/passwd", run.folder / "{HOSTILE.replace("/", "")}.svg")
-    return {{"{HOSTILE}": 1.0, "score": 0.7}}
-'''
 
 
 @pytest.fixture
@@ -58,41 +39,51 @@ def test_a_run_leaves_page_summary_and_junit_with_the_end_of_the_log(project: Pr
     assert json.loads(next(project.reports.glob("runs/*/run.json")).read_text())["exit_code"] == 1
 
 
-def test_nothing_that_a_hostile_job_says_executes_or_grows_the_page(project: Project) -> None:
-    project.write("training/train_evil.py", HOSTILE_JOB)
-    result = project.run()
-    assert result.ret == 0, text(result)
+def commands(lines: list[str]) -> Iterator[str]:
+    """Yield what GitHub's runner takes for commands: it looks behind spaces, and can be told to stop."""
+    stopped_by = None
+    for line in map(str.strip, lines):
+        if stopped_by is not None:
+            stopped_by = None if line == f"::{stopped_by}::" else stopped_by
+        elif line.startswith("::stop-commands::"):
+            stopped_by = line.removeprefix("::stop-commands::")
+        elif line.startswith("::"):
+            yield line
+
+
+def test_nothing_that_a_hostile_job_says_becomes_markup_or_grows_the_reports(project: Project) -> None:
+    hostile.make(project)
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(project.root / "step.md")}
+    result = project.run(env=env)
+    assert result.ret == 1, text(result)
     written = page(project)
     assert len(written) < 300_000
     assert written.count("<script>") == 1  # ours
     assert "<img src=x" not in written
-    assert html.escape(HOSTILE, quote=False)[:20] in written
+    assert html.escape(hostile.HTML, quote=False)[:20] in written
     assert "\x1b" not in written
     assert "root:x:0" not in written
-    assert written.count("data:image/svg+xml;base64,") == 1
+    assert written.count("data:image/svg+xml;base64,") == 2
     assert "Content-Security-Policy" in written
-    assert not re.search(r'(?:src|href)="(?:https?:)?//', written)
-    assert project.cases()["test_training_job[evil]"].findtext("system-out")
-
-
-def test_a_killed_run_is_reported_from_what_is_on_disk(project: Project) -> None:
-    project.job("done")
-    project.job("hangs", "import time\nprint('began')\nrun.progress(1, 2)\nwhile True:\n    time.sleep(0.1)")
-    project.job("later", 'return {"score": 1.0}')
-    run = project.start("-p", "no:xdist")
-    jobs = project.reports / "runs"
-    eventually(lambda: [*jobs.glob("*/jobs/hangs/attempt-1/log.txt")] and [*jobs.glob("*/jobs/done/outcome.json")])
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
-    result = project.run("--training-report", "last")
-    assert result.ret == 0, text(result)
-    assert "this run did not finish" in text(result)
-    written = page(project)
-    assert "This run did not finish." in written
-    assert "1 interrupted" in written
-    assert "the run was killed while this job ran" in written
-    assert "the run ended before this job started" in written
-    assert "did not finish" in (project.reports / "summary.md").read_text()
+    links = re.findall(r'(?:src|href)="([^"]*)"', written)
+    assert {link.partition(":")[0].partition("/")[0].partition("#")[0] for link in links} == {"", "data", "runs"}
+    cases = project.cases()
+    for job_id in ("evil", "fails"):
+        log = cases[f"test_training_job[{job_id}]"].findtext("system-out") or ""
+        assert hostile.HTML in log
+        assert len(log) <= 32_000
+        assert properties(cases[f"test_training_job[{job_id}]"])["title"].startswith(f"Title {hostile.HTML}")
+    assert (project.reports / "junit.xml").stat().st_size < 200_000
+    summary = (project.reports / "summary.md").read_text(encoding="utf-8")
+    assert (project.root / "step.md").read_text(encoding="utf-8") == summary + "\n"
+    assert len(summary) < 20_000
+    shown_as_it_is = r"^(`{3,})text\n.*?^\1$"
+    told = re.sub(shown_as_it_is, "", summary, flags=re.DOTALL | re.MULTILINE)
+    told = re.sub(r"\\.", "", told)  # Markdown shows an escaped character and does nothing
+    for dangerous in ("<script", "<img", "](", "@everyone", "://", " #1", " `code", "**bold"):
+        assert dangerous not in told, dangerous
+    (annotation,) = commands(result.outlines)
+    assert annotation.startswith("::error file=training/train_fails.py,title=training fails::raised ValueError: ")
 
 
 def test_history_comparison_and_regression(project: Project) -> None:

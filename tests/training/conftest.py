@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from pytest_training.execution.run import Run
 from pytest_training.jobs.loading import load_jobs
@@ -20,6 +21,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep simulated data out of the user's own cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Compute with one thread, as a slot among others does: OpenMP's threads wait actively where cores are taken."""
+    with threadpool_limits(limits=1):
         yield
 
 

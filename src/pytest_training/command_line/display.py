@@ -20,7 +20,7 @@ def listing(jobs: Sequence[Job]) -> Iterator[str]:
     rows = [(job.id, job.source, ", ".join(_takes(job)) or "-", _remarks(job)) for job in jobs]
     rows.insert(0, ("id", "script", "takes", ""))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    yield f"{len(jobs)} jobs"
+    yield f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}"
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         yield "  ".join([*cells, row[3]]).rstrip()

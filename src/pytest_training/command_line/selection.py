@@ -12,7 +12,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.names import nearest_first
-from pytest_training.jobs.parameters import apply_options, missing_parameters
+from pytest_training.jobs.parameters import apply_options, missing_parameters, note_missing
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.jobs.secrets import hide
 
@@ -84,7 +84,7 @@ def select(arguments: Arguments, project: Project, here: Path) -> Selection:
     if not jobs:
         raise DeclarationError(f"no training jobs: expected files like train_als.py in {root}")
     settings = tuple(_settings(arguments, jobs))
-    jobs = apply_options(jobs, epochs=arguments.epochs, folds=arguments.folds, settings=settings)
+    jobs = note_missing(apply_options(jobs, epochs=arguments.epochs, folds=arguments.folds, settings=settings))
     jobs, _ = hide(jobs)
     selected = _selected(arguments, jobs)
     if not arguments.list_jobs:

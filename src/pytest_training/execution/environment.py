@@ -96,6 +96,7 @@ def job_environment(job: Job, *, folder: str, seed: int, threads: int) -> dict[s
     set_threads(environment, threads)
     if job.kind == "script":
         environment["PYTHONPATH"] = os.pathsep.join(python_path(job))
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"  # into a repository that may be somebody else's
     return environment | {
         "PYTHONHASHSEED": str(seed % SEED_LIMIT),
         "TRAINING_JOB": job.id,

@@ -1,25 +1,58 @@
-"""Writes events.jsonl: what a job reports while it trains; cheap enough to be called in its innermost loop."""
+"""Writes events.jsonl: what a job reports while it trains; cheap enough to be called in its innermost loop.
+
+Events are kept unless they come too fast or the file is full. Then each kind of event is thinned to one a second, and
+its newest is kept too. No thread and no signal writes them later, since a job may fork and has signals of its own: so
+an event is written at once unless others came just before it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import numbers
-import time
 from pathlib import Path
+from time import monotonic  # asked for each event: looking it up in its module would cost a tenth more
 from typing import Any
 
 import msgspec
 
-FULL = 8 * 2**20  # bytes; about 100,000 events
-PAUSE_S = 1.0  # between two events, once that much is written
-PROMPT = 20  # events that are written at once in each FLUSH_S: somebody may be looking; of a burst the rest waits
-PROMPT_PROGRESS_S = 0.02
-FLUSH_S = 0.2  # a live view redraws a few times a second; more writes would only cost the job
-BUFFERED = 2_000  # events kept back at most
+PER_SECOND = 500
+"""Events that are kept however long a job goes on so; faster ones are thinned."""
+BURST = 5_000
+"""Events that may come faster than that."""
+FULL = 8 * 2**20
+"""Bytes of the file, about 100,000 events, from which on they are thinned whatever their pace."""
+PAUSE_S = 1.0
+"""Between two events of a kind while they are thinned."""
+MOST_KINDS = 100
+"""Further ones count as one kind: names that a job makes up as it goes must not grow the file."""
+PROMPT = 20
+"""Events written at once in each `WINDOW_S`: somebody may be looking."""
+WINDOW_S = 0.2
+FLUSH_S = 0.02
+"""Of a burst that long is kept back: what a killed job loses, and what is not seen if silence follows."""
+BUFFERED = 1_000
+"""Events kept back at most."""
 PLAIN = frozenset({float, int, str, bool})
+PROGRESS = "progress"
 
 ENCODE = msgspec.json.Encoder().encode_lines
+
+
+class Kind:
+    """Events with as many names and the same last one: compared in a third of the time that all names would take."""
+
+    __slots__ = ("changes", "count", "last", "latest", "until")
+
+    def __init__(self, count: int, last: str) -> None:
+        self.count = count
+        self.last = last
+        self.until = 0.0
+        """The next is written from then on."""
+        self.latest: dict[str, Any] | None = None
+        """The newest that was left out."""
+        self.changes = False
+        """Whether values are arrays, which a job may overwrite after it has logged them."""
 
 
 class EventLog:
@@ -27,56 +60,84 @@ class EventLog:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)
-        self._written = self._file.tell()
+        self._size = self._file.tell()
+        self._started = monotonic()
         self._waiting: list[dict[str, Any]] = []
-        self._last: dict[str, Any] | None = None
-        """The newest event that was left out; written at the end."""
-        self._started = time.monotonic()
+        self._left = float(BURST)
+        self._refilled = self._started
+        self._kinds: dict[tuple[int, str], Kind] = {}
+        self._kind = Kind(0, "")
+        """That of the event before."""
+        # What `log` has to know of that kind. Here, because looking it up there would cost a tenth more.
+        self._last, self._count, self._until = "", 0, 0.0
+        self._latest: dict[str, Any] | None = None
+        self._progress = Kind(2, PROGRESS)
         self._next_write = 0.0
-        self._next_event = 0.0
-        self._next_progress = 0.0
-        self._credit = PROMPT
+        self._prompt = PROMPT
         self._window = 0.0
 
-    def log(self, values: dict[str, Any]) -> None:
+    def log(self, /, **values: Any) -> None:
         """Record numbers and short texts by name."""
-        now = time.monotonic() - self._started
-        if now < self._next_event:
-            self._last = {"log": values}
-            return
-        for value in values.values():
-            if type(value) not in PLAIN or value != value:  # noqa: PLR0124  (not a number)
-                values = {name: plain(name, each) for name, each in values.items()}
-                break
-        self._add(now, {"t": now, "log": values})
+        if self._last in values and len(values) == self._count and monotonic() < self._until:
+            self._latest = values
+        else:
+            self._log(values)
+
+    def _log(self, values: dict[str, Any]) -> None:
+        self._kind.latest = self._latest
+        kind, now = self._kind_of(values), monotonic()
+        if now < kind.until:
+            kind.latest = plain_values(values) if kind.changes else values
+        else:
+            for value in values.values():
+                if type(value) not in PLAIN or value != value:  # noqa: PLR0124  (not a number)
+                    kind.changes = kind.changes or hasattr(type(value), "__setitem__")
+                    values = plain_values(values)
+                    break
+            self._add(now, kind, {"t": now, "log": values})
+        self._kind, self._last, self._count, self._latest = kind, kind.last, kind.count, kind.latest
+        self._until = 0.0 if kind.changes else kind.until
 
     def progress(self, done: float, total: float) -> None:
         """Record how much is done."""
-        now = time.monotonic() - self._started
-        event = {"progress": [plain("done", done), plain("total", total)]}
-        if now < self._next_event:
-            self._last = event
+        now = monotonic()
+        kind = self._progress
+        if now < kind.until:
+            kind.latest = {"done": done, "total": total}
             return
-        self._add(now, {"t": now, **event})
-        if self._waiting and now >= self._next_progress:
-            self._next_progress = now + PROMPT_PROGRESS_S
-            self._write(now)
+        self._add(now, kind, {"t": now, PROGRESS: [plain("done", done), plain("total", total)]})
 
     def close(self) -> None:
-        """Write what is kept back, and the newest of the events that were left out."""
-        if self._last is not None:
-            event = self._last
-            if "log" in event:
-                event = {"log": {name: plain(name, each) for name, each in event["log"].items()}}
-            self._waiting.append({"t": time.monotonic() - self._started, **event})
-            self._last = None
-        self._write(0.0)
+        """Write what is kept back, and the newest of each kind of the events that were left out."""
+        now = monotonic()
+        self._kind.latest, self._latest = self._latest, None
+        for kind in (*self._kinds.values(), self._progress):
+            if kind.latest is not None:
+                latest = _sayable(kind.latest)
+                told = {PROGRESS: [*latest.values()]} if kind is self._progress else {"log": latest}
+                self._waiting.append({"t": min(now, kind.until), **told})
+                kind.latest = None
+        self._write(now)
         self._file.close()
 
-    def _add(self, now: float, event: dict[str, Any]) -> None:
-        waiting = self._waiting
-        waiting.append(event)
-        if now >= self._next_write or len(waiting) >= BUFFERED:
+    def _kind_of(self, values: dict[str, Any]) -> Kind:
+        key = len(values), next(reversed(values), "")
+        if key not in self._kinds:
+            if len(self._kinds) >= MOST_KINDS:
+                key = 0, ""
+            self._kinds.setdefault(key, Kind(*key))
+        return self._kinds[key]
+
+    def _add(self, now: float, kind: Kind, event: dict[str, Any]) -> None:
+        if self._file.closed:  # the job's thread goes on after its end
+            return
+        self._waiting.append(event)
+        kind.latest = None
+        self._left -= 1
+        if self._left < 0 or self._size >= FULL:
+            kind.until = now + PAUSE_S
+            self._write(now)
+        elif now >= self._next_write or len(self._waiting) >= BUFFERED:
             self._write(now)
 
     def _write(self, now: float) -> None:
@@ -84,20 +145,19 @@ class EventLog:
         if not waiting:
             return
         for event in waiting:
-            event["t"] = round(event["t"], 3)
+            event["t"] = int((event["t"] - self._started) * 1000) / 1000
         try:
             content = ENCODE(waiting)
         except UnicodeEncodeError:  # lone surrogates: no encoding can write them
             content = ENCODE([_encodable(event) for event in waiting])
         self._file.write(content)
-        self._written += len(content)
+        self._size += len(content)
+        self._left = min(self._left + (now - self._refilled) * PER_SECOND, BURST)
+        self._refilled = now
         if now >= self._window:
-            self._window, self._credit = now + FLUSH_S, PROMPT
-        self._credit -= 1
-        self._next_write = now if self._credit > 0 else self._window
-        if self._written >= FULL:
-            self._next_event = now + PAUSE_S
-            self._last = None
+            self._window, self._prompt = now + WINDOW_S, PROMPT
+        self._prompt -= 1
+        self._next_write = now if self._prompt > 0 else now + FLUSH_S
 
 
 def plain(name: str, value: Any) -> float | int | str | None:
@@ -117,5 +177,21 @@ def plain(name: str, value: Any) -> float | int | str | None:
     raise TypeError(f"run.log({name}=…): expected a number or a string, found {type(value).__name__}")
 
 
+def plain_values(values: dict[str, Any]) -> dict[str, float | int | str | None]:
+    """Turn all values of an event into what JSON can say."""
+    return {name: plain(name, each) for name, each in values.items()}
+
+
+def _sayable(values: dict[str, Any]) -> dict[str, float | int | str | None]:
+    """Turn the values of an event that was left out into what JSON can say: nobody has looked at them until now."""
+    said: dict[str, float | int | str | None] = {}
+    for name, value in values.items():
+        try:
+            said[name] = plain(name, value)
+        except TypeError:  # the call that logged it has long returned: too late to be the job's error
+            said[name] = None
+    return said
+
+
 def _encodable(event: dict[str, Any]) -> dict[str, Any]:
-    return {key: value if key != "log" else {k: plain(k, v) for k, v in value.items()} for key, value in event.items()}
+    return {key: plain_values(value) if key == "log" else value for key, value in event.items()}

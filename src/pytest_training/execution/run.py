@@ -46,14 +46,14 @@ class Run:
         self._used: dict[str, DataUsed] = {}
         self._paths: dict[str, Path] = {}
         self._events = None if events is None else EventLog(events)
+        if self._events is not None:
+            self.log = self._events.log  # type: ignore[method-assign]  # a call less: jobs log in innermost loops
 
-    def log(self, **values: float | str) -> None:
+    def log(self, /, **values: float | str) -> None:
         """Record numbers as they arise, e.g. `run.log(fold=0, epoch=3, loss=0.41)`.
 
-        All of them are kept, up to 8 MiB an attempt; from there on one a second, and the last.
+        Up to 500 a second are kept, up to 8 MiB an attempt; of more, one a second and the last of each kind.
         """
-        if self._events is not None:
-            self._events.log(values)
 
     def progress(self, done: float, total: float) -> None:
         """Tell how much is done, e.g. `run.progress(fold, folds)`."""

@@ -85,7 +85,7 @@ class Slot:
         while True:
             attempt, verdict, folder = self._attempt(job)
             attempts.append(attempt)
-            if REASONS.get(verdict.cause) not in job.retry_on or len(attempts) > job.retries:
+            if job.problem or REASONS.get(verdict.cause) not in job.retry_on or len(attempts) > job.retries:
                 break
             if not self.launcher.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
                 reason = _between_attempts(attempts[-1])

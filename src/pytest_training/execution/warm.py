@@ -73,6 +73,7 @@ def _forget_the_server(job: Job, path: str, arguments: list[str], threads: int) 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = [path, *arguments]
     sys.orig_argv = [sys.executable, *sys.argv]
+    sys.dont_write_bytecode = True  # as PYTHONDONTWRITEBYTECODE says to an interpreter that starts
     installed = list(sys.path)
     if SERVER_FOLDER in installed:
         installed.remove(SERVER_FOLDER)

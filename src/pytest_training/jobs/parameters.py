@@ -83,20 +83,37 @@ def _set(job: Job, name: str, text: str, where: str) -> Job:
     return msgspec.structs.replace(job, **with_value(job, name, value))
 
 
+def note_missing(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs, those scripts marked that cannot run because a value that they demand is not given.
+
+    Scripts are often somebody else's: the others are trained without them.
+    """
+    return [
+        msgspec.structs.replace(job, problem=problem) if job.kind == "script" and (problem := _missing(job)) else job
+        for job in jobs
+    ]
+
+
 def missing_parameters(jobs: Sequence[Job]) -> None:
-    """Raise an error for the first job whose source demands a value that nobody gave."""
+    """Raise an error for the first job whose signature demands a value that nobody gave."""
     for job in jobs:
-        missing = [
-            parameter.name
-            for parameter in job.declared
-            if parameter.required and parameter.name not in job.parameters and not _is_output(job, parameter.option)
-        ]
-        if missing and job.problem is None:
-            spelled = " ".join(f"--set {job.id}.{name}=VALUE" for name in missing)
-            raise DeclarationError(
-                f"{job.source}: {job.id} needs a value for {', '.join(missing)}: give it with {spelled}, "
-                f"or under jobs.{job.id}.parameters in the catalogue"
-            )
+        if problem := _missing(job):
+            raise DeclarationError(problem)
+
+
+def _missing(job: Job) -> str | None:
+    missing = [
+        parameter.name
+        for parameter in job.declared
+        if parameter.required and parameter.name not in job.parameters and not _is_output(job, parameter.option)
+    ]
+    if not missing or job.problem is not None:
+        return None
+    spelled = " ".join(f"--set {job.id}.{name}=VALUE" for name in missing)
+    return (
+        f"{job.source}: {job.id} needs a value for {', '.join(missing)}: give it with {spelled}, "
+        f"or under jobs.{job.id}.parameters in the catalogue"
+    )
 
 
 def _is_output(job: Job, option: str | None) -> bool:

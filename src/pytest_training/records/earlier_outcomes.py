@@ -6,45 +6,69 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from pytest_training.errors import DeclarationError
+from pytest_training.jobs.names import listing
 from pytest_training.records.history import History, Recorded
 
 COMMIT = r"[0-9a-f]{4,64}"
 GIT_TIMEOUT_S = 2.0
+MOST_LISTED = 5  # runs or branches in a message
 
 
-def find_earlier(
-    history: History, job_ids: Sequence[str], wanted: str, *, project: Path, before: str | None = None
+class Place(NamedTuple):
+    """Where in the history to look: at outcomes whose run has this in that column."""
+
+    words: str
+    column: str = ""
+    value: str = ""
+
+
+def find_earlier(  # noqa: PLR0913  (what is asked for, of whom, and what counts)
+    history: History,
+    job_ids: Sequence[str],
+    wanted: str,
+    *,
+    project: Path,
+    before: str | None = None,
+    passed_only: bool = False,
 ) -> tuple[dict[str, Recorded], str, str | None]:
     """Return earlier outcomes by job id, in words what they are from, and a sentence where nothing was found.
 
-    `wanted` is `last`, a run's id or its beginning, a branch, a commit or its beginning, or what git takes for one.
-    `before` is the run that is compared: it and later ones do not count.
+    `wanted` is `last`, a run's id or its beginning, a branch, a commit or its beginning, or what git takes for one; an
+    unknown name is a DeclarationError. `before` is the run that is compared: it and later ones do not count.
     """
-    if wanted == "last":
-        found = history.newest(job_ids, before=before)
-        words = "the last run of each job"
-    else:
-        found, words = _named(history, job_ids, wanted, project, before)
+    place = find_place(history, wanted, project, before=before)
+    found = history.newest(job_ids, before=before, column=place.column, value=place.value, passed_only=passed_only)
     problem = None
     if not found and job_ids:
-        problem = f"nothing to compare with: the history has no outcome of these jobs from {words}"
-    return found, words, problem
+        what = "passed outcome" if passed_only else "outcome"
+        problem = f"nothing to compare with: the history has no {what} of these jobs from {place.words}"
+    return found, place.words, problem
 
 
-def _named(
-    history: History, job_ids: Sequence[str], wanted: str, project: Path, before: str | None
-) -> tuple[dict[str, Recorded], str]:
-    for column, words in (("run_id", f"run {wanted}"), ("branch", f"branch {wanted}"), ("commit", f"commit {wanted}")):
-        if column == "commit" and not re.fullmatch(COMMIT, wanted):
-            continue
-        found = history.newest(job_ids, before=before, column=column, value=wanted)
-        if found:
-            return found, words
-    commit = _commit(project, wanted)
-    if commit is None:
-        return {}, f"{wanted!r} (no run, branch or commit of that name)"
-    return history.newest(job_ids, before=before, column="commit", value=commit), f"{wanted} (commit {commit[:10]})"
+def find_place(history: History, wanted: str, project: Path, *, before: str | None = None) -> Place:
+    """Return where in the history a name leads; raise an error that lists what there is for an unknown one."""
+    if wanted == "last":
+        return Place("the last run of each job")
+    origins = [origin for origin in history.origins() if origin.run_id != before]
+    if wanted and any(origin.run_id.startswith(wanted) for origin in origins):
+        return Place(f"run {wanted}", "run_id", wanted)
+    if any(origin.branch == wanted for origin in origins):
+        return Place(f"branch {wanted}", "branch", wanted)
+    if re.fullmatch(COMMIT, wanted) and any((origin.commit or "").startswith(wanted) for origin in origins):
+        return Place(f"commit {wanted}", "commit", wanted)
+    # A checkout in CI has other branches as origin/NAME only.
+    commit = _commit(project, wanted) or _commit(project, f"origin/{wanted}")
+    if commit is None and origins:
+        branches = listing(wanted, [origin.branch for origin in origins if origin.branch], limit=MOST_LISTED)
+        runs = listing(wanted, [origin.run_id for origin in origins], limit=MOST_LISTED)
+        raise DeclarationError(
+            f"--training-compare: expected last, a run, a branch or a commit, found {wanted!r}; "
+            f"branches in the history: {branches}; runs: {runs}"
+        )
+    return Place(f"{wanted} (commit {commit[:10]})", "commit", commit) if commit else Place(wanted, "run_id", wanted)
 
 
 def _commit(project: Path, name: str) -> str | None:

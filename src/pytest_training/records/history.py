@@ -28,9 +28,13 @@ REMEMBERED = 20  # outcomes looked at per job: enough to find equal parameters, 
 MEDIAN_OF = 3
 COMPARABLE = " AND (o.status = 'passed' OR o.cause = 'gate')"
 """Outcomes whose metrics are those of a whole training."""
+PASSED = " AND o.status = 'passed'"
 UP_TO = " AND o.id <= coalesce((SELECT max(id) FROM outcomes WHERE run_id = ?), 9223372036854775807)"
-BEFORE = " AND o.id < coalesce((SELECT min(id) FROM outcomes WHERE run_id = ?), 9223372036854775807)"
-"""By id: a clock may jump back."""
+BEFORE = (
+    " AND o.id < coalesce((SELECT min(id) FROM outcomes WHERE run_id = ?),"
+    " (SELECT min(id) FROM outcomes WHERE run_id > ?), 9223372036854775807)"
+)
+"""By id: a clock may jump back. A run that was killed is not there: its own id tells when it was."""
 UNUSABLE = (sqlite3.Error, OSError, UnusableHistoryError)
 
 
@@ -43,6 +47,14 @@ class Recorded(Value, frozen=True, kw_only=True):
     commit: str | None = None
     branch: str | None = None
     dirty: bool | None = None
+
+
+class Origin(Value, frozen=True, kw_only=True):
+    """Where outcomes come from: what a run can be named by."""
+
+    run_id: str
+    branch: str | None
+    commit: str | None
 
 
 class History:
@@ -74,7 +86,13 @@ class History:
         return [outcome for row in written if (outcome := _outcome(row)) is not None]
 
     def newest(
-        self, job_ids: Sequence[str], *, before: str | None = None, column: str = "", value: str = ""
+        self,
+        job_ids: Sequence[str],
+        *,
+        before: str | None = None,
+        column: str = "",
+        value: str = "",
+        passed_only: bool = False,
     ) -> dict[str, Recorded]:
         """Return each job's newest outcome with metrics to compare with, by job id; creates no file.
 
@@ -83,11 +101,12 @@ class History:
         """
         condition, arguments = _condition(column, value)
         if before is not None:
-            condition, arguments = condition + BEFORE, (*arguments, text(before))
+            condition, arguments = condition + BEFORE, (*arguments, text(before), text(before))
+        condition += PASSED if passed_only else COMPARABLE
 
         def rows(connection: sqlite3.Connection) -> dict[str, Recorded]:
             found = {
-                job_id: _recorded(connection, job_id, limit=1, condition=COMPARABLE + condition, arguments=arguments)
+                job_id: _recorded(connection, job_id, limit=1, condition=condition, arguments=arguments)
                 for job_id in job_ids
             }
             return {job_id: recorded[0] for job_id, recorded in found.items() if recorded}
@@ -114,6 +133,18 @@ class History:
             return [str(row) for (row,) in connection.execute("SELECT DISTINCT job_id FROM outcomes ORDER BY job_id")]
 
         return self._read(rows, "earlier outcomes are unknown") or []
+
+    def origins(self) -> list[Origin]:
+        """Return what each run can be named by, the newest first; creates no file."""
+
+        def rows(connection: sqlite3.Connection) -> list[Origin]:
+            asked = 'SELECT run_id, branch, "commit" FROM runs ORDER BY run_id DESC'
+            return [
+                Origin(run_id=str(run_id), branch=branch, commit=commit)
+                for run_id, branch, commit in connection.execute(asked)
+            ]
+
+        return self._read(rows, "there is nothing to compare with") or []
 
     def last_passed(self, job_id: str) -> tuple[str, Outcome] | None:
         """Return the newest passed outcome of a job on any machine, with the id of its run; creates no file."""

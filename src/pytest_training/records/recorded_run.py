@@ -13,7 +13,7 @@ import msgspec
 import psutil
 
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between
+from pytest_training.execution.folder import AttemptFolder, RunFolder, runs_folder, seconds_between
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import blank_outcome, read_outcome, unfinished_outcome
 from pytest_training.jobs.model import UNDECODABLE, Job, Plan
@@ -58,34 +58,38 @@ class RecordedRun:
 
 def find_run(reports: Path, name: str) -> RunFolder:
     """Return a run by its id, the beginning of one, its folder, or `last`."""
-    names = run_ids(reports)
+    runs, names = runs_folder(reports), run_ids(reports)
     wanted = Path(name).name if "/" in name else name
+    if wanted and wanted not in names and (runs / wanted).is_dir():
+        raise DeclarationError(f"run {wanted!r}: no plan.json in {runs / wanted}: nothing tells of which jobs it was")
     found = names[-1:] if wanted == "last" else [each for each in names if each == wanted]
     found = found or [each for each in names if each.startswith(wanted)]
     if len(found) == 1:
         return RunFolder(reports, found[0])
     if not names:
-        raise DeclarationError(f"no run in {reports / 'runs'}")
+        raise DeclarationError(f"no run in {runs}")
     known = ", ".join((found or names)[-5:])
     raise DeclarationError(
-        f"run {name!r}: expected one of the {len(found or names)} runs in {reports / 'runs'}, the last being {known}"
+        f"run {name!r}: expected one of the {len(found or names)} runs in {runs}, the last being {known}"
     )
 
 
 def run_ids(reports: Path) -> list[str]:
     """Return the ids of the runs that have a plan, oldest first."""
-    return sorted(path.parent.name for path in (reports / "runs").glob("*/plan.json"))
+    return sorted(path.parent.name for path in runs_folder(reports).glob("*/plan.json"))
 
 
 def read_run(folder: RunFolder) -> RecordedRun:
     """Read a run from its folder; what is missing or damaged is left out, only the plan must be there."""
     plan = read_plan(folder.plan)
     record, begun = _read(folder.record, RunRecord), _read(folder.begun, BegunRun)
-    reason = "still running" if record is None and is_running(begun) else "the run was killed while this job ran"
+    reason = "still running" if is_running(begun) else "the run was killed while this job ran"
     return RecordedRun(
         folder=folder,
         plan=plan,
-        outcomes=tuple(_outcome(folder, planned.job, plan.seed, reason) for planned in plan.jobs),
+        outcomes=tuple(
+            _outcome(folder, planned.job, plan.seed, reason, is_finished=record is not None) for planned in plan.jobs
+        ),
         provenance=_read(folder.provenance, Provenance),
         record=record,
         begun=begun,
@@ -111,9 +115,10 @@ def is_running(begun: BegunRun | None) -> bool:
         return False
 
 
-def _outcome(folder: RunFolder, job: Job, seed: int, reason: str) -> Outcome:
+def _outcome(folder: RunFolder, job: Job, seed: int, reason: str, *, is_finished: bool) -> Outcome:
     known = read_outcome(folder, job.id)
-    if known is not None:
+    # Of a run that is killed, the server dies with the owner: that is what its workers have time to see.
+    if known is not None and (is_finished or known.cause != "server died"):
         return known
     files = folder.job(job.id)
     if not files.attempt(1).path.exists():

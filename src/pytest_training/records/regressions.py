@@ -12,7 +12,7 @@ import msgspec
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Gate, Job, Plan
 from pytest_training.options import Options
-from pytest_training.records.earlier_outcomes import find_earlier
+from pytest_training.records.earlier_outcomes import find_earlier, find_place
 from pytest_training.records.history import History, Recorded
 from pytest_training.reporting.measures import direction, headline
 
@@ -51,12 +51,14 @@ def read_rules(rules: Sequence[str]) -> dict[str | None, Allowed]:
 
 def with_comparison(plan: Plan, history: History, chosen: Options) -> tuple[Plan, tuple[str, ...]]:
     """Return the plan with the gates that `--training-max-regression` asks for, and what could not be done, if any."""
-    rules = read_rules(chosen.max_regression)
+    rules, against = read_rules(chosen.max_regression), chosen.compare or "last"
     if not rules:
+        find_place(history, against, chosen.project)  # an unknown name is an error before anything trains
         return plan, ()
     jobs = [planned.job for planned in plan.jobs]
+    # Passed ones only: else a regression would fail one run and be what the next one is measured by.
     earlier, words, problem = find_earlier(
-        history, [job.id for job in jobs], chosen.compare or "last", project=chosen.project
+        history, [job.id for job in jobs], against, project=chosen.project, passed_only=True
     )
     problems = [f"{problem}; no regression is judged"] if problem else []
     problems += [
@@ -65,7 +67,9 @@ def with_comparison(plan: Plan, history: History, chosen: Options) -> tuple[Plan
     ]
     missing = [job.id for job in jobs if job.id not in earlier]
     if missing and earlier:
-        problems.append(f"no regression is judged, for want of an outcome in {words}: {', '.join(missing[:12])}")
+        problems.append(
+            f"no regression is judged, for want of a passed outcome from {words}: {', '.join(missing[:12])}"
+        )
     return with_regression_gates(plan, earlier, rules), tuple(problems)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from pytest_training.execution.outcome import GateResult, Outcome
 from pytest_training.records.run_record import RunRecord, Timing, timing
+from pytest_training.reporting.measures import headline
 from pytest_training.reporting.text import (
     cells,
     clean_lines,
@@ -73,7 +74,7 @@ def word(outcome: Outcome) -> str:
 
 def status_word(outcome: Outcome) -> str:
     """Return the status in capitals; an optional job that fails is what pytest calls XFAIL."""
-    return "XFAIL" if outcome.optional and outcome.status == "failed" else WORDS[outcome.status]
+    return "XFAIL" if is_optional_failure(outcome) else WORDS[outcome.status]
 
 
 def markup(outcome: Outcome) -> Markup:
@@ -83,20 +84,23 @@ def markup(outcome: Outcome) -> Markup:
     return {"red": True} if outcome.status == "failed" and not outcome.optional else {"yellow": True}
 
 
+def is_optional_failure(outcome: Outcome) -> bool:
+    """Whether the job failed and may."""
+    return outcome.optional and outcome.status == "failed"
+
+
 def is_simulated(outcome: Outcome) -> bool:
     """Whether any of the data that the job used is simulated."""
     return any(not dataset.real for dataset in outcome.data)
 
 
 def main_metric(outcome: Outcome, *, interval: bool = True) -> str:
-    """Return the first gated metric, else the first one, with its interval where it has one; else nothing."""
-    gated = [result.gate.metric for result in outcome.gates if result.gate.metric in outcome.metrics]
-    others = [name for name in outcome.metrics if not name.endswith(("_low", "_high"))]
-    for name in (gated or others or list(outcome.metrics))[:1]:
-        low, high = outcome.metrics.get(f"{name}_low"), outcome.metrics.get(f"{name}_high")
-        between = f" ({number(low)} to {number(high)})" if low is not None and high is not None else ""
-        return f"{one_line(name, 40)} {_found(outcome, name)}{between if interval else ''}"
-    return ""
+    """Return the metric that stands for the job, with its interval where it has one; else nothing."""
+    found = headline(outcome)
+    if found is None:
+        return ""
+    between = f" ({found.interval})" if interval and found.interval else ""
+    return f"{one_line(found.name, 40)} {_found(outcome, found.name)}{between}"
 
 
 def sentence(outcome: Outcome) -> str:
@@ -177,15 +181,16 @@ def _indented(lines: Sequence[str]) -> list[str]:
 
 
 def _counts(outcomes: Sequence[Outcome]) -> Line:
-    counted = Counter(_counted_as(each) for each in outcomes)
+    counted = Counter(counted_as(each) for each in outcomes)
     jobs = "1 job" if len(outcomes) == 1 else f"{len(outcomes)} jobs"
     counts = ", ".join(f"{count} {status}" for status, count in counted.items())
     is_clean = all(outcome.status in ("passed", "skipped") or outcome.optional for outcome in outcomes)
     return (f"{jobs}: {counts}" if counts else jobs), {"green": True} if is_clean else {"red": True}
 
 
-def _counted_as(outcome: Outcome) -> str:
-    return "failed but optional" if outcome.optional and outcome.status == "failed" else outcome.status
+def counted_as(outcome: Outcome) -> str:
+    """Return the word under which summaries count an outcome."""
+    return "failed but optional" if is_optional_failure(outcome) else outcome.status
 
 
 def _duration(measured: Timing, workers: int) -> str:

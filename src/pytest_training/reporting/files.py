@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from pytest_training.execution.folder import write_atomically
+from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.secrets import Secrets
+from pytest_training.reporting.junit import junit_properties
 
 
 def enable_json_report(config: pytest.Config) -> str | None:
@@ -67,6 +69,13 @@ class JunitFile:
         if ours:
             xml.pytest_sessionstart()
         return cls(xml, path, ours)
+
+    def tell(self, report: pytest.TestReport, outcome: Outcome) -> None:
+        """Give the case that a report is about the job's properties, and the training's own duration as its time."""
+        report.user_properties.extend(junit_properties(outcome))
+        is_counted = self.xml.report_duration in {"total", report.when}
+        # pytest adds this report's duration; without it stands what waiting for a slot and the set-up took.
+        self.xml.node_reporter(report).duration = outcome.wall_s - (report.duration if is_counted else 0.0)
 
     def publish(self, stable: Path, secrets: Secrets) -> None:
         """Give the finished file its name in the run folder and its stable name for CI."""

@@ -28,6 +28,14 @@ def add_step_summary(text: str, environment: Mapping[str, str] = os.environ) -> 
     return None
 
 
+def stop_commands(token: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the line after which GitHub takes nothing for a command until the token; None elsewhere.
+
+    A job may print `::error::` or `::add-mask::`, and pytest shows what failed jobs printed.
+    """
+    return f"::stop-commands::{token}" if environment.get("GITHUB_ACTIONS") == "true" else None
+
+
 def failure_annotations(run: RecordedRun, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
     """Yield the lines that GitHub turns into annotations; nothing elsewhere."""
     if environment.get("GITHUB_ACTIONS") != "true":

@@ -15,7 +15,7 @@ from pytest_training.jobs.model import Plan
 from pytest_training.records.provenance import Provenance
 from pytest_training.records.run_record import RunRecord
 from pytest_training.records.strict_json import encode_plain, plain
-from pytest_training.reporting.console import failure_text
+from pytest_training.reporting.console import failure_text, is_optional_failure
 from pytest_training.reporting.junit import junit_properties
 from pytest_training.reporting.report_model import JobMetadata, job_metadata, training_block
 
@@ -113,7 +113,7 @@ def _passed(phase: Item | None) -> bool:
 
 
 def _pytest_word(outcome: Outcome) -> str:
-    if outcome.optional and outcome.status == "failed":
+    if is_optional_failure(outcome):
         return "xfailed"
     return PYTEST_WORDS[outcome.status]
 

@@ -10,7 +10,7 @@ from pytest_training.execution.outcome import Outcome
 from pytest_training.records.recorded_run import RecordedRun
 from pytest_training.records.run_record import timing
 from pytest_training.reporting.comparison import Comparison
-from pytest_training.reporting.console import is_simulated, sentence
+from pytest_training.reporting.console import counted_as, is_optional_failure, is_simulated, sentence
 from pytest_training.reporting.measures import headline
 from pytest_training.reporting.text import clean_lines, duration, number, one_line
 
@@ -18,6 +18,8 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$-])")
 MOST_JOBS = 200  # rows of the table; GitHub takes 1 MiB in all
 MOST_FAILURES = 20
 MOST_CHANGES = 40
+MOST_NAMED = 12  # jobs behind one reason
+OPTIONAL = "⚠️"
 ICONS = {"passed": "✅", "failed": "❌", "interrupted": "⏹️", "not run": "⚪", "skipped": "⏭️"}
 
 
@@ -28,6 +30,7 @@ def summary(run: RecordedRun, comparison: Comparison | None) -> str:
         *_table(run.outcomes, comparison),
         *_changes(comparison),
         *_failures(run.outcomes),
+        *_untrained(run.outcomes),
         *(f"> ⚠️ {plain(problem)}" for problem in (run.record.problems if run.record else ())),
     ]
     return "\n\n".join(blocks) + "\n"
@@ -39,7 +42,7 @@ def plain(text: str, limit: int = 300) -> str:
 
 
 def _head(run: RecordedRun) -> str:
-    counts = Counter(_word(outcome) for outcome in run.outcomes)
+    counts = Counter(counted_as(outcome) for outcome in run.outcomes)
     told = ", ".join(f"{count} {word}" for word, count in counts.items())
     measured = timing(run.outcomes, run.plan.workers)
     lines = [f"## Training: {told or 'no jobs'}"]
@@ -55,10 +58,6 @@ def _head(run: RecordedRun) -> str:
     return "\n".join([*lines, "", " · ".join(facts)])
 
 
-def _word(outcome: Outcome) -> str:
-    return "failed but optional" if outcome.optional and outcome.status == "failed" else outcome.status
-
-
 def _table(outcomes: Sequence[Outcome], comparison: Comparison | None) -> Iterator[str]:
     if not outcomes:
         return
@@ -69,8 +68,8 @@ def _table(outcomes: Sequence[Outcome], comparison: Comparison | None) -> Iterat
         change = plain(compared.changes[0].words()) if compared and compared.changes else ""
         held = sum(result.passed for result in outcome.gates)
         cells = (
-            ICONS[outcome.status],
-            plain(outcome.job_id, 80) + (" (simulated data)" if is_simulated(outcome) else ""),
+            OPTIONAL if is_optional_failure(outcome) else ICONS[outcome.status],
+            _job(outcome),
             _metric(outcome),
             change,
             f"{held} of {len(outcome.gates)}" if outcome.gates else "",
@@ -82,13 +81,16 @@ def _table(outcomes: Sequence[Outcome], comparison: Comparison | None) -> Iterat
     yield "\n".join(lines)
 
 
+def _job(outcome: Outcome) -> str:
+    told = [*(["simulated data"] if is_simulated(outcome) else []), *outcome.notes[:2]]
+    return plain(outcome.job_id, 80) + (f" {plain('(' + '; '.join(told) + ')')}" if told else "")
+
+
 def _metric(outcome: Outcome) -> str:
     found = headline(outcome)
     if found is None:
         return ""
-    between = (
-        f" ({number(found.low)} to {number(found.high)})" if found.low is not None and found.high is not None else ""
-    )
+    between = f" ({found.interval})" if found.interval else ""
     return plain(f"{found.name} {number(found.value)}{between}", 120)
 
 
@@ -125,7 +127,8 @@ def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
         return
     yield "### What went wrong"
     for outcome in failed[:MOST_FAILURES]:
-        block = f"**{plain(outcome.job_id, 80)}**: {plain(sentence(outcome), 500)}"
+        optional = " (optional)" if is_optional_failure(outcome) else ""
+        block = f"**{plain(outcome.job_id, 80)}**{optional}: {plain(sentence(outcome), 500)}"
         shown = outcome.traceback or "\n".join(outcome.log_tail if outcome.cause != "gate" else ())
         if shown.strip():
             fence = "`" * (3 + max((len(run) for run in re.findall(r"`+", shown)), default=0))
@@ -135,3 +138,20 @@ def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
         yield block
     if len(failed) > MOST_FAILURES:
         yield f"and {len(failed) - MOST_FAILURES} more, in index.html"
+
+
+def _untrained(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yield why jobs were not trained, each reason once: of many jobs it is often the same."""
+    reasons: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.status in {"not run", "skipped"}:
+            reasons.setdefault(sentence(outcome), []).append(outcome.job_id)
+    if not reasons:
+        return
+    lines = ["### Not trained", ""]
+    for reason, ids in list(reasons.items())[:MOST_FAILURES]:
+        more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+        lines.append(f"- {', '.join(plain(job_id, 80) for job_id in ids[:MOST_NAMED])}{more}: {plain(reason, 500)}")
+    if len(reasons) > MOST_FAILURES:
+        lines.append("- and more, in index.html")
+    yield "\n".join(lines)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Gate
+from pytest_training.reporting.text import number
 
 Direction = Literal["higher", "lower"]
 
@@ -88,6 +89,13 @@ class Measure:
     low: float | None = None
     high: float | None = None
     baseline: float | None = None
+
+    @property
+    def interval(self) -> str:
+        """Its interval in words, nothing where it has none."""
+        if self.low is None or self.high is None:
+            return ""
+        return f"{number(self.low)} to {number(self.high)}"
 
 
 def direction(metric: str, gates: Iterable[Gate] = ()) -> Direction | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import traceback
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -15,8 +16,7 @@ from pytest_training.records.run_record import BegunRun
 from pytest_training.records.strict_json import encode
 from pytest_training.reporting.comparison import Comparison
 from pytest_training.reporting.console import sentence
-from pytest_training.reporting.github import add_step_summary, failure_annotations
-from pytest_training.reporting.junit import junit_properties
+from pytest_training.reporting.github import add_step_summary, failure_annotations, stop_commands
 from pytest_training.reporting.log_end import log_end
 from pytest_training.reporting.text import one_line, xml_text
 
@@ -41,8 +41,12 @@ class Showing:
         self.progress: Progress | None = None
         self.published: Published | None = None
         self.problems: list[str] = []
+        self.commands_stopped_by: str | None = None
+        """What no job can know: it ends the time in which GitHub takes nothing printed for a command."""
         self.reported: set[str] = set()
         """Node ids that junit.xml has a case of."""
+        self.completed: set[str] = set()
+        """Those of which it is complete: a worker that dies leaves its case without an end."""
 
     @property
     def run(self) -> RunningRun | None:
@@ -67,6 +71,7 @@ class Showing:
             nodes={nodeid: job.id for nodeid, job in run.jobs.items()},
         )
         write_atomically(run.folder.begun, encode(begun, indent=1))
+        self._stop_commands()
         self.progress = Progress.begin(
             self.config, run, chosen_progress(self.config, in_process=run.options.in_process)
         )
@@ -83,6 +88,8 @@ class Showing:
         run = self.run
         if report.when == "call" or not report.passed:
             self.reported.add(report.nodeid)
+        if report.when == "teardown":
+            self.completed.add(report.nodeid)
         if run is None or report.when != "call" or run.junit is None:
             return
         outcome = run.outcomes.get(report.nodeid)
@@ -119,23 +126,38 @@ class Showing:
             self.problems.append(problem)
 
     def _complete_junit(self, run: RunningRun) -> None:
-        """Add the jobs that pytest never reported: interrupted ones, and those that had not begun."""
+        """Add what pytest has no whole report of: jobs interrupted, never begun, or of a worker that died."""
         if run.junit is None:
             return
         xml: Any = run.junit.xml
         for nodeid, outcome in run.outcomes.items():
+            if nodeid in self.completed:
+                continue
+            report = _late_report(nodeid, outcome)
+            opened = [worker for known, worker in xml.node_reporters if str(known) == nodeid]
+            if opened and opened[0] is not None:  # its setup was reported by that worker
+                report.node = opened[0]  # type: ignore[attr-defined]  # as xdist does
             if nodeid not in self.reported:
-                report = _late_report(nodeid, outcome)
-                opened = [worker for known, worker in xml.node_reporters if str(known) == nodeid]
-                if opened and opened[0] is not None:  # its setup was reported by that worker
-                    report.node = opened[0]  # type: ignore[attr-defined]  # as xdist does
                 xml.pytest_runtest_logreport(report)
                 add_log(xml, report, self._log_text(outcome))
-                xml.finalize(report)
+            report.when = "teardown"
+            run.junit.tell(report, outcome)
+            xml.update_testcase_duration(report)
+            xml.finalize(report)
 
+    def _stop_commands(self) -> None:
+        token = secrets.token_hex(16)
+        terminal = self.config.pluginmanager.getplugin("terminalreporter")
+        if terminal is not None and (line := stop_commands(token)):
+            terminal.write_line(line)
+            self.commands_stopped_by = token
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what changed where a comparison was asked for, and what GitHub is to annotate."""
         run = self.run
+        if self.commands_stopped_by is not None:  # pytest has shown the failures just before
+            terminalreporter.write_line(f"::{self.commands_stopped_by}::")
         for problem in self.problems:
             terminalreporter.write_line(f"warning: {one_line(problem)}", yellow=True)
         if run is None or self.published is None:
@@ -164,7 +186,6 @@ def _late_report(nodeid: str, outcome: Outcome) -> pytest.TestReport:
         longrepr=(path, 0, reason) if is_skip else reason,
         when="call",
         duration=outcome.wall_s,
-        user_properties=junit_properties(outcome),
     )
 
 

@@ -11,7 +11,7 @@ from pytest_training.records.events import Event
 from pytest_training.records.run_record import moment
 from pytest_training.reporting.text import duration, number, one_line
 
-STEPS = ("epoch", "step", "iteration", "batch", "round", "tree")
+STEPS = ("epoch", "step", "iteration", "batch", "round", "tree", "trees", "iterations", "rounds", "steps", "epochs")
 """Logged names that count up while a model is fitted: the horizontal axis, the first that an event has."""
 GROUPS = frozenset(["fold", "repeat", "split", "seed", "trial", "restart", "attempt", "member"])
 """Logged numbers that say of which fit the others are."""
@@ -79,34 +79,32 @@ class _Fit:
 
 
 def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
-    """Return the learning curves that a job logged: a chart per metric, a line per fold, repeat or other fit."""
-    fits: dict[str, dict[tuple[object, ...], list[_Fit]]] = {}
-    axis = ""
+    """Return the learning curves that a job logged: one chart per metric and axis, one line per fit."""
+    fits: dict[tuple[str, str], dict[tuple[object, ...], list[_Fit]]] = {}
     for event in events:
-        if not event.log:
-            continue
-        step = next((name for name in STEPS if isinstance(event.log.get(name), int | float)), "")
-        axis = axis or step
-        key = tuple((name, value) for name, value in event.log.items() if isinstance(value, str) or name in GROUPS)
-        for name, value in event.log.items():
+        log = event.log or {}
+        step = next((name for name in STEPS if isinstance(log.get(name), int | float)), "")
+        key = tuple((name, value) for name, value in log.items() if isinstance(value, str) or name in GROUPS)
+        for name, value in log.items():
             if isinstance(value, str) or value is None or name in GROUPS or name == step:
                 continue
-            of_metric = fits.setdefault(name, {})
-            if len(of_metric) >= 10 * MOST_LINES and key not in of_metric:
-                continue
-            parts = of_metric.setdefault(key, [_Fit()])
-            at = event.log[step] if step else len(parts[-1].x)
-            if not isinstance(at, int | float):
-                continue
-            if parts[-1].x and at <= parts[-1].x[-1] and len(parts) < MOST_LINES:  # steps that begin anew: another fit
-                parts.append(_Fit())
-            parts[-1].x.append(float(at))
-            parts[-1].y.append(float(value))
+            of_metric = fits.setdefault((name, step), {})
+            if len(of_metric) < 10 * MOST_LINES or key in of_metric:
+                _add(of_metric.setdefault(key, [_Fit()]), log.get(step), float(value))
     drawn = (
         _curve(name, axis or "event", [fit for parts in found.values() for fit in parts], most_points)
-        for name, found in list(fits.items())[:20]
+        for (name, axis), found in list(fits.items())[:20]
     )
     return [curve for curve in drawn if curve is not None][:MOST_CURVES]
+
+
+def _add(parts: list[_Fit], at: object, value: float) -> None:
+    """Add a point to the newest fit; steps that begin anew are another fit."""
+    x = float(at) if isinstance(at, int | float) else float(len(parts[-1].x))
+    if parts[-1].x and x <= parts[-1].x[-1] and len(parts) < MOST_LINES:
+        parts.append(_Fit())
+    parts[-1].x.append(x)
+    parts[-1].y.append(value)
 
 
 def _curve(metric: str, axis: str, fits: list[_Fit], most_points: int) -> Curve | None:
@@ -127,7 +125,7 @@ def _curve(metric: str, axis: str, fits: list[_Fit], most_points: int) -> Curve 
         lines=tuple(_points(_thinned(fit, points), across, up) for fit in shown),
         mean=_points(_thinned(mean, max(points, 40)), across, up) if mean else None,
         x_ticks=tuple(Tick(across(value), number(value)) for value in ticks(first, last, 4)),
-        y_ticks=tuple(Tick(up(value), number(value)) for value in ticks(low, high, 3)),
+        y_ticks=tuple(Tick(up(value), number(value)) for value in ticks(low, high, 4)),
         caption=about,
     )
 
@@ -192,7 +190,7 @@ def sparkline(values: Sequence[float], *, width: float = 120.0, height: float = 
     return " ".join(f"{x:g},{y:g}" for x, y in dots), *dots[-1]
 
 
-def timeline(outcomes: Sequence[Outcome], *, narrow_labels: bool = False) -> Timeline | None:
+def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
     """Return the timeline of the attempts that ran, a row per slot."""
     spans = [span for outcome in outcomes for span in _spans(outcome)]
     if not spans:
@@ -215,7 +213,7 @@ def timeline(outcomes: Sequence[Outcome], *, narrow_labels: bool = False) -> Tim
                     x=x,
                     y=22 + rows[slot] * GANTT_ROW,
                     width=width,
-                    label=name if fits and not narrow_labels else "",
+                    label=name if fits else "",
                     title=f"{name}: {outcome.status}, {duration(stop - start)}, {slot or 'no slot'}",
                 )
             )

@@ -26,7 +26,7 @@ from pytest_training.records.recorded_run import RecordedRun
 from pytest_training.records.run_record import Timing, moment, timing
 from pytest_training.records.strict_json import encode
 from pytest_training.reporting.comparison import MARKS, Comparison, JobComparison
-from pytest_training.reporting.console import gate_row, is_simulated, sentence
+from pytest_training.reporting.console import gate_row, is_optional_failure, is_simulated, sentence
 from pytest_training.reporting.html.charts import Curve, Timeline, curves, sparkline, timeline
 from pytest_training.reporting.html.pictures import Artifact, Picture, PictureBook, artifacts
 from pytest_training.reporting.log_end import log_end
@@ -35,6 +35,7 @@ from pytest_training.reporting.text import clean_lines, duration, number, one_li
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_ROWS = 60  # metrics, parameters or gates of one job
+FEWEST_FOR_A_LINE = 3  # values of a metric over the last runs
 HISTORY = 12  # earlier outcomes of a job that are shown
 EVENT_BYTES = 64_000_000  # of all jobs together: what reading them may cost
 ANCHOR = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -92,6 +93,8 @@ class MetricRow:
     baseline: str
     change: str
     verdict: str
+    spark: tuple[str, float, float] | None
+    """Its values in the last runs as a small line, where there are enough."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,6 @@ class JobView:
     traceback: tuple[str, ...]
     command: str
     past: tuple[PastRow, ...]
-    spark: tuple[str, float, float] | None
     comparison: JobComparison | None
 
     @property
@@ -231,7 +233,6 @@ def _view_job(  # noqa: PLR0913, PLR0917 - what a job's section is made of
     compared = comparison.of(outcome.job_id) if comparison else None
     found = measures(outcome)
     files, more = artifacts(run.folder.path, outcome)
-    values = [value for each in reversed(past) if (value := _value_of(each, found[:1])) is not None]
     return JobView(
         id=one_line(outcome.job_id, 80),
         anchor=_anchor(outcome.job_id),
@@ -240,7 +241,7 @@ def _view_job(  # noqa: PLR0913, PLR0917 - what a job's section is made of
         reason="" if outcome.status == "passed" else sentence(outcome),
         headline=headline(outcome),
         gates=tuple(GateRow(*gate_row(each), passed=each.passed) for each in outcome.gates[:MOST_ROWS]),
-        metrics=tuple(_metric_row(each, compared) for each in found[: scale.metrics]),
+        metrics=tuple(_metric_row(each, compared, past[: scale.history]) for each in found[: scale.metrics]),
         more_metrics=max(0, len(found) - scale.metrics),
         parameters=tuple(_parameters(outcome)),
         data=("simulated" if is_simulated(outcome) else "real") if outcome.data else "",
@@ -255,15 +256,14 @@ def _view_job(  # noqa: PLR0913, PLR0917 - what a job's section is made of
         log_link=quote(outcome.log) if outcome.log else None,
         traceback=tuple(clean_lines(outcome.traceback.rstrip("\n"))) if outcome.traceback else (),
         command=command_again(run, outcome),
-        past=tuple(_past_row(each, run, found[:1]) for each in past[: scale.history]),
-        spark=sparkline(values) if len(values) > 2 else None,
+        past=tuple(_past_row(each, run, found[0].name if found else "") for each in past[: scale.history]),
         comparison=compared,
     )
 
 
 def status_of(outcome: Outcome) -> str:
     """Return the status as the page tells it: an optional job that failed is one of its own."""
-    return "optional" if outcome.optional and outcome.status == "failed" else outcome.status
+    return "optional" if is_optional_failure(outcome) else outcome.status
 
 
 def command_again(run: RecordedRun, outcome: Outcome) -> str:
@@ -289,23 +289,18 @@ def _anchor(job_id: str) -> str:
     return f"job-{hashlib.sha256(job_id.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 
-def _metric_row(measure: Measure, compared: JobComparison | None) -> MetricRow:
+def _metric_row(measure: Measure, compared: JobComparison | None, past: Sequence[Recorded]) -> MetricRow:
     change = next((each for each in compared.changes if each.metric == measure.name), None) if compared else None
+    values = [value for each in reversed(past) if (value := each.outcome.metrics.get(measure.name)) is not None]
     return MetricRow(
         name=one_line(measure.name, 80),
         value=number(measure.value),
-        interval=interval(measure),
+        interval=measure.interval,
         baseline=number(measure.baseline) if measure.baseline is not None else "",
         change=change.words() if change else "",
         verdict=change.tone if change else "",
+        spark=sparkline(values) if len(values) >= FEWEST_FOR_A_LINE else None,
     )
-
-
-def interval(measure: Measure) -> str:
-    """Return a metric's interval in words, nothing where it has none."""
-    if measure.low is None or measure.high is None:
-        return ""
-    return f"{number(measure.low)} to {number(measure.high)}"
 
 
 def _parameters(outcome: Outcome) -> list[tuple[str, str]]:
@@ -328,12 +323,8 @@ def _curves(run: RecordedRun, outcome: Outcome, scale: Scale) -> list[Curve]:
     return curves(read_events(events, largest=scale.event_bytes), most_points=scale.points)
 
 
-def _value_of(recorded: Recorded, first: Sequence[Measure]) -> float | None:
-    return recorded.outcome.metrics.get(first[0].name) if first else None
-
-
-def _past_row(recorded: Recorded, run: RecordedRun, first: Sequence[Measure]) -> PastRow:
-    value = _value_of(recorded, first)
+def _past_row(recorded: Recorded, run: RecordedRun, metric: str) -> PastRow:
+    value = recorded.outcome.metrics.get(metric)
     is_there = (run.folder.reports / "runs" / recorded.run_id / "index.html").is_file()
     return PastRow(
         run_id=one_line(recorded.run_id, 60),
@@ -362,9 +353,7 @@ def render_page(view: PageView) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        line=one_line, duration=duration, number=number, interval=interval, json=lambda value: encode(value).decode()
-    )
+    environment.filters.update(line=one_line, duration=duration, number=number)
     environment.globals.update(words=STATUS_WORDS, icons=ICONS, marks=MARKS, ranks=RANKS)
     return environment.get_template("page.html.j2").render(
         page=view,

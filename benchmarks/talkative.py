@@ -1,0 +1,154 @@
+"""Jobs that log 100,000 events a second: what it costs them, and what showing them costs the controller.
+
+Both are ratios of CPU seconds: of the same work with and without `run.log`, in short turns within one process, and of
+the controller with and without the live view, over the time of the run. So neighbours on the machine change them
+little.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from subprocess import Popen
+
+from measuring import LEFT_OUT, PYTEST, WORKERS
+from projects import forget_runs, training_project
+from tables import Answer
+
+QUESTION = "Jobs that log 100,000 events a second"
+REPEATS = 5
+EVENTS = 500_000
+PIECE_S = 10e-6
+TURNS = 250
+LARGEST_SLOWDOWN, LARGEST_SHARE = 5.0, 3.0  # percent
+
+JOB = '''
+import time
+
+
+def work(count):
+    for _ in range(count):
+        pass
+
+
+def nothing(**values):
+    pass
+
+
+def train(run, *, count={count}, events={events}, turns={turns}):
+    """Do the same work without logging, with a call of a function that does nothing, and with logging, in turns."""
+    quiet, calling, talkative = 0.0, 0.0, 0.0
+    for _ in range(turns):
+        times = [time.process_time()]
+        for step in range(events // turns):
+            work(count)
+        times.append(time.process_time())
+        for step in range(events // turns):
+            work(count)
+            nothing(fold=0, step=step, loss=0.5)
+        times.append(time.process_time())
+        for step in range(events // turns):
+            work(count)
+            run.log(fold=0, step=step, loss=0.5)
+        times.append(time.process_time())
+        quiet += times[1] - times[0]
+        calling += times[2] - times[1]
+        talkative += times[3] - times[2]
+    return {{"quiet_s": quiet, "calling_s": calling, "talkative_s": talkative}}
+'''
+SHOWN = '''
+import time
+
+
+def train(run, *, seconds={seconds}):
+    """Log as often as that for a while, and nothing else: the rest of the time is the others'."""
+    end, step = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        for _ in range(1_000):
+            run.log(fold=0, step=step, loss=0.5)
+            step += 1
+        run.progress(time.monotonic() - end + seconds, seconds)
+        time.sleep(0.01)
+    return {{"events": float(step)}}
+'''
+SECONDS = 20
+MANY = 200
+
+
+def answer(folder: Path, repeats: int) -> Answer:
+    """Measure both costs."""
+    found = Answer(QUESTION, ["what", "without, CPU s", "with, CPU s", "cost"])
+    project = training_project(folder / "logging", [JOB.format(count=_count(), events=EVENTS, turns=TURNS)])
+    measured = [_logged(project) for _ in range(repeats)]
+    for index, name in ((1, "calls of an empty function"), (2, "calls of run.log")):
+        without, with_ = (median(each[which] for each in measured) for which in (0, index))
+        slowdown = 100 * median(each[index] / each[0] - 1 for each in measured)
+        found.rows.append([f"{EVENTS:,} {name} in a job", f"{without:.2f}", f"{with_:.2f}", f"{slowdown:.1f} %"])
+    shares = {
+        f"the live view of {WORKERS} such jobs, {SECONDS} s": ([SHOWN.format(seconds=SECONDS)] * WORKERS, repeats),
+        f"the live view of {MANY} jobs, {MANY // WORKERS * 0.4:.0f} s": ([SHOWN.format(seconds=0.4)] * MANY, repeats),
+    }
+    for name, (sources, times) in shares.items():
+        shown = training_project(folder / name.replace(" ", "-"), sources)
+        pairs = [(_watched(shown, "off"), _watched(shown, "live")) for _ in range(times)]
+        off, live = median(pair[0][0] for pair in pairs), median(pair[1][0] for pair in pairs)
+        share = 100 * median((pair[1][0] - pair[0][0]) / pair[1][1] for pair in pairs)
+        found.rows.append([name, f"{off:.2f}", f"{live:.2f}", f"{share:.1f} % of a core"])
+        found.limit(name, share, LARGEST_SHARE, "% of a core")
+    found.limit("Logging slows the job", slowdown, LARGEST_SLOWDOWN, "%")
+    return found
+
+
+def _count() -> int:
+    """Return how often an empty loop goes round in the time between two events, on this machine."""
+    fastest = min(_seconds_of(1_000) for _ in range(2_000))
+    return round(1_000 * PIECE_S / fastest)
+
+
+def _seconds_of(count: int) -> float:
+    begun = time.perf_counter()
+    for _ in range(count):
+        pass
+    return time.perf_counter() - begun
+
+
+def _logged(project: Path) -> tuple[float, float, float]:
+    forget_runs(project)
+    _watched(project, "off")
+    report = json.loads((project / "reports" / "report.json").read_bytes())
+    metrics = report["tests"][0]["metadata"]["metrics"]
+    return metrics["quiet_s"], metrics["calling_s"], metrics["talkative_s"]
+
+
+def _watched(project: Path, progress: str) -> tuple[float, float]:
+    """Train on a terminal; return the CPU seconds of the controller itself, and how long the run took."""
+    controller, terminal = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name not in LEFT_OUT} | {"TERM": "xterm"}
+    command = [*PYTEST, "-n", str(WORKERS), f"--training-progress={progress}"]
+    begun, used, printed = time.monotonic(), 0.0, b""
+    with Popen(command, cwd=project, env=environment, stdin=terminal, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        os.set_blocking(controller, False)
+        while process.poll() is None:
+            used = max(used, _own_cpu_s(process.pid))
+            with contextlib.suppress(BlockingIOError, OSError):
+                printed += os.read(controller, 2**20)
+            time.sleep(0.02)
+    took = time.monotonic() - begun
+    os.close(controller)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} in {project} ended with {process.returncode}:\n{printed[-4000:].decode()}")
+    return used, took
+
+
+def _own_cpu_s(pid: int) -> float:
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0

@@ -1,0 +1,42 @@
+"""pytest's root where an option of this plugin names a folder: it is the user's project all the same.
+
+pytest determines its root before it knows the options of plugins: in `--training-root DIR` it takes DIR for a folder
+with tests. It would follow the settings of DIR's project, keep its cache there, and not know those of the user's own.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from _pytest.config.findpaths import determine_setup
+
+NAMING_PATHS = (
+    *("training_root", "training_discover", "training_catalogue", "training_add_catalogue"),
+    *("training_reports", "training_plan"),
+)
+
+
+def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Determine root and settings as pytest would if it knew the options; `args` then has the right `addopts`."""
+    if not any(getattr(config.known_args_namespace, name) for name in NAMING_PATHS):
+        return
+    typed = args[len(config.getini("addopts")) :]
+    given = parser.parse_known_args(typed, namespace=copy.copy(config.option))
+    root, file, settings, ignored = determine_setup(
+        inifile=given.inifilename,
+        override_ini=given.override_ini,
+        args=given.file_or_dir,
+        rootdir_cmd_arg=given.rootdir,
+        invocation_dir=config.invocation_params.dir,
+    )
+    if (root, file) == (config.rootpath, config.inipath):
+        return
+    # No public name leads to these; Config.parse sets them in the same way.
+    config._rootpath, config._inipath = root, file  # noqa: SLF001
+    config._inicfg, config._ignored_config_files = settings, ignored  # noqa: SLF001
+    config._inicache.clear()  # noqa: SLF001
+    args[:] = [*config.getini("addopts"), *typed]
+    config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(config.option))
+    if config.known_args_namespace.confcutdir is None:
+        config.known_args_namespace.confcutdir = str(file.parent if file else root)
