@@ -27,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", nargs="+", default=JOBS, metavar="ID", help="the jobs of the largest set")
     jobs = parser.parse_args().jobs
+    train(jobs, [])  # not measured: the first start reads all libraries from disk
     shows = [(jobs[:2], 2), (jobs, 2), (jobs, len(jobs))]
     return 1 if sum(not demonstrate(number, *show) for number, show in enumerate(shows, 1)) else 0
 

@@ -21,8 +21,8 @@ import order
 import report
 import shared_imports
 import small_jobs
-import torch_scripts
 import talkative
+import torch_scripts
 from measuring import adopt_orphans
 from tables import Answer
 

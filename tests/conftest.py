@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 pytest_plugins = ["pytester"]
+
+for ignored in (signal.SIGINT, signal.SIGHUP):  # as a shell's background job and nohup do; children inherit it
+    if signal.getsignal(ignored) == signal.SIG_IGN:
+        signal.signal(ignored, signal.default_int_handler if ignored == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -18,14 +21,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if slow:
         items[:] = [item for item in items if item not in slow]
         config.hook.pytest_deselected(items=slow)
-
-
-@pytest.fixture
-def as_at_a_terminal() -> Iterator[None]:
-    """Let what is started hear SIGINT and SIGHUP: of `nohup pytest tests &` it would inherit that they are ignored."""
-    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGHUP)]
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    for number, handler in before:
-        signal.signal(number, handler)

@@ -139,6 +139,17 @@ def _add(group: pytest.OptionGroup, name: str, **how: str) -> None:
         return
 
 
+NAMING_PATHS = (
+    *("training_root", "training_discover", "training_catalogue", "training_add_catalogue"),
+    *("training_reports", "training_plan"),
+)
+
+
+def names_paths(config: pytest.Config) -> bool:
+    """Whether the command line names a path that pytest may have taken for one of tests."""
+    return any(getattr(config.known_args_namespace, name) for name in NAMING_PATHS)
+
+
 QUESTIONS = ("training_report", "training_history", "training_logs")
 
 

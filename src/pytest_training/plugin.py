@@ -11,7 +11,6 @@ import pytest
 
 from pytest_training import options, search_options
 from pytest_training.names import FIXTURE
-from pytest_training.rootdir import settle_root
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,7 +28,10 @@ def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, None, None]:
     """Declare the options with everyday names where there are jobs, after the project has declared its own."""
-    settle_root(early_config, parser, args)
+    if options.names_paths(early_config):
+        from pytest_training.rootdir import settle_root  # noqa: PLC0415  (see the module's docstring)
+
+        settle_root(early_config, parser, args)
     yield
     if options.has_jobs(early_config):
         options.add_job_options(parser)

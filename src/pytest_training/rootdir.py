@@ -11,16 +11,9 @@ import copy
 import pytest
 from _pytest.config.findpaths import determine_setup
 
-NAMING_PATHS = (
-    *("training_root", "training_discover", "training_catalogue", "training_add_catalogue"),
-    *("training_reports", "training_plan"),
-)
-
 
 def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
     """Determine root and settings as pytest would if it knew the options; `args` then has the right `addopts`."""
-    if not any(getattr(config.known_args_namespace, name) for name in NAMING_PATHS):
-        return
     typed = args[len(config.getini("addopts")) :]
     given = parser.parse_known_args(typed, namespace=copy.copy(config.option))
     root, file, settings, ignored = determine_setup(

@@ -24,9 +24,6 @@ def train(run, *, epochs=1, folds=2):
 """
 
 
-pytestmark = pytest.mark.usefixtures("as_at_a_terminal")
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     ("parallel", "send"),

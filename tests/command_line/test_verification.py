@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 
+import pytest
+
 from .miniature import SIDE_BY_SIDE, Miniature, run
 
 
@@ -20,6 +22,7 @@ def test_the_verification_passes(miniature: Miniature) -> None:
     assert [line.split()[0] for line in told.splitlines()] == ["ok"] * 5
 
 
+@pytest.mark.slow
 def test_the_verification_fails_with_the_suite(miniature: Miniature) -> None:
     code, told = verify(miniature, "def test_it():\n    assert False\n")
     assert code == 1
@@ -35,6 +38,7 @@ def test_the_verification_fails_with_the_command_line(miniature: Miniature) -> N
     assert "training/jobs.yaml:1: jobs.nobody: no such job" in told
 
 
+@pytest.mark.slow
 def test_the_verification_fails_where_a_flag_is_not_obeyed(miniature: Miniature) -> None:
     command_line = miniature.root / "run_all_training.py"
     deaf = "    sys.argv = [word for word in sys.argv if word != '--dry-run']\n    sys.exit("
@@ -55,6 +59,7 @@ def demonstrate(miniature: Miniature) -> tuple[int, str]:
     return ended.returncode, ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 def test_the_demonstrations_measure_the_speed_up(miniature: Miniature) -> None:
     code, told = demonstrate(miniature)
     assert code == 0, told
@@ -62,6 +67,7 @@ def test_the_demonstrations_measure_the_speed_up(miniature: Miniature) -> None:
     assert len(re.findall(r"speed-up +([0-9.]+)", told)) == 3
 
 
+@pytest.mark.slow
 def test_the_demonstrations_fail_with_a_job(miniature: Miniature) -> None:
     miniature.write("training/train_als.py", "broken(\n")
     code, told = demonstrate(miniature)
@@ -69,6 +75,7 @@ def test_the_demonstrations_fail_with_a_job(miniature: Miniature) -> None:
     assert "FAILED: als" in told
 
 
+@pytest.mark.slow
 def test_the_demonstrations_fail_where_parallel_is_not(miniature: Miniature) -> None:
     command_line = miniature.root / "run_all_training.py"
     sequential = "    sys.argv = [word for word in sys.argv if word != '--parallel']\n    sys.exit("

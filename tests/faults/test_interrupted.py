@@ -16,7 +16,6 @@ from watching import eventually, pid_in, processes_with
 
 pytestmark = [
     pytest.mark.timeout(180),
-    pytest.mark.usefixtures("as_at_a_terminal"),
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
 

@@ -176,11 +176,12 @@ def _one_line(error: BaseException) -> str:
 
 
 def own_traceback(error: BaseException, job: Job) -> str:
-    """Return the traceback without a frame of the plugin or of the import machinery above the job's own."""
+    """Return the traceback without the plugin's frames, and without the import machinery's above the job's own."""
     with contextlib.suppress(Exception):
         linecache.checkcache(job.path)
     try:
-        return "".join(traceback.format_exception(type(error), error, own_frames(error.__traceback__)))
+        lines = traceback.format_exception(type(error), error, own_frames(error.__traceback__))
+        return "".join(line for line in lines if not line.startswith(f'  File "{PACKAGE}'))
     except Exception:  # noqa: BLE001  (see _one_line)
         return _one_line(error) + "\n"
 

@@ -113,11 +113,14 @@ class Showing:
         from pytest_training.reporting.publishing import publish  # noqa: PLC0415  (loads jinja2)
 
         self._complete_junit(run)
-        write_atomically(run.folder.record, encode(run.record, indent=1))
         try:
+            write_atomically(run.folder.record, encode(run.record, indent=1))
             self.published = publish(
                 run.folder, against=run.options.compare or "last", project=run.options.project, is_latest=True
             )
+        except OSError as error:
+            self.problems.append(f"index.html and summary.md are not written: {run.folder.path}: {error.strerror}")
+            return
         except Exception:  # noqa: BLE001  (a page that cannot be drawn must not cost the run its other reports)
             write_atomically(run.folder.path / "page-error.txt", traceback.format_exc().encode())
             self.problems.append(f"index.html is not written: see page-error.txt in {run.folder.path}")
