@@ -85,9 +85,14 @@ class Project:
         return pytest.RunResult(ended.returncode, *lines, time.monotonic() - begun)
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
-        """Start pytest and return at once."""
+        """Start pytest as a terminal does, leading a group of its own, and return at once."""
         return subprocess.Popen(
-            command(*arguments), cwd=self.root, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command(*arguments),
+            cwd=self.root,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def follow(self, *arguments: str | Path) -> subprocess.Popen[str]:

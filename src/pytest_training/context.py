@@ -44,10 +44,10 @@ class SlotContext(Value, frozen=True, kw_only=True):
         if self.start_method == "in-process":
             return InProcessLauncher()
         if self.address is not None:
-            return ServerLauncher(self.address, owned=self.worker)
+            return ServerLauncher(self.address)
         from pytest_training.execution.plain_process import SubprocessLauncher  # noqa: PLC0415  (psutil is slow to load)
 
-        return SubprocessLauncher(owner=os.getppid() if self.worker else None)
+        return SubprocessLauncher(owner=os.getppid() if self.worker else None, interrupted=self.folder.interrupted)
 
     def slot(self, name: str, plan: Plan, secrets: Secrets) -> Slot:
         """Return the slot of that name."""
@@ -62,6 +62,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
             secrets=secrets,
             planned={planned.job.id: planned for planned in plan.jobs},
             real_data_only=self.real_data_only,
+            owned=self.worker,
             resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,
         )
 

@@ -232,7 +232,7 @@ class Owner:
             session.exitstatus = pytest.ExitCode.OK
         if self.run is not None:
             if exitstatus == pytest.ExitCode.INTERRUPTED:
-                self.run.interrupt()
+                self.run.interrupt(has_workers=self.distribution.is_on)
                 self.distribution.release_workers()
             self.run.end(exitstatus)
         try:

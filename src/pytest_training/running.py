@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pytest_training.context import SLOT, SlotContext, shown_path
 from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import RunFolder, utc_now, write_atomically
 from pytest_training.execution.launcher import ServerHandle, start_server
+from pytest_training.execution.messages import AT_ONCE, GENTLY
 from pytest_training.execution.outcome import Cause, Outcome
 from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome, save_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job, Plan
@@ -31,6 +31,7 @@ from pytest_training.records.strict_json import encode
 from pytest_training.reporting import console
 from pytest_training.reporting.files import JunitFile, enable_json_report
 from pytest_training.reporting.json_report import complete_report, write_report
+from pytest_training.signals import EndingSignals
 
 OUTCOME_PATIENCE_S = 2.0
 
@@ -54,6 +55,7 @@ class RunningRun:
     """By node id, in the order in which they came."""
     problems: list[str] = field(default_factory=list)
     record: RunRecord | None = None
+    signals: EndingSignals = field(default_factory=EndingSignals)
 
     @classmethod
     def begin(  # noqa: PLR0913  (made in one place, owner.py)
@@ -100,7 +102,7 @@ class RunningRun:
         problem = None if junit else "junit.xml is not written: junitxml is off"
         run.problems = [*problems, *filter(None, (enable_json_report(config), problem))]
         _show_lines_instead_of_dots(config)
-        end_like_ctrl_c()
+        run.signals.take()
         return run
 
     @property
@@ -240,19 +242,33 @@ class RunningRun:
     def _id_width(self) -> int:
         return max(len(job.id) for job in self.jobs.values())
 
-    def interrupt(self) -> None:
+    def interrupt(self, *, has_workers: bool) -> None:
         """Ask every running job to end and wait for that; a second Ctrl-C ends them at once."""
+        grace_s = 0.0
         try:
             if self.server is not None:
                 self.server.stop_all()
-                self._await_outcomes()
+            elif has_workers:
+                self._tell_slots(GENTLY)
+                grace_s = self.options.grace_s
+            if has_workers:  # else the only slot is this process, and has written what it knows
+                self._await_outcomes(grace_s)
         except KeyboardInterrupt:
-            self.close()
-            self._await_outcomes()
+            self.signals.hold()
+            self._end_server()
+            if has_workers:
+                self._tell_slots(AT_ONCE)
+                self._await_outcomes()
+        self.signals.hold()
 
-    def _await_outcomes(self) -> None:
-        """Wait until the slots have written what the server has told them: they need a moment."""
-        give_up = time.monotonic() + OUTCOME_PATIENCE_S
+    def _tell_slots(self, how: str) -> None:
+        """Tell slots that have no server, on disk, how their jobs are to end."""
+        with self.telling("that the run is interrupted"):
+            write_atomically(self.folder.interrupted, how.encode())
+
+    def _await_outcomes(self, grace_s: float = 0.0) -> None:
+        """Wait until the slots have written what became of their jobs: they need a moment."""
+        give_up = time.monotonic() + grace_s + OUTCOME_PATIENCE_S
         running = [job.id for node, job in self.jobs.items() if node not in self.outcomes]
         while time.monotonic() < give_up and any(
             files.attempt(1).path.exists() and not files.outcome.exists() for files in map(self.folder.job, running)
@@ -330,12 +346,15 @@ class RunningRun:
 
     def close(self) -> None:
         """End the job server and whatever still runs."""
-        _end_as_before()
+        self.signals.give_back()
+        self._end_server()
+        if self.folder.server_log.exists() and not self.folder.server_log.stat().st_size:
+            self.folder.server_log.unlink()
+
+    def _end_server(self) -> None:
         if self.server is not None:
             self.server.close()
             self.server = None
-        if self.folder.server_log.exists() and not self.folder.server_log.stat().st_size:
-            self.folder.server_log.unlink()
 
 
 def _imports(plan: Plan) -> list[str]:
@@ -359,23 +378,6 @@ def _writing_to(reports: Path) -> Iterator[None]:
         raise pytest.UsageError(
             f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
         ) from None
-
-
-def end_like_ctrl_c() -> None:
-    """Have SIGTERM (a scheduler, CI) and SIGHUP (a closed terminal) end the run as Ctrl-C does, with its reports."""
-    _exchange_handlers(signal.SIG_DFL, signal.default_int_handler)  # what nohup ignores stays ignored
-
-
-def _end_as_before() -> None:
-    """Give the signals back: a program that called `pytest.main` goes on."""
-    _exchange_handlers(signal.default_int_handler, signal.SIG_DFL)
-
-
-def _exchange_handlers(old: Any, new: Any) -> None:
-    with contextlib.suppress(ValueError):  # not in the main thread: then whoever runs pytest there handles signals
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) == old:
-                signal.signal(number, new)
 
 
 def _show_lines_instead_of_dots(config: pytest.Config) -> None:

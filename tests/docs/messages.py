@@ -32,6 +32,7 @@ ASSIGNED = {"reason", "problem", "REFUSED", "notes", "told", "WITHOUT_REASON"}
 RETURNING = {
     "in_words",
     "_judge_gates",
+    "_between_attempts",
     "_idle",
     "signature_mistake",
     "enable_json_report",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import NamedTuple
 
 
@@ -19,6 +20,13 @@ class Fault(NamedTuple):
     """What the catalogue says about it."""
     whole: str = ""
     """The whole file, where it is no function job with a body."""
+    module: str = ""
+    """What has to be installed for it, and is no dependency of the tests: without it the fault is left out."""
+
+    @property
+    def can_be(self) -> bool:
+        """Whether it can be made here."""
+        return not self.module or find_spec(self.module) is not None
 
 
 HANG = "{timeout: 2s}"
@@ -155,6 +163,15 @@ FAULTS: dict[str, Fault] = {
         "",
         "import multiprocessing\nwith multiprocessing.get_context('spawn').Pool(2) as pool:\n"
         "    return {'x': float(sum(pool.map(abs, [-1, -2])))}",
+    ),
+    "loader": Fault(
+        "PyTorch's DataLoader with workers (\\*)",
+        None,
+        "",
+        "import torch\nfrom torch.utils.data import DataLoader\n"
+        "loader = DataLoader(torch.arange(8.0), batch_size=2, num_workers=2, persistent_workers=True)\n"
+        "return {'x': sum(float(batch.sum()) for batch in loader)}",
+        module="torch",
     ),
     "threads": Fault(
         "a thread that never ends",

@@ -13,12 +13,15 @@ from watching import processes_with
 
 from .catalogue import FAULTS, FINE
 
+HERE = {name: fault for name, fault in FAULTS.items() if fault.can_be}
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 HEAD = """# What becomes of a job that goes wrong
 
 Measured by `tests/faults`, once in the pytest process's own slot and once on four xdist workers; written by
 `python tests/faults/write_table.py` and compared in every test run. In each run two healthy jobs trained beside all of
 these; `report.json` and `junit.xml` named every job.
+
+(\\*) Measured only where PyTorch is installed, which is no dependency; elsewhere the row stays as it was measured last.
 
 | fault | what happens to the job | what is said | the others | left-over processes |
 |---|---|---|---|---|
@@ -39,7 +42,7 @@ def faulty_run(folder: Path, workers: int) -> Ended:
     project = Project(folder)
     project.jobs(*FINE)
     project.write("pytest.ini", "[pytest]\ntraining_grace = 1s\n")
-    for name, fault in FAULTS.items():
+    for name, fault in HERE.items():
         if fault.whole:
             project.write(f"training/train_{name}.py", fault.whole)
         else:
@@ -47,7 +50,7 @@ def faulty_run(folder: Path, workers: int) -> Ended:
     (folder / "training" / "shadow").mkdir()
     (folder / "training" / "train_shadowed.py").rename(folder / "training" / "shadow" / "train_shadowed.py")
     project.write("training/shadow/random.py", "raise RuntimeError('not the standard one')\n")
-    settings = [f"  {name}: {fault.settings}" for name, fault in FAULTS.items() if fault.settings]
+    settings = [f"  {name}: {fault.settings}" for name, fault in HERE.items() if fault.settings]
     project.write("training/jobs.yaml", "\n".join(["defaults: {timeout: 60s}", "jobs:", *settings, ""]))
     mark = f"FAULTS_OF={folder}"
     result = project.run("-n", str(workers), env=dict([mark.split("=", 1)]))
@@ -63,7 +66,10 @@ def ended(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def row(name: str, ended: Ended) -> str:
-    """Return a fault's row of the table, from what was measured."""
+    """Return a fault's row of the table: from what was measured or, of what cannot be made here, as it is."""
+    if name not in HERE:
+        rows = [line for line in PAGE.read_text().splitlines() if line.startswith(f"| {FAULTS[name].told} |")]
+        return rows[0] if rows else f"{name}: no row yet; measure it where {FAULTS[name].module} is installed"
     found = ended.metadata[name]
     said = re.sub(r"\d[\d.,]*", "…", found["reason"].splitlines()[0]) if found["reason"] else ""
     others = "passed" if all(ended.metadata[fine]["status"] == "passed" for fine in FINE) else "failed"
@@ -80,7 +86,7 @@ def page(ended: Ended) -> str:
 def test_each_fault_has_its_true_reason_and_fails_its_job_alone(ended: Ended) -> None:
     wrong = {
         name: (found["status"], found["cause"], found["reason"])
-        for name, fault in FAULTS.items()
+        for name, fault in HERE.items()
         if (found := ended.metadata[name])
         and not (
             (found["status"], found["cause"]) == ("passed", None)
@@ -93,7 +99,7 @@ def test_each_fault_has_its_true_reason_and_fails_its_job_alone(ended: Ended) ->
 
 
 def test_every_job_is_in_every_report(ended: Ended) -> None:
-    expected = {*FAULTS, *FINE}
+    expected = {*HERE, *FINE}
     assert set(ended.metadata) == expected
     assert ended.cases == {f"test_training_job[{name}]" for name in expected}
 

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_training.command_line.summary import Ended
 from pytest_training.execution.folder import RunFolder, utc_now
-from pytest_training.running import end_like_ctrl_c
+from pytest_training.signals import EndingSignals
 
 QUIET = ("-W", "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning")
 """The plugin is loaded before pytest here, which pytest would warn of: nothing in it needs rewriting."""
@@ -35,7 +35,7 @@ class _Observer:
 def run_pytest(arguments: list[str]) -> tuple[int, Ended]:
     """Run pytest; SIGTERM and SIGHUP end it as Ctrl-C does."""
     observer, started = _Observer(), utc_now()
-    end_like_ctrl_c()  # already while pytest starts
+    EndingSignals().take()  # already while pytest starts
     try:
         status = int(pytest.main([*QUIET, *arguments], plugins=[observer]))
     except KeyboardInterrupt:

@@ -66,7 +66,7 @@ class AttemptFolder:
 
     @property
     def started(self) -> Path:
-        """When and where the attempt began: what is known of it while it runs, or if its slot dies."""
+        """When and where the attempt began and, once it has ended, how: so it is known if its slot dies."""
         return self.path / "started.json"
 
     @property
@@ -177,6 +177,11 @@ class RunFolder:
     def junit(self) -> Path:
         """This run's junit.xml; the copy in `reports/` is the latest run's."""
         return self.path / "junit.xml"
+
+    @property
+    def interrupted(self) -> Path:
+        """How running jobs are to end, for slots without a job server; there once the run is interrupted."""
+        return self.path / "interrupted.txt"
 
     @property
     def server_log(self) -> Path:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +24,7 @@ from pytest_training.errors import TrainingError
 from pytest_training.execution.environment import SEED_LIMIT, set_threads
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.frames import own_frames
-from pytest_training.execution.messages import STOP, STOP_ALL, AttemptRequest, Reply, StartMethod
+from pytest_training.execution.messages import PAUSE, STOP, STOP_ALL, AttemptRequest, Reply, StartMethod
 from pytest_training.execution.outcome import Ending
 
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
@@ -42,6 +41,10 @@ class Launcher(Protocol):
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Block until the attempt has ended."""
+        ...
+
+    def pause(self, seconds: float) -> bool:
+        """Wait before another attempt; return whether the run still goes on."""
         ...
 
 
@@ -121,12 +124,10 @@ class ServerLauncher:
     """Asks the job server."""
 
     address: str
-    owned: bool = False
-    """True in an xdist worker: the owner of the run hears of Ctrl-C and has the server end the jobs."""
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Send the request and wait; Ctrl-C here asks the server to end the attempt gently."""
-        with _deaf() if self.owned else contextlib.nullcontext(), socket.socket(socket.AF_UNIX) as link:
+        with socket.socket(socket.AF_UNIX) as link:
             try:
                 link.connect(self.address)
                 link.sendall(msgspec.json.encode(request) + b"\n")
@@ -141,17 +142,22 @@ class ServerLauncher:
                 ending = msgspec.structs.replace(reply.ending, ended_by="interrupted")
                 return msgspec.structs.replace(reply, ending=ending)
 
-
-@contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Leave the signals that end a run to its owner: sent to the whole group, each worker would act on its own."""
-    signals = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    before = [signal.signal(number, signal.SIG_IGN) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
+    def pause(self, seconds: float) -> bool:
+        """Wait, and listen to the server meanwhile: it hears when the run is interrupted."""
+        give_up = time.monotonic() + seconds
+        try:
+            while (rest_s := give_up - time.monotonic()) > 0:
+                with socket.socket(socket.AF_UNIX) as link:
+                    link.settimeout(rest_s)
+                    link.connect(self.address)
+                    link.sendall(PAUSE + b"\n")
+                    if link.recv(1):
+                        return False
+        except KeyboardInterrupt:
+            return False
+        except OSError:  # the time is over, or there is no server, as the next attempt will say
+            pass
+        return True
 
 
 def _read_reply(link: socket.socket) -> Reply:
@@ -193,6 +199,14 @@ class InProcessLauncher:
                 cpu_s=round(time.process_time() - cpu, 4),
             )
         )
+
+    def pause(self, seconds: float) -> bool:
+        """Wait; Ctrl-C ends it."""
+        try:
+            time.sleep(seconds)
+        except KeyboardInterrupt:
+            return False
+        return True
 
     def _keep(self, error: BaseException) -> None:
         self.raised = error.with_traceback(own_frames(error.__traceback__))

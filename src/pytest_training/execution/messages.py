@@ -19,6 +19,12 @@ STOP_ALL = b"stop all"
 """A line that asks for the gentle end of every attempt: the run is interrupted."""
 
 
+PAUSE = b"pause"
+"""A line that asks for an answer as soon as the run is interrupted, and for none otherwise."""
+GENTLY, AT_ONCE = "gently", "at once"
+"""How jobs without a server are to end; see `RunFolder.interrupted`."""
+
+
 class AttemptRequest(Value, frozen=True, kw_only=True):
     """All that a process needs to execute a job once."""
 

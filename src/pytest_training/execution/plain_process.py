@@ -16,7 +16,7 @@ import psutil
 
 from pytest_training.execution.environment import job_environment
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.messages import AttemptRequest, Reply
+from pytest_training.execution.messages import AT_ONCE, AttemptRequest, Reply
 from pytest_training.execution.outcome import Ending
 from pytest_training.execution.processes import signal_name
 
@@ -30,6 +30,8 @@ class SubprocessLauncher:
     poll_s: float = 0.05
     owner: int | None = None
     """In an xdist worker the pid of its parent, which owns the run: when it dies, so do the jobs."""
+    interrupted: Path | None = None
+    """The file in which the owner says that the run is interrupted."""
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Start, watch the limits, end the tree."""
@@ -37,7 +39,7 @@ class SubprocessLauncher:
         environment = dict(os.environ) | job_environment(
             request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads
         )
-        watched = _Watched(request, self.owner)
+        watched = _Watched(request, self)
         with folder.log.open("ab") as log:
             watched.process = psutil.Popen(
                 [sys.executable, "-m", "pytest_training.execution.child"],
@@ -55,8 +57,34 @@ class SubprocessLauncher:
             watched.wait(self.poll_s)
         except KeyboardInterrupt:
             watched.end("interrupted")
-            watched.wait(self.poll_s)
+            try:
+                watched.wait(self.poll_s)
+            except KeyboardInterrupt:
+                watched.kill_at = time.monotonic()
+                watched.wait(self.poll_s)
         return Reply(ending=watched.ending())
+
+    def pause(self, seconds: float) -> bool:
+        """Wait, and look meanwhile whether the run is interrupted."""
+        give_up = time.monotonic() + seconds
+        try:
+            while (rest_s := give_up - time.monotonic()) > 0:
+                if self.said() or self.is_orphan():
+                    return False
+                time.sleep(min(rest_s, self.poll_s))
+        except KeyboardInterrupt:
+            return False
+        return True
+
+    def said(self) -> str:
+        """Return how the owner wants jobs to end; nothing while the run goes on."""
+        with contextlib.suppress(OSError):
+            return self.interrupted.read_text() if self.interrupted else ""
+        return ""
+
+    def is_orphan(self) -> bool:
+        """Whether the owner has died."""
+        return self.owner not in {None, os.getppid()}
 
 
 @dataclass
@@ -64,7 +92,7 @@ class _Watched:
     """A plain subprocess with limits, watched through psutil."""
 
     request: AttemptRequest
-    owner: int | None
+    launcher: SubprocessLauncher
     process: psutil.Popen = field(init=False)
     started: float = field(default_factory=time.monotonic)
     ended_by: Literal["timeout", "memory", "interrupted"] | None = None
@@ -85,8 +113,7 @@ class _Watched:
             except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
                 pass
             now = time.monotonic()
-            if self.ended_by is None and self.owner not in {None, os.getppid()}:
-                self.ended_by, self.kill_at = "interrupted", now
+            self._listen(now)
             if self.ended_by:
                 if now >= self.kill_at:
                     self._kill(known)
@@ -98,6 +125,15 @@ class _Watched:
         self.cpu_s = max(self.cpu_s, _cpu_of_children_s() - before)  # what ran between two looks, too
         with contextlib.suppress(BrokenPipeError):  # a request that was never read
             self.process.stdin.close()
+
+    def _listen(self, now: float) -> None:
+        said = self.launcher.said()
+        if said and self.ended_by is None:
+            self.end("interrupted")
+        if self.ended_by is None and self.launcher.is_orphan():
+            self.ended_by, self.kill_at = "interrupted", now
+        if said == AT_ONCE and not self.process.stdin.closed:
+            self.kill_at = now
 
     def _kill(self, known: set[psutil.Process]) -> None:
         if sys.platform == "linux" and not self.process.stdin.closed:

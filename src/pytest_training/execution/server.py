@@ -30,7 +30,7 @@ import msgspec
 from pytest_training.execution import keeper, processes
 from pytest_training.execution.child import run_attempt
 from pytest_training.execution.environment import visible_gpus
-from pytest_training.execution.messages import STOP, STOP_ALL, AttemptRequest, Reply
+from pytest_training.execution.messages import PAUSE, STOP, STOP_ALL, AttemptRequest, Reply
 from pytest_training.execution.outcome import Ending
 from pytest_training.jobs.model import UNDECODABLE
 
@@ -60,12 +60,13 @@ class Settings(msgspec.Struct, frozen=True):
 
 @dataclass(eq=False)
 class Connection:
-    """One slot's connection: at most one attempt."""
+    """One slot's connection: at most one attempt, or the pause before the next."""
 
     link: socket.socket
     received: bytearray = field(default_factory=bytearray)
     request: AttemptRequest | None = None
     pid: int | None = None
+    is_pause: bool = False
 
     def answer(self, reply: Reply) -> None:
         """Send the one answer; a slot that is gone does not matter any more."""
@@ -149,11 +150,9 @@ class JobServer:
             self._obey(connection, bytes(line))
 
     def _obey(self, connection: Connection, line: bytes) -> None:
-        if line == STOP:
-            self._stop(connection)
-            return
-        if line == STOP_ALL:
-            self._stop_all(connection)
+        orders = {STOP: self._stop, STOP_ALL: self._stop_all, PAUSE: self._pause}
+        if line in orders:
+            orders[line](connection)
             return
         if connection.request is not None:
             return
@@ -249,10 +248,16 @@ class JobServer:
             connection.answer(Reply(ending=Ending(ended_by="interrupted")))
             self._forget(connection)
 
+    def _pause(self, connection: Connection) -> None:
+        """Answer as soon as the run is interrupted."""
+        connection.is_pause = True
+        if self.stopping is not None:
+            self._stop(connection)
+
     def _stop_all(self, connection: Connection) -> None:
         """End every attempt gently and start none any more; answer when the last has ended."""
         self.stopping = connection
-        for waiting in list(self.waiting):
+        for waiting in [*self.waiting, *(each for each in self.connections if each.is_pause)]:
             self._stop(waiting)
         for pid in self.children:
             self._end_gently(pid, "interrupted")

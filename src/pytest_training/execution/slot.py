@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from pytest_training.execution.outcome import Attempt, Cause, Outcome
 from pytest_training.execution.results import artifacts, log_tail, open_own
 from pytest_training.jobs.model import UNDECODABLE, Dataset, Job, PlannedJob, RetryReason, Unchanged
 from pytest_training.jobs.secrets import Secrets
+from pytest_training.signals import left_to_the_owner
 
 T = TypeVar("T")
 
@@ -50,6 +51,8 @@ class Slot:
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=Secrets)
     planned: Mapping[str, PlannedJob] = field(default_factory=dict)
+    owned: bool = False
+    """Whether it is an xdist worker's: the owner of the run hears of Ctrl-C, and has the jobs ended."""
     real_data_only: bool = False
     resumed: RunFolder | None = None
     """The run that this one resumes: its jobs' checkpoints are taken over."""
@@ -57,7 +60,8 @@ class Slot:
     def train(self, job: Job) -> Outcome:
         """Train a job and leave its outcome in the run folder; where that cannot be, the outcome says so."""
         try:
-            return self._train(job)
+            with left_to_the_owner() if self.owned else contextlib.nullcontext():
+                return self._train(job)
         except OSError as error:  # ours: what a job raises is in its result
             place = f": {error.filename}" if error.filename else ""
             outcome = msgspec.structs.replace(
@@ -83,7 +87,10 @@ class Slot:
             attempts.append(attempt)
             if job.problem or REASONS.get(verdict.cause) not in job.retry_on or len(attempts) > job.retries:
                 break
-            time.sleep(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S))
+            if not self.launcher.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
+                reason = _between_attempts(attempts[-1])
+                verdict = replace(verdict, status="interrupted", cause="interrupted", reason=reason)
+                break
         outcome = self._outcome(job, verdict, attempts, folder)
         outcome = msgspec.structs.replace(
             outcome,
@@ -154,6 +161,8 @@ class Slot:
         attempt = msgspec.structs.replace(
             begun, status=verdict.status, cause=verdict.cause, reason=verdict.reason, ending=reply.ending
         )
+        with contextlib.suppress(OSError):  # the job may have deleted its folder
+            write_atomically(folder.started, msgspec.json.encode(attempt))
         return attempt, verdict, folder
 
     def _outcome(self, job: Job, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> Outcome:
@@ -212,6 +221,8 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is known of an outcome that 
     )
     last = files.attempt(max(1, len(attempts)))
     ended = utc_now()
+    if cause == "interrupted" and attempts and attempts[-1].status == "failed":
+        reason = _between_attempts(attempts[-1])
     return msgspec.structs.replace(
         blank_outcome(job, seed=seed, slot=slot),
         status="interrupted" if cause == "interrupted" else "failed",
@@ -224,6 +235,10 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is known of an outcome that 
         log=last.log.relative_to(folder.path).as_posix() if last.log.exists() else None,
         log_tail=log_tail(last.log),
     )
+
+
+def _between_attempts(last: Attempt) -> str:
+    return f"interrupted before attempt {last.number + 1}; attempt {last.number} {last.reason}"
 
 
 def _begun(folder: AttemptFolder) -> Attempt | None:

@@ -50,7 +50,7 @@ def region(  # noqa: PLR0913 - all that the view shows
 
 
 def drawn(line: Text, *, colours: bool) -> str:
-    """Return a line as a terminal takes it; a fifth of the time that rich's own printing takes, which wraps and crops."""
+    """Return a line as a terminal takes it, in a fifth of the time of rich's own printing, which wraps and crops."""
     system = ColorSystem.STANDARD if colours else None
     segments = line.render(CONSOLE)
     return "".join(each.style.render(each.text, color_system=system) if each.style else each.text for each in segments)
