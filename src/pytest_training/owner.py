@@ -226,6 +226,12 @@ class Owner:
             self.run.write_json_report(json_report)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+        """Keep pytest from failing at a signal that came where Python has no line yet: at the call of a function."""
+        excinfo.traceback = excinfo.traceback.filter(lambda entry: entry._rawentry.tb_lineno is not None)  # noqa: SLF001
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Any:
         """End the run: outcomes, history and reports before the others read them, the files' names after."""
         if self.nothing_left and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:

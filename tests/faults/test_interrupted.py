@@ -221,3 +221,27 @@ def test_signals_while_reports_are_written_cost_no_report(session: Session, work
         session.send(number, group=False)
     (session.project.root / "go").touch()
     assert_all_is_told(session)
+
+
+AT_A_CALL = """
+import types
+
+def called():
+    kept = 1
+    yield lambda: kept
+
+def pytest_runtest_logreport(report):
+    frame = called().gi_frame
+    without_line = next(start for start, _, line in frame.f_code.co_lines() if line is None)
+    raise KeyboardInterrupt().with_traceback(types.TracebackType(None, frame, without_line, -1))
+"""
+
+
+def test_a_signal_at_a_place_without_a_line_is_like_any_other(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.jobs("als")
+    project.write("conftest.py", AT_A_CALL)
+    result = project.run("-p", "no:xdist")
+    assert "TypeError" not in result.stderr.str(), result.stderr.str()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert project.report()["exitcode"] == pytest.ExitCode.INTERRUPTED

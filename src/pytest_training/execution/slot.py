@@ -221,8 +221,12 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is known of an outcome that 
     )
     last = files.attempt(max(1, len(attempts)))
     ended = utc_now()
-    if cause == "interrupted" and attempts and attempts[-1].status == "failed":
-        reason = _between_attempts(attempts[-1])
+    if cause == "interrupted" and attempts:
+        if attempts[-1].cause == "server died":  # with its owner: all that its slot had time to see
+            killed = msgspec.structs.replace(attempts[-1], status="interrupted", cause=cause, reason=reason)
+            attempts = (*attempts[:-1], killed)
+        elif attempts[-1].status == "failed":
+            reason = _between_attempts(attempts[-1])
     return msgspec.structs.replace(
         blank_outcome(job, seed=seed, slot=slot),
         status="interrupted" if cause == "interrupted" else "failed",
