@@ -10,6 +10,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from sessions import WITHOUT
+
 FILES = {
     "pyproject.toml": "[project]\nname = 'theirs'\nversion = '1'\n",
     "src/theirs/__init__.py": "def score():\n    return 0.75\n",
@@ -111,7 +113,7 @@ class Repository:
 
     def pytest(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run pytest in the user's folder, in a process of its own."""
-        command = [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", "-p", "no:timeout", *arguments]
+        command = [sys.executable, "-m", "pytest", *WITHOUT, *arguments]
         return run(command, cwd=cwd or self.user)
 
     def outcomes(self) -> dict[str, dict[str, Any]]:

@@ -65,6 +65,7 @@ def train_both(repository: Repository, *arguments: str) -> dict[str, dict[str, o
     return repository.outcomes()
 
 
+@pytest.mark.slow
 def test_results_are_equal(repository: Repository) -> None:
     write_both(repository, MODEL)
     found = train_both(repository)

@@ -14,6 +14,8 @@ from sessions import Project
 
 from .test_page import log, run, show
 
+pytestmark = pytest.mark.slow
+
 
 def test_nothing_of_a_hostile_job_runs_or_asks_a_network(browser: Chrome, tmp_path: Path) -> None:
     project = Project(tmp_path)

@@ -12,6 +12,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
+pytestmark = pytest.mark.slow
+
 DESK, PHONE = (1280, 900), (390, 844)
 PATIENCE_S = 60
 

@@ -27,8 +27,12 @@ def train(run, *, epochs=1, folds=2):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     ("parallel", "send"),
-    [(True, os.kill), (True, os.killpg), (False, os.kill), (False, os.killpg)],
-    ids=["parallel-process", "parallel-group", "sequential-process", "sequential-group"],  # a terminal's is a group's
+    [
+        pytest.param(True, os.kill, id="parallel-process", marks=pytest.mark.slow),
+        pytest.param(True, os.killpg, id="parallel-group"),  # a terminal's is a group's
+        pytest.param(False, os.kill, id="sequential-process"),
+        pytest.param(False, os.killpg, id="sequential-group", marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_run_leaves_a_summary_and_no_process(
     miniature: Miniature, tmp_path: Path, number: signal.Signals, send: Callable[[int, int], None], *, parallel: bool

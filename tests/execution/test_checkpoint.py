@@ -50,6 +50,7 @@ def descent(workplace: Workplace, launcher: Launcher, kills: int) -> Outcome:
     return slot.train(job)
 
 
+@pytest.mark.slow
 def test_twenty_kills_at_random_moments_change_no_metric(workplace: Workplace, launcher: Launcher) -> None:
     undisturbed, killed = descent(workplace, launcher, 0), descent(workplace, launcher, KILLS)
     assert undisturbed.status == killed.status == "passed"

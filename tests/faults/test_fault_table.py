@@ -60,7 +60,7 @@ def faulty_run(folder: Path, workers: int) -> Ended:
     return ended
 
 
-@pytest.fixture(scope="module", params=[0, 4], ids=["alone", "workers"])
+@pytest.fixture(scope="module", params=[pytest.param(0, marks=pytest.mark.slow), 4], ids=["alone", "workers"])
 def ended(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     return faulty_run(tmp_path_factory.mktemp("faults"), request.param)
 

@@ -18,6 +18,8 @@ pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
+SLOW = pytest.mark.slow
+"""The rest of a matrix of which the quick suite has what is most likely to fail."""
 
 TOP = """
 import os, signal, subprocess, sys, time
@@ -131,8 +133,10 @@ def recorded(history: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("workers", [0, 3], ids=["alone", "workers"])
-@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize("group", [pytest.param(False, marks=SLOW), True], ids=["process", "group"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=SLOW)], ids=lambda number: number.name
+)
 def test_a_signal_ends_the_run_gently(session: Session, number: signal.Signals, *, group: bool, workers: int) -> None:
     session.start(workers, "1s")
     session.send(number, group=group)
@@ -153,7 +157,7 @@ def test_a_signal_ends_the_run_gently(session: Session, number: signal.Signals, 
         assert list(session.project.reports.glob("runs/*/jobs/gentle/checkpoint/*"))
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
+@pytest.mark.parametrize("group", [pytest.param(False, marks=SLOW), True], ids=["process", "group"])
 def test_without_a_job_server_too(session: Session, *, group: bool) -> None:
     session.start(3, "1s", "-o", "training_start=subprocess")
     session.send(signal.SIGTERM, group=group)
@@ -162,7 +166,7 @@ def test_without_a_job_server_too(session: Session, *, group: bool) -> None:
     assert list(session.project.reports.glob("runs/*/jobs/gentle/checkpoint/*"))
 
 
-@pytest.mark.parametrize("workers", [0, 3], ids=["alone", "workers"])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=SLOW), 3], ids=["alone", "workers"])
 def test_a_terminal_that_closes_tells_twice_and_jobs_still_have_their_grace(session: Session, workers: int) -> None:
     session.start(workers, "1s")
     session.send(signal.SIGHUP, group=True)
@@ -172,7 +176,7 @@ def test_a_terminal_that_closes_tells_twice_and_jobs_still_have_their_grace(sess
     assert session.project.metadata()["deaf"]["attempts"][-1]["ending"]["wall_s"] >= 1
 
 
-@pytest.mark.parametrize("start", ["fork", "subprocess"])
+@pytest.mark.parametrize("start", ["fork", pytest.param("subprocess", marks=SLOW)])
 @pytest.mark.parametrize("workers", [0, 3], ids=["alone", "workers"])
 def test_the_pause_before_another_attempt_ends_at_once(session: Session, workers: int, start: str) -> None:
     session.project.write("training/jobs.yaml", "jobs: {other: {retries: 1, retry_wait: 1h}}\n")
@@ -189,7 +193,9 @@ def test_the_pause_before_another_attempt_ends_at_once(session: Session, workers
 
 
 @pytest.mark.parametrize(
-    ("workers", "start"), [(0, "fork"), (3, "fork"), (0, "subprocess"), (3, "subprocess")], ids=str
+    ("workers", "start"),
+    [(3, "fork"), *(pytest.param(*each, marks=SLOW) for each in [(0, "fork"), (0, "subprocess"), (3, "subprocess")])],
+    ids=str,
 )
 def test_a_second_ctrl_c_ends_the_run_at_once(session: Session, workers: int, start: str) -> None:
     session.start(workers, "10m", "-o", f"training_start={start}")
@@ -211,7 +217,7 @@ def pytest_sessionfinish(session):
 """
 
 
-@pytest.mark.parametrize("workers", [0, 3], ids=["alone", "workers"])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=SLOW), 3], ids=["alone", "workers"])
 def test_signals_while_reports_are_written_cost_no_report(session: Session, workers: int) -> None:
     session.project.write("conftest.py", FINISHING)
     session.start(workers, "0.5s")

@@ -399,6 +399,7 @@ def test_load_and_apply_work_without_roots(two: Project) -> None:
     assert apply_catalogue(two.discovered(), catalogue)[0].retries == 2
 
 
+@pytest.mark.slow
 def test_a_hundred_levels_of_needs_are_no_problem(project: Project) -> None:
     jobs = "\n".join(f"  j{n}: {{command: [x], needs: [j{n + 1}]}}" for n in range(2000))
     assert len(project.load(f"jobs:\n{jobs}\n  j2000: {{command: [x]}}\n")[0]) == 2001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from made_runs import make_run
 
 from pytest_training.reporting.publishing import publish
@@ -11,6 +12,7 @@ from pytest_training.reporting.publishing import publish
 BYTES = 15_000_000
 
 
+@pytest.mark.slow
 def test_the_page_of_1000_jobs_with_100_epochs_and_earlier_runs_is_bounded(tmp_path: Path) -> None:
     for day in (2, 3, 4):
         make_run(tmp_path, jobs=1000, epochs=1, run_id=f"2026010{day}-100000-abcd")

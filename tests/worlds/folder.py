@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from sessions import WITHOUT
+
 import pytest_training
 
 PACKAGE = Path(pytest_training.__file__).parent
@@ -64,7 +66,7 @@ class Folder:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line of a run."""
-        return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        return [sys.executable, "-m", "pytest", *WITHOUT, "-p", "no:cacheprovider", *arguments]
 
     def environment(self, changes: dict[str, str | None] | None = None) -> dict[str, str]:
         """Return this process's environment with changes; None takes a variable away."""

@@ -89,6 +89,7 @@ def history(folder: Folder) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_locked_history_lets_the_run_go_on_and_is_told(folder: Folder) -> None:
     path = history(folder)
     connection = sqlite3.connect(path, isolation_level=None)
@@ -128,6 +129,7 @@ def test_a_history_of_a_newer_schema_is_left_as_it_is(folder: Folder) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_on_a_file_system_without_locks_there_is_no_history_and_the_run_says_so(folder: Folder, shim: str) -> None:
     ended = folder.run("-n2", environment={"LD_PRELOAD": shim, "WORLD_NO_LOCKS": "1"})
     ended.counted(passed=2)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import re
 import secrets
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from pytest_training.execution.folder import write_atomically
@@ -341,11 +344,21 @@ def _when(written: str) -> str:
     return f"{found:%Y-%m-%d %H:%M} UTC" if found else ""
 
 
+class _KeptBeside(jinja2.FileSystemBytecodeCache):
+    """Compiled templates, kept as Python keeps compiled modules: to compile takes longer than to write a page."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with contextlib.suppress(OSError):  # somebody else's folder, or a full disk: compiled anew each time
+            Path(self.directory).mkdir(exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
 def render_page(view: PageView) -> str:
     """Write the page; `{base}` in links is replaced by `write_page`."""
     style, script = _asset("style.css"), _asset("script.js")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
+        bytecode_cache=None if sys.dont_write_bytecode else _KeptBeside(str(TEMPLATES / "__pycache__")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
