@@ -10,6 +10,8 @@ try:
 except ModuleNotFoundError as error:
     print(f"run_all_training.py: error: {error}: first pip install -e '.[medical]'", file=sys.stderr)
     sys.exit(2)
+except KeyboardInterrupt:
+    sys.exit(130)
 
 if __name__ == "__main__":
     sys.exit(main(root=Path(__file__).parent))

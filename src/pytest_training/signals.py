@@ -12,7 +12,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class EndingSignals:
-    """What the owner of a run does with them, and what was done with them before."""
+    """What the process that is told to end a run does with them, and what was done with them before."""
 
     def __init__(self) -> None:
         self._before: dict[signal.Signals, Any] = {}

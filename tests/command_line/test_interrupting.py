@@ -72,3 +72,26 @@ def test_a_run_that_is_interrupted_before_it_begins_has_a_summary(miniature: Min
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 130
     assert miniature.statuses() == {"als": "INTERRUPTED"}
+
+
+STUCK = """
+import pathlib, sys, time
+
+class Stuck:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pytest":
+            pathlib.Path({here!r}).touch()
+            time.sleep(60)
+
+sys.meta_path.insert(0, Stuck())
+"""
+
+
+def test_a_run_that_is_interrupted_while_pytest_is_imported_has_a_summary(miniature: Miniature, tmp_path: Path) -> None:
+    miniature.write("stuck/sitecustomize.py", STUCK.format(here=str(tmp_path / "here")))
+    environment = surroundings() | {"PYTHONPATH": str(miniature.root / "stuck")}
+    process = subprocess.Popen(miniature.command("--only", "als"), cwd=miniature.root, env=environment)
+    eventually((tmp_path / "here").exists)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    assert miniature.statuses() == {"als": "INTERRUPTED"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
@@ -13,6 +12,7 @@ from pytest_training.command_line.arguments import Arguments, parse
 from pytest_training.command_line.project import Project, read_project
 from pytest_training.command_line.selection import NothingFoundError, Selection, select
 from pytest_training.errors import DeclarationError
+from pytest_training.signals import EndingSignals
 
 if TYPE_CHECKING:
     from pytest_training.command_line.summary import Ended
@@ -37,18 +37,21 @@ def main(words: Sequence[str] | None = None, *, root: Path | None = None) -> int
     arguments = parse(sys.argv[1:] if words is None else words)
     here = Path.cwd()
     project = read_project(root.resolve() if root else here)
+    signals = EndingSignals()
+    signals.take()
     try:
-        selection = select(arguments, project, here)
+        return _act(arguments, project, select(arguments, project, here), here, signals)
     except NothingFoundError as error:
         return _refuse(error, Exit.NOTHING_FOUND)
     except DeclarationError as error:
         return _refuse(error, Exit.USAGE)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    return _act(arguments, project, selection, here)
+    finally:
+        signals.give_back()
 
 
-def _act(arguments: Arguments, project: Project, selection: Selection, here: Path) -> int:
+def _act(arguments: Arguments, project: Project, selection: Selection, here: Path, signals: EndingSignals) -> int:
     from pytest_training.command_line import display, pytest_command  # noqa: PLC0415  (an error is told without them)
 
     if arguments.list_jobs:
@@ -58,28 +61,40 @@ def _act(arguments: Arguments, project: Project, selection: Selection, here: Pat
     command = pytest_command.pytest_arguments(arguments, project, selection, here)
     if arguments.dry_run:
         return _show([*display.dry_run(selection.selected), f"Equivalent: {pytest_command.shown(command)}"])
-    return _run(arguments, project, selection, command)
+    status, ended = _train(command)
+    signals.hold()  # the summary is finished whatever comes: it takes milliseconds
+    return _summarise(arguments, project, selection, status, ended)
 
 
-def _run(arguments: Arguments, project: Project, selection: Selection, command: list[str]) -> int:
+def _train(command: list[str]) -> tuple[int, Ended]:
+    from pytest_training.command_line.summary import Ended  # noqa: PLC0415
+    from pytest_training.execution.folder import utc_now  # noqa: PLC0415
+
+    started = utc_now()
+    try:
+        from pytest_training.command_line.session import run_pytest  # noqa: PLC0415
+
+        return run_pytest(command)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED, Ended(started, utc_now(), is_interrupted=True, folder=None)
+
+
+def _summarise(arguments: Arguments, project: Project, selection: Selection, status: int, ended: Ended) -> int:
     from pytest_training.command_line.copies import copy_results  # noqa: PLC0415
-    from pytest_training.command_line.session import run_pytest  # noqa: PLC0415
     from pytest_training.command_line.summary import summarise, write_summary  # noqa: PLC0415
 
-    status, ended = run_pytest(command)
-    with _undisturbed():
-        summary = summarise(arguments, selection.selected, ended)
-        folder = arguments.summary_dir or project.reports
-        try:
-            _show([f"summary: {write_summary(summary, folder)}"])
-        except OSError as error:
-            return _refuse(f"cannot write the summary to {folder}: {error.strerror}", Exit.USAGE)
-        outputs, logs = arguments.base_output_dir, arguments.logs_dir
-        problems = list(copy_results(summary, selection.selected, outputs=outputs, logs=logs))
-        for problem in problems:
-            _refuse(problem, Exit.FAILED)
-        code = exit_code(status, ended, summary, partial=arguments.allow_partial_success)
-        return Exit.FAILED if problems and code == Exit.OK else code
+    summary = summarise(arguments, selection.selected, ended)
+    folder = arguments.summary_dir or project.reports
+    try:
+        _show([f"summary: {write_summary(summary, folder)}"])
+    except OSError as error:
+        return _refuse(f"cannot write the summary to {folder}: {error.strerror}", Exit.USAGE)
+    outputs, logs = arguments.base_output_dir, arguments.logs_dir
+    problems = list(copy_results(summary, selection.selected, outputs=outputs, logs=logs))
+    for problem in problems:
+        _refuse(problem, Exit.FAILED)
+    code = exit_code(status, ended, summary, partial=arguments.allow_partial_success)
+    return Exit.FAILED if problems and code == Exit.OK else code
 
 
 def exit_code(status: int, ended: Ended, summary: dict[str, Any], *, partial: bool) -> int:
@@ -91,20 +106,6 @@ def exit_code(status: int, ended: Ended, summary: dict[str, Any], *, partial: bo
     if status != PYTEST_TESTS_FAILED or ended.folder is None:
         return Exit.USAGE  # pytest's own usage and collection errors; it has said which
     return Exit.OK if partial and summary["totals"]["SUCCESS"] else Exit.FAILED
-
-
-class _undisturbed:  # noqa: N801  (reads as a statement)
-    """Finish the summary whatever signal comes: it takes milliseconds."""
-
-    def __enter__(self) -> None:
-        self.before = [(number, signal.signal(number, signal.SIG_IGN)) for number in _ENDING]
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.before:
-            signal.signal(number, handler)
-
-
-_ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def _print_anything() -> None:

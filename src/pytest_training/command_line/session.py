@@ -8,7 +8,6 @@ import pytest
 
 from pytest_training.command_line.summary import Ended
 from pytest_training.execution.folder import RunFolder, utc_now
-from pytest_training.signals import EndingSignals
 
 QUIET = ("-W", "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning")
 """The plugin is loaded before pytest here, which pytest would warn of: nothing in it needs rewriting."""
@@ -33,9 +32,8 @@ class _Observer:
 
 
 def run_pytest(arguments: list[str]) -> tuple[int, Ended]:
-    """Run pytest; SIGTERM and SIGHUP end it as Ctrl-C does."""
+    """Run pytest; KeyboardInterrupt ends it."""
     observer, started = _Observer(), utc_now()
-    EndingSignals().take()  # already while pytest starts
     try:
         status = int(pytest.main([*QUIET, *arguments], plugins=[observer]))
     except KeyboardInterrupt:
