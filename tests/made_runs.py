@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_training.execution.folder import RunFolder, write_atomically
+from pytest_training.atomic import write_atomically
+from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, DataUsed, Ending, GateResult, Outcome
 from pytest_training.execution.slot import save_outcome
 from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob

@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_training.atomic import write_atomically
 from pytest_training.context import SLOT, SlotContext, shown_path
 from pytest_training.errors import TrainingError
-from pytest_training.execution.folder import RunFolder, utc_now, write_atomically
+from pytest_training.execution.folder import RunFolder, utc_now
 from pytest_training.execution.launcher import ServerHandle, start_server
 from pytest_training.execution.messages import AT_ONCE, GENTLY
 from pytest_training.execution.outcome import Cause, Outcome

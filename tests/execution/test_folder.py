@@ -1,4 +1,4 @@
-"""Tests of execution/folder.py: paths stay inside the run folder, files are whole or not there."""
+"""Tests of execution/folder.py and atomic.py: paths stay inside the run folder, files are whole or not there."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from pytest_training.atomic import write_atomically
 from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import (
     RunFolder,
     new_run_id,
     seconds_between,
     utc_now,
-    write_atomically,
 )
 
 

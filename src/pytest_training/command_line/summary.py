@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_training.atomic import write_atomically
 from pytest_training.command_line.arguments import Arguments
 from pytest_training.command_line.display import command_of
-from pytest_training.execution.folder import RunFolder, new_run_id, seconds_between, write_atomically
+from pytest_training.execution.folder import RunFolder, new_run_id, seconds_between
 from pytest_training.jobs.model import Job
 
 PIPELINE = "pytest-training"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pytest_training.execution.folder import write_atomically
+from pytest_training.atomic import write_atomically
 
 LONGEST_NAME = 200  # bytes of one path component; file systems end at 255 and the temporary name adds some
 

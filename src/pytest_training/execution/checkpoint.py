@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_training.atomic import write_atomically
 from pytest_training.errors import TrainingError
 from pytest_training.execution.artifacts import array_bytes
-from pytest_training.execution.folder import write_atomically
 
 MARK = "__checkpoint__"
 """Key of a JSON object that stands for what JSON cannot say."""

@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from pytest_training.atomic import write_atomically
 from pytest_training.errors import DataError, ResultError
 from pytest_training.execution.commands import command_line
 from pytest_training.execution.environment import (
@@ -34,7 +35,7 @@ from pytest_training.execution.environment import (
     set_seeds,
     visible_gpus,
 )
-from pytest_training.execution.folder import AttemptFolder, write_atomically
+from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.frames import PACKAGE, own_frames
 from pytest_training.execution.messages import NO_RESULT, AttemptRequest, Failure, Result
 from pytest_training.execution.metrics import finite_metrics, shown

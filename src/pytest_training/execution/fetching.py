@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from pytest_training.atomic import write_atomically
 from pytest_training.errors import DataError
 from pytest_training.execution.cache import one_at_a_time
 from pytest_training.jobs.model import SCHEMA_VERSION, UNDECODABLE, Value
@@ -54,20 +54,16 @@ def read_lock(lock: Path) -> Lock:
 def write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
     """Add one dataset to `data.lock`; entries that other processes add meanwhile are kept."""
     guard = cache / "locks" / hashlib.sha256(str(lock.resolve()).encode()).hexdigest()[:12]
-    partial = lock.with_name(f"{lock.name}.partial-{os.getpid()}")
     with one_at_a_time(guard):
         pins = read_lock(lock).datasets | {name: pin}
         text = msgspec.json.encode(Lock(datasets=dict(sorted(pins.items()))))
         try:
-            partial.write_bytes(msgspec.json.format(text, indent=2) + b"\n")
-            partial.replace(lock)
+            write_atomically(lock, msgspec.json.format(text, indent=2) + b"\n")
         except OSError as error:
             raise DataError(
                 f"dataset {name!r}: cannot write {lock} ({error}). Declare `sha256: {pin.sha256}` in the "
                 f"catalogue instead."
             ) from error
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def download(url: str, path: Path) -> None:

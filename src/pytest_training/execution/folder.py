@@ -12,18 +12,6 @@ from pytest_training.errors import TrainingError
 from pytest_training.jobs.secrets import Secrets
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
 def new_run_id() -> str:
     """Return an id that sorts by time and is not shared by two runs that start at once."""
     # To the microsecond: "the last run" must be the last also where two begin within a second.

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now, write_atomically
+from pytest_training.atomic import write_atomically
+from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
 from pytest_training.execution.judge import Verdict, judge, judge_gates
 from pytest_training.execution.launcher import Launcher
 from pytest_training.execution.messages import AttemptRequest, Reply

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.datasets import plan_dataset
 from pytest_training.jobs.description import describe_plan
@@ -84,14 +83,8 @@ def _durations(
 
 
 def save_plan(plan: Plan, path: Path) -> None:
-    """Write the plan as JSON under a temporary name, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
-        os.replace(temporary, path)  # noqa: PTH105 - the atomic rename, by its name
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write the plan as JSON."""
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
 
 
 def read_plan(path: Path) -> Plan:

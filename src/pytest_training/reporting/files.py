@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pytest_training.execution.folder import write_atomically
+from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.secrets import Secrets
 from pytest_training.reporting.junit import junit_properties

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_training.execution.folder import write_atomically
+from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Plan
 from pytest_training.records.provenance import Provenance

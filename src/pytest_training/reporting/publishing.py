@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_training.execution.folder import RunFolder, write_atomically
+from pytest_training.atomic import write_atomically
+from pytest_training.execution.folder import RunFolder
 from pytest_training.records.earlier_outcomes import find_earlier
 from pytest_training.records.history import History
 from pytest_training.records.recorded_run import RecordedRun, read_run

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import psutil
 import pytest
 
-from pytest_training.execution.folder import write_atomically
+from pytest_training.atomic import write_atomically
 from pytest_training.records.run_record import BegunRun
 from pytest_training.records.strict_json import encode
 from pytest_training.reporting.comparison import Comparison

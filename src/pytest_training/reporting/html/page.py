@@ -20,7 +20,7 @@ import jinja2
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
-from pytest_training.execution.folder import write_atomically
+from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Dataset, PlannedJob
 from pytest_training.records.events import read_events
