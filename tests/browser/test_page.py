@@ -35,6 +35,8 @@ def show(browser: Chrome, address: str, size: tuple[int, int] = DESK, scheme: st
     for kind in ("browser", "performance"):
         log(browser, kind)
     browser.get(address)
+    is_there = "return location.href !== 'about:blank' && document.readyState === 'complete'"
+    WebDriverWait(browser, PATIENCE_S).until(lambda page: page.execute_script(is_there))
 
 
 def log(browser: Any, kind: str) -> list[Any]:  # Any: selenium has no type for its method
