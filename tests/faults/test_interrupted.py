@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -93,17 +91,8 @@ class Session:
 
 
 @pytest.fixture
-def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    mark = f"SESSION_OF={tmp_path}."
-    monkeypatch.setenv(*mark.split("=", 1))
-    session = Session(tmp_path / "project", mark)
-    yield session
-    if session.process.poll() is None:
-        session.process.kill()
-        session.process.wait()
-    for pid in session.left():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+def session(tmp_path: Path, mark: str) -> Session:
+    return Session(tmp_path / "project", mark)
 
 
 def assert_all_is_told(session: Session) -> None:

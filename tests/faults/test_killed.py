@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,16 +83,8 @@ class Session:
 
 
 @pytest.fixture
-def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    mark = f"SESSION_OF={tmp_path}."
-    monkeypatch.setenv(*mark.split("=", 1))
-    session = Session(Project(tmp_path / "project"), mark)
-    yield session
-    if session.process.poll() is None:
-        session.process.kill()
-        session.process.wait()
-    for pid in session.left():
-        os.kill(pid, signal.SIGKILL)
+def session(tmp_path: Path, mark: str) -> Session:
+    return Session(Project(tmp_path / "project"), mark)
 
 
 @pytest.mark.parametrize(
