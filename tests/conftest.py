@@ -14,7 +14,7 @@ for ignored in (signal.SIGINT, signal.SIGHUP):  # as a shell's background job an
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the slow tests, which train all twelve jobs, unless `-m` is given: `-m slow` runs them."""
+    """Leave out the slow tests, most of which train all twelve jobs, unless `-m` is given: `-m slow` runs them."""
     if config.option.markexpr:
         return
     slow = [item for item in items if item.get_closest_marker("slow")]
