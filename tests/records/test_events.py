@@ -79,6 +79,30 @@ def test_a_kind_of_event_that_comes_seldom_is_written_at_once_between_those_that
     log.close()
 
 
+def test_of_a_flood_one_event_a_second_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_log, "PAUSE_S", 0.2)
+    log, begun, step = EventLog(tmp_path / "events.jsonl"), time.monotonic(), 0
+    while step < 4 * event_log.BURST or time.monotonic() < begun + 2:
+        log.log(step=step)
+        step += 1
+    log.close()
+    assert len(logged(tmp_path / "events.jsonl")) < event_log.BURST + event_log.PER_SECOND
+
+
+def test_a_job_that_logs_seldom_after_a_burst_is_soon_heard_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_log, "PAUSE_S", 0.02)
+    log = EventLog(tmp_path / "events.jsonl")
+    for step in range(20_000):
+        log.log(step=step)
+    for step in range(100_000, 100_000 + event_log.UNTIMED + 2):
+        time.sleep(0.03)
+        log.log(step=step)
+    assert {"step": step} in logged(tmp_path / "events.jsonl")
+    log.close()
+
+
 def test_a_full_file_takes_few_more_events_and_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_log, "FULL", 10_000)
     file = tmp_path / "events.jsonl"
