@@ -100,20 +100,29 @@ def cross_validate(  # noqa: PLR0913  (the defaults are what most jobs want)
     repeats: int = 1,
     rely: bool = True,
     keep: bool = False,
+    turn: tuple[int, int] = (0, 1),
 ) -> OutOfFold:
     """Predict every row by a model that saw neither it nor another row of the same person."""
     require_people(cohort, folds)
     parts = [split(cohort, folds, run.seed + repeat) for repeat in range(repeats)]
-    return predict_held_out(run, cohort, fit, parts, rely=rely, keep=keep)
+    return predict_held_out(run, cohort, fit, parts, rely=rely, keep=keep, turn=turn)
 
 
 def predict_held_out(  # noqa: PLR0913  (the defaults are what most jobs want)
-    run: Run, cohort: Cohort, fit: Fit, parts: list[list[Fold]], *, rely: bool = True, keep: bool = False
+    run: Run,
+    cohort: Cohort,
+    fit: Fit,
+    parts: list[list[Fold]],
+    *,
+    rely: bool = True,
+    keep: bool = False,
+    turn: tuple[int, int] = (0, 1),
 ) -> OutOfFold:
     """Fit on each part's fit rows, predict its held-out rows; rows that are never held out are left out.
 
     `rely` asks by permutation what the models rely on, which costs about as much as a fit. `keep` saves a checkpoint
     after each fold and goes on from it: a fold's seed is its own, so the result is that of an undisturbed run.
+    `turn` says which of how many such calls of the job this is, so that its progress counts them all.
     """
     shape = (len(parts), len(cohort), *([len(cohort.classes)] if cohort.question == "classes" else []))
     predicted, baseline = np.full(shape, np.nan), np.full(shape, np.nan)
@@ -138,7 +147,7 @@ def predict_held_out(  # noqa: PLR0913  (the defaults are what most jobs want)
             fold_of[repeat, held_out] = fold
             losses += [_reliance(model, unseen, seed)] if rely else []
             done += 1
-            run.progress(done, total)
+            run.progress(turn[0] * total + done, turn[1] * total)
             if keep:
                 pairs = [[[str(name), value] for name, value in loss.items()] for loss in losses]
                 run.checkpoint.save(done=done, predicted=predicted, baseline=baseline, fold_of=fold_of, losses=pairs)

@@ -46,9 +46,13 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
     families = {"logistic": fit_logistic, "forest": fit_forest, "boosting": fit_boosted}
 
     found: dict[str, dict[str, OutOfFold]] = {}
+    turns = len(cohorts) * len(families)
     for table, cohort in cohorts.items():
-        fits = {family: partial(fit, epochs=epochs, threads=run.threads) for family, fit in families.items()}
-        answers = {family: cross_validate(run, cohort, fit, folds=folds, rely=False) for family, fit in fits.items()}
+        answers: dict[str, OutOfFold] = {}
+        for family, fit in families.items():
+            turn = len(found) * len(families) + len(answers), turns
+            fitted = partial(fit, epochs=epochs, threads=run.threads)
+            answers[family] = cross_validate(run, cohort, fitted, folds=folds, rely=False, turn=turn)
         found[table] = {"dummy": dummy_of(answers["logistic"]), **answers}
 
     values = {name: {f: bootstrap("roc_auc", each) for f, each in by.items()} for name, by in found.items()}

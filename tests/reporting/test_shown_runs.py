@@ -5,12 +5,16 @@ from __future__ import annotations
 import html
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import hostile
 import pytest
+from made_runs import make_run
 from sessions import Project, properties, text
+
+from pytest_training.reporting.publishing import publish
 
 
 @pytest.fixture
@@ -36,6 +40,31 @@ def test_a_run_leaves_page_summary_and_junit_with_the_end_of_the_log(project: Pr
     assert "almost there" in (cases["test_training_job[als]"].findtext("system-out") or "")
     assert "so near" in (cases["test_training_job[stroke]"].findtext("system-out") or "")
     assert json.loads(next(project.reports.glob("runs/*/run.json")).read_text())["exit_code"] == 1
+
+
+def test_the_command_that_the_page_shows_trains_the_job_again_as_it_was(project: Project) -> None:
+    project.job("als", 'return {"r2": float(share), "seed": float(run.seed)}', parameters='share=0.5, word=""')
+    settings = ("--set", "als.share=0.25", "--set", "als.word=two 'words' <b>")
+    assert project.run("-p", "no:xdist", "--training-seed", "7", *settings).ret == 0
+    before = project.metadata()["als"]
+    (command,) = re.findall(r'<pre class="command"[^>]*>(.*?)</pre>', page(project))
+    program, *arguments = shlex.split(html.unescape(command))
+    assert program == "pytest"
+    again = project.run("-p", "no:xdist", *arguments)
+    assert again.ret == 0, text(again)
+    now = project.metadata()["als"]
+    assert [now[key] for key in ("metrics", "parameters", "seed")] == [
+        before[key] for key in ("metrics", "parameters", "seed")
+    ]
+    assert now["metrics"] == {"r2": 0.25, "seed": 7.0}
+
+
+def test_the_page_has_a_timeline_and_the_licence_and_citation_of_the_data(tmp_path: Path) -> None:
+    publish(make_run(tmp_path, jobs=2), against="last", project=tmp_path, is_latest=True)
+    written = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert 'class="gantt"' in written
+    assert "licence: CC BY 4.0" in written
+    assert "Doe 2020" in written
 
 
 def commands(lines: list[str]) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""Sessions on a real pseudo-terminal: what a person sees while jobs run, and what stands there afterwards."""
+"""Sessions on a real pseudo-terminal: what a person sees while jobs run, and what stands there afterwards.
+
+Each session takes a second of CPU or two; further ways of asking for the same are slow tests.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from watching import eventually
 
 HIDDEN = b"\x1b[?25l"  # the live view hides the cursor while it is there
 COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[1-7]|9[0-7]|1|2)(?:;\d+)*m")
+SLOW = pytest.mark.slow
 WAITING = """
 import pathlib, time
 run.log(epoch=3, loss=0.25)
@@ -53,7 +57,7 @@ def normal(rows: list[str]) -> Counter[str]:
     return Counter("".join(sorted(re.sub(r"\s|[-\d.a-f]*\d[-\d.a-f]*", "", row))) for row in rows if row)
 
 
-@pytest.mark.parametrize(("workers", "slot"), [("-n2", r"gw[01]"), ("-n0", "main")])
+@pytest.mark.parametrize(("workers", "slot"), [("-n2", r"gw[01]"), pytest.param("-n0", "main", marks=SLOW)])
 def test_the_live_view_shows_a_row_per_running_job_and_one_for_the_run(
     project: Project, workers: str, slot: str
 ) -> None:
@@ -83,14 +87,14 @@ def test_the_live_view_shows_a_row_per_running_job_and_one_for_the_run(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["-n2"],
-        ["-n2", "-v"],
-        ["-n2", "-q"],
-        ["-n2", "-qq"],
-        ["-n0", "-v"],
-        ["-n0", "-q"],
+        pytest.param(["-n2"], marks=SLOW),
+        pytest.param(["-n2", "-v"], marks=SLOW),
+        pytest.param(["-n2", "-q"], marks=SLOW),
+        pytest.param(["-n2", "-qq"], marks=SLOW),
+        pytest.param(["-n0", "-v"], marks=SLOW),
+        pytest.param(["-n0", "-q"], marks=SLOW),
         ["-n0", "-s", "--tb=short"],
-        ["-n2", "-s", "--tb=no", "--no-header", "--color=no"],
+        pytest.param(["-n2", "-s", "--tb=no", "--no-header", "--color=no"], marks=SLOW),
     ],
 )
 def test_at_the_end_all_stands_as_it_would_without_the_live_view(project: Project, arguments: list[str]) -> None:
@@ -107,7 +111,7 @@ def test_at_the_end_all_stands_as_it_would_without_the_live_view(project: Projec
         assert normal(live) == normal(terminal.all_rows())
 
 
-@pytest.mark.parametrize(("arguments", "env"), [(["--color=no"], {}), ([], {"NO_COLOR": "1"})])
+@pytest.mark.parametrize(("arguments", "env"), [(["--color=no"], {}), pytest.param([], {"NO_COLOR": "1"}, marks=SLOW)])
 def test_without_colour_the_live_view_has_none(project: Project, arguments: list[str], env: dict[str, str]) -> None:
     with Terminal(project.root, "-n0", *arguments, env=env) as terminal:
         terminal.until_shown("25 %")
@@ -120,15 +124,15 @@ def test_without_colour_the_live_view_has_none(project: Project, arguments: list
 @pytest.mark.parametrize(
     ("arguments", "env", "shown"),
     [
-        ([], {}, "live"),
-        (["--training-progress=auto"], {}, "live"),
+        pytest.param([], {}, "live", marks=SLOW),
+        pytest.param(["--training-progress=auto"], {}, "live", marks=SLOW),
         ([], {"CI": "true"}, "lines"),
-        (["--training-progress=live"], {"CI": "true"}, "live"),
-        (["--training-progress=live"], {"TERM": "dumb"}, "lines"),
-        (["--training-progress=lines"], {}, "lines"),
-        (["--training-progress=off"], {}, "off"),
-        (["-o", "training_progress=lines"], {}, "lines"),
-        (["--training-in-process"], {}, "off"),
+        pytest.param(["--training-progress=live"], {"CI": "true"}, "live", marks=SLOW),
+        pytest.param(["--training-progress=live"], {"TERM": "dumb"}, "lines", marks=SLOW),
+        pytest.param(["--training-progress=lines"], {}, "lines", marks=SLOW),
+        pytest.param(["--training-progress=off"], {}, "off", marks=SLOW),
+        pytest.param(["-o", "training_progress=lines"], {}, "lines", marks=SLOW),
+        pytest.param(["--training-in-process"], {}, "off", marks=SLOW),
     ],
 )
 def test_how_a_run_is_shown_is_chosen(project: Project, arguments: list[str], env: dict[str, str], shown: str) -> None:
@@ -141,18 +145,25 @@ def test_how_a_run_is_shown_is_chosen(project: Project, arguments: list[str], en
         assert any(row == "started waiting" for row in terminal.all_rows()) == (shown == "lines")
 
 
-def test_in_a_pipe_there_are_plain_lines_without_colours(project: Project) -> None:
+@pytest.mark.parametrize("arguments", [[], pytest.param(["--training-progress=live"], marks=SLOW)])
+def test_in_a_pipe_there_are_plain_lines_without_colours(project: Project, arguments: list[str]) -> None:
     go(project)
-    for arguments in ([], ["--training-progress=live"]):
-        result = project.run("-n2", *arguments, env={"TERM": "xterm-256color"})
-        assert "\x1b" not in result.stdout.str() + result.stderr.str()
-        lines = [re.match(r"started +(\w+)|(?:PASSED|FAILED) +(\w+) .*\[.\d?/3\]$", line) for line in result.outlines]
-        told = Counter(line[1] or line[2] for line in lines if line)
-        assert told == {"als": 2, "broken": 2, "waiting": 2}
+    result = project.run("-n2", *arguments, env={"TERM": "xterm-256color"})
+    assert "\x1b" not in result.stdout.str() + result.stderr.str()
+    lines = [re.match(r"started +(\w+)|(?:PASSED|FAILED) +(\w+) .*\[.\d?/3\]$", line) for line in result.outlines]
+    told = Counter(line[1] or line[2] for line in lines if line)
+    assert told == {"als": 2, "broken": 2, "waiting": 2}
 
 
-@pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM"])
-@pytest.mark.parametrize("workers", ["-n2", "-n0"])
+@pytest.mark.parametrize(
+    ("workers", "how"),
+    [
+        ("-n2", "Ctrl-C"),
+        pytest.param("-n2", "SIGTERM", marks=SLOW),
+        pytest.param("-n0", "Ctrl-C", marks=SLOW),
+        pytest.param("-n0", "SIGTERM", marks=SLOW),
+    ],
+)
 def test_a_run_that_is_ended_leaves_the_terminal_as_it_was(project: Project, how: str, workers: str) -> None:
     with Terminal(project.root, workers) as terminal:
         terminal.until_shown("1 done · 1 running · 0 waiting · 1 failed")
@@ -166,6 +177,7 @@ def test_a_run_that_is_ended_leaves_the_terminal_as_it_was(project: Project, how
         assert [row for row in terminal.all_rows() if "3 jobs:" in row and "1 interrupted" in row]
 
 
+@SLOW
 def test_after_a_first_failure_with_x_the_view_goes_on_until_the_last_job_has_ended(project: Project) -> None:
     with Terminal(project.root, "-n3", "-x") as terminal:
         terminal.until_shown("FAILED  broken")
@@ -176,6 +188,7 @@ def test_after_a_first_failure_with_x_the_view_goes_on_until_the_last_job_has_en
         assert not [row for row in terminal.all_rows() if "running ·" in row]
 
 
+@SLOW
 def test_two_hundred_jobs_on_a_small_terminal_have_one_line_each(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.jobs(*(f"job{number}" for number in range(200)))
@@ -187,7 +200,7 @@ def test_two_hundred_jobs_on_a_small_terminal_have_one_line_each(tmp_path: Path)
 
 
 def test_a_terminal_that_becomes_larger_and_lower_is_redrawn_right(project: Project) -> None:
-    with Terminal(project.root, "-n2", size=(60, 12)) as terminal:
+    with Terminal(project.root, "-n0", size=(60, 12)) as terminal:
         terminal.until_shown("25 %")
         assert not [row for row in terminal.rows() if "MiB" in row]
         terminal.resize(120, 40)
@@ -201,6 +214,7 @@ def test_a_terminal_that_becomes_larger_and_lower_is_redrawn_right(project: Proj
         assert not [row for row in terminal.all_rows() if "running ·" in row]
 
 
+@SLOW
 def test_a_stderr_that_nobody_reads_any_more_hurts_nothing(project: Project) -> None:
     go(project)
     reader, writer = os.pipe()
@@ -211,6 +225,7 @@ def test_a_stderr_that_nobody_reads_any_more_hurts_nothing(project: Project) -> 
         assert finished(terminal) == {"PASSED als": 1, "FAILED broken": 1, "PASSED waiting": 1}
 
 
+@SLOW
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 def test_in_tmux_the_view_is_right_after_the_window_became_narrower_and_wider_again(project: Project) -> None:
     def tmux(*arguments: str) -> str:

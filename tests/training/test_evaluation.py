@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import evaluation
@@ -16,6 +17,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, mean_absolute_error, r2_score, roc_auc_score
 
 from pytest_training.execution.run import Run
+from pytest_training.records.events import read_events
 
 MakeRun = Callable[..., Run]
 
@@ -154,6 +156,15 @@ def test_every_row_is_predicted_by_a_model_that_did_not_see_it(kind: str, make_r
     for repeat in range(2):
         for row in range(90):
             assert row not in seen[3 * repeat + found.fold[repeat, row]]
+
+
+def test_the_progress_of_a_job_that_validates_several_times_counts_them_all(tmp_path: Path) -> None:
+    run = Run(folder=tmp_path, events=tmp_path / "events.jsonl")
+    for turn in ((0, 2), (1, 2)):
+        evaluation.cross_validate(run, make_cohort(90), plain, folds=3, turn=turn)
+    run.close()
+    told = [event.progress for event in read_events(tmp_path / "events.jsonl", largest=2**20) if event.progress]
+    assert told == [(done, 6) for done in range(1, 7)]
 
 
 def test_reliance_names_the_column_that_tells(make_run: MakeRun) -> None:
