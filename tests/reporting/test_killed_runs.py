@@ -25,7 +25,10 @@ def kill(project: Project, *arguments: str) -> Path:
     """Begin a run, kill its session in the middle, and return its folder once all its processes are gone."""
     run = project.start(*arguments)
     jobs = project.reports / "runs"
-    eventually(lambda: [*jobs.glob("*/jobs/hangs/attempt-1/log.txt")] and [*jobs.glob("*/jobs/done/outcome.json")])
+    eventually(
+        lambda: any(b"progress" in each.read_bytes() for each in jobs.glob("*/jobs/hangs/attempt-1/events.jsonl"))
+    )
+    eventually(lambda: [*jobs.glob("*/jobs/done/outcome.json")])
     below = psutil.Process(run.pid).children(recursive=True)
     os.kill(run.pid, signal.SIGKILL)
     run.wait()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["live", "lines", "off"]
 
-REDRAW_S = 0.25
+REDRAW_S = 0.33
 
 
 def chosen_progress(config: pytest.Config, *, in_process: bool) -> Mode:
