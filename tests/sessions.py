@@ -95,10 +95,15 @@ class Project:
             start_new_session=True,
         )
 
-    def follow(self, *arguments: str | Path) -> subprocess.Popen[str]:
+    def follow(self, *arguments: str | Path, stderr: int | None = None) -> subprocess.Popen[str]:
         """Start pytest and return at once; its stdout can be read."""
         return subprocess.Popen(
-            command(*arguments), cwd=self.root, env=environment(), stdout=subprocess.PIPE, encoding="utf-8"
+            command(*arguments),
+            cwd=self.root,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            encoding="utf-8",
         )
 
     def report(self) -> dict[str, Any]:
@@ -128,8 +133,8 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment without what this session's own pytest put there."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    """Return the environment without what this session's own pytest, or the measuring of its coverage, put there."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
 
 
 def strict_json(path: Path) -> Any:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 
-from sessions import WITHOUT
+from sessions import WITHOUT, environment
 
 FILES = {
     "pyproject.toml": "[project]\nname = 'theirs'\nversion = '1'\n",
@@ -128,11 +127,10 @@ class Repository:
 
 def run(command: list[str], *, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, without what pytest has put into the environment."""
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
     return subprocess.run(
         command,
         cwd=cwd,
-        env=surroundings | (env or {}),
+        env=environment() | (env or {}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from sessions import WITHOUT
+from sessions import WITHOUT, environment
 
 TOP = Path(__file__).parents[2]
 COPIED = ("run_all_training.py", "verify_run_all.py", "demo_parallel_mode.py", "test_training_jobs.py", "pytest.ini")
@@ -86,8 +85,7 @@ class Miniature:
 
 def surroundings() -> dict[str, str]:
     """Return the environment without what pytest has put into it, and pytest without what is slow to load."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
-    return kept | {"PYTEST_ADDOPTS": shlex.join(WITHOUT)}
+    return environment() | {"PYTEST_ADDOPTS": shlex.join(WITHOUT)}
 
 
 def run(command: list[str], *, cwd: Path) -> subprocess.CompletedProcess[str]:

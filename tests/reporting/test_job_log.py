@@ -39,14 +39,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 def follow(project: Project, job_id: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command("--training-logs", job_id),
-        cwd=project.root,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
+    return project.follow("--training-logs", job_id, stderr=subprocess.PIPE)
 
 
 def logs(project: Project, job_id: str, attempt: int = 1) -> list[Path]:
@@ -54,15 +47,21 @@ def logs(project: Project, job_id: str, attempt: int = 1) -> list[Path]:
     return [log for log in found if log.stat().st_size]
 
 
-def test_the_log_of_a_running_job_is_followed_and_that_of_an_ended_one_is_printed(project: Project) -> None:
-    project.job(
-        "als", f'print("first line", flush=True)\n{UNTIL_GO}print("last line")\nreturn {{"score": 1.0}}', top=TOP
-    )
+def followed(project: Project, first: str) -> tuple[subprocess.Popen[bytes], subprocess.Popen[str]]:
+    """Start a run and follow the log of `als` once it has begun; return both."""
     run = project.start()
     eventually(lambda: logs(project, "als"))
     follower = follow(project, "als")
     assert follower.stdout is not None
-    assert follower.stdout.readline() == "first line\n"
+    assert follower.stdout.readline() == f"{first}\n"
+    return run, follower
+
+
+def test_the_log_of_a_running_job_is_followed_and_that_of_an_ended_one_is_printed(project: Project) -> None:
+    project.job(
+        "als", f'print("first line", flush=True)\n{UNTIL_GO}print("last line")\nreturn {{"score": 1.0}}', top=TOP
+    )
+    run, follower = followed(project, "first line")
     (project.root / "go").touch()
     rest, remarks = follower.communicate(timeout=60)
     assert rest == "last line\n"
@@ -89,11 +88,7 @@ def test_a_retry_is_followed_too(project: Project) -> None:
     """
     project.job("als", body, top=TOP)
     project.write("training/jobs.yaml", "jobs: {als: {retries: 1}}\n")
-    run = project.start()
-    eventually(lambda: logs(project, "als"))
-    follower = follow(project, "als")
-    assert follower.stdout is not None
-    assert follower.stdout.readline() == "first attempt\n"
+    run, follower = followed(project, "first attempt")
     (project.root / "fail").touch()
     eventually(lambda: logs(project, "als", attempt=2))
     (project.root / "go").touch()
@@ -105,11 +100,7 @@ def test_a_retry_is_followed_too(project: Project) -> None:
 
 def test_ctrl_c_ends_the_following_quietly(project: Project) -> None:
     project.job("als", f'print("first line", flush=True)\n{UNTIL_GO}', top=TOP)
-    run = project.start()
-    eventually(lambda: logs(project, "als"))
-    follower = follow(project, "als")
-    assert follower.stdout is not None
-    assert follower.stdout.readline() == "first line\n"
+    run, follower = followed(project, "first line")
     follower.send_signal(signal.SIGINT)
     rest, remarks = follower.communicate(timeout=60)
     assert (follower.returncode, rest) == (2, "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import textwrap
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from sessions import WITHOUT
+from sessions import WITHOUT, environment
 
 import pytest_training
 
@@ -70,8 +69,7 @@ class Folder:
 
     def environment(self, changes: dict[str, str | None] | None = None) -> dict[str, str]:
         """Return this process's environment with changes; None takes a variable away."""
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))}
-        changed = {**inherited, "COLUMNS": "200", **(changes or {})}
+        changed = {**environment(), "COLUMNS": "200", **(changes or {})}
         return {name: value for name, value in changed.items() if value is not None}
 
     def run(self, *arguments: str, environment: dict[str, str | None] | None = None) -> Ended:
