@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 try:
-    from pytest_training.command_line import main
+    from pytest_training.run_all import main
 except ModuleNotFoundError as error:
     print(f"run_all_training.py: error: {error}: first pip install -e '.[medical]'", file=sys.stderr)
     sys.exit(2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_training.training_job import TrainingJob
+    from pytest_training.session.training_job import TrainingJob
 
 
 def test_training_job(training_job: TrainingJob) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SUITE = "tests/command_line/test_selection.py"
+SUITE = "tests/run_all/test_selection.py"
 
 
 def main() -> int:

@@ -51,5 +51,5 @@ def _name(count: int) -> str:
 
 
 def _list(project: Path) -> Measurement:
-    command = [sys.executable, "-m", "pytest_training.command_line", "--list"]
+    command = [sys.executable, "-m", "pytest_training.run_all", "--list"]
     return measure(command, project)

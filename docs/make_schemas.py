@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from pytest_training.execution.messages import Result
+from pytest_training.execution.attempt.messages import Result
 from pytest_training.jobs.model import Plan
-from pytest_training.reporting.report_model import JobMetadata, TrainingBlock
+from pytest_training.reporters.report_model import JobMetadata, TrainingBlock
 
 FOLDER = Path(__file__).parent / "schemas"
 SCHEMAS = {

@@ -13,7 +13,7 @@ from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, DataUsed, Ending, GateResult, Outcome
 from pytest_training.execution.slot import save_outcome
 from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob
-from pytest_training.jobs.plan import save_plan
+from pytest_training.jobs.plan_file import save_plan
 from pytest_training.records.history import History
 from pytest_training.records.provenance import provenance
 from pytest_training.records.run_record import RunRecord

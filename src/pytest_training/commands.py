@@ -8,15 +8,15 @@ import pytest
 
 from pytest_training import options
 from pytest_training.errors import TrainingError
-from pytest_training.jobs.names import listing
-from pytest_training.jobs.plan import read_plan
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.records.history import History, Recorded
+from pytest_training.records.measures import headline
 from pytest_training.records.recorded_run import find_run, run_ids, running_run
-from pytest_training.reporting.console import sentence, status_word
-from pytest_training.reporting.job_log import JobLog
-from pytest_training.reporting.measures import headline
-from pytest_training.reporting.publishing import publish
-from pytest_training.reporting.text import duration, fit, number, one_line, table
+from pytest_training.reporters.console import sentence, status_word
+from pytest_training.reporters.job_log import JobLog
+from pytest_training.reporters.publishing import publish
+from pytest_training.text import duration, fit, number, one_line, table
+from pytest_training.wording import listing
 
 PAST_OF_ONE, PAST_OF_ALL = 30, 3
 

@@ -297,7 +297,7 @@ def _count(config: pytest.Config, name: str) -> int | None:
 
 
 def _start_method(config: pytest.Config) -> str:
-    from pytest_training.execution.launcher import default_start_method  # noqa: PLC0415
+    from pytest_training.execution.backends.launcher import default_start_method  # noqa: PLC0415
 
     value = str(config.getini("training_start"))
     if value == "auto":
@@ -310,7 +310,7 @@ def _start_method(config: pytest.Config) -> str:
 
 def _unit(config: pytest.Config, name: str, unit: str) -> float | None:
     from pytest_training.errors import DeclarationError  # noqa: PLC0415  (only where there is something to train)
-    from pytest_training.jobs.units import parse_duration, parse_size  # noqa: PLC0415
+    from pytest_training.units import parse_duration, parse_size  # noqa: PLC0415
 
     value, where = _text(config, name)
     if not value:

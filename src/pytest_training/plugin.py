@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_training import options, search_options
-from pytest_training.names import FIXTURE
+from pytest_training import options
+from pytest_training.fixture import FIXTURE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pytest_training.training_job import TrainingJob
+    from pytest_training.session.training_job import TrainingJob
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,7 +29,7 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, None, None]:
     """Declare the options with everyday names where there are jobs, after the project has declared its own."""
     if options.names_paths(early_config):
-        from pytest_training.rootdir import settle_root  # noqa: PLC0415  (see the module's docstring)
+        from pytest_training.session.rootdir import settle_root  # noqa: PLC0415  (see the module's docstring)
 
         settle_root(early_config, parser, args)
     yield
@@ -42,18 +42,20 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register what this process is: a worker of a run, or the session that may own one."""
     if hasattr(config, "workerinput"):
         if "training" in config.workerinput:
-            from pytest_training.worker import Worker  # noqa: PLC0415  (see the module's docstring)
+            from pytest_training.session.distribution import use_shipped_test  # noqa: PLC0415
+            from pytest_training.session.worker import Worker  # noqa: PLC0415  (see the module's docstring)
 
-            search_options.use_shipped_test(config)
+            use_shipped_test(config)
             config.pluginmanager.register(Worker(config), "training-worker")
     elif options.has_jobs(config):
-        from pytest_training.owner import Owner  # noqa: PLC0415
+        from pytest_training.session.distribution import use_shipped_test  # noqa: PLC0415
+        from pytest_training.session.owner import Owner  # noqa: PLC0415
 
-        search_options.use_shipped_test(config)
+        use_shipped_test(config)
         owner = Owner(config)
         config.pluginmanager.register(owner, "training-owner")
         if not config.option.help:
-            from pytest_training.reporting.showing import Showing  # noqa: PLC0415
+            from pytest_training.reporters.showing import Showing  # noqa: PLC0415
 
             config.pluginmanager.register(Showing(config, owner), "training-showing")
 
@@ -102,8 +104,8 @@ def pytest_runtest_makereport(
 @pytest.fixture
 def training_job(request: pytest.FixtureRequest) -> TrainingJob:
     """Give the test its job: `training_job.train()` trains, `training_job.check()` fails unless all is well."""
-    from pytest_training.context import SLOT  # noqa: PLC0415
-    from pytest_training.training_job import TrainingJob  # noqa: PLC0415
+    from pytest_training.session.context import SLOT  # noqa: PLC0415
+    from pytest_training.session.training_job import TrainingJob  # noqa: PLC0415
 
     slot = request.config.stash.get(SLOT, None)
     if slot is None:

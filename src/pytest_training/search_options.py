@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_training.names import FIXTURE, SHIPPED_TEST
-
 if TYPE_CHECKING:
     from pytest_training.jobs.search import Search
 
@@ -98,12 +96,3 @@ def _count(config: pytest.Config, name: str, *, minimum: int) -> int | None:
     if not str(value).isdecimal() or int(value) < minimum:
         raise pytest.UsageError(f"{name}: expected a whole number of at least {minimum}, found {value!r}")
     return int(value)
-
-
-def use_shipped_test(config: pytest.Config) -> None:
-    """Where the command line names jobs, and no test for them, take the plugin's own test."""
-    from pytest_training.scheduling.distribution import mentions  # noqa: PLC0415  (see read_search)
-
-    asked_for = is_asked_for(config) or config.known_args_namespace.training_root
-    if asked_for and config.args_source != pytest.Config.ArgsSource.ARGS and not mentions(config, FIXTURE):
-        config.args[:] = [str(SHIPPED_TEST.parent)]

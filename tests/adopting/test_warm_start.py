@@ -108,7 +108,10 @@ def test_an_end_is_the_same_end(repository: Repository, text: str) -> None:
 
 
 def test_the_imports_are_loaded_once(repository: Repository) -> None:
-    write_both(repository, "import sys\nprint('pytest_training.execution.server' in sys.modules)\nimport numpy\n")
+    write_both(
+        repository,
+        "import sys\nprint('pytest_training.execution.backends.fork_server.server' in sys.modules)\nimport numpy\n",
+    )
     train_both(repository)
     assert (repository.log("warm"), repository.log("cold")) == ("True\n", "False\n")
 

@@ -23,7 +23,7 @@ from made_runs import make_run  # noqa: E402
 from selenium.webdriver import Chrome, ChromeOptions  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 
-from pytest_training.reporting.publishing import publish  # noqa: E402
+from pytest_training.reporters.publishing import publish  # noqa: E402
 
 AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 FLAGS = "headless no-sandbox disable-gpu disable-background-networking no-first-run hide-scrollbars".split()  # noqa: SIM905

@@ -40,7 +40,7 @@ RETURNING = {
     "_broken",
     "_missing",
 }
-VIEWS = {"reporting/live.py", "reporting/markdown.py"}
+VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""
 SHORTEST = 8
 """Letters of fixed text: below it an expression is all there is, and its parts are collected where they are written."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from adopting.repository import Repository
-from command_line.miniature import SIDE_BY_SIDE, Miniature, surroundings
+from run_all.miniature import SIDE_BY_SIDE, Miniature, surroundings
 
 TOP = Path(__file__).parents[2]
 NO_GUIDES = {"CHANGELOG.md"}
@@ -57,7 +57,7 @@ def workplace(page: str, folder: Path) -> Path:
         return repository.root
     miniature = Miniature(folder / "project")
     miniature.write("more/train_other.py", "print('other')\n")
-    miniature.write("tests/command_line/test_selection.py", "def test_it():\n    pass\n")
+    miniature.write("tests/run_all/test_selection.py", "def test_it():\n    pass\n")
     miniature.write("tests/test_slow.py", "import pytest\n\n@pytest.mark.slow\ndef test_it():\n    pass\n")
     miniature.write("jobs.yaml", "jobs:\n  - {id: quick, name: Quick, script: training/train_als.py, args: []}\n")
     text = (TOP / page).read_text(encoding="utf-8")

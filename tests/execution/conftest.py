@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_training.execution.launcher import ServerHandle, ServerLauncher, start_server
+from pytest_training.execution.backends.launcher import ServerHandle, ServerLauncher, start_server
 
 from .workplace import Workplace
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from pytest_training.execution.artifacts import save_object
+from pytest_training.execution.attempt.artifacts import save_object
 
 mpl.use("Agg")
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_training.execution.commands import command_line
+from pytest_training.jobs.kinds.command_line import command_line
 from pytest_training.jobs.model import Job, Parameter
 
 from .workplace import Workplace

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from pytest_training.errors import DataError
-from pytest_training.execution.datasets import obtain
-from pytest_training.execution.fetching import LOCK_NAME
+from pytest_training.execution.data.fetching import LOCK_NAME
+from pytest_training.execution.data.obtain import obtain
 from pytest_training.jobs.model import Dataset
 
 CONTENT = b"age,als\n61,1\n"
@@ -295,7 +295,7 @@ def test_processes_that_simulate_at_the_same_time_share_one_result(home: Path, c
     simulation(home, body, "sim_parallel")
     code = (
         "from pathlib import Path\n"
-        "from pytest_training.execution.datasets import obtain\n"
+        "from pytest_training.execution.data.obtain import obtain\n"
         "from pytest_training.jobs.model import Dataset\n"
         f"data = Dataset(name='visits', real=False, home={str(home)!r}, simulated='sim_parallel:simulate')\n"
         f"print(obtain(data, cache=Path({str(cache)!r}))[1])\n"
@@ -308,7 +308,7 @@ def test_processes_that_simulate_at_the_same_time_share_one_result(home: Path, c
 
 def test_nothing_heavy_is_imported_until_it_is_needed() -> None:
     code = (
-        "import sys; import pytest_training.execution.datasets\n"
+        "import sys; import pytest_training.execution.data.obtain\n"
         "print([name for name in ('pooch', 'requests', 'rich', 'numpy', 'pandas') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

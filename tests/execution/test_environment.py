@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from pytest_training.execution.environment import (
+from pytest_training.execution.attempt.environment import (
     THREAD_VARIABLES,
     extend_import_path,
     job_environment,
@@ -35,7 +35,7 @@ def test_every_numeric_library_is_told_how_many_threads_it_may_use() -> None:
 def test_cores_are_those_that_this_process_may_use() -> None:
     allowed = min(os.sched_getaffinity(0))
     seen = subprocess.run(
-        [sys.executable, "-c", "from pytest_training.execution.environment import *; print(machine_cores())"],
+        [sys.executable, "-c", "from pytest_training.execution.attempt.environment import *; print(machine_cores())"],
         preexec_fn=lambda: os.sched_setaffinity(0, {allowed}),
         stdout=subprocess.PIPE,
         check=True,

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_training.execution.attempt.messages import Failure, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.judge import Verdict, judge, judge_gates
-from pytest_training.execution.messages import Failure, Reply, Result
 from pytest_training.execution.outcome import Ending
 from pytest_training.jobs.model import Gate
 

@@ -16,8 +16,8 @@ import msgspec
 import pytest
 from watching import eventually, is_alive, pid_in
 
-from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.launcher import (
+from pytest_training.execution.attempt.messages import Reply
+from pytest_training.execution.backends.launcher import (
     InProcessLauncher,
     Launcher,
     ServerHandle,
@@ -25,10 +25,10 @@ from pytest_training.execution.launcher import (
     default_start_method,
     start_server,
 )
-from pytest_training.execution.messages import Reply
-from pytest_training.execution.plain_process import SubprocessLauncher
-from pytest_training.execution.processes import tree
+from pytest_training.execution.backends.plain_process import SubprocessLauncher
+from pytest_training.execution.folder import AttemptFolder
 from pytest_training.jobs.model import Gate, Job
+from pytest_training.processes import tree
 
 from .workplace import Workplace
 
@@ -233,9 +233,9 @@ OWNER = """
 import sys
 from pathlib import Path
 import msgspec
-from pytest_training.execution.launcher import ServerLauncher, start_server
-from pytest_training.execution.plain_process import SubprocessLauncher
-from pytest_training.execution.messages import AttemptRequest
+from pytest_training.execution.backends.launcher import ServerLauncher, start_server
+from pytest_training.execution.backends.plain_process import SubprocessLauncher
+from pytest_training.execution.attempt.messages import AttemptRequest
 
 request = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=AttemptRequest)
 if sys.argv[2] == "server":

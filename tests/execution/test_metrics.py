@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_training.errors import ResultError
-from pytest_training.execution.metrics import finite_metrics, shown
+from pytest_training.execution.attempt.metrics import finite_metrics, shown
 
 SCALARS = (
     st.none()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from watching import eventually, is_alive, pid_in
 
-from pytest_training.execution import processes
+from pytest_training import processes
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -34,7 +34,7 @@ time.sleep(1000)
 GUARDIAN = """
 import os, subprocess, sys
 from pathlib import Path
-from pytest_training.execution import processes
+from pytest_training import processes
 
 processes.adopt_orphans()
 known = subprocess.Popen(["sleep", "1000"])
@@ -99,7 +99,7 @@ def test_threads_are_counted_those_of_c_libraries_too() -> None:
 
 def test_peak_memory_counts_from_the_reset() -> None:
     code = (
-        "from pytest_training.execution.processes import *\n"
+        "from pytest_training.processes import *\n"
         "fat = bytearray(b'x') * (200 * 2**20); del fat\n"
         "before = own_peak_memory_mb(); reset_own_peak_memory(); print(before, own_peak_memory_mb())"
     )

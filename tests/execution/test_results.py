@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_training.errors import ResultError
+from pytest_training.execution.attempt.messages import Failure, Result
+from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.messages import Failure, Result
-from pytest_training.execution.metrics import finite_metrics
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.results import (
     LARGEST_RESULT,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from pytest_training.errors import DataError
+from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.outcome import DataUsed
-from pytest_training.execution.run import Run
 from pytest_training.jobs.model import Dataset
 
 

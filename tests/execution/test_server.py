@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from watching import eventually, is_alive, pid_in
 
+from pytest_training.execution.attempt.messages import PAUSE, STOP, STOP_ALL, AttemptRequest, Reply
+from pytest_training.execution.backends.launcher import ServerHandle, ServerLauncher, start_server
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.launcher import ServerHandle, ServerLauncher, start_server
-from pytest_training.execution.messages import PAUSE, STOP, STOP_ALL, AttemptRequest, Reply
-from pytest_training.execution.processes import tree
 from pytest_training.jobs.model import Job
+from pytest_training.processes import tree
 
 from .test_launcher import DEAF, GRANDCHILD
 from .workplace import Workplace

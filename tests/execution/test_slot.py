@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_training.execution.backends.launcher import ServerLauncher
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.launcher import ServerLauncher
 from pytest_training.execution.outcome import Attempt, Outcome
 from pytest_training.execution.slot import Slot, read_outcome, unfinished_outcome
 from pytest_training.jobs.model import Gate

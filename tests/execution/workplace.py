@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pytest_training.execution.attempt.messages import AttemptRequest
+from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.judge import Verdict, judge
-from pytest_training.execution.launcher import Launcher
-from pytest_training.execution.messages import AttemptRequest
 from pytest_training.jobs.model import Job
 
 

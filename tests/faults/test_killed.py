@@ -12,7 +12,7 @@ import pytest
 from sessions import PATIENCE_S, Project
 from watching import eventually, is_alive, pid_in, processes_with
 
-from pytest_training.execution.processes import children, tree
+from pytest_training.processes import children, tree
 
 pytestmark = [
     pytest.mark.timeout(180),

@@ -14,25 +14,27 @@ from pathlib import Path
 from typing import Any
 
 from pytest_training.errors import DataError, DeclarationError, TrainingError
-from pytest_training.execution.fetching import read_lock
+from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.data.fetching import read_lock
 from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.judge import judge
-from pytest_training.execution.messages import AttemptRequest, Reply
 from pytest_training.execution.outcome import Ending
 from pytest_training.execution.results import artifacts, log_tail
 from pytest_training.execution.slot import read_outcome, unfinished_outcome
 from pytest_training.jobs.gates import parse_gates
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Gate, Job, Parameter
-from pytest_training.jobs.parameters import apply_options, missing_parameters
-from pytest_training.jobs.plan import describe_plan, make_plan, read_plan, save_plan
-from pytest_training.jobs.units import parse_duration, parse_size
+from pytest_training.jobs.plan_file import read_plan, save_plan
+from pytest_training.planning.description import describe_plan
+from pytest_training.planning.parameters import apply_options, missing_parameters
+from pytest_training.planning.plan import make_plan
 from pytest_training.records.events import MOST_VALUES, EventTail, read_events
 from pytest_training.records.history import History
 from pytest_training.records.history_file import APPLICATION_ID, TABLES
-from pytest_training.reporting.console import failure_text, finished_line
-from pytest_training.reporting.html.charts import curves
-from pytest_training.reporting.watch import WatchedJob
+from pytest_training.reporters.console import failure_text, finished_line
+from pytest_training.reporters.html.charts import curves
+from pytest_training.reporters.watch import WatchedJob
+from pytest_training.units import parse_duration, parse_size
 
 FUNCTION = (
     'def train(run, *, epochs=1, folds=2, rate=0.1, name="a", on=False, many=(1, 2), some={}, any=None):\n    pass\n'

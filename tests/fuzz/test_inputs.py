@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_training.errors import DeclarationError, TrainingError
-from pytest_training.execution.artifacts import save_object
+from pytest_training.execution.attempt.artifacts import save_object
 from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.results import artifacts, log_tail, read_metrics_file, read_result
 from pytest_training.execution.slot import read_outcome
-from pytest_training.jobs.declarations import JOB_KEYS
-from pytest_training.jobs.document import read_document
+from pytest_training.jobs.catalogue.declarations import JOB_KEYS
+from pytest_training.jobs.catalogue.document import read_document
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.records.events import EventTail, read_events

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.catalogue import apply_catalogue, load_catalogue
+from pytest_training.jobs.catalogue.load import apply_catalogue, load_catalogue
 from pytest_training.jobs.model import Gate, Job, MetricsFile, Parameter
 
 from .project import Project, message

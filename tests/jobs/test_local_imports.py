@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_training.jobs.sources import LARGEST_FOLLOWED
+from pytest_training.jobs.source.sources import LARGEST_FOLLOWED
 
 from .project import Project
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.parameters import apply_options, missing_parameters
+from pytest_training.planning.parameters import apply_options, missing_parameters
 
 from .project import Project, message
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pytest_training.jobs.model import Plan
-from pytest_training.jobs.plan import describe_plan, make_plan, read_plan, save_plan
+from pytest_training.jobs.plan_file import read_plan, save_plan
+from pytest_training.planning.description import describe_plan
+from pytest_training.planning.plan import make_plan
 
 from .project import Project, message
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.units import describe_duration, describe_size, parse_duration, parse_size
+from pytest_training.units import describe_duration, describe_size, parse_duration, parse_size
 
 from .project import message
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.document import read_document, read_file, read_scalar
+from pytest_training.jobs.catalogue.document import read_document, read_file, read_scalar
 
 from .project import message
 

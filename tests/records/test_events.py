@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_training.execution import event_log
-from pytest_training.execution.event_log import EventLog
+from pytest_training.execution.attempt import event_log
+from pytest_training.execution.attempt.event_log import EventLog
 from pytest_training.records.events import LARGEST_STEP, MOST_VALUES, EventTail, read_events
 
 

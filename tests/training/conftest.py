@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from threadpoolctl import threadpool_limits
 
-from pytest_training.execution.run import Run
+from pytest_training.execution.attempt.run import Run
 from pytest_training.jobs.loading import load_jobs
 
 ROOT = Path(__file__).parents[2]

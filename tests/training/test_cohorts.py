@@ -13,7 +13,7 @@ import pytest
 from cohorts import Cohort, breast, carotid, csf, head_injury, monica, pima, progression, read_table, require, speech
 from samples import make_cohort
 
-from pytest_training.execution.run import Run
+from pytest_training.execution.attempt.run import Run
 
 MakeRun = Callable[..., Run]
 

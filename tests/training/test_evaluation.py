@@ -16,7 +16,7 @@ from samples import make_cohort, make_predictions
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, mean_absolute_error, r2_score, roc_auc_score
 
-from pytest_training.execution.run import Run
+from pytest_training.execution.attempt.run import Run
 from pytest_training.records.events import read_events
 
 MakeRun = Callable[..., Run]

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import skops.io
 
-from pytest_training.execution.run import Run
+from pytest_training.execution.attempt.run import Run
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 

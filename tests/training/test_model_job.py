@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import train_model
 
-from pytest_training.execution.run import Run
+from pytest_training.execution.attempt.run import Run
 
 MakeRun = Callable[..., Run]
 

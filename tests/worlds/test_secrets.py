@@ -11,8 +11,8 @@ import pytest
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job, Parameter
-from pytest_training.jobs.parameters import apply_options
 from pytest_training.jobs.secrets import CHUNK, MASK, Secrets, hide
+from pytest_training.planning.parameters import apply_options
 
 from .folder import Ended, Folder
 

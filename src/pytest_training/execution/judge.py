@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_training.errors import ResultError
+from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Reply, Result
+from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.messages import NO_RESULT, AttemptRequest, Reply, Result
-from pytest_training.execution.metrics import finite_metrics
 from pytest_training.execution.outcome import Cause, GateResult, Status
 from pytest_training.execution.results import read_metrics_file, read_result
 from pytest_training.jobs.model import Gate, Job

@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from pytest_training.execution import processes
+from pytest_training import processes
 
 MOST_SERVERS = 5  # a server that dies again and again is no use
 LONGEST_NOTE = 1000

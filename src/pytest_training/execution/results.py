@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 import msgspec
 
 from pytest_training.errors import ResultError
+from pytest_training.execution.attempt.messages import Failure, Result
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.messages import Failure, Result
 from pytest_training.jobs.model import UNDECODABLE, Job, MetricsFile
 
 LARGEST_RESULT = 16 * 2**20

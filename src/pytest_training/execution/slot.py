@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from pytest_training.atomic import write_atomically
+from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
 from pytest_training.execution.judge import Verdict, judge, judge_gates
-from pytest_training.execution.launcher import Launcher
-from pytest_training.execution.messages import AttemptRequest, Reply
 from pytest_training.execution.outcome import Attempt, Cause, Outcome
 from pytest_training.execution.results import artifacts, log_tail, open_own
 from pytest_training.jobs.model import UNDECODABLE, Dataset, Job, PlannedJob, RetryReason, Unchanged

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs import functions, scripts
-from pytest_training.jobs.literals import is_guard, is_main_guard, walk
+from pytest_training.jobs.kinds import function as functions
+from pytest_training.jobs.kinds.script import options as scripts
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.names import label
 from pytest_training.jobs.search import FileFilter
-from pytest_training.jobs.sources import Source, Sources, Unreadable, read_source
+from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
+from pytest_training.jobs.source.sources import Source, Sources, Unreadable, read_source
+from pytest_training.wording import label
 
 SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "node_modules", "site-packages"}
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Gate
-from pytest_training.jobs.names import shown
+from pytest_training.wording import shown
 
 Operator = Literal[">=", "<=", ">", "<", "=="]
 

@@ -10,8 +10,8 @@ import msgspec
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.gathering import gather
 from pytest_training.jobs.model import Dataset, Job, Value
-from pytest_training.jobs.names import printable
 from pytest_training.jobs.search import Search
+from pytest_training.wording import printable
 
 LONGEST_ID = 200
 """Bytes of one part of an id: file systems end at 255, and temporary names add some."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.names import listing
+from pytest_training.wording import listing
 
 PATTERNS = ("train_*.py",)
 MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "requirements.txt")

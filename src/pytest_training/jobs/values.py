@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.document import read_document, read_scalar
-from pytest_training.jobs.literals import LARGEST_INTEGER, MISSING, storable
+from pytest_training.jobs.catalogue.document import read_document, read_scalar
 from pytest_training.jobs.model import Job, Parameter, Type
-from pytest_training.jobs.names import listing, shown
+from pytest_training.jobs.source.literals import LARGEST_INTEGER, MISSING, storable
+from pytest_training.wording import listing, shown
 
 MINIMUM = {"epochs": 1, "folds": 2}
 """Least sensible value of the parameters that have a meaning of their own here."""

@@ -17,7 +17,7 @@ from pytest_training.execution.folder import AttemptFolder, RunFolder, runs_fold
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import blank_outcome, read_outcome, unfinished_outcome
 from pytest_training.jobs.model import UNDECODABLE, Job, Plan
-from pytest_training.jobs.plan import read_plan
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.jobs.secrets import keeps_secrets
 from pytest_training.records.provenance import Provenance
 from pytest_training.records.run_record import BegunRun, RunRecord

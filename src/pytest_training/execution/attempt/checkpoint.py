@@ -1,0 +1,139 @@
+"""A job's state across attempts and resumed runs: one file, always whole, never a pickle.
+
+Numbers, strings, lists and dicts are JSON; arrays and tensors .npy; scikit-learn estimators .skops.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_training.atomic import write_atomically
+from pytest_training.errors import TrainingError
+from pytest_training.execution.attempt.artifacts import array_bytes
+
+MARK = "__checkpoint__"
+"""Key of a JSON object that stands for what JSON cannot say."""
+UNREADABLE = (OSError, ValueError, KeyError, zipfile.BadZipFile)
+
+
+class Checkpoint:
+    """What `run.checkpoint` is: `save` replaces the state, `load` returns it."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def save(self, **state: Any) -> None:
+        """Keep the state, e.g. `run.checkpoint.save(epoch=3, weights=w)`; the one before stays until it is whole."""
+        if self._folder is None:
+            return
+        content = _encode(state)
+        current, previous = self._files(self._folder)
+        if current.exists():
+            os.replace(current, previous)  # noqa: PTH105  (the atomic rename, by its name)
+        write_atomically(current, content)
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the state that was saved last, by an earlier attempt or the run that is resumed; None at the start."""
+        if self._folder is None:
+            return None
+        for file in self._files(self._folder):
+            try:
+                return _decode(file.read_bytes())
+            except UNREADABLE:
+                continue  # not there, or torn by a machine that went down: the one before is whole
+        return None
+
+    @staticmethod
+    def _files(folder: Path) -> tuple[Path, Path]:
+        return folder / "state.zip", folder / "previous.zip"
+
+
+def _encode(state: Mapping[str, Any]) -> bytes:
+    parts: dict[str, bytes] = {}
+
+    def attach(kind: str, content: bytes) -> dict[str, str]:
+        name = f"{len(parts)}.{kind}"
+        parts[name] = content
+        return {MARK: name}
+
+    text = json.dumps({name: _plain(name, value, attach) for name, value in state.items()})
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:  # stored, not compressed: weights hardly shrink, and time counts
+        archive.writestr("state.json", text)
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def _plain(name: str, value: Any, attach: Callable[[str, bytes], dict[str, str]]) -> Any:  # noqa: PLR0911  (a form each)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, bytes):
+        return {MARK: "bytes", "base64": base64.b64encode(value).decode()}
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError(f"run.checkpoint.save({name}=…): expected a dict with string keys")
+        return {key: _plain(name, below, attach) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(name, below, attach) for below in value]
+    if callable(getattr(value, "detach", None)) and callable(getattr(value, "cpu", None)):
+        return attach("tensor", array_bytes(value.detach().cpu().numpy()))
+    if hasattr(value, "__array__"):
+        return value.item() if getattr(value, "shape", None) == () else attach("npy", array_bytes(value))
+    if callable(getattr(value, "get_params", None)):
+        return attach("skops", _estimator(name, value))
+    raise TypeError(
+        f"run.checkpoint.save({name}=…): cannot keep a {type(value).__name__}; expected numbers, strings, lists, "
+        "dicts, arrays, tensors or scikit-learn estimators"
+    )
+
+
+def _estimator(name: str, value: Any) -> bytes:
+    import skops.io  # noqa: PLC0415  (only jobs that have estimators load it)
+
+    content: bytes = skops.io.dumps(value)
+    if unknown := skops.io.get_untrusted_types(data=content):
+        raise TrainingError(
+            f"run.checkpoint.save({name}=…): skops does not trust {', '.join(unknown)}, so it could not be loaded "
+            "again; keep the estimator's arrays and numbers instead"
+        )
+    return content
+
+
+def _decode(content: bytes) -> dict[str, Any]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: _object(value, archive) for name, value in json.loads(archive.read("state.json")).items()}
+
+
+def _object(value: Any, archive: zipfile.ZipFile) -> Any:
+    if isinstance(value, list):
+        return [_object(below, archive) for below in value]
+    if not isinstance(value, dict):
+        return value
+    if MARK not in value:
+        return {key: _object(below, archive) for key, below in value.items()}
+    if value[MARK] == "bytes":
+        return base64.b64decode(value["base64"])
+    return _attached(value[MARK], archive.read(value[MARK]))
+
+
+def _attached(name: str, content: bytes) -> Any:
+    if name.endswith(".skops"):
+        import skops.io  # noqa: PLC0415
+
+        return skops.io.loads(content)
+    import numpy as np  # noqa: PLC0415
+
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if name.endswith(".tensor"):
+        import torch  # type: ignore[import-not-found]  # noqa: PLC0415  (optional, and there where a tensor was saved)
+
+        return torch.from_numpy(array)
+    return array

@@ -1,0 +1,296 @@
+"""What happens inside a job's own process: load the file, call `train`, leave result.json.
+
+`execute` runs in a child that the job server forked, in a plain subprocess (`python -m …child`), or, for
+debugging, in the pytest process. It starts script and command jobs by `exec`, so that the process is theirs alone.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import faulthandler
+import importlib.util
+import io
+import linecache
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any, NoReturn
+
+import msgspec
+
+from pytest_training.atomic import write_atomically
+from pytest_training.errors import DataError, ResultError
+from pytest_training.execution.attempt.environment import (
+    extend_import_path,
+    job_environment,
+    load_seeded,
+    set_loaded_threads,
+    set_seeds,
+    visible_gpus,
+)
+from pytest_training.execution.attempt.frames import PACKAGE, own_frames
+from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
+from pytest_training.execution.attempt.metrics import finite_metrics, shown
+from pytest_training.execution.attempt.run import Run
+from pytest_training.execution.attempt.warm import run_script, shadowed
+from pytest_training.execution.folder import AttemptFolder
+from pytest_training.jobs.kinds.command_line import command_line
+from pytest_training.jobs.model import Job
+from pytest_training.jobs.secrets import hide
+from pytest_training.processes import own_peak_memory_mb, reset_own_peak_memory
+
+LONGEST_MESSAGE = 2000
+
+
+class Stopped(BaseException):
+    """SIGTERM, raised in the job's main thread so that its `finally` blocks run."""
+
+
+def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
+    """Execute a request in this process, which is the job's own; return the exit status.
+
+    `warm` says that the libraries are loaded: the process is a fork of the job server.
+    """
+    folder = AttemptFolder(Path(request.folder))
+    redirect_output(folder.log)
+    faulthandler.enable(all_threads=False)
+    signal.signal(signal.SIGTERM, _raise_stopped)
+    os.chdir(request.job.root)
+    os.environ.update(
+        job_environment(request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads)
+    )
+    folder.events.write_bytes(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")  # for the live view
+    reset_own_peak_memory()
+    if request.job.kind != "function":
+        _become_program(request, warm=warm)
+    try:
+        status = 0 if execute(request).failure is None else 1
+    except OSError as error:  # ours: what the job raised is in the result
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
+        status = NO_RESULT
+    _finish(status, request.grace_s)
+    return status
+
+
+def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] | None = None) -> Result:
+    """Run a function job and leave its result; `raised` is given what it raised (for the debugger)."""
+    folder = AttemptFolder(Path(request.folder))
+    process, mask = os.getpid(), _file_mode_mask()
+    run = Run(
+        folder=folder.artifacts,
+        seed=request.seed,
+        threads=request.threads,
+        device="cuda" if visible_gpus() else "cpu",
+        datasets={dataset.name: dataset for dataset in request.datasets},
+        events=folder.events,
+        checkpoint=Path(request.checkpoint),
+        real_data_only=request.real_data_only,
+    )
+    metrics: dict[str, float] = {}
+    failure = None
+    try:
+        metrics = finite_metrics(_train(request, run))
+    except BaseException as error:  # noqa: BLE001  (whatever a job raises is its failure, not ours)
+        failure = _explain(error, request.job)
+        if raised is not None:
+            raised(error)
+        elif failure.traceback:
+            with contextlib.suppress(Exception):  # the job may have closed its stderr
+                sys.stderr.write(failure.traceback)
+    if os.getpid() != process:  # a copy that the job has forked and let return is not the job
+        os._exit(0)
+    os.umask(mask)
+    with contextlib.suppress(Exception):
+        run.close()
+    result = Result(metrics=metrics, failure=failure, data=run.used, peak_memory_mb=own_peak_memory_mb())
+    return _leave(result, request)
+
+
+def _file_mode_mask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _leave(result: Result, request: AttemptRequest) -> Result:
+    """Write result.json, without the job's secrets."""
+    _, secrets = hide([request.job])
+    result = secrets.masked(result)
+    write_atomically(AttemptFolder(Path(request.folder)).result, msgspec.json.encode(result))
+    return result
+
+
+def _train(request: AttemptRequest, run: Run) -> Any:
+    load_seeded(request.job)
+    set_seeds(request.seed)  # a file may draw numbers while it is loaded
+    module = _load(request.job)
+    set_loaded_threads(request.threads)
+    set_seeds(request.seed)
+    return module.train(run, **request.job.parameters)
+
+
+def _load(job: Job) -> ModuleType:
+    """Import the job's file under its own name: workers of its own find its functions by that name."""
+    if job.path is None:
+        raise RuntimeError(f"function job {job.id} has no file")
+    extend_import_path(job)
+    path = Path(job.path)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path}: Python knows no way to load it")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _explain(error: BaseException, job: Job) -> Failure:
+    if isinstance(error, Stopped):
+        return Failure(cause="stopped", message="was asked to end")
+    if isinstance(error, SystemExit):
+        code = "" if error.code is None else shown(error.code)
+        return Failure(cause="exit", message=f"called sys.exit({code}) before train returned")
+    if isinstance(error, ResultError):
+        return Failure(cause="result", message=str(error))
+    if isinstance(error, DataError):
+        return Failure(cause="data", message=str(error))
+    return Failure(cause="error", message=_in_utf8(_one_line(error)), traceback=_in_utf8(own_traceback(error, job)))
+
+
+def _in_utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _one_line(error: BaseException) -> str:
+    try:
+        text = "".join(traceback.format_exception_only(error)).strip()
+    except Exception:  # noqa: BLE001  (a job's own exception may not be printable)
+        text = type(error).__name__
+    return text[:LONGEST_MESSAGE]
+
+
+def own_traceback(error: BaseException, job: Job) -> str:
+    """Return the traceback without the plugin's frames, and without the import machinery's above the job's own."""
+    with contextlib.suppress(Exception):
+        linecache.checkcache(job.path)
+    try:
+        lines = traceback.format_exception(type(error), error, own_frames(error.__traceback__))
+        return "".join(line for line in lines if not line.startswith(f'  File "{PACKAGE}'))
+    except Exception:  # noqa: BLE001  (see _one_line)
+        return _one_line(error) + "\n"
+
+
+def _raise_stopped(_signal: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the job at once
+    raise Stopped
+
+
+def redirect_output(log: Path) -> None:
+    """Send stdout and stderr to the log and read stdin from nowhere, for this process and what it starts."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nowhere, 0), (descriptor, 1), (descriptor, 2)):
+        os.dup2(source, target, inheritable=True)
+    for opened in (nowhere, descriptor):
+        if opened > 2:
+            os.close(opened)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (lives as long as the process)
+    sys.stdout = _stream(1)
+    sys.stderr = _stream(2)
+
+
+def _stream(descriptor: int) -> io.TextIOWrapper:
+    # Line buffered: what a job printed before a crash is in its log.
+    raw = open(descriptor, "wb", closefd=False)  # noqa: SIM115  (lives as long as the process)
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+def _become_program(request: AttemptRequest, *, warm: bool) -> NoReturn:
+    """Replace this process by the script or the command of the job; a script may run in the warm one."""
+    folder = AttemptFolder(Path(request.folder))
+    run = Run(
+        folder=folder.artifacts,
+        datasets={each.name: each for each in request.datasets},
+        real_data_only=request.real_data_only,
+    )
+    command = command_line(request.job, folder=str(folder.artifacts), seed=request.seed)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        for dataset in request.datasets:  # a program cannot ask for them one by one
+            run.data(dataset.name)
+        _leave(Result(data=run.used), request)
+        if warm and request.job.kind == "script" and not request.job.fresh and not shadowed(request.job):
+            os._exit(run_script(request.job, command[2:], threads=request.threads))
+        os.execvp(command[0], command)
+    except DataError as error:
+        failure = Failure(cause="data", message=str(error))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        failure = Failure(cause="error", message=f"cannot start {command[0]!r}: {reason}")
+    _leave(Result(failure=failure), request)
+    os._exit(127)
+
+
+def _finish(status: int, grace_s: float) -> None:
+    """Do what an ending interpreter does for the job's libraries: end pools, free shared memory, flush.
+
+    Threads are not waited for, and nothing is waited for longer than the grace period: the result is written.
+    """
+    if hasattr(signal, "setitimer") and grace_s > 0:
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(status))
+        signal.setitimer(signal.ITIMER_REAL, grace_s)
+    try:
+        for end_pool in reversed(getattr(threading, "_threading_atexits", ())):
+            end_pool()  # those of loky and concurrent.futures: without them the next line waits for their workers
+        atexit._run_exitfuncs()  # noqa: SLF001
+    except BaseException:  # noqa: BLE001  (the result is written: nothing that happens now is the job's outcome)
+        with contextlib.suppress(Exception):
+            sys.stderr.write(traceback.format_exc())
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+def _end_with(lifeline: int) -> None:
+    """End this process and its session when whoever started it is gone (the pipe closes)."""
+
+    def watch() -> None:
+        while os.read(lifeline, 1):
+            pass
+        os.killpg(0, signal.SIGKILL) if hasattr(os, "killpg") else os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> NoReturn:
+    """Execute the request that comes on standard input: the form used where there is no job server."""
+    lifeline = os.dup(0)
+    line = b""
+    while not line.endswith(b"\n"):
+        chunk = os.read(lifeline, 65536)
+        if not chunk:
+            os._exit(1)  # whoever started it is gone
+        line += chunk
+    request = msgspec.json.decode(line, type=AttemptRequest)
+    if sys.platform == "linux":
+        from pytest_training.execution import keeper  # noqa: PLC0415  (uses what Linux alone has)
+
+        keeper.become_job(lifeline)
+        os.close(lifeline)
+    else:
+        _end_with(lifeline)
+    os._exit(run_attempt(request))
+
+
+if __name__ == "__main__":
+    # The functions must be those of the importable module: a job's own workers import it by that name.
+    from pytest_training.execution.attempt import child  # noqa: PLW0406
+
+    child.main()

@@ -1,0 +1,114 @@
+"""`Run`: the only object that a training job sees. It knows nothing of pytest, servers or reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_training.errors import DataError
+from pytest_training.execution.attempt.artifacts import save_object
+from pytest_training.execution.attempt.checkpoint import Checkpoint
+from pytest_training.execution.attempt.event_log import EventLog
+from pytest_training.execution.data.cache import sha256_of
+from pytest_training.execution.data.obtain import obtain
+from pytest_training.execution.outcome import DataUsed
+from pytest_training.jobs.model import Dataset
+
+
+class Run:
+    """One attempt at one job, as the job sees it."""
+
+    def __init__(  # noqa: PLR0913  (made in one place, child.py; each is one thing that a job may ask)
+        self,
+        *,
+        folder: Path,
+        seed: int = 0,
+        threads: int = 1,
+        device: str = "cpu",
+        datasets: Mapping[str, Dataset] | None = None,
+        events: Path | None = None,
+        checkpoint: Path | None = None,
+        real_data_only: bool = False,
+    ) -> None:
+        self.folder = folder
+        """The job's own folder, empty at the start."""
+        self.seed = seed
+        """The run's seed (`--training-seed`)."""
+        self.threads = threads
+        """CPU threads that the job may use; BLAS, OpenMP and PyTorch are already told."""
+        self.device = device
+        """`cuda` where a GPU is visible to the job, else `cpu`."""
+        self.checkpoint = Checkpoint(checkpoint)
+        """`save(**state)` and `load()`, across retries and resumed runs."""
+        self._real_data_only = real_data_only
+        self._datasets = dict(datasets or {})
+        self._used: dict[str, DataUsed] = {}
+        self._paths: dict[str, Path] = {}
+        self._events = None if events is None else EventLog(events)
+        if self._events is not None:
+            self.log = self._events.log  # type: ignore[method-assign]  # a call less: jobs log in innermost loops
+
+    def log(self, /, **values: float | str) -> None:
+        """Record numbers as they arise, e.g. `run.log(fold=0, epoch=3, loss=0.41)`.
+
+        Up to 500 a second are kept, up to 8 MiB an attempt; of more, one a second and the last of each kind.
+        """
+
+    def progress(self, done: float, total: float) -> None:
+        """Tell how much is done, e.g. `run.progress(fold, folds)`."""
+        if self._events is not None:
+            self._events.progress(done, total)
+
+    def dataset(self, name: str) -> Dataset:
+        """Return what the catalogue declares of a dataset: licence, citation, positive class and so on."""
+        try:
+            return self._datasets[name]
+        except KeyError:
+            declared = ", ".join(sorted(self._datasets)) or "none"
+            raise DataError(
+                f"dataset {name!r} is not declared for this job (declared: {declared}); "
+                "add it under `data:` in training/jobs.yaml and, if its name is computed, to the job's `data:` list"
+            ) from None
+
+    def data(self, name: str) -> Path:
+        """Return the local path of a dataset, checked against its declared sha256."""
+        if name not in self._paths:
+            declared = self.dataset(name)
+            if self._real_data_only and not declared.real:
+                raise DataError(
+                    f"dataset {name!r} is simulated, and --training-require-real-data asks for real data; "
+                    "give the job a file of yours if it takes one"
+                )
+            path, sha256 = obtain(declared)
+            self._used[name] = DataUsed(name=name, real=declared.real, sha256=sha256, path=str(path))
+            self._paths[name] = path
+        return self._paths[name]
+
+    def use(self, path: str | Path) -> tuple[Path, str]:
+        """Return the path of a file or folder that the user named, with its sha256; the outcome records both."""
+        place = Path(path).expanduser().absolute()
+        if not place.exists():
+            raise DataError(f"expected a file or folder at {str(path)!r} (looked at {place}), found none")
+        sha256 = sha256_of(place)
+        self._used[place.name] = DataUsed(name=place.name, real=True, sha256=sha256, path=str(place))
+        return place, sha256
+
+    def save(self, name: str, content: Any) -> Path:
+        """Save an artifact below the job's folder and return its path; the suffix says the format.
+
+        Arrays as .npy, tables as .csv or .parquet, dicts and lists as .json, text, bytes, matplotlib figures as .svg
+        or .png, scikit-learn estimators as .skops. Nothing is ever pickled.
+        """
+        return save_object(self.folder, name, content)
+
+    @property
+    def used(self) -> tuple[DataUsed, ...]:
+        """The datasets that the job opened so far."""
+        return tuple(self._used.values())
+
+    def close(self) -> None:
+        """Write out what was logged."""
+        if self._events is not None:
+            self._events.close()
+            self._events = None

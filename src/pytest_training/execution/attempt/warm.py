@@ -1,0 +1,109 @@
+"""Runs a script in the child that the job server forked, as `python script.py` would: as `__main__`, with its argv.
+
+The libraries are loaded already; all that a script could notice of that is undone here, or is a reason to give it an
+interpreter of its own (`jobs/freshness.py`, and `shadowed` below).
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import contextlib
+import importlib.machinery
+import os
+import signal
+import sys
+import threading
+import traceback
+import types
+from pathlib import Path
+
+from pytest_training.execution.attempt.environment import python_path, set_loaded_threads
+from pytest_training.execution.attempt.frames import own_frames
+from pytest_training.jobs.model import Job
+
+SERVER_FOLDER = os.getcwd()  # noqa: PTH109  (`python -m` has put it into sys.path in these words)
+
+
+def shadowed(job: Job) -> str | None:
+    """Return a local module that the script would import and that is loaded from elsewhere already."""
+    folders = [str(Path(job.path or "").parent), *python_path(job)]
+    for folder in dict.fromkeys(folders):
+        for name in _modules_in(folder):
+            loaded = sys.modules.get(name)
+            if loaded is not None and not _lies_in(loaded, folder):
+                return name
+    return None
+
+
+def _modules_in(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [(entry.name, entry.is_dir()) for entry in entries]
+    except OSError:
+        return []
+    return [name if is_folder else name.partition(".")[0] for name, is_folder in names if is_folder or ".py" in name]
+
+
+def _lies_in(module: types.ModuleType, folder: str) -> bool:
+    places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+    real = os.path.realpath(folder)
+    return any(place and os.path.realpath(place).startswith(real + os.sep) for place in places)
+
+
+def run_script(job: Job, arguments: list[str], *, threads: int) -> int:
+    """Run the script to its end, and what it left to be done at its exit; return the exit status."""
+    path = str(job.path)
+    _forget_the_server(job, path, arguments, threads)
+    status = _run(path)
+    with contextlib.suppress(BaseException):
+        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  (waits for threads, as Python does at its end)
+    try:
+        atexit._run_exitfuncs()  # noqa: SLF001
+    except BaseException:  # noqa: BLE001  (Python prints it, and the status stays)
+        traceback.print_exc()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    return status
+
+
+def _forget_the_server(job: Job, path: str, arguments: list[str], threads: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.argv = [path, *arguments]
+    sys.orig_argv = [sys.executable, *sys.argv]
+    sys.dont_write_bytecode = True  # as PYTHONDONTWRITEBYTECODE says to an interpreter that starts
+    installed = list(sys.path)
+    if SERVER_FOLDER in installed:
+        installed.remove(SERVER_FOLDER)
+    sys.path[:] = list(dict.fromkeys([str(Path(path).parent), *python_path(job), *installed]))
+    set_loaded_threads(threads)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(None)  # else every script draws the numbers that the server would have drawn
+
+
+def _run(path: str) -> int:
+    module = types.ModuleType("__main__")
+    loader = importlib.machinery.SourceFileLoader("__main__", path)
+    vars(module).update(__file__=path, __loader__=loader, __builtins__=builtins, __cached__=None)
+    sys.modules["__main__"] = module
+    try:
+        code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
+        exec(code, vars(module))  # noqa: S102  (running the user's script is the purpose)
+    except SystemExit as error:
+        return _status(error.code)
+    except BaseException as error:  # noqa: BLE001  (what a script raises is its end, as in an interpreter of its own)
+        frames = own_frames(error.__traceback__)
+        sys.excepthook(type(error), error.with_traceback(frames), frames)
+        return 1
+    return 0
+
+
+def _status(code: object) -> int:
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    sys.stderr.write(f"{code}\n")
+    return 1

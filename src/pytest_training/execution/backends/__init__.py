@@ -1,0 +1,1 @@
+"""How an attempt's process is started, one file or folder for each way."""

@@ -1,0 +1,1 @@
+"""The job server: imports once, forks once per attempt."""

@@ -1,0 +1,397 @@
+"""The job server: one process for the whole run that has the heavy imports loaded and forks one child per attempt.
+
+It serves a listening Unix socket that it inherits. A connection is one attempt: one line of JSON asks for it, one line
+answers when its process has ended. Whoever closes the connection first wants the attempt ended. When the lifeline (its
+stdin) closes, the owner is gone, and so are all jobs and the server a moment later.
+
+It never starts a thread and never runs a job's code: single-threaded, it may fork at any moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import importlib.util
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections import deque
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Literal, NoReturn
+
+import msgspec
+
+from pytest_training import processes
+from pytest_training.execution import keeper
+from pytest_training.execution.attempt.child import run_attempt
+from pytest_training.execution.attempt.environment import visible_gpus
+from pytest_training.execution.attempt.messages import PAUSE, STOP, STOP_ALL, AttemptRequest, Reply
+from pytest_training.execution.outcome import Ending
+from pytest_training.jobs.model import UNDECODABLE
+
+SAMPLE_S = 0.2  # how often memory and time limits are looked at
+LONGEST_REQUEST = 64 * 2**20
+
+EndedBy = Literal["timeout", "memory", "interrupted"]
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What the owner tells the server, as JSON on its command line."""
+
+    socket: int
+    """Inherited descriptor of the listening socket."""
+    imports: tuple[str, ...]
+    import_path: tuple[str, ...] = ()
+    """Folders where installed modules may also be found (a virtual environment's, through a .pth file, need none)."""
+    lifeline: int | None = None
+    """Descriptor that closes when the keeper is gone; None before there is a keeper."""
+    note: int = -1
+    """Descriptor of the file where the keeper finds which module is being imported."""
+    longest_import_s: float = 120.0
+    """A module that takes longer is left to the children: nothing is served before all is loaded."""
+    left_out: tuple[str, ...] = ()
+    """Modules that start threads, crash or hang when they are imported: the children import them."""
+
+
+@dataclass(eq=False)
+class Connection:
+    """One slot's connection: at most one attempt, or the pause before the next."""
+
+    link: socket.socket
+    received: bytearray = field(default_factory=bytearray)
+    request: AttemptRequest | None = None
+    pid: int | None = None
+    is_pause: bool = False
+
+    def answer(self, reply: Reply) -> None:
+        """Send the one answer; a slot that is gone does not matter any more."""
+        with contextlib.suppress(OSError):
+            self.link.setblocking(True)
+            self.link.sendall(msgspec.json.encode(reply) + b"\n")
+
+
+@dataclass
+class Child:
+    """A running attempt."""
+
+    connection: Connection
+    request: AttemptRequest
+    started: float
+    inherited_mb: float
+    """Resident memory at the fork: below it, `ru_maxrss` says nothing of a program that was started by exec."""
+    gpus: tuple[str, ...]
+    peak_mb: float = 0.0
+    ended_by: EndedBy | None = None
+    kill_at: float | None = None
+
+
+class JobServer:
+    """The loop: accept, fork, watch, reap, answer."""
+
+    def __init__(self, listening: socket.socket, lifeline: int) -> None:
+        self.listening = listening
+        self.lifeline = lifeline
+        self.selector = selectors.DefaultSelector()
+        self.connections: set[Connection] = set()
+        self.children: dict[int, Child] = {}
+        self.waiting: deque[Connection] = deque()
+        self.free_gpus = visible_gpus()
+        self.all_gpus = len(self.free_gpus)
+        self.watched = 0.0
+        self.stopping: Connection | None = None
+        """Who asked for the end of all attempts."""
+        self.wakeup, self.bell = os.pipe()
+        for descriptor in (self.wakeup, self.bell):
+            os.set_blocking(descriptor, False)
+
+    def serve(self) -> NoReturn:
+        """Serve until the lifeline closes."""
+        signal.set_wakeup_fd(self.bell, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _note)
+        self.listening.setblocking(False)
+        self.selector.register(self.listening, selectors.EVENT_READ, self._accept)
+        self.selector.register(self.lifeline, selectors.EVENT_READ, self._end)
+        self.selector.register(self.wakeup, selectors.EVENT_READ, self._reap)
+        while True:
+            for key, _ in self.selector.select(SAMPLE_S if self.children else None):
+                if isinstance(key.data, Connection):
+                    self._read(key.data)
+                else:
+                    key.data()
+            if time.monotonic() - self.watched >= SAMPLE_S:
+                self._watch()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            link, _ = self.listening.accept()
+            link.setblocking(False)
+            connection = Connection(link)
+            self.connections.add(connection)
+            self.selector.register(link, selectors.EVENT_READ, connection)
+
+    def _read(self, connection: Connection) -> None:
+        try:
+            chunk = connection.link.recv(2**20)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        connection.received += chunk
+        if not chunk or len(connection.received) > LONGEST_REQUEST:
+            self._hang_up(connection)
+        while connection in self.connections and b"\n" in connection.received:
+            line, _, rest = connection.received.partition(b"\n")
+            connection.received = bytearray(rest)
+            self._obey(connection, bytes(line))
+
+    def _obey(self, connection: Connection, line: bytes) -> None:
+        orders = {STOP: self._stop, STOP_ALL: self._stop_all, PAUSE: self._pause}
+        if line in orders:
+            orders[line](connection)
+            return
+        if connection.request is not None:
+            return
+        try:
+            connection.request = msgspec.json.decode(line, type=AttemptRequest)
+        except UNDECODABLE as error:
+            connection.answer(Reply(refused=f"the job server cannot read the request: {error}"))
+            self._forget(connection)
+            return
+        if self.stopping is not None:
+            self._stop(connection)
+            return
+        if connection.request.job.gpus > self.all_gpus:
+            wanted = connection.request.job.gpus
+            connection.answer(Reply(refused=f"needs {wanted} GPUs; this machine shows {self.all_gpus}"))
+            self._forget(connection)
+            return
+        self.waiting.append(connection)
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        """Start, in order of arrival, every attempt whose GPUs are free; the others wait."""
+        for connection in list(self.waiting):
+            request = connection.request
+            if request is not None and request.job.gpus <= len(self.free_gpus):
+                self.waiting.remove(connection)
+                self._start(connection, request)
+
+    def _start(self, connection: Connection, request: AttemptRequest) -> None:
+        gpus = tuple(self.free_gpus[: request.job.gpus])
+        parent = os.getpid()
+        started = time.monotonic()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            connection.answer(Reply(refused=f"cannot start a process: {error.strerror}"))
+            self._forget(connection)
+            return
+        if pid == 0:
+            self._become_child(request, gpus, parent)
+        del self.free_gpus[: request.job.gpus]
+        connection.pid = pid
+        inherited = processes.resident_memory_mb()
+        self.children[pid] = Child(connection, request, started, inherited, gpus)
+
+    def _become_child(self, request: AttemptRequest, gpus: tuple[str, ...], parent: int) -> NoReturn:
+        status = 70  # what the shell calls an internal software error
+        try:
+            processes.die_with_parent(parent)
+            processes.adopt_orphans()
+            os.setsid()
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+            self._close_all()
+            if gpus:
+                os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+            gc.enable()
+            status = run_attempt(request, warm=True)
+        except BaseException:  # noqa: BLE001  (a child must never return into the server's loop)
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+
+    def _close_all(self) -> None:
+        # A connection that a child also holds would not close when the server dies.
+        self.selector.close()
+        self.listening.close()
+        for connection in self.connections:
+            connection.link.close()
+        os.close(self.wakeup)
+        os.close(self.bell)
+        os.close(self.lifeline)
+
+    def _hang_up(self, connection: Connection) -> None:
+        """End the attempt of a slot that is gone: nobody waits for it any more."""
+        if connection.pid in self.children:
+            processes.signal_tree(connection.pid, signal.SIGKILL)
+        self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        if connection in self.waiting:
+            self.waiting.remove(connection)
+        if connection in self.connections:
+            self.connections.remove(connection)
+            self.selector.unregister(connection.link)
+            connection.link.close()
+
+    def _stop(self, connection: Connection) -> None:
+        if connection.pid in self.children:
+            self._end_gently(connection.pid, "interrupted")
+        else:
+            connection.answer(Reply(ending=Ending(ended_by="interrupted")))
+            self._forget(connection)
+
+    def _pause(self, connection: Connection) -> None:
+        """Answer as soon as the run is interrupted."""
+        connection.is_pause = True
+        if self.stopping is not None:
+            self._stop(connection)
+
+    def _stop_all(self, connection: Connection) -> None:
+        """End every attempt gently and start none any more; answer when the last has ended."""
+        self.stopping = connection
+        for waiting in [*self.waiting, *(each for each in self.connections if each.is_pause)]:
+            self._stop(waiting)
+        for pid in self.children:
+            self._end_gently(pid, "interrupted")
+        self._tell_stopped()
+
+    def _tell_stopped(self) -> None:
+        if self.stopping is not None and not self.children:
+            self.stopping.answer(Reply())
+            self._forget(self.stopping)
+
+    def _end_gently(self, pid: int, ended_by: EndedBy) -> None:
+        child = self.children[pid]
+        if child.ended_by is None:
+            child.ended_by = ended_by
+            child.kill_at = time.monotonic() + child.request.grace_s
+            processes.signal_tree(pid, signal.SIGTERM)
+            processes.signal_tree(pid, signal.SIGCONT)  # a stopped process would not hear it
+
+    def _watch(self) -> None:
+        """Look at every running attempt: memory, time limit, end of grace."""
+        now = self.watched = time.monotonic()
+        for pid, child in self.children.items():
+            job = child.request.job
+            memory = processes.tree_memory_mb(pid)
+            child.peak_mb = max(child.peak_mb, memory)
+            if child.kill_at is not None:
+                if now >= child.kill_at:
+                    processes.signal_tree(pid, signal.SIGKILL)
+            elif job.timeout_s is not None and now - child.started > job.timeout_s:
+                self._end_gently(pid, "timeout")
+            elif job.memory_mb is not None and memory > job.memory_mb:
+                self._end_gently(pid, "memory")
+
+    def _reap(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.wakeup, 4096)
+        ended = [pid for pid in self.children if _has_ended(pid)]
+        for pid in ended:
+            # What the job left behind is ours now, and is ended before anybody is told that the job has ended.
+            processes.kill_orphans(self.children)
+            self._answer(pid)
+        if not ended and not self.children:
+            processes.kill_orphans(())
+        self._start_waiting()
+        self._tell_stopped()
+
+    def _answer(self, pid: int) -> None:
+        child = self.children.pop(pid)
+        ended = time.monotonic()
+        _, status, usage = os.wait4(pid, 0)
+        self.free_gpus.extend(child.gpus)
+        peak = usage.ru_maxrss / 1024
+        if child.request.job.kind != "function" and peak <= child.inherited_mb:
+            peak = 0.0  # it is the server's own size, taken over at the fork
+        code = os.waitstatus_to_exitcode(status)
+        child.connection.answer(
+            Reply(
+                ending=Ending(
+                    exit_status=code if code >= 0 else None,
+                    signal=None if code >= 0 else processes.signal_name(-code),
+                    ended_by=child.ended_by,
+                    wall_s=round(ended - child.started, 4),
+                    cpu_s=round(usage.ru_utime + usage.ru_stime, 4),
+                    peak_memory_mb=round(max(child.peak_mb, peak), 1) or None,
+                )
+            )
+        )
+        self._forget(child.connection)
+
+    def _end(self) -> NoReturn:
+        """End every tree, then this process: the owner is gone or done."""
+        for pid in self.children:
+            processes.signal_tree(pid, signal.SIGKILL)
+        processes.kill_orphans(())
+        os._exit(0)
+
+
+def _note(_signal: int, _frame: FrameType | None) -> None:
+    """Do nothing: the wake-up descriptor tells the loop."""
+
+
+def _has_ended(pid: int) -> bool:
+    # WNOWAIT: the pid stays taken until wait4 has its resource usage.
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def load(settings: Settings) -> str | None:
+    """Import what the jobs import; return the module, if any, that started a thread."""
+    gc.disable()  # what is loaded now stays: looking through it again and again is lost time
+    sys.path.extend(folder for folder in settings.import_path if folder not in sys.path)
+    for name in settings.imports:
+        if name not in settings.left_out and name not in sys.modules:
+            keeper.write_note(settings.note, name)
+            signal.setitimer(signal.ITIMER_REAL, settings.longest_import_s)  # its end is this process's end
+            _import(name)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            if processes.thread_count() > 1:
+                return name
+    keeper.write_note(settings.note, "")
+    gc.freeze()  # keeps the collector of the children from copying the pages that all share
+    return None
+
+
+def _import(name: str) -> None:
+    """Import a module if there is one of that name: `a.b` may also be a function b of module a."""
+    package, _, attribute = name.rpartition(".")
+    try:
+        if package in sys.modules and hasattr(sys.modules[package], attribute):
+            return
+        importlib.import_module(name)
+    except BaseException as error:  # noqa: BLE001  (the job that needs it will say why, in its own log)
+        if not (isinstance(error, ModuleNotFoundError) and error.name == name):
+            sys.stderr.write(f"the job server could not import {name}: {type(error).__name__}: {error}\n")
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Load, then serve; start afresh without a module that starts threads."""
+    settings = msgspec.json.decode(arguments[0], type=Settings)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the owner decides when jobs end; the lifeline tells
+    if settings.lifeline is None:
+        kept = keeper.become_server(0, settings.socket)
+        settings = msgspec.structs.replace(settings, lifeline=kept.lifeline, note=kept.note, left_out=kept.crashed)
+    processes.adopt_orphans()  # here, not before: a child does not inherit it
+    if threaded := load(settings):
+        again = msgspec.structs.replace(settings, left_out=(*settings.left_out, threaded))
+        os.execv(sys.executable, [*sys.orig_argv[:-1], msgspec.json.encode(again).decode()])
+    os.close(settings.note)
+    JobServer(socket.socket(fileno=settings.socket), settings.lifeline or 0).serve()
+
+
+if __name__ == "__main__":
+    # The functions must be those of the importable module: a job's workers import it by that name.
+    from pytest_training.execution.backends.fork_server import server  # noqa: PLW0406
+
+    server.main(sys.argv[1:])

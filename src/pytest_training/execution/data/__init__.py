@@ -1,0 +1,1 @@
+"""Datasets: from a declaration to a verified local path."""

@@ -1,0 +1,102 @@
+"""Data from the network: the download itself, and `data.lock`, which remembers what it was the first time."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pytest_training.atomic import write_atomically
+from pytest_training.errors import DataError
+from pytest_training.execution.data.cache import one_at_a_time
+from pytest_training.jobs.model import SCHEMA_VERSION, UNDECODABLE, Value
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+LOCK_NAME = "data.lock"
+"""JSON beside the catalogue; belongs into version control."""
+
+
+class Pin(Value, frozen=True, kw_only=True):
+    """What a fetched dataset was when this project first used it."""
+
+    url: str
+    sha256: str
+
+
+class Lock(Value, frozen=True, kw_only=True):
+    """Content of `data.lock`: the pins by name of the dataset."""
+
+    datasets: dict[str, Pin] = msgspec.field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+
+def read_lock(lock: Path) -> Lock:
+    """Read `data.lock`; where there is none, nothing is pinned yet."""
+    try:
+        return msgspec.json.decode(lock.read_bytes(), type=Lock)
+    except FileNotFoundError:
+        return Lock()
+    except OSError as error:
+        raise DataError(f"{lock} cannot be read: {error.strerror}. Restore it from version control.") from error
+    except UNDECODABLE as error:
+        raise DataError(
+            f"{lock} is no lock of fetched data: {error}. Restore it from version control, or delete it to "
+            f"pin the data anew."
+        ) from error
+
+
+def write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
+    """Add one dataset to `data.lock`; entries that other processes add meanwhile are kept."""
+    guard = cache / "locks" / hashlib.sha256(str(lock.resolve()).encode()).hexdigest()[:12]
+    with one_at_a_time(guard):
+        pins = read_lock(lock).datasets | {name: pin}
+        text = msgspec.json.encode(Lock(datasets=dict(sorted(pins.items()))))
+        try:
+            write_atomically(lock, msgspec.json.format(text, indent=2) + b"\n")
+        except OSError as error:
+            raise DataError(
+                f"dataset {name!r}: cannot write {lock} ({error}). Declare `sha256: {pin.sha256}` in the "
+                f"catalogue instead."
+            ) from error
+
+
+def download(url: str, path: Path) -> None:
+    """Write the content of a URL to `path`; every failure is an OSError or a ValueError."""
+    from pooch.downloaders import choose_downloader  # type: ignore[import-untyped]  # noqa: PLC0415 - 0.3 s
+
+    with _progress_bar(url) as bar:
+        choose_downloader(url, progressbar=bar)(url, str(path), None)
+
+
+class _Bar:
+    """What pooch expects of a progress bar, drawn by rich."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
+        self.total = 0
+
+    def update(self, count: int) -> None:
+        self._progress.update(self._task, total=self.total or None, advance=count)
+
+    def reset(self) -> None:
+        self._progress.update(self._task, completed=0)
+
+    def close(self) -> None:
+        self._progress.stop_task(self._task)
+
+
+@contextlib.contextmanager
+def _progress_bar(title: str) -> Iterator[_Bar]:
+    """Draw progress on standard error; where that is no terminal, only its last state."""
+    from rich.console import Console  # noqa: PLC0415 - 0.1 s, needed for a download alone
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield _Bar(progress, progress.add_task(title, total=None))

@@ -1,0 +1,113 @@
+"""Datasets as the catalogue declares them, and whether they are on this machine. Reads and hashes no data."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from pytest_training.jobs.catalogue.document import Entry
+from pytest_training.jobs.model import Dataset, PlannedDataset
+
+SOURCES = ("package", "path", "url", "simulated")
+
+_MODULE = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
+
+
+def _matching(entry: Entry, pattern: str, what: str) -> str:
+    text = entry.text(what)
+    if not re.fullmatch(pattern, text, re.ASCII):
+        raise entry.expected(what)
+    return text
+
+
+def _word(entry: Entry) -> str:
+    value = entry.plain
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return entry.text("the name of a class")
+
+
+_READERS: dict[str, Callable[[Entry], Any]] = {
+    "package": lambda entry: _matching(entry, _MODULE, "the import name of a package"),
+    "file": Entry.text,
+    "path": Entry.text,
+    "url": lambda entry: _matching(entry, r"https?://\S+", "an address that begins with https://"),
+    "simulated": lambda entry: _matching(entry, rf"{_MODULE}:[A-Za-z_]\w*", "module:function"),
+    "seed": lambda entry: entry.whole(minimum=0, maximum=2**32 - 1),
+    "sha256": lambda entry: _matching(entry, r"[0-9a-fA-F]{64}", "64 hexadecimal digits").lower(),
+    "license": Entry.text,
+    "citation": Entry.text,
+    "title": Entry.text,
+    "shape": lambda entry: tuple(item.whole(minimum=1, maximum=10**12) for item in entry.items()),
+    "target": Entry.text,
+    "positive": _word,
+    "real": Entry.flag,
+}
+
+
+def read_dataset(name: str, entry: Entry, home: Path) -> Dataset:
+    """Check one entry of the catalogue's `data:` and return the dataset."""
+    entries = entry.mapping(allowed=tuple(_READERS))
+    fields = {key: _READERS[key](below) for key, below in entries.items()}
+    sources = [key for key in SOURCES if key in fields]
+    if len(sources) != 1:
+        found = " and ".join(sources) or "none"
+        raise entry.error(f"expected exactly one of {', '.join(SOURCES)}, found {found}")
+    _check_company(entry, entries, sources[0])
+    real = fields.setdefault("real", "simulated" not in fields)
+    if real and "simulated" in fields:
+        raise entries["real"].error("simulated data cannot be `real: true`: leave out one of them")
+    return Dataset(name=name, home=str(home), declared=f"{entry.file}:{entry.line}", **fields)
+
+
+def _check_company(entry: Entry, entries: dict[str, Entry], source: str) -> None:
+    for key, needed in (("file", "package"), ("seed", "simulated")):
+        if key in entries and source != needed:
+            raise entries[key].error(f"belongs to `{needed}:`; beside `{source}:` it means nothing")
+    if source == "package" and "file" not in entries:
+        raise entry.error("expected `file:`, the path of the data inside the package")
+
+
+def plan_dataset(dataset: Dataset) -> PlannedDataset:
+    """Say where a dataset comes from and whether it is there, without reading it."""
+    present, source = _look(dataset)
+    return PlannedDataset(name=dataset.name, real=dataset.real, present=present, source=source)
+
+
+def _look(dataset: Dataset) -> tuple[bool, str]:
+    if dataset.package:
+        return package_file(dataset) is not None, f"package {dataset.package}: {dataset.file}"
+    if dataset.path:
+        # os.path leaves `~` as it is where there is no home; Path.expanduser raises.
+        return Path(dataset.home, os.path.expanduser(dataset.path)).exists(), f"path {dataset.path}"  # noqa: PTH111
+    if dataset.url:
+        return cached_file(dataset).is_file(), f"url {dataset.url}"
+    return True, f"simulated by {dataset.simulated}, seed {dataset.seed}"
+
+
+def package_file(dataset: Dataset) -> Path | None:
+    """Return the file inside an installed package, without importing it; None where it is not installed."""
+    top, *below = (dataset.package or "").split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    folders = spec.submodule_search_locations if spec else None
+    candidates = (Path(folder).joinpath(*below, dataset.file or "") for folder in folders or ())
+    return next((path for path in candidates if path.exists()), None)
+
+
+def cached_file(dataset: Dataset) -> Path:
+    """Return where a download lies in the user's cache, as `execution.fetching` names it."""
+    import platformdirs  # noqa: PLC0415 - only for data that come over the network
+
+    url = dataset.url or ""
+    name = PurePosixPath(urlsplit(url).path).name or "data"
+    key = hashlib.sha256(url.encode()).hexdigest()[:12]
+    return platformdirs.user_cache_path("pytest-training") / "fetched" / f"{key}-{name}"

@@ -1,0 +1,224 @@
+"""What `jobs.yaml` may say about a job and about all of them, checked key by key."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_training.jobs.catalogue.document import Entry, Node
+from pytest_training.jobs.gates import parse_gates
+from pytest_training.jobs.model import RETRY_REASONS, Dataset, Gate, MetricsFile, RetryReason
+from pytest_training.units import parse_duration, parse_size
+
+LARGEST_MATRIX = 1000
+
+_TAKEN_TAGS = {
+    *("filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"),
+}
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What the catalogue says about one job, or under `defaults:` about all."""
+
+    entry: Entry
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Fields of the job with their new values."""
+    gates: dict[str, tuple[Gate, ...]] = field(default_factory=dict)
+    """Per metric; an empty tuple takes the file's gate away."""
+    parameters: dict[str, Entry] = field(default_factory=dict)
+    secret: dict[str, Entry] = field(default_factory=dict)
+    matrix: dict[str, list[Entry]] = field(default_factory=dict)
+    options: dict[str, Entry] = field(default_factory=dict)
+    """How a script spells a parameter that its source does not tell; null takes a parameter away."""
+    wants_output: bool = False
+    """Whether a script gets its output folder as `--output-dir` where its source declares no such option."""
+    script: Entry | None = None
+    command: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    needs: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A validated `jobs.yaml`; whether its jobs exist is found when it is applied."""
+
+    file: str
+    """Its path as messages give it."""
+    folder: Path
+    training_root: Path
+    project_root: Path
+    defaults: Declaration
+    jobs: dict[str, Declaration] = field(default_factory=dict)
+    datasets: tuple[Dataset, ...] = ()
+
+
+def _or_none(reader: Callable[[Entry], Any]) -> Callable[[Entry], Any]:
+    """Let `null` take a default back."""
+    return lambda entry: None if entry.node.value is None else reader(entry)
+
+
+def _duration(entry: Entry) -> float:
+    return parse_duration(entry.plain, entry.where)
+
+
+def _size(entry: Entry) -> float:
+    return parse_size(entry.plain, entry.where)
+
+
+def _metrics(entry: Entry) -> MetricsFile:
+    if not isinstance(entry.node.value, dict):
+        return MetricsFile(file=entry.text("a file name, or a mapping of file and path"))
+    entries = entry.mapping(allowed=("file", "path"))
+    return MetricsFile(**{key: below.text() for key, below in entries.items()})
+
+
+def argument_texts(entry: Entry) -> tuple[str, ...]:
+    """Return a list of arguments for a command line."""
+    return tuple(map(_argument, entry.items("a list of arguments, like [--quick, --size, 3]")))
+
+
+def _option(entry: Entry) -> str:
+    text = entry.text("an option, like --epochs")
+    if not text.startswith("-") or len(text.split()) != 1:
+        raise entry.expected("an option, like --epochs")
+    return text
+
+
+def _options(entry: Entry | None) -> dict[str, Entry]:
+    below = entry.mapping() if entry is not None else {}
+    for name, option in below.items():
+        if not name.isidentifier():
+            raise option.error("expected the name of a parameter, like learning_rate")
+        _or_none(_option)(option)
+    return below
+
+
+def _retry_on(entry: Entry) -> tuple[RetryReason, ...]:
+    found = [item.text("a reason to try again") for item in _items(entry)]
+    for reason in found:
+        if reason not in RETRY_REASONS:
+            raise entry.error(f"expected some of {', '.join(RETRY_REASONS)}, found {reason!r}")
+    return tuple(reason for reason in RETRY_REASONS if reason in found)
+
+
+SETTINGS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
+    "title": ("title", Entry.text),
+    "metrics": ("metrics", _metrics),
+    "timeout": ("timeout_s", _or_none(_duration)),
+    "memory": ("memory_mb", _or_none(_size)),
+    "cpus": ("cpus", _or_none(lambda entry: entry.whole(minimum=1, maximum=4096))),
+    "gpus": ("gpus", lambda entry: entry.whole(minimum=0, maximum=1024)),
+    "retries": ("retries", lambda entry: entry.whole(minimum=0, maximum=100)),
+    "retry_wait": ("retry_wait_s", _duration),
+    "retry_on": ("retry_on", _retry_on),
+    "optional": ("optional", Entry.flag),
+    "expected": ("expected_s", _or_none(_duration)),
+    "fresh": ("fresh", lambda entry: f"{entry.where} says so" if entry.flag() else None),
+}
+SCRIPT_SETTINGS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
+    "arguments": ("arguments", argument_texts),
+    "output": ("output", Entry.text),
+    "output_option": ("output_option", _or_none(_option)),
+}
+JOB_KEYS = (
+    *SETTINGS,
+    *SCRIPT_SETTINGS,
+    *("options", "script", "command", "parameters", "secret", "matrix", "gates", "data", "tags", "needs"),
+)
+DEFAULTS_KEYS = (*(key for key in SETTINGS if key != "title"), "parameters", "gates", "tags")
+
+
+def empty_declaration(file: str) -> Declaration:
+    """Return a declaration that changes nothing."""
+    return Declaration(Entry(file, 1, "", Node(None, 1)))
+
+
+def read_declaration(entry: Entry, allowed: tuple[str, ...]) -> Declaration:
+    """Check one job's mapping, or that of `defaults:`."""
+    entries = entry.mapping(allowed=allowed)
+    readers = SETTINGS | SCRIPT_SETTINGS
+    known = [(readers[key], below) for key, below in entries.items() if key in readers]
+    script = entries.get("script")
+    if script is not None:
+        script.text("the path of a Python file")
+    if script is not None and "command" in entries:
+        raise entry.error("expected either script or command, found both")
+    return Declaration(
+        entry=entry,
+        settings={name: reader(below) for (name, reader), below in known},
+        gates=_gates(entries.get("gates")),
+        parameters=entries["parameters"].mapping() if "parameters" in entries else {},
+        secret={item.text("the name of a parameter"): item for item in _items(entries.get("secret"))},
+        matrix=_matrix(entries),
+        options=_options(entries.get("options")),
+        script=script,
+        command=_command(entries.get("command")),
+        data=tuple(item.text("the name of a dataset") for item in _items(entries.get("data"))),
+        tags=tuple(map(_tag, _items(entries.get("tags")))),
+        needs=tuple(_items(entries.get("needs"))),
+    )
+
+
+def _items(entry: Entry | None) -> list[Entry]:
+    return entry.items() if entry is not None else []
+
+
+def _gates(entry: Entry | None) -> dict[str, tuple[Gate, ...]]:
+    below = entry.mapping() if entry is not None else {}
+    return {
+        metric: () if gate.node.value is None else parse_gates(metric, gate.plain, gate.where)
+        for metric, gate in below.items()
+    }
+
+
+def _tag(entry: Entry) -> str:
+    tag = entry.text("a word")
+    if not tag.isidentifier() or keyword.iskeyword(tag) or tag.startswith("_"):
+        raise entry.expected("a word of letters, digits and _ that pytest can use as a mark")
+    if tag in _TAKEN_TAGS:
+        raise entry.error(f"the mark {tag!r} means something to pytest already: choose another tag")
+    return tag
+
+
+def _command(entry: Entry | None) -> tuple[str, ...]:
+    if entry is None:
+        return ()
+    what = "a list of a program and its arguments, like [python, tools/export.py]"
+    arguments = tuple(map(_argument, entry.items(what)))
+    if not arguments or not arguments[0].strip():
+        raise entry.expected(what)
+    return arguments
+
+
+def _argument(entry: Entry) -> str:
+    value = entry.plain
+    if not isinstance(value, str | int | float) or isinstance(value, bool) or "\0" in str(value):
+        raise entry.expected("text or a number; put it in quotes")
+    return str(value)
+
+
+def _matrix(entries: dict[str, Entry]) -> dict[str, list[Entry]]:
+    below = entries["matrix"].mapping() if "matrix" in entries else {}
+    matrix = {name: entry.items("a list of values") for name, entry in below.items()}
+    jobs = 1
+    for name, values in matrix.items():
+        if not values:
+            raise below[name].error("expected at least one value, found an empty list")
+        if "parameters" in entries and name in entries["parameters"].mapping():
+            raise below[name].error(f"{name} is under parameters too: leave one")
+        jobs *= len(values)
+        if jobs > LARGEST_MATRIX:
+            raise entries["matrix"].error(f"expected at most {LARGEST_MATRIX} combinations, found {jobs} or more")
+    return matrix
+
+
+def placeholders(command: tuple[str, ...]) -> list[str]:
+    """Return the names in braces that a command mentions."""
+    return [name for argument in command for name in _PLACEHOLDER.findall(argument)]

@@ -1,0 +1,243 @@
+"""Applies a catalogue to the jobs that discovery found.
+
+From weakest to strongest: the job's file, `defaults:`, the job's own entry, options. A gate of `defaults:` is
+for jobs that state none for that metric; a parameter of `defaults:` goes to the jobs that have it. `tags` and
+`data` add up. A job with `script:` takes the place of the job that discovery found in that file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_training.errors import DeclarationError
+from pytest_training.jobs.catalogue.command_line import with_command_line
+from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration, empty_declaration, placeholders
+from pytest_training.jobs.catalogue.document import Entry
+from pytest_training.jobs.discovery import read_job
+from pytest_training.jobs.model import Gate, Job, Parameter
+from pytest_training.jobs.order import find_circle
+from pytest_training.jobs.source.literals import type_of
+from pytest_training.jobs.source.sources import Sources
+from pytest_training.jobs.values import check_value, find_parameter, with_value, without_secrets
+from pytest_training.wording import listing, shown
+
+_ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
+
+
+def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue) -> list[Job]:
+    """Return the jobs as the catalogue changes them, and after them those that it adds."""
+    added = _added({job.id: job for job in jobs}, catalogue)
+    everything = [*_not_replaced(jobs, added), *added]
+    _check_default_parameters(everything, catalogue.defaults)
+    variants = {job.id: list(_variants(job, catalogue)) for job in everything}
+    _check_unique(variants, catalogue)
+    result = [_with_needs(job, job_id, variants, catalogue) for job_id in variants for job in variants[job_id]]
+    circle = find_circle({job.id: job.needs for job in result})
+    if circle:
+        raise DeclarationError(f"{catalogue.file}: needs go round in a circle: {' needs '.join(circle)}")
+    return result
+
+
+# Jobs that the catalogue adds
+
+
+def _added(known: Mapping[str, Job], catalogue: Catalogue) -> list[Job]:
+    sources = Sources(catalogue.training_root, catalogue.project_root)
+    added = []
+    for job_id, declaration in catalogue.jobs.items():
+        if declaration.script is not None:
+            path = _script_path(declaration.script, catalogue)
+            _check_id(job_id, declaration, known, path)
+            added.append(read_job(path, job_id, sources, catalogue.training_root))
+        elif declaration.command:
+            _check_id(job_id, declaration, known, None)
+            added.append(_command_job(job_id, declaration, catalogue))
+        elif job_id not in known:
+            exist = f"expected one of {listing(job_id, known)}" if known else "no file train_*.py was found"
+            raise declaration.entry.error(f"no such job: {exist}; or add `script:` or `command:`")
+    return added
+
+
+def _not_replaced(jobs: Sequence[Job], added: list[Job]) -> list[Job]:
+    replaced = {os.path.realpath(job.path) for job in added if job.path}
+    if not replaced:
+        return list(jobs)
+    return [job for job in jobs if job.path is None or os.path.realpath(job.path) not in replaced]
+
+
+def _script_path(entry: Entry, catalogue: Catalogue) -> Path:
+    named = Path(entry.plain)
+    candidates = [folder / named for folder in (catalogue.project_root, catalogue.folder)]
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None or path.suffix != ".py":
+        problem = "no such file" if path is None else "no Python file; start it with `command:`"
+        raise entry.error(
+            f"expected a Python file relative to the project's root, found {shown(entry.plain)}: {problem}"
+        )
+    return Path(os.path.normpath(path))
+
+
+def _check_id(job_id: str, declaration: Declaration, known: Mapping[str, Job], path: Path | None) -> None:
+    other = known.get(job_id)
+    if other is not None and not (path and other.path and os.path.realpath(path) == os.path.realpath(other.path)):
+        raise declaration.entry.error(
+            f"the id belongs to {other.source}: choose another, or leave out script and command"
+        )
+    if other is None and not _ID.fullmatch(job_id):
+        raise declaration.entry.error(
+            f"expected an id of letters, digits and _ . + - (with / for folders), found {shown(job_id)}"
+        )
+
+
+def _command_job(job_id: str, declaration: Declaration, catalogue: Catalogue) -> Job:
+    values = {name: [entry.plain] for name, entry in declaration.parameters.items()}
+    values |= {name: [entry.plain for entry in entries] for name, entries in declaration.matrix.items()}
+    _check_placeholders(declaration, ["folder", "seed", *values])
+    return Job(
+        id=job_id,
+        kind="command",
+        source=f"{catalogue.file}:{declaration.entry.line}",
+        home=str(catalogue.training_root),
+        root=str(catalogue.project_root),
+        command=declaration.command,
+        declared=tuple(_inferred(name, several) for name, several in values.items()),
+        parameters={name: several[0] for name, several in values.items()},
+    )
+
+
+def _inferred(name: str, values: list[Any]) -> Parameter:
+    types = {type_of(value) for value in values}
+    joint = types.pop() if len(types) == 1 else "float" if types == {"int", "float"} else "any"
+    return Parameter(name=name, type=joint, default=values[0])
+
+
+def _check_placeholders(declaration: Declaration, known: list[str]) -> None:
+    """Refuse a name in braces that is nearly a known one; any other text in braces is the program's own."""
+    for name in placeholders(declaration.command):
+        near = difflib.get_close_matches(name, known, n=1)
+        if near and name not in known:
+            raise declaration.entry.error(
+                f"command: {{{name}}} stands for nothing: expected one of {listing(name, known)}"
+            )
+
+
+# What the catalogue says about a job
+
+
+def _variants(job: Job, catalogue: Catalogue) -> Iterator[Job]:
+    """Yield the job as declared, or one per combination of its matrix."""
+    declaration = catalogue.jobs.get(job.id) or empty_declaration(catalogue.file)
+    job = _with_settings(job, catalogue.defaults, declaration)
+    if job.problem is None:
+        job = with_command_line(job, declaration)
+        job = _with_secrets(job, declaration)
+        job = _with_parameters(job, catalogue.defaults, declaration)
+    if not declaration.matrix or job.problem is not None:
+        yield job
+        return
+    for combination in itertools.product(*declaration.matrix.values()):
+        variant = job
+        for name, entry in zip(declaration.matrix, combination, strict=True):
+            variant = _set(variant, name, entry, entry.where)
+        yield msgspec.structs.replace(variant, id=_variant_id(job.id, declaration, combination))
+
+
+def _variant_id(job_id: str, declaration: Declaration, combination: tuple[Entry, ...]) -> str:
+    values = zip(declaration.matrix, combination, strict=True)
+    return "-".join([job_id, *(f"{name}-{_in_id(entry.plain)}" for name, entry in values)])
+
+
+def _in_id(value: Any) -> str:
+    text = "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return re.sub(r"[^\w.+-]+", "_", text)
+
+
+def _with_secrets(job: Job, declaration: Declaration) -> Job:
+    for name, entry in declaration.secret.items():
+        find_parameter(job, name, entry.where)
+        if name in declaration.matrix:
+            raise entry.error(f"{name} is under matrix too, and a value of a matrix is part of the job's id: leave one")
+    return msgspec.structs.replace(job, secret=tuple(declaration.secret))
+
+
+def _with_settings(job: Job, defaults: Declaration, declaration: Declaration) -> Job:
+    fields = {**defaults.settings, **declaration.settings}
+    if job.kind == "function" and "metrics" not in declaration.settings:
+        fields.pop("metrics", None)
+    if job.kind != "script" and "fresh" not in declaration.settings:
+        fields.pop("fresh", None)
+    return msgspec.structs.replace(
+        job,
+        **fields,
+        gates=_merged_gates(job, defaults, declaration),
+        tags=tuple(dict.fromkeys((*job.tags, *defaults.tags, *declaration.tags))),
+        data=tuple(dict.fromkeys((*job.data, *declaration.data))),
+    )
+
+
+def _merged_gates(job: Job, defaults: Declaration, declaration: Declaration) -> tuple[Gate, ...]:
+    gates = {**defaults.gates}
+    gates |= {gate.metric: tuple(g for g in job.gates if g.metric == gate.metric) for gate in job.gates}
+    gates |= declaration.gates
+    return tuple(gate for several in gates.values() for gate in several)
+
+
+def _with_parameters(job: Job, defaults: Declaration, declaration: Declaration) -> Job:
+    own = {parameter.name for parameter in job.declared}
+    for name, entry in defaults.parameters.items():
+        if name in own and name not in declaration.parameters and name not in declaration.matrix:
+            job = _set(job, name, entry, f"{entry.where} (for {job.id})")
+    for name, entry in declaration.parameters.items():
+        job = _set(job, name, entry, entry.where)
+    return job
+
+
+def _set(job: Job, name: str, entry: Entry, where: str) -> Job:
+    with without_secrets(job, name):
+        value = check_value(find_parameter(job, name, where), entry.plain, where)
+    return msgspec.structs.replace(job, **with_value(job, name, value))
+
+
+def _check_default_parameters(jobs: list[Job], defaults: Declaration) -> None:
+    known = {parameter.name for job in jobs for parameter in job.declared}
+    unread = any(job.problem for job in jobs)
+    for name, entry in defaults.parameters.items():
+        if name not in known and not unread:
+            exist = listing(name, sorted(known))
+            raise entry.error(f"no job has a parameter {name!r}: expected one of {exist}")
+
+
+# What is true of all jobs together
+
+
+def _check_unique(variants: Mapping[str, list[Job]], catalogue: Catalogue) -> None:
+    seen: set[str] = set()
+    for job_id, jobs in variants.items():
+        for job in jobs:
+            if job.id in seen:
+                raise catalogue.jobs[job_id].entry.error(f"two jobs would have the id {job.id!r}")
+            seen.add(job.id)
+
+
+def _with_needs(job: Job, declared_id: str, variants: Mapping[str, list[Job]], catalogue: Catalogue) -> Job:
+    """Resolve `needs`; a job with a matrix stands for all its variants."""
+    declaration = catalogue.jobs.get(declared_id)
+    if declaration is None or not declaration.needs:
+        return job
+    by_id = {other.id: [other.id] for jobs in variants.values() for other in jobs}
+    by_id |= {other_id: [other.id for other in jobs] for other_id, jobs in variants.items()}
+    needs: list[str] = []
+    for entry in declaration.needs:
+        name = entry.text("the id of a job")
+        if name not in by_id:
+            raise entry.error(f"no such job {name!r}: expected one of {listing(name, by_id)}")
+        needs += by_id[name]
+    return msgspec.structs.replace(job, needs=tuple(dict.fromkeys(needs)))

@@ -1,0 +1,112 @@
+"""Function jobs: the module-level `train(run, *, …)`, its parameters and gates."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from pytest_training.errors import DeclarationError
+from pytest_training.jobs.gates import parse_gates
+from pytest_training.jobs.model import Gate, Parameter
+from pytest_training.jobs.source.literals import MISSING, last_name, parameter_type, read_annotation
+from pytest_training.jobs.source.sources import Source
+from pytest_training.wording import shown
+
+ALLOWED = "a job's function is train(run, *, epochs=50, …): `run`, then keyword-only parameters"
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def find_train(source: Source) -> Function | None:
+    """Return the module's `train`, the last where there are several."""
+    functions = [item for item in source.tree.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return next((item for item in reversed(functions) if item.name == "train"), None)
+
+
+def takes_run(function: Function) -> bool:
+    """Tell whether the first parameter is the job's `run`; `train(model, loader)` is no job."""
+    positional = [*function.args.posonlyargs, *function.args.args]
+    if not positional:
+        return False
+    first = positional[0]
+    annotation = first.annotation
+    text = annotation.value if isinstance(annotation, ast.Constant) else last_name(annotation)
+    return first.arg in {"run", "_run"} or (isinstance(text, str) and text.rpartition(".")[2] == "Run")
+
+
+def signature_mistake(function: Function) -> str | None:
+    """Say why `train` cannot be called as a job, if it cannot."""
+    arguments = function.args
+    beyond = [*arguments.posonlyargs, *arguments.args][1:]
+    if isinstance(function, ast.AsyncFunctionDef):
+        return "`async def train` cannot be a job"
+    if beyond:
+        names = ", ".join(repr(item.arg) for item in beyond)
+        return f"train takes {names} by position; put `*,` after `run`"
+    if arguments.vararg or arguments.kwarg:
+        spelling = f"*{arguments.vararg.arg}" if arguments.vararg else f"**{getattr(arguments.kwarg, 'arg', '')}"
+        return f"train takes {spelling}, whose names cannot be read from the source"
+    return None
+
+
+def read_parameters(function: Function, source: Source) -> tuple[tuple[Parameter, ...], dict[str, Any]]:
+    """Return the declared parameters, and the defaults of those whose default is a literal.
+
+    A default that is an expression stays Python's own: the parameter has no value until somebody sets it.
+    """
+    mistake = signature_mistake(function)
+    if mistake:
+        raise DeclarationError(f"{source.where(function)}: {mistake}: {ALLOWED}")
+    declared, values = [], {}
+    for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+        value = source.constants.literal(default)
+        annotation = read_annotation(argument.annotation)
+        if value is not MISSING:
+            values[argument.arg] = value
+        declared.append(
+            Parameter(
+                name=argument.arg,
+                type=parameter_type(annotation, value),
+                default=None if value is MISSING else value,
+                required=default is None,
+                choices=annotation.choices,
+            )
+        )
+    return tuple(declared), values
+
+
+def read_gates(source: Source, *, strict: bool) -> tuple[Gate, ...]:
+    """Return the gates of a literal `GATES`; where not strict, one that is no dict of texts means nothing."""
+    node = source.constants.node("GATES")
+    value = source.constants.literal(node)
+    if node is None and not _assigns_gates(source):
+        return ()
+    if not isinstance(node, ast.Dict) or not isinstance(value, dict):
+        if not strict:
+            return ()
+        line = f":{node.lineno}" if node else ""
+        raise DeclarationError(
+            f'{source.label}{line}: GATES: expected one literal dict like {{"roc_auc": ">= 0.85"}}, '
+            f"found {shown(ast.unparse(node)) if node else 'several assignments'}"
+        )
+    if not strict and not all(isinstance(text, str) for text in value.values()):
+        return ()
+    return _parse(node, value, source)
+
+
+def _assigns_gates(source: Source) -> bool:
+    return any(
+        isinstance(statement, ast.Assign) and any(last_name(target) == "GATES" for target in statement.targets)
+        for statement in source.tree.body
+    )
+
+
+def _parse(node: ast.Dict, value: dict[str, Any], source: Source) -> tuple[Gate, ...]:
+    gates: dict[str, tuple[Gate, ...]] = {}
+    for key in node.keys:
+        metric = source.constants.literal(key)
+        where = source.where(key or node)
+        if metric in gates:
+            raise DeclarationError(f"{where}: GATES names {metric!r} twice")
+        gates[metric] = parse_gates(metric, value[metric], where)
+    return tuple(gate for several in gates.values() for gate in several)

@@ -1,0 +1,1 @@
+"""Python files as syntax trees: read, never imported."""

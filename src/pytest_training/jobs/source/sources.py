@@ -1,0 +1,221 @@
+"""Python files as syntax trees, and what they import: installed modules, and local ones that are followed."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_training.jobs.source.freshness import why_fresh
+from pytest_training.jobs.source.literals import Constants, all_statements, last_name, module_statements, walk
+from pytest_training.wording import label
+
+LARGEST_FOLLOWED = 200
+"""Local files that are followed at most: a hint for the job server is not worth parsing a whole repository."""
+
+_INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
+_ASKS_FOR_DATA = re.compile(rb"\brun\s*\.\s*data")
+
+
+class Unreadable(Exception):  # noqa: N818 - says what the file is; it becomes the job's problem, not an error
+    """A file that is no Python source, with the sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that has been read."""
+
+    path: Path
+    label: str
+    """The path as messages give it."""
+    content: bytes
+    tree: ast.Module
+
+    @functools.cached_property
+    def constants(self) -> Constants:
+        """Return the module's constants."""
+        return Constants(self.tree)
+
+    def where(self, node: ast.stmt | ast.expr | ast.arg) -> str:
+        """Return `training/train_x.py:3` for a node of the tree."""
+        return f"{self.label}:{node.lineno}"
+
+
+class Import(NamedTuple):
+    """One imported module, with the names taken from it and the dots of a relative import."""
+
+    module: str
+    names: tuple[str, ...] = ()
+    level: int = 0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a file imports when it is imported, what it imports later, and the datasets that it names."""
+
+    imports: tuple[Import, ...] = ()
+    later: tuple[Import, ...] = ()
+    data: tuple[str, ...] = ()
+    fresh: str | None = None
+    """Why a script that executes the file needs an interpreter of its own."""
+
+
+class Reach(NamedTuple):
+    """What a file uses, its local modules followed."""
+
+    imports: tuple[str, ...]
+    data: tuple[str, ...]
+    files: tuple[str, ...]
+    """Local files, its own first; empty where there were too many to follow."""
+
+
+def read_source(path: Path, root: Path) -> Source:
+    """Parse a file, or raise Unreadable with a sentence that starts with file and line."""
+    name = label(path, root)
+    try:
+        content = path.read_bytes()
+        return Source(path, name, content, ast.parse(content))
+    except SyntaxError as error:
+        raise Unreadable(f"{name}:{error.lineno or 1}: SyntaxError: {error.msg}") from error
+    except OSError as error:
+        raise Unreadable(f"{name}: {type(error).__name__}: {error.strerror}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise Unreadable(f"{name}:1: {type(error).__name__}: {error}") from error
+
+
+class Sources:
+    """Reads files once each and follows local imports: those found in the file's folder or in these."""
+
+    def __init__(self, training_root: Path, project_root: Path) -> None:
+        self.root = project_root
+        self._folders = (training_root, project_root, project_root / "src")
+        self._facts: dict[Path, Facts] = {}
+        self._followed = 0
+        self._local: dict[tuple[str, Import], list[Path] | None] = {}
+
+    def remember(self, source: Source) -> None:
+        """Keep the facts of a file that has been read for another purpose."""
+        self._facts[source.path] = _facts(source)
+
+    def reach(self, path: Path) -> Reach:
+        """Return the installed modules and the datasets that the file uses, local modules followed."""
+        eager = self._closure(path, lambda facts: facts.imports)
+        full = self._closure(path, lambda facts: facts.imports + facts.later)
+        installed = (name for file in eager for name in self._installed(file))
+        named = (name for file in full for name in self._facts_of(file).data)
+        files = tuple(map(str, full)) if self._followed <= LARGEST_FOLLOWED else ()
+        return Reach(tuple(dict.fromkeys(installed)), tuple(dict.fromkeys(named)), files)
+
+    def why_fresh(self, path: Path) -> str | None:
+        """Say why a script needs an interpreter of its own, its local modules followed; None where it needs none."""
+        files = self._closure(path, lambda facts: facts.imports + facts.later)
+        return next((reason for file in files if (reason := self._facts_of(file).fresh)), None)
+
+    def _closure(self, path: Path, imports_of: Callable[[Facts], Iterable[Import]]) -> list[Path]:
+        found: dict[Path, None] = {}
+        todo = [path]
+        while todo:
+            file = todo.pop()
+            if file not in found:
+                found[file] = None
+                local = [near for item in imports_of(self._facts_of(file)) for near in self._files(file, item) or ()]
+                todo.extend(reversed(local))
+        return list(found)
+
+    def _facts_of(self, path: Path) -> Facts:
+        if path not in self._facts:
+            self._facts[path] = self._follow(path)
+        return self._facts[path]
+
+    def _follow(self, path: Path) -> Facts:
+        self._followed += 1
+        if self._followed > LARGEST_FOLLOWED:
+            return Facts()
+        try:
+            return _facts(read_source(path, self.root))
+        except (Unreadable, RecursionError):
+            return Facts()  # the job that imports it fails with Python's own message
+
+    def _installed(self, path: Path) -> Iterator[str]:
+        for item in self._facts_of(path).imports:
+            top = item.module.partition(".")[0]
+            if item.level == 0 and top not in sys.stdlib_module_names and self._files(path, item) is None:
+                yield item.module
+                yield from (f"{item.module}.{name}" for name in item.names)
+
+    def _files(self, path: Path, item: Import) -> list[Path] | None:
+        """Return the local files that an import executes; None where the module is not local."""
+        if item.level:
+            folder = path.parents[min(item.level, len(path.parents)) - 1]
+            modules = [".".join(filter(None, (item.module, name))) for name in ("", *item.names)]
+            return [file for module in modules for file in _files_below(folder, module) or ()]
+        if item.module.partition(".")[0] in sys.stdlib_module_names:
+            return None
+        # A thousand jobs import the same few modules; a path's text is much faster to look up than the path.
+        key = (os.path.dirname(path), item)  # noqa: PTH120
+        if key not in self._local:
+            self._local[key] = self._local_files(path.parent, item)
+        return self._local[key]
+
+    def _local_files(self, folder: Path, item: Import) -> list[Path] | None:
+        located = [self._locate(folder, module) for module in (item.module, *_members(item))]
+        local = [files for files in located if files is not None]
+        return list(dict.fromkeys(file for files in local for file in files)) if local else None
+
+    def _locate(self, folder: Path, module: str) -> list[Path] | None:
+        found = (_files_below(base, module) for base in dict.fromkeys((folder, *self._folders)))
+        return next((files for files in found if files is not None), None)
+
+
+def _members(item: Import) -> list[str]:
+    return [f"{item.module}.{name}" for name in item.names]
+
+
+def _files_below(folder: Path, module: str) -> list[Path] | None:
+    """Return the files executed by importing a dotted name from a folder; None where it holds no such module.
+
+    A folder without `__init__.py` counts when it holds modules: `wandb/` with a run's files is no package.
+    """
+    files: list[Path] = []
+    for part in filter(None, module.split(".")):
+        if (folder / part / "__init__.py").is_file():
+            files.append(folder / part / "__init__.py")
+        elif (folder / f"{part}.py").is_file():
+            return [*files, folder / f"{part}.py"]
+        elif not (folder / part).is_dir():
+            return files or None
+        folder /= part
+    return files or ([] if any(folder.glob("*.py")) else None)
+
+
+def _facts(source: Source) -> Facts:
+    eager = tuple(item for statement in module_statements(source.tree.body) for item in _imports(statement))
+    later: tuple[Import, ...] = ()
+    data: tuple[str, ...] = ()
+    if _INDENTED_IMPORT.search(source.content):
+        later = tuple(item for node in all_statements(source.tree.body) for item in _imports(node) if item not in eager)
+    if _ASKS_FOR_DATA.search(source.content):
+        data = tuple(dict.fromkeys(name for node in walk(source.tree) for name in _datasets(node, source.constants)))
+    return Facts(eager, later, data, why_fresh(source.tree, source.content, source.label))
+
+
+def _imports(node: ast.AST) -> Iterator[Import]:
+    if isinstance(node, ast.Import):
+        yield from (Import(alias.name) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        names = tuple(alias.name for alias in node.names if alias.name != "*")
+        yield Import(node.module or "", names, node.level)
+
+
+def _datasets(node: ast.AST, constants: Constants) -> Iterator[str]:
+    """Yield the name in `run.data("name")` or `run.dataset("name")`."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+        name = constants.literal(node.args[0])
+        if node.func.attr in {"data", "dataset"} and last_name(node.func.value) == "run" and isinstance(name, str):
+            yield name

@@ -1,0 +1,118 @@
+"""The plan in words, as `pytest --collect-only` shows it: plain text, aligned, for 100 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_training.jobs.model import Gate, Job, Plan, PlannedDataset, PlannedJob
+from pytest_training.units import describe_duration, describe_size
+from pytest_training.wording import printable
+
+COLUMNS = 100
+INDENT = 4
+LABEL = 12
+
+
+def describe_plan(plan: Plan) -> list[str]:
+    """Return the lines that describe the plan: each job, then the order and how long the run takes."""
+    if not plan.jobs:
+        return ["no training jobs"]
+    lines = [_head(plan), ""]
+    for planned in plan.jobs:
+        lines += [*_job(planned), ""]
+    return [*lines, *_order(plan), "", *_total(plan)]
+
+
+def _head(plan: Plan) -> str:
+    jobs, workers = _count(len(plan.jobs), "training job"), _count(plan.workers, "worker")
+    return f"{jobs} on {workers}, {_count(plan.threads, 'thread')} each, seed {plan.seed}"
+
+
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
+
+
+def _job(planned: PlannedJob) -> Iterator[str]:
+    job = planned.job
+    yield from _wrapped(f"{job.id}  ", job.title or job.source, INDENT)
+    rows = [
+        ("problem", job.problem or ""),
+        ("command", " ".join(job.command)),
+        ("parameters", "  ".join(f"{name}={_value(value)}" for name, value in job.parameters.items())),
+        *(("data", _dataset(dataset)) for dataset in planned.datasets),
+        ("expected", _expected(planned)),
+        ("gates", ", ".join(map(_gate, job.gates)) or "none"),
+        ("limits", ", ".join(_limits(job)) or "none"),
+        ("needs", ", ".join(job.needs)),
+        ("tags", ", ".join(job.tags)),
+    ]
+    for name, text in rows:
+        if text:
+            yield from _wrapped(f"{'':{INDENT}}{name:{LABEL}}", text, INDENT + LABEL)
+
+
+def _wrapped(first: str, text: str, indent: int) -> list[str]:
+    return textwrap.wrap(
+        printable(" ".join(text.splitlines())),
+        COLUMNS,
+        initial_indent=printable(first),
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    ) or [first.rstrip()]
+
+
+def _value(value: Any) -> str:
+    text = "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= COLUMNS // 2 else text[: COLUMNS // 2 - 1] + "…"
+
+
+def _dataset(dataset: PlannedDataset) -> str:
+    kind = "real" if dataset.real else "SIMULATED"
+    return f"{dataset.name}: {kind}, {'present' if dataset.present else 'MISSING'} ({dataset.source})"
+
+
+def _expected(planned: PlannedJob) -> str:
+    if planned.expected_s is None:
+        return "unknown"
+    return f"{describe_duration(planned.expected_s)} ({planned.expected_from})"
+
+
+def _gate(gate: Gate) -> str:
+    return f"{gate.metric} {gate.operator} {gate.threshold:g}"
+
+
+def _limits(job: Job) -> Iterator[str]:
+    if job.timeout_s is not None:
+        yield f"timeout {describe_duration(job.timeout_s)}"
+    if job.memory_mb is not None:
+        yield f"memory {describe_size(job.memory_mb)}"
+    if job.cpus is not None:
+        yield _count(job.cpus, "CPU")
+    if job.gpus:
+        yield _count(job.gpus, "GPU")
+    if job.retries:
+        yield _count(job.retries, "retry", "retries")
+    if job.optional:
+        yield "optional"
+
+
+def _order(plan: Plan) -> Iterator[str]:
+    yield "order in which they start"
+    number = len(str(len(plan.jobs)))
+    width = max(len(printable(planned.job.id)) for planned in plan.jobs)
+    for index, planned in enumerate(plan.jobs, 1):
+        yield f"{'':{INDENT}}{index:{number}}  {printable(planned.job.id):{width}}  {_expected(planned)}"
+
+
+def _total(plan: Plan) -> Iterator[str]:
+    workers = _count(plan.workers, "worker")
+    if plan.makespan_s is None:
+        unknown = sum(planned.expected_s is None for planned in plan.jobs)
+        yield f"expected duration on {workers}: unknown ({_count(unknown, 'job')} never measured)"
+        return
+    yield f"expected duration on {workers}: {describe_duration(plan.makespan_s)}"
+    if plan.lower_bound_s is not None:
+        yield f"no order is faster than {describe_duration(plan.lower_bound_s)}"

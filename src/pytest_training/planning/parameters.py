@@ -1,0 +1,120 @@
+"""Parameters from the command line: `--epochs 50`, `--set als.epochs=80`, `--set '*.folds=3'`."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+
+import msgspec
+
+from pytest_training.errors import DeclarationError
+from pytest_training.jobs.model import Job
+from pytest_training.jobs.secrets import MASK
+from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, with_value, without_secrets
+from pytest_training.wording import listing, printable
+
+FORM = "JOB.PARAMETER=VALUE, like als.epochs=80"
+
+
+def apply_options(
+    jobs: Sequence[Job], *, epochs: int | None = None, folds: int | None = None, settings: Sequence[str] = ()
+) -> list[Job]:
+    """Return the jobs with the options' values: `--epochs`, `--folds`, then `--set` in the order given."""
+    result = list(jobs)
+    for name, number in (("epochs", epochs), ("folds", folds)):
+        if number is not None:
+            result = _apply_everywhere(result, name, number)
+    for setting in settings:
+        result = _apply_setting(result, setting)
+    return result
+
+
+def _apply_everywhere(jobs: list[Job], name: str, number: int) -> list[Job]:
+    where = f"--{name}"
+    check_minimum(name, number, where)
+    having = {job.id for job in jobs if _has(job, name)}
+    if not having:
+        raise DeclarationError(f"{where}: no job has a parameter {name!r}: expected one of {_known(name, jobs)}")
+    return [_set(job, name, str(number), f"{where} (for {job.id})") if job.id in having else job for job in jobs]
+
+
+def _apply_setting(jobs: list[Job], setting: str) -> list[Job]:
+    target, equals, text = setting.partition("=")
+    shown = f"{target}={MASK}" if equals and any(job.secret for job in jobs) else setting
+    where = f"--set {printable(shown, 80)}"
+    pattern, dot, name = target.rpartition(".")
+    if not equals or not dot or not pattern or not name:
+        hint = f"; for all jobs: '*.{shown}'" if equals and target and not dot else ""
+        raise DeclarationError(f"{where}: expected {FORM}{hint}")
+    matching = _matching(jobs, pattern, where)
+    having = [job for job in matching if _has(job, name)]
+    if len(matching) == 1 and not matching[0].problem:
+        find_parameter(matching[0], name, where)
+    elif not having and not all(job.problem for job in matching):
+        known = _known(name, matching)
+        raise DeclarationError(
+            f"{where}: no job that matches {pattern!r} has a parameter {name!r}: expected one of {known}"
+        )
+    chosen = {job.id for job in having}
+    return [_set(job, name, text, where) if job.id in chosen else job for job in jobs]
+
+
+def _matching(jobs: list[Job], pattern: str, where: str) -> list[Job]:
+    exact = [job for job in jobs if job.id == pattern]
+    matching = exact or [job for job in jobs if fnmatch.fnmatchcase(job.id, pattern)]
+    if not matching:
+        known = listing(pattern, (job.id for job in jobs))
+        raise DeclarationError(f"{where}: no job {pattern!r}: expected one of {known}")
+    return matching
+
+
+def _has(job: Job, name: str) -> bool:
+    return any(parameter.name == name for parameter in job.declared)
+
+
+def _known(name: str, jobs: Sequence[Job]) -> str:
+    return listing(name, sorted({parameter.name for job in jobs for parameter in job.declared}))
+
+
+def _set(job: Job, name: str, text: str, where: str) -> Job:
+    with without_secrets(job, name):
+        parameter = find_parameter(job, name, where)
+        value = convert_text(parameter, text, where, script=job.kind == "script")
+    return msgspec.structs.replace(job, **with_value(job, name, value))
+
+
+def note_missing(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs, those scripts marked that cannot run because a value that they demand is not given.
+
+    Scripts are often somebody else's: the others are trained without them.
+    """
+    return [
+        msgspec.structs.replace(job, problem=problem) if job.kind == "script" and (problem := _missing(job)) else job
+        for job in jobs
+    ]
+
+
+def missing_parameters(jobs: Sequence[Job]) -> None:
+    """Raise an error for the first job whose signature demands a value that nobody gave."""
+    for job in jobs:
+        if problem := _missing(job):
+            raise DeclarationError(problem)
+
+
+def _missing(job: Job) -> str | None:
+    missing = [
+        parameter.name
+        for parameter in job.declared
+        if parameter.required and parameter.name not in job.parameters and not _is_output(job, parameter.option)
+    ]
+    if not missing or job.problem is not None:
+        return None
+    spelled = " ".join(f"--set {job.id}.{name}=VALUE" for name in missing)
+    return (
+        f"{job.source}: {job.id} needs a value for {', '.join(missing)}: give it with {spelled}, "
+        f"or under jobs.{job.id}.parameters in the catalogue"
+    )
+
+
+def _is_output(job: Job, option: str | None) -> bool:
+    return option is not None and option == job.output_option

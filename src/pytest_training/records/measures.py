@@ -1,0 +1,151 @@
+"""What a metric's name tells: whether more is better, whether it is an interval's end or a baseline's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_training.execution.outcome import Outcome
+from pytest_training.jobs.model import Gate
+from pytest_training.text import number
+
+Direction = Literal["higher", "lower"]
+
+HIGHER = frozenset(
+    [
+        "accuracy",
+        "acc",
+        "auc",
+        "auroc",
+        "roc_auc",
+        "pr_auc",
+        "auprc",
+        "average_precision",
+        "f1",
+        "precision",
+        "recall",
+        "sensitivity",
+        "specificity",
+        "ppv",
+        "npv",
+        "r2",
+        "explained_variance",
+        "kappa",
+        "mcc",
+        "dice",
+        "iou",
+        "jaccard",
+        "c_index",
+        "concordance",
+        "correlation",
+        "pearson",
+        "spearman",
+        "youden",
+        "log_likelihood",
+        "net_benefit",
+        "score",
+    ]
+)
+"""Metrics of which more is better."""
+LOWER = frozenset(
+    [
+        "loss",
+        "error",
+        "mae",
+        "mse",
+        "rmse",
+        "mape",
+        "max_error",
+        "median_absolute_error",
+        "log_loss",
+        "cross_entropy",
+        "deviance",
+        "brier",
+        "brier_score",
+        "ece",
+        "mce",
+        "hinge",
+        "perplexity",
+        "nll",
+        "fpr",
+        "fnr",
+    ]
+)
+"""Metrics of which less is better."""
+SILENT = frozenset(["std", "se", "sd", "count", "n", "seconds", "slope", "intercept", "threshold", "baseline", "dummy"])
+"""Words of a name that tell of something else than how good the model is."""
+BASELINES = ("baseline_", "dummy_")
+ENDS = ("_low", "_high")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric of an outcome with what belongs to it."""
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    baseline: float | None = None
+
+    @property
+    def interval(self) -> str:
+        """Its interval in words, nothing where it has none."""
+        if self.low is None or self.high is None:
+            return ""
+        return f"{number(self.low)} to {number(self.high)}"
+
+
+def direction(metric: str, gates: Iterable[Gate] = ()) -> Direction | None:
+    """Return whether more or less of a metric is better, by its gates, else by its name; None when neither tells."""
+    asked = {gate.operator[0] for gate in gates if gate.metric == metric and gate.operator != "=="}
+    if len(asked) == 1:
+        return "higher" if asked == {">"} else "lower"
+    if asked or is_side_number(metric):
+        return None
+    words = re.split(r"[^a-z0-9]+", metric.lower())
+    if SILENT.intersection(words):
+        return None
+    for length in range(len(words), 0, -1):  # the longest known part: `log_loss` before `loss`
+        for start in range(len(words) - length, -1, -1):
+            part = "_".join(words[start : start + length])
+            if part in HIGHER or part in LOWER:
+                return "higher" if part in HIGHER else "lower"
+    return None
+
+
+def is_side_number(metric: str) -> bool:
+    """Whether the number belongs to another metric: an interval's end or a baseline."""
+    return metric.endswith(ENDS) or metric.startswith(BASELINES)
+
+
+def measures(outcome: Outcome) -> list[Measure]:
+    """Return an outcome's metrics, gated ones first, each with its interval and its baseline where it has them."""
+    metrics = outcome.metrics
+    own = [name for name in metrics if not _belongs(name, outcome)]
+    gated = dict.fromkeys(result.gate.metric for result in outcome.gates if result.gate.metric in metrics)
+    return [
+        Measure(
+            name=name,
+            value=metrics[name],
+            low=metrics.get(f"{name}_low"),
+            high=metrics.get(f"{name}_high"),
+            baseline=next((metrics[f"{start}{name}"] for start in BASELINES if f"{start}{name}" in metrics), None),
+        )
+        for name in [*gated, *(name for name in own if name not in gated)]
+    ]
+
+
+def headline(outcome: Outcome) -> Measure | None:
+    """Return the metric that stands for the job: the first gated one, else the first."""
+    return next(iter(measures(outcome)), None)
+
+
+def _belongs(name: str, outcome: Outcome) -> bool:
+    """Whether a number is shown with another metric that the outcome has."""
+    for end in ENDS:
+        if name.endswith(end) and name.removesuffix(end) in outcome.metrics:
+            return True
+    return any(name.startswith(start) and name.removeprefix(start) in outcome.metrics for start in BASELINES)

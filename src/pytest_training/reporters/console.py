@@ -1,0 +1,202 @@
+"""What the terminal says of jobs: a line per finished job, the text of a failure, the last lines of a run.
+
+Returns text and the markup that pytest's terminal writer takes; prints nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pytest_training.execution.outcome import GateResult, Outcome
+from pytest_training.records.measures import headline
+from pytest_training.records.run_record import RunRecord, Timing, timing
+from pytest_training.text import (
+    cells,
+    clean_lines,
+    distinct,
+    duration,
+    fit,
+    number,
+    one_line,
+    pad,
+    table,
+)
+
+Markup = dict[str, bool]
+Line = tuple[str, Markup]
+
+LOG_LINES = 20
+ROOM_FOR_COUNT = 72  # columns; below it the metric needs the place
+NARROWEST = 40  # columns; a narrower terminal wraps
+WORDS = {
+    "passed": "PASSED",
+    "failed": "FAILED",
+    "interrupted": "INTERRUPTED",
+    "not run": "NOT RUN",
+    "skipped": "SKIPPED",
+}
+WITHOUT_REASON = {
+    "error": "the job raised an error",
+    "exit": "the job ended without a result",
+    "crash": "the job was killed by a signal",
+    "timeout": "the job ran longer than its timeout",
+    "memory": "the job used more memory than its limit",
+    "result": "the job returned something that is no metrics",
+    "gate": "a metric did not satisfy its gate",
+    "data": "a dataset is missing or changed",
+    "worker died": "the worker that waited for the job died",
+    "server died": "the job server died while the job ran",
+    "system": "the operating system refused what the run needed",
+    "interrupted": "the run was interrupted",
+    "needs": "a job that it needs did not pass",
+}
+EXCESS = {">=": "short by", ">": "short by", "<=": "over by", "<": "over by", "==": "off by"}
+
+
+def finished_line(outcome: Outcome, *, width: int, done: int, total: int, id_width: int = 12) -> tuple[str, Markup]:
+    """Return the line of a finished job: status, id, main metric or reason, duration, how many are done."""
+    end = f"  {duration(outcome.wall_s):>8}"
+    if width >= ROOM_FOR_COUNT:
+        end += f"  [{done:>{len(str(total))}}/{total}]"
+    longest_id = max(width, NARROWEST) // 3
+    job_id = pad(fit(one_line(outcome.job_id), longest_id), min(id_width, longest_id))
+    start = f"{status_word(outcome):<7} {job_id}  "
+    room = max(width, NARROWEST) - 1 - cells(start) - cells(end)
+    return start + pad(_detail(outcome, room), room) + end, markup(outcome)
+
+
+def word(outcome: Outcome) -> str:
+    """Return the verbose word that pytest -v shows: `PASSED roc_auc 0.871, 3.2 s`."""
+    details = [main_metric(outcome), duration(outcome.wall_s), "simulated" if is_simulated(outcome) else ""]
+    return f"{status_word(outcome)} " + ", ".join(detail for detail in details if detail)
+
+
+def status_word(outcome: Outcome) -> str:
+    """Return the status in capitals; an optional job that fails is what pytest calls XFAIL."""
+    return "XFAIL" if is_optional_failure(outcome) else WORDS[outcome.status]
+
+
+def markup(outcome: Outcome) -> Markup:
+    """Return the colour of an outcome for pytest's terminal writer."""
+    if outcome.status == "passed":
+        return {"green": True}
+    return {"red": True} if outcome.status == "failed" and not outcome.optional else {"yellow": True}
+
+
+def is_optional_failure(outcome: Outcome) -> bool:
+    """Whether the job failed and may."""
+    return outcome.optional and outcome.status == "failed"
+
+
+def is_simulated(outcome: Outcome) -> bool:
+    """Whether any of the data that the job used is simulated."""
+    return any(not dataset.real for dataset in outcome.data)
+
+
+def main_metric(outcome: Outcome, *, interval: bool = True) -> str:
+    """Return the metric that stands for the job, with its interval where it has one; else nothing."""
+    found = headline(outcome)
+    if found is None:
+        return ""
+    between = f" ({found.interval})" if interval and found.interval else ""
+    return f"{one_line(found.name, 40)} {_found(outcome, found.name)}{between}"
+
+
+def sentence(outcome: Outcome) -> str:
+    """Return why the job did not pass, in one clean line."""
+    return one_line(outcome.reason) or WITHOUT_REASON.get(outcome.cause or "", f"the job is {outcome.status}")
+
+
+def failure_text(outcome: Outcome, *, folder: str = "") -> str:
+    """Return what pytest shows of a failed job: a sentence, its gates, traceback, last lines, log's path.
+
+    `folder` is the run folder as the reader would type it; the log's path is relative to it.
+    """
+    lines = [sentence(outcome)]
+    if outcome.cause == "gate" or any(not result.passed for result in outcome.gates):
+        lines += ["", *gate_table(outcome.gates)]
+    if outcome.traceback:
+        lines += ["", *clean_lines(outcome.traceback.rstrip("\n"))]
+    if outcome.log_tail and outcome.cause != "gate":
+        lines += ["", "The last lines of its log:", *_indented(outcome.log_tail[-LOG_LINES:])]
+    if outcome.log:
+        path = f"{folder.rstrip('/')}/{outcome.log}" if folder else outcome.log
+        lines += ["", f"log: {one_line(path)}"]
+    return "\n".join(lines)
+
+
+def gate_table(gates: Sequence[GateResult]) -> list[str]:
+    """Return the gates as lines: metric, required, found, by how much."""
+    return table(("metric", "required", "found", ""), [gate_row(result) for result in gates])
+
+
+def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) -> list[Line]:
+    """Return the last lines of a run: counts, simulated data, duration and bound, reports, problems."""
+    simulated = [one_line(outcome.job_id) for outcome in outcomes if is_simulated(outcome)]
+    lines: list[Line] = [_counts(outcomes)]
+    if simulated:
+        lines.append((f"simulated data: {fit(', '.join(simulated), 200)}", {}))
+    if duration_line := _duration(timing(outcomes, run.workers), run.workers):
+        lines.append((duration_line, {}))
+    lines.append((f"reports: {one_line(reports)}/{run.folder}", {}))
+    return lines + [(f"warning: {one_line(problem)}", {"yellow": True}) for problem in run.problems]
+
+
+def _detail(outcome: Outcome, room: int) -> str:
+    """Return the fullest of the details that fit; that data is simulated is never cut off."""
+    simulated = ", simulated" if is_simulated(outcome) else ""
+    if outcome.status in ("passed", "skipped"):
+        variants = [main_metric(outcome), main_metric(outcome, interval=False)]
+    else:
+        variants = [sentence(outcome)]
+    with_notes = ", ".join([variants[0], *(one_line(note) for note in outcome.notes)])
+    if outcome.cause == "unchanged":  # that its metric is an earlier run's is never cut off
+        variants = list(map(one_line, outcome.notes))
+    room -= len(simulated)
+    chosen = next((text for text in (with_notes, *variants) if cells(text) <= room), variants[-1])
+    return (fit(chosen, room) + simulated).removeprefix(", ")
+
+
+def _found(outcome: Outcome, metric: str) -> str:
+    """Write a metric; one that misses its gate by little with the digits that show it."""
+    found = outcome.metrics[metric]
+    missed = [each.gate.threshold for each in outcome.gates if each.gate.metric == metric and not each.passed]
+    return distinct(missed[0], found)[1] if missed and number(found) == number(missed[0]) else number(found)
+
+
+def gate_row(result: GateResult) -> tuple[str, str, str, str]:
+    """Return a gate in words: metric, required, found, by how much it holds or not."""
+    gate, metric = result.gate, one_line(result.gate.metric, 60)
+    if result.found is None:
+        return metric, f"{gate.operator} {gate.threshold:.9g}", "nothing", "the job returned no such metric"
+    required, found = distinct(gate.threshold, result.found)
+    by = f"{abs(result.found - gate.threshold):.3g}"
+    verdict = "holds" if result.passed else f"{EXCESS[gate.operator]} {by}"
+    return metric, f"{gate.operator} {required}", found, verdict
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"  {line}".rstrip() for line in clean_lines(lines)]
+
+
+def _counts(outcomes: Sequence[Outcome]) -> Line:
+    counted = Counter(counted_as(each) for each in outcomes)
+    jobs = "1 job" if len(outcomes) == 1 else f"{len(outcomes)} jobs"
+    counts = ", ".join(f"{count} {status}" for status, count in counted.items())
+    is_clean = all(outcome.status in ("passed", "skipped") or outcome.optional for outcome in outcomes)
+    return (f"{jobs}: {counts}" if counts else jobs), {"green": True} if is_clean else {"red": True}
+
+
+def counted_as(outcome: Outcome) -> str:
+    """Return the word under which summaries count an outcome."""
+    return "failed but optional" if is_optional_failure(outcome) else outcome.status
+
+
+def _duration(measured: Timing, workers: int) -> str:
+    if not measured.makespan_s:
+        return ""
+    took = f"{duration(measured.work_s)} of training in {duration(measured.makespan_s)}"
+    if workers == 1:
+        return took
+    return f"{took} on {workers} slots; no order takes less than {duration(measured.lower_bound_s)}"

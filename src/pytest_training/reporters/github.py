@@ -1,0 +1,63 @@
+"""Tells GitHub Actions of a run: the step's summary, and an annotation for each failure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pytest_training.execution.outcome import Outcome
+from pytest_training.records.recorded_run import RecordedRun
+from pytest_training.reporters.console import sentence
+from pytest_training.text import one_line
+
+LARGEST_SUMMARY = 1_000_000  # bytes; GitHub refuses a step's summary above 1 MiB
+MOST_ANNOTATIONS = 10  # GitHub shows ten of a kind per step
+
+
+def add_step_summary(text: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Add the summary to the step's; return a sentence when that cannot be."""
+    path = environment.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return None
+    try:
+        with Path(path).open("ab") as file:
+            file.write(text.encode("utf-8", "replace")[:LARGEST_SUMMARY] + b"\n")
+    except (OSError, ValueError) as error:
+        return f"the step summary is not written: {error}"
+    return None
+
+
+def stop_commands(token: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the line after which GitHub takes nothing for a command until the token; None elsewhere.
+
+    A job may print `::error::` or `::add-mask::`, and pytest shows what failed jobs printed.
+    """
+    return f"::stop-commands::{token}" if environment.get("GITHUB_ACTIONS") == "true" else None
+
+
+def failure_annotations(run: RecordedRun, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
+    """Yield the lines that GitHub turns into annotations; nothing elsewhere."""
+    if environment.get("GITHUB_ACTIONS") != "true":
+        return
+    sources = {planned.job.id: planned.job.source for planned in run.plan.jobs}
+    failed = [outcome for outcome in run.outcomes if outcome.status in {"failed", "interrupted"}]
+    for outcome in failed[:MOST_ANNOTATIONS]:
+        yield _annotation(outcome, sources.get(outcome.job_id, ""))
+
+
+def _annotation(outcome: Outcome, source: str) -> str:
+    kind = "warning" if outcome.optional else "error"
+    file, _, line = source.partition(":")
+    place = [f"file={_property(file)}"] if file else []
+    place += [f"line={line}"] if line.isdecimal() else []
+    title = _property(f"training {one_line(outcome.job_id, 80)}")
+    return f"::{kind} {','.join([*place, f'title={title}'])}::{_data(sentence(outcome))}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(one_line(text, 200)).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,240 @@
+"""Turns numbers into coordinates for the page's drawings; the templates draw them. No drawing library is needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pytest_training.execution.outcome import Outcome
+from pytest_training.records.events import Event
+from pytest_training.records.run_record import moment
+from pytest_training.text import duration, number, one_line
+
+STEPS = ("epoch", "step", "iteration", "batch", "round", "tree", "trees", "iterations", "rounds", "steps", "epochs")
+"""Logged names that count up while a model is fitted: the horizontal axis, the first that an event has."""
+GROUPS = frozenset(["fold", "repeat", "split", "seed", "trial", "restart", "attempt", "member"])
+"""Logged numbers that say of which fit the others are."""
+WIDTH, HEIGHT = 320.0, 170.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 8.0, 26.0
+MOST_LINES = 12
+MOST_CURVES = 4
+GANTT_WIDTH = 1000.0
+GANTT_LEFT = 64.0
+GANTT_ROW = 30.0
+GANTT_MOST_SLOTS = 64
+CHARACTER = 6.6  # width of a letter in the timeline's font size, to know what fits into a bar
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A mark on an axis."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One metric over the steps of all fits of a job."""
+
+    metric: str
+    axis: str
+    lines: tuple[str, ...]
+    """`x,y x,y …` of each fit."""
+    mean: str | None
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    caption: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """An attempt on the timeline."""
+
+    job_id: str
+    status: str
+    x: float
+    y: float
+    width: float
+    label: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Who ran where and when."""
+
+    height: float
+    slots: tuple[Tick, ...]
+    ticks: tuple[Tick, ...]
+    bars: tuple[Bar, ...]
+    left_out: int
+
+
+@dataclass
+class _Fit:
+    x: list[float] = field(default_factory=list)
+    y: list[float] = field(default_factory=list)
+
+
+def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
+    """Return the learning curves that a job logged: one chart per metric and axis, one line per fit."""
+    fits: dict[tuple[str, str], dict[tuple[object, ...], list[_Fit]]] = {}
+    for event in events:
+        log = event.log or {}
+        step = next((name for name in STEPS if isinstance(log.get(name), int | float)), "")
+        key = tuple((name, value) for name, value in log.items() if isinstance(value, str) or name in GROUPS)
+        for name, value in log.items():
+            if isinstance(value, str) or value is None or name in GROUPS or name == step:
+                continue
+            of_metric = fits.setdefault((name, step), {})
+            if len(of_metric) < 10 * MOST_LINES or key in of_metric:
+                _add(of_metric.setdefault(key, [_Fit()]), log.get(step), float(value))
+    drawn = (
+        _curve(name, axis or "event", [fit for parts in found.values() for fit in parts], most_points)
+        for (name, axis), found in list(fits.items())[:20]
+    )
+    return [curve for curve in drawn if curve is not None][:MOST_CURVES]
+
+
+def _add(parts: list[_Fit], at: object, value: float) -> None:
+    """Add a point to the newest fit; steps that begin anew are another fit."""
+    x = float(at) if isinstance(at, int | float) else float(len(parts[-1].x))
+    if parts[-1].x and x <= parts[-1].x[-1] and len(parts) < MOST_LINES:
+        parts.append(_Fit())
+    parts[-1].x.append(x)
+    parts[-1].y.append(value)
+
+
+def _curve(metric: str, axis: str, fits: list[_Fit], most_points: int) -> Curve | None:
+    fits = [fit for fit in fits if len(fit.x) > 1 and all(map(math.isfinite, fit.y))]
+    if not fits or all(max(fit.y) == min(fit.y) for fit in fits):  # a setting, not a measurement
+        return None
+    low, high = min(min(fit.y) for fit in fits), max(max(fit.y) for fit in fits)
+    first, last = min(min(fit.x) for fit in fits), max(max(fit.x) for fit in fits)
+    across = _Scale(first, last, LEFT, WIDTH - RIGHT)
+    up = _Scale(low, high, HEIGHT - BOTTOM, TOP)
+    shown = fits[:MOST_LINES]
+    points = max(8, most_points // len(shown))
+    mean = _mean(fits) if len(fits) > 2 else None
+    about = f"{len(fits)} fits, bold: their mean" if mean else f"{len(fits)} fits" if len(fits) > 1 else ""
+    return Curve(
+        metric=one_line(metric, 60),
+        axis=axis,
+        lines=tuple(_points(_thinned(fit, points), across, up) for fit in shown),
+        mean=_points(_thinned(mean, max(points, 40)), across, up) if mean else None,
+        x_ticks=tuple(Tick(across(value), number(value)) for value in ticks(first, last, 4)),
+        y_ticks=tuple(Tick(up(value), number(value)) for value in ticks(low, high, 4)),
+        caption=about,
+    )
+
+
+def _mean(fits: Sequence[_Fit]) -> _Fit | None:
+    """Return the mean over fits at the steps that at least half of them have."""
+    at: dict[float, list[float]] = {}
+    for fit in fits:
+        for x, y in dict(zip(fit.x, fit.y, strict=True)).items():
+            at.setdefault(x, []).append(y)
+    common = sorted(x for x, values in at.items() if len(values) * 2 >= len(fits))
+    if len(common) < 2:
+        return None
+    # Divided before it is added up: the sum of numbers that a float can hold may be none.
+    return _Fit(common, [math.fsum(y / len(at[x]) for y in at[x]) for x in common])
+
+
+def _thinned(fit: _Fit, most: int) -> _Fit:
+    if len(fit.x) <= most:
+        return fit
+    chosen = [round(index * (len(fit.x) - 1) / (most - 1)) for index in range(most)]
+    return _Fit([fit.x[index] for index in chosen], [fit.y[index] for index in chosen])
+
+
+@dataclass(frozen=True)
+class _Scale:
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        span = self.high - self.low
+        if not span or not math.isfinite(span):
+            return (self.start + self.end) / 2
+        return round(self.start + (value - self.low) / span * (self.end - self.start), 1)
+
+
+def _points(fit: _Fit, across: _Scale, up: _Scale) -> str:
+    return " ".join(f"{across(x):g},{up(y):g}" for x, y in zip(fit.x, fit.y, strict=True))
+
+
+def ticks(low: float, high: float, about: int) -> list[float]:
+    """Return round numbers between two others, about so many."""
+    span = high - low
+    if not 1e-300 < span < 1e300:  # beyond, the steps between are no floats
+        return [low]
+    raw = span / max(about, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    return [
+        round(index * step, 12) for index in range(first, first + 4 * about + 2) if index * step <= high + 1e-9 * span
+    ]
+
+
+def sparkline(values: Sequence[float], *, width: float = 120.0, height: float = 28.0) -> tuple[str, float, float]:
+    """Return the points of a small line, oldest value first, and where its last one is."""
+    across = _Scale(0, max(len(values) - 1, 1), 3, width - 4)
+    up = _Scale(min(values), max(values), height - 4, 4)
+    dots = [(across(index), up(value)) for index, value in enumerate(values)]
+    return " ".join(f"{x:g},{y:g}" for x, y in dots), *dots[-1]
+
+
+def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
+    """Return the timeline of the attempts that ran, a row per slot."""
+    spans = [span for outcome in outcomes for span in _spans(outcome)]
+    if not spans:
+        return None
+    begin, end = min(start for _, _, start, _ in spans), max(stop for _, _, _, stop in spans)
+    slots = sorted({slot for _, slot, _, _ in spans}, key=lambda name: (len(name), name))
+    rows = {slot: index for index, slot in enumerate(slots[:GANTT_MOST_SLOTS])}
+    across = _Scale(0.0, max(end - begin, 1e-3), GANTT_LEFT, GANTT_WIDTH - 12)
+    bars = []
+    for outcome, slot, start, stop in spans:
+        if slot in rows:
+            x, stop_x = across(start - begin), across(stop - begin)
+            name = one_line(outcome.job_id, 60)
+            width = round(max(stop_x - x - 1, 1.5), 1)
+            fits = len(name) * CHARACTER + 22 < width
+            bars.append(
+                Bar(
+                    job_id=outcome.job_id,
+                    status=outcome.status,
+                    x=x,
+                    y=22 + rows[slot] * GANTT_ROW,
+                    width=width,
+                    label=name if fits else "",
+                    title=f"{name}: {outcome.status}, {duration(stop - start)}, {slot or 'no slot'}",
+                )
+            )
+    return Timeline(
+        height=26 + len(rows) * GANTT_ROW,
+        slots=tuple(Tick(22 + index * GANTT_ROW, slot or "?") for slot, index in rows.items()),
+        ticks=tuple(Tick(across(value), duration(value)) for value in ticks(0.0, end - begin, 6)),
+        bars=tuple(bars),
+        left_out=len(spans) - len(bars),
+    )
+
+
+def _spans(outcome: Outcome) -> Iterable[tuple[Outcome, str, float, float]]:
+    """Yield slot, start and end of each attempt in seconds since 1970; what no clock tells is left out."""
+    ended = moment(outcome.ended)
+    for attempt in outcome.attempts:
+        start = moment(attempt.started)
+        if start is None:
+            continue
+        begin = start.timestamp()
+        length = attempt.ending.wall_s
+        if len(outcome.attempts) == 1 and ended is not None:
+            length = max(ended.timestamp() - begin, 0.0)
+        yield outcome, attempt.slot or outcome.slot, begin, begin + length

@@ -1,0 +1,131 @@
+"""Follows the log of a job of a run in progress, or reads that of an earlier one: `pytest --training-logs JOB`.
+
+What is shown has no escape sequences: a job's output must not move the cursor of somebody else's terminal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_training.errors import TrainingError
+from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder
+from pytest_training.execution.slot import read_outcome
+from pytest_training.jobs.model import Job
+from pytest_training.jobs.secrets import keeps_secrets
+from pytest_training.records.events import open_plainly
+from pytest_training.records.recorded_run import is_going_on
+from pytest_training.reporters.console import sentence
+from pytest_training.text import clean_line
+
+FOLLOW_S = 0.2
+AT_FIRST = 40_000  # bytes of a log that is already long when somebody begins to follow it
+CHUNK = 2**20
+LINE_LIMIT = 2_000
+
+
+@dataclass(frozen=True)
+class JobLog:
+    """The log of a job: of all its attempts, one after another."""
+
+    folder: RunFolder
+    job: Job
+    is_followed: bool
+    """Whether the run is in progress, so that there may be more to come."""
+    remark: Callable[[str], object]
+    """Is told what is no part of the log."""
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines until the job has ended, or its run."""
+        self._await_masking()
+        self._await_start()
+        number = 1
+        while self._files.attempt(number).path.exists():
+            if number > 1:
+                yield f"… attempt {number} …"
+            yield from self._lines_of(number)
+            number += 1
+
+    @property
+    def _files(self) -> JobFolder:
+        return self.folder.job(self.job.id)
+
+    def _is_over(self) -> bool:
+        return not self.is_followed or self._files.outcome.exists() or not is_going_on(self.folder)
+
+    def _await_masking(self) -> None:
+        """Wait until secrets have been taken out of the log: this process does not know them."""
+        if not keeps_secrets(self.job) or self._files.outcome.exists():
+            return
+        if not self._is_over():
+            self.remark(f"{self.job.id} has secret parameters: its log is shown once they are taken out, when it ends")
+        while not self._is_over():
+            time.sleep(FOLLOW_S)
+        if not self._files.outcome.exists():
+            raise TrainingError(
+                f"--training-logs: run {self.folder.run_id} ended before the secret parameters of {self.job.id} were "
+                f"taken out of its log, so it is not shown; it is in {self._files.path}"
+            )
+
+    def _await_start(self) -> None:
+        started = self._files.attempt(1).path.exists
+        if not started() and not self._is_over():
+            self.remark(f"{self.job.id} has not started yet: waiting")
+        while not started() and not self._is_over():
+            time.sleep(FOLLOW_S)
+        if not started():
+            outcome = read_outcome(self.folder, self.job.id)
+            why = sentence(outcome) if outcome is not None else "the run ended before this job started"
+            self.remark(f"{self.job.id} has no log in run {self.folder.run_id}: {why}")
+
+    def _lines_of(self, number: int) -> Iterator[str]:
+        attempt = self._files.attempt(number)
+        offset, rest = self._begin(attempt), b""
+        while True:
+            # Asked before reading: what was written until then is read.
+            has_ended = self._is_over() or self._files.attempt(number + 1).path.exists()
+            content, offset = _added(attempt.log, offset)
+            *lines, rest = (rest + content).split(b"\n")
+            yield from _clean(lines)
+            if len(rest) > CHUNK:  # no end of the line in sight
+                yield from _clean([rest])
+                rest = b""
+            if content:
+                continue
+            if has_ended:
+                yield from _clean([rest] if rest else [])
+                return
+            time.sleep(FOLLOW_S)
+
+    def _begin(self, attempt: AttemptFolder) -> int:
+        """Return where to begin: a log that is followed with its last part, another with its first line."""
+        try:
+            with open_plainly(attempt.log) as file:
+                size = file.seek(0, 2)
+                if not self.is_followed or size <= AT_FIRST:
+                    return 0
+                file.seek(size - AT_FIRST)
+                begin = size - AT_FIRST + len(file.readline(AT_FIRST))
+        except OSError:
+            return 0
+        self.remark(f"… {begin / 1e6:.1f} MB before this are left out: {attempt.log} …")
+        return begin
+
+
+def _added(log: Path, offset: int) -> tuple[bytes, int]:
+    """Return what was added to a log, a piece at a time, and where that ends."""
+    try:
+        with open_plainly(log) as file:
+            begin = min(offset, file.seek(0, 2))
+            file.seek(begin)
+            content = file.read(CHUNK)
+            return content, begin + len(content)
+    except OSError:
+        return b"", offset
+
+
+def _clean(lines: Sequence[bytes]) -> Iterator[str]:
+    for line in lines:
+        yield clean_line(line.decode("utf-8", "replace"), LINE_LIMIT)

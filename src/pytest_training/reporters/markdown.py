@@ -1,0 +1,157 @@
+"""summary.md: what a reviewer reads in a pull request. Everything that a job named is kept from being Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from pytest_training.execution.outcome import Outcome
+from pytest_training.records.comparison import Comparison
+from pytest_training.records.measures import headline
+from pytest_training.records.recorded_run import RecordedRun
+from pytest_training.records.run_record import timing
+from pytest_training.reporters.console import counted_as, is_optional_failure, is_simulated, sentence
+from pytest_training.text import clean_lines, duration, number, one_line
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$-])")
+MOST_JOBS = 200  # rows of the table; GitHub takes 1 MiB in all
+MOST_FAILURES = 20
+MOST_CHANGES = 40
+MOST_NAMED = 12  # jobs behind one reason
+OPTIONAL = "⚠️"
+ICONS = {"passed": "✅", "failed": "❌", "interrupted": "⏹️", "not run": "⚪", "skipped": "⏭️"}
+
+
+def summary(run: RecordedRun, comparison: Comparison | None) -> str:
+    """Return the summary of a run."""
+    blocks = [
+        _head(run),
+        *_table(run.outcomes, comparison),
+        *_changes(comparison),
+        *_failures(run.outcomes),
+        *_untrained(run.outcomes),
+        *(f"> ⚠️ {plain(problem)}" for problem in (run.record.problems if run.record else ())),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def plain(text: str, limit: int = 300) -> str:
+    """Return a text as Markdown that shows it and does nothing else: no link, no mention, no tag."""
+    return SPECIAL.sub(r"\\\1", one_line(text, limit)).replace("\\@", "@\u2060").replace("://", ":\u2060//")
+
+
+def _head(run: RecordedRun) -> str:
+    counts = Counter(counted_as(outcome) for outcome in run.outcomes)
+    told = ", ".join(f"{count} {word}" for word, count in counts.items())
+    measured = timing(run.outcomes, run.plan.workers)
+    lines = [f"## Training: {told or 'no jobs'}"]
+    if not run.is_finished:
+        lines += ["", "**This run did not finish.**"]
+    facts = []
+    if measured.makespan_s:
+        facts.append(f"{duration(measured.work_s)} of training in {duration(measured.makespan_s)}")
+        facts.append(f"{run.plan.workers} slot{'s' if run.plan.workers != 1 else ''}")
+    if run.provenance and run.provenance.commit:
+        facts.append(f"commit `{run.provenance.commit[:10]}`{' with changes' if run.provenance.dirty else ''}")
+    facts.append(f"run `{run.folder.run_id}`")
+    return "\n".join([*lines, "", " · ".join(facts)])
+
+
+def _table(outcomes: Sequence[Outcome], comparison: Comparison | None) -> Iterator[str]:
+    if not outcomes:
+        return
+    ordered = sorted(outcomes, key=lambda outcome: outcome.status == "passed")
+    lines = ["| | Job | Metric | Before → now | Gates | Duration |", "|---|---|---|---|---|--:|"]
+    for outcome in ordered[:MOST_JOBS]:
+        compared = comparison.of(outcome.job_id) if comparison else None
+        change = plain(compared.changes[0].words()) if compared and compared.changes else ""
+        held = sum(result.passed for result in outcome.gates)
+        cells = (
+            OPTIONAL if is_optional_failure(outcome) else ICONS[outcome.status],
+            _job(outcome),
+            _metric(outcome),
+            change,
+            f"{held} of {len(outcome.gates)}" if outcome.gates else "",
+            duration(outcome.wall_s) if outcome.attempts else "",
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    if len(ordered) > MOST_JOBS:
+        lines.append(f"\nand {len(ordered) - MOST_JOBS} more, in index.html")
+    yield "\n".join(lines)
+
+
+def _job(outcome: Outcome) -> str:
+    told = [*(["simulated data"] if is_simulated(outcome) else []), *outcome.notes[:2]]
+    return plain(outcome.job_id, 80) + (f" {plain('(' + '; '.join(told) + ')')}" if told else "")
+
+
+def _metric(outcome: Outcome) -> str:
+    found = headline(outcome)
+    if found is None:
+        return ""
+    between = f" ({found.interval})" if found.interval else ""
+    return plain(f"{found.name} {number(found.value)}{between}", 120)
+
+
+def _changes(comparison: Comparison | None) -> Iterator[str]:
+    if comparison is None:
+        return
+    notable = [job for job in comparison.jobs if job.is_loud]
+    quiet = sum(job.is_notable for job in comparison.jobs) - len(notable)
+    if not comparison.jobs:
+        yield f"Nothing to compare with: no earlier outcome from {plain(comparison.against)}."
+        return
+    if not notable:
+        what = f"{quiet} jobs differ, within chance" if quiet else "no metric changed"
+        yield f"Against {plain(comparison.against)}: {what}."
+        return
+    lines = [f"### Against {plain(comparison.against)}", ""]
+    for job in notable[:MOST_CHANGES]:
+        told = [f"{plain(each.metric, 60)} {plain(each.words())}" for each in job.told]
+        status = [f"{job.status[0]} → **{job.status[1]}**"] if job.status else []
+        if job.untold:
+            told.append(f"{job.untold} other metrics differ within chance")
+        others = [f"with other parameters: {plain(', '.join(job.parameters))}"] if job.parameters else []
+        lines.append(f"- **{plain(job.job_id, 80)}**: " + "; ".join([*status, *told, *others]))
+    if len(notable) > MOST_CHANGES:
+        lines.append(f"- and {len(notable) - MOST_CHANGES} more")
+    if quiet:
+        lines.append(f"- {quiet} other jobs differ within chance: the earlier value lies in the present interval")
+    yield "\n".join(lines)
+
+
+def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    failed = [outcome for outcome in outcomes if outcome.status in {"failed", "interrupted"}]
+    if not failed:
+        return
+    yield "### What went wrong"
+    for outcome in failed[:MOST_FAILURES]:
+        optional = " (optional)" if is_optional_failure(outcome) else ""
+        block = f"**{plain(outcome.job_id, 80)}**{optional}: {plain(sentence(outcome), 500)}"
+        shown = outcome.traceback or "\n".join(outcome.log_tail if outcome.cause != "gate" else ())
+        if shown.strip():
+            fence = "`" * (3 + max((len(run) for run in re.findall(r"`+", shown)), default=0))
+            lines = clean_lines(shown.rstrip("\n"), first=8, last=16)
+            block += "\n\n<details><summary>what it printed</summary>\n\n" + "\n".join([f"{fence}text", *lines, fence])
+            block += "\n\n</details>"
+        yield block
+    if len(failed) > MOST_FAILURES:
+        yield f"and {len(failed) - MOST_FAILURES} more, in index.html"
+
+
+def _untrained(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yield why jobs were not trained, each reason once: of many jobs it is often the same."""
+    reasons: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.status in {"not run", "skipped"}:
+            reasons.setdefault(sentence(outcome), []).append(outcome.job_id)
+    if not reasons:
+        return
+    lines = ["### Not trained", ""]
+    for reason, ids in list(reasons.items())[:MOST_FAILURES]:
+        more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+        lines.append(f"- {', '.join(plain(job_id, 80) for job_id in ids[:MOST_NAMED])}{more}: {plain(reason, 500)}")
+    if len(reasons) > MOST_FAILURES:
+        lines.append("- and more, in index.html")
+    yield "\n".join(lines)

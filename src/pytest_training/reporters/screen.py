@@ -1,0 +1,142 @@
+"""The terminal below what pytest writes: lines that are redrawn in place, and lines that another thread says.
+
+pytest's terminal writer goes on as always; its file is wrapped, so that whatever it writes lands above the lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_training.text import ESCAPE_SEQUENCES, cells
+
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+CLEAR_BELOW, CLEAR_LINE = "\x1b[J", "\x1b[K"
+
+
+class Screen:
+    """One terminal, or one file where there is none."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+        self._file = writer._file  # noqa: SLF001  (pytest offers no other way to write between its lines)
+        self._lock = threading.RLock()
+        self._partial = ""
+        """What pytest has written of a line that has not ended."""
+        self._lines: list[str] = []
+        self._width = 0
+        """Of the terminal when they were drawn."""
+        self._descriptor = _real_descriptor(self._file)
+        writer._file = _Above(self)  # noqa: SLF001
+
+    def write(self, text: str) -> int:
+        """Write for pytest, above the lines; all in one piece, so that they do not flicker."""
+        with self._lock:
+            lines = self._lines
+            erasing = self._erasing()
+            _, newline, last = text.rpartition("\n")
+            self._partial = (last if newline else self._partial + text).rpartition("\r")[2]
+            if lines:
+                self._put(erasing + text + self._drawing(lines))
+            else:
+                self._file.write(text)
+                self._file.flush()
+            return len(text)
+
+    def say(self, line: str) -> None:
+        """Write one line of our own that stays."""
+        with self._lock:
+            lines = self._lines
+            said = self._erasing() + ("\n" if self._partial else "") + line + "\n"
+            self._partial = ""
+            self._put(said + self._drawing(lines))
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Draw lines at the bottom in place of those that were there."""
+        with self._lock:
+            if not self._lines or self.size()[0] != self._width:
+                # After a resize rows are taken away whole: a terminal that had wrapped one would join it to the next.
+                self._put(self._erasing() + self._drawing(list(lines)))
+                return
+            up = self._rows_up()
+            text = "\n".join(line + CLEAR_LINE for line in lines)
+            self._put("\r" + (f"\x1b[{up}A" if up else "") + text + CLEAR_BELOW)
+            self._lines = list(lines)
+
+    def size(self) -> tuple[int, int]:
+        """Return columns and rows."""
+        with contextlib.suppress(OSError, ValueError):
+            size = os.get_terminal_size(self._descriptor if self._descriptor is not None else -1)
+            if size.columns > 0 and size.lines > 0:
+                return size.columns, size.lines
+        return 80, 24
+
+    def close(self) -> None:
+        """Take the lines away and give the terminal back to pytest."""
+        with self._lock:
+            self._put(self._erasing())
+            if isinstance(self._writer._file, _Above):  # noqa: SLF001
+                self._writer._file = self._file  # noqa: SLF001
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+
+    def _drawing(self, lines: list[str]) -> str:
+        """Return what draws lines where there are none, and take them for drawn."""
+        if not lines:
+            return ""
+        self._lines, self._width = lines, self.size()[0]
+        return HIDE_CURSOR + ("\n" if self._partial else "") + "\n".join(lines)
+
+    def _erasing(self) -> str:
+        """Return what takes the lines away, and take them for gone."""
+        if not self._lines:
+            return ""
+        up = self._rows_up() + (self._rows(self._partial) if self._partial else 0)
+        self._lines = []
+        return "\r" + (f"\x1b[{up}A" if up else "") + CLEAR_BELOW + self._partial + SHOW_CURSOR
+
+    def _rows_up(self) -> int:
+        """Return how many rows the cursor, at the end of the last line, is below the first."""
+        return sum(self._rows(line) for line in self._lines) - 1
+
+    def _rows(self, line: str) -> int:
+        """Return how many rows a line takes: more than one after the terminal became narrower."""
+        width = self.size()[0]
+        return max(1, -(-cells(re.sub(ESCAPE_SEQUENCES, "", line)) // width))
+
+    def _put(self, text: str) -> None:
+        if self._descriptor is None:
+            self._file.write(text)
+            self._file.flush()
+            return
+        content = text.encode("utf-8", "replace")
+        with contextlib.suppress(OSError):  # the terminal is gone: the run goes on
+            while content:
+                content = content[os.write(self._descriptor, content) :]
+
+
+class _Above:
+    """What pytest's terminal writer takes for its file."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+
+    def write(self, text: str) -> int:
+        return self._screen.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._screen._file, name)  # noqa: SLF001
+
+
+def _real_descriptor(file: Any) -> int | None:
+    """Return a descriptor of our own: while a test runs, pytest's capture has the usual one elsewhere."""
+    try:
+        return os.dup(file.fileno())
+    except (AttributeError, OSError, ValueError, io.UnsupportedOperation):
+        return None

@@ -1,1 +1,0 @@
-"""What people and CI read of a run."""

@@ -1,0 +1,10 @@
+"""`run_all_training.py`: a command line that people know, on top of pytest. It selects and maps; pytest trains.
+
+Nothing here imports pytest before a run begins: `--list` and `--dry-run` answer at once.
+"""
+
+from __future__ import annotations
+
+from pytest_training.run_all.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,111 @@
+"""The summary of a run as JSON, made of the run's report.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_training.atomic import write_atomically
+from pytest_training.execution.folder import RunFolder, new_run_id, seconds_between
+from pytest_training.jobs.model import Job
+from pytest_training.run_all.arguments import Arguments
+from pytest_training.run_all.display import command_of
+
+PIPELINE = "pytest-training"
+STATUS = {
+    "passed": "SUCCESS",
+    "failed": "FAILED",
+    "interrupted": "INTERRUPTED",
+    "skipped": "SKIPPED",
+    "not run": "SKIPPED",
+}
+"""By the words of the reports."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How pytest ended."""
+
+    started: str
+    ended: str
+    is_interrupted: bool
+    folder: RunFolder | None
+    """None when no run began."""
+
+    def report(self) -> dict[str, Any]:
+        """Return the run's report.json; empty where there is none."""
+        try:
+            found = json.loads(self.folder.report.read_bytes()) if self.folder else {}
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def summarise(arguments: Arguments, selected: Sequence[Job], ended: Ended) -> dict[str, Any]:
+    """Return the summary."""
+    report = ended.report()
+    run: dict[str, Any] = report.get("training") or {}
+    start, end = run.get("started") or ended.started, run.get("ended") or ended.ended
+    gpus = list((run.get("machine") or {}).get("gpus") or ())
+    jobs = list(_jobs(selected, report, ended))
+    return {
+        "pipeline": PIPELINE,
+        "run_id": run.get("run_id"),
+        "start_time_utc": start,
+        "end_time_utc": end,
+        "duration_s": round(seconds_between(start, end), 3),
+        "git_commit": run.get("commit"),
+        "python": run.get("python") or platform.python_version(),
+        "working_directory": os.getcwd(),  # noqa: PTH109  (as the user sees it)
+        "gpu_info": {"available": bool(gpus), "devices": gpus},
+        "arguments": list(arguments.given),
+        "totals": {status: sum(job["status"] == status for job in jobs) for status in dict.fromkeys(STATUS.values())},
+        "jobs": jobs,
+    }
+
+
+def _jobs(selected: Sequence[Job], report: dict[str, Any], ended: Ended) -> Iterator[dict[str, Any]]:
+    tests = report.get("tests") or ()
+    known = {test["metadata"]["id"]: test["metadata"] for test in tests if "id" in (test.get("metadata") or {})}
+    for job in selected:
+        yield _job(job, known.get(job.id, {}), ended)
+
+
+def _job(job: Job, found: dict[str, Any], ended: Ended) -> dict[str, Any]:
+    attempts = found.get("attempts") or []
+    last = attempts[-1] if attempts else {}
+    seed = int(found.get("seed") or 0)
+    folder = str(ended.folder.reports / last["folder"] / "artifacts") if ended.folder and last else "{folder}"
+    status = STATUS.get(found.get("status", ""), "INTERRUPTED" if ended.is_interrupted else "SKIPPED")
+    log = found.get("log")
+    return {
+        "id": job.id,
+        "name": job.title or job.id,
+        "status": status,
+        "attempts": len(attempts),
+        "start_time_utc": found.get("started") or None,
+        "end_time_utc": found.get("ended") or None,
+        "duration_s": found.get("wall_s", 0.0),
+        "optional": job.optional,
+        "command": command_of(job, folder=folder, seed=seed),
+        "error": found.get("reason") or None,
+        "metrics": found.get("metrics", {}),
+        "gates": found.get("gates", []),
+        "data": found.get("datasets", []),
+        "seed": seed,
+        "exit_status": (last.get("ending") or {}).get("exit_status"),
+        "log": str(ended.folder.reports / log) if ended.folder and log else None,
+        "output": folder if last else None,
+    }
+
+
+def write_summary(summary: dict[str, Any], folder: Path) -> Path:
+    """Write the summary under a name of its own, and return its path."""
+    path = folder / f"run_all_training_{summary['run_id'] or new_run_id()}.json"
+    write_atomically(path, json.dumps(summary, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+    return path

@@ -1,1 +1,0 @@
-"""In which order jobs run, and on which slot."""

@@ -1,0 +1,86 @@
+"""What a slot knows of its run, and where the plugin keeps things on pytest's objects."""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pytest_training.execution.backends.launcher import InProcessLauncher, Launcher, ServerLauncher
+from pytest_training.execution.folder import RunFolder, runs_folder
+from pytest_training.execution.slot import Slot
+from pytest_training.jobs.model import Plan, Value
+from pytest_training.jobs.secrets import Secrets
+
+
+class SlotContext(Value, frozen=True, kw_only=True):
+    """What the owner of a run tells a slot; to an xdist worker it goes as JSON in `workerinput`."""
+
+    reports: str
+    run_id: str
+    start_method: str
+    """`fork`, `subprocess` or `in-process`."""
+    address: str | None
+    """The job server's socket; None without one."""
+    grace_s: float
+    real_data_only: bool = False
+    resumed: str | None = None
+    """Id of the run that this one resumes."""
+    worker: bool = False
+    """Whether it goes to an xdist worker."""
+    idle: bool = False
+    """Whether the worker appends the idle item: the plugin's own scheduler is in use."""
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's folder."""
+        return RunFolder(Path(self.reports), self.run_id)
+
+    def launcher(self) -> Launcher:
+        """Return what executes attempts in this run."""
+        if self.start_method == "in-process":
+            return InProcessLauncher()
+        if self.address is not None:
+            return ServerLauncher(self.address)
+        from pytest_training.execution.backends.plain_process import SubprocessLauncher  # noqa: PLC0415  (psutil is slow to load)
+
+        return SubprocessLauncher(owner=os.getppid() if self.worker else None, interrupted=self.folder.interrupted)
+
+    def slot(self, name: str, plan: Plan, secrets: Secrets) -> Slot:
+        """Return the slot of that name."""
+        return Slot(
+            name=name,
+            folder=self.folder,
+            launcher=self.launcher(),
+            seed=plan.seed,
+            threads=plan.threads,
+            grace_s=self.grace_s,
+            datasets={dataset.name: dataset for dataset in plan.datasets},
+            secrets=secrets,
+            planned={planned.job.id: planned for planned in plan.jobs},
+            real_data_only=self.real_data_only,
+            owned=self.worker,
+            resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,
+        )
+
+    def to_text(self) -> str:
+        """Return the context as JSON, the only thing that execnet has to carry."""
+        return msgspec.json.encode(self).decode()
+
+
+SLOT = pytest.StashKey[Slot]()
+"""On config: the slot of this process, once the run has begun."""
+
+
+def leave_out_runs(config: pytest.Config, reports: Path) -> None:
+    """Keep pytest from looking for tests in what runs left: where no `testpaths` says where tests are, it would."""
+    config.addinivalue_line("norecursedirs", glob.escape(str(runs_folder(reports))))
+
+
+def shown_path(path: Path, config: pytest.Config) -> str:
+    """Return a path as the user would type it."""
+    relative = os.path.relpath(path, config.invocation_params.dir)
+    return str(path) if relative.startswith("..") else relative

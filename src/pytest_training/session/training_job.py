@@ -1,0 +1,59 @@
+"""The `training_job` fixture's value: trains its job in this process's slot and tells pytest what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_training.execution.backends.launcher import InProcessLauncher
+from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.slot import Slot
+from pytest_training.jobs.model import Job
+from pytest_training.reporters.console import failure_text
+from pytest_training.session.context import shown_path
+
+
+@dataclass
+class TrainingJob:
+    """One job as a test sees it."""
+
+    job: Job
+    slot: Slot
+    item: pytest.Item
+    outcome: Outcome | None = None
+
+    def train(self) -> Outcome:
+        """Train the job, with its retries, and return what it came to; a failure is told by `check`."""
+        __tracebackhide__ = True
+        needed = self.slot.unmet_need(self.job)
+        self.outcome = self.slot.leave_out(self.job, needed) if needed else self.slot.train(self.job)
+        if self.outcome.cause in {"needs", "unchanged"}:
+            pytest.skip(self.outcome.reason)
+        if self.outcome.status == "interrupted":
+            raise KeyboardInterrupt(self.outcome.reason)
+        return self.outcome
+
+    def check(self) -> None:
+        """Fail the test unless the job ended well and every gate holds."""
+        __tracebackhide__ = True
+        if self.outcome is None:
+            raise RuntimeError(f"training_job.check() before training_job.train(), job {self.job.id!r}")
+        if self.outcome.status == "passed":
+            return
+        if (raised := self._raised()) is not None:
+            raise raised  # the debugger wants the job's own frames
+        text = failure_text(self.outcome, folder=shown_path(self.slot.folder.path, self.item.config))
+        if self.outcome.optional:
+            pytest.xfail(text)
+        pytest.fail(text, pytrace=False)
+
+    def _raised(self) -> BaseException | None:
+        """Return what the job raised in this very process."""
+        launcher = self.slot.launcher
+        raised = launcher.raised if isinstance(launcher, InProcessLauncher) else None
+        if raised is None or (self.job.optional and not isinstance(raised, pytest.exit.Exception)):
+            return None
+        if self.job.secret:
+            return None  # the text of its frames may hold what must not be shown
+        return raised

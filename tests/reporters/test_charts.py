@@ -1,0 +1,77 @@
+"""Tests of reporting/html/charts.py: numbers become coordinates inside the drawing, whatever the numbers are."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_training.execution.outcome import Attempt, Ending, Outcome
+from pytest_training.records.events import Event
+from pytest_training.reporters.html.charts import HEIGHT, MOST_LINES, WIDTH, curves, ticks, timeline
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), finite, finite), max_size=60))
+def test_every_point_of_a_curve_is_inside_the_drawing(points: list[tuple[int, float, float]]) -> None:
+    events = [Event(log={"fold": fold, "epoch": epoch, "loss": loss}) for fold, epoch, loss in points]
+    for curve in curves(events, most_points=40):
+        for line in (*curve.lines, *([curve.mean] if curve.mean else [])):
+            for point in line.split():
+                x, y = map(float, point.split(","))
+                assert 0 <= x <= WIDTH
+                assert 0 <= y <= HEIGHT
+
+
+@given(finite, finite)
+def test_ticks_are_between_the_numbers_and_few(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    found = ticks(low, high, 4)
+    assert len(found) <= 20
+    assert all(math.isfinite(each) for each in found)
+
+
+def test_a_line_per_fold_a_mean_over_them_and_no_chart_of_a_setting() -> None:
+    events = [
+        Event(log={"fold": fold, "epoch": epoch, "loss": 1 / epoch + fold, "penalty": 0.1})
+        for fold in range(20)
+        for epoch in range(1, 6)
+    ]
+    (curve,) = curves(events, most_points=400)
+    assert curve.metric == "loss"
+    assert curve.axis == "epoch"
+    assert len(curve.lines) == MOST_LINES
+    assert curve.mean is not None
+    assert curve.caption == "20 fits, bold: their mean"
+
+
+def test_what_is_logged_by_epoch_and_what_is_logged_by_trees_are_two_charts() -> None:
+    """Seen in train_baseline_models.py: a network's and a forest's loss shared an axis, and `trees` was drawn."""
+    by_epoch = [Event(log={"epoch": epoch, "loss": 1 / epoch}) for epoch in range(1, 6)]
+    by_trees = [Event(log={"trees": 50 * count, "loss": 2 / count}) for count in range(1, 4)]
+    found = curves([*by_epoch, *by_trees], most_points=40)
+    assert [(curve.metric, curve.axis) for curve in found] == [("loss", "epoch"), ("loss", "trees")]
+    assert [len(curve.lines) for curve in found] == [1, 1]
+
+
+def test_the_timeline_has_a_row_per_slot_and_a_bar_per_attempt() -> None:
+    def outcome(job_id: str, slot: str, *starts: int) -> Outcome:
+        attempts = tuple(
+            Attempt(
+                number=number,
+                status="failed",
+                started=f"2026-01-01T10:00:{start:02d}+00:00",
+                ending=Ending(wall_s=4),
+                slot=slot,
+            )
+            for number, start in enumerate(starts, 1)
+        )
+        return Outcome(job_id=job_id, kind="function", title="", status="passed", attempts=attempts)
+
+    found = timeline([outcome("als", "gw0", 0, 5), outcome("stroke", "gw10", 2), outcome("idle", "gw2")])
+    assert found is not None
+    assert [slot.label for slot in found.slots] == ["gw0", "gw10"]
+    assert [bar.job_id for bar in found.bars] == ["als", "als", "stroke"]
+    assert timeline([outcome("idle", "gw2")]) is None

@@ -1,0 +1,226 @@
+"""Tests of reporting/console.py: what a person reads of finished and failed jobs, and of the run."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_training.execution.outcome import DataUsed, GateResult, Outcome
+from pytest_training.jobs.model import Gate
+from pytest_training.records.run_record import RunRecord
+from pytest_training.reporters.console import (
+    failure_text,
+    finished_line,
+    gate_table,
+    main_metric,
+    summary_lines,
+    word,
+)
+from pytest_training.text import cells
+
+REAL = DataUsed(name="uci", real=True, sha256="ab" * 32, path="/data/uci.csv")
+SIMULATED = DataUsed(name="cohort", real=False, sha256=None, path="/data/cohort.csv")
+
+
+def outcome(job_id: str = "parkinsons", **changes: Any) -> Outcome:
+    known = Outcome(job_id=job_id, kind="function", title="", status="passed", metrics={"roc_auc": 0.8712}, wall_s=3.21)
+    return msgspec.structs.replace(known, **changes)
+
+
+def judged(metric: str, operator: Any, threshold: float, found: float | None) -> GateResult:
+    gate = Gate(metric=metric, operator=operator, threshold=threshold)
+    return GateResult(gate=gate, found=found, passed=found is not None and gate.holds(found))
+
+
+def failed(cause: Any, reason: str = "", **changes: Any) -> Outcome:
+    return outcome(status="failed", cause=cause, reason=reason, **changes)
+
+
+def test_a_finished_job_is_one_line_with_its_metric_duration_and_count() -> None:
+    text, markup = finished_line(outcome(), width=80, done=3, total=12)
+    assert text.split() == ["PASSED", "parkinsons", "roc_auc", "0.871", "3.2", "s", "[", "3/12]"]
+    assert len(text) == 79
+    assert markup == {"green": True}
+
+
+def test_the_main_metric_is_the_gated_one_with_its_interval() -> None:
+    metrics = {"auc_low": 0.8, "auc_high": 0.9, "accuracy": 0.7, "auc": 0.85}
+    gated = outcome(metrics=metrics, gates=(judged("auc", ">=", 0.8, 0.85),))
+    assert main_metric(gated) == "auc 0.850 (0.800 to 0.900)"
+    assert main_metric(outcome(metrics=metrics)) == "accuracy 0.700"
+    assert main_metric(outcome(metrics={})) == ""
+
+
+def test_a_metric_that_misses_its_gate_by_little_shows_that() -> None:
+    missed = failed("gate", metrics={"auc": 0.84999}, gates=(judged("auc", ">=", 0.85, 0.84999),))
+    assert word(missed) == "FAILED auc 0.84999, 3.2 s"
+
+
+def test_simulated_data_is_marked_everywhere_and_never_cut_off() -> None:
+    simulated = outcome(
+        data=(REAL, SIMULATED),
+        metrics={"roc_auc": 0.9, "roc_auc_low": 0.8, "roc_auc_high": 1.0},
+        notes=("note " * 40,),
+    )
+    assert "simulated  " in finished_line(simulated, width=40, done=1, total=12)[0]
+    for width in (60, 80, 120):
+        assert ", simulated  " in finished_line(simulated, width=width, done=1, total=12)[0]
+    assert word(simulated) == "PASSED roc_auc 0.900 (0.800 to 1), 3.2 s, simulated"
+    assert "simulated" not in word(outcome(data=(REAL,)))
+
+
+def test_a_failed_job_shows_its_reason_shortened_to_the_line() -> None:
+    text, markup = finished_line(failed("error", "ValueError: " + "x" * 500), width=80, done=1, total=2)
+    assert text.startswith("FAILED  parkinsons    ValueError: xxx")
+    assert "x…" in text
+    assert len(text) == 79
+    assert markup == {"red": True}
+
+
+def test_what_a_reader_should_know_is_shown_where_there_is_room() -> None:
+    retried = outcome(notes=("passed at attempt 2",))
+    assert "roc_auc 0.871, passed at attempt 2 " in finished_line(retried, width=100, done=1, total=1)[0]
+    assert "roc_auc 0.871 " in finished_line(retried, width=60, done=1, total=1)[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "markup"),
+    [
+        ({"status": "interrupted", "cause": "interrupted"}, "INTERRUPTED", {"yellow": True}),
+        ({"status": "not run", "cause": "needs"}, "NOT RUN", {"yellow": True}),
+        ({"status": "skipped"}, "SKIPPED", {"yellow": True}),
+        ({"status": "failed", "cause": "error", "optional": True}, "XFAIL", {"yellow": True}),
+    ],
+)
+def test_other_endings_have_words_and_colours_of_their_own(
+    changes: dict[str, Any], status: str, markup: dict[str, bool]
+) -> None:
+    text, colour = finished_line(outcome(**changes), width=80, done=1, total=1)
+    assert text.startswith(status)
+    assert colour == markup
+
+
+@given(
+    st.text(st.characters(codec=None)),
+    st.text(st.characters(codec=None)),
+    st.text(st.characters(codec=None)),
+    st.integers(min_value=40, max_value=200),
+)
+def test_a_line_never_breaks_whatever_names_and_reasons_hold(job_id: str, reason: str, metric: str, width: int) -> None:
+    for each in (outcome(job_id, metrics={metric: 1.0}), failed("error", reason)):
+        text, _ = finished_line(each, width=width, done=1, total=100)
+        assert not {unicodedata.category(character) for character in text} & {"Cc", "Cs", "Zl", "Zp"}
+        assert cells(text) < max(width, 41)
+
+
+def test_a_long_id_takes_at_most_a_third_of_the_line() -> None:
+    text, _ = finished_line(outcome("folder/with/a/very/long/name/of/a/job"), width=90, done=1, total=1)
+    assert text.startswith("PASSED  folder/with/a/very/long/name/…  roc_auc 0.871 ")
+
+
+def test_gates_are_a_table_of_what_was_required_found_and_by_how_much() -> None:
+    gates = (
+        judged("roc_auc", ">=", 0.85, 0.812),
+        judged("mae", "<=", 3, 4.5),
+        judged("recall", ">", 0.5, 0.75),
+        judged("brier", "<", 0.2, None),
+    )
+    assert gate_table(gates) == [
+        "metric   required  found",
+        "roc_auc  >= 0.85   0.812    short by 0.038",
+        "mae      <= 3      4.5      over by 1.5",
+        "recall   > 0.5     0.75     holds",
+        "brier    < 0.2     nothing  the job returned no such metric",
+    ]
+
+
+def test_a_failed_gate_shows_the_table_and_the_log_but_no_traceback() -> None:
+    missed = failed(
+        "gate",
+        "roc_auc is 0.812, required >= 0.85",
+        gates=(judged("roc_auc", ">=", 0.85, 0.812),),
+        log="jobs/parkinsons/attempt-1/log.txt",
+        log_tail=("training",),
+    )
+    assert failure_text(missed, folder="reports/runs/r1").splitlines() == [
+        "roc_auc is 0.812, required >= 0.85",
+        "",
+        "metric   required  found",
+        "roc_auc  >= 0.85   0.812  short by 0.038",
+        "",
+        "log: reports/runs/r1/jobs/parkinsons/attempt-1/log.txt",
+    ]
+
+
+def test_an_error_shows_the_jobs_traceback_and_the_last_twenty_lines_of_its_log() -> None:
+    raised = failed(
+        "error",
+        "ValueError: no rows",
+        traceback='Traceback (most recent call last):\n  File "train_x.py", line 3, in train\n',
+        log_tail=tuple(f"line {number}" for number in range(30)),
+    )
+    lines = failure_text(raised).splitlines()
+    assert lines[:4] == [
+        "ValueError: no rows",
+        "",
+        "Traceback (most recent call last):",
+        '  File "train_x.py", line 3, in train',
+    ]
+    assert lines[5:] == ["The last lines of its log:", *(f"  line {number}" for number in range(10, 30))]
+
+
+def test_the_first_line_is_a_sentence_also_without_a_reason() -> None:
+    assert failure_text(failed("worker died")) == "the worker that waited for the job died"
+    assert failure_text(outcome(status="not run")) == "the job is not run"
+    assert failure_text(failed("error", "two\nlines\x1b[2J")).splitlines() == ["two lines"]
+
+
+def test_a_failure_is_bounded_and_clean_whatever_the_job_printed() -> None:
+    wild = failed(
+        "error",
+        "\x1b[2J" + "r" * 10_000,
+        traceback="\x1b[31mframe\x1b[0m " + "t" * 10_000 + "\n" * 50_000,
+        log_tail=("\x1b]0;owned\x07" + "l" * 1_000_000,) * 20,
+    )
+    text = failure_text(wild)
+    assert "\x1b" not in text
+    assert max(len(line) for line in text.splitlines()) <= 502
+    assert len(text.splitlines()) < 150
+
+
+def run_record(**changes: Any) -> RunRecord:
+    known = RunRecord(run_id="r1", started="", ended="", seed=0, workers=4, exit_code=0, folder="runs/r1")
+    return msgspec.structs.replace(known, **changes)
+
+
+def at(start_s: int, end_s: int) -> dict[str, Any]:
+    times = {"started": f"2026-01-01T10:00:{start_s:02d}Z", "ended": f"2026-01-01T10:00:{end_s:02d}Z"}
+    return {**times, "wall_s": float(end_s - start_s)}
+
+
+def test_the_end_of_a_run_tells_counts_simulated_data_durations_and_where_reports_are() -> None:
+    outcomes = [
+        outcome("als", **at(0, 8)),
+        outcome("brain", data=(SIMULATED,), **at(0, 4)),
+        failed("error", **at(4, 9)),
+        failed("error", optional=True, **at(8, 9)),
+    ]
+    assert summary_lines(run_record(problems=("history is locked",)), outcomes, reports="reports") == [
+        ("4 jobs: 2 passed, 1 failed, 1 failed but optional", {"red": True}),
+        ("simulated data: brain", {}),
+        ("18.0 s of training in 9.0 s on 4 slots; no order takes less than 8.0 s", {}),
+        ("reports: reports/runs/r1", {}),
+        ("warning: history is locked", {"yellow": True}),
+    ]
+
+
+def test_one_slot_or_no_job_needs_fewer_words() -> None:
+    one = summary_lines(run_record(workers=1), [outcome(**at(0, 8))], reports="reports")
+    assert one[:2] == [("1 job: 1 passed", {"green": True}), ("8.0 s of training in 8.0 s", {})]
+    none = summary_lines(run_record(), [], reports="reports")
+    assert [text for text, _ in none] == ["0 jobs", "reports: reports/runs/r1"]

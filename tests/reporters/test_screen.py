@@ -1,0 +1,170 @@
+"""Tests of reporting/screen.py and live.py: what stands on a terminal after pytest and the live view have written."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_training.execution.folder import RunFolder
+from pytest_training.jobs.model import Job, PlannedJob
+from pytest_training.records.events import EventTail
+from pytest_training.reporters.live import region
+from pytest_training.reporters.screen import Screen
+from pytest_training.reporters.watch import Watch, WatchedJob
+from pytest_training.text import cells
+
+NOW = datetime(2026, 11, 27, 14, 5, 30, tzinfo=UTC)
+
+
+class Terminal:
+    """As much of a terminal as the view uses: text, newlines, carriage returns, cursor up, clearing."""
+
+    def __init__(self) -> None:
+        self.rows: list[str] = [""]
+        self.row = self.column = 0
+
+    def write(self, text: str) -> int:
+        rest = text
+        while rest:
+            if rest[0] == "\x1b":
+                end = next(index for index, letter in enumerate(rest[2:], 2) if letter.isalpha())
+                self._control(rest[2:end], rest[end])
+                rest = rest[end + 1 :]
+                continue
+            letter, rest = rest[0], rest[1:]
+            if letter == "\n":
+                self.row, self.column = self.row + 1, 0
+                if self.row == len(self.rows):
+                    self.rows.append("")
+            elif letter == "\r":
+                self.column = 0
+            else:
+                row = self.rows[self.row].ljust(self.column)
+                self.rows[self.row] = row[: self.column] + letter + row[self.column + 1 :]
+                self.column += 1
+        return len(text)
+
+    def _control(self, number: str, letter: str) -> None:
+        if letter == "A":
+            self.row -= int(number)
+            assert self.row >= 0
+        elif letter == "K":
+            self.rows[self.row] = self.rows[self.row][: self.column]
+        elif letter == "J":
+            self.rows[self.row] = self.rows[self.row][: self.column]
+            del self.rows[self.row + 1 :]
+        else:
+            assert letter in "hlm", letter
+
+    def flush(self) -> None:
+        pass
+
+
+class Writer:
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+
+@pytest.fixture
+def terminal() -> Terminal:
+    return Terminal()
+
+
+def test_what_pytest_writes_lands_above_the_lines(terminal: Terminal) -> None:
+    writer = Writer(terminal)
+    screen = Screen(writer)
+    writer._file.write("collected 2 items\n")
+    screen.show(["als 10 %", "0 done"])
+    writer._file.write("PASSED  als\n")
+    screen.show(["stroke 5 %"])
+    screen.say("running stroke for 1 min")
+    assert terminal.rows == ["collected 2 items", "PASSED  als", "running stroke for 1 min", "stroke 5 %"]
+    screen.close()
+    writer._file.write("done\n")
+    assert terminal.rows == ["collected 2 items", "PASSED  als", "running stroke for 1 min", "done", ""]
+    assert writer._file is terminal
+
+
+def test_a_line_that_pytest_has_not_ended_is_kept(terminal: Terminal) -> None:
+    writer = Writer(terminal)
+    screen = Screen(writer)
+    writer._file.write("test_jobs.py::test[als] ")
+    screen.show(["als 10 %"])
+    screen.show(["als 20 %", "more"])
+    assert terminal.rows == ["test_jobs.py::test[als] ", "als 20 %", "more"]
+    writer._file.write("PASSED\n")
+    assert terminal.rows == ["test_jobs.py::test[als] PASSED", "als 20 %", "more"]
+    screen.close()
+    assert terminal.rows == ["test_jobs.py::test[als] PASSED", ""]
+
+
+def job(job_id: str, tmp_path: Path, **values: float) -> WatchedJob:
+    watched = WatchedJob(
+        Job(id=job_id, kind="function", source="", home="", root=""), expected_s=100.0, slot="gw0", memory_mb=196.0
+    )
+    watched.tail = EventTail(tmp_path / "events.jsonl", progress=(3.0, 10.0), values=dict(values))
+    return watched
+
+
+@pytest.mark.parametrize("width", [20, 40, 59, 80, 99, 200])
+def test_no_line_is_wider_than_the_terminal(width: int, tmp_path: Path) -> None:
+    running = [job("diabetes_progression", tmp_path, epoch=3, loss=0.41234), job("als", tmp_path)]
+    lines = region(running, counts={"done": 3, "failed": 1}, waiting=8, remaining_s=61, width=width, height=30, now=NOW)
+    if width >= 40:
+        assert max(cells(line.plain) for line in lines) <= width
+        assert "30 %" in lines[0].plain
+    assert ("3 done · 2 running · 8 waiting · 1 failed")[: width - 1] in lines[-1].plain
+    if width >= 99:
+        assert "epoch 3 · loss 0.412" in lines[0].plain
+        assert "196 MiB" in lines[0].plain
+        assert "left" in lines[0].plain
+
+
+def test_more_jobs_than_the_terminal_has_rows_are_counted(tmp_path: Path) -> None:
+    running = [job(f"job{number}", tmp_path) for number in range(200)]
+    lines = region(running, counts={}, waiting=0, remaining_s=None, width=60, height=20, now=NOW)
+    assert len(lines) == 16
+    assert lines[-2].plain == "… and 186 more jobs are running"
+
+
+def planned(job_id: str, expected_s: float | None) -> PlannedJob:
+    return PlannedJob(job=job(job_id, Path()).job, expected_s=expected_s, expected_from="catalogue")
+
+
+def watch(*jobs: PlannedJob, workers: int = 2) -> Watch:
+    return Watch(RunFolder(Path(), "run"), {each.job.id: each for each in jobs}, workers)
+
+
+def test_the_end_of_a_run_is_expected_from_what_runs_and_what_waits(tmp_path: Path) -> None:
+    watched = watch(planned("a", 100.0), planned("b", 50.0), planned("c", 30.0), planned("d", 20.0))
+    assert watched.remaining_s() == 100.0  # a | b, c, d
+    watched.begun.add("a")
+    watched.running["a"] = job("a", tmp_path)
+    watched.running["a"].since = time.monotonic() - 60  # three tenths done: 140 s are left
+    assert watched.remaining_s() == pytest.approx(140.0, abs=1.0)
+
+
+def test_a_job_of_which_nothing_is_known_is_expected_to_take_as_long_as_the_others(tmp_path: Path) -> None:
+    watched = watch(planned("a", None), planned("b", None), planned("c", None), workers=1)
+    assert watched.remaining_s() is None
+    watched.begun.add("a")
+    watched.running["a"] = job("a", tmp_path)
+    watched.running["a"].since = time.monotonic() - 30  # 30 of 100 s
+    assert watched.remaining_s() == pytest.approx(270.0, abs=1.0)
+    watched.poll(["a"])
+    assert watched.took_s == pytest.approx([30.0], abs=1.0)
+    assert watched.remaining_s() == pytest.approx(60.0, abs=2.0)
+
+
+def test_the_line_of_the_run_says_when_it_ends_where_there_is_room() -> None:
+    def line(width: int) -> str:
+        lines = region([], counts={"done": 3}, waiting=8, remaining_s=3661, width=width, height=30, now=NOW)
+        return lines[-1].plain
+
+    assert line(80) == "3 done · 0 running · 8 waiting · about 1:01:01 to go, until 15:06"
+    assert line(60) == "3 done · 0 running · 8 waiting · about 1:01:01 to go"
+    assert line(40) == "3 done · 0 running · 8 waiting"
