@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from pytest_training.atomic import write_atomically
-from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.attempt.messages import AttemptRequest
 from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
 from pytest_training.execution.judge import Verdict, judge, judge_gates
 from pytest_training.execution.outcome import Attempt, Cause, Outcome
 from pytest_training.execution.results import artifacts, log_tail, open_own
+from pytest_training.execution.secrets import launch
 from pytest_training.jobs.model import UNDECODABLE, Dataset, Job, PlannedJob, RetryReason, Unchanged
-from pytest_training.jobs.secrets import Secrets
 from pytest_training.signals import left_to_the_owner
 
 T = TypeVar("T")
@@ -50,7 +50,6 @@ class Slot:
     threads: int
     grace_s: float
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
-    secrets: Secrets = field(default_factory=Secrets)
     planned: Mapping[str, PlannedJob] = field(default_factory=dict)
     owned: bool = False
     """Whether it is an xdist worker's: the owner of the run hears of Ctrl-C, and has the jobs ended."""
@@ -147,7 +146,7 @@ class Slot:
         )
         write_atomically(folder.started, msgspec.json.encode(begun))
         request = AttemptRequest(
-            job=self.secrets.reveal(job),
+            job=job,
             folder=str(folder.path),
             checkpoint=str(files.checkpoint),
             seed=self.seed,
@@ -156,9 +155,9 @@ class Slot:
             real_data_only=self.real_data_only,
             grace_s=self.grace_s,
         )
-        reply = Reply(refused=job.problem) if job.problem else self.launcher.launch(request)
-        folder.clean(self.secrets)
+        reply, secrets = launch(request, self.launcher)
         verdict = judge(request, reply, since=since)
+        verdict = replace(verdict, reason=secrets.mask(verdict.reason), metrics=secrets.mask(verdict.metrics))
         attempt = msgspec.structs.replace(
             begun, status=verdict.status, cause=verdict.cause, reason=verdict.reason, ending=reply.ending
         )

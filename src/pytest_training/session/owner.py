@@ -21,7 +21,6 @@ from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Dataset, Job, Plan, PlannedJob
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.jobs.search import chosen_jobs
-from pytest_training.jobs.secrets import Secrets, hide
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.earlier import EarlierRun, fingerprint, mark_unchanged, read_code
 from pytest_training.planning.limits import with_default_limits
@@ -48,7 +47,6 @@ class Owner:
         leave_out_runs(config, options.reports_folder(config))
         self.jobs: list[Job] | None = None
         self.datasets: list[Dataset] = []
-        self.secrets = Secrets()
         self.mistake: Exception | None = None
         self.plan: Plan | None = None
         self.history_problems: tuple[str, ...] = ()
@@ -81,7 +79,6 @@ class Owner:
             jobs = self.earlier.jobs(jobs)
         jobs = apply_options(jobs, epochs=chosen.epochs, folds=chosen.folds, settings=chosen.settings)
         jobs = note_missing(chosen_jobs(jobs, chosen.search.only))
-        jobs, self.secrets = hide(jobs)
         return with_default_limits(jobs, timeout_s=chosen.timeout_s, memory_mb=chosen.memory_mb)
 
     @pytest.hookimpl(wrapper=True)
@@ -150,7 +147,6 @@ class Owner:
             chosen,
             self.plan,
             selected,
-            secrets=self.secrets,
             idle=self.distribution.is_ours,
             resumed=self.earlier.folder.run_id if self.earlier else None,
         )
@@ -186,7 +182,6 @@ class Owner:
         """Tell a worker of the run before it starts."""
         if self.run is not None:
             node.workerinput["training"] = msgspec.structs.replace(self.run.context, worker=True).to_text()
-            node.workerinput["training_secrets"] = msgspec.json.encode(self.secrets).decode()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self) -> PlannedScheduling | None:
@@ -212,7 +207,6 @@ class Owner:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of a finished job."""
         if self.run is not None:
-            self.run.mask(report)
             self.run.note_report(report)
             self.run.show_line(report)
 

@@ -183,11 +183,11 @@ class InProcessLauncher:
     """What the last job raised, for pytest's own traceback and debugger."""
 
     def launch(self, request: AttemptRequest) -> Reply:
-        """Call `train` here; script and command jobs still get their subprocess."""
+        """Call `train` here; script and command jobs, and those with private files, still get their subprocess."""
         from pytest_training.execution.attempt.child import execute  # noqa: PLC0415  (a worker never needs it)
 
         self.raised = None
-        if request.job.kind != "function":
+        if request.job.kind != "function" or request.private:
             from pytest_training.execution.backends.plain_process import SubprocessLauncher  # noqa: PLC0415
 
             return SubprocessLauncher().launch(request)
