@@ -7,47 +7,25 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_training.planning.request import Request
 from pytest_training.search_options import add_search_options, is_asked_for, read_search
-
-if TYPE_CHECKING:
-    from pytest_training.jobs.search import Search
 
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 LOOKED_AT = 5_000  # directory entries: where a folder called training/ holds data, looking for jobs must stay cheap
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the command line and pytest.ini ask for, checked as far as one can without knowing the jobs."""
+@dataclass(frozen=True, kw_only=True)
+class Options(Request):
+    """What the command line and pytest.ini ask for: what is trained, and how this session trains it."""
 
-    project: Path
-    root: Path
-    """The folder with the jobs."""
-    catalogue: Path | None
-    reports: Path
-    seed: int
-    epochs: int | None
-    folds: int | None
-    settings: tuple[str, ...]
     plan_file: Path | None
     in_process: bool
     start_method: str
-    timeout_s: float | None
-    memory_mb: float | None
     grace_s: float
     real_data_only: bool
-    resume: str | None
-    """Run to resume: its id, or `last`."""
-    skip_unchanged: bool
-    search: Search
-    compare: str | None
-    """What the run is compared with: `last`, a run, a branch or a commit."""
-    max_regression: tuple[str, ...]
-    """Rules like `0.02`, `roc_auc=0.02` or `mae=5%`; of two for a metric the later counts."""
 
 
 def add_options(parser: pytest.Parser) -> None:
