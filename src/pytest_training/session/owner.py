@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from pytest_training import options
+from pytest_training import option_values, options
 from pytest_training.errors import DeclarationError
 from pytest_training.fixture import FIXTURE
 from pytest_training.jobs.model import Job, Plan
@@ -38,7 +38,7 @@ class Owner:
         self.config = config
         self.distribution = Distribution.hold_back(config)
         leave_out_runs(config, options.reports_folder(config))
-        self.options: options.Options | None = None
+        self.options: option_values.Options | None = None
         self.draft: Draft | None = None
         """The plan, as far as it is made."""
         self.secrets = Secrets()
@@ -53,7 +53,7 @@ class Owner:
         """Return every job with its final parameters; a mistake is kept until collection has ended."""
         if self.draft is None and self.mistake is None:
             try:
-                self.options = options.read_options(self.config)
+                self.options = option_values.read_options(self.config)
                 draft = Draft(request=self.options, is_dry=self.config.option.collectonly)
                 draft = advance(draft, (load, *PREPARE))
                 jobs, self.secrets = hide(draft.jobs)
