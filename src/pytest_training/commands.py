@@ -15,7 +15,8 @@ from pytest_training.records.recorded_run import find_run, run_ids, running_run
 from pytest_training.reporters.console import sentence, status_word
 from pytest_training.reporters.job_log import JobLog
 from pytest_training.reporters.publishing import publish
-from pytest_training.text import duration, fit, number, one_line, table
+from pytest_training.text import fit, one_line, table
+from pytest_training.units import duration, number
 from pytest_training.wording import listing
 
 PAST_OF_ONE, PAST_OF_ALL = 30, 3

@@ -155,7 +155,7 @@ def test_the_plan_in_words(loaded: Project) -> None:
 
 def test_the_expected_duration_stands_at_the_end(loaded: Project) -> None:
     assert describe_plan(plan_of(loaded, new=1.0))[-2:] == [
-        "expected duration on 2 workers: 10 s",
+        "expected duration on 2 workers: 10.0 s",
         "no order is faster than 8.0 s",
     ]
 
