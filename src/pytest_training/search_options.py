@@ -45,11 +45,6 @@ def add_search_options(parser: pytest.Parser) -> None:
         "--training-job", action="append", metavar="ID", help="train the job with exactly this id (may be repeated)"
     )
     group.addoption("--training-retries", metavar="N", help="retries of every job")
-    group.addoption(
-        "--training-init",
-        action="store_true",
-        help="write test_training_jobs.py, settings and a commented jobs.yaml for the scripts found here, and end",
-    )
     parser.addini("training_include", "files that are jobs", type="args", default=[])
     parser.addini("training_exclude", "files that are no jobs, by their path", type="args", default=[])
 
