@@ -18,10 +18,8 @@ from run_all.miniature import SIDE_BY_SIDE, Miniature, surroundings
 TOP = Path(__file__).parents[2]
 NO_GUIDES = {"CHANGELOG.md"}
 """It says what was, with DIR for any folder."""
-CODE = re.compile(
-    r"```console\n(?P<block>.*?)```|```.*?```|`(?P<span>pytest(?:\s[^`]+)?|(?:pytest-training|python)\s[^`]+)`",
-    re.DOTALL,
-)
+SPAN = r"pytest(?:\s[^`]+)?|(?:pytest-training|python)\s[^`]+"
+CODE = re.compile(rf"```console\n(?P<block>.*?)```|```.*?```|`(?P<span>{SPAN})`", re.DOTALL)
 PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b")
 """`logs JOB` says how a command is spelled; it is none to type."""
 INSTALLING = re.compile(r"pip install [^&]*(?:&& |$)")

@@ -14,7 +14,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pytest_training import __version__
 from pytest_training.errors import TrainingError
 from pytest_training.project import find_project
 from pytest_training.wording import did_you_mean
@@ -62,7 +61,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _answer(words: Sequence[str]) -> None:
     parser = Parser(prog=PROGRAM, description="Prepare a project for training; ask about its runs.")
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     verb = words[0] if words else ""
     if verb not in VERBS and not verb.startswith("-"):
         suffix = f", found {verb!r}{did_you_mean(verb, VERBS)}" if verb else ""
