@@ -27,7 +27,7 @@ def project(tmp_path: Path) -> Project:
         ((), "pytest-training: error: expected one of init, logs, history, report"),
         (
             ("histroy",),
-            "pytest-training: error: expected one of init, logs, history, report, found 'histroy'; did you mean 'history",
+            "pytest-training: error: expected one of init, logs, history, report, found 'histroy'; did you mean ",
         ),
         (("logs",), "pytest-training logs: error: the following arguments are required: JOB"),
         (("history", "--jsno"), "pytest-training: error: unrecognized arguments: --jsno"),

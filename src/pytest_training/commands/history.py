@@ -10,7 +10,8 @@ from pytest_training.project import Project
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import headline
 from pytest_training.reporters.console import sentence, status_word
-from pytest_training.text import duration, fit, number, one_line, table
+from pytest_training.text import fit, one_line, table
+from pytest_training.units import duration, number
 from pytest_training.wording import did_you_mean, listing
 
 PAST_OF_ONE, PAST_OF_ALL = 30, 3
