@@ -16,9 +16,11 @@ from pytest_training.atomic import write_atomically
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
-from pytest_training.execution.judge import Verdict, judge, judge_gates
+from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.outcome import Attempt, Cause, Outcome
 from pytest_training.execution.results import artifacts, log_tail, open_own
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import UNDECODABLE, Dataset, Job, PlannedJob, RetryReason, Unchanged
 from pytest_training.jobs.secrets import Secrets
 from pytest_training.signals import left_to_the_owner
@@ -52,6 +54,7 @@ class Slot:
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=Secrets)
     planned: Mapping[str, PlannedJob] = field(default_factory=dict)
+    kinds: Kinds = field(default_factory=lambda: KINDS)
     owned: bool = False
     """Whether it is an xdist worker's: the owner of the run hears of Ctrl-C, and has the jobs ended."""
     real_data_only: bool = False
@@ -146,25 +149,36 @@ class Slot:
             slot=self.name,
         )
         write_atomically(folder.started, msgspec.json.encode(begun))
-        request = AttemptRequest(
-            job=self.secrets.reveal(job),
-            folder=str(folder.path),
-            checkpoint=str(files.checkpoint),
-            seed=self.seed,
-            threads=job.cpus or self.threads,
-            datasets=tuple(self.datasets[name] for name in job.data),
-            real_data_only=self.real_data_only,
-            grace_s=self.grace_s,
-        )
-        reply = Reply(refused=job.problem) if job.problem else self.launcher.launch(request)
-        folder.clean(self.secrets)
-        verdict = judge(request, reply, since=since)
+        reply, verdict = self._execute(job, folder, files.checkpoint, since)
         attempt = msgspec.structs.replace(
             begun, status=verdict.status, cause=verdict.cause, reason=verdict.reason, ending=reply.ending
         )
         with contextlib.suppress(OSError):  # the job may have deleted its folder
             write_atomically(folder.started, msgspec.json.encode(attempt))
         return attempt, verdict, folder
+
+    def _execute(self, job: Job, folder: AttemptFolder, checkpoint: Path, since: float) -> tuple[Reply, Verdict]:
+        if job.problem:
+            return refuse(job.problem)
+        revealed = self.secrets.reveal(job)
+        try:
+            start = self.kinds[job.kind].start(revealed, folder=str(folder.artifacts), seed=self.seed)
+        except Exception as error:  # noqa: BLE001  (a kind from outside may raise anything: it fails this job alone)
+            return refuse(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {error}")
+        request = AttemptRequest(
+            job=revealed,
+            start=start,
+            folder=str(folder.path),
+            checkpoint=str(checkpoint),
+            seed=self.seed,
+            threads=job.cpus or self.threads,
+            datasets=tuple(self.datasets[name] for name in job.data),
+            real_data_only=self.real_data_only,
+            grace_s=self.grace_s,
+        )
+        reply = self.launcher.launch(request)
+        folder.clean(self.secrets)
+        return reply, judge(request, reply, since=since)
 
     def _outcome(self, job: Job, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> Outcome:
         relative = folder.artifacts.relative_to(self.folder.path).as_posix()

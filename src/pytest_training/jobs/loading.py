@@ -9,6 +9,8 @@ import msgspec
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.gathering import gather
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job, Value
 from pytest_training.jobs.search import Search
 from pytest_training.wording import printable
@@ -21,10 +23,14 @@ _OWN_NAMES = re.compile(r"attempt-[0-9]+|checkpoint|outcome\.json")
 
 
 def load_jobs(
-    training_root: Path, project_root: Path, catalogue: Path | None = None, search: Search | None = None
+    training_root: Path,
+    project_root: Path,
+    catalogue: Path | None = None,
+    search: Search | None = None,
+    kinds: Kinds = KINDS,
 ) -> tuple[list[Job], list[Dataset]]:
     """Return the jobs and datasets of a project; a catalogue that is named must exist."""
-    jobs, datasets = gather(training_root, project_root, catalogue, search or Search())
+    jobs, datasets = gather(training_root, project_root, catalogue, search or Search(), kinds)
     _check_text(jobs, datasets)
     _check_ids(jobs)
     return jobs, datasets
