@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sessions import ended, question, text
 from watching import eventually
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Failure, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.secrets import CHUNK, Secrets, launch
+from pytest_training.execution.secrets import CHUNK, Secrets
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.protocol import Call
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job, Parameter
 from pytest_training.planning.parameters import apply_options
@@ -100,22 +103,22 @@ def holding(folder: Path) -> list[str]:
     return [str(path) for path in files if b"ter<2>" in (found := path.read_bytes()) or b"ter&lt;2" in found]
 
 
-def assert_secret(folder: Folder, ended: Ended) -> None:
-    assert "ter<2>" not in ended.text
+def assert_secret(folder: Folder, printed: str) -> None:
+    assert "ter<2>" not in printed
     assert holding(folder.root / "reports") == []
 
 
 def trained(folder: Folder, *arguments: str) -> Ended:
-    ended = folder.run(*arguments, environment={"MY_TOKEN": TOKEN})
-    assert_secret(folder, ended)
-    return ended
+    run = folder.run(*arguments, environment={"MY_TOKEN": TOKEN})
+    assert_secret(folder, run.text)
+    return run
 
 
 @pytest.mark.parametrize("start", [["-n2"], ["-n0"], ["-o", "training_start=subprocess"], ["--training-in-process"]])
 def test_no_file_and_no_line_holds_a_secret_but_the_job_gets_it(four: Folder, start: list[str]) -> None:
-    ended = trained(four, "-rA", "--tb=long", *start)
-    ended.counted(passed=1, failed=2, xfailed=1)
-    assert "***" in ended.text
+    run = trained(four, "-rA", "--tb=long", *start)
+    run.counted(passed=1, failed=2, xfailed=1)
+    assert "***" in run.text
     metadata = {test["metadata"]["id"]: test["metadata"] for test in four.report()["tests"]}
     assert metadata["one"]["metrics"] == {"score": float(len(TOKEN))}
     assert {each["parameters"]["token"] for each in metadata.values()} == {"$MY_TOKEN"}
@@ -141,18 +144,18 @@ def test_what_is_wrong_with_a_metrics_file_is_said_without_the_secret(folder: Fo
 
 
 def test_the_plan_of_a_dry_run_names_the_variable(four: Folder) -> None:
-    ended = four.run("--collect-only", "--training-plan", "plan.json", environment={"MY_TOKEN": TOKEN})
-    assert "token=$MY_TOKEN" in ended.text
-    assert "problem" not in ended.text
-    assert "ter<2>" not in ended.text + (four.root / "plan.json").read_text()
+    run = four.run("--collect-only", "--training-plan", "plan.json", environment={"MY_TOKEN": TOKEN})
+    assert "token=$MY_TOKEN" in run.text
+    assert "problem" not in run.text
+    assert "ter<2>" not in run.text + (four.root / "plan.json").read_text()
 
 
 def test_a_variable_that_is_not_set_fails_its_jobs_alone(four: Folder) -> None:
     four.job("other")
-    ended = four.run("-n0", "-k", "one or two or other", environment={"MY_TOKEN": None})
-    ended.counted(passed=1, failed=1, xfailed=1)
+    run = four.run("-n0", "-k", "one or two or other", environment={"MY_TOKEN": None})
+    run.counted(passed=1, failed=1, xfailed=1)
     line = "training/jobs.yaml:3: jobs.one.secret.token: one needs the environment variable MY_TOKEN, which is not set"
-    assert line in ended.text
+    assert line in run.text
     assert line in " ".join(four.run("--collect-only", environment={"MY_TOKEN": ""}).text.split())
 
 
@@ -173,7 +176,7 @@ def begun(waiting: Folder, *start: str) -> Any:
 def test_ctrl_c_leaves_a_masked_log(waiting: Folder, start: list[str]) -> None:
     run = begun(waiting, *start)
     run.send_signal(signal.SIGINT)
-    assert_secret(waiting, waiting.end(run))
+    assert_secret(waiting, waiting.end(run).text)
     (log,) = waiting.root.glob("reports/runs/*/jobs/one/attempt-1/log.txt")
     assert log.read_text().startswith("the token is ***\n")
 
@@ -182,9 +185,10 @@ def test_ctrl_c_leaves_a_masked_log(waiting: Folder, start: list[str]) -> None:
 def test_a_run_that_is_killed_leaves_no_log(waiting: Folder, start: list[str]) -> None:
     run = begun(waiting, *start)
     run.kill()
-    assert_secret(waiting, waiting.end(run))
-    ended = waiting.run("--training-report", "last")
-    assert_secret(waiting, ended)
+    assert_secret(waiting, waiting.end(run).text)
+    report = ended(question("report"), cwd=waiting.root)
+    assert_secret(waiting, text(report))
+    assert report.ret == 0
     assert list(waiting.root.rglob("log.txt")) == []
 
 
@@ -195,9 +199,9 @@ def test_a_worker_that_is_killed_leaves_no_log(waiting: Folder) -> None:
     for pid in children(run.pid):
         if b"exec(eval(" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGKILL)
-    ended = waiting.end(run)
-    assert "worker died" in ended.text
-    assert_secret(waiting, ended)
+    printed = waiting.end(run).text
+    assert "worker died" in printed
+    assert_secret(waiting, printed)
     assert not list(waiting.root.rglob("one/attempt-1/log.txt"))
 
 
@@ -259,20 +263,23 @@ def job(**types: Any) -> Job:
     return Job(id="a", kind="function", declared=declared, parameters=parameters, **place)
 
 
+def secrets_of(job: Job) -> Secrets:
+    return Secrets.of(job, KINDS[job.kind])
+
+
 @pytest.fixture
 def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     monkeypatch.setenv("TOKEN", "abcdefgh")
-    return Secrets.of(job(token="str"))
+    return secrets_of(job(token="str"))
 
 
 def test_values_have_the_type_of_their_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, text in {"TOKEN": "abcdef", "PIN": "12", "KEYS": "[key-1, key-2]"}.items():
-        monkeypatch.setenv(name, text)
+    for name, value in {"TOKEN": "abcdef", "PIN": "12", "KEYS": "[key-1, key-2]"}.items():
+        monkeypatch.setenv(name, value)
     hidden = job(token="str", pin="int", keys="list")
-    secrets = Secrets.of(hidden)
+    secrets = secrets_of(hidden)
     revealed = secrets.reveal(hidden)
     assert revealed.parameters == {"token": "abcdef", "pin": 12, "keys": ["key-1", "key-2"]}
-    assert set(revealed.given) == {"token", "pin", "keys"}
     assert secrets.mask({"said": ("abcdef", "key-2", 12)}) == {"said": ("***", "***", 12)}
     assert "abcdef" not in f"{secrets} {secrets!r}"
 
@@ -283,14 +290,14 @@ def test_a_missing_or_wrong_value_is_said_without_it(value: str | None, monkeypa
     if value is not None:
         monkeypatch.setenv("PIN", value)
     with pytest.raises(DeclarationError) as caught:
-        Secrets.of(job(pin="int"))
+        secrets_of(job(pin="int"))
     assert "training/jobs.yaml:1: a takes pin from the environment variable PIN" in str(caught.value)
     assert "NEVER-9" not in str(caught.value)
 
 
 def test_short_values_are_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIN", "on")
-    assert Secrets.of(job(pin="str")).mask({"said": "on and on"}) == {"said": "on and on"}
+    assert secrets_of(job(pin="str")).mask({"said": "on and on"}) == {"said": "on and on"}
 
 
 class Writes:
@@ -312,11 +319,17 @@ def attempt(tmp_path: Path, write: Any) -> tuple[AttemptFolder, AttemptRequest]:
     """Have an attempt of a job with the secret `abcdefgh` write its files; return its folder and what it was sent."""
     folder = AttemptFolder(tmp_path / "attempt-1")
     folder.create()
+    secret = job(token="str")
+    secrets, launcher = secrets_of(secret), Writes(write)
     request = AttemptRequest(
-        job=job(token="str"), folder=str(folder.path), checkpoint=str(tmp_path / "checkpoint"), seed=0, threads=1
+        job=secrets.reveal(secret),
+        start=Call(path="train_a.py", function="train"),
+        folder=str(folder.path),
+        checkpoint=str(tmp_path / "checkpoint"),
+        seed=0,
+        threads=1,
     )
-    launcher = Writes(write)
-    launch(request, launcher)
+    secrets.launch(request, launcher)
     return folder, launcher.request
 
 
@@ -353,7 +366,7 @@ def test_of_a_value_that_another_one_begins_no_rest_is_left(monkeypatch: pytest.
     files = AttemptFolder(tmp_path), AttemptFolder(tmp_path / "masked")
     for place in range(CHUNK - 10, CHUNK + 2):
         files[0].log.write_bytes(b"." * place + b"abcdefgh")
-        Secrets.of(job(keys="list")).publish(*files)
+        secrets_of(job(keys="list")).publish(*files)
         assert files[1].log.read_bytes() == b"." * place + b"***"
 
 

@@ -24,7 +24,9 @@ from pytest_training.errors import DeclarationError, ResultError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.results import open_own, read_result
+from pytest_training.execution.job_files import open_own
+from pytest_training.execution.results import read_result
+from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.jobs.model import Job, Parameter
 from pytest_training.jobs.values import convert_text
 
@@ -43,14 +45,24 @@ class Secrets:
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, job: Job) -> Secrets:
+    def of(cls, job: Job, kind: Kind) -> Secrets:
         """Read the values from the environment; raise DeclarationError if one is missing or of another type."""
-        return cls({each.name: _value(job, each) for each in job.declared if each.variable})
+        return cls({each.name: _value(job, each, kind) for each in job.declared if each.variable})
 
     def reveal(self, job: Job) -> Job:
         """Return the job with the values, for the process that executes it and for nobody else."""
-        parameters = {**job.parameters, **self.values}
-        return msgspec.structs.replace(job, parameters=parameters, given=(*job.given, *self.values))
+        return msgspec.structs.replace(job, parameters={**job.parameters, **self.values})
+
+    def launch(self, request: AttemptRequest, launcher: Launcher) -> Reply:
+        """Execute an attempt; its folder gets the files that it wrote, masked, once it has ended."""
+        if not self.values:
+            return launcher.launch(request)
+        with tempfile.TemporaryDirectory(prefix="training-", ignore_cleanup_errors=True) as private:  # of mode 0700
+            request = msgspec.structs.replace(request, private=private)
+            try:
+                return launcher.launch(request)
+            finally:  # after a second Ctrl-C too
+                self.publish(request.files, AttemptFolder(Path(request.folder)))
 
     def mask(self, content: T) -> T:
         """Return a struct, mapping, list or text with `***` for the values in its texts, in its keys too."""
@@ -70,8 +82,9 @@ class Secrets:
                 write_atomically(folder.result, msgspec.json.encode(self.mask(result)))
 
     def _copy(self, source: Path, target: Path) -> None:
-        opened = open_own(source)
-        if opened is None:
+        try:
+            opened = open_own(source)
+        except OSError:
             return
         target.parent.mkdir(parents=True, exist_ok=True)  # the job may have deleted it
         partial = target.with_name(f".{target.name}.partial")
@@ -89,32 +102,14 @@ class Secrets:
         return re.compile(b"|".join(map(re.escape, longest_first)) or b"(?!)")
 
 
-def launch(request: AttemptRequest, launcher: Launcher) -> tuple[Reply, Secrets]:
-    """Execute an attempt and return how it ended, with its secrets, which must be masked in all that is said of it."""
-    if request.job.problem:
-        return Reply(refused=request.job.problem), Secrets()
-    try:
-        secrets = Secrets.of(request.job)
-    except DeclarationError as error:
-        return Reply(refused=str(error)), Secrets()
-    if not secrets.values:
-        return launcher.launch(request), secrets
-    with tempfile.TemporaryDirectory(prefix="training-", ignore_cleanup_errors=True) as private:  # of mode 0700
-        request = msgspec.structs.replace(request, job=secrets.reveal(request.job), private=private)
-        try:
-            return launcher.launch(request), secrets
-        finally:  # after a second Ctrl-C too
-            secrets.publish(request.files, AttemptFolder(Path(request.folder)))
-
-
-def _value(job: Job, parameter: Parameter) -> Any:
+def _value(job: Job, parameter: Parameter, kind: Kind) -> Any:
     where = f"{job.source}: {job.id} takes {parameter.name} from the environment variable {parameter.variable}"
     text = os.environ.get(parameter.variable or "")
     if not text:
         raise DeclarationError(f"{where}, which is not set")
     try:
         text.encode()
-        return convert_text(parameter, text, where, script=job.kind == "script")
+        return convert_text(parameter, text, where, kind)
     except (DeclarationError, UnicodeEncodeError):  # both show the value
         raise DeclarationError(f"{where}: its value is not of the type {parameter.type} or not allowed") from None
 
