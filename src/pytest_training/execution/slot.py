@@ -168,7 +168,8 @@ class Slot:
         try:
             start = kind.start(revealed, folder=str(folder.artifacts), seed=self.seed)
         except Exception as error:  # noqa: BLE001  (a kind from outside may raise anything: it fails this job alone)
-            return refuse(secrets.mask(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {error}"))
+            message = secrets.mask(str(error))
+            return refuse(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {message}")
         request = AttemptRequest(
             job=revealed,
             start=start,
