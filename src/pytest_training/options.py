@@ -15,9 +15,13 @@ from pytest_training.search_options import add_search_options, is_asked_for, rea
 
 if TYPE_CHECKING:
     from pytest_training.jobs.search import Search
+    from pytest_training.registry import Registry
 
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 LOOKED_AT = 5_000  # directory entries: where a folder called training/ holds data, looking for jobs must stay cheap
+
+REGISTRY: pytest.StashKey[Registry] = pytest.StashKey()
+"""On config: what this process's runs can be made of, where there is something to train."""
 
 
 @dataclass(frozen=True)

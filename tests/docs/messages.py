@@ -39,6 +39,7 @@ RETURNING = {
     "nothing_to_train",
     "_broken",
     "_missing",
+    "_failure",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""

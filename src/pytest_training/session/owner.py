@@ -32,6 +32,7 @@ from pytest_training.records.history import History
 from pytest_training.session import idle
 from pytest_training.session.context import leave_out_runs
 from pytest_training.session.distribution import Distribution, mentions
+from pytest_training.session.hooks import call_before_training
 from pytest_training.session.marks import job_of, match_by_id, register_tags
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Owner:
     def _load(self) -> list[Job]:
         chosen = options.read_options(self.config)
         jobs, self.datasets = load_jobs(chosen.root, chosen.project, chosen.catalogue, chosen.search)
+        call_before_training(self.config, "pytest_training_jobs", config=self.config, jobs=jobs)
         if not jobs:
             raise DeclarationError(f"no training jobs: expected files like train_als.py in {chosen.root}")
         if chosen.resume is not None:
