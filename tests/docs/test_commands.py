@@ -23,6 +23,8 @@ INSTALLING = re.compile(r"pip install [^&]*(?:&& |$)")
 """It would change the interpreter that runs the tests; CI begins with the same."""
 NOT_RUN = {"python docs/make_pictures.py", "python tests/faults/write_table.py"}
 """They rewrite pages of this repository, and need its tests and a browser."""
+OWN_TEST = {"docs/extending.md"}
+"""Each of its sections is a project of its own: test_extending.py."""
 AFTER_A_RUN = {"docs/failures.md"}
 """Their readers have trained already."""
 
@@ -31,7 +33,7 @@ def pages() -> list[str]:
     """Return the pages that show commands."""
     found = [*TOP.glob("*.md"), *(TOP / "docs").glob("*.md"), *(TOP / "training").glob("*.md")]
     names = {path.relative_to(TOP).as_posix() for path in found if shown(path.read_text(encoding="utf-8"))}
-    return sorted(names - NO_GUIDES)
+    return sorted(names - NO_GUIDES - OWN_TEST)
 
 
 def shown(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import msgspec
 import pytest
 from watching import eventually, is_alive, pid_in
 
+from pytest_training.execution.attempt.environment import WAITING
 from pytest_training.execution.attempt.messages import Reply
 from pytest_training.execution.backends.launcher import (
     InProcessLauncher,
@@ -203,6 +205,43 @@ def test_a_job_has_the_threads_that_it_was_given(workplace: Workplace, launcher:
         job = workplace.function(body, top=top, imports=("numpy",))
         metrics = workplace.verdict(each, job, threads=2).metrics
         assert metrics == {"run": 2.0, "variable": 2.0, "least": 2.0, "most": 2.0}
+
+
+REPORTING = f"""
+names = {[*WAITING]!r}
+run.save("environment.json", {{name: os.environ.get(name) for name in names}})
+return {{}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("users", "expected"),
+    [
+        ({}, WAITING),
+        (dict.fromkeys(WAITING, ""), dict.fromkeys(WAITING, "")),
+        (
+            {"OMP_WAIT_POLICY": "active", "KMP_BLOCKTIME": "200"},
+            WAITING | {"OMP_WAIT_POLICY": "active", "KMP_BLOCKTIME": "200"},
+        ),
+    ],
+    ids=["unset", "empty", "other"],
+)
+def test_openmp_threads_of_a_job_wait_without_spinning_unless_the_user_wants_it(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, users: dict[str, str], expected: dict[str, str]
+) -> None:
+    for name in WAITING:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in users.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    job = workplace.function(REPORTING, top="import os\n")
+    with contextlib.closing(start_server([], log=workplace.root / "server.log", seed=0)) as server:
+        for each in (ServerLauncher(server.address), SubprocessLauncher(), InProcessLauncher()):
+            request = workplace.request(job)
+            each.launch(request)
+            reported = AttemptFolder(Path(request.folder)).artifacts / "environment.json"
+            assert msgspec.json.decode(reported.read_bytes()) == expected
+    assert dict(os.environ) == before
 
 
 def test_the_socket_lies_in_a_folder_that_nobody_else_may_enter(server: ServerHandle) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -35,6 +36,9 @@ MODULES = {
     "counted": "import os, pathlib\nwith open(pathlib.Path(__file__).with_name('imports'), 'a') as f:\n"
     "    f.write(f'{os.getpid()}\\n')\n",
     "threaded": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
+    "arrow": "import os, threading\n"
+    "if 'background_thread:false' not in os.environ.get('JE_ARROW_MALLOC_CONF', ''):\n"
+    "    threading.Thread(target=threading.Event().wait, daemon=True).start()\nLOADED_BY = os.getpid()\n",
     "broken": "raise RuntimeError('broken module')\n",
     "leaving": "raise SystemExit(3)\n",
     "crashing": "import os; os._exit(3)\n",
@@ -206,6 +210,20 @@ def test_a_module_that_starts_a_thread_is_left_to_the_jobs(workplace: Workplace,
     assert metrics == {"n": 2.0}
     for pid in tree(loaded.process.pid):
         assert len(os.listdir(f"/proc/{pid}/task")) == 1  # noqa: PTH208  (names are enough)
+
+
+@pytest.mark.parametrize("users", [None, "", "background_thread:true"])
+def test_arrow_starts_no_thread_in_the_server_unless_the_user_wants_it(
+    workplace: Workplace, modules: Path, monkeypatch: pytest.MonkeyPatch, users: str | None
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(modules))
+    monkeypatch.delenv("JE_ARROW_MALLOC_CONF", raising=False)
+    if users is not None:
+        monkeypatch.setenv("JE_ARROW_MALLOC_CONF", users)
+    job = workplace.function("return {'server': os.getppid(), 'loaded_by': arrow.LOADED_BY}", top="import arrow, os")
+    with contextlib.closing(start_server(["arrow"], log=workplace.root / "server.log", seed=0)) as server:
+        metrics = workplace.verdict(ServerLauncher(server.address), job).metrics
+    assert (metrics["server"] == metrics["loaded_by"]) == (users is None)
 
 
 @pytest.mark.parametrize(

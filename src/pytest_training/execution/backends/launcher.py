@@ -21,7 +21,7 @@ from typing import Protocol
 import msgspec
 
 from pytest_training.errors import TrainingError
-from pytest_training.execution.attempt.environment import SEED_LIMIT, set_threads
+from pytest_training.execution.attempt.environment import SEED_LIMIT, WAITING, set_threads, unless_set
 from pytest_training.execution.attempt.frames import own_frames
 from pytest_training.execution.attempt.messages import PAUSE, STOP, STOP_ALL, AttemptRequest, Reply, StartMethod
 from pytest_training.execution.folder import AttemptFolder
@@ -29,6 +29,8 @@ from pytest_training.execution.outcome import Ending
 
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
 SERVER_EXIT_S = 5.0
+ARROW = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""pyarrow's allocator starts a thread when it is imported, and the server starts afresh for every module that does."""
 
 
 def default_start_method() -> StartMethod:
@@ -84,7 +86,7 @@ def start_server(imports: Sequence[str], *, log: Path, seed: int, longest_import
         listening.bind(str(address))
         listening.listen(512)
         settings = {"socket": listening.fileno(), "imports": list(imports), "longest_import_s": longest_import_s}
-        environment = dict(os.environ)
+        environment = dict(os.environ) | unless_set(WAITING | ARROW)
         set_threads(environment, 1)  # a library that starts its threads when imported would make fork unsafe
         environment["PYTHONHASHSEED"] = str(seed % SEED_LIMIT)
         process = subprocess.Popen(
@@ -190,7 +192,12 @@ class InProcessLauncher:
 
             return SubprocessLauncher().launch(request)
         started, cpu = time.monotonic(), time.process_time()
-        result = execute(request, raised=self._keep)
+        os.environ.update(added := unless_set(WAITING))
+        try:
+            result = execute(request, raised=self._keep)
+        finally:
+            for name in added:
+                os.environ.pop(name, None)
         AttemptFolder(Path(request.folder)).log.touch()
         return Reply(
             ending=Ending(
