@@ -14,7 +14,7 @@ import msgspec
 from pytest_training.errors import DataError, DeclarationError
 from pytest_training.execution.data.cache import sha256_of
 from pytest_training.execution.folder import RunFolder, runs_folder
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.model import Dataset, Job, Plan, PlannedJob, Unchanged
 from pytest_training.jobs.plan_file import read_plan
@@ -62,7 +62,7 @@ class EarlierRun:
     def is_done(self, job_id: str) -> bool:
         """Whether a job passed in that run, or needed no training."""
         outcome = read_outcome(self.folder, job_id)
-        return outcome is not None and (outcome.status == "passed" or outcome.cause == "unchanged")
+        return outcome is not None and (outcome.status == Status.PASSED or outcome.cause == "unchanged")
 
 
 def _with_parameters(job: Job, planned: Job) -> Job:
