@@ -72,6 +72,13 @@ def test_a_hook_that_raises_before_training_is_a_usage_error(project: Project, h
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
+def test_a_job_that_a_hook_adds_needs_an_id_of_its_own(project: Project) -> None:
+    project.write("conftest.py", "def pytest_training_jobs(jobs):\n    jobs.append(jobs[0])\n")
+    result = project.run()
+    result.stderr.fnmatch_lines(["*two jobs would have the id 'a'*"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
 def test_hooks_cost_a_session_without_jobs_nothing(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("def pytest_training_register(registry):\n    raise ValueError('called')\n")
     pytester.makepyfile("def test_x():\n    pass\n")

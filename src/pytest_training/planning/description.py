@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_training.jobs.model import Gate, Job, Plan, PlannedDataset, PlannedJob
-from pytest_training.units import describe_duration, describe_size
+from pytest_training.units import duration, size
 from pytest_training.wording import printable
 
 COLUMNS = 100
@@ -77,7 +77,7 @@ def _dataset(dataset: PlannedDataset) -> str:
 def _expected(planned: PlannedJob) -> str:
     if planned.expected_s is None:
         return "unknown"
-    return f"{describe_duration(planned.expected_s)} ({planned.expected_from})"
+    return f"{duration(planned.expected_s)} ({planned.expected_from})"
 
 
 def _gate(gate: Gate) -> str:
@@ -86,9 +86,9 @@ def _gate(gate: Gate) -> str:
 
 def _limits(job: Job) -> Iterator[str]:
     if job.timeout_s is not None:
-        yield f"timeout {describe_duration(job.timeout_s)}"
+        yield f"timeout {duration(job.timeout_s)}"
     if job.memory_mb is not None:
-        yield f"memory {describe_size(job.memory_mb)}"
+        yield f"memory {size(job.memory_mb)}"
     if job.cpus is not None:
         yield _count(job.cpus, "CPU")
     if job.gpus:
@@ -113,6 +113,6 @@ def _total(plan: Plan) -> Iterator[str]:
         unknown = sum(planned.expected_s is None for planned in plan.jobs)
         yield f"expected duration on {workers}: unknown ({_count(unknown, 'job')} never measured)"
         return
-    yield f"expected duration on {workers}: {describe_duration(plan.makespan_s)}"
+    yield f"expected duration on {workers}: {duration(plan.makespan_s)}"
     if plan.lower_bound_s is not None:
-        yield f"no order is faster than {describe_duration(plan.lower_bound_s)}"
+        yield f"no order is faster than {duration(plan.lower_bound_s)}"
