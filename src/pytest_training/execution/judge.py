@@ -40,6 +40,11 @@ def judge(request: AttemptRequest, reply: Reply, *, since: float) -> Verdict:
     return verdict
 
 
+def refuse(reason: str) -> tuple[Reply, Verdict]:
+    """Return what becomes of an attempt for which no process is started."""
+    return Reply(refused=reason), _failed("error", reason)
+
+
 def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[GateResult, ...]:
     """Put each gate beside the metric that was found; a missing metric fails its gate."""
     return tuple(
