@@ -75,20 +75,6 @@ def _register_parts(config: pytest.Config) -> None:
     call_before_training(config, "pytest_training_register", registry=registry)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Prepare a project for training, or answer a question about earlier runs, in place of a session."""
-    if config.getoption("--training-init"):
-        from pytest_training.initialise import initialise  # noqa: PLC0415  (see the module's docstring)
-
-        return initialise(config)
-    if options.asks_about_runs(config):
-        from pytest_training.commands import answer  # noqa: PLC0415
-
-        return answer(config)
-    return None
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one item per job of every test that asks for `training_job`."""
     if FIXTURE not in metafunc.fixturenames:
