@@ -8,12 +8,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.model import Job
 from pytest_training.wording import listing
 
-PATTERNS = ("train_*.py",)
+if TYPE_CHECKING:
+    from pytest_training.jobs.model import Job
+
+PATTERNS = ("train_*",)
+"""Of the files that a kind of job looks at."""
 MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "requirements.txt")
 """What lies in the folder from which a repository's scripts are run."""
 

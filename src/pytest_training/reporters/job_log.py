@@ -1,4 +1,4 @@
-"""Follows the log of a job of a run in progress, or reads that of an earlier one: `pytest --training-logs JOB`.
+"""Follows the log of a job of a run in progress, or reads that of an earlier one: `pytest-training logs JOB`.
 
 What is shown has no escape sequences: a job's output must not move the cursor of somebody else's terminal.
 """
@@ -12,10 +12,10 @@ from pathlib import Path
 
 from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder
+from pytest_training.execution.job_files import open_own
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.secrets import keeps_secrets
-from pytest_training.records.events import open_plainly
 from pytest_training.records.recorded_run import is_going_on
 from pytest_training.reporters.console import sentence
 from pytest_training.text import clean_line
@@ -65,7 +65,7 @@ class JobLog:
             time.sleep(FOLLOW_S)
         if not self._files.outcome.exists():
             raise TrainingError(
-                f"--training-logs: run {self.folder.run_id} ended before the secret parameters of {self.job.id} were "
+                f"run {self.folder.run_id} ended before the secret parameters of {self.job.id} were "
                 f"taken out of its log, so it is not shown; it is in {self._files.path}"
             )
 
@@ -102,7 +102,7 @@ class JobLog:
     def _begin(self, attempt: AttemptFolder) -> int:
         """Return where to begin: a log that is followed with its last part, another with its first line."""
         try:
-            with open_plainly(attempt.log) as file:
+            with open_own(attempt.log) as file:
                 size = file.seek(0, 2)
                 if not self.is_followed or size <= AT_FIRST:
                     return 0
@@ -117,7 +117,7 @@ class JobLog:
 def _added(log: Path, offset: int) -> tuple[bytes, int]:
     """Return what was added to a log, a piece at a time, and where that ends."""
     try:
-        with open_plainly(log) as file:
+        with open_own(log) as file:
             begin = min(offset, file.seek(0, 2))
             file.seek(begin)
             content = file.read(CHUNK)

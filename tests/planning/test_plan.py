@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from jobs.project import Project, message
 
 from pytest_training.jobs.model import Plan
 from pytest_training.jobs.plan_file import read_plan, save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.plan import make_plan
-
-from .project import Project, message
 
 CATALOGUE = """
     defaults: {timeout: 30m, memory: 4GB}

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jobs.project import Project, message
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Job
 from pytest_training.planning.parameters import apply_options, missing_parameters
-
-from .project import Project, message
 
 SIGNATURE = (
     "epochs=50, rate=0.1, name='x', fast=False, items=[1], more={}, free=None, path: str | None = None, "
@@ -38,11 +37,11 @@ def jobs(project: Project) -> list[Job]:
     return project.discovered()
 
 
-def values(jobs: list[Job], *settings: str, **options: int) -> dict[str, dict[str, Any]]:
+def values(jobs: list[Job], *settings: str, **options: Any) -> dict[str, dict[str, Any]]:
     return {job.id: job.parameters for job in apply_options(jobs, settings=settings, **options)}
 
 
-def mistake(jobs: list[Job], *settings: str, **options: int) -> str:
+def mistake(jobs: list[Job], *settings: str, **options: Any) -> str:
     return message(lambda: apply_options(jobs, settings=settings, **options))
 
 
