@@ -50,22 +50,21 @@ class Slot:
     grace_s: float
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=Secrets)
-    planned: Mapping[str, PlannedJob] = field(default_factory=dict)
     owned: bool = False
     """Whether it is an xdist worker's: the owner of the run hears of Ctrl-C, and has the jobs ended."""
     real_data_only: bool = False
     resumed: RunFolder | None = None
     """The run that this one resumes: its jobs' checkpoints are taken over."""
 
-    def train(self, job: Job) -> Outcome:
+    def train(self, planned: PlannedJob) -> Outcome:
         """Train a job and leave its outcome in the run folder; where that cannot be, the outcome says so."""
         try:
             with left_to_the_owner() if self.owned else contextlib.nullcontext():
-                return self._train(job)
+                return self._train(planned)
         except OSError as error:  # ours: what a job raises is in its result
             place = f": {error.filename}" if error.filename else ""
             outcome = msgspec.structs.replace(
-                blank_outcome(job, seed=self.seed, slot=self.name),
+                blank_outcome(planned.job, seed=self.seed, slot=self.name),
                 status="failed",
                 cause="system",
                 reason=f"{REFUSED}: {error.strerror or error}{place}",
@@ -74,12 +73,10 @@ class Slot:
                 save_outcome(self.folder, outcome)
             return outcome
 
-    def _train(self, job: Job) -> Outcome:
-        planned = self.planned.get(job.id)
-        if planned is not None and planned.unchanged is not None:
+    def _train(self, planned: PlannedJob) -> Outcome:
+        job = planned.job
+        if planned.unchanged is not None:
             return self._skip(job, planned.unchanged)
-        if planned is not None:  # the plan may have more gates than the job itself: those of earlier metrics
-            job = msgspec.structs.replace(job, gates=planned.job.gates)
         started, begun = utc_now(), time.monotonic()
         attempts: list[Attempt] = []
         while True:
@@ -94,7 +91,7 @@ class Slot:
         outcome = self._outcome(job, verdict, attempts, folder)
         outcome = msgspec.structs.replace(
             outcome,
-            fingerprint=planned.fingerprint if planned else "",
+            fingerprint=planned.fingerprint,
             started=started,
             ended=utc_now(),
             wall_s=round(time.monotonic() - begun, 4),

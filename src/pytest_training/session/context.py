@@ -60,7 +60,6 @@ class SlotContext(Value, frozen=True, kw_only=True):
             grace_s=self.grace_s,
             datasets={dataset.name: dataset for dataset in plan.datasets},
             secrets=secrets,
-            planned={planned.job.id: planned for planned in plan.jobs},
             real_data_only=self.real_data_only,
             owned=self.worker,
             resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,
