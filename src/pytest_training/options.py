@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_training.errors import DeclarationError
+from pytest_training.limits import LIMITS
 from pytest_training.search_options import add_search_options, is_asked_for, read_search
+from pytest_training.units import parse_duration
 
 if TYPE_CHECKING:
     from pytest_training.jobs.search import Search
@@ -36,8 +39,8 @@ class Options:
     plan_file: Path | None
     in_process: bool
     start_method: str
-    timeout_s: float | None
-    memory_mb: float | None
+    limits: dict[str, float]
+    """Of jobs that state none, by the limit's key."""
     grace_s: float
     real_data_only: bool
     resume: str | None
@@ -63,8 +66,8 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="run jobs in the pytest process, for debugging (implied by --pdb)",
     )
-    group.addoption("--training-timeout", metavar="TIME", help="time limit of jobs that state none, e.g. 90s, 15m, 2h")
-    group.addoption("--training-memory", metavar="SIZE", help="memory limit of jobs that state none, e.g. 4GB")
+    for limit in LIMITS.values():
+        group.addoption(f"--training-{limit.key}", metavar=limit.metavar, help=limit.help)
     group.addoption("--training-require-real-data", action="store_true", help="fail jobs that train on simulated data")
     group.addoption(
         "--training-resume",
@@ -107,8 +110,8 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("training_catalogue", "catalogue of jobs", default="")
     parser.addini("training_reports", "folder for reports", default="reports")
     parser.addini("training_seed", "seed of random, numpy and torch in every job", default="0")
-    parser.addini("training_timeout", "time limit of jobs that state none", default="")
-    parser.addini("training_memory", "memory limit of jobs that state none", default="")
+    for limit in LIMITS.values():
+        parser.addini(f"training_{limit.key}", limit.help, default="")
     parser.addini("training_grace", "time between asking a job to end and killing it", default="10s")
     parser.addini(
         "training_start",
@@ -227,9 +230,8 @@ def read_options(config: pytest.Config) -> Options:
         plan_file=_path(config.getoption("--training-plan"), here),
         in_process=in_process,
         start_method=_start_method(config),
-        timeout_s=_unit(config, "timeout", "duration"),
-        memory_mb=_unit(config, "memory", "size"),
-        grace_s=_unit(config, "grace", "duration") or 0.0,
+        limits=_limits(config),
+        grace_s=_number(config, "grace", parse_duration) or 0.0,
         real_data_only=bool(config.getoption("--training-require-real-data")),
         resume=_resume(config),
         skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
@@ -308,14 +310,14 @@ def _start_method(config: pytest.Config) -> str:
     return value
 
 
-def _unit(config: pytest.Config, name: str, unit: str) -> float | None:
-    from pytest_training.errors import DeclarationError  # noqa: PLC0415  (only where there is something to train)
-    from pytest_training.units import parse_duration, parse_size  # noqa: PLC0415
+def _limits(config: pytest.Config) -> dict[str, float]:
+    limits = {key: _number(config, key, limit.parse) for key, limit in LIMITS.items()}
+    return {key: most for key, most in limits.items() if most is not None}
 
+
+def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]) -> float | None:
     value, where = _text(config, name)
-    if not value:
-        return None
     try:
-        return parse_duration(value, where) if unit == "duration" else parse_size(value, where)
+        return parse(value, where) if value else None
     except DeclarationError as error:
         raise pytest.UsageError(str(error)) from None

@@ -65,7 +65,7 @@ def test_the_outcome_is_returned_and_on_disk(workplace: Workplace, slot: Slot) -
 def test_a_retry_mends_an_accident_and_every_attempt_keeps_its_folder(
     workplace: Workplace, slot: Slot, fault: str, cause: str
 ) -> None:
-    job = workplace.function(SECOND_TIME_LUCKY.format(fault=fault), retries=1, timeout_s=2)
+    job = workplace.function(SECOND_TIME_LUCKY.format(fault=fault), retries=1, limits={"timeout": 2})
     outcome = slot.train(job)
     assert (outcome.status, outcome.notes) == ("passed", ("passed at attempt 2",))
     assert [(attempt.number, attempt.status, attempt.cause) for attempt in outcome.attempts] == [

@@ -8,12 +8,13 @@ from pytest_training.jobs.model import SCHEMA_VERSION, Gate, Value
 
 Status = Literal["passed", "failed", "interrupted", "not run", "skipped"]
 
-Cause = Literal[
+Cause = str
+"""Why a job did not pass: the key of a limit that it exceeded, or one of `CAUSES`."""
+
+CAUSES = (
     "error",  # the job raised
     "exit",  # ended without a result: sys.exit, os._exit, a script's exit status
     "crash",  # killed by a signal that was not ours
-    "timeout",
-    "memory",
     "result",  # returned or wrote something that is no metrics
     "gate",
     "data",  # a dataset is missing or changed
@@ -23,7 +24,7 @@ Cause = Literal[
     "interrupted",
     "unchanged",  # skipped: an earlier run's outcome is still true
     "needs",  # a job that it needs did not pass
-]
+)
 
 
 class Ending(Value, frozen=True, kw_only=True):
@@ -33,8 +34,10 @@ class Ending(Value, frozen=True, kw_only=True):
     """None when a signal ended it."""
     signal: str | None = None
     """By name: SIGSEGV."""
-    ended_by: Literal["timeout", "memory", "interrupted", "server died"] | None = None
-    """Set when it did not end by itself."""
+    ended_by: str | None = None
+    """Set when it did not end by itself: the key of a limit, `interrupted` or `server died`."""
+    measured: float | None = None
+    """What the limit measured that ended it."""
     wall_s: float = 0.0
     cpu_s: float = 0.0
     """User and system CPU seconds of the process and of its children that it waited for."""

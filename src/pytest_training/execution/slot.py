@@ -19,21 +19,15 @@ from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_b
 from pytest_training.execution.judge import Verdict, judge, judge_gates
 from pytest_training.execution.outcome import Attempt, Cause, Outcome
 from pytest_training.execution.results import artifacts, log_tail, open_own
-from pytest_training.jobs.model import UNDECODABLE, Dataset, Job, PlannedJob, RetryReason, Unchanged
+from pytest_training.jobs.model import UNDECODABLE, Dataset, Job, PlannedJob, Unchanged
 from pytest_training.jobs.secrets import Secrets
+from pytest_training.limits import LIMITS, Limits
 from pytest_training.signals import left_to_the_owner
 
 T = TypeVar("T")
 
-REASONS: Mapping[Cause | None, RetryReason] = {
-    "error": "error",
-    "exit": "error",
-    "crash": "crash",
-    "server died": "crash",
-    "timeout": "timeout",
-    "memory": "memory",
-}
-"""Causes that another attempt may mend; a failed gate is an answer, not an accident."""
+REASONS: Mapping[Cause | None, str] = {"error": "error", "exit": "error", "crash": "crash", "server died": "crash"}
+"""Causes, beside exceeded limits, that another attempt may mend; a failed gate is an answer, not an accident."""
 LONGEST_WAIT_S = 3600.0
 REFUSED = "cannot be trained or recorded"
 """How the sentence begins that tells of a refusal by the operating system."""
@@ -52,6 +46,7 @@ class Slot:
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=Secrets)
     planned: Mapping[str, PlannedJob] = field(default_factory=dict)
+    limits: Limits = field(default_factory=lambda: LIMITS)
     owned: bool = False
     """Whether it is an xdist worker's: the owner of the run hears of Ctrl-C, and has the jobs ended."""
     real_data_only: bool = False
@@ -86,7 +81,7 @@ class Slot:
         while True:
             attempt, verdict, folder = self._attempt(job)
             attempts.append(attempt)
-            if job.problem or REASONS.get(verdict.cause) not in job.retry_on or len(attempts) > job.retries:
+            if len(attempts) > job.retries or not self._may_mend(job, verdict.cause):
                 break
             if not self.launcher.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
                 reason = _between_attempts(attempts[-1])
@@ -102,6 +97,12 @@ class Slot:
         )
         save_outcome(self.folder, outcome)
         return outcome
+
+    def _may_mend(self, job: Job, cause: Cause | None) -> bool:
+        """Whether another attempt may mend what ended this one."""
+        limit = self.limits.get(cause or "")
+        reason = limit.retry_reason if limit else REASONS.get(cause)
+        return reason is not None and not job.problem and (job.retry_on is None or reason in job.retry_on)
 
     def unmet_need(self, job: Job) -> str | None:
         """Return the first job that this one needs and that has not passed in this run."""
@@ -158,7 +159,7 @@ class Slot:
         )
         reply = Reply(refused=job.problem) if job.problem else self.launcher.launch(request)
         folder.clean(self.secrets)
-        verdict = judge(request, reply, since=since)
+        verdict = judge(request, reply, since=since, limits=self.limits)
         attempt = msgspec.structs.replace(
             begun, status=verdict.status, cause=verdict.cause, reason=verdict.reason, ending=reply.ending
         )

@@ -82,7 +82,7 @@ class Owner:
         jobs = apply_options(jobs, epochs=chosen.epochs, folds=chosen.folds, settings=chosen.settings)
         jobs = note_missing(chosen_jobs(jobs, chosen.search.only))
         jobs, self.secrets = hide(jobs)
-        return with_default_limits(jobs, timeout_s=chosen.timeout_s, memory_mb=chosen.memory_mb)
+        return with_default_limits(jobs, chosen.limits)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionstart(self, session: pytest.Session) -> Any:
