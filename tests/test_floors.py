@@ -11,15 +11,15 @@ import pytest_training
 SOURCE = Path(pytest_training.__file__).parent
 FLOORS = (
     ("errors", "fixture", "signals", "settings_files"),
-    ("atomic", "processes", "text", "wording"),
+    ("atomic", "git", "processes", "text", "wording"),
     ("units",),
     ("limits",),
     ("jobs",),
     ("execution",),
     ("records",),
     ("planning",),
-    ("search_options",),
     ("registry", "options", "hookspecs"),
+    ("option_values",),
     ("reporters",),
     ("session",),
     ("run_all", "commands", "initialise", "shipped", "__main__"),
@@ -30,7 +30,6 @@ ALLOWED = {
     ("__init__", "execution"),  # the type `Run` for type checkers, loaded on demand
     ("plugin", "__init__"),
     ("reporters", "session"),  # until reporters are plugins on our own hooks
-    ("planning", "options"),  # until what a plan is made of is one value
     ("reporters", "options"),
 }
 """What may differ, each with its reason."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sessions import Project, text
 
-from pytest_training.options import Options, has_jobs, read_options
+from pytest_training.option_values import Options, read_options
+from pytest_training.options import has_jobs
 
 NO_TRACE = ("Traceback", "INTERNALERROR", "_pytest", "options.py")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -15,7 +15,8 @@ from evaluation import BASELINE, judge
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evaluation import Fit, OutOfFold
+    from cohorts.own_data import Source
+    from evaluation import Estimator, Fit, OutOfFold
 
     from pytest_training import Run
 
@@ -27,17 +28,6 @@ HOW_JUDGED = (
 )
 
 
-class Source(Protocol):
-    """What a model card says of the data; the declarations of the catalogue have it."""
-
-    name: str
-    real: bool
-    title: str | None
-    license: str | None
-    citation: str | None
-    sha256: str | None
-
-
 def save_all(  # noqa: PLR0913  (each is one thing that the job knows and this does not)
     run: Run,
     found: OutOfFold,
@@ -47,7 +37,7 @@ def save_all(  # noqa: PLR0913  (each is one thing that the job knows and this d
     about: str | None,
     data: Sequence[str | Source],
     notes: Sequence[str] = (),
-) -> Any:
+) -> Estimator:
     """Save predictions, pictures and the model card; with `fit`, also a model refitted on everybody.
 
     `about` is the job's docstring; `data` names its datasets; `notes` are added to the card's limits.

@@ -18,22 +18,24 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from arrays import Floats, Fold, Mask, Rows, Target
     from cohorts import Cohort
 
     from pytest_training import Run
 
+    Measure = Callable[[Target, Floats, Floats], Floats]
+
+Estimator = Any  # scikit-learn has no types
 RESAMPLES = 1000  # of people, for 95 % intervals: their ends move by less than 0.005 between seeds
 INNER_FOLDS = 3
 SLAB = 100  # resamples at once: 6,000 people then take 5 MB, which stays in the cache
 CERTAIN = 1e-6  # a risk of 0 or 1 is taken as this close to it, so that its log odds are finite
 
-Fold = tuple[np.ndarray, np.ndarray]
-
 
 class Fit(Protocol):
     """Fit a model on these people alone, everything that learns from data included."""
 
-    def __call__(self, cohort: Cohort, *, seed: int, log: Callable[..., None]) -> Any:
+    def __call__(self, cohort: Cohort, *, seed: int, log: Callable[..., None]) -> Estimator:
         """Return a fitted scikit-learn estimator that takes `cohort.features`."""
 
 
@@ -42,11 +44,11 @@ class OutOfFold:
     """What models said about people whom they had not seen."""
 
     cohort: Cohort
-    predicted: np.ndarray
+    predicted: Floats
     """Repeats x rows: risk of the positive class, or the number; x classes where there are more than two."""
-    baseline: np.ndarray
+    baseline: Floats
     """The same of a dummy that knows the training rows' target alone."""
-    fold: np.ndarray
+    fold: Rows
     """Repeats x rows: the fold in which the row was held out."""
     reliance: pd.DataFrame
     """Per block of columns (`block`, `loss`): how much the headline metric falls when it is permuted."""
@@ -163,16 +165,17 @@ def predict_held_out(  # noqa: PLR0913  (the defaults are what most jobs want)
     )
 
 
-def predict(model: Any, features: pd.DataFrame, classes: tuple[str, ...]) -> np.ndarray:
+def predict(model: Estimator, features: pd.DataFrame | Floats, classes: tuple[str, ...]) -> Floats:
     """Return the positive class's risk, every class's risk, or (without classes) the number."""
     if not classes:
-        return model.predict(features)
+        numbers: Floats = model.predict(features)
+        return numbers
     risk = np.zeros((len(features), len(classes)))
     risk[:, model.classes_] = model.predict_proba(features)  # a fold may lack a class that groups keep together
     return risk[:, 1] if len(classes) == 2 else risk
 
 
-def _dummy(cohort: Cohort) -> Any:
+def _dummy(cohort: Cohort) -> Estimator:
     kind = DummyRegressor(strategy="mean") if cohort.question == "number" else DummyClassifier(strategy="prior")
     return kind.fit(cohort.features, cohort.target)
 
@@ -206,13 +209,13 @@ def judge_beside(found: OutOfFold, prefix: str) -> dict[str, float]:
     return {prefix + name: metrics[name] for name in kept}
 
 
-def bootstrap(name: str, found: OutOfFold) -> np.ndarray:
+def bootstrap(name: str, found: OutOfFold) -> Floats:
     """Return one metric on everybody, then on every resample."""
     measure = _measures(found.cohort, cutoff=0.5)[name]
     return _over_repeats(measure, found.cohort.target, found.predicted, resample(found.cohort, found.seed))
 
 
-def with_interval(name: str, values: np.ndarray) -> dict[str, float]:
+def with_interval(name: str, values: Floats) -> dict[str, float]:
     """Return a metric and its 95 % interval, from the value on everybody and those on resamples."""
     low, high = interval(values[1:])
     return {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
@@ -223,7 +226,7 @@ def gain(name: str, found: OutOfFold, *, over: OutOfFold, prefix: str = "") -> d
     return with_interval(f"{prefix}gain", bootstrap(name, found) - bootstrap(name, over))
 
 
-def subset(found: OutOfFold, rows: np.ndarray) -> OutOfFold:
+def subset(found: OutOfFold, rows: Mask) -> OutOfFold:
     """Return the same predictions for some of the people."""
     return replace(
         found,
@@ -247,7 +250,7 @@ BASELINE = {
 """What the dummy is asked; the first is the headline metric."""
 
 
-def _measures(cohort: Cohort, cutoff: float) -> dict[str, Any]:
+def _measures(cohort: Cohort, cutoff: float) -> dict[str, Measure]:
     if cohort.question == "binary":
         return {
             "roc_auc": roc_auc,
@@ -261,7 +264,7 @@ def _measures(cohort: Cohort, cutoff: float) -> dict[str, Any]:
     return {"r2": r2, "mae": mae, "rmse": rmse}
 
 
-def _over_repeats(measure: Any, target: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _over_repeats(measure: Measure, target: Target, predicted: Floats, weights: Floats) -> Floats:
     """Return the metric per resample: the mean over the repeats, never the metric of averaged predictions."""
     slabs = (weights[start : start + SLAB] for start in range(0, len(weights), SLAB))
     return np.concatenate([np.mean([measure(target, each, slab) for each in predicted], axis=0) for slab in slabs])
@@ -270,7 +273,7 @@ def _over_repeats(measure: Any, target: np.ndarray, predicted: np.ndarray, weigh
 # Every metric takes the target, what was predicted, and weights: per resample, how often each row was drawn.
 
 
-def resample(cohort: Cohort, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
+def resample(cohort: Cohort, seed: int, resamples: int = RESAMPLES) -> Floats:
     """Return how often each row is drawn: once in the first line, then by resampling people, rows and all."""
     random = np.random.default_rng(seed)
     person = np.arange(len(cohort)) if cohort.person is None else np.unique(cohort.person, return_inverse=True)[1]
@@ -280,13 +283,13 @@ def resample(cohort: Cohort, seed: int, resamples: int = RESAMPLES) -> np.ndarra
     return np.vstack([np.ones(len(cohort)), counts[:, person]])
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
+def interval(values: Floats) -> tuple[float, float]:
     """Return the 95 % interval; resamples in which the metric does not exist are left out."""
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
 
 
-def _by_level(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _by_level(truth: Target, score: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Return the weight of positives and of negatives at each distinct score, lowest first."""
     order = np.argsort(score, kind="stable")
     starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))
@@ -297,19 +300,27 @@ def _by_level(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> tupl
     )
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def _ratio(above: Floats, below: Floats) -> Floats:
     """Divide; NaN where a resample has nobody to divide by."""
-    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
+    ratio = np.full(np.shape(above), np.nan)
+    np.divide(above, below, out=ratio, where=below > 0)
+    return ratio
 
 
-def roc_auc(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _mean(values: Floats | Mask | Target, weights: Floats) -> Floats:
+    """Return the weighted mean over rows, one per resample."""
+    total: Floats = weights.sum(axis=1)
+    return weights @ values / total
+
+
+def roc_auc(truth: Target, score: Floats, weights: Floats) -> Floats:
     """Return how often a positive scores above a negative, ties counted half."""
     positive, negative = _by_level(truth, score, weights)
     lower = np.cumsum(negative, axis=1) - negative / 2
     return _ratio((positive * lower).sum(axis=1), positive.sum(axis=1) * negative.sum(axis=1))
 
 
-def average_precision(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def average_precision(truth: Target, score: Floats, weights: Floats) -> Floats:
     """Return the precision averaged over the positives, each at its own cut-off."""
     positive, negative = (each[:, ::-1] for each in _by_level(truth, score, weights))
     found = np.cumsum(positive, axis=1)
@@ -318,56 +329,57 @@ def average_precision(truth: np.ndarray, score: np.ndarray, weights: np.ndarray)
     return _ratio((positive * precision).sum(axis=1), positive.sum(axis=1))
 
 
-def sensitivity(truth: np.ndarray, score: np.ndarray, weights: np.ndarray, *, cutoff: float) -> np.ndarray:
+def sensitivity(truth: Target, score: Floats, weights: Floats, *, cutoff: float) -> Floats:
     """Return the share of positives at or above the cut-off."""
     return _ratio(weights @ ((truth == 1) & (score >= cutoff)), weights @ (truth == 1))
 
 
-def specificity(truth: np.ndarray, score: np.ndarray, weights: np.ndarray, *, cutoff: float) -> np.ndarray:
+def specificity(truth: Target, score: Floats, weights: Floats, *, cutoff: float) -> Floats:
     """Return the share of negatives below the cut-off."""
     return _ratio(weights @ ((truth == 0) & (score < cutoff)), weights @ (truth == 0))
 
 
-def brier(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def brier(truth: Target, score: Floats, weights: Floats) -> Floats:
     """Return the mean squared distance of the risk from what happened."""
-    return weights @ (score - truth) ** 2 / weights.sum(axis=1)
+    return _mean((score - truth) ** 2, weights)
 
 
-def macro_roc_auc(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def macro_roc_auc(truth: Target, score: Floats, weights: Floats) -> Floats:
     """Return the mean over classes of one class against the rest."""
-    each = [roc_auc(truth == label, score[:, label], weights) for label in range(score.shape[1])]
-    return np.mean(each, axis=0)
+    one_against_rest = [roc_auc(truth == label, score[:, label], weights) for label in range(score.shape[1])]
+    mean: Floats = np.mean(one_against_rest, axis=0)
+    return mean
 
 
-def accuracy(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def accuracy(truth: Target, score: Floats, weights: Floats) -> Floats:
     """Return the share of rows whose likeliest class is the right one."""
-    return weights @ (score.argmax(axis=1) == truth) / weights.sum(axis=1)
+    return _mean(score.argmax(axis=1) == truth, weights)
 
 
-def brier_of_classes(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def brier_of_classes(truth: Target, score: Floats, weights: Floats) -> Floats:
     """Return the squared distance of all risks from what happened, summed over classes."""
     happened = np.eye(score.shape[1])[truth]
-    return weights @ ((score - happened) ** 2).sum(axis=1) / weights.sum(axis=1)
+    return _mean(((score - happened) ** 2).sum(axis=1), weights)
 
 
-def r2(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def r2(truth: Target, score: Floats, weights: Floats) -> Floats:
     """Return the share of the variance that is explained; negative where the mean would do better."""
-    total = weights.sum(axis=1)
-    variance = weights @ truth**2 / total - (weights @ truth / total) ** 2
-    return 1 - _ratio(weights @ (score - truth) ** 2 / total, variance)
+    variance = _mean(truth**2, weights) - _mean(truth, weights) ** 2
+    return 1 - _ratio(_mean((score - truth) ** 2, weights), variance)
 
 
-def mae(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def mae(truth: Target, score: Floats, weights: Floats) -> Floats:
     """Return the mean absolute error in the target's unit."""
-    return weights @ np.abs(score - truth) / weights.sum(axis=1)
+    return _mean(np.abs(score - truth), weights)
 
 
-def rmse(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def rmse(truth: Target, score: Floats, weights: Floats) -> Floats:
     """Return the root of the mean squared error in the target's unit."""
-    return np.sqrt(weights @ (score - truth) ** 2 / weights.sum(axis=1))
+    root: Floats = np.sqrt(_mean((score - truth) ** 2, weights))
+    return root
 
 
-def calibration_line(truth: np.ndarray, risk: np.ndarray) -> tuple[float, float]:
+def calibration_line(truth: Target, risk: Floats) -> tuple[float, float]:
     """Return slope and intercept of what happened over the log odds predicted: 1 and 0 are perfect.
 
     The slope (below 1: too extreme) is of a logistic regression on the log odds; the intercept (above 0:
@@ -383,7 +395,7 @@ def calibration_line(truth: np.ndarray, risk: np.ndarray) -> tuple[float, float]
     return float(slope), float(intercept)
 
 
-def _newton(columns: np.ndarray, truth: np.ndarray, offset: np.ndarray) -> np.ndarray:
+def _newton(columns: Floats, truth: Target, offset: Floats) -> Floats:
     """Fit an unpenalised logistic regression; a ridge of 1e-6 keeps it finite where the classes separate."""
     ridge = 1e-6 * np.eye(columns.shape[1])
     coefficients = np.zeros(columns.shape[1])
@@ -398,12 +410,12 @@ def _newton(columns: np.ndarray, truth: np.ndarray, offset: np.ndarray) -> np.nd
     return coefficients
 
 
-def _reliance(model: Any, unseen: Cohort, seed: int) -> pd.Series:
+def _reliance(model: Estimator, unseen: Cohort, seed: int) -> pd.Series:
     """Return per block by how much the headline metric falls on held-out rows when the block is permuted.
 
     All permuted copies are predicted in one call: 130 single calls would take longer than the training.
     """
-    blocks = unseen.blocks or {column: [column] for column in unseen.features}
+    blocks = unseen.blocks or {str(column): [column] for column in unseen.features}
     rows, random = np.arange(len(unseen)), np.random.default_rng(seed)
     copies = max(1, min(5, 4000 // len(rows), 60 // len(blocks)))  # small folds are permuted more often
     variants = [(name, random.permutation(rows)) for name in blocks for _ in range(copies)]
@@ -430,7 +442,7 @@ def tell_alone(cohort: Cohort, seed: int) -> dict[str, float]:
     alone = {}
     for name, values in cohort.features.items():
         column = values.cat.codes if isinstance(values.dtype, pd.CategoricalDtype) else values
-        single = column.to_numpy(float)[:, None]
+        single = np.asarray(column, dtype=float)[:, None]
         answers = [
             predict(tree.fit(single[fit], cohort.target[fit]), single[rest], cohort.classes) for fit, rest in inner
         ]

@@ -6,7 +6,7 @@ The rows given are one outer fold's; what is held out of that fold is never seen
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from evaluation import CERTAIN, calibration_line, inner_split
@@ -16,9 +16,13 @@ from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from arrays import Floats
     from cohorts import Cohort
+    from evaluation import Estimator
+
+    InnerFold = tuple[Floats, Cohort, Floats, Cohort]  # prepared rows to fit on, their cohort; the same held out
 
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # L2, on standardised columns; strongest first
 LADDER = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 300, 500, 800)
@@ -46,7 +50,7 @@ class Curve:
 
 
 def fit_linear(  # noqa: PLR0913  (what is fitted, on whom, and how long)
-    preparation: Any,
+    preparation: Estimator,
     cohort: Cohort,
     *,
     epochs: int,
@@ -74,16 +78,14 @@ def fit_linear(  # noqa: PLR0913  (what is fitted, on whom, and how long)
 
 
 def fit_boosting(
-    cohort: Cohort, *, epochs: int, seed: int, log: Callable[..., None], **settings: Any
+    cohort: Cohort, *, epochs: int, seed: int, log: Callable[..., None], trees: Mapping[str, float]
 ) -> HistGradientBoostingClassifier | HistGradientBoostingRegressor:
-    """Fit gradient-boosted trees, at most one tree (per class) per epoch; inner folds choose how many."""
+    """Fit gradient-boosted trees, at most one tree (per class) per epoch; inner folds choose how many.
+
+    `trees` are settings of scikit-learn's model, such as its learning rate.
+    """
     kind = HistGradientBoostingRegressor if cohort.question == "number" else HistGradientBoostingClassifier
-    settings = {
-        "early_stopping": False,
-        "categorical_features": "from_dtype",
-        "random_state": seed,
-        **settings,
-    }
+    settings = {"early_stopping": False, "categorical_features": "from_dtype", "random_state": seed, **trees}
     losses = []
     for rows, held_out in inner_split(cohort, seed):
         seen, unseen = cohort.take(rows), cohort.take(held_out)
@@ -94,7 +96,7 @@ def fit_boosting(
     return kind(max_iter=curve.best, **settings).fit(cohort.features, cohort.target)
 
 
-def _prepared(preparation: Any, seen: Cohort, unseen: Cohort) -> tuple[np.ndarray, Cohort, np.ndarray, Cohort]:
+def _prepared(preparation: Estimator, seen: Cohort, unseen: Cohort) -> InnerFold:
     """Fit the preparation on the seen rows alone and apply it to both."""
     fitted = clone(preparation).fit(seen.features, seen.target)
     return fitted.transform(seen.features), seen, fitted.transform(unseen.features), unseen
@@ -108,7 +110,7 @@ def _sgd(cohort: Cohort, penalty: float, epochs: int, seed: int) -> SGDClassifie
     return SGDClassifier(loss="log_loss", **settings)
 
 
-def _settle(model: Any, seen: np.ndarray, cohort: Cohort) -> None:
+def _settle(model: SGDClassifier | SGDRegressor, seen: Floats, cohort: Cohort) -> None:
     """Move the intercept until the mean prediction is right: SGD leaves it where the last rows pushed it."""
     score = (seen @ model.coef_.T + model.intercept_).ravel()
     if cohort.question == "number":
@@ -117,7 +119,7 @@ def _settle(model: Any, seen: np.ndarray, cohort: Cohort) -> None:
         model.intercept_ += calibration_line(cohort.target, 1 / (1 + np.exp(-np.clip(score, -30, 30))))[1]
 
 
-def _follow(inner: list[Any], cohort: Cohort, penalty: float, epochs: int, seed: int) -> Curve:
+def _follow(inner: list[InnerFold], cohort: Cohort, penalty: float, epochs: int, seed: int) -> Curve:
     """Climb the ladder of epochs until the mean validation loss of the inner folds no longer falls."""
     rungs, losses = [rung for rung in LADDER if rung < epochs] + [epochs], []
     for rung in rungs:
@@ -130,22 +132,22 @@ def _follow(inner: list[Any], cohort: Cohort, penalty: float, epochs: int, seed:
     return Curve(rungs[: len(losses)], losses, penalty)
 
 
-def _stages(model: Any, unseen: Cohort) -> Iterator[np.ndarray]:
+def _stages(model: Estimator, unseen: Cohort) -> Iterator[Floats]:
     """Yield the answers after every epoch."""
     staged = model.staged_predict if unseen.question == "number" else model.staged_predict_proba
-    return staged(unseen.features)
+    yield from staged(unseen.features)
 
 
-def _answer(model: SGDClassifier | SGDRegressor, rows: np.ndarray) -> np.ndarray:
+def _answer(model: SGDClassifier | SGDRegressor, rows: Floats) -> Floats:
     """Return what `predict_proba` or `predict` would, without checks that cost more than the arithmetic."""
-    score = rows @ model.coef_.T + model.intercept_
+    score: Floats = rows @ model.coef_.T + model.intercept_
     if isinstance(model, SGDRegressor):
         return score.ravel()
     risk = 1 / (1 + np.exp(-np.clip(score, -30, 30)))
     return np.hstack([1 - risk, risk]) if risk.shape[1] == 1 else risk / risk.sum(axis=1, keepdims=True)
 
 
-def _loss(answer: np.ndarray, unseen: Cohort, model: Any) -> float:
+def _loss(answer: Floats, unseen: Cohort, model: Estimator) -> float:
     """Return the mean squared error of numbers, the log loss of risks; a class that was never seen has risk 0."""
     if not unseen.classes:
         return float(np.mean((answer - unseen.target) ** 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from evaluation import split
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import pandas as pd
+    from arrays import Floats, Mask, Voxels
     from cohorts import Cohort
+    from torch import Tensor
+    from torch.nn import Module
 
 INNER_FOLDS = 5  # one of them decides when to stop
 PATIENCE = 6  # epochs without a better validation loss
@@ -26,11 +29,11 @@ class Network:
 
     classes_ = np.array([0, 1])
 
-    def __init__(self, layers: Any, mask: np.ndarray, mean: np.ndarray, spread: np.ndarray, device: str) -> None:
+    def __init__(self, layers: Module, mask: Mask, mean: Voxels, spread: Voxels, device: str) -> None:
         self._layers, self._mask, self._mean, self._spread = layers, mask, mean, spread
         self._device = device
 
-    def predict_proba(self, features: pd.DataFrame) -> np.ndarray:
+    def predict_proba(self, features: pd.DataFrame) -> Floats:
         """Return the risk of both classes for each row of voxels."""
         import torch  # noqa: PLC0415 - an extra
 
@@ -40,11 +43,11 @@ class Network:
         risk = np.concatenate(parts).astype(float)
         return np.column_stack([1 - risk, risk])
 
-    def _risk(self, volumes: Any) -> Any:
+    def _risk(self, volumes: Tensor) -> Tensor:
         """Return the mean risk of a brain and its mirror image: the side of an atrophy does not matter here."""
         return (self._layers(volumes).sigmoid() + self._layers(volumes.flip(2)).sigmoid()) / 2
 
-    def volumes(self, voxels: np.ndarray) -> np.ndarray:
+    def volumes(self, voxels: Voxels) -> Voxels:
         """Return standardised voxels in their places, rows x 1 x grid; outside the mask is the mean."""
         grid = np.zeros((len(voxels), 1, *self._mask.shape), dtype=np.float32)
         grid[:, 0, self._mask] = (voxels - self._mean) / self._spread
@@ -57,7 +60,7 @@ class Network:
         np.savez_compressed(file, mask=self._mask, mean=self._mean, spread=self._spread, **arrays)
         return file.getvalue()
 
-    def _batches(self, voxels: np.ndarray) -> Iterator[Any]:
+    def _batches(self, voxels: Voxels) -> Iterator[Tensor]:
         import torch  # noqa: PLC0415 - an extra
 
         for start in range(0, len(voxels), 4 * BATCH):
@@ -65,7 +68,7 @@ class Network:
 
 
 def fit_network(  # noqa: PLR0913  (what is fitted, on whom, how long, and where)
-    cohort: Cohort, *, mask: np.ndarray, epochs: int, device: str, threads: int, seed: int, log: Callable[..., None]
+    cohort: Cohort, *, mask: Mask, epochs: int, device: str, threads: int, seed: int, log: Callable[..., None]
 ) -> Network:
     """Fit by at most `epochs` passes; keep the weights of the pass with the lowest loss on inner held-out people."""
     import torch  # noqa: PLC0415 - an extra
@@ -78,7 +81,7 @@ def fit_network(  # noqa: PLR0913  (what is fitted, on whom, how long, and where
 
 
 def _fit(  # noqa: PLR0913  (as above)
-    cohort: Cohort, *, mask: np.ndarray, epochs: int, device: str, seed: int, log: Callable[..., None]
+    cohort: Cohort, *, mask: Mask, epochs: int, device: str, seed: int, log: Callable[..., None]
 ) -> Network:
     import torch  # noqa: PLC0415 - an extra
 
@@ -116,10 +119,10 @@ def _fit(  # noqa: PLR0913  (as above)
     return network
 
 
-def _layers(shape: tuple[int, ...]) -> Any:
+def _layers(shape: tuple[int, ...]) -> Module:
     from torch import nn  # noqa: PLC0415 - an extra
 
-    layers: list[Any] = []
+    layers: list[Module] = []
     for before, after in zip((1, *CHANNELS), CHANNELS, strict=False):
         layers += [nn.Conv3d(before, after, 3, stride=2, padding=1), nn.BatchNorm3d(after), nn.ReLU()]
     places = int(np.prod([-(-size // 2 ** len(CHANNELS)) for size in shape]))

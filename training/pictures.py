@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import pandas as pd
+    from arrays import Floats, Mask
     from evaluation import OutOfFold
     from matplotlib.axes import Axes
+    from matplotlib.typing import RcKeyType
 
 INK, SOFT, FAINT = "#1f4e79", "#8fb0cf", "#9a9a9a"
 SIZE_IN = (3.9, 3.6)
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",  # text stays text: small files that can be searched
     "svg.hashsalt": "pytest-training",  # the same picture gives the same file
     "font.size": 9,
@@ -44,13 +46,13 @@ def _square(axes: Axes) -> None:
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
 
 
-def _thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _thin(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Leave out points of a curve evenly, its ends kept."""
     kept = np.unique(np.linspace(0, len(x) - 1, POINTS).astype(int))
     return x[kept], y[kept]
 
 
-def _answers(found: OutOfFold) -> list[tuple[str, np.ndarray, np.ndarray]]:
+def _answers(found: OutOfFold) -> list[tuple[str, Mask, Floats]]:
     """Return (name, truth, one risk array per repeat) of every class that is asked for."""
     target, predicted = found.cohort.target, found.predicted
     if found.cohort.question == "binary":
@@ -89,7 +91,7 @@ def precision_recall(found: OutOfFold, title: str) -> Figure:
     return figure
 
 
-def _curves(axes: Axes, found: OutOfFold, curve: Callable[..., tuple[np.ndarray, np.ndarray]]) -> None:
+def _curves(axes: Axes, found: OutOfFold, curve: Callable[[Mask, Floats], tuple[Floats, Floats]]) -> None:
     answers = _answers(found)
     for number, (name, truth, risks) in enumerate(answers):
         for repeat, risk in enumerate(risks):
@@ -122,7 +124,7 @@ def calibration(found: OutOfFold, title: str) -> Figure:
     return figure
 
 
-def _wilson(share: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _wilson(share: Floats, people: Floats) -> tuple[Floats, Floats]:
     """Return the 95 % Wilson interval of a share."""
     z = 1.96
     centre = (share + z**2 / (2 * people)) / (1 + z**2 / people)

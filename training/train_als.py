@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from artifacts import save_all
-from cohorts import als, given
+from cohorts import als, own_data
 from evaluation import cross_validate, judge, predict_held_out
 from fitting import fit_boosting
 
@@ -30,11 +30,11 @@ def train(
     run: Run, *, epochs: int = 100, folds: int = 5, shuffle_target: bool = False, data: str | None = None
 ) -> dict[str, float]:
     """Cross-validate the model and return its metrics; where the user's table names a test set, also on that."""
-    source = given.source(run, data) if data else run.dataset("als_cohort")
-    cohort, published = als.load(source.path if data else run.data("als_cohort"))
+    source, path = own_data.use(run, data) if data else (run.dataset("als_cohort"), run.data("als_cohort"))
+    cohort, published = als.load(path)
     if shuffle_target:
         cohort = cohort.shuffled(run.seed)
-    fit = partial(fit_boosting, epochs=epochs, **TREES)
+    fit = partial(fit_boosting, epochs=epochs, trees=TREES)
 
     found = cross_validate(run, cohort, fit, folds=folds, keep=True)  # a retry or a resumed run goes on from here
     metrics = judge(found)

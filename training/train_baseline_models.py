@@ -11,17 +11,17 @@ Reads:  out-of-fold ROC AUC and Brier score of every family on identical folds. 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from artifacts import save_comparison
 from cohorts import breast, carotid, csf, monica, pima, speech
 from evaluation import bootstrap, cross_validate, dummy_of, with_interval
 from fitting import fit_linear
-from sklearn.compose import make_column_transformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def load_all(run: Run) -> dict[str, Cohort]:
     }
 
 
-def preparation(cohort: Cohort) -> Any:
+def preparation(cohort: Cohort) -> ColumnTransformer:
     """Fill numbers with their median and scale them, turn every level of a category into a column."""
     levels = list(cohort.features.select_dtypes(exclude="number"))
     numbers = [column for column in cohort.features if column not in levels]
@@ -91,20 +91,20 @@ def preparation(cohort: Cohort) -> Any:
     )
 
 
-def fit_logistic(cohort: Cohort, *, seed: int, log: Callable[..., None], epochs: int, threads: int) -> Any:
+def fit_logistic(cohort: Cohort, *, seed: int, log: Callable[..., None], epochs: int, threads: int) -> Pipeline:
     """Fit a logistic regression, one pass per epoch; inner folds choose between two penalties."""
     del threads  # SGD has one
     return fit_linear(preparation(cohort), cohort, epochs=epochs, seed=seed, log=log, penalties=PENALTIES)
 
 
-def fit_forest(cohort: Cohort, *, seed: int, log: Callable[..., None], epochs: int, threads: int) -> Any:
+def fit_forest(cohort: Cohort, *, seed: int, log: Callable[..., None], epochs: int, threads: int) -> Pipeline:
     """Fit a random forest of two trees per epoch."""
     log(trees=TREES_PER_EPOCH * epochs)
     forest = RandomForestClassifier(TREES_PER_EPOCH * epochs, min_samples_leaf=3, random_state=seed, n_jobs=threads)
     return make_pipeline(preparation(cohort), forest).fit(cohort.features, cohort.target)
 
 
-def fit_boosted(cohort: Cohort, *, seed: int, log: Callable[..., None], epochs: int, threads: int) -> Any:
+def fit_boosted(cohort: Cohort, *, seed: int, log: Callable[..., None], epochs: int, threads: int) -> Pipeline:
     """Fit gradient-boosted trees, one per epoch, each split among a fifth of the columns."""
     del threads  # OpenMP has been told
     log(trees=epochs)

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from artifacts import save_all
-from cohorts import brain_mri, given
+from cohorts import brain_mri, own_data
 from evaluation import cross_validate, judge
 from fitting import fit_linear
 from network import fit_network
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cohorts import Cohort
+    from evaluation import Fit
 
     from pytest_training import Run
 
@@ -48,17 +49,15 @@ def train(  # noqa: PLR0913  (its parameters are what a user may set)
     data: str | None = None,
 ) -> dict[str, float]:
     """Cross-validate the model and return its metrics."""
-    source = given.source(run, data) if data else run.dataset("brain_mri_cohort")
+    source, path = own_data.use(run, data) if data else (run.dataset("brain_mri_cohort"), run.data("brain_mri_cohort"))
     template = brain_mri.anatomy()
-    cohort = brain_mri.load(source.path if data else run.data("brain_mri_cohort"), template)
+    cohort = brain_mri.load(path, template)
     if shuffle_target:
         cohort = cohort.shuffled(run.seed)
     network = uses_network(model)
+    fit: Fit = partial(fit_components, epochs=epochs)
     if network:
-        settings = {"mask": template.analysed, "device": run.device, "threads": run.threads}
-        fit = partial(fit_network, epochs=epochs, **settings)
-    else:
-        fit = partial(fit_components, epochs=epochs)
+        fit = partial(fit_network, epochs=epochs, mask=template.analysed, device=run.device, threads=run.threads)
 
     found = cross_validate(run, cohort, fit, folds=folds)
     metrics = judge(found, cutoff=CUTOFF)

@@ -13,14 +13,14 @@ Reads:  out-of-fold risks; levels, scaling, penalty and number of epochs are lea
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from artifacts import save_all
 from cohorts.monica import HISTORY, history_known, load
 from evaluation import cross_validate, judge, judge_beside, subset
 from fitting import fit_linear
 from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
     return metrics
 
 
-def preparation() -> Any:
+def preparation() -> Pipeline:
     """One column per level of an answer, all on one scale."""
     levels = OneHotEncoder(sparse_output=False, handle_unknown="ignore")
     columns = ColumnTransformer([("levels", levels, list(HISTORY.values()))], remainder="passthrough")

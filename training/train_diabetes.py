@@ -11,7 +11,7 @@ Reads:  out-of-fold risks; imputation, scaling, penalty and number of epochs are
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from artifacts import save_all
@@ -19,7 +19,7 @@ from cohorts.pima import PUBLISHED_TRAINING, load
 from evaluation import cross_validate, judge, predict_held_out
 from fitting import fit_linear
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
     fit = partial(fit_linear, preparation(), epochs=epochs)
 
     found = cross_validate(run, cohort, fit, folds=folds)
-    published = np.split(np.arange(len(cohort)), [PUBLISHED_TRAINING])
-    external = predict_held_out(run, cohort, fit, [[tuple(published)]], rely=False)
+    training, test = np.split(np.arange(len(cohort)), [PUBLISHED_TRAINING])
+    external = predict_held_out(run, cohort, fit, [[(training, test)]], rely=False)
 
     metrics = judge(found, cutoff=CUTOFF) | judge(external, cutoff=CUTOFF, prefix="external_")
     save_all(run, found, metrics, fit=fit, about=__doc__, data=["pima_training", "pima_test"])
     return metrics
 
 
-def preparation() -> Any:
+def preparation() -> Pipeline:
     """Fill what is missing with the median and bring every measurement to one scale."""
     return make_pipeline(SimpleImputer(strategy="median"), StandardScaler())

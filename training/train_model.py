@@ -14,15 +14,16 @@ from __future__ import annotations
 import logging
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from artifacts import save_all
-from cohorts import breast, given, table
+from cohorts import breast, own_data, table
 from evaluation import BASELINE, cross_validate, dummy_of, gain, judge, tell_alone
 from fitting import fit_boosting
 
 if TYPE_CHECKING:
     from cohorts import Cohort
+    from cohorts.own_data import Source
 
     from pytest_training import Run
 
@@ -31,7 +32,7 @@ GATES = {"over_dummy_gain_low": ">= 0.02"}
 # table has 0.44 to 0.45 for seeds 0 to 9, with a ROC AUC of 0.98 to 0.99.
 CUTOFF = 0.50
 SUSPECT = 0.98  # ROC AUC or R² of one column alone: no single measurement of a real question is that good
-SETTINGS = {"learning_rate": 0.1, "max_leaf_nodes": 15, "min_samples_leaf": 10}  # tables are small
+TREES = {"learning_rate": 0.1, "max_leaf_nodes": 15, "min_samples_leaf": 10}  # tables are small
 
 
 def train(  # noqa: PLR0913  (each is a choice of the user's)
@@ -50,7 +51,7 @@ def train(  # noqa: PLR0913  (each is a choice of the user's)
     source, cohort = obtain(run, data, target=target, group=group, drop=drop, positive=positive)
     if shuffle_target:
         cohort = cohort.shuffled(run.seed)
-    fit = partial(fit_boosting, epochs=epochs, **SETTINGS)
+    fit = partial(fit_boosting, epochs=epochs, trees=TREES)
 
     found = cross_validate(run, cohort, fit, folds=folds)
     metrics = judge(found, cutoff=CUTOFF)
@@ -66,7 +67,7 @@ def train(  # noqa: PLR0913  (each is a choice of the user's)
     return metrics
 
 
-def obtain(run: Run, data: str | None, *, target: str | None, **choices: str | None) -> tuple[Any, Cohort]:
+def obtain(run: Run, data: str | None, *, target: str | None, **choices: str | None) -> tuple[Source, Cohort]:
     """Return the user's table, or the default one, and what the model card says of it."""
     if data is None:
         if target or any(choices.values()):
@@ -81,4 +82,4 @@ def obtain(run: Run, data: str | None, *, target: str | None, **choices: str | N
         raise ValueError(message)
     dropped = [name.strip() for name in (choices.pop("drop") or "").split(",") if name.strip()]
     cohort = table.load(Path(data).expanduser(), target=target, drop=dropped, **choices)
-    return given.source(run, data), cohort
+    return own_data.use(run, data)[0], cohort

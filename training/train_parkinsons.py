@@ -11,14 +11,14 @@ Reads:  out-of-fold risks; scaling, penalty and number of epochs are chosen insi
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from artifacts import save_all
 from cohorts.speech import load
 from evaluation import cross_validate, judge
 from fitting import fit_linear
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 if TYPE_CHECKING:
@@ -41,6 +41,6 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
     return metrics
 
 
-def preparation() -> Any:
+def preparation() -> Pipeline:
     """Bring every measure to one scale, its tails pulled in: AUC 0.85 against 0.84 with scaling alone."""
     return make_pipeline(StandardScaler(), FunctionTransformer(np.arcsinh), StandardScaler())

@@ -11,7 +11,7 @@ Reads:  out-of-fold risks; scaling, penalty and number of epochs are chosen insi
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from artifacts import save_all
@@ -19,7 +19,7 @@ from cohorts.carotid import SIZES, load
 from evaluation import cross_validate, judge
 from fitting import fit_linear
 from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def train(
     return metrics
 
 
-def preparation() -> Any:
+def preparation() -> Pipeline:
     """Take logarithms of sizes (of 1 + size: proportions come near zero) and bring all to one scale."""
     logarithms = ColumnTransformer([("sizes", FunctionTransformer(np.log1p), SIZES)], remainder="passthrough")
     return make_pipeline(logarithms, StandardScaler())

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pytest_training import options
+from pytest_training import option_values
 from pytest_training.errors import TrainingError
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.records.history import History, Recorded
@@ -15,7 +15,8 @@ from pytest_training.records.recorded_run import find_run, run_ids, running_run
 from pytest_training.reporters.console import sentence, status_word
 from pytest_training.reporters.job_log import JobLog
 from pytest_training.reporters.publishing import publish
-from pytest_training.text import duration, fit, number, one_line, table
+from pytest_training.text import fit, one_line, table
+from pytest_training.units import duration, number
 from pytest_training.wording import listing
 
 PAST_OF_ONE, PAST_OF_ALL = 30, 3
@@ -23,7 +24,7 @@ PAST_OF_ONE, PAST_OF_ALL = 30, 3
 
 def answer(config: pytest.Config) -> int:
     """Print the answer; return the exit status."""
-    chosen = options.read_options(config)
+    chosen = option_values.read_options(config)
     given = config.option
     try:
         if given.training_report is not None:
@@ -41,7 +42,7 @@ def answer(config: pytest.Config) -> int:
     return int(pytest.ExitCode.OK)
 
 
-def _report(chosen: options.Options, name: str) -> None:
+def _report(chosen: option_values.Options, name: str) -> None:
     folder = find_run(chosen.reports, name)
     is_latest = run_ids(chosen.reports)[-1:] == [folder.run_id]
     published = publish(folder, against=chosen.compare or "last", project=chosen.project, is_latest=is_latest)
@@ -54,7 +55,7 @@ def _report(chosen: options.Options, name: str) -> None:
         _print(f"wrote {path}")
 
 
-def _history(chosen: options.Options, job_id: str) -> None:
+def _history(chosen: option_values.Options, job_id: str) -> None:
     history = History(chosen.reports / "history.sqlite")
     known = history.job_ids()
     if job_id and known and job_id not in known:
@@ -86,7 +87,7 @@ def _history_row(recorded: Recorded) -> tuple[str, ...]:
     )
 
 
-def _follow(chosen: options.Options, job_id: str) -> None:
+def _follow(chosen: option_values.Options, job_id: str) -> None:
     running = running_run(chosen.reports)
     folder = running or find_run(chosen.reports, "last")
     jobs = {planned.job.id: planned.job for planned in read_plan(folder.plan).jobs}

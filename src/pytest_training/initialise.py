@@ -14,7 +14,7 @@ from pytest_training.fixture import SHIPPED_TEST
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import Search
-from pytest_training.search_options import read_search
+from pytest_training.option_values import read_search
 from pytest_training.settings_files import read_settings
 
 SETTINGS = """\

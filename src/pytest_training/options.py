@@ -1,56 +1,20 @@
-"""Every option and setting of the plugin, declared and read in this one place."""
+"""Every option and setting of the plugin is declared here, and read in option_values.py where something trains.
+
+Loaded at every start of pytest, in projects without trainings too.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_training.errors import DeclarationError
 from pytest_training.limits import LIMITS
-from pytest_training.search_options import add_search_options, is_asked_for, read_search
-from pytest_training.units import parse_duration
 
-if TYPE_CHECKING:
-    from pytest_training.jobs.search import Search
-
-LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 LOOKED_AT = 5_000  # directory entries: where a folder called training/ holds data, looking for jobs must stay cheap
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line and pytest.ini ask for, checked as far as one can without knowing the jobs."""
-
-    project: Path
-    root: Path
-    """The folder with the jobs."""
-    catalogue: Path | None
-    reports: Path
-    seed: int
-    epochs: int | None
-    folds: int | None
-    settings: tuple[str, ...]
-    plan_file: Path | None
-    in_process: bool
-    start_method: str
-    limits: dict[str, float]
-    """Of jobs that state none, by the limit's key."""
-    grace_s: float
-    real_data_only: bool
-    resume: str | None
-    """Run to resume: its id, or `last`."""
-    skip_unchanged: bool
-    search: Search
-    compare: str | None
-    """What the run is compared with: `last`, a run, a branch or a commit."""
-    max_regression: tuple[str, ...]
-    """Rules like `0.02`, `roc_auc=0.02` or `mae=5%`; of two for a metric the later counts."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -81,7 +45,7 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="skip jobs whose code, parameters, data, seed and package versions equal those of their last pass",
     )
-    add_search_options(parser)
+    _add_search_options(parser)
     group.addoption(
         "--training-compare",
         metavar="WHAT",
@@ -118,6 +82,50 @@ def add_options(parser: pytest.Parser) -> None:
         "how a job's process starts: auto, fork (job server) or subprocess (a fresh interpreter each)",
         default="auto",
     )
+
+
+def _add_search_options(parser: pytest.Parser) -> None:
+    """Declare the options for folders that nobody prepared for the plugin."""
+    group = parser.getgroup("training")
+    group.addoption(
+        "--training-discover", action="append", metavar="DIR", help="a further folder with jobs (may be repeated)"
+    )
+    group.addoption(
+        "--training-include",
+        action="append",
+        metavar="PATTERN",
+        help="files that are jobs (default: train_*.py); with --training-discover, in the further folders",
+    )
+    group.addoption(
+        "--training-exclude", action="append", metavar="REGEX", help="files that are no jobs, by their path"
+    )
+    group.addoption("--training-limit", metavar="N", help="at most N jobs of a folder")
+    group.addoption(
+        "--training-no-discovery", action="store_true", help="take the jobs that catalogues add, and no others"
+    )
+    group.addoption(
+        "--training-overrides",
+        action="store_true",
+        help="a job of a further folder takes the place of one with its id (default: it gets an id of its own)",
+    )
+    group.addoption("--training-optional", action="store_true", help="jobs of further folders are optional")
+    group.addoption(
+        "--training-add-catalogue", action="append", metavar="FILE", help="a catalogue to apply after the project's own"
+    )
+    group.addoption(
+        "--training-argument", action="append", metavar="TEXT", help="an extra argument for every script and command"
+    )
+    group.addoption(
+        "--training-job", action="append", metavar="ID", help="train the job with exactly this id (may be repeated)"
+    )
+    group.addoption("--training-retries", metavar="N", help="retries of every job")
+    group.addoption(
+        "--training-init",
+        action="store_true",
+        help="write test_training_jobs.py, settings and a commented jobs.yaml for the scripts found here, and end",
+    )
+    parser.addini("training_include", "files that are jobs", type="args", default=[])
+    parser.addini("training_exclude", "files that are no jobs, by their path", type="args", default=[])
 
 
 def add_job_options(parser: pytest.Parser) -> None:
@@ -161,6 +169,12 @@ def asks_about_runs(config: pytest.Config) -> bool:
     return any(getattr(config.option, name) is not None for name in QUESTIONS)
 
 
+def is_asked_for(config: pytest.Config) -> bool:
+    """Whether the command line names jobs outside the training folder, or other files than usual."""
+    given = config.known_args_namespace
+    return bool(given.training_discover or given.training_add_catalogue or given.training_include)
+
+
 def has_jobs(config: pytest.Config) -> bool:
     """Whether this project has something to train, found without reading a file."""
     root, given = training_root(config), config.known_args_namespace
@@ -192,7 +206,7 @@ def training_root(config: pytest.Config) -> Path:
 
 def reports_folder(config: pytest.Config) -> Path:
     """Return the folder for reports: of the command line, else of the settings, relative to the root."""
-    given = _path(config.getoption("--training-reports"), config.invocation_params.dir)
+    given = path_below(config.invocation_params.dir, config.getoption("--training-reports"))
     return given or config.rootpath / str(config.getini("training_reports"))
 
 
@@ -206,118 +220,6 @@ def nothing_to_train(config: pytest.Config) -> str:
     return f"no training jobs: expected files like train_als.py in {training_root(config)}"
 
 
-def read_options(config: pytest.Config) -> Options:
-    """Read every option; a value that cannot be is a `pytest.UsageError`."""
-    here, root = config.invocation_params.dir, config.rootpath
-    catalogue = _path(config.getoption("--training-catalogue"), here) or _path(
-        config.getini("training_catalogue"), root
-    )
-    reports = reports_folder(config)
-    _check_path(reports, "the reports folder")
-    found_root = training_root(config)
-    if not found_root.is_dir() and config.getoption("--training-root"):
-        raise pytest.UsageError(f"--training-root: no folder {str(found_root)!r}")
-    in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
-    return Options(
-        project=_project(config, found_root),
-        root=found_root,
-        catalogue=catalogue,
-        reports=reports,
-        seed=_seed(config),
-        epochs=_count(config, "epochs"),
-        folds=_count(config, "folds"),
-        settings=tuple(config.getoption("training_set", default=None) or ()),
-        plan_file=_path(config.getoption("--training-plan"), here),
-        in_process=in_process,
-        start_method=_start_method(config),
-        limits=_limits(config),
-        grace_s=_number(config, "grace", parse_duration) or 0.0,
-        real_data_only=bool(config.getoption("--training-require-real-data")),
-        resume=_resume(config),
-        skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
-        search=read_search(config),
-        compare=config.getoption("--training-compare"),
-        max_regression=(
-            *config.getini("training_max_regression"),
-            *(config.getoption("--training-max-regression") or ()),
-        ),
-    )
-
-
-def _project(config: pytest.Config, root: Path) -> Path:
-    from pytest_training.jobs.search import project_of  # noqa: PLC0415  (only where there is something to train)
-
-    named = config.known_args_namespace.training_root
-    return project_of(root, config.rootpath, known=config.inipath is not None or not named)
-
-
-def _check_path(path: Path, what: str) -> None:
-    """Refuse a path that no file in UTF-8 can name."""
-    if not all(ord(letter) < 0xD800 or ord(letter) > 0xDFFF for letter in str(path)):
-        raise pytest.UsageError(f"{what}: expected a path that UTF-8 can hold, found {str(path)!a}")
-
-
-def _path(given: object, base: Path) -> Path | None:
-    return base / str(given) if given else None
-
-
-def _text(config: pytest.Config, name: str) -> tuple[str, str]:
-    """Return a value and how the user would spell where it comes from."""
-    given = config.getoption(f"--training-{name}", default=None)
-    if given is not None:
-        return str(given), f"--training-{name}"
-    return str(config.getini(f"training_{name}")), f"training_{name} in {config.inipath or 'the settings'}"
-
-
-def _resume(config: pytest.Config) -> str | None:
-    run: str | None = config.getoption("--training-resume")
-    if run is None:
-        return None
-    for option, name in (("--epochs", "training_epochs"), ("--folds", "training_folds"), ("--set", "training_set")):
-        if config.getoption(name, default=None):
-            raise pytest.UsageError(f"--training-resume takes the parameters of the run: {option} cannot go with it")
-    if config.getoption("--training-seed") is not None:
-        raise pytest.UsageError("--training-resume takes the seed of the run: --training-seed cannot go with it")
-    return run
-
-
-def _seed(config: pytest.Config) -> int:
-    value, where = _text(config, "seed")
-    if not value.strip().isdecimal() or len(value.strip()) > LONGEST_SEED:
-        raise pytest.UsageError(
-            f"{where}: expected a whole number of at least 0, of at most {LONGEST_SEED} digits, found {value[:80]!r}"
-        )
-    return int(value)
-
-
-def _count(config: pytest.Config, name: str) -> int | None:
-    value = config.getoption(f"training_{name}", default=None)  # None too where the project has its own --epochs
-    try:
-        return None if value is None else int(value)
-    except ValueError:
-        raise pytest.UsageError(f"--{name}: expected a whole number of at least 1, found {value[:80]!r}") from None
-
-
-def _start_method(config: pytest.Config) -> str:
-    from pytest_training.execution.backends.launcher import default_start_method  # noqa: PLC0415
-
-    value = str(config.getini("training_start"))
-    if value == "auto":
-        return default_start_method()
-    if value not in {"fork", "subprocess"}:
-        where = f"training_start in {config.inipath or 'the settings'}"
-        raise pytest.UsageError(f"{where}: expected auto, fork or subprocess, found {value!r}")
-    return value
-
-
-def _limits(config: pytest.Config) -> dict[str, float]:
-    limits = {key: _number(config, key, limit.parse) for key, limit in LIMITS.items()}
-    return {key: most for key, most in limits.items() if most is not None}
-
-
-def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]) -> float | None:
-    value, where = _text(config, name)
-    try:
-        return parse(value, where) if value else None
-    except DeclarationError as error:
-        raise pytest.UsageError(str(error)) from None
+def path_below(base: Path, value: object) -> Path | None:
+    """Return the path that an option or a setting names, or None if it names none."""
+    return base / str(value) if value else None

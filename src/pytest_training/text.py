@@ -1,8 +1,7 @@
-"""Makes what jobs print and name safe to show, and writes numbers as every report writes them."""
+"""Makes what jobs print and name safe to show, and lays it out in a terminal's columns."""
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -84,37 +83,6 @@ def fit(text: str, columns: int) -> str:
 def pad(text: str, columns: int) -> str:
     """Fill the text with spaces to so many columns of a terminal."""
     return text + " " * max(columns - cells(text), 0)
-
-
-def number(value: float) -> str:
-    """Write a number with the digits that a reader compares: 0.871, 12.3, 1450, 3.2e-05."""
-    size = abs(value)
-    if not math.isfinite(value) or value == 0 or size >= 1e7 or size < 1e-3:
-        return f"{value:.3g}"
-    if float(value).is_integer() or size >= 1000:
-        return f"{value:.0f}"
-    return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}"
-
-
-def distinct(first: float, second: float) -> tuple[str, str]:
-    """Write two numbers with as many digits as it takes to see that they differ."""
-    for digits in (4, 6, 9):
-        if f"{first:.{digits}g}" != f"{second:.{digits}g}":
-            return f"{first:.{digits}g}", f"{second:.{digits}g}"
-    return f"{first!r}", f"{second!r}"
-
-
-def duration(seconds: float) -> str:
-    """Write a duration as people say it: 0.03 s, 3.2 s, 2 min 05 s, 1 h 02 min."""
-    if not math.isfinite(seconds) or seconds < 0:
-        return "?"
-    if seconds < 59.95:
-        return f"{seconds:.2f} s" if seconds < 0.995 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: `1h30m`, `4GB`."""
+"""Durations, sizes and numbers, as people write them (`1h30m`, `4GB`) and as every report does (`1 h 30 min`)."""
 
 from __future__ import annotations
 
@@ -48,31 +48,50 @@ def parse_size(value: Any, where: str) -> float:
     return size_mb
 
 
-def describe_duration(seconds: float) -> str:
-    """Return a duration for people: `0.4 s`, `12 s`, `1 min 30 s`, `2 h 5 min`."""
-    if round(seconds, 1) < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return _two(whole, 60, "min", "s")
-    minutes = round(seconds / 60)
-    return _two(minutes, 60, "h", "min")
+def duration(seconds: float) -> str:
+    """Write a duration as people say it: 0.03 s, 3.2 s, 2 min 05 s, 2 h; `?` for what is none."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return "?"
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 0.995 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min" + (f" {rest:02d} s" if rest else "")
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h" + (f" {rest:02d} min" if rest else "")
 
 
-def _two(count: int, base: int, large: str, small: str) -> str:
-    most, rest = divmod(count, base)
-    return f"{most} {large} {rest} {small}" if rest else f"{most} {large}"
+def clock(seconds: float) -> str:
+    """Write a duration as a clock does: what changes every second must not change its width."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def describe_size(size_mb: float) -> str:
-    """Return a size for people, in the units (of 1000 or 1024) that make it the rounder number."""
-    size = round(size_mb * MEBIBYTE)
-    base, units = (
-        (1000, ("B", "kB", "MB", "GB", "TB")) if size % 10**6 == 0 else (1024, ("B", "KiB", "MiB", "GiB", "TiB"))
-    )
+def size(size_mb: float) -> str:
+    """Write a size in MiB as people say it: 4 GB, 12.3 kB; in units of 1024 where they alone make it round."""
+    number_of_bytes = round(size_mb * MEBIBYTE)
+    is_binary = number_of_bytes % MEBIBYTE == 0 and number_of_bytes % 10**6 != 0
+    base, units = (1024, ("B", "KiB", "MiB", "GiB", "TiB")) if is_binary else (1000, ("B", "kB", "MB", "GB", "TB"))
     power = 0
-    while size >= base ** (power + 1) and power < len(units) - 1:
+    while number_of_bytes >= base ** (power + 1) and power < len(units) - 1:
         power += 1
-    return f"{size / base**power:.4g} {units[power]}"
+    return f"{number_of_bytes / base**power:.4g} {units[power]}"
+
+
+def number(value: float) -> str:
+    """Write a number with the digits that a reader compares: 0.871, 12.3, 1450, 3.2e-05."""
+    size = abs(value)
+    if not math.isfinite(value) or value == 0 or size >= 1e7 or size < 1e-3:
+        return f"{value:.3g}"
+    if float(value).is_integer() or size >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}"
+
+
+def distinct(first: float, second: float) -> tuple[str, str]:
+    """Write two numbers with as many digits as it takes to see that they differ."""
+    for digits in (4, 6, 9):
+        if f"{first:.{digits}g}" != f"{second:.{digits}g}":
+            return f"{first:.{digits}g}", f"{second:.{digits}g}"
+    return f"{first!r}", f"{second!r}"

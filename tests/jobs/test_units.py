@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_training.errors import DeclarationError
-from pytest_training.units import describe_duration, describe_size, parse_duration, parse_size
+from pytest_training.units import distinct, duration, number, parse_duration, parse_size, size
 
 from .project import message
 
@@ -96,22 +96,58 @@ def test_any_value_is_a_size_or_a_declaration_error(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
+    ("value", "written"),
     [
-        (0, "0.0 s"),
-        (0.42, "0.4 s"),
-        (9.96, "10 s"),
-        (59.7, "1 min"),
-        (90, "1 min 30 s"),
-        (3600, "1 h"),
-        (7500, "2 h 5 min"),
-        (3599.9, "1 h"),
+        (0.8712, "0.871"),
+        (0.0, "0"),
+        (767.0, "767"),
+        (12.345, "12.35"),
+        (123.456, "123.5"),
+        (-4321.5, "-4322"),
+        (0.00003214, "3.21e-05"),
+        (1e12, "1e+12"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
     ],
 )
-def test_durations_for_people(seconds: float, text: str) -> None:
-    assert describe_duration(seconds) == text
+def test_numbers_are_written_with_the_digits_that_matter(value: float, written: str) -> None:
+    assert number(value) == written
 
 
-@pytest.mark.parametrize("text", ["4 GB", "1.5 GiB", "512 MB", "2 TiB"])
+def test_two_numbers_that_differ_are_written_differently() -> None:
+    assert distinct(0.85, 0.8) == ("0.85", "0.8")
+    assert distinct(0.85, 0.84999) == ("0.85", "0.84999")
+    assert distinct(0.1 + 0.2, 0.3) == ("0.30000000000000004", "0.3")
+    assert distinct(0.5, 0.5) == ("0.5", "0.5")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (0, "0.00 s"),
+        (0.034, "0.03 s"),
+        (3.21, "3.2 s"),
+        (59.99, "1 min"),
+        (125, "2 min 05 s"),
+        (3599.7, "1 h"),
+        (7320, "2 h 02 min"),
+        (0.42, "0.42 s"),
+        (9.96, "10.0 s"),
+        (90, "1 min 30 s"),
+        (3600, "1 h"),
+        (-1, "?"),
+        (float("nan"), "?"),
+        (float("inf"), "?"),
+    ],
+)
+def test_durations_are_written_as_people_say_them(seconds: float, written: str) -> None:
+    assert duration(seconds) == written
+
+
+@pytest.mark.parametrize("text", ["4 GB", "1.5 GiB", "512 MB", "2 TiB", "12.34 kB"])
 def test_sizes_for_people_are_those_that_were_written(text: str) -> None:
-    assert describe_size(parse_size(text, "here")) == text
+    assert size(parse_size(text, "here")) == text
+
+
+def test_a_size_below_a_thousand_is_in_bytes() -> None:
+    assert size(999 / 2**20) == "999 B"

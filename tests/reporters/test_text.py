@@ -1,4 +1,4 @@
-"""Tests of reporting/text.py: nothing that a job prints can move the cursor, and numbers read well."""
+"""Nothing that a job prints can move the cursor, and columns are aligned."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from pytest_training.text import (
     cells,
     clean_line,
     clean_lines,
-    distinct,
-    duration,
     fit,
-    number,
     one_line,
     table,
     xml_text,
@@ -84,51 +81,6 @@ def test_wide_letters_take_two_columns_and_accents_none() -> None:
     assert cells("筋萎縮") == 6
     assert cells("e\u0301") == 1
     assert fit("筋萎縮", 5) == "筋萎…"
-
-
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        (0.8712, "0.871"),
-        (0.0, "0"),
-        (767.0, "767"),
-        (12.345, "12.35"),
-        (123.456, "123.5"),
-        (-4321.5, "-4322"),
-        (0.00003214, "3.21e-05"),
-        (1e12, "1e+12"),
-        (float("nan"), "nan"),
-        (float("inf"), "inf"),
-    ],
-)
-def test_numbers_are_written_with_the_digits_that_matter(value: float, written: str) -> None:
-    assert number(value) == written
-
-
-def test_two_numbers_that_differ_are_written_differently() -> None:
-    assert distinct(0.85, 0.8) == ("0.85", "0.8")
-    assert distinct(0.85, 0.84999) == ("0.85", "0.84999")
-    assert distinct(0.1 + 0.2, 0.3) == ("0.30000000000000004", "0.3")
-    assert distinct(0.5, 0.5) == ("0.5", "0.5")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "written"),
-    [
-        (0, "0.00 s"),
-        (0.034, "0.03 s"),
-        (3.21, "3.2 s"),
-        (59.99, "1 min 00 s"),
-        (125, "2 min 05 s"),
-        (3599.7, "1 h 00 min"),
-        (7320, "2 h 02 min"),
-        (-1, "?"),
-        (float("nan"), "?"),
-        (float("inf"), "?"),
-    ],
-)
-def test_durations_are_written_as_people_say_them(seconds: float, written: str) -> None:
-    assert duration(seconds) == written
 
 
 def test_columns_are_aligned_by_what_a_terminal_shows() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from arrays import Floats
 from cohorts import Cohort
 from evaluation import OutOfFold
 
@@ -23,7 +24,7 @@ def make_cohort(rows: int = 120, *, kind: str = "binary", seed: int = 0, people:
     return Cohort(features=features, target=target, classes=classes, person=person)
 
 
-def make_predictions(cohort: Cohort, predicted: np.ndarray, *, repeats: int = 1, seed: int = 0) -> OutOfFold:
+def make_predictions(cohort: Cohort, predicted: Floats, *, repeats: int = 1, seed: int = 0) -> OutOfFold:
     """Return these predictions as if they had come out of two folds."""
     rows = len(cohort)
     return OutOfFold(

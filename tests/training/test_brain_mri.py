@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pandas as pd
 import pytest
 import train_brain_mri
+from arrays import Floats, Voxels
 from cohorts import brain_mri
 from sklearn.metrics import roc_auc_score
 
@@ -51,8 +53,8 @@ def bids(folder: Path, group: dict[str, str], volumes: dict[str, nibabel.Nifti1I
     return folder
 
 
-def nifti(voxels: np.ndarray, affine: np.ndarray) -> nibabel.Nifti1Image:
-    return nibabel.Nifti1Image(voxels, affine)  # type: ignore[no-untyped-call]  # nibabel has few types
+def nifti(voxels: Floats | Voxels, affine: Floats) -> nibabel.Nifti1Image:
+    return nibabel.Nifti1Image(voxels, affine)
 
 
 def grey(template: brain_mri.Anatomy, factor: float = 1.0) -> nibabel.Nifti1Image:
@@ -102,7 +104,7 @@ def test_patients_have_less_grey_matter_at_the_hippocampi_and_age_tells_nothing(
 
 def test_every_analysed_voxel_belongs_to_one_region(simulated: Path, template: brain_mri.Anatomy) -> None:
     cohort = brain_mri.load(simulated, template)
-    columns = [column for voxels in cohort.blocks.values() for column in voxels]
+    columns: list[Any] = [column for voxels in cohort.blocks.values() for column in voxels]
     assert sorted(columns) == list(cohort.features)
     assert {"hippocampus", "left cortex", "right cortex"} <= set(cohort.blocks)
 

@@ -6,18 +6,20 @@ import dataclasses
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from cohorts import Cohort, breast, carotid, csf, head_injury, monica, pima, progression, read_table, require, speech
-from samples import make_cohort
 
 from pytest_training.execution.attempt.run import Run
 
+from .samples import make_cohort
+
 MakeRun = Callable[..., Run]
 
-TABLES = {
+TABLES: dict[str, tuple[Callable[..., Cohort], list[str], int]] = {
     "csf": (csf.load, ["csf_panel"], 91),
     "speech": (speech.load, ["parkinsons_speech"], 188),
     "monica": (monica.load, ["monica"], 2842),
@@ -70,7 +72,7 @@ def test_progression_of_unequal_files_is_refused(tmp_path: Path) -> None:
 
 def test_hospital_is_not_among_the_features_since_it_is_known_only_after_the_event(make_run: MakeRun) -> None:
     cohort = monica.load(make_run().data("monica"))
-    assert not any("hosp" in column for column in cohort.features)
+    assert not any("hosp" in str(column) for column in cohort.features)
 
 
 def test_not_known_is_a_level_and_who_has_answered_all_is_told(make_run: MakeRun) -> None:
@@ -108,8 +110,8 @@ def test_apoe_genotype_becomes_numbers_of_alleles(make_run: MakeRun) -> None:
 
 def test_families_of_voice_measures_hold_every_column_once(make_run: MakeRun) -> None:
     cohort = speech.load(make_run().data("parkinsons_speech"))
-    columns = [column for family in cohort.blocks.values() for column in family]
-    assert sorted(columns) == sorted(cohort.features)
+    columns: list[Any] = [column for family in cohort.blocks.values() for column in family]
+    assert sorted(columns) == sorted(map(str, cohort.features))
     assert len(cohort.blocks["cepstrum (MFCC)"]) == 84
     assert len(cohort.blocks["pitch and rhythm"]) < 10
 
@@ -122,7 +124,7 @@ def test_breast_columns_are_named_as_scikit_learn_does(make_run: MakeRun) -> Non
     assert np.array_equal(cohort.features.to_numpy(), reference.data)
     assert np.array_equal(cohort.target, 1 - reference.target)
     words = [{*name.replace("mean ", "").split()} - {"error", "worst"} for name in reference.feature_names]
-    assert all(word <= {*name.split("_")} for word, name in zip(words, cohort.features, strict=True))
+    assert all(word <= {*str(name).split("_")} for word, name in zip(words, cohort.features, strict=True))
 
 
 def test_head_injury_is_declared_simulated_as_its_authors_do(make_run: MakeRun) -> None:
@@ -153,11 +155,12 @@ def test_shuffling_keeps_the_answers_and_depends_on_the_seed_alone() -> None:
 def test_shuffling_gives_a_person_one_answer() -> None:
     """Otherwise a model that recognises people would look honest."""
     cohort = make_cohort(200, people=30)
-    assert cohort.person is not None
+    people = cohort.person
+    assert people is not None
     status = np.random.default_rng(0).integers(2, size=30)
-    cohort = dataclasses.replace(cohort, target=status[cohort.person])
+    cohort = dataclasses.replace(cohort, target=status[people])
     shuffled = cohort.shuffled(0)
-    assert all(len(set(shuffled.target[cohort.person == person])) == 1 for person in set(cohort.person))
+    assert all(len(set(shuffled.target[people == person])) == 1 for person in set(people))
     assert not np.array_equal(shuffled.target, cohort.target)
 
 

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import evaluation
 import numpy as np
 import pytest
+from arrays import Floats
 from cohorts import Cohort
+from evaluation import Estimator
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import make_cohort, make_predictions
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, mean_absolute_error, r2_score, roc_auc_score
 
 from pytest_training.execution.attempt.run import Run
 from pytest_training.records.events import read_events
 
+from .samples import make_cohort, make_predictions
+
 MakeRun = Callable[..., Run]
 
 
-def plain(cohort: Cohort, *, seed: int, log: Callable[..., None]) -> Any:
+def plain(cohort: Cohort, *, seed: int, log: Callable[..., None]) -> Estimator:
     """Fit the simplest model of the kind that the cohort asks for."""
     log(seed=seed)
     return (LogisticRegression() if cohort.classes else LinearRegression()).fit(cohort.features, cohort.target)
 
 
-def weighted(rows: int) -> Any:
+def weighted(rows: int) -> st.SearchStrategy[tuple[list[int], list[float], list[int]]]:
     """Return a strategy of a target with both classes, tied scores and how often each row was drawn."""
     scores = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0]), min_size=rows, max_size=rows)
     truth = st.lists(st.integers(0, 1), min_size=rows, max_size=rows)
@@ -124,7 +126,7 @@ def test_calibration_line_finds_what_was_done_to_the_risks(factor: float, shift:
 
 
 @pytest.mark.parametrize("risk", [np.full(50, 0.3), np.repeat([0.0, 1.0], 25)])
-def test_calibration_of_constant_and_of_perfect_risks_is_finite(risk: np.ndarray) -> None:
+def test_calibration_of_constant_and_of_perfect_risks_is_finite(risk: Floats) -> None:
     assert np.isfinite(evaluation.calibration_line(np.repeat([0, 1], 25), risk)).all()
 
 
@@ -147,9 +149,9 @@ def test_every_row_is_predicted_by_a_model_that_did_not_see_it(kind: str, make_r
     cohort = make_cohort(90, kind=kind)
     seen: list[set[int]] = []
 
-    def spy(part: Cohort, *, seed: int, log: Callable[..., None]) -> Any:
-        seen.append(set(part.features.index))
-        return plain(part, seed=seed, log=log)
+    def spy(cohort: Cohort, *, seed: int, log: Callable[..., None]) -> Estimator:
+        seen.append(set(cohort.features.index))
+        return plain(cohort, seed=seed, log=log)
 
     found = evaluation.cross_validate(make_run(), cohort, spy, folds=3, repeats=2)
     assert np.isfinite(found.predicted).all()

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
 import fitting
 import numpy as np
+import pandas as pd
 import pytest
+from arrays import Target
 from cohorts import Cohort
-from evaluation import predict
-from samples import make_cohort
+from evaluation import Estimator, predict
 from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
+
+from .samples import make_cohort
 
 KINDS = ["binary", "classes", "number"]
 
 
-def fit_linear(cohort: Cohort, epochs: int = 30, **more: Any) -> Any:
+def fit_linear(cohort: Cohort, epochs: int = 30, **more: Any) -> Estimator:
     return fitting.fit_linear(StandardScaler(), cohort, epochs=epochs, seed=0, **{"log": lambda **_: None, **more})
 
 
-def fit_boosting(cohort: Cohort, epochs: int = 30, **more: Any) -> Any:
-    return fitting.fit_boosting(cohort, epochs=epochs, seed=0, **{"log": lambda **_: None, **more})
+def fit_boosting(cohort: Cohort, epochs: int = 30, **more: Any) -> Estimator:
+    return fitting.fit_boosting(cohort, epochs=epochs, seed=0, trees={}, **{"log": lambda **_: None, **more})
 
 
 @pytest.mark.parametrize("fit", [fit_linear, fit_boosting])
 @pytest.mark.parametrize("kind", KINDS)
-def test_models_learn_what_can_be_learned(fit: Any, kind: str) -> None:
+def test_models_learn_what_can_be_learned(fit: Callable[..., Estimator], kind: str) -> None:
     seen, unseen = make_cohort(600, kind=kind), make_cohort(600, kind=kind, seed=1)
     answer = predict(fit(seen), unseen.features, unseen.classes)
     if kind == "number":
@@ -36,7 +40,7 @@ def test_models_learn_what_can_be_learned(fit: Any, kind: str) -> None:
 
 
 @pytest.mark.parametrize("fit", [fit_linear, fit_boosting])
-def test_epochs_are_followed_and_the_best_number_is_used(fit: Any) -> None:
+def test_epochs_are_followed_and_the_best_number_is_used(fit: Callable[..., Estimator]) -> None:
     lines: list[dict[str, float]] = []
     model = fit(make_cohort(300), epochs=40, log=lambda **line: lines.append(line))
     best = min(lines, key=lambda line: line["loss"])["epoch"]
@@ -46,7 +50,7 @@ def test_epochs_are_followed_and_the_best_number_is_used(fit: Any) -> None:
 
 
 @pytest.mark.parametrize("fit", [fit_linear, fit_boosting])
-def test_one_epoch_is_less_trained_than_many(fit: Any) -> None:
+def test_one_epoch_is_less_trained_than_many(fit: Callable[..., Estimator]) -> None:
     cohort = make_cohort(400, kind="number")
     spread = [np.std(predict(fit(cohort, epochs=epochs), cohort.features, ())) for epochs in (1, 40)]
     assert spread[0] < 0.9 * spread[1]
@@ -65,14 +69,15 @@ def test_mean_risk_is_the_share_of_positives() -> None:
     assert risk.mean() == pytest.approx(cohort.target.mean(), abs=1e-3)
 
 
-class Spy(StandardScaler):
+class Spy(StandardScaler):  # type: ignore[misc]  # scikit-learn has no types
     """Scales, and remembers on which rows."""
 
     rows: ClassVar[list[set[int]]] = []
 
-    def fit(self, features: Any, target: Any = None) -> Any:
+    def fit(self, features: pd.DataFrame, target: Target | None = None) -> Self:
         self.rows.append(set(features.index))
-        return super().fit(features, target)
+        super().fit(features, target)
+        return self
 
 
 def test_a_person_is_not_split_between_inner_folds() -> None:

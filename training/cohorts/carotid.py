@@ -24,7 +24,7 @@ def load(path: Path) -> Cohort:
     require(table, ["stroke", "nascet_scale", *SIZES, "age", "male"], path)
     return Cohort(
         features=table.drop(columns="stroke").astype(float),
-        target=(table["stroke"] == "yes").to_numpy(int),
+        target=(table["stroke"] == "yes").astype(int).to_numpy(),
         classes=("no stroke", "stroke"),
         who="Patients with a blockage of a carotid artery who had CT angiography and were followed up.",
         limits=(

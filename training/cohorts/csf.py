@@ -23,7 +23,7 @@ def load(path: Path) -> Cohort:
     features["e4_alleles"] = genotype.str.count("E4").astype(float)  # each copy about triples the risk
     return Cohort(
         features=features,
-        target=(table["Class"] == "Impaired").to_numpy(int),
+        target=(table["Class"] == "Impaired").astype(int).to_numpy(),
         classes=("control", "impaired"),
         who="Volunteers of memory studies in St. Louis: cognitively healthy, or with mild impairment.",
         limits=(

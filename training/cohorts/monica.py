@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from cohorts import Cohort, read_table, require
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from arrays import Mask
 
 HISTORY = {
     "premi": "earlier_infarction",
@@ -43,7 +44,7 @@ def load(path: Path) -> Cohort:
         features[name] = table[column].map(LEVELS)  # "not known" is a level of its own, never imputed
     return Cohort(
         features=features,
-        target=(table["outcome"] == "dead").to_numpy(int),
+        target=(table["outcome"] == "dead").astype(int).to_numpy(),
         classes=("survived", "died"),
         who="People aged 35 to 69 with a coronary event, from the register of Newcastle, Australia.",
         limits=(
@@ -53,6 +54,6 @@ def load(path: Path) -> Cohort:
     )
 
 
-def history_known(cohort: Cohort) -> np.ndarray:
+def history_known(cohort: Cohort) -> Mask:
     """Return which people have an answer to every question about their history."""
     return (cohort.features[list(HISTORY.values())] != "not known").all(axis=1).to_numpy()

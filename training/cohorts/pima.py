@@ -35,7 +35,7 @@ def load(training: Path, test: Path) -> Cohort:
     features[ZERO_IS_MISSING] = features[ZERO_IS_MISSING].replace(0.0, np.nan)
     return Cohort(
         features=features,
-        target=(table["type"] == "Yes").to_numpy(int),
+        target=(table["type"] == "Yes").astype(int).to_numpy(),
         classes=("no diabetes", "diabetes"),
         who="Women of Pima heritage, 21 years or older, living near Phoenix, Arizona, in the 1980s.",
         limits=(

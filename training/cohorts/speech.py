@@ -31,7 +31,7 @@ def load(path: Path) -> Cohort:
     features = table.drop(columns="class").astype(float)
     return Cohort(
         features=features,
-        target=(table["class"] == "PD").to_numpy(int),
+        target=(table["class"] == "PD").astype(int).to_numpy(),
         classes=("control", "Parkinson's"),
         who="Patients of a neurology department in Istanbul, aged 33 to 87, and healthy people of 41 to 82.",
         limits=(
@@ -39,7 +39,7 @@ def load(path: Path) -> Cohort:
             "Patients were already diagnosed and treated: nothing is said about early disease.",
             "One microphone in one room: recordings from a telephone differ.",
         ),
-        blocks=families(list(features)),
+        blocks=families([str(column) for column in features]),
     )
 
 

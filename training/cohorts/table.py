@@ -8,13 +8,14 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-import numpy as np
 import pandas as pd
 
 from cohorts import Cohort
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from arrays import People, Target
 
 DATE_FORMATS = ("ISO8601", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d")
 CLASSES = 10  # a target of whole numbers with more distinct values is a number
@@ -113,7 +114,7 @@ def _without_missing(table: pd.DataFrame, needed: list[str], reading: Reading) -
     return table
 
 
-def _people(column: pd.Series, reading: Reading) -> np.ndarray:
+def _people(column: pd.Series, reading: Reading) -> People:
     """Return whose row it is; where the column numbers recordings, by the part before the number."""
     if column.is_unique and (stems := _stems(column)) is not None:
         reading.notes.append(
@@ -174,7 +175,7 @@ def _warn_of_dropped_ids(dropped: pd.DataFrame, reading: Reading) -> None:
             )
 
 
-def _target(column: pd.Series, positive: str | None, reading: Reading) -> tuple[np.ndarray, tuple[str, ...]]:
+def _target(column: pd.Series, positive: str | None, reading: Reading) -> tuple[Target, tuple[str, ...]]:
     """Return the target as numbers, and the names of its classes if it has any."""
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     whole = numeric and bool((column % 1 == 0).all())
@@ -190,7 +191,7 @@ def _target(column: pd.Series, positive: str | None, reading: Reading) -> tuple[
         if positive not in names:
             _refuse(f"positive={positive!r} is no value of {column.name!r}; it has {names[:20]}")
         others = " or ".join(name for name in names if name != positive)
-        return (labels == positive).to_numpy(int), (others[:60], positive)
+        return (labels == positive).astype(int).to_numpy(), (others[:60], positive)
     if len(names) > 2 * CLASSES:
         _refuse(f"target {column.name!r} has {len(names)} different texts: neither a number nor a few classes")
     if len(names) == 2:
@@ -213,19 +214,19 @@ def _positive_last(names: list[str], reading: Reading) -> list[str]:
 
 def _columns(features: pd.DataFrame, reading: Reading) -> dict[str, pd.Series]:
     """Return every column as numbers or categories; leave out what cannot say anything, and note it."""
-    columns = {}
+    columns: dict[str, pd.Series] = {}
     for name, column in features.items():
         if column.nunique(dropna=False) < 2:
             reading.notes.append(f"Column {name!r} was left out: it has one value only.")
         elif looks_like_person(str(name)) and column.nunique() == len(column):
             reading.notes.append(f"Column {name!r} was left out: it is another in every row, an id.")
         elif pd.api.types.is_numeric_dtype(column):
-            columns[name] = column.astype(float)
+            columns[str(name)] = column.astype(float)
         elif (days := _days(column)) is not None:
             reading.notes.append(f"Column {name!r} was read as dates, in days since 2000.")
-            columns[name] = days
+            columns[str(name)] = days
         elif column.nunique() <= min(TEXT_LEVELS, len(column) / 2):
-            columns[name] = column.astype(str).where(column.notna()).astype("category")
+            columns[str(name)] = column.astype(str).where(column.notna()).astype("category")
         else:
             reading.notes.append(f"Column {name!r} was left out: free text, {column.nunique()} different values.")
     return columns

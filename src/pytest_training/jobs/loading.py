@@ -1,18 +1,22 @@
-"""Discovery and catalogue in one step."""
+"""The jobs of the training folder, then those of further folders and catalogues, under ids of their own."""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.gathering import gather
+from pytest_training.jobs.discovery import absolute, discover
 from pytest_training.jobs.model import Dataset, Job, Value
-from pytest_training.jobs.search import Search
+from pytest_training.jobs.search import FileFilter, Search, project_of
 from pytest_training.wording import printable
 
+DEFAULT_CATALOGUE = "jobs.yaml"
 LONGEST_ID = 200
 """Bytes of one part of an id: file systems end at 255, and temporary names add some."""
 
@@ -20,14 +24,94 @@ _OWN_NAMES = re.compile(r"attempt-[0-9]+|checkpoint|outcome\.json")
 """What a job's folder in the run folder holds."""
 
 
+class Loaded(NamedTuple):
+    """Jobs, and the datasets that catalogues declare."""
+
+    jobs: list[Job]
+    datasets: list[Dataset]
+
+
 def load_jobs(
     training_root: Path, project_root: Path, catalogue: Path | None = None, search: Search | None = None
-) -> tuple[list[Job], list[Dataset]]:
+) -> Loaded:
     """Return the jobs and datasets of a project; a catalogue that is named must exist."""
-    jobs, datasets = gather(training_root, project_root, catalogue, search or Search())
-    _check_text(jobs, datasets)
-    _check_ids(jobs)
-    return jobs, datasets
+    search = search or Search()
+    loaded = _load_folder(training_root, project_root, catalogue, search.own_files if search.is_on else None)
+    for folder in search.folders:
+        further = _load_folder(folder, project_of(folder, project_root), None, search.files)
+        loaded = _joined(loaded, further, folder, search)
+    for path in search.catalogues:
+        loaded = _apply(path, loaded, training_root, project_root)
+    loaded = Loaded(_with_options(loaded.jobs, search), loaded.datasets)
+    _check_text(*loaded)
+    _check_ids(loaded.jobs)
+    return loaded
+
+
+def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: FileFilter | None) -> Loaded:
+    jobs = [] if files is None else discover(folder, project, files)
+    path = absolute(catalogue) if catalogue else absolute(folder) / DEFAULT_CATALOGUE
+    if catalogue is None and (files is None or not path.is_file()):
+        return Loaded(jobs, [])
+    return _apply(path, Loaded(jobs, []), folder, project)
+
+
+def _apply(path: Path, loaded: Loaded, folder: Path, project: Path) -> Loaded:
+    if not path.is_file():
+        raise DeclarationError(f"{path}: no such catalogue: expected a YAML file like training/jobs.yaml")
+    from pytest_training.jobs.catalogue.load import apply_catalogue, load_catalogue  # noqa: PLC0415 - spares its import
+
+    read = load_catalogue(path, training_root=folder, project_root=project)
+    jobs = apply_catalogue(loaded.jobs, read)
+    return Loaded(jobs, _all_datasets(loaded.datasets, read.datasets))
+
+
+def _all_datasets(known: Sequence[Dataset], new: Sequence[Dataset]) -> list[Dataset]:
+    names = {dataset.name: dataset for dataset in known}
+    for dataset in new:
+        if dataset.name in names:
+            first, second = names[dataset.name], dataset
+            raise DeclarationError(f"{second.declared}: the dataset {dataset.name!r} is declared at {first.declared}")
+    return [*known, *new]
+
+
+def _joined(loaded: Loaded, further: Loaded, folder: Path, search: Search) -> Loaded:
+    """Add the jobs of a further folder; a file that is a job already adds none, and no id stands for two jobs."""
+    files = {os.path.realpath(job.path) for job in loaded.jobs if job.path}
+    new = [job for job in further.jobs if job.path is None or os.path.realpath(job.path) not in files]
+    if search.optional:
+        new = [msgspec.structs.replace(job, optional=True) for job in new]
+    kept = loaded.jobs
+    if search.overrides:
+        replaced = {job.id for job in new}
+        kept = [job for job in loaded.jobs if job.id not in replaced]
+    renamed = _unique_ids(new, {job.id for job in kept}, absolute(folder).name)
+    return Loaded([*kept, *renamed], _all_datasets(loaded.datasets, further.datasets))
+
+
+def _unique_ids(jobs: Sequence[Job], taken: set[str], folder: str) -> Iterator[Job]:
+    """Put the folder's name, and where that is not enough a number, before ids that are taken."""
+    taken = set(taken)
+    names: dict[str, str] = {}
+    for job in jobs:
+        candidates = (job.id, f"{folder}/{job.id}", *(f"{folder}-{number}/{job.id}" for number in range(2, 10_000)))
+        names[job.id] = next(name for name in candidates if name not in taken)
+        taken.add(names[job.id])
+    for job in jobs:
+        needs = tuple(names.get(needed, needed) for needed in job.needs)
+        yield msgspec.structs.replace(job, id=names[job.id], needs=needs)
+
+
+def _with_options(jobs: list[Job], search: Search) -> list[Job]:
+    if search.arguments:
+        scripts = [job for job in jobs if job.kind != "function"]
+        if not scripts:
+            raise DeclarationError("an extra argument goes to scripts and commands, and there is none of these")
+        extended = {job.id: (*job.arguments, *search.arguments) for job in scripts}
+        jobs = [msgspec.structs.replace(job, arguments=extended.get(job.id, job.arguments)) for job in jobs]
+    if search.retries is not None:
+        jobs = [msgspec.structs.replace(job, retries=search.retries) for job in jobs]
+    return jobs
 
 
 def _check_ids(jobs: list[Job]) -> None:

@@ -8,10 +8,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.model import Job
 from pytest_training.wording import listing
+
+if TYPE_CHECKING:
+    from pytest_training.jobs.model import Job
 
 PATTERNS = ("train_*.py",)
 MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "requirements.txt")

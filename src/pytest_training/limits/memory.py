@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_training.limits.protocol import EndedAttempt, Limit, Tree
-from pytest_training.units import describe_size, parse_size
+from pytest_training.units import parse_size, size
 
 
 class Memory(Limit):
@@ -21,7 +21,7 @@ class Memory(Limit):
 
     def describe(self, limit: float) -> str:
         """Return a size for people."""
-        return describe_size(limit)
+        return size(limit)
 
     def measure(self, tree: Tree) -> float:
         """Return the MiB that its processes hold now."""

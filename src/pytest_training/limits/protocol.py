@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from pytest_training.units import describe_duration
+from pytest_training.units import duration
 
 
 class Tree(Protocol):
@@ -72,4 +72,4 @@ class Limit(Protocol):
     def sentence(self, ended: EndedAttempt, limit: float) -> str:
         """Say why an attempt was ended."""
         used = "more" if ended.measured is None else f"{ended.measured:g}"
-        return f"ended after {describe_duration(ended.wall_s)}: {self.key} was {used}, its limit is {limit:g}"
+        return f"ended after {duration(ended.wall_s)}: {self.key} was {used}, its limit is {limit:g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_training.limits.protocol import EndedAttempt, Limit, Tree
-from pytest_training.units import describe_duration, parse_duration
+from pytest_training.units import duration, parse_duration
 
 
 class Time(Limit):
@@ -21,7 +21,7 @@ class Time(Limit):
 
     def describe(self, limit: float) -> str:
         """Return a duration for people."""
-        return describe_duration(limit)
+        return duration(limit)
 
     def measure(self, tree: Tree) -> float:
         """Return the seconds since the attempt's start."""

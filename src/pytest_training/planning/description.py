@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_training.jobs.model import Gate, Job, Plan, PlannedDataset, PlannedJob
 from pytest_training.limits import LIMITS, Limits
-from pytest_training.units import describe_duration
+from pytest_training.units import duration
 from pytest_training.wording import printable
 
 COLUMNS = 100
@@ -78,7 +78,7 @@ def _dataset(dataset: PlannedDataset) -> str:
 def _expected(planned: PlannedJob) -> str:
     if planned.expected_s is None:
         return "unknown"
-    return f"{describe_duration(planned.expected_s)} ({planned.expected_from})"
+    return f"{duration(planned.expected_s)} ({planned.expected_from})"
 
 
 def _gate(gate: Gate) -> str:
@@ -111,6 +111,6 @@ def _total(plan: Plan) -> Iterator[str]:
         unknown = sum(planned.expected_s is None for planned in plan.jobs)
         yield f"expected duration on {workers}: unknown ({_count(unknown, 'job')} never measured)"
         return
-    yield f"expected duration on {workers}: {describe_duration(plan.makespan_s)}"
+    yield f"expected duration on {workers}: {duration(plan.makespan_s)}"
     if plan.lower_bound_s is not None:
-        yield f"no order is faster than {describe_duration(plan.lower_bound_s)}"
+        yield f"no order is faster than {duration(plan.lower_bound_s)}"

@@ -11,7 +11,7 @@ from pytest_training.execution.outcome import Outcome
 from pytest_training.records.history import Recorded
 from pytest_training.records.measures import Direction, direction, is_side_number, measures
 from pytest_training.records.strict_json import plain
-from pytest_training.text import distinct, number
+from pytest_training.units import distinct, number
 
 Verdict = Literal["better", "worse", "same", "changed"]
 

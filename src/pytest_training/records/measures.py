@@ -9,7 +9,7 @@ from typing import Literal
 
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Gate
-from pytest_training.text import number
+from pytest_training.units import number
 
 Direction = Literal["higher", "lower"]
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from pytest_training.git import TIMEOUT_S, ask_git, find_commit
 from pytest_training.jobs.model import SCHEMA_VERSION, Value
 
-GIT_TIMEOUT_S = 2.0
 ALWAYS = ("pytest", "pytest-xdist", "pytest-json-report", "pytest-training")
 DISTRIBUTIONS = {  # where import name and distribution differ; asking all installed ones costs 200 ms
     "PIL": "pillow",
@@ -124,12 +123,11 @@ def machine() -> Machine:
     )
 
 
-def git_state(root: Path, timeout_s: float = GIT_TIMEOUT_S) -> GitState:
+def git_state(root: Path, timeout_s: float = TIMEOUT_S) -> GitState:
     """Ask git once for commit, branch and dirtiness; what it cannot tell in time is None."""
-    written = _git(root, timeout_s, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")
+    written = ask_git(root, "status", "--porcelain=v2", "--branch", "--untracked-files=normal", timeout_s=timeout_s)
     if written is None:  # a huge tree: the commit alone is cheap
-        commit = _git(root, timeout_s, "rev-parse", "--verify", "HEAD")
-        return GitState(commit=commit and commit.strip())
+        return GitState(commit=find_commit(root, "HEAD"))
     lines = written.splitlines()
     heads = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# branch.") and " " in line[2:])
     commit, branch = heads.get("branch.oid"), heads.get("branch.head")
@@ -138,32 +136,6 @@ def git_state(root: Path, timeout_s: float = GIT_TIMEOUT_S) -> GitState:
         branch=None if branch == "(detached)" else branch,
         dirty=any(not line.startswith("#") for line in lines),
     )
-
-
-def _git(root: Path, timeout_s: float, *arguments: str) -> str | None:
-    command = (
-        "git",
-        "-c",
-        "core.fsmonitor=false",
-        *arguments,
-    )  # fsmonitor may name any program: not ours to start
-    environment = {
-        **os.environ,
-        "GIT_OPTIONAL_LOCKS": "0",
-    }  # status must not write the index while the user works
-    try:
-        done = subprocess.run(
-            command,
-            cwd=root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.decode("utf-8", "replace")
 
 
 def package_versions(imports: Iterable[str]) -> dict[str, str]:

@@ -11,17 +11,8 @@ from collections.abc import Sequence
 from pytest_training.execution.outcome import GateResult, Outcome
 from pytest_training.records.measures import headline
 from pytest_training.records.run_record import RunRecord, Timing, timing
-from pytest_training.text import (
-    cells,
-    clean_lines,
-    distinct,
-    duration,
-    fit,
-    number,
-    one_line,
-    pad,
-    table,
-)
+from pytest_training.text import cells, clean_lines, fit, one_line, pad, table
+from pytest_training.units import distinct, duration, number
 
 Markup = dict[str, bool]
 Line = tuple[str, Markup]

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pytest_training.reporters.watch import WatchedJob
 from pytest_training.text import cells, fit, one_line, pad
+from pytest_training.units import clock
 
 BAR = 14
 NARROW_BAR = 6
@@ -54,13 +55,6 @@ def drawn(line: Text, *, colours: bool) -> str:
     system = ColorSystem.STANDARD if colours else None
     segments = line.render(CONSOLE)
     return "".join(each.style.render(each.text, color_system=system) if each.style else each.text for each in segments)
-
-
-def clock(seconds: float) -> str:
-    """Write a duration as a clock does: what changes every second must not change its width."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _job(watched: WatchedJob, *, width: int, id_width: int, slot_width: int) -> Text:

@@ -12,7 +12,8 @@ from pytest_training.records.measures import headline
 from pytest_training.records.recorded_run import RecordedRun
 from pytest_training.records.run_record import timing
 from pytest_training.reporters.console import counted_as, is_optional_failure, is_simulated, sentence
-from pytest_training.text import clean_lines, duration, number, one_line
+from pytest_training.text import clean_lines, one_line
+from pytest_training.units import duration, number
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$-])")
 MOST_JOBS = 200  # rows of the table; GitHub takes 1 MiB in all

@@ -15,8 +15,8 @@ from pytest_training.jobs.model import Job
 from pytest_training.reporters.live import drawn, region
 from pytest_training.reporters.screen import Screen
 from pytest_training.reporters.watch import Watch, WatchedJob
-from pytest_training.text import duration, fit, one_line, pad
-from pytest_training.units import parse_duration
+from pytest_training.text import fit, one_line, pad
+from pytest_training.units import duration, parse_duration
 
 if TYPE_CHECKING:
     from pytest_training.session.running import RunningRun

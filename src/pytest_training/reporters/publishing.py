@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder
-from pytest_training.records.baseline import find_earlier
 from pytest_training.records.comparison import Comparison, compare
 from pytest_training.records.history import History
 from pytest_training.records.recorded_run import RecordedRun, read_run
+from pytest_training.records.reference import find_earlier
 from pytest_training.reporters.html.page import HISTORY, view_page, write_page
 from pytest_training.reporters.markdown import summary
 

@@ -14,7 +14,8 @@ from pytest_training.execution.outcome import Attempt
 from pytest_training.jobs.model import UNDECODABLE, Job, PlannedJob
 from pytest_training.processes import tree_memory_mb
 from pytest_training.records.events import EventTail
-from pytest_training.text import number, one_line
+from pytest_training.text import one_line
+from pytest_training.units import number
 
 MEMORY_EVERY_S = 1.0
 CERTAIN = 0.03  # share of the work after which its own pace tells better than history how long it takes

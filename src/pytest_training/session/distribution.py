@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_training.fixture import FIXTURE, SHIPPED_TEST
-from pytest_training.search_options import is_asked_for
+from pytest_training.options import is_asked_for
 
 
 class Distribution:

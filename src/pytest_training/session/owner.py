@@ -5,30 +5,22 @@ It collects, decides how many workers there are, begins the run (`running.py`), 
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
-from pytest_training import options
+from pytest_training import option_values, options
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.attempt.environment import machine_cores
-from pytest_training.execution.folder import new_run_id
 from pytest_training.fixture import FIXTURE
-from pytest_training.jobs.loading import load_jobs
-from pytest_training.jobs.model import Dataset, Job, Plan, PlannedJob
+from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
-from pytest_training.jobs.search import chosen_jobs
 from pytest_training.jobs.secrets import Secrets, hide
 from pytest_training.planning.description import describe_plan
-from pytest_training.planning.earlier import EarlierRun, fingerprint, mark_unchanged, read_code
-from pytest_training.planning.limits import with_default_limits
-from pytest_training.planning.parameters import apply_options, missing_parameters, note_missing
-from pytest_training.planning.plan import make_plan
-from pytest_training.planning.regressions import with_comparison
-from pytest_training.records.history import History
+from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.session import idle
 from pytest_training.session.context import leave_out_runs
 from pytest_training.session.distribution import Distribution, mentions
@@ -46,43 +38,30 @@ class Owner:
         self.config = config
         self.distribution = Distribution.hold_back(config)
         leave_out_runs(config, options.reports_folder(config))
-        self.jobs: list[Job] | None = None
-        self.datasets: list[Dataset] = []
+        self.options: option_values.Options | None = None
+        self.draft: Draft | None = None
+        """The plan, as far as it is made."""
         self.secrets = Secrets()
         self.mistake: Exception | None = None
-        self.plan: Plan | None = None
-        self.history_problems: tuple[str, ...] = ()
-        self.comparison_problems: tuple[str, ...] = ()
         self.run: RunningRun | None = None
-        self.earlier: EarlierRun | None = None
-        """The run that this one resumes."""
         self.uncollected: list[pytest.CollectReport] = []
         """What could not be collected."""
         self.nothing_left = False
-        """Whether that run has nothing that did not pass."""
+        """True if every selected job of the resumed run has passed."""
 
-    def jobs_to_collect(self) -> list[Job]:
+    def jobs_to_collect(self) -> Sequence[Job]:
         """Return every job with its final parameters; a mistake is kept until collection has ended."""
-        if self.jobs is None:
+        if self.draft is None and self.mistake is None:
             try:
-                self.jobs = self._load()
-                register_tags(self.config, self.jobs)
+                self.options = option_values.read_options(self.config)
+                draft = Draft(request=self.options, is_dry=self.config.option.collectonly)
+                draft = advance(draft, (load, *PREPARE))
+                jobs, self.secrets = hide(draft.jobs)
+                self.draft = replace(draft, jobs=tuple(jobs))
+                register_tags(self.config, jobs)
             except (DeclarationError, pytest.UsageError) as error:
-                self.jobs, self.mistake = [], error
-        return self.jobs
-
-    def _load(self) -> list[Job]:
-        chosen = options.read_options(self.config)
-        jobs, self.datasets = load_jobs(chosen.root, chosen.project, chosen.catalogue, chosen.search)
-        if not jobs:
-            raise DeclarationError(f"no training jobs: expected files like train_als.py in {chosen.root}")
-        if chosen.resume is not None:
-            self.earlier = EarlierRun.find(chosen.reports, chosen.resume)
-            jobs = self.earlier.jobs(jobs)
-        jobs = apply_options(jobs, epochs=chosen.epochs, folds=chosen.folds, settings=chosen.settings)
-        jobs = note_missing(chosen_jobs(jobs, chosen.search.only))
-        jobs, self.secrets = hide(jobs)
-        return with_default_limits(jobs, chosen.limits)
+                self.mistake = error
+        return self.draft.jobs if self.draft else ()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionstart(self, session: pytest.Session) -> Any:
@@ -113,16 +92,13 @@ class Owner:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Leave out what passed in the run that is resumed."""
-        if self.earlier is None:
+        earlier = self.draft.earlier if self.draft else None
+        if earlier is None:
             return
-        kept: list[pytest.Item] = []
-        left_out: list[pytest.Item] = []
-        for item in items:
-            job = job_of(item)
-            (left_out if job is not None and self.earlier.is_done(job.id) else kept).append(item)
-        if left_out:
-            items[:] = kept
-            self.config.hook.pytest_deselected(items=left_out)
+        done = [item for item in items if (job := job_of(item)) is not None and earlier.is_done(job.id)]
+        if done:
+            items[:] = [item for item in items if item not in done]
+            self.config.hook.pytest_deselected(items=done)
             self.nothing_left = not items
 
     @pytest.hookimpl(tryfirst=True)
@@ -131,55 +107,35 @@ class Owner:
         if self.mistake is not None:
             raise pytest.UsageError(str(self.mistake))
         selected = {item.nodeid: job for item in session.items if (job := job_of(item)) is not None}
-        if not selected:
+        if not selected or self.draft is None or self.options is None:
             return
-        chosen = options.read_options(self.config)
         pure = len(selected) == len(session.items)
         workers = self.distribution.settle(items=len(session.items), pure=pure)
-        self.plan = self._make_plan(chosen, list({job.id: job for job in selected.values()}.values()), workers)
-        if chosen.plan_file is not None:
-            _save_plan(self.plan, chosen.plan_file)
+        ids = tuple(dict.fromkeys(job.id for job in selected.values()))
+        try:
+            self.draft = advance(replace(self.draft, selected=ids, workers=workers), FINISH)
+        except DeclarationError as error:
+            raise pytest.UsageError(str(error)) from None
+        plan = self.draft.plan
+        if self.options.plan_file is not None:
+            _save_plan(plan, self.options.plan_file)
         if any(job.needs for job in selected.values()):
-            _sort_by_plan(session.items, self.plan)
+            _sort_by_plan(session.items, plan)
         if self.config.option.collectonly or _ends_here(session):
             return
         from pytest_training.session.running import RunningRun  # noqa: PLC0415  (a dry run does without)
 
         self.run = RunningRun.begin(
             self.config,
-            chosen,
-            self.plan,
+            self.options,
+            plan,
             selected,
             secrets=self.secrets,
             idle=self.distribution.is_ours,
-            resumed=self.earlier.folder.run_id if self.earlier else None,
+            resumed=self.draft.earlier.folder.run_id if self.draft.earlier else None,
         )
-        self.run.problems.extend(self.comparison_problems)
+        self.run.problems.extend(self.draft.problems)
         self.run.note_uncollected(self.uncollected)
-
-    def _make_plan(self, chosen: options.Options, jobs: list[Job], workers: int) -> Plan:
-        history = History(chosen.reports / "history.sqlite")
-        try:
-            missing_parameters(jobs)
-            plan = make_plan(
-                jobs,
-                self.datasets,
-                run_id=new_run_id(),
-                seed=self.earlier.plan.seed if self.earlier else chosen.seed,
-                workers=workers,
-                threads=max(1, machine_cores() // workers),
-                measured=history.expected(jobs),
-            )
-        except DeclarationError as error:
-            raise pytest.UsageError(str(error)) from None
-        if not self.config.option.collectonly or chosen.skip_unchanged:
-            plan = _with_fingerprints(plan, history if chosen.skip_unchanged else None)
-        try:
-            plan, self.comparison_problems = with_comparison(plan, history, chosen)
-        except DeclarationError as error:
-            raise pytest.UsageError(str(error)) from None
-        self.history_problems = tuple(history.problems)
-        return plan
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -252,21 +208,22 @@ class Owner:
     @pytest.hookimpl(tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the plan of a dry run, or the summary of a run."""
-        if self.nothing_left and self.earlier is not None:
-            run_id = self.earlier.folder.run_id
+        draft = self.draft
+        if self.nothing_left and draft and draft.earlier:
+            run_id = draft.earlier.folder.run_id
             terminalreporter.write_line(f"every selected job of run {run_id} passed: nothing to train")
         lines: list[tuple[str, dict[str, bool]]] = []
         if self.run is not None:
             self.run.publish()
             lines = self.run.summary()
-        elif self.plan is not None and self.config.option.collectonly and self.config.option.verbose >= 0:
-            lines = [(line, {}) for line in describe_plan(self.plan)]
+        elif draft and draft.plan.jobs and self.config.option.collectonly and self.config.option.verbose >= 0:
+            lines = [(line, {}) for line in describe_plan(draft.plan)]
         if lines:
             terminalreporter.ensure_newline()
             terminalreporter.section("training plan" if self.run is None else "training", "-")
         for text, markup in lines:
             terminalreporter.write_line(text, **markup)
-        for problem in self.history_problems if self.run is None else ():
+        for problem in draft.history_problems if draft and self.run is None else ():
             terminalreporter.write_line(f"warning: {problem}", yellow=True)
 
     def pytest_unconfigure(self) -> None:
@@ -278,17 +235,6 @@ class Owner:
 def _ends_here(session: pytest.Session) -> bool:
     """Whether errors of collection end the session before it runs anything."""
     return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
-
-
-def _with_fingerprints(plan: Plan, history: History | None) -> Plan:
-    """Return the plan with a fingerprint for each job, and the unchanged ones marked where a history is given."""
-    datasets = {dataset.name: dataset for dataset in plan.datasets}
-    read = functools.cache(read_code)  # jobs share modules
-    jobs: list[PlannedJob] = [
-        msgspec.structs.replace(each, fingerprint=fingerprint(each.job, datasets, seed=plan.seed, read=read))
-        for each in plan.jobs
-    ]
-    return msgspec.structs.replace(plan, jobs=tuple(jobs if history is None else mark_unchanged(jobs, history)))
 
 
 def _sort_by_plan(items: list[pytest.Item], plan: Plan) -> None:

@@ -23,7 +23,7 @@ from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome,
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.jobs.secrets import Secrets
-from pytest_training.options import Options
+from pytest_training.option_values import Options
 from pytest_training.records.history import History
 from pytest_training.records.provenance import Provenance, provenance
 from pytest_training.records.run_record import RunRecord

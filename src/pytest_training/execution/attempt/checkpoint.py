@@ -133,7 +133,7 @@ def _attached(name: str, content: bytes) -> Any:
 
     array = np.load(io.BytesIO(content), allow_pickle=False)
     if name.endswith(".tensor"):
-        import torch  # type: ignore[import-not-found]  # noqa: PLC0415  (optional, and there where a tensor was saved)
+        import torch  # noqa: PLC0415  (optional, and there where a tensor was saved)
 
         return torch.from_numpy(array)
     return array

@@ -6,7 +6,6 @@ all that it stands for, so that a few lines cannot expand into a huge document.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,11 +22,14 @@ LARGEST_FILE = 4 * 2**20
 LARGEST_ALIASES = 10_000
 DEEPEST = 30
 
-_WORDS = {**dict.fromkeys(("", "~", "null", "Null", "NULL"))}
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_NOT_FINITE = {"inf": math.inf, "nan": math.nan}
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
 
 
 class Node(NamedTuple):
@@ -126,17 +128,12 @@ def _plain(node: Node) -> Any:
 def read_scalar(text: str) -> Any:
     """Return what a plain scalar stands for in YAML 1.2's core schema."""
     if text in _WORDS:
-        return None
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
+        return _WORDS[text]
     if _INTEGER.fullmatch(text):
         return int(text)
     if _FLOAT.fullmatch(text):
         return float(text)
-    sign, word = text[:1] if text[:1] in "+-" else "", text.lstrip("+-").lower()
-    if word.startswith(".") and word[1:] in _NOT_FINITE:
-        return math.copysign(_NOT_FINITE[word[1:]], -1 if sign == "-" else 1)
-    return text
+    return float(text.replace(".", "")) if _NOT_FINITE.fullmatch(text) else text
 
 
 def read_file(path: Path, file: str) -> Entry:

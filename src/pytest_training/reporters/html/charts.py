@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pytest_training.execution.outcome import Outcome
 from pytest_training.records.events import Event
 from pytest_training.records.run_record import moment
-from pytest_training.text import duration, number, one_line
+from pytest_training.text import one_line
+from pytest_training.units import duration, number
 
 STEPS = ("epoch", "step", "iteration", "batch", "round", "tree", "trees", "iterations", "rounds", "steps", "epochs")
 """Logged names that count up while a model is fitted: the horizontal axis, the first that an event has."""

@@ -34,7 +34,8 @@ from pytest_training.reporters.console import gate_row, is_optional_failure, is_
 from pytest_training.reporters.html.charts import Curve, Timeline, curves, sparkline, timeline
 from pytest_training.reporters.html.pictures import Artifact, Picture, PictureBook, artifacts
 from pytest_training.reporters.log_end import log_end
-from pytest_training.text import clean_lines, duration, number, one_line
+from pytest_training.text import clean_lines, one_line
+from pytest_training.units import duration, number
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_ROWS = 60  # metrics, parameters or gates of one job

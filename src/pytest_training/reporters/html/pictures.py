@@ -12,6 +12,7 @@ from urllib.parse import quote
 from pytest_training.execution.outcome import Outcome
 from pytest_training.records.events import open_plainly
 from pytest_training.text import one_line
+from pytest_training.units import MEBIBYTE, size
 
 TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 STARTS = {".svg": (b"<?xml", b"<svg", b"<!DOCTYPE svg", b"<!--"), ".png": (b"\x89PNG\r\n\x1a\n",)}
@@ -96,7 +97,9 @@ def _artifacts(run: Path, outcome: Outcome) -> Iterator[Artifact]:
             yield Artifact(name, None, "gone")
             continue
         is_plain = os.path.isfile(run / path) and is_inside(run, path)  # noqa: PTH113 - beside lstat
-        yield Artifact(name, quote(path) if is_plain else None, size(found.st_size) if is_plain else "a link")
+        yield Artifact(
+            name, quote(path) if is_plain else None, size(found.st_size / MEBIBYTE) if is_plain else "a link"
+        )
 
 
 def is_inside(run: Path, path: str) -> bool:
@@ -105,12 +108,3 @@ def is_inside(run: Path, path: str) -> bool:
         return Path(os.path.realpath(run / path)) == Path(os.path.realpath(run)) / os.path.normpath(path)
     except (OSError, ValueError):
         return False
-
-
-def size(number_of_bytes: int) -> str:
-    """Write a size as people say it."""
-    if number_of_bytes < 1000:
-        return f"{number_of_bytes} B"
-    if number_of_bytes < 1_000_000:
-        return f"{number_of_bytes / 1000:.0f} kB"
-    return f"{number_of_bytes / 1_000_000:.1f} MB"

@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from jobs.project import Project, message
 
 from pytest_training.jobs.model import Plan
 from pytest_training.jobs.plan_file import read_plan, save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.plan import make_plan
-
-from .project import Project, message
 
 CATALOGUE = """
     defaults: {timeout: 30m, memory: 4GB}
@@ -156,7 +155,7 @@ def test_the_plan_in_words(loaded: Project) -> None:
 
 def test_the_expected_duration_stands_at_the_end(loaded: Project) -> None:
     assert describe_plan(plan_of(loaded, new=1.0))[-2:] == [
-        "expected duration on 2 workers: 10 s",
+        "expected duration on 2 workers: 10.0 s",
         "no order is faster than 8.0 s",
     ]
 

@@ -11,10 +11,10 @@ import msgspec
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Gate, Job, Plan
-from pytest_training.options import Options
-from pytest_training.records.baseline import find_earlier, find_place
+from pytest_training.planning.request import Request
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import direction, headline
+from pytest_training.records.reference import find_earlier, find_place
 
 RULE = r"(?:(?P<metric>[^=]+?)\s*=\s*)?(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)"
 
@@ -49,16 +49,16 @@ def read_rules(rules: Sequence[str]) -> dict[str | None, Allowed]:
     return found
 
 
-def with_comparison(plan: Plan, history: History, chosen: Options) -> tuple[Plan, tuple[str, ...]]:
+def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Plan, tuple[str, ...]]:
     """Return the plan with the gates that `--training-max-regression` asks for, and what could not be done, if any."""
-    rules, against = read_rules(chosen.max_regression), chosen.compare or "last"
+    rules, against = read_rules(request.max_regression), request.compare or "last"
     if not rules:
-        find_place(history, against, chosen.project)  # an unknown name is an error before anything trains
+        find_place(history, against, request.project)  # an unknown name is an error before anything trains
         return plan, ()
     jobs = [planned.job for planned in plan.jobs]
     # Passed ones only: else a regression would fail one run and be what the next one is measured by.
     earlier, words, problem = find_earlier(
-        history, [job.id for job in jobs], against, project=chosen.project, passed_only=True
+        history, [job.id for job in jobs], against, project=request.project, passed_only=True
     )
     problems = [f"{problem}; no regression is judged"] if problem else []
     problems += [

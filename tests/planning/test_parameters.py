@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jobs.project import Project, message
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Job
 from pytest_training.planning.parameters import apply_options, missing_parameters
-
-from .project import Project, message
 
 SIGNATURE = (
     "epochs=50, rate=0.1, name='x', fast=False, items=[1], more={}, free=None, path: str | None = None, "

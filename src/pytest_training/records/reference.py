@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pytest_training.errors import DeclarationError
+from pytest_training.git import find_commit
 from pytest_training.records.history import History, Recorded
 from pytest_training.wording import listing
 
 COMMIT = r"[0-9a-f]{4,64}"
-GIT_TIMEOUT_S = 2.0
 MOST_LISTED = 5  # runs or branches in a message
 
 
@@ -60,7 +59,7 @@ def find_place(history: History, wanted: str, project: Path, *, before: str | No
     if re.fullmatch(COMMIT, wanted) and any((origin.commit or "").startswith(wanted) for origin in origins):
         return Place(f"commit {wanted}", "commit", wanted)
     # A checkout in CI has other branches as origin/NAME only.
-    commit = _commit(project, wanted) or _commit(project, f"origin/{wanted}")
+    commit = find_commit(project, wanted) or find_commit(project, f"origin/{wanted}")
     if commit is None and origins:
         branches = listing(wanted, [origin.branch for origin in origins if origin.branch], limit=MOST_LISTED)
         runs = listing(wanted, [origin.run_id for origin in origins], limit=MOST_LISTED)
@@ -69,16 +68,3 @@ def find_place(history: History, wanted: str, project: Path, *, before: str | No
             f"branches in the history: {branches}; runs: {runs}"
         )
     return Place(f"{wanted} (commit {commit[:10]})", "commit", commit) if commit else Place(wanted, "run_id", wanted)
-
-
-def _commit(project: Path, name: str) -> str | None:
-    if name.startswith("-"):
-        return None
-    command = ("git", "-c", "core.fsmonitor=false", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-    try:
-        done = subprocess.run(
-            command, cwd=project, stdin=subprocess.DEVNULL, capture_output=True, timeout=GIT_TIMEOUT_S, check=True
-        )
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    return done.stdout.decode("ascii", "replace").strip() or None

@@ -1,0 +1,173 @@
+"""What the command line and pytest.ini ask for, read into one value; loaded only where something trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_training.errors import DeclarationError
+from pytest_training.execution.backends.launcher import default_start_method
+from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
+from pytest_training.limits import LIMITS
+from pytest_training.options import path_below, reports_folder, training_root
+from pytest_training.planning.request import Request
+from pytest_training.units import parse_duration
+
+LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Request):
+    """What the command line and pytest.ini ask for: what is trained, and how this session trains it."""
+
+    plan_file: Path | None
+    in_process: bool
+    start_method: str
+    grace_s: float
+    real_data_only: bool
+
+
+def read_options(config: pytest.Config) -> Options:
+    """Read every option; a value that cannot be is a `pytest.UsageError`."""
+    here, root = config.invocation_params.dir, config.rootpath
+    catalogue = path_below(here, config.getoption("--training-catalogue"))
+    catalogue = catalogue or path_below(root, config.getini("training_catalogue"))
+    reports = reports_folder(config)
+    _check_path(reports, "the reports folder")
+    found_root = training_root(config)
+    if not found_root.is_dir() and config.getoption("--training-root"):
+        raise pytest.UsageError(f"--training-root: no folder {str(found_root)!r}")
+    in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
+    return Options(
+        project=_project(config, found_root),
+        root=found_root,
+        catalogue=catalogue,
+        reports=reports,
+        seed=_seed(config),
+        epochs=_count(config, "epochs"),
+        folds=_count(config, "folds"),
+        settings=tuple(config.getoption("training_set", default=None) or ()),
+        plan_file=path_below(here, config.getoption("--training-plan")),
+        in_process=in_process,
+        start_method=_start_method(config),
+        limits=_limits(config),
+        grace_s=_number(config, "grace", parse_duration) or 0.0,
+        real_data_only=bool(config.getoption("--training-require-real-data")),
+        resume=_resume(config),
+        skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
+        search=read_search(config),
+        compare=config.getoption("--training-compare"),
+        max_regression=(
+            *config.getini("training_max_regression"),
+            *(config.getoption("--training-max-regression") or ()),
+        ),
+    )
+
+
+def _project(config: pytest.Config, root: Path) -> Path:
+    named = config.known_args_namespace.training_root
+    return project_of(root, config.rootpath, known=config.inipath is not None or not named)
+
+
+def _check_path(path: Path, what: str) -> None:
+    """Refuse a path that no file in UTF-8 can name."""
+    if not all(ord(letter) < 0xD800 or ord(letter) > 0xDFFF for letter in str(path)):
+        raise pytest.UsageError(f"{what}: expected a path that UTF-8 can hold, found {str(path)!a}")
+
+
+def _text(config: pytest.Config, name: str) -> tuple[str, str]:
+    """Return a value and how the user would spell where it comes from."""
+    given = config.getoption(f"--training-{name}", default=None)
+    if given is not None:
+        return str(given), f"--training-{name}"
+    return str(config.getini(f"training_{name}")), f"training_{name} in {config.inipath or 'the settings'}"
+
+
+def _resume(config: pytest.Config) -> str | None:
+    run: str | None = config.getoption("--training-resume")
+    if run is None:
+        return None
+    for option, name in (("--epochs", "training_epochs"), ("--folds", "training_folds"), ("--set", "training_set")):
+        if config.getoption(name, default=None):
+            raise pytest.UsageError(f"--training-resume takes the parameters of the run: {option} cannot go with it")
+    if config.getoption("--training-seed") is not None:
+        raise pytest.UsageError("--training-resume takes the seed of the run: --training-seed cannot go with it")
+    return run
+
+
+def _seed(config: pytest.Config) -> int:
+    value, where = _text(config, "seed")
+    if not value.strip().isdecimal() or len(value.strip()) > LONGEST_SEED:
+        raise pytest.UsageError(
+            f"{where}: expected a whole number of at least 0, of at most {LONGEST_SEED} digits, found {value[:80]!r}"
+        )
+    return int(value)
+
+
+def _count(config: pytest.Config, name: str) -> int | None:
+    value = config.getoption(f"training_{name}", default=None)  # None too where the project has its own --epochs
+    try:
+        return None if value is None else int(value)
+    except ValueError:
+        raise pytest.UsageError(f"--{name}: expected a whole number of at least 1, found {value[:80]!r}") from None
+
+
+def _start_method(config: pytest.Config) -> str:
+    value = str(config.getini("training_start"))
+    if value == "auto":
+        return default_start_method()
+    if value not in {"fork", "subprocess"}:
+        where = f"training_start in {config.inipath or 'the settings'}"
+        raise pytest.UsageError(f"{where}: expected auto, fork or subprocess, found {value!r}")
+    return value
+
+
+def _limits(config: pytest.Config) -> dict[str, float]:
+    limits = {key: _number(config, key, limit.parse) for key, limit in LIMITS.items()}
+    return {key: most for key, most in limits.items() if most is not None}
+
+
+def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]) -> float | None:
+    value, where = _text(config, name)
+    try:
+        return parse(value, where) if value else None
+    except DeclarationError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def read_search(config: pytest.Config) -> Search:
+    """Read the options; a value that cannot be is a `pytest.UsageError`."""
+    here = config.invocation_params.dir
+    include = config.getoption("--training-include") or config.getini("training_include") or PATTERNS
+    exclude = config.getoption("--training-exclude") or config.getini("training_exclude")
+    folders = [here / str(folder) for folder in config.getoption("--training-discover") or ()]
+    try:
+        return Search(
+            files=FileFilter(
+                include=tuple(include),
+                exclude=tuple(checked_pattern(pattern, "--training-exclude") for pattern in exclude),
+                limit=_whole(config, "--training-limit", minimum=1),
+            ),
+            folders=checked_folders(folders, "--training-discover"),
+            is_on=not config.getoption("--training-no-discovery"),
+            overrides=bool(config.getoption("--training-overrides")),
+            optional=bool(config.getoption("--training-optional")),
+            catalogues=tuple(here / str(file) for file in config.getoption("--training-add-catalogue") or ()),
+            arguments=tuple(config.getoption("--training-argument") or ()),
+            only=tuple(config.getoption("--training-job") or ()),
+            retries=_whole(config, "--training-retries", minimum=0),
+        )
+    except DeclarationError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _whole(config: pytest.Config, name: str, *, minimum: int) -> int | None:
+    value = config.getoption(name)
+    if value is None:
+        return None
+    if not str(value).isdecimal() or int(value) < minimum:
+        raise pytest.UsageError(f"{name}: expected a whole number of at least {minimum}, found {value!r}")
+    return int(value)

@@ -1,0 +1,34 @@
+"""What is asked for: one value, made from pytest's options in options.py and from the original's flags in run_all/."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_training.jobs.search import Search
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """All that decides what is trained, checked as far as one can without knowing the jobs."""
+
+    project: Path
+    root: Path
+    """The folder with the jobs."""
+    reports: Path
+    catalogue: Path | None = None
+    search: Search = field(default_factory=Search)
+    seed: int = 0
+    epochs: int | None = None
+    folds: int | None = None
+    settings: tuple[str, ...] = ()
+    """Like `als.epochs=80`; of two for a parameter the later counts."""
+    limits: dict[str, float] = field(default_factory=dict)
+    """Of jobs that state none, by the limit's key."""
+    resume: str | None = None
+    """Run to resume: its id, or `last`."""
+    skip_unchanged: bool = False
+    compare: str | None = None
+    """What the run is compared with: `last`, a run, a branch or a commit."""
+    max_regression: tuple[str, ...] = ()
+    """Rules like `0.02`, `roc_auc=0.02` or `mae=5%`; of two for a metric the later counts."""

@@ -1,0 +1,150 @@
+"""From what is asked for to the plan: each step is a function from one draft to the next.
+
+pytest's session takes the steps up to `set_parameters` when it collects, and the others once it knows what is selected.
+`run_all` takes those that its answers need; what only the later steps need is imported there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_training.errors import DeclarationError
+from pytest_training.jobs.loading import load_jobs
+from pytest_training.jobs.model import Dataset, Job, Plan
+from pytest_training.jobs.search import chosen_jobs
+from pytest_training.planning.limits import with_default_limits
+from pytest_training.planning.parameters import apply_options, missing_parameters, note_missing
+from pytest_training.planning.request import Request
+
+if TYPE_CHECKING:
+    from pytest_training.planning.resume import EarlierRun
+    from pytest_training.records.history import History
+
+UNPLANNED = Plan(run_id="", seed=0, workers=1, threads=1, jobs=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A plan in the making."""
+
+    request: Request
+    is_dry: bool = False
+    """True where nothing will be trained."""
+    jobs: tuple[Job, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
+    earlier: EarlierRun | None = None
+    """The run that this one resumes."""
+    selected: tuple[str, ...] | None = None
+    """Ids of the selected jobs; None for all."""
+    workers: int = 1
+    plan: Plan = UNPLANNED
+    problems: tuple[str, ...] = ()
+    """Sentences for the reports of the run."""
+    history_problems: tuple[str, ...] = ()
+
+
+Step = Callable[[Draft], Draft]
+
+
+def advance(draft: Draft, steps: Iterable[Step]) -> Draft:
+    """Return what the steps make of a draft, one after another."""
+    for step in steps:
+        draft = step(draft)
+    return draft
+
+
+def load(draft: Draft) -> Draft:
+    """Read the jobs and datasets of the project."""
+    request = draft.request
+    jobs, datasets = load_jobs(request.root, request.project, request.catalogue, request.search)
+    return replace(draft, jobs=tuple(jobs), datasets=tuple(datasets))
+
+
+def resume(draft: Draft) -> Draft:
+    """Take the jobs of the run that is resumed, with its parameters and seed."""
+    request = draft.request
+    if not draft.jobs:
+        raise DeclarationError(f"no training jobs: expected files like train_als.py in {request.root}")
+    if request.resume is None:
+        return draft
+    from pytest_training.planning.resume import EarlierRun  # noqa: PLC0415  (--list answers at once)
+
+    earlier = EarlierRun.find(request.reports, request.resume)
+    request = replace(request, seed=earlier.plan.seed)
+    return replace(draft, request=request, jobs=tuple(earlier.jobs(draft.jobs)), earlier=earlier)
+
+
+def set_parameters(draft: Draft) -> Draft:
+    """Give the jobs the parameters and limits that are asked for."""
+    request = draft.request
+    jobs = apply_options(draft.jobs, epochs=request.epochs, folds=request.folds, settings=request.settings)
+    jobs = note_missing(chosen_jobs(jobs, request.search.only))
+    jobs = with_default_limits(jobs, request.limits)
+    return replace(draft, jobs=tuple(jobs))
+
+
+def select(draft: Draft) -> Draft:
+    """Keep the selected jobs, in the order of the selection."""
+    if draft.selected is None:
+        return draft
+    by_id = {job.id: job for job in draft.jobs}
+    return replace(draft, jobs=tuple(by_id[job_id] for job_id in draft.selected))
+
+
+def order(draft: Draft) -> Draft:
+    """Plan the jobs in the order in which they start, the longest first."""
+    from pytest_training.execution.attempt.environment import machine_cores  # noqa: PLC0415  (--list answers at once)
+    from pytest_training.execution.folder import new_run_id  # noqa: PLC0415
+    from pytest_training.planning.plan import make_plan  # noqa: PLC0415
+
+    missing_parameters(draft.jobs)
+    history = _history(draft)
+    plan = make_plan(
+        draft.jobs,
+        draft.datasets,
+        run_id=new_run_id(),
+        seed=draft.request.seed,
+        workers=draft.workers,
+        threads=max(1, machine_cores() // draft.workers),
+        measured=history.expected(draft.jobs),
+    )
+    return _noting(history, replace(draft, plan=plan))
+
+
+def fingerprint(draft: Draft) -> Draft:
+    """Note what decides each job's metrics and, where that is asked for, mark the jobs that nothing has changed for."""
+    if draft.is_dry and not draft.request.skip_unchanged:
+        return draft
+    from pytest_training.planning.fingerprint import mark_unchanged, with_fingerprints  # noqa: PLC0415  (as above)
+
+    history = _history(draft)
+    plan = with_fingerprints(draft.plan)
+    if draft.request.skip_unchanged:
+        plan = mark_unchanged(plan, history)
+    return _noting(history, replace(draft, plan=plan))
+
+
+def compare(draft: Draft) -> Draft:
+    """Add the gates that `--training-max-regression` asks for; raise DeclarationError if there is no such run."""
+    from pytest_training.planning.regression_gates import with_comparison  # noqa: PLC0415  (as above)
+
+    history = _history(draft)
+    plan, problems = with_comparison(draft.plan, history, draft.request)
+    return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
+
+
+def _history(draft: Draft) -> History:
+    from pytest_training.records.history import History  # noqa: PLC0415  (as above)
+
+    return History(draft.request.reports / "history.sqlite")
+
+
+def _noting(history: History, draft: Draft) -> Draft:
+    return replace(draft, history_problems=(*draft.history_problems, *history.problems))
+
+
+PREPARE: tuple[Step, ...] = (resume, set_parameters)
+FINISH: tuple[Step, ...] = (select, order, fingerprint, compare)
+PLAN: tuple[Step, ...] = (load, *PREPARE, *FINISH)
