@@ -11,6 +11,7 @@ import pytest
 from pytest_training import options
 from pytest_training.errors import DeclarationError
 from pytest_training.fixture import SHIPPED_TEST
+from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import Search
@@ -100,7 +101,7 @@ def _comments(job: Job) -> Iterator[str]:
         values = ", ".join(_parameter(job, parameter.name) for parameter in job.declared)
         yield f"  #   parameters: {{{values}}}"
     yield '  #   gates: {accuracy: ">= 0.8"}'
-    if job.kind == "script":
+    if KINDS[job.kind].is_program:
         yield "  #   metrics: {file: metrics.json}"
     if job.fresh:
         yield f"  #   # gets an interpreter of its own: {job.fresh}"

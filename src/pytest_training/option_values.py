@@ -53,7 +53,7 @@ def read_options(config: pytest.Config) -> Options:
         plan_file=path_below(here, config.getoption("--training-plan")),
         in_process=in_process,
         start_method=_start_method(config),
-        limits=_limits(config),
+        default_limits=_limits(config),
         grace_s=_number(config, "grace", parse_duration) or 0.0,
         real_data_only=bool(config.getoption("--training-require-real-data")),
         resume=_resume(config),

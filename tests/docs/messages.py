@@ -23,6 +23,7 @@ CALLED = {
     "_read": 1,
     "write": 0,
     "_refuse": 0,
+    "refuse": 0,
     "remark": 0,
     "_remark": 0,
 }

@@ -16,11 +16,11 @@ from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Failure, Result
 from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.job_files import log_tail
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.results import (
     LARGEST_RESULT,
     artifacts,
-    log_tail,
     read_metrics_file,
     read_result,
 )

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pytest_training.errors import DeclarationError, TrainingError
 from pytest_training.execution.attempt.artifacts import save_object
 from pytest_training.execution.folder import AttemptFolder, RunFolder
-from pytest_training.execution.results import artifacts, log_tail, read_metrics_file, read_result
+from pytest_training.execution.job_files import log_tail
+from pytest_training.execution.results import artifacts, read_metrics_file, read_result
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.catalogue.declarations import job_keys as allowed_keys
 from pytest_training.jobs.catalogue.document import read_document

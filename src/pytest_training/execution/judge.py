@@ -43,6 +43,11 @@ def judge(request: AttemptRequest, reply: Reply, *, since: float, limits: Limits
     return verdict
 
 
+def refuse(reason: str) -> tuple[Reply, Verdict]:
+    """Return what becomes of an attempt for which no process is started."""
+    return Reply(refused=reason), _failed("error", reason)
+
+
 def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[GateResult, ...]:
     """Put each gate beside the metric that was found; a missing metric fails its gate."""
     return tuple(
@@ -65,8 +70,9 @@ def _judge_ending(  # noqa: PLR0911  (one way to end each)
 ) -> Verdict | None:
     """Judge an attempt that did not end by itself and well; None when it did."""
     ending, job = reply.ending, request.job
-    if ending.ended_by is not None and ending.ended_by in limits:
-        return _failed(ending.ended_by, limits[ending.ended_by].sentence(ending, job.limits[ending.ended_by]))
+    exceeded = ending.ended_by or ""
+    if exceeded in limits and exceeded in job.limits:
+        return _failed(exceeded, limits[exceeded].sentence(ending, job.limits[exceeded]))
     if ending.ended_by == "interrupted":
         return Verdict(status="interrupted", cause="interrupted", reason=f"interrupted after {ending.wall_s:.1f} s")
     if ending.ended_by == "server died":

@@ -1,28 +1,24 @@
-"""Reads what an attempt left: result.json, a script's metrics file, the end of the log. Trusts none of it."""
+"""Reads what an attempt left: result.json, a script's metrics file, artifacts. Trusts none of it."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
 from pytest_training.errors import ResultError
-from pytest_training.execution.attempt.messages import Failure, Result
+from pytest_training.execution.attempt.messages import Result
 from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.job_files import open_own
 from pytest_training.jobs.model import UNDECODABLE, Job, MetricsFile
 
 LARGEST_RESULT = 16 * 2**20
 USUAL_FILES = ("metrics.json", "metrics.csv")
-TAIL_BYTES = 64 * 1024
-TAIL_LINES = 20
-NOT_THE_JOBS = (f'File "{Path(__file__).resolve().parents[1]}', 'File "<frozen runpy>"')
-"""Frames that faulthandler shows of a crash, below those of the job."""
 
 
 def read_result(path: Path) -> Result | None:
@@ -126,27 +122,12 @@ def _at(found: Any, dotted: str, name: str) -> Any:
     return found
 
 
-def open_own(path: Path) -> BinaryIO | None:
-    """Open a file below a job's folder, None where there is none; never through a link, and never waiting.
-
-    A job could put a link there to any file of the user's, or a pipe that nobody writes to.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except (OSError, ValueError):
-        return None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        return None
-    return os.fdopen(descriptor, "rb")
-
-
 def _read(path: Path) -> bytes | None:
-    file = open_own(path)
-    if file is None:
+    try:
+        with open_own(path) as file:
+            content = file.read(LARGEST_RESULT + 1)
+    except OSError:
         return None
-    with file:
-        content = file.read(LARGEST_RESULT + 1)
     if len(content) > LARGEST_RESULT:
         raise ResultError(f"{path.name} is larger than {LARGEST_RESULT // 2**20} MiB; expected metrics only")
     return content
@@ -155,21 +136,6 @@ def _read(path: Path) -> bytes | None:
 def _in_utf8(name: str) -> str:
     """Return a file's name as JSON can hold it; one whose bytes are no UTF-8 cannot be linked to."""
     return name.encode("utf-8", "backslashreplace").decode()
-
-
-def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:
-    """Return the last lines of a log, however large it is, without the traceback that stands at its end."""
-    opened = open_own(path)
-    if opened is None:
-        return ()
-    with opened as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
-        lines = file.read().decode("utf-8", "replace").splitlines()
-    traceback = (without.traceback or "").splitlines() if without else []
-    if traceback and lines[-len(traceback) :] == traceback:  # it is shown beside the log
-        del lines[-len(traceback) :]
-    lines = [line for line in lines if not line.lstrip().startswith(NOT_THE_JOBS)]
-    return tuple(lines[-TAIL_LINES:])
 
 
 def artifacts(folder: Path) -> tuple[str, ...]:

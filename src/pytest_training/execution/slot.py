@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -16,15 +16,16 @@ from pytest_training.atomic import write_atomically
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
-from pytest_training.execution.judge import Verdict, judge, judge_gates
+from pytest_training.execution.job_files import log_tail, read_json
+from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.outcome import Attempt, Cause, Outcome
-from pytest_training.execution.results import artifacts, log_tail, open_own
-from pytest_training.jobs.model import UNDECODABLE, Dataset, Job, PlannedJob, Unchanged
+from pytest_training.execution.results import artifacts
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.protocol import Kinds
+from pytest_training.jobs.model import Dataset, Job, PlannedJob, Unchanged
 from pytest_training.jobs.secrets import Secrets
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.signals import left_to_the_owner
-
-T = TypeVar("T")
 
 REASONS: Mapping[Cause | None, str] = {"error": "error", "exit": "error", "crash": "crash", "server died": "crash"}
 """Causes, beside exceeded limits, that another attempt may mend; a failed gate is an answer, not an accident."""
@@ -46,6 +47,7 @@ class Slot:
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=Secrets)
     planned: Mapping[str, PlannedJob] = field(default_factory=dict)
+    kinds: Kinds = field(default_factory=lambda: KINDS)
     limits: Limits = field(default_factory=lambda: LIMITS)
     owned: bool = False
     """Whether it is an xdist worker's: the owner of the run hears of Ctrl-C, and has the jobs ended."""
@@ -147,25 +149,36 @@ class Slot:
             slot=self.name,
         )
         write_atomically(folder.started, msgspec.json.encode(begun))
-        request = AttemptRequest(
-            job=self.secrets.reveal(job),
-            folder=str(folder.path),
-            checkpoint=str(files.checkpoint),
-            seed=self.seed,
-            threads=job.cpus or self.threads,
-            datasets=tuple(self.datasets[name] for name in job.data),
-            real_data_only=self.real_data_only,
-            grace_s=self.grace_s,
-        )
-        reply = Reply(refused=job.problem) if job.problem else self.launcher.launch(request)
-        folder.clean(self.secrets)
-        verdict = judge(request, reply, since=since, limits=self.limits)
+        reply, verdict = self._execute(job, folder, files.checkpoint, since)
         attempt = msgspec.structs.replace(
             begun, status=verdict.status, cause=verdict.cause, reason=verdict.reason, ending=reply.ending
         )
         with contextlib.suppress(OSError):  # the job may have deleted its folder
             write_atomically(folder.started, msgspec.json.encode(attempt))
         return attempt, verdict, folder
+
+    def _execute(self, job: Job, folder: AttemptFolder, checkpoint: Path, since: float) -> tuple[Reply, Verdict]:
+        if job.problem:
+            return refuse(job.problem)
+        revealed = self.secrets.reveal(job)
+        try:
+            start = self.kinds[job.kind].start(revealed, folder=str(folder.artifacts), seed=self.seed)
+        except Exception as error:  # noqa: BLE001  (a kind from outside may raise anything: it fails this job alone)
+            return refuse(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {error}")
+        request = AttemptRequest(
+            job=revealed,
+            start=start,
+            folder=str(folder.path),
+            checkpoint=str(checkpoint),
+            seed=self.seed,
+            threads=job.cpus or self.threads,
+            datasets=tuple(self.datasets[name] for name in job.data),
+            real_data_only=self.real_data_only,
+            grace_s=self.grace_s,
+        )
+        reply = self.launcher.launch(request)
+        folder.clean(self.secrets)
+        return reply, judge(request, reply, since=since, limits=self.limits)
 
     def _outcome(self, job: Job, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> Outcome:
         relative = folder.artifacts.relative_to(self.folder.path).as_posix()
@@ -219,7 +232,9 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is known of an outcome that 
     """Return the outcome of a job whose slot could not write one, from what its attempts left on disk."""
     files = folder.job(job.id)
     attempts = tuple(
-        found for number in range(1, files.next_attempt()) if (found := _begun(files.attempt(number))) is not None
+        found
+        for number in range(1, files.next_attempt())
+        if (found := read_json(files.attempt(number).started, Attempt)) is not None
     )
     last = files.attempt(max(1, len(attempts)))
     ended = utc_now()
@@ -247,10 +262,6 @@ def _between_attempts(last: Attempt) -> str:
     return f"interrupted before attempt {last.number + 1}; attempt {last.number} {last.reason}"
 
 
-def _begun(folder: AttemptFolder) -> Attempt | None:
-    return _read(folder.started, Attempt)
-
-
 def save_outcome(folder: RunFolder, outcome: Outcome) -> None:
     """Write an outcome to its place in the run folder."""
     write_atomically(folder.job(outcome.job_id).outcome, msgspec.json.encode(outcome))
@@ -258,14 +269,4 @@ def save_outcome(folder: RunFolder, outcome: Outcome) -> None:
 
 def read_outcome(folder: RunFolder, job_id: str) -> Outcome | None:
     """Return a job's outcome, None when it has none (yet) that can be read."""
-    return _read(folder.job(job_id).outcome, Outcome)
-
-
-def _read(path: Path, kind: type[T]) -> T | None:
-    """Return what a slot wrote; None where it wrote nothing, or somebody has changed it since."""
-    opened = open_own(path)
-    if opened is None:
-        return None
-    with opened as file, contextlib.suppress(*UNDECODABLE):
-        return msgspec.json.decode(file.read(), type=kind)
-    return None
+    return read_json(folder.job(job_id).outcome, Outcome)

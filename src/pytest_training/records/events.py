@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import msgspec
 
-from pytest_training.execution.results import open_own
+from pytest_training.execution.job_files import open_own
 from pytest_training.jobs.model import UNDECODABLE
 
 LARGEST_STEP = 64 * 1024
@@ -44,7 +44,7 @@ DECODER = msgspec.json.Decoder(Event)
 def read_events(path: Path, *, largest: int) -> Iterator[Event]:
     """Yield the events of a file, of a very large one those in its first `largest` bytes; a torn line is left out."""
     try:
-        with open_plainly(path) as file:
+        with open_own(path) as file:
             content = file.read(largest)
     except OSError:
         return
@@ -66,7 +66,7 @@ class EventTail:
     def poll(self) -> bool:
         """Read what was added; return whether anything new is known."""
         try:
-            with open_plainly(self.path) as file:
+            with open_own(self.path) as file:
                 size = file.seek(0, os.SEEK_END)
                 if size == self.offset:
                     return False
@@ -107,11 +107,3 @@ def _event(line: bytes) -> Event | None:
         return DECODER.decode(line)
     except UNDECODABLE:
         return None
-
-
-def open_plainly(path: Path) -> BinaryIO:
-    """Open a file of a job; raise OSError where there is none, or something else in its place."""
-    file = open_own(path)
-    if file is None:
-        raise FileNotFoundError(f"{path} is no file")
-    return file

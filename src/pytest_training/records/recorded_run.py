@@ -7,22 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 import psutil
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import AttemptFolder, RunFolder, runs_folder, seconds_between
+from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import blank_outcome, read_outcome, unfinished_outcome
-from pytest_training.jobs.model import UNDECODABLE, Job, Plan
+from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.jobs.secrets import keeps_secrets
 from pytest_training.records.provenance import Provenance
 from pytest_training.records.run_record import BegunRun, RunRecord
-
-T = TypeVar("T")
 
 SAME_START_S = 1.0  # a process's start is known to about a clock tick
 
@@ -83,7 +81,7 @@ def run_ids(reports: Path) -> list[str]:
 def read_run(folder: RunFolder) -> RecordedRun:
     """Read a run from its folder; what is missing or damaged is left out, only the plan must be there."""
     plan = read_plan(folder.plan)
-    record, begun = _read(folder.record, RunRecord), _read(folder.begun, BegunRun)
+    record, begun = read_json(folder.record, RunRecord), read_json(folder.begun, BegunRun)
     reason = "still running" if is_running(begun) else "the run was killed while this job ran"
     return RecordedRun(
         folder=folder,
@@ -91,7 +89,7 @@ def read_run(folder: RunFolder) -> RecordedRun:
         outcomes=tuple(
             _outcome(folder, planned.job, plan.seed, reason, is_finished=record is not None) for planned in plan.jobs
         ),
-        provenance=_read(folder.provenance, Provenance),
+        provenance=read_json(folder.provenance, Provenance),
         record=record,
         begun=begun,
     )
@@ -107,7 +105,7 @@ def running_run(reports: Path) -> RunFolder | None:
 
 def is_going_on(folder: RunFolder) -> bool:
     """Whether a run is in progress."""
-    return not folder.record.exists() and is_running(_read(folder.begun, BegunRun))
+    return not folder.record.exists() and is_running(read_json(folder.begun, BegunRun))
 
 
 def is_running(begun: BegunRun | None) -> bool:
@@ -152,10 +150,3 @@ def _modified(*paths: Path) -> Iterator[float]:
     for path in paths:
         with contextlib.suppress(OSError):
             yield path.stat().st_mtime
-
-
-def _read(path: Path, kind: type[T]) -> T | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, *UNDECODABLE):
-        return None

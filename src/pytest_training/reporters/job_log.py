@@ -12,10 +12,10 @@ from pathlib import Path
 
 from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder
+from pytest_training.execution.job_files import open_own
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.secrets import keeps_secrets
-from pytest_training.records.events import open_plainly
 from pytest_training.records.recorded_run import is_going_on
 from pytest_training.reporters.console import sentence
 from pytest_training.text import clean_line
@@ -102,7 +102,7 @@ class JobLog:
     def _begin(self, attempt: AttemptFolder) -> int:
         """Return where to begin: a log that is followed with its last part, another with its first line."""
         try:
-            with open_plainly(attempt.log) as file:
+            with open_own(attempt.log) as file:
                 size = file.seek(0, 2)
                 if not self.is_followed or size <= AT_FIRST:
                     return 0
@@ -117,7 +117,7 @@ class JobLog:
 def _added(log: Path, offset: int) -> tuple[bytes, int]:
     """Return what was added to a log, a piece at a time, and where that ends."""
     try:
-        with open_plainly(log) as file:
+        with open_own(log) as file:
             begin = min(offset, file.seek(0, 2))
             file.seek(begin)
             content = file.read(CHUNK)

@@ -13,12 +13,12 @@ import psutil
 import pytest
 
 from pytest_training.atomic import write_atomically
+from pytest_training.execution.job_files import log_end
 from pytest_training.records.comparison import Comparison
 from pytest_training.records.run_record import BegunRun
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters.console import sentence
 from pytest_training.reporters.github import add_step_summary, failure_annotations, stop_commands
-from pytest_training.reporters.log_end import log_end
 from pytest_training.text import one_line, xml_text
 
 if TYPE_CHECKING:

@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-import msgspec
-
 from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Attempt
-from pytest_training.jobs.model import UNDECODABLE, Job, PlannedJob
+from pytest_training.jobs.model import Job, PlannedJob
 from pytest_training.processes import tree_memory_mb
 from pytest_training.records.events import EventTail
 from pytest_training.text import one_line
@@ -78,7 +77,8 @@ class WatchedJob:
         while files.attempt(self.attempt + 1).started.exists():
             self.attempt += 1
             self.tail = EventTail(files.attempt(self.attempt).events)
-            self.slot = _slot(files.attempt(self.attempt).started.read_bytes()) or self.slot
+            begun = read_json(files.attempt(self.attempt).started, Attempt)
+            self.slot = begun.slot if begun else self.slot
         if self.tail is None:
             return
         self.tail.poll()
@@ -141,10 +141,3 @@ def _or(known: float | None, typical: float | None, *, less: float = 0.0) -> flo
     if known is not None:
         return known
     return None if typical is None else max(typical - less, 0.0)
-
-
-def _slot(started: bytes) -> str:
-    try:
-        return msgspec.json.decode(started, type=Attempt).slot
-    except UNDECODABLE:
-        return ""

@@ -21,6 +21,7 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from pytest_training.atomic import write_atomically
+from pytest_training.execution.job_files import log_end
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Dataset, PlannedJob
 from pytest_training.records.comparison import MARKS, Comparison, JobComparison
@@ -33,7 +34,6 @@ from pytest_training.records.strict_json import encode
 from pytest_training.reporters.console import gate_row, is_optional_failure, is_simulated, sentence
 from pytest_training.reporters.html.charts import Curve, Timeline, curves, sparkline, timeline
 from pytest_training.reporters.html.pictures import Artifact, Picture, PictureBook, artifacts
-from pytest_training.reporters.log_end import log_end
 from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration, number
 

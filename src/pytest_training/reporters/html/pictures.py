@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
+from pytest_training.execution.job_files import open_own
 from pytest_training.execution.outcome import Outcome
-from pytest_training.records.events import open_plainly
 from pytest_training.text import one_line
 from pytest_training.units import MEBIBYTE, size
 
@@ -75,7 +75,7 @@ class PictureBook:
         if not is_inside(self.run, path):
             return None
         try:
-            with open_plainly(self.run / path) as file:
+            with open_own(self.run / path) as file:
                 content = file.read(LARGEST + 1)
         except OSError:
             return None
