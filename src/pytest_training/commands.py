@@ -8,6 +8,7 @@ import pytest
 
 from pytest_training import option_values
 from pytest_training.errors import TrainingError
+from pytest_training.execution.folder import ReportsFolder
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import headline
@@ -51,12 +52,12 @@ def _report(chosen: option_values.Options, name: str) -> None:
         _print("this run did not finish: the report shows what is on disk")
     for problem in published.comparison.problems:
         _print(f"warning: {problem}")
-    for path in (folder.page, folder.summary, *([folder.reports / "index.html"] if is_latest else [])):
+    for path in (folder.page, folder.summary, *([folder.stable.copy_of(folder.page)] if is_latest else [])):
         _print(f"wrote {path}")
 
 
 def _history(chosen: option_values.Options, job_id: str) -> None:
-    history = History(chosen.reports / "history.sqlite")
+    history = History(ReportsFolder(chosen.reports).history)
     known = history.job_ids()
     if job_id and known and job_id not in known:
         raise TrainingError(f"--training-history: expected one of {listing(job_id, known)}, found {job_id!r}")
