@@ -7,9 +7,6 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-Kind = Literal["function", "script", "command"]
-"""How a job is started: `train(run, …)` in a file, a file with its own command line, or a program."""
-
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` where the source does not tell."""
 
@@ -117,7 +114,8 @@ class Job(Value, frozen=True, kw_only=True):
     """One thing to train, after discovery, catalogue and options."""
 
     id: str
-    kind: Kind
+    kind: str
+    """Name of its kind, see `jobs/kinds/`: `function`, `script`, `command`."""
     title: str = ""
     source: str
     """Where it is declared, relative to the root: `training/train_als.py` or `training/jobs.yaml:12`."""
@@ -126,7 +124,7 @@ class Job(Value, frozen=True, kw_only=True):
     home: str
     """Absolute path of the training folder that it belongs to."""
     root: str
-    """Absolute path of the project's root: the working directory of every kind of job."""
+    """Absolute path of the project's root: every job's working directory."""
     declared: tuple[Parameter, ...] = ()
     parameters: dict[str, Any] = {}
     """Final values: the source's defaults, overridden by the catalogue, then by options."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.search import Search
 
 
@@ -18,6 +20,7 @@ class Request:
     reports: Path
     catalogue: Path | None = None
     search: Search = field(default_factory=Search)
+    kinds: Kinds = field(default_factory=lambda: KINDS)
     seed: int = 0
     epochs: int | None = None
     folds: int | None = None

@@ -58,7 +58,7 @@ def advance(draft: Draft, steps: Iterable[Step]) -> Draft:
 def load(draft: Draft) -> Draft:
     """Read the jobs and datasets of the project."""
     request = draft.request
-    jobs, datasets = load_jobs(request.root, request.project, request.catalogue, request.search)
+    jobs, datasets = load_jobs(request.root, request.project, request.catalogue, request.search, request.kinds)
     return replace(draft, jobs=tuple(jobs), datasets=tuple(datasets))
 
 
@@ -79,8 +79,10 @@ def resume(draft: Draft) -> Draft:
 def set_parameters(draft: Draft) -> Draft:
     """Give the jobs the parameters and limits that are asked for."""
     request = draft.request
-    jobs = apply_options(draft.jobs, epochs=request.epochs, folds=request.folds, settings=request.settings)
-    jobs = note_missing(chosen_jobs(jobs, request.search.only))
+    jobs = apply_options(
+        draft.jobs, epochs=request.epochs, folds=request.folds, settings=request.settings, kinds=request.kinds
+    )
+    jobs = note_missing(chosen_jobs(jobs, request.search.only), request.kinds)
     jobs = with_default_limits(jobs, timeout_s=request.timeout_s, memory_mb=request.memory_mb)
     return replace(draft, jobs=tuple(jobs))
 

@@ -33,6 +33,7 @@ from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.environment import visible_gpus
 from pytest_training.execution.attempt.messages import PAUSE, STOP, STOP_ALL, AttemptRequest, Reply
 from pytest_training.execution.outcome import Ending
+from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 
 SAMPLE_S = 0.2  # how often memory and time limits are looked at
@@ -311,7 +312,7 @@ class JobServer:
         _, status, usage = os.wait4(pid, 0)
         self.free_gpus.extend(child.gpus)
         peak = usage.ru_maxrss / 1024
-        if child.request.job.kind != "function" and peak <= child.inherited_mb:
+        if isinstance(child.request.start, Command) and peak <= child.inherited_mb:
             peak = 0.0  # it is the server's own size, taken over at the fork
         code = os.waitstatus_to_exitcode(status)
         child.connection.answer(
