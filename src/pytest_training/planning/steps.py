@@ -140,9 +140,10 @@ def compare(draft: Draft) -> Draft:
 
 
 def _history(draft: Draft) -> History:
+    from pytest_training.execution.folder import ReportsFolder  # noqa: PLC0415  (as above)
     from pytest_training.records.history import History  # noqa: PLC0415  (as above)
 
-    return History(draft.request.reports / "history.sqlite")
+    return History(ReportsFolder(draft.request.reports).history)
 
 
 def _noting(history: History, draft: Draft) -> Draft:
