@@ -23,6 +23,7 @@ CALLED = {
     "_read": 1,
     "write": 0,
     "_refuse": 0,
+    "refuse": 0,
     "remark": 0,
     "_remark": 0,
 }
@@ -31,6 +32,7 @@ KEYWORDS = {"reason", "refused", "problem", "message"}
 ASSIGNED = {"reason", "problem", "REFUSED", "notes", "told", "WITHOUT_REASON"}
 RETURNING = {
     "in_words",
+    "sentence",
     "_judge_gates",
     "_between_attempts",
     "_idle",
@@ -39,6 +41,7 @@ RETURNING = {
     "nothing_to_train",
     "_broken",
     "_missing",
+    "_failure",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""
@@ -56,7 +59,7 @@ def messages() -> dict[str, str]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for line, template in _in_tree(tree):
             shown = template.strip()
-            is_comment = shown.startswith("# ")  # of the catalogue that --training-init writes
+            is_comment = shown.startswith("# ")  # of the catalogue that `pytest-training init` writes
             if sum(map(str.isalpha, shown)) >= SHORTEST and " " in shown and not is_comment:
                 found.setdefault(" ".join(template.split()), f"{path.relative_to(SOURCE)}:{line}")
     return found

@@ -12,6 +12,7 @@ from pytest_training.execution.attempt.messages import AttemptRequest
 from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.judge import Verdict, judge
+from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.model import Job, PlannedJob
 
 
@@ -59,6 +60,7 @@ class Workplace:
         return AttemptRequest(
             **{
                 "job": job,
+                "start": KINDS[job.kind].start(job, folder=str(folder.artifacts), seed=fields.get("seed", 0)),
                 "folder": str(folder.path),
                 "checkpoint": str(folder.path / "checkpoint"),
                 "seed": 0,

@@ -23,6 +23,7 @@ from pytest_training.execution.outcome import Ending
 from pytest_training.execution.results import artifacts
 from pytest_training.execution.slot import read_outcome, unfinished_outcome
 from pytest_training.jobs.gates import parse_gates
+from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Gate, Job, Parameter
 from pytest_training.jobs.plan_file import read_plan, save_plan
@@ -117,7 +118,8 @@ def metrics(content: bytes) -> None:
 
 
 def _request(folder: AttemptFolder, job: Job) -> AttemptRequest:
-    return AttemptRequest(job=job, folder=str(folder.path), checkpoint=str(folder.path), seed=0, threads=1)
+    start = KINDS[job.kind].start(job, folder=str(folder.artifacts), seed=0)
+    return AttemptRequest(job=job, start=start, folder=str(folder.path), checkpoint=str(folder.path), seed=0, threads=1)
 
 
 def record(content: bytes) -> None:

@@ -37,11 +37,11 @@ def jobs(project: Project) -> list[Job]:
     return project.discovered()
 
 
-def values(jobs: list[Job], *settings: str, **options: int) -> dict[str, dict[str, Any]]:
+def values(jobs: list[Job], *settings: str, **options: Any) -> dict[str, dict[str, Any]]:
     return {job.id: job.parameters for job in apply_options(jobs, settings=settings, **options)}
 
 
-def mistake(jobs: list[Job], *settings: str, **options: int) -> str:
+def mistake(jobs: list[Job], *settings: str, **options: Any) -> str:
     return message(lambda: apply_options(jobs, settings=settings, **options))
 
 

@@ -1,34 +1,40 @@
-"""Finds `train_*.py` below a folder and reads each as a job, from its syntax tree; never imports a job."""
+"""Finds `train_*` files below a folder and has the kinds of job read them; never imports a job."""
 
 from __future__ import annotations
 
-import ast
 import os
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.kinds import function as functions
-from pytest_training.jobs.kinds.script import options as scripts
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.protocol import File, Kind, Kinds
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import FileFilter
-from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
-from pytest_training.jobs.source.sources import Source, Sources, Unreadable, read_source
-from pytest_training.wording import label
+from pytest_training.jobs.source.sources import Sources, Unreadable
 
 SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "node_modules", "site-packages"}
 
 
-def discover(training_root: Path, project_root: Path, files: FileFilter | None = None) -> list[Job]:
+def discover(
+    training_root: Path, project_root: Path, files: FileFilter | None = None, kinds: Kinds = KINDS
+) -> list[Job]:
     """Return a job for every `train_<id>.py` below the training root, sorted by path."""
     training_root, project_root = absolute(training_root), absolute(project_root)
     files = files or FileFilter()
-    found = sorted(job_files(training_root, files), key=lambda path: path.relative_to(training_root).as_posix())
+    paths = job_files(training_root, files, suffixes_of(kinds))
+    paths.sort(key=lambda path: path.relative_to(training_root).as_posix())
     sources = Sources(training_root, project_root)
-    ids = _ids(found, training_root)
-    return [read_job(path, ids[path], sources, training_root) for path in found[: files.limit]]
+    ids = _ids(paths, training_root)
+    read = (read_job(path, ids[path], sources, training_root, kinds) for path in paths[: files.limit])
+    return [job for job in read if job is not None]
+
+
+def suffixes_of(kinds: Kinds) -> tuple[str, ...]:
+    """Return the endings of the files that any kind looks at."""
+    return tuple(dict.fromkeys(suffix for kind in kinds.values() for suffix in kind.suffixes))
 
 
 def absolute(path: Path) -> Path:
@@ -37,21 +43,25 @@ def absolute(path: Path) -> Path:
 
 
 def _ids(files: list[Path], training_root: Path) -> dict[Path, str]:
-    stems = {path: path.stem.removeprefix("train_") for path in files}
-    counts = Counter(stems.values())
-    ids = {
-        path: stem if counts[stem] == 1 else (path.parent.relative_to(training_root) / stem).as_posix()
-        for path, stem in stems.items()
-    }
-    counts = Counter(ids.values())  # x.py beside train_x.py, where a pattern takes both
-    return {
-        path: job_id if counts[job_id] == 1 else path.relative_to(training_root).with_suffix("").as_posix()
-        for path, job_id in ids.items()
-    }
+    """Return the shortest name that no other file has: train_x.sh beside train_x.py is known by its whole path."""
+    relative = {path: path.relative_to(training_root) for path in files}
+    ids = {path: path.stem.removeprefix("train_") for path in files}
+    for longer in (_with_folder, _without_suffix, Path.as_posix):
+        counts = Counter(ids.values())
+        ids = {path: job_id if counts[job_id] == 1 else longer(relative[path]) for path, job_id in ids.items()}
+    return ids
 
 
-def job_files(training_root: Path, files: FileFilter | None = None) -> list[Path]:
-    """Return every `train_*.py` once: a link to a file or folder that was already seen adds nothing."""
+def _with_folder(path: Path) -> str:
+    return (path.parent / path.stem.removeprefix("train_")).as_posix()
+
+
+def _without_suffix(path: Path) -> str:
+    return path.with_suffix("").as_posix()
+
+
+def job_files(training_root: Path, files: FileFilter, suffixes: tuple[str, ...]) -> list[Path]:
+    """Return every `train_*` with one of the suffixes once: a link to a file or folder already seen adds nothing."""
     seen: set[str] = set()
     found: list[Path] = []
     folders, links = [training_root], list[Path]()
@@ -63,21 +73,25 @@ def job_files(training_root: Path, files: FileFilter | None = None) -> list[Path
             continue
         seen.add(real)
         if entry == training_root or entry.is_dir():
-            _scan(entry, training_root, files or FileFilter(), folders, links)
+            for below in _scan(entry, training_root, files, suffixes):
+                (links if below.is_symlink() else folders).append(Path(below.path))
         else:
             found.append(entry)
     return found
 
 
-def _scan(folder: Path, training_root: Path, files: FileFilter, folders: list[Path], links: list[Path]) -> None:
+def _scan(
+    folder: Path, training_root: Path, files: FileFilter, suffixes: tuple[str, ...]
+) -> Iterator[os.DirEntry[str]]:
+    """Yield the folders and the files of jobs in a folder."""
     for entry in _entries(folder, training_root):
         path = Path(entry.path)
-        is_job = entry.name.endswith(".py") and entry.name != "train_.py" and files.takes(_below(path, training_root))
+        is_job = entry.name.endswith(suffixes) and path.stem != "train_" and files.takes(_below(path, training_root))
         if entry.is_dir():
             if not _is_skipped(path):
-                (links if entry.is_symlink() else folders).append(path)
+                yield entry
         elif is_job and (entry.is_file() or entry.is_symlink()):
-            (links if entry.is_symlink() else folders).append(path)
+            yield entry
 
 
 def _below(path: Path, folder: Path) -> str:
@@ -107,79 +121,24 @@ def _is_skipped(folder: Path) -> bool:
     )
 
 
-def read_job(path: Path, job_id: str, sources: Sources, training_root: Path) -> Job:
-    """Read one file as a job; a file that cannot be read is a job too, and carries the problem."""
-    known: dict[str, Any] = {
-        "id": job_id,
-        "source": label(path, sources.root),
-        "path": str(path),
-        "home": str(training_root),
-        "root": str(sources.root),
-    }
+def read_job(path: Path, job_id: str, sources: Sources, training_root: Path, kinds: Kinds = KINDS) -> Job | None:
+    """Return a file's job, or None if no kind recognises it; a file that cannot be read is a job with a problem."""
+    file = File(path, job_id, training_root, sources)
+    asked = (kind for kind in reversed([*kinds.values()]) if path.name.endswith(kind.suffixes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an invalid escape is the job's own affair
+        return next((job for kind in asked if (job := _recognise(kind, file)) is not None), None)
+
+
+def _recognise(kind: Kind, file: File) -> Job | None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape is the job's own affair
-            source = read_source(path, sources.root)
-            return _job(source, sources, known)
+        return kind.recognise(file)
+    except DeclarationError:
+        raise
     except Unreadable as error:
-        return Job(kind="function", title="cannot be read", problem=str(error), **known)
+        problem = str(error)
     except RecursionError:
-        problem = f"{known['source']}:1: nested too deeply to be read"
-        return Job(kind="function", title="cannot be read", problem=problem, **known)
-
-
-def _job(source: Source, sources: Sources, known: dict[str, Any]) -> Job:
-    sources.remember(source)
-    imports, data, files = sources.reach(source.path)
-    train = functions.find_train(source)
-    common = {**known, "files": files, "imports": imports, "data": data, "title": _title(source, train)}
-    if train is not None and _is_function_job(train, source):
-        declared, values = functions.read_parameters(train, source)
-        gates = functions.read_gates(source, strict=True)
-        return Job(kind="function", declared=declared, parameters=values, gates=gates, **common)
-    options = scripts.read_options(source)
-    return Job(
-        kind="script",
-        declared=options.declared,
-        parameters=options.defaults,
-        output_option=options.output_option,
-        gates=functions.read_gates(source, strict=False),
-        problem=_idle(source, train),
-        fresh=sources.why_fresh(source.path),
-        **common,
-    )
-
-
-def _is_function_job(train: functions.Function, source: Source) -> bool:
-    """Tell a job's `train(run, *, …)` from a script's own `train(run, config)` behind a command line."""
-    if not functions.takes_run(train):
-        return False
-    return functions.signature_mistake(train) is None or not scripts.read_options(source).declared
-
-
-def _title(source: Source, train: functions.Function | None) -> str:
-    text = ast.get_docstring(source.tree) or (train and ast.get_docstring(train)) or ""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
-
-
-def _idle(source: Source, train: functions.Function | None) -> str | None:
-    """Say why running the file as a script would do nothing, if it only defines functions and classes."""
-    body = source.tree.body
-    defines = [item for item in body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
-    if not defines or any(map(_does_something, body)):
-        return None
-    if train is None:
-        return f"{source.label}:1: defines no train(run, *, …), and does nothing when it is run as a script"
-    return (
-        f"{source.where(train)}: train has no first parameter `run`, and the file does nothing "
-        "when it is run as a script: write def train(run, *, …)"
-    )
-
-
-def _does_something(statement: ast.stmt) -> bool:
-    if is_main_guard(statement):
-        return True
-    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.Expr):
-        return any(isinstance(node, ast.Call) for node in walk(statement))
-    quiet = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass)
-    return not isinstance(statement, quiet) and not is_guard(statement)
+        problem = f"{file.label}:1: nested too deeply to be read"
+    except Exception as error:  # noqa: BLE001  (a kind from outside may raise anything: it fails this job alone)
+        problem = f"{file.label}: kind {kind.name!r} cannot read it: {type(error).__name__}: {error}"
+    return file.job(kind.name, title="cannot be read", problem=problem, files=())

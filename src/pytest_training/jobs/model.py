@@ -7,16 +7,8 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-Kind = Literal["function", "script", "command"]
-"""How a job is started: `train(run, …)` in a file, a file with its own command line, or a program."""
-
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` where the source does not tell."""
-
-RetryReason = Literal["crash", "timeout", "memory", "error"]
-"""`error` is an exception or an exit without a result, `crash` a signal or a death of the job server."""
-
-RETRY_REASONS: tuple[RetryReason, ...] = ("crash", "timeout", "memory", "error")
 
 SCHEMA_VERSION = 1
 """Version of every JSON file that the plugin writes; raised when a reader would have to change."""
@@ -117,7 +109,8 @@ class Job(Value, frozen=True, kw_only=True):
     """One thing to train, after discovery, catalogue and options."""
 
     id: str
-    kind: Kind
+    kind: str
+    """Name of its kind, see `jobs/kinds/`: `function`, `script`, `command`."""
     title: str = ""
     source: str
     """Where it is declared, relative to the root: `training/train_als.py` or `training/jobs.yaml:12`."""
@@ -126,7 +119,7 @@ class Job(Value, frozen=True, kw_only=True):
     home: str
     """Absolute path of the training folder that it belongs to."""
     root: str
-    """Absolute path of the project's root: the working directory of every kind of job."""
+    """Absolute path of the project's root: every job's working directory."""
     declared: tuple[Parameter, ...] = ()
     parameters: dict[str, Any] = {}
     """Final values: the source's defaults, overridden by the catalogue, then by options."""
@@ -143,15 +136,15 @@ class Job(Value, frozen=True, kw_only=True):
     data: tuple[str, ...] = ()
     """Names of the datasets that it uses."""
     tags: tuple[str, ...] = ()
-    timeout_s: float | None = None
-    memory_mb: float | None = None
+    limits: dict[str, float] = {}
+    """What an attempt may use at most, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
     cpus: int | None = None
     gpus: int = 0
     retries: int = 0
     retry_wait_s: float = 0.0
     """Seconds before the second attempt; doubled before each further one."""
-    retry_on: tuple[RetryReason, ...] = RETRY_REASONS
-    """What another attempt may mend."""
+    retry_on: tuple[str, ...] | None = None
+    """What another attempt may mend; None for every accident."""
     optional: bool = False
     expected_s: float | None = None
     """Expected duration in seconds as the catalogue states it."""

@@ -16,7 +16,8 @@ from pytest_training.wording import listing
 if TYPE_CHECKING:
     from pytest_training.jobs.model import Job
 
-PATTERNS = ("train_*.py",)
+PATTERNS = ("train_*",)
+"""Of the files that a kind of job looks at."""
 MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "requirements.txt")
 """What lies in the folder from which a repository's scripts are run."""
 

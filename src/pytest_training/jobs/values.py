@@ -7,8 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.catalogue.document import read_document, read_scalar
+from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.jobs.model import Job, Parameter, Type
 from pytest_training.jobs.source.literals import LARGEST_INTEGER, MISSING, storable
 from pytest_training.wording import listing, shown
@@ -104,11 +107,11 @@ def without_secrets(job: Job, name: str) -> Iterator[None]:
         raise DeclarationError(f"{place}: expected another kind of value for {name}, which is secret") from None
 
 
-def convert_text(parameter: Parameter, text: str, where: str, *, script: bool) -> Any:
-    """Return the value that a text stands for; what a script does not type reaches it as it stands."""
+def convert_text(parameter: Parameter, text: str, where: str, kind: Kind) -> Any:
+    """Return the value that a text stands for; an option without a type gets the text itself."""
     if text.lower() in {"none", "null"} and parameter.default is None and not parameter.required:
         return None
-    value = _converted(parameter.type, text, where, script=script)
+    value = _converted(parameter.type, text, where, kind)
     if value is MISSING:
         raise DeclarationError(f"{where}: expected {_WORDS[parameter.type]}, found {shown(text)}")
     if parameter.choices is not None and value not in parameter.choices:
@@ -116,8 +119,8 @@ def convert_text(parameter: Parameter, text: str, where: str, *, script: bool) -
     return check_value(parameter, value, where)
 
 
-def _converted(expected: Type, text: str, where: str, *, script: bool) -> Any:
-    if expected == "str" or (expected == "any" and script):
+def _converted(expected: Type, text: str, where: str, kind: Kind) -> Any:
+    if expected == "str" or (expected == "any" and kind.has_options):
         return text
     if expected == "bool":
         return _BOOLEANS.get(text.strip().lower(), MISSING)
@@ -131,12 +134,9 @@ def _converted(expected: Type, text: str, where: str, *, script: bool) -> Any:
     return read_document(text, where).plain
 
 
-def with_value(job: Job, name: str, value: Any) -> dict[str, Any]:
-    """Return the fields of the job that change when a parameter is set.
-
-    A script's option that is set to None is left off its command line.
-    """
+def with_value(job: Job, name: str, value: Any, kind: Kind) -> Job:
+    """Return the job with a parameter set; an option that is set to None is left out of the command line."""
     given = [other for other in job.given if other != name]
-    if value is not None or job.kind != "script":
+    if value is not None or not kind.has_options:
         given.append(name)
-    return {"parameters": {**job.parameters, name: value}, "given": tuple(given)}
+    return msgspec.structs.replace(job, parameters={**job.parameters, name: value}, given=tuple(given))

@@ -32,7 +32,7 @@ def fingerprint(
     Code is the job's file and the local modules that it imports, for a command the files among its arguments.
     """
     files = [*job.files, *_simulations(job, datasets), *_arguments(job)]
-    if job.kind != "command" and not job.files:
+    if job.path and not job.files:
         return ""
     digest = hashlib.sha256()
     try:

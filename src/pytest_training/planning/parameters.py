@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import msgspec
 
 from pytest_training.errors import DeclarationError
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.secrets import MASK
 from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, with_value, without_secrets
@@ -17,28 +19,33 @@ FORM = "JOB.PARAMETER=VALUE, like als.epochs=80"
 
 
 def apply_options(
-    jobs: Sequence[Job], *, epochs: int | None = None, folds: int | None = None, settings: Sequence[str] = ()
+    jobs: Sequence[Job],
+    *,
+    epochs: int | None = None,
+    folds: int | None = None,
+    settings: Sequence[str] = (),
+    kinds: Kinds = KINDS,
 ) -> list[Job]:
     """Return the jobs with the options' values: `--epochs`, `--folds`, then `--set` in the order given."""
     result = list(jobs)
     for name, number in (("epochs", epochs), ("folds", folds)):
         if number is not None:
-            result = _apply_everywhere(result, name, number)
+            result = _apply_everywhere(result, name, number, kinds)
     for setting in settings:
-        result = _apply_setting(result, setting)
+        result = _apply_setting(result, setting, kinds)
     return result
 
 
-def _apply_everywhere(jobs: list[Job], name: str, number: int) -> list[Job]:
+def _apply_everywhere(jobs: list[Job], name: str, number: int, kinds: Kinds) -> list[Job]:
     where = f"--{name}"
     check_minimum(name, number, where)
     having = {job.id for job in jobs if _has(job, name)}
     if not having:
         raise DeclarationError(f"{where}: no job has a parameter {name!r}: expected one of {_known(name, jobs)}")
-    return [_set(job, name, str(number), f"{where} (for {job.id})") if job.id in having else job for job in jobs]
+    return [_set(job, name, str(number), f"{where} (for {job.id})", kinds) if job.id in having else job for job in jobs]
 
 
-def _apply_setting(jobs: list[Job], setting: str) -> list[Job]:
+def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
     target, equals, text = setting.partition("=")
     shown = f"{target}={MASK}" if equals and any(job.secret for job in jobs) else setting
     where = f"--set {printable(shown, 80)}"
@@ -56,7 +63,7 @@ def _apply_setting(jobs: list[Job], setting: str) -> list[Job]:
             f"{where}: no job that matches {pattern!r} has a parameter {name!r}: expected one of {known}"
         )
     chosen = {job.id for job in having}
-    return [_set(job, name, text, where) if job.id in chosen else job for job in jobs]
+    return [_set(job, name, text, where, kinds) if job.id in chosen else job for job in jobs]
 
 
 def _matching(jobs: list[Job], pattern: str, where: str) -> list[Job]:
@@ -76,22 +83,20 @@ def _known(name: str, jobs: Sequence[Job]) -> str:
     return listing(name, sorted({parameter.name for job in jobs for parameter in job.declared}))
 
 
-def _set(job: Job, name: str, text: str, where: str) -> Job:
+def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:
+    kind = kinds[job.kind]
     with without_secrets(job, name):
-        parameter = find_parameter(job, name, where)
-        value = convert_text(parameter, text, where, script=job.kind == "script")
-    return msgspec.structs.replace(job, **with_value(job, name, value))
+        value = convert_text(find_parameter(job, name, where), text, where, kind)
+    return with_value(job, name, value, kind)
 
 
-def note_missing(jobs: Sequence[Job]) -> list[Job]:
-    """Return the jobs, those scripts marked that cannot run because a value that they demand is not given.
+def note_missing(jobs: Sequence[Job], kinds: Kinds = KINDS) -> list[Job]:
+    """Return the jobs; a script has a problem if it lacks a required value.
 
     Scripts are often somebody else's: the others are trained without them.
     """
-    return [
-        msgspec.structs.replace(job, problem=problem) if job.kind == "script" and (problem := _missing(job)) else job
-        for job in jobs
-    ]
+    missing = {job.id: _missing(job) for job in jobs if kinds[job.kind].has_options}
+    return [msgspec.structs.replace(job, problem=missing.get(job.id) or job.problem) for job in jobs]
 
 
 def missing_parameters(jobs: Sequence[Job]) -> None:

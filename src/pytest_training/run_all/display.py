@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pytest_training.jobs.kinds.command_line import command_line
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.protocol import Call
 from pytest_training.jobs.model import Job
 from pytest_training.run_all.selection import PARAMETERS
 
@@ -30,7 +31,8 @@ def _takes(job: Job) -> Iterator[str]:
     for word, spelled in (("epochs", ("epochs",)), ("folds", ("folds",)), *PARAMETERS.items()):
         if names.intersection(spelled):
             yield word
-    if job.kind == "function" or job.output_option or any(FOLDER in argument for argument in job.command):
+    start = KINDS[job.kind].start(job, folder=FOLDER, seed=0)
+    if isinstance(start, Call) or job.output_option or any(FOLDER in argument for argument in start.argv):
         yield "output"
 
 
@@ -47,10 +49,11 @@ def dry_run(selected: Sequence[Job], seed: int = 0) -> Iterator[str]:
 
 
 def command_of(job: Job, *, folder: str, seed: int) -> str:
-    """Return the exact command of a script or command job, or the call of a function job."""
+    """Return the exact command of a program, or the call of a function."""
     if job.problem:
         return f"none: {job.problem}"
-    if job.kind == "function":
-        values = ", ".join(f"{name}={value!r}" for name, value in job.parameters.items())
-        return f"{Path(job.path or '').stem}.train(run{', ' if values else ''}{values})"
-    return shlex.join(command_line(job, folder=folder, seed=seed)).replace(f"'{FOLDER}'", FOLDER)
+    start = KINDS[job.kind].start(job, folder=folder, seed=seed)
+    if isinstance(start, Call):
+        values = ", ".join(["run", *(f"{name}={value!r}" for name, value in job.parameters.items())])
+        return f"{Path(start.path).stem}.{start.function}({values})"
+    return shlex.join(start.argv).replace(f"'{FOLDER}'", FOLDER)

@@ -1,7 +1,7 @@
 """What happens inside a job's own process: load the file, call `train`, leave result.json.
 
 `execute` runs in a child that the job server forked, in a plain subprocess (`python -m …child`), or, for
-debugging, in the pytest process. It starts script and command jobs by `exec`, so that the process is theirs alone.
+debugging, in the pytest process. A program is started by `exec`, so that the process is its alone.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from pytest_training.execution.attempt.metrics import finite_metrics, shown
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.jobs.kinds.command_line import command_line
+from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.secrets import hide
 from pytest_training.processes import own_peak_memory_mb, reset_own_peak_memory
@@ -67,8 +67,8 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
     )
     folder.events.write_bytes(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")  # for the live view
     reset_own_peak_memory()
-    if request.job.kind != "function":
-        _become_program(request, warm=warm)
+    if isinstance(request.start, Command):
+        _become_program(request, request.start, warm=warm)
     try:
         status = 0 if execute(request).failure is None else 1
     except OSError as error:  # ours: what the job raised is in the result
@@ -96,7 +96,7 @@ def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] 
     metrics: dict[str, float] = {}
     failure = None
     try:
-        metrics = finite_metrics(_train(request, run))
+        metrics = finite_metrics(_call(request, run))
     except BaseException as error:  # noqa: BLE001  (whatever a job raises is its failure, not ours)
         failure = _explain(error, request.job)
         if raised is not None:
@@ -127,21 +127,20 @@ def _leave(result: Result, request: AttemptRequest) -> Result:
     return result
 
 
-def _train(request: AttemptRequest, run: Run) -> Any:
+def _call(request: AttemptRequest, run: Run) -> Any:
+    if not isinstance(request.start, Call):
+        raise TypeError(f"{request.job.id} is a program, and only a function can be called")
     load_seeded(request.job)
     set_seeds(request.seed)  # a file may draw numbers while it is loaded
-    module = _load(request.job)
+    extend_import_path(request.job)
+    module = _load(Path(request.start.path))
     set_loaded_threads(request.threads)
     set_seeds(request.seed)
-    return module.train(run, **request.job.parameters)
+    return getattr(module, request.start.function)(run, **request.job.parameters)
 
 
-def _load(job: Job) -> ModuleType:
+def _load(path: Path) -> ModuleType:
     """Import the job's file under its own name: workers of its own find its functions by that name."""
-    if job.path is None:
-        raise RuntimeError(f"function job {job.id} has no file")
-    extend_import_path(job)
-    path = Path(job.path)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path}: Python knows no way to load it")
@@ -212,28 +211,28 @@ def _stream(descriptor: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def _become_program(request: AttemptRequest, *, warm: bool) -> NoReturn:
-    """Replace this process by the script or the command of the job; a script may run in the warm one."""
+def _become_program(request: AttemptRequest, program: Command, *, warm: bool) -> NoReturn:
+    """Replace this process by the job's program; a Python file may run in the warm process."""
     folder = AttemptFolder(Path(request.folder))
     run = Run(
         folder=folder.artifacts,
         datasets={each.name: each for each in request.datasets},
         real_data_only=request.real_data_only,
     )
-    command = command_line(request.job, folder=str(folder.artifacts), seed=request.seed)
+    os.environ.update(program.environment)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         for dataset in request.datasets:  # a program cannot ask for them one by one
             run.data(dataset.name)
         _leave(Result(data=run.used), request)
-        if warm and request.job.kind == "script" and not request.job.fresh and not shadowed(request.job):
-            os._exit(run_script(request.job, command[2:], threads=request.threads))
-        os.execvp(command[0], command)
+        if warm and program.is_warm and not shadowed(program):
+            os._exit(run_script(program, threads=request.threads))
+        os.execvp(program.argv[0], program.argv)
     except DataError as error:
         failure = Failure(cause="data", message=str(error))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        failure = Failure(cause="error", message=f"cannot start {command[0]!r}: {reason}")
+        failure = Failure(cause="error", message=f"cannot start {program.argv[0]!r}: {reason}")
     _leave(Result(failure=failure), request)
     os._exit(127)
 

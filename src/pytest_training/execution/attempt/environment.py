@@ -90,20 +90,10 @@ def extend_import_path(job: Job) -> None:
             sys.path.insert(len(folders) if folder == job.root else 0, folder)
 
 
-def python_path(job: Job) -> list[str]:
-    """Return PYTHONPATH for a script: the root and its `src`, then what the user has set."""
-    source = Path(job.root, "src")
-    outer = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return list(dict.fromkeys(filter(None, [job.root, *([str(source)] if source.is_dir() else []), *outer])))
-
-
 def job_environment(job: Job, *, folder: str, seed: int, threads: int) -> dict[str, str]:
     """Return what a job's environment holds beyond the session's own."""
     environment = unless_set(WAITING)
     set_threads(environment, threads)
-    if job.kind == "script":
-        environment["PYTHONPATH"] = os.pathsep.join(python_path(job))
-        environment["PYTHONDONTWRITEBYTECODE"] = "1"  # into a repository that may be somebody else's
     return environment | {
         "PYTHONHASHSEED": str(seed % SEED_LIMIT),
         "TRAINING_JOB": job.id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pytest_training.execution.outcome import DataUsed, Ending
+from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Value
 
 NO_RESULT = 74
@@ -29,6 +30,8 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     """All that a process needs to execute a job once."""
 
     job: Job
+    start: Call | Command
+    """What the job's kind says that is to be executed."""
     folder: str
     """Absolute path of the attempt's folder, which exists."""
     checkpoint: str

@@ -1,7 +1,7 @@
 """Runs a script in the child that the job server forked, as `python script.py` would: as `__main__`, with its argv.
 
 The libraries are loaded already; all that a script could notice of that is undone here, or is a reason to give it an
-interpreter of its own (`jobs/freshness.py`, and `shadowed` below).
+interpreter of its own (`jobs/source/freshness.py`, and `shadowed` below).
 """
 
 from __future__ import annotations
@@ -18,22 +18,27 @@ import traceback
 import types
 from pathlib import Path
 
-from pytest_training.execution.attempt.environment import python_path, set_loaded_threads
+from pytest_training.execution.attempt.environment import set_loaded_threads
 from pytest_training.execution.attempt.frames import own_frames
-from pytest_training.jobs.model import Job
+from pytest_training.jobs.kinds.protocol import Command
 
 SERVER_FOLDER = os.getcwd()  # noqa: PTH109  (`python -m` has put it into sys.path in these words)
 
 
-def shadowed(job: Job) -> str | None:
+def shadowed(program: Command) -> str | None:
     """Return a local module that the script would import and that is loaded from elsewhere already."""
-    folders = [str(Path(job.path or "").parent), *python_path(job)]
-    for folder in dict.fromkeys(folders):
+    for folder in _import_path(program):
         for name in _modules_in(folder):
             loaded = sys.modules.get(name)
             if loaded is not None and not _lies_in(loaded, folder):
                 return name
     return None
+
+
+def _import_path(program: Command) -> list[str]:
+    """Return what an interpreter of the script's own would search before its installed modules."""
+    extra = program.environment.get("PYTHONPATH", "").split(os.pathsep)
+    return list(dict.fromkeys([str(Path(program.argv[1]).parent), *filter(None, extra)]))
 
 
 def _modules_in(folder: str) -> list[str]:
@@ -51,11 +56,10 @@ def _lies_in(module: types.ModuleType, folder: str) -> bool:
     return any(place and os.path.realpath(place).startswith(real + os.sep) for place in places)
 
 
-def run_script(job: Job, arguments: list[str], *, threads: int) -> int:
+def run_script(program: Command, *, threads: int) -> int:
     """Run the script to its end, and what it left to be done at its exit; return the exit status."""
-    path = str(job.path)
-    _forget_the_server(job, path, arguments, threads)
-    status = _run(path)
+    _forget_the_server(program, threads)
+    status = _run(program.argv[1])
     with contextlib.suppress(BaseException):
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  (waits for threads, as Python does at its end)
     try:
@@ -68,16 +72,16 @@ def run_script(job: Job, arguments: list[str], *, threads: int) -> int:
     return status
 
 
-def _forget_the_server(job: Job, path: str, arguments: list[str], threads: int) -> None:
+def _forget_the_server(program: Command, threads: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = [path, *arguments]
+    sys.argv = list(program.argv[1:])
     sys.orig_argv = [sys.executable, *sys.argv]
     sys.dont_write_bytecode = True  # as PYTHONDONTWRITEBYTECODE says to an interpreter that starts
     installed = list(sys.path)
     if SERVER_FOLDER in installed:
         installed.remove(SERVER_FOLDER)
-    sys.path[:] = list(dict.fromkeys([str(Path(path).parent), *python_path(job), *installed]))
+    sys.path[:] = list(dict.fromkeys([*_import_path(program), *installed]))
     set_loaded_threads(threads)
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed(None)  # else every script draws the numbers that the server would have drawn

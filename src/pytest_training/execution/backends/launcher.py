@@ -26,6 +26,7 @@ from pytest_training.execution.attempt.frames import own_frames
 from pytest_training.execution.attempt.messages import PAUSE, STOP, STOP_ALL, AttemptRequest, Reply, StartMethod
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import Ending
+from pytest_training.jobs.kinds.protocol import Command
 
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
 SERVER_EXIT_S = 5.0
@@ -177,17 +178,17 @@ def _read_reply(link: socket.socket) -> Reply:
 
 @dataclass
 class InProcessLauncher:
-    """Runs function jobs in the pytest process: breakpoints work, nothing is isolated."""
+    """Calls functions in the pytest process: breakpoints work, nothing is isolated."""
 
     raised: BaseException | None = None
     """What the last job raised, for pytest's own traceback and debugger."""
 
     def launch(self, request: AttemptRequest) -> Reply:
-        """Call `train` here; script and command jobs still get their subprocess."""
+        """Call the job's function here; a program still gets its subprocess."""
         from pytest_training.execution.attempt.child import execute  # noqa: PLC0415  (a worker never needs it)
 
         self.raised = None
-        if request.job.kind != "function":
+        if isinstance(request.start, Command):
             from pytest_training.execution.backends.plain_process import SubprocessLauncher  # noqa: PLC0415
 
             return SubprocessLauncher().launch(request)

@@ -21,10 +21,12 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.catalogue.command_line import with_command_line
 from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration, empty_declaration, placeholders
 from pytest_training.jobs.catalogue.document import Entry
-from pytest_training.jobs.discovery import read_job
-from pytest_training.jobs.model import Gate, Job, Parameter
+from pytest_training.jobs.discovery import read_job, suffixes_of
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.command import CommandKind
+from pytest_training.jobs.kinds.protocol import Kind, Kinds
+from pytest_training.jobs.model import Gate, Job
 from pytest_training.jobs.order import find_circle
-from pytest_training.jobs.source.literals import type_of
 from pytest_training.jobs.source.sources import Sources
 from pytest_training.jobs.values import check_value, find_parameter, with_value, without_secrets
 from pytest_training.wording import listing, shown
@@ -32,12 +34,12 @@ from pytest_training.wording import listing, shown
 _ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
 
 
-def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue) -> list[Job]:
+def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KINDS) -> list[Job]:
     """Return the jobs as the catalogue changes them, and after them those that it adds."""
-    added = _added({job.id: job for job in jobs}, catalogue)
+    added = _added({job.id: job for job in jobs}, catalogue, kinds)
     everything = [*_not_replaced(jobs, added), *added]
     _check_default_parameters(everything, catalogue.defaults)
-    variants = {job.id: list(_variants(job, catalogue)) for job in everything}
+    variants = {job.id: list(_variants(job, catalogue, kinds[job.kind])) for job in everything}
     _check_unique(variants, catalogue)
     result = [_with_needs(job, job_id, variants, catalogue) for job_id in variants for job in variants[job_id]]
     circle = find_circle({job.id: job.needs for job in result})
@@ -49,14 +51,17 @@ def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue) -> list[Job]:
 # Jobs that the catalogue adds
 
 
-def _added(known: Mapping[str, Job], catalogue: Catalogue) -> list[Job]:
+def _added(known: Mapping[str, Job], catalogue: Catalogue, kinds: Kinds) -> list[Job]:
     sources = Sources(catalogue.training_root, catalogue.project_root)
     added = []
     for job_id, declaration in catalogue.jobs.items():
         if declaration.script is not None:
-            path = _script_path(declaration.script, catalogue)
+            path = _script_path(declaration.script, catalogue, suffixes_of(kinds))
             _check_id(job_id, declaration, known, path)
-            added.append(read_job(path, job_id, sources, catalogue.training_root))
+            job = read_job(path, job_id, sources, catalogue.training_root, kinds)
+            if job is None:
+                raise declaration.script.error("no kind of job recognises this file")
+            added.append(job)
         elif declaration.command:
             _check_id(job_id, declaration, known, None)
             added.append(_command_job(job_id, declaration, catalogue))
@@ -73,11 +78,11 @@ def _not_replaced(jobs: Sequence[Job], added: list[Job]) -> list[Job]:
     return [job for job in jobs if job.path is None or os.path.realpath(job.path) not in replaced]
 
 
-def _script_path(entry: Entry, catalogue: Catalogue) -> Path:
+def _script_path(entry: Entry, catalogue: Catalogue, suffixes: tuple[str, ...]) -> Path:
     named = Path(entry.plain)
     candidates = [folder / named for folder in (catalogue.project_root, catalogue.folder)]
     path = next((path for path in candidates if path.is_file()), None)
-    if path is None or path.suffix != ".py":
+    if path is None or not path.name.endswith(suffixes):
         problem = "no such file" if path is None else "no Python file; start it with `command:`"
         raise entry.error(
             f"expected a Python file relative to the project's root, found {shown(entry.plain)}: {problem}"
@@ -101,22 +106,14 @@ def _command_job(job_id: str, declaration: Declaration, catalogue: Catalogue) ->
     values = {name: [entry.plain] for name, entry in declaration.parameters.items()}
     values |= {name: [entry.plain for entry in entries] for name, entries in declaration.matrix.items()}
     _check_placeholders(declaration, ["folder", "seed", *values])
-    return Job(
+    return CommandKind().job(
+        declaration.command,
+        values,
         id=job_id,
-        kind="command",
         source=f"{catalogue.file}:{declaration.entry.line}",
         home=str(catalogue.training_root),
         root=str(catalogue.project_root),
-        command=declaration.command,
-        declared=tuple(_inferred(name, several) for name, several in values.items()),
-        parameters={name: several[0] for name, several in values.items()},
     )
-
-
-def _inferred(name: str, values: list[Any]) -> Parameter:
-    types = {type_of(value) for value in values}
-    joint = types.pop() if len(types) == 1 else "float" if types == {"int", "float"} else "any"
-    return Parameter(name=name, type=joint, default=values[0])
 
 
 def _check_placeholders(declaration: Declaration, known: list[str]) -> None:
@@ -132,21 +129,21 @@ def _check_placeholders(declaration: Declaration, known: list[str]) -> None:
 # What the catalogue says about a job
 
 
-def _variants(job: Job, catalogue: Catalogue) -> Iterator[Job]:
+def _variants(job: Job, catalogue: Catalogue, kind: Kind) -> Iterator[Job]:
     """Yield the job as declared, or one per combination of its matrix."""
     declaration = catalogue.jobs.get(job.id) or empty_declaration(catalogue.file)
-    job = _with_settings(job, catalogue.defaults, declaration)
+    job = _with_settings(job, catalogue.defaults, declaration, kind)
     if job.problem is None:
-        job = with_command_line(job, declaration)
+        job = with_command_line(job, declaration, kind)
         job = _with_secrets(job, declaration)
-        job = _with_parameters(job, catalogue.defaults, declaration)
+        job = _with_parameters(job, catalogue.defaults, declaration, kind)
     if not declaration.matrix or job.problem is not None:
         yield job
         return
     for combination in itertools.product(*declaration.matrix.values()):
         variant = job
         for name, entry in zip(declaration.matrix, combination, strict=True):
-            variant = _set(variant, name, entry, entry.where)
+            variant = _set(variant, name, entry, entry.where, kind)
         yield msgspec.structs.replace(variant, id=_variant_id(job.id, declaration, combination))
 
 
@@ -168,15 +165,16 @@ def _with_secrets(job: Job, declaration: Declaration) -> Job:
     return msgspec.structs.replace(job, secret=tuple(declaration.secret))
 
 
-def _with_settings(job: Job, defaults: Declaration, declaration: Declaration) -> Job:
+def _with_settings(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Job:
     fields = {**defaults.settings, **declaration.settings}
-    if job.kind == "function" and "metrics" not in declaration.settings:
+    if not kind.is_program and "metrics" not in declaration.settings:
         fields.pop("metrics", None)
-    if job.kind != "script" and "fresh" not in declaration.settings:
+    if not kind.has_options and "fresh" not in declaration.settings:
         fields.pop("fresh", None)
     return msgspec.structs.replace(
         job,
         **fields,
+        limits={key: most for key, most in (defaults.limits | declaration.limits).items() if most is not None},
         gates=_merged_gates(job, defaults, declaration),
         tags=tuple(dict.fromkeys((*job.tags, *defaults.tags, *declaration.tags))),
         data=tuple(dict.fromkeys((*job.data, *declaration.data))),
@@ -190,20 +188,20 @@ def _merged_gates(job: Job, defaults: Declaration, declaration: Declaration) -> 
     return tuple(gate for several in gates.values() for gate in several)
 
 
-def _with_parameters(job: Job, defaults: Declaration, declaration: Declaration) -> Job:
+def _with_parameters(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Job:
     own = {parameter.name for parameter in job.declared}
     for name, entry in defaults.parameters.items():
         if name in own and name not in declaration.parameters and name not in declaration.matrix:
-            job = _set(job, name, entry, f"{entry.where} (for {job.id})")
+            job = _set(job, name, entry, f"{entry.where} (for {job.id})", kind)
     for name, entry in declaration.parameters.items():
-        job = _set(job, name, entry, entry.where)
+        job = _set(job, name, entry, entry.where, kind)
     return job
 
 
-def _set(job: Job, name: str, entry: Entry, where: str) -> Job:
+def _set(job: Job, name: str, entry: Entry, where: str, kind: Kind) -> Job:
     with without_secrets(job, name):
         value = check_value(find_parameter(job, name, where), entry.plain, where)
-    return msgspec.structs.replace(job, **with_value(job, name, value))
+    return with_value(job, name, value, kind)
 
 
 def _check_default_parameters(jobs: list[Job], defaults: Declaration) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.gates import parse_gates
-from pytest_training.jobs.model import Gate, Parameter
+from pytest_training.jobs.kinds.protocol import Call, File, Kind
+from pytest_training.jobs.kinds.script.options import read_options
+from pytest_training.jobs.model import Gate, Job, Parameter
 from pytest_training.jobs.source.literals import MISSING, last_name, parameter_type, read_annotation
 from pytest_training.jobs.source.sources import Source
 from pytest_training.wording import shown
@@ -15,6 +17,41 @@ from pytest_training.wording import shown
 ALLOWED = "a job's function is train(run, *, epochs=50, …): `run`, then keyword-only parameters"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class FunctionKind(Kind):
+    """A file that defines `train(run, *, …)`, which returns the metrics."""
+
+    name = "function"
+    suffixes = (".py",)
+    is_program = False
+    readers = ("result",)
+
+    def recognise(self, file: File) -> Job | None:
+        """Return the job of a file with a `train` that takes a run."""
+        train = find_train(file.source)
+        if train is None or not _is_job(train, file.source):
+            return None
+        declared, values = read_parameters(train, file.source)
+        gates = read_gates(file.source, strict=True)
+        return file.job(self.name, declared=declared, parameters=values, gates=gates, **python_fields(file))
+
+    def start(self, job: Job, *, folder: str, seed: int) -> Call:  # noqa: ARG002  (the run that it is called with has both)
+        """Return the call of `train`."""
+        return Call(path=job.path or "", function="train")
+
+
+def _is_job(train: Function, source: Source) -> bool:
+    """Tell a job's `train(run, *, …)` from a script's own `train(run, config)` behind a command line."""
+    return takes_run(train) and (signature_mistake(train) is None or not read_options(source).declared)
+
+
+def python_fields(file: File) -> dict[str, Any]:
+    """Return what any Python file says of its job: its title, and what it imports and reads, local modules followed."""
+    train = find_train(file.source)
+    text = ast.get_docstring(file.source.tree) or (train and ast.get_docstring(train)) or ""
+    title = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return {"title": title, **file.sources.reach(file.path)._asdict()}
 
 
 def find_train(source: Source) -> Function | None:

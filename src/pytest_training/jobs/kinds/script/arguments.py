@@ -1,10 +1,9 @@
-"""The command line of a script or command job: a list of arguments, never a shell string."""
+"""A script's arguments: its parameters as its own command line takes them, a list and never a shell string."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,22 +13,13 @@ _NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 """What argparse takes for a number rather than for an option."""
 
 
-def command_line(job: Job, *, folder: str, seed: int) -> list[str]:
-    """Return the program and its arguments, with the job's given parameters and output folder."""
-    if job.kind == "command":
-        values = {name: _text(value) for name, value in job.parameters.items()}
-        values |= {"folder": folder, "seed": str(seed)}
-        return [*(_filled(argument, values) for argument in job.command), *job.arguments]
-    return [sys.executable, str(job.path), *script_arguments(job, folder=folder)]
-
-
 def script_arguments(job: Job, *, folder: str) -> list[str]:
     """Return what a script finds in `sys.argv` behind its name.
 
     What belongs to a subcommand stands behind the subcommand's name, all else before it.
     """
     given = [(parameter, job.parameters[parameter.name]) for parameter in job.declared if parameter.name in job.given]
-    selector = next((_text(value) for parameter, value in given if parameter.selects), None)
+    selector = next((to_text(value) for parameter, value in given if parameter.selects), None)
     given = [(parameter, value) for parameter, value in given if not parameter.selects]
     given += _output(job, folder)
     before = [(parameter, value) for parameter, value in given if not parameter.subcommands]
@@ -65,10 +55,10 @@ def _ordered(given: Iterable[tuple[Parameter, Any]], arguments: tuple[str, ...] 
     hidden: list[str] = []
     for parameter, value in given:
         if parameter.option is None:
-            texts = [_text(entry) for entry in value] if isinstance(value, list | tuple) else [_text(value)]
+            texts = [to_text(entry) for entry in value] if isinstance(value, list | tuple) else [to_text(value)]
             (hidden if any(map(_looks_like_option, texts)) else words).extend(texts)
         elif isinstance(value, list | tuple):
-            lists += [parameter.option, *map(_text, value)]
+            lists += [parameter.option, *map(to_text, value)]
         else:
             words += _option(parameter, parameter.option, value)
     return [*words, *arguments, *lists, *(["--", *hidden] if hidden else [])]
@@ -77,7 +67,7 @@ def _ordered(given: Iterable[tuple[Parameter, Any]], arguments: tuple[str, ...] 
 def _option(parameter: Parameter, option: str, value: Any) -> list[str]:
     if parameter.flag:
         return [option] if value != parameter.default else []
-    text = _text(value)
+    text = to_text(value)
     if _looks_like_option(text) and option.startswith("--"):
         return [f"{option}={text}"]
     return [option, text]
@@ -87,11 +77,6 @@ def _looks_like_option(text: str) -> bool:
     return len(text) > 1 and text.startswith("-") and not _NUMBER.fullmatch(text)
 
 
-def _filled(argument: str, values: dict[str, str]) -> str:
-    # In one go: a value that itself contains `{folder}` stays as it is.
-    names = "|".join(re.escape(name) for name in values)
-    return re.sub(rf"\{{({names})\}}", lambda found: values[found[1]], argument)
-
-
-def _text(value: Any) -> str:
+def to_text(value: Any) -> str:
+    """Return a value as an argument: a mapping as JSON, anything else as Python prints it."""
     return json.dumps(value) if isinstance(value, dict) else str(value)

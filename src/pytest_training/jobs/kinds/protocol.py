@@ -1,0 +1,89 @@
+"""What a kind of job is: which files it recognises, and how a job of it is started."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pytest_training.jobs.model import Job, Value
+from pytest_training.jobs.source.sources import Source, Sources, read_source
+from pytest_training.wording import label
+
+
+class Call(Value, frozen=True, kw_only=True, tag=True):
+    """A function of a Python file, called in the attempt's own process with the run and the job's parameters."""
+
+    path: str
+    function: str
+
+
+class Command(Value, frozen=True, kw_only=True, tag=True):
+    """A program that takes the place of the attempt's process."""
+
+    argv: tuple[str, ...]
+    environment: dict[str, str] = {}
+    """Variables beyond those that every job gets."""
+    is_warm: bool = False
+    """True if `argv` is Python, a file and its arguments, and the file may run in a fork of the job server."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that may be a job."""
+
+    path: Path
+    job_id: str
+    home: Path
+    """The training folder that it belongs to."""
+    sources: Sources
+
+    @functools.cached_property
+    def source(self) -> Source:
+        """Return the file as parsed Python, or raise Unreadable."""
+        source = read_source(self.path, self.sources.root)
+        self.sources.remember(source)
+        return source
+
+    @property
+    def label(self) -> str:
+        """Return the path as messages give it."""
+        return label(self.path, self.sources.root)
+
+    def job(self, kind: str, **fields: Any) -> Job:
+        """Return the job of this file, with these fields."""
+        place = {"source": self.label, "path": str(self.path), "home": str(self.home), "root": str(self.sources.root)}
+        return Job(**{"id": self.job_id, "kind": kind, "files": (str(self.path),), **place, **fields})
+
+
+class Kind(Protocol):
+    """A kind of job; each inherits these defaults, and has a name and a `start` of its own."""
+
+    name: str
+    """Its name in plans, outcomes and reports."""
+    suffixes: tuple[str, ...] = ()
+    """Endings of the files that it looks at, like `.py`."""
+    is_program: bool = True
+    """True if it takes raw arguments and leaves metrics in files; False if a function is called that returns them."""
+    has_options: bool = False
+    """True if parameters are options of a foreign command line.
+
+    A text without a declared type is passed on as it is, None leaves an option out, the catalogue may declare options,
+    and a required value that is missing fails this job alone.
+    """
+    readers: tuple[str, ...] = ()
+    """Names of the readers that find its metrics; empty for all."""
+
+    def recognise(self, file: File) -> Job | None:  # noqa: ARG002  (a kind without files recognises none)
+        """Return the file's job, or None if the file is of another kind."""
+        return None
+
+    def start(self, job: Job, *, folder: str, seed: int) -> Call | Command:
+        """Return what executes the job once, with its output in a folder."""
+        ...
+
+
+Kinds = Mapping[str, Kind]
+"""Kinds of job by name; the last one is the first that is asked about a file."""

@@ -1,0 +1,79 @@
+"""Script jobs: a file with a command line of its own, run as `python file --epochs 50`."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from pathlib import Path
+
+from pytest_training.jobs.kinds.function import Function, find_train, python_fields, read_gates
+from pytest_training.jobs.kinds.protocol import Command, File, Kind
+from pytest_training.jobs.kinds.script.arguments import script_arguments
+from pytest_training.jobs.kinds.script.options import read_options
+from pytest_training.jobs.model import Job
+from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
+from pytest_training.jobs.source.sources import Source
+
+
+class ScriptKind(Kind):
+    """Any Python file; it leaves its metrics in a file."""
+
+    name = "script"
+    suffixes = (".py",)
+    has_options = True
+
+    def recognise(self, file: File) -> Job:
+        """Return the job of any Python file; one that only defines things has a problem."""
+        options = read_options(file.source)
+        return file.job(
+            self.name,
+            declared=options.declared,
+            parameters=options.defaults,
+            output_option=options.output_option,
+            gates=read_gates(file.source, strict=False),
+            problem=_idle(file.source, find_train(file.source)),
+            fresh=file.sources.why_fresh(file.path),
+            **python_fields(file),
+        )
+
+    def start(self, job: Job, *, folder: str, seed: int) -> Command:  # noqa: ARG002  (TRAINING_SEED is all that a script gets)
+        """Return the interpreter, the file and the options that are set."""
+        return Command(
+            argv=(sys.executable, str(job.path), *script_arguments(job, folder=folder)),
+            environment={
+                "PYTHONPATH": os.pathsep.join(python_path(job)),
+                "PYTHONDONTWRITEBYTECODE": "1",  # into a repository that may be somebody else's
+            },
+            is_warm=not job.fresh,
+        )
+
+
+def python_path(job: Job) -> list[str]:
+    """Return PYTHONPATH for a script: the root and its `src`, then what the user has set."""
+    source = Path(job.root, "src")
+    outer = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return list(dict.fromkeys(filter(None, [job.root, *([str(source)] if source.is_dir() else []), *outer])))
+
+
+def _idle(source: Source, train: Function | None) -> str | None:
+    """Say why running the file as a script would do nothing, if it only defines functions and classes."""
+    body = source.tree.body
+    defines = [item for item in body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+    if not defines or any(map(_does_something, body)):
+        return None
+    if train is None:
+        return f"{source.label}:1: defines no train(run, *, …), and does nothing when it is run as a script"
+    return (
+        f"{source.where(train)}: train has no first parameter `run`, and the file does nothing "
+        "when it is run as a script: write def train(run, *, …)"
+    )
+
+
+def _does_something(statement: ast.stmt) -> bool:
+    if is_main_guard(statement):
+        return True
+    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.Expr):
+        return any(isinstance(node, ast.Call) for node in walk(statement))
+    quiet = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass)
+    return not isinstance(statement, quiet) and not is_guard(statement)
