@@ -293,7 +293,7 @@ class RunningRun:
             folder=self.folder.path.relative_to(self.options.reports).as_posix(),
             problems=tuple(self.problems),
         )
-        history = History(self.options.reports / "history.sqlite")
+        history = History(self.folder.stable.history)
         history.add(record, self._outcomes_of_jobs(), self.provenance)
         self.record = msgspec.structs.replace(record, problems=(*self.problems, *history.problems))
 
@@ -320,7 +320,7 @@ class RunningRun:
             json_report, run=self.record, outcomes=self.outcomes, plan=self.plan, provenance=self.provenance
         )
         masked = self.secrets.masked(json_report)
-        for path in (self.folder.report, self.options.reports / "report.json"):
+        for path in (self.folder.report, self.folder.stable.copy_of(self.folder.report)):
             with self.telling(f"{path}"):
                 write_report(masked, path)
 
@@ -328,7 +328,7 @@ class RunningRun:
         """Give junit.xml its stable name."""
         if self.junit is not None:
             with self.telling("junit.xml"):
-                self.junit.publish(self.options.reports / "junit.xml", self.secrets)
+                self.junit.publish(self.folder.stable.copy_of(self.folder.junit), self.secrets)
 
     def summary(self) -> list[tuple[str, dict[str, bool]]]:
         """Return the last lines of the run with their colours."""
