@@ -18,7 +18,7 @@ from pytest_training.errors import TrainingError
 from pytest_training.execution.attempt.messages import AT_ONCE, GENTLY
 from pytest_training.execution.backends.launcher import ServerHandle, start_server
 from pytest_training.execution.folder import RunFolder, utc_now
-from pytest_training.execution.outcome import Cause, Outcome
+from pytest_training.execution.outcome import Cause, Outcome, Status
 from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome, save_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
@@ -161,17 +161,17 @@ class RunningRun:
 
     def _outcome(self, job: Job, report: pytest.TestReport) -> Outcome:
         outcome = read_outcome(self.folder, job.id) or blank_outcome(job, seed=self.plan.seed)
-        if report.failed and outcome.status in {"passed", "not run"}:
+        if report.failed and outcome.status in {Status.PASSED, Status.NOT_RUN}:
             phase = f" in {report.when}" if report.when != "call" else ""
             told = [line for line in report.longreprtext.splitlines() if line.strip()] or ["no message"]
             reason = f"the test failed{phase}: {_message(report)}"
             cause: Cause = "error"
             if refused := next((line for line in told if line.startswith(REFUSED)), None):
                 reason, cause = refused, "system"  # the slot could not write the outcome that says so
-            outcome = msgspec.structs.replace(outcome, status="failed", cause=cause, reason=reason)
+            outcome = msgspec.structs.replace(outcome, status=Status.FAILED, cause=cause, reason=reason)
             self._save(outcome)
-        if report.skipped and outcome.status == "not run" and not outcome.reason:
-            outcome = msgspec.structs.replace(outcome, status="skipped", reason=_skip_reason(report))
+        if report.skipped and outcome.status == Status.NOT_RUN and not outcome.reason:
+            outcome = msgspec.structs.replace(outcome, status=Status.SKIPPED, reason=_skip_reason(report))
             self._save(outcome)
         return outcome
 
@@ -274,7 +274,7 @@ class RunningRun:
             folder=self.folder.path.relative_to(self.options.reports).as_posix(),
             problems=tuple(self.problems),
         )
-        history = History(self.options.reports / "history.sqlite")
+        history = History(self.folder.stable.history)
         history.add(record, self._outcomes_of_jobs(), self.provenance)
         self.record = msgspec.structs.replace(record, problems=(*self.problems, *history.problems))
 
@@ -300,7 +300,7 @@ class RunningRun:
         complete_report(
             json_report, run=self.record, outcomes=self.outcomes, plan=self.plan, provenance=self.provenance
         )
-        for path in (self.folder.report, self.options.reports / "report.json"):
+        for path in (self.folder.report, self.folder.stable.copy_of(self.folder.report)):
             with self.telling(f"{path}"):
                 write_report(json_report, path)
 
@@ -308,7 +308,7 @@ class RunningRun:
         """Give junit.xml its stable name."""
         if self.junit is not None:
             with self.telling("junit.xml"):
-                self.junit.publish(self.options.reports / "junit.xml")
+                self.junit.publish(self.folder.stable.copy_of(self.folder.junit))
 
     def summary(self) -> list[tuple[str, dict[str, bool]]]:
         """Return the last lines of the run with their colours."""

@@ -12,7 +12,7 @@ from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.session import idle
 from pytest_training.session.context import SLOT, SlotContext, leave_out_runs
-from pytest_training.session.marks import match_by_id, register_tags
+from pytest_training.session.marks import give_plan, match_by_id, register_tags
 
 
 class Worker:
@@ -36,7 +36,8 @@ class Worker:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Add the idle item, before xdist reports the collection."""
+        """Give the items their planned jobs and add the idle item, before xdist reports the collection."""
+        give_plan(session.items, self.plan)
         if self.context.idle:
             idle.append_to(session)
 
