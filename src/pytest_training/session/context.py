@@ -21,10 +21,10 @@ class SlotContext(Value, frozen=True, kw_only=True):
 
     reports: str
     run_id: str
-    start_method: str
-    """`fork`, `subprocess` or `in-process`."""
-    address: str | None
-    """The job server's socket; None without one."""
+    backend: str
+    """Name of the run's backend."""
+    connection: Any
+    """What the backend has returned when it was started: a JSON value."""
     grace_s: float
     real_data_only: bool = False
     resumed: str | None = None
@@ -38,16 +38,6 @@ class SlotContext(Value, frozen=True, kw_only=True):
     def folder(self) -> RunFolder:
         """The run's folder."""
         return RunFolder(Path(self.reports), self.run_id)
-
-    def launcher(self) -> Launcher:
-        """Return what executes attempts in this run."""
-        if self.start_method == "in-process":
-            return InProcessLauncher()
-        if self.address is not None:
-            return ServerLauncher(self.address)
-        from pytest_training.execution.backends.plain_process import SubprocessLauncher  # noqa: PLC0415  (psutil is slow to load)
-
-        return SubprocessLauncher(owner=os.getppid() if self.worker else None, interrupted=self.folder.interrupted)
 
     def slot(self, name: str, plan: Plan, secrets: Secrets) -> Slot:
         """Return the slot of that name."""

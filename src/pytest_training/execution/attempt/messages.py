@@ -11,21 +11,6 @@ from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Value
 NO_RESULT = 74
 """Exit status (EX_IOERR) of a job's process that could not write result.json."""
 
-StartMethod = Literal["fork", "subprocess", "in-process"]
-
-
-STOP = b"stop"
-"""A line that asks for the gentle end of the connection's attempt."""
-STOP_ALL = b"stop all"
-"""A line that asks for the gentle end of every attempt: the run is interrupted."""
-
-
-PAUSE = b"pause"
-"""A line that asks for an answer as soon as the run is interrupted, and for none otherwise."""
-GENTLY, AT_ONCE = "gently", "at once"
-"""How jobs without a server are to end; see `RunFolder.interrupted`."""
-
-
 class AttemptRequest(Value, frozen=True, kw_only=True):
     """All that a process needs to execute a job once."""
 
@@ -66,8 +51,17 @@ class Result(Value, frozen=True, kw_only=True):
     schema_version: int = SCHEMA_VERSION
 
 
+class Lost(Value, frozen=True, kw_only=True):
+    """What a backend knows of an attempt whose end nobody has seen."""
+
+    cause: Literal["server died", "worker died"]
+    reason: str
+    """One sentence."""
+
+
 class Reply(Value, frozen=True, kw_only=True):
-    """The server's answer: how the attempt's process ended, or why none was started."""
+    """A launcher's answer: how the attempt's process ended, why none was started, or why nobody knows."""
 
     ending: Ending = Ending()
     refused: str | None = None
+    lost: Lost | None = None

@@ -1,4 +1,4 @@
-"""A plain subprocess for each attempt, watched through psutil: all there is where fork is missing or unsafe."""
+"""A plain subprocess and its process tree, as psutil watches them: on every system, slower than /proc."""
 
 from __future__ import annotations
 
@@ -14,86 +14,14 @@ import msgspec
 import psutil
 
 from pytest_training.execution.attempt.environment import job_environment
-from pytest_training.execution.attempt.messages import AT_ONCE, AttemptRequest, Reply
-from pytest_training.execution.backends.ending import reply_of
+from pytest_training.execution.attempt.messages import AttemptRequest
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.limits import LIMITS, Limits
-from pytest_training.limits.ladder import Ladder
 
 KEEPER_S = 3.0  # for a keeper to end its tree
 
 
-@dataclass(frozen=True)
-class SubprocessLauncher:
-    """Starts a fresh interpreter for each attempt: slower, and all there is where fork is missing or unsafe."""
-
-    poll_s: float = 0.05
-    owner: int | None = None
-    """In an xdist worker the pid of its parent, which owns the run: when it dies, so do the jobs."""
-    interrupted: Path | None = None
-    """The file in which the owner says that the run is interrupted."""
-    limits: Limits = field(default_factory=lambda: LIMITS)
-
-    def launch(self, request: AttemptRequest) -> Reply:
-        """Start, watch the limits, end the tree."""
-        before = _cpu_of_children_s()
-        tree = PolledTree(_begin(request))
-        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.grace_s)
-        exit_code = self._wait_through_signals(tree, ladder)
-        _signal(tree.seen, "kill")
-        with contextlib.suppress(BrokenPipeError):  # a request that was never read
-            tree.process.stdin.close()
-        cpu_s = max(tree.cpu_s, _cpu_of_children_s() - before)  # what ran between two looks, too
-        return reply_of(exit_code, ladder, wall_s=tree.age_s, cpu_s=cpu_s, peak_mb=tree.peak_mb)
-
-    def _wait_through_signals(self, tree: PolledTree, ladder: Ladder) -> int:
-        try:
-            return self._wait(tree, ladder)
-        except KeyboardInterrupt:
-            ladder.end("interrupted")
-        try:
-            return self._wait(tree, ladder)
-        except KeyboardInterrupt:
-            ladder.end_now()
-        return self._wait(tree, ladder)
-
-    def _wait(self, tree: PolledTree, ladder: Ladder) -> int:
-        while True:
-            tree.look()
-            with contextlib.suppress(psutil.TimeoutExpired, subprocess.TimeoutExpired):
-                return int(tree.process.wait(self.poll_s))
-            if order := self.said():
-                ladder.end("interrupted")
-            if self.is_orphan():
-                ladder.end("interrupted", grace_s=0.0)
-            if order == AT_ONCE:
-                ladder.end_now()
-            ladder.watch()
-
-    def pause(self, seconds: float) -> bool:
-        """Wait, and look meanwhile whether the run is interrupted."""
-        give_up = time.monotonic() + seconds
-        try:
-            while (rest_s := give_up - time.monotonic()) > 0:
-                if self.said() or self.is_orphan():
-                    return False
-                time.sleep(min(rest_s, self.poll_s))
-        except KeyboardInterrupt:
-            return False
-        return True
-
-    def said(self) -> str:
-        """Return how the owner wants jobs to end; nothing while the run goes on."""
-        with contextlib.suppress(OSError):
-            return self.interrupted.read_text() if self.interrupted else ""
-        return ""
-
-    def is_orphan(self) -> bool:
-        """Whether the owner has died."""
-        return self.owner not in {None, os.getppid()}
-
-
-def _begin(request: AttemptRequest) -> psutil.Popen:
+def start_process(request: AttemptRequest) -> psutil.Popen:
+    """Start a fresh interpreter for an attempt."""
     folder = AttemptFolder(Path(request.folder))
     environment = dict(os.environ) | job_environment(
         request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads
@@ -128,6 +56,7 @@ class PolledTree:
     memory_mb: float = 0.0
     peak_mb: float = 0.0
     cpu_s: float = 0.0
+    cpu_before_s: float = field(default_factory=lambda: _cpu_of_children_s())
 
     def look(self) -> None:
         """Measure what they use now."""
@@ -139,6 +68,19 @@ class PolledTree:
             self.memory_mb = sum(map(_memory_mb, self.members))
             self.peak_mb = max(self.peak_mb, self.memory_mb)
             self.cpu_s = sum(first.cpu_times()[:4])
+
+    def wait(self, seconds: float) -> int | None:
+        """Return the exit code once the attempt's process has ended, or None if it has not after that time."""
+        with contextlib.suppress(psutil.TimeoutExpired, subprocess.TimeoutExpired):
+            return int(self.process.wait(seconds))
+        return None
+
+    def clear(self) -> None:
+        """Kill what the attempt has left behind, and let go of its process."""
+        _signal(self.seen, "kill")
+        with contextlib.suppress(BrokenPipeError):  # a request that was never read
+            self.process.stdin.close()
+        self.cpu_s = max(self.cpu_s, _cpu_of_children_s() - self.cpu_before_s)  # what ran between two looks, too
 
     @property
     def age_s(self) -> float:
