@@ -57,7 +57,7 @@ def test_settings_are_read_and_relative_to_the_root(project: Project, monkeypatc
     assert found.root == project.root / "jobs"
     assert found.catalogue == project.root / "all.yaml"
     assert found.reports == project.root / "out"
-    assert (found.seed, found.default_limits["timeout"], found.grace_s, found.start_method) == (
+    assert (found.seed, found.default_limits["timeout"], found.grace_s, found.backend) == (
         7,
         90.0,
         3.0,
@@ -156,7 +156,7 @@ def test_a_value_that_cannot_be_is_named_with_what_is_expected(
     [
         ("training_seed = x", "a whole number of at least 0, *found 'x'"),
         ("training_grace = long", "a duration like 90s, 15m or 2h, found 'long'"),
-        ("training_start = spoon", "auto, fork or subprocess, found 'spoon'"),
+        ("training_start = spoon", "expected one of auto, fork, subprocess, in-process, found 'spoon'"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named_with_its_file(project: Project, setting: str, expected: str) -> None:
@@ -169,9 +169,9 @@ def test_a_setting_that_cannot_be_is_named_with_its_file(project: Project, setti
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--set", "asl.epochs=3"), "--set asl.epochs=3: no job 'asl': expected one of als, *"),
-        (("--set", "als.epoch=3"), "--set als.epoch=3: als has no parameter 'epoch': expected one of epochs, rate"),
-        (("--set", "als.epochs=many"), "--set als.epochs=many: expected a whole number, found 'many'"),
+        (("--set", "asl.epochs=3"), "--set asl.epochs: no job 'asl': expected one of als, *"),
+        (("--set", "als.epoch=3"), "--set als.epoch: als has no parameter 'epoch': expected one of epochs, rate"),
+        (("--set", "als.epochs=many"), "--set als.epochs: expected a whole number, found 'many'"),
         (("--set", "als"), "--set als: expected JOB.PARAMETER=VALUE, like als.epochs=80"),
         (("--epochs", "0"), "--epochs: expected a whole number of at least 1, found 0"),
         (("--folds", "3"), "--folds: no job has a parameter 'folds': expected one of epochs, rate"),

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.backends.launcher import default_start_method
+from pytest_training.execution.backends import default_backend
+from pytest_training.execution.backends.in_process import InProcess
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.limits import LIMITS
-from pytest_training.options import path_below, reports_folder, training_root
+from pytest_training.options import REGISTRY, path_below, reports_folder, training_root
 from pytest_training.planning.request import Request
 from pytest_training.units import parse_duration
+from pytest_training.wording import did_you_mean
 
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
@@ -24,15 +26,20 @@ class Options(Request):
     """What the command line and pytest.ini ask for: what is trained, and how this session trains it."""
 
     plan_file: Path | None
-    in_process: bool
-    start_method: str
+    backend: str
+    """Name of what executes the attempts."""
     grace_s: float
     real_data_only: bool
+
+    @property
+    def in_process(self) -> bool:
+        """True if jobs run in the pytest process."""
+        return self.backend == InProcess.name
 
 
 def read_options(config: pytest.Config) -> Options:
     """Read every option; a value that cannot be is a `pytest.UsageError`."""
-    here, root = config.invocation_params.dir, config.rootpath
+    here, root, registry = config.invocation_params.dir, config.rootpath, config.stash[REGISTRY]
     catalogue = path_below(here, config.getoption("--training-catalogue"))
     catalogue = catalogue or path_below(root, config.getini("training_catalogue"))
     reports = reports_folder(config)
@@ -51,8 +58,8 @@ def read_options(config: pytest.Config) -> Options:
         folds=_count(config, "folds"),
         settings=tuple(config.getoption("training_set", default=None) or ()),
         plan_file=path_below(here, config.getoption("--training-plan")),
-        in_process=in_process,
-        start_method=_start_method(config),
+        backend=InProcess.name if in_process else _backend(config),
+        limits=registry.limits,
         default_limits=_limits(config),
         grace_s=_number(config, "grace", parse_duration) or 0.0,
         real_data_only=bool(config.getoption("--training-require-real-data")),
@@ -115,14 +122,16 @@ def _count(config: pytest.Config, name: str) -> int | None:
         raise pytest.UsageError(f"--{name}: expected a whole number of at least 1, found {value[:80]!r}") from None
 
 
-def _start_method(config: pytest.Config) -> str:
-    value = str(config.getini("training_start"))
-    if value == "auto":
-        return default_start_method()
-    if value not in {"fork", "subprocess"}:
-        where = f"training_start in {config.inipath or 'the settings'}"
-        raise pytest.UsageError(f"{where}: expected auto, fork or subprocess, found {value!r}")
-    return value
+def _backend(config: pytest.Config) -> str:
+    name, backends = str(config.getini("training_start")), config.stash[REGISTRY].backends
+    if name == "auto":
+        return default_backend()
+    if name not in backends:
+        where, names = f"training_start in {config.inipath or 'the settings'}", ["auto", *backends]
+        raise pytest.UsageError(
+            f"{where}: expected one of {', '.join(names)}, found {name!r}{did_you_mean(name, names)}"
+        )
+    return name
 
 
 def _limits(config: pytest.Config) -> dict[str, float]:

@@ -21,7 +21,8 @@ from pytest_training.execution.job_files import log_tail
 from pytest_training.execution.judge import judge
 from pytest_training.execution.outcome import Ending
 from pytest_training.execution.results import artifacts
-from pytest_training.execution.slot import read_outcome, unfinished_outcome
+from pytest_training.execution.slot import read_outcome
+from pytest_training.execution.unfinished import unfinished_outcome
 from pytest_training.jobs.gates import parse_gates
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.loading import load_jobs

@@ -13,21 +13,27 @@ from typing import Any
 import msgspec
 
 from pytest_training.atomic import write_atomically
-from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.backends.launcher import Launcher
-from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
+from pytest_training.errors import DeclarationError
+from pytest_training.execution.attempt.messages import LOST, AttemptRequest, Reply
+from pytest_training.execution.backends.protocol import Launcher
+from pytest_training.execution.folder import AttemptFolder, RunFolder, utc_now
 from pytest_training.execution.job_files import log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.results import artifacts
+from pytest_training.execution.secrets import Secrets
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, Unchanged
-from pytest_training.jobs.secrets import Secrets
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.signals import left_to_the_owner
 
-REASONS: Mapping[Cause | None, str] = {"error": "error", "exit": "error", "crash": "crash", "server died": "crash"}
+REASONS: Mapping[Cause | None, str] = {
+    "error": "error",
+    "exit": "error",
+    "crash": "crash",
+    **dict.fromkeys(LOST, "crash"),
+}
 """Causes, beside exceeded limits, that another attempt may mend; a failed gate is an answer, not an accident."""
 LONGEST_WAIT_S = 3600.0
 REFUSED = "cannot be trained or recorded"
@@ -45,8 +51,6 @@ class Slot:
     threads: int
     grace_s: float
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
-    secrets: Secrets = field(default_factory=Secrets)
-    planned: Mapping[str, PlannedJob] = field(default_factory=dict)
     kinds: Kinds = field(default_factory=lambda: KINDS)
     limits: Limits = field(default_factory=lambda: LIMITS)
     owned: bool = False
@@ -55,15 +59,15 @@ class Slot:
     resumed: RunFolder | None = None
     """The run that this one resumes: its jobs' checkpoints are taken over."""
 
-    def train(self, job: Job) -> Outcome:
+    def train(self, planned: PlannedJob) -> Outcome:
         """Train a job and leave its outcome in the run folder; where that cannot be, the outcome says so."""
         try:
             with left_to_the_owner() if self.owned else contextlib.nullcontext():
-                return self._train(job)
+                return self._train(planned)
         except OSError as error:  # ours: what a job raises is in its result
             place = f": {error.filename}" if error.filename else ""
             outcome = msgspec.structs.replace(
-                blank_outcome(job, seed=self.seed, slot=self.name),
+                blank_outcome(planned.job, seed=self.seed, slot=self.name),
                 status=Status.FAILED,
                 cause="system",
                 reason=f"{REFUSED}: {error.strerror or error}{place}",
@@ -72,12 +76,10 @@ class Slot:
                 save_outcome(self.folder, outcome)
             return outcome
 
-    def _train(self, job: Job) -> Outcome:
-        planned = self.planned.get(job.id)
-        if planned is not None and planned.unchanged is not None:
+    def _train(self, planned: PlannedJob) -> Outcome:
+        job = planned.job
+        if planned.unchanged is not None:
             return self._skip(job, planned.unchanged)
-        if planned is not None:  # the plan may have more gates than the job itself: those of earlier metrics
-            job = msgspec.structs.replace(job, gates=planned.job.gates)
         started, begun = utc_now(), time.monotonic()
         attempts: list[Attempt] = []
         while True:
@@ -86,13 +88,13 @@ class Slot:
             if len(attempts) > job.retries or not self._may_mend(job, verdict.cause):
                 break
             if not self.launcher.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
-                reason = _between_attempts(attempts[-1])
+                reason = between_attempts(attempts[-1])
                 verdict = replace(verdict, status=Status.INTERRUPTED, cause="interrupted", reason=reason)
                 break
         outcome = self._outcome(job, verdict, attempts, folder)
         outcome = msgspec.structs.replace(
             outcome,
-            fingerprint=planned.fingerprint if planned else "",
+            fingerprint=planned.fingerprint,
             started=started,
             ended=utc_now(),
             wall_s=round(time.monotonic() - begun, 4),
@@ -160,11 +162,17 @@ class Slot:
     def _execute(self, job: Job, folder: AttemptFolder, checkpoint: Path, since: float) -> tuple[Reply, Verdict]:
         if job.problem:
             return refuse(job.problem)
-        revealed = self.secrets.reveal(job)
+        kind = self.kinds[job.kind]
         try:
-            start = self.kinds[job.kind].start(revealed, folder=str(folder.artifacts), seed=self.seed)
+            secrets = Secrets.of(job, kind)
+        except DeclarationError as error:
+            return refuse(str(error))
+        revealed = secrets.reveal(job)
+        try:
+            start = kind.start(revealed, folder=str(folder.artifacts), seed=self.seed)
         except Exception as error:  # noqa: BLE001  (a kind from outside may raise anything: it fails this job alone)
-            return refuse(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {error}")
+            message = secrets.mask(str(error))
+            return refuse(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {message}")
         request = AttemptRequest(
             job=revealed,
             start=start,
@@ -176,9 +184,9 @@ class Slot:
             real_data_only=self.real_data_only,
             grace_s=self.grace_s,
         )
-        reply = self.launcher.launch(request)
-        folder.clean(self.secrets)
-        return reply, judge(request, reply, since=since, limits=self.limits)
+        reply = secrets.launch(request, self.launcher)
+        verdict = judge(request, reply, since=since, limits=self.limits)
+        return reply, replace(verdict, reason=secrets.mask(verdict.reason), metrics=secrets.mask(verdict.metrics))
 
     def _outcome(self, job: Job, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> Outcome:
         relative = folder.artifacts.relative_to(self.folder.path).as_posix()
@@ -226,39 +234,8 @@ def blank_outcome(job: Job, *, seed: int, slot: str = "") -> Outcome:
     )
 
 
-def unfinished_outcome(  # noqa: PLR0913  (all that is known of an outcome that nobody wrote)
-    folder: RunFolder, job: Job, *, seed: int, slot: str, cause: Cause, reason: str
-) -> Outcome:
-    """Return the outcome of a job whose slot could not write one, from what its attempts left on disk."""
-    files = folder.job(job.id)
-    attempts = tuple(
-        found
-        for number in range(1, files.next_attempt())
-        if (found := read_json(files.attempt(number).started, Attempt)) is not None
-    )
-    last = files.attempt(max(1, len(attempts)))
-    ended = utc_now()
-    if cause == "interrupted" and attempts:
-        if attempts[-1].cause == "server died":  # with its owner: all that its slot had time to see
-            killed = msgspec.structs.replace(attempts[-1], status=Status.INTERRUPTED, cause=cause, reason=reason)
-            attempts = (*attempts[:-1], killed)
-        elif attempts[-1].status == Status.FAILED:
-            reason = _between_attempts(attempts[-1])
-    return msgspec.structs.replace(
-        blank_outcome(job, seed=seed, slot=slot),
-        status=Status.INTERRUPTED if cause == "interrupted" else Status.FAILED,
-        cause=cause,
-        reason=reason,
-        attempts=attempts,
-        started=attempts[0].started if attempts else ended,
-        ended=ended,
-        wall_s=seconds_between(attempts[0].started, ended) if attempts else 0.0,
-        log=last.log.relative_to(folder.path).as_posix() if last.log.exists() else None,
-        log_tail=log_tail(last.log),
-    )
-
-
-def _between_attempts(last: Attempt) -> str:
+def between_attempts(last: Attempt) -> str:
+    """Say that a run was interrupted while a job waited for another attempt."""
     return f"interrupted before attempt {last.number + 1}; attempt {last.number} {last.reason}"
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import glob
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from pytest_training.execution.backends.launcher import InProcessLauncher, Launcher, ServerLauncher
+from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Plan, Value
-from pytest_training.jobs.secrets import Secrets
+from pytest_training.registry import Registry
 
 
 class SlotContext(Value, frozen=True, kw_only=True):
@@ -39,18 +40,19 @@ class SlotContext(Value, frozen=True, kw_only=True):
         """The run's folder."""
         return RunFolder(Path(self.reports), self.run_id)
 
-    def slot(self, name: str, plan: Plan, secrets: Secrets) -> Slot:
+    def slot(self, name: str, plan: Plan, registry: Registry) -> Slot:
         """Return the slot of that name."""
+        owner = os.getppid() if self.worker else None
+        seat = Seat(slot=name, folder=self.folder, owner=owner, limits=registry.limits)
         return Slot(
             name=name,
             folder=self.folder,
-            launcher=self.launcher(),
+            launcher=registry.backends[self.backend]().launcher(self.connection, seat),
             seed=plan.seed,
             threads=plan.threads,
             grace_s=self.grace_s,
+            limits=registry.limits,
             datasets={dataset.name: dataset for dataset in plan.datasets},
-            secrets=secrets,
-            planned={planned.job.id: planned for planned in plan.jobs},
             real_data_only=self.real_data_only,
             owned=self.worker,
             resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,

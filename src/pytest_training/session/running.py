@@ -14,16 +14,15 @@ import msgspec
 import pytest
 
 from pytest_training.atomic import write_atomically
-from pytest_training.errors import TrainingError
-from pytest_training.execution.attempt.messages import AT_ONCE, GENTLY
-from pytest_training.execution.backends.launcher import ServerHandle, start_server
+from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
 from pytest_training.execution.outcome import Cause, Outcome, Status
-from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome, save_outcome, unfinished_outcome
+from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome, save_outcome
+from pytest_training.execution.unfinished import final_outcome, interrupted_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
-from pytest_training.jobs.secrets import Secrets
 from pytest_training.option_values import Options
+from pytest_training.options import REGISTRY
 from pytest_training.records.history import History
 from pytest_training.records.provenance import Provenance, provenance
 from pytest_training.records.run_record import RunRecord
@@ -46,9 +45,8 @@ class RunningRun:
     plan: Plan
     jobs: Mapping[str, Job]
     """The selected jobs by node id."""
-    secrets: Secrets
     context: SlotContext
-    server: ServerHandle | None
+    backend: Backend
     provenance: Provenance
     junit: JunitFile | None
     started: str = field(default_factory=utc_now)
@@ -66,7 +64,6 @@ class RunningRun:
         plan: Plan,
         jobs: Mapping[str, Job],
         *,
-        secrets: Secrets,
         idle: bool,
         resumed: str | None = None,
     ) -> RunningRun:
@@ -78,28 +75,25 @@ class RunningRun:
             save_plan(plan, folder.plan)
             known = provenance(options.project, _imports(plan))
             write_atomically(folder.provenance, encode(known, indent=1))
-        start_method = "in-process" if options.in_process else options.start_method
-        server = None
-        if start_method == "fork":
-            try:
-                with _writing_to(options.reports):
-                    server = start_server(_imports(plan), log=folder.server_log, seed=plan.seed)
-            except TrainingError as error:
-                start_method = "subprocess"
-                problems.append(f"each job imports for itself: {error}")
+        registry = config.stash[REGISTRY]
+        backend = registry.backends[options.backend]()
+        with _writing_to(options.reports):
+            connection = backend.start(
+                BackendRun(folder=folder, imports=_imports(plan), seed=plan.seed, report_problem=problems.append)
+            )
         context = SlotContext(
             reports=str(options.reports),
             run_id=plan.run_id,
-            start_method=start_method,
-            address=server.address if server else None,
+            backend=backend.name,
+            connection=connection,
             grace_s=options.grace_s,
             real_data_only=options.real_data_only,
             resumed=resumed,
             idle=idle,
         )
-        config.stash[SLOT] = context.slot("main", plan, secrets)
+        config.stash[SLOT] = context.slot("main", plan, registry)
         junit = JunitFile.enable(config, folder.junit)
-        run = cls(config, options, plan, jobs, secrets, context, server, known, junit)
+        run = cls(config, options, plan, jobs, context, backend, known, junit)
         problem = None if junit else "junit.xml is not written: junitxml is off"
         run.problems = [*problems, *filter(None, (enable_json_report(config), problem))]
         _show_lines_instead_of_dots(config)
@@ -138,7 +132,6 @@ class RunningRun:
             return
         worker = getattr(getattr(report, "node", None), "gateway", None)
         name = getattr(worker, "id", "")
-        self._clean(job)
         outcome = unfinished_outcome(
             self.folder,
             job,
@@ -151,20 +144,6 @@ class RunningRun:
         report.when = "call"
         report.location = (*report.location[:2], nodeid.partition("::")[2])  # xdist knows the file only
         report.longrepr = console.failure_text(outcome, folder=self._shown_folder)
-
-    def _clean(self, job: Job) -> None:
-        """Take secrets out of what a job left that no slot could look through."""
-        if not job.secret:
-            return
-        files = self.folder.job(job.id)
-        for number in range(1, files.next_attempt()):
-            files.attempt(number).clean(self.secrets)
-
-    def mask(self, report: pytest.TestReport) -> None:
-        """Take secrets out of what pytest itself caught: with --training-in-process it is what the job printed."""
-        report.sections = self.secrets.masked(report.sections)
-        if isinstance(report.longrepr, str | tuple):
-            report.longrepr = self.secrets.masked(report.longrepr)
 
     def note_report(self, report: pytest.TestReport) -> None:
         """Keep the outcome of a job that a report is about; tell junit.xml, which asks the last report of an item."""
@@ -245,29 +224,20 @@ class RunningRun:
 
     def interrupt(self, *, has_workers: bool) -> None:
         """Ask every running job to end and wait for that; a second Ctrl-C ends them at once."""
-        grace_s = 0.0
         try:
-            if self.server is not None:
-                self.server.stop_all()
-            elif has_workers:
-                self._tell_slots(GENTLY)
-                grace_s = self.options.grace_s
-            if has_workers:  # else the only slot is this process, and has written what it knows
-                self._await_outcomes(grace_s)
+            self._stop_all(self.options.grace_s, has_workers=has_workers)
         except KeyboardInterrupt:
             self.signals.hold()
-            self._end_server()
-            if has_workers:
-                self._tell_slots(AT_ONCE)
-                self._await_outcomes()
+            self._stop_all(0.0, has_workers=has_workers)
         self.signals.hold()
 
-    def _tell_slots(self, how: str) -> None:
-        """Tell slots that have no server, on disk, how their jobs are to end."""
+    def _stop_all(self, grace_s: float, *, has_workers: bool) -> None:
         with self.telling("that the run is interrupted"):
-            write_atomically(self.folder.interrupted, how.encode())
+            grace_s = self.backend.stop_all(grace_s)
+        if has_workers:  # else the only slot is this process, and has written what it knows
+            self._await_outcomes(grace_s)
 
-    def _await_outcomes(self, grace_s: float = 0.0) -> None:
+    def _await_outcomes(self, grace_s: float) -> None:
         """Wait until the slots have written what became of their jobs: they need a moment."""
         give_up = time.monotonic() + grace_s + OUTCOME_PATIENCE_S
         running = [job.id for node, job in self.jobs.items() if node not in self.outcomes]
@@ -279,7 +249,6 @@ class RunningRun:
     def end(self, exit_status: int) -> None:
         """Complete the outcomes, then record the run in the history."""
         for nodeid, job in self.jobs.items():
-            self._clean(job)
             if nodeid not in self.outcomes:
                 self.outcomes[nodeid] = self._outcome_without_report(job)
         record = RunRecord(
@@ -289,7 +258,7 @@ class RunningRun:
             seed=self.plan.seed,
             workers=self.plan.workers,
             exit_code=int(exit_status),
-            arguments=self.secrets.arguments(list(map(str, self.config.invocation_params.args))),
+            arguments=tuple(map(str, self.config.invocation_params.args)),
             folder=self.folder.path.relative_to(self.options.reports).as_posix(),
             problems=tuple(self.problems),
         )
@@ -298,18 +267,10 @@ class RunningRun:
         self.record = msgspec.structs.replace(record, problems=(*self.problems, *history.problems))
 
     def _outcome_without_report(self, job: Job) -> Outcome:
-        outcome = read_outcome(self.folder, job.id)
-        if outcome is not None and outcome.cause != "server died":
-            return outcome
-        if self.folder.job(job.id).attempt(1).path.exists():
+        if (outcome := final_outcome(self.folder, job.id)) is None:
             reason = "the run ended while this job ran"
-            outcome = unfinished_outcome(
-                self.folder, job, seed=self.plan.seed, slot="", cause="interrupted", reason=reason
-            )
-        else:
-            reason = "the run ended before this job started"
-            outcome = msgspec.structs.replace(blank_outcome(job, seed=self.plan.seed), reason=reason)
-        self._save(outcome)
+            outcome = interrupted_outcome(self.folder, job, seed=self.plan.seed, reason=reason)
+            self._save(outcome)
         return outcome
 
     def write_json_report(self, json_report: dict[str, Any]) -> None:
@@ -319,16 +280,15 @@ class RunningRun:
         complete_report(
             json_report, run=self.record, outcomes=self.outcomes, plan=self.plan, provenance=self.provenance
         )
-        masked = self.secrets.masked(json_report)
         for path in (self.folder.report, self.folder.stable.copy_of(self.folder.report)):
             with self.telling(f"{path}"):
-                write_report(masked, path)
+                write_report(json_report, path)
 
     def publish(self) -> None:
         """Give junit.xml its stable name."""
         if self.junit is not None:
             with self.telling("junit.xml"):
-                self.junit.publish(self.folder.stable.copy_of(self.folder.junit), self.secrets)
+                self.junit.publish(self.folder.stable.copy_of(self.folder.junit))
 
     def summary(self) -> list[tuple[str, dict[str, bool]]]:
         """Return the last lines of the run with their colours."""
@@ -346,21 +306,16 @@ class RunningRun:
         return shown_path(self.folder.path, self.config)
 
     def close(self) -> None:
-        """End the job server and whatever still runs."""
+        """End the backend and whatever still runs."""
         self.signals.give_back()
-        self._end_server()
+        self.backend.close()
         if self.folder.server_log.exists() and not self.folder.server_log.stat().st_size:
             self.folder.server_log.unlink()
 
-    def _end_server(self) -> None:
-        if self.server is not None:
-            self.server.close()
-            self.server = None
 
-
-def _imports(plan: Plan) -> list[str]:
+def _imports(plan: Plan) -> tuple[str, ...]:
     """Return what the planned jobs import, each once; what needs an interpreter of its own imports for itself."""
-    return list(dict.fromkeys(name for planned in plan.jobs if not planned.job.fresh for name in planned.job.imports))
+    return tuple(dict.fromkeys(name for planned in plan.jobs if not planned.job.fresh for name in planned.job.imports))
 
 
 def _make_reports_folder(reports: Path, folder: RunFolder) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, get_args
 
+from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import DataUsed, Ending
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Value
 
 NO_RESULT = 74
 """Exit status (EX_IOERR) of a job's process that could not write result.json."""
+
 
 class AttemptRequest(Value, frozen=True, kw_only=True):
     """All that a process needs to execute a job once."""
@@ -19,6 +22,8 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     """What the job's kind says that is to be executed."""
     folder: str
     """Absolute path of the attempt's folder, which exists."""
+    private: str | None = None
+    """Absolute path of the folder for log, events and result; None for the attempt's own."""
     checkpoint: str
     """Absolute path of the folder that keeps the job's state across attempts."""
     seed: int
@@ -28,6 +33,11 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     """Whether to refuse simulated data (`--training-require-real-data`)."""
     grace_s: float = 10.0
     """Seconds between SIGTERM and SIGKILL when the attempt must end."""
+
+    @property
+    def files(self) -> AttemptFolder:
+        """The files that the attempt's process writes."""
+        return AttemptFolder(Path(self.folder), Path(self.private) if self.private else None)
 
 
 class Failure(Value, frozen=True, kw_only=True):
@@ -51,10 +61,15 @@ class Result(Value, frozen=True, kw_only=True):
     schema_version: int = SCHEMA_VERSION
 
 
+LostCause = Literal["server died", "worker died"]
+LOST: tuple[LostCause, ...] = get_args(LostCause)
+"""Causes of attempts whose end nobody has seen; another attempt may mend it."""
+
+
 class Lost(Value, frozen=True, kw_only=True):
     """What a backend knows of an attempt whose end nobody has seen."""
 
-    cause: Literal["server died", "worker died"]
+    cause: LostCause
     reason: str
     """One sentence."""
 

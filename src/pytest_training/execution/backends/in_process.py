@@ -39,11 +39,11 @@ class InProcessLauncher:
     """Of programs; a function here has none."""
 
     def launch(self, request: AttemptRequest) -> Reply:
-        """Call the job's function here; a program still gets its subprocess."""
+        """Call the job's function here; a program, or a job with private files, still gets its subprocess."""
         from pytest_training.execution.attempt.child import execute  # noqa: PLC0415  (a worker never needs it)
 
         self.raised = None
-        if isinstance(request.start, Command):
+        if isinstance(request.start, Command) or request.private:
             return SubprocessLauncher(limits=self.limits).launch(request)
         started, cpu = time.monotonic(), time.process_time()
         os.environ.update(added := unless_set(WAITING))

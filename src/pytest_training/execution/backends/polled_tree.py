@@ -8,21 +8,19 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 import psutil
 
 from pytest_training.execution.attempt.environment import job_environment
 from pytest_training.execution.attempt.messages import AttemptRequest
-from pytest_training.execution.folder import AttemptFolder
 
 KEEPER_S = 3.0  # for a keeper to end its tree
 
 
 def start_process(request: AttemptRequest) -> psutil.Popen:
     """Start a fresh interpreter for an attempt."""
-    folder = AttemptFolder(Path(request.folder))
+    folder = request.files
     environment = dict(os.environ) | job_environment(
         request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads
     )
@@ -42,6 +40,12 @@ def start_process(request: AttemptRequest) -> psutil.Popen:
     return process
 
 
+def _cpu_of_children_s() -> float:
+    """Return the CPU seconds of all children that have ended, with all that they waited for; 0 on Windows."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 @dataclass
 class PolledTree:
     """The processes of a running attempt, as psutil measures them."""
@@ -56,7 +60,7 @@ class PolledTree:
     memory_mb: float = 0.0
     peak_mb: float = 0.0
     cpu_s: float = 0.0
-    cpu_before_s: float = field(default_factory=lambda: _cpu_of_children_s())
+    cpu_before_s: float = field(default_factory=_cpu_of_children_s)
 
     def look(self) -> None:
         """Measure what they use now."""
@@ -110,12 +114,6 @@ def _memory_mb(process: psutil.Process) -> float:
     with contextlib.suppress(psutil.Error):
         return float(process.memory_info().rss) / 2**20
     return 0.0
-
-
-def _cpu_of_children_s() -> float:
-    """Return the CPU seconds of all children that have ended, with all that they waited for; 0 on Windows."""
-    times = os.times()
-    return times.children_user + times.children_system
 
 
 def _signal(members: set[psutil.Process], method: str) -> None:

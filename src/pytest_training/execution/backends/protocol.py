@@ -75,3 +75,4 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """End every attempt and what was started; a second call does nothing."""
+        return

@@ -111,5 +111,3 @@ class SubprocessLauncher:
     def is_orphan(self) -> bool:
         """Whether the owner has died."""
         return self.owner not in {None, os.getppid()}
-
-

@@ -77,5 +77,3 @@ class Child:
     gpus: tuple[str, ...]
     tree: ForkedTree
     ladder: Ladder
-
-

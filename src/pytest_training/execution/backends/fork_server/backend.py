@@ -43,7 +43,8 @@ class ForkServer(Backend):
         except TrainingError as error:
             run.report_problem(f"each job imports for itself: {error}")
             self.instead = Subprocess()
-            return self.instead.start(run)
+            self.instead.start(run)
+            return None
         return self.server.address
 
     def launcher(self, connection: str | None, seat: Seat) -> Launcher:
@@ -136,5 +137,3 @@ def _private_folder() -> Path:
         f"no folder for the job server's socket: {tried} cannot be written or is too long "
         f"a path (at most {LONGEST_SOCKET_PATH} bytes); TMPDIR may name another"
     )
-
-

@@ -70,5 +70,3 @@ def read_reply(link: socket.socket) -> Reply:
     if not received.endswith(b"\n"):
         return SERVER_DIED
     return msgspec.json.decode(received, type=Reply)
-
-

@@ -58,5 +58,3 @@ def _import(name: str) -> None:
     except BaseException as error:  # noqa: BLE001  (the job that needs it will say why, in its own log)
         if not (isinstance(error, ModuleNotFoundError) and error.name == name):
             sys.stderr.write(f"the job server could not import {name}: {type(error).__name__}: {error}\n")
-
-

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
-import importlib.util
 import os
 import selectors
 import signal
@@ -21,7 +19,6 @@ import sys
 import time
 import traceback
 from collections import deque
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
 
