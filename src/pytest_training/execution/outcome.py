@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pytest_training.jobs.model import SCHEMA_VERSION, Gate, Value
 
@@ -71,8 +71,10 @@ class Ending(Value, frozen=True, kw_only=True):
     """None when a signal ended it."""
     signal: str | None = None
     """By name: SIGSEGV."""
-    ended_by: Literal["timeout", "memory", "interrupted", "server died"] | None = None
-    """Set when it did not end by itself."""
+    ended_by: str | None = None
+    """Set when it did not end by itself: the key of a limit, `interrupted` or `server died`."""
+    measured: float | None = None
+    """What the limit measured that ended it."""
     wall_s: float = 0.0
     cpu_s: float = 0.0
     """User and system CPU seconds of the process and of its children that it waited for."""
