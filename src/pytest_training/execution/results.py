@@ -16,6 +16,7 @@ from pytest_training.execution.attempt.messages import Result
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import open_own
 from pytest_training.jobs.model import UNDECODABLE, Job, MetricsFile
+from pytest_training.wording import in_utf8
 
 LARGEST_RESULT = 16 * 2**20
 USUAL_FILES = ("metrics.json", "metrics.csv")
@@ -133,17 +134,12 @@ def _read(path: Path) -> bytes | None:
     return content
 
 
-def _in_utf8(name: str) -> str:
-    """Return a file's name as JSON can hold it; one whose bytes are no UTF-8 cannot be linked to."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
 def artifacts(folder: Path) -> tuple[str, ...]:
     """Return the files below a job's folder, relative to it; what a link makes of the rest of the disk is none."""
     found: list[str] = []
     for path, _, names in () if folder.is_symlink() else os.walk(folder):
         files = [file for name in names if _lies_in(folder, file := Path(path, name)) and file.is_file()]
-        found += [_in_utf8(os.path.relpath(file, folder)) for file in files]
+        found += [in_utf8(os.path.relpath(file, folder)) for file in files]
     return tuple(sorted(found))
 
 
