@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from pytest_training.atomic import write_atomically
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
-from pytest_training.execution.job_files import log_tail, read_json
+from pytest_training.execution.job_files import artifacts, log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.outcome import Attempt, Cause, Outcome
-from pytest_training.execution.results import artifacts
+from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.protocol import Reader
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RetryReason, Unchanged
@@ -54,6 +55,7 @@ class Slot:
     secrets: Secrets = field(default_factory=Secrets)
     planned: Mapping[str, PlannedJob] = field(default_factory=dict)
     kinds: Kinds = field(default_factory=lambda: KINDS)
+    readers: Sequence[Reader] = READERS
     owned: bool = False
     """Whether it is an xdist worker's: the owner of the run hears of Ctrl-C, and has the jobs ended."""
     real_data_only: bool = False
@@ -177,7 +179,11 @@ class Slot:
         )
         reply = self.launcher.launch(request)
         folder.clean(self.secrets)
-        return reply, judge(request, reply, since=since)
+        return reply, judge(request, reply, since=since, readers=self._readers(job))
+
+    def _readers(self, job: Job) -> list[Reader]:
+        names = self.kinds[job.kind].readers
+        return [reader for reader in self.readers if not names or reader.name in names]
 
     def _outcome(self, job: Job, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> Outcome:
         relative = folder.artifacts.relative_to(self.folder.path).as_posix()
