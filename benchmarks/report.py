@@ -1,4 +1,4 @@
-"""How long `pytest --training-report last` takes, and how large its page is, of few and of very many jobs."""
+"""How long `pytest-training report` takes, and how large its page is, of few and of very many jobs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from measuring import PYTEST, Measurement, measure, medians
+from measuring import Measurement, measure, medians
 from projects import empty_project
 from tables import Answer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from made_runs import make_run
 
-QUESTION = "`pytest --training-report last`: 100 epochs each, three earlier runs"
+QUESTION = "`pytest-training report`: 100 epochs each, three earlier runs"
 REPEATS = 3
+COMMAND = (sys.executable, "-m", "pytest_training")
 LIMITS = {12: (10.0, 2.0), 1000: (10.0, 15.0)}
 """Seconds and MB by number of jobs."""
 EARLIER = ("20260102-100000-abcd", "20260103-100000-abcd", "20260104-100000-abcd")
@@ -25,8 +26,7 @@ def answer(folder: Path, repeats: int) -> Answer:
     """Measure with 12 jobs and 1,000."""
     projects = {count: _project(folder / str(count), count) for count in LIMITS}
     alternatives: dict[str, Callable[[], Measurement]] = {
-        _name(count): partial(measure, [*PYTEST, "--training-report", "last"], project)
-        for count, project in projects.items()
+        _name(count): partial(measure, [*COMMAND, "report"], project) for count, project in projects.items()
     }
     middle = medians(alternatives, repeats)
     found = Answer(QUESTION, ["run", "s", "CPU s", "page, MB"])

@@ -10,7 +10,7 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.outcome import Attempt, DataUsed, Ending, GateResult, Outcome
+from pytest_training.execution.outcome import Attempt, DataUsed, Ending, GateResult, Outcome, Status
 from pytest_training.execution.slot import save_outcome
 from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob
 from pytest_training.jobs.plan_file import save_plan
@@ -84,7 +84,7 @@ def _outcome(folder: RunFolder, number: int, epochs: int) -> Outcome:
         job_id=job_id,
         kind="function",
         title=f"Job {number}: does it end well?",
-        status="failed" if has_failed else "passed",
+        status=Status.FAILED if has_failed else Status.PASSED,
         cause="gate" if has_failed else None,
         reason="roc_auc is 0.5, required >= 0.7" if has_failed else "",
         parameters={"epochs": epochs, "rate": 0.1},
@@ -104,7 +104,7 @@ def _outcome(folder: RunFolder, number: int, epochs: int) -> Outcome:
         attempts=(
             Attempt(
                 number=1,
-                status="passed",
+                status=Status.PASSED,
                 started=begin.isoformat(),
                 ending=Ending(wall_s=4.0, cpu_s=3.0),
                 folder=f"jobs/{job_id}/attempt-1",

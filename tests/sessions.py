@@ -70,19 +70,11 @@ class Project:
         self, *arguments: str | Path, cwd: Path | None = None, typed: str = "", env: dict[str, str] | None = None
     ) -> pytest.RunResult:
         """Run pytest in a process of its own; `typed` is what stands on its stdin."""
-        begun = time.monotonic()
-        ended = subprocess.run(
-            command(*arguments),
-            cwd=cwd or self.root,
-            input=typed,
-            env=environment() | (env or {}),
-            capture_output=True,
-            encoding="utf-8",
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        lines = ended.stdout.splitlines(), ended.stderr.splitlines()
-        return pytest.RunResult(ended.returncode, *lines, time.monotonic() - begun)
+        return ended(command(*arguments), cwd=cwd or self.root, typed=typed, env=env)
+
+    def ask(self, *words: str | Path, cwd: Path | None = None) -> pytest.RunResult:
+        """Run `pytest-training` in a process of its own."""
+        return ended(question(*words), cwd=cwd or self.root)
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
         """Start pytest as a terminal does, leading a group of its own, and return at once."""
@@ -95,16 +87,13 @@ class Project:
             start_new_session=True,
         )
 
-    def follow(self, *arguments: str | Path, stderr: int | None = None) -> subprocess.Popen[str]:
+    def follow(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start pytest and return at once; its stdout can be read."""
-        return subprocess.Popen(
-            command(*arguments),
-            cwd=self.root,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            encoding="utf-8",
-        )
+        return begun(command(*arguments), cwd=self.root)
+
+    def follow_log(self, job_id: str) -> subprocess.Popen[str]:
+        """Start `pytest-training logs` and return at once; stdout and stderr can be read."""
+        return begun(question("logs", job_id), cwd=self.root, stderr=subprocess.PIPE)
 
     def report(self) -> dict[str, Any]:
         """Read report.json strictly: JSON has no NaN."""
@@ -130,6 +119,33 @@ class Project:
 def command(*arguments: str | Path) -> list[str]:
     """Return the command line of a session."""
     return [sys.executable, "-m", "pytest", *WITHOUT, *map(str, arguments)]
+
+
+def question(*words: str | Path) -> list[str]:
+    """Return the command line of `pytest-training`."""
+    return [sys.executable, "-m", "pytest_training", *map(str, words)]
+
+
+def ended(words: list[str], *, cwd: Path, typed: str = "", env: dict[str, str] | None = None) -> pytest.RunResult:
+    """Run a command to its end."""
+    start = time.monotonic()
+    process = subprocess.run(
+        words,
+        cwd=cwd,
+        input=typed,
+        env=environment() | (env or {}),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    lines = process.stdout.splitlines(), process.stderr.splitlines()
+    return pytest.RunResult(process.returncode, *lines, time.monotonic() - start)
+
+
+def begun(words: list[str], *, cwd: Path, stderr: int | None = None) -> subprocess.Popen[str]:
+    """Start a command and return at once; its stdout can be read."""
+    return subprocess.Popen(words, cwd=cwd, env=environment(), stdout=subprocess.PIPE, stderr=stderr, encoding="utf-8")
 
 
 def environment() -> dict[str, str]:

@@ -9,10 +9,17 @@ import argparse
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from pytest_training.registry import Registry
+
 LOOKED_AT = 5_000  # directory entries: where a folder called training/ holds data, looking for jobs must stay cheap
+
+REGISTRY: pytest.StashKey[Registry] = pytest.StashKey()
+"""On config: what this process's runs can be made of, where there is something to train."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -60,11 +67,6 @@ def add_options(parser: pytest.Parser) -> None:
         choices=("auto", "live", "lines", "off"),
         help="how to show a run that goes on (default: auto: live on a terminal, else lines)",
     )
-    group.addoption("--training-report", metavar="RUN", help="write the report of an earlier run (or last), and exit")
-    group.addoption(
-        "--training-history", nargs="?", const="", metavar="JOB", help="print the last runs of a job or all, and exit"
-    )
-    group.addoption("--training-logs", metavar="JOB", help="follow the log of a job of the run in progress, and exit")
     parser.addini("training_max_regression", "like --training-max-regression, one a line", type="linelist", default=[])
     parser.addini("training_progress", "like --training-progress", default="auto")
     parser.addini("training_heartbeat", "time between two lines about a job that goes on", default="1m")
@@ -117,11 +119,6 @@ def _add_search_options(parser: pytest.Parser) -> None:
         "--training-job", action="append", metavar="ID", help="train the job with exactly this id (may be repeated)"
     )
     group.addoption("--training-retries", metavar="N", help="retries of every job")
-    group.addoption(
-        "--training-init",
-        action="store_true",
-        help="write test_training_jobs.py, settings and a commented jobs.yaml for the scripts found here, and end",
-    )
     parser.addini("training_include", "files that are jobs", type="args", default=[])
     parser.addini("training_exclude", "files that are no jobs, by their path", type="args", default=[])
 
@@ -157,14 +154,6 @@ NAMING_PATHS = (
 def names_paths(config: pytest.Config) -> bool:
     """Whether the command line names a path that pytest may have taken for one of tests."""
     return any(getattr(config.known_args_namespace, name) for name in NAMING_PATHS)
-
-
-QUESTIONS = ("training_report", "training_history", "training_logs")
-
-
-def asks_about_runs(config: pytest.Config) -> bool:
-    """Whether the command line asks for something that needs no session."""
-    return any(getattr(config.option, name) is not None for name in QUESTIONS)
 
 
 def is_asked_for(config: pytest.Config) -> bool:

@@ -18,6 +18,12 @@ def nearest_first(name: str, known: Iterable[str]) -> list[str]:
     return [*near, *(other for other in names if other not in near)]
 
 
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """Return `; did you mean 'als'?` with the name that resembles the word most, or nothing if none does."""
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
 def listing(name: str, known: Iterable[str], *, nothing: str = "(there is none)", limit: int = SHOWN_NAMES) -> str:
     """List what exists in words, nearest match first: `als, alzheimers and 10 more`."""
     names = nearest_first(name, known)

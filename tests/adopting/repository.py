@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from sessions import WITHOUT, environment
+from sessions import WITHOUT, environment, question
 
 FILES = {
     "pyproject.toml": "[project]\nname = 'theirs'\nversion = '1'\n",
@@ -114,6 +114,10 @@ class Repository:
         """Run pytest in the user's folder, in a process of its own."""
         command = [sys.executable, "-m", "pytest", *WITHOUT, *arguments]
         return run(command, cwd=cwd or self.user)
+
+    def ask(self, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run `pytest-training` in the user's folder, in a process of its own."""
+        return run(question(*words), cwd=cwd or self.user)
 
     def outcomes(self) -> dict[str, dict[str, Any]]:
         """Return the metadata of each job of the last run, by id."""

@@ -40,6 +40,7 @@ RETURNING = {
     "nothing_to_train",
     "_broken",
     "_missing",
+    "_failure",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""
@@ -57,7 +58,7 @@ def messages() -> dict[str, str]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for line, template in _in_tree(tree):
             shown = template.strip()
-            is_comment = shown.startswith("# ")  # of the catalogue that --training-init writes
+            is_comment = shown.startswith("# ")  # of the catalogue that `pytest-training init` writes
             if sum(map(str.isalpha, shown)) >= SHORTEST and " " in shown and not is_comment:
                 found.setdefault(" ".join(template.split()), f"{path.relative_to(SOURCE)}:{line}")
     return found

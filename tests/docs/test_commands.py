@@ -18,7 +18,10 @@ from run_all.miniature import SIDE_BY_SIDE, Miniature, surroundings
 TOP = Path(__file__).parents[2]
 NO_GUIDES = {"CHANGELOG.md"}
 """It says what was, with DIR for any folder."""
-CODE = re.compile(r"```console\n(?P<block>.*?)```|```.*?```|`(?P<span>pytest(?:\s[^`]+)?|python\s[^`]+)`", re.DOTALL)
+SPAN = r"pytest(?:\s[^`]+)?|(?:pytest-training|python)\s[^`]+"
+CODE = re.compile(rf"```console\n(?P<block>.*?)```|```.*?```|`(?P<span>{SPAN})`", re.DOTALL)
+PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b")
+"""`logs JOB` says how a command is spelled; it is none to type."""
 INSTALLING = re.compile(r"pip install [^&]*(?:&& |$)")
 """It would change the interpreter that runs the tests; CI begins with the same."""
 NOT_RUN = {"python docs/make_pictures.py", "python tests/faults/write_table.py"}
@@ -39,7 +42,8 @@ def pages() -> list[str]:
 def shown(text: str) -> list[str]:
     """Return the commands of a page: behind `$` in console blocks, and those of pytest and Python in the text."""
     found = [INSTALLING.sub("", command) for command in _all(text)]
-    return [command for command in dict.fromkeys(found) if command and command not in NOT_RUN]
+    commands = [command for command in found if command and not PLACEHOLDER.search(command)]
+    return [command for command in dict.fromkeys(commands) if command not in NOT_RUN]
 
 
 def _all(text: str) -> Iterator[str]:
@@ -101,7 +105,7 @@ def test_the_guides_show_commands() -> None:
 
 def test_commands_are_found_in_blocks_and_in_the_text() -> None:
     text = """
-`pytest`, `pytest.ini` and `python x.py
+`pytest`, `pytest.ini`, `pytest-training`, `pytest-training logs JOB` and `python x.py
 --quick`; `reports/`
 ```console
 $ pip install -e '.[test]' && pytest -n 4   # trains

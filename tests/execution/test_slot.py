@@ -10,7 +10,7 @@ import pytest
 
 from pytest_training.execution.backends.launcher import ServerLauncher
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.outcome import Attempt, Outcome
+from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.execution.slot import Slot, read_outcome, unfinished_outcome
 from pytest_training.jobs.model import Gate
 
@@ -177,7 +177,7 @@ def test_the_outcome_of_a_slot_that_died_is_made_of_what_its_attempts_left(workp
     files = slot.folder.job(job.id)
     for number in (1, 2):
         files.attempt(number).create()
-        begun = Attempt(number=number, status="interrupted", started=f"2026-01-01T10:00:0{number}.000+00:00")
+        begun = Attempt(number=number, status=Status.INTERRUPTED, started=f"2026-01-01T10:00:0{number}.000+00:00")
         files.attempt(number).started.write_bytes(msgspec.json.encode(begun))
     files.attempt(2).log.write_text("epoch 1\n")
     outcome = unfinished_outcome(slot.folder, job, seed=3, slot="gw1", cause="worker died", reason="worker died")

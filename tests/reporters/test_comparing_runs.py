@@ -96,14 +96,14 @@ def test_an_unknown_name_is_a_usage_error_that_lists_what_there_is(
     result = repository.project.run("--training-compare", "mian", *more)
     assert result.ret == 4
     assert (
-        "--training-compare: expected last, a run, a branch or a commit, found 'mian'; "
+        "expected last, a run, a branch or a commit to compare with, found 'mian'; "
         f"branches in the history: main, topic; runs: {', '.join(reversed(repository.runs))}"
     ) in text(result)
 
 
 def test_a_report_made_later_refuses_an_unknown_name_too(repository: Repository) -> None:
-    result = repository.project.run("--training-report", "last", "--training-compare", "topic~x")
-    assert result.ret == 4
+    result = repository.project.ask("report", "last", "--compare", "topic~x")
+    assert result.ret == 2
     known = f"branches in the history: main; runs: {repository.runs[0]}"  # what came before the last run
     assert f"found 'topic~x'; {known}" in text(result)
 
@@ -189,7 +189,7 @@ def test_the_history_lists_runs_oldest_first_with_metric_duration_and_commit(rep
             ("850", repository.commits[1], repository.runs[1]),
         )
     ]
-    for arguments in (("--training-history",), ("--training-history", "als")):
-        result = project.run(*arguments)
+    for arguments in (("history",), ("history", "als")):
+        result = project.ask(*arguments)
         assert result.ret == 0
         result.stdout.fnmatch_lines(["job  when *  status  metric *  duration  commit *  run", *lines])

@@ -116,7 +116,7 @@ def test_nothing_that_a_hostile_job_says_becomes_markup_or_grows_the_reports(pro
 
 def test_history_comparison_and_regression(project: Project) -> None:
     project.job("als", 'return {"roc_auc": float(score), "loss": 0.5}', parameters="score=0.9")
-    assert "no history" in text(project.run("--training-history"))
+    assert "no history" in text(project.ask("history"))
     first = project.run("--training-compare", "last", "--training-max-regression", "0.02")
     assert first.ret == 0, text(first)
     assert "nothing to compare with" in text(first)
@@ -129,11 +129,11 @@ def test_history_comparison_and_regression(project: Project) -> None:
     assert worse.ret == 1
     worse.stdout.fnmatch_lines(["*roc_auc got worse: 0.8, was 0.89 in run *, at most 0.02 worse*"])
 
-    past = project.run("--training-history", "als")
+    past = project.ask("history", "als")
     past.stdout.fnmatch_lines(["job*when*status*", "als*PASSED*roc_auc 0.9*", "als*PASSED*0.89*", "als*FAILED*0.8*"])
     assert past.ret == 0
-    unknown = project.run("--training-history", "asl")
-    assert unknown.ret == 4
+    unknown = project.ask("history", "asl")
+    assert unknown.ret == 2
     assert "expected one of als, found 'asl'" in text(unknown)
 
 

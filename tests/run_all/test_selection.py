@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pytest_training.errors import DeclarationError
+from pytest_training.project import read_project
 from pytest_training.run_all.arguments import parse
-from pytest_training.run_all.project import read_project
 from pytest_training.run_all.pytest_command import pytest_arguments
 from pytest_training.run_all.selection import select
 

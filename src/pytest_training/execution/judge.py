@@ -21,7 +21,7 @@ from pytest_training.jobs.model import Gate
 class Verdict:
     """What an attempt came to, before it is put beside the job's other attempts."""
 
-    status: Status = "passed"
+    status: Status = Status.PASSED
     cause: Cause | None = None
     reason: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
@@ -63,7 +63,7 @@ def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[Gat
 
 
 def _failed(cause: Cause, reason: str, **known: Result) -> Verdict:
-    return Verdict(status="failed", cause=cause, reason=reason, result=known.get("result", Result()))
+    return Verdict(status=Status.FAILED, cause=cause, reason=reason, result=known.get("result", Result()))
 
 
 def _judge_ending(request: AttemptRequest, reply: Reply, result: Result) -> Verdict | None:  # noqa: PLR0911  (one way to end each)
@@ -78,7 +78,9 @@ def _judge_ending(request: AttemptRequest, reply: Reply, result: Result) -> Verd
             f"ended after {ending.wall_s:.1f} s: it used {peak} of memory, its limit is {job.memory_mb:,.0f} MiB",
         )
     if ending.ended_by == "interrupted":
-        return Verdict(status="interrupted", cause="interrupted", reason=f"interrupted after {ending.wall_s:.1f} s")
+        return Verdict(
+            status=Status.INTERRUPTED, cause="interrupted", reason=f"interrupted after {ending.wall_s:.1f} s"
+        )
     if ending.ended_by == "server died":
         return _failed("server died", "the job server died while the job ran; see server.log in the run folder")
     if result.failure is not None:
@@ -117,12 +119,12 @@ def _judge_gates(gates: tuple[GateResult, ...], metrics: dict[str, float]) -> tu
     missing = [result.gate.metric for result in gates if result.found is None]
     if missing:
         returned = ", ".join(metrics) or "none"
-        return "failed", "result", f"no metric {missing[0]!r}, which a gate needs; metrics found: {returned}"
+        return Status.FAILED, "result", f"no metric {missing[0]!r}, which a gate needs; metrics found: {returned}"
     broken = [result for result in gates if not result.passed]
     if not broken:
-        return "passed", None, ""
+        return Status.PASSED, None, ""
     told = "; ".join(_broken(result) for result in broken)
-    return "failed", "gate", told
+    return Status.FAILED, "gate", told
 
 
 def _broken(result: GateResult) -> str:

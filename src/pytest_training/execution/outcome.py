@@ -2,28 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any, Literal, Self
 
 from pytest_training.jobs.model import SCHEMA_VERSION, Gate, Value
 
-Status = Literal["passed", "failed", "interrupted", "not run", "skipped"]
 
-Cause = Literal[
-    "error",  # the job raised
-    "exit",  # ended without a result: sys.exit, os._exit, a script's exit status
-    "crash",  # killed by a signal that was not ours
-    "timeout",
-    "memory",
-    "result",  # returned or wrote something that is no metrics
-    "gate",
-    "data",  # a dataset is missing or changed
-    "worker died",  # the slot that waited for it died
-    "server died",
-    "system",  # what the run itself asked of the operating system was refused: disk full, too many open files
-    "interrupted",
-    "unchanged",  # skipped: an earlier run's outcome is still true
-    "needs",  # a job that it needs did not pass
-]
+class Shown(StrEnum):
+    """A status as people see it; the value names it in pages and in files."""
+
+    word: str
+    """As texts count it: `2 failed but optional`."""
+    icon: str
+    emoji: str
+    rank: int
+    """Place when sorted: what needs attention first."""
+    is_good: bool
+    """True if the run passes with it."""
+
+    def __new__(cls, value: str, word: str, signs: str, rank: int, is_good: bool) -> Self:  # noqa: FBT001  (one line each)
+        """Make a member; `signs` are its icon and its emoji."""
+        member = str.__new__(cls, value)
+        member._value_, member.word, member.rank, member.is_good = value, word, rank, is_good
+        member.icon, member.emoji = signs.split()
+        return member
+
+
+class Status(Shown):
+    """What an attempt and a job came to."""
+
+    FAILED = "failed", "failed", "✗ ❌", 0, False
+    INTERRUPTED = "interrupted", "interrupted", "◼ ⏹️", 1, False
+    NOT_RUN = "not run", "not run", "○ ⚪", 3, False
+    SKIPPED = "skipped", "skipped", "↷ ⏭️", 4, True
+    PASSED = "passed", "passed", "✓ ✅", 5, True
+
+
+class Tolerated(Shown):
+    """What an optional job is shown as where its status would fail the run."""
+
+    FAILED = "optional", "failed but optional", "! ⚠️", 2, True
+
+
+Cause = str
+"""Why a job did not pass.
+
+| cause | the job |
+|---|---|
+| `error` | raised |
+| `exit` | ended without a result: sys.exit, os._exit, a script's exit status |
+| `crash` | was killed by a signal that was not the plugin's |
+| `timeout`, `memory` and the key of any other limit | exceeded that limit |
+| `result` | returned or wrote something other than metrics |
+| `gate` | has a metric that misses its gate |
+| `data` | needs a dataset that is missing or changed |
+| `worker died`, `server died` | lost the process that waited for it, or that ran it |
+| `system` | could not be run or recorded: the operating system refused, disk full, too many open files |
+| `interrupted` | was running when the run was interrupted |
+| `unchanged` | was skipped: an earlier run's outcome is still true |
+| `needs` | was not run: a job that it needs did not pass |
+"""
 
 
 class Ending(Value, frozen=True, kw_only=True):
@@ -114,3 +152,8 @@ class Outcome(Value, frozen=True, kw_only=True):
     fingerprint: str = ""
     """Digest of code, parameters, gates, seed and package versions; equal ones need no new training."""
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def shown(self) -> Shown:
+        """The status as people see it: an optional job that failed has one of its own."""
+        return Tolerated.FAILED if self.optional and self.status == Status.FAILED else self.status

@@ -18,7 +18,7 @@ from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
 from pytest_training.execution.job_files import artifacts, log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
-from pytest_training.execution.outcome import Attempt, Cause, Outcome
+from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.protocol import Reader
 from pytest_training.jobs.kinds import KINDS
@@ -71,7 +71,7 @@ class Slot:
             place = f": {error.filename}" if error.filename else ""
             outcome = msgspec.structs.replace(
                 blank_outcome(job, seed=self.seed, slot=self.name),
-                status="failed",
+                status=Status.FAILED,
                 cause="system",
                 reason=f"{REFUSED}: {error.strerror or error}{place}",
             )
@@ -94,7 +94,7 @@ class Slot:
                 break
             if not self.launcher.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
                 reason = _between_attempts(attempts[-1])
-                verdict = replace(verdict, status="interrupted", cause="interrupted", reason=reason)
+                verdict = replace(verdict, status=Status.INTERRUPTED, cause="interrupted", reason=reason)
                 break
         outcome = self._outcome(job, verdict, attempts, folder)
         outcome = msgspec.structs.replace(
@@ -111,14 +111,14 @@ class Slot:
         """Return the first job that this one needs and that has not passed in this run."""
         for needed in job.needs:
             outcome = read_outcome(self.folder, needed)
-            if outcome is None or not (outcome.status == "passed" or outcome.cause == "unchanged"):
+            if outcome is None or not (outcome.status == Status.PASSED or outcome.cause == "unchanged"):
                 return needed
         return None
 
     def _skip(self, job: Job, unchanged: Unchanged) -> Outcome:
         return self._without_training(
             job,
-            status="skipped",
+            status=Status.SKIPPED,
             cause="unchanged",
             reason=f"unchanged since run {unchanged.run_id}, whose metrics these are",
             metrics=unchanged.metrics,
@@ -129,7 +129,7 @@ class Slot:
     def leave_out(self, job: Job, needed: str) -> Outcome:
         """Record that a job did not run because one that it needs did not pass."""
         reason = f"needs {needed}, which did not pass in this run"
-        return self._without_training(job, status="not run", cause="needs", reason=reason)
+        return self._without_training(job, status=Status.NOT_RUN, cause="needs", reason=reason)
 
     def _without_training(self, job: Job, **known: Any) -> Outcome:
         outcome = msgspec.structs.replace(blank_outcome(job, seed=self.seed, slot=self.name), **known)
@@ -144,7 +144,7 @@ class Slot:
         started, since = utc_now(), time.time()
         begun = Attempt(
             number=number,
-            status="interrupted",
+            status=Status.INTERRUPTED,
             started=started,
             folder=folder.path.relative_to(self.folder.path).as_posix(),
             slot=self.name,
@@ -190,7 +190,7 @@ class Slot:
         failure, last = verdict.result.failure, attempts[-1].ending
         peaks = [a.ending.peak_memory_mb for a in attempts if a.ending.peak_memory_mb is not None]
         notes = verdict.notes
-        if verdict.status == "passed" and len(attempts) > 1:
+        if verdict.status == Status.PASSED and len(attempts) > 1:
             notes = (*notes, f"passed at attempt {len(attempts)}")
         return msgspec.structs.replace(
             blank_outcome(job, seed=self.seed, slot=self.name),
@@ -203,7 +203,7 @@ class Slot:
             artifacts=tuple(f"{relative}/{name}" for name in artifacts(folder.artifacts)),
             log=folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,
             traceback=failure.traceback if failure else None,
-            log_tail=() if verdict.status == "passed" else log_tail(folder.log, without=failure),
+            log_tail=() if verdict.status == Status.PASSED else log_tail(folder.log, without=failure),
             notes=notes,
             attempts=tuple(attempts),
             threads=job.cpus or self.threads,
@@ -223,7 +223,7 @@ def blank_outcome(job: Job, *, seed: int, slot: str = "") -> Outcome:
         job_id=job.id,
         kind=job.kind,
         title=job.title,
-        status="not run",
+        status=Status.NOT_RUN,
         parameters=job.parameters,
         seed=seed,
         slot=slot,
@@ -245,13 +245,13 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is known of an outcome that 
     ended = utc_now()
     if cause == "interrupted" and attempts:
         if attempts[-1].cause == "server died":  # with its owner: all that its slot had time to see
-            killed = msgspec.structs.replace(attempts[-1], status="interrupted", cause=cause, reason=reason)
+            killed = msgspec.structs.replace(attempts[-1], status=Status.INTERRUPTED, cause=cause, reason=reason)
             attempts = (*attempts[:-1], killed)
-        elif attempts[-1].status == "failed":
+        elif attempts[-1].status == Status.FAILED:
             reason = _between_attempts(attempts[-1])
     return msgspec.structs.replace(
         blank_outcome(job, seed=seed, slot=slot),
-        status="interrupted" if cause == "interrupted" else "failed",
+        status=Status.INTERRUPTED if cause == "interrupted" else Status.FAILED,
         cause=cause,
         reason=reason,
         attempts=attempts,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -49,9 +50,14 @@ def load_jobs(
     for path in search.catalogues:
         loaded = _apply(path, loaded, training_root, project_root, kinds)
     loaded = Loaded(_with_options(loaded.jobs, search, kinds), loaded.datasets)
-    _check_text(*loaded)
-    _check_ids(loaded.jobs)
+    check_jobs(*loaded)
     return loaded
+
+
+def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset]) -> None:
+    """Raise DeclarationError unless each id names a folder of its own and UTF-8 holds every text."""
+    _check_text(jobs, datasets)
+    _check_ids(jobs)
 
 
 def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: FileFilter | None, kinds: Kinds) -> Loaded:
@@ -120,10 +126,12 @@ def _with_options(jobs: list[Job], search: Search, kinds: Kinds) -> list[Job]:
     return jobs
 
 
-def _check_ids(jobs: list[Job]) -> None:
+def _check_ids(jobs: Sequence[Job]) -> None:
     """Raise an error for an id that cannot name a folder of its own in the run folder."""
-    ids = {job.id for job in jobs}
+    ids = Counter(job.id for job in jobs)
     for job in jobs:
+        if ids[job.id] > 1:
+            raise DeclarationError(f"two jobs would have the id {job.id!r}")
         parts = job.id.split("/")
         if any(len(part.encode()) > LONGEST_ID for part in parts):
             found = printable(job.id, 60)
@@ -136,7 +144,7 @@ def _check_ids(jobs: list[Job]) -> None:
                 raise DeclarationError(f"{job.source}: the id {job.id!r} would be a folder inside that of {above!r}")
 
 
-def _check_text(jobs: list[Job], datasets: list[Dataset]) -> None:
+def _check_text(jobs: Sequence[Job], datasets: Sequence[Dataset]) -> None:
     """Raise an error for the first that holds what no file in UTF-8 can: plan, outcomes and reports are such files."""
     places: list[tuple[Value, str]] = [(job, job.source) for job in jobs]
     for each, place in (*places, *((dataset, dataset.declared) for dataset in datasets)):

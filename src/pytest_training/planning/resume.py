@@ -10,6 +10,7 @@ import msgspec
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import RunFolder, runs_folder
+from pytest_training.execution.outcome import Status
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import read_plan
@@ -55,7 +56,7 @@ class EarlierRun:
     def is_done(self, job_id: str) -> bool:
         """Whether a job passed in that run, or needed no training."""
         outcome = read_outcome(self.folder, job_id)
-        return outcome is not None and (outcome.status == "passed" or outcome.cause == "unchanged")
+        return outcome is not None and (outcome.status == Status.PASSED or outcome.cause == "unchanged")
 
 
 def _with_parameters(job: Job, planned: Job) -> Job:

@@ -64,7 +64,7 @@ def find_place(history: History, wanted: str, project: Path, *, before: str | No
         branches = listing(wanted, [origin.branch for origin in origins if origin.branch], limit=MOST_LISTED)
         runs = listing(wanted, [origin.run_id for origin in origins], limit=MOST_LISTED)
         raise DeclarationError(
-            f"--training-compare: expected last, a run, a branch or a commit, found {wanted!r}; "
+            f"expected last, a run, a branch or a commit to compare with, found {wanted!r}; "
             f"branches in the history: {branches}; runs: {runs}"
         )
     return Place(f"{wanted} (commit {commit[:10]})", "commit", commit) if commit else Place(wanted, "run_id", wanted)

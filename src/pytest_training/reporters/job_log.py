@@ -1,4 +1,4 @@
-"""Follows the log of a job of a run in progress, or reads that of an earlier one: `pytest --training-logs JOB`.
+"""Follows the log of a job of a run in progress, or reads that of an earlier one: `pytest-training logs JOB`.
 
 What is shown has no escape sequences: a job's output must not move the cursor of somebody else's terminal.
 """
@@ -65,7 +65,7 @@ class JobLog:
             time.sleep(FOLLOW_S)
         if not self._files.outcome.exists():
             raise TrainingError(
-                f"--training-logs: run {self.folder.run_id} ended before the secret parameters of {self.job.id} were "
+                f"run {self.folder.run_id} ended before the secret parameters of {self.job.id} were "
                 f"taken out of its log, so it is not shown; it is in {self._files.path}"
             )
 

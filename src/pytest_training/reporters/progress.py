@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job
 from pytest_training.reporters.live import drawn, region
 from pytest_training.reporters.screen import Screen
@@ -111,8 +112,7 @@ class Progress:
             return
         width, height = screen.size()
         counts = Counter(
-            "failed" if outcome.status == "failed" and not outcome.optional else "done"
-            for outcome in list(self.run.outcomes.values())
+            "failed" if outcome.shown is Status.FAILED else "done" for outcome in list(self.run.outcomes.values())
         )
         waiting = len(self.watch.planned) - sum(counts.values()) - len(running)
         lines = region(

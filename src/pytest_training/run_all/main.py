@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_training.errors import DeclarationError
+from pytest_training.project import Project, read_project
 from pytest_training.run_all.arguments import Arguments, parse
-from pytest_training.run_all.project import Project, read_project
 from pytest_training.run_all.selection import NothingFoundError, Selection, select
 from pytest_training.signals import EndingSignals
 

@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
-from pytest_training.run_all.project import Project
 from pytest_training.run_all.selection import Selection
 
 TEST_NAME = "test_training_job"

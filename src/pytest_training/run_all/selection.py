@@ -12,8 +12,8 @@ from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.jobs.secrets import hide
 from pytest_training.planning.parameters import apply_options, missing_parameters, note_missing
+from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
-from pytest_training.run_all.project import Project
 from pytest_training.wording import nearest_first
 
 PARAMETERS = {"sample": ("sample", "samples", "sample_size"), "batch": ("batch", "batch_size")}

@@ -16,6 +16,7 @@ import pytest
 from pytest_training import option_values, options
 from pytest_training.errors import DeclarationError
 from pytest_training.fixture import FIXTURE
+from pytest_training.jobs.loading import check_jobs
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.jobs.secrets import Secrets, hide
@@ -24,6 +25,7 @@ from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.session import idle
 from pytest_training.session.context import leave_out_runs
 from pytest_training.session.distribution import Distribution, mentions
+from pytest_training.session.hooks import call_before_training
 from pytest_training.session.marks import job_of, match_by_id, register_tags
 
 if TYPE_CHECKING:
@@ -55,13 +57,20 @@ class Owner:
             try:
                 self.options = option_values.read_options(self.config)
                 draft = Draft(request=self.options, is_dry=self.config.option.collectonly)
-                draft = advance(draft, (load, *PREPARE))
+                draft = advance(draft, (load, self._offer_to_hooks, *PREPARE))
                 jobs, self.secrets = hide(draft.jobs)
                 self.draft = replace(draft, jobs=tuple(jobs))
                 register_tags(self.config, jobs)
             except (DeclarationError, pytest.UsageError) as error:
                 self.mistake = error
         return self.draft.jobs if self.draft else ()
+
+    def _offer_to_hooks(self, draft: Draft) -> Draft:
+        """Have hooks change the jobs, before anything is selected."""
+        jobs = list(draft.jobs)
+        call_before_training(self.config, "pytest_training_jobs", config=self.config, jobs=jobs)
+        check_jobs(jobs, draft.datasets)
+        return replace(draft, jobs=tuple(jobs))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionstart(self, session: pytest.Session) -> Any:

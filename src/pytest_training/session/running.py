@@ -18,7 +18,7 @@ from pytest_training.errors import TrainingError
 from pytest_training.execution.attempt.messages import AT_ONCE, GENTLY
 from pytest_training.execution.backends.launcher import ServerHandle, start_server
 from pytest_training.execution.folder import RunFolder, utc_now
-from pytest_training.execution.outcome import Cause, Outcome
+from pytest_training.execution.outcome import Cause, Outcome, Status
 from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome, save_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
@@ -179,17 +179,17 @@ class RunningRun:
 
     def _outcome(self, job: Job, report: pytest.TestReport) -> Outcome:
         outcome = read_outcome(self.folder, job.id) or blank_outcome(job, seed=self.plan.seed)
-        if report.failed and outcome.status in {"passed", "not run"}:
+        if report.failed and outcome.status in {Status.PASSED, Status.NOT_RUN}:
             phase = f" in {report.when}" if report.when != "call" else ""
             told = [line for line in report.longreprtext.splitlines() if line.strip()] or ["no message"]
             reason = f"the test failed{phase}: {_message(report)}"
             cause: Cause = "error"
             if refused := next((line for line in told if line.startswith(REFUSED)), None):
                 reason, cause = refused, "system"  # the slot could not write the outcome that says so
-            outcome = msgspec.structs.replace(outcome, status="failed", cause=cause, reason=reason)
+            outcome = msgspec.structs.replace(outcome, status=Status.FAILED, cause=cause, reason=reason)
             self._save(outcome)
-        if report.skipped and outcome.status == "not run" and not outcome.reason:
-            outcome = msgspec.structs.replace(outcome, status="skipped", reason=_skip_reason(report))
+        if report.skipped and outcome.status == Status.NOT_RUN and not outcome.reason:
+            outcome = msgspec.structs.replace(outcome, status=Status.SKIPPED, reason=_skip_reason(report))
             self._save(outcome)
         return outcome
 

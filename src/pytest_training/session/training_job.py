@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_training.execution.backends.launcher import InProcessLauncher
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Job
 from pytest_training.reporters.console import failure_text
@@ -30,7 +30,7 @@ class TrainingJob:
         self.outcome = self.slot.leave_out(self.job, needed) if needed else self.slot.train(self.job)
         if self.outcome.cause in {"needs", "unchanged"}:
             pytest.skip(self.outcome.reason)
-        if self.outcome.status == "interrupted":
+        if self.outcome.status == Status.INTERRUPTED:
             raise KeyboardInterrupt(self.outcome.reason)
         return self.outcome
 
@@ -39,7 +39,7 @@ class TrainingJob:
         __tracebackhide__ = True
         if self.outcome is None:
             raise RuntimeError(f"training_job.check() before training_job.train(), job {self.job.id!r}")
-        if self.outcome.status == "passed":
+        if self.outcome.status == Status.PASSED:
             return
         if (raised := self._raised()) is not None:
             raise raised  # the debugger wants the job's own frames

@@ -1,14 +1,21 @@
-"""`pytest --training-init`: what it writes, and that it overwrites nothing."""
+"""`pytest-training init`: what it writes, and that it overwrites nothing."""
 
 from __future__ import annotations
 
-import yaml
+from pathlib import Path
 
-from .repository import Repository
+import pytest
+import yaml
+from adopting.repository import Repository
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path)
 
 
 def test_a_repository_is_prepared_and_can_be_trained(repository: Repository) -> None:
-    ended = repository.pytest("--training-init", cwd=repository.root / "models")
+    ended = repository.ask("init", cwd=repository.root / "models")
     assert ended.returncode == 0, ended.stderr
     written = {path.name for path in (repository.root / "models").iterdir()}
     assert {"test_training_jobs.py", "jobs.yaml"} <= written
@@ -18,7 +25,7 @@ def test_a_repository_is_prepared_and_can_be_trained(repository: Repository) -> 
 
 
 def test_a_project_without_settings_of_pytest_gets_them_and_trains(repository: Repository) -> None:
-    assert repository.pytest("--training-init", cwd=repository.root).returncode == 0
+    assert repository.ask("init", cwd=repository.root).returncode == 0
     assert "training_root = .\n" in (repository.root / "pytest.ini").read_text()
     ended = repository.pytest("test_training_jobs.py", "-k", "early", cwd=repository.root)
     assert ended.returncode == 0, ended.stdout
@@ -28,7 +35,7 @@ def test_a_project_without_settings_of_pytest_gets_them_and_trains(repository: R
 def test_settings_in_pyproject_are_left_alone_and_the_lines_to_add_are_shown(repository: Repository) -> None:
     text = "[tool.pytest.ini_options]\naddopts = '-q'\n"
     repository.write("pyproject.toml", text)
-    ended = repository.pytest("--training-init", cwd=repository.root)
+    ended = repository.ask("init", cwd=repository.root)
     told = ended.stdout.partition("add to [tool.pytest.ini_options] of pyproject.toml:\n")[2]
     assert 'training_root = "."\n' in told
     assert not (repository.root / "pytest.ini").exists()
@@ -40,7 +47,7 @@ def test_settings_in_pyproject_are_left_alone_and_the_lines_to_add_are_shown(rep
 
 
 def test_the_catalogue_is_a_comment_per_job_and_changes_nothing(repository: Repository) -> None:
-    repository.pytest("--training-init", cwd=repository.root)
+    repository.ask("init", cwd=repository.root)
     text = (repository.root / "jobs.yaml").read_text()
     assert yaml.safe_load(text) == {"jobs": None}
     assert "  # forest:\n  #   # models/click-based/train_forest.py: script\n" in text
@@ -48,7 +55,7 @@ def test_the_catalogue_is_a_comment_per_job_and_changes_nothing(repository: Repo
 
 
 def test_the_comments_are_a_valid_catalogue_once_they_are_none(repository: Repository) -> None:
-    repository.pytest("--training-init", cwd=repository.root)
+    repository.ask("init", cwd=repository.root)
     lines = (repository.root / "jobs.yaml").read_text().splitlines()
     job = [line.replace("  # ", "  ", 1) for line in lines[lines.index("  # table:") :]][:4]
     (repository.root / "jobs.yaml").write_text("\n".join(["jobs:", *job]) + "\n")
@@ -59,7 +66,7 @@ def test_the_comments_are_a_valid_catalogue_once_they_are_none(repository: Repos
 def test_nothing_is_overwritten(repository: Repository) -> None:
     for name in ("test_training_jobs.py", "jobs.yaml", "pytest.ini"):
         repository.write(name, "# mine\n" if name != "pytest.ini" else "[pytest]\n")
-    ended = repository.pytest("--training-init", cwd=repository.root)
+    ended = repository.ask("init", cwd=repository.root)
     assert "left as it is: test_training_jobs.py" in ended.stdout
     assert "add to the section of pytest of pytest.ini:" in ended.stdout
     assert (repository.root / "jobs.yaml").read_text() == "# mine\n"
@@ -67,6 +74,6 @@ def test_nothing_is_overwritten(repository: Repository) -> None:
 
 
 def test_a_folder_without_scripts_is_told(repository: Repository) -> None:
-    ended = repository.pytest("--training-init")
-    assert ended.returncode == 4
+    ended = repository.ask("init")
+    assert ended.returncode == 2
     assert "found no files like train_als.py" in ended.stderr

@@ -1,4 +1,4 @@
-"""Tests of `pytest --training-logs JOB` (reporting/job_log.py), and of what a live reader sees of secrets."""
+"""Tests of `pytest-training logs JOB`, and of what a live reader sees of secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sessions import Project, command, environment, text
+from sessions import Project, environment, question, text
 from terminal import Terminal
 from watching import eventually
 
@@ -38,10 +38,6 @@ def project(tmp_path: Path) -> Iterator[Project]:
     (tmp_path / "go").touch()  # a run that a failed test leaves behind ends
 
 
-def follow(project: Project, job_id: str) -> subprocess.Popen[str]:
-    return project.follow("--training-logs", job_id, stderr=subprocess.PIPE)
-
-
 def logs(project: Project, job_id: str, attempt: int = 1) -> list[Path]:
     found = project.reports.glob(f"runs/*/jobs/{job_id}/attempt-{attempt}/log.txt")
     return [log for log in found if log.stat().st_size]
@@ -51,7 +47,7 @@ def followed(project: Project, first: str) -> tuple[subprocess.Popen[bytes], sub
     """Start a run and follow the log of `als` once it has begun; return both."""
     run = project.start()
     eventually(lambda: logs(project, "als"))
-    follower = follow(project, "als")
+    follower = project.follow_log("als")
     assert follower.stdout is not None
     assert follower.stdout.readline() == f"{first}\n"
     return run, follower
@@ -69,7 +65,7 @@ def test_the_log_of_a_running_job_is_followed_and_that_of_an_ended_one_is_printe
     assert remarks.startswith("log of als in run ")
     assert "(running)" in remarks
     run.wait(60)
-    after = project.run("--training-logs", "als")
+    after = project.ask("logs", "als")
     assert after.outlines == ["first line", "last line"]
     assert "(ended)" in after.stderr.str()
 
@@ -103,7 +99,7 @@ def test_ctrl_c_ends_the_following_quietly(project: Project) -> None:
     run, follower = followed(project, "first line")
     follower.send_signal(signal.SIGINT)
     rest, remarks = follower.communicate(timeout=60)
-    assert (follower.returncode, rest) == (2, "")
+    assert (follower.returncode, rest) == (130, "")
     assert len(remarks.splitlines()) == 1
     (project.root / "go").touch()
     run.wait(60)
@@ -114,7 +110,7 @@ def test_a_job_that_waits_for_its_turn_is_waited_for(project: Project) -> None:
     project.job("stroke", 'print("its turn")\nreturn {"score": 1.0}')
     run = project.start("-n0")
     eventually(lambda: logs(project, "als"))
-    follower = follow(project, "stroke")
+    follower = project.follow_log("stroke")
     assert follower.stderr is not None
     assert follower.stderr.readline().startswith("log of stroke in run ")
     assert follower.stderr.readline() == "stroke has not started yet: waiting\n"
@@ -126,14 +122,14 @@ def test_a_job_that_waits_for_its_turn_is_waited_for(project: Project) -> None:
 def test_without_such_a_job_a_run_or_a_log_that_is_said(project: Project) -> None:
     project.job("als", "raise ValueError('no')")
     project.job("stroke")
-    none = project.run("--training-logs", "als")
-    assert none.ret == pytest.ExitCode.USAGE_ERROR
+    none = project.ask("logs", "als")
+    assert none.ret == 2
     assert f"no run in {project.reports / 'runs'}" in text(none)
     project.run("-n0", "-x")
-    unknown = project.run("--training-logs", "strok")
-    assert unknown.ret == pytest.ExitCode.USAGE_ERROR
+    unknown = project.ask("logs", "strok")
+    assert unknown.ret == 2
     assert "has no job 'strok': expected one of stroke, als" in text(unknown)
-    never = project.run("--training-logs", "stroke")
+    never = project.ask("logs", "stroke")
     assert never.ret == 0
     assert never.stdout.str() == ""
     assert "stroke has no log in run" in never.stderr.str()
@@ -143,7 +139,7 @@ def test_without_such_a_job_a_run_or_a_log_that_is_said(project: Project) -> Non
 def test_what_moves_a_terminals_cursor_is_taken_out(project: Project) -> None:
     project.job("als", 'os.write(1, b"\\x1b[2J\\x1b]0;title\\x07red \\x1b[31mred\\x9b1A \\xff\\n")', top=TOP)
     project.run("-n0")
-    found = project.run("--training-logs", "als").outlines[0]
+    found = project.ask("logs", "als").outlines[0]
     assert found.isprintable()
     assert found.startswith("red red")
 
@@ -151,7 +147,7 @@ def test_what_moves_a_terminals_cursor_is_taken_out(project: Project) -> None:
 def test_a_reader_that_has_seen_enough_hurts_nothing(project: Project) -> None:
     project.job("als", 'print("line\\n" * 100_000)')
     project.run("-n0")
-    piped = ["bash", "-o", "pipefail", "-c", '"$@" | head -n 1', "bash", *command("--training-logs", "als")]
+    piped = ["bash", "-o", "pipefail", "-c", '"$@" | head -n 1', "bash", *question("logs", "als")]
     ended = subprocess.run(piped, cwd=project.root, env=environment(), capture_output=True, text=True, check=False)
     assert ended.stdout == "line\n"
     assert len(ended.stderr.splitlines()) == 1
@@ -205,7 +201,7 @@ def secret_project(project: Project) -> Project:
 def test_the_log_of_a_job_with_secrets_is_shown_once_they_are_taken_out(project: Project) -> None:
     run = secret_project(project).start("--set", f"als.token={TOKEN}")
     eventually((project.root / "printed").exists)
-    follower = follow(project, "als")
+    follower = project.follow_log("als")
     assert follower.stderr is not None
     assert follower.stderr.readline().startswith("log of als in run ")
     assert "its log is shown once they are taken out" in follower.stderr.readline()
@@ -244,11 +240,11 @@ def test_of_a_run_that_was_killed_no_log_with_secrets_is_shown(project: Project)
     eventually((project.root / "printed").exists)
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
-    refused = project.run("--training-logs", "als")
-    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused = project.ask("logs", "als")
+    assert refused.ret == 2
     assert "ended before the secret parameters of als were taken out of its log, so it is not shown" in text(refused)
     assert TOKEN not in text(refused)
-    made = project.run("--training-report", "last")
+    made = project.ask("report")
     assert made.ret == 0, text(made)
     for name in ("index.html", "summary.md"):
         written = (project.reports / name).read_text(encoding="utf-8")

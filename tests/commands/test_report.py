@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -61,7 +62,7 @@ def attempt(project: Project, job_id: str = "hangs") -> Path:
 
 def reported(project: Project) -> str:
     """Report the last run; return its page."""
-    result = project.run("--training-report", "last")
+    result = project.ask("report", "last")
     assert result.ret == 0, text(result)
     assert "this run did not finish" in text(result)
     written = (project.reports / "index.html").read_text(encoding="utf-8")
@@ -85,7 +86,7 @@ def test_a_killed_run_is_reported_from_what_is_on_disk(tmp_path: Path, arguments
 
 def test_the_run_can_be_named_by_the_beginning_of_its_id(project: Project) -> None:
     run_id = attempt(project).parents[2].name
-    assert project.run("--training-report", run_id[:20]).ret == 0
+    assert project.ask("report", run_id[:20]).ret == 0
     assert (attempt(project).parents[2] / "index.html").exists()
 
 
@@ -110,13 +111,24 @@ def test_a_result_or_outcome_that_is_no_json_is_left_out(project: Project, conte
 def test_a_run_without_a_readable_plan_is_an_error_that_says_so(project: Project) -> None:
     folder = attempt(project).parents[2]
     (folder / "plan.json").write_text('{"jobs": [')
-    garbage = project.run("--training-report", folder.name)
-    assert garbage.ret == 4
+    garbage = project.ask("report", folder.name)
+    assert garbage.ret == 2
     assert "plan.json: expected a plan as JSON" in text(garbage)
     (folder / "plan.json").unlink()
-    missing = project.run("--training-report", folder.name)
-    assert missing.ret == 4
+    missing = project.ask("report", folder.name)
+    assert missing.ret == 2
     assert f"run '{folder.name}': no plan.json in {folder}: nothing tells of which jobs it was" in text(missing)
-    unknown = project.run("--training-report", "elsewhere")
-    assert unknown.ret == 4
+    unknown = project.ask("report", "elsewhere")
+    assert unknown.ret == 2
     assert "no run in" in text(unknown)
+
+
+def test_json_has_every_outcome_and_the_files(project: Project) -> None:
+    answer = project.ask("report", "--json")
+    assert answer.ret == 0, text(answer)
+    report = json.loads(answer.stdout.str())
+    statuses = {outcome["job_id"]: outcome["status"] for outcome in report["outcomes"]}
+    assert statuses == {"done": "passed", "hangs": "interrupted", "later": "not run"}
+    assert report["is_finished"] is False
+    assert all(Path(path).is_file() for path in report["written"])
+    assert str(project.reports / "index.html") in report["written"]

@@ -1,22 +1,21 @@
-"""`pytest --training-init`: what an existing repository needs to train its scripts; overwrites nothing."""
+"""`pytest-training init`: what an existing repository needs to train its scripts; overwrites nothing."""
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pytest
-
-from pytest_training import options
-from pytest_training.errors import DeclarationError
+from pytest_training.commands.output import say
+from pytest_training.errors import TrainingError
 from pytest_training.fixture import SHIPPED_TEST
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.search import Search
-from pytest_training.option_values import read_search
-from pytest_training.settings_files import read_settings
+from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern
+from pytest_training.project import Project
+from pytest_training.settings_files import find_settings
 
 SETTINGS = """\
 # The folder with train_*.py and jobs.yaml.
@@ -32,36 +31,50 @@ HEAD = """\
 jobs:"""
 
 
-def initialise(config: pytest.Config) -> int:
-    """Write what is missing, say what was written and what was left alone; return pytest's exit status."""
-    here = config.invocation_params.dir
-    search = read_search(config)
-    try:
-        given = config.known_args_namespace.training_root
-        root = options.training_root(config) if given else _find_root(here, search)
-        jobs, _ = load_jobs(root, here, None, search)
-    except DeclarationError as error:
-        raise pytest.UsageError(str(error)) from None
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--root", metavar="DIR", help="folder with the training jobs (default: where the scripts are)")
+    parser.add_argument(
+        "--include", action="append", metavar="PATTERN", help="files that are jobs (default: train_*.py)"
+    )
+    parser.add_argument("--exclude", action="append", metavar="REGEX", help="files that are no jobs, by their path")
+
+
+def answer(arguments: argparse.Namespace, project: Project) -> None:
+    """Write what is missing, say what was written and what was left alone."""
+    here = Path.cwd()
+    exclude = arguments.exclude or project.exclude
+    files = FileFilter(
+        include=tuple(arguments.include or project.include or PATTERNS),
+        exclude=tuple(checked_pattern(pattern, "--exclude") for pattern in exclude),
+    )
+    search = Search(files=files)
+    root = checked_folders([here / arguments.root], "--root")[0] if arguments.root else _find_root(here, search)
+    jobs, _ = load_jobs(root, here, None, search)
     if not jobs:
-        raise pytest.UsageError(f"--training-init: found no files like train_als.py below {root}")
+        raise TrainingError(f"found no files like train_als.py below {root}; --root names another folder")
     relative = os.path.relpath(root, here)
-    _say(f"{len(jobs)} job{'s' if len(jobs) > 1 else ''} found below {relative}: {', '.join(job.id for job in jobs)}")
+    say(f"{len(jobs)} job{'s' if len(jobs) > 1 else ''} found below {relative}: {', '.join(job.id for job in jobs)}")
     _write(here / "test_training_jobs.py", SHIPPED_TEST.read_text(encoding="utf-8"), here)
     _write(root / "jobs.yaml", commented_catalogue(jobs), here)
-    settings = SETTINGS.format(root=relative)
-    if config.inipath is None or here not in config.inipath.parents or read_settings(config.inipath) is None:
+    _settle(SETTINGS.format(root=relative), here)
+    say("dry run: pytest test_training_jobs.py --collect-only    train: pytest test_training_jobs.py -n 4")
+
+
+def _settle(settings: str, here: Path) -> None:
+    """Write the settings, or say where to add them."""
+    file, _ = find_settings(here)
+    if file is None:
         _write(here / "pytest.ini", f"[pytest]\n{settings}", here)
-    elif "training_root" not in config.inipath.read_text(encoding="utf-8"):
-        section = "[tool.pytest.ini_options]" if config.inipath.suffix == ".toml" else "the section of pytest"
-        _say(f"add to {section} of {os.path.relpath(config.inipath, here)}:\n{_quoted(settings, config.inipath)}")
-    _say("dry run: pytest test_training_jobs.py --collect-only    train: pytest test_training_jobs.py -n 4")
-    return 0
+    elif "training_root" not in file.read_text(encoding="utf-8"):
+        section = "[tool.pytest.ini_options]" if file.suffix == ".toml" else "the section of pytest"
+        say(f"add to {section} of {file.name}:\n{_quoted(settings, file)}")
 
 
 def _find_root(here: Path, search: Search) -> Path:
     """Return the deepest folder that has all the jobs below it."""
-    found, _ = load_jobs(here, here, None, search)
-    folders = [str(Path(job.path).parent) for job in found if job.path]
+    jobs, _ = load_jobs(here, here, None, search)
+    folders = [str(Path(job.path).parent) for job in jobs if job.path]
     return Path(os.path.commonpath(folders)) if folders else here
 
 
@@ -71,15 +84,11 @@ def _write(path: Path, text: str, here: Path) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        _say(f"left as it is: {name}")
+        say(f"left as it is: {name}")
     except OSError as error:
-        raise pytest.UsageError(f"cannot write {name}: {error.strerror}") from None
+        raise TrainingError(f"cannot write {name}: {error.strerror}") from None
     else:
-        _say(f"written: {name}")
-
-
-def _say(text: str) -> None:
-    print(text)  # noqa: T201  (there is no session and so no terminal reporter)
+        say(f"written: {name}")
 
 
 def _quoted(settings: str, file: Path) -> str:

@@ -1,0 +1,44 @@
+"""`pytest-training report [RUN]`: page and summary of an earlier run, made of what is on disk."""
+
+from __future__ import annotations
+
+import argparse
+
+from pytest_training.commands.output import remark, say, say_json
+from pytest_training.jobs.search import project_of
+from pytest_training.project import Project
+from pytest_training.records.recorded_run import find_run, run_ids
+from pytest_training.reporters.publishing import publish
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "run", metavar="RUN", nargs="?", default="last", help="id of the run, or its beginning (default: the last run)"
+    )
+    parser.add_argument(
+        "--compare", metavar="WHAT", default="last", help="compare with a run, branch or commit (default: the last run)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the outcomes and the written files as JSON")
+
+
+def answer(arguments: argparse.Namespace, project: Project) -> None:
+    """Write the report, and print where it is."""
+    folder = find_run(project.reports, arguments.run)
+    is_latest = run_ids(project.reports)[-1:] == [folder.run_id]
+    code = project_of(project.training_root, project.root)
+    published = publish(folder, against=arguments.compare, project=code, is_latest=is_latest)
+    written = [folder.page, folder.summary, *([folder.reports / "index.html"] if is_latest else [])]
+    for problem in published.comparison.problems:
+        remark(f"warning: {problem}")
+    if arguments.json:
+        run = published.run
+        say_json(
+            {"run_id": folder.run_id, "is_finished": run.is_finished, "outcomes": run.outcomes, "written": written}
+        )
+        return
+    say(f"run {folder.run_id}: {len(published.run.outcomes)} jobs")
+    if not published.run.is_finished:
+        say("this run did not finish: the report shows what is on disk")
+    for path in written:
+        say(f"wrote {path}")

@@ -1,0 +1,93 @@
+"""The command line of `pytest-training`: its mistakes, and that it starts without what is slow to import."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_runs import make_run
+from sessions import Project, environment, text
+
+from pytest_training.commands.main import VERBS
+
+SLOW = {"pytest", "_pytest", "rich", "jinja2", "xdist", "yaml", "pooch"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "pytest-training: error: expected one of init, logs, history, report"),
+        (
+            ("histroy",),
+            "pytest-training: error: expected one of init, logs, history, report, found 'histroy'; did you mean ",
+        ),
+        (("logs",), "pytest-training logs: error: the following arguments are required: JOB"),
+        (("history", "--jsno"), "pytest-training: error: unrecognized arguments: --jsno"),
+        (("logs", "als"), "pytest-training logs: error: no run in "),
+        (("init", "--root", "nowhere"), "pytest-training init: error: --root: no folder "),
+        (
+            ("init", "--exclude", "("),
+            "pytest-training init: error: --exclude: expected a regular expression, found '('",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(
+    project: Project, words: tuple[str, ...], message: str
+) -> None:
+    ended = project.ask(*words)
+    assert ended.ret == 2
+    assert ended.outlines == []
+    (line,) = ended.errlines
+    assert line.startswith(message)
+
+
+def test_a_misspelt_job_is_answered_with_the_nearest(project: Project) -> None:
+    make_run(project.reports, jobs=2, epochs=1)
+    job_id = project.ask("history").outlines[1].split()[0]
+    for verb in ("history", "logs"):
+        ended = project.ask(verb, job_id + "x")
+        assert ended.ret == 2
+        assert ended.stderr.str().endswith(f"; did you mean {job_id!r}?")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_explains_itself(project: Project, verb: str) -> None:
+    assert VERBS[verb] in " ".join(project.ask("--help").stdout.str().split())
+    helped = project.ask(verb, "--help")
+    assert helped.ret == 0
+    assert f"usage: pytest-training {verb}" in helped.stdout.str()
+
+
+def test_the_console_script_is_the_module(project: Project) -> None:
+    script = Path(sys.executable).parent / "pytest-training"
+    ended = subprocess.run([script, "--help"], cwd=project.root, capture_output=True, text=True, check=True)
+    assert ended.stdout == project.ask("--help").stdout.str() + "\n"
+
+
+@pytest.mark.parametrize("words", [("history",), ("history", "--json"), ("logs", "{job_id}")])
+def test_history_and_logs_import_nothing_slow(project: Project, words: tuple[str, ...]) -> None:
+    make_run(project.reports, jobs=2, epochs=1)
+    job_id = json.loads(project.ask("history", "--json").stdout.str())[0]["outcome"]["job_id"]
+    program = (
+        "import sys; from pytest_training.commands.main import main; code = main(sys.argv[1:]);"
+        f"sys.exit(code or repr(sorted({SLOW} & set(sys.modules))))"
+    )
+    command = [sys.executable, "-c", program, *(word.format(job_id=job_id) for word in words)]
+    ended = subprocess.run(command, cwd=project.root, env=environment(), capture_output=True, text=True, check=False)
+    assert ended.stderr.splitlines()[-1] == "[]", ended.stderr
+
+
+def test_the_options_of_pytest_are_no_more(project: Project) -> None:
+    project.jobs("als")
+    for option in ("--training-init", "--training-history", "--training-logs=als", "--training-report=last"):
+        ended = project.run(option)
+        assert ended.ret == 4
+        assert f"unrecognized arguments: {option}" in text(ended)
