@@ -14,6 +14,7 @@ from pytest_training.execution.folder import RunFolder, runs_folder
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Plan, Value
 from pytest_training.jobs.secrets import Secrets
+from pytest_training.registry import Registry
 
 
 class SlotContext(Value, frozen=True, kw_only=True):
@@ -49,7 +50,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
 
         return SubprocessLauncher(owner=os.getppid() if self.worker else None, interrupted=self.folder.interrupted)
 
-    def slot(self, name: str, plan: Plan, secrets: Secrets) -> Slot:
+    def slot(self, name: str, plan: Plan, secrets: Secrets, registry: Registry) -> Slot:
         """Return the slot of that name."""
         return Slot(
             name=name,
@@ -61,6 +62,8 @@ class SlotContext(Value, frozen=True, kw_only=True):
             datasets={dataset.name: dataset for dataset in plan.datasets},
             secrets=secrets,
             planned={planned.job.id: planned for planned in plan.jobs},
+            kinds=registry.kinds,
+            readers=registry.readers,
             real_data_only=self.real_data_only,
             owned=self.worker,
             resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,
