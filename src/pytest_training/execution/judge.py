@@ -15,6 +15,7 @@ from pytest_training.execution.readers.protocol import EndedAttempt, Reader, rea
 from pytest_training.execution.readers.result import read_result
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Gate
+from pytest_training.limits import LIMITS, Limits
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,14 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
 
-def judge(request: AttemptRequest, reply: Reply, *, since: float, readers: Sequence[Reader] = READERS) -> Verdict:
+def judge(
+    request: AttemptRequest,
+    reply: Reply,
+    *,
+    since: float,
+    readers: Sequence[Reader] = READERS,
+    limits: Limits = LIMITS,
+) -> Verdict:
     """Judge an attempt by how its process ended, then by what it left, then by its gates."""
     if reply.refused:
         return _failed("error", reply.refused)
@@ -38,7 +46,7 @@ def judge(request: AttemptRequest, reply: Reply, *, since: float, readers: Seque
     try:
         result = read_result(folder.result) or Result()
         attempt = EndedAttempt(request.job, request.start, folder, since)
-        verdict = _judge_ending(request, reply, result) or _judge_metrics(attempt, result, readers)
+        verdict = _judge_ending(request, reply, result, limits) or _judge_metrics(attempt, result, readers)
     except ResultError as error:
         verdict = _failed("result", f"{error}")
     return verdict
@@ -66,17 +74,14 @@ def _failed(cause: Cause, reason: str, **known: Result) -> Verdict:
     return Verdict(status=Status.FAILED, cause=cause, reason=reason, result=known.get("result", Result()))
 
 
-def _judge_ending(request: AttemptRequest, reply: Reply, result: Result) -> Verdict | None:  # noqa: PLR0911  (one way to end each)
+def _judge_ending(  # noqa: PLR0911  (one way to end each)
+    request: AttemptRequest, reply: Reply, result: Result, limits: Limits
+) -> Verdict | None:
     """Judge an attempt that did not end by itself and well; None when it did."""
     ending, job = reply.ending, request.job
-    peak = "unknown" if ending.peak_memory_mb is None else f"{ending.peak_memory_mb:,.0f} MiB"
-    if ending.ended_by == "timeout":
-        return _failed("timeout", f"ended after {ending.wall_s:.1f} s: its time limit is {job.timeout_s:g} s")
-    if ending.ended_by == "memory":
-        return _failed(
-            "memory",
-            f"ended after {ending.wall_s:.1f} s: it used {peak} of memory, its limit is {job.memory_mb:,.0f} MiB",
-        )
+    exceeded = ending.ended_by or ""
+    if exceeded in limits and exceeded in job.limits:
+        return _failed(exceeded, limits[exceeded].sentence(ending, job.limits[exceeded]))
     if ending.ended_by == "interrupted":
         return Verdict(
             status=Status.INTERRUPTED, cause="interrupted", reason=f"interrupted after {ending.wall_s:.1f} s"

@@ -21,6 +21,7 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from pytest_training.atomic import write_atomically
+from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import log_end
 from pytest_training.execution.outcome import Outcome, Shown, Status
 from pytest_training.jobs.model import Dataset, PlannedJob
@@ -255,8 +256,9 @@ def command_again(run: RecordedRun, outcome: Outcome, planned: PlannedJob) -> st
     node = run.node_id(outcome.job_id)
     words = ["pytest", node] if node else ["pytest", "-k", outcome.job_id]
     words += ["--training-seed", str(outcome.seed)]
+    variables = {each.name for each in planned.job.declared if each.variable}
     for name in planned.job.given:
-        if name in outcome.parameters:
+        if name in outcome.parameters and name not in variables:
             words += ["--set", f"{outcome.job_id}.{name}={_setting(outcome.parameters[name])}"]
     return one_line(shlex.join(words), 2000)
 
@@ -307,7 +309,7 @@ def _curves(run: RecordedRun, outcome: Outcome, scale: Scale) -> list[Curve]:
 
 def _past_row(recorded: Recorded, run: RecordedRun, metric: str) -> PastRow:
     value = recorded.outcome.metrics.get(metric)
-    is_there = (run.folder.reports / "runs" / recorded.run_id / "index.html").is_file()
+    is_there = RunFolder(run.folder.reports, recorded.run_id).page.is_file()
     return PastRow(
         run_id=one_line(recorded.run_id, 60),
         link=f"{quote(recorded.run_id)}/index.html" if is_there else None,
