@@ -1,4 +1,4 @@
-"""Runs as they lie on disk, made without training: for tests of what is shown of many jobs, and of every status."""
+"""Write finished runs to disk without training, for tests of reports with many jobs and every status."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.outcome import Attempt, DataUsed, Ending, GateResult, Outcome
+from pytest_training.execution.outcome import Attempt, DataUsed, Ending, GateResult, Outcome, Status
 from pytest_training.execution.slot import save_outcome
 from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob
 from pytest_training.jobs.plan_file import save_plan
@@ -79,24 +79,24 @@ def _outcome(folder: RunFolder, number: int, epochs: int) -> Outcome:
     (attempt.artifacts / "roc.svg").write_text(PICTURE)
     begin = BEGIN + timedelta(seconds=5 * (number // WORKERS))
     has_failed = number % 9 == 1
-    found = 0.5 if has_failed else 0.8 + number / 10_000
+    value = 0.5 if has_failed else 0.8 + number / 10_000
     outcome = Outcome(
         job_id=job_id,
         kind="function",
         title=f"Job {number}: does it end well?",
-        status="failed" if has_failed else "passed",
+        status=Status.FAILED if has_failed else Status.PASSED,
         cause="gate" if has_failed else None,
         reason="roc_auc is 0.5, required >= 0.7" if has_failed else "",
         parameters={"epochs": epochs, "rate": 0.1},
         metrics={
-            "roc_auc": found,
-            "roc_auc_low": found - 0.05,
-            "roc_auc_high": found + 0.05,
+            "roc_auc": value,
+            "roc_auc_low": value - 0.05,
+            "roc_auc_high": value + 0.05,
             "baseline_roc_auc": 0.5,
-            **{name: found - 0.01 * index for index, name in enumerate(OTHERS)},
+            **{name: value - 0.01 * index for index, name in enumerate(OTHERS)},
         },
         gates=(
-            GateResult(gate=Gate(metric="roc_auc", operator=">=", threshold=0.7), found=found, passed=not has_failed),
+            GateResult(gate=Gate(metric="roc_auc", operator=">=", threshold=0.7), found=value, passed=not has_failed),
         ),
         data=(DataUsed(name="cohort" if number % 3 else "panel", real=not number % 3, sha256=None, path=""),),
         artifacts=(f"jobs/{job_id}/attempt-1/artifacts/roc.svg",),
@@ -104,7 +104,7 @@ def _outcome(folder: RunFolder, number: int, epochs: int) -> Outcome:
         attempts=(
             Attempt(
                 number=1,
-                status="passed",
+                status=Status.PASSED,
                 started=begin.isoformat(),
                 ending=Ending(wall_s=4.0, cpu_s=3.0),
                 folder=f"jobs/{job_id}/attempt-1",

@@ -449,8 +449,8 @@ import sys
 def test_modules():
     heavy = {"msgspec", "psutil", "yaml", "rich", "jinja2", "sqlite3", "pytest_training"}
     loaded = {name for name in sys.modules if name.partition(".")[0] in heavy}
-    options = {"fixture", "options", "plugin"}
-    assert loaded <= {"pytest_training", *(f"pytest_training.{name}" for name in options)}
+    light = {"fixture", "hookspecs", "options", "plugin"}
+    assert loaded <= {"pytest_training", *(f"pytest_training.{name}" for name in light)}
 """
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_training import options
+from pytest_training import hookspecs, options
 from pytest_training.fixture import FIXTURE
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     options.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks."""
+    pluginmanager.add_hookspecs(hookspecs)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -45,12 +50,14 @@ def pytest_configure(config: pytest.Config) -> None:
             from pytest_training.session.distribution import use_shipped_test  # noqa: PLC0415
             from pytest_training.session.worker import Worker  # noqa: PLC0415  (see the module's docstring)
 
+            _register_parts(config)
             use_shipped_test(config)
             config.pluginmanager.register(Worker(config), "training-worker")
     elif options.has_jobs(config):
         from pytest_training.session.distribution import use_shipped_test  # noqa: PLC0415
         from pytest_training.session.owner import Owner  # noqa: PLC0415
 
+        _register_parts(config)
         use_shipped_test(config)
         owner = Owner(config)
         config.pluginmanager.register(owner, "training-owner")
@@ -58,6 +65,14 @@ def pytest_configure(config: pytest.Config) -> None:
             from pytest_training.reporters.showing import Showing  # noqa: PLC0415
 
             config.pluginmanager.register(Showing(config, owner), "training-showing")
+
+
+def _register_parts(config: pytest.Config) -> None:
+    from pytest_training.registry import Registry  # noqa: PLC0415  (see the module's docstring)
+    from pytest_training.session.hooks import call_before_training  # noqa: PLC0415
+
+    config.stash[options.REGISTRY] = registry = Registry()
+    call_before_training(config, "pytest_training_register", registry=registry)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

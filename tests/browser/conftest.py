@@ -19,14 +19,14 @@ REQUIRED = os.environ.get("BROWSER_TESTS") == "required"
 if not REQUIRED:
     pytest.importorskip("selenium", reason="needs selenium: pip install -e '.[browser]'")
 
-from made_runs import make_run  # noqa: E402
-from selenium.webdriver import Chrome, ChromeOptions  # noqa: E402
-from selenium.webdriver.chrome.service import Service  # noqa: E402
+from made_runs import make_run  # noqa: E402  (after the check above)
+from selenium.webdriver import Chrome, ChromeOptions  # noqa: E402  (after the check above)
+from selenium.webdriver.chrome.service import Service  # noqa: E402  (after the check above)
 
-from pytest_training.reporters.publishing import publish  # noqa: E402
+from pytest_training.reporters.publishing import publish  # noqa: E402  (after the check above)
 
 AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
-FLAGS = "headless no-sandbox disable-gpu disable-background-networking no-first-run hide-scrollbars".split()  # noqa: SIM905
+FLAGS = "headless no-sandbox disable-gpu disable-background-networking no-first-run hide-scrollbars".split()  # noqa: SIM905  (easier to read)
 
 
 def missing(what: str) -> NoReturn:

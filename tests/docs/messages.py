@@ -32,6 +32,7 @@ KEYWORDS = {"reason", "refused", "problem", "message"}
 ASSIGNED = {"reason", "problem", "REFUSED", "notes", "told", "WITHOUT_REASON"}
 RETURNING = {
     "in_words",
+    "sentence",
     "_judge_gates",
     "_between_attempts",
     "_idle",
@@ -40,6 +41,7 @@ RETURNING = {
     "nothing_to_train",
     "_broken",
     "_missing",
+    "_failure",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""

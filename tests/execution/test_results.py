@@ -17,7 +17,7 @@ from pytest_training.execution.attempt.messages import Failure, Result
 from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import log_tail
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.results import (
     LARGEST_RESULT,
     artifacts,
@@ -250,5 +250,5 @@ def test_a_folder_of_artifacts_that_became_a_link_has_none(folder: AttemptFolder
 def test_a_file_name_that_is_no_utf_8_can_still_be_reported(folder: AttemptFolder) -> None:
     Path(os.fsdecode(os.fsencode(folder.artifacts) + b"/sc\xffres.json")).touch()
     found: Any = artifacts(folder.artifacts)
-    outcome = Outcome(job_id="als", kind="function", title="", status="passed", artifacts=found)
+    outcome = Outcome(job_id="als", kind="function", title="", status=Status.PASSED, artifacts=found)
     assert b"res.json" in msgspec.json.encode(outcome)

@@ -20,10 +20,11 @@ from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.job_files import log_tail
 from pytest_training.execution.results import artifacts, read_metrics_file, read_result
 from pytest_training.execution.slot import read_outcome
-from pytest_training.jobs.catalogue.declarations import JOB_KEYS
+from pytest_training.jobs.catalogue.declarations import job_keys as allowed_keys
 from pytest_training.jobs.catalogue.document import read_document
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
+from pytest_training.limits import LIMITS
 from pytest_training.records.events import EventTail, read_events
 
 from . import inputs
@@ -47,7 +48,7 @@ scalars = (
 anything = st.recursive(
     scalars, lambda below: st.lists(below, max_size=4) | st.dictionaries(words, below, max_size=4), max_leaves=12
 )
-job_keys = st.sampled_from([*JOB_KEYS, "typo"])
+job_keys = st.sampled_from([*allowed_keys(LIMITS), "typo"])
 data_keys = st.sampled_from(
     ["package", "file", "path", "url", "simulated", "seed", "sha256", "shape", "real", "positive"]
 )

@@ -17,9 +17,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Job
-from pytest_training.records.history import History, expected_seconds
+from pytest_training.records.expected import expected_seconds
+from pytest_training.records.history import History
 from pytest_training.records.history_file import set_aside
 from pytest_training.records.provenance import Machine, Provenance
 from pytest_training.records.run_record import RunRecord
@@ -46,7 +47,7 @@ def run_record(run_id: str = "run-1", **changes: Any) -> RunRecord:
 
 
 def outcome(job_id: str = "als", wall_s: float = 10.0, **changes: Any) -> Outcome:
-    known = Outcome(job_id=job_id, kind="function", title="", status="passed", wall_s=wall_s)
+    known = Outcome(job_id=job_id, kind="function", title="", status=Status.PASSED, wall_s=wall_s)
     return msgspec.structs.replace(known, **changes)
 
 
@@ -137,7 +138,7 @@ def test_parameters_that_scale_nothing_leave_the_duration(now: dict[str, Any], t
 
 def test_durations_of_other_machines_and_of_jobs_that_did_not_pass_are_ignored(history: History) -> None:
     history_at(history.path, OTHER_MACHINE).add(run_record("other"), [outcome(wall_s=1)], PROVENANCE)
-    history.add(run_record("failed"), [outcome(wall_s=2, status="failed")], PROVENANCE)
+    history.add(run_record("failed"), [outcome(wall_s=2, status=Status.FAILED)], PROVENANCE)
     assert history.expected([job()]) == {}
     history.add(run_record("passed"), [outcome(wall_s=3)], PROVENANCE)
     assert history.expected([job()]) == {"als": 3}
@@ -423,8 +424,8 @@ def test_a_killed_run_is_compared_with_runs_before_it_only(tmp_path: Path) -> No
 def test_an_outcome_that_missed_a_gate_counts_only_where_it_need_not_have_passed(tmp_path: Path) -> None:
     history = history_at(tmp_path / "history.sqlite")
     history.add(run_record("r1"), [outcome(metrics={"r2": 0.9})], PROVENANCE)
-    history.add(run_record("r2"), [outcome(status="failed", cause="gate", metrics={"r2": 0.1})], PROVENANCE)
-    history.add(run_record("r3"), [outcome(status="failed", cause="crash")], PROVENANCE)
+    history.add(run_record("r2"), [outcome(status=Status.FAILED, cause="gate", metrics={"r2": 0.1})], PROVENANCE)
+    history.add(run_record("r3"), [outcome(status=Status.FAILED, cause="crash")], PROVENANCE)
     assert history.newest(["als"])["als"].run_id == "r2"
     assert history.newest(["als"], passed_only=True)["als"].run_id == "r1"
 

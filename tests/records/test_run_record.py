@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.records.run_record import moment, timing
 
 
@@ -13,7 +13,7 @@ def ran(start_s: int, end_s: int) -> Outcome:
         job_id="als",
         kind="function",
         title="",
-        status="passed",
+        status=Status.PASSED,
         started=f"2026-01-01T10:00:{start_s:02d}.000+00:00",
         ended=f"2026-01-01T10:00:{end_s:02d}.000+00:00",
         wall_s=end_s - start_s,
@@ -28,7 +28,7 @@ def test_the_bound_is_the_sum_over_the_workers_or_the_longest_job() -> None:
 
 
 def test_jobs_that_never_started_count_for_nothing() -> None:
-    waiting = Outcome(job_id="als", kind="function", title="", status="not run")
+    waiting = Outcome(job_id="als", kind="function", title="", status=Status.NOT_RUN)
     assert timing([ran(0, 4), waiting], workers=1) == timing([ran(0, 4)], workers=1)
     nothing = timing([waiting], workers=4)
     assert (nothing.makespan_s, nothing.efficiency, nothing.lower_bound_s) == (None, None, 0)
@@ -39,7 +39,7 @@ def test_a_clock_that_jumps_back_gives_no_negative_duration() -> None:
         job_id="als",
         kind="function",
         title="",
-        status="passed",
+        status=Status.PASSED,
         started="2026-01-01T10:00:00+00:00",
         ended="2026-01-01T09:00:00+00:00",
         wall_s=5,

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_training.execution.outcome import Attempt, Ending, Outcome
+from pytest_training.execution.outcome import Attempt, Ending, Outcome, Status
 from pytest_training.records.events import Event
 from pytest_training.reporters.html.charts import HEIGHT, MOST_LINES, WIDTH, curves, ticks, timeline
 
@@ -61,14 +61,14 @@ def test_the_timeline_has_a_row_per_slot_and_a_bar_per_attempt() -> None:
         attempts = tuple(
             Attempt(
                 number=number,
-                status="failed",
+                status=Status.FAILED,
                 started=f"2026-01-01T10:00:{start:02d}+00:00",
                 ending=Ending(wall_s=4),
                 slot=slot,
             )
             for number, start in enumerate(starts, 1)
         )
-        return Outcome(job_id=job_id, kind="function", title="", status="passed", attempts=attempts)
+        return Outcome(job_id=job_id, kind="function", title="", status=Status.PASSED, attempts=attempts)
 
     found = timeline([outcome("als", "gw0", 0, 5), outcome("stroke", "gw10", 2), outcome("idle", "gw2")])
     assert found is not None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.records.comparison import Comparison, compare
 from pytest_training.records.history import Recorded
 
 
 def outcome(metrics: dict[str, float], **more: Any) -> Outcome:
-    return Outcome(**{"job_id": "als", "kind": "function", "title": "", "status": "passed", "metrics": metrics} | more)
+    return Outcome(
+        **{"job_id": "als", "kind": "function", "title": "", "status": Status.PASSED, "metrics": metrics} | more
+    )
 
 
 def compared(before: Outcome, now: Outcome) -> Comparison:
@@ -38,7 +40,7 @@ def test_a_difference_inside_the_interval_is_said_to_be_possible_chance() -> Non
 def test_other_parameters_and_another_status_are_told() -> None:
     found = compared(
         outcome({"r2": 0.1}, parameters={"epochs": 5, "old": 1}),
-        outcome({"r2": 0.1}, parameters={"epochs": 9}, status="failed", cause="gate"),
+        outcome({"r2": 0.1}, parameters={"epochs": 9}, status=Status.FAILED, cause="gate"),
     )
     assert found.jobs[0].parameters == ("epochs", "old")
     assert found.jobs[0].status == ("passed", "failed")

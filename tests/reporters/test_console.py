@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_training.execution.outcome import DataUsed, GateResult, Outcome
+from pytest_training.execution.outcome import DataUsed, GateResult, Outcome, Status
 from pytest_training.jobs.model import Gate
 from pytest_training.records.run_record import RunRecord
 from pytest_training.reporters.console import (
@@ -28,7 +28,9 @@ SIMULATED = DataUsed(name="cohort", real=False, sha256=None, path="/data/cohort.
 
 
 def outcome(job_id: str = "parkinsons", **changes: Any) -> Outcome:
-    known = Outcome(job_id=job_id, kind="function", title="", status="passed", metrics={"roc_auc": 0.8712}, wall_s=3.21)
+    known = Outcome(
+        job_id=job_id, kind="function", title="", status=Status.PASSED, metrics={"roc_auc": 0.8712}, wall_s=3.21
+    )
     return msgspec.structs.replace(known, **changes)
 
 
@@ -38,7 +40,7 @@ def judged(metric: str, operator: Any, threshold: float, found: float | None) ->
 
 
 def failed(cause: Any, reason: str = "", **changes: Any) -> Outcome:
-    return outcome(status="failed", cause=cause, reason=reason, **changes)
+    return outcome(status=Status.FAILED, cause=cause, reason=reason, **changes)
 
 
 def test_a_finished_job_is_one_line_with_its_metric_duration_and_count() -> None:
@@ -91,10 +93,10 @@ def test_what_a_reader_should_know_is_shown_where_there_is_room() -> None:
 @pytest.mark.parametrize(
     ("changes", "status", "markup"),
     [
-        ({"status": "interrupted", "cause": "interrupted"}, "INTERRUPTED", {"yellow": True}),
-        ({"status": "not run", "cause": "needs"}, "NOT RUN", {"yellow": True}),
-        ({"status": "skipped"}, "SKIPPED", {"yellow": True}),
-        ({"status": "failed", "cause": "error", "optional": True}, "XFAIL", {"yellow": True}),
+        ({"status": Status.INTERRUPTED, "cause": "interrupted"}, "INTERRUPTED", {"yellow": True}),
+        ({"status": Status.NOT_RUN, "cause": "needs"}, "NOT RUN", {"yellow": True}),
+        ({"status": Status.SKIPPED}, "SKIPPED", {"yellow": True}),
+        ({"status": Status.FAILED, "cause": "error", "optional": True}, "XFAIL", {"yellow": True}),
     ],
 )
 def test_other_endings_have_words_and_colours_of_their_own(
@@ -176,7 +178,7 @@ def test_an_error_shows_the_jobs_traceback_and_the_last_twenty_lines_of_its_log(
 
 def test_the_first_line_is_a_sentence_also_without_a_reason() -> None:
     assert failure_text(failed("worker died")) == "the worker that waited for the job died"
-    assert failure_text(outcome(status="not run")) == "the job is not run"
+    assert failure_text(outcome(status=Status.NOT_RUN)) == "the job is not run"
     assert failure_text(failed("error", "two\nlines\x1b[2J")).splitlines() == ["two lines"]
 
 

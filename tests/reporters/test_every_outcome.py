@@ -83,7 +83,7 @@ def test_each_outcome_is_everywhere_with_its_reason(project: Project, job_id: st
     summary = (project.reports / "summary.md").read_text(encoding="utf-8")
     assert found["status"] == status
     assert " ".join(found.get("reason", "").split()).startswith(reason)
-    assert {"optional": "Failed (optional)"}.get(job_id, status.capitalize()) in shown
+    assert {"optional": "Failed but optional"}.get(job_id, status.capitalize()) in shown
     assert reason in shown
     assert plain(reason) in summary
     if status != "passed":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Job, Plan, PlannedJob
 from pytest_training.records.recorded_run import RecordedRun
 from pytest_training.reporters.github import add_step_summary, failure_annotations
@@ -28,7 +28,7 @@ def run(tmp_path: Path, *outcomes: Outcome) -> RecordedRun:
 
 
 def failed(**more: object) -> Outcome:
-    known = {"job_id": "als", "kind": "function", "title": HOSTILE, "status": "failed", "cause": "error"}
+    known = {"job_id": "als", "kind": "function", "title": HOSTILE, "status": Status.FAILED, "cause": "error"}
     return Outcome(**known | more)  # type: ignore[arg-type]  # the tests give the types that they need
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import msgspec
 import pytest
 
-from pytest_training.execution.outcome import Attempt, DataUsed, GateResult, Outcome
+from pytest_training.execution.outcome import Attempt, DataUsed, GateResult, Outcome, Status
 from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob
 from pytest_training.records.provenance import Machine, Provenance
 from pytest_training.records.run_record import RunRecord
@@ -48,7 +48,7 @@ def node(job_id: str) -> str:
 
 
 def outcome(job_id: str = "als", **changes: Any) -> Outcome:
-    known = Outcome(job_id=job_id, kind="function", title="ALS", status="passed", wall_s=4.0)
+    known = Outcome(job_id=job_id, kind="function", title="ALS", status=Status.PASSED, wall_s=4.0)
     return msgspec.structs.replace(known, **changes)
 
 
@@ -102,7 +102,7 @@ def test_each_job_has_metadata_with_paths_relative_to_the_reports_folder() -> No
         slot="gw1",
         cpu_s=3.5,
         peak_memory_mb=120.5,
-        attempts=(Attempt(number=1, status="passed", folder="jobs/als/attempt-1"),),
+        attempts=(Attempt(number=1, status=Status.PASSED, folder="jobs/als/attempt-1"),),
         log="jobs/als/attempt-1/log.txt",
         artifacts=("jobs/als/attempt-1/artifacts/model.skops",),
     )
@@ -154,7 +154,7 @@ def test_our_junit_properties_are_not_repeated_and_those_of_others_stay() -> Non
 
 
 def test_the_lost_phase_of_a_dead_worker_becomes_the_call() -> None:
-    dead = outcome(status="failed", cause="worker died", reason="the worker gw0 died", wall_s=2.5)
+    dead = outcome(status=Status.FAILED, cause="worker died", reason="the worker gw0 died", wall_s=2.5)
     lost = phase("failed", longrepr="worker 'gw0' crashed while running ...")
     test = only_test(completed([entry("als", "failed", **{"???": lost})], dead))
     assert "???" not in test
@@ -163,7 +163,7 @@ def test_the_lost_phase_of_a_dead_worker_becomes_the_call() -> None:
 
 
 def test_a_job_interrupted_after_its_setup_is_not_reported_as_passed() -> None:
-    stopped = outcome(status="interrupted", cause="interrupted", reason="the run was interrupted")
+    stopped = outcome(status=Status.INTERRUPTED, cause="interrupted", reason="the run was interrupted")
     report = completed([entry("als", setup=phase())], stopped)
     assert only_test(report)["outcome"] == "failed"
     assert only_test(report)["call"]["longrepr"] == "the run was interrupted"
@@ -172,7 +172,7 @@ def test_a_job_interrupted_after_its_setup_is_not_reported_as_passed() -> None:
 
 def test_an_error_in_setup_keeps_its_phases() -> None:
     before = entry("als", "error", setup=phase("failed", longrepr="fixture 'x' not found"))
-    test = only_test(completed([before], outcome(status="not run")))
+    test = only_test(completed([before], outcome(status=Status.NOT_RUN)))
     assert test["outcome"] == "error"
     assert "call" not in test
 
@@ -181,9 +181,9 @@ def test_jobs_that_pytest_reported_nothing_of_are_added() -> None:
     report = completed(
         [entry("als", call=phase())],
         outcome("als"),
-        outcome("heart", status="interrupted", cause="interrupted", log="jobs/heart/attempt-1/log.txt"),
-        outcome("brain", status="not run", reason="the run was interrupted before it started", wall_s=0.0),
-        outcome("optional", status="failed", cause="error", reason="ValueError", optional=True),
+        outcome("heart", status=Status.INTERRUPTED, cause="interrupted", log="jobs/heart/attempt-1/log.txt"),
+        outcome("brain", status=Status.NOT_RUN, reason="the run was interrupted before it started", wall_s=0.0),
+        outcome("optional", status=Status.FAILED, cause="error", reason="ValueError", optional=True),
     )
     als, heart, brain, optional = report["tests"]
     assert [each["outcome"] for each in report["tests"]] == ["passed", "failed", "skipped", "xfailed"]
@@ -232,7 +232,7 @@ def test_the_training_block_describes_the_run() -> None:
     report = completed(
         [entry("als", call=phase()), entry("heart", "failed", call=phase("failed"))],
         outcome("als", **times),
-        outcome("heart", status="failed", cause="error", **times),
+        outcome("heart", status=Status.FAILED, cause="error", **times),
     )
     block = report["training"]
     assert block["plan"] == [
@@ -272,10 +272,13 @@ def test_the_written_report_is_strict_json(tmp_path: Path) -> None:
 
 
 def test_metadata_and_training_block_are_what_their_types_say() -> None:
-    report = completed([entry("als", call=phase())], outcome(attempts=(Attempt(number=1, status="passed"),)))
+    report = completed([entry("als", call=phase())], outcome(attempts=(Attempt(number=1, status=Status.PASSED),)))
     msgspec.convert(only_test(report)["metadata"], JobMetadata)
     msgspec.convert(report["training"], TrainingBlock)
-    assert msgspec.json.schema(JobMetadata)["$defs"]["JobMetadata"]["properties"]["wall_s"] == {"type": "number"}
+    assert msgspec.json.schema(JobMetadata)["$defs"]["JobMetadata"]["properties"]["wall_s"] == {
+        "type": "number",
+        "default": 0.0,
+    }
     assert "TrainingBlock" in msgspec.json.schema(TrainingBlock)["$defs"]
 
 
@@ -302,7 +305,7 @@ def test_a_report_that_pytest_json_report_wrote_of_a_dead_worker_is_completed(
         json_report,
         run=RUN,
         outcomes={
-            node("als"): outcome("als", status="failed", cause="worker died"),
+            node("als"): outcome("als", status=Status.FAILED, cause="worker died"),
             node("heart"): outcome("heart"),
         },
         plan=plan("als", "heart"),

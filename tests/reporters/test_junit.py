@@ -9,7 +9,7 @@ import execnet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_training.execution.outcome import DataUsed, GateResult, Outcome
+from pytest_training.execution.outcome import DataUsed, GateResult, Outcome, Status
 from pytest_training.jobs.model import Gate
 from pytest_training.reporters.junit import junit_properties
 
@@ -17,7 +17,7 @@ any_text = st.text(st.characters(codec=None))
 
 
 def outcome(**changes: Any) -> Outcome:
-    known = {"job_id": "als", "kind": "function", "title": "ALS", "status": "passed", "wall_s": 3.2119}
+    known = {"job_id": "als", "kind": "function", "title": "ALS", "status": Status.PASSED, "wall_s": 3.2119}
     return Outcome(**{**known, **changes})
 
 
@@ -60,7 +60,7 @@ def test_metrics_parameters_gates_data_and_seed_are_properties() -> None:
 def test_simulated_data_and_reasons_are_named() -> None:
     simulated = DataUsed(name="cohort", real=False, sha256=None, path="")
     properties = dict(
-        junit_properties(outcome(status="failed", cause="crash", reason="killed by SIGSEGV", data=(simulated,)))
+        junit_properties(outcome(status=Status.FAILED, cause="crash", reason="killed by SIGSEGV", data=(simulated,)))
     )
     assert properties["data"] == "simulated"
     assert properties["cause"] == "crash"
@@ -82,6 +82,6 @@ def test_any_text_of_a_job_is_valid_xml_and_crosses_from_a_worker(
     root = ET.Element("properties")
     for name, value in properties:
         ET.SubElement(root, "property", name=name, value=value)
-    ET.fromstring(ET.tostring(root, encoding="utf-8"))  # noqa: S314 - written one line above
+    ET.fromstring(ET.tostring(root, encoding="utf-8"))  # noqa: S314  (written one line above)
     execnet.dumps(properties)
     assert max(len(value) for _, value in properties) <= 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_training.execution.outcome import GateResult, Outcome
+from pytest_training.execution.outcome import GateResult, Outcome, Status
 from pytest_training.jobs.model import Gate
 from pytest_training.records.measures import direction, headline, measures
 
@@ -44,7 +44,7 @@ def test_intervals_and_baselines_stand_with_their_metric_and_gated_metrics_first
         job_id="als",
         kind="function",
         title="",
-        status="passed",
+        status=Status.PASSED,
         metrics={"r2": 0.2, "r2_low": 0.1, "r2_high": 0.3, "baseline_r2": 0.0, "mae": 0.5, "tide_low": 3.0},
         gates=(gate,),
     )

@@ -28,7 +28,7 @@ def answer(arguments: argparse.Namespace, project: Project) -> None:
     is_latest = run_ids(project.reports)[-1:] == [folder.run_id]
     code = project_of(project.training_root, project.root)
     published = publish(folder, against=arguments.compare, project=code, is_latest=is_latest)
-    written = [folder.page, folder.summary, *([folder.reports / "index.html"] if is_latest else [])]
+    written = [folder.page, folder.summary, *([folder.stable.copy_of(folder.page)] if is_latest else [])]
     for problem in published.comparison.problems:
         remark(f"warning: {problem}")
     if arguments.json:

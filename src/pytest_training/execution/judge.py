@@ -12,13 +12,14 @@ from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import Cause, GateResult, Status
 from pytest_training.execution.results import read_metrics_file, read_result
 from pytest_training.jobs.model import Gate, Job
+from pytest_training.limits import LIMITS, Limits
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What an attempt came to, before it is put beside the job's other attempts."""
 
-    status: Status = "passed"
+    status: Status = Status.PASSED
     cause: Cause | None = None
     reason: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
@@ -27,14 +28,16 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
 
-def judge(request: AttemptRequest, reply: Reply, *, since: float) -> Verdict:
+def judge(request: AttemptRequest, reply: Reply, *, since: float, limits: Limits = LIMITS) -> Verdict:
     """Judge an attempt by how its process ended, then by what it left, then by its gates."""
     if reply.refused:
         return _failed("error", reply.refused)
     folder = AttemptFolder(Path(request.folder))
     try:
         result = read_result(folder.result) or Result()
-        verdict = _judge_ending(request, reply, result) or _judge_result(request.job, folder, reply, result, since)
+        verdict = _judge_ending(request, reply, result, limits) or _judge_result(
+            request.job, folder, reply, result, since
+        )
     except ResultError as error:
         verdict = _failed("result", f"{error}")
     return verdict
@@ -59,22 +62,21 @@ def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[Gat
 
 
 def _failed(cause: Cause, reason: str, **known: Result) -> Verdict:
-    return Verdict(status="failed", cause=cause, reason=reason, result=known.get("result", Result()))
+    return Verdict(status=Status.FAILED, cause=cause, reason=reason, result=known.get("result", Result()))
 
 
-def _judge_ending(request: AttemptRequest, reply: Reply, result: Result) -> Verdict | None:  # noqa: PLR0911  (one way to end each)
+def _judge_ending(  # noqa: PLR0911  (one way to end each)
+    request: AttemptRequest, reply: Reply, result: Result, limits: Limits
+) -> Verdict | None:
     """Judge an attempt that did not end by itself and well; None when it did."""
     ending, job = reply.ending, request.job
-    peak = "unknown" if ending.peak_memory_mb is None else f"{ending.peak_memory_mb:,.0f} MiB"
-    if ending.ended_by == "timeout":
-        return _failed("timeout", f"ended after {ending.wall_s:.1f} s: its time limit is {job.timeout_s:g} s")
-    if ending.ended_by == "memory":
-        return _failed(
-            "memory",
-            f"ended after {ending.wall_s:.1f} s: it used {peak} of memory, its limit is {job.memory_mb:,.0f} MiB",
-        )
+    exceeded = ending.ended_by or ""
+    if exceeded in limits and exceeded in job.limits:
+        return _failed(exceeded, limits[exceeded].sentence(ending, job.limits[exceeded]))
     if ending.ended_by == "interrupted":
-        return Verdict(status="interrupted", cause="interrupted", reason=f"interrupted after {ending.wall_s:.1f} s")
+        return Verdict(
+            status=Status.INTERRUPTED, cause="interrupted", reason=f"interrupted after {ending.wall_s:.1f} s"
+        )
     if ending.ended_by == "server died":
         return _failed("server died", "the job server died while the job ran; see server.log in the run folder")
     if result.failure is not None:
@@ -118,12 +120,12 @@ def _judge_gates(gates: tuple[GateResult, ...], metrics: dict[str, float]) -> tu
     missing = [result.gate.metric for result in gates if result.found is None]
     if missing:
         returned = ", ".join(metrics) or "none"
-        return "failed", "result", f"no metric {missing[0]!r}, which a gate needs; metrics found: {returned}"
+        return Status.FAILED, "result", f"no metric {missing[0]!r}, which a gate needs; metrics found: {returned}"
     broken = [result for result in gates if not result.passed]
     if not broken:
-        return "passed", None, ""
+        return Status.PASSED, None, ""
     told = "; ".join(_broken(result) for result in broken)
-    return "failed", "gate", told
+    return Status.FAILED, "gate", told
 
 
 def _broken(result: GateResult) -> str:

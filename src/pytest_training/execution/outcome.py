@@ -2,28 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any, Self
 
 from pytest_training.jobs.model import SCHEMA_VERSION, Gate, Value
 
-Status = Literal["passed", "failed", "interrupted", "not run", "skipped"]
 
-Cause = Literal[
-    "error",  # the job raised
-    "exit",  # ended without a result: sys.exit, os._exit, a script's exit status
-    "crash",  # killed by a signal that was not ours
-    "timeout",
-    "memory",
-    "result",  # returned or wrote something that is no metrics
-    "gate",
-    "data",  # a dataset is missing or changed
-    "worker died",  # the slot that waited for it died
-    "server died",
-    "system",  # what the run itself asked of the operating system was refused: disk full, too many open files
-    "interrupted",
-    "unchanged",  # skipped: an earlier run's outcome is still true
-    "needs",  # a job that it needs did not pass
-]
+class Shown(StrEnum):
+    """A status as people see it; the value names it in pages and in files."""
+
+    word: str
+    """As texts count it: `2 failed but optional`."""
+    icon: str
+    emoji: str
+    rank: int
+    """Place when sorted: what needs attention first."""
+    is_good: bool
+    """True if the run passes with it."""
+
+    def __new__(cls, value: str, word: str, signs: str, rank: int, is_good: bool) -> Self:  # noqa: FBT001  (one line each)
+        """Make a member; `signs` are its icon and its emoji."""
+        member = str.__new__(cls, value)
+        member._value_, member.word, member.rank, member.is_good = value, word, rank, is_good
+        member.icon, member.emoji = signs.split()
+        return member
+
+
+class Status(Shown):
+    """What an attempt and a job came to."""
+
+    FAILED = "failed", "failed", "✗ ❌", 0, False
+    INTERRUPTED = "interrupted", "interrupted", "◼ ⏹️", 1, False
+    NOT_RUN = "not run", "not run", "○ ⚪", 3, False
+    SKIPPED = "skipped", "skipped", "↷ ⏭️", 4, True
+    PASSED = "passed", "passed", "✓ ✅", 5, True
+
+
+class Tolerated(Shown):
+    """What an optional job is shown as where its status would fail the run."""
+
+    FAILED = "optional", "failed but optional", "! ⚠️", 2, True
+
+
+Cause = str
+"""Why a job did not pass.
+
+| cause | the job |
+|---|---|
+| `error` | raised |
+| `exit` | ended without a result: sys.exit, os._exit, a script's exit status |
+| `crash` | was killed by a signal that was not the plugin's |
+| `timeout`, `memory` and the key of any other limit | exceeded that limit |
+| `result` | returned or wrote something other than metrics |
+| `gate` | has a metric that misses its gate |
+| `data` | needs a dataset that is missing or changed |
+| `worker died`, `server died` | lost the process that waited for it, or that ran it |
+| `system` | could not be run or recorded: the operating system refused, disk full, too many open files |
+| `interrupted` | was running when the run was interrupted |
+| `unchanged` | was skipped: an earlier run's outcome is still true |
+| `needs` | was not run: a job that it needs did not pass |
+"""
 
 
 class Ending(Value, frozen=True, kw_only=True):
@@ -33,8 +71,10 @@ class Ending(Value, frozen=True, kw_only=True):
     """None when a signal ended it."""
     signal: str | None = None
     """By name: SIGSEGV."""
-    ended_by: Literal["timeout", "memory", "interrupted", "server died"] | None = None
-    """Set when it did not end by itself."""
+    ended_by: str | None = None
+    """Set when it did not end by itself: the key of a limit, `interrupted` or `server died`."""
+    measured: float | None = None
+    """What the limit measured that ended it."""
     wall_s: float = 0.0
     cpu_s: float = 0.0
     """User and system CPU seconds of the process and of its children that it waited for."""
@@ -76,10 +116,9 @@ class GateResult(Value, frozen=True, kw_only=True):
     passed: bool
 
 
-class Outcome(Value, frozen=True, kw_only=True):
-    """What a job came to."""
+class Reported(Value, frozen=True, kw_only=True):
+    """What a job came to, as far as report.json has it under the same names."""
 
-    job_id: str
     kind: str
     title: str
     status: Status
@@ -89,28 +128,38 @@ class Outcome(Value, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
     metrics: dict[str, float] = {}
     gates: tuple[GateResult, ...] = ()
-    data: tuple[DataUsed, ...] = ()
     artifacts: tuple[str, ...] = ()
-    """Paths relative to the run folder."""
     log: str | None = None
-    """Path of the last attempt's log, relative to the run folder."""
-    traceback: str | None = None
-    """The job's own frames only."""
-    log_tail: tuple[str, ...] = ()
-    """The last 20 lines that the job printed."""
+    """Path of the last attempt's log."""
     notes: tuple[str, ...] = ()
     """What a reader should know although nothing failed: `passed at attempt 2`, `no metrics found`."""
     attempts: tuple[Attempt, ...] = ()
     seed: int = 0
     threads: int = 1
-    slot: str = ""
-    """`gw0`, or `main` without xdist."""
     started: str = ""
     ended: str = ""
     wall_s: float = 0.0
     cpu_s: float = 0.0
     peak_memory_mb: float | None = None
     optional: bool = False
+    schema_version: int = SCHEMA_VERSION
+
+
+class Outcome(Reported, frozen=True, kw_only=True):
+    """What a job came to. Paths are relative to the run folder."""
+
+    job_id: str
+    data: tuple[DataUsed, ...] = ()
+    traceback: str | None = None
+    """The job's own frames only."""
+    log_tail: tuple[str, ...] = ()
+    """The last 20 lines that the job printed."""
+    slot: str = ""
+    """`gw0`, or `main` without xdist."""
     fingerprint: str = ""
     """Digest of code, parameters, gates, seed and package versions; equal ones need no new training."""
-    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def shown(self) -> Shown:
+        """The status as people see it: an optional job that failed has one of its own."""
+        return Tolerated.FAILED if self.optional and self.status == Status.FAILED else self.status

@@ -13,28 +13,23 @@ from typing import Any
 import msgspec
 
 from pytest_training.atomic import write_atomically
+from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
 from pytest_training.execution.job_files import log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
-from pytest_training.execution.outcome import Attempt, Cause, Outcome
+from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.results import artifacts
+from pytest_training.execution.secrets import Secrets
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
-from pytest_training.jobs.model import Dataset, Job, PlannedJob, RetryReason, Unchanged
-from pytest_training.jobs.secrets import Secrets
+from pytest_training.jobs.model import Dataset, Job, PlannedJob, Unchanged
+from pytest_training.limits import LIMITS, Limits
 from pytest_training.signals import left_to_the_owner
 
-REASONS: Mapping[Cause | None, RetryReason] = {
-    "error": "error",
-    "exit": "error",
-    "crash": "crash",
-    "server died": "crash",
-    "timeout": "timeout",
-    "memory": "memory",
-}
-"""Causes that another attempt may mend; a failed gate is an answer, not an accident."""
+REASONS: Mapping[Cause | None, str] = {"error": "error", "exit": "error", "crash": "crash", "server died": "crash"}
+"""Causes, beside exceeded limits, that another attempt may mend; a failed gate is an answer, not an accident."""
 LONGEST_WAIT_S = 3600.0
 REFUSED = "cannot be trained or recorded"
 """How the sentence begins that tells of a refusal by the operating system."""
@@ -51,25 +46,24 @@ class Slot:
     threads: int
     grace_s: float
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
-    secrets: Secrets = field(default_factory=Secrets)
-    planned: Mapping[str, PlannedJob] = field(default_factory=dict)
     kinds: Kinds = field(default_factory=lambda: KINDS)
+    limits: Limits = field(default_factory=lambda: LIMITS)
     owned: bool = False
     """Whether it is an xdist worker's: the owner of the run hears of Ctrl-C, and has the jobs ended."""
     real_data_only: bool = False
     resumed: RunFolder | None = None
     """The run that this one resumes: its jobs' checkpoints are taken over."""
 
-    def train(self, job: Job) -> Outcome:
+    def train(self, planned: PlannedJob) -> Outcome:
         """Train a job and leave its outcome in the run folder; where that cannot be, the outcome says so."""
         try:
             with left_to_the_owner() if self.owned else contextlib.nullcontext():
-                return self._train(job)
+                return self._train(planned)
         except OSError as error:  # ours: what a job raises is in its result
             place = f": {error.filename}" if error.filename else ""
             outcome = msgspec.structs.replace(
-                blank_outcome(job, seed=self.seed, slot=self.name),
-                status="failed",
+                blank_outcome(planned.job, seed=self.seed, slot=self.name),
+                status=Status.FAILED,
                 cause="system",
                 reason=f"{REFUSED}: {error.strerror or error}{place}",
             )
@@ -77,27 +71,25 @@ class Slot:
                 save_outcome(self.folder, outcome)
             return outcome
 
-    def _train(self, job: Job) -> Outcome:
-        planned = self.planned.get(job.id)
-        if planned is not None and planned.unchanged is not None:
+    def _train(self, planned: PlannedJob) -> Outcome:
+        job = planned.job
+        if planned.unchanged is not None:
             return self._skip(job, planned.unchanged)
-        if planned is not None:  # the plan may have more gates than the job itself: those of earlier metrics
-            job = msgspec.structs.replace(job, gates=planned.job.gates)
         started, begun = utc_now(), time.monotonic()
         attempts: list[Attempt] = []
         while True:
             attempt, verdict, folder = self._attempt(job)
             attempts.append(attempt)
-            if job.problem or REASONS.get(verdict.cause) not in job.retry_on or len(attempts) > job.retries:
+            if len(attempts) > job.retries or not self._may_mend(job, verdict.cause):
                 break
             if not self.launcher.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
                 reason = _between_attempts(attempts[-1])
-                verdict = replace(verdict, status="interrupted", cause="interrupted", reason=reason)
+                verdict = replace(verdict, status=Status.INTERRUPTED, cause="interrupted", reason=reason)
                 break
         outcome = self._outcome(job, verdict, attempts, folder)
         outcome = msgspec.structs.replace(
             outcome,
-            fingerprint=planned.fingerprint if planned else "",
+            fingerprint=planned.fingerprint,
             started=started,
             ended=utc_now(),
             wall_s=round(time.monotonic() - begun, 4),
@@ -105,18 +97,24 @@ class Slot:
         save_outcome(self.folder, outcome)
         return outcome
 
+    def _may_mend(self, job: Job, cause: Cause | None) -> bool:
+        """Whether another attempt may mend what ended this one."""
+        limit = self.limits.get(cause or "")
+        reason = limit.retry_reason if limit else REASONS.get(cause)
+        return reason is not None and not job.problem and (job.retry_on is None or reason in job.retry_on)
+
     def unmet_need(self, job: Job) -> str | None:
         """Return the first job that this one needs and that has not passed in this run."""
         for needed in job.needs:
             outcome = read_outcome(self.folder, needed)
-            if outcome is None or not (outcome.status == "passed" or outcome.cause == "unchanged"):
+            if outcome is None or not (outcome.status == Status.PASSED or outcome.cause == "unchanged"):
                 return needed
         return None
 
     def _skip(self, job: Job, unchanged: Unchanged) -> Outcome:
         return self._without_training(
             job,
-            status="skipped",
+            status=Status.SKIPPED,
             cause="unchanged",
             reason=f"unchanged since run {unchanged.run_id}, whose metrics these are",
             metrics=unchanged.metrics,
@@ -127,7 +125,7 @@ class Slot:
     def leave_out(self, job: Job, needed: str) -> Outcome:
         """Record that a job did not run because one that it needs did not pass."""
         reason = f"needs {needed}, which did not pass in this run"
-        return self._without_training(job, status="not run", cause="needs", reason=reason)
+        return self._without_training(job, status=Status.NOT_RUN, cause="needs", reason=reason)
 
     def _without_training(self, job: Job, **known: Any) -> Outcome:
         outcome = msgspec.structs.replace(blank_outcome(job, seed=self.seed, slot=self.name), **known)
@@ -142,7 +140,7 @@ class Slot:
         started, since = utc_now(), time.time()
         begun = Attempt(
             number=number,
-            status="interrupted",
+            status=Status.INTERRUPTED,
             started=started,
             folder=folder.path.relative_to(self.folder.path).as_posix(),
             slot=self.name,
@@ -159,11 +157,17 @@ class Slot:
     def _execute(self, job: Job, folder: AttemptFolder, checkpoint: Path, since: float) -> tuple[Reply, Verdict]:
         if job.problem:
             return refuse(job.problem)
-        revealed = self.secrets.reveal(job)
+        kind = self.kinds[job.kind]
         try:
-            start = self.kinds[job.kind].start(revealed, folder=str(folder.artifacts), seed=self.seed)
+            secrets = Secrets.of(job, kind)
+        except DeclarationError as error:
+            return refuse(str(error))
+        revealed = secrets.reveal(job)
+        try:
+            start = kind.start(revealed, folder=str(folder.artifacts), seed=self.seed)
         except Exception as error:  # noqa: BLE001  (a kind from outside may raise anything: it fails this job alone)
-            return refuse(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {error}")
+            message = secrets.mask(str(error))
+            return refuse(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {message}")
         request = AttemptRequest(
             job=revealed,
             start=start,
@@ -175,16 +179,16 @@ class Slot:
             real_data_only=self.real_data_only,
             grace_s=self.grace_s,
         )
-        reply = self.launcher.launch(request)
-        folder.clean(self.secrets)
-        return reply, judge(request, reply, since=since)
+        reply = secrets.launch(request, self.launcher)
+        verdict = judge(request, reply, since=since, limits=self.limits)
+        return reply, replace(verdict, reason=secrets.mask(verdict.reason), metrics=secrets.mask(verdict.metrics))
 
     def _outcome(self, job: Job, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> Outcome:
         relative = folder.artifacts.relative_to(self.folder.path).as_posix()
         failure, last = verdict.result.failure, attempts[-1].ending
         peaks = [a.ending.peak_memory_mb for a in attempts if a.ending.peak_memory_mb is not None]
         notes = verdict.notes
-        if verdict.status == "passed" and len(attempts) > 1:
+        if verdict.status == Status.PASSED and len(attempts) > 1:
             notes = (*notes, f"passed at attempt {len(attempts)}")
         return msgspec.structs.replace(
             blank_outcome(job, seed=self.seed, slot=self.name),
@@ -197,7 +201,7 @@ class Slot:
             artifacts=tuple(f"{relative}/{name}" for name in artifacts(folder.artifacts)),
             log=folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,
             traceback=failure.traceback if failure else None,
-            log_tail=() if verdict.status == "passed" else log_tail(folder.log, without=failure),
+            log_tail=() if verdict.status == Status.PASSED else log_tail(folder.log, without=failure),
             notes=notes,
             attempts=tuple(attempts),
             threads=job.cpus or self.threads,
@@ -217,7 +221,7 @@ def blank_outcome(job: Job, *, seed: int, slot: str = "") -> Outcome:
         job_id=job.id,
         kind=job.kind,
         title=job.title,
-        status="not run",
+        status=Status.NOT_RUN,
         parameters=job.parameters,
         seed=seed,
         slot=slot,
@@ -239,13 +243,13 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is known of an outcome that 
     ended = utc_now()
     if cause == "interrupted" and attempts:
         if attempts[-1].cause == "server died":  # with its owner: all that its slot had time to see
-            killed = msgspec.structs.replace(attempts[-1], status="interrupted", cause=cause, reason=reason)
+            killed = msgspec.structs.replace(attempts[-1], status=Status.INTERRUPTED, cause=cause, reason=reason)
             attempts = (*attempts[:-1], killed)
-        elif attempts[-1].status == "failed":
+        elif attempts[-1].status == Status.FAILED:
             reason = _between_attempts(attempts[-1])
     return msgspec.structs.replace(
         blank_outcome(job, seed=seed, slot=slot),
-        status="interrupted" if cause == "interrupted" else "failed",
+        status=Status.INTERRUPTED if cause == "interrupted" else Status.FAILED,
         cause=cause,
         reason=reason,
         attempts=attempts,

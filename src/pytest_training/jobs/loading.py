@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job, Value
 from pytest_training.jobs.search import FileFilter, Search, project_of
+from pytest_training.limits import LIMITS, Limits
 from pytest_training.wording import printable
 
 DEFAULT_CATALOGUE = "jobs.yaml"
@@ -33,42 +35,56 @@ class Loaded(NamedTuple):
     datasets: list[Dataset]
 
 
-def load_jobs(
+class Parts(NamedTuple):
+    """What the project's jobs may be made of."""
+
+    kinds: Kinds = KINDS
+    limits: Limits = LIMITS
+
+
+def load_jobs(  # noqa: PLR0913  (where the jobs are, and what they may be made of)
     training_root: Path,
     project_root: Path,
     catalogue: Path | None = None,
     search: Search | None = None,
+    *,
     kinds: Kinds = KINDS,
+    limits: Limits = LIMITS,
 ) -> Loaded:
     """Return the jobs and datasets of a project; a catalogue that is named must exist."""
-    search = search or Search()
-    loaded = _load_folder(training_root, project_root, catalogue, search.own_files if search.is_on else None, kinds)
+    search, parts = search or Search(), Parts(kinds, limits)
+    loaded = _load_folder(training_root, project_root, catalogue, search.own_files if search.is_on else None, parts)
     for folder in search.folders:
-        further = _load_folder(folder, project_of(folder, project_root), None, search.files, kinds)
+        further = _load_folder(folder, project_of(folder, project_root), None, search.files, parts)
         loaded = _joined(loaded, further, folder, search)
     for path in search.catalogues:
-        loaded = _apply(path, loaded, training_root, project_root, kinds)
+        loaded = _apply(path, loaded, training_root, project_root, parts)
     loaded = Loaded(_with_options(loaded.jobs, search, kinds), loaded.datasets)
-    _check_text(*loaded)
-    _check_ids(loaded.jobs)
+    check_jobs(*loaded)
     return loaded
 
 
-def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: FileFilter | None, kinds: Kinds) -> Loaded:
-    jobs = [] if files is None else discover(folder, project, files, kinds)
+def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset]) -> None:
+    """Raise DeclarationError unless each id names a folder of its own and UTF-8 holds every text."""
+    _check_text(jobs, datasets)
+    _check_ids(jobs)
+
+
+def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: FileFilter | None, parts: Parts) -> Loaded:
+    jobs = [] if files is None else discover(folder, project, files, parts.kinds)
     path = absolute(catalogue) if catalogue else absolute(folder) / DEFAULT_CATALOGUE
     if catalogue is None and (files is None or not path.is_file()):
         return Loaded(jobs, [])
-    return _apply(path, Loaded(jobs, []), folder, project, kinds)
+    return _apply(path, Loaded(jobs, []), folder, project, parts)
 
 
-def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, kinds: Kinds) -> Loaded:
+def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, parts: Parts) -> Loaded:
     if not path.is_file():
         raise DeclarationError(f"{path}: no such catalogue: expected a YAML file like training/jobs.yaml")
     from pytest_training.jobs.catalogue.load import apply_catalogue, load_catalogue  # noqa: PLC0415 - spares its import
 
-    read = load_catalogue(path, training_root=folder, project_root=project)
-    jobs = apply_catalogue(loaded.jobs, read, kinds)
+    read = load_catalogue(path, training_root=folder, project_root=project, limits=parts.limits)
+    jobs = apply_catalogue(loaded.jobs, read, parts.kinds)
     return Loaded(jobs, _all_datasets(loaded.datasets, read.datasets))
 
 
@@ -120,10 +136,12 @@ def _with_options(jobs: list[Job], search: Search, kinds: Kinds) -> list[Job]:
     return jobs
 
 
-def _check_ids(jobs: list[Job]) -> None:
+def _check_ids(jobs: Sequence[Job]) -> None:
     """Raise an error for an id that cannot name a folder of its own in the run folder."""
-    ids = {job.id for job in jobs}
+    ids = Counter(job.id for job in jobs)
     for job in jobs:
+        if ids[job.id] > 1:
+            raise DeclarationError(f"two jobs would have the id {job.id!r}")
         parts = job.id.split("/")
         if any(len(part.encode()) > LONGEST_ID for part in parts):
             found = printable(job.id, 60)
@@ -136,7 +154,7 @@ def _check_ids(jobs: list[Job]) -> None:
                 raise DeclarationError(f"{job.source}: the id {job.id!r} would be a folder inside that of {above!r}")
 
 
-def _check_text(jobs: list[Job], datasets: list[Dataset]) -> None:
+def _check_text(jobs: Sequence[Job], datasets: Sequence[Dataset]) -> None:
     """Raise an error for the first that holds what no file in UTF-8 can: plan, outcomes and reports are such files."""
     places: list[tuple[Value, str]] = [(job, job.source) for job in jobs]
     for each, place in (*places, *((dataset, dataset.declared) for dataset in datasets)):

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.folder import RunFolder, runs_folder
+from pytest_training.execution.folder import ReportsFolder, RunFolder
+from pytest_training.execution.outcome import Status
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import read_plan
@@ -29,7 +30,7 @@ class EarlierRun:
     @classmethod
     def find(cls, reports: Path, wanted: str) -> EarlierRun:
         """Return the run of that id, or the last one; raise DeclarationError when there is none."""
-        folder, runs = runs_folder(reports), run_ids(reports)
+        folder, runs = ReportsFolder(reports).runs, run_ids(reports)
         if not runs:
             raise DeclarationError(f"--training-resume: no run in {folder} to resume")
         run_id = runs[-1] if wanted == LAST else wanted
@@ -41,7 +42,7 @@ class EarlierRun:
         return cls(run, read_plan(run.plan))
 
     def jobs(self, found: Sequence[Job]) -> list[Job]:
-        """Return that run's jobs as they are now, with that run's parameters (secret ones are not on record)."""
+        """Return that run's jobs as they are now, with that run's parameters."""
         now = {job.id: job for job in found}
         for planned in self.plan.jobs:
             if planned.job.id not in now:
@@ -55,9 +56,8 @@ class EarlierRun:
     def is_done(self, job_id: str) -> bool:
         """Whether a job passed in that run, or needed no training."""
         outcome = read_outcome(self.folder, job_id)
-        return outcome is not None and (outcome.status == "passed" or outcome.cause == "unchanged")
+        return outcome is not None and (outcome.status == Status.PASSED or outcome.cause == "unchanged")
 
 
 def _with_parameters(job: Job, planned: Job) -> Job:
-    known = {name: value for name, value in planned.parameters.items() if name not in job.secret}
-    return msgspec.structs.replace(job, parameters={**job.parameters, **known}, given=planned.given)
+    return msgspec.structs.replace(job, parameters={**job.parameters, **planned.parameters}, given=planned.given)

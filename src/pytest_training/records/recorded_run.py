@@ -12,13 +12,12 @@ import msgspec
 import psutil
 
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.folder import AttemptFolder, RunFolder, runs_folder, seconds_between
+from pytest_training.execution.folder import AttemptFolder, ReportsFolder, RunFolder, seconds_between
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import blank_outcome, read_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import read_plan
-from pytest_training.jobs.secrets import keeps_secrets
 from pytest_training.records.provenance import Provenance
 from pytest_training.records.run_record import BegunRun, RunRecord
 
@@ -57,7 +56,7 @@ class RecordedRun:
 
 def find_run(reports: Path, name: str) -> RunFolder:
     """Return a run by its id, the beginning of one, its folder, or `last`."""
-    runs, names = runs_folder(reports), run_ids(reports)
+    runs, names = ReportsFolder(reports).runs, run_ids(reports)
     wanted = Path(name).name if "/" in name else name
     if wanted and wanted not in names and (runs / wanted).is_dir():
         raise DeclarationError(f"run {wanted!r}: no plan.json in {runs / wanted}: nothing tells of which jobs it was")
@@ -75,7 +74,7 @@ def find_run(reports: Path, name: str) -> RunFolder:
 
 def run_ids(reports: Path) -> list[str]:
     """Return the ids of the runs that have a plan, oldest first."""
-    return sorted(path.parent.name for path in runs_folder(reports).glob("*/plan.json"))
+    return sorted(path.parent.name for path in ReportsFolder(reports).runs.glob("*/plan.json"))
 
 
 def read_run(folder: RunFolder) -> RecordedRun:
@@ -130,9 +129,6 @@ def _outcome(folder: RunFolder, job: Job, seed: int, reason: str, *, is_finished
     last = files.attempt(files.next_attempt() - 1)
     ended = _last_sign_of_life(last) or outcome.started
     slot = next((attempt.slot for attempt in outcome.attempts if attempt.slot), "")
-    if keeps_secrets(job):  # nobody has taken them out of what it printed and logged
-        reason = f"{reason}; its log may hold secrets and is left out"
-        outcome = msgspec.structs.replace(outcome, reason=reason, log=None, log_tail=(), attempts=())
     return msgspec.structs.replace(
         outcome,
         ended=ended,

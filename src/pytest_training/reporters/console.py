@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from pytest_training.execution.outcome import GateResult, Outcome
+from pytest_training.execution.outcome import GateResult, Outcome, Shown, Status, Tolerated
 from pytest_training.records.measures import headline
 from pytest_training.records.run_record import RunRecord, Timing, timing
 from pytest_training.text import cells, clean_lines, fit, one_line, pad, table
@@ -20,13 +20,6 @@ Line = tuple[str, Markup]
 LOG_LINES = 20
 ROOM_FOR_COUNT = 72  # columns; below it the metric needs the place
 NARROWEST = 40  # columns; a narrower terminal wraps
-WORDS = {
-    "passed": "PASSED",
-    "failed": "FAILED",
-    "interrupted": "INTERRUPTED",
-    "not run": "NOT RUN",
-    "skipped": "SKIPPED",
-}
 WITHOUT_REASON = {
     "error": "the job raised an error",
     "exit": "the job ended without a result",
@@ -65,19 +58,13 @@ def word(outcome: Outcome) -> str:
 
 def status_word(outcome: Outcome) -> str:
     """Return the status in capitals; an optional job that fails is what pytest calls XFAIL."""
-    return "XFAIL" if is_optional_failure(outcome) else WORDS[outcome.status]
+    return "XFAIL" if outcome.shown is Tolerated.FAILED else outcome.status.upper()
 
 
 def markup(outcome: Outcome) -> Markup:
     """Return the colour of an outcome for pytest's terminal writer."""
-    if outcome.status == "passed":
-        return {"green": True}
-    return {"red": True} if outcome.status == "failed" and not outcome.optional else {"yellow": True}
-
-
-def is_optional_failure(outcome: Outcome) -> bool:
-    """Whether the job failed and may."""
-    return outcome.optional and outcome.status == "failed"
+    colours: dict[Shown, str] = {Status.PASSED: "green", Status.FAILED: "red"}
+    return {colours.get(outcome.shown, "yellow"): True}
 
 
 def is_simulated(outcome: Outcome) -> bool:
@@ -137,7 +124,7 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
 def _detail(outcome: Outcome, room: int) -> str:
     """Return the fullest of the details that fit; that data is simulated is never cut off."""
     simulated = ", simulated" if is_simulated(outcome) else ""
-    if outcome.status in ("passed", "skipped"):
+    if outcome.status.is_good:
         variants = [main_metric(outcome), main_metric(outcome, interval=False)]
     else:
         variants = [sentence(outcome)]
@@ -172,16 +159,11 @@ def _indented(lines: Sequence[str]) -> list[str]:
 
 
 def _counts(outcomes: Sequence[Outcome]) -> Line:
-    counted = Counter(counted_as(each) for each in outcomes)
+    counted = Counter(each.shown.word for each in outcomes)
     jobs = "1 job" if len(outcomes) == 1 else f"{len(outcomes)} jobs"
     counts = ", ".join(f"{count} {status}" for status, count in counted.items())
-    is_clean = all(outcome.status in ("passed", "skipped") or outcome.optional for outcome in outcomes)
+    is_clean = all(outcome.status.is_good or outcome.optional for outcome in outcomes)
     return (f"{jobs}: {counts}" if counts else jobs), {"green": True} if is_clean else {"red": True}
-
-
-def counted_as(outcome: Outcome) -> str:
-    """Return the word under which summaries count an outcome."""
-    return "failed but optional" if is_optional_failure(outcome) else outcome.status
 
 
 def _duration(measured: Timing, workers: int) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.records.recorded_run import RecordedRun
 from pytest_training.reporters.console import sentence
 from pytest_training.text import one_line
@@ -41,7 +41,7 @@ def failure_annotations(run: RecordedRun, environment: Mapping[str, str] = os.en
     if environment.get("GITHUB_ACTIONS") != "true":
         return
     sources = {planned.job.id: planned.job.source for planned in run.plan.jobs}
-    failed = [outcome for outcome in run.outcomes if outcome.status in {"failed", "interrupted"}]
+    failed = [outcome for outcome in run.outcomes if outcome.status in {Status.FAILED, Status.INTERRUPTED}]
     for outcome in failed[:MOST_ANNOTATIONS]:
         yield _annotation(outcome, sources.get(outcome.job_id, ""))
 

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from pytest_training.atomic import write_atomically
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Shown, Status, Tolerated
 from pytest_training.jobs.model import Plan
 from pytest_training.records.provenance import Provenance
 from pytest_training.records.run_record import RunRecord
 from pytest_training.records.strict_json import encode_plain, plain
-from pytest_training.reporters.console import failure_text, is_optional_failure
+from pytest_training.reporters.console import failure_text
 from pytest_training.reporters.junit import junit_properties
 from pytest_training.reporters.report_model import JobMetadata, job_metadata, training_block
 
@@ -24,14 +24,12 @@ Item = dict[str, Any]
 ENVIRONMENT = ("Packages", "Platform", "Plugins", "Python")
 """All that is kept of what pytest-metadata records: the rest may be anybody's environment variables."""
 LOST_PHASE = "???"  # what xdist calls the phase of a test whose worker died
-PYTEST_WORDS = {
-    "passed": "passed",
-    "failed": "failed",
-    "interrupted": "failed",
-    "not run": "skipped",
-    "skipped": "skipped",
+PYTEST_WORDS: dict[Shown, str] = {
+    Status.INTERRUPTED: "failed",
+    Status.NOT_RUN: "skipped",
+    Tolerated.FAILED: "xfailed",
 }
-"""pytest-json-report knows no `interrupted` and no `not run`; metadata.status tells them apart."""
+"""Where they differ: pytest-json-report knows no `interrupted` and no `not run`; metadata.status tells them apart."""
 
 
 def complete_report(
@@ -103,7 +101,7 @@ def _repair(item: Item, outcome: Outcome, run: RunRecord) -> None:
 def _call(outcome: Outcome, run: RunRecord) -> Item:
     word = _pytest_word(outcome)
     call: Item = {"duration": outcome.wall_s, "outcome": "skipped" if word == "xfailed" else word}
-    if outcome.status != "passed":
+    if outcome.status != Status.PASSED:
         call["longrepr"] = failure_text(outcome, folder=run.folder)
     return call
 
@@ -113,9 +111,7 @@ def _passed(phase: Item | None) -> bool:
 
 
 def _pytest_word(outcome: Outcome) -> str:
-    if is_optional_failure(outcome):
-        return "xfailed"
-    return PYTEST_WORDS[outcome.status]
+    return PYTEST_WORDS.get(outcome.shown, outcome.shown.value)
 
 
 def _summary(json_report: dict[str, Any], outcomes: Mapping[str, Outcome]) -> dict[str, int]:

@@ -18,7 +18,7 @@ def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
         ("job", outcome.job_id),
         ("kind", outcome.kind),
         ("title", outcome.title),
-        ("status", outcome.status),
+        ("status", outcome.status.value),  # a plain str: execnet sends no other
         ("cause", outcome.cause),
         ("reason", outcome.reason),
         ("seed", outcome.seed),

@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Status, Tolerated
 from pytest_training.records.comparison import Comparison
 from pytest_training.records.measures import headline
 from pytest_training.records.recorded_run import RecordedRun
 from pytest_training.records.run_record import timing
-from pytest_training.reporters.console import counted_as, is_optional_failure, is_simulated, sentence
+from pytest_training.reporters.console import is_simulated, sentence
 from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration, number
 
@@ -20,8 +20,6 @@ MOST_JOBS = 200  # rows of the table; GitHub takes 1 MiB in all
 MOST_FAILURES = 20
 MOST_CHANGES = 40
 MOST_NAMED = 12  # jobs behind one reason
-OPTIONAL = "⚠️"
-ICONS = {"passed": "✅", "failed": "❌", "interrupted": "⏹️", "not run": "⚪", "skipped": "⏭️"}
 
 
 def summary(run: RecordedRun, comparison: Comparison | None) -> str:
@@ -43,7 +41,7 @@ def plain(text: str, limit: int = 300) -> str:
 
 
 def _head(run: RecordedRun) -> str:
-    counts = Counter(counted_as(outcome) for outcome in run.outcomes)
+    counts = Counter(outcome.shown.word for outcome in run.outcomes)
     told = ", ".join(f"{count} {word}" for word, count in counts.items())
     measured = timing(run.outcomes, run.plan.workers)
     lines = [f"## Training: {told or 'no jobs'}"]
@@ -62,14 +60,14 @@ def _head(run: RecordedRun) -> str:
 def _table(outcomes: Sequence[Outcome], comparison: Comparison | None) -> Iterator[str]:
     if not outcomes:
         return
-    ordered = sorted(outcomes, key=lambda outcome: outcome.status == "passed")
+    ordered = sorted(outcomes, key=lambda outcome: outcome.status == Status.PASSED)
     lines = ["| | Job | Metric | Before → now | Gates | Duration |", "|---|---|---|---|---|--:|"]
     for outcome in ordered[:MOST_JOBS]:
         compared = comparison.of(outcome.job_id) if comparison else None
         change = plain(compared.changes[0].words()) if compared and compared.changes else ""
         held = sum(result.passed for result in outcome.gates)
         cells = (
-            OPTIONAL if is_optional_failure(outcome) else ICONS[outcome.status],
+            outcome.shown.emoji,
             _job(outcome),
             _metric(outcome),
             change,
@@ -123,12 +121,12 @@ def _changes(comparison: Comparison | None) -> Iterator[str]:
 
 
 def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    failed = [outcome for outcome in outcomes if outcome.status in {"failed", "interrupted"}]
+    failed = [outcome for outcome in outcomes if outcome.status in {Status.FAILED, Status.INTERRUPTED}]
     if not failed:
         return
     yield "### What went wrong"
     for outcome in failed[:MOST_FAILURES]:
-        optional = " (optional)" if is_optional_failure(outcome) else ""
+        optional = " (optional)" if outcome.shown is Tolerated.FAILED else ""
         block = f"**{plain(outcome.job_id, 80)}**{optional}: {plain(sentence(outcome), 500)}"
         shown = outcome.traceback or "\n".join(outcome.log_tail if outcome.cause != "gate" else ())
         if shown.strip():
@@ -145,7 +143,7 @@ def _untrained(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Yield why jobs were not trained, each reason once: of many jobs it is often the same."""
     reasons: dict[str, list[str]] = {}
     for outcome in outcomes:
-        if outcome.status in {"not run", "skipped"}:
+        if outcome.status in {Status.NOT_RUN, Status.SKIPPED}:
             reasons.setdefault(sentence(outcome), []).append(outcome.job_id)
     if not reasons:
         return

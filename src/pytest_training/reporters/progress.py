@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 from collections import Counter
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job
 from pytest_training.reporters.live import drawn, region
 from pytest_training.reporters.screen import Screen
@@ -51,8 +51,7 @@ class Progress:
         self.verbosity = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
         self.terminal: Any = config.pluginmanager.getplugin("terminalreporter")
         planned = {each.job.id: each for each in run.plan.jobs}
-        mask = functools.lru_cache(1_000)(run.secrets.text)  # the same few names again and again
-        self.watch = Watch(run.folder, planned, run.plan.workers, mask)
+        self.watch = Watch(run.folder, planned, run.plan.workers)
         self.heartbeat_s = parse_duration(str(config.getini("training_heartbeat")), "training_heartbeat")
         self.over = threading.Event()
         self.screen: Screen | None = Screen(self.terminal._tw)  # noqa: SLF001  (see screen.py)
@@ -111,8 +110,7 @@ class Progress:
             return
         width, height = screen.size()
         counts = Counter(
-            "failed" if outcome.status == "failed" and not outcome.optional else "done"
-            for outcome in list(self.run.outcomes.values())
+            "failed" if outcome.shown is Status.FAILED else "done" for outcome in list(self.run.outcomes.values())
         )
         waiting = len(self.watch.planned) - sum(counts.values()) - len(running)
         lines = region(

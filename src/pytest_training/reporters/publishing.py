@@ -27,13 +27,13 @@ class Published:
 def publish(folder: RunFolder, *, against: str, project: Path, is_latest: bool) -> Published:
     """Write the run's page and summary into its folder and, for the latest run, to their stable names."""
     run = read_run(folder)
-    history = History(folder.reports / "history.sqlite")
+    history = History(folder.stable.history)
     comparison = compared(run, history, against=against, project=project)
     past = history.recent([outcome.job_id for outcome in run.outcomes], HISTORY, through=folder.run_id)
     view = view_page(run, past, comparison)
-    write_page(view, stable=folder.reports / "index.html" if is_latest else None)
+    write_page(view, stable=folder.stable.copy_of(folder.page) if is_latest else None)
     text = summary(run, comparison)
-    for path in (folder.summary, *([folder.reports / "summary.md"] if is_latest else [])):
+    for path in (folder.summary, *([folder.stable.copy_of(folder.summary)] if is_latest else [])):
         write_atomically(path, text.encode("utf-8", "replace"))
     return Published(run, comparison, text)
 

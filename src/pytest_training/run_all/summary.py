@@ -12,19 +12,20 @@ from typing import Any
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder, new_run_id, seconds_between
+from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job
 from pytest_training.run_all.arguments import Arguments
 from pytest_training.run_all.display import command_of
 
 PIPELINE = "pytest-training"
-STATUS = {
-    "passed": "SUCCESS",
-    "failed": "FAILED",
-    "interrupted": "INTERRUPTED",
-    "skipped": "SKIPPED",
-    "not run": "SKIPPED",
+WORDS = {
+    Status.PASSED: "SUCCESS",
+    Status.FAILED: "FAILED",
+    Status.INTERRUPTED: "INTERRUPTED",
+    Status.SKIPPED: "SKIPPED",
+    Status.NOT_RUN: "SKIPPED",
 }
-"""By the words of the reports."""
+"""The original's words."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def summarise(arguments: Arguments, selected: Sequence[Job], ended: Ended) -> di
         "working_directory": os.getcwd(),  # noqa: PTH109  (as the user sees it)
         "gpu_info": {"available": bool(gpus), "devices": gpus},
         "arguments": list(arguments.given),
-        "totals": {status: sum(job["status"] == status for job in jobs) for status in dict.fromkeys(STATUS.values())},
+        "totals": {status: sum(job["status"] == status for job in jobs) for status in dict.fromkeys(WORDS.values())},
         "jobs": jobs,
     }
 
@@ -81,7 +82,7 @@ def _job(job: Job, found: dict[str, Any], ended: Ended) -> dict[str, Any]:
     last = attempts[-1] if attempts else {}
     seed = int(found.get("seed") or 0)
     folder = str(ended.folder.reports / last["folder"] / "artifacts") if ended.folder and last else "{folder}"
-    status = STATUS.get(found.get("status", ""), "INTERRUPTED" if ended.is_interrupted else "SKIPPED")
+    status = WORDS.get(found.get("status", ""), "INTERRUPTED" if ended.is_interrupted else "SKIPPED")
     log = found.get("log")
     return {
         "id": job.id,

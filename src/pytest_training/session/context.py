@@ -10,10 +10,9 @@ import msgspec
 import pytest
 
 from pytest_training.execution.backends.launcher import InProcessLauncher, Launcher, ServerLauncher
-from pytest_training.execution.folder import RunFolder, runs_folder
+from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Plan, Value
-from pytest_training.jobs.secrets import Secrets
 
 
 class SlotContext(Value, frozen=True, kw_only=True):
@@ -49,7 +48,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
 
         return SubprocessLauncher(owner=os.getppid() if self.worker else None, interrupted=self.folder.interrupted)
 
-    def slot(self, name: str, plan: Plan, secrets: Secrets) -> Slot:
+    def slot(self, name: str, plan: Plan) -> Slot:
         """Return the slot of that name."""
         return Slot(
             name=name,
@@ -59,8 +58,6 @@ class SlotContext(Value, frozen=True, kw_only=True):
             threads=plan.threads,
             grace_s=self.grace_s,
             datasets={dataset.name: dataset for dataset in plan.datasets},
-            secrets=secrets,
-            planned={planned.job.id: planned for planned in plan.jobs},
             real_data_only=self.real_data_only,
             owned=self.worker,
             resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,
@@ -77,7 +74,7 @@ SLOT = pytest.StashKey[Slot]()
 
 def leave_out_runs(config: pytest.Config, reports: Path) -> None:
     """Keep pytest from looking for tests in what runs left: where no `testpaths` says where tests are, it would."""
-    config.addinivalue_line("norecursedirs", glob.escape(str(runs_folder(reports))))
+    config.addinivalue_line("norecursedirs", glob.escape(str(ReportsFolder(reports).runs)))
 
 
 def shown_path(path: Path, config: pytest.Config) -> str:

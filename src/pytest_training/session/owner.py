@@ -16,15 +16,16 @@ import pytest
 from pytest_training import option_values, options
 from pytest_training.errors import DeclarationError
 from pytest_training.fixture import FIXTURE
+from pytest_training.jobs.loading import check_jobs
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
-from pytest_training.jobs.secrets import Secrets, hide
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.session import idle
 from pytest_training.session.context import leave_out_runs
 from pytest_training.session.distribution import Distribution, mentions
-from pytest_training.session.marks import job_of, match_by_id, register_tags
+from pytest_training.session.hooks import call_before_training
+from pytest_training.session.marks import give_plan, job_of, match_by_id, register_tags
 
 if TYPE_CHECKING:
     from pytest_training.session.running import RunningRun
@@ -41,7 +42,6 @@ class Owner:
         self.options: option_values.Options | None = None
         self.draft: Draft | None = None
         """The plan, as far as it is made."""
-        self.secrets = Secrets()
         self.mistake: Exception | None = None
         self.run: RunningRun | None = None
         self.uncollected: list[pytest.CollectReport] = []
@@ -55,13 +55,18 @@ class Owner:
             try:
                 self.options = option_values.read_options(self.config)
                 draft = Draft(request=self.options, is_dry=self.config.option.collectonly)
-                draft = advance(draft, (load, *PREPARE))
-                jobs, self.secrets = hide(draft.jobs)
-                self.draft = replace(draft, jobs=tuple(jobs))
-                register_tags(self.config, jobs)
+                self.draft = advance(draft, (load, self._offer_to_hooks, *PREPARE))
+                register_tags(self.config, self.draft.jobs)
             except (DeclarationError, pytest.UsageError) as error:
                 self.mistake = error
         return self.draft.jobs if self.draft else ()
+
+    def _offer_to_hooks(self, draft: Draft) -> Draft:
+        """Have hooks change the jobs, before anything is selected."""
+        jobs = list(draft.jobs)
+        call_before_training(self.config, "pytest_training_jobs", config=self.config, jobs=jobs)
+        check_jobs(jobs, draft.datasets)
+        return replace(draft, jobs=tuple(jobs))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionstart(self, session: pytest.Session) -> Any:
@@ -106,17 +111,18 @@ class Owner:
         """Plan what was selected, and begin the run unless this is a dry run."""
         if self.mistake is not None:
             raise pytest.UsageError(str(self.mistake))
-        selected = {item.nodeid: job for item in session.items if (job := job_of(item)) is not None}
-        if not selected or self.draft is None or self.options is None:
+        items = [item for item in session.items if job_of(item) is not None]
+        if not items or self.draft is None or self.options is None:
             return
-        pure = len(selected) == len(session.items)
-        workers = self.distribution.settle(items=len(session.items), pure=pure)
-        ids = tuple(dict.fromkeys(job.id for job in selected.values()))
+        workers = self.distribution.settle(items=len(session.items), pure=len(items) == len(session.items))
+        ids = tuple(dict.fromkeys(job.id for job in map(job_of, items) if job is not None))
         try:
             self.draft = advance(replace(self.draft, selected=ids, workers=workers), FINISH)
         except DeclarationError as error:
             raise pytest.UsageError(str(error)) from None
         plan = self.draft.plan
+        give_plan(items, plan)
+        selected = {item.nodeid: job for item in items if (job := job_of(item)) is not None}
         if self.options.plan_file is not None:
             _save_plan(plan, self.options.plan_file)
         if any(job.needs for job in selected.values()):
@@ -130,7 +136,6 @@ class Owner:
             self.options,
             plan,
             selected,
-            secrets=self.secrets,
             idle=self.distribution.is_ours,
             resumed=self.draft.earlier.folder.run_id if self.draft.earlier else None,
         )
@@ -142,7 +147,6 @@ class Owner:
         """Tell a worker of the run before it starts."""
         if self.run is not None:
             node.workerinput["training"] = msgspec.structs.replace(self.run.context, worker=True).to_text()
-            node.workerinput["training_secrets"] = msgspec.json.encode(self.secrets).decode()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self) -> PlannedScheduling | None:
@@ -168,7 +172,6 @@ class Owner:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of a finished job."""
         if self.run is not None:
-            self.run.mask(report)
             self.run.note_report(report)
             self.run.show_line(report)
 

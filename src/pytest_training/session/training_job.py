@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_training.execution.backends.launcher import InProcessLauncher
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import Slot
-from pytest_training.jobs.model import Job
+from pytest_training.jobs.model import Job, PlannedJob
 from pytest_training.reporters.console import failure_text
 from pytest_training.session.context import shown_path
 
@@ -18,19 +18,24 @@ from pytest_training.session.context import shown_path
 class TrainingJob:
     """One job as a test sees it."""
 
-    job: Job
+    planned: PlannedJob
     slot: Slot
     item: pytest.Item
     outcome: Outcome | None = None
+
+    @property
+    def job(self) -> Job:
+        """The job with its final parameters."""
+        return self.planned.job
 
     def train(self) -> Outcome:
         """Train the job, with its retries, and return what it came to; a failure is told by `check`."""
         __tracebackhide__ = True
         needed = self.slot.unmet_need(self.job)
-        self.outcome = self.slot.leave_out(self.job, needed) if needed else self.slot.train(self.job)
+        self.outcome = self.slot.leave_out(self.job, needed) if needed else self.slot.train(self.planned)
         if self.outcome.cause in {"needs", "unchanged"}:
             pytest.skip(self.outcome.reason)
-        if self.outcome.status == "interrupted":
+        if self.outcome.status == Status.INTERRUPTED:
             raise KeyboardInterrupt(self.outcome.reason)
         return self.outcome
 
@@ -39,7 +44,7 @@ class TrainingJob:
         __tracebackhide__ = True
         if self.outcome is None:
             raise RuntimeError(f"training_job.check() before training_job.train(), job {self.job.id!r}")
-        if self.outcome.status == "passed":
+        if self.outcome.status == Status.PASSED:
             return
         if (raised := self._raised()) is not None:
             raise raised  # the debugger wants the job's own frames
@@ -54,6 +59,4 @@ class TrainingJob:
         raised = launcher.raised if isinstance(launcher, InProcessLauncher) else None
         if raised is None or (self.job.optional and not isinstance(raised, pytest.exit.Exception)):
             return None
-        if self.job.secret:
-            return None  # the text of its frames may hold what must not be shown
         return raised

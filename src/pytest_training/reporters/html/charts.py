@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.records.events import Event
 from pytest_training.records.run_record import moment
 from pytest_training.text import one_line
@@ -54,7 +54,7 @@ class Bar:
     """An attempt on the timeline."""
 
     job_id: str
-    status: str
+    status: Status
     x: float
     y: float
     width: float

@@ -21,8 +21,9 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from pytest_training.atomic import write_atomically
+from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import log_end
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Shown, Status
 from pytest_training.jobs.model import Dataset, PlannedJob
 from pytest_training.records.comparison import MARKS, Comparison, JobComparison
 from pytest_training.records.events import read_events
@@ -31,7 +32,7 @@ from pytest_training.records.measures import Measure, headline, measures
 from pytest_training.records.recorded_run import RecordedRun
 from pytest_training.records.run_record import Timing, moment, timing
 from pytest_training.records.strict_json import encode
-from pytest_training.reporters.console import gate_row, is_optional_failure, is_simulated, sentence
+from pytest_training.reporters.console import gate_row, is_simulated, sentence
 from pytest_training.reporters.html.charts import Curve, Timeline, curves, sparkline, timeline
 from pytest_training.reporters.html.pictures import Artifact, Picture, PictureBook, artifacts
 from pytest_training.text import clean_lines, one_line
@@ -43,16 +44,6 @@ FEWEST_FOR_A_LINE = 3  # values of a metric over the last runs
 HISTORY = 12  # earlier outcomes of a job that are shown
 EVENT_BYTES = 64_000_000  # of all jobs together: what reading them may cost
 ANCHOR = re.compile(r"[A-Za-z0-9_.-]{1,80}")
-STATUS_WORDS = {
-    "passed": "Passed",
-    "failed": "Failed",
-    "interrupted": "Interrupted",
-    "not run": "Not run",
-    "skipped": "Skipped",
-    "optional": "Failed (optional)",
-}
-ICONS = {"passed": "✓", "failed": "✗", "interrupted": "◼", "not run": "○", "skipped": "↷", "optional": "!"}
-RANKS = ("failed", "interrupted", "optional", "not run", "skipped", "passed")
 
 
 @dataclass(frozen=True)
@@ -108,7 +99,7 @@ class PastRow:
     run_id: str
     link: str | None
     when: str
-    status: str
+    status: Shown
     metric: str
     took: str
     commit: str
@@ -122,8 +113,7 @@ class JobView:
     id: str
     anchor: str
     title: str
-    status: str
-    """A key of STATUS_WORDS."""
+    status: Shown
     reason: str
     headline: Measure | None
     gates: tuple[GateRow, ...]
@@ -147,11 +137,6 @@ class JobView:
     comparison: JobComparison | None
 
     @property
-    def rank(self) -> int:
-        """Where the status stands when sorted: what needs attention first."""
-        return RANKS.index(self.status)
-
-    @property
     def has_details(self) -> bool:
         """Whether the job left anything to show beyond the table's row."""
         return bool(self.outcome.attempts or self.gates or self.parameters)
@@ -163,7 +148,7 @@ class PageView:
 
     run: RecordedRun
     jobs: tuple[JobView, ...]
-    counts: dict[str, int]
+    counts: dict[Shown, int]
     timing: Timing
     timeline: Timeline | None
     comparison: Comparison | None
@@ -182,9 +167,9 @@ class PageView:
         """The page's first word on the run: passed, failed, interrupted or unfinished."""
         if not self.run.is_finished:
             return "unfinished"
-        if self.counts.get("failed"):
+        if Status.FAILED in self.counts:
             return "failed"
-        if self.counts.get("interrupted") or (self.counts.get("not run") and not self.counts.get("passed")):
+        if Status.INTERRUPTED in self.counts or (Status.NOT_RUN in self.counts and Status.PASSED not in self.counts):
             return "interrupted"
         return "passed"
 
@@ -206,14 +191,15 @@ def view_page(run: RecordedRun, past: dict[str, list[Recorded]], comparison: Com
     scale = Scale.of(len(run.outcomes))
     book = PictureBook(run.folder.path)
     planned = {each.job.id: each for each in run.plan.jobs}
-    jobs = tuple(
+    jobs = [
         _view_job(run, outcome, planned[outcome.job_id], past.get(outcome.job_id, []), comparison, book, scale)
         for outcome in run.outcomes
-    )
+    ]
+    jobs.sort(key=lambda job: job.status.rank)
     measured = timing(run.outcomes, run.plan.workers)
     return PageView(
         run=run,
-        jobs=tuple(sorted(jobs, key=lambda job: job.rank)),
+        jobs=tuple(jobs),
         counts=dict(Counter(job.status for job in jobs)),
         timing=measured,
         timeline=timeline(run.outcomes),
@@ -241,8 +227,8 @@ def _view_job(  # noqa: PLR0913, PLR0917 - what a job's section is made of
         id=one_line(outcome.job_id, 80),
         anchor=_anchor(outcome.job_id),
         title=one_line(outcome.title, 200),
-        status=status_of(outcome),
-        reason="" if outcome.status == "passed" else sentence(outcome),
+        status=outcome.shown,
+        reason="" if outcome.status == Status.PASSED else sentence(outcome),
         headline=headline(outcome),
         gates=tuple(GateRow(*gate_row(each), passed=each.passed) for each in outcome.gates[:MOST_ROWS]),
         metrics=tuple(_metric_row(each, compared, past[: scale.history]) for each in found[: scale.metrics]),
@@ -265,18 +251,14 @@ def _view_job(  # noqa: PLR0913, PLR0917 - what a job's section is made of
     )
 
 
-def status_of(outcome: Outcome) -> str:
-    """Return the status as the page tells it: an optional job that failed is one of its own."""
-    return "optional" if is_optional_failure(outcome) else outcome.status
-
-
 def command_again(run: RecordedRun, outcome: Outcome, planned: PlannedJob) -> str:
     """Return the command that trains the job once more with the parameters and the seed that it had."""
     node = run.node_id(outcome.job_id)
     words = ["pytest", node] if node else ["pytest", "-k", outcome.job_id]
     words += ["--training-seed", str(outcome.seed)]
+    variables = {each.name for each in planned.job.declared if each.variable}
     for name in planned.job.given:
-        if name in outcome.parameters:
+        if name in outcome.parameters and name not in variables:
             words += ["--set", f"{outcome.job_id}.{name}={_setting(outcome.parameters[name])}"]
     return one_line(shlex.join(words), 2000)
 
@@ -327,12 +309,12 @@ def _curves(run: RecordedRun, outcome: Outcome, scale: Scale) -> list[Curve]:
 
 def _past_row(recorded: Recorded, run: RecordedRun, metric: str) -> PastRow:
     value = recorded.outcome.metrics.get(metric)
-    is_there = (run.folder.reports / "runs" / recorded.run_id / "index.html").is_file()
+    is_there = RunFolder(run.folder.reports, recorded.run_id).page.is_file()
     return PastRow(
         run_id=one_line(recorded.run_id, 60),
         link=f"{quote(recorded.run_id)}/index.html" if is_there else None,
         when=_when(recorded.started),
-        status=status_of(recorded.outcome),
+        status=recorded.outcome.shown,
         metric="" if value is None else number(value),
         took=duration(recorded.outcome.wall_s),
         commit=(recorded.commit or "")[:10] + ("+" if recorded.commit and recorded.dirty else ""),
@@ -366,7 +348,7 @@ def render_page(view: PageView) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(line=one_line, duration=duration, number=number)
-    environment.globals.update(words=STATUS_WORDS, icons=ICONS, marks=MARKS, ranks=RANKS)
+    environment.globals.update(marks=MARKS)
     return environment.get_template("page.html.j2").render(
         page=view,
         style=Markup(style),  # noqa: S704  (ours, and hashed below)

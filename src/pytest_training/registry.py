@@ -1,0 +1,63 @@
+"""Kinds of job, limits, readers and backends by name: the plugin's own, and those that a project adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from pytest_training.errors import DeclarationError
+
+T = TypeVar("T")
+
+
+class Named(Protocol):
+    """A part that is chosen by its name."""
+
+    @property
+    def name(self) -> str:
+        """The name in settings, catalogue and reports."""
+
+
+class Keyed(Protocol):
+    """A limit: its key stands in the catalogue and is the cause of an attempt that it ended."""
+
+    @property
+    def key(self) -> str:
+        """The catalogue's key."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What a run can be made of; built once in each pytest process, then only read."""
+
+    kinds: dict[str, Named] = field(default_factory=dict)
+    limits: dict[str, Keyed] = field(default_factory=dict)
+    readers: list[Named] = field(default_factory=list)
+    """In the order in which they are asked for metrics."""
+    backends: dict[str, Named] = field(default_factory=dict)
+
+    def add_kind(self, kind: Named) -> None:
+        """Add a kind of job."""
+        _refuse_taken(kind.name, self.kinds, "a kind of job")
+        self.kinds[kind.name] = kind
+
+    def add_limit(self, limit: Keyed) -> None:
+        """Add a limit under its key."""
+        _refuse_taken(limit.key, self.limits, "a limit")
+        self.limits[limit.key] = limit
+
+    def add_reader(self, reader: Named) -> None:
+        """Add a reader of metrics, after those that are there."""
+        _refuse_taken(reader.name, [each.name for each in self.readers], "a reader")
+        self.readers.append(reader)
+
+    def add_backend(self, backend: Named) -> None:
+        """Add a backend, to be chosen with `training_start = NAME`."""
+        _refuse_taken(backend.name, self.backends, "a backend")
+        self.backends[backend.name] = backend
+
+
+def _refuse_taken(name: str, taken: Iterable[str], what: str) -> None:
+    if name in taken:
+        raise DeclarationError(f"{what} named {name!r} is registered already: expected another name")
