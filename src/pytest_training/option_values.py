@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.backends import default_backend
+from pytest_training.execution.backends import Backends, default_backend
 from pytest_training.execution.backends.in_process import InProcess
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.limits import LIMITS
 from pytest_training.options import REGISTRY, path_below, reports_folder, training_root
 from pytest_training.planning.request import Request
+from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
 from pytest_training.wording import did_you_mean
 
@@ -39,7 +40,7 @@ class Options(Request):
 
 def read_options(config: pytest.Config) -> Options:
     """Read every option; a value that cannot be is a `pytest.UsageError`."""
-    here, root, registry = config.invocation_params.dir, config.rootpath, config.stash[REGISTRY]
+    here, root, registry = config.invocation_params.dir, config.rootpath, config.stash.get(REGISTRY, None) or Registry()
     catalogue = path_below(here, config.getoption("--training-catalogue"))
     catalogue = catalogue or path_below(root, config.getini("training_catalogue"))
     reports = reports_folder(config)
@@ -58,7 +59,7 @@ def read_options(config: pytest.Config) -> Options:
         folds=_count(config, "folds"),
         settings=tuple(config.getoption("training_set", default=None) or ()),
         plan_file=path_below(here, config.getoption("--training-plan")),
-        backend=InProcess.name if in_process else _backend(config),
+        backend=InProcess.name if in_process else _backend(config, registry.backends),
         limits=registry.limits,
         default_limits=_limits(config),
         grace_s=_number(config, "grace", parse_duration) or 0.0,
@@ -66,6 +67,7 @@ def read_options(config: pytest.Config) -> Options:
         resume=_resume(config),
         skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
         search=read_search(config),
+        kinds=registry.kinds,
         compare=config.getoption("--training-compare"),
         max_regression=(
             *config.getini("training_max_regression"),
@@ -122,8 +124,8 @@ def _count(config: pytest.Config, name: str) -> int | None:
         raise pytest.UsageError(f"--{name}: expected a whole number of at least 1, found {value[:80]!r}") from None
 
 
-def _backend(config: pytest.Config) -> str:
-    name, backends = str(config.getini("training_start")), config.stash[REGISTRY].backends
+def _backend(config: pytest.Config, backends: Backends) -> str:
+    name = str(config.getini("training_start"))
     if name == "auto":
         return default_backend()
     if name not in backends:

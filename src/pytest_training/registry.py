@@ -4,36 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends import BACKENDS
 from pytest_training.execution.backends.protocol import Backend
+from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.protocol import Reader
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.limits import LIMITS
 from pytest_training.limits.protocol import Limit
-
-T = TypeVar("T")
-
-
-class Named(Protocol):
-    """A part that is chosen by its name."""
-
-    @property
-    def name(self) -> str:
-        """The name in settings, catalogue and reports."""
 
 
 @dataclass(frozen=True)
 class Registry:
     """What a run can be made of; built once in each pytest process, then only read."""
 
-    kinds: dict[str, Named] = field(default_factory=dict)
+    kinds: dict[str, Kind] = field(default_factory=lambda: dict(KINDS))
+    """The last one is the first that is asked about a file."""
     limits: dict[str, Limit] = field(default_factory=lambda: dict(LIMITS))
-    readers: list[Named] = field(default_factory=list)
+    readers: list[Reader] = field(default_factory=lambda: list(READERS))
     """In the order in which they are asked for metrics."""
     backends: dict[str, type[Backend]] = field(default_factory=lambda: dict(BACKENDS))
 
-    def add_kind(self, kind: Named) -> None:
+    def add_kind(self, kind: Kind) -> None:
         """Add a kind of job."""
         _refuse_taken(kind.name, self.kinds, "a kind of job")
         self.kinds[kind.name] = kind
@@ -43,7 +37,7 @@ class Registry:
         _refuse_taken(limit.key, self.limits, "a limit")
         self.limits[limit.key] = limit
 
-    def add_reader(self, reader: Named) -> None:
+    def add_reader(self, reader: Reader) -> None:
         """Add a reader of metrics, after those that are there."""
         _refuse_taken(reader.name, [each.name for each in self.readers], "a reader")
         self.readers.append(reader)

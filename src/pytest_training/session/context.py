@@ -53,6 +53,8 @@ class SlotContext(Value, frozen=True, kw_only=True):
             grace_s=self.grace_s,
             limits=registry.limits,
             datasets={dataset.name: dataset for dataset in plan.datasets},
+            kinds=registry.kinds,
+            readers=registry.readers,
             real_data_only=self.real_data_only,
             owned=self.worker,
             resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,
