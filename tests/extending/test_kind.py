@@ -47,7 +47,9 @@ def test_the_kind_is_short() -> None:
     ast.parse(FILES["conftest.py"])
 
 
-@pytest.mark.parametrize("options", [("-n", "0"), ("-n", "2"), ("-n", "0", "-o", "training_start=subprocess")])
+@pytest.mark.parametrize(
+    "options", [("-n", "0"), ("-n", "2"), ("--training-in-process",), ("-o", "training_start=subprocess")]
+)
 def test_jobs_of_the_kind_pass_fail_and_are_ended_like_any_others(project: Project, options: tuple[str, ...]) -> None:
     ended = project.run(*options)
     ended.assert_outcomes(passed=2, failed=3)
