@@ -28,7 +28,7 @@ INSTALLING = re.compile(r"pip install [^&]*(?:&& |$)")
 NOT_RUN = {"python docs/make_pictures.py", "python tests/faults/write_table.py"}
 """They rewrite pages of this repository, and need its tests and a browser."""
 OWN_TEST = {"docs/extending.md", "CONTRIBUTING.md"}
-"""The sections of the first are projects of their own, run by test_extending.py; the other's commands are these suites."""
+"""test_extending.py runs the first, section by section; the commands of the second are these suites."""
 AFTER_A_RUN = {"docs/failures.md"}
 """Their readers have trained already."""
 
