@@ -65,7 +65,7 @@ def load_jobs(  # noqa: PLR0913  (where the jobs are, and what they may be made 
 
 
 def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset], kinds: Kinds) -> None:
-    """Raise DeclarationError unless each id names a folder of its own, each kind is known and UTF-8 holds every text."""
+    """Raise DeclarationError unless ids name folders of their own, kinds are registered and UTF-8 holds every text."""
     for job in jobs:
         if job.kind not in kinds:
             known = listing(job.kind, kinds)
