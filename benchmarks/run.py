@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def machine() -> str:
-    """Say on what was measured."""
+    """Describe the machine."""
     cores = len(os.sched_getaffinity(0))
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in DISTRIBUTIONS)
     make = subprocess.run(["make", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]

@@ -12,7 +12,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends.launcher import default_start_method
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.limits import LIMITS
-from pytest_training.options import path_below, reports_folder, training_root
+from pytest_training.options import REGISTRY, path_below, reports_folder, training_root
 from pytest_training.planning.request import Request
 from pytest_training.units import parse_duration
 
@@ -60,6 +60,7 @@ def read_options(config: pytest.Config) -> Options:
         resume=_resume(config),
         skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
         search=config.stash[SEARCH] if SEARCH in config.stash else read_search(config),
+        kinds=config.stash[REGISTRY].kinds,
         compare=config.getoption("--training-compare"),
         max_regression=(
             *config.getini("training_max_regression"),

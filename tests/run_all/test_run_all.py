@@ -347,7 +347,7 @@ def test_where_nothing_is_installed_it_says_what_to_install(miniature: Miniature
 
 def test_the_guide_explains_every_flag() -> None:
     helped = run([sys.executable, str(TOP / "run_all_training.py"), "--help"], cwd=TOP).stdout
-    guide = (TOP / "RUN_ALL_GUIDE.md").read_text()
+    guide = (TOP / "docs/RUN_ALL_GUIDE.md").read_text()
     table = guide.partition("## What each flag is in pytest")[2].partition("\n## ")[0]
     cells = " ".join(line.partition(" | ")[0] for line in table.splitlines())
     assert set(FLAG.findall(helped)) - {"--help"} == set(FLAG.findall(cells))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
-from pytest_training.execution.job_files import log_tail, read_json
+from pytest_training.execution.job_files import artifacts, log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
-from pytest_training.execution.results import artifacts
+from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.secrets import Secrets
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
@@ -47,6 +48,7 @@ class Slot:
     grace_s: float
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
     kinds: Kinds = field(default_factory=lambda: KINDS)
+    readers: Sequence[Reader] = READERS
     limits: Limits = field(default_factory=lambda: LIMITS)
     owned: bool = False
     """Whether it is an xdist worker's: the owner of the run hears of Ctrl-C, and has the jobs ended."""
@@ -180,7 +182,8 @@ class Slot:
             grace_s=self.grace_s,
         )
         reply = secrets.launch(request, self.launcher)
-        verdict = judge(request, reply, since=since, limits=self.limits)
+        readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
+        verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
         return reply, replace(verdict, reason=secrets.mask(verdict.reason), metrics=secrets.mask(verdict.metrics))
 
     def _outcome(self, job: Job, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> Outcome:

@@ -23,21 +23,9 @@ DISTRIBUTIONS = {  # where import name and distribution differ; asking all insta
     "yaml": "pyyaml",
 }
 ENVIRONMENT = (
-    "CI",
-    "CI_COMMIT_REF_NAME",
-    "CI_COMMIT_SHA",
-    "CI_JOB_ID",
-    "CI_PIPELINE_ID",
-    "CUDA_VISIBLE_DEVICES",
-    "GITHUB_ACTIONS",
-    "GITHUB_REF_NAME",
-    "GITHUB_RUN_ATTEMPT",
-    "GITHUB_RUN_ID",
-    "GITHUB_SHA",
-    "MKL_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "PYTHONHASHSEED",
+    *("CI", "CI_COMMIT_REF_NAME", "CI_COMMIT_SHA", "CI_JOB_ID", "CI_PIPELINE_ID", "CUDA_VISIBLE_DEVICES"),
+    *("GITHUB_ACTIONS", "GITHUB_REF_NAME", "GITHUB_RUN_ATTEMPT", "GITHUB_RUN_ID", "GITHUB_SHA"),
+    *("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED"),
 )
 """The only environment variables that are ever recorded."""
 

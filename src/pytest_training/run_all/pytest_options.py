@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.model import Job
 from pytest_training.option_values import SEARCH, read_search
+from pytest_training.options import REGISTRY
 from pytest_training.run_all.arguments import at_least
 from pytest_training.run_all.changes import Changes
 
@@ -53,4 +53,4 @@ def pytest_training_jobs(config: pytest.Config, jobs: list[Job]) -> None:
         retries=option.training_retries,
         only=tuple(option.training_job or ()),
     )
-    jobs[:] = changes.of(jobs, KINDS)
+    jobs[:] = changes.of(jobs, config.stash[REGISTRY].kinds)

@@ -13,6 +13,7 @@ from pytest_training.execution.backends.launcher import InProcessLauncher, Launc
 from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Plan, Value
+from pytest_training.registry import Registry
 
 
 class SlotContext(Value, frozen=True, kw_only=True):
@@ -48,7 +49,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
 
         return SubprocessLauncher(owner=os.getppid() if self.worker else None, interrupted=self.folder.interrupted)
 
-    def slot(self, name: str, plan: Plan) -> Slot:
+    def slot(self, name: str, plan: Plan, registry: Registry) -> Slot:
         """Return the slot of that name."""
         return Slot(
             name=name,
@@ -58,6 +59,8 @@ class SlotContext(Value, frozen=True, kw_only=True):
             threads=plan.threads,
             grace_s=self.grace_s,
             datasets={dataset.name: dataset for dataset in plan.datasets},
+            kinds=registry.kinds,
+            readers=registry.readers,
             real_data_only=self.real_data_only,
             owned=self.worker,
             resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,

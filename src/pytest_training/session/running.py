@@ -23,6 +23,7 @@ from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome,
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.option_values import Options
+from pytest_training.options import REGISTRY
 from pytest_training.records.history import History
 from pytest_training.records.provenance import Provenance, provenance
 from pytest_training.records.run_record import RunRecord
@@ -94,7 +95,7 @@ class RunningRun:
             resumed=resumed,
             idle=idle,
         )
-        config.stash[SLOT] = context.slot("main", plan)
+        config.stash[SLOT] = context.slot("main", plan, config.stash[REGISTRY])
         junit = JunitFile.enable(config, folder.junit)
         run = cls(config, options, plan, jobs, context, server, known, junit)
         problem = None if junit else "junit.xml is not written: junitxml is off"
