@@ -171,14 +171,15 @@ def has_jobs(config: pytest.Config) -> bool:
         return True
     if given.training_root or given.training_catalogue or config.getini("training_catalogue"):
         return True  # asked for: what is missing will be told
-    return root.is_dir() and ((root / "jobs.yaml").is_file() or any(_looks_like_job(root)))
+    suffix = "" if config.hook.pytest_training_register.get_hookimpls() else ".py"  # there may be other kinds of job
+    return root.is_dir() and ((root / "jobs.yaml").is_file() or any(_looks_like_job(root, suffix)))
 
 
-def _looks_like_job(root: Path) -> Iterator[str]:
+def _looks_like_job(root: Path, suffix: str) -> Iterator[str]:
     left = LOOKED_AT
     for _, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith((".", "__"))]
-        yield from (name for name in files if name.startswith("train_") and name.endswith(".py"))
+        yield from (name for name in files if name.startswith("train_") and name.endswith(suffix))
         left -= len(files) + len(folders)
         if left < 0:
             return

@@ -18,7 +18,7 @@ from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job, Value
 from pytest_training.jobs.search import FileFilter, Search, project_of
 from pytest_training.limits import LIMITS, Limits
-from pytest_training.wording import printable
+from pytest_training.wording import listing, printable
 
 DEFAULT_CATALOGUE = "jobs.yaml"
 LONGEST_ID = 200
@@ -60,12 +60,16 @@ def load_jobs(  # noqa: PLR0913  (where the jobs are, and what they may be made 
     for path in search.catalogues:
         loaded = _apply(path, loaded, training_root, project_root, parts)
     loaded = Loaded(_with_options(loaded.jobs, search, kinds), loaded.datasets)
-    check_jobs(*loaded)
+    check_jobs(*loaded, kinds)
     return loaded
 
 
-def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset]) -> None:
-    """Raise DeclarationError unless each id names a folder of its own and UTF-8 holds every text."""
+def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset], kinds: Kinds) -> None:
+    """Raise DeclarationError unless ids name folders of their own, kinds are registered and UTF-8 holds every text."""
+    for job in jobs:
+        if job.kind not in kinds:
+            known = listing(job.kind, kinds)
+            raise DeclarationError(f"{job.source}: no kind of job is called {job.kind!r}: expected one of {known}")
     _check_text(jobs, datasets)
     _check_ids(jobs)
 

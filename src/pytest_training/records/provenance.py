@@ -8,7 +8,6 @@ import platform
 import sys
 from collections.abc import Iterable
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 from msgspec.structs import asdict
@@ -137,6 +136,8 @@ def package_versions(imports: Iterable[str]) -> dict[str, str]:
 
 @cache
 def _version(distribution: str) -> str | None:
+    from importlib import metadata  # noqa: PLC0415  (slow to import, and the history needs no versions)
+
     try:
         return metadata.version(distribution)
     except (metadata.PackageNotFoundError, ValueError):
@@ -146,6 +147,8 @@ def _version(distribution: str) -> str | None:
 @cache
 def _search(names: frozenset[str]) -> dict[str, str]:
     """Look through the file lists of all distributions for names that no distribution bears."""
+    from importlib import metadata  # noqa: PLC0415  (slow to import, and the history needs no versions)
+
     found: dict[str, str] = {}
     missing = set(names)
     for distribution in metadata.distributions() if names else ():
