@@ -18,6 +18,7 @@ import collecting
 import listing
 import many_jobs
 import order
+import questions
 import report
 import shared_imports
 import small_jobs
@@ -35,6 +36,7 @@ QUESTIONS: dict[str, tuple[Callable[[Path, int], Answer], int]] = {
         torch_scripts,
         collecting,
         listing,
+        questions,
         many_jobs,
         talkative,
         report,

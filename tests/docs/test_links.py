@@ -38,6 +38,29 @@ def test_every_relative_link_of_a_page_leads_somewhere(page: str) -> None:
     assert broken(TOP / page) == []
 
 
+def test_every_path_that_contributing_names_exists() -> None:
+    named = re.findall(
+        r"`((?:src|tests|docs|benchmarks|training)/[^`\s]*|[\w.]+\.md)`", (TOP / "CONTRIBUTING.md").read_text()
+    )
+    assert len(named) > 30
+    assert [path for path in named if "NAME" not in path and not (TOP / path).exists()] == []
+
+
+def test_every_folder_of_the_source_and_of_the_tests_is_in_its_table() -> None:
+    table = (TOP / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("| source | tests |")[2]
+    for folder in (TOP / "src/pytest_training", TOP / "tests"):
+        folders = [path for path in folder.iterdir() if path.is_dir() and any(path.glob("*.py"))]
+        names = {path.relative_to(TOP).as_posix() for path in folders}
+        assert {name for name in names - {"src/pytest_training/shipped"} if f"`{name}/`" not in table} == set()
+
+
+def test_the_drawing_of_the_house_has_every_folder() -> None:
+    page = (TOP / "docs/how-it-works.md").read_text(encoding="utf-8")
+    drawing = page.partition("```")[2].partition("```")[0]
+    folders = {path.parent.name for path in (TOP / "src/pytest_training").glob("*/__init__.py")} - {"shipped"}
+    assert {folder for folder in folders if not re.search(rf"\b{folder}\b", drawing[:2000])} == set()
+
+
 def test_a_link_that_leads_nowhere_is_seen(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# One title\n[a](page.md#one-title) [b](#one-title) [c](gone.md) [d](#two) [e](https://x.org)\n")
