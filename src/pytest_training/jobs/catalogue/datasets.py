@@ -57,8 +57,8 @@ def read_dataset(name: str, entry: Entry, home: Path) -> Dataset:
     fields = {key: _READERS[key](below) for key, below in entries.items()}
     sources = [key for key in SOURCES if key in fields]
     if len(sources) != 1:
-        found = " and ".join(sources) or "none"
-        raise entry.error(f"expected exactly one of {', '.join(SOURCES)}, found {found}")
+        named = " and ".join(sources) or "none"
+        raise entry.error(f"expected exactly one of {', '.join(SOURCES)}, found {named}")
     _check_company(entry, entries, sources[0])
     real = fields.setdefault("real", "simulated" not in fields)
     if real and "simulated" in fields:

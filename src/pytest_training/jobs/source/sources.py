@@ -118,15 +118,15 @@ class Sources:
         return next((reason for file in files if (reason := self._facts_of(file).fresh)), None)
 
     def _closure(self, path: Path, imports_of: Callable[[Facts], Iterable[Import]]) -> list[Path]:
-        found: dict[Path, None] = {}
+        files: dict[Path, None] = {}
         todo = [path]
         while todo:
             file = todo.pop()
-            if file not in found:
-                found[file] = None
+            if file not in files:
+                files[file] = None
                 local = [near for item in imports_of(self._facts_of(file)) for near in self._files(file, item) or ()]
                 todo.extend(reversed(local))
-        return list(found)
+        return list(files)
 
     def _facts_of(self, path: Path) -> Facts:
         if path not in self._facts:
@@ -169,8 +169,8 @@ class Sources:
         return list(dict.fromkeys(file for files in local for file in files)) if local else None
 
     def _locate(self, folder: Path, module: str) -> list[Path] | None:
-        found = (_files_below(base, module) for base in dict.fromkeys((folder, *self._folders)))
-        return next((files for files in found if files is not None), None)
+        places = (_files_below(base, module) for base in dict.fromkeys((folder, *self._folders)))
+        return next((files for files in places if files is not None), None)
 
 
 def _members(item: Import) -> list[str]:
