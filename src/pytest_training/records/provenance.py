@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from pytest_training.git import TIMEOUT_S, ask_git, find_commit
 from pytest_training.jobs.model import SCHEMA_VERSION, Value
 
@@ -43,14 +45,18 @@ class Machine(Value, frozen=True, kw_only=True):
     gpus: tuple[str, ...] = ()
 
 
-class Provenance(Value, frozen=True, kw_only=True):
+class GitState(Value, frozen=True, kw_only=True):
+    """The state of the working tree; None outside a Git repository, or without git."""
+
+    commit: str | None = None
+    branch: str | None = None
+    dirty: bool | None = None
+    """True if files differ from the commit, or are neither in it nor ignored."""
+
+
+class Provenance(GitState, frozen=True, kw_only=True):
     """What one needs to know to get the same result again."""
 
-    commit: str | None
-    """None outside a Git repository, or without git."""
-    branch: str | None
-    dirty: bool | None
-    """Whether files differ from the commit, or are not in it and not ignored."""
     python: str
     implementation: str
     platform: str
@@ -61,21 +67,10 @@ class Provenance(Value, frozen=True, kw_only=True):
     schema_version: int = SCHEMA_VERSION
 
 
-class GitState(Value, frozen=True, kw_only=True):
-    """What git says of the working tree."""
-
-    commit: str | None = None
-    branch: str | None = None
-    dirty: bool | None = None
-
-
 def provenance(root: Path, packages: Iterable[str] = ()) -> Provenance:
     """Describe code, interpreter, packages (given by import name) and machine."""
-    git = git_state(root)
     return Provenance(
-        commit=git.commit,
-        branch=git.branch,
-        dirty=git.dirty,
+        **asdict(git_state(root)),
         python=platform.python_version(),
         implementation=platform.python_implementation(),
         platform=f"{platform.system()} {platform.release()} {platform.machine()}",
