@@ -14,8 +14,9 @@ import psutil
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import AttemptFolder, ReportsFolder, RunFolder, seconds_between
 from pytest_training.execution.job_files import read_json
-from pytest_training.execution.outcome import Outcome
-from pytest_training.execution.slot import blank_outcome, read_outcome, unfinished_outcome
+from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.execution.slot import read_outcome
+from pytest_training.execution.unfinished import final_outcome, interrupted_outcome
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.records.provenance import Provenance
@@ -118,14 +119,11 @@ def is_running(begun: BegunRun | None) -> bool:
 
 
 def _outcome(folder: RunFolder, job: Job, seed: int, reason: str, *, is_finished: bool) -> Outcome:
-    known = read_outcome(folder, job.id)
-    # Of a run that is killed, the server dies with the owner: that is what its workers have time to see.
-    if known is not None and (is_finished or known.cause != "server died"):
-        return known
+    written = read_outcome(folder, job.id) if is_finished else final_outcome(folder, job.id)
+    outcome = written or interrupted_outcome(folder, job, seed=seed, reason=reason)
+    if written is not None or outcome.status == Status.NOT_RUN:
+        return outcome
     files = folder.job(job.id)
-    if not files.attempt(1).path.exists():
-        return msgspec.structs.replace(blank_outcome(job, seed=seed), reason="the run ended before this job started")
-    outcome = unfinished_outcome(folder, job, seed=seed, slot="", cause="interrupted", reason=reason)
     last = files.attempt(files.next_attempt() - 1)
     ended = _last_sign_of_life(last) or outcome.started
     slot = next((attempt.slot for attempt in outcome.attempts if attempt.slot), "")
