@@ -11,7 +11,7 @@ FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.
 
 
 def find_settings(folder: Path) -> tuple[Path | None, dict[str, str]]:
-    """Return the file in this folder that has pytest's settings, and these; no file where there is none."""
+    """Return the file in this folder that has pytest's settings, and these; None and nothing if none has any."""
     for path in (folder / name for name in FILES):
         if path.is_file() and (settings := read_settings(path)) is not None:
             return path, settings

@@ -45,7 +45,7 @@ class RecordedRun:
 
     @property
     def started(self) -> str:
-        """When it began; empty when nothing tells."""
+        """When it began, or nothing if no file says."""
         origin = self.record or self.begun
         return origin.started if origin else ""
 
