@@ -133,7 +133,7 @@ def read_file(path: Path, file: str) -> Entry:
 
 def read_document(text: str, file: str) -> Entry:
     """Read a YAML text; the file's name is for messages."""
-    import yaml  # noqa: PLC0415 - a project without jobs.yaml never pays for it
+    import yaml  # noqa: PLC0415  (a project without jobs.yaml never pays for it)
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:

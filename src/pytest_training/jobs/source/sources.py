@@ -23,7 +23,7 @@ _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
 _ASKS_FOR_DATA = re.compile(rb"\brun\s*\.\s*data")
 
 
-class Unreadable(Exception):  # noqa: N818 - says what the file is; it becomes the job's problem, not an error
+class Unreadable(Exception):  # noqa: N818  (says what the file is; it becomes the job's problem, not an error)
     """A file that is no Python source, with the sentence that says why."""
 
 
@@ -158,7 +158,7 @@ class Sources:
         if item.module.partition(".")[0] in sys.stdlib_module_names:
             return None
         # A thousand jobs import the same few modules; a path's text is much faster to look up than the path.
-        key = (os.path.dirname(path), item)  # noqa: PTH120
+        key = (os.path.dirname(path), item)  # noqa: PTH120  (faster than pathlib, once per import)
         if key not in self._local:
             self._local[key] = self._local_files(path.parent, item)
         return self._local[key]

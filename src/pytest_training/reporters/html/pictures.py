@@ -96,7 +96,7 @@ def _artifacts(run: Path, outcome: Outcome) -> Iterator[Artifact]:
         except (OSError, ValueError):
             yield Artifact(name, None, "gone")
             continue
-        is_plain = os.path.isfile(run / path) and is_inside(run, path)  # noqa: PTH113 - beside lstat
+        is_plain = os.path.isfile(run / path) and is_inside(run, path)  # noqa: PTH113  (beside lstat)
         yield Artifact(
             name, quote(path) if is_plain else None, size(status.st_size / MEBIBYTE) if is_plain else "a link"
         )
