@@ -85,7 +85,7 @@ def _look(dataset: Dataset) -> tuple[bool, str]:
         return package_file(dataset) is not None, f"package {dataset.package}: {dataset.file}"
     if dataset.path:
         # os.path leaves `~` as it is where there is no home; Path.expanduser raises.
-        return Path(dataset.home, os.path.expanduser(dataset.path)).exists(), f"path {dataset.path}"  # noqa: PTH111  (as above)
+        return Path(dataset.home, os.path.expanduser(dataset.path)).exists(), f"path {dataset.path}"  # noqa: PTH111  (as it is without a home)
     if dataset.url:
         return cached_file(dataset).is_file(), f"url {dataset.url}"
     return True, f"simulated by {dataset.simulated}, seed {dataset.seed}"

@@ -158,7 +158,7 @@ class Sources:
         if item.module.partition(".")[0] in sys.stdlib_module_names:
             return None
         # A thousand jobs import the same few modules; a path's text is much faster to look up than the path.
-        key = (os.path.dirname(path), item)  # noqa: PTH120  (a text, for the speed)
+        key = (os.path.dirname(path), item)  # noqa: PTH120  (faster than pathlib, once per import)
         if key not in self._local:
             self._local[key] = self._local_files(path.parent, item)
         return self._local[key]
