@@ -42,6 +42,8 @@ def judge(
     """Judge an attempt by how its process ended, then by what it left, then by its gates."""
     if reply.refused:
         return _failed("error", reply.refused)
+    if reply.lost:
+        return _failed(reply.lost.cause, reply.lost.reason)
     folder = AttemptFolder(Path(request.folder))
     try:
         result = read_result(folder.result) or Result()
@@ -86,8 +88,6 @@ def _judge_ending(  # noqa: PLR0911  (one way to end each)
         return Verdict(
             status=Status.INTERRUPTED, cause="interrupted", reason=f"interrupted after {ending.wall_s:.1f} s"
         )
-    if ending.ended_by == "server died":
-        return _failed("server died", "the job server died while the job ran; see server.log in the run folder")
     if result.failure is not None:
         return _judge_failure(result)
     if ending.signal is not None:

@@ -39,7 +39,7 @@ def suffixes_of(kinds: Kinds) -> tuple[str, ...]:
 
 def absolute(path: Path) -> Path:
     """Return the path from the root of the file system, links left as they are."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links
+    return Path(os.path.abspath(path))  # noqa: PTH100  (Path.resolve would follow links)
 
 
 def _ids(files: list[Path], training_root: Path) -> dict[Path, str]:

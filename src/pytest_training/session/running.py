@@ -14,12 +14,11 @@ import msgspec
 import pytest
 
 from pytest_training.atomic import write_atomically
-from pytest_training.errors import TrainingError
-from pytest_training.execution.attempt.messages import AT_ONCE, GENTLY
-from pytest_training.execution.backends.launcher import ServerHandle, start_server
+from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
 from pytest_training.execution.outcome import Cause, Outcome, Status
-from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome, save_outcome, unfinished_outcome
+from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome, save_outcome
+from pytest_training.execution.unfinished import final_outcome, interrupted_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.option_values import Options
@@ -47,7 +46,7 @@ class RunningRun:
     jobs: Mapping[str, Job]
     """The selected jobs by node id."""
     context: SlotContext
-    server: ServerHandle | None
+    backend: Backend
     provenance: Provenance
     junit: JunitFile | None
     started: str = field(default_factory=utc_now)
@@ -76,28 +75,25 @@ class RunningRun:
             save_plan(plan, folder.plan)
             known = provenance(options.project, _imports(plan))
             write_atomically(folder.provenance, encode(known, indent=1))
-        start_method = "in-process" if options.in_process else options.start_method
-        server = None
-        if start_method == "fork":
-            try:
-                with _writing_to(options.reports):
-                    server = start_server(_imports(plan), log=folder.server_log, seed=plan.seed)
-            except TrainingError as error:
-                start_method = "subprocess"
-                problems.append(f"each job imports for itself: {error}")
+        registry = config.stash[REGISTRY]
+        backend = registry.backends[options.backend]()
+        with _writing_to(options.reports):
+            connection = backend.start(
+                BackendRun(folder=folder, imports=_imports(plan), seed=plan.seed, report_problem=problems.append)
+            )
         context = SlotContext(
             reports=str(options.reports),
             run_id=plan.run_id,
-            start_method=start_method,
-            address=server.address if server else None,
+            backend=backend.name,
+            connection=connection,
             grace_s=options.grace_s,
             real_data_only=options.real_data_only,
             resumed=resumed,
             idle=idle,
         )
-        config.stash[SLOT] = context.slot("main", plan, config.stash[REGISTRY])
+        config.stash[SLOT] = context.slot("main", plan, registry)
         junit = JunitFile.enable(config, folder.junit)
-        run = cls(config, options, plan, jobs, context, server, known, junit)
+        run = cls(config, options, plan, jobs, context, backend, known, junit)
         problem = None if junit else "junit.xml is not written: junitxml is off"
         run.problems = [*problems, *filter(None, (enable_json_report(config), problem))]
         _show_lines_instead_of_dots(config)
@@ -228,29 +224,20 @@ class RunningRun:
 
     def interrupt(self, *, has_workers: bool) -> None:
         """Ask every running job to end and wait for that; a second Ctrl-C ends them at once."""
-        grace_s = 0.0
         try:
-            if self.server is not None:
-                self.server.stop_all()
-            elif has_workers:
-                self._tell_slots(GENTLY)
-                grace_s = self.options.grace_s
-            if has_workers:  # else the only slot is this process, and has written what it knows
-                self._await_outcomes(grace_s)
+            self._stop_all(self.options.grace_s, has_workers=has_workers)
         except KeyboardInterrupt:
             self.signals.hold()
-            self._end_server()
-            if has_workers:
-                self._tell_slots(AT_ONCE)
-                self._await_outcomes()
+            self._stop_all(0.0, has_workers=has_workers)
         self.signals.hold()
 
-    def _tell_slots(self, how: str) -> None:
-        """Tell slots that have no server, on disk, how their jobs are to end."""
+    def _stop_all(self, grace_s: float, *, has_workers: bool) -> None:
         with self.telling("that the run is interrupted"):
-            write_atomically(self.folder.interrupted, how.encode())
+            grace_s = self.backend.stop_all(grace_s)
+        if has_workers:  # else the only slot is this process, and has written what it knows
+            self._await_outcomes(grace_s)
 
-    def _await_outcomes(self, grace_s: float = 0.0) -> None:
+    def _await_outcomes(self, grace_s: float) -> None:
         """Wait until the slots have written what became of their jobs: they need a moment."""
         give_up = time.monotonic() + grace_s + OUTCOME_PATIENCE_S
         running = [job.id for node, job in self.jobs.items() if node not in self.outcomes]
@@ -280,18 +267,10 @@ class RunningRun:
         self.record = msgspec.structs.replace(record, problems=(*self.problems, *history.problems))
 
     def _outcome_without_report(self, job: Job) -> Outcome:
-        outcome = read_outcome(self.folder, job.id)
-        if outcome is not None and outcome.cause != "server died":
-            return outcome
-        if self.folder.job(job.id).attempt(1).path.exists():
+        if (outcome := final_outcome(self.folder, job.id)) is None:
             reason = "the run ended while this job ran"
-            outcome = unfinished_outcome(
-                self.folder, job, seed=self.plan.seed, slot="", cause="interrupted", reason=reason
-            )
-        else:
-            reason = "the run ended before this job started"
-            outcome = msgspec.structs.replace(blank_outcome(job, seed=self.plan.seed), reason=reason)
-        self._save(outcome)
+            outcome = interrupted_outcome(self.folder, job, seed=self.plan.seed, reason=reason)
+            self._save(outcome)
         return outcome
 
     def write_json_report(self, json_report: dict[str, Any]) -> None:
@@ -327,21 +306,16 @@ class RunningRun:
         return shown_path(self.folder.path, self.config)
 
     def close(self) -> None:
-        """End the job server and whatever still runs."""
+        """End the backend and whatever still runs."""
         self.signals.give_back()
-        self._end_server()
+        self.backend.close()
         if self.folder.server_log.exists() and not self.folder.server_log.stat().st_size:
             self.folder.server_log.unlink()
 
-    def _end_server(self) -> None:
-        if self.server is not None:
-            self.server.close()
-            self.server = None
 
-
-def _imports(plan: Plan) -> list[str]:
+def _imports(plan: Plan) -> tuple[str, ...]:
     """Return what the planned jobs import, each once; what needs an interpreter of its own imports for itself."""
-    return list(dict.fromkeys(name for planned in plan.jobs if not planned.job.fresh for name in planned.job.imports))
+    return tuple(dict.fromkeys(name for planned in plan.jobs if not planned.job.fresh for name in planned.job.imports))
 
 
 def _make_reports_folder(reports: Path, folder: RunFolder) -> None:
