@@ -42,16 +42,16 @@ _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 def find_parameter(job: Job, name: str, where: str) -> Parameter:
     """Return the job's parameter of that name; raise DeclarationError if it has none or if a variable sets it."""
-    found = next((parameter for parameter in job.declared if parameter.name == name), None)
-    if found is None:
-        known = listing(name, (parameter.name for parameter in job.declared), nothing="it has none")
-        expected = f"expected one of {known}" if job.declared else known
+    parameter = next((each for each in job.declared if each.name == name), None)
+    if parameter is None:
+        names = listing(name, (each.name for each in job.declared), nothing="it has none")
+        expected = f"expected one of {names}" if job.declared else names
         raise DeclarationError(f"{where}: {job.id} has no parameter {name!r}: {expected}")
-    if found.variable is not None:
+    if parameter.variable is not None:
         raise DeclarationError(
-            f"{where}: {job.id} takes {name} from the environment variable {found.variable}: set that instead"
+            f"{where}: {job.id} takes {name} from the environment variable {parameter.variable}: set that instead"
         )
-    return found
+    return parameter
 
 
 def check_value(parameter: Parameter, value: Any, where: str) -> Any:
@@ -84,9 +84,9 @@ def _has_type(value: Any, expected: Type) -> bool:
 
 
 def _bad(parameter: Parameter, value: Any, where: str) -> DeclarationError:
-    found = "a value that JSON cannot hold" if value is MISSING else shown(value)
+    value_shown = "a value that JSON cannot hold" if value is MISSING else shown(value)
     hint = "; put it in quotes" if parameter.type == "str" and not isinstance(value, list | dict) else ""
-    return DeclarationError(f"{where}: expected {_WORDS[parameter.type]}, found {found}{hint}")
+    return DeclarationError(f"{where}: expected {_WORDS[parameter.type]}, found {value_shown}{hint}")
 
 
 def check_minimum(name: str, value: Any, where: str) -> None:

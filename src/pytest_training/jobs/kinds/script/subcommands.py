@@ -74,8 +74,8 @@ class Subparsers:
         for function in (node for node in nodes if isinstance(node, ast.FunctionDef)):
             given = [last_name(call.args[0]) for call in calls if last_name(call.func) == function.name and call.args]
             if given and function.args.args:
-                found = [self._by_name.get(name, ()) for name in given]
-                joint = tuple(dict.fromkeys(name for names in found for name in names)) if all(found) else ()
+                several = [self._by_name.get(name, ()) for name in given]
+                joint = tuple(dict.fromkeys(name for names in several for name in names)) if all(several) else ()
                 yield _Scope(function.lineno, function.end_lineno or 0, function.args.args[0].arg, joint)
 
 
