@@ -62,7 +62,7 @@ class Gate(Value, frozen=True, kw_only=True):
     }
 
     def holds(self, found: float) -> bool:
-        """Whether the found metric satisfies the gate."""
+        """Return True if the found metric satisfies the gate."""
         return bool(self.COMPARE[self.operator](found, self.threshold))
 
 

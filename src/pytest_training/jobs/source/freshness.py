@@ -24,7 +24,7 @@ _WRITES = {"setdefault", "update", "pop", "clear", "__setitem__"}
 
 
 def why_fresh(tree: ast.Module, content: bytes, label: str) -> str | None:
-    """Return the first reason, with its file and line; None where there is none."""
+    """Return the first reason, with its file and line, or None."""
     if not _HINTS.search(content):
         return None
     nodes = list(walk(tree))
