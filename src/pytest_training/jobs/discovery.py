@@ -63,7 +63,7 @@ def _without_suffix(path: Path) -> str:
 def job_files(training_root: Path, files: FileFilter, suffixes: tuple[str, ...]) -> list[Path]:
     """Return every `train_*` with one of the suffixes once: a link to a file or folder already seen adds nothing."""
     seen: set[str] = set()
-    paths: list[Path] = []
+    jobs: list[Path] = []
     folders, links = [training_root], list[Path]()
     while folders or links:
         link = not folders
@@ -76,8 +76,8 @@ def job_files(training_root: Path, files: FileFilter, suffixes: tuple[str, ...])
             for below in _scan(entry, training_root, files, suffixes):
                 (links if below.is_symlink() else folders).append(Path(below.path))
         else:
-            paths.append(entry)
-    return paths
+            jobs.append(entry)
+    return jobs
 
 
 def _scan(

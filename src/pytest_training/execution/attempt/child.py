@@ -79,7 +79,7 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
 
 
 def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] | None = None) -> Result:
-    """Run a function job and leave its result; `raised` is given what it raised (for the debugger)."""
+    """Call the job's function and leave its result; `raised` is called with what it raised (for the debugger)."""
     folder = request.files
     process, umask = os.getpid(), _umask()
     run = Run(

@@ -37,7 +37,7 @@ def why_fresh(tree: ast.Module, content: bytes, label: str) -> str | None:
 
 
 def _interpreter(node: ast.AST) -> str | None:
-    """Say how a node asks for this interpreter's program, or for new interpreters."""
+    """Return how a node asks for this interpreter's program, or for new interpreters, if it does."""
     if isinstance(node, ast.Attribute) and last_name(node.value) == "sys" and node.attr in _OWN_PROGRAM:
         return f"reads sys.{node.attr}"
     if isinstance(node, ast.ImportFrom) and node.module == "sys":
@@ -59,7 +59,7 @@ def _call(call: ast.Call) -> str | None:
 
 
 def _environment(node: ast.AST, last_import: int) -> str | None:
-    """Say which variable a node sets that a library may read when it is imported."""
+    """Return which variable a node sets that a library may read when it is imported, if any."""
     written = _written(node)
     if written is None:
         return None

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, cast
 from pytest_training.jobs.model import Type
 
 MISSING: Final = object()
-"""What cannot be known from the source alone."""
+"""Stands for what the source alone does not show."""
 
 LARGEST_INTEGER = 2**63
 

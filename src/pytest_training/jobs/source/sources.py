@@ -113,7 +113,7 @@ class Sources:
         return Reach(tuple(dict.fromkeys(installed)), tuple(dict.fromkeys(named)), files)
 
     def why_fresh(self, path: Path) -> str | None:
-        """Say why a script needs an interpreter of its own, its local modules followed; None where it needs none."""
+        """Return why a script, its local modules followed, needs an interpreter of its own, or None."""
         files = self._closure(path, lambda facts: facts.imports + facts.later)
         return next((reason for file in files if (reason := self._facts_of(file).fresh)), None)
 
