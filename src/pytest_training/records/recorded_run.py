@@ -40,14 +40,14 @@ class RecordedRun:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run came to its end, whatever its jobs came to."""
+        """True if the run came to its end, whatever its jobs came to."""
         return self.record is not None
 
     @property
     def started(self) -> str:
-        """When it began; empty when nothing tells."""
-        known = self.record or self.begun
-        return known.started if known else ""
+        """When it began, or nothing if no file says."""
+        origin = self.record or self.begun
+        return origin.started if origin else ""
 
     def node_id(self, job_id: str) -> str | None:
         """Return the id by which pytest selects the job."""
@@ -61,15 +61,15 @@ def find_run(reports: Path, name: str) -> RunFolder:
     wanted = Path(name).name if "/" in name else name
     if wanted and wanted not in names and (runs / wanted).is_dir():
         raise DeclarationError(f"run {wanted!r}: no plan.json in {runs / wanted}: nothing tells of which jobs it was")
-    found = names[-1:] if wanted == "last" else [each for each in names if each == wanted]
-    found = found or [each for each in names if each.startswith(wanted)]
-    if len(found) == 1:
-        return RunFolder(reports, found[0])
+    matches = names[-1:] if wanted == "last" else [each for each in names if each == wanted]
+    matches = matches or [each for each in names if each.startswith(wanted)]
+    if len(matches) == 1:
+        return RunFolder(reports, matches[0])
     if not names:
         raise DeclarationError(f"no run in {runs}")
-    known = ", ".join((found or names)[-5:])
+    newest = ", ".join((matches or names)[-5:])
     raise DeclarationError(
-        f"run {name!r}: expected one of the {len(found or names)} runs in {runs}, the last being {known}"
+        f"run {name!r}: expected one of the {len(matches or names)} runs in {runs}, the last being {newest}"
     )
 
 
@@ -104,12 +104,12 @@ def running_run(reports: Path) -> RunFolder | None:
 
 
 def is_going_on(folder: RunFolder) -> bool:
-    """Whether a run is in progress."""
+    """Return True if a run is in progress."""
     return not folder.record.exists() and is_running(read_json(folder.begun, BegunRun))
 
 
 def is_running(begun: BegunRun | None) -> bool:
-    """Whether the process that began a run still lives."""
+    """Return True if the process that began a run still lives."""
     if begun is None:
         return False
     try:

@@ -15,12 +15,12 @@ from _pytest.config.findpaths import determine_setup
 def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
     """Determine root and settings as pytest would if it knew the options; `args` then has the right `addopts`."""
     typed = args[len(config.getini("addopts")) :]
-    given = parser.parse_known_args(typed, namespace=copy.copy(config.option))
+    options = parser.parse_known_args(typed, namespace=copy.copy(config.option))
     root, file, settings, ignored = determine_setup(
-        inifile=given.inifilename,
-        override_ini=given.override_ini,
-        args=given.file_or_dir,
-        rootdir_cmd_arg=given.rootdir,
+        inifile=options.inifilename,
+        override_ini=options.override_ini,
+        args=options.file_or_dir,
+        rootdir_cmd_arg=options.rootdir,
         invocation_dir=config.invocation_params.dir,
     )
     if (root, file) == (config.rootpath, config.inipath):

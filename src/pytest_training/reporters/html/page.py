@@ -211,7 +211,7 @@ def view_page(run: RecordedRun, past: dict[str, list[Recorded]], comparison: Com
     )
 
 
-def _view_job(  # noqa: PLR0913, PLR0917 - what a job's section is made of
+def _view_job(  # noqa: PLR0913, PLR0917  (what a job's section is made of)
     run: RecordedRun,
     outcome: Outcome,
     planned: PlannedJob,

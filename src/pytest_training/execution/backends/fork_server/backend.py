@@ -126,7 +126,7 @@ def start_server(imports: Sequence[str], *, log: Path, seed: int, longest_import
 
 def _private_folder() -> Path:
     # mkdtemp makes it readable for its owner alone; a long TMPDIR would not fit into a socket's address.
-    for parent in (None, "/tmp", os.environ.get("XDG_RUNTIME_DIR") or "/tmp", "/dev/shm"):  # noqa: S108
+    for parent in (None, "/tmp", os.environ.get("XDG_RUNTIME_DIR") or "/tmp", "/dev/shm"):  # noqa: S108  (a socket's path must be short)
         with contextlib.suppress(OSError):
             folder = Path(tempfile.mkdtemp(prefix="training-", dir=parent))
             if len(os.fsencode(folder)) < LONGEST_SOCKET_PATH:
