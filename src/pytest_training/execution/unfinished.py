@@ -34,11 +34,8 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is known of an outcome that 
 ) -> Outcome:
     """Return the outcome of a job whose slot could not write one, from what its attempts left on disk."""
     files = folder.job(job.id)
-    attempts = tuple(
-        found
-        for number in range(1, files.next_attempt())
-        if (found := read_json(files.attempt(number).started, Attempt)) is not None
-    )
+    begun = (read_json(files.attempt(number).started, Attempt) for number in range(1, files.next_attempt()))
+    attempts = tuple(attempt for attempt in begun if attempt is not None)
     last = files.attempt(max(1, len(attempts)))
     ended = utc_now()
     if cause == "interrupted" and attempts:

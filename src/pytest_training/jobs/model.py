@@ -61,9 +61,9 @@ class Gate(Value, frozen=True, kw_only=True):
         "==": compare.eq,
     }
 
-    def holds(self, found: float) -> bool:
-        """Return True if the found metric satisfies the gate."""
-        return bool(self.COMPARE[self.operator](found, self.threshold))
+    def holds(self, metric: float) -> bool:
+        """Return True if the metric satisfies the gate."""
+        return bool(self.COMPARE[self.operator](metric, self.threshold))
 
 
 class MetricsFile(Value, frozen=True, kw_only=True):

@@ -220,7 +220,7 @@ class Owner:
             self.run.publish()
             lines = self.run.summary()
         elif draft and draft.plan.jobs and self.config.option.collectonly and self.config.option.verbose >= 0:
-            lines = [(line, {}) for line in describe_plan(draft.plan)]
+            lines = [(line, {}) for line in describe_plan(draft.plan, draft.request.limits)]
         if lines:
             terminalreporter.ensure_newline()
             terminalreporter.section("training plan" if self.run is None else "training", "-")
