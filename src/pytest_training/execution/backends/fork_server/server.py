@@ -28,7 +28,6 @@ from pytest_training import processes
 from pytest_training.errors import DeclarationError
 from pytest_training.execution import keeper
 from pytest_training.execution.attempt.child import run_attempt
-from pytest_training.execution.attempt.environment import visible_gpus
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.ending import reply_of
 from pytest_training.execution.backends.fork_server.attempts import Child, Connection, ForkedTree
@@ -39,6 +38,7 @@ from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
+from pytest_training.machine import visible_gpus
 
 SAMPLE_S = 0.2  # how often memory and time limits are looked at
 LONGEST_REQUEST = 64 * 2**20
