@@ -165,9 +165,9 @@ def test_a_setting_that_cannot_be_is_named_with_its_file(project: Project, setti
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--set", "asl.epochs=3"), "--set asl.epochs=3: no job 'asl': expected one of als, *"),
-        (("--set", "als.epoch=3"), "--set als.epoch=3: als has no parameter 'epoch': expected one of epochs, rate"),
-        (("--set", "als.epochs=many"), "--set als.epochs=many: expected a whole number, found 'many'"),
+        (("--set", "asl.epochs=3"), "--set asl.epochs: no job 'asl': expected one of als, *"),
+        (("--set", "als.epoch=3"), "--set als.epoch: als has no parameter 'epoch': expected one of epochs, rate"),
+        (("--set", "als.epochs=many"), "--set als.epochs: expected a whole number, found 'many'"),
         (("--set", "als"), "--set als: expected JOB.PARAMETER=VALUE, like als.epochs=80"),
         (("--epochs", "0"), "--epochs: expected a whole number of at least 1, found 0"),
         (("--folds", "3"), "--folds: no job has a parameter 'folds': expected one of epochs, rate"),

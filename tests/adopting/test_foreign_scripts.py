@@ -120,7 +120,7 @@ def test_a_subcommand_stands_between_the_parsers_options(repository: Repository)
 def test_a_subcommand_that_does_not_exist_is_refused_before_anything_runs(repository: Repository) -> None:
     ended = repository.pytest("--training-root", str(repository.root), "--set", "net.command=fitt")
     assert ended.returncode == 4
-    assert "--set net.command=fitt: expected one of fit, show, found 'fitt'" in ended.stderr
+    assert "--set net.command: expected one of fit, show, found 'fitt'" in ended.stderr
 
 
 def test_files_are_chosen_by_pattern_expression_and_number(repository: Repository) -> None:

@@ -23,7 +23,7 @@ SLOWEST_S = 10  # an input that takes longer is a hang
 SEEDS: dict[str, tuple[bytes, ...]] = {
     "catalogue": (
         b"defaults: {timeout: 30m}\njobs:\n  one: {parameters: {epochs: 3}, gates: {r2: '>= 0.1'}, tags: [a]}\n",
-        b"jobs:\n  x: {command: [python, '{folder}'], matrix: {a: [1, 2]}, needs: [one], secret: [a]}\n",
+        b"jobs:\n  x: {command: [python, '{folder}'], matrix: {a: [1, 2]}, needs: [one], secret: {a: B}}\n",
         b"data:\n  d: {package: os, file: x, sha256: &a 'x', real: true}\n  e: *a\n",
     ),
     "setting": (b"x.epochs=3", b"*.p_list=[1, 2]", b"x.p_dict={a: 1}"),

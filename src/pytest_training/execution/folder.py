@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pytest_training.errors import TrainingError
-from pytest_training.jobs.secrets import Secrets
 
 
 def new_run_id() -> str:
@@ -36,21 +35,23 @@ class AttemptFolder:
     """The files of one attempt."""
 
     path: Path
+    private: Path | None = None
+    """Folder of what only the attempt's process and slot may read until it has ended; None: all lies in `path`."""
 
     @property
     def log(self) -> Path:
         """What the job printed, stdout and stderr."""
-        return self.path / "log.txt"
+        return (self.private or self.path) / "log.txt"
 
     @property
     def events(self) -> Path:
         """What the job reported with `run.log` and `run.progress`, one JSON object a line."""
-        return self.path / "events.jsonl"
+        return (self.private or self.path) / "events.jsonl"
 
     @property
     def result(self) -> Path:
         """What the job returned, as JSON."""
-        return self.path / "result.json"
+        return (self.private or self.path) / "result.json"
 
     @property
     def started(self) -> Path:
@@ -66,11 +67,6 @@ class AttemptFolder:
         """Make the folder; it must be new."""
         self.path.mkdir(parents=True)
         self.artifacts.mkdir()
-
-    def clean(self, secrets: Secrets) -> None:
-        """Take secret values out of what the job printed and logged."""
-        for path in (self.log, self.events):
-            secrets.clean_file(path)
 
 
 @dataclass(frozen=True)

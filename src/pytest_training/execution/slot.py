@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pytest_training.atomic import write_atomically
+from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
@@ -20,10 +21,10 @@ from pytest_training.execution.job_files import log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.results import artifacts
+from pytest_training.execution.secrets import Secrets
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RetryReason, Unchanged
-from pytest_training.jobs.secrets import Secrets
 from pytest_training.signals import left_to_the_owner
 
 REASONS: Mapping[Cause | None, RetryReason] = {
@@ -51,7 +52,6 @@ class Slot:
     threads: int
     grace_s: float
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
-    secrets: Secrets = field(default_factory=Secrets)
     planned: Mapping[str, PlannedJob] = field(default_factory=dict)
     kinds: Kinds = field(default_factory=lambda: KINDS)
     owned: bool = False
@@ -159,11 +159,16 @@ class Slot:
     def _execute(self, job: Job, folder: AttemptFolder, checkpoint: Path, since: float) -> tuple[Reply, Verdict]:
         if job.problem:
             return refuse(job.problem)
-        revealed = self.secrets.reveal(job)
+        kind = self.kinds[job.kind]
         try:
-            start = self.kinds[job.kind].start(revealed, folder=str(folder.artifacts), seed=self.seed)
+            secrets = Secrets.of(job, kind)
+        except DeclarationError as error:
+            return refuse(str(error))
+        revealed = secrets.reveal(job)
+        try:
+            start = kind.start(revealed, folder=str(folder.artifacts), seed=self.seed)
         except Exception as error:  # noqa: BLE001  (a kind from outside may raise anything: it fails this job alone)
-            return refuse(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {error}")
+            return refuse(secrets.mask(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {error}"))
         request = AttemptRequest(
             job=revealed,
             start=start,
@@ -175,9 +180,9 @@ class Slot:
             real_data_only=self.real_data_only,
             grace_s=self.grace_s,
         )
-        reply = self.launcher.launch(request)
-        folder.clean(self.secrets)
-        return reply, judge(request, reply, since=since)
+        reply = secrets.launch(request, self.launcher)
+        verdict = judge(request, reply, since=since)
+        return reply, replace(verdict, reason=secrets.mask(verdict.reason), metrics=secrets.mask(verdict.metrics))
 
     def _outcome(self, job: Job, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> Outcome:
         relative = folder.artifacts.relative_to(self.folder.path).as_posix()

@@ -45,6 +45,8 @@ class Parameter(Value, frozen=True, kw_only=True):
     """Subcommands of a script that take it; empty for what stands before any subcommand; `*` where none is known."""
     selects: bool = False
     """True for the positional that names the subcommand."""
+    variable: str | None = None
+    """Environment variable that holds its value: an attempt alone reads it; everywhere else it is `$VARIABLE`."""
 
 
 class Gate(Value, frozen=True, kw_only=True):
@@ -128,8 +130,6 @@ class Job(Value, frozen=True, kw_only=True):
     declared: tuple[Parameter, ...] = ()
     parameters: dict[str, Any] = {}
     """Final values: the source's defaults, overridden by the catalogue, then by options."""
-    secret: tuple[str, ...] = ()
-    """Names of parameters whose values no file and no report may hold; see `jobs/secrets.py`."""
     given: tuple[str, ...] = ()
     """Names of parameters that the catalogue or an option set; a script's command line gets these alone."""
     command: tuple[str, ...] = ()

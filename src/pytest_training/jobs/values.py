@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -43,12 +41,16 @@ _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
 def find_parameter(job: Job, name: str, where: str) -> Parameter:
-    """Return the job's parameter of that name, or raise an error that lists those it has."""
+    """Return the job's parameter of that name; raise DeclarationError if it has none or if a variable sets it."""
     found = next((parameter for parameter in job.declared if parameter.name == name), None)
     if found is None:
         known = listing(name, (parameter.name for parameter in job.declared), nothing="it has none")
         expected = f"expected one of {known}" if job.declared else known
         raise DeclarationError(f"{where}: {job.id} has no parameter {name!r}: {expected}")
+    if found.variable is not None:
+        raise DeclarationError(
+            f"{where}: {job.id} takes {name} from the environment variable {found.variable}: set that instead"
+        )
     return found
 
 
@@ -93,18 +95,6 @@ def check_minimum(name: str, value: Any, where: str) -> None:
     least = MINIMUM.get(name)
     if least is not None and isinstance(number, int | float) and number < least:
         raise DeclarationError(f"{where}: expected a whole number of at least {least}, found {value}")
-
-
-@contextlib.contextmanager
-def without_secrets(job: Job, name: str) -> Iterator[None]:
-    """Keep a wrong value of a secret parameter out of the message about it."""
-    try:
-        yield
-    except DeclarationError as error:
-        if name not in job.secret:
-            raise
-        place, _, _ = str(error).partition(": expected ")
-        raise DeclarationError(f"{place}: expected another kind of value for {name}, which is secret") from None
 
 
 def convert_text(parameter: Parameter, text: str, where: str, kind: Kind) -> Any:

@@ -11,8 +11,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.secrets import MASK
-from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, with_value, without_secrets
+from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, with_value
 from pytest_training.wording import listing, printable
 
 FORM = "JOB.PARAMETER=VALUE, like als.epochs=80"
@@ -47,11 +46,10 @@ def _apply_everywhere(jobs: list[Job], name: str, number: int, kinds: Kinds) -> 
 
 def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
     target, equals, text = setting.partition("=")
-    shown = f"{target}={MASK}" if equals and any(job.secret for job in jobs) else setting
-    where = f"--set {printable(shown, 80)}"
+    where = f"--set {printable(target, 80)}"  # without the value: it may be meant for a secret parameter
     pattern, dot, name = target.rpartition(".")
     if not equals or not dot or not pattern or not name:
-        hint = f"; for all jobs: '*.{shown}'" if equals and target and not dot else ""
+        hint = f"; for all jobs: '*.{target}=…'" if equals and target and not dot else ""
         raise DeclarationError(f"{where}: expected {FORM}{hint}")
     matching = _matching(jobs, pattern, where)
     having = [job for job in matching if _has(job, name)]
@@ -85,8 +83,7 @@ def _known(name: str, jobs: Sequence[Job]) -> str:
 
 def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:
     kind = kinds[job.kind]
-    with without_secrets(job, name):
-        value = convert_text(find_parameter(job, name, where), text, where, kind)
+    value = convert_text(find_parameter(job, name, where), text, where, kind)
     return with_value(job, name, value, kind)
 
 

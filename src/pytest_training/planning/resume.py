@@ -42,7 +42,7 @@ class EarlierRun:
         return cls(run, read_plan(run.plan))
 
     def jobs(self, found: Sequence[Job]) -> list[Job]:
-        """Return that run's jobs as they are now, with that run's parameters (secret ones are not on record)."""
+        """Return that run's jobs as they are now, with that run's parameters."""
         now = {job.id: job for job in found}
         for planned in self.plan.jobs:
             if planned.job.id not in now:
@@ -60,5 +60,4 @@ class EarlierRun:
 
 
 def _with_parameters(job: Job, planned: Job) -> Job:
-    known = {name: value for name, value in planned.parameters.items() if name not in job.secret}
-    return msgspec.structs.replace(job, parameters={**job.parameters, **known}, given=planned.given)
+    return msgspec.structs.replace(job, parameters={**job.parameters, **planned.parameters}, given=planned.given)

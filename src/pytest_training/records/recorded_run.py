@@ -18,7 +18,6 @@ from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import blank_outcome, read_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import read_plan
-from pytest_training.jobs.secrets import keeps_secrets
 from pytest_training.records.provenance import Provenance
 from pytest_training.records.run_record import BegunRun, RunRecord
 
@@ -130,9 +129,6 @@ def _outcome(folder: RunFolder, job: Job, seed: int, reason: str, *, is_finished
     last = files.attempt(files.next_attempt() - 1)
     ended = _last_sign_of_life(last) or outcome.started
     slot = next((attempt.slot for attempt in outcome.attempts if attempt.slot), "")
-    if keeps_secrets(job):  # nobody has taken them out of what it printed and logged
-        reason = f"{reason}; its log may hold secrets and is left out"
-        outcome = msgspec.structs.replace(outcome, reason=reason, log=None, log_tail=(), attempts=())
     return msgspec.structs.replace(
         outcome,
         ended=ended,

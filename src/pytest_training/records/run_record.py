@@ -22,7 +22,7 @@ class RunRecord(Value, frozen=True, kw_only=True):
     """Slots: xdist workers, or 1 without xdist."""
     exit_code: int
     arguments: tuple[str, ...] = ()
-    """The command line, without what has to stay secret."""
+    """The command line."""
     folder: str = ""
     """The run folder, relative to the reports folder: `runs/<run id>`."""
     problems: tuple[str, ...] = ()

@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder
 from pytest_training.execution.job_files import open_own
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.secrets import keeps_secrets
 from pytest_training.records.recorded_run import is_going_on
 from pytest_training.reporters.console import sentence
 from pytest_training.text import clean_line
@@ -39,7 +37,6 @@ class JobLog:
 
     def lines(self) -> Iterator[str]:
         """Yield the lines until the job has ended, or its run."""
-        self._await_masking()
         self._await_start()
         number = 1
         while self._files.attempt(number).path.exists():
@@ -54,20 +51,6 @@ class JobLog:
 
     def _is_over(self) -> bool:
         return not self.is_followed or self._files.outcome.exists() or not is_going_on(self.folder)
-
-    def _await_masking(self) -> None:
-        """Wait until secrets have been taken out of the log: this process does not know them."""
-        if not keeps_secrets(self.job) or self._files.outcome.exists():
-            return
-        if not self._is_over():
-            self.remark(f"{self.job.id} has secret parameters: its log is shown once they are taken out, when it ends")
-        while not self._is_over():
-            time.sleep(FOLLOW_S)
-        if not self._files.outcome.exists():
-            raise TrainingError(
-                f"run {self.folder.run_id} ended before the secret parameters of {self.job.id} were "
-                f"taken out of its log, so it is not shown; it is in {self._files.path}"
-            )
 
     def _await_start(self) -> None:
         started = self._files.attempt(1).path.exists

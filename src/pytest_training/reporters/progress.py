@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 from collections import Counter
@@ -52,8 +51,7 @@ class Progress:
         self.verbosity = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
         self.terminal: Any = config.pluginmanager.getplugin("terminalreporter")
         planned = {each.job.id: each for each in run.plan.jobs}
-        mask = functools.lru_cache(1_000)(run.secrets.text)  # the same few names again and again
-        self.watch = Watch(run.folder, planned, run.plan.workers, mask)
+        self.watch = Watch(run.folder, planned, run.plan.workers)
         self.heartbeat_s = parse_duration(str(config.getini("training_heartbeat")), "training_heartbeat")
         self.over = threading.Event()
         self.screen: Screen | None = Screen(self.terminal._tw)  # noqa: SLF001  (see screen.py)

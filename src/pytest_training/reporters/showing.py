@@ -68,7 +68,7 @@ class Showing:
             started=run.started,
             pid=process.pid,
             pid_started=process.create_time(),
-            arguments=run.secrets.arguments(tuple(map(str, self.config.invocation_params.args))),
+            arguments=tuple(map(str, self.config.invocation_params.args)),
             nodes={nodeid: job.id for nodeid, job in run.jobs.items()},
         )
         with run.telling(f"{run.folder.begun}"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pytest_training.execution.folder import RunFolder
@@ -29,8 +29,6 @@ class WatchedJob:
 
     job: Job
     expected_s: float | None
-    mask: Callable[[str], str] = str
-    """Takes secrets out of what the job logs."""
     since: float = field(default_factory=time.monotonic)
     slot: str = ""
     memory_mb: float | None = None
@@ -60,15 +58,15 @@ class WatchedJob:
         return None if self.expected_s is None else max(self.expected_s - self.elapsed_s, 0.0)
 
     def values(self) -> str:
-        """Return the newest logged numbers in words, without secrets: `fold 3 · epoch 12 · loss 0.412`."""
+        """Return the newest logged numbers in words: `fold 3 · epoch 12 · loss 0.412`."""
         known = self.tail.values if self.tail else {}
         names = [name for name in FIRST if name in known]
         names += [name for name in known if name not in names and name not in HIDDEN]
         told = []
         for name in names[:8]:
             value = known[name]
-            shown = number(value) if isinstance(value, int | float) else one_line(self.mask(str(value)), 20)
-            told.append(f"{one_line(self.mask(name), 20)} {shown}")
+            shown = number(value) if isinstance(value, int | float) else one_line(str(value), 20)
+            told.append(f"{one_line(name, 20)} {shown}")
         return " · ".join(told)
 
     def poll(self, folder: RunFolder) -> None:
@@ -96,7 +94,6 @@ class Watch:
     planned: Mapping[str, PlannedJob]
     """By job id, in planned order."""
     workers: int
-    mask: Callable[[str], str] = str
     running: dict[str, WatchedJob] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
     took_s: list[float] = field(default_factory=list)
@@ -106,7 +103,7 @@ class Watch:
         """Take note that a job starts."""
         planned = self.planned.get(job.id)
         self.begun.add(job.id)
-        self.running[job.id] = WatchedJob(job, planned.expected_s if planned else None, self.mask)
+        self.running[job.id] = WatchedJob(job, planned.expected_s if planned else None)
 
     def poll(self, done: Iterable[str]) -> list[WatchedJob]:
         """Forget the jobs that are done, look at the others and return them, the longest running first."""

@@ -10,7 +10,6 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
-from pytest_training.jobs.secrets import hide
 from pytest_training.planning.parameters import apply_options, missing_parameters, note_missing
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
@@ -85,7 +84,6 @@ def select(arguments: Arguments, project: Project, here: Path) -> Selection:
         raise DeclarationError(f"no training jobs: expected files like train_als.py in {root}")
     settings = tuple(_settings(arguments, jobs))
     jobs = note_missing(apply_options(jobs, epochs=arguments.epochs, folds=arguments.folds, settings=settings))
-    jobs, _ = hide(jobs)
     selected = _selected(arguments, jobs)
     if not arguments.list_jobs:
         missing_parameters(selected)

@@ -13,7 +13,6 @@ from pytest_training.execution.backends.launcher import InProcessLauncher, Launc
 from pytest_training.execution.folder import RunFolder, runs_folder
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Plan, Value
-from pytest_training.jobs.secrets import Secrets
 
 
 class SlotContext(Value, frozen=True, kw_only=True):
@@ -49,7 +48,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
 
         return SubprocessLauncher(owner=os.getppid() if self.worker else None, interrupted=self.folder.interrupted)
 
-    def slot(self, name: str, plan: Plan, secrets: Secrets) -> Slot:
+    def slot(self, name: str, plan: Plan) -> Slot:
         """Return the slot of that name."""
         return Slot(
             name=name,
@@ -59,7 +58,6 @@ class SlotContext(Value, frozen=True, kw_only=True):
             threads=plan.threads,
             grace_s=self.grace_s,
             datasets={dataset.name: dataset for dataset in plan.datasets},
-            secrets=secrets,
             planned={planned.job.id: planned for planned in plan.jobs},
             real_data_only=self.real_data_only,
             owned=self.worker,

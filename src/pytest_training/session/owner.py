@@ -19,7 +19,6 @@ from pytest_training.fixture import FIXTURE
 from pytest_training.jobs.loading import check_jobs
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
-from pytest_training.jobs.secrets import Secrets, hide
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.session import idle
@@ -43,7 +42,6 @@ class Owner:
         self.options: option_values.Options | None = None
         self.draft: Draft | None = None
         """The plan, as far as it is made."""
-        self.secrets = Secrets()
         self.mistake: Exception | None = None
         self.run: RunningRun | None = None
         self.uncollected: list[pytest.CollectReport] = []
@@ -57,10 +55,8 @@ class Owner:
             try:
                 self.options = option_values.read_options(self.config)
                 draft = Draft(request=self.options, is_dry=self.config.option.collectonly)
-                draft = advance(draft, (load, self._offer_to_hooks, *PREPARE))
-                jobs, self.secrets = hide(draft.jobs)
-                self.draft = replace(draft, jobs=tuple(jobs))
-                register_tags(self.config, jobs)
+                self.draft = advance(draft, (load, self._offer_to_hooks, *PREPARE))
+                register_tags(self.config, self.draft.jobs)
             except (DeclarationError, pytest.UsageError) as error:
                 self.mistake = error
         return self.draft.jobs if self.draft else ()
@@ -139,7 +135,6 @@ class Owner:
             self.options,
             plan,
             selected,
-            secrets=self.secrets,
             idle=self.distribution.is_ours,
             resumed=self.draft.earlier.folder.run_id if self.draft.earlier else None,
         )
@@ -151,7 +146,6 @@ class Owner:
         """Tell a worker of the run before it starts."""
         if self.run is not None:
             node.workerinput["training"] = msgspec.structs.replace(self.run.context, worker=True).to_text()
-            node.workerinput["training_secrets"] = msgspec.json.encode(self.secrets).decode()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self) -> PlannedScheduling | None:
@@ -177,7 +171,6 @@ class Owner:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of a finished job."""
         if self.run is not None:
-            self.run.mask(report)
             self.run.note_report(report)
             self.run.show_line(report)
 

@@ -22,7 +22,6 @@ from pytest_training.execution.outcome import Cause, Outcome, Status
 from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome, save_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
-from pytest_training.jobs.secrets import Secrets
 from pytest_training.option_values import Options
 from pytest_training.records.history import History
 from pytest_training.records.provenance import Provenance, provenance
@@ -46,7 +45,6 @@ class RunningRun:
     plan: Plan
     jobs: Mapping[str, Job]
     """The selected jobs by node id."""
-    secrets: Secrets
     context: SlotContext
     server: ServerHandle | None
     provenance: Provenance
@@ -66,7 +64,6 @@ class RunningRun:
         plan: Plan,
         jobs: Mapping[str, Job],
         *,
-        secrets: Secrets,
         idle: bool,
         resumed: str | None = None,
     ) -> RunningRun:
@@ -97,9 +94,9 @@ class RunningRun:
             resumed=resumed,
             idle=idle,
         )
-        config.stash[SLOT] = context.slot("main", plan, secrets)
+        config.stash[SLOT] = context.slot("main", plan)
         junit = JunitFile.enable(config, folder.junit)
-        run = cls(config, options, plan, jobs, secrets, context, server, known, junit)
+        run = cls(config, options, plan, jobs, context, server, known, junit)
         problem = None if junit else "junit.xml is not written: junitxml is off"
         run.problems = [*problems, *filter(None, (enable_json_report(config), problem))]
         _show_lines_instead_of_dots(config)
@@ -138,7 +135,6 @@ class RunningRun:
             return
         worker = getattr(getattr(report, "node", None), "gateway", None)
         name = getattr(worker, "id", "")
-        self._clean(job)
         outcome = unfinished_outcome(
             self.folder,
             job,
@@ -151,20 +147,6 @@ class RunningRun:
         report.when = "call"
         report.location = (*report.location[:2], nodeid.partition("::")[2])  # xdist knows the file only
         report.longrepr = console.failure_text(outcome, folder=self._shown_folder)
-
-    def _clean(self, job: Job) -> None:
-        """Take secrets out of what a job left that no slot could look through."""
-        if not job.secret:
-            return
-        files = self.folder.job(job.id)
-        for number in range(1, files.next_attempt()):
-            files.attempt(number).clean(self.secrets)
-
-    def mask(self, report: pytest.TestReport) -> None:
-        """Take secrets out of what pytest itself caught: with --training-in-process it is what the job printed."""
-        report.sections = self.secrets.masked(report.sections)
-        if isinstance(report.longrepr, str | tuple):
-            report.longrepr = self.secrets.masked(report.longrepr)
 
     def note_report(self, report: pytest.TestReport) -> None:
         """Keep the outcome of a job that a report is about; tell junit.xml, which asks the last report of an item."""
@@ -279,7 +261,6 @@ class RunningRun:
     def end(self, exit_status: int) -> None:
         """Complete the outcomes, then record the run in the history."""
         for nodeid, job in self.jobs.items():
-            self._clean(job)
             if nodeid not in self.outcomes:
                 self.outcomes[nodeid] = self._outcome_without_report(job)
         record = RunRecord(
@@ -289,7 +270,7 @@ class RunningRun:
             seed=self.plan.seed,
             workers=self.plan.workers,
             exit_code=int(exit_status),
-            arguments=self.secrets.arguments(list(map(str, self.config.invocation_params.args))),
+            arguments=tuple(map(str, self.config.invocation_params.args)),
             folder=self.folder.path.relative_to(self.options.reports).as_posix(),
             problems=tuple(self.problems),
         )
@@ -319,16 +300,15 @@ class RunningRun:
         complete_report(
             json_report, run=self.record, outcomes=self.outcomes, plan=self.plan, provenance=self.provenance
         )
-        masked = self.secrets.masked(json_report)
         for path in (self.folder.report, self.options.reports / "report.json"):
             with self.telling(f"{path}"):
-                write_report(masked, path)
+                write_report(json_report, path)
 
     def publish(self) -> None:
         """Give junit.xml its stable name."""
         if self.junit is not None:
             with self.telling("junit.xml"):
-                self.junit.publish(self.options.reports / "junit.xml", self.secrets)
+                self.junit.publish(self.options.reports / "junit.xml")
 
     def summary(self) -> list[tuple[str, dict[str, bool]]]:
         """Return the last lines of the run with their colours."""

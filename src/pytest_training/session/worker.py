@@ -10,7 +10,6 @@ import pytest
 
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import read_plan
-from pytest_training.jobs.secrets import Secrets
 from pytest_training.session import idle
 from pytest_training.session.context import SLOT, SlotContext, leave_out_runs
 from pytest_training.session.marks import match_by_id, register_tags
@@ -23,8 +22,7 @@ class Worker:
         given: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]  # set by xdist
         self.context = msgspec.json.decode(given["training"], type=SlotContext)
         self.plan = read_plan(self.context.folder.plan)
-        secrets = msgspec.json.decode(given["training_secrets"], type=Secrets)
-        config.stash[SLOT] = self.context.slot(given["workerid"], self.plan, secrets)
+        config.stash[SLOT] = self.context.slot(given["workerid"], self.plan)
         register_tags(config, self.jobs_to_collect())
         leave_out_runs(config, Path(self.context.reports))
 

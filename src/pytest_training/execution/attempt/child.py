@@ -39,10 +39,8 @@ from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest
 from pytest_training.execution.attempt.metrics import finite_metrics, shown
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
-from pytest_training.execution.folder import AttemptFolder
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.secrets import hide
 from pytest_training.processes import own_peak_memory_mb, reset_own_peak_memory
 
 LONGEST_MESSAGE = 2000
@@ -57,7 +55,7 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
 
     `warm` says that the libraries are loaded: the process is a fork of the job server.
     """
-    folder = AttemptFolder(Path(request.folder))
+    folder = request.files
     redirect_output(folder.log)
     faulthandler.enable(all_threads=False)
     signal.signal(signal.SIGTERM, _raise_stopped)
@@ -81,8 +79,8 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
 
 def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] | None = None) -> Result:
     """Run a function job and leave its result; `raised` is given what it raised (for the debugger)."""
-    folder = AttemptFolder(Path(request.folder))
-    process, mask = os.getpid(), _file_mode_mask()
+    folder = request.files
+    process, umask = os.getpid(), _umask()
     run = Run(
         folder=folder.artifacts,
         seed=request.seed,
@@ -106,24 +104,21 @@ def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] 
                 sys.stderr.write(failure.traceback)
     if os.getpid() != process:  # a copy that the job has forked and let return is not the job
         os._exit(0)
-    os.umask(mask)
+    os.umask(umask)
     with contextlib.suppress(Exception):
         run.close()
     result = Result(metrics=metrics, failure=failure, data=run.used, peak_memory_mb=own_peak_memory_mb())
     return _leave(result, request)
 
 
-def _file_mode_mask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 def _leave(result: Result, request: AttemptRequest) -> Result:
-    """Write result.json, without the job's secrets."""
-    _, secrets = hide([request.job])
-    result = secrets.masked(result)
-    write_atomically(AttemptFolder(Path(request.folder)).result, msgspec.json.encode(result))
+    write_atomically(request.files.result, msgspec.json.encode(result))
     return result
 
 
@@ -213,7 +208,7 @@ def _stream(descriptor: int) -> io.TextIOWrapper:
 
 def _become_program(request: AttemptRequest, program: Command, *, warm: bool) -> NoReturn:
     """Replace this process by the job's program; a Python file may run in the warm process."""
-    folder = AttemptFolder(Path(request.folder))
+    folder = request.files
     run = Run(
         folder=folder.artifacts,
         datasets={each.name: each for each in request.datasets},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
+from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import DataUsed, Ending
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Value
@@ -34,6 +36,8 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     """What the job's kind says that is to be executed."""
     folder: str
     """Absolute path of the attempt's folder, which exists."""
+    private: str | None = None
+    """Absolute path of the folder for log, events and result; None for the attempt's own."""
     checkpoint: str
     """Absolute path of the folder that keeps the job's state across attempts."""
     seed: int
@@ -43,6 +47,11 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     """Whether to refuse simulated data (`--training-require-real-data`)."""
     grace_s: float = 10.0
     """Seconds between SIGTERM and SIGKILL when the attempt must end."""
+
+    @property
+    def files(self) -> AttemptFolder:
+        """The files that the attempt's process writes."""
+        return AttemptFolder(Path(self.folder), Path(self.private) if self.private else None)
 
 
 class Failure(Value, frozen=True, kw_only=True):

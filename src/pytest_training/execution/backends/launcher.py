@@ -184,11 +184,11 @@ class InProcessLauncher:
     """What the last job raised, for pytest's own traceback and debugger."""
 
     def launch(self, request: AttemptRequest) -> Reply:
-        """Call the job's function here; a program still gets its subprocess."""
+        """Call the job's function here; a program, or a job with private files, still gets its subprocess."""
         from pytest_training.execution.attempt.child import execute  # noqa: PLC0415  (a worker never needs it)
 
         self.raised = None
-        if isinstance(request.start, Command):
+        if isinstance(request.start, Command) or request.private:
             from pytest_training.execution.backends.plain_process import SubprocessLauncher  # noqa: PLC0415
 
             return SubprocessLauncher().launch(request)

@@ -16,7 +16,6 @@ import psutil
 
 from pytest_training.execution.attempt.environment import job_environment
 from pytest_training.execution.attempt.messages import AT_ONCE, AttemptRequest, Reply
-from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import Ending
 from pytest_training.processes import signal_name
 
@@ -35,7 +34,7 @@ class SubprocessLauncher:
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Start, watch the limits, end the tree."""
-        folder = AttemptFolder(Path(request.folder))
+        folder = request.files
         environment = dict(os.environ) | job_environment(
             request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads
         )

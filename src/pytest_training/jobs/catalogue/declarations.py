@@ -19,6 +19,7 @@ LARGEST_MATRIX = 1000
 _TAKEN_TAGS = {
     *("filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"),
 }
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
@@ -32,7 +33,8 @@ class Declaration:
     gates: dict[str, tuple[Gate, ...]] = field(default_factory=dict)
     """Per metric; an empty tuple takes the file's gate away."""
     parameters: dict[str, Entry] = field(default_factory=dict)
-    secret: dict[str, Entry] = field(default_factory=dict)
+    variables: dict[str, Entry] = field(default_factory=dict)
+    """Per parameter, the environment variable that holds its value."""
     matrix: dict[str, list[Entry]] = field(default_factory=dict)
     options: dict[str, Entry] = field(default_factory=dict)
     """How a script spells a parameter that its source does not tell; null takes a parameter away."""
@@ -155,7 +157,7 @@ def read_declaration(entry: Entry, allowed: tuple[str, ...]) -> Declaration:
         settings={name: reader(below) for (name, reader), below in known},
         gates=_gates(entries.get("gates")),
         parameters=entries["parameters"].mapping() if "parameters" in entries else {},
-        secret={item.text("the name of a parameter"): item for item in _items(entries.get("secret"))},
+        variables=_variables(entries.get("secret")),
         matrix=_matrix(entries),
         options=_options(entries.get("options")),
         script=script,
@@ -168,6 +170,14 @@ def read_declaration(entry: Entry, allowed: tuple[str, ...]) -> Declaration:
 
 def _items(entry: Entry | None) -> list[Entry]:
     return entry.items() if entry is not None else []
+
+
+def _variables(entry: Entry | None) -> dict[str, Entry]:
+    below = entry.mapping() if entry is not None else {}
+    for name, variable in below.items():
+        if not isinstance(variable.plain, str) or not _VARIABLE.fullmatch(variable.plain):
+            raise variable.error(f"expected the name of the environment variable that holds {name}, like MY_TOKEN")
+    return below
 
 
 def _gates(entry: Entry | None) -> dict[str, tuple[Gate, ...]]:

@@ -28,7 +28,7 @@ from pytest_training.jobs.kinds.protocol import Kind, Kinds
 from pytest_training.jobs.model import Gate, Job
 from pytest_training.jobs.order import find_circle
 from pytest_training.jobs.source.sources import Sources
-from pytest_training.jobs.values import check_value, find_parameter, with_value, without_secrets
+from pytest_training.jobs.values import check_value, find_parameter, with_value
 from pytest_training.wording import listing, shown
 
 _ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
@@ -105,6 +105,7 @@ def _check_id(job_id: str, declaration: Declaration, known: Mapping[str, Job], p
 def _command_job(job_id: str, declaration: Declaration, catalogue: Catalogue) -> Job:
     values = {name: [entry.plain] for name, entry in declaration.parameters.items()}
     values |= {name: [entry.plain for entry in entries] for name, entries in declaration.matrix.items()}
+    values |= {name: [f"${entry.plain}"] for name, entry in declaration.variables.items()}
     _check_placeholders(declaration, ["folder", "seed", *values])
     return CommandKind().job(
         declaration.command,
@@ -135,16 +136,17 @@ def _variants(job: Job, catalogue: Catalogue, kind: Kind) -> Iterator[Job]:
     job = _with_settings(job, catalogue.defaults, declaration, kind)
     if job.problem is None:
         job = with_command_line(job, declaration, kind)
-        job = _with_secrets(job, declaration)
+        job = _with_variables(job, declaration, kind)
         job = _with_parameters(job, catalogue.defaults, declaration, kind)
     if not declaration.matrix or job.problem is not None:
-        yield job
+        yield _note_unset(job, declaration)
         return
     for combination in itertools.product(*declaration.matrix.values()):
         variant = job
         for name, entry in zip(declaration.matrix, combination, strict=True):
             variant = _set(variant, name, entry, entry.where, kind)
-        yield msgspec.structs.replace(variant, id=_variant_id(job.id, declaration, combination))
+        variant = msgspec.structs.replace(variant, id=_variant_id(job.id, declaration, combination))
+        yield _note_unset(variant, declaration)
 
 
 def _variant_id(job_id: str, declaration: Declaration, combination: tuple[Entry, ...]) -> str:
@@ -157,12 +159,22 @@ def _in_id(value: Any) -> str:
     return re.sub(r"[^\w.+-]+", "_", text)
 
 
-def _with_secrets(job: Job, declaration: Declaration) -> Job:
-    for name, entry in declaration.secret.items():
-        find_parameter(job, name, entry.where)
-        if name in declaration.matrix:
-            raise entry.error(f"{name} is under matrix too, and a value of a matrix is part of the job's id: leave one")
-    return msgspec.structs.replace(job, secret=tuple(declaration.secret))
+def _with_variables(job: Job, declaration: Declaration, kind: Kind) -> Job:
+    """Let environment variables set parameters; nothing else can from then on."""
+    for name, entry in declaration.variables.items():
+        parameter = msgspec.structs.replace(find_parameter(job, name, entry.where), variable=entry.plain)
+        job = with_value(job, name, f"${entry.plain}", kind)
+        declared = tuple(parameter if each.name == name else each for each in job.declared)
+        job = msgspec.structs.replace(job, declared=declared)
+    return job
+
+
+def _note_unset(job: Job, declaration: Declaration) -> Job:
+    unset = [entry for entry in declaration.variables.values() if not os.environ.get(entry.plain)]
+    if job.problem is not None or not unset:
+        return job
+    problem = f"{unset[0].where}: {job.id} needs the environment variable {unset[0].plain}, which is not set"
+    return msgspec.structs.replace(job, problem=problem)
 
 
 def _with_settings(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Job:
@@ -190,7 +202,7 @@ def _merged_gates(job: Job, defaults: Declaration, declaration: Declaration) -> 
 def _with_parameters(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Job:
     own = {parameter.name for parameter in job.declared}
     for name, entry in defaults.parameters.items():
-        if name in own and name not in declaration.parameters and name not in declaration.matrix:
+        if name in own - {*declaration.parameters, *declaration.matrix, *declaration.variables}:
             job = _set(job, name, entry, f"{entry.where} (for {job.id})", kind)
     for name, entry in declaration.parameters.items():
         job = _set(job, name, entry, entry.where, kind)
@@ -198,8 +210,7 @@ def _with_parameters(job: Job, defaults: Declaration, declaration: Declaration, 
 
 
 def _set(job: Job, name: str, entry: Entry, where: str, kind: Kind) -> Job:
-    with without_secrets(job, name):
-        value = check_value(find_parameter(job, name, where), entry.plain, where)
+    value = check_value(find_parameter(job, name, where), entry.plain, where)
     return with_value(job, name, value, kind)
 
 

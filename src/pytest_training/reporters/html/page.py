@@ -255,8 +255,9 @@ def command_again(run: RecordedRun, outcome: Outcome, planned: PlannedJob) -> st
     node = run.node_id(outcome.job_id)
     words = ["pytest", node] if node else ["pytest", "-k", outcome.job_id]
     words += ["--training-seed", str(outcome.seed)]
+    variables = {each.name for each in planned.job.declared if each.variable}
     for name in planned.job.given:
-        if name in outcome.parameters:
+        if name in outcome.parameters and name not in variables:
             words += ["--set", f"{outcome.job_id}.{name}={_setting(outcome.parameters[name])}"]
     return one_line(shlex.join(words), 2000)
 

@@ -1,0 +1,163 @@
+"""Secrets: values that parameters take from environment variables, and that no file and no report may show.
+
+Nothing else of the plugin holds the values. A request gets them just before its process starts. What that process
+prints, logs and returns lies in a private folder until it has ended; the attempt's own folder gets it masked.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import msgspec
+
+from pytest_training.atomic import write_atomically
+from pytest_training.errors import DeclarationError, ResultError
+from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.backends.launcher import Launcher
+from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.job_files import open_own
+from pytest_training.execution.results import read_result
+from pytest_training.jobs.kinds.protocol import Kind
+from pytest_training.jobs.model import Job, Parameter
+from pytest_training.jobs.values import convert_text
+
+T = TypeVar("T")
+
+MASK = b"***"
+SHORTEST = 4
+"""Characters; shorter values are not looked for: `on` is in every log."""
+CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The values of one job's secret parameters."""
+
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, job: Job, kind: Kind) -> Secrets:
+        """Read the values from the environment; raise DeclarationError if one is missing or of another type."""
+        return cls({each.name: _value(job, each, kind) for each in job.declared if each.variable})
+
+    def reveal(self, job: Job) -> Job:
+        """Return the job with the values, for the process that executes it and for nobody else."""
+        return msgspec.structs.replace(job, parameters={**job.parameters, **self.values})
+
+    def launch(self, request: AttemptRequest, launcher: Launcher) -> Reply:
+        """Execute an attempt; its folder gets the files that it wrote, masked, once it has ended."""
+        if not self.values:
+            return launcher.launch(request)
+        with tempfile.TemporaryDirectory(prefix="training-", ignore_cleanup_errors=True) as private:  # of mode 0700
+            request = msgspec.structs.replace(request, private=private)
+            try:
+                return launcher.launch(request)
+            finally:  # after a second Ctrl-C too
+                self.publish(request.files, AttemptFolder(Path(request.folder)))
+
+    def mask(self, content: T) -> T:
+        """Return a struct, mapping, list or text with `***` for the values in its texts, in its keys too."""
+        masked: T = _masked(content, self._pattern) if self.values else content
+        return masked
+
+    def publish(self, private: AttemptFolder, folder: AttemptFolder) -> None:
+        """Write what an attempt left, masked, to its place; ignore links."""
+        self._copy(private.log, folder.log)
+        self._copy(private.events, folder.events)
+        try:
+            result = read_result(private.result)
+        except ResultError:  # the judge reads it again and says so
+            self._copy(private.result, folder.result)
+        else:
+            if result is not None:
+                write_atomically(folder.result, msgspec.json.encode(self.mask(result)))
+
+    def _copy(self, source: Path, target: Path) -> None:
+        try:
+            opened = open_own(source)
+        except OSError:
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)  # the job may have deleted it
+        partial = target.with_name(f".{target.name}.partial")
+        try:
+            with opened as original, partial.open("wb") as copy:
+                copy.writelines(_pieces(original, self._pattern))
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[bytes]:
+        spellings = {spelling.encode() for text in _texts(self.values) for spelling in _spelled(text)}
+        longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))  # one may begin another
+        return re.compile(b"|".join(map(re.escape, longest_first)) or b"(?!)")
+
+
+def _value(job: Job, parameter: Parameter, kind: Kind) -> Any:
+    where = f"{job.source}: {job.id} takes {parameter.name} from the environment variable {parameter.variable}"
+    text = os.environ.get(parameter.variable or "")
+    if not text:
+        raise DeclarationError(f"{where}, which is not set")
+    try:
+        text.encode()
+        return convert_text(parameter, text, where, kind)
+    except (DeclarationError, UnicodeEncodeError):  # both show the value
+        raise DeclarationError(f"{where}: its value is not of the type {parameter.type} or not allowed") from None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str) and len(value.strip()) >= SHORTEST:
+        yield value.strip()
+    elif isinstance(value, Mapping):
+        for below in value.values():
+            yield from _texts(below)
+    elif isinstance(value, list | tuple):
+        for below in value:
+            yield from _texts(below)
+
+
+def _spelled(text: str) -> Iterator[str]:
+    """Yield the ways in which files and messages write a text."""
+    yield text
+    yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+    yield from (html.escape(text, quote=False), html.escape(text, quote=False).replace('"', "&quot;"))
+    yield repr(text)[1:-1]
+
+
+def _masked(content: Any, pattern: re.Pattern[bytes]) -> Any:
+    if isinstance(content, str):
+        return pattern.sub(MASK, content.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+    if isinstance(content, msgspec.Struct):
+        fields = {name: _masked(getattr(content, name), pattern) for name in content.__struct_fields__}
+        return type(content)(**fields)
+    if isinstance(content, Mapping):
+        return {_masked(key, pattern): _masked(value, pattern) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return type(content)(_masked(value, pattern) for value in content)
+    return content
+
+
+def _pieces(source: BinaryIO, pattern: re.Pattern[bytes]) -> Iterator[bytes]:
+    """Yield a file's content in pieces, masked; a value may lie across two of them."""
+    overlap, rest = len(pattern.pattern), b""
+    while chunk := source.read(CHUNK):
+        content, done = rest + chunk, 0
+        end = len(content) - overlap
+        for match in pattern.finditer(content):
+            if match.start() >= end:
+                break
+            yield content[done : match.start()] + MASK
+            done = match.end()
+        cut = max(done, end, 0)
+        yield content[done:cut]
+        rest = content[cut:]
+    yield pattern.sub(MASK, rest)
