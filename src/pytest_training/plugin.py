@@ -34,7 +34,7 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, None, None]:
     """Declare the options with everyday names where there are jobs, after the project has declared its own."""
     if options.names_paths(early_config):
-        from pytest_training.session.rootdir import settle_root  # noqa: PLC0415  (see the module's docstring)
+        from pytest_training.pytest_adapter import settle_root  # noqa: PLC0415  (see the module's docstring)
 
         settle_root(early_config, parser, args)
     yield

@@ -123,6 +123,11 @@ class RunFolder:
         return runs_folder(self.reports) / self.run_id
 
     @property
+    def history(self) -> Path:
+        """Every outcome of every run of these reports."""
+        return self.reports / "history.sqlite"
+
+    @property
     def plan(self) -> Path:
         """The plan, written before anything trains."""
         return self.path / "plan.json"

@@ -172,6 +172,22 @@ class Job(Value, frozen=True, kw_only=True):
     """Name of the folder that `run_all_training.py --base-output-dir` makes for its artifacts; None: its id."""
 
 
+class RunSettings(Value, frozen=True, kw_only=True):
+    """What holds for every job of a run; made once from the options, and handed on as it is."""
+
+    start_method: str = "subprocess"
+    """`fork`, `subprocess`, `in-process`, or the name of a registered backend."""
+    grace_s: float = 10.0
+    """Seconds between SIGTERM and SIGKILL."""
+    real_data_only: bool = False
+    resumed: str | None = None
+    """Id of the run that this one resumes."""
+    compare: str | None = None
+    """What the run is compared with: `last`, a run, a branch or a commit."""
+    project: str = "."
+    """The folder that git is asked about."""
+
+
 class PlannedDataset(Value, frozen=True, kw_only=True):
     """A job's dataset as the plan shows it."""
 

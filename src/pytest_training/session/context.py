@@ -76,9 +76,3 @@ SLOT = pytest.StashKey[Slot]()
 def leave_out_runs(config: pytest.Config, reports: Path) -> None:
     """Keep pytest from looking for tests in what runs left: where no `testpaths` says where tests are, it would."""
     config.addinivalue_line("norecursedirs", glob.escape(str(runs_folder(reports))))
-
-
-def shown_path(path: Path, config: pytest.Config) -> str:
-    """Return a path as the user would type it."""
-    relative = os.path.relpath(path, config.invocation_params.dir)
-    return str(path) if relative.startswith("..") else relative
