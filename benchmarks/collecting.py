@@ -50,14 +50,14 @@ def answer(folder: Path, repeats: int) -> Answer:
         **{_name(count): partial(_collect, _project(folder, count)) for count in LIMITS_S},
     }
     middle = medians(alternatives, repeats)
-    found = Answer(QUESTION, ["project", "s", "CPU s", "CPU s above pytest's own start-up"])
+    result = Answer(QUESTION, ["project", "s", "CPU s", "CPU s above pytest's own start-up"])
     for name, each in middle.items():
         above = each.cpu_s - middle[WITHOUT].cpu_s
-        found.rows.append([name, f"{each.wall_s:.3f}", f"{each.cpu_s:.3f}", f"{above:.3f}"])
+        result.rows.append([name, f"{each.wall_s:.3f}", f"{each.cpu_s:.3f}", f"{above:.3f}"])
     for count, allowed in LIMITS_S.items():
         above = middle[_name(count)].wall_s - middle[WITHOUT].wall_s
-        found.limit(f"{_name(count)}, above pytest's own start-up", above, allowed)
-    return found
+        result.limit(f"{_name(count)}, above pytest's own start-up", above, allowed)
+    return result
 
 
 def _name(count: int) -> str:

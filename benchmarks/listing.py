@@ -36,14 +36,14 @@ def answer(folder: Path, repeats: int) -> Answer:
         **{_name(count): partial(_list, training_project(folder / str(count), [SCRIPT] * count)) for count in LIMITS_S},
     }
     middle = medians(alternatives, repeats)
-    found = Answer(QUESTION, ["what", "s", "CPU s", "CPU against a bare start"])
+    result = Answer(QUESTION, ["what", "s", "CPU s", "CPU against a bare start"])
     bare = middle[BARE].cpu_s
     for name, each in middle.items():
-        found.rows.append([name, f"{each.wall_s:.3f}", f"{each.cpu_s:.3f}", f"{each.cpu_s / bare:.1f} x"])
+        result.rows.append([name, f"{each.wall_s:.3f}", f"{each.cpu_s:.3f}", f"{each.cpu_s / bare:.1f} x"])
     for count, allowed in LIMITS_S.items():
-        found.limit(_name(count), middle[_name(count)].wall_s, allowed)
-        found.limit(f"{_name(count)}, CPU", middle[_name(count)].cpu_s, allowed, "CPU s")
-    return found
+        result.limit(_name(count), middle[_name(count)].wall_s, allowed)
+        result.limit(f"{_name(count)}, CPU", middle[_name(count)].cpu_s, allowed, "CPU s")
+    return result
 
 
 def _name(count: int) -> str:

@@ -24,9 +24,9 @@ def answer(folder: Path, repeats: int) -> Answer:
         return measure(command, project)
 
     middle = medians({"first run": first, "second run": lambda: measure(command, project)}, repeats, warm_up=False)
-    found = Answer(QUESTION, ["run", "s", "ms per job", "CPU s", "controller's peak memory, MiB"])
+    result = Answer(QUESTION, ["run", "s", "ms per job", "CPU s", "controller's peak memory, MiB"])
     for name, each in middle.items():
         per_job = f"{each.wall_s / COUNT * 1000:.1f}"
-        found.rows.append([name, f"{each.wall_s:.1f}", per_job, f"{each.cpu_s:.1f}", f"{each.peak_mb:.0f}"])
-    found.limit("Controller's peak memory", max(each.peak_mb for each in middle.values()), LARGEST_MB, "MiB")
-    return found
+        result.rows.append([name, f"{each.wall_s:.1f}", per_job, f"{each.cpu_s:.1f}", f"{each.peak_mb:.0f}"])
+    result.limit("Controller's peak memory", max(each.peak_mb for each in middle.values()), LARGEST_MB, "MiB")
+    return result

@@ -61,8 +61,8 @@ def measure(command: Sequence[str], folder: Path, *, expected: Sequence[int] = (
     wall_s = time.monotonic() - begun
     _wait_for_orphans()
     if process.returncode not in expected:
-        told = output.read_text(encoding="utf-8", errors="replace")[-4000:]
-        sys.exit(f"{' '.join(command)} in {folder} ended with {process.returncode}:\n{told}")
+        printed = output.read_text(encoding="utf-8", errors="replace")[-4000:]
+        sys.exit(f"{' '.join(command)} in {folder} ended with {process.returncode}:\n{printed}")
     return Measurement(wall_s, _cpu_s() - before, peak_mb)
 
 
@@ -73,13 +73,13 @@ def medians(
 
     With `warm_up` a first round is thrown away: it compiles modules and fills caches.
     """
-    found: dict[str, list[Measurement]] = {name: [] for name in alternatives}
-    for turn in range(-1 if warm_up else 0, repeats):
+    measurements: dict[str, list[Measurement]] = {name: [] for name in alternatives}
+    for number in range(-1 if warm_up else 0, repeats):
         for name, alternative in alternatives.items():
             measured = alternative()
-            if turn >= 0:
-                found[name].append(measured)
-    return {name: _median(several) for name, several in found.items()}
+            if number >= 0:
+                measurements[name].append(measured)
+    return {name: _median(several) for name, several in measurements.items()}
 
 
 def _median(several: Sequence[Measurement]) -> Measurement:

@@ -17,7 +17,7 @@ REPEATS = 3
 UNEQUAL = (1, 1, 1, 2, 2, 3, 1, 1, 5, 2, 1, 8)
 SLACK = 1.05
 
-FIRST, KNOWN = "pytest-training, first run (nothing known)", "pytest-training, durations known"
+FIRST, SECOND = "pytest-training, first run (nothing known)", "pytest-training, durations known"
 START = "pytest-xdist's own start-up (12 empty tests)"
 
 SLEEP = 'import time\n\n\ndef train(run):\n    """Sleep."""\n    time.sleep({seconds})\n    return {{"score": 1.0}}\n'
@@ -32,24 +32,24 @@ def lognormal(count: int = 40, total_s: float = 25.0, seed: int = 7) -> list[flo
 
 def answer(folder: Path, repeats: int) -> Answer:
     """Measure both sets."""
-    found = Answer(QUESTION, ["runner", "12 sleeps, s", "over bound", "40 lognormal, s", "over bound"])
+    result = Answer(QUESTION, ["runner", "12 sleeps, s", "over bound", "40 lognormal, s", "over bound"])
     several = lognormal()
     columns = [_column(folder / "12", UNEQUAL, repeats), _column(folder / "40", several, repeats)]
     bounds = [_bound(UNEQUAL), _bound(several)]
-    found.rows.append(["lower bound", f"{bounds[0]:.2f}", "1.00", f"{bounds[1]:.2f}", "1.00"])
+    result.rows.append(["lower bound", f"{bounds[0]:.2f}", "1.00", f"{bounds[1]:.2f}", "1.00"])
     for name in columns[0]:
         walls = [column[name].wall_s for column in columns]
         over = ["" if name == START else f"{wall / bound:.2f}" for wall, bound in zip(walls, bounds, strict=True)]
-        found.rows.append([name, f"{walls[0]:.2f}", over[0], f"{walls[1]:.2f}", over[1]])
+        result.rows.append([name, f"{walls[0]:.2f}", over[0], f"{walls[1]:.2f}", over[1]])
     for column, bound, what in zip(columns, bounds, ("12 sleeps", "40 lognormal sleeps"), strict=True):
         allowed = SLACK * (bound + column[START].wall_s)
-        found.limit(f"{what}, durations known, {SLACK} x (bound + start-up)", column[KNOWN].wall_s, allowed)
+        result.limit(f"{what}, durations known, {SLACK} x (bound + start-up)", column[SECOND].wall_s, allowed)
     greedy = [_greedy(each) for each in (UNEQUAL, several)]
-    found.notes.append(
+    result.notes.append(
         f"A first run knows nothing and takes the jobs in file order, each as soon as a worker is free: "
         f"{greedy[0]:.2f} s and {greedy[1]:.2f} s plus start-up, if no job waits on a busy worker."
     )
-    return found
+    return result
 
 
 def _column(folder: Path, seconds: Sequence[float], repeats: int) -> dict[str, Measurement]:
@@ -61,7 +61,7 @@ def _column(folder: Path, seconds: Sequence[float], repeats: int) -> dict[str, M
         "pytest-xdist, --dist load": partial(_pytest, plain, "-p", "no:training", "--dist", "load"),
         "pytest-xdist, --dist worksteal": partial(_pytest, plain, "-p", "no:training", "--dist", "worksteal"),
         FIRST: partial(_first, ours),
-        KNOWN: partial(_pytest, ours),
+        SECOND: partial(_pytest, ours),
     }
     return medians(alternatives, repeats, warm_up=False)  # FIRST is what KNOWN knows
 

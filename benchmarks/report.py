@@ -29,15 +29,15 @@ def answer(folder: Path, repeats: int) -> Answer:
         _name(count): partial(measure, [*COMMAND, "report"], project) for count, project in projects.items()
     }
     middle = medians(alternatives, repeats)
-    found = Answer(QUESTION, ["run", "s", "CPU s", "page, MB"])
+    result = Answer(QUESTION, ["run", "s", "CPU s", "page, MB"])
     for count, project in projects.items():
         each = middle[_name(count)]
         size_mb = (project / "reports" / "index.html").stat().st_size / 1e6
-        found.rows.append([_name(count), f"{each.wall_s:.2f}", f"{each.cpu_s:.2f}", f"{size_mb:.1f}"])
+        result.rows.append([_name(count), f"{each.wall_s:.2f}", f"{each.cpu_s:.2f}", f"{size_mb:.1f}"])
         allowed_s, allowed_mb = LIMITS[count]
-        found.limit(_name(count), each.wall_s, allowed_s)
-        found.limit(f"{_name(count)}, page", size_mb, allowed_mb, "MB")
-    return found
+        result.limit(_name(count), each.wall_s, allowed_s)
+        result.limit(f"{_name(count)}, page", size_mb, allowed_mb, "MB")
+    return result
 
 
 def _name(count: int) -> str:

@@ -48,19 +48,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="name", help=f"of: {', '.join(QUESTIONS)} (default: all)")
     parser.add_argument("--repeats", type=int, help="measure each alternative that often (default: as each needs)")
-    given = parser.parse_args()
-    if unknown := [name for name in given.names if name not in QUESTIONS]:
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in QUESTIONS]:
         parser.error(f"no benchmark {unknown[0]!r}; expected one of {', '.join(QUESTIONS)}")
     adopt_orphans()
     print(machine(), flush=True)
-    for name in given.names or QUESTIONS:
+    for name in arguments.names or QUESTIONS:
         answer, repeats = QUESTIONS[name]
         with tempfile.TemporaryDirectory(prefix="training-benchmark-") as folder:
             before = load()
-            times = given.repeats or repeats
-            found = answer(Path(folder) / name, times)
-            found.notes.append(f"Median of {times}; load of the machine {before} before, {load()} after.")
-        print(f"\n{found.markdown()}", flush=True)
+            times = arguments.repeats or repeats
+            result = answer(Path(folder) / name, times)
+            result.notes.append(f"Median of {times}; load of the machine {before} before, {load()} after.")
+        print(f"\n{result.markdown()}", flush=True)
 
 
 def machine() -> str:

@@ -40,9 +40,9 @@ def answer(folder: Path, repeats: int) -> Answer:
         APART: partial(measure, [sys.executable, "pool.py"], programs),
     }
     middle = medians(alternatives, repeats)
-    found = Answer(QUESTION, ["runner", "s", "CPU s", "CPU against one server"])
+    result = Answer(QUESTION, ["runner", "s", "CPU s", "CPU against one server"])
     shared = middle[SHARED].cpu_s
     for name, each in middle.items():
-        found.rows.append([name, f"{each.wall_s:.2f}", f"{each.cpu_s:.2f}", f"{each.cpu_s / shared:.2f} x"])
-    found.limit(f"CPU, a {TIMES_LESS}th of a subprocess per job", shared, middle[APART].cpu_s / TIMES_LESS, "CPU s")
-    return found
+        result.rows.append([name, f"{each.wall_s:.2f}", f"{each.cpu_s:.2f}", f"{each.cpu_s / shared:.2f} x"])
+    result.limit(f"CPU, a {TIMES_LESS}th of a subprocess per job", shared, middle[APART].cpu_s / TIMES_LESS, "CPU s")
+    return result

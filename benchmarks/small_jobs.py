@@ -21,15 +21,15 @@ OURS, PLAIN = "pytest-training, `pytest -n 4`", "plain empty pytest tests, `pyte
 
 def answer(folder: Path, repeats: int) -> Answer:
     """Measure both counts."""
-    found = Answer(QUESTION, ["runner", *(f"{count} jobs, {unit}" for count in COUNTS for unit in ("s", "CPU s"))])
+    result = Answer(QUESTION, ["runner", *(f"{count} jobs, {unit}" for count in COUNTS for unit in ("s", "CPU s"))])
     columns = [_column(folder / str(count), count, repeats) for count in COUNTS]
     for name in columns[0]:
         figures = [f"{value:.2f}" for column in columns for value in (column[name].wall_s, column[name].cpu_s)]
-        found.rows.append([name, *figures])
+        result.rows.append([name, *figures])
     last, count = columns[-1], COUNTS[-1]
     allowed = last[PLAIN].wall_s + count * PER_JOB_S
-    found.limit(f"{count} jobs, plain tests + {PER_JOB_S * 1000:.0f} ms per job", last[OURS].wall_s, allowed)
-    return found
+    result.limit(f"{count} jobs, plain tests + {PER_JOB_S * 1000:.0f} ms per job", last[OURS].wall_s, allowed)
+    return result
 
 
 def _column(folder: Path, count: int, repeats: int) -> dict[str, Measurement]:

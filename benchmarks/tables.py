@@ -15,10 +15,10 @@ class Answer:
     rows: list[Sequence[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def limit(self, what: str, found: float, allowed: float, unit: str = "s") -> None:
+    def limit(self, what: str, measured: float, allowed: float, unit: str = "s") -> None:
         """Note a limit and whether it holds."""
-        verdict = "holds" if found <= allowed else "does not hold"
-        self.notes.append(f"{what}: {found:.3g} {unit}, allowed {allowed:.3g} {unit}: **{verdict}**.")
+        verdict = "holds" if measured <= allowed else "does not hold"
+        self.notes.append(f"{what}: {measured:.3g} {unit}, allowed {allowed:.3g} {unit}: **{verdict}**.")
 
     def markdown(self) -> str:
         """Return the answer as Markdown."""

@@ -99,7 +99,7 @@ MANY = 200
 
 def answer(folder: Path, repeats: int) -> Answer:
     """Measure both costs."""
-    found = Answer(QUESTION, ["what", "without, CPU s", "with, CPU s", "cost"])
+    result = Answer(QUESTION, ["what", "without, CPU s", "with, CPU s", "cost"])
     project = training_project(folder / "logging", [JOB.format(events=EVENTS, turns=TURNS, piece_s=PIECE_S)])
     measured = [_logged(project) for _ in range(repeats)]
     for index, name in ((1, "calls of an empty function"), (2, "calls of run.log")):
@@ -107,7 +107,7 @@ def answer(folder: Path, repeats: int) -> Answer:
         each_s = median(each[index] - each[0] for each in measured) / EVENTS
         slowdown = 100 * each_s * 100_000  # not by the work's own duration: it is only about 10 microseconds
         cost = f"{1e6 * each_s:.2f} µs each"
-        found.rows.append([f"{EVENTS:,} {name} between other work", f"{without:.2f}", f"{with_:.2f}", cost])
+        result.rows.append([f"{EVENTS:,} {name} between other work", f"{without:.2f}", f"{with_:.2f}", cost])
     shares = {
         f"the live view of {WORKERS} jobs that log 10 events a second, {SECONDS} s": (
             [NORMAL.format(seconds=SECONDS)] * WORKERS,
@@ -127,10 +127,10 @@ def answer(folder: Path, repeats: int) -> Answer:
         pairs = [(_watched(shown, "off"), _watched(shown, "live")) for _ in range(times)]
         off, live = median(pair[0][0] for pair in pairs), median(pair[1][0] for pair in pairs)
         share = 100 * median((pair[1][0] - pair[0][0]) / pair[1][1] for pair in pairs)
-        found.rows.append([name, f"{off:.2f}", f"{live:.2f}", f"{share:.1f} % of a core"])
-        found.limit(name, share, LARGEST_SHARE, "% of a core")
-    found.limit("Logging slows a job of 100,000 events a second", slowdown, LARGEST_SLOWDOWN, "%")
-    return found
+        result.rows.append([name, f"{off:.2f}", f"{live:.2f}", f"{share:.1f} % of a core"])
+        result.limit(name, share, LARGEST_SHARE, "% of a core")
+    result.limit("Logging slows a job of 100,000 events a second", slowdown, LARGEST_SLOWDOWN, "%")
+    return result
 
 
 def _logged(project: Path) -> tuple[float, float, float]:

@@ -36,7 +36,7 @@ for _ in range(50):
     with torch.no_grad():
         for parameter in net.parameters():
             parameter -= 0.01 * parameter.grad
-folder = pathlib.Path(os.environ.get("TRAINING_FOLDER", "found{seed}"))
+folder = pathlib.Path(os.environ.get("TRAINING_FOLDER", "result{seed}"))
 folder.mkdir(exist_ok=True)
 (folder / "metrics.json").write_text(json.dumps({{"loss": loss.item()}}))
 """
@@ -46,10 +46,10 @@ FRESH = "pytest-training, `fresh: true`"
 
 def answer(folder: Path, repeats: int) -> Answer:
     """Measure in forks, in interpreters of their own, and without the plugin; compare what was computed."""
-    found = Answer(QUESTION, ["runner", "s", "CPU s", "CPU against one server"])
+    result = Answer(QUESTION, ["runner", "s", "CPU s", "CPU against one server"])
     if importlib.util.find_spec("torch") is None:
-        found.notes.append("Not measured: needs the extra `torch`.")
-        return found
+        result.notes.append("Not measured: needs the extra `torch`.")
+        return result
     folder.mkdir(parents=True, exist_ok=True)
     check_accounting(folder)
     sources = [SCRIPT.format(seed=number) for number in range(COUNT)]
@@ -65,13 +65,15 @@ def answer(folder: Path, repeats: int) -> Answer:
     middle = medians(alternatives, repeats, warm_up=False)
     shared = middle[SHARED].cpu_s
     for name, each in middle.items():
-        found.rows.append([name, f"{each.wall_s:.1f}", f"{each.cpu_s:.1f}", f"{each.cpu_s / shared:.2f} x"])
-    losses = [json.loads((programs / f"found{number}" / "metrics.json").read_text())["loss"] for number in range(COUNT)]
+        result.rows.append([name, f"{each.wall_s:.1f}", f"{each.cpu_s:.1f}", f"{each.cpu_s / shared:.2f} x"])
+    losses = [
+        json.loads((programs / f"result{number}" / "metrics.json").read_text())["loss"] for number in range(COUNT)
+    ]
     for project in (ours, fresh):
         if (ones := _losses(project)) != losses:
             sys.exit(f"{project.name} computed {ones}, plain scripts {losses}")
-    found.notes.append(f"The {COUNT} losses are the same numbers in all three ways.")
-    return found
+    result.notes.append(f"The {COUNT} losses are the same numbers in all three ways.")
+    return result
 
 
 def _train(project: Path) -> Measurement:

@@ -31,17 +31,17 @@ def live_view() -> str:
     shown, give_up = "", time.monotonic() + PATIENCE_S
     while time.monotonic() < give_up:
         time.sleep(0.5)
-        found = subprocess.run(
+        screen = subprocess.run(
             ["tmux", "capture-pane", "-p", "-t", SESSION], capture_output=True, text=True, check=False
         )
-        if found.returncode:
+        if screen.returncode:
             break
         if (
-            " running · " in found.stdout
-            and found.stdout.count("\nPASSED") >= SHOWN_AFTER
+            " running · " in screen.stdout
+            and screen.stdout.count("\nPASSED") >= SHOWN_AFTER
             and " 0 running" not in shown
         ):
-            shown = shown or found.stdout
+            shown = shown or screen.stdout
     return shown.rstrip("\n") + "\n"
 
 

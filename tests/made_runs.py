@@ -1,4 +1,4 @@
-"""Runs as they lie on disk, made without training: for tests of what is shown of many jobs, and of every status."""
+"""Write finished runs to disk without training, for tests of reports with many jobs and every status."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, DataUsed, Ending, GateResult, Outcome, Status
 from pytest_training.execution.slot import save_outcome
-from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob
+from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob, RunSettings
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.records.history import History
 from pytest_training.records.provenance import provenance
+from pytest_training.records.recorded_run import read_run
 from pytest_training.records.run_record import RunRecord
 from pytest_training.records.strict_json import encode
+from pytest_training.reporters.html.page import write_page
+from pytest_training.reporters.markdown import write_summary
 
 BEGIN = datetime(2026, 1, 5, 10, tzinfo=UTC)
 WORKERS = 4
@@ -79,7 +82,7 @@ def _outcome(folder: RunFolder, number: int, epochs: int) -> Outcome:
     (attempt.artifacts / "roc.svg").write_text(PICTURE)
     begin = BEGIN + timedelta(seconds=5 * (number // WORKERS))
     has_failed = number % 9 == 1
-    found = 0.5 if has_failed else 0.8 + number / 10_000
+    value = 0.5 if has_failed else 0.8 + number / 10_000
     outcome = Outcome(
         job_id=job_id,
         kind="function",
@@ -89,14 +92,14 @@ def _outcome(folder: RunFolder, number: int, epochs: int) -> Outcome:
         reason="roc_auc is 0.5, required >= 0.7" if has_failed else "",
         parameters={"epochs": epochs, "rate": 0.1},
         metrics={
-            "roc_auc": found,
-            "roc_auc_low": found - 0.05,
-            "roc_auc_high": found + 0.05,
+            "roc_auc": value,
+            "roc_auc_low": value - 0.05,
+            "roc_auc_high": value + 0.05,
             "baseline_roc_auc": 0.5,
-            **{name: found - 0.01 * index for index, name in enumerate(OTHERS)},
+            **{name: value - 0.01 * index for index, name in enumerate(OTHERS)},
         },
         gates=(
-            GateResult(gate=Gate(metric="roc_auc", operator=">=", threshold=0.7), found=found, passed=not has_failed),
+            GateResult(gate=Gate(metric="roc_auc", operator=">=", threshold=0.7), found=value, passed=not has_failed),
         ),
         data=(DataUsed(name="cohort" if number % 3 else "panel", real=not number % 3, sha256=None, path=""),),
         artifacts=(f"jobs/{job_id}/attempt-1/artifacts/roc.svg",),
@@ -120,3 +123,10 @@ def _outcome(folder: RunFolder, number: int, epochs: int) -> Outcome:
     )
     save_outcome(folder, outcome)
     return outcome
+
+
+def publish(folder: RunFolder) -> None:
+    """Write page and summary of a run as `pytest-training report` does."""
+    run = read_run(folder, RunSettings(project=str(folder.reports)))
+    write_page(run, is_latest=True)
+    write_summary(run, is_latest=True)

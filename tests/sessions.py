@@ -28,18 +28,16 @@ def wait_for(path):
 def jobs(run):
     return run.folder.parents[2]
 """
-"""For the top of a job file: a job that waits for what another does, instead of for the time that it may take."""
+"""For the top of a job file: a job then waits for another job instead of sleeping."""
 WITHOUT = ("-p", "no:hypothesispytest", "-p", "no:timeout")  # slow to load, and no part of what is tested
 PATIENCE_S = 120
 
 
-class Project:
-    """A folder with `training/` and a test file in it."""
+class Files:
+    """A folder with `training/` and a test file in it, and the report that a run leaves there."""
 
-    def __init__(self, root: Path, pytester: pytest.Pytester | None = None) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self.pytester = pytester
-        self.reports = root / "reports"
         self.write("test_jobs.py", TWO_LINES)
 
     def write(self, name: str, text: str) -> Path:
@@ -48,6 +46,20 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text), encoding="utf-8")
         return path
+
+    def report(self, reports: str = "reports") -> dict[str, Any]:
+        """Read report.json strictly: JSON has no NaN."""
+        report: dict[str, Any] = strict_json(self.root / reports / "report.json")
+        return report
+
+
+class Project(Files):
+    """A project, and sessions in it as users start them."""
+
+    def __init__(self, root: Path, pytester: pytest.Pytester | None = None) -> None:
+        super().__init__(root)
+        self.pytester = pytester
+        self.reports = root / "reports"
 
     def job(self, job_id: str, body: str = 'return {"score": 0.7}', *, top: str = "", parameters: str = "") -> None:
         """Write a function job with this body of `train`."""
@@ -69,7 +81,7 @@ class Project:
     def run(
         self, *arguments: str | Path, cwd: Path | None = None, typed: str = "", env: dict[str, str] | None = None
     ) -> pytest.RunResult:
-        """Run pytest in a process of its own; `typed` is what stands on its stdin."""
+        """Run pytest in a process of its own; `typed` is its stdin."""
         return ended(command(*arguments), cwd=cwd or self.root, typed=typed, env=env)
 
     def ask(self, *words: str | Path, cwd: Path | None = None) -> pytest.RunResult:
@@ -94,11 +106,6 @@ class Project:
     def follow_log(self, job_id: str) -> subprocess.Popen[str]:
         """Start `pytest-training logs` and return at once; stdout and stderr can be read."""
         return begun(question("logs", job_id), cwd=self.root, stderr=subprocess.PIPE)
-
-    def report(self) -> dict[str, Any]:
-        """Read report.json strictly: JSON has no NaN."""
-        report: dict[str, Any] = strict_json(self.reports / "report.json")
-        return report
 
     def metadata(self) -> dict[str, dict[str, Any]]:
         """Return each job's metadata from report.json, by id."""
@@ -149,7 +156,7 @@ def begun(words: list[str], *, cwd: Path, stderr: int | None = None) -> subproce
 
 
 def environment() -> dict[str, str]:
-    """Return the environment without what this session's own pytest, or the measuring of its coverage, put there."""
+    """Return the environment without the variables of this session's own pytest and coverage."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
 
 
@@ -164,9 +171,9 @@ def strict_json(path: Path) -> Any:
 
 def properties(case: ET.Element) -> dict[str, str]:
     """Return the properties of a test case."""
-    return {found.attrib["name"]: found.attrib["value"] for found in case.iter("property")}
+    return {each.attrib["name"]: each.attrib["value"] for each in case.iter("property")}
 
 
 def text(result: pytest.RunResult) -> str:
-    """Return all that a session printed."""
+    """Return stdout and stderr of a session."""
     return result.stdout.str() + "\n" + result.stderr.str()

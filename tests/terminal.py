@@ -1,4 +1,4 @@
-"""A session on a pseudo-terminal, and what a person then sees on the screen (pyte is the terminal)."""
+"""A session on a pseudo-terminal, and its screen as a person sees it (pyte is the terminal)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCROLLBACK = 3_000
 
 
 class Terminal:
-    """A pytest session, and its terminal with whatever has scrolled out of it."""
+    """A pytest session and its terminal, scrollback included."""
 
     def __init__(
         self,
@@ -39,11 +39,11 @@ class Terminal:
         self.written = b""
         self._controller, terminal = pty.openpty()
         self._set_size(columns, rows)
-        known = {name: value for name, value in environment().items() if name not in {"CI", "COLUMNS", "NO_COLOR"}}
+        variables = {name: value for name, value in environment().items() if name not in {"CI", "COLUMNS", "NO_COLOR"}}
         self.process = subprocess.Popen(
             ["setsid", "--ctty", *command(*arguments)],  # so that Ctrl-C and a change of size reach it as a user's do
             cwd=root,
-            env=known | {"TERM": "xterm-256color"} | (env or {}),
+            env=variables | {"TERM": "xterm-256color"} | (env or {}),
             stdin=terminal,
             stdout=terminal,
             stderr=terminal if stderr is None else stderr,
@@ -60,30 +60,30 @@ class Terminal:
         os.close(self._controller)
 
     def look(self, within_s: float = 0.05) -> bool:
-        """Take over what was written; return whether more may come."""
+        """Read new output; return True if more may come."""
         if not select.select([self._controller], [], [], within_s)[0]:
             return True
         try:
             content = os.read(self._controller, 2**16)
-        except OSError:  # nobody has the terminal open any more
+        except OSError:  # no process has the terminal open any more
             return False
         self.written += content
         self.stream.feed(content)
         return bool(content)
 
     def until(self, condition: Callable[[], object]) -> None:
-        """Look on until the condition holds; fail when it does not in time, or the session has ended before."""
+        """Read until the condition holds; fail on a timeout or when the session ends first."""
         give_up = time.monotonic() + PATIENCE_S
         while not condition():
             more = self.look()
             assert condition() or (more and time.monotonic() < give_up), "\n".join(self.all_rows())
 
     def until_shown(self, text: str) -> None:
-        """Look on until the text stands on the screen."""
+        """Read until the text is on the screen."""
         self.until(lambda: any(text in row for row in self.rows()))
 
     def end(self) -> int:
-        """Look on to the end; return the exit status."""
+        """Read to the end; return the exit status."""
         give_up = time.monotonic() + PATIENCE_S
         while self.look():
             assert time.monotonic() < give_up, "\n".join(self.all_rows())
@@ -94,13 +94,13 @@ class Terminal:
         return _without_end(self.screen.display)
 
     def all_rows(self) -> list[str]:
-        """Return these and what has scrolled out above them."""
+        """Return the rows of the scrollback and of the screen."""
         columns = range(self.screen.columns)
         above = ["".join(line[column].data for column in columns) for line in self.screen.history.top]
         return _without_end([*above, *self.screen.display])
 
     def resize(self, columns: int, rows: int) -> None:
-        """Make the window another size, as dragging its corner does."""
+        """Resize the window, as dragging its corner does."""
         self._make_room(rows)
         self.screen.resize(rows, columns)
         self._set_size(columns, rows)
@@ -111,11 +111,11 @@ class Terminal:
 
     @property
     def is_cursor_hidden(self) -> bool:
-        """Whether the cursor was left invisible."""
+        """True if the cursor is invisible."""
         return bool(self.screen.cursor.hidden)
 
     def _make_room(self, rows: int) -> None:
-        """Scroll as terminals do that become lower: up as far as the cursor needs it, and not into nothing."""
+        """Scroll as a terminal does that loses rows: only as far as the cursor needs."""
         cursor, last = self.screen.cursor, self.screen.lines - 1
         column, row = cursor.x, cursor.y
         for _ in range(row - (rows - 1)):

@@ -43,7 +43,7 @@ def test_without_options_there_are_defaults(project: Project) -> None:
     found = options(project)
     assert found.root == project.root / "training"
     assert found.reports == project.root / "reports"
-    assert (found.catalogue, found.plan_file, found.timeout_s, found.memory_mb) == (None, None, None, None)
+    assert (found.catalogue, found.plan_file, found.default_limits) == (None, None, {})
     assert (found.epochs, found.folds) == (None, None)
     assert (found.seed, found.grace_s, found.settings, found.in_process) == (0, 10.0, (), False)
 
@@ -57,9 +57,13 @@ def test_settings_are_read_and_relative_to_the_root(project: Project, monkeypatc
     assert found.root == project.root / "jobs"
     assert found.catalogue == project.root / "all.yaml"
     assert found.reports == project.root / "out"
-    assert (found.seed, found.timeout_s, found.grace_s, found.start_method) == (7, 90.0, 3.0, "subprocess")
-    assert found.memory_mb is not None
-    assert found.memory_mb > 1000
+    assert (found.seed, found.default_limits["timeout"], found.grace_s, found.start_method) == (
+        7,
+        90.0,
+        3.0,
+        "subprocess",
+    )
+    assert found.default_limits["memory"] > 1000
 
 
 def test_the_command_line_wins_and_is_relative_to_where_it_was_typed(
@@ -83,7 +87,7 @@ def test_the_command_line_wins_and_is_relative_to_where_it_was_typed(
     ]
     found = options(project, *typed, settings="training_root = jobs\ntraining_seed = 7\ntraining_timeout = 90s\n")
     assert (found.root, found.catalogue, found.reports) == (here / "mine", here / "mine.yaml", here / "out")
-    assert (found.seed, found.timeout_s, found.plan_file) == (8, 7200.0, here / "plan.json")
+    assert (found.seed, found.default_limits["timeout"], found.plan_file) == (8, 7200.0, here / "plan.json")
 
 
 def test_everyday_options_are_read(project: Project) -> None:

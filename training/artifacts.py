@@ -30,7 +30,7 @@ HOW_JUDGED = (
 
 def save_all(  # noqa: PLR0913  (each is one thing that the job knows and this does not)
     run: Run,
-    found: OutOfFold,
+    predictions: OutOfFold,
     metrics: dict[str, float],
     *,
     fit: Fit | None,
@@ -43,25 +43,25 @@ def save_all(  # noqa: PLR0913  (each is one thing that the job knows and this d
     `about` is the job's docstring; `data` names its datasets; `notes` are added to the card's limits.
     """
     sources = [run.dataset(each) if isinstance(each, str) else each for each in data]
-    run.save("predictions.csv", predictions(found, sources))
-    save_pictures(run, found, metrics, simulated=not all(source.real for source in sources))
-    run.save("model_card.md", model_card(found, metrics, about or "", sources, notes))
+    run.save("predictions.csv", prediction_table(predictions, sources))
+    save_pictures(run, predictions, metrics, simulated=not all(source.real for source in sources))
+    run.save("model_card.md", model_card(predictions, metrics, about or "", sources, notes))
     if fit is None:
         return None
-    model = fit(found.cohort, seed=run.seed, log=partial(run.log, fit="everybody"))
+    model = fit(predictions.cohort, seed=run.seed, log=partial(run.log, fit="everybody"))
     run.save("model.skops", model)
     return model
 
 
-def predictions(found: OutOfFold, sources: Sequence[Source]) -> pd.DataFrame:
+def prediction_table(predictions: OutOfFold, sources: Sequence[Source]) -> pd.DataFrame:
     """Return one line per repeat and row: the fold it was held out in, what was measured and predicted."""
-    repeats, rows = found.fold.shape
-    cohort = found.cohort
+    repeats, rows = predictions.fold.shape
+    cohort = predictions.cohort
     table = pd.DataFrame(
         {
             "repeat": np.repeat(np.arange(repeats), rows),
             "row": np.tile(cohort.features.index, repeats),
-            "fold": found.fold.ravel(),
+            "fold": predictions.fold.ravel(),
             "target": np.tile(cohort.target, repeats),
         }
     )
@@ -69,32 +69,34 @@ def predictions(found: OutOfFold, sources: Sequence[Source]) -> pd.DataFrame:
         table.insert(2, "person", np.tile(cohort.person, repeats))
     if cohort.question == "classes":
         for label, name in enumerate(cohort.classes):
-            table[f"predicted_{name}"] = found.predicted[..., label].ravel()
+            table[f"predicted_{name}"] = predictions.predicted[..., label].ravel()
     else:
-        table["predicted"], table["baseline"] = found.predicted.ravel(), found.baseline.ravel()
+        table["predicted"], table["baseline"] = predictions.predicted.ravel(), predictions.baseline.ravel()
     table["data"] = "real" if all(source.real for source in sources) else "simulated"
     return table.round(6)
 
 
-def save_pictures(run: Run, found: OutOfFold, metrics: dict[str, float], *, simulated: bool) -> None:
+def save_pictures(run: Run, predictions: OutOfFold, metrics: dict[str, float], *, simulated: bool) -> None:
     """Draw and save what belongs to the kind of question; simulated data say so in every picture."""
     mark = " (simulated data)" if simulated else ""
-    metric = BASELINE[found.cohort.question][0].replace("roc_auc", "ROC AUC").replace("r2", "R²")
+    metric = BASELINE[predictions.cohort.question][0].replace("roc_auc", "ROC AUC").replace("r2", "R²")
     with mpl.rc_context(pictures.STYLE):
-        if found.cohort.question == "number":
-            run.save("measured.svg", pictures.measured(found, f"Predicted and measured{mark}"))
+        if predictions.cohort.question == "number":
+            run.save("measured.svg", pictures.measured(predictions, f"Predicted and measured{mark}"))
         else:
-            run.save("roc.svg", pictures.roc(found, f"ROC, out of fold{mark}", metrics))
+            run.save("roc.svg", pictures.roc(predictions, f"ROC, out of fold{mark}", metrics))
             run.save(
                 "precision_recall.svg",
-                pictures.precision_recall(found, f"Precision and recall, out of fold{mark}"),
+                pictures.precision_recall(predictions, f"Precision and recall, out of fold{mark}"),
             )
-            run.save("calibration.svg", pictures.calibration(found, f"Calibration, out of fold{mark}"))
-        run.save("importance.svg", pictures.importance(found.reliance, f"What the model relies on{mark}", metric))
+            run.save("calibration.svg", pictures.calibration(predictions, f"Calibration, out of fold{mark}"))
+        run.save(
+            "importance.svg", pictures.importance(predictions.importance, f"What the model relies on{mark}", metric)
+        )
 
 
 def model_card(
-    found: OutOfFold, metrics: dict[str, float], about: str, sources: Sequence[Source], notes: Sequence[str]
+    predictions: OutOfFold, metrics: dict[str, float], about: str, sources: Sequence[Source], notes: Sequence[str]
 ) -> str:
     """Return the model card in Markdown."""
     question, _, method = inspect.cleandoc(about).partition("\n")
@@ -105,15 +107,17 @@ def model_card(
         *(["**The data are simulated.** Every figure here describes the simulation, not people."] * simulated),
         *_method_and_data(method, sources),
         "## Who is in it",
-        _people(found),
+        _people(predictions),
         "## How well it does",
         HOW_JUDGED,
         metrics_table(metrics),
         "## What it relies on",
         "How much the headline metric falls when a measurement is permuted among held-out people.",
-        "\n".join(f"- {row.block}: {row.loss:.3f}" for row in found.reliance.head(5).itertuples()),
+        "\n".join(f"- {row.block}: {row.loss:.3f}" for row in predictions.importance.head(5).itertuples()),
         "## Limits",
-        "\n".join(f"- {limit}" for limit in (*found.cohort.limits, *notes, "Nobody outside these data has tested it.")),
+        "\n".join(
+            f"- {limit}" for limit in (*predictions.cohort.limits, *notes, "Nobody outside these data has tested it.")
+        ),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -128,13 +132,13 @@ def _method_and_data(method: str, sources: Sequence[Source]) -> list[str]:
 
 
 def save_comparison(
-    run: Run, found: Mapping[str, Mapping[str, OutOfFold]], *, about: str | None, data: Sequence[str]
+    run: Run, predictions: Mapping[str, Mapping[str, OutOfFold]], *, about: str | None, data: Sequence[str]
 ) -> None:
     """Save what several families of models did on several tables: predictions, a table, a picture, a card."""
     sources = [run.dataset(name) for name in data]
-    table = comparison(found)
+    table = comparison(predictions)
     run.save("comparison.csv", table)
-    run.save("predictions.csv", pd.concat(_side_by_side(name, by) for name, by in found.items()))
+    run.save("predictions.csv", pd.concat(_side_by_side(name, by) for name, by in predictions.items()))
     with mpl.rc_context(pictures.STYLE):
         run.save("comparison.svg", pictures.comparison(table))
     question, _, method = inspect.cleandoc(about or "").partition("\n")
@@ -152,22 +156,22 @@ def save_comparison(
     run.save("model_card.md", "\n\n".join(sections) + "\n")
 
 
-def comparison(found: Mapping[str, Mapping[str, OutOfFold]]) -> pd.DataFrame:
+def comparison(predictions: Mapping[str, Mapping[str, OutOfFold]]) -> pd.DataFrame:
     """Return a line per table and family: ROC AUC with its interval, average precision, Brier score."""
-    kept = ["roc_auc", "roc_auc_low", "roc_auc_high", "average_precision", "brier"]
+    names = ["roc_auc", "roc_auc_low", "roc_auc_high", "average_precision", "brier"]
     lines = []
-    for table, by in found.items():
+    for table, by in predictions.items():
         for family, each in by.items():
             metrics = judge(each)
-            lines.append({"table": table, "people": len(each.cohort), "model": family} | {k: metrics[k] for k in kept})
+            lines.append({"table": table, "people": len(each.cohort), "model": family} | {k: metrics[k] for k in names})
     return pd.DataFrame(lines).round(4)
 
 
 def _side_by_side(name: str, by: Mapping[str, OutOfFold]) -> pd.DataFrame:
     first = next(iter(by.values()))
     risks = {family: each.predicted[0].round(6) for family, each in by.items()}
-    known = {"table": name, "row": first.cohort.features.index, "fold": first.fold[0], "target": first.cohort.target}
-    return pd.DataFrame(known | risks)
+    columns = {"table": name, "row": first.cohort.features.index, "fold": first.fold[0], "target": first.cohort.target}
+    return pd.DataFrame(columns | risks)
 
 
 def _markdown(table: pd.DataFrame) -> str:
@@ -186,9 +190,9 @@ def _describe(source: Source) -> str:
     return "- " + ". ".join(part.rstrip(".") for part in parts if part) + "."
 
 
-def _people(found: OutOfFold) -> str:
+def _people(predictions: OutOfFold) -> str:
     """Say who they are, how many, how many of each class, and who was left out."""
-    cohort = found.cohort
+    cohort = predictions.cohort
     lines = [cohort.who] if cohort.who else []
     people = len(cohort) if cohort.person is None else len(np.unique(cohort.person))
     lines.append(f"{len(cohort)} rows of {people} people, {cohort.features.shape[1]} columns.")

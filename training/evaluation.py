@@ -50,7 +50,7 @@ class OutOfFold:
     """The same of a dummy that knows the training rows' target alone."""
     fold: Rows
     """Repeats x rows: the fold in which the row was held out."""
-    reliance: pd.DataFrame
+    importance: pd.DataFrame
     """Per block of columns (`block`, `loss`): how much the headline metric falls when it is permuted."""
     seed: int
 
@@ -83,13 +83,13 @@ def rarest(cohort: Cohort) -> int:
 
 def require_people(cohort: Cohort, folds: int) -> None:
     """Raise unless every fold can hold out somebody of each class and leave two to fit on."""
-    needed, found = max(folds, 4), rarest(cohort)
+    needed, people = max(folds, 4), rarest(cohort)
     if folds < 2:
         message = f"folds={folds}: people can only be held out with 2 folds or more"
         raise ValueError(message)
-    if found < needed:
+    if people < needed:
         what = "people of the rarest class" if cohort.classes else "people"
-        message = f"{folds} folds need at least {needed} {what}, found {found}: use fewer folds or more data"
+        message = f"{folds} folds need at least {needed} {what}, found {people}: use fewer folds or more data"
         raise ValueError(message)
 
 
@@ -100,14 +100,14 @@ def cross_validate(  # noqa: PLR0913  (the defaults are what most jobs want)
     *,
     folds: int,
     repeats: int = 1,
-    rely: bool = True,
-    keep: bool = False,
-    turn: tuple[int, int] = (0, 1),
+    importance: bool = True,
+    checkpoint: bool = False,
+    stage: tuple[int, int] = (0, 1),
 ) -> OutOfFold:
     """Predict every row by a model that saw neither it nor another row of the same person."""
     require_people(cohort, folds)
     parts = [split(cohort, folds, run.seed + repeat) for repeat in range(repeats)]
-    return predict_held_out(run, cohort, fit, parts, rely=rely, keep=keep, turn=turn)
+    return predict_held_out(run, cohort, fit, parts, importance=importance, checkpoint=checkpoint, stage=stage)
 
 
 def predict_held_out(  # noqa: PLR0913  (the defaults are what most jobs want)
@@ -116,28 +116,28 @@ def predict_held_out(  # noqa: PLR0913  (the defaults are what most jobs want)
     fit: Fit,
     parts: list[list[Fold]],
     *,
-    rely: bool = True,
-    keep: bool = False,
-    turn: tuple[int, int] = (0, 1),
+    importance: bool = True,
+    checkpoint: bool = False,
+    stage: tuple[int, int] = (0, 1),
 ) -> OutOfFold:
-    """Fit on each part's fit rows, predict its held-out rows; rows that are never held out are left out.
+    """Fit on each part's fit rows and predict its held-out rows; drop rows that no part holds out.
 
-    `rely` asks by permutation what the models rely on, which costs about as much as a fit. `keep` saves a checkpoint
-    after each fold and goes on from it: a fold's seed is its own, so the result is that of an undisturbed run.
-    `turn` says which of how many such calls of the job this is, so that its progress counts them all.
+    `importance` permutes each block of columns, which costs about as much as a fit. `checkpoint` saves the state after
+    each fold and resumes from it; each fold has its own seed, so a resumed run returns the same figures.
+    `stage` is (index, count) if the job makes several such calls: its progress then covers all of them.
     """
     shape = (len(parts), len(cohort), *([len(cohort.classes)] if cohort.question == "classes" else []))
     predicted, baseline = np.full(shape, np.nan), np.full(shape, np.nan)
     fold_of = np.full(shape[:2], -1)
     losses: list[pd.Series] = []
     done, total = 0, sum(map(len, parts))
-    kept = run.checkpoint.load() if keep else None
-    if kept:
-        predicted, baseline, fold_of = kept["predicted"], kept["baseline"], kept["fold_of"]
-        losses = [pd.Series(dict(pairs)) for pairs in kept["losses"]]
+    state = run.checkpoint.load() if checkpoint else None
+    if state:
+        predicted, baseline, fold_of = state["predicted"], state["baseline"], state["fold_of"]
+        losses = [pd.Series(dict(pairs)) for pairs in state["losses"]]
     for repeat, folds in enumerate(parts):
         for fold, (rows, held_out) in enumerate(folds):
-            if kept and done < kept["done"]:
+            if state and done < state["done"]:
                 done += 1
                 continue
             seed = run.seed + 100 * repeat + fold
@@ -147,20 +147,20 @@ def predict_held_out(  # noqa: PLR0913  (the defaults are what most jobs want)
             dummy = _dummy(cohort.take(rows))
             baseline[repeat, held_out] = predict(dummy, unseen.features, cohort.classes)
             fold_of[repeat, held_out] = fold
-            losses += [_reliance(model, unseen, seed)] if rely else []
+            losses += [_importance(model, unseen, seed)] if importance else []
             done += 1
-            run.progress(turn[0] * total + done, turn[1] * total)
-            if keep:
+            run.progress(stage[0] * total + done, stage[1] * total)
+            if checkpoint:
                 pairs = [[[str(name), value] for name, value in loss.items()] for loss in losses]
                 run.checkpoint.save(done=done, predicted=predicted, baseline=baseline, fold_of=fold_of, losses=pairs)
     judged = np.flatnonzero((fold_of >= 0).all(axis=0))
-    reliance = pd.concat(losses or [pd.Series(dtype=float)]).groupby(level=0, sort=False).mean().fillna(0.0)
+    mean_loss = pd.concat(losses or [pd.Series(dtype=float)]).groupby(level=0, sort=False).mean().fillna(0.0)
     return OutOfFold(
         cohort=cohort.take(judged),
         predicted=predicted[:, judged],
         baseline=baseline[:, judged],
         fold=fold_of[:, judged],
-        reliance=reliance.rename_axis("block").reset_index(name="loss").sort_values("loss", ascending=False),
+        importance=mean_loss.rename_axis("block").reset_index(name="loss").sort_values("loss", ascending=False),
         seed=run.seed,
     )
 
@@ -180,39 +180,41 @@ def _dummy(cohort: Cohort) -> Estimator:
     return kind.fit(cohort.features, cohort.target)
 
 
-def judge(found: OutOfFold, *, cutoff: float = 0.5, prefix: str = "") -> dict[str, float]:
+def judge(predictions: OutOfFold, *, cutoff: float = 0.5, prefix: str = "") -> dict[str, float]:
     """Return every metric: the headline first, with 95 % intervals over people, beside the dummy baseline.
 
     `cutoff` is the risk from which somebody counts as positive; it is stated, not tuned.
     """
-    measures = _measures(found.cohort, cutoff)
-    weights = resample(found.cohort, found.seed)
+    measures = _measures(predictions.cohort, cutoff)
+    weights = resample(predictions.cohort, predictions.seed)
     metrics: dict[str, float] = {}
     for name, measure in measures.items():
-        values = _over_repeats(measure, found.cohort.target, found.predicted, weights)
+        values = _over_repeats(measure, predictions.cohort.target, predictions.predicted, weights)
         metrics |= with_interval(name, values)
-    if found.cohort.question == "binary":
-        lines = [calibration_line(found.cohort.target, risk) for risk in found.predicted]
+    if predictions.cohort.question == "binary":
+        lines = [calibration_line(predictions.cohort.target, risk) for risk in predictions.predicted]
         metrics["calibration_slope"], metrics["calibration_intercept"] = map(float, np.mean(lines, axis=0))
         metrics |= {} if prefix else {"cutoff": cutoff}
-    for name in BASELINE[found.cohort.question]:
-        value = _over_repeats(measures[name], found.cohort.target, found.baseline, weights[:1])
+    for name in BASELINE[predictions.cohort.question]:
+        value = _over_repeats(measures[name], predictions.cohort.target, predictions.baseline, weights[:1])
         metrics[f"baseline_{name}"] = float(value[0])
     return {prefix + name: value for name, value in metrics.items()}
 
 
-def judge_beside(found: OutOfFold, prefix: str) -> dict[str, float]:
+def judge_beside(predictions: OutOfFold, prefix: str) -> dict[str, float]:
     """Return what compares a second set of predictions with the first: headline, Brier score and baseline."""
-    metrics = judge(found)
-    headline, *others = BASELINE[found.cohort.question]
-    kept = (headline, f"{headline}_low", f"{headline}_high", others[-1], f"baseline_{headline}")
-    return {prefix + name: metrics[name] for name in kept}
+    metrics = judge(predictions)
+    headline, *others = BASELINE[predictions.cohort.question]
+    names = (headline, f"{headline}_low", f"{headline}_high", others[-1], f"baseline_{headline}")
+    return {prefix + name: metrics[name] for name in names}
 
 
-def bootstrap(name: str, found: OutOfFold) -> Floats:
+def bootstrap(name: str, predictions: OutOfFold) -> Floats:
     """Return one metric on everybody, then on every resample."""
-    measure = _measures(found.cohort, cutoff=0.5)[name]
-    return _over_repeats(measure, found.cohort.target, found.predicted, resample(found.cohort, found.seed))
+    measure = _measures(predictions.cohort, cutoff=0.5)[name]
+    return _over_repeats(
+        measure, predictions.cohort.target, predictions.predicted, resample(predictions.cohort, predictions.seed)
+    )
 
 
 def with_interval(name: str, values: Floats) -> dict[str, float]:
@@ -221,25 +223,25 @@ def with_interval(name: str, values: Floats) -> dict[str, float]:
     return {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
 
 
-def gain(name: str, found: OutOfFold, *, over: OutOfFold, prefix: str = "") -> dict[str, float]:
+def gain(name: str, predictions: OutOfFold, *, over: OutOfFold, prefix: str = "") -> dict[str, float]:
     """Return by how much a metric is higher than another model's on the same people, with its interval."""
-    return with_interval(f"{prefix}gain", bootstrap(name, found) - bootstrap(name, over))
+    return with_interval(f"{prefix}gain", bootstrap(name, predictions) - bootstrap(name, over))
 
 
-def subset(found: OutOfFold, rows: Mask) -> OutOfFold:
+def subset(predictions: OutOfFold, rows: Mask) -> OutOfFold:
     """Return the same predictions for some of the people."""
     return replace(
-        found,
-        cohort=found.cohort.take(np.flatnonzero(rows)),
-        predicted=found.predicted[:, rows],
-        baseline=found.baseline[:, rows],
-        fold=found.fold[:, rows],
+        predictions,
+        cohort=predictions.cohort.take(np.flatnonzero(rows)),
+        predicted=predictions.predicted[:, rows],
+        baseline=predictions.baseline[:, rows],
+        fold=predictions.fold[:, rows],
     )
 
 
-def dummy_of(found: OutOfFold) -> OutOfFold:
+def dummy_of(predictions: OutOfFold) -> OutOfFold:
     """Return the dummy's predictions as if they were a model's."""
-    return replace(found, predicted=found.baseline)
+    return replace(predictions, predicted=predictions.baseline)
 
 
 BASELINE = {
@@ -323,9 +325,9 @@ def roc_auc(truth: Target, score: Floats, weights: Floats) -> Floats:
 def average_precision(truth: Target, score: Floats, weights: Floats) -> Floats:
     """Return the precision averaged over the positives, each at its own cut-off."""
     positive, negative = (each[:, ::-1] for each in _by_level(truth, score, weights))
-    found = np.cumsum(positive, axis=1)
-    called = found + np.cumsum(negative, axis=1)
-    precision = np.divide(found, called, out=np.zeros_like(found), where=called > 0)
+    true_positives = np.cumsum(positive, axis=1)
+    called = true_positives + np.cumsum(negative, axis=1)
+    precision = np.divide(true_positives, called, out=np.zeros_like(true_positives), where=called > 0)
     return _ratio((positive * precision).sum(axis=1), positive.sum(axis=1))
 
 
@@ -410,7 +412,7 @@ def _newton(columns: Floats, truth: Target, offset: Floats) -> Floats:
     return coefficients
 
 
-def _reliance(model: Estimator, unseen: Cohort, seed: int) -> pd.Series:
+def _importance(model: Estimator, unseen: Cohort, seed: int) -> pd.Series:
     """Return per block by how much the headline metric falls on held-out rows when the block is permuted.
 
     All permuted copies are predicted in one call: 130 single calls would take longer than the training.
@@ -421,9 +423,9 @@ def _reliance(model: Estimator, unseen: Cohort, seed: int) -> pd.Series:
     variants = [(name, random.permutation(rows)) for name in blocks for _ in range(copies)]
     moved = {name: [order if block == name else rows for block, order in variants] for name in blocks}
     source = {column: np.concatenate(moved[name]) for name, columns in blocks.items() for column in columns}
-    kept = np.tile(rows, len(variants))
+    unmoved = np.tile(rows, len(variants))
     features = pd.DataFrame(
-        {column: values.array.take(source.get(column, kept)) for column, values in unseen.features.items()}
+        {column: values.array.take(source.get(column, unmoved)) for column, values in unseen.features.items()}
     )
     headline = _measures(unseen, cutoff=0.5)[BASELINE[unseen.question][0]]
     everyone = np.ones((1, len(rows)))
@@ -433,7 +435,7 @@ def _reliance(model: Estimator, unseen: Cohort, seed: int) -> pd.Series:
     return pd.Series(losses, index=[name for name, _ in variants])
 
 
-def tell_alone(cohort: Cohort, seed: int) -> dict[str, float]:
+def judge_each_column(cohort: Cohort, seed: int) -> dict[str, float]:
     """Return how well each column alone, by a small tree, answers the question on held-out rows."""
     inner = inner_split(cohort, seed)
     headline = _measures(cohort, cutoff=0.5)[BASELINE[cohort.question][0]]

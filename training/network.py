@@ -35,7 +35,7 @@ class Network:
 
     def predict_proba(self, features: pd.DataFrame) -> Floats:
         """Return the risk of both classes for each row of voxels."""
-        import torch  # noqa: PLC0415 - an extra
+        import torch  # noqa: PLC0415  (an extra)
 
         self._layers.eval()
         with torch.inference_mode():
@@ -61,7 +61,7 @@ class Network:
         return file.getvalue()
 
     def _batches(self, voxels: Voxels) -> Iterator[Tensor]:
-        import torch  # noqa: PLC0415 - an extra
+        import torch  # noqa: PLC0415  (an extra)
 
         for start in range(0, len(voxels), 4 * BATCH):
             yield torch.from_numpy(self.volumes(voxels[start : start + 4 * BATCH])).to(self._device)
@@ -71,7 +71,7 @@ def fit_network(  # noqa: PLR0913  (what is fitted, on whom, how long, and where
     cohort: Cohort, *, mask: Mask, epochs: int, device: str, threads: int, seed: int, log: Callable[..., None]
 ) -> Network:
     """Fit by at most `epochs` passes; keep the weights of the pass with the lowest loss on inner held-out people."""
-    import torch  # noqa: PLC0415 - an extra
+    import torch  # noqa: PLC0415  (an extra)
 
     torch.set_num_threads(threads)
     devices = [torch.cuda.current_device()] if device == "cuda" else []
@@ -83,20 +83,20 @@ def fit_network(  # noqa: PLR0913  (what is fitted, on whom, how long, and where
 def _fit(  # noqa: PLR0913  (as above)
     cohort: Cohort, *, mask: Mask, epochs: int, device: str, seed: int, log: Callable[..., None]
 ) -> Network:
-    import torch  # noqa: PLC0415 - an extra
+    import torch  # noqa: PLC0415  (an extra)
 
     rows, held_out = split(cohort, INNER_FOLDS, seed)[0]
     voxels = cohort.features.to_numpy(np.float32)
     spread = voxels[rows].std(axis=0)
     network = Network(_layers(mask.shape).to(device), mask, voxels[rows].mean(axis=0), spread + 1e-3, device)
-    layers = network._layers  # noqa: SLF001 - this is its factory
+    layers = network._layers  # noqa: SLF001  (this is its factory)
     seen, unseen = (torch.from_numpy(network.volumes(voxels[part])).to(device) for part in (rows, held_out))
     target = torch.from_numpy(cohort.target.astype(np.float32)).to(device)
     loss_of = torch.nn.functional.binary_cross_entropy_with_logits
     optimiser = torch.optim.AdamW(layers.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
 
     random = np.random.default_rng(seed)
-    best, best_epoch, kept = np.inf, 0, {}
+    best, best_epoch, weights = np.inf, 0, {}
     for epoch in range(epochs):
         layers.train()
         for batch in np.array_split(random.permutation(len(rows)), max(1, len(rows) // BATCH)):
@@ -112,15 +112,15 @@ def _fit(  # noqa: PLR0913  (as above)
         log(epoch=epoch, loss=loss)
         if loss < best:
             best, best_epoch = loss, epoch
-            kept = {name: value.clone() for name, value in layers.state_dict().items()}
+            weights = {name: value.clone() for name, value in layers.state_dict().items()}
         elif epoch - best_epoch >= PATIENCE:
             break
-    layers.load_state_dict(kept)
+    layers.load_state_dict(weights)
     return network
 
 
 def _layers(shape: tuple[int, ...]) -> Module:
-    from torch import nn  # noqa: PLC0415 - an extra
+    from torch import nn  # noqa: PLC0415  (an extra)
 
     layers: list[Module] = []
     for before, after in zip((1, *CHANNELS), CHANNELS, strict=False):

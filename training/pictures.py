@@ -30,7 +30,7 @@ STYLE: dict[RcKeyType, Any] = {
     "legend.fontsize": 8,
     "lines.solid_capstyle": "round",
 }
-POINTS = 200  # of a curve: more cannot be told apart at this size
+POINTS = 200  # of a curve: the eye tells no more apart at this size
 BARS = 15  # of the columns a model relies on most
 BINS = 10  # of the calibration picture, each with a tenth of the people
 
@@ -47,24 +47,24 @@ def _square(axes: Axes) -> None:
 
 
 def _thin(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Leave out points of a curve evenly, its ends kept."""
-    kept = np.unique(np.linspace(0, len(x) - 1, POINTS).astype(int))
-    return x[kept], y[kept]
+    """Thin a curve evenly; keep both ends."""
+    shown = np.unique(np.linspace(0, len(x) - 1, POINTS).astype(int))
+    return x[shown], y[shown]
 
 
-def _answers(found: OutOfFold) -> list[tuple[str, Mask, Floats]]:
+def _answers(predictions: OutOfFold) -> list[tuple[str, Mask, Floats]]:
     """Return (name, truth, one risk array per repeat) of every class that is asked for."""
-    target, predicted = found.cohort.target, found.predicted
-    if found.cohort.question == "binary":
-        return [(found.cohort.classes[1], target == 1, predicted)]
-    return [(name, target == k, predicted[..., k]) for k, name in enumerate(found.cohort.classes)]
+    target, predicted = predictions.cohort.target, predictions.predicted
+    if predictions.cohort.question == "binary":
+        return [(predictions.cohort.classes[1], target == 1, predicted)]
+    return [(name, target == k, predicted[..., k]) for k, name in enumerate(predictions.cohort.classes)]
 
 
-def roc(found: OutOfFold, title: str, metrics: Mapping[str, float]) -> Figure:
+def roc(predictions: OutOfFold, title: str, metrics: Mapping[str, float]) -> Figure:
     """Draw sensitivity over false positives, a line per repeat or class, and the stated cut-off."""
     figure, axes = _axes(title, "1 - specificity", "Sensitivity")
     axes.plot([0, 1], [0, 1], color=FAINT, lw=0.8, ls=":", label="chance")
-    _curves(axes, found, lambda truth, risk: roc_curve(truth, risk)[:2])
+    _curves(axes, predictions, lambda truth, risk: roc_curve(truth, risk)[:2])
     if "cutoff" in metrics:
         label = f"cut-off {metrics['cutoff']:.2g}"
         axes.plot(1 - metrics["specificity"], metrics["sensitivity"], "o", ms=5, color=INK, label=label)
@@ -73,10 +73,10 @@ def roc(found: OutOfFold, title: str, metrics: Mapping[str, float]) -> Figure:
     return figure
 
 
-def precision_recall(found: OutOfFold, title: str) -> Figure:
+def precision_recall(predictions: OutOfFold, title: str) -> Figure:
     """Draw precision over sensitivity, one line per repeat or class."""
     figure, axes = _axes(title, "Sensitivity (recall)", "Precision")
-    answers = _answers(found)
+    answers = _answers(predictions)
     for _, truth, _ in answers:
         axes.axhline(
             truth.mean(),
@@ -85,14 +85,14 @@ def precision_recall(found: OutOfFold, title: str) -> Figure:
             ls=":",
             label="share of positives" if len(answers) == 1 else None,
         )
-    _curves(axes, found, lambda truth, risk: precision_recall_curve(truth, risk)[1::-1])
+    _curves(axes, predictions, lambda truth, risk: precision_recall_curve(truth, risk)[1::-1])
     _square(axes)
     axes.legend(loc="lower left" if len(answers) > 1 else "best")
     return figure
 
 
-def _curves(axes: Axes, found: OutOfFold, curve: Callable[[Mask, Floats], tuple[Floats, Floats]]) -> None:
-    answers = _answers(found)
+def _curves(axes: Axes, predictions: OutOfFold, curve: Callable[[Mask, Floats], tuple[Floats, Floats]]) -> None:
+    answers = _answers(predictions)
     for number, (name, truth, risks) in enumerate(answers):
         for repeat, risk in enumerate(risks):
             x, y = _thin(*curve(truth, risk))
@@ -100,11 +100,11 @@ def _curves(axes: Axes, found: OutOfFold, curve: Callable[[Mask, Floats], tuple[
             axes.plot(x, y, color=colour, lw=1.4, alpha=max(0.25, 1 / len(risks)), label=None if repeat else name)
 
 
-def calibration(found: OutOfFold, title: str) -> Figure:
+def calibration(predictions: OutOfFold, title: str) -> Figure:
     """Draw what happened over what was predicted, in tenths of the people, with 95 % intervals."""
     figure, axes = _axes(title, "Predicted risk", "Share in which it happened")
     axes.plot([0, 1], [0, 1], color=FAINT, lw=0.8, ls=":", label="perfect")
-    answers = _answers(found)
+    answers = _answers(predictions)
     for number, (name, truth, risks) in enumerate(answers):
         risk = risks.ravel()
         happened = np.tile(truth, len(risks))
@@ -143,16 +143,16 @@ def importance(reliance: pd.DataFrame, title: str, metric: str) -> Figure:
     return figure
 
 
-def measured(found: OutOfFold, title: str) -> Figure:
+def measured(predictions: OutOfFold, title: str) -> Figure:
     """Draw what was predicted over what was measured."""
-    unit = f" ({found.cohort.unit})" if found.cohort.unit else ""
+    unit = f" ({predictions.cohort.unit})" if predictions.cohort.unit else ""
     figure, axes = _axes(title, f"Measured{unit}", f"Predicted{unit}")
-    truth, predicted = found.cohort.target, found.predicted[0]
+    truth, predicted = predictions.cohort.target, predictions.predicted[0]
     ends = [min(truth.min(), predicted.min()), max(truth.max(), predicted.max())]
     axes.plot(ends, ends, color=FAINT, lw=0.8, ls=":", label="perfect")
-    shown = np.random.default_rng(found.seed).permutation(len(truth))[:1000]
+    shown = np.random.default_rng(predictions.seed).permutation(len(truth))[:1000]
     axes.plot(truth[shown], predicted[shown], "o", ms=2.6, mew=0, alpha=0.45, color=INK, rasterized=len(shown) > 500)
-    axes.axhline(found.baseline[0].mean(), color=SOFT, lw=1, label="dummy: the mean")
+    axes.axhline(predictions.baseline[0].mean(), color=SOFT, lw=1, label="dummy: the mean")
     axes.set_aspect("equal")
     axes.legend(loc="upper left")
     return figure

@@ -36,10 +36,12 @@ def train(
         cohort = cohort.shuffled(run.seed)
     fit = partial(fit_boosting, epochs=epochs, trees=TREES)
 
-    found = cross_validate(run, cohort, fit, folds=folds, keep=True)  # a retry or a resumed run goes on from here
-    metrics = judge(found)
+    predictions = cross_validate(
+        run, cohort, fit, folds=folds, checkpoint=True
+    )  # a retry or a resumed run continues here
+    metrics = judge(predictions)
     if published is not None:
         halves = np.flatnonzero(~published), np.flatnonzero(published)
         metrics |= judge(predict_held_out(run, cohort, fit, [[halves]]), prefix="published_")
-    save_all(run, found, metrics, fit=fit, about=__doc__, data=[source])
+    save_all(run, predictions, metrics, fit=fit, about=__doc__, data=[source])
     return metrics

@@ -34,8 +34,8 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
         cohort = cohort.shuffled(run.seed)
     fit = partial(fit_linear, StandardScaler(), epochs=epochs)
 
-    panel = cross_validate(run, cohort, fit, folds=folds, turn=(0, 2))
-    markers = cross_validate(run, cohort.select(MARKERS), fit, folds=folds, rely=False, turn=(1, 2))
+    panel = cross_validate(run, cohort, fit, folds=folds, stage=(0, 2))
+    markers = cross_validate(run, cohort.select(MARKERS), fit, folds=folds, importance=False, stage=(1, 2))
     metrics = judge(panel, cutoff=CUTOFF) | judge_beside(markers, "markers_")
     metrics |= gain("roc_auc", panel, over=markers)
     save_all(run, panel, metrics, fit=fit, about=__doc__, data=["csf_panel"])

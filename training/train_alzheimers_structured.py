@@ -33,8 +33,8 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
         cohort = cohort.shuffled(run.seed)
     fit = partial(fit_linear, StandardScaler(), epochs=epochs)
 
-    markers = cross_validate(run, cohort.select(MARKERS), fit, folds=folds, turn=(0, 2))
-    panel = cross_validate(run, cohort, fit, folds=folds, rely=False, turn=(1, 2))
+    markers = cross_validate(run, cohort.select(MARKERS), fit, folds=folds, stage=(0, 2))
+    panel = cross_validate(run, cohort, fit, folds=folds, importance=False, stage=(1, 2))
     metrics = judge(markers, cutoff=CUTOFF) | judge_beside(panel, "panel_")
     metrics |= gain("roc_auc", panel, over=markers, prefix="panel_")
     save_all(run, markers, metrics, fit=fit, about=__doc__, data=["csf_panel"])

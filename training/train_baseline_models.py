@@ -45,17 +45,17 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
         cohorts = {name: cohort.shuffled(run.seed) for name, cohort in cohorts.items()}
     families = {"logistic": fit_logistic, "forest": fit_forest, "boosting": fit_boosted}
 
-    found: dict[str, dict[str, OutOfFold]] = {}
-    turns = len(cohorts) * len(families)
+    predictions: dict[str, dict[str, OutOfFold]] = {}
+    stages = len(cohorts) * len(families)
     for table, cohort in cohorts.items():
         answers: dict[str, OutOfFold] = {}
         for family, fit in families.items():
-            turn = len(found) * len(families) + len(answers), turns
+            stage = len(predictions) * len(families) + len(answers), stages
             fitted = partial(fit, epochs=epochs, threads=run.threads)
-            answers[family] = cross_validate(run, cohort, fitted, folds=folds, rely=False, turn=turn)
-        found[table] = {"dummy": dummy_of(answers["logistic"]), **answers}
+            answers[family] = cross_validate(run, cohort, fitted, folds=folds, importance=False, stage=stage)
+        predictions[table] = {"dummy": dummy_of(answers["logistic"]), **answers}
 
-    values = {name: {f: bootstrap("roc_auc", each) for f, each in by.items()} for name, by in found.items()}
+    values = {name: {f: bootstrap("roc_auc", each) for f, each in by.items()} for name, by in predictions.items()}
     mean = {family: np.mean([by[family] for by in values.values()], axis=0) for family in ("dummy", *families)}
     metrics = with_interval("roc_auc", np.mean([mean[family] for family in families], axis=0))
     metrics["baseline_roc_auc"] = float(mean["dummy"][0])
@@ -63,7 +63,7 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
         metrics |= with_interval(f"{family}_roc_auc", mean[family])
     for name, by in values.items():
         metrics[f"{name}_roc_auc"] = float(np.mean([by[family][0] for family in families]))
-    save_comparison(run, found, about=__doc__, data=TABLES)
+    save_comparison(run, predictions, about=__doc__, data=TABLES)
     return metrics
 
 
@@ -82,7 +82,7 @@ def load_all(run: Run) -> dict[str, Cohort]:
 
 
 def preparation(cohort: Cohort) -> ColumnTransformer:
-    """Fill numbers with their median and scale them, turn every level of a category into a column."""
+    """Fill numbers with their median and scale them, make every level of a category a column."""
     levels = list(cohort.features.select_dtypes(exclude="number"))
     numbers = [column for column in cohort.features if column not in levels]
     return make_column_transformer(
@@ -106,7 +106,7 @@ def fit_forest(cohort: Cohort, *, seed: int, log: Callable[..., None], epochs: i
 
 def fit_boosted(cohort: Cohort, *, seed: int, log: Callable[..., None], epochs: int, threads: int) -> Pipeline:
     """Fit gradient-boosted trees, one per epoch, each split among a fifth of the columns."""
-    del threads  # OpenMP has been told
+    del threads  # OpenMP's number of threads is set
     log(trees=epochs)
     trees = HistGradientBoostingClassifier(
         max_iter=epochs, max_leaf_nodes=8, max_features=0.2, early_stopping=False, random_state=seed

@@ -59,10 +59,10 @@ def train(  # noqa: PLR0913  (its parameters are what a user may set)
     if network:
         fit = partial(fit_network, epochs=epochs, mask=template.analysed, device=run.device, threads=run.threads)
 
-    found = cross_validate(run, cohort, fit, folds=folds)
-    metrics = judge(found, cutoff=CUTOFF)
+    predictions = cross_validate(run, cohort, fit, folds=folds)
+    metrics = judge(predictions, cutoff=CUTOFF)
     note = f"Fitted by {'the convolutional network' if network else 'components and logistic regression'}."
-    save_all(run, found, metrics, fit=None if network else fit, about=__doc__, data=[source], notes=[note])
+    save_all(run, predictions, metrics, fit=None if network else fit, about=__doc__, data=[source], notes=[note])
     if network:
         everybody = fit(cohort, seed=run.seed, log=partial(run.log, fit="everybody"))
         run.save("network.npz", everybody.weights())
@@ -85,6 +85,6 @@ def fit_components(cohort: Cohort, *, epochs: int, seed: int, log: Callable[...,
     """Fit principal components once, then the classifier on them, whose inner folds choose penalty and epochs."""
     components = PCA(min(COMPONENTS, len(cohort) // 2), svd_solver="randomized", random_state=seed)
     few = components.set_output(transform="pandas").fit_transform(cohort.features)
-    known = dataclasses.replace(cohort, features=few, blocks={})
-    classifier = fit_linear(StandardScaler(), known, epochs=epochs, seed=seed, log=log, penalties=PENALTIES)
+    reduced = dataclasses.replace(cohort, features=few, blocks={})
+    classifier = fit_linear(StandardScaler(), reduced, epochs=epochs, seed=seed, log=log, penalties=PENALTIES)
     return make_pipeline(components, *(step for _, step in classifier.steps))

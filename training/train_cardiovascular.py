@@ -38,10 +38,10 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
         cohort = cohort.shuffled(run.seed)
     fit = partial(fit_linear, preparation(), epochs=epochs, penalties=PENALTIES)
 
-    found = cross_validate(run, cohort, fit, folds=folds)
-    known = subset(found, history_known(cohort))
-    metrics = judge(found, cutoff=CUTOFF) | judge_beside(known, "known_history_")
-    save_all(run, found, metrics, fit=fit, about=__doc__, data=["monica"])
+    predictions = cross_validate(run, cohort, fit, folds=folds)
+    answered = subset(predictions, history_known(cohort))
+    metrics = judge(predictions, cutoff=CUTOFF) | judge_beside(answered, "known_history_")
+    save_all(run, predictions, metrics, fit=fit, about=__doc__, data=["monica"])
     return metrics
 
 

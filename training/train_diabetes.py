@@ -36,12 +36,12 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
         cohort = cohort.shuffled(run.seed)
     fit = partial(fit_linear, preparation(), epochs=epochs)
 
-    found = cross_validate(run, cohort, fit, folds=folds)
+    predictions = cross_validate(run, cohort, fit, folds=folds)
     training, test = np.split(np.arange(len(cohort)), [PUBLISHED_TRAINING])
-    external = predict_held_out(run, cohort, fit, [[(training, test)]], rely=False)
+    external = predict_held_out(run, cohort, fit, [[(training, test)]], importance=False)
 
-    metrics = judge(found, cutoff=CUTOFF) | judge(external, cutoff=CUTOFF, prefix="external_")
-    save_all(run, found, metrics, fit=fit, about=__doc__, data=["pima_training", "pima_test"])
+    metrics = judge(predictions, cutoff=CUTOFF) | judge(external, cutoff=CUTOFF, prefix="external_")
+    save_all(run, predictions, metrics, fit=fit, about=__doc__, data=["pima_training", "pima_test"])
     return metrics
 
 

@@ -32,7 +32,7 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
         cohort = cohort.shuffled(run.seed)
     fit = partial(fit_linear, StandardScaler(), epochs=epochs, penalties=PENALTIES)
 
-    found = cross_validate(run, cohort, fit, folds=folds)
-    metrics = judge(found)
-    save_all(run, found, metrics, fit=fit, about=__doc__, data=["progression_measures", "progression_target"])
+    predictions = cross_validate(run, cohort, fit, folds=folds)
+    metrics = judge(predictions)
+    save_all(run, predictions, metrics, fit=fit, about=__doc__, data=["progression_measures", "progression_target"])
     return metrics

@@ -34,7 +34,7 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
         cohort = cohort.shuffled(run.seed)
     fit = partial(fit_linear, StandardScaler(), epochs=epochs, penalties=PENALTIES)
 
-    found = cross_validate(run, cohort, fit, folds=folds)
-    metrics = judge(found, cutoff=CUTOFF)
-    save_all(run, found, metrics, fit=fit, about=__doc__, data=["head_injury_simulated"])
+    predictions = cross_validate(run, cohort, fit, folds=folds)
+    metrics = judge(predictions, cutoff=CUTOFF)
+    save_all(run, predictions, metrics, fit=fit, about=__doc__, data=["head_injury_simulated"])
     return metrics

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from artifacts import save_all
 from cohorts import breast, own_data, table
-from evaluation import BASELINE, cross_validate, dummy_of, gain, judge, tell_alone
+from evaluation import BASELINE, cross_validate, dummy_of, gain, judge, judge_each_column
 from fitting import fit_boosting
 
 if TYPE_CHECKING:
@@ -53,17 +53,17 @@ def train(  # noqa: PLR0913  (each is a choice of the user's)
         cohort = cohort.shuffled(run.seed)
     fit = partial(fit_boosting, epochs=epochs, trees=TREES)
 
-    found = cross_validate(run, cohort, fit, folds=folds)
-    metrics = judge(found, cutoff=CUTOFF)
-    metrics |= gain(BASELINE[cohort.question][0], found, over=dummy_of(found), prefix="over_dummy_")
+    predictions = cross_validate(run, cohort, fit, folds=folds)
+    metrics = judge(predictions, cutoff=CUTOFF)
+    metrics |= gain(BASELINE[cohort.question][0], predictions, over=dummy_of(predictions), prefix="over_dummy_")
     suspects = [
         f"LEAK SUSPECT: {column!r} alone predicts the target almost perfectly ({score:.3f})."
-        for column, score in tell_alone(cohort, run.seed).items()
+        for column, score in judge_each_column(cohort, run.seed).items()
         if score >= SUSPECT
     ]
     for sentence in [*suspects, *(limit for limit in cohort.limits if limit.startswith("LEAK"))]:
         logging.getLogger("model").warning(sentence)
-    save_all(run, found, metrics, fit=fit, about=__doc__, data=[source], notes=suspects)
+    save_all(run, predictions, metrics, fit=fit, about=__doc__, data=[source], notes=suspects)
     return metrics
 
 

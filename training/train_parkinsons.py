@@ -35,9 +35,9 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
         cohort = cohort.shuffled(run.seed)
     fit = partial(fit_linear, preparation(), epochs=epochs)
 
-    found = cross_validate(run, cohort, fit, folds=folds)
-    metrics = judge(found, cutoff=CUTOFF)
-    save_all(run, found, metrics, fit=fit, about=__doc__, data=["parkinsons_speech"])
+    predictions = cross_validate(run, cohort, fit, folds=folds)
+    metrics = judge(predictions, cutoff=CUTOFF)
+    save_all(run, predictions, metrics, fit=fit, about=__doc__, data=["parkinsons_speech"])
     return metrics
 
 

@@ -39,9 +39,9 @@ def train(
         cohort = cohort.shuffled(run.seed)
     fit = partial(fit_linear, preparation(), epochs=epochs, penalties=PENALTIES)
 
-    found = cross_validate(run, cohort, fit, folds=folds, repeats=repeats)
-    metrics = judge(found, cutoff=CUTOFF)
-    save_all(run, found, metrics, fit=fit, about=__doc__, data=["carotid_plaque"])
+    predictions = cross_validate(run, cohort, fit, folds=folds, repeats=repeats)
+    metrics = judge(predictions, cutoff=CUTOFF)
+    save_all(run, predictions, metrics, fit=fit, about=__doc__, data=["carotid_plaque"])
     return metrics
 
 

@@ -59,14 +59,14 @@ def row(job_id: str, metadata: dict[str, Any], declared: dict[str, dict[str, Any
 
 def spread(reports: list[dict[str, Any]]) -> list[str]:
     """Return a line per gated metric: its range over the seeds of the reports, and whether every gate held."""
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    values_by_gate: dict[tuple[str, str], list[float]] = defaultdict(list)
     held: dict[tuple[str, str], bool] = defaultdict(lambda: True)
     seeds = sorted({report["training"]["seed"] for report in reports})
     for report in reports:
         for job_id, metadata in jobs(report).items():
             for result in metadata["gates"]:
                 key = job_id, f"{result['gate']['metric']} {result['gate']['operator']} {result['gate']['threshold']:g}"
-                found[key].append(result["found"])
+                values_by_gate[key].append(result["found"])
                 held[key] &= result["passed"]
     lines = [
         f"Over seeds {', '.join(map(str, seeds))}:",
@@ -77,7 +77,7 @@ def spread(reports: list[dict[str, Any]]) -> list[str]:
     lines += [
         f"| {job_id} | {gate} | {min(values):.3f} | {max(values):.3f} "
         f"| {'always' if held[job_id, gate] else 'NOT always'} |"
-        for (job_id, gate), values in sorted(found.items())
+        for (job_id, gate), values in sorted(values_by_gate.items())
     ]
     return lines
 

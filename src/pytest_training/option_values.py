@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends.launcher import default_start_method
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
-from pytest_training.options import path_below, reports_folder, training_root
+from pytest_training.limits import LIMITS
+from pytest_training.options import REGISTRY, path_below, reports_folder, training_root
 from pytest_training.planning.request import Request
-from pytest_training.units import parse_duration, parse_size
+from pytest_training.units import parse_duration
 
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
@@ -51,13 +53,13 @@ def read_options(config: pytest.Config) -> Options:
         plan_file=path_below(here, config.getoption("--training-plan")),
         in_process=in_process,
         start_method=_start_method(config),
-        timeout_s=_unit(config, "timeout", "duration"),
-        memory_mb=_unit(config, "memory", "size"),
-        grace_s=_unit(config, "grace", "duration") or 0.0,
+        default_limits=_limits(config),
+        grace_s=_number(config, "grace", parse_duration) or 0.0,
         real_data_only=bool(config.getoption("--training-require-real-data")),
         resume=_resume(config),
         skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
         search=read_search(config),
+        kinds=config.stash[REGISTRY].kinds,
         compare=config.getoption("--training-compare"),
         max_regression=(
             *config.getini("training_max_regression"),
@@ -124,12 +126,15 @@ def _start_method(config: pytest.Config) -> str:
     return value
 
 
-def _unit(config: pytest.Config, name: str, unit: str) -> float | None:
+def _limits(config: pytest.Config) -> dict[str, float]:
+    limits = {key: _number(config, key, limit.parse) for key, limit in LIMITS.items()}
+    return {key: most for key, most in limits.items() if most is not None}
+
+
+def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]) -> float | None:
     value, where = _text(config, name)
-    if not value:
-        return None
     try:
-        return parse_duration(value, where) if unit == "duration" else parse_size(value, where)
+        return parse(value, where) if value else None
     except DeclarationError as error:
         raise pytest.UsageError(str(error)) from None
 

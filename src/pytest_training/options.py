@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_training.limits import LIMITS
+
 if TYPE_CHECKING:
     from pytest_training.registry import Registry
 
@@ -35,8 +37,8 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="run jobs in the pytest process, for debugging (implied by --pdb)",
     )
-    group.addoption("--training-timeout", metavar="TIME", help="time limit of jobs that state none, e.g. 90s, 15m, 2h")
-    group.addoption("--training-memory", metavar="SIZE", help="memory limit of jobs that state none, e.g. 4GB")
+    for limit in LIMITS.values():
+        group.addoption(f"--training-{limit.key}", metavar=limit.metavar, help=limit.help)
     group.addoption("--training-require-real-data", action="store_true", help="fail jobs that train on simulated data")
     group.addoption(
         "--training-resume",
@@ -74,8 +76,8 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("training_catalogue", "catalogue of jobs", default="")
     parser.addini("training_reports", "folder for reports", default="reports")
     parser.addini("training_seed", "seed of random, numpy and torch in every job", default="0")
-    parser.addini("training_timeout", "time limit of jobs that state none", default="")
-    parser.addini("training_memory", "memory limit of jobs that state none", default="")
+    for limit in LIMITS.values():
+        parser.addini(f"training_{limit.key}", limit.help, default="")
     parser.addini("training_grace", "time between asking a job to end and killing it", default="10s")
     parser.addini(
         "training_start",

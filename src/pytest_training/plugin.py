@@ -59,12 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         _register_parts(config)
         use_shipped_test(config)
-        owner = Owner(config)
-        config.pluginmanager.register(owner, "training-owner")
-        if not config.option.help:
-            from pytest_training.reporters.showing import Showing  # noqa: PLC0415
-
-            config.pluginmanager.register(Showing(config, owner), "training-showing")
+        config.pluginmanager.register(Owner(config), "training-owner")
 
 
 def _register_parts(config: pytest.Config) -> None:

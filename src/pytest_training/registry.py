@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from pytest_training.errors import DeclarationError
+from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.protocol import Reader
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.protocol import Kind
 
 T = TypeVar("T")
 
@@ -31,13 +35,14 @@ class Keyed(Protocol):
 class Registry:
     """What a run can be made of; built once in each pytest process, then only read."""
 
-    kinds: dict[str, Named] = field(default_factory=dict)
+    kinds: dict[str, Kind] = field(default_factory=lambda: dict(KINDS))
+    """The last one is the first that is asked about a file."""
     limits: dict[str, Keyed] = field(default_factory=dict)
-    readers: list[Named] = field(default_factory=list)
+    readers: list[Reader] = field(default_factory=lambda: list(READERS))
     """In the order in which they are asked for metrics."""
     backends: dict[str, Named] = field(default_factory=dict)
 
-    def add_kind(self, kind: Named) -> None:
+    def add_kind(self, kind: Kind) -> None:
         """Add a kind of job."""
         _refuse_taken(kind.name, self.kinds, "a kind of job")
         self.kinds[kind.name] = kind
@@ -47,7 +52,7 @@ class Registry:
         _refuse_taken(limit.key, self.limits, "a limit")
         self.limits[limit.key] = limit
 
-    def add_reader(self, reader: Named) -> None:
+    def add_reader(self, reader: Reader) -> None:
         """Add a reader of metrics, after those that are there."""
         _refuse_taken(reader.name, [each.name for each in self.readers], "a reader")
         self.readers.append(reader)

@@ -32,6 +32,7 @@ KEYWORDS = {"reason", "refused", "problem", "message"}
 ASSIGNED = {"reason", "problem", "REFUSED", "notes", "told", "WITHOUT_REASON"}
 RETURNING = {
     "in_words",
+    "sentence",
     "_judge_gates",
     "_between_attempts",
     "_idle",

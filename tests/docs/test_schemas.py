@@ -15,7 +15,7 @@ from sessions import Project, text
 
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS))
-import make_schemas  # noqa: E402
+import make_schemas  # noqa: E402  (after its folder is on the path)
 
 
 def schema(name: str) -> dict[str, Any]:

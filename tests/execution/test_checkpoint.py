@@ -15,7 +15,7 @@ from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Job
 
-from .workplace import Workplace
+from .workplace import Workplace, planned
 
 KILLS = 20
 DESCENT = """
@@ -47,7 +47,7 @@ def descent(workplace: Workplace, launcher: Launcher, kills: int) -> Outcome:
     job = workplace.function(DESCENT.format(kills=str(folder)), top=TOP, retries=3 * KILLS)
     run = RunFolder(workplace.root / "reports", f"run-{kills}")
     slot = Slot(name="main", folder=run, launcher=launcher, seed=3, threads=1, grace_s=1.0)
-    return slot.train(job)
+    return slot.train(planned(job))
 
 
 @pytest.mark.slow
@@ -115,7 +115,9 @@ def test_a_failed_gate_is_never_retried_and_a_reason_left_out_is_not_either(
 ) -> None:
     def attempts(job: Job, run_id: str) -> int:
         folder = RunFolder(workplace.root / "reports", run_id)
-        outcome = Slot(name="main", folder=folder, launcher=launcher, seed=0, threads=1, grace_s=1.0).train(job)
+        outcome = Slot(name="main", folder=folder, launcher=launcher, seed=0, threads=1, grace_s=1.0).train(
+            planned(job)
+        )
         assert outcome.status == "failed"
         return len(outcome.attempts)
 

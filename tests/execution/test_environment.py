@@ -57,7 +57,7 @@ def test_other_seeds_give_other_numbers() -> None:
     drawn = set()
     for seed in range(3):
         set_seeds(seed)
-        drawn.add((random.random(), np.random.rand()))  # noqa: NPY002, S311
+        drawn.add((random.random(), np.random.rand()))  # noqa: NPY002, S311  (as above)
     assert len(drawn) == 3
 
 

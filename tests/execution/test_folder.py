@@ -88,3 +88,10 @@ def test_attempt_never_takes_a_folder_that_exists(tmp_path: Path) -> None:
     folder.create()
     with pytest.raises(FileExistsError):
         folder.create()
+
+
+def test_a_report_has_one_name_in_its_run_and_as_the_latest(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "r")
+    assert folder.page == tmp_path / "runs" / "r" / "index.html"
+    assert folder.stable.copy_of(folder.page) == tmp_path / "index.html"
+    assert folder.stable.history == tmp_path / "history.sqlite"

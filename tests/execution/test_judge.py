@@ -99,7 +99,7 @@ def test_each_operator_means_what_it_says(operator: Any, holding: list[float], f
 def test_an_end_without_a_result_is_told_by_how_the_process_ended(
     workplace: Workplace, ending: Ending, cause: str, reason: str
 ) -> None:
-    assert told(judged(workplace, ending, timeout_s=2, memory_mb=1000)) == ("failed", cause, reason)
+    assert told(judged(workplace, ending, limits={"timeout": 2, "memory": 1000})) == ("failed", cause, reason)
 
 
 def test_an_interrupted_job_has_not_failed(workplace: Workplace) -> None:
@@ -109,7 +109,7 @@ def test_an_interrupted_job_has_not_failed(workplace: Workplace) -> None:
 
 def test_a_limit_outweighs_what_the_job_said_when_it_was_ended(workplace: Workplace) -> None:
     stopped = Result(failure=Failure(cause="stopped", message="was asked to end"))
-    assert judged(workplace, Ending(ended_by="timeout"), stopped, timeout_s=1).cause == "timeout"
+    assert judged(workplace, Ending(ended_by="timeout"), stopped, limits={"timeout": 1}).cause == "timeout"
     assert told(judged(workplace, Ending(exit_status=1), stopped)) == (
         "failed",
         "crash",

@@ -63,8 +63,8 @@ ENDINGS: list[tuple[str, str, dict[str, Any]]] = [
     ("os._exit", "import os; os._exit(3)", {}),
     ("segfault", SEGFAULT, {}),
     ("ended from outside", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)", {}),
-    ("deaf", DEAF, {"timeout_s": 0.3}),
-    ("growing", GROWING, {"memory_mb": 300}),
+    ("deaf", DEAF, {"limits": {"timeout": 0.3}}),
+    ("growing", GROWING, {"limits": {"memory": 300}}),
 ]
 """What would end the pytest process itself."""
 
@@ -144,7 +144,7 @@ def test_a_job_that_is_asked_to_end_may_say_goodbye(workplace: Workplace, launch
         run.save("goodbye.txt", "saved")
     """
     for each in (launcher, SubprocessLauncher()):
-        request = workplace.request(workplace.function(body, timeout_s=2), grace_s=30)
+        request = workplace.request(workplace.function(body, limits={"timeout": 2}), grace_s=30)
         assert each.launch(request).ending.ended_by == "timeout"
         assert (AttemptFolder(Path(request.folder)).artifacts / "goodbye.txt").read_text() == "saved"
 
@@ -169,7 +169,7 @@ def test_workers_of_joblib_end_with_the_job(workplace: Workplace, launcher: Serv
     top = "import os\nfrom joblib import Parallel, delayed\n"
     body = "return {str(pid): 1 for pid in Parallel(2)(delayed(os.getpid)() for _ in range(2))}"
     for each in (launcher, SubprocessLauncher()):
-        _, cause, _, pids = verdict(workplace, each, workplace.function(body, top=top, timeout_s=60))
+        _, cause, _, pids = verdict(workplace, each, workplace.function(body, top=top, limits={"timeout": 60}))
         assert cause is None
         assert not any(is_alive(int(pid)) for pid in pids)
 

@@ -46,7 +46,7 @@ def test_whatever_a_job_returns_is_finite_numbers_or_one_sentence(returned: Any)
         metrics = finite_metrics(returned)
     except ResultError as error:
         assert str(error).isprintable()  # noqa: PT017  (what is returned may also be metrics)
-        assert len(str(error)) < 400  # noqa: PT017
+        assert len(str(error)) < 400  # noqa: PT017  (as above)
     else:
         assert all(type(name) is str and math.isfinite(value) for name, value in metrics.items())
         assert msgspec.json.decode(msgspec.json.encode(metrics), type=dict[str, float]) == metrics

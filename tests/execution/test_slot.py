@@ -14,7 +14,7 @@ from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.execution.slot import Slot, read_outcome, unfinished_outcome
 from pytest_training.jobs.model import Gate
 
-from .workplace import Workplace
+from .workplace import Workplace, planned
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -45,7 +45,7 @@ def folders(outcome: Outcome) -> list[str]:
 
 def test_the_outcome_is_returned_and_on_disk(workplace: Workplace, slot: Slot) -> None:
     job = workplace.function("print('epoch 1')\nrun.save('scores.json', [1])\nreturn {'seed': run.seed}")
-    outcome = slot.train(job)
+    outcome = slot.train(planned(job))
     assert read_outcome(slot.folder, job.id) == outcome
     assert (outcome.status, outcome.metrics, outcome.slot) == ("passed", {"seed": 3.0}, "gw0")
     assert outcome.artifacts == (f"jobs/{job.id}/attempt-1/artifacts/scores.json",)
@@ -65,8 +65,8 @@ def test_the_outcome_is_returned_and_on_disk(workplace: Workplace, slot: Slot) -
 def test_a_retry_mends_an_accident_and_every_attempt_keeps_its_folder(
     workplace: Workplace, slot: Slot, fault: str, cause: str
 ) -> None:
-    job = workplace.function(SECOND_TIME_LUCKY.format(fault=fault), retries=1, timeout_s=2)
-    outcome = slot.train(job)
+    job = workplace.function(SECOND_TIME_LUCKY.format(fault=fault), retries=1, limits={"timeout": 2})
+    outcome = slot.train(planned(job))
     assert (outcome.status, outcome.notes) == ("passed", ("passed at attempt 2",))
     assert [(attempt.number, attempt.status, attempt.cause) for attempt in outcome.attempts] == [
         (1, "failed", cause),
@@ -79,7 +79,7 @@ def test_a_retry_mends_an_accident_and_every_attempt_keeps_its_folder(
 
 
 def test_attempts_end_with_the_last_retry(workplace: Workplace, slot: Slot) -> None:
-    outcome = slot.train(workplace.function("raise ValueError('no')", retries=2))
+    outcome = slot.train(planned(workplace.function("raise ValueError('no')", retries=2)))
     assert (outcome.status, outcome.reason) == ("failed", "raised ValueError: no")
     assert [attempt.reason for attempt in outcome.attempts] == ["raised ValueError: no"] * 3
 
@@ -87,26 +87,26 @@ def test_attempts_end_with_the_last_retry(workplace: Workplace, slot: Slot) -> N
 @pytest.mark.parametrize("returned", ["{'r2': 0.1}", "{'r2': float('nan')}", "{}", "None"])
 def test_an_answer_is_not_asked_for_again(workplace: Workplace, slot: Slot, returned: str) -> None:
     gate = Gate(metric="r2", operator=">=", threshold=0.5)
-    outcome = slot.train(workplace.function(f"return {returned}", gates=(gate,), retries=3))
+    outcome = slot.train(planned(workplace.function(f"return {returned}", gates=(gate,), retries=3)))
     assert outcome.status == "failed"
     assert len(outcome.attempts) == 1
 
 
 def test_only_the_stated_accidents_are_mended(workplace: Workplace, slot: Slot) -> None:
     job = workplace.function("raise ValueError('no')", retries=3, retry_on=("crash",))
-    assert len(slot.train(job).attempts) == 1
+    assert len(slot.train(planned(job)).attempts) == 1
 
 
 def test_a_job_whose_file_has_a_mistake_fails_with_it_and_starts_nothing(workplace: Workplace, slot: Slot) -> None:
     job = workplace.function("return {}", problem="training/train_x.py:3: SyntaxError: invalid syntax")
-    outcome = slot.train(job)
+    outcome = slot.train(planned(job))
     assert (outcome.status, outcome.cause, outcome.reason) == ("failed", "error", job.problem)
     assert outcome.log is None
 
 
 def test_a_job_that_asks_for_threads_gets_them(workplace: Workplace, slot: Slot) -> None:
     job = workplace.function("return {'threads': run.threads}", cpus=2)
-    outcome = slot.train(job)
+    outcome = slot.train(planned(job))
     assert (outcome.threads, outcome.metrics) == (2, {"threads": 2.0})
 
 
@@ -114,8 +114,8 @@ def test_a_need_is_met_by_a_job_that_passed_in_this_run(workplace: Workplace, sl
     good, bad = workplace.function("return {}"), workplace.function("return 1")
     needy = msgspec.structs.replace(workplace.function("return {}"), needs=(good.id, bad.id))
     assert slot.unmet_need(needy) == good.id
-    slot.train(good)
-    slot.train(bad)
+    slot.train(planned(good))
+    slot.train(planned(bad))
     assert slot.unmet_need(needy) == bad.id
     outcome = slot.leave_out(needy, bad.id)
     assert (outcome.status, outcome.cause) == ("not run", "needs")
@@ -140,23 +140,25 @@ def test_a_need_is_met_by_a_job_that_passed_in_this_run(workplace: Workplace, sl
 def test_what_a_job_does_to_its_surroundings_does_not_change_its_outcome(
     workplace: Workplace, slot: Slot, fault: str
 ) -> None:
-    passing = slot.train(workplace.function(f"{fault}\nreturn {{'r2': 0.5}}"))
+    passing = slot.train(planned(workplace.function(f"{fault}\nreturn {{'r2': 0.5}}")))
     assert (passing.status, passing.reason, passing.metrics) == ("passed", "", {"r2": 0.5})
-    failing = slot.train(workplace.function(f"{fault}\nraise ValueError('true reason')"))
+    failing = slot.train(planned(workplace.function(f"{fault}\nraise ValueError('true reason')")))
     assert (failing.status, failing.reason) == ("failed", "raised ValueError: true reason")
 
 
 def test_a_job_that_takes_all_permissions_from_new_files_leaves_a_result_that_can_be_read(
     workplace: Workplace, slot: Slot
 ) -> None:
-    outcome = slot.train(workplace.function("import os; os.umask(0o777)\nreturn {}"))
+    outcome = slot.train(planned(workplace.function("import os; os.umask(0o777)\nreturn {}")))
     result = slot.folder.job(outcome.job_id).attempt(1).result
     assert result.stat().st_mode & 0o600 == 0o600
 
 
 @pytest.mark.parametrize("name", ["result.json", "events.jsonl"])
 def test_a_folder_in_the_place_of_a_file_fails_at_most_that_job(workplace: Workplace, slot: Slot, name: str) -> None:
-    outcome = slot.train(workplace.function(f"(run.folder.parent / {name!r}).mkdir(exist_ok=True)\nreturn {{}}"))
+    outcome = slot.train(
+        planned(workplace.function(f"(run.folder.parent / {name!r}).mkdir(exist_ok=True)\nreturn {{}}"))
+    )
     assert outcome.status in {"passed", "failed"}
     assert read_outcome(slot.folder, outcome.job_id) == outcome
 
@@ -167,7 +169,7 @@ def test_a_log_that_leads_to_a_secret_is_not_reported(workplace: Workplace, slot
     job = workplace.function(
         f"log = run.folder.parent / 'log.txt'\nlog.unlink()\nlog.symlink_to({str(secret)!r})\nraise ValueError('no')"
     )
-    outcome = slot.train(job)
+    outcome = slot.train(planned(job))
     assert "password" not in msgspec.json.encode(outcome).decode()
     assert secret.read_text() == "password\n"
 

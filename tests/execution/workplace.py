@@ -13,7 +13,12 @@ from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.judge import Verdict, judge
 from pytest_training.jobs.kinds import KINDS
-from pytest_training.jobs.model import Job
+from pytest_training.jobs.model import Job, PlannedJob
+
+
+def planned(job: Job, **fields: Any) -> PlannedJob:
+    """Return the job as a plan has it."""
+    return PlannedJob(**{"job": job, "expected_s": None, "expected_from": "unknown", **fields})
 
 
 class Workplace:

@@ -61,7 +61,7 @@ def test_every_setting_reaches_the_job(two: Project) -> None:
     assert (als.title, als.metrics) == ("New title", MetricsFile(file="out/*.json", path="a.b"))
     assert (als.parameters["epochs"], als.given) == (80, ("epochs",))
     assert (als.data, als.tags) == (("own", "panel"), ("neurology",))
-    assert (als.timeout_s, als.memory_mb, als.cpus, als.gpus) == (5400, 1536, 2, 1)
+    assert (als.limits, als.cpus, als.gpus) == ({"timeout": 5400, "memory": 1536}, 2, 1)
     assert (als.retries, als.optional, als.expected_s) == (3, True, 90)
 
 
@@ -80,9 +80,9 @@ def test_defaults_are_weaker_than_the_job_and_add_tags(two: Project) -> None:
           als: {timeout: null, tags: [one], parameters: {epochs: 9}}
         """
     als, net = job(two, text), job(two, text, "net")
-    assert (als.timeout_s, als.tags, als.retries) == (None, ("all", "one"), 1)
+    assert (als.limits, als.tags, als.retries) == ({"memory": net.limits["memory"]}, ("all", "one"), 1)
     assert (als.parameters["epochs"], als.parameters["folds"]) == (9, 3)
-    assert (net.timeout_s, net.tags, net.parameters, net.given) == (
+    assert (net.limits["timeout"], net.tags, net.parameters, net.given) == (
         1800,
         ("all",),
         {"epochs": 7},

@@ -223,5 +223,5 @@ def test_a_catalogue_says_of_a_foreign_kind_what_it_says_of_all(project: Project
         """,
     )
     (job,), _ = load_jobs(project.training, project.root, kinds=SHELL)
-    assert (job.kind, job.tags, job.timeout_s, job.arguments) == ("shell", ("shell",), 5.0, ("--quick",))
+    assert (job.kind, job.tags, job.limits, job.arguments) == ("shell", ("shell",), {"timeout": 5.0}, ("--quick",))
     assert (job.metrics and job.metrics.file, job.fresh, len(job.gates)) == ("numbers.csv", None, 1)

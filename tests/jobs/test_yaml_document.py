@@ -146,5 +146,5 @@ _TREES = st.recursive(
 
 
 @given(_TREES, st.booleans())
-def test_what_pyyaml_writes_is_read_back(tree: object, flow: bool) -> None:  # noqa: FBT001 - hypothesis gives it
+def test_what_pyyaml_writes_is_read_back(tree: object, flow: bool) -> None:  # noqa: FBT001  (by hypothesis)
     assert plain(yaml.safe_dump(tree, default_flow_style=flow)) == tree

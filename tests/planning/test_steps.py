@@ -86,11 +86,11 @@ def test_resume_takes_jobs_seed_and_run_of_the_earlier_run(draft: Draft, project
 
 
 def test_set_parameters_gives_values_and_limits_to_the_jobs_that_have_none(draft: Draft) -> None:
-    asked = asking(load(draft), epochs=7, settings=("b.rate=1",), timeout_s=60.0, memory_mb=100.0)
+    asked = asking(load(draft), epochs=7, settings=("b.rate=1",), default_limits={"timeout": 60.0, "memory": 100.0})
     a, b, c = set_parameters(asked).jobs
     assert (a.parameters, b.parameters) == ({"epochs": 7}, {"epochs": 7, "rate": 1.0})
-    assert [job.timeout_s for job in (a, b)] == [5.0, 60.0]
-    assert [job.memory_mb for job in (a, b)] == [100.0, 100.0]
+    assert a.limits == {"timeout": 5.0, "memory": 100.0}
+    assert b.limits == {"timeout": 60.0, "memory": 100.0}
     assert "needs a value for x" in str(c.problem)
 
 

@@ -275,7 +275,10 @@ def test_metadata_and_training_block_are_what_their_types_say() -> None:
     report = completed([entry("als", call=phase())], outcome(attempts=(Attempt(number=1, status=Status.PASSED),)))
     msgspec.convert(only_test(report)["metadata"], JobMetadata)
     msgspec.convert(report["training"], TrainingBlock)
-    assert msgspec.json.schema(JobMetadata)["$defs"]["JobMetadata"]["properties"]["wall_s"] == {"type": "number"}
+    assert msgspec.json.schema(JobMetadata)["$defs"]["JobMetadata"]["properties"]["wall_s"] == {
+        "type": "number",
+        "default": 0.0,
+    }
     assert "TrainingBlock" in msgspec.json.schema(TrainingBlock)["$defs"]
 
 

@@ -82,6 +82,6 @@ def test_any_text_of_a_job_is_valid_xml_and_crosses_from_a_worker(
     root = ET.Element("properties")
     for name, value in properties:
         ET.SubElement(root, "property", name=name, value=value)
-    ET.fromstring(ET.tostring(root, encoding="utf-8"))  # noqa: S314 - written one line above
+    ET.fromstring(ET.tostring(root, encoding="utf-8"))  # noqa: S314  (written one line above)
     execnet.dumps(properties)
     assert max(len(value) for _, value in properties) <= 500

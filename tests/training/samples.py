@@ -32,6 +32,6 @@ def make_predictions(cohort: Cohort, predicted: Floats, *, repeats: int = 1, see
         predicted=np.tile(predicted, (repeats, *[1] * predicted.ndim)),
         baseline=np.full((repeats, *predicted.shape), cohort.target.mean()),
         fold=np.tile(np.arange(rows) % 2, (repeats, 1)),
-        reliance=pd.DataFrame({"block": ["signal"], "loss": [0.1]}),
+        importance=pd.DataFrame({"block": ["signal"], "loss": [0.1]}),
         seed=seed,
     )

@@ -45,12 +45,12 @@ def test_weighted_curves_equal_those_of_scikit_learn(case: tuple[list[int], list
         assert np.isnan(evaluation.roc_auc(truth, score, weights[None, :].astype(float))[0])
         return
     scores = np.repeat(score, weights)
-    found = [
+    values = [
         measure(truth, score, weights[None, :].astype(float))[0]
         for measure in (evaluation.roc_auc, evaluation.average_precision, evaluation.brier)
     ]
     expected = [f(drawn, scores) for f in (roc_auc_score, average_precision_score, brier_score_loss)]
-    assert found == pytest.approx(expected)
+    assert values == pytest.approx(expected)
 
 
 def test_numbers_are_judged_as_scikit_learn_does() -> None:
@@ -100,7 +100,7 @@ def test_intervals_are_over_people_not_rows() -> None:
         features=many.features, target=many.target, classes=many.classes, person=np.repeat(np.arange(40), 50)
     )
     widths = [
-        (found := evaluation.judge(make_predictions(cohort, predicted)))["roc_auc_high"] - found["roc_auc_low"]
+        (metrics := evaluation.judge(make_predictions(cohort, predicted)))["roc_auc_high"] - metrics["roc_auc_low"]
         for cohort, predicted in ((few, risk), (grouped, np.repeat(risk, 50)), (many, np.repeat(risk, 50)))
     ]
     assert widths[1] == pytest.approx(widths[0], rel=0.05)
@@ -109,10 +109,10 @@ def test_intervals_are_over_people_not_rows() -> None:
 
 def test_repeats_are_averaged_as_metrics_not_as_predictions() -> None:
     cohort = make_cohort(60)
-    found = make_predictions(cohort, np.linspace(0.1, 0.9, 60), repeats=2)
-    found.predicted[1] = found.predicted[0][::-1]
-    each = [roc_auc_score(cohort.target, risk) for risk in found.predicted]
-    assert evaluation.judge(found)["roc_auc"] == pytest.approx(np.mean(each))
+    predictions = make_predictions(cohort, np.linspace(0.1, 0.9, 60), repeats=2)
+    predictions.predicted[1] = predictions.predicted[0][::-1]
+    each = [roc_auc_score(cohort.target, risk) for risk in predictions.predicted]
+    assert evaluation.judge(predictions)["roc_auc"] == pytest.approx(np.mean(each))
 
 
 @pytest.mark.parametrize(("factor", "shift"), [(1.0, 0.0), (2.0, 0.0), (0.5, 0.0), (1.0, 0.7)])
@@ -153,27 +153,27 @@ def test_every_row_is_predicted_by_a_model_that_did_not_see_it(kind: str, make_r
         seen.append(set(cohort.features.index))
         return plain(cohort, seed=seed, log=log)
 
-    found = evaluation.cross_validate(make_run(), cohort, spy, folds=3, repeats=2)
-    assert np.isfinite(found.predicted).all()
+    predictions = evaluation.cross_validate(make_run(), cohort, spy, folds=3, repeats=2)
+    assert np.isfinite(predictions.predicted).all()
     for repeat in range(2):
         for row in range(90):
-            assert row not in seen[3 * repeat + found.fold[repeat, row]]
+            assert row not in seen[3 * repeat + predictions.fold[repeat, row]]
 
 
 def test_the_progress_of_a_job_that_validates_several_times_counts_them_all(tmp_path: Path) -> None:
     run = Run(folder=tmp_path, events=tmp_path / "events.jsonl")
-    for turn in ((0, 2), (1, 2)):
-        evaluation.cross_validate(run, make_cohort(90), plain, folds=3, turn=turn)
+    for stage in ((0, 2), (1, 2)):
+        evaluation.cross_validate(run, make_cohort(90), plain, folds=3, stage=stage)
     run.close()
-    told = [event.progress for event in read_events(tmp_path / "events.jsonl", largest=2**20) if event.progress]
-    assert told == [(done, 6) for done in range(1, 7)]
+    progress = [event.progress for event in read_events(tmp_path / "events.jsonl", largest=2**20) if event.progress]
+    assert progress == [(done, 6) for done in range(1, 7)]
 
 
 def test_reliance_names_the_column_that_tells(make_run: MakeRun) -> None:
-    found = evaluation.cross_validate(make_run(), make_cohort(300), plain, folds=3)
-    assert found.reliance["block"].iloc[0] == "signal"
-    assert found.reliance["loss"].iloc[0] > 0.1
-    assert abs(found.reliance["loss"].iloc[1]) < 0.05
+    predictions = evaluation.cross_validate(make_run(), make_cohort(300), plain, folds=3)
+    assert predictions.importance["block"].iloc[0] == "signal"
+    assert predictions.importance["loss"].iloc[0] > 0.1
+    assert abs(predictions.importance["loss"].iloc[1]) < 0.05
 
 
 def test_same_seed_gives_same_figures_and_another_seed_others(make_run: MakeRun) -> None:
@@ -201,7 +201,7 @@ def test_folds_that_cannot_be_made_are_refused(folds: int, message: str, make_ru
 def test_a_column_that_gives_the_answer_away_is_found() -> None:
     cohort = make_cohort(200)
     cohort.features["copy"] = cohort.target * 3.0
-    alone = evaluation.tell_alone(cohort, seed=0)
+    alone = evaluation.judge_each_column(cohort, seed=0)
     assert alone["copy"] == 1.0
     assert 0.5 < alone["signal"] < 0.95
     assert abs(alone["noise"] - 0.5) < 0.12

@@ -218,28 +218,28 @@ def clean_visits(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, dict[st
 
 def first_three_months(visits: pd.DataFrame) -> pd.DataFrame:
     """Return each person's features, from the visits of months 0 to 3 alone."""
-    known = visits[visits["month"] <= WINDOW_D / MONTH_D]
-    by_person = known.groupby("person")
+    early = visits[visits["month"] <= WINDOW_D / MONTH_D]
+    by_person = early.groupby("person")
     first, last = by_person.nth(0).set_index("person"), by_person.nth(-1).set_index("person")
     features = pd.DataFrame(
         {
             "first_score": first["score"],
             "last_score": last["score"],
             "mean_score": by_person["score"].mean(),
-            "slope_so_far": slopes(known),  # points a month
+            "slope_so_far": slopes(early),  # points a month
         }
     )
-    if "Onset_Delta" in known:
+    if "Onset_Delta" in early:
         features["months_since_onset"] = -first["Onset_Delta"] / MONTH_D
         # as if the score had been full at onset: the strongest single predictor in clinics (Kimura 2006)
         features["slope_before"] = (first["score"] - first["full_score"]) / features["months_since_onset"]
-        if "Diagnosis_Delta" in known:
+        if "Diagnosis_Delta" in early:
             features["diagnostic_delay_months"] = (first["Diagnosis_Delta"] - first["Onset_Delta"]) / MONTH_D
-    if "Vital_Capacity" in known:
+    if "Vital_Capacity" in early:
         features["vital_capacity_percent"] = first["Vital_Capacity"]
         features["vital_capacity_change"] = last["Vital_Capacity"] - first["Vital_Capacity"]
     for column, name in COVARIATES.items():
-        if column in known:
+        if column in early:
             features[name] = first[column]
     return features.astype(float)
 
@@ -268,14 +268,14 @@ def _published(table: pd.DataFrame, path: Path) -> tuple[Cohort, Mask | None]:
     held_out = None
     if "testset" in table:
         held_out = table["testset"].astype(str).str.lower().isin({"true", "1", "t"}).to_numpy()
-    known = table["dFRS"].notna().to_numpy()
+    has_target = table["dFRS"].notna().to_numpy()
     features = table.drop(columns=["dFRS", "testset"], errors="ignore").select_dtypes("number").astype(float)
     cohort = Cohort(
-        features=features[known].reset_index(drop=True),
-        target=table["dFRS"][known].to_numpy(float),
+        features=features[has_target].reset_index(drop=True),
+        target=table["dFRS"][has_target].to_numpy(float),
         unit="points a month",
         who=f"People in ALS trials, from the user's file {path.name}.",
         limits=("Its columns are taken on trust to be from the first three months alone.",),
-        dropped={"people without dFRS": int((~known).sum())} if not known.all() else {},
+        dropped={"people without dFRS": int((~has_target).sum())} if not has_target.all() else {},
     )
-    return cohort, None if held_out is None else held_out[known]
+    return cohort, None if held_out is None else held_out[has_target]

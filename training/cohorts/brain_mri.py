@@ -208,15 +208,15 @@ def load(folder: Path, template: Anatomy) -> Cohort:
     people, column = _participants(folder)
     control, patient = _classes(people[column], folder / "participants.tsv")
     pattern, volumes = _volumes(folder)
-    known = {path: name for path, name in volumes.items() if name in people.index}
-    if not known:
+    persons = {path: name for path, name in volumes.items() if name in people.index}
+    if not persons:
         message = f"{folder}: no volume ({', '.join(sorted(set(volumes.values())))}) is in its participants.tsv"
         raise ValueError(message)
 
-    person = np.array(list(known.values()))
-    voxels = np.stack([_read(path, template) for path in known])
+    person = np.array(list(persons.values()))
+    voxels = np.stack([_read(path, template) for path in persons])
     dropped = {
-        "volumes of nobody in participants.tsv": len(volumes) - len(known),
+        "volumes of nobody in participants.tsv": len(volumes) - len(persons),
         "participants without a volume": len(set(people.index) - set(person)),
     }
     return Cohort(
@@ -262,9 +262,9 @@ def _classes(group: pd.Series, path: Path) -> tuple[str, str]:
 def _volumes(folder: Path) -> tuple[str, dict[Path, str]]:
     """Return the best kind of volume that the folder has, and whose each is (`sub-…` in its path)."""
     for pattern in (*GREY_MAPS, *HEADS):
-        if found := sorted(folder.rglob(pattern)):
-            subject = [re.search(r"sub-[A-Za-z0-9]+", path.relative_to(folder).as_posix()) for path in found]
-            return pattern, {path: each[0] if each else path.name for path, each in zip(found, subject, strict=True)}
+        if paths := sorted(folder.rglob(pattern)):
+            subject = [re.search(r"sub-[A-Za-z0-9]+", path.relative_to(folder).as_posix()) for path in paths]
+            return pattern, {path: each[0] if each else path.name for path, each in zip(paths, subject, strict=True)}
     message = (
         f"{folder}: expected volumes named like {', '.join((*GREY_MAPS, *HEADS))}, found none "
         f"(and {len(list(folder.rglob('*.nii*')))} other NIfTI files)"

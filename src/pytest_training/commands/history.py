@@ -6,6 +6,7 @@ import argparse
 
 from pytest_training.commands.output import remark, say, say_json
 from pytest_training.errors import TrainingError
+from pytest_training.execution.folder import ReportsFolder
 from pytest_training.project import Project
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import headline
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def answer(arguments: argparse.Namespace, project: Project) -> None:
     """Print the outcomes, the oldest of each job first."""
-    history = History(project.reports / "history.sqlite")
+    history = History(ReportsFolder(project.reports).history)
     recorded = _outcomes(history, arguments.job)
     for problem in history.problems:
         remark(f"warning: {problem}")

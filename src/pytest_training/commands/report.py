@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from pytest_training.commands.output import remark, say, say_json
+from pytest_training.jobs.model import RunSettings
 from pytest_training.jobs.search import project_of
 from pytest_training.project import Project
-from pytest_training.jobs.model import RunSettings
 from pytest_training.records.recorded_run import find_run, read_run, run_ids
 from pytest_training.reporters.html.page import write_page
 from pytest_training.reporters.markdown import write_summary
@@ -32,7 +32,7 @@ def answer(arguments: argparse.Namespace, project: Project) -> None:
     run = read_run(folder, RunSettings(compare=arguments.compare, project=str(code)))
     write_page(run, is_latest=is_latest)
     write_summary(run, is_latest=is_latest)
-    written = [folder.page, folder.summary, *([folder.reports / "index.html"] if is_latest else [])]
+    written = [folder.page, folder.summary, *([folder.stable.copy_of(folder.page)] if is_latest else [])]
     for problem in run.comparison.problems:
         remark(f"warning: {problem}")
     if arguments.json:

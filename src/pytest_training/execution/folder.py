@@ -105,9 +105,25 @@ class JobFolder:
                 return number, self.attempt(number)
 
 
-def runs_folder(reports: Path) -> Path:
-    """Return the folder that has the folders of all runs."""
-    return reports / "runs"
+@dataclass(frozen=True)
+class ReportsFolder:
+    """`reports/`: every run's folder, their history, and the latest run's reports under stable names."""
+
+    path: Path
+
+    @property
+    def runs(self) -> Path:
+        """The folder of the runs' folders."""
+        return self.path / "runs"
+
+    @property
+    def history(self) -> Path:
+        """Every outcome of every run."""
+        return self.path / "history.sqlite"
+
+    def copy_of(self, report: Path) -> Path:
+        """Return where a copy of a run's report stands while that run is the latest."""
+        return self.path / report.name
 
 
 @dataclass(frozen=True)
@@ -120,12 +136,12 @@ class RunFolder:
     @property
     def path(self) -> Path:
         """The run's own folder."""
-        return runs_folder(self.reports) / self.run_id
+        return self.stable.runs / self.run_id
 
     @property
-    def history(self) -> Path:
-        """Every outcome of every run of these reports."""
-        return self.reports / "history.sqlite"
+    def stable(self) -> ReportsFolder:
+        """The folder that this run has in common with the others."""
+        return ReportsFolder(self.reports)
 
     @property
     def plan(self) -> Path:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Reply, Result
-from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import Cause, GateResult, Status
-from pytest_training.execution.results import read_metrics_file, read_result
-from pytest_training.jobs.model import Gate, Job
+from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.protocol import EndedAttempt, Reader, read_metrics
+from pytest_training.execution.readers.result import read_result
+from pytest_training.jobs.kinds.protocol import Call, Command
+from pytest_training.jobs.model import Gate
+from pytest_training.limits import LIMITS, Limits
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,22 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
 
-def judge(request: AttemptRequest, reply: Reply, *, since: float) -> Verdict:
+def judge(
+    request: AttemptRequest,
+    reply: Reply,
+    *,
+    since: float,
+    readers: Sequence[Reader] = READERS,
+    limits: Limits = LIMITS,
+) -> Verdict:
     """Judge an attempt by how its process ended, then by what it left, then by its gates."""
     if reply.refused:
         return _failed("error", reply.refused)
     folder = AttemptFolder(Path(request.folder))
     try:
         result = read_result(folder.result) or Result()
-        verdict = _judge_ending(request, reply, result) or _judge_result(request.job, folder, reply, result, since)
+        attempt = EndedAttempt(request.job, request.start, folder, since)
+        verdict = _judge_ending(request, reply, result, limits) or _judge_metrics(attempt, result, readers)
     except ResultError as error:
         verdict = _failed("result", f"{error}")
     return verdict
@@ -62,17 +74,14 @@ def _failed(cause: Cause, reason: str, **known: Result) -> Verdict:
     return Verdict(status=Status.FAILED, cause=cause, reason=reason, result=known.get("result", Result()))
 
 
-def _judge_ending(request: AttemptRequest, reply: Reply, result: Result) -> Verdict | None:  # noqa: PLR0911  (one way to end each)
+def _judge_ending(  # noqa: PLR0911  (one way to end each)
+    request: AttemptRequest, reply: Reply, result: Result, limits: Limits
+) -> Verdict | None:
     """Judge an attempt that did not end by itself and well; None when it did."""
     ending, job = reply.ending, request.job
-    peak = "unknown" if ending.peak_memory_mb is None else f"{ending.peak_memory_mb:,.0f} MiB"
-    if ending.ended_by == "timeout":
-        return _failed("timeout", f"ended after {ending.wall_s:.1f} s: its time limit is {job.timeout_s:g} s")
-    if ending.ended_by == "memory":
-        return _failed(
-            "memory",
-            f"ended after {ending.wall_s:.1f} s: it used {peak} of memory, its limit is {job.memory_mb:,.0f} MiB",
-        )
+    exceeded = ending.ended_by or ""
+    if exceeded in limits and exceeded in job.limits:
+        return _failed(exceeded, limits[exceeded].sentence(ending, job.limits[exceeded]))
     if ending.ended_by == "interrupted":
         return Verdict(
             status=Status.INTERRUPTED, cause="interrupted", reason=f"interrupted after {ending.wall_s:.1f} s"
@@ -86,8 +95,10 @@ def _judge_ending(request: AttemptRequest, reply: Reply, result: Result) -> Verd
     if ending.exit_status == NO_RESULT and not AttemptFolder(Path(request.folder)).result.exists():
         return _failed("system", "its result could not be written to the run folder (disk full?)", result=result)
     if ending.exit_status:
-        by = " without an exception (os._exit or a C library)" if job.kind == "function" else ""
+        by = " without an exception (os._exit or a C library)" if isinstance(request.start, Call) else ""
         return _failed("exit", f"ended with exit status {ending.exit_status}{by}", result=result)
+    if isinstance(request.start, Call) and not AttemptFolder(Path(request.folder)).result.exists():
+        return _failed("exit", f"ended with exit status {ending.exit_status} before {request.start.function} returned")
     return None
 
 
@@ -101,17 +112,10 @@ def _judge_failure(result: Result) -> Verdict:
     return _failed(failure.cause, prefix + failure.message, result=result)
 
 
-def _judge_result(job: Job, folder: AttemptFolder, reply: Reply, result: Result, since: float) -> Verdict:
-    notes: tuple[str, ...] = ()
-    if job.kind == "function":
-        if not folder.result.exists():
-            return _failed("exit", f"ended with exit status {reply.ending.exit_status} before train returned")
-        metrics = finite_metrics(result.metrics)
-    else:
-        found = read_metrics_file(job, folder, since=since)
-        metrics = {} if found is None else finite_metrics(found)
-        notes = () if metrics else ("no metrics found",)
-    gates = judge_gates(job.gates, metrics)
+def _judge_metrics(attempt: EndedAttempt, result: Result, readers: Sequence[Reader]) -> Verdict:
+    metrics = read_metrics(attempt, readers)
+    notes = ("no metrics found",) if not metrics and isinstance(attempt.start, Command) else ()
+    gates = judge_gates(attempt.job.gates, metrics)
     status, cause, reason = _judge_gates(gates, metrics)
     return Verdict(status, cause, reason, metrics, gates, result, notes)
 

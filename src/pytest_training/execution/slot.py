@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,25 +17,20 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.launcher import Launcher
 from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
-from pytest_training.execution.job_files import log_tail, read_json
+from pytest_training.execution.job_files import artifacts, log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
-from pytest_training.execution.results import artifacts
+from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.secrets import Secrets
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
-from pytest_training.jobs.model import Dataset, Job, PlannedJob, RetryReason, Unchanged
+from pytest_training.jobs.model import Dataset, Job, PlannedJob, Unchanged
+from pytest_training.limits import LIMITS, Limits
 from pytest_training.signals import left_to_the_owner
 
-REASONS: Mapping[Cause | None, RetryReason] = {
-    "error": "error",
-    "exit": "error",
-    "crash": "crash",
-    "server died": "crash",
-    "timeout": "timeout",
-    "memory": "memory",
-}
-"""Causes that another attempt may mend; a failed gate is an answer, not an accident."""
+REASONS: Mapping[Cause | None, str] = {"error": "error", "exit": "error", "crash": "crash", "server died": "crash"}
+"""Causes, beside exceeded limits, that another attempt may mend; a failed gate is an answer, not an accident."""
 LONGEST_WAIT_S = 3600.0
 REFUSED = "cannot be trained or recorded"
 """How the sentence begins that tells of a refusal by the operating system."""
@@ -52,23 +47,24 @@ class Slot:
     threads: int
     grace_s: float
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
-    planned: Mapping[str, PlannedJob] = field(default_factory=dict)
     kinds: Kinds = field(default_factory=lambda: KINDS)
+    readers: Sequence[Reader] = READERS
+    limits: Limits = field(default_factory=lambda: LIMITS)
     owned: bool = False
     """Whether it is an xdist worker's: the owner of the run hears of Ctrl-C, and has the jobs ended."""
     real_data_only: bool = False
     resumed: RunFolder | None = None
     """The run that this one resumes: its jobs' checkpoints are taken over."""
 
-    def train(self, job: Job) -> Outcome:
+    def train(self, planned: PlannedJob) -> Outcome:
         """Train a job and leave its outcome in the run folder; where that cannot be, the outcome says so."""
         try:
             with left_to_the_owner() if self.owned else contextlib.nullcontext():
-                return self._train(job)
+                return self._train(planned)
         except OSError as error:  # ours: what a job raises is in its result
             place = f": {error.filename}" if error.filename else ""
             outcome = msgspec.structs.replace(
-                blank_outcome(job, seed=self.seed, slot=self.name),
+                blank_outcome(planned.job, seed=self.seed, slot=self.name),
                 status=Status.FAILED,
                 cause="system",
                 reason=f"{REFUSED}: {error.strerror or error}{place}",
@@ -77,18 +73,16 @@ class Slot:
                 save_outcome(self.folder, outcome)
             return outcome
 
-    def _train(self, job: Job) -> Outcome:
-        planned = self.planned.get(job.id)
-        if planned is not None and planned.unchanged is not None:
+    def _train(self, planned: PlannedJob) -> Outcome:
+        job = planned.job
+        if planned.unchanged is not None:
             return self._skip(job, planned.unchanged)
-        if planned is not None:  # the plan may have more gates than the job itself: those of earlier metrics
-            job = msgspec.structs.replace(job, gates=planned.job.gates)
         started, begun = utc_now(), time.monotonic()
         attempts: list[Attempt] = []
         while True:
             attempt, verdict, folder = self._attempt(job)
             attempts.append(attempt)
-            if job.problem or REASONS.get(verdict.cause) not in job.retry_on or len(attempts) > job.retries:
+            if len(attempts) > job.retries or not self._may_mend(job, verdict.cause):
                 break
             if not self.launcher.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
                 reason = _between_attempts(attempts[-1])
@@ -97,13 +91,19 @@ class Slot:
         outcome = self._outcome(job, verdict, attempts, folder)
         outcome = msgspec.structs.replace(
             outcome,
-            fingerprint=planned.fingerprint if planned else "",
+            fingerprint=planned.fingerprint,
             started=started,
             ended=utc_now(),
             wall_s=round(time.monotonic() - begun, 4),
         )
         save_outcome(self.folder, outcome)
         return outcome
+
+    def _may_mend(self, job: Job, cause: Cause | None) -> bool:
+        """Whether another attempt may mend what ended this one."""
+        limit = self.limits.get(cause or "")
+        reason = limit.retry_reason if limit else REASONS.get(cause)
+        return reason is not None and not job.problem and (job.retry_on is None or reason in job.retry_on)
 
     def unmet_need(self, job: Job) -> str | None:
         """Return the first job that this one needs and that has not passed in this run."""
@@ -168,7 +168,8 @@ class Slot:
         try:
             start = kind.start(revealed, folder=str(folder.artifacts), seed=self.seed)
         except Exception as error:  # noqa: BLE001  (a kind from outside may raise anything: it fails this job alone)
-            return refuse(secrets.mask(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {error}"))
+            message = secrets.mask(str(error))
+            return refuse(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {message}")
         request = AttemptRequest(
             job=revealed,
             start=start,
@@ -181,7 +182,8 @@ class Slot:
             grace_s=self.grace_s,
         )
         reply = secrets.launch(request, self.launcher)
-        verdict = judge(request, reply, since=since)
+        readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
+        verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
         return reply, replace(verdict, reason=secrets.mask(verdict.reason), metrics=secrets.mask(verdict.metrics))
 
     def _outcome(self, job: Job, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> Outcome:

@@ -17,6 +17,7 @@ from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job, Value
 from pytest_training.jobs.search import FileFilter, Search, project_of
+from pytest_training.limits import LIMITS, Limits
 from pytest_training.wording import printable
 
 DEFAULT_CATALOGUE = "jobs.yaml"
@@ -34,21 +35,30 @@ class Loaded(NamedTuple):
     datasets: list[Dataset]
 
 
-def load_jobs(
+class Parts(NamedTuple):
+    """What the project's jobs may be made of."""
+
+    kinds: Kinds = KINDS
+    limits: Limits = LIMITS
+
+
+def load_jobs(  # noqa: PLR0913  (where the jobs are, and what they may be made of)
     training_root: Path,
     project_root: Path,
     catalogue: Path | None = None,
     search: Search | None = None,
+    *,
     kinds: Kinds = KINDS,
+    limits: Limits = LIMITS,
 ) -> Loaded:
     """Return the jobs and datasets of a project; a catalogue that is named must exist."""
-    search = search or Search()
-    loaded = _load_folder(training_root, project_root, catalogue, search.own_files if search.is_on else None, kinds)
+    search, parts = search or Search(), Parts(kinds, limits)
+    loaded = _load_folder(training_root, project_root, catalogue, search.own_files if search.is_on else None, parts)
     for folder in search.folders:
-        further = _load_folder(folder, project_of(folder, project_root), None, search.files, kinds)
+        further = _load_folder(folder, project_of(folder, project_root), None, search.files, parts)
         loaded = _joined(loaded, further, folder, search)
     for path in search.catalogues:
-        loaded = _apply(path, loaded, training_root, project_root, kinds)
+        loaded = _apply(path, loaded, training_root, project_root, parts)
     loaded = Loaded(_with_options(loaded.jobs, search, kinds), loaded.datasets)
     check_jobs(*loaded)
     return loaded
@@ -60,21 +70,21 @@ def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset]) -> None:
     _check_ids(jobs)
 
 
-def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: FileFilter | None, kinds: Kinds) -> Loaded:
-    jobs = [] if files is None else discover(folder, project, files, kinds)
+def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: FileFilter | None, parts: Parts) -> Loaded:
+    jobs = [] if files is None else discover(folder, project, files, parts.kinds)
     path = absolute(catalogue) if catalogue else absolute(folder) / DEFAULT_CATALOGUE
     if catalogue is None and (files is None or not path.is_file()):
         return Loaded(jobs, [])
-    return _apply(path, Loaded(jobs, []), folder, project, kinds)
+    return _apply(path, Loaded(jobs, []), folder, project, parts)
 
 
-def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, kinds: Kinds) -> Loaded:
+def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, parts: Parts) -> Loaded:
     if not path.is_file():
         raise DeclarationError(f"{path}: no such catalogue: expected a YAML file like training/jobs.yaml")
     from pytest_training.jobs.catalogue.load import apply_catalogue, load_catalogue  # noqa: PLC0415 - spares its import
 
-    read = load_catalogue(path, training_root=folder, project_root=project)
-    jobs = apply_catalogue(loaded.jobs, read, kinds)
+    read = load_catalogue(path, training_root=folder, project_root=project, limits=parts.limits)
+    jobs = apply_catalogue(loaded.jobs, read, parts.kinds)
     return Loaded(jobs, _all_datasets(loaded.datasets, read.datasets))
 
 

@@ -10,11 +10,6 @@ import msgspec
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` where the source does not tell."""
 
-RetryReason = Literal["crash", "timeout", "memory", "error"]
-"""`error` is an exception or an exit without a result, `crash` a signal or a death of the job server."""
-
-RETRY_REASONS: tuple[RetryReason, ...] = ("crash", "timeout", "memory", "error")
-
 SCHEMA_VERSION = 1
 """Version of every JSON file that the plugin writes; raised when a reader would have to change."""
 
@@ -141,15 +136,15 @@ class Job(Value, frozen=True, kw_only=True):
     data: tuple[str, ...] = ()
     """Names of the datasets that it uses."""
     tags: tuple[str, ...] = ()
-    timeout_s: float | None = None
-    memory_mb: float | None = None
+    limits: dict[str, float] = {}
+    """What an attempt may use at most, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
     cpus: int | None = None
     gpus: int = 0
     retries: int = 0
     retry_wait_s: float = 0.0
     """Seconds before the second attempt; doubled before each further one."""
-    retry_on: tuple[RetryReason, ...] = RETRY_REASONS
-    """What another attempt may mend."""
+    retry_on: tuple[str, ...] | None = None
+    """What another attempt may mend; None for every accident."""
     optional: bool = False
     expected_s: float | None = None
     """Expected duration in seconds as the catalogue states it."""

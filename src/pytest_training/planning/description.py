@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_training.jobs.model import Gate, Job, Plan, PlannedDataset, PlannedJob
-from pytest_training.units import duration, size
+from pytest_training.limits import LIMITS, Limits
+from pytest_training.units import duration
 from pytest_training.wording import printable
 
 COLUMNS = 100
@@ -15,13 +16,13 @@ INDENT = 4
 LABEL = 12
 
 
-def describe_plan(plan: Plan) -> list[str]:
+def describe_plan(plan: Plan, limits: Limits = LIMITS) -> list[str]:
     """Return the lines that describe the plan: each job, then the order and how long the run takes."""
     if not plan.jobs:
         return ["no training jobs"]
     lines = [_head(plan), ""]
     for planned in plan.jobs:
-        lines += [*_job(planned), ""]
+        lines += [*_job(planned, limits), ""]
     return [*lines, *_order(plan), "", *_total(plan)]
 
 
@@ -34,7 +35,7 @@ def _count(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 
-def _job(planned: PlannedJob) -> Iterator[str]:
+def _job(planned: PlannedJob, limits: Limits) -> Iterator[str]:
     job = planned.job
     yield from _wrapped(f"{job.id}  ", job.title or job.source, INDENT)
     rows = [
@@ -44,7 +45,7 @@ def _job(planned: PlannedJob) -> Iterator[str]:
         *(("data", _dataset(dataset)) for dataset in planned.datasets),
         ("expected", _expected(planned)),
         ("gates", ", ".join(map(_gate, job.gates)) or "none"),
-        ("limits", ", ".join(_limits(job)) or "none"),
+        ("limits", ", ".join(_limits(job, limits)) or "none"),
         ("needs", ", ".join(job.needs)),
         ("tags", ", ".join(job.tags)),
     ]
@@ -84,11 +85,8 @@ def _gate(gate: Gate) -> str:
     return f"{gate.metric} {gate.operator} {gate.threshold:g}"
 
 
-def _limits(job: Job) -> Iterator[str]:
-    if job.timeout_s is not None:
-        yield f"timeout {duration(job.timeout_s)}"
-    if job.memory_mb is not None:
-        yield f"memory {size(job.memory_mb)}"
+def _limits(job: Job, limits: Limits) -> Iterator[str]:
+    yield from (f"{key} {limit.describe(job.limits[key])}" for key, limit in limits.items() if key in job.limits)
     if job.cpus is not None:
         yield _count(job.cpus, "CPU")
     if job.gpus:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from pytest_training.jobs.model import Job
 
 
-def with_default_limits(jobs: Iterable[Job], *, timeout_s: float | None, memory_mb: float | None) -> list[Job]:
+def with_default_limits(jobs: Iterable[Job], limits: Mapping[str, float]) -> list[Job]:
     """Return the jobs with these limits where they have none of their own."""
-    return [
-        msgspec.structs.replace(
-            job,
-            timeout_s=job.timeout_s if job.timeout_s is not None else timeout_s,
-            memory_mb=job.memory_mb if job.memory_mb is not None else memory_mb,
-        )
-        for job in jobs
-    ]
+    return [msgspec.structs.replace(job, limits={**limits, **job.limits}) for job in jobs]

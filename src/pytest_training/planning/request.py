@@ -8,6 +8,7 @@ from pathlib import Path
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.search import Search
+from pytest_training.limits import LIMITS, Limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +22,14 @@ class Request:
     catalogue: Path | None = None
     search: Search = field(default_factory=Search)
     kinds: Kinds = field(default_factory=lambda: KINDS)
+    limits: Limits = field(default_factory=lambda: LIMITS)
     seed: int = 0
     epochs: int | None = None
     folds: int | None = None
     settings: tuple[str, ...] = ()
     """Like `als.epochs=80`; of two for a parameter the later counts."""
-    timeout_s: float | None = None
-    memory_mb: float | None = None
+    default_limits: dict[str, float] = field(default_factory=dict)
+    """Of jobs that state none, by the limit's key."""
     resume: str | None = None
     """Run to resume: its id, or `last`."""
     skip_unchanged: bool = False

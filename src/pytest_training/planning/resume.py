@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.folder import RunFolder, runs_folder
+from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.outcome import Status
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.model import Job, Plan
@@ -30,7 +30,7 @@ class EarlierRun:
     @classmethod
     def find(cls, reports: Path, wanted: str) -> EarlierRun:
         """Return the run of that id, or the last one; raise DeclarationError when there is none."""
-        folder, runs = runs_folder(reports), run_ids(reports)
+        folder, runs = ReportsFolder(reports).runs, run_ids(reports)
         if not runs:
             raise DeclarationError(f"--training-resume: no run in {folder} to resume")
         run_id = runs[-1] if wanted == LAST else wanted

@@ -58,7 +58,9 @@ def advance(draft: Draft, steps: Iterable[Step]) -> Draft:
 def load(draft: Draft) -> Draft:
     """Read the jobs and datasets of the project."""
     request = draft.request
-    jobs, datasets = load_jobs(request.root, request.project, request.catalogue, request.search, request.kinds)
+    jobs, datasets = load_jobs(
+        request.root, request.project, request.catalogue, request.search, kinds=request.kinds, limits=request.limits
+    )
     return replace(draft, jobs=tuple(jobs), datasets=tuple(datasets))
 
 
@@ -83,7 +85,7 @@ def set_parameters(draft: Draft) -> Draft:
         draft.jobs, epochs=request.epochs, folds=request.folds, settings=request.settings, kinds=request.kinds
     )
     jobs = note_missing(chosen_jobs(jobs, request.search.only), request.kinds)
-    jobs = with_default_limits(jobs, timeout_s=request.timeout_s, memory_mb=request.memory_mb)
+    jobs = with_default_limits(jobs, request.default_limits)
     return replace(draft, jobs=tuple(jobs))
 
 
@@ -138,9 +140,10 @@ def compare(draft: Draft) -> Draft:
 
 
 def _history(draft: Draft) -> History:
+    from pytest_training.execution.folder import ReportsFolder  # noqa: PLC0415  (as above)
     from pytest_training.records.history import History  # noqa: PLC0415  (as above)
 
-    return History(draft.request.reports / "history.sqlite")
+    return History(ReportsFolder(draft.request.reports).history)
 
 
 def _noting(history: History, draft: Draft) -> Draft:

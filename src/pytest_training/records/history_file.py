@@ -46,18 +46,6 @@ def opened(path: Path, *, create: bool, timeout_s: float) -> Iterator[sqlite3.Co
         yield connection
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit what the with block writes, or nothing of it."""
-    connection.execute("BEGIN IMMEDIATE")  # takes the write lock now: of two runs one waits, none fails midway
-    try:
-        yield
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
-
-
 def schema_version(connection: sqlite3.Connection) -> int:
     """Return the schema's version, 0 for an empty file; refuse a file that is not ours or is newer."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()

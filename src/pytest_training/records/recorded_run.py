@@ -13,7 +13,7 @@ import msgspec
 import psutil
 
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.folder import AttemptFolder, RunFolder, runs_folder, seconds_between
+from pytest_training.execution.folder import AttemptFolder, ReportsFolder, RunFolder, seconds_between
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import blank_outcome, read_outcome, unfinished_outcome
@@ -40,7 +40,7 @@ class TrainingRun:
     record: RunRecord | None = None
     """None for a run that did not finish."""
     begun: BegunRun | None = None
-    settings: RunSettings = RunSettings()
+    settings: RunSettings = field(default_factory=RunSettings)
     problems: list[str] = field(default_factory=list)
     """What went wrong around the jobs, in sentences; a reporter may add its own."""
     closing: list[tuple[str, dict[str, bool]]] = field(default_factory=list)
@@ -62,7 +62,7 @@ class TrainingRun:
         """What got better or worse against what `--training-compare` names, else against the last run."""
         ids = [outcome.job_id for outcome in self.outcomes]
         against, project = self.settings.compare or "last", Path(self.settings.project)
-        history = History(self.folder.history)
+        history = History(self.folder.stable.history)
         earlier, words, problem = find_earlier(history, ids, against, project=project, before=self.folder.run_id)
         found = compare(self.outcomes, earlier, against=words)
         return replace(found, problems=(problem,) if problem and against != "last" else ())
@@ -87,7 +87,7 @@ class TrainingRun:
 
 def find_run(reports: Path, name: str) -> RunFolder:
     """Return a run by its id, the beginning of one, its folder, or `last`."""
-    runs, names = runs_folder(reports), run_ids(reports)
+    runs, names = ReportsFolder(reports).runs, run_ids(reports)
     wanted = Path(name).name if "/" in name else name
     if wanted and wanted not in names and (runs / wanted).is_dir():
         raise DeclarationError(f"run {wanted!r}: no plan.json in {runs / wanted}: nothing tells of which jobs it was")
@@ -105,7 +105,7 @@ def find_run(reports: Path, name: str) -> RunFolder:
 
 def run_ids(reports: Path) -> list[str]:
     """Return the ids of the runs that have a plan, oldest first."""
-    return sorted(path.parent.name for path in runs_folder(reports).glob("*/plan.json"))
+    return sorted(path.parent.name for path in ReportsFolder(reports).runs.glob("*/plan.json"))
 
 
 def read_run(folder: RunFolder, settings: RunSettings | None = None) -> TrainingRun:

@@ -39,7 +39,7 @@ class Reporter:
             run.problems.append(problem)
         if stop_commands(self.token):
             run.closing.insert(0, (f"::{self.token}::", {}))
-        run.closing += [(line, {}) for line in failure_annotations(run, os.environ)]
+        run.closing.extend((line, {}) for line in failure_annotations(run, os.environ))
 
 
 def add_step_summary(text: str, environment: Mapping[str, str] = os.environ) -> str | None:

@@ -18,6 +18,6 @@ class Reporter:
         """Add the run."""
         if run.record is None or run.provenance is None:
             return
-        history = History(run.folder.history)
+        history = History(run.folder.stable.history)
         history.add(run.record, run.outcomes, run.provenance)
-        run.problems += history.problems
+        run.problems.extend(history.problems)

@@ -57,7 +57,7 @@ class Reporter:
         outcomes = {node: by_id[job_id] for node, job_id in run.nodes.items()}
         record = msgspec.structs.replace(run.record, problems=tuple(run.problems))
         complete_report(content, run=record, outcomes=outcomes, plan=run.plan, provenance=run.provenance)
-        for path in (run.folder.report, run.folder.reports / "report.json"):
+        for path in (run.folder.report, run.folder.stable.copy_of(run.folder.report)):
             with run.noting_failure(f"{path}"):
                 write_report(content, path)
         self.report.save_again()

@@ -43,7 +43,7 @@ class Reporter:
         report = self.report
         if report is None or not report.path.exists():
             return
-        stable = run.folder.reports / "junit.xml"
+        stable = run.folder.stable.copy_of(run.folder.junit)
         content = complete(report.path.read_bytes(), run, report.case_of)
         try:
             for path in (run.folder.junit, stable, *([] if report.is_ours else [report.path])):
@@ -70,7 +70,7 @@ def complete(content: bytes, run: TrainingRun, case_of: Callable[[str], tuple[st
         if case is None:
             case = ET.SubElement(suite, "testcase", classname=classname, name=name)
         _complete_case(case, outcomes[job_id], suite, run.folder.path)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 def _complete_case(case: ET.Element, outcome: Outcome, suite: ET.Element, folder: Path) -> None:

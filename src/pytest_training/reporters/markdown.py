@@ -42,7 +42,7 @@ def write_summary(run: TrainingRun, *, is_latest: bool) -> None:
     text = summary(run, run.comparison).encode("utf-8", "replace")
     write_atomically(run.folder.summary, text)
     if is_latest:
-        write_atomically(run.folder.reports / "summary.md", text)
+        write_atomically(run.folder.stable.copy_of(run.folder.summary), text)
 
 
 def summary(run: TrainingRun, comparison: Comparison | None) -> str:

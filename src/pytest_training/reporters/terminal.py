@@ -65,8 +65,8 @@ class Reporter:
         reports = shown_path(run.folder.reports, self.config)
         record = msgspec.structs.replace(run.record, problems=tuple(run.problems))
         if run.settings.compare is not None:
-            run.closing += comparison_lines(run.comparison)
-        run.closing += summary_lines(record, run.outcomes, reports=reports)
+            run.closing.extend(comparison_lines(run.comparison))
+        run.closing.extend(summary_lines(record, run.outcomes, reports=reports))
 
 
 def comparison_lines(comparison: Comparison) -> list[Line]:

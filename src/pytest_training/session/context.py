@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from pytest_training.execution.backends.launcher import InProcessLauncher, Launcher, ServerLauncher
-from pytest_training.execution.folder import RunFolder, runs_folder
+from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.slot import Slot
-from pytest_training.jobs.model import Plan, Value
+from pytest_training.jobs.model import Plan, RunSettings, Value
+from pytest_training.registry import Registry
 
 
 class SlotContext(Value, frozen=True, kw_only=True):
@@ -20,14 +21,9 @@ class SlotContext(Value, frozen=True, kw_only=True):
 
     reports: str
     run_id: str
-    start_method: str
-    """`fork`, `subprocess` or `in-process`."""
+    settings: RunSettings
     address: str | None
     """The job server's socket; None without one."""
-    grace_s: float
-    real_data_only: bool = False
-    resumed: str | None = None
-    """Id of the run that this one resumes."""
     worker: bool = False
     """Whether it goes to an xdist worker."""
     idle: bool = False
@@ -40,7 +36,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
 
     def launcher(self) -> Launcher:
         """Return what executes attempts in this run."""
-        if self.start_method == "in-process":
+        if self.settings.start_method == "in-process":
             return InProcessLauncher()
         if self.address is not None:
             return ServerLauncher(self.address)
@@ -48,7 +44,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
 
         return SubprocessLauncher(owner=os.getppid() if self.worker else None, interrupted=self.folder.interrupted)
 
-    def slot(self, name: str, plan: Plan) -> Slot:
+    def slot(self, name: str, plan: Plan, registry: Registry) -> Slot:
         """Return the slot of that name."""
         return Slot(
             name=name,
@@ -56,12 +52,13 @@ class SlotContext(Value, frozen=True, kw_only=True):
             launcher=self.launcher(),
             seed=plan.seed,
             threads=plan.threads,
-            grace_s=self.grace_s,
+            grace_s=self.settings.grace_s,
             datasets={dataset.name: dataset for dataset in plan.datasets},
-            planned={planned.job.id: planned for planned in plan.jobs},
-            real_data_only=self.real_data_only,
+            kinds=registry.kinds,
+            readers=registry.readers,
+            real_data_only=self.settings.real_data_only,
             owned=self.worker,
-            resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,
+            resumed=RunFolder(Path(self.reports), resumed) if (resumed := self.settings.resumed) else None,
         )
 
     def to_text(self) -> str:
@@ -75,4 +72,4 @@ SLOT = pytest.StashKey[Slot]()
 
 def leave_out_runs(config: pytest.Config, reports: Path) -> None:
     """Keep pytest from looking for tests in what runs left: where no `testpaths` says where tests are, it would."""
-    config.addinivalue_line("norecursedirs", glob.escape(str(runs_folder(reports))))
+    config.addinivalue_line("norecursedirs", glob.escape(str(ReportsFolder(reports).runs)))

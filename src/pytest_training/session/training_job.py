@@ -9,25 +9,30 @@ import pytest
 from pytest_training.execution.backends.launcher import InProcessLauncher
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import Slot
-from pytest_training.jobs.model import Job
-from pytest_training.reporters.console import failure_text
+from pytest_training.jobs.model import Job, PlannedJob
 from pytest_training.options import shown_path
+from pytest_training.reporters.console import failure_text
 
 
 @dataclass
 class TrainingJob:
     """One job as a test sees it."""
 
-    job: Job
+    planned: PlannedJob
     slot: Slot
     item: pytest.Item
     outcome: Outcome | None = None
+
+    @property
+    def job(self) -> Job:
+        """The job with its final parameters."""
+        return self.planned.job
 
     def train(self) -> Outcome:
         """Train the job, with its retries, and return what it came to; a failure is told by `check`."""
         __tracebackhide__ = True
         needed = self.slot.unmet_need(self.job)
-        self.outcome = self.slot.leave_out(self.job, needed) if needed else self.slot.train(self.job)
+        self.outcome = self.slot.leave_out(self.job, needed) if needed else self.slot.train(self.planned)
         if self.outcome.cause in {"needs", "unchanged"}:
             pytest.skip(self.outcome.reason)
         if self.outcome.status == Status.INTERRUPTED:

@@ -9,15 +9,15 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import psutil
 
 from pytest_training.execution.attempt.environment import job_environment
 from pytest_training.execution.attempt.messages import AT_ONCE, AttemptRequest, Reply
-from pytest_training.execution.outcome import Ending
-from pytest_training.processes import signal_name
+from pytest_training.execution.backends.ending import reply_of
+from pytest_training.limits import LIMITS, Limits
+from pytest_training.limits.ladder import Ladder
 
 KEEPER_S = 3.0  # for a keeper to end its tree
 
@@ -31,37 +31,43 @@ class SubprocessLauncher:
     """In an xdist worker the pid of its parent, which owns the run: when it dies, so do the jobs."""
     interrupted: Path | None = None
     """The file in which the owner says that the run is interrupted."""
+    limits: Limits = field(default_factory=lambda: LIMITS)
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Start, watch the limits, end the tree."""
-        folder = request.files
-        environment = dict(os.environ) | job_environment(
-            request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads
-        )
-        watched = _Watched(request, self)
-        with folder.log.open("ab") as log:
-            watched.process = psutil.Popen(
-                [sys.executable, "-m", "pytest_training.execution.attempt.child"],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,
-            )
-        # By a pipe, which then stays open as lifeline: a request may hold secrets, which no file may.
-        with contextlib.suppress(BrokenPipeError):
-            watched.process.stdin.write(msgspec.json.encode(request) + b"\n")
-            watched.process.stdin.flush()
+        before = _cpu_of_children_s()
+        tree = PolledTree(_begin(request))
+        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.grace_s)
+        exit_code = self._wait_through_signals(tree, ladder)
+        _signal(tree.seen, "kill")
+        with contextlib.suppress(BrokenPipeError):  # a request that was never read
+            tree.process.stdin.close()
+        cpu_s = max(tree.cpu_s, _cpu_of_children_s() - before)  # what ran between two looks, too
+        return reply_of(exit_code, ladder, wall_s=tree.age_s, cpu_s=cpu_s, peak_mb=tree.peak_mb)
+
+    def _wait_through_signals(self, tree: PolledTree, ladder: Ladder) -> int:
         try:
-            watched.wait(self.poll_s)
+            return self._wait(tree, ladder)
         except KeyboardInterrupt:
-            watched.end("interrupted")
-            try:
-                watched.wait(self.poll_s)
-            except KeyboardInterrupt:
-                watched.kill_at = time.monotonic()
-                watched.wait(self.poll_s)
-        return Reply(ending=watched.ending())
+            ladder.end("interrupted")
+        try:
+            return self._wait(tree, ladder)
+        except KeyboardInterrupt:
+            ladder.end_now()
+        return self._wait(tree, ladder)
+
+    def _wait(self, tree: PolledTree, ladder: Ladder) -> int:
+        while True:
+            tree.look()
+            with contextlib.suppress(psutil.TimeoutExpired, subprocess.TimeoutExpired):
+                return int(tree.process.wait(self.poll_s))
+            if order := self.said():
+                ladder.end("interrupted")
+            if self.is_orphan():
+                ladder.end("interrupted", grace_s=0.0)
+            if order == AT_ONCE:
+                ladder.end_now()
+            ladder.watch()
 
     def pause(self, seconds: float) -> bool:
         """Wait, and look meanwhile whether the run is interrupted."""
@@ -86,90 +92,81 @@ class SubprocessLauncher:
         return self.owner not in {None, os.getppid()}
 
 
-@dataclass
-class _Watched:
-    """A plain subprocess with limits, watched through psutil."""
+def _begin(request: AttemptRequest) -> psutil.Popen:
+    folder = request.files
+    environment = dict(os.environ) | job_environment(
+        request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads
+    )
+    with folder.log.open("ab") as log:
+        process = psutil.Popen(
+            [sys.executable, "-m", "pytest_training.execution.attempt.child"],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
+        )
+    # By a pipe, which then stays open as lifeline: a request may hold secrets, which no file may.
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(msgspec.json.encode(request) + b"\n")
+        process.stdin.flush()
+    return process
 
-    request: AttemptRequest
-    launcher: SubprocessLauncher
-    process: psutil.Popen = field(init=False)
+
+@dataclass
+class PolledTree:
+    """The processes of a running attempt, as psutil measures them."""
+
+    process: psutil.Popen
     started: float = field(default_factory=time.monotonic)
-    ended_by: Literal["timeout", "memory", "interrupted"] | None = None
-    kill_at: float = 0.0
+    members: list[psutil.Process] = field(default_factory=list)
+    """Those that run now; on Linux without the keeper, which is `process`."""
+    seen: set[psutil.Process] = field(default_factory=set)
+    kept_until: float = 0.0
+    """When the keeper should have ended them."""
+    memory_mb: float = 0.0
     peak_mb: float = 0.0
     cpu_s: float = 0.0
-    status: int = 0
 
-    def wait(self, poll_s: float) -> None:
-        job = self.request.job
-        known: set[psutil.Process] = set()
-        before = _cpu_of_children_s()
-        while True:
-            known.update(self._measure())
-            try:
-                self.status = self.process.wait(poll_s)
-                break
-            except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
-                pass
-            now = time.monotonic()
-            self._listen(now)
-            if self.ended_by:
-                if now >= self.kill_at:
-                    self._kill(known)
-            elif job.timeout_s is not None and now - self.started > job.timeout_s:
-                self.end("timeout")
-            elif job.memory_mb is not None and self.peak_mb > job.memory_mb:
-                self.end("memory")
-        _signal(known, "kill")
-        self.cpu_s = max(self.cpu_s, _cpu_of_children_s() - before)  # what ran between two looks, too
-        with contextlib.suppress(BrokenPipeError):  # a request that was never read
-            self.process.stdin.close()
+    def look(self) -> None:
+        """Measure what they use now."""
+        with contextlib.suppress(psutil.Error):
+            first = psutil.Process(self.process.pid)
+            everybody = [first, *first.children(recursive=True)]
+            self.seen.update(everybody)
+            self.members = everybody[sys.platform == "linux" :]
+            self.memory_mb = sum(map(_memory_mb, self.members))
+            self.peak_mb = max(self.peak_mb, self.memory_mb)
+            self.cpu_s = sum(first.cpu_times()[:4])
 
-    def _listen(self, now: float) -> None:
-        said = self.launcher.said()
-        if said and self.ended_by is None:
-            self.end("interrupted")
-        if self.ended_by is None and self.launcher.is_orphan():
-            self.ended_by, self.kill_at = "interrupted", now
-        if said == AT_ONCE and not self.process.stdin.closed:
-            self.kill_at = now
+    @property
+    def age_s(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
 
-    def _kill(self, known: set[psutil.Process]) -> None:
-        if sys.platform == "linux" and not self.process.stdin.closed:
-            self.process.stdin.close()  # its keeper knows all that belongs to it
-            self.kill_at = time.monotonic() + KEEPER_S
-        else:
-            _signal(known, "kill")
+    @property
+    def pids(self) -> list[int]:
+        """Ids of the processes, parents first."""
+        return [member.pid for member in self.members]
 
-    def end(self, ended_by: Literal["timeout", "memory", "interrupted"]) -> None:
-        self.ended_by = ended_by
-        self.kill_at = time.monotonic() + self.request.grace_s
+    def terminate(self) -> None:
+        """Send SIGTERM to all of them, or what the system has for it."""
         with contextlib.suppress(psutil.Error):
             _signal({self.process, *self.process.children(recursive=True)}, "terminate")
 
-    def _measure(self) -> list[psutil.Process]:
-        with contextlib.suppress(psutil.Error):
-            members = [psutil.Process(self.process.pid), *self.process.children(recursive=True)]
-            memory = 0
-            for member in members[sys.platform == "linux" :]:  # the first is the keeper
-                with contextlib.suppress(psutil.Error):
-                    memory += member.memory_info().rss
-            self.peak_mb = max(self.peak_mb, memory / 2**20)
-            times = members[0].cpu_times()
-            self.cpu_s = sum(times[:4])
-            return members
-        return []
+    def kill(self) -> None:
+        """Have the keeper end all that belongs to the job; where there is none, or it does not, kill all."""
+        if sys.platform == "linux" and not self.process.stdin.closed:
+            self.process.stdin.close()
+            self.kept_until = time.monotonic() + KEEPER_S
+        elif time.monotonic() >= self.kept_until:
+            _signal(self.seen, "kill")
 
-    def ending(self) -> Ending:
-        failed_by_signal = self.status < 0
-        return Ending(
-            exit_status=None if failed_by_signal else self.status,
-            signal=signal_name(-self.status) if failed_by_signal else None,
-            ended_by=self.ended_by,
-            wall_s=round(time.monotonic() - self.started, 4),
-            cpu_s=round(self.cpu_s, 4),
-            peak_memory_mb=round(self.peak_mb, 1) or None,
-        )
+
+def _memory_mb(process: psutil.Process) -> float:
+    with contextlib.suppress(psutil.Error):
+        return float(process.memory_info().rss) / 2**20
+    return 0.0
 
 
 def _cpu_of_children_s() -> float:

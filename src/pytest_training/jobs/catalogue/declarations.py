@@ -11,8 +11,10 @@ from typing import Any
 
 from pytest_training.jobs.catalogue.document import Entry, Node
 from pytest_training.jobs.gates import parse_gates
-from pytest_training.jobs.model import RETRY_REASONS, Dataset, Gate, MetricsFile, RetryReason
-from pytest_training.units import parse_duration, parse_size
+from pytest_training.jobs.model import Dataset, Gate, MetricsFile
+from pytest_training.limits import Limits, retry_reasons
+from pytest_training.limits.protocol import Limit
+from pytest_training.units import parse_duration
 
 LARGEST_MATRIX = 1000
 
@@ -30,6 +32,8 @@ class Declaration:
     entry: Entry
     settings: dict[str, Any] = field(default_factory=dict)
     """Fields of the job with their new values."""
+    limits: dict[str, float | None] = field(default_factory=dict)
+    """By key; None takes a default back."""
     gates: dict[str, tuple[Gate, ...]] = field(default_factory=dict)
     """Per metric; an empty tuple takes the file's gate away."""
     parameters: dict[str, Entry] = field(default_factory=dict)
@@ -66,12 +70,12 @@ def _or_none(reader: Callable[[Entry], Any]) -> Callable[[Entry], Any]:
     return lambda entry: None if entry.node.value is None else reader(entry)
 
 
+def _limit(limit: Limit) -> Callable[[Entry], float | None]:
+    return _or_none(lambda entry: limit.parse(entry.plain, entry.where))
+
+
 def _duration(entry: Entry) -> float:
     return parse_duration(entry.plain, entry.where)
-
-
-def _size(entry: Entry) -> float:
-    return parse_size(entry.plain, entry.where)
 
 
 def _metrics(entry: Entry) -> MetricsFile:
@@ -102,39 +106,50 @@ def _options(entry: Entry | None) -> dict[str, Entry]:
     return below
 
 
-def _retry_on(entry: Entry) -> tuple[RetryReason, ...]:
-    found = [item.text("a reason to try again") for item in _items(entry)]
-    for reason in found:
-        if reason not in RETRY_REASONS:
-            raise entry.error(f"expected some of {', '.join(RETRY_REASONS)}, found {reason!r}")
-    return tuple(reason for reason in RETRY_REASONS if reason in found)
+def _retry_on(entry: Entry, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    reasons = [item.text("a reason to try again") for item in _items(entry)]
+    for reason in reasons:
+        if reason not in allowed:
+            raise entry.error(f"expected some of {', '.join(allowed)}, found {reason!r}")
+    return tuple(reason for reason in allowed if reason in reasons)
 
 
-SETTINGS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
-    "title": ("title", Entry.text),
-    "metrics": ("metrics", _metrics),
-    "timeout": ("timeout_s", _or_none(_duration)),
-    "memory": ("memory_mb", _or_none(_size)),
-    "cpus": ("cpus", _or_none(lambda entry: entry.whole(minimum=1, maximum=4096))),
-    "gpus": ("gpus", lambda entry: entry.whole(minimum=0, maximum=1024)),
-    "retries": ("retries", lambda entry: entry.whole(minimum=0, maximum=100)),
-    "retry_wait": ("retry_wait_s", _duration),
-    "retry_on": ("retry_on", _retry_on),
-    "optional": ("optional", Entry.flag),
-    "expected": ("expected_s", _or_none(_duration)),
-    "fresh": ("fresh", lambda entry: f"{entry.where} says so" if entry.flag() else None),
-}
-SCRIPT_SETTINGS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
+Settings = dict[str, tuple[str, Callable[[Entry], Any]]]
+"""By the catalogue's key: the job's field and what reads its value."""
+
+
+def _settings(limits: Limits) -> Settings:
+    return {
+        "title": ("title", Entry.text),
+        "metrics": ("metrics", _metrics),
+        **{key: (key, _limit(limit)) for key, limit in limits.items()},
+        "cpus": ("cpus", _or_none(lambda entry: entry.whole(minimum=1, maximum=4096))),
+        "gpus": ("gpus", lambda entry: entry.whole(minimum=0, maximum=1024)),
+        "retries": ("retries", lambda entry: entry.whole(minimum=0, maximum=100)),
+        "retry_wait": ("retry_wait_s", _duration),
+        "retry_on": ("retry_on", lambda entry: _retry_on(entry, retry_reasons(limits))),
+        "optional": ("optional", Entry.flag),
+        "expected": ("expected_s", _or_none(_duration)),
+        "fresh": ("fresh", lambda entry: f"{entry.where} says so" if entry.flag() else None),
+    }
+
+
+SCRIPT_SETTINGS: Settings = {
     "arguments": ("arguments", argument_texts),
     "output": ("output", Entry.text),
     "output_option": ("output_option", _or_none(_option)),
 }
-JOB_KEYS = (
-    *SETTINGS,
-    *SCRIPT_SETTINGS,
-    *("options", "script", "command", "parameters", "secret", "matrix", "gates", "data", "tags", "needs"),
-)
-DEFAULTS_KEYS = (*(key for key in SETTINGS if key != "title"), "parameters", "gates", "tags")
+
+
+def job_keys(limits: Limits) -> tuple[str, ...]:
+    """Return the keys that a job may have."""
+    others = ("options", "script", "command", "parameters", "secret", "matrix", "gates", "data", "tags", "needs")
+    return (*_settings(limits), *SCRIPT_SETTINGS, *others)
+
+
+def defaults_keys(limits: Limits) -> tuple[str, ...]:
+    """Return the keys that `defaults:` may have."""
+    return (*(key for key in _settings(limits) if key != "title"), "parameters", "gates", "tags")
 
 
 def empty_declaration(file: str) -> Declaration:
@@ -142,11 +157,11 @@ def empty_declaration(file: str) -> Declaration:
     return Declaration(Entry(file, 1, "", Node(None, 1)))
 
 
-def read_declaration(entry: Entry, allowed: tuple[str, ...]) -> Declaration:
+def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> Declaration:
     """Check one job's mapping, or that of `defaults:`."""
     entries = entry.mapping(allowed=allowed)
-    readers = SETTINGS | SCRIPT_SETTINGS
-    known = [(readers[key], below) for key, below in entries.items() if key in readers]
+    readers = _settings(limits) | SCRIPT_SETTINGS
+    settings = {readers[key][0]: readers[key][1](below) for key, below in entries.items() if key in readers}
     script = entries.get("script")
     if script is not None:
         script.text("the path of a Python file")
@@ -154,7 +169,8 @@ def read_declaration(entry: Entry, allowed: tuple[str, ...]) -> Declaration:
         raise entry.error("expected either script or command, found both")
     return Declaration(
         entry=entry,
-        settings={name: reader(below) for (name, reader), below in known},
+        limits={key: settings.pop(key) for key in limits if key in settings},
+        settings=settings,
         gates=_gates(entries.get("gates")),
         parameters=entries["parameters"].mapping() if "parameters" in entries else {},
         variables=_variables(entries.get("secret")),

@@ -186,6 +186,7 @@ def _with_settings(job: Job, defaults: Declaration, declaration: Declaration, ki
     return msgspec.structs.replace(
         job,
         **fields,
+        limits={key: most for key, most in (defaults.limits | declaration.limits).items() if most is not None},
         gates=_merged_gates(job, defaults, declaration),
         tags=tuple(dict.fromkeys((*job.tags, *defaults.tags, *declaration.tags))),
         data=tuple(dict.fromkeys((*job.data, *declaration.data))),

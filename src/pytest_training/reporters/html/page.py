@@ -78,7 +78,9 @@ def write_page(run: TrainingRun, *, is_latest: bool) -> None:
     rendered = render_page(view_page(run))
     write_atomically(run.folder.page, _based(rendered, ""))
     if is_latest:
-        write_atomically(run.folder.reports / "index.html", _based(rendered, f"runs/{quote(run.folder.run_id)}/"))
+        write_atomically(
+            run.folder.stable.copy_of(run.folder.page), _based(rendered, f"runs/{quote(run.folder.run_id)}/")
+        )
 
 
 def _based(rendered: str, way: str) -> bytes:

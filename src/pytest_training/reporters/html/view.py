@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import hashlib
 import re
-import secrets
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,15 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
-from jinja2.bccache import Bucket
-from markupsafe import Markup
-
-from pytest_training.atomic import write_atomically
+from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import log_end
 from pytest_training.execution.outcome import Outcome, Shown, Status
 from pytest_training.jobs.model import Dataset, PlannedJob
-from pytest_training.records.comparison import MARKS, Comparison, JobComparison
+from pytest_training.records.comparison import Comparison, JobComparison
 from pytest_training.records.events import read_events
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import Measure, headline, measures
@@ -189,7 +181,7 @@ def view_page(run: TrainingRun) -> PageView:
     """Gather what the page of a run shows."""
     comparison = run.comparison
     ids = [outcome.job_id for outcome in run.outcomes]
-    past = History(run.folder.history).recent(ids, HISTORY, through=run.folder.run_id)
+    past = History(run.folder.stable.history).recent(ids, HISTORY, through=run.folder.run_id)
     scale = Scale.of(len(run.outcomes))
     book = PictureBook(run.folder.path)
     planned = {each.job.id: each for each in run.plan.jobs}
@@ -311,7 +303,7 @@ def _curves(run: TrainingRun, outcome: Outcome, scale: Scale) -> list[Curve]:
 
 def _past_row(recorded: Recorded, run: TrainingRun, metric: str) -> PastRow:
     value = recorded.outcome.metrics.get(metric)
-    is_there = (run.folder.reports / "runs" / recorded.run_id / "index.html").is_file()
+    is_there = RunFolder(run.folder.reports, recorded.run_id).page.is_file()
     return PastRow(
         run_id=one_line(recorded.run_id, 60),
         link=f"{quote(recorded.run_id)}/index.html" if is_there else None,
@@ -327,5 +319,3 @@ def _past_row(recorded: Recorded, run: TrainingRun, metric: str) -> PastRow:
 def _when(written: str) -> str:
     found = moment(written)
     return f"{found:%Y-%m-%d %H:%M} UTC" if found else ""
-
-

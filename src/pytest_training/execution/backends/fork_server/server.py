@@ -23,7 +23,7 @@ import traceback
 from collections import deque
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import msgspec
 
@@ -32,14 +32,15 @@ from pytest_training.execution import keeper
 from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.environment import visible_gpus
 from pytest_training.execution.attempt.messages import PAUSE, STOP, STOP_ALL, AttemptRequest, Reply
+from pytest_training.execution.backends.ending import reply_of
 from pytest_training.execution.outcome import Ending
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
+from pytest_training.limits import LIMITS
+from pytest_training.limits.ladder import Ladder
 
 SAMPLE_S = 0.2  # how often memory and time limits are looked at
 LONGEST_REQUEST = 64 * 2**20
-
-EndedBy = Literal["timeout", "memory", "interrupted"]
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -78,18 +79,50 @@ class Connection:
 
 
 @dataclass
+class ForkedTree:
+    """The processes of a running attempt."""
+
+    pid: int
+    started: float
+    memory_mb: float = 0.0
+    peak_mb: float = 0.0
+
+    def look(self) -> None:
+        """Measure the memory that they hold now."""
+        self.memory_mb = processes.tree_memory_mb(self.pid)
+        self.peak_mb = max(self.peak_mb, self.memory_mb)
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the fork."""
+        return time.monotonic() - self.started
+
+    @property
+    def pids(self) -> list[int]:
+        """Ids of the processes, parents first."""
+        return processes.tree(self.pid)
+
+    def terminate(self) -> None:
+        """Send SIGTERM to all of them."""
+        processes.signal_tree(self.pid, signal.SIGTERM)
+        processes.signal_tree(self.pid, signal.SIGCONT)  # a stopped process would not get it
+
+    def kill(self) -> None:
+        """Send SIGKILL to all of them."""
+        processes.signal_tree(self.pid, signal.SIGKILL)
+
+
+@dataclass
 class Child:
     """A running attempt."""
 
     connection: Connection
     request: AttemptRequest
-    started: float
     inherited_mb: float
     """Resident memory at the fork: below it, `ru_maxrss` says nothing of a program that was started by exec."""
     gpus: tuple[str, ...]
-    peak_mb: float = 0.0
-    ended_by: EndedBy | None = None
-    kill_at: float | None = None
+    tree: ForkedTree
+    ladder: Ladder
 
 
 class JobServer:
@@ -197,8 +230,9 @@ class JobServer:
             self._become_child(request, gpus, parent)
         del self.free_gpus[: request.job.gpus]
         connection.pid = pid
-        inherited = processes.resident_memory_mb()
-        self.children[pid] = Child(connection, request, started, inherited, gpus)
+        inherited, tree = processes.resident_memory_mb(), ForkedTree(pid, started)
+        ladder = Ladder(tree=tree, limits=LIMITS, most=request.job.limits, grace_s=request.grace_s)
+        self.children[pid] = Child(connection, request, inherited, gpus, tree, ladder)
 
     def _become_child(self, request: AttemptRequest, gpus: tuple[str, ...], parent: int) -> NoReturn:
         status = 70  # what the shell calls an internal software error
@@ -245,7 +279,7 @@ class JobServer:
 
     def _stop(self, connection: Connection) -> None:
         if connection.pid in self.children:
-            self._end_gently(connection.pid, "interrupted")
+            self.children[connection.pid].ladder.end("interrupted")
         else:
             connection.answer(Reply(ending=Ending(ended_by="interrupted")))
             self._forget(connection)
@@ -261,8 +295,8 @@ class JobServer:
         self.stopping = connection
         for waiting in [*self.waiting, *(each for each in self.connections if each.is_pause)]:
             self._stop(waiting)
-        for pid in self.children:
-            self._end_gently(pid, "interrupted")
+        for child in self.children.values():
+            child.ladder.end("interrupted")
         self._tell_stopped()
 
     def _tell_stopped(self) -> None:
@@ -270,28 +304,12 @@ class JobServer:
             self.stopping.answer(Reply())
             self._forget(self.stopping)
 
-    def _end_gently(self, pid: int, ended_by: EndedBy) -> None:
-        child = self.children[pid]
-        if child.ended_by is None:
-            child.ended_by = ended_by
-            child.kill_at = time.monotonic() + child.request.grace_s
-            processes.signal_tree(pid, signal.SIGTERM)
-            processes.signal_tree(pid, signal.SIGCONT)  # a stopped process would not hear it
-
     def _watch(self) -> None:
-        """Look at every running attempt: memory, time limit, end of grace."""
-        now = self.watched = time.monotonic()
-        for pid, child in self.children.items():
-            job = child.request.job
-            memory = processes.tree_memory_mb(pid)
-            child.peak_mb = max(child.peak_mb, memory)
-            if child.kill_at is not None:
-                if now >= child.kill_at:
-                    processes.signal_tree(pid, signal.SIGKILL)
-            elif job.timeout_s is not None and now - child.started > job.timeout_s:
-                self._end_gently(pid, "timeout")
-            elif job.memory_mb is not None and memory > job.memory_mb:
-                self._end_gently(pid, "memory")
+        """Measure every running attempt, and end what exceeds a limit or its grace."""
+        self.watched = time.monotonic()
+        for child in self.children.values():
+            child.tree.look()
+            child.ladder.watch()
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -314,17 +332,13 @@ class JobServer:
         peak = usage.ru_maxrss / 1024
         if isinstance(child.request.start, Command) and peak <= child.inherited_mb:
             peak = 0.0  # it is the server's own size, taken over at the fork
-        code = os.waitstatus_to_exitcode(status)
         child.connection.answer(
-            Reply(
-                ending=Ending(
-                    exit_status=code if code >= 0 else None,
-                    signal=None if code >= 0 else processes.signal_name(-code),
-                    ended_by=child.ended_by,
-                    wall_s=round(ended - child.started, 4),
-                    cpu_s=round(usage.ru_utime + usage.ru_stime, 4),
-                    peak_memory_mb=round(max(child.peak_mb, peak), 1) or None,
-                )
+            reply_of(
+                os.waitstatus_to_exitcode(status),
+                child.ladder,
+                wall_s=ended - child.tree.started,
+                cpu_s=usage.ru_utime + usage.ru_stime,
+                peak_mb=max(child.tree.peak_mb, peak),
             )
         )
         self._forget(child.connection)

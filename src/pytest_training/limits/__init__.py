@@ -1,0 +1,19 @@
+"""Limits of attempts, one file each, listed here once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_training.limits.memory import Memory
+from pytest_training.limits.protocol import Limit
+from pytest_training.limits.time import Time
+
+Limits = Mapping[str, Limit]
+"""By key, in the order in which they are checked and shown."""
+
+LIMITS: Limits = {limit.key: limit for limit in (Time(), Memory())}
+
+
+def retry_reasons(limits: Limits) -> tuple[str, ...]:
+    """Return what `retry_on` may list: `error` is an exception or an exit without a result, `crash` any other death."""
+    return tuple(dict.fromkeys(("crash", *(limit.retry_reason for limit in limits.values()), "error")))

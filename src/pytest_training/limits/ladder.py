@@ -1,0 +1,73 @@
+"""How an attempt is ended that exceeds a limit, or that the run interrupts: SIGTERM, the grace period, SIGKILL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_training.limits import Limits
+from pytest_training.limits.protocol import Limit, Tree
+
+
+class EndableTree(Tree, Protocol):
+    """The processes of a running attempt, as a backend ends them."""
+
+    def terminate(self) -> None:
+        """Send SIGTERM to all of them, or what the system has for it."""
+
+    def kill(self) -> None:
+        """End all of them now."""
+
+
+@dataclass(kw_only=True)
+class Ladder:
+    """One attempt under its limits."""
+
+    tree: EndableTree
+    limits: Limits
+    most: Mapping[str, float]
+    """What the job may use, by the limits' keys."""
+    grace_s: float
+    ended_by: str | None = None
+    """The key of the limit that it exceeded, or `interrupted`."""
+    measured: float | None = None
+    """What that limit measured then."""
+    problem: str | None = None
+    """Why a limit could not be measured, which ends the attempt too."""
+    kill_at: float | None = None
+
+    def watch(self) -> None:
+        """Do what is due now; to be called again and again, after the backend has measured the tree."""
+        if self.kill_at is not None:
+            if time.monotonic() >= self.kill_at:
+                self.tree.kill()
+            return
+        for key, limit in self.limits.items():
+            if key in self.most and (measured := self._measure(key, limit)) > self.most[key]:
+                self.measured = measured
+                self.end(key)
+                return
+
+    def _measure(self, key: str, limit: Limit) -> float:
+        try:
+            return limit.measure(self.tree)
+        except OSError:  # a process has ended meanwhile
+            return 0.0
+        except Exception as error:  # noqa: BLE001  (a limit from outside may raise anything: it fails this attempt alone)
+            problem = f"limit {key!r} cannot be measured: {type(error).__name__}: {error}"
+            self.problem = problem
+            self.end(key)
+            return 0.0
+
+    def end(self, cause: str, *, grace_s: float | None = None) -> None:
+        """Ask the attempt to end; another cause, or a later call, changes nothing."""
+        if self.ended_by is None:
+            self.ended_by = cause
+            self.kill_at = time.monotonic() + (self.grace_s if grace_s is None else grace_s)
+            self.tree.terminate()
+
+    def end_now(self) -> None:
+        """Let no grace period hold up the end."""
+        self.kill_at = time.monotonic()
