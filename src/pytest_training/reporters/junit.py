@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,23 +44,24 @@ class Reporter:
             return
         stable = run.folder.stable.copy_of(run.folder.junit)
         content = complete(report.path.read_bytes(), run, report.case_of)
-        try:
-            for path in (run.folder.junit, stable, *([] if report.is_ours else [report.path])):
-                write_atomically(path, content)
-        except OSError as error:
-            report.announce(f"none ({error.strerror})")  # pytest says where it is
-            run.problems.append(f"cannot write junit.xml: {error.strerror}")
-            return
-        if report.is_ours:
-            with contextlib.suppress(OSError):
-                report.path.unlink()
-            report.announce(str(stable))
+        with run.noting_failure("junit.xml"):
+            try:
+                for path in (run.folder.junit, stable, *([] if report.is_ours else [report.path])):
+                    write_atomically(path, content)
+            except OSError as error:
+                report.announce(f"none ({error.strerror})")  # pytest says where it is
+                raise
+            if report.is_ours:
+                report.path.unlink(missing_ok=True)
+                report.announce(str(stable))
 
 
 def complete(content: bytes, run: TrainingRun, case_of: Callable[[str], tuple[str, str]]) -> bytes:
     """Return the report with what it lacks of each job: properties, log, and cases of jobs that did not end."""
     root = ET.fromstring(content)  # noqa: S314  (pytest has just written it)
     suite = next(root.iter("testsuite"))
+    for case in [case for case in suite.iter("testcase") if "name" not in case.attrib]:
+        suite.remove(case)  # pytest has seen its setup only, and has not named it
     cases = {(case.get("classname", ""), case.get("name", "")): case for case in suite.iter("testcase")}
     outcomes = {outcome.job_id: outcome for outcome in run.outcomes}
     for nodeid, job_id in run.nodes.items():

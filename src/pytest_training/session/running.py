@@ -142,9 +142,8 @@ class RunningRun:
 
     def note_uncollected(self, reports: Sequence[pytest.CollectReport]) -> None:
         """Note what could not be collected before the run began."""
-        self.run.problems.extend(
-            f"{report.nodeid} could not be collected: its tests and jobs are not in this run" for report in reports
-        )
+        for report in reports:
+            self.run.problems.append(f"{report.nodeid} could not be collected: its tests and jobs are not in this run")
 
     def interrupt(self, *, has_workers: bool) -> None:
         """Ask every running job to end and wait for that; a second Ctrl-C ends them at once."""
