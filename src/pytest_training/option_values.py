@@ -16,6 +16,8 @@ from pytest_training.options import REGISTRY, path_below, reports_folder, traini
 from pytest_training.planning.request import Request
 from pytest_training.units import parse_duration
 
+SEARCH = pytest.StashKey[Search]()
+"""On config: where jobs are found, of a plugin that reads it from options of its own."""
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
 
@@ -33,8 +35,7 @@ class Options(Request):
 def read_options(config: pytest.Config) -> Options:
     """Read every option; a value that cannot be is a `pytest.UsageError`."""
     here, root = config.invocation_params.dir, config.rootpath
-    catalogue = path_below(here, config.getoption("--training-catalogue"))
-    catalogue = catalogue or path_below(root, config.getini("training_catalogue"))
+    [catalogue, *_] = config.getoption("--training-catalogue") or [None]
     reports = reports_folder(config)
     _check_path(reports, "the reports folder")
     found_root = training_root(config)
@@ -44,7 +45,7 @@ def read_options(config: pytest.Config) -> Options:
     return Options(
         project=_project(config, found_root),
         root=found_root,
-        catalogue=catalogue,
+        catalogue=path_below(here, catalogue) or path_below(root, config.getini("training_catalogue")),
         reports=reports,
         seed=_seed(config),
         epochs=_count(config, "epochs"),
@@ -58,7 +59,7 @@ def read_options(config: pytest.Config) -> Options:
         real_data_only=bool(config.getoption("--training-require-real-data")),
         resume=_resume(config),
         skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
-        search=read_search(config),
+        search=config.stash[SEARCH] if SEARCH in config.stash else read_search(config),
         kinds=config.stash[REGISTRY].kinds,
         compare=config.getoption("--training-compare"),
         max_regression=(
@@ -140,7 +141,7 @@ def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]
 
 
 def read_search(config: pytest.Config) -> Search:
-    """Read the options; a value that cannot be is a `pytest.UsageError`."""
+    """Read the options that say where jobs are found; a value that cannot be is a `pytest.UsageError`."""
     here = config.invocation_params.dir
     include = config.getoption("--training-include") or config.getini("training_include") or PATTERNS
     exclude = config.getoption("--training-exclude") or config.getini("training_exclude")
@@ -150,25 +151,9 @@ def read_search(config: pytest.Config) -> Search:
             files=FileFilter(
                 include=tuple(include),
                 exclude=tuple(checked_pattern(pattern, "--training-exclude") for pattern in exclude),
-                limit=_whole(config, "--training-limit", minimum=1),
             ),
             folders=checked_folders(folders, "--training-discover"),
-            is_on=not config.getoption("--training-no-discovery"),
-            overrides=bool(config.getoption("--training-overrides")),
-            optional=bool(config.getoption("--training-optional")),
-            catalogues=tuple(here / str(file) for file in config.getoption("--training-add-catalogue") or ()),
-            arguments=tuple(config.getoption("--training-argument") or ()),
-            only=tuple(config.getoption("--training-job") or ()),
-            retries=_whole(config, "--training-retries", minimum=0),
+            catalogues=tuple(here / str(file) for file in (config.getoption("--training-catalogue") or ())[1:]),
         )
     except DeclarationError as error:
         raise pytest.UsageError(str(error)) from None
-
-
-def _whole(config: pytest.Config, name: str, *, minimum: int) -> int | None:
-    value = config.getoption(name)
-    if value is None:
-        return None
-    if not str(value).isdecimal() or int(value) < minimum:
-        raise pytest.UsageError(f"{name}: expected a whole number of at least {minimum}, found {value!r}")
-    return int(value)

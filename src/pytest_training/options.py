@@ -28,7 +28,12 @@ def add_options(parser: pytest.Parser) -> None:
     """Declare what may be declared in every project: names that nobody else uses."""
     group = parser.getgroup("training", "training jobs")
     group.addoption("--training-root", metavar="DIR", help="folder with the training jobs (default: training)")
-    group.addoption("--training-catalogue", metavar="FILE", help="catalogue of jobs (default: jobs.yaml in the root)")
+    group.addoption(
+        "--training-catalogue",
+        action="append",
+        metavar="FILE",
+        help="catalogue of jobs (default: jobs.yaml in the root); a further one applies after the first",
+    )
     group.addoption("--training-reports", metavar="DIR", help="folder for reports (default: reports)")
     group.addoption("--training-seed", metavar="N", help="seed of random, numpy and torch in every job (default: 0)")
     group.addoption("--training-plan", metavar="FILE", help="also write the plan as JSON")
@@ -101,26 +106,6 @@ def _add_search_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--training-exclude", action="append", metavar="REGEX", help="files that are no jobs, by their path"
     )
-    group.addoption("--training-limit", metavar="N", help="at most N jobs of a folder")
-    group.addoption(
-        "--training-no-discovery", action="store_true", help="take the jobs that catalogues add, and no others"
-    )
-    group.addoption(
-        "--training-overrides",
-        action="store_true",
-        help="a job of a further folder takes the place of one with its id (default: it gets an id of its own)",
-    )
-    group.addoption("--training-optional", action="store_true", help="jobs of further folders are optional")
-    group.addoption(
-        "--training-add-catalogue", action="append", metavar="FILE", help="a catalogue to apply after the project's own"
-    )
-    group.addoption(
-        "--training-argument", action="append", metavar="TEXT", help="an extra argument for every script and command"
-    )
-    group.addoption(
-        "--training-job", action="append", metavar="ID", help="train the job with exactly this id (may be repeated)"
-    )
-    group.addoption("--training-retries", metavar="N", help="retries of every job")
     parser.addini("training_include", "files that are jobs", type="args", default=[])
     parser.addini("training_exclude", "files that are no jobs, by their path", type="args", default=[])
 
@@ -147,10 +132,7 @@ def _add(group: pytest.OptionGroup, name: str, **how: str) -> None:
         return
 
 
-NAMING_PATHS = (
-    *("training_root", "training_discover", "training_catalogue", "training_add_catalogue"),
-    *("training_reports", "training_plan"),
-)
+NAMING_PATHS = ("training_root", "training_discover", "training_catalogue", "training_reports", "training_plan")
 
 
 def names_paths(config: pytest.Config) -> bool:
@@ -161,7 +143,7 @@ def names_paths(config: pytest.Config) -> bool:
 def is_asked_for(config: pytest.Config) -> bool:
     """Whether the command line names jobs outside the training folder, or other files than usual."""
     given = config.known_args_namespace
-    return bool(given.training_discover or given.training_add_catalogue or given.training_include)
+    return bool(given.training_discover or given.training_include)
 
 
 def has_jobs(config: pytest.Config) -> bool:
@@ -171,14 +153,15 @@ def has_jobs(config: pytest.Config) -> bool:
         return True
     if given.training_root or given.training_catalogue or config.getini("training_catalogue"):
         return True  # asked for: what is missing will be told
-    return root.is_dir() and ((root / "jobs.yaml").is_file() or any(_looks_like_job(root)))
+    suffix = "" if config.hook.pytest_training_register.get_hookimpls() else ".py"  # there may be other kinds of job
+    return root.is_dir() and ((root / "jobs.yaml").is_file() or any(_looks_like_job(root, suffix)))
 
 
-def _looks_like_job(root: Path) -> Iterator[str]:
+def _looks_like_job(root: Path, suffix: str) -> Iterator[str]:
     left = LOOKED_AT
     for _, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith((".", "__"))]
-        yield from (name for name in files if name.startswith("train_") and name.endswith(".py"))
+        yield from (name for name in files if name.startswith("train_") and name.endswith(suffix))
         left -= len(files) + len(folders)
         if left < 0:
             return

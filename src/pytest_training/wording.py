@@ -34,9 +34,22 @@ def listing(name: str, known: Iterable[str], *, nothing: str = "(there is none)"
 
 
 def shown(value: Any) -> str:
-    """Show what was found, shortened to a length that fits a sentence."""
-    text = "nothing" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+    """Return a value as a sentence has it: `nothing`, `true`, or as `safe_repr` does."""
+    return "nothing" if value is None else str(value).lower() if isinstance(value, bool) else safe_repr(value)
+
+
+def safe_repr(value: Any, limit: int = SHOWN_CHARACTERS) -> str:
+    """Return a value's repr in one short line, whatever its own `__repr__` does."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  (a job's own __repr__ may do anything)
+        text = f"<{type(value).__name__}>"
+    return printable(" ".join(text[: 10 * limit].split()), limit)
+
+
+def in_utf8(text: str) -> str:
+    """Return the text as files and JSON can hold it: what is no UTF-8 as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def printable(text: str, limit: int = 10_000) -> str:

@@ -95,7 +95,7 @@ def test_a_script_that_demands_a_value_fails_alone_and_says_how_to_give_it(
 ) -> None:
     repository.write("models/train_needy.py", NEEDY)
     common = ("--training-root", str(repository.root), "-k", "needy or early", *workers)
-    ended = repository.pytest(*common, "--training-retries", "2")
+    ended = repository.pytest(*common, "-p", "pytest_training.run_all.pytest_options", "--training-retries", "2")
     found = repository.outcomes()
     assert (ended.returncode, found["early"]["status"], found["needy"]["status"]) == (1, "passed", "failed")
     assert found["needy"]["reason"] == (

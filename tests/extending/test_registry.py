@@ -82,6 +82,21 @@ def test_a_job_that_a_hook_adds_needs_an_id_of_its_own(project: Project) -> None
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
+def test_a_job_that_a_hook_adds_is_of_a_registered_kind(project: Project) -> None:
+    project.write(
+        "conftest.py",
+        """
+        import msgspec
+
+        def pytest_training_jobs(jobs):
+            jobs[0] = msgspec.structs.replace(jobs[0], kind="functoin")
+        """,
+    )
+    result = project.run()
+    result.stderr.fnmatch_lines(["*no kind of job is called 'functoin': expected one of function, *"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
 def test_hooks_cost_a_session_without_jobs_nothing(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("def pytest_training_register(registry):\n    raise ValueError('called')\n")
     pytester.makepyfile("def test_x():\n    pass\n")

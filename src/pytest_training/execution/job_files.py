@@ -13,6 +13,7 @@ from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Failure
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.text import clean_line
+from pytest_training.wording import in_utf8
 
 T = TypeVar("T")
 
@@ -64,13 +65,8 @@ def artifacts(folder: Path) -> tuple[str, ...]:
     paths: list[str] = []
     for path, _, names in () if folder.is_symlink() else os.walk(folder):
         files = [file for name in names if lies_below(folder, file := Path(path, name)) and file.is_file()]
-        paths += [_in_utf8(os.path.relpath(file, folder)) for file in files]
+        paths += [in_utf8(os.path.relpath(file, folder)) for file in files]
     return tuple(sorted(paths))
-
-
-def _in_utf8(name: str) -> str:
-    """Return a file's name as JSON can hold it; one whose bytes are no UTF-8 cannot be linked to."""
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def lies_below(folder: Path, path: Path) -> bool:

@@ -18,7 +18,7 @@ from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job, Value
 from pytest_training.jobs.search import FileFilter, Search, project_of
 from pytest_training.limits import LIMITS, Limits
-from pytest_training.wording import printable
+from pytest_training.wording import listing, printable
 
 DEFAULT_CATALOGUE = "jobs.yaml"
 LONGEST_ID = 200
@@ -53,27 +53,30 @@ def load_jobs(  # noqa: PLR0913  (where the jobs are, and what they may be made 
 ) -> Loaded:
     """Return the jobs and datasets of a project; a catalogue that is named must exist."""
     search, parts = search or Search(), Parts(kinds, limits)
-    loaded = _load_folder(training_root, project_root, catalogue, search.own_files if search.is_on else None, parts)
+    loaded = _load_folder(training_root, project_root, catalogue, search.own_files, parts)
     for folder in search.folders:
         further = _load_folder(folder, project_of(folder, project_root), None, search.files, parts)
         loaded = _joined(loaded, further, folder, search)
     for path in search.catalogues:
         loaded = _apply(path, loaded, training_root, project_root, parts)
-    loaded = Loaded(_with_options(loaded.jobs, search, kinds), loaded.datasets)
-    check_jobs(*loaded)
+    check_jobs(*loaded, kinds)
     return loaded
 
 
-def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset]) -> None:
-    """Raise DeclarationError unless each id names a folder of its own and UTF-8 holds every text."""
+def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset], kinds: Kinds) -> None:
+    """Raise DeclarationError unless ids name folders of their own, kinds are registered and UTF-8 holds every text."""
+    for job in jobs:
+        if job.kind not in kinds:
+            known = listing(job.kind, kinds)
+            raise DeclarationError(f"{job.source}: no kind of job is called {job.kind!r}: expected one of {known}")
     _check_text(jobs, datasets)
     _check_ids(jobs)
 
 
-def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: FileFilter | None, parts: Parts) -> Loaded:
-    jobs = [] if files is None else discover(folder, project, files, parts.kinds)
+def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: FileFilter, parts: Parts) -> Loaded:
+    jobs = discover(folder, project, files, parts.kinds)
     path = absolute(catalogue) if catalogue else absolute(folder) / DEFAULT_CATALOGUE
-    if catalogue is None and (files is None or not path.is_file()):
+    if catalogue is None and not path.is_file():
         return Loaded(jobs, [])
     return _apply(path, Loaded(jobs, []), folder, project, parts)
 
@@ -122,18 +125,6 @@ def _unique_ids(jobs: Sequence[Job], taken: set[str], folder: str) -> Iterator[J
     for job in jobs:
         needs = tuple(names.get(needed, needed) for needed in job.needs)
         yield msgspec.structs.replace(job, id=names[job.id], needs=needs)
-
-
-def _with_options(jobs: list[Job], search: Search, kinds: Kinds) -> list[Job]:
-    if search.arguments:
-        scripts = [job for job in jobs if kinds[job.kind].is_program]
-        if not scripts:
-            raise DeclarationError("an extra argument goes to scripts and commands, and there is none of these")
-        extended = {job.id: (*job.arguments, *search.arguments) for job in scripts}
-        jobs = [msgspec.structs.replace(job, arguments=extended.get(job.id, job.arguments)) for job in jobs]
-    if search.retries is not None:
-        jobs = [msgspec.structs.replace(job, retries=search.retries) for job in jobs]
-    return jobs
 
 
 def _check_ids(jobs: Sequence[Job]) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Dataset, Job, Plan
-from pytest_training.jobs.search import chosen_jobs
 from pytest_training.planning.limits import with_default_limits
 from pytest_training.planning.parameters import apply_options, missing_parameters, note_missing
 from pytest_training.planning.request import Request
@@ -84,7 +83,7 @@ def set_parameters(draft: Draft) -> Draft:
     jobs = apply_options(
         draft.jobs, epochs=request.epochs, folds=request.folds, settings=request.settings, kinds=request.kinds
     )
-    jobs = note_missing(chosen_jobs(jobs, request.search.only), request.kinds)
+    jobs = note_missing(jobs, request.kinds)
     jobs = with_default_limits(jobs, request.default_limits)
     return replace(draft, jobs=tuple(jobs))
 

@@ -14,64 +14,20 @@ from pytest_training.units import number
 Direction = Literal["higher", "lower"]
 
 HIGHER = frozenset(
-    [
-        "accuracy",
-        "acc",
-        "auc",
-        "auroc",
-        "roc_auc",
-        "pr_auc",
-        "auprc",
-        "average_precision",
-        "f1",
-        "precision",
-        "recall",
-        "sensitivity",
-        "specificity",
-        "ppv",
-        "npv",
-        "r2",
-        "explained_variance",
-        "kappa",
-        "mcc",
-        "dice",
-        "iou",
-        "jaccard",
-        "c_index",
-        "concordance",
-        "correlation",
-        "pearson",
-        "spearman",
-        "youden",
-        "log_likelihood",
-        "net_benefit",
-        "score",
-    ]
+    {
+        *("accuracy", "acc", "auc", "auroc", "roc_auc", "pr_auc", "auprc", "average_precision", "f1"),
+        *("precision", "recall", "sensitivity", "specificity", "ppv", "npv", "r2", "explained_variance"),
+        *("kappa", "mcc", "dice", "iou", "jaccard", "c_index", "concordance", "correlation", "pearson"),
+        *("spearman", "youden", "log_likelihood", "net_benefit", "score"),
+    }
 )
 """Metrics of which more is better."""
 LOWER = frozenset(
-    [
-        "loss",
-        "error",
-        "mae",
-        "mse",
-        "rmse",
-        "mape",
-        "max_error",
-        "median_absolute_error",
-        "log_loss",
-        "cross_entropy",
-        "deviance",
-        "brier",
-        "brier_score",
-        "ece",
-        "mce",
-        "hinge",
-        "perplexity",
-        "nll",
-        "fpr",
-        "fnr",
-    ]
+    {
+        *("loss", "error", "mae", "mse", "rmse", "mape", "max_error", "median_absolute_error", "log_loss"),
+        *("cross_entropy", "deviance", "brier", "brier_score", "ece", "mce", "hinge", "perplexity", "nll"),
+        *("fpr", "fnr"),
+    }
 )
 """Metrics of which less is better."""
 SILENT = frozenset(["std", "se", "sd", "count", "n", "seconds", "slope", "intercept", "threshold", "baseline", "dummy"])

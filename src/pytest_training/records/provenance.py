@@ -8,8 +8,9 @@ import platform
 import sys
 from collections.abc import Iterable
 from functools import cache
-from importlib import metadata
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from pytest_training.git import TIMEOUT_S, ask_git, find_commit
 from pytest_training.jobs.model import SCHEMA_VERSION, Value
@@ -23,21 +24,9 @@ DISTRIBUTIONS = {  # where import name and distribution differ; asking all insta
     "yaml": "pyyaml",
 }
 ENVIRONMENT = (
-    "CI",
-    "CI_COMMIT_REF_NAME",
-    "CI_COMMIT_SHA",
-    "CI_JOB_ID",
-    "CI_PIPELINE_ID",
-    "CUDA_VISIBLE_DEVICES",
-    "GITHUB_ACTIONS",
-    "GITHUB_REF_NAME",
-    "GITHUB_RUN_ATTEMPT",
-    "GITHUB_RUN_ID",
-    "GITHUB_SHA",
-    "MKL_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "PYTHONHASHSEED",
+    *("CI", "CI_COMMIT_REF_NAME", "CI_COMMIT_SHA", "CI_JOB_ID", "CI_PIPELINE_ID", "CUDA_VISIBLE_DEVICES"),
+    *("GITHUB_ACTIONS", "GITHUB_REF_NAME", "GITHUB_RUN_ATTEMPT", "GITHUB_RUN_ID", "GITHUB_SHA"),
+    *("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED"),
 )
 """The only environment variables that are ever recorded."""
 
@@ -56,14 +45,18 @@ class Machine(Value, frozen=True, kw_only=True):
     gpus: tuple[str, ...] = ()
 
 
-class Provenance(Value, frozen=True, kw_only=True):
+class GitState(Value, frozen=True, kw_only=True):
+    """The state of the working tree; None outside a Git repository, or without git."""
+
+    commit: str | None = None
+    branch: str | None = None
+    dirty: bool | None = None
+    """True if files differ from the commit, or are neither in it nor ignored."""
+
+
+class Provenance(GitState, frozen=True, kw_only=True):
     """What one needs to know to get the same result again."""
 
-    commit: str | None
-    """None outside a Git repository, or without git."""
-    branch: str | None
-    dirty: bool | None
-    """Whether files differ from the commit, or are not in it and not ignored."""
     python: str
     implementation: str
     platform: str
@@ -74,21 +67,10 @@ class Provenance(Value, frozen=True, kw_only=True):
     schema_version: int = SCHEMA_VERSION
 
 
-class GitState(Value, frozen=True, kw_only=True):
-    """What git says of the working tree."""
-
-    commit: str | None = None
-    branch: str | None = None
-    dirty: bool | None = None
-
-
 def provenance(root: Path, packages: Iterable[str] = ()) -> Provenance:
     """Describe code, interpreter, packages (given by import name) and machine."""
-    git = git_state(root)
     return Provenance(
-        commit=git.commit,
-        branch=git.branch,
-        dirty=git.dirty,
+        **asdict(git_state(root)),
         python=platform.python_version(),
         implementation=platform.python_implementation(),
         platform=f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -154,6 +136,8 @@ def package_versions(imports: Iterable[str]) -> dict[str, str]:
 
 @cache
 def _version(distribution: str) -> str | None:
+    from importlib import metadata  # noqa: PLC0415  (slow to import, and the history needs no versions)
+
     try:
         return metadata.version(distribution)
     except (metadata.PackageNotFoundError, ValueError):
@@ -163,6 +147,8 @@ def _version(distribution: str) -> str | None:
 @cache
 def _search(names: frozenset[str]) -> dict[str, str]:
     """Look through the file lists of all distributions for names that no distribution bears."""
+    from importlib import metadata  # noqa: PLC0415  (slow to import, and the history needs no versions)
+
     found: dict[str, str] = {}
     missing = set(names)
     for distribution in metadata.distributions() if names else ():

@@ -63,7 +63,9 @@ def _joined(words: Sequence[str]) -> list[str]:
     return joined
 
 
-def _at_least(minimum: int) -> type[int]:
+def at_least(minimum: int) -> type[int]:
+    """Return what reads a whole number of at least that for argparse."""
+
     def read(text: str) -> int:
         if not text.isdecimal() or int(text) < minimum:
             raise argparse.ArgumentTypeError(f"expected a whole number of at least {minimum}, found {text!r}")
@@ -84,16 +86,16 @@ def _parser() -> argparse.ArgumentParser:
     running = parser.add_argument_group("running")
     running.add_argument("--parallel", action="store_true", help="train several jobs at a time")
     running.add_argument(
-        "--max-workers", type=_at_least(1), default=MAX_WORKERS, metavar="N", help="jobs at a time (default: 4)"
+        "--max-workers", type=at_least(1), default=MAX_WORKERS, metavar="N", help="jobs at a time (default: 4)"
     )
-    running.add_argument("--retries", type=_at_least(0), metavar="N", help="further attempts of a job that fails")
+    running.add_argument("--retries", type=at_least(0), metavar="N", help="further attempts of a job that fails")
     running.add_argument("--allow-partial-success", action="store_true", help="exit with 0 when any job succeeded")
     running.add_argument("--verbose", action="store_true", help="a line for each job's outcome as pytest -v shows it")
     running.add_argument("--list", dest="list_jobs", action="store_true", help="list the jobs and end")
     running.add_argument("--dry-run", action="store_true", help="show what would be trained and end")
     parameters = parser.add_argument_group("parameters")
     for name in ("epochs", "folds", "sample", "batch"):
-        parameters.add_argument(f"--{name}", type=_at_least(1), metavar="N", help=f"{name} of every job that has them")
+        parameters.add_argument(f"--{name}", type=at_least(1), metavar="N", help=f"{name} of every job that has them")
     parameters.add_argument(
         "--extra-arg", action="append", default=[], metavar="TEXT", help="an extra argument for every script"
     )
@@ -130,7 +132,7 @@ def _add_discovery(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--exclude-regex", nargs="+", action="extend", default=[], metavar="REGEX", help="files that are none"
     )
-    group.add_argument("--discovery-limit", type=_at_least(1), metavar="N", help="find at most N jobs in a folder")
+    group.add_argument("--discovery-limit", type=at_least(1), metavar="N", help="find at most N jobs in a folder")
     group.add_argument(
         "--allow-discovery-overrides", action="store_true", help="a job found there replaces one with the same id"
     )

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
-from pytest_training.planning.parameters import apply_options, missing_parameters, note_missing
+from pytest_training.planning import steps
+from pytest_training.planning.parameters import missing_parameters
+from pytest_training.planning.request import Request
+from pytest_training.planning.steps import Draft
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
+from pytest_training.run_all.changes import Changes
 from pytest_training.wording import nearest_first
 
 PARAMETERS = {"sample": ("sample", "samples", "sample_size"), "batch": ("batch", "batch_size")}
 """Parameters that `--sample` and `--batch` set, wherever a job has one."""
+EVERY_FILE = "."
+"""What excludes every file: `--no-default-jobs` leaves the jobs of --config alone."""
 
 
 class NothingFoundError(DeclarationError):
@@ -25,102 +30,102 @@ class NothingFoundError(DeclarationError):
 
 @dataclass(frozen=True)
 class Selection:
-    """The jobs, and which of them are to be trained."""
+    """The selected jobs, what was asked for, and whether no job is left out."""
 
-    jobs: list[Job]
-    selected: list[Job]
-    settings: tuple[str, ...] = ()
-    """What `--set` of pytest sets."""
-
-    @property
-    def is_everything(self) -> bool:
-        """Whether no job is left out."""
-        return len(self.selected) == len(self.jobs)
+    request: Request
+    selected: Sequence[Job]
+    is_everything: bool
+    changes: Changes
 
 
-def search_of(arguments: Arguments, project: Project, here: Path) -> tuple[Path, Path, Path | None, Search]:
-    """Return training root, project root, its catalogue and the search, as the plugin reads them from its options."""
+def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
+    """Return what the flags ask for, before it is known which parameters the jobs have."""
     further = [] if arguments.no_auto_discover else [here / folder for folder in arguments.discover_root]
     checked_folders(further, "--discover-root")
     root, own_project, catalogue = project.training_root, project.root, project.catalogue
     catalogues = [here / arguments.config] if arguments.config else []
-    is_on = True
+    exclude = [checked_pattern(regex, "--exclude-regex") for regex in arguments.exclude_regex]
     if arguments.no_default_jobs:
         catalogue = None
         if further:
             root = further.pop(0)
             own_project = project_of(root, project.root, known=project.settings_file is not None)
         else:
-            is_on = False
+            exclude.append(EVERY_FILE)
             catalogue, catalogues = (catalogues[0], []) if catalogues else (None, [])
-    return (
-        root,
-        own_project,
-        catalogue,
-        Search(
+    return Request(
+        project=own_project,
+        root=root,
+        catalogue=catalogue,
+        reports=project.reports,
+        epochs=arguments.epochs,
+        folds=arguments.folds,
+        search=Search(
             files=FileFilter(
                 include=tuple(arguments.include_pattern) or PATTERNS,
-                exclude=tuple(checked_pattern(regex, "--exclude-regex") for regex in arguments.exclude_regex),
+                exclude=tuple(exclude),
                 limit=arguments.discovery_limit,
             ),
             folders=tuple(further),
-            is_on=is_on,
             overrides=arguments.allow_discovery_overrides,
             optional=arguments.mark_discovered_optional,
             catalogues=tuple(catalogues),
-            arguments=tuple(arguments.extra_arg),
-            retries=arguments.retries,
         ),
     )
 
 
 def select(arguments: Arguments, project: Project, here: Path) -> Selection:
     """Load every job and pick the selected ones; what cannot be is a `DeclarationError`."""
-    root, own_project, catalogue, search = search_of(arguments, project, here)
-    jobs, _ = load_jobs(root, own_project, catalogue, search)
+    changes = Changes(arguments=tuple(arguments.extra_arg), retries=arguments.retries)
+    draft = _load(Draft(request=request_of(arguments, project, here)), changes)
     if arguments.strict_discovery:
-        _check_found(jobs, root, search)
-    if not jobs:
-        raise DeclarationError(f"no training jobs: expected files like train_als.py in {root}")
-    settings = tuple(_settings(arguments, jobs))
-    jobs = note_missing(apply_options(jobs, epochs=arguments.epochs, folds=arguments.folds, settings=settings))
-    selected = _selected(arguments, jobs)
+        _check_found(draft)
+    settings = tuple(_settings(arguments, draft.jobs))
+    draft = steps.advance(replace(draft, request=replace(draft.request, settings=settings)), steps.PREPARE)
+    selected = steps.select(replace(draft, selected=tuple(_selected(arguments, draft.jobs)))).jobs
     if not arguments.list_jobs:
         missing_parameters(selected)
-    return Selection(jobs, selected, settings)
+    return Selection(draft.request, selected, len(selected) == len(draft.jobs), changes)
 
 
-def _check_found(jobs: Sequence[Job], root: Path, search: Search) -> None:
-    folders = search.folders or ((root,) if search.is_on else ())
-    found = [job for job in jobs if job.path and any(Path(job.path).is_relative_to(folder) for folder in folders)]
-    if not found:
+def _load(draft: Draft, changes: Changes) -> Draft:
+    request = draft.request
+    if EVERY_FILE in request.search.files.exclude and request.catalogue is None:
+        return draft  # neither a folder nor a catalogue: there is no job
+    draft = steps.load(draft)
+    return replace(draft, jobs=tuple(changes.of(draft.jobs, request.kinds)))
+
+
+def _check_found(draft: Draft) -> None:
+    search, root = draft.request.search, draft.request.root
+    folders = search.folders or (() if EVERY_FILE in search.files.exclude else (root,))
+    paths = [Path(job.path) for job in draft.jobs if job.path]
+    if not any(path.is_relative_to(folder) for path in paths for folder in folders):
         raise NothingFoundError(
             f"strict discovery found no job in {', '.join(map(str, folders)) or 'no folder at all'}"
         )
 
 
-def _settings(arguments: Arguments, jobs: Sequence[Job]) -> list[str]:
-    """Return `--set` for `--sample` and `--batch`."""
-    settings = []
-    known = {parameter.name for job in jobs for parameter in job.declared}
+def _settings(arguments: Arguments, jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield what `--set` says for `--sample` and `--batch`."""
+    declared = {parameter.name for job in jobs for parameter in job.declared}
     for flag, names in PARAMETERS.items():
         number = getattr(arguments, flag)
-        having = [name for name in names if name in known]
+        having = [name for name in names if name in declared]
         if number is not None and not having:
             raise DeclarationError(f"--{flag}: no job has a parameter {' or '.join(names)}")
-        settings += [f"*.{name}={number}" for name in having if number is not None]
-    return settings
+        yield from (f"*.{name}={number}" for name in having if number is not None)
 
 
-def _selected(arguments: Arguments, jobs: list[Job]) -> list[Job]:
-    known = {job.id for job in jobs}
-    for flag, ids in (("--only", arguments.only), ("--exclude", arguments.exclude)):
-        for job_id in ids or ():
-            if job_id not in known:
-                exist = ", ".join(nearest_first(job_id, [job.id for job in jobs]))
+def _selected(arguments: Arguments, jobs: Sequence[Job]) -> list[str]:
+    ids = [job.id for job in jobs]
+    for flag, named in (("--only", arguments.only), ("--exclude", arguments.exclude)):
+        for job_id in named or ():
+            if job_id not in ids:
+                exist = ", ".join(nearest_first(job_id, ids))
                 raise DeclarationError(f"{flag}: no job {job_id!r}: expected some of {exist}")
-    only, exclude = set(arguments.only or known), set(arguments.exclude or ())
-    selected = [job for job in jobs if job.id in only and job.id not in exclude]
+    only, exclude = set(arguments.only or ids), set(arguments.exclude or ())
+    selected = [job_id for job_id in ids if job_id in only and job_id not in exclude]
     if not selected:
         raise DeclarationError("--exclude leaves no job to train")
     return selected

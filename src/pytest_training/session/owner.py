@@ -66,7 +66,7 @@ class Owner:
         """Have hooks change the jobs, before anything is selected."""
         jobs = list(draft.jobs)
         call_before_training(self.config, "pytest_training_jobs", config=self.config, jobs=jobs)
-        check_jobs(jobs, draft.datasets)
+        check_jobs(jobs, draft.datasets, draft.request.kinds)
         return replace(draft, jobs=tuple(jobs))
 
     @pytest.hookimpl(wrapper=True)

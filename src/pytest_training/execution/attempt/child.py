@@ -36,12 +36,13 @@ from pytest_training.execution.attempt.environment import (
 )
 from pytest_training.execution.attempt.frames import PACKAGE, own_frames
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
-from pytest_training.execution.attempt.metrics import finite_metrics, shown
+from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
 from pytest_training.processes import own_peak_memory_mb, reset_own_peak_memory
+from pytest_training.wording import in_utf8, safe_repr
 
 LONGEST_MESSAGE = 2000
 
@@ -149,17 +150,13 @@ def _explain(error: BaseException, job: Job) -> Failure:
     if isinstance(error, Stopped):
         return Failure(cause="stopped", message="was asked to end")
     if isinstance(error, SystemExit):
-        code = "" if error.code is None else shown(error.code)
+        code = "" if error.code is None else safe_repr(error.code)
         return Failure(cause="exit", message=f"called sys.exit({code}) before train returned")
     if isinstance(error, ResultError):
         return Failure(cause="result", message=str(error))
     if isinstance(error, DataError):
         return Failure(cause="data", message=str(error))
-    return Failure(cause="error", message=_in_utf8(_one_line(error)), traceback=_in_utf8(own_traceback(error, job)))
-
-
-def _in_utf8(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+    return Failure(cause="error", message=in_utf8(_one_line(error)), traceback=in_utf8(own_traceback(error, job)))
 
 
 def _one_line(error: BaseException) -> str:

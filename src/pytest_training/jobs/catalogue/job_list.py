@@ -10,7 +10,7 @@ import re
 from pathlib import PurePosixPath
 
 from pytest_training.jobs.catalogue.declarations import Declaration, argument_texts
-from pytest_training.jobs.catalogue.document import Entry, Node
+from pytest_training.jobs.catalogue.document import Entry
 
 SUPPORTS = {f"supports_{name}": name for name in ("epochs", "folds", "sample", "batch")}
 KEYS = ("name", "script", "output", "id", "args", "optional", "use_output_dir", *SUPPORTS)
@@ -59,8 +59,7 @@ def _read(item: Entry) -> tuple[str, Declaration]:
 
 def _option(name: str, entry: Entry) -> Entry:
     """Return what `options:` of a catalogue would say."""
-    option = f"--{name}" if entry.flag() else None
-    return Entry(entry.file, entry.line, entry.key, Node(option, entry.line))
+    return entry._replace(value=f"--{name}" if entry.flag() else None)
 
 
 def _id(entries: dict[str, Entry]) -> str:
