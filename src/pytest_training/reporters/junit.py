@@ -60,8 +60,8 @@ def complete(content: bytes, run: TrainingRun, case_of: Callable[[str], tuple[st
     """Return the report with what it lacks of each job: properties, log, and cases of jobs that did not end."""
     root = ET.fromstring(content)  # noqa: S314  (pytest has just written it)
     suite = next(root.iter("testsuite"))
-    for case in [case for case in suite.iter("testcase") if "name" not in case.attrib]:
-        suite.remove(case)  # pytest has seen its setup only, and has not named it
+    for nameless in [case for case in suite.iter("testcase") if "name" not in case.attrib]:
+        suite.remove(nameless)  # pytest has seen its setup only
     cases = {(case.get("classname", ""), case.get("name", "")): case for case in suite.iter("testcase")}
     outcomes = {outcome.job_id: outcome for outcome in run.outcomes}
     for nodeid, job_id in run.nodes.items():
