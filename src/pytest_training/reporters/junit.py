@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ class Reporter:
                 report.announce(f"none ({error.strerror})")  # pytest says where it is
                 raise
             if report.is_ours:
-                report.path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # a file in memory is gone with the process
+                    report.path.unlink()
                 report.announce(str(stable))
 
 
