@@ -57,7 +57,7 @@ def test_settings_are_read_and_relative_to_the_root(project: Project, monkeypatc
     assert found.root == project.root / "jobs"
     assert found.catalogue == project.root / "all.yaml"
     assert found.reports == project.root / "out"
-    assert (found.seed, found.default_limits["timeout"], found.grace_s, found.start_method) == (
+    assert (found.seed, found.default_limits["timeout"], found.grace_s, found.backend) == (
         7,
         90.0,
         3.0,
@@ -156,7 +156,7 @@ def test_a_value_that_cannot_be_is_named_with_what_is_expected(
     [
         ("training_seed = x", "a whole number of at least 0, *found 'x'"),
         ("training_grace = long", "a duration like 90s, 15m or 2h, found 'long'"),
-        ("training_start = spoon", "auto, fork or subprocess, found 'spoon'"),
+        ("training_start = spoon", "one of auto, fork, subprocess, in-process, found 'spoon'"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named_with_its_file(project: Project, setting: str, expected: str) -> None:

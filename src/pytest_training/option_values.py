@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.backends.launcher import default_start_method
+from pytest_training.execution.backends import Backends, default_backend
+from pytest_training.execution.backends.in_process import InProcess
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.limits import LIMITS
 from pytest_training.options import REGISTRY, path_below, reports_folder, training_root
 from pytest_training.planning.request import Request
+from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
+from pytest_training.wording import did_you_mean
 
 SEARCH = pytest.StashKey[Search]()
 """On config: where jobs are found, of a plugin that reads it from options of its own."""
@@ -26,15 +29,20 @@ class Options(Request):
     """What the command line and pytest.ini ask for: what is trained, and how this session trains it."""
 
     plan_file: Path | None
-    in_process: bool
-    start_method: str
+    backend: str
+    """Name of what executes the attempts."""
     grace_s: float
     real_data_only: bool
+
+    @property
+    def in_process(self) -> bool:
+        """True if jobs run in the pytest process."""
+        return self.backend == InProcess.name
 
 
 def read_options(config: pytest.Config) -> Options:
     """Read every option; a value that cannot be is a `pytest.UsageError`."""
-    here, root = config.invocation_params.dir, config.rootpath
+    here, root, registry = config.invocation_params.dir, config.rootpath, config.stash.get(REGISTRY, None) or Registry()
     [catalogue, *_] = config.getoption("--training-catalogue") or [None]
     reports = reports_folder(config)
     _check_path(reports, "the reports folder")
@@ -52,15 +60,15 @@ def read_options(config: pytest.Config) -> Options:
         folds=_count(config, "folds"),
         settings=tuple(config.getoption("training_set", default=None) or ()),
         plan_file=path_below(here, config.getoption("--training-plan")),
-        in_process=in_process,
-        start_method=_start_method(config),
+        backend=InProcess.name if in_process else _backend(config, registry.backends),
+        limits=registry.limits,
         default_limits=_limits(config),
         grace_s=_number(config, "grace", parse_duration) or 0.0,
         real_data_only=bool(config.getoption("--training-require-real-data")),
         resume=_resume(config),
         skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
         search=config.stash[SEARCH] if SEARCH in config.stash else read_search(config),
-        kinds=config.stash[REGISTRY].kinds,
+        kinds=registry.kinds,
         compare=config.getoption("--training-compare"),
         max_regression=(
             *config.getini("training_max_regression"),
@@ -117,14 +125,16 @@ def _count(config: pytest.Config, name: str) -> int | None:
         raise pytest.UsageError(f"--{name}: expected a whole number of at least 1, found {value[:80]!r}") from None
 
 
-def _start_method(config: pytest.Config) -> str:
-    value = str(config.getini("training_start"))
-    if value == "auto":
-        return default_start_method()
-    if value not in {"fork", "subprocess"}:
-        where = f"training_start in {config.inipath or 'the settings'}"
-        raise pytest.UsageError(f"{where}: expected auto, fork or subprocess, found {value!r}")
-    return value
+def _backend(config: pytest.Config, backends: Backends) -> str:
+    name = str(config.getini("training_start"))
+    if name == "auto":
+        return default_backend()
+    if name not in backends:
+        where, names = f"training_start in {config.inipath or 'the settings'}", ["auto", *backends]
+        raise pytest.UsageError(
+            f"{where}: expected one of {', '.join(names)}, found {name!r}{did_you_mean(name, names)}"
+        )
+    return name
 
 
 def _limits(config: pytest.Config) -> dict[str, float]:

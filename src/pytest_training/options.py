@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_training.limits import LIMITS
-
 if TYPE_CHECKING:
     from pytest_training.registry import Registry
 
@@ -42,8 +40,6 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="run jobs in the pytest process, for debugging (implied by --pdb)",
     )
-    for limit in LIMITS.values():
-        group.addoption(f"--training-{limit.key}", metavar=limit.metavar, help=limit.help)
     group.addoption("--training-require-real-data", action="store_true", help="fail jobs that train on simulated data")
     group.addoption(
         "--training-resume",
@@ -81,8 +77,6 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("training_catalogue", "catalogue of jobs", default="")
     parser.addini("training_reports", "folder for reports", default="reports")
     parser.addini("training_seed", "seed of random, numpy and torch in every job", default="0")
-    for limit in LIMITS.values():
-        parser.addini(f"training_{limit.key}", limit.help, default="")
     parser.addini("training_grace", "time between asking a job to end and killing it", default="10s")
     parser.addini(
         "training_start",
@@ -111,8 +105,13 @@ def _add_search_options(parser: pytest.Parser) -> None:
 
 
 def add_job_options(parser: pytest.Parser) -> None:
-    """Declare `--epochs`, `--folds` and `--set`, unless a conftest.py of the project has its own."""
+    """Declare the limits, and `--epochs`, `--folds` and `--set` unless a conftest.py of the project has its own."""
+    from pytest_training.limits import LIMITS  # noqa: PLC0415  (see the module's docstring)
+
     group = parser.getgroup("training")
+    for limit in LIMITS.values():
+        group.addoption(f"--training-{limit.key}", metavar=limit.metavar, help=limit.help)
+        parser.addini(f"training_{limit.key}", limit.help, default="")
     for name in ("epochs", "folds"):
         _add(group, f"--{name}", dest=f"training_{name}", metavar="N", help=f"{name} of every job that has them")
     _add(

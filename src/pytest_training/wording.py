@@ -11,11 +11,11 @@ SHOWN_NAMES = 12
 SHOWN_CHARACTERS = 60
 
 
-def nearest_first(name: str, known: Iterable[str]) -> list[str]:
-    """Return the known names, those that resemble the given one first."""
-    names = list(dict.fromkeys(known))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return [*near, *(other for other in names if other not in near)]
+def nearest_first(word: str, names: Iterable[str]) -> list[str]:
+    """Return the names, those that resemble the word first."""
+    unique = list(dict.fromkeys(names))
+    near = difflib.get_close_matches(word, unique, n=3, cutoff=0.5)
+    return [*near, *(name for name in unique if name not in near)]
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
@@ -24,13 +24,13 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def listing(name: str, known: Iterable[str], *, nothing: str = "(there is none)", limit: int = SHOWN_NAMES) -> str:
-    """List what exists in words, nearest match first: `als, alzheimers and 10 more`."""
-    names = nearest_first(name, known)
-    if not names:
+def listing(word: str, names: Iterable[str], *, nothing: str = "(there is none)", limit: int = SHOWN_NAMES) -> str:
+    """Return the names as a list in a sentence, nearest match first: `als, alzheimers and 10 more`."""
+    ordered = nearest_first(word, names)
+    if not ordered:
         return nothing
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+    text = ", ".join(ordered[:limit])
+    return text if len(ordered) <= limit else f"{text} and {len(ordered) - limit} more"
 
 
 def shown(value: Any) -> str:

@@ -25,6 +25,7 @@ CALLED = {
     "_refuse": 0,
     "refuse": 0,
     "remark": 0,
+    "report_problem": 0,
     "_remark": 0,
 }
 """Methods and functions of ours that make a message of one of their arguments."""
@@ -34,7 +35,7 @@ RETURNING = {
     "in_words",
     "sentence",
     "_judge_gates",
-    "_between_attempts",
+    "between_attempts",
     "_idle",
     "signature_mistake",
     "enable_json_report",

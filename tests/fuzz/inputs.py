@@ -20,7 +20,8 @@ from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.job_files import artifacts, log_tail
 from pytest_training.execution.judge import judge
 from pytest_training.execution.outcome import Ending
-from pytest_training.execution.slot import read_outcome, unfinished_outcome
+from pytest_training.execution.slot import read_outcome
+from pytest_training.execution.unfinished import unfinished_outcome
 from pytest_training.jobs.gates import parse_gates
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.loading import load_jobs

@@ -327,6 +327,47 @@ def test_a_job_that_does_not_exist_is_named(miniature: Miniature) -> None:
     assert "--training-job: no job 'asl': expected some of als" in ended.stderr
 
 
+HOOKS = """
+import msgspec
+from pytest_training.jobs.kinds.protocol import Command, Kind
+
+class Shell(Kind):
+    name, suffixes = "shell", (".sh",)
+
+    def recognise(self, file):
+        return file.job("shell")
+
+    def start(self, job, *, folder, seed):
+        return Command(argv=("sh", job.path))
+
+def pytest_training_register(registry):
+    registry.add_kind(Shell())
+
+def pytest_training_jobs(config, jobs):
+    jobs[:] = [msgspec.structs.replace(job, optional=True) for job in jobs if job.id != "als"]
+"""
+
+
+def test_jobs_that_hooks_add_and_remove_are_listed_shown_and_trained(miniature: Miniature) -> None:
+    miniature.write("conftest.py", HOOKS)
+    script = miniature.write("training/train_z.sh", "echo trained\n")
+    listed = miniature.run("--list", "--retries", "2").stdout
+    assert re.search(r"^z +training/train_z\.sh +- +optional$", listed, re.MULTILINE)
+    assert not re.search(r"^als ", listed, re.MULTILINE)
+    assert f"[z] (dry-run) Command: sh {script}" in miniature.run("--dry-run", "--only", "z").stdout
+    assert "--only: no job 'als'" in miniature.run("--only", "als").stderr
+    assert miniature.run("--only", "z").returncode == 0
+    assert miniature.statuses() == {"z": "SUCCESS"}
+    assert miniature.summary()["jobs"][0]["command"] == f"sh {script}"
+
+
+def test_what_a_hook_raises_is_a_mistake_of_the_list(miniature: Miniature) -> None:
+    miniature.write("conftest.py", "def pytest_training_jobs(config, jobs):\n    raise ValueError('no')\n")
+    ended = miniature.run("--list")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "pytest_training_jobs of conftest.py raised ValueError: no" in ended.stderr
+
+
 def test_a_folder_without_this_repositorys_files_is_trained_too(miniature: Miniature, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     (bare / "training").mkdir(parents=True)

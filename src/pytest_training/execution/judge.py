@@ -42,6 +42,8 @@ def judge(
     """Judge an attempt by how its process ended, then by what it left, then by its gates."""
     if reply.refused:
         return _failed("error", reply.refused)
+    if reply.lost:
+        return _failed(reply.lost.cause, reply.lost.reason)
     folder = AttemptFolder(Path(request.folder))
     try:
         result = read_result(folder.result) or Result()
@@ -58,7 +60,7 @@ def refuse(reason: str) -> tuple[Reply, Verdict]:
 
 
 def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[GateResult, ...]:
-    """Put each gate beside the metric that was found; a missing metric fails its gate."""
+    """Return each gate with its metric; a missing metric fails its gate."""
     return tuple(
         GateResult(
             gate=gate,
@@ -70,8 +72,8 @@ def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[Gat
     )
 
 
-def _failed(cause: Cause, reason: str, **known: Result) -> Verdict:
-    return Verdict(status=Status.FAILED, cause=cause, reason=reason, result=known.get("result", Result()))
+def _failed(cause: Cause, reason: str, result: Result | None = None) -> Verdict:
+    return Verdict(status=Status.FAILED, cause=cause, reason=reason, result=result or Result())
 
 
 def _judge_ending(  # noqa: PLR0911  (one way to end each)
@@ -86,8 +88,6 @@ def _judge_ending(  # noqa: PLR0911  (one way to end each)
         return Verdict(
             status=Status.INTERRUPTED, cause="interrupted", reason=f"interrupted after {ending.wall_s:.1f} s"
         )
-    if ending.ended_by == "server died":
-        return _failed("server died", "the job server died while the job ran; see server.log in the run folder")
     if result.failure is not None:
         return _judge_failure(result)
     if ending.signal is not None:
@@ -128,8 +128,7 @@ def _judge_gates(gates: tuple[GateResult, ...], metrics: dict[str, float]) -> tu
     broken = [result for result in gates if not result.passed]
     if not broken:
         return Status.PASSED, None, ""
-    told = "; ".join(_broken(result) for result in broken)
-    return Status.FAILED, "gate", told
+    return Status.FAILED, "gate", "; ".join(map(_broken, broken))
 
 
 def _broken(result: GateResult) -> str:

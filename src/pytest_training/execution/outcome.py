@@ -72,7 +72,7 @@ class Ending(Value, frozen=True, kw_only=True):
     signal: str | None = None
     """By name: SIGSEGV."""
     ended_by: str | None = None
-    """Set when it did not end by itself: the key of a limit, `interrupted` or `server died`."""
+    """Set when it did not end by itself: the key of a limit, or `interrupted`."""
     measured: float | None = None
     """What the limit measured that ended it."""
     wall_s: float = 0.0

@@ -61,9 +61,9 @@ class Gate(Value, frozen=True, kw_only=True):
         "==": compare.eq,
     }
 
-    def holds(self, found: float) -> bool:
-        """Whether the found metric satisfies the gate."""
-        return bool(self.COMPARE[self.operator](found, self.threshold))
+    def holds(self, metric: float) -> bool:
+        """Return True if the metric satisfies the gate."""
+        return bool(self.COMPARE[self.operator](metric, self.threshold))
 
 
 class MetricsFile(Value, frozen=True, kw_only=True):
@@ -170,8 +170,8 @@ class Job(Value, frozen=True, kw_only=True):
 class RunSettings(Value, frozen=True, kw_only=True):
     """What holds for every job of a run; made once from the options, and handed on as it is."""
 
-    start_method: str = "subprocess"
-    """`fork`, `subprocess`, `in-process`, or the name of a registered backend."""
+    backend: str = "subprocess"
+    """Its name: `fork`, `subprocess`, `in-process`, or that of a registered one."""
     grace_s: float = 10.0
     """Seconds between SIGTERM and SIGKILL."""
     real_data_only: bool = False

@@ -70,7 +70,7 @@ def project_of(folder: Path, project: Path, *, known: bool = True) -> Path:
 
     `project` is where the user is; `known` says that it is a project of its own, with settings.
     """
-    folder, project = Path(os.path.abspath(folder)), Path(os.path.abspath(project))  # noqa: PTH100 - keeps links
+    folder, project = Path(os.path.abspath(folder)), Path(os.path.abspath(project))  # noqa: PTH100  (keeps links)
     for candidate in (folder, *folder.parents):
         if candidate == project:
             return project if known or _is_marked(project) else folder

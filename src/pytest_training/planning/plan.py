@@ -12,7 +12,7 @@ from pytest_training.jobs.order import find_circle, simulate, start_order
 from pytest_training.wording import listing
 
 
-def make_plan(  # noqa: PLR0913 - each is one field of the plan
+def make_plan(  # noqa: PLR0913  (each is one field of the plan)
     jobs: Sequence[Job],
     datasets: Sequence[Dataset],
     *,

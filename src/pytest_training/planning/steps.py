@@ -99,8 +99,8 @@ def select(draft: Draft) -> Draft:
 def order(draft: Draft) -> Draft:
     """Plan the jobs in the order in which they start, the longest first."""
     from pytest_training.execution.attempt.environment import machine_cores  # noqa: PLC0415  (--list answers at once)
-    from pytest_training.execution.folder import new_run_id  # noqa: PLC0415
-    from pytest_training.planning.plan import make_plan  # noqa: PLC0415
+    from pytest_training.execution.folder import new_run_id  # noqa: PLC0415  (only a run needs it)
+    from pytest_training.planning.plan import make_plan  # noqa: PLC0415  (only a run needs it)
 
     missing_parameters(draft.jobs)
     history = _history(draft)

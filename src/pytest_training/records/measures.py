@@ -73,7 +73,7 @@ def direction(metric: str, gates: Iterable[Gate] = ()) -> Direction | None:
 
 
 def is_side_number(metric: str) -> bool:
-    """Whether the number belongs to another metric: an interval's end or a baseline."""
+    """Return True if the number belongs to another metric: an interval's end or a baseline."""
     return metric.endswith(ENDS) or metric.startswith(BASELINES)
 
 
@@ -100,7 +100,7 @@ def headline(outcome: Outcome) -> Measure | None:
 
 
 def _belongs(name: str, outcome: Outcome) -> bool:
-    """Whether a number is shown with another metric that the outcome has."""
+    """Return True if a number is shown with another metric that the outcome has."""
     for end in ENDS:
         if name.endswith(end) and name.removesuffix(end) in outcome.metrics:
             return True

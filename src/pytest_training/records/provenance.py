@@ -149,7 +149,7 @@ def _search(names: frozenset[str]) -> dict[str, str]:
     """Look through the file lists of all distributions for names that no distribution bears."""
     from importlib import metadata  # noqa: PLC0415  (slow to import, and the history needs no versions)
 
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     missing = set(names)
     for distribution in metadata.distributions() if names else ():
         if not missing:
@@ -157,9 +157,9 @@ def _search(names: frozenset[str]) -> dict[str, str]:
         files = "\n" + (distribution.read_text("RECORD") or "")
         owned = {name for name in missing if f"\n{name}/" in files or f"\n{name}.py," in files}
         if owned:
-            found[distribution.metadata["Name"]] = distribution.version
+            versions[distribution.metadata["Name"]] = distribution.version
             missing -= owned
-    return found
+    return versions
 
 
 def _processor() -> str:

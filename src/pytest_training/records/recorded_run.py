@@ -15,8 +15,9 @@ import psutil
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import AttemptFolder, ReportsFolder, RunFolder, seconds_between
 from pytest_training.execution.job_files import read_json
-from pytest_training.execution.outcome import Outcome
-from pytest_training.execution.slot import blank_outcome, read_outcome, unfinished_outcome
+from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.execution.slot import read_outcome
+from pytest_training.execution.unfinished import final_outcome, interrupted_outcome
 from pytest_training.jobs.model import Job, Plan, RunSettings
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.records.comparison import Comparison, compare
@@ -48,14 +49,14 @@ class TrainingRun:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run came to its end, whatever its jobs came to."""
+        """True if the run came to its end, whatever its jobs came to."""
         return self.record is not None
 
     @property
     def started(self) -> str:
-        """When it began; empty when nothing tells."""
-        known = self.record or self.begun
-        return known.started if known else ""
+        """When it began, or nothing if no file says."""
+        origin = self.record or self.begun
+        return origin.started if origin else ""
 
     @cached_property
     def comparison(self) -> Comparison:
@@ -91,15 +92,15 @@ def find_run(reports: Path, name: str) -> RunFolder:
     wanted = Path(name).name if "/" in name else name
     if wanted and wanted not in names and (runs / wanted).is_dir():
         raise DeclarationError(f"run {wanted!r}: no plan.json in {runs / wanted}: nothing tells of which jobs it was")
-    found = names[-1:] if wanted == "last" else [each for each in names if each == wanted]
-    found = found or [each for each in names if each.startswith(wanted)]
-    if len(found) == 1:
-        return RunFolder(reports, found[0])
+    matches = names[-1:] if wanted == "last" else [each for each in names if each == wanted]
+    matches = matches or [each for each in names if each.startswith(wanted)]
+    if len(matches) == 1:
+        return RunFolder(reports, matches[0])
     if not names:
         raise DeclarationError(f"no run in {runs}")
-    known = ", ".join((found or names)[-5:])
+    newest = ", ".join((matches or names)[-5:])
     raise DeclarationError(
-        f"run {name!r}: expected one of the {len(found or names)} runs in {runs}, the last being {known}"
+        f"run {name!r}: expected one of the {len(matches or names)} runs in {runs}, the last being {newest}"
     )
 
 
@@ -136,12 +137,12 @@ def running_run(reports: Path) -> RunFolder | None:
 
 
 def is_going_on(folder: RunFolder) -> bool:
-    """Whether a run is in progress."""
+    """Return True if a run is in progress."""
     return not folder.record.exists() and is_running(read_json(folder.begun, BegunRun))
 
 
 def is_running(begun: BegunRun | None) -> bool:
-    """Whether the process that began a run still lives."""
+    """Return True if the process that began a run still lives."""
     if begun is None:
         return False
     try:
@@ -151,14 +152,11 @@ def is_running(begun: BegunRun | None) -> bool:
 
 
 def _outcome(folder: RunFolder, job: Job, seed: int, reason: str, *, is_finished: bool) -> Outcome:
-    known = read_outcome(folder, job.id)
-    # Of a run that is killed, the server dies with the owner: that is what its workers have time to see.
-    if known is not None and (is_finished or known.cause != "server died"):
-        return known
+    written = read_outcome(folder, job.id) if is_finished else final_outcome(folder, job.id)
+    outcome = written or interrupted_outcome(folder, job, seed=seed, reason=reason)
+    if written is not None or outcome.status == Status.NOT_RUN:
+        return outcome
     files = folder.job(job.id)
-    if not files.attempt(1).path.exists():
-        return msgspec.structs.replace(blank_outcome(job, seed=seed), reason="the run ended before this job started")
-    outcome = unfinished_outcome(folder, job, seed=seed, slot="", cause="interrupted", reason=reason)
     last = files.attempt(files.next_attempt() - 1)
     ended = _last_sign_of_life(last) or outcome.started
     slot = next((attempt.slot for attempt in outcome.attempts if attempt.slot), "")

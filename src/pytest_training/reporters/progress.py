@@ -69,7 +69,7 @@ class Progress:
         cls, config: pytest.Config, run: TrainingRun, outcomes: Mapping[str, Outcome], asked: str
     ) -> Progress | None:
         """Return a Progress, or None if display is off."""
-        in_process = run.settings.start_method == "in-process"
+        in_process = run.settings.backend == "in-process"
         mode = chosen_mode(asked, terminal_of(config), in_process=in_process)
         return None if mode == "off" else cls(config, run, outcomes, mode)
 

@@ -21,7 +21,7 @@ class ReportedDataset(Value, frozen=True, kw_only=True):
     real: bool
     simulated: bool
     opened: bool
-    """Whether the job really asked for it; its sha256 is known only then or where the catalogue states it."""
+    """True if the job really asked for it; its sha256 is known only then or where the catalogue states it."""
     sha256: str | None = None
     license: str | None = None
     citation: str | None = None
@@ -105,24 +105,24 @@ def _plan_entry(planned: PlannedJob) -> PlanEntry:
 
 def _datasets(outcome: Outcome, planned: PlannedJob | None, datasets: Sequence[Dataset]) -> Iterator[ReportedDataset]:
     """Yield what the job opened, then what was only declared for it."""
-    declared = {dataset.name: dataset for dataset in datasets}
+    declared = {each.name: each for each in datasets}
     opened = {used.name: used for used in outcome.data}
     names = [
         *opened,
         *(dataset for dataset in (planned.job.data if planned else ()) if dataset not in opened),
     ]
     for name in names:
-        if found := opened.get(name) or declared.get(name):
-            yield _dataset(found, declared.get(name))
+        if dataset := opened.get(name) or declared.get(name):
+            yield _dataset(dataset, declared.get(name))
 
 
-def _dataset(found: DataUsed | Dataset, declared: Dataset | None) -> ReportedDataset:
+def _dataset(dataset: DataUsed | Dataset, declared: Dataset | None) -> ReportedDataset:
     return ReportedDataset(
-        name=found.name,
-        real=found.real,
-        simulated=not found.real,
-        opened=isinstance(found, DataUsed),
-        sha256=found.sha256,
+        name=dataset.name,
+        real=dataset.real,
+        simulated=not dataset.real,
+        opened=isinstance(dataset, DataUsed),
+        sha256=dataset.sha256,
         license=declared.license if declared else None,
         citation=declared.citation if declared else None,
     )

@@ -55,12 +55,13 @@ def _act(arguments: Arguments, project: Project, selection: Selection, here: Pat
     from pytest_training.run_all import display, pytest_command  # noqa: PLC0415  (an error is told without them)
 
     if arguments.list_jobs:
-        return _show(display.listing(selection.selected))
+        return _show(display.listing(selection.selected, selection.request.kinds))
     if arguments.parallel and len(selection.selected) > 1:
         _show([PARALLEL])
     command = pytest_command.pytest_arguments(arguments, project, selection, here)
     if arguments.dry_run:
-        return _show([*display.dry_run(selection.selected), f"Equivalent: {pytest_command.shown(command)}"])
+        lines = display.dry_run(selection.selected, selection.request.kinds)
+        return _show([*lines, f"Equivalent: {pytest_command.shown(command)}"])
     status, ended = _train(command)
     signals.hold()  # the summary is finished whatever comes: it takes milliseconds
     return _summarise(arguments, project, selection, status, ended)
@@ -83,7 +84,7 @@ def _summarise(arguments: Arguments, project: Project, selection: Selection, sta
     from pytest_training.run_all.copies import copy_results  # noqa: PLC0415
     from pytest_training.run_all.summary import summarise, write_summary  # noqa: PLC0415
 
-    summary = summarise(arguments, selection.selected, ended)
+    summary = summarise(arguments, selection, ended)
     folder = arguments.summary_dir or project.reports
     try:
         _show([f"summary: {write_summary(summary, folder)}"])

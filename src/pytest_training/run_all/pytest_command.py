@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_training.jobs.loading import DEFAULT_CATALOGUE
 from pytest_training.jobs.search import PATTERNS, Search
@@ -13,7 +14,9 @@ from pytest_training.planning.request import Request
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
 from pytest_training.run_all.changes import Changes
-from pytest_training.run_all.selection import Selection
+
+if TYPE_CHECKING:
+    from pytest_training.run_all.selection import Selection
 
 PLUGIN = "pytest_training.run_all.pytest_options"
 TEST_NAME = "test_training_job"
@@ -35,6 +38,12 @@ def pytest_arguments(arguments: Arguments, project: Project, selection: Selectio
         *(["-v"] if arguments.verbose else []),
         *_selected(project, selection, here),
     ]
+
+
+def collecting_arguments(request: Request, changes: Changes, project: Project, here: Path) -> list[str]:
+    """Return the arguments with which pytest collects every job that is asked for."""
+    test = [] if project.test is None else [os.path.relpath(project.test, here)]
+    return [*_place(project, here), *_search(request, project, here), *_further(request.search, changes), *test]
 
 
 def shown(arguments: list[str]) -> str:

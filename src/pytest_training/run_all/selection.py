@@ -16,10 +16,12 @@ from pytest_training.planning.steps import Draft
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
 from pytest_training.run_all.changes import Changes
+from pytest_training.run_all.pytest_command import collecting_arguments
 from pytest_training.wording import nearest_first
 
 PARAMETERS = {"sample": ("sample", "samples", "sample_size"), "batch": ("batch", "batch_size")}
 """Parameters that `--sample` and `--batch` set, wherever a job has one."""
+HOOKS = (b"pytest_training_register", b"pytest_training_jobs")
 EVERY_FILE = "."
 """What excludes every file: `--no-default-jobs` leaves the jobs of --config alone."""
 
@@ -77,7 +79,7 @@ def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
 def select(arguments: Arguments, project: Project, here: Path) -> Selection:
     """Load every job and pick the selected ones; what cannot be is a `DeclarationError`."""
     changes = Changes(arguments=tuple(arguments.extra_arg), retries=arguments.retries)
-    draft = _load(Draft(request=request_of(arguments, project, here)), changes)
+    draft = _load(Draft(request=request_of(arguments, project, here)), changes, project, here)
     if arguments.strict_discovery:
         _check_found(draft)
     settings = tuple(_settings(arguments, draft.jobs))
@@ -88,12 +90,26 @@ def select(arguments: Arguments, project: Project, here: Path) -> Selection:
     return Selection(draft.request, selected, len(selected) == len(draft.jobs), changes)
 
 
-def _load(draft: Draft, changes: Changes) -> Draft:
+def _load(draft: Draft, changes: Changes, project: Project, here: Path) -> Draft:
     request = draft.request
+    if _has_hooks(project):
+        from pytest_training.run_all.session import collect_jobs  # noqa: PLC0415  (pytest is slow to load)
+
+        jobs, kinds = collect_jobs(collecting_arguments(request, changes, project, here))
+        return replace(draft, request=replace(request, kinds=kinds), jobs=tuple(jobs))
     if EVERY_FILE in request.search.files.exclude and request.catalogue is None:
         return draft  # neither a folder nor a catalogue: there is no job
     draft = steps.load(draft)
     return replace(draft, jobs=tuple(changes.of(draft.jobs, request.kinds)))
+
+
+def _has_hooks(project: Project) -> bool:
+    """Return True if the project's conftest.py may change what the jobs are, so that only pytest knows them."""
+    try:
+        text = (project.root / "conftest.py").read_bytes()
+    except OSError:
+        return False
+    return any(hook in text for hook in HOOKS)
 
 
 def _check_found(draft: Draft) -> None:

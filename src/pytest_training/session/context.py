@@ -5,11 +5,12 @@ from __future__ import annotations
 import glob
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from pytest_training.execution.backends.launcher import InProcessLauncher, Launcher, ServerLauncher
+from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Plan, RunSettings, Value
@@ -22,8 +23,8 @@ class SlotContext(Value, frozen=True, kw_only=True):
     reports: str
     run_id: str
     settings: RunSettings
-    address: str | None
-    """The job server's socket; None without one."""
+    connection: Any
+    """What the backend has returned when it was started: a JSON value."""
     worker: bool = False
     """Whether it goes to an xdist worker."""
     idle: bool = False
@@ -34,25 +35,18 @@ class SlotContext(Value, frozen=True, kw_only=True):
         """The run's folder."""
         return RunFolder(Path(self.reports), self.run_id)
 
-    def launcher(self) -> Launcher:
-        """Return what executes attempts in this run."""
-        if self.settings.start_method == "in-process":
-            return InProcessLauncher()
-        if self.address is not None:
-            return ServerLauncher(self.address)
-        from pytest_training.execution.backends.plain_process import SubprocessLauncher  # noqa: PLC0415  (psutil is slow to load)
-
-        return SubprocessLauncher(owner=os.getppid() if self.worker else None, interrupted=self.folder.interrupted)
-
     def slot(self, name: str, plan: Plan, registry: Registry) -> Slot:
         """Return the slot of that name."""
+        owner = os.getppid() if self.worker else None
+        seat = Seat(slot=name, folder=self.folder, owner=owner, limits=registry.limits)
         return Slot(
             name=name,
             folder=self.folder,
-            launcher=self.launcher(),
+            launcher=registry.backends[self.settings.backend]().launcher(self.connection, seat),
             seed=plan.seed,
             threads=plan.threads,
             grace_s=self.settings.grace_s,
+            limits=registry.limits,
             datasets={dataset.name: dataset for dataset in plan.datasets},
             kinds=registry.kinds,
             readers=registry.readers,

@@ -9,7 +9,8 @@ import pytest
 
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Cause, Outcome, Status
-from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome, save_outcome, unfinished_outcome
+from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome, save_outcome
+from pytest_training.execution.unfinished import final_outcome, interrupted_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job
 
 
@@ -88,16 +89,10 @@ class Outcomes:
         return outcome
 
     def _outcome_without_report(self, job: Job) -> Outcome:
-        outcome = read_outcome(self.folder, job.id)
-        if outcome is not None and outcome.cause != "server died":
-            return outcome
-        if self.folder.job(job.id).attempt(1).path.exists():
+        if (outcome := final_outcome(self.folder, job.id)) is None:
             reason = "the run ended while this job ran"
-            outcome = unfinished_outcome(self.folder, job, seed=self.seed, slot="", cause="interrupted", reason=reason)
-        else:
-            reason = "the run ended before this job started"
-            outcome = msgspec.structs.replace(blank_outcome(job, seed=self.seed), reason=reason)
-        self._save(outcome)
+            outcome = interrupted_outcome(self.folder, job, seed=self.seed, reason=reason)
+            self._save(outcome)
         return outcome
 
     def _save(self, outcome: Outcome) -> None:

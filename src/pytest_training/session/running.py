@@ -14,9 +14,7 @@ import psutil
 import pytest
 
 from pytest_training.atomic import write_atomically
-from pytest_training.errors import TrainingError
-from pytest_training.execution.attempt.messages import AT_ONCE, GENTLY
-from pytest_training.execution.backends.launcher import ServerHandle, start_server
+from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
 from pytest_training.jobs.model import Job, Plan, RunSettings
 from pytest_training.jobs.plan_file import save_plan
@@ -48,7 +46,7 @@ class RunningRun:
         run: TrainingRun,
         jobs: Mapping[str, Job],
         context: SlotContext,
-        server: ServerHandle | None,
+        backend: Backend,
     ) -> None:
         self.config = config
         self.run = run
@@ -56,7 +54,7 @@ class RunningRun:
         self.jobs = jobs
         """The selected jobs by node id."""
         self.context = context
-        self.server = server
+        self.backend = backend
         self.outcomes = Outcomes(run.folder, run.plan.seed, jobs, run.problems)
         self.signals = EndingSignals()
 
@@ -81,25 +79,18 @@ class RunningRun:
             run = replace(run, provenance=provenance(options.project, _imports(plan)))
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
             write_atomically(folder.begun, encode(run.begun, indent=1))
-        start_method = "in-process" if options.in_process else options.start_method
-        server = None
-        if start_method == "fork":
-            try:
-                with _writing_to(options.reports):
-                    server = start_server(_imports(plan), log=folder.server_log, seed=plan.seed)
-            except TrainingError as error:
-                start_method = "subprocess"
-                run.problems.append(f"each job imports for itself: {error}")
-        settings = _settings(options, start_method, resumed)
+        registry = config.stash[REGISTRY]
+        backend = registry.backends[options.backend]()
+        with _writing_to(options.reports):
+            connection = backend.start(
+                BackendRun(folder=folder, imports=_imports(plan), seed=plan.seed, report_problem=run.problems.append)
+            )
+        settings = _settings(options, backend.name, resumed)
         context = SlotContext(
-            reports=str(options.reports),
-            run_id=plan.run_id,
-            settings=settings,
-            address=server.address if server else None,
-            idle=idle,
+            reports=str(options.reports), run_id=plan.run_id, settings=settings, connection=connection, idle=idle
         )
-        config.stash[SLOT] = context.slot("main", plan, config.stash[REGISTRY])
-        running = cls(config, replace(run, settings=settings), jobs, context, server)
+        config.stash[SLOT] = context.slot("main", plan, registry)
+        running = cls(config, replace(run, settings=settings), jobs, context, backend)
         for name, reporter in reversed(reporters):  # pluggy calls the last that was registered first
             config.pluginmanager.register(reporter, name)
         config.pluginmanager.register(Translation(config, running), "training-translation")
@@ -147,29 +138,20 @@ class RunningRun:
 
     def interrupt(self, *, has_workers: bool) -> None:
         """Ask every running job to end and wait for that; a second Ctrl-C ends them at once."""
-        grace_s = 0.0
         try:
-            if self.server is not None:
-                self.server.stop_all()
-            elif has_workers:
-                self._tell_slots(GENTLY)
-                grace_s = self.run.settings.grace_s
-            if has_workers:  # else the only slot is this process, and has written what it knows
-                self._await_outcomes(grace_s)
+            self._stop_all(self.run.settings.grace_s, has_workers=has_workers)
         except KeyboardInterrupt:
             self.signals.hold()
-            self._end_server()
-            if has_workers:
-                self._tell_slots(AT_ONCE)
-                self._await_outcomes()
+            self._stop_all(0.0, has_workers=has_workers)
         self.signals.hold()
 
-    def _tell_slots(self, how: str) -> None:
-        """Tell slots that have no server, on disk, how their jobs are to end."""
+    def _stop_all(self, grace_s: float, *, has_workers: bool) -> None:
         with self.run.noting_failure("that the run is interrupted"):
-            write_atomically(self.folder.interrupted, how.encode())
+            grace_s = self.backend.stop_all(grace_s)
+        if has_workers:  # else the only slot is this process, and has written what it knows
+            self._await_outcomes(grace_s)
 
-    def _await_outcomes(self, grace_s: float = 0.0) -> None:
+    def _await_outcomes(self, grace_s: float) -> None:
         """Wait until the slots have written what became of their jobs: they need a moment."""
         give_up = time.monotonic() + grace_s + OUTCOME_PATIENCE_S
         running = [job.id for node, job in self.jobs.items() if node not in self.outcomes.by_node]
@@ -217,26 +199,21 @@ class RunningRun:
         return [*self.run.closing, *((text, {"yellow": True}) for text in warnings if text not in texts)]
 
     def close(self) -> None:
-        """End the job server and whatever still runs."""
+        """End the backend and whatever still runs."""
         self.signals.give_back()
-        self._end_server()
+        self.backend.close()
         if self.folder.server_log.exists() and not self.folder.server_log.stat().st_size:
             self.folder.server_log.unlink()
 
-    def _end_server(self) -> None:
-        if self.server is not None:
-            self.server.close()
-            self.server = None
 
-
-def _imports(plan: Plan) -> list[str]:
+def _imports(plan: Plan) -> tuple[str, ...]:
     """Return what the planned jobs import, each once; what needs an interpreter of its own imports for itself."""
-    return list(dict.fromkeys(name for planned in plan.jobs if not planned.job.fresh for name in planned.job.imports))
+    return tuple(dict.fromkeys(name for planned in plan.jobs if not planned.job.fresh for name in planned.job.imports))
 
 
-def _settings(options: Options, start_method: str, resumed: str | None) -> RunSettings:
+def _settings(options: Options, backend: str, resumed: str | None) -> RunSettings:
     return RunSettings(
-        start_method=start_method,
+        backend=backend,
         grace_s=options.grace_s,
         real_data_only=options.real_data_only,
         resumed=resumed,

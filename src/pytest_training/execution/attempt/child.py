@@ -79,7 +79,7 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
 
 
 def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] | None = None) -> Result:
-    """Run a function job and leave its result; `raised` is given what it raised (for the debugger)."""
+    """Call the job's function and leave its result; `raised` is called with what it raised (for the debugger)."""
     folder = request.files
     process, umask = os.getpid(), _umask()
     run = Run(
@@ -240,7 +240,7 @@ def _finish(status: int, grace_s: float) -> None:
     try:
         for end_pool in reversed(getattr(threading, "_threading_atexits", ())):
             end_pool()  # those of loky and concurrent.futures: without them the next line waits for their workers
-        atexit._run_exitfuncs()  # noqa: SLF001
+        atexit._run_exitfuncs()  # noqa: SLF001  (os._exit follows, which skips them)
     except BaseException:  # noqa: BLE001  (the result is written: nothing that happens now is the job's outcome)
         with contextlib.suppress(Exception):
             sys.stderr.write(traceback.format_exc())
@@ -282,6 +282,6 @@ def main() -> NoReturn:
 
 if __name__ == "__main__":
     # The functions must be those of the importable module: a job's own workers import it by that name.
-    from pytest_training.execution.attempt import child  # noqa: PLW0406
+    from pytest_training.execution.attempt import child  # noqa: PLW0406  (the module as the child imports it)
 
     child.main()

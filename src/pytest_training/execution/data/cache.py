@@ -44,12 +44,12 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         ) from error
     with file:
         if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 - exists on Windows alone
+            import msvcrt  # noqa: PLC0415  (exists on Windows alone)
 
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
         else:
-            import fcntl  # noqa: PLC0415 - not on Windows
+            import fcntl  # noqa: PLC0415  (not on Windows)
 
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

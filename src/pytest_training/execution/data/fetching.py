@@ -37,7 +37,7 @@ class Lock(Value, frozen=True, kw_only=True):
 
 
 def read_lock(lock: Path) -> Lock:
-    """Read `data.lock`; where there is none, nothing is pinned yet."""
+    """Read `data.lock`; without one, nothing is pinned yet."""
     try:
         return msgspec.json.decode(lock.read_bytes(), type=Lock)
     except FileNotFoundError:
@@ -68,7 +68,7 @@ def write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
 
 def download(url: str, path: Path) -> None:
     """Write the content of a URL to `path`; every failure is an OSError or a ValueError."""
-    from pooch.downloaders import choose_downloader  # type: ignore[import-untyped]  # noqa: PLC0415 - 0.3 s
+    from pooch.downloaders import choose_downloader  # type: ignore[import-untyped]  # noqa: PLC0415  (0.3 s)
 
     with _progress_bar(url) as bar:
         choose_downloader(url, progressbar=bar)(url, str(path), None)
@@ -94,8 +94,8 @@ class _Bar:
 @contextlib.contextmanager
 def _progress_bar(title: str) -> Iterator[_Bar]:
     """Draw progress on standard error; where that is no terminal, only its last state."""
-    from rich.console import Console  # noqa: PLC0415 - 0.1 s, needed for a download alone
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415  (0.1 s, needed for a download alone)
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415  (as above)
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:

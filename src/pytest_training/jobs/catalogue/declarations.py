@@ -43,7 +43,7 @@ class Declaration:
     options: dict[str, Entry] = field(default_factory=dict)
     """How a script spells a parameter that its source does not tell; null takes a parameter away."""
     wants_output: bool = False
-    """Whether a script gets its output folder as `--output-dir` where its source declares no such option."""
+    """True if a script gets its output folder as `--output-dir` where its source declares no such option."""
     script: Entry | None = None
     command: tuple[str, ...] = ()
     data: tuple[str, ...] = ()

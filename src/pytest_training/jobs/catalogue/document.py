@@ -53,10 +53,10 @@ class Entry(NamedTuple):
 
     def expected(self, what: str) -> DeclarationError:
         """Return an error that says what was expected and what was found."""
-        return self.error(f"expected {what}, found {self.found}")
+        return self.error(f"expected {what}, found {self.words}")
 
     @property
-    def found(self) -> str:
+    def words(self) -> str:
         """Return what stands here, in words."""
         value = self.value
         return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else shown(value)
@@ -133,7 +133,7 @@ def read_file(path: Path, file: str) -> Entry:
 
 def read_document(text: str, file: str) -> Entry:
     """Read a YAML text; the file's name is for messages."""
-    import yaml  # noqa: PLC0415 - a project without jobs.yaml never pays for it
+    import yaml  # noqa: PLC0415  (a project without jobs.yaml never pays for it)
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:

@@ -20,14 +20,14 @@ _NOT_IN_ID = re.compile(r"[^\w.+-]+")
 
 def read_job_list(entry: Entry) -> dict[str, Declaration]:
     """Return the declarations by job id; two with one id are an error that names both places."""
-    found: dict[str, Declaration] = {}
+    declarations: dict[str, Declaration] = {}
     for item in entry.items():
         job_id, declaration = _read(item)
-        if job_id in found:
-            first = found[job_id].entry
+        if job_id in declarations:
+            first = declarations[job_id].entry
             raise item.error(f"the id {job_id!r} belongs to the job in line {first.line}: choose another")
-        found[job_id] = declaration
-    return found
+        declarations[job_id] = declaration
+    return declarations
 
 
 def _read(item: Entry) -> tuple[str, Declaration]:
