@@ -11,7 +11,7 @@ import pytest_training
 SOURCE = Path(pytest_training.__file__).parent
 FLOORS = (
     ("errors", "fixture", "signals", "settings_files"),
-    ("atomic", "git", "processes", "pytest_adapter", "text", "wording", "project"),
+    ("atomic", "git", "machine", "processes", "pytest_adapter", "text", "wording", "project"),
     ("units",),
     ("limits",),
     ("jobs",),

@@ -79,7 +79,7 @@ def read_options(config: pytest.Config) -> Options:
 
 def _project(config: pytest.Config, root: Path) -> Path:
     named = config.known_args_namespace.training_root
-    return project_of(root, config.rootpath, known=config.inipath is not None or not named)
+    return project_of(root, config.rootpath, has_settings=config.inipath is not None or not named)
 
 
 def _check_path(path: Path, what: str) -> None:
@@ -90,9 +90,9 @@ def _check_path(path: Path, what: str) -> None:
 
 def _text(config: pytest.Config, name: str) -> tuple[str, str]:
     """Return a value and how the user would spell where it comes from."""
-    given = config.getoption(f"--training-{name}", default=None)
-    if given is not None:
-        return str(given), f"--training-{name}"
+    typed = config.getoption(f"--training-{name}", default=None)
+    if typed is not None:
+        return str(typed), f"--training-{name}"
     return str(config.getini(f"training_{name}")), f"training_{name} in {config.inipath or 'the settings'}"
 
 

@@ -135,23 +135,23 @@ NAMING_PATHS = ("training_root", "training_discover", "training_catalogue", "tra
 
 
 def names_paths(config: pytest.Config) -> bool:
-    """Whether the command line names a path that pytest may have taken for one of tests."""
+    """Return True if the command line names a path that pytest may take for one of tests."""
     return any(getattr(config.known_args_namespace, name) for name in NAMING_PATHS)
 
 
 def is_asked_for(config: pytest.Config) -> bool:
-    """Whether the command line names jobs outside the training folder, or other files than usual."""
-    given = config.known_args_namespace
-    return bool(given.training_discover or given.training_include)
+    """Return True if the command line names jobs outside the training folder, or other files than usual."""
+    typed = config.known_args_namespace
+    return bool(typed.training_discover or typed.training_include)
 
 
 def has_jobs(config: pytest.Config) -> bool:
-    """Whether this project has something to train, found without reading a file."""
-    root, given = training_root(config), config.known_args_namespace
+    """Return True if this project has something to train; no file is read."""
+    root, typed = training_root(config), config.known_args_namespace
     if is_asked_for(config):
         return True
-    if given.training_root or given.training_catalogue or config.getini("training_catalogue"):
-        return True  # asked for: what is missing will be told
+    if typed.training_root or typed.training_catalogue or config.getini("training_catalogue"):
+        return True  # a missing folder or file is an error then
     suffix = "" if config.hook.pytest_training_register.get_hookimpls() else ".py"  # there may be other kinds of job
     return root.is_dir() and ((root / "jobs.yaml").is_file() or any(_looks_like_job(root, suffix)))
 
@@ -168,17 +168,17 @@ def _looks_like_job(root: Path, suffix: str) -> Iterator[str]:
 
 def training_root(config: pytest.Config) -> Path:
     """Return the folder with the jobs: of the command line, else of the settings, relative to the root."""
-    given = config.known_args_namespace.training_root  # `option` has only defaults while conftest files are loaded
-    if given:
-        return config.invocation_params.dir / str(given)
+    typed = config.known_args_namespace.training_root  # `option` has only defaults while conftest files are loaded
+    if typed:
+        return config.invocation_params.dir / str(typed)
     folder: Path = config.rootpath / str(config.getini("training_root"))
     return folder
 
 
 def reports_folder(config: pytest.Config) -> Path:
     """Return the folder for reports: of the command line, else of the settings, relative to the root."""
-    given = path_below(config.invocation_params.dir, config.getoption("--training-reports"))
-    return given or config.rootpath / str(config.getini("training_reports"))
+    typed = path_below(config.invocation_params.dir, config.getoption("--training-reports"))
+    return typed or config.rootpath / str(config.getini("training_reports"))
 
 
 def shown_path(path: Path, config: pytest.Config) -> str:

@@ -14,6 +14,7 @@ from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.limits import LIMITS
 from pytest_training.limits.protocol import Limit
+from pytest_training.limits.reference import refer
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,10 @@ class Registry:
 
     def add_limit(self, limit: Limit) -> None:
         """Add a limit under its key."""
-        _refuse_taken(limit.key, self.limits, "a limit")
+        from pytest_training.jobs.catalogue.declarations import job_keys  # noqa: PLC0415  (the parser of YAML is slow to load)
+
+        _refuse_taken(limit.key, job_keys(self.limits), "a limit or another key of the catalogue")
+        refer(limit)
         self.limits[limit.key] = limit
 
     def add_reader(self, reader: Reader) -> None:

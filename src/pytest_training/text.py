@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 
 LINE_LIMIT = 500  # characters of one line of a job's log that a report shows
@@ -90,3 +91,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = [header, *rows]
     widths = [max(cells(line[column]) for line in lines) for column in range(len(header))]
     return ["  ".join(pad(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def print_any_sign() -> None:
+    """Print `?` for a character that the terminal's encoding lacks, instead of raising an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="replace")

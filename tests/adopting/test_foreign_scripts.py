@@ -160,9 +160,9 @@ def test_a_found_job_replaces_one_with_its_id_where_that_is_allowed(repository: 
 
 
 def test_scripts_are_run_from_the_nearest_project_above_their_folder(repository: Repository) -> None:
-    assert project_of(repository.root / "models", repository.user, known=False) == repository.root
+    assert project_of(repository.root / "models", repository.user, has_settings=False) == repository.root
     assert project_of(repository.root, repository.root.parent) == repository.root
-    assert project_of(repository.user, repository.user.parent, known=False) == repository.user
+    assert project_of(repository.user, repository.user.parent, has_settings=False) == repository.user
 
 
 def test_the_users_own_test_is_taken_where_there_is_one(repository: Repository) -> None:

@@ -27,6 +27,7 @@ from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, Unchanged
 from pytest_training.limits import LIMITS, Limits
+from pytest_training.limits.reference import refer
 from pytest_training.signals import left_to_the_owner
 
 REASONS: Mapping[Cause | None, str] = {
@@ -184,6 +185,7 @@ class Slot:
             threads=job.cpus or self.threads,
             datasets=tuple(self.datasets[name] for name in job.data),
             real_data_only=self.real_data_only,
+            limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
             grace_s=self.grace_s,
         )
         reply = secrets.launch(request, self.launcher)

@@ -91,13 +91,13 @@ def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, parts: Parts
     return Loaded(jobs, _all_datasets(loaded.datasets, read.datasets))
 
 
-def _all_datasets(known: Sequence[Dataset], new: Sequence[Dataset]) -> list[Dataset]:
-    names = {dataset.name: dataset for dataset in known}
+def _all_datasets(earlier: Sequence[Dataset], new: Sequence[Dataset]) -> list[Dataset]:
+    names = {dataset.name: dataset for dataset in earlier}
     for dataset in new:
         if dataset.name in names:
             first, second = names[dataset.name], dataset
             raise DeclarationError(f"{second.declared}: the dataset {dataset.name!r} is declared at {first.declared}")
-    return [*known, *new]
+    return [*earlier, *new]
 
 
 def _joined(loaded: Loaded, further: Loaded, folder: Path, search: Search) -> Loaded:
@@ -106,12 +106,12 @@ def _joined(loaded: Loaded, further: Loaded, folder: Path, search: Search) -> Lo
     new = [job for job in further.jobs if job.path is None or os.path.realpath(job.path) not in files]
     if search.optional:
         new = [msgspec.structs.replace(job, optional=True) for job in new]
-    kept = loaded.jobs
+    own = loaded.jobs
     if search.overrides:
         replaced = {job.id for job in new}
-        kept = [job for job in loaded.jobs if job.id not in replaced]
-    renamed = _unique_ids(new, {job.id for job in kept}, absolute(folder).name)
-    return Loaded([*kept, *renamed], _all_datasets(loaded.datasets, further.datasets))
+        own = [job for job in loaded.jobs if job.id not in replaced]
+    renamed = _unique_ids(new, {job.id for job in own}, absolute(folder).name)
+    return Loaded([*own, *renamed], _all_datasets(loaded.datasets, further.datasets))
 
 
 def _unique_ids(jobs: Sequence[Job], taken: set[str], folder: str) -> Iterator[Job]:
@@ -135,9 +135,9 @@ def _check_ids(jobs: Sequence[Job]) -> None:
             raise DeclarationError(f"two jobs would have the id {job.id!r}")
         parts = job.id.split("/")
         if any(len(part.encode()) > LONGEST_ID for part in parts):
-            found = printable(job.id, 60)
             raise DeclarationError(
-                f"{job.source}: expected an id of at most {LONGEST_ID} bytes between slashes, found {found}"
+                f"{job.source}: expected an id of at most {LONGEST_ID} bytes between slashes, "
+                f"found {printable(job.id, 60)}"
             )
         for index in range(1, len(parts)):
             if "/".join(parts[:index]) in ids and _OWN_NAMES.fullmatch(parts[index]):

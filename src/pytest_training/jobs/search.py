@@ -65,15 +65,15 @@ def checked_pattern(pattern: str, where: str) -> str:
     return pattern
 
 
-def project_of(folder: Path, project: Path, *, known: bool = True) -> Path:
+def project_of(folder: Path, project: Path, *, has_settings: bool = True) -> Path:
     """Return the folder from which the jobs below a folder are run: the nearest one above that looks like a project.
 
-    `project` is where the user is; `known` says that it is a project of its own, with settings.
+    `project` is where the user is; `has_settings` says that it is a project of its own.
     """
     folder, project = Path(os.path.abspath(folder)), Path(os.path.abspath(project))  # noqa: PTH100  (keeps links)
     for candidate in (folder, *folder.parents):
         if candidate == project:
-            return project if known or _is_marked(project) else folder
+            return project if has_settings or _is_marked(project) else folder
         if _is_marked(candidate):
             return candidate
     return folder

@@ -14,6 +14,7 @@ from msgspec.structs import asdict
 
 from pytest_training.git import TIMEOUT_S, ask_git, find_commit
 from pytest_training.jobs.model import SCHEMA_VERSION, Value
+from pytest_training.machine import gpu_models, machine_cores
 
 ALWAYS = ("pytest", "pytest-xdist", "pytest-json-report", "pytest-training")
 DISTRIBUTIONS = {  # where import name and distribution differ; asking all installed ones costs 200 ms
@@ -92,7 +93,7 @@ def machine_id() -> str:
 def machine() -> Machine:
     """Describe this machine."""
     system, architecture, processor = platform.system(), platform.machine(), _processor()
-    cpus, gpus = _usable_cpus(), _gpus()
+    cpus, gpus = machine_cores(), gpu_models()
     decisive = "\n".join((system, architecture, processor, str(cpus), *gpus))
     return Machine(
         id=hashlib.sha256(decisive.encode("utf-8", "replace")).hexdigest()[:12],
@@ -173,26 +174,8 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _usable_cpus() -> int:
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _memory_gib() -> float | None:
     try:
         return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
     except (AttributeError, OSError, ValueError):
         return None
-
-
-def _gpus() -> tuple[str, ...]:
-    """Return the models of NVIDIA cards as the driver lists them; asking nvidia-smi takes a second."""
-    models = []
-    for card in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-        try:
-            lines = card.read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            continue
-        models += [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
-    return tuple(models)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 MAX_WORKERS = 4
@@ -14,8 +14,8 @@ MAX_WORKERS = 4
 class Arguments:
     """What the command line asks for."""
 
-    given: tuple[str, ...]
-    """The words as they were given."""
+    words: tuple[str, ...]
+    """The command line as it was typed."""
     parallel: bool
     max_workers: int
     epochs: int | None
@@ -47,9 +47,7 @@ class Arguments:
 
 def parse(words: Sequence[str]) -> Arguments:
     """Read the command line; a mistake ends the process with exit code 2."""
-    read = _parser().parse_args(_joined(words))
-    values = {field.name: getattr(read, field.name) for field in fields(Arguments) if field.name != "given"}
-    return Arguments(given=tuple(words), **values)
+    return Arguments(words=tuple(words), **vars(_parser().parse_args(_joined(words))))
 
 
 def _joined(words: Sequence[str]) -> list[str]:

@@ -13,7 +13,6 @@ from pytest_training.jobs.search import PATTERNS, Search
 from pytest_training.planning.request import Request
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
-from pytest_training.run_all.changes import Changes
 
 if TYPE_CHECKING:
     from pytest_training.run_all.selection import Selection
@@ -34,16 +33,16 @@ def pytest_arguments(arguments: Arguments, project: Project, selection: Selectio
         *_distribution(arguments, project, selection),
         *_parameters(selection.request),
         *_search(selection.request, project, here),
-        *_further(selection.request.search, selection.changes),
+        *_further(selection.request.search, arguments),
         *(["-v"] if arguments.verbose else []),
         *_selected(project, selection, here),
     ]
 
 
-def collecting_arguments(request: Request, changes: Changes, project: Project, here: Path) -> list[str]:
+def collecting_arguments(request: Request, arguments: Arguments, project: Project, here: Path) -> list[str]:
     """Return the arguments with which pytest collects every job that is asked for."""
     test = [] if project.test is None else [os.path.relpath(project.test, here)]
-    return [*_place(project, here), *_search(request, project, here), *_further(request.search, changes), *test]
+    return [*_place(project, here), *_search(request, project, here), *_further(request.search, arguments), *test]
 
 
 def shown(arguments: list[str]) -> str:
@@ -91,14 +90,14 @@ def _search(request: Request, project: Project, here: Path) -> Iterator[str]:
     yield from (f"--training-exclude={regex}" for regex in search.files.exclude)
 
 
-def _further(search: Search, changes: Changes) -> Iterator[str]:
+def _further(search: Search, arguments: Arguments) -> Iterator[str]:
     """Yield what pytest takes with a plugin of this folder."""
     words = [
         *([f"--training-limit={search.files.limit}"] if search.files.limit is not None else []),
         *(["--training-overrides"] if search.overrides else []),
         *(["--training-optional"] if search.optional else []),
-        *([f"--training-retries={changes.retries}"] if changes.retries is not None else []),
-        *(f"--training-argument={text}" for text in changes.arguments),
+        *([f"--training-retries={arguments.retries}"] if arguments.retries is not None else []),
+        *(f"--training-argument={text}" for text in arguments.extra_arg),
     ]
     if words:
         yield from ("-p", PLUGIN, *words)

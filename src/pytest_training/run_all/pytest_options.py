@@ -10,7 +10,7 @@ from pytest_training.jobs.model import Job
 from pytest_training.option_values import SEARCH, read_search
 from pytest_training.options import REGISTRY
 from pytest_training.run_all.arguments import at_least
-from pytest_training.run_all.changes import Changes
+from pytest_training.run_all.selection import checked_ids, with_flags
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,10 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_training_jobs(config: pytest.Config, jobs: list[Job]) -> None:
     """Change the jobs as the options ask for."""
-    option = config.option
-    changes = Changes(
-        arguments=tuple(option.training_argument or ()),
-        retries=option.training_retries,
-        only=tuple(option.training_job or ()),
-    )
-    jobs[:] = changes.of(jobs, config.stash[REGISTRY].kinds)
+    option, ids = config.option, [job.id for job in jobs]
+    only = checked_ids(option.training_job or ids, ids, "--training-job")
+    jobs[:] = [job for job in jobs if job.id in only]
+    jobs[:] = with_flags(jobs, config.stash[REGISTRY].kinds, option.training_argument or (), option.training_retries)

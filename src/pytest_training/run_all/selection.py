@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from pytest_training.errors import DeclarationError
+from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.planning import steps
@@ -15,7 +18,6 @@ from pytest_training.planning.request import Request
 from pytest_training.planning.steps import Draft
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
-from pytest_training.run_all.changes import Changes
 from pytest_training.run_all.pytest_command import collecting_arguments
 from pytest_training.wording import nearest_first
 
@@ -37,7 +39,6 @@ class Selection:
     request: Request
     selected: Sequence[Job]
     is_everything: bool
-    changes: Changes
 
 
 def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
@@ -51,7 +52,7 @@ def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
         catalogue = None
         if further:
             root = further.pop(0)
-            own_project = project_of(root, project.root, known=project.settings_file is not None)
+            own_project = project_of(root, project.root, has_settings=project.settings_file is not None)
         else:
             exclude.append(EVERY_FILE)
             catalogue, catalogues = (catalogues[0], []) if catalogues else (None, [])
@@ -78,8 +79,7 @@ def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
 
 def select(arguments: Arguments, project: Project, here: Path) -> Selection:
     """Load every job and pick the selected ones; what cannot be is a `DeclarationError`."""
-    changes = Changes(arguments=tuple(arguments.extra_arg), retries=arguments.retries)
-    draft = _load(Draft(request=request_of(arguments, project, here)), changes, project, here)
+    draft = _load(Draft(request=request_of(arguments, project, here)), arguments, project, here)
     if arguments.strict_discovery:
         _check_found(draft)
     settings = tuple(_settings(arguments, draft.jobs))
@@ -87,20 +87,35 @@ def select(arguments: Arguments, project: Project, here: Path) -> Selection:
     selected = steps.select(replace(draft, selected=tuple(_selected(arguments, draft.jobs)))).jobs
     if not arguments.list_jobs:
         missing_parameters(selected)
-    return Selection(draft.request, selected, len(selected) == len(draft.jobs), changes)
+    return Selection(draft.request, selected, len(selected) == len(draft.jobs))
 
 
-def _load(draft: Draft, changes: Changes, project: Project, here: Path) -> Draft:
+def _load(draft: Draft, arguments: Arguments, project: Project, here: Path) -> Draft:
     request = draft.request
     if _has_hooks(project):
         from pytest_training.run_all.session import collect_jobs  # noqa: PLC0415  (pytest is slow to load)
 
-        jobs, kinds = collect_jobs(collecting_arguments(request, changes, project, here))
+        jobs, kinds = collect_jobs(collecting_arguments(request, arguments, project, here))
         return replace(draft, request=replace(request, kinds=kinds), jobs=tuple(jobs))
     if EVERY_FILE in request.search.files.exclude and request.catalogue is None:
         return draft  # neither a folder nor a catalogue: there is no job
     draft = steps.load(draft)
-    return replace(draft, jobs=tuple(changes.of(draft.jobs, request.kinds)))
+    return replace(draft, jobs=tuple(with_flags(draft.jobs, request.kinds, arguments.extra_arg, arguments.retries)))
+
+
+def with_flags(jobs: Sequence[Job], kinds: Kinds, arguments: Sequence[str], retries: int | None) -> list[Job]:
+    """Return the jobs with the retries, and each program with the further arguments."""
+    programs = {job.id for job in jobs if kinds[job.kind].is_program}
+    if arguments and not programs:
+        raise DeclarationError("an extra argument goes to scripts and commands, and there is none of these")
+    return [
+        msgspec.structs.replace(
+            job,
+            arguments=(*job.arguments, *arguments) if job.id in programs else job.arguments,
+            retries=job.retries if retries is None else retries,
+        )
+        for job in jobs
+    ]
 
 
 def _has_hooks(project: Project) -> bool:
@@ -127,20 +142,25 @@ def _settings(arguments: Arguments, jobs: Sequence[Job]) -> Iterator[str]:
     declared = {parameter.name for job in jobs for parameter in job.declared}
     for flag, names in PARAMETERS.items():
         number = getattr(arguments, flag)
-        having = [name for name in names if name in declared]
-        if number is not None and not having:
+        present = [name for name in names if name in declared]
+        if number is not None and not present:
             raise DeclarationError(f"--{flag}: no job has a parameter {' or '.join(names)}")
-        yield from (f"*.{name}={number}" for name in having if number is not None)
+        yield from (f"*.{name}={number}" for name in present if number is not None)
+
+
+def checked_ids(named: Sequence[str], ids: Sequence[str], flag: str) -> set[str]:
+    """Return the ids that a flag names, or raise DeclarationError if there is no such job."""
+    for job_id in named:
+        if job_id not in ids:
+            exist = ", ".join(nearest_first(job_id, ids))
+            raise DeclarationError(f"{flag}: no job {job_id!r}: expected some of {exist}")
+    return set(named)
 
 
 def _selected(arguments: Arguments, jobs: Sequence[Job]) -> list[str]:
     ids = [job.id for job in jobs]
-    for flag, named in (("--only", arguments.only), ("--exclude", arguments.exclude)):
-        for job_id in named or ():
-            if job_id not in ids:
-                exist = ", ".join(nearest_first(job_id, ids))
-                raise DeclarationError(f"{flag}: no job {job_id!r}: expected some of {exist}")
-    only, exclude = set(arguments.only or ids), set(arguments.exclude or ())
+    only = checked_ids(arguments.only or ids, ids, "--only")
+    exclude = checked_ids(arguments.exclude or (), ids, "--exclude")
     selected = [job_id for job_id in ids if job_id in only and job_id not in exclude]
     if not selected:
         raise DeclarationError("--exclude leaves no job to train")

@@ -43,10 +43,10 @@ class Ended:
     def report(self) -> dict[str, Any]:
         """Return the run's report.json; empty where there is none."""
         try:
-            found = json.loads(self.folder.report.read_bytes()) if self.folder else {}
+            report = json.loads(self.folder.report.read_bytes()) if self.folder else {}
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return report if isinstance(report, dict) else {}
 
 
 def summarise(arguments: Arguments, selection: Selection, ended: Ended) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def summarise(arguments: Arguments, selection: Selection, ended: Ended) -> dict[
         "python": run.get("python") or platform.python_version(),
         "working_directory": os.getcwd(),  # noqa: PTH109  (as the user sees it)
         "gpu_info": {"available": bool(gpus), "devices": gpus},
-        "arguments": list(arguments.given),
+        "arguments": list(arguments.words),
         "totals": {status: sum(job["status"] == status for job in jobs) for status in dict.fromkeys(WORDS.values())},
         "jobs": jobs,
     }

@@ -1,4 +1,4 @@
-"""Checks `run_all_training.py` through its command line, for `verify_run_all.py` and `test_run_all_training.py`."""
+"""Checks of `run_all_training.py` for two programs of the root. Each check returns what is wrong, or an empty text."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ def main(root: Path, words: Sequence[str] | None = None) -> int:
 
 
 def check_list(root: Path) -> str:
-    """Return what is wrong with the list, or nothing."""
+    """Check that the list names jobs."""
     number = len(_ids(root))
     return _check(root, [PROGRAM, "--list"], f"{number} job" if number else "a table of jobs")
 
 
 def check_dry_run(root: Path) -> str:
-    """Return what is wrong with a dry run that sets parameters, or nothing."""
+    """Check that a dry run shows the parameters that are set."""
     arguments = ["--dry-run", "--epochs", "7", "--folds", "4"]
     return _check(root, [PROGRAM, *arguments], f"Selected jobs: {len(_ids(root))}\n", "epochs=7", "folds=4")
 
 
 def check_parallel(root: Path) -> str:
-    """Return what is wrong with a parallel dry run of two jobs, or nothing."""
+    """Check that a parallel dry run takes the jobs that are named."""
     arguments = ["--parallel", "--dry-run", "--only", *_ids(root)[:2]]
     return _check(root, [PROGRAM, *arguments], "Parallel mode enabled", "Selected jobs: 2\n")
 
 
 def check_filter(root: Path) -> str:
-    """Return what is wrong with a dry run that leaves a job out, or nothing."""
+    """Check that an excluded job is left out, and no other."""
     first, *others = _ids(root)
     wanted = [f"Selected jobs: {len(others)}\n", *(f"[{job_id}]" for job_id in others)]
     return _check(root, [PROGRAM, "--dry-run", "--exclude", first], *wanted, without=f"[{first}]")

@@ -123,7 +123,10 @@ class Owner:
         items = [item for item in session.items if job_of(item) is not None]
         if not items or self.draft is None or self.options is None:
             return
-        workers = self.distribution.settle(items=len(session.items), pure=len(items) == len(session.items))
+        pure = len(items) == len(session.items)
+        capacity = self.config.stash[options.REGISTRY].backends[self.options.backend].capacity
+        most = min(len(items), capacity or len(items)) if pure else len(session.items)
+        workers = self.distribution.settle(items=most, pure=pure)
         ids = tuple(dict.fromkeys(job.id for job in map(job_of, items) if job is not None))
         try:
             self.draft = advance(replace(self.draft, selected=ids, workers=workers), FINISH)
@@ -200,7 +203,7 @@ class Owner:
         if is_dry and draft and draft.plan.jobs:
             terminalreporter.ensure_newline()
             terminalreporter.section("training plan", "-")
-            for line in describe_plan(draft.plan):
+            for line in describe_plan(draft.plan, draft.request.limits):
                 terminalreporter.write_line(line)
         for problem in draft.history_problems if draft and self.run is None else ():
             terminalreporter.write_line(f"warning: {problem}", yellow=True)

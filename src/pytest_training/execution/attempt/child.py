@@ -32,7 +32,6 @@ from pytest_training.execution.attempt.environment import (
     load_seeded,
     set_loaded_threads,
     set_seeds,
-    visible_gpus,
 )
 from pytest_training.execution.attempt.frames import PACKAGE, own_frames
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
@@ -41,6 +40,7 @@ from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
+from pytest_training.machine import visible_gpus
 from pytest_training.processes import own_peak_memory_mb, reset_own_peak_memory
 from pytest_training.wording import in_utf8, safe_repr
 

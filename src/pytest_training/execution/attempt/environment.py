@@ -22,13 +22,6 @@ WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME":
 SEED_LIMIT = 2**32  # numpy's and Python's hash seed take 32 bits
 
 
-def machine_cores() -> int:
-    """Return how many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
-
-
 def set_threads(environment: MutableMapping[str, str], threads: int) -> None:
     """Tell every numeric library that starts later how many threads it may use."""
     for name in THREAD_VARIABLES:
@@ -65,15 +58,6 @@ def set_seeds(seed: int) -> None:
         numpy.random.seed(seed % SEED_LIMIT)
     if torch := sys.modules.get("torch"):
         torch.manual_seed(seed)
-
-
-def visible_gpus() -> list[str]:
-    """Return the ids of the GPUs that this process may use, an outer CUDA_VISIBLE_DEVICES respected."""
-    outer = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if outer is not None:
-        return [name for name in (part.strip() for part in outer.split(",")) if name not in {"", "-1"}]
-    listed = Path("/proc/driver/nvidia/gpus")
-    return [str(index) for index, _ in enumerate(listed.iterdir())] if listed.is_dir() else []
 
 
 def extend_import_path(job: Job) -> None:

@@ -9,6 +9,7 @@ from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import DataUsed, Ending
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Value
+from pytest_training.limits.reference import LimitReference
 
 NO_RESULT = 74
 """Exit status (EX_IOERR) of a job's process that could not write result.json."""
@@ -31,6 +32,8 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     datasets: tuple[Dataset, ...] = ()
     real_data_only: bool = False
     """Whether to refuse simulated data (`--training-require-real-data`)."""
+    limits: tuple[LimitReference, ...] = ()
+    """Those of the job's limits that are not the plugin's own."""
     grace_s: float = 10.0
     """Seconds between SIGTERM and SIGKILL when the attempt must end."""
 

@@ -6,11 +6,15 @@ import gc
 import importlib
 import signal
 import sys
+from collections.abc import Iterable
 
 import msgspec
 
 from pytest_training import processes
+from pytest_training.errors import DeclarationError
 from pytest_training.execution import keeper
+from pytest_training.limits.protocol import Limit
+from pytest_training.limits.reference import LimitReference, load_limit
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -29,6 +33,18 @@ class Settings(msgspec.Struct, frozen=True):
     """A module that takes longer is left to the children: nothing is served before all is loaded."""
     left_out: tuple[str, ...] = ()
     """Modules that start threads, crash or hang when they are imported: the children import them."""
+
+
+def add_limits(limits: dict[str, Limit], references: Iterable[LimitReference]) -> None:
+    """Load the limits that are not there yet; raise DeclarationError if one cannot be loaded or starts a thread."""
+    for reference in references:
+        if reference.key not in limits:
+            limits[reference.key] = load_limit(reference)
+            if processes.thread_count() > 1:
+                raise DeclarationError(
+                    f"{reference.file} starts a thread when it is loaded for limit {reference.key!r}, "
+                    "and the job server may have none"
+                )
 
 
 def load(settings: Settings) -> str | None:

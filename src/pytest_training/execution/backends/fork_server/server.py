@@ -25,19 +25,20 @@ from typing import NoReturn
 import msgspec
 
 from pytest_training import processes
+from pytest_training.errors import DeclarationError
 from pytest_training.execution import keeper
 from pytest_training.execution.attempt.child import run_attempt
-from pytest_training.execution.attempt.environment import visible_gpus
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.ending import reply_of
 from pytest_training.execution.backends.fork_server.attempts import Child, Connection, ForkedTree
-from pytest_training.execution.backends.fork_server.loading import Settings, load
+from pytest_training.execution.backends.fork_server.loading import Settings, add_limits, load
 from pytest_training.execution.backends.fork_server.messages import PAUSE, STOP, STOP_ALL
 from pytest_training.execution.outcome import Ending
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
+from pytest_training.machine import visible_gpus
 
 SAMPLE_S = 0.2  # how often memory and time limits are looked at
 LONGEST_REQUEST = 64 * 2**20
@@ -55,6 +56,7 @@ class JobServer:
         self.waiting: deque[Connection] = deque()
         self.free_gpus = visible_gpus()
         self.all_gpus = len(self.free_gpus)
+        self.limits = dict(LIMITS)
         self.watched = 0.0
         self.stopping: Connection | None = None
         """Who asked for the end of all attempts."""
@@ -111,20 +113,26 @@ class JobServer:
             return
         try:
             connection.request = msgspec.json.decode(line, type=AttemptRequest)
+            add_limits(self.limits, connection.request.limits)
         except UNDECODABLE as error:
-            connection.answer(Reply(refused=f"the job server cannot read the request: {error}"))
-            self._forget(connection)
+            self._refuse(connection, reason=f"the job server cannot read the request: {error}")
+            return
+        except DeclarationError as error:
+            self._refuse(connection, reason=f"{error}")
             return
         if self.stopping is not None:
             self._stop(connection)
             return
         if connection.request.job.gpus > self.all_gpus:
             wanted = connection.request.job.gpus
-            connection.answer(Reply(refused=f"needs {wanted} GPUs; this machine shows {self.all_gpus}"))
-            self._forget(connection)
+            self._refuse(connection, reason=f"needs {wanted} GPUs; this machine shows {self.all_gpus}")
             return
         self.waiting.append(connection)
         self._start_waiting()
+
+    def _refuse(self, connection: Connection, *, reason: str) -> None:
+        connection.answer(Reply(refused=reason))
+        self._forget(connection)
 
     def _start_waiting(self) -> None:
         """Start, in order of arrival, every attempt whose GPUs are free; the others wait."""
@@ -141,15 +149,14 @@ class JobServer:
         try:
             pid = os.fork()
         except OSError as error:
-            connection.answer(Reply(refused=f"cannot start a process: {error.strerror}"))
-            self._forget(connection)
+            self._refuse(connection, reason=f"cannot start a process: {error.strerror}")
             return
         if pid == 0:
             self._become_child(request, gpus, parent)
         del self.free_gpus[: request.job.gpus]
         connection.pid = pid
         inherited, tree = processes.resident_memory_mb(), ForkedTree(pid, started)
-        ladder = Ladder(tree=tree, limits=LIMITS, most=request.job.limits, grace_s=request.grace_s)
+        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.grace_s)
         self.children[pid] = Child(connection, request, inherited, gpus, tree, ladder)
 
     def _become_child(self, request: AttemptRequest, gpus: tuple[str, ...], parent: int) -> NoReturn:
