@@ -35,7 +35,9 @@ class Registry:
 
     def add_limit(self, limit: Limit) -> None:
         """Add a limit under its key."""
-        _refuse_taken(limit.key, self.limits, "a limit")
+        from pytest_training.jobs.catalogue.declarations import job_keys  # noqa: PLC0415  (the parser of YAML is slow to load)
+
+        _refuse_taken(limit.key, job_keys(self.limits), "a limit or another key of the catalogue")
         refer(limit)
         self.limits[limit.key] = limit
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,29 @@ def test_jobs_are_executed_elsewhere_and_their_files_come_back(project: Project,
     assert elsewhere.name.startswith("machine-")
     assert not elsewhere.exists()
     assert "found its module" in where.parents[1].joinpath("log.txt").read_text()
+
+
+def test_no_more_jobs_run_at_once_than_the_backend_has_room_for(project: Project) -> None:
+    project.write("conftest.py", FILES["conftest.py"].replace('name = "elsewhere"', 'name, capacity = "elsewhere", 1'))
+    project.run("-n", "2", "-k", "good or poor")
+    outcomes = list(project.root.glob("reports/runs/*/jobs/*/outcome.json"))
+    assert [json.loads(file.read_bytes())["slot"] for file in outcomes] == ["main", "main"]
+
+
+def test_an_attempt_that_the_backend_lost_is_tried_again_as_after_a_crash(project: Project) -> None:
+    losing = """
+        from pytest_training.execution.attempt.messages import Lost, Reply
+        if request.folder.endswith("attempt-1"):
+            return Reply(lost=Lost(cause="worker died", reason="its node w3 went away"))
+    """
+    start = "    def launch(self, request):\n"
+    project.write("conftest.py", FILES["conftest.py"].replace(start, start + losing.rstrip(" ")))
+    project.write("training/jobs.yaml", "defaults: {timeout: 60s}\njobs: {good: {retries: 1, retry_on: [crash]}}")
+    project.run("-k", "good or poor")
+    jobs = project.metadata()
+    assert jobs["good"]["reason"] == ""
+    assert [attempt["cause"] for attempt in jobs["good"]["attempts"]] == ["worker died", None]
+    assert (jobs["poor"]["cause"], jobs["poor"]["reason"]) == ("worker died", "its node w3 went away")
 
 
 def test_a_name_that_no_backend_has_is_a_usage_error(project: Project) -> None:

@@ -114,7 +114,10 @@ class Owner:
         items = [item for item in session.items if job_of(item) is not None]
         if not items or self.draft is None or self.options is None:
             return
-        workers = self.distribution.settle(items=len(session.items), pure=len(items) == len(session.items))
+        pure = len(items) == len(session.items)
+        capacity = self.config.stash[options.REGISTRY].backends[self.options.backend].capacity
+        most = min(len(items), capacity or len(items)) if pure else len(session.items)
+        workers = self.distribution.settle(items=most, pure=pure)
         ids = tuple(dict.fromkeys(job.id for job in map(job_of, items) if job is not None))
         try:
             self.draft = advance(replace(self.draft, selected=ids, workers=workers), FINISH)
