@@ -101,10 +101,10 @@ class Owner:
         earlier = self.draft.earlier if self.draft else None
         if earlier is None:
             return
-        done = [item for item in items if (job := job_of(item)) is not None and earlier.is_done(job.id)]
+        done = dict.fromkeys(item for item in items if (job := job_of(item)) and earlier.is_done(job.id))
         if done:
             items[:] = [item for item in items if item not in done]
-            self.config.hook.pytest_deselected(items=done)
+            self.config.hook.pytest_deselected(items=list(done))
             self.nothing_left = not items
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
