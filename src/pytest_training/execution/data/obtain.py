@@ -1,7 +1,7 @@
 """Turns a dataset's declaration into a verified local path: installed, local, fetched or simulated.
 
 It never puts one file in another's place: what is missing or differs from its sha256 is a `DataError`.
-Whether data are there, without opening them, is told by `jobs/datasets.py`.
+`jobs/catalogue/datasets.py` says whether data are there, without opening them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,7 @@ from typing import cast
 
 from pytest_training.errors import DataError
 from pytest_training.execution.data.cache import default_cache, one_at_a_time, remove, sha256_of
-from pytest_training.execution.data.fetching import (
-    LOCK_NAME,
-    Pin,
-    download,
-    read_lock,
-    write_pin,
-)
+from pytest_training.execution.data.fetching import LOCK_NAME, Pin, download, read_lock, write_pin
 from pytest_training.jobs.catalogue.datasets import cached_file, package_file
 from pytest_training.jobs.model import Dataset
 
