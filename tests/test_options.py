@@ -57,7 +57,7 @@ def test_settings_are_read_and_relative_to_the_root(project: Project, monkeypatc
     assert found.root == project.root / "jobs"
     assert found.catalogue == project.root / "all.yaml"
     assert found.reports == project.root / "out"
-    assert (found.seed, found.default_limits["timeout"], found.grace_s, found.start_method) == (
+    assert (found.seed, found.default_limits["timeout"], found.grace_s, found.backend) == (
         7,
         90.0,
         3.0,
@@ -156,7 +156,7 @@ def test_a_value_that_cannot_be_is_named_with_what_is_expected(
     [
         ("training_seed = x", "a whole number of at least 0, *found 'x'"),
         ("training_grace = long", "a duration like 90s, 15m or 2h, found 'long'"),
-        ("training_start = spoon", "auto, fork or subprocess, found 'spoon'"),
+        ("training_start = spoon", "one of auto, fork, subprocess, in-process, found 'spoon'"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named_with_its_file(project: Project, setting: str, expected: str) -> None:
@@ -271,3 +271,14 @@ def test_a_folder_for_reports_elsewhere_leaves_the_projects_settings(project: Pr
         result.stdout.fnmatch_lines([f"rootdir: {project.root}", "configfile: pytest.ini"])
     assert len(list((elsewhere / "runs").iterdir())) == 2
     assert not (elsewhere / ".pytest_cache").exists()
+
+
+def test_catalogues_are_applied_one_after_another(project: Project) -> None:
+    read = options(project, "--training-catalogue", "first.yaml", "--training-catalogue", "second.yaml")
+    assert (read.catalogue, read.search.catalogues) == (project.root / "first.yaml", (project.root / "second.yaml",))
+    project.write("first.yaml", "jobs: {als: {optional: true, title: first}}")
+    project.write("second.yaml", "jobs: {als: {title: second}}")
+    words = ("--training-catalogue", "first.yaml", "--training-catalogue", "second.yaml", "-k", "als")
+    assert project.run(*words).ret == 0
+    job = project.metadata()["als"]
+    assert (job["title"], job["optional"]) == ("second", True)

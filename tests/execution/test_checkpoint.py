@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from pytest_training.execution.attempt.checkpoint import Checkpoint
-from pytest_training.execution.backends.launcher import Launcher
+from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import Slot

@@ -30,7 +30,7 @@ class Change:
     better: Direction | None
     verdict: Verdict
     is_within_interval: bool
-    """Whether the earlier value lies in the interval of the present one: chance alone may explain the difference."""
+    """True if the earlier value lies in the interval of the present one: chance alone may explain the difference."""
 
     @property
     def difference(self) -> float:
@@ -72,12 +72,12 @@ class JobComparison:
 
     @property
     def is_notable(self) -> bool:
-        """Whether there is anything to tell."""
+        """True if there is anything to tell."""
         return self.status is not None or any(change.verdict != "same" for change in self.changes)
 
     @property
     def is_loud(self) -> bool:
-        """Whether something changed by more than chance explains."""
+        """True if something changed by more than chance explains."""
         return self.status is not None or any(change.tone in {"better", "worse"} for change in self.changes)
 
     @property

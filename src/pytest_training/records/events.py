@@ -82,8 +82,8 @@ class EventTail:
         lines = content[:whole].splitlines()
         self.offset = start + whole
         if self.pid is not None and len(lines) > NEWEST:
-            if told := next((line for line in reversed(lines[:-NEWEST]) if b'"progress":' in line), None):
-                self._take(told)
+            if newest := next((line for line in reversed(lines[:-NEWEST]) if b'"progress":' in line), None):
+                self._take(newest)
             lines = lines[-NEWEST:]
         for line in lines:
             self._take(line)

@@ -208,5 +208,5 @@ def _read_recorded(rows: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:
 
 
 def _is_duration(value: Any) -> TypeGuard[float]:
-    """Whether a column holds what we wrote there: SQLite keeps any type in any column."""
+    """Return True if a column holds what we wrote there: SQLite keeps any type in any column."""
     return isinstance(value, float | int) and math.isfinite(value) and value > 0

@@ -74,7 +74,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 
 def is_damaged(error: Exception) -> bool:
-    """Whether SQLite says that the file is no history, rather than that it cannot be used now."""
+    """Return True if SQLite says that the file is no history, rather than that it cannot be used now."""
     return _code(error) in DAMAGED
 
 

@@ -14,64 +14,20 @@ from pytest_training.units import number
 Direction = Literal["higher", "lower"]
 
 HIGHER = frozenset(
-    [
-        "accuracy",
-        "acc",
-        "auc",
-        "auroc",
-        "roc_auc",
-        "pr_auc",
-        "auprc",
-        "average_precision",
-        "f1",
-        "precision",
-        "recall",
-        "sensitivity",
-        "specificity",
-        "ppv",
-        "npv",
-        "r2",
-        "explained_variance",
-        "kappa",
-        "mcc",
-        "dice",
-        "iou",
-        "jaccard",
-        "c_index",
-        "concordance",
-        "correlation",
-        "pearson",
-        "spearman",
-        "youden",
-        "log_likelihood",
-        "net_benefit",
-        "score",
-    ]
+    {
+        *("accuracy", "acc", "auc", "auroc", "roc_auc", "pr_auc", "auprc", "average_precision", "f1"),
+        *("precision", "recall", "sensitivity", "specificity", "ppv", "npv", "r2", "explained_variance"),
+        *("kappa", "mcc", "dice", "iou", "jaccard", "c_index", "concordance", "correlation", "pearson"),
+        *("spearman", "youden", "log_likelihood", "net_benefit", "score"),
+    }
 )
 """Metrics of which more is better."""
 LOWER = frozenset(
-    [
-        "loss",
-        "error",
-        "mae",
-        "mse",
-        "rmse",
-        "mape",
-        "max_error",
-        "median_absolute_error",
-        "log_loss",
-        "cross_entropy",
-        "deviance",
-        "brier",
-        "brier_score",
-        "ece",
-        "mce",
-        "hinge",
-        "perplexity",
-        "nll",
-        "fpr",
-        "fnr",
-    ]
+    {
+        *("loss", "error", "mae", "mse", "rmse", "mape", "max_error", "median_absolute_error", "log_loss"),
+        *("cross_entropy", "deviance", "brier", "brier_score", "ece", "mce", "hinge", "perplexity", "nll"),
+        *("fpr", "fnr"),
+    }
 )
 """Metrics of which less is better."""
 SILENT = frozenset(["std", "se", "sd", "count", "n", "seconds", "slope", "intercept", "threshold", "baseline", "dummy"])
@@ -117,7 +73,7 @@ def direction(metric: str, gates: Iterable[Gate] = ()) -> Direction | None:
 
 
 def is_side_number(metric: str) -> bool:
-    """Whether the number belongs to another metric: an interval's end or a baseline."""
+    """Return True if the number belongs to another metric: an interval's end or a baseline."""
     return metric.endswith(ENDS) or metric.startswith(BASELINES)
 
 
@@ -144,7 +100,7 @@ def headline(outcome: Outcome) -> Measure | None:
 
 
 def _belongs(name: str, outcome: Outcome) -> bool:
-    """Whether a number is shown with another metric that the outcome has."""
+    """Return True if a number is shown with another metric that the outcome has."""
     for end in ENDS:
         if name.endswith(end) and name.removesuffix(end) in outcome.metrics:
             return True

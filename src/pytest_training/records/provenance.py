@@ -8,11 +8,13 @@ import platform
 import sys
 from collections.abc import Iterable
 from functools import cache
-from importlib import metadata
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from pytest_training.git import TIMEOUT_S, ask_git, find_commit
 from pytest_training.jobs.model import SCHEMA_VERSION, Value
+from pytest_training.machine import gpu_models, machine_cores
 
 ALWAYS = ("pytest", "pytest-xdist", "pytest-json-report", "pytest-training")
 DISTRIBUTIONS = {  # where import name and distribution differ; asking all installed ones costs 200 ms
@@ -23,21 +25,9 @@ DISTRIBUTIONS = {  # where import name and distribution differ; asking all insta
     "yaml": "pyyaml",
 }
 ENVIRONMENT = (
-    "CI",
-    "CI_COMMIT_REF_NAME",
-    "CI_COMMIT_SHA",
-    "CI_JOB_ID",
-    "CI_PIPELINE_ID",
-    "CUDA_VISIBLE_DEVICES",
-    "GITHUB_ACTIONS",
-    "GITHUB_REF_NAME",
-    "GITHUB_RUN_ATTEMPT",
-    "GITHUB_RUN_ID",
-    "GITHUB_SHA",
-    "MKL_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "PYTHONHASHSEED",
+    *("CI", "CI_COMMIT_REF_NAME", "CI_COMMIT_SHA", "CI_JOB_ID", "CI_PIPELINE_ID", "CUDA_VISIBLE_DEVICES"),
+    *("GITHUB_ACTIONS", "GITHUB_REF_NAME", "GITHUB_RUN_ATTEMPT", "GITHUB_RUN_ID", "GITHUB_SHA"),
+    *("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED"),
 )
 """The only environment variables that are ever recorded."""
 
@@ -56,14 +46,18 @@ class Machine(Value, frozen=True, kw_only=True):
     gpus: tuple[str, ...] = ()
 
 
-class Provenance(Value, frozen=True, kw_only=True):
+class GitState(Value, frozen=True, kw_only=True):
+    """The state of the working tree; None outside a Git repository, or without git."""
+
+    commit: str | None = None
+    branch: str | None = None
+    dirty: bool | None = None
+    """True if files differ from the commit, or are neither in it nor ignored."""
+
+
+class Provenance(GitState, frozen=True, kw_only=True):
     """What one needs to know to get the same result again."""
 
-    commit: str | None
-    """None outside a Git repository, or without git."""
-    branch: str | None
-    dirty: bool | None
-    """Whether files differ from the commit, or are not in it and not ignored."""
     python: str
     implementation: str
     platform: str
@@ -74,21 +68,10 @@ class Provenance(Value, frozen=True, kw_only=True):
     schema_version: int = SCHEMA_VERSION
 
 
-class GitState(Value, frozen=True, kw_only=True):
-    """What git says of the working tree."""
-
-    commit: str | None = None
-    branch: str | None = None
-    dirty: bool | None = None
-
-
 def provenance(root: Path, packages: Iterable[str] = ()) -> Provenance:
     """Describe code, interpreter, packages (given by import name) and machine."""
-    git = git_state(root)
     return Provenance(
-        commit=git.commit,
-        branch=git.branch,
-        dirty=git.dirty,
+        **asdict(git_state(root)),
         python=platform.python_version(),
         implementation=platform.python_implementation(),
         platform=f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -110,7 +93,7 @@ def machine_id() -> str:
 def machine() -> Machine:
     """Describe this machine."""
     system, architecture, processor = platform.system(), platform.machine(), _processor()
-    cpus, gpus = _usable_cpus(), _gpus()
+    cpus, gpus = machine_cores(), gpu_models()
     decisive = "\n".join((system, architecture, processor, str(cpus), *gpus))
     return Machine(
         id=hashlib.sha256(decisive.encode("utf-8", "replace")).hexdigest()[:12],
@@ -154,6 +137,8 @@ def package_versions(imports: Iterable[str]) -> dict[str, str]:
 
 @cache
 def _version(distribution: str) -> str | None:
+    from importlib import metadata  # noqa: PLC0415  (slow to import, and the history needs no versions)
+
     try:
         return metadata.version(distribution)
     except (metadata.PackageNotFoundError, ValueError):
@@ -163,7 +148,9 @@ def _version(distribution: str) -> str | None:
 @cache
 def _search(names: frozenset[str]) -> dict[str, str]:
     """Look through the file lists of all distributions for names that no distribution bears."""
-    found: dict[str, str] = {}
+    from importlib import metadata  # noqa: PLC0415  (slow to import, and the history needs no versions)
+
+    versions: dict[str, str] = {}
     missing = set(names)
     for distribution in metadata.distributions() if names else ():
         if not missing:
@@ -171,9 +158,9 @@ def _search(names: frozenset[str]) -> dict[str, str]:
         files = "\n" + (distribution.read_text("RECORD") or "")
         owned = {name for name in missing if f"\n{name}/" in files or f"\n{name}.py," in files}
         if owned:
-            found[distribution.metadata["Name"]] = distribution.version
+            versions[distribution.metadata["Name"]] = distribution.version
             missing -= owned
-    return found
+    return versions
 
 
 def _processor() -> str:
@@ -187,26 +174,8 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _usable_cpus() -> int:
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _memory_gib() -> float | None:
     try:
         return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
     except (AttributeError, OSError, ValueError):
         return None
-
-
-def _gpus() -> tuple[str, ...]:
-    """Return the models of NVIDIA cards as the driver lists them; asking nvidia-smi takes a second."""
-    models = []
-    for card in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-        try:
-            lines = card.read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            continue
-        models += [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
-    return tuple(models)

@@ -33,18 +33,18 @@ def find_earlier(  # noqa: PLR0913  (what is asked for, of whom, and what counts
     before: str | None = None,
     passed_only: bool = False,
 ) -> tuple[dict[str, Recorded], str, str | None]:
-    """Return earlier outcomes by job id, in words what they are from, and a sentence where nothing was found.
+    """Return earlier outcomes by job id, the words for where they are from, and a sentence if there are none.
 
     `wanted` is `last`, a run's id or its beginning, a branch, a commit or its beginning, or what git takes for one; an
-    unknown name is a DeclarationError. `before` is the run that is compared: it and later ones do not count.
+    unknown name is a DeclarationError. Ignore outcomes of run `before`, the one that is compared, and of later ones.
     """
     place = find_place(history, wanted, project, before=before)
-    found = history.newest(job_ids, before=before, column=place.column, value=place.value, passed_only=passed_only)
+    earlier = history.newest(job_ids, before=before, column=place.column, value=place.value, passed_only=passed_only)
     problem = None
-    if not found and job_ids:
+    if not earlier and job_ids:
         what = "passed outcome" if passed_only else "outcome"
         problem = f"nothing to compare with: the history has no {what} of these jobs from {place.words}"
-    return found, place.words, problem
+    return earlier, place.words, problem
 
 
 def find_place(history: History, wanted: str, project: Path, *, before: str | None = None) -> Place:
