@@ -18,7 +18,8 @@ from markupsafe import Markup
 from pytest_training.atomic import write_atomically
 from pytest_training.records.comparison import MARKS
 from pytest_training.records.recorded_run import TrainingRun
-from pytest_training.reporters.html.view import PageView, view_page
+from pytest_training.reporters.html.page_model import PageView
+from pytest_training.reporters.html.view import view_page
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
 
