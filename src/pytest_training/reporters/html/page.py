@@ -8,10 +8,10 @@ import hashlib
 import secrets
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import jinja2
-import pytest
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
@@ -22,6 +22,9 @@ from pytest_training.reporters.html.page_model import PageView
 from pytest_training.reporters.html.view import view_page
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
+
+if TYPE_CHECKING:
+    import pytest
 
 TEMPLATES = Path(__file__).parent / "templates"
 
