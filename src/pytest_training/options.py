@@ -181,6 +181,12 @@ def reports_folder(config: pytest.Config) -> Path:
     return typed or config.rootpath / str(config.getini("training_reports"))
 
 
+def shown_path(path: Path, config: pytest.Config) -> str:
+    """Return a path as the user would type it."""
+    relative = os.path.relpath(path, config.invocation_params.dir)
+    return str(path) if relative.startswith("..") else relative
+
+
 def nothing_to_train(config: pytest.Config) -> str:
     """Say why a test that asks for a job gets none."""
     if has_jobs(config):

@@ -34,7 +34,7 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, None, None]:
     """Declare the options with everyday names where there are jobs, after the project has declared its own."""
     if options.names_paths(early_config):
-        from pytest_training.session.rootdir import settle_root  # noqa: PLC0415  (see the module's docstring)
+        from pytest_training.pytest_adapter import settle_root  # noqa: PLC0415  (see the module's docstring)
 
         settle_root(early_config, parser, args)
     yield
@@ -59,12 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         _register_parts(config)
         use_shipped_test(config)
-        owner = Owner(config)
-        config.pluginmanager.register(owner, "training-owner")
-        if not config.option.help:
-            from pytest_training.reporters.showing import Showing  # noqa: PLC0415
-
-            config.pluginmanager.register(Showing(config, owner), "training-showing")
+        config.pluginmanager.register(Owner(config), "training-owner")
 
 
 def _register_parts(config: pytest.Config) -> None:

@@ -167,6 +167,22 @@ class Job(Value, frozen=True, kw_only=True):
     """Name of the folder that `run_all_training.py --base-output-dir` makes for its artifacts; None: its id."""
 
 
+class RunSettings(Value, frozen=True, kw_only=True):
+    """What holds for every job of a run; made once from the options, and handed on as it is."""
+
+    backend: str = "subprocess"
+    """Its name: `fork`, `subprocess`, `in-process`, or that of a registered one."""
+    grace_s: float = 10.0
+    """Seconds between SIGTERM and SIGKILL."""
+    real_data_only: bool = False
+    resumed: str | None = None
+    """Id of the run that this one resumes."""
+    compare: str | None = None
+    """What the run is compared with: `last`, a run, a branch or a commit."""
+    project: str = "."
+    """The folder that git is asked about."""
+
+
 class PlannedDataset(Value, frozen=True, kw_only=True):
     """A job's dataset as the plan shows it."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -17,26 +18,34 @@ from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import read_outcome
 from pytest_training.execution.unfinished import final_outcome, interrupted_outcome
-from pytest_training.jobs.model import Job, Plan
+from pytest_training.jobs.model import Job, Plan, RunSettings
 from pytest_training.jobs.plan_file import read_plan
+from pytest_training.records.comparison import Comparison, compare
+from pytest_training.records.history import History
 from pytest_training.records.provenance import Provenance
+from pytest_training.records.reference import find_earlier
 from pytest_training.records.run_record import BegunRun, RunRecord
 
 SAME_START_S = 1.0  # a process's start is known to about a clock tick
 
 
 @dataclass(frozen=True)
-class RecordedRun:
-    """What is known of a run."""
+class TrainingRun:
+    """A run as reporters get it: what is known when it begins, and all of it at its end."""
 
     folder: RunFolder
     plan: Plan
-    outcomes: tuple[Outcome, ...]
-    """One for each planned job, in planned order."""
+    outcomes: tuple[Outcome, ...] = ()
+    """At the end one for each planned job, in planned order."""
     provenance: Provenance | None = None
     record: RunRecord | None = None
     """None for a run that did not finish."""
     begun: BegunRun | None = None
+    settings: RunSettings = field(default_factory=RunSettings)
+    problems: list[str] = field(default_factory=list)
+    """What went wrong around the jobs, in sentences; a reporter may add its own."""
+    closing: list[tuple[str, dict[str, bool]]] = field(default_factory=list)
+    """Lines, with their colours, for the end of the session's output; a reporter may add its own."""
 
     @property
     def is_finished(self) -> bool:
@@ -49,10 +58,32 @@ class RecordedRun:
         origin = self.record or self.begun
         return origin.started if origin else ""
 
+    @cached_property
+    def comparison(self) -> Comparison:
+        """What got better or worse against what `--training-compare` names, else against the last run."""
+        ids = [outcome.job_id for outcome in self.outcomes]
+        against, project = self.settings.compare or "last", Path(self.settings.project)
+        history = History(self.folder.stable.history)
+        earlier, words, problem = find_earlier(history, ids, against, project=project, before=self.folder.run_id)
+        found = compare(self.outcomes, earlier, against=words)
+        return replace(found, problems=(problem,) if problem and against != "last" else ())
+
+    @property
+    def nodes(self) -> dict[str, str]:
+        """Each selected test that trains, and the id of its job."""
+        return self.begun.nodes if self.begun else {}
+
     def node_id(self, job_id: str) -> str | None:
         """Return the id by which pytest selects the job."""
-        nodes = self.begun.nodes if self.begun else {}
-        return next((node for node, job in nodes.items() if job == job_id), None)
+        return next((node for node, job in self.nodes.items() if job == job_id), None)
+
+    @contextlib.contextmanager
+    def noting_failure(self, file: str) -> Iterator[None]:
+        """Make a problem of the run of a file that cannot be written: the other reports are still worth having."""
+        try:
+            yield
+        except OSError as error:
+            self.problems.append(f"cannot write {file}: {error.strerror}")
 
 
 def find_run(reports: Path, name: str) -> RunFolder:
@@ -78,12 +109,12 @@ def run_ids(reports: Path) -> list[str]:
     return sorted(path.parent.name for path in ReportsFolder(reports).runs.glob("*/plan.json"))
 
 
-def read_run(folder: RunFolder) -> RecordedRun:
+def read_run(folder: RunFolder, settings: RunSettings | None = None) -> TrainingRun:
     """Read a run from its folder; what is missing or damaged is left out, only the plan must be there."""
     plan = read_plan(folder.plan)
     record, begun = read_json(folder.record, RunRecord), read_json(folder.begun, BegunRun)
     reason = "still running" if is_running(begun) else "the run was killed while this job ran"
-    return RecordedRun(
+    return TrainingRun(
         folder=folder,
         plan=plan,
         outcomes=tuple(
@@ -92,6 +123,8 @@ def read_run(folder: RunFolder) -> RecordedRun:
         provenance=read_json(folder.provenance, Provenance),
         record=record,
         begun=begun,
+        settings=settings or RunSettings(),
+        problems=list(record.problems) if record else [],
     )
 
 

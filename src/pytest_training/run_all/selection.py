@@ -150,10 +150,9 @@ def _settings(arguments: Arguments, jobs: Sequence[Job]) -> Iterator[str]:
 
 def checked_ids(named: Sequence[str], ids: Sequence[str], flag: str) -> set[str]:
     """Return the ids that a flag names, or raise DeclarationError if there is no such job."""
-    for job_id in named:
-        if job_id not in ids:
-            exist = ", ".join(nearest_first(job_id, ids))
-            raise DeclarationError(f"{flag}: no job {job_id!r}: expected some of {exist}")
+    for job_id in sorted({*named}.difference(ids)):
+        exist = ", ".join(nearest_first(job_id, ids))
+        raise DeclarationError(f"{flag}: no job {job_id!r}: expected some of {exist}")
     return set(named)
 
 

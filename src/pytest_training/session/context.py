@@ -13,7 +13,7 @@ import pytest
 from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.slot import Slot
-from pytest_training.jobs.model import Plan, Value
+from pytest_training.jobs.model import Plan, RunSettings, Value
 from pytest_training.registry import Registry
 
 
@@ -22,14 +22,9 @@ class SlotContext(Value, frozen=True, kw_only=True):
 
     reports: str
     run_id: str
-    backend: str
-    """Name of the run's backend."""
+    settings: RunSettings
     connection: Any
     """What the backend has returned when it was started: a JSON value."""
-    grace_s: float
-    real_data_only: bool = False
-    resumed: str | None = None
-    """Id of the run that this one resumes."""
     worker: bool = False
     """Whether it goes to an xdist worker."""
     idle: bool = False
@@ -47,17 +42,15 @@ class SlotContext(Value, frozen=True, kw_only=True):
         return Slot(
             name=name,
             folder=self.folder,
-            launcher=registry.backends[self.backend]().launcher(self.connection, seat),
+            launcher=registry.backends[self.settings.backend]().launcher(self.connection, seat),
             seed=plan.seed,
             threads=plan.threads,
-            grace_s=self.grace_s,
+            settings=self.settings,
             limits=registry.limits,
             datasets={dataset.name: dataset for dataset in plan.datasets},
             kinds=registry.kinds,
             readers=registry.readers,
-            real_data_only=self.real_data_only,
             owned=self.worker,
-            resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,
         )
 
     def to_text(self) -> str:
@@ -72,9 +65,3 @@ SLOT = pytest.StashKey[Slot]()
 def leave_out_runs(config: pytest.Config, reports: Path) -> None:
     """Keep pytest from looking for tests in what runs left: where no `testpaths` says where tests are, it would."""
     config.addinivalue_line("norecursedirs", glob.escape(str(ReportsFolder(reports).runs)))
-
-
-def shown_path(path: Path, config: pytest.Config) -> str:
-    """Return a path as the user would type it."""
-    relative = os.path.relpath(path, config.invocation_params.dir)
-    return str(path) if relative.startswith("..") else relative

@@ -9,8 +9,8 @@ import pytest
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Job, PlannedJob
+from pytest_training.options import shown_path
 from pytest_training.reporters.console import failure_text
-from pytest_training.session.context import shown_path
 
 
 @dataclass
