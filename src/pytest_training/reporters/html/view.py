@@ -87,7 +87,7 @@ def view_page(run: TrainingRun) -> PageView:
     )
 
 
-def _view_job(  # noqa: PLR0913, PLR0917 - what a job's section is made of
+def _view_job(  # noqa: PLR0913, PLR0917  (what a job's section is made of)
     run: TrainingRun,
     outcome: Outcome,
     planned: PlannedJob,
