@@ -1,4 +1,4 @@
-"""Train all models: `python run_all_training.py --parallel --max-workers 4`. See RUN_ALL_GUIDE.md."""
+"""Train all models: `python run_all_training.py --parallel --max-workers 4`. See docs/RUN_ALL_GUIDE.md."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Runs a command and measures all of it: wall time, CPU seconds of every descendant, peak memory of the first process.
+"""Run a command and measure it: wall time, CPU seconds of every descendant, peak memory of the first process.
 
-CPU seconds are those that the kernel credits to children that were waited for. A process whose own parent died without
-waiting would be missed, so this process adopts such orphans (`PR_SET_CHILD_SUBREAPER`) and waits for them as well;
-`check_accounting` proves that they count.
+The kernel counts CPU seconds of children that a parent waited for. This process adopts orphans
+(`PR_SET_CHILD_SUBREAPER`) and waits for them, so that they count too; `check_accounting` proves it.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ LEFT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONDONTWRITEBYTECODE", "MAKE
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one command took."""
+    """Time and memory of one command."""
 
     wall_s: float
     cpu_s: float
@@ -46,7 +45,7 @@ def adopt_orphans() -> None:
 
 
 def measure(command: Sequence[str], folder: Path, *, expected: Sequence[int] = (0,)) -> Measurement:
-    """Run a command in a folder until its last process has ended; one that fails shows its output and ends us."""
+    """Run a command in a folder until its last process has ended; exit with its output if it fails."""
     environment = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
     output = folder / "output.txt"
     before, begun = _cpu_s(), time.monotonic()
@@ -69,9 +68,9 @@ def measure(command: Sequence[str], folder: Path, *, expected: Sequence[int] = (
 def medians(
     alternatives: Mapping[str, Callable[[], Measurement]], repeats: int, *, warm_up: bool = True
 ) -> dict[str, Measurement]:
-    """Measure every alternative that often, in turns: what disturbs the machine for a while disturbs them all.
+    """Measure every alternative `repeats` times, in rounds: a disturbance of the machine then hits them all.
 
-    With `warm_up` a first round is thrown away: it compiles modules and fills caches.
+    With `warm_up` the first round does not count: it compiles modules and fills caches.
     """
     measurements: dict[str, list[Measurement]] = {name: [] for name in alternatives}
     for number in range(-1 if warm_up else 0, repeats):
@@ -127,7 +126,7 @@ if os.fork() == 0:
 
 
 def check_accounting(folder: Path) -> None:
-    """Fail unless half a second of CPU is seen that a detached grandchild burns after its parents have gone."""
+    """Exit unless half a second of CPU counts that a detached grandchild burns after its parents' end."""
     seen = measure([sys.executable, "-c", DETACHED], folder).cpu_s
     if seen < 0.5:
         sys.exit(f"CPU accounting misses orphans on this system: 0.5 s were burnt, {seen:.2f} s seen")

@@ -1,4 +1,4 @@
-"""The projects that are measured: a temporary folder each, with jobs for the plugin or plain tests for pytest alone."""
+"""The measured projects: a temporary folder each, with jobs for the plugin or plain tests for pytest alone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def forget_runs(project: Path) -> None:
 
 
 def plain_project(folder: Path, seconds: Sequence[float]) -> Path:
-    """Make a project of plain tests, which sleep that long each."""
+    """Make a project of plain tests, one per duration, that sleep."""
     folder.mkdir(parents=True)
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     body = "time.sleep(seconds)" if any(seconds) else "pass"

@@ -18,6 +18,7 @@ import collecting
 import listing
 import many_jobs
 import order
+import questions
 import report
 import shared_imports
 import small_jobs
@@ -35,6 +36,7 @@ QUESTIONS: dict[str, tuple[Callable[[Path, int], Answer], int]] = {
         torch_scripts,
         collecting,
         listing,
+        questions,
         many_jobs,
         talkative,
         report,
@@ -64,7 +66,7 @@ def main() -> None:
 
 
 def machine() -> str:
-    """Say on what was measured."""
+    """Describe the machine."""
     cores = len(os.sched_getaffinity(0))
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in DISTRIBUTIONS)
     make = subprocess.run(["make", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]

@@ -1,4 +1,4 @@
-"""Jobs that import scikit-learn and pandas: what it saves that the job server imports them once."""
+"""Jobs that import scikit-learn and pandas: the saving if the job server imports them once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs that do nothing: what the machinery costs."""
+"""Jobs that do nothing: the cost of the machinery."""
 
 from __future__ import annotations
 

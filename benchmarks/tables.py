@@ -1,4 +1,4 @@
-"""The answer to one question: a Markdown table and the limit that it is held against."""
+"""The answer to one question: a Markdown table and its limits."""
 
 from __future__ import annotations
 

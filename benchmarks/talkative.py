@@ -1,8 +1,8 @@
-"""Jobs that log, up to 100,000 events a second: what it costs them, and what showing them costs the controller.
+"""Jobs that log, up to 100,000 events a second: the cost to the jobs, and to the controller that shows them.
 
-Both are CPU seconds: of the same work with and without `run.log`, in short turns within one process, and of the
-controller with and without the live view, over the time of the run. So neighbours on the machine change them less than
-seconds by the clock; yet a core whose other half is busy takes up to twice as long for a call.
+Both are CPU seconds. The first compares the same work with and without `run.log`, in short turns within one process;
+the second the controller with and without the live view, over the time of the run. Neighbours on the machine change
+CPU seconds less than wall time; yet a core whose other half is busy takes up to twice as long for a call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Scripts that import PyTorch: what it saves that the job server imports it once, and whether they compute the same."""
+"""Scripts that import PyTorch: the saving if the job server imports it once, and whether results are equal."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FRESH = "pytest-training, `fresh: true`"
 
 
 def answer(folder: Path, repeats: int) -> Answer:
-    """Measure in forks, in interpreters of their own, and without the plugin; compare what was computed."""
+    """Measure in forks, in interpreters of their own, and without the plugin; compare the results."""
     result = Answer(QUESTION, ["runner", "s", "CPU s", "CPU against one server"])
     if importlib.util.find_spec("torch") is None:
         result.notes.append("Not measured: needs the extra `torch`.")

@@ -33,7 +33,11 @@ def text(schema: dict[str, Any]) -> str:
 
 def _schema(kind: type, about: str) -> dict[str, Any]:
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": kind.__name__, "description": about}
-    return {**head, **msgspec.json.schema(kind)}
+    schema = msgspec.json.schema(kind)
+    if kind in {JobMetadata, TrainingBlock}:  # the report has every field, with its default too
+        fields = schema["$defs"][kind.__name__]
+        fields["required"] = list(fields["properties"])
+    return {**head, **schema}
 
 
 if __name__ == "__main__":

@@ -12,12 +12,15 @@ from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, DataUsed, Ending, GateResult, Outcome, Status
 from pytest_training.execution.slot import save_outcome
-from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob
+from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob, RunSettings
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.records.history import History
 from pytest_training.records.provenance import provenance
+from pytest_training.records.recorded_run import read_run
 from pytest_training.records.run_record import RunRecord
 from pytest_training.records.strict_json import encode
+from pytest_training.reporters.html.page import write_page
+from pytest_training.reporters.markdown import write_summary
 
 BEGIN = datetime(2026, 1, 5, 10, tzinfo=UTC)
 WORKERS = 4
@@ -120,3 +123,10 @@ def _outcome(folder: RunFolder, number: int, epochs: int) -> Outcome:
     )
     save_outcome(folder, outcome)
     return outcome
+
+
+def publish(folder: RunFolder) -> None:
+    """Write page and summary of a run as `pytest-training report` does."""
+    run = read_run(folder, RunSettings(project=str(folder.reports)))
+    write_page(run, is_latest=True)
+    write_summary(run, is_latest=True)

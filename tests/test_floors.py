@@ -11,7 +11,7 @@ import pytest_training
 SOURCE = Path(pytest_training.__file__).parent
 FLOORS = (
     ("errors", "fixture", "signals", "settings_files"),
-    ("atomic", "git", "processes", "text", "wording", "project"),
+    ("atomic", "git", "machine", "processes", "pytest_adapter", "text", "wording", "project"),
     ("units",),
     ("limits",),
     ("jobs",),
@@ -30,8 +30,6 @@ FLOORS = (
 ALLOWED = {
     ("__init__", "execution"),  # the type `Run` for type checkers, loaded on demand
     ("plugin", "__init__"),
-    ("reporters", "session"),  # until reporters are plugins on our own hooks
-    ("reporters", "options"),
 }
 """What may differ, each with its reason."""
 

@@ -45,7 +45,7 @@ def test_without_options_there_are_defaults(project: Project) -> None:
     assert found.reports == project.root / "reports"
     assert (found.catalogue, found.plan_file, found.default_limits) == (None, None, {})
     assert (found.epochs, found.folds) == (None, None)
-    assert (found.seed, found.grace_s, found.settings, found.in_process) == (0, 10.0, (), False)
+    assert (found.seed, found.grace_s, found.settings, found.backend == "in-process") == (0, 10.0, (), False)
 
 
 def test_settings_are_read_and_relative_to_the_root(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_settings_are_read_and_relative_to_the_root(project: Project, monkeypatc
     assert found.root == project.root / "jobs"
     assert found.catalogue == project.root / "all.yaml"
     assert found.reports == project.root / "out"
-    assert (found.seed, found.default_limits["timeout"], found.grace_s, found.start_method) == (
+    assert (found.seed, found.default_limits["timeout"], found.grace_s, found.backend) == (
         7,
         90.0,
         3.0,
@@ -97,7 +97,7 @@ def test_everyday_options_are_read(project: Project) -> None:
 
 @pytest.mark.parametrize("option", ["--training-in-process", "--pdb", "--trace"])
 def test_whoever_debugs_has_the_jobs_in_process(project: Project, option: str) -> None:
-    assert options(project, option).in_process
+    assert options(project, option).backend == "in-process"
 
 
 # Is there anything to train?
@@ -156,7 +156,7 @@ def test_a_value_that_cannot_be_is_named_with_what_is_expected(
     [
         ("training_seed = x", "a whole number of at least 0, *found 'x'"),
         ("training_grace = long", "a duration like 90s, 15m or 2h, found 'long'"),
-        ("training_start = spoon", "auto, fork or subprocess, found 'spoon'"),
+        ("training_start = spoon", "one of auto, fork, subprocess, in-process, found 'spoon'"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named_with_its_file(project: Project, setting: str, expected: str) -> None:
@@ -271,3 +271,14 @@ def test_a_folder_for_reports_elsewhere_leaves_the_projects_settings(project: Pr
         result.stdout.fnmatch_lines([f"rootdir: {project.root}", "configfile: pytest.ini"])
     assert len(list((elsewhere / "runs").iterdir())) == 2
     assert not (elsewhere / ".pytest_cache").exists()
+
+
+def test_catalogues_are_applied_one_after_another(project: Project) -> None:
+    read = options(project, "--training-catalogue", "first.yaml", "--training-catalogue", "second.yaml")
+    assert (read.catalogue, read.search.catalogues) == (project.root / "first.yaml", (project.root / "second.yaml",))
+    project.write("first.yaml", "jobs: {als: {optional: true, title: first}}")
+    project.write("second.yaml", "jobs: {als: {title: second}}")
+    words = ("--training-catalogue", "first.yaml", "--training-catalogue", "second.yaml", "-k", "als")
+    assert project.run(*words).ret == 0
+    job = project.metadata()["als"]
+    assert (job["title"], job["optional"]) == ("second", True)

@@ -395,7 +395,7 @@ class TestJobs:
 def test_jobs_and_ordinary_tests_share_a_session(mixed: Project) -> None:
     result = mixed.here("test_ordinary.py", "test_jobs.py", "sub")
     result.assert_outcomes(passed=7, failed=1)
-    result.stdout.fnmatch_lines([".F", "PASSED  a*[[]1/6[]]", "FAILED test_ordinary.py::test_false - assert 0"])
+    result.stdout.fnmatch_lines([".F", "PASSED  a*[[]1/2[]]", "FAILED test_ordinary.py::test_false - assert 0"])
     assert mixed.statuses() == {"a": "passed", "b": "passed"}
 
 

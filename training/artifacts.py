@@ -54,7 +54,7 @@ def save_all(  # noqa: PLR0913  (each is one thing that the job knows and this d
 
 
 def prediction_table(predictions: OutOfFold, sources: Sequence[Source]) -> pd.DataFrame:
-    """Return one line per repeat and row: the fold it was held out in, what was measured and predicted."""
+    """Return one line per repeat and row: its fold, target and prediction."""
     repeats, rows = predictions.fold.shape
     cohort = predictions.cohort
     table = pd.DataFrame(
@@ -77,7 +77,7 @@ def prediction_table(predictions: OutOfFold, sources: Sequence[Source]) -> pd.Da
 
 
 def save_pictures(run: Run, predictions: OutOfFold, metrics: dict[str, float], *, simulated: bool) -> None:
-    """Draw and save what belongs to the kind of question; simulated data say so in every picture."""
+    """Draw and save the pictures of this kind of question; mark simulated data in each."""
     mark = " (simulated data)" if simulated else ""
     metric = BASELINE[predictions.cohort.question][0].replace("roc_auc", "ROC AUC").replace("r2", "R²")
     with mpl.rc_context(pictures.STYLE):
@@ -134,7 +134,7 @@ def _method_and_data(method: str, sources: Sequence[Source]) -> list[str]:
 def save_comparison(
     run: Run, predictions: Mapping[str, Mapping[str, OutOfFold]], *, about: str | None, data: Sequence[str]
 ) -> None:
-    """Save what several families of models did on several tables: predictions, a table, a picture, a card."""
+    """Save predictions, a table, a picture and a card of several families of models on several tables."""
     sources = [run.dataset(name) for name in data]
     table = comparison(predictions)
     run.save("comparison.csv", table)
@@ -191,7 +191,7 @@ def _describe(source: Source) -> str:
 
 
 def _people(predictions: OutOfFold) -> str:
-    """Say who they are, how many, how many of each class, and who was left out."""
+    """Describe the people: who, how many, how many of each class, how many left out."""
     cohort = predictions.cohort
     lines = [cohort.who] if cohort.who else []
     people = len(cohort) if cohort.person is None else len(np.unique(cohort.person))

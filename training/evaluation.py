@@ -33,7 +33,7 @@ CERTAIN = 1e-6  # a risk of 0 or 1 is taken as this close to it, so that its log
 
 
 class Fit(Protocol):
-    """Fit a model on these people alone, everything that learns from data included."""
+    """Fit a model, its preparation included, on these people alone."""
 
     def __call__(self, cohort: Cohort, *, seed: int, log: Callable[..., None]) -> Estimator:
         """Return a fitted scikit-learn estimator that takes `cohort.features`."""
@@ -41,17 +41,17 @@ class Fit(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class OutOfFold:
-    """What models said about people whom they had not seen."""
+    """Predictions for people who were not in the fit."""
 
     cohort: Cohort
     predicted: Floats
     """Repeats x rows: risk of the positive class, or the number; x classes where there are more than two."""
     baseline: Floats
-    """The same of a dummy that knows the training rows' target alone."""
+    """The same of a dummy that is fitted on the target alone."""
     fold: Rows
-    """Repeats x rows: the fold in which the row was held out."""
+    """Repeats x rows: the fold that held out the row."""
     importance: pd.DataFrame
-    """Per block of columns (`block`, `loss`): how much the headline metric falls when it is permuted."""
+    """Per block of columns (`block`, `loss`): the fall of the headline metric when it is permuted."""
     seed: int
 
 
@@ -69,12 +69,12 @@ def split(cohort: Cohort, folds: int, seed: int) -> list[Fold]:
 
 
 def inner_split(cohort: Cohort, seed: int) -> list[Fold]:
-    """Return the folds inside one fold's fit rows, by which something is chosen: three, or two where people are few."""
+    """Return three folds inside one fold's fit rows, or two for few people; penalty and epochs are chosen by them."""
     return split(cohort, min(INNER_FOLDS, rarest(cohort)), seed)
 
 
 def rarest(cohort: Cohort) -> int:
-    """Return how many people the rarest class has, or how many there are where a number is asked."""
+    """Return the number of people of the rarest class, or of all people if the target is a number."""
     person = np.arange(len(cohort)) if cohort.person is None else cohort.person
     if not cohort.classes:
         return len(np.unique(person))
@@ -82,7 +82,7 @@ def rarest(cohort: Cohort) -> int:
 
 
 def require_people(cohort: Cohort, folds: int) -> None:
-    """Raise unless every fold can hold out somebody of each class and leave two to fit on."""
+    """Raise ValueError unless each fold can hold out a person of each class and fit on two."""
     needed, people = max(folds, 4), rarest(cohort)
     if folds < 2:
         message = f"folds={folds}: people can only be held out with 2 folds or more"
@@ -104,7 +104,7 @@ def cross_validate(  # noqa: PLR0913  (the defaults are what most jobs want)
     checkpoint: bool = False,
     stage: tuple[int, int] = (0, 1),
 ) -> OutOfFold:
-    """Predict every row by a model that saw neither it nor another row of the same person."""
+    """Predict every row by a model that was fitted on other people alone."""
     require_people(cohort, folds)
     parts = [split(cohort, folds, run.seed + repeat) for repeat in range(repeats)]
     return predict_held_out(run, cohort, fit, parts, importance=importance, checkpoint=checkpoint, stage=stage)
@@ -202,7 +202,7 @@ def judge(predictions: OutOfFold, *, cutoff: float = 0.5, prefix: str = "") -> d
 
 
 def judge_beside(predictions: OutOfFold, prefix: str) -> dict[str, float]:
-    """Return what compares a second set of predictions with the first: headline, Brier score and baseline."""
+    """Return headline, Brier score and baseline of a second set of predictions."""
     metrics = judge(predictions)
     headline, *others = BASELINE[predictions.cohort.question]
     names = (headline, f"{headline}_low", f"{headline}_high", others[-1], f"baseline_{headline}")
@@ -224,7 +224,7 @@ def with_interval(name: str, values: Floats) -> dict[str, float]:
 
 
 def gain(name: str, predictions: OutOfFold, *, over: OutOfFold, prefix: str = "") -> dict[str, float]:
-    """Return by how much a metric is higher than another model's on the same people, with its interval."""
+    """Return the difference of a metric to another model's on the same people, with its interval."""
     return with_interval(f"{prefix}gain", bootstrap(name, predictions) - bootstrap(name, over))
 
 
@@ -249,7 +249,7 @@ BASELINE = {
     "classes": ("roc_auc", "accuracy", "brier"),
     "number": ("r2", "mae", "rmse"),
 }
-"""What the dummy is asked; the first is the headline metric."""
+"""Metrics of the dummy; the first is the headline metric."""
 
 
 def _measures(cohort: Cohort, cutoff: float) -> dict[str, Measure]:
@@ -276,7 +276,7 @@ def _over_repeats(measure: Measure, target: Target, predicted: Floats, weights: 
 
 
 def resample(cohort: Cohort, seed: int, resamples: int = RESAMPLES) -> Floats:
-    """Return how often each row is drawn: once in the first line, then by resampling people, rows and all."""
+    """Return how often each row is drawn: once in the first line, then by resampling people with all their rows."""
     random = np.random.default_rng(seed)
     person = np.arange(len(cohort)) if cohort.person is None else np.unique(cohort.person, return_inverse=True)[1]
     people = int(person.max()) + 1
@@ -286,7 +286,7 @@ def resample(cohort: Cohort, seed: int, resamples: int = RESAMPLES) -> Floats:
 
 
 def interval(values: Floats) -> tuple[float, float]:
-    """Return the 95 % interval; resamples in which the metric does not exist are left out."""
+    """Return the 95 % interval; ignore resamples without the metric."""
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
 
@@ -303,7 +303,7 @@ def _by_level(truth: Target, score: Floats, weights: Floats) -> tuple[Floats, Fl
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
-    """Divide; NaN where a resample has nobody to divide by."""
+    """Divide; return NaN for a resample whose divisor is 0."""
     ratio = np.full(np.shape(above), np.nan)
     np.divide(above, below, out=ratio, where=below > 0)
     return ratio
@@ -386,7 +386,7 @@ def calibration_line(truth: Target, risk: Floats) -> tuple[float, float]:
 
     The slope (below 1: too extreme) is of a logistic regression on the log odds; the intercept (above 0:
     risks too low on the whole) is calibration in the large, with the slope held at 1 (Van Calster 2019).
-    Risks that are all equal have slope 0: they tell nobody from another.
+    Equal risks have slope 0: they do not tell people apart.
     """
     safe = np.clip(risk, CERTAIN, 1 - CERTAIN)
     log_odds = np.log(safe / (1 - safe))
@@ -413,7 +413,7 @@ def _newton(columns: Floats, truth: Target, offset: Floats) -> Floats:
 
 
 def _importance(model: Estimator, unseen: Cohort, seed: int) -> pd.Series:
-    """Return per block by how much the headline metric falls on held-out rows when the block is permuted.
+    """Return the fall of the headline metric on held-out rows per permuted block.
 
     All permuted copies are predicted in one call: 130 single calls would take longer than the training.
     """

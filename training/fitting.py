@@ -1,6 +1,6 @@
 """Own how iterative models are fitted by epochs: inner validation chooses how many, then all rows are used.
 
-The rows given are one outer fold's; what is held out of that fold is never seen here.
+Its rows are one outer fold's fit rows; the fold's held-out rows never come here.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # L2, on standardised columns; strongest first
 LADDER = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 300, 500, 800)
 """Numbers of epochs that are compared: between them the loss hardly moves, and a call costs more than a pass."""
-PATIENCE = 3  # rungs of the ladder without a better loss before a penalty is given up
+PATIENCE = 3  # rungs of the ladder without a better loss before a penalty is abandoned
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Validation losses by number of epochs, as far as they were followed."""
+    """Validation losses by number of epochs."""
 
     epochs: list[int]
     losses: list[float]
@@ -40,7 +40,7 @@ class Curve:
 
     @property
     def best(self) -> int:
-        """How many epochs give the lowest loss."""
+        """The number of epochs with the lowest loss."""
         return self.epochs[int(np.argmin(self.losses))]
 
     def report(self, log: Callable[..., None]) -> None:
@@ -103,7 +103,7 @@ def _prepared(preparation: Estimator, seen: Cohort, unseen: Cohort) -> InnerFold
 
 
 def _sgd(cohort: Cohort, penalty: float, epochs: int, seed: int) -> SGDClassifier | SGDRegressor:
-    """Return a model that makes just so many passes: without a tolerance SGD neither stops early nor warns."""
+    """Return a model that makes exactly `epochs` passes: without a tolerance SGD neither stops early nor warns."""
     settings = {"alpha": penalty, "max_iter": epochs, "tol": None, "random_state": seed}
     if cohort.question == "number":
         return SGDRegressor(learning_rate="invscaling", eta0=0.005, **settings)
@@ -139,7 +139,7 @@ def _stages(model: Estimator, unseen: Cohort) -> Iterator[Floats]:
 
 
 def _answer(model: SGDClassifier | SGDRegressor, rows: Floats) -> Floats:
-    """Return what `predict_proba` or `predict` would, without checks that cost more than the arithmetic."""
+    """Compute `predict_proba` or `predict` without checks that cost more than the arithmetic."""
     score: Floats = rows @ model.coef_.T + model.intercept_
     if isinstance(model, SGDRegressor):
         return score.ravel()
@@ -148,7 +148,7 @@ def _answer(model: SGDClassifier | SGDRegressor, rows: Floats) -> Floats:
 
 
 def _loss(answer: Floats, unseen: Cohort, model: Estimator) -> float:
-    """Return the mean squared error of numbers, the log loss of risks; a class that was never seen has risk 0."""
+    """Return the mean squared error of numbers, the log loss of risks; an unseen class has risk 0."""
     if not unseen.classes:
         return float(np.mean((answer - unseen.target) ** 2))
     risk = np.zeros((len(unseen), len(unseen.classes)))

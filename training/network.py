@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 INNER_FOLDS = 5  # one of them decides when to stop
 PATIENCE = 6  # epochs without a better validation loss
 BATCH = 16
-CHANNELS = (8, 16, 32)  # each step halves the grid; positions are kept, because atrophy has its place
+CHANNELS = (8, 16, 32)  # each step halves the grid; positions matter, because atrophy has its place
 LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 1e-3, 1e-2, 0.5
 
 
 class Network:
-    """A fitted network with the two things that `evaluation.predict` asks of a model."""
+    """A fitted network with the interface that `evaluation.predict` needs."""
 
     classes_ = np.array([0, 1])
 
@@ -48,13 +48,13 @@ class Network:
         return (self._layers(volumes).sigmoid() + self._layers(volumes.flip(2)).sigmoid()) / 2
 
     def volumes(self, voxels: Voxels) -> Voxels:
-        """Return standardised voxels in their places, rows x 1 x grid; outside the mask is the mean."""
+        """Return standardised voxels in their places, rows x 1 x grid; voxels outside the mask are 0, the mean."""
         grid = np.zeros((len(voxels), 1, *self._mask.shape), dtype=np.float32)
         grid[:, 0, self._mask] = (voxels - self._mean) / self._spread
         return grid
 
     def weights(self) -> bytes:
-        """Return every array that makes the network, as the content of an .npz file."""
+        """Return the network's arrays as the content of an .npz file."""
         arrays = {name: value.cpu().numpy() for name, value in self._layers.state_dict().items()}
         file = io.BytesIO()
         np.savez_compressed(file, mask=self._mask, mean=self._mean, spread=self._spread, **arrays)

@@ -53,7 +53,7 @@ def _thin(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 
 def _answers(predictions: OutOfFold) -> list[tuple[str, Mask, Floats]]:
-    """Return (name, truth, one risk array per repeat) of every class that is asked for."""
+    """Return (name, truth, one risk array per repeat) of the positive class, or of each of several classes."""
     target, predicted = predictions.cohort.target, predictions.predicted
     if predictions.cohort.question == "binary":
         return [(predictions.cohort.classes[1], target == 1, predicted)]
@@ -101,7 +101,7 @@ def _curves(axes: Axes, predictions: OutOfFold, curve: Callable[[Mask, Floats], 
 
 
 def calibration(predictions: OutOfFold, title: str) -> Figure:
-    """Draw what happened over what was predicted, in tenths of the people, with 95 % intervals."""
+    """Draw the share of events over the predicted risk, in tenths of the people, with 95 % intervals."""
     figure, axes = _axes(title, "Predicted risk", "Share in which it happened")
     axes.plot([0, 1], [0, 1], color=FAINT, lw=0.8, ls=":", label="perfect")
     answers = _answers(predictions)
@@ -133,7 +133,7 @@ def _wilson(share: Floats, people: Floats) -> tuple[Floats, Floats]:
 
 
 def importance(reliance: pd.DataFrame, title: str, metric: str) -> Figure:
-    """Draw what the model relies on: how much the metric falls when a block of columns is permuted."""
+    """Draw the fall of the metric per permuted block of columns."""
     top = reliance.head(BARS).iloc[::-1]
     figure, axes = _axes(title, f"Fall of {metric} when permuted", "")
     figure.set_size_inches(5.0, 1.1 + 0.19 * max(len(top), 6))
@@ -144,7 +144,7 @@ def importance(reliance: pd.DataFrame, title: str, metric: str) -> Figure:
 
 
 def measured(predictions: OutOfFold, title: str) -> Figure:
-    """Draw what was predicted over what was measured."""
+    """Draw predicted over measured values."""
     unit = f" ({predictions.cohort.unit})" if predictions.cohort.unit else ""
     figure, axes = _axes(title, f"Measured{unit}", f"Predicted{unit}")
     truth, predicted = predictions.cohort.target, predictions.predicted[0]

@@ -70,7 +70,7 @@ def train(  # noqa: PLR0913  (its parameters are what a user may set)
 
 
 def uses_network(model: str) -> bool:
-    """Say whether the network is asked for and can be had; raise where it is asked for and cannot."""
+    """Return True if the network is to be fitted; raise ModuleNotFoundError if it needs PyTorch in vain."""
     installed = importlib.util.find_spec("torch") is not None
     if model not in {"auto", "linear", "network"}:
         message = f"model: expected auto, linear or network, found {model!r}"
@@ -82,7 +82,7 @@ def uses_network(model: str) -> bool:
 
 
 def fit_components(cohort: Cohort, *, epochs: int, seed: int, log: Callable[..., None]) -> Pipeline:
-    """Fit principal components once, then the classifier on them, whose inner folds choose penalty and epochs."""
+    """Fit principal components, then the classifier on them; its inner folds choose penalty and epochs."""
     components = PCA(min(COMPONENTS, len(cohort) // 2), svd_solver="randomized", random_state=seed)
     few = components.set_output(transform="pandas").fit_transform(cohort.features)
     reduced = dataclasses.replace(cohort, features=few, blocks={})

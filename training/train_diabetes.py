@@ -46,5 +46,5 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
 
 
 def preparation() -> Pipeline:
-    """Fill what is missing with the median and bring every measurement to one scale."""
+    """Fill missing values with the median and bring every measurement to one scale."""
     return make_pipeline(SimpleImputer(strategy="median"), StandardScaler())

@@ -2,8 +2,8 @@
 
 Data:   any CSV (`--set model.data=FILE --set model.target=COLUMN`), by default the Wisconsin breast masses: 569
         biopsies, 30 measures of cell nuclei, 37 % malignant (Street 1993).
-Model:  gradient-boosted trees, one per epoch: numbers, categories and missing values of a table that nobody has
-        seen before go in as they are, and no scale has to be guessed.
+Model:  gradient-boosted trees, one per epoch: an unfamiliar table's numbers, categories and missing values go in
+        as they are, on any scale.
 Reads:  out-of-fold predictions; inner folds choose the number of trees; with `group`, all rows of a person stay
         on one side of every split, and intervals are over people. A column that alone answers the question is
         named as a leak suspect.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_training import Run
 
 GATES = {"over_dummy_gain_low": ">= 0.02"}
-# The headline metric (ROC AUC or R²) surely above the dummy's, whatever the table: nobody knows yours. The default
+# The headline metric (ROC AUC or R²) surely above the dummy's, whatever the table. The default
 # table has 0.44 to 0.45 for seeds 0 to 9, with a ROC AUC of 0.98 to 0.99.
 CUTOFF = 0.50
 SUSPECT = 0.98  # ROC AUC or R² of one column alone: no single measurement of a real question is that good
@@ -68,7 +68,7 @@ def train(  # noqa: PLR0913  (each is a choice of the user's)
 
 
 def obtain(run: Run, data: str | None, *, target: str | None, **choices: str | None) -> tuple[Source, Cohort]:
-    """Return the user's table, or the default one, and what the model card says of it."""
+    """Return the user's table, or the default one, and its description for the model card."""
     if data is None:
         if target or any(choices.values()):
             message = "target, group, drop and positive describe a table: name it with data=FILE"

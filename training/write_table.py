@@ -1,6 +1,6 @@
 """Write the table of training/README.md from the last run's report: `python training/write_table.py`.
 
-With several report files it also tells the spread: `for s in 0 … 9: pytest -n 4 --training-seed $s` and then
+With several report files it adds the spread over seeds: `for s in 0 … 9: pytest -n 4 --training-seed $s` and then
 `python training/write_table.py reports/runs/*/report.json`.
 """
 

@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     # Lazy: pytest imports this package at every start, also where nobody trains.
     if name == "Run":
-        from pytest_training.execution.attempt.run import Run  # noqa: PLC0415
+        from pytest_training.execution.attempt.run import Run  # noqa: PLC0415  (see above)
 
         return Run
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

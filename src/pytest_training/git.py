@@ -29,7 +29,7 @@ def ask_git(folder: Path, *arguments: str, timeout_s: float = TIMEOUT_S) -> str 
 
 
 def find_commit(folder: Path, name: str) -> str | None:
-    """Return the commit that a branch, tag or other name stands for, or None if there is none."""
+    """Return the commit that a branch, tag or other name stands for, or None."""
     if name.startswith("-"):
         return None
     commit = ask_git(folder, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")

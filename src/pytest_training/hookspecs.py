@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from pytest_training.execution.outcome import Outcome
     from pytest_training.jobs.model import Job
-    from pytest_training.records.recorded_run import RecordedRun
+    from pytest_training.records.recorded_run import TrainingRun
     from pytest_training.registry import Registry
 
 
@@ -21,7 +21,7 @@ def pytest_training_jobs(config: pytest.Config, jobs: list[Job]) -> None:
     """Change, add or remove jobs in place, before any is selected."""
 
 
-def pytest_training_run_start(config: pytest.Config, run: RecordedRun) -> None:
+def pytest_training_run_start(config: pytest.Config, run: TrainingRun) -> None:
     """Prepare for a run before its first job starts; its folder has the plan."""
 
 
@@ -33,5 +33,5 @@ def pytest_training_job_end(config: pytest.Config, outcome: Outcome) -> None:
     """Act on a job's final outcome; called once for each selected job, whatever happened to it."""
 
 
-def pytest_training_run_end(config: pytest.Config, run: RecordedRun) -> None:
+def pytest_training_run_end(config: pytest.Config, run: TrainingRun) -> None:
     """Act on a run that has ended; it has every outcome, and the plugin's own reports are written."""

@@ -9,13 +9,18 @@ from pathlib import Path
 import pytest
 
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.backends.launcher import default_start_method
+from pytest_training.execution.backends import Backends, default_backend
+from pytest_training.execution.backends.in_process import InProcess
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.limits import LIMITS
-from pytest_training.options import path_below, reports_folder, training_root
+from pytest_training.options import REGISTRY, path_below, reports_folder, training_root
 from pytest_training.planning.request import Request
+from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
+from pytest_training.wording import did_you_mean
 
+SEARCH = pytest.StashKey[Search]()
+"""On config: where jobs are found, of a plugin that reads it from options of its own."""
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
 
@@ -24,17 +29,16 @@ class Options(Request):
     """What the command line and pytest.ini ask for: what is trained, and how this session trains it."""
 
     plan_file: Path | None
-    in_process: bool
-    start_method: str
+    backend: str
+    """Name of what executes the attempts."""
     grace_s: float
     real_data_only: bool
 
 
 def read_options(config: pytest.Config) -> Options:
     """Read every option; a value that cannot be is a `pytest.UsageError`."""
-    here, root = config.invocation_params.dir, config.rootpath
-    catalogue = path_below(here, config.getoption("--training-catalogue"))
-    catalogue = catalogue or path_below(root, config.getini("training_catalogue"))
+    here, root, registry = config.invocation_params.dir, config.rootpath, config.stash.get(REGISTRY, None) or Registry()
+    [catalogue, *_] = config.getoption("--training-catalogue") or [None]
     reports = reports_folder(config)
     _check_path(reports, "the reports folder")
     found_root = training_root(config)
@@ -44,21 +48,22 @@ def read_options(config: pytest.Config) -> Options:
     return Options(
         project=_project(config, found_root),
         root=found_root,
-        catalogue=catalogue,
+        catalogue=path_below(here, catalogue) or path_below(root, config.getini("training_catalogue")),
         reports=reports,
         seed=_seed(config),
         epochs=_count(config, "epochs"),
         folds=_count(config, "folds"),
         settings=tuple(config.getoption("training_set", default=None) or ()),
         plan_file=path_below(here, config.getoption("--training-plan")),
-        in_process=in_process,
-        start_method=_start_method(config),
+        backend=InProcess.name if in_process else _backend(config, registry.backends),
+        limits=registry.limits,
         default_limits=_limits(config),
         grace_s=_number(config, "grace", parse_duration) or 0.0,
         real_data_only=bool(config.getoption("--training-require-real-data")),
         resume=_resume(config),
         skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
-        search=read_search(config),
+        search=config.stash[SEARCH] if SEARCH in config.stash else read_search(config),
+        kinds=registry.kinds,
         compare=config.getoption("--training-compare"),
         max_regression=(
             *config.getini("training_max_regression"),
@@ -69,7 +74,7 @@ def read_options(config: pytest.Config) -> Options:
 
 def _project(config: pytest.Config, root: Path) -> Path:
     named = config.known_args_namespace.training_root
-    return project_of(root, config.rootpath, known=config.inipath is not None or not named)
+    return project_of(root, config.rootpath, has_settings=config.inipath is not None or not named)
 
 
 def _check_path(path: Path, what: str) -> None:
@@ -80,9 +85,9 @@ def _check_path(path: Path, what: str) -> None:
 
 def _text(config: pytest.Config, name: str) -> tuple[str, str]:
     """Return a value and how the user would spell where it comes from."""
-    given = config.getoption(f"--training-{name}", default=None)
-    if given is not None:
-        return str(given), f"--training-{name}"
+    typed = config.getoption(f"--training-{name}", default=None)
+    if typed is not None:
+        return str(typed), f"--training-{name}"
     return str(config.getini(f"training_{name}")), f"training_{name} in {config.inipath or 'the settings'}"
 
 
@@ -115,14 +120,16 @@ def _count(config: pytest.Config, name: str) -> int | None:
         raise pytest.UsageError(f"--{name}: expected a whole number of at least 1, found {value[:80]!r}") from None
 
 
-def _start_method(config: pytest.Config) -> str:
-    value = str(config.getini("training_start"))
-    if value == "auto":
-        return default_start_method()
-    if value not in {"fork", "subprocess"}:
-        where = f"training_start in {config.inipath or 'the settings'}"
-        raise pytest.UsageError(f"{where}: expected auto, fork or subprocess, found {value!r}")
-    return value
+def _backend(config: pytest.Config, backends: Backends) -> str:
+    name = str(config.getini("training_start"))
+    if name == "auto":
+        return default_backend()
+    if name not in backends:
+        where, names = f"training_start in {config.inipath or 'the settings'}", ["auto", *backends]
+        raise pytest.UsageError(
+            f"{where}: expected one of {', '.join(names)}, found {name!r}{did_you_mean(name, names)}"
+        )
+    return name
 
 
 def _limits(config: pytest.Config) -> dict[str, float]:
@@ -139,7 +146,7 @@ def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]
 
 
 def read_search(config: pytest.Config) -> Search:
-    """Read the options; a value that cannot be is a `pytest.UsageError`."""
+    """Read the options that say where jobs are found; a value that cannot be is a `pytest.UsageError`."""
     here = config.invocation_params.dir
     include = config.getoption("--training-include") or config.getini("training_include") or PATTERNS
     exclude = config.getoption("--training-exclude") or config.getini("training_exclude")
@@ -149,25 +156,9 @@ def read_search(config: pytest.Config) -> Search:
             files=FileFilter(
                 include=tuple(include),
                 exclude=tuple(checked_pattern(pattern, "--training-exclude") for pattern in exclude),
-                limit=_whole(config, "--training-limit", minimum=1),
             ),
             folders=checked_folders(folders, "--training-discover"),
-            is_on=not config.getoption("--training-no-discovery"),
-            overrides=bool(config.getoption("--training-overrides")),
-            optional=bool(config.getoption("--training-optional")),
-            catalogues=tuple(here / str(file) for file in config.getoption("--training-add-catalogue") or ()),
-            arguments=tuple(config.getoption("--training-argument") or ()),
-            only=tuple(config.getoption("--training-job") or ()),
-            retries=_whole(config, "--training-retries", minimum=0),
+            catalogues=tuple(here / str(file) for file in (config.getoption("--training-catalogue") or ())[1:]),
         )
     except DeclarationError as error:
         raise pytest.UsageError(str(error)) from None
-
-
-def _whole(config: pytest.Config, name: str, *, minimum: int) -> int | None:
-    value = config.getoption(name)
-    if value is None:
-        return None
-    if not str(value).isdecimal() or int(value) < minimum:
-        raise pytest.UsageError(f"{name}: expected a whole number of at least {minimum}, found {value!r}")
-    return int(value)

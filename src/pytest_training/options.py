@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_training.limits import LIMITS
-
 if TYPE_CHECKING:
     from pytest_training.registry import Registry
 
@@ -28,7 +26,12 @@ def add_options(parser: pytest.Parser) -> None:
     """Declare what may be declared in every project: names that nobody else uses."""
     group = parser.getgroup("training", "training jobs")
     group.addoption("--training-root", metavar="DIR", help="folder with the training jobs (default: training)")
-    group.addoption("--training-catalogue", metavar="FILE", help="catalogue of jobs (default: jobs.yaml in the root)")
+    group.addoption(
+        "--training-catalogue",
+        action="append",
+        metavar="FILE",
+        help="catalogue of jobs (default: jobs.yaml in the root); a further one applies after the first",
+    )
     group.addoption("--training-reports", metavar="DIR", help="folder for reports (default: reports)")
     group.addoption("--training-seed", metavar="N", help="seed of random, numpy and torch in every job (default: 0)")
     group.addoption("--training-plan", metavar="FILE", help="also write the plan as JSON")
@@ -37,8 +40,6 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="run jobs in the pytest process, for debugging (implied by --pdb)",
     )
-    for limit in LIMITS.values():
-        group.addoption(f"--training-{limit.key}", metavar=limit.metavar, help=limit.help)
     group.addoption("--training-require-real-data", action="store_true", help="fail jobs that train on simulated data")
     group.addoption(
         "--training-resume",
@@ -76,8 +77,6 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("training_catalogue", "catalogue of jobs", default="")
     parser.addini("training_reports", "folder for reports", default="reports")
     parser.addini("training_seed", "seed of random, numpy and torch in every job", default="0")
-    for limit in LIMITS.values():
-        parser.addini(f"training_{limit.key}", limit.help, default="")
     parser.addini("training_grace", "time between asking a job to end and killing it", default="10s")
     parser.addini(
         "training_start",
@@ -101,33 +100,18 @@ def _add_search_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--training-exclude", action="append", metavar="REGEX", help="files that are no jobs, by their path"
     )
-    group.addoption("--training-limit", metavar="N", help="at most N jobs of a folder")
-    group.addoption(
-        "--training-no-discovery", action="store_true", help="take the jobs that catalogues add, and no others"
-    )
-    group.addoption(
-        "--training-overrides",
-        action="store_true",
-        help="a job of a further folder takes the place of one with its id (default: it gets an id of its own)",
-    )
-    group.addoption("--training-optional", action="store_true", help="jobs of further folders are optional")
-    group.addoption(
-        "--training-add-catalogue", action="append", metavar="FILE", help="a catalogue to apply after the project's own"
-    )
-    group.addoption(
-        "--training-argument", action="append", metavar="TEXT", help="an extra argument for every script and command"
-    )
-    group.addoption(
-        "--training-job", action="append", metavar="ID", help="train the job with exactly this id (may be repeated)"
-    )
-    group.addoption("--training-retries", metavar="N", help="retries of every job")
     parser.addini("training_include", "files that are jobs", type="args", default=[])
     parser.addini("training_exclude", "files that are no jobs, by their path", type="args", default=[])
 
 
 def add_job_options(parser: pytest.Parser) -> None:
-    """Declare `--epochs`, `--folds` and `--set`, unless a conftest.py of the project has its own."""
+    """Declare the limits, and `--epochs`, `--folds` and `--set` unless a conftest.py of the project has its own."""
+    from pytest_training.limits import LIMITS  # noqa: PLC0415  (see the module's docstring)
+
     group = parser.getgroup("training")
+    for limit in LIMITS.values():
+        group.addoption(f"--training-{limit.key}", metavar=limit.metavar, help=limit.help)
+        parser.addini(f"training_{limit.key}", limit.help, default="")
     for name in ("epochs", "folds"):
         _add(group, f"--{name}", dest=f"training_{name}", metavar="N", help=f"{name} of every job that has them")
     _add(
@@ -147,38 +131,36 @@ def _add(group: pytest.OptionGroup, name: str, **how: str) -> None:
         return
 
 
-NAMING_PATHS = (
-    *("training_root", "training_discover", "training_catalogue", "training_add_catalogue"),
-    *("training_reports", "training_plan"),
-)
+NAMING_PATHS = ("training_root", "training_discover", "training_catalogue", "training_reports", "training_plan")
 
 
 def names_paths(config: pytest.Config) -> bool:
-    """Whether the command line names a path that pytest may have taken for one of tests."""
+    """Return True if the command line names a path that pytest may take for one of tests."""
     return any(getattr(config.known_args_namespace, name) for name in NAMING_PATHS)
 
 
 def is_asked_for(config: pytest.Config) -> bool:
-    """Whether the command line names jobs outside the training folder, or other files than usual."""
-    given = config.known_args_namespace
-    return bool(given.training_discover or given.training_add_catalogue or given.training_include)
+    """Return True if the command line names jobs outside the training folder, or other files than usual."""
+    typed = config.known_args_namespace
+    return bool(typed.training_discover or typed.training_include)
 
 
 def has_jobs(config: pytest.Config) -> bool:
-    """Whether this project has something to train, found without reading a file."""
-    root, given = training_root(config), config.known_args_namespace
+    """Return True if this project has something to train; no file is read."""
+    root, typed = training_root(config), config.known_args_namespace
     if is_asked_for(config):
         return True
-    if given.training_root or given.training_catalogue or config.getini("training_catalogue"):
-        return True  # asked for: what is missing will be told
-    return root.is_dir() and ((root / "jobs.yaml").is_file() or any(_looks_like_job(root)))
+    if typed.training_root or typed.training_catalogue or config.getini("training_catalogue"):
+        return True  # a missing folder or file is an error then
+    suffix = "" if config.hook.pytest_training_register.get_hookimpls() else ".py"  # there may be other kinds of job
+    return root.is_dir() and ((root / "jobs.yaml").is_file() or any(_looks_like_job(root, suffix)))
 
 
-def _looks_like_job(root: Path) -> Iterator[str]:
+def _looks_like_job(root: Path, suffix: str) -> Iterator[str]:
     left = LOOKED_AT
     for _, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith((".", "__"))]
-        yield from (name for name in files if name.startswith("train_") and name.endswith(".py"))
+        yield from (name for name in files if name.startswith("train_") and name.endswith(suffix))
         left -= len(files) + len(folders)
         if left < 0:
             return
@@ -186,17 +168,23 @@ def _looks_like_job(root: Path) -> Iterator[str]:
 
 def training_root(config: pytest.Config) -> Path:
     """Return the folder with the jobs: of the command line, else of the settings, relative to the root."""
-    given = config.known_args_namespace.training_root  # `option` has only defaults while conftest files are loaded
-    if given:
-        return config.invocation_params.dir / str(given)
+    typed = config.known_args_namespace.training_root  # `option` has only defaults while conftest files are loaded
+    if typed:
+        return config.invocation_params.dir / str(typed)
     folder: Path = config.rootpath / str(config.getini("training_root"))
     return folder
 
 
 def reports_folder(config: pytest.Config) -> Path:
     """Return the folder for reports: of the command line, else of the settings, relative to the root."""
-    given = path_below(config.invocation_params.dir, config.getoption("--training-reports"))
-    return given or config.rootpath / str(config.getini("training_reports"))
+    typed = path_below(config.invocation_params.dir, config.getoption("--training-reports"))
+    return typed or config.rootpath / str(config.getini("training_reports"))
+
+
+def shown_path(path: Path, config: pytest.Config) -> str:
+    """Return a path as the user would type it."""
+    relative = os.path.relpath(path, config.invocation_params.dir)
+    return str(path) if relative.startswith("..") else relative
 
 
 def nothing_to_train(config: pytest.Config) -> str:

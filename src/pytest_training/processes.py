@@ -51,20 +51,20 @@ def thread_count() -> int:
 
 def children(pid: int) -> list[int]:
     """Return the pids of a process's children; empty when it is gone."""
-    found: list[int] = []
+    pids: list[int] = []
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             with contextlib.suppress(OSError):
-                found += map(int, (task / "children").read_bytes().split())
-    return found
+                pids += map(int, (task / "children").read_bytes().split())
+    return pids
 
 
 def tree(pid: int) -> list[int]:
     """Return a process and all its descendants, parents first."""
-    found = [pid]
-    for member in found:  # grows while it is read
-        found += [child for child in children(member) if child not in found]
-    return found
+    members = [pid]
+    for member in members:  # grows while it is read
+        members += [child for child in children(member) if child not in members]
+    return members
 
 
 def signal_tree(pid: int, number: int) -> None:

@@ -4,56 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
 
 from pytest_training.errors import DeclarationError
-
-T = TypeVar("T")
-
-
-class Named(Protocol):
-    """A part that is chosen by its name."""
-
-    @property
-    def name(self) -> str:
-        """The name in settings, catalogue and reports."""
-
-
-class Keyed(Protocol):
-    """A limit: its key stands in the catalogue and is the cause of an attempt that it ended."""
-
-    @property
-    def key(self) -> str:
-        """The catalogue's key."""
+from pytest_training.execution.backends import BACKENDS
+from pytest_training.execution.backends.protocol import Backend
+from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.protocol import Reader
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.protocol import Kind
+from pytest_training.limits import LIMITS
+from pytest_training.limits.protocol import Limit
+from pytest_training.limits.reference import refer
 
 
 @dataclass(frozen=True)
 class Registry:
     """What a run can be made of; built once in each pytest process, then only read."""
 
-    kinds: dict[str, Named] = field(default_factory=dict)
-    limits: dict[str, Keyed] = field(default_factory=dict)
-    readers: list[Named] = field(default_factory=list)
+    kinds: dict[str, Kind] = field(default_factory=lambda: dict(KINDS))
+    """The last one is the first that is asked about a file."""
+    limits: dict[str, Limit] = field(default_factory=lambda: dict(LIMITS))
+    readers: list[Reader] = field(default_factory=lambda: list(READERS))
     """In the order in which they are asked for metrics."""
-    backends: dict[str, Named] = field(default_factory=dict)
+    backends: dict[str, type[Backend]] = field(default_factory=lambda: dict(BACKENDS))
 
-    def add_kind(self, kind: Named) -> None:
+    def add_kind(self, kind: Kind) -> None:
         """Add a kind of job."""
         _refuse_taken(kind.name, self.kinds, "a kind of job")
         self.kinds[kind.name] = kind
 
-    def add_limit(self, limit: Keyed) -> None:
+    def add_limit(self, limit: Limit) -> None:
         """Add a limit under its key."""
-        _refuse_taken(limit.key, self.limits, "a limit")
+        from pytest_training.jobs.catalogue.declarations import job_keys  # noqa: PLC0415  (the parser of YAML is slow to load)
+
+        _refuse_taken(limit.key, job_keys(self.limits), "a limit or another key of the catalogue")
+        refer(limit)
         self.limits[limit.key] = limit
 
-    def add_reader(self, reader: Named) -> None:
+    def add_reader(self, reader: Reader) -> None:
         """Add a reader of metrics, after those that are there."""
         _refuse_taken(reader.name, [each.name for each in self.readers], "a reader")
         self.readers.append(reader)
 
-    def add_backend(self, backend: Named) -> None:
-        """Add a backend, to be chosen with `training_start = NAME`."""
+    def add_backend(self, backend: type[Backend]) -> None:
+        """Add a backend's class, to be chosen with `training_start = NAME`."""
         _refuse_taken(backend.name, self.backends, "a backend")
         self.backends[backend.name] = backend
 

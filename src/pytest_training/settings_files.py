@@ -11,10 +11,10 @@ FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.
 
 
 def find_settings(folder: Path) -> tuple[Path | None, dict[str, str]]:
-    """Return the file in this folder that has pytest's settings, and these; no file where there is none."""
+    """Return the file in this folder that has pytest's settings, and these; None and nothing if none has any."""
     for path in (folder / name for name in FILES):
-        if path.is_file() and (found := read_settings(path)) is not None:
-            return path, found
+        if path.is_file() and (settings := read_settings(path)) is not None:
+            return path, settings
     return None, {}
 
 
@@ -23,10 +23,10 @@ def read_settings(file: Path) -> dict[str, str] | None:
     is_pytests = "pytest" in file.name
     try:
         text = file.read_text(encoding="utf-8")
-        found = _in_toml(text, file) if file.suffix == ".toml" else _in_sections(text, file)
+        settings = _in_toml(text, file) if file.suffix == ".toml" else _in_sections(text, file)
     except (OSError, ValueError, configparser.Error):
         return {} if is_pytests else None
-    return {} if found is None and is_pytests else found
+    return {} if settings is None and is_pytests else settings
 
 
 def _in_sections(text: str, file: Path) -> dict[str, str] | None:
@@ -40,10 +40,10 @@ def _in_toml(text: str, file: Path) -> dict[str, str] | None:
     import tomllib  # noqa: PLC0415  (most projects have a pytest.ini)
 
     tables = tomllib.loads(text)
-    found = (tables.get("tool", {}) if file.name == "pyproject.toml" else tables).get("pytest")
-    if found is None:
+    table = (tables.get("tool", {}) if file.name == "pyproject.toml" else tables).get("pytest")
+    if table is None:
         return None
-    found = found.get("ini_options", found)
+    table = table.get("ini_options", table)
     return {
-        name: shlex.join(map(str, value)) if isinstance(value, list) else str(value) for name, value in found.items()
+        name: shlex.join(map(str, value)) if isinstance(value, list) else str(value) for name, value in table.items()
     }

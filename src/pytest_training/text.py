@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+import sys
 from collections.abc import Iterable, Sequence
 
 LINE_LIMIT = 500  # characters of one line of a job's log that a report shows
@@ -64,20 +64,21 @@ def xml_text(text: str, limit: int = LINE_LIMIT) -> str:
 
 def cells(text: str) -> int:
     """Return how many columns of a terminal the text takes."""
-    return sum(_cells_of(character) for character in text) if not text.isascii() else len(text)
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415  (few texts need it)
+
+    return cell_len(text)
 
 
 def fit(text: str, columns: int) -> str:
     """Cut the text, `…` at its end, so that it takes at most so many columns of a terminal."""
     if cells(text) <= columns:
         return text
-    kept, used = [], 0
-    for character in text:
-        used += _cells_of(character)
-        if used > columns - 1:
-            break
-        kept.append(character)
-    return "".join(kept) + "…" if columns > 0 else ""
+    text = text[: max(columns, 0)]
+    while cells(text) >= columns > 0:
+        text = text[:-1]
+    return text + "…" if columns > 0 else ""
 
 
 def pad(text: str, columns: int) -> str:
@@ -92,7 +93,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return ["  ".join(pad(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
-def _cells_of(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Cf", "Me", "Mn"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+def print_any_sign() -> None:
+    """Print `?` for a character that the terminal's encoding lacks, instead of raising an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="replace")

@@ -49,7 +49,7 @@ def parse_size(value: Any, where: str) -> float:
 
 
 def duration(seconds: float) -> str:
-    """Write a duration as people say it: 0.03 s, 3.2 s, 2 min 05 s, 2 h; `?` for what is none."""
+    """Write a duration as people say it: 0.03 s, 3.2 s, 2 min 05 s, 2 h; `?` if it is no duration."""
     if not math.isfinite(seconds) or seconds < 0:
         return "?"
     if seconds < 59.95:

@@ -11,11 +11,11 @@ SHOWN_NAMES = 12
 SHOWN_CHARACTERS = 60
 
 
-def nearest_first(name: str, known: Iterable[str]) -> list[str]:
-    """Return the known names, those that resemble the given one first."""
-    names = list(dict.fromkeys(known))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return [*near, *(other for other in names if other not in near)]
+def nearest_first(word: str, names: Iterable[str]) -> list[str]:
+    """Return the names, those that resemble the word first."""
+    unique = list(dict.fromkeys(names))
+    near = difflib.get_close_matches(word, unique, n=3, cutoff=0.5)
+    return [*near, *(name for name in unique if name not in near)]
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
@@ -24,19 +24,32 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def listing(name: str, known: Iterable[str], *, nothing: str = "(there is none)", limit: int = SHOWN_NAMES) -> str:
-    """List what exists in words, nearest match first: `als, alzheimers and 10 more`."""
-    names = nearest_first(name, known)
-    if not names:
+def listing(word: str, names: Iterable[str], *, nothing: str = "(there is none)", limit: int = SHOWN_NAMES) -> str:
+    """Return the names as a list in a sentence, nearest match first: `als, alzheimers and 10 more`."""
+    ordered = nearest_first(word, names)
+    if not ordered:
         return nothing
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+    text = ", ".join(ordered[:limit])
+    return text if len(ordered) <= limit else f"{text} and {len(ordered) - limit} more"
 
 
 def shown(value: Any) -> str:
-    """Show what was found, shortened to a length that fits a sentence."""
-    text = "nothing" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+    """Return a value as a sentence has it: `nothing`, `true`, or as `safe_repr` does."""
+    return "nothing" if value is None else str(value).lower() if isinstance(value, bool) else safe_repr(value)
+
+
+def safe_repr(value: Any, limit: int = SHOWN_CHARACTERS) -> str:
+    """Return a value's repr in one short line, whatever its own `__repr__` does."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  (a job's own __repr__ may do anything)
+        text = f"<{type(value).__name__}>"
+    return printable(" ".join(text[: 10 * limit].split()), limit)
+
+
+def in_utf8(text: str) -> str:
+    """Return the text as files and JSON can hold it: what is no UTF-8 as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def printable(text: str, limit: int = 10_000) -> str:

@@ -95,7 +95,7 @@ def test_a_script_that_demands_a_value_fails_alone_and_says_how_to_give_it(
 ) -> None:
     repository.write("models/train_needy.py", NEEDY)
     common = ("--training-root", str(repository.root), "-k", "needy or early", *workers)
-    ended = repository.pytest(*common, "--training-retries", "2")
+    ended = repository.pytest(*common, "-p", "pytest_training.run_all.pytest_options", "--training-retries", "2")
     found = repository.outcomes()
     assert (ended.returncode, found["early"]["status"], found["needy"]["status"]) == (1, "passed", "failed")
     assert found["needy"]["reason"] == (
@@ -160,9 +160,9 @@ def test_a_found_job_replaces_one_with_its_id_where_that_is_allowed(repository: 
 
 
 def test_scripts_are_run_from_the_nearest_project_above_their_folder(repository: Repository) -> None:
-    assert project_of(repository.root / "models", repository.user, known=False) == repository.root
+    assert project_of(repository.root / "models", repository.user, has_settings=False) == repository.root
     assert project_of(repository.root, repository.root.parent) == repository.root
-    assert project_of(repository.user, repository.user.parent, known=False) == repository.user
+    assert project_of(repository.user, repository.user.parent, has_settings=False) == repository.user
 
 
 def test_the_users_own_test_is_taken_where_there_is_one(repository: Repository) -> None:

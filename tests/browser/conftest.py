@@ -19,11 +19,9 @@ REQUIRED = os.environ.get("BROWSER_TESTS") == "required"
 if not REQUIRED:
     pytest.importorskip("selenium", reason="needs selenium: pip install -e '.[browser]'")
 
-from made_runs import make_run  # noqa: E402  (after the check above)
+from made_runs import make_run, publish  # noqa: E402  (after the check above)
 from selenium.webdriver import Chrome, ChromeOptions  # noqa: E402  (after the check above)
 from selenium.webdriver.chrome.service import Service  # noqa: E402  (after the check above)
-
-from pytest_training.reporters.publishing import publish  # noqa: E402  (after the check above)
 
 AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 FLAGS = "headless no-sandbox disable-gpu disable-background-networking no-first-run hide-scrollbars".split()  # noqa: SIM905  (easier to read)
@@ -61,5 +59,5 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the address of the page of a run with twelve jobs, compared with an earlier one."""
     reports = tmp_path_factory.mktemp("reports")
     make_run(reports, jobs=12, run_id="20260104-100000-abcd")
-    publish(make_run(reports, jobs=12), against="last", project=reports, is_latest=True)
+    publish(make_run(reports, jobs=12))
     return (reports / "index.html").as_uri()

@@ -25,16 +25,17 @@ CALLED = {
     "_refuse": 0,
     "refuse": 0,
     "remark": 0,
+    "report_problem": 0,
     "_remark": 0,
 }
 """Methods and functions of ours that make a message of one of their arguments."""
 KEYWORDS = {"reason", "refused", "problem", "message"}
-ASSIGNED = {"reason", "problem", "REFUSED", "notes", "told", "WITHOUT_REASON"}
+ASSIGNED = {"reason", "problem", "REFUSED", "notes", "told", "WITHOUT_REASON", "UNKNOWN", "NOT_COMPARED"}
 RETURNING = {
     "in_words",
     "sentence",
     "_judge_gates",
-    "_between_attempts",
+    "between_attempts",
     "_idle",
     "signature_mistake",
     "enable_json_report",

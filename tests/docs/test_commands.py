@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import runpy
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 import pytest
 from adopting.repository import Repository
 from run_all.miniature import SIDE_BY_SIDE, Miniature, surroundings
+
+from pytest_training.run_all.demonstration import JOBS
 
 TOP = Path(__file__).parents[2]
 NO_GUIDES = {"CHANGELOG.md"}
@@ -26,8 +27,8 @@ INSTALLING = re.compile(r"pip install [^&]*(?:&& |$)")
 """It would change the interpreter that runs the tests; CI begins with the same."""
 NOT_RUN = {"python docs/make_pictures.py", "python tests/faults/write_table.py"}
 """They rewrite pages of this repository, and need its tests and a browser."""
-OWN_TEST = {"docs/extending.md"}
-"""Each of its sections is a project of its own: test_extending.py."""
+OWN_TEST = {"docs/extending.md", "CONTRIBUTING.md"}
+"""test_extending.py runs the first, section by section; the commands of the second are these suites."""
 AFTER_A_RUN = {"docs/failures.md"}
 """Their readers have trained already."""
 
@@ -71,7 +72,7 @@ def workplace(page: str, folder: Path) -> Path:
         miniature.write(name, content)
     if page == "docs/writing-a-job.md":
         return miniature.root
-    for job_id in runpy.run_path(str(TOP / "demo_parallel_mode.py"))["JOBS"]:
+    for job_id in JOBS:
         miniature.write(f"training/train_{job_id}.py", SIDE_BY_SIDE)
     return miniature.root
 
@@ -99,7 +100,7 @@ def failures(commands: Sequence[str], here: Path) -> list[str]:
 
 
 def test_the_guides_show_commands() -> None:
-    guides = {"README.md", "RUN_ALL_GUIDE.md", "TRAINING_USAGE.md", "training/README.md"}
+    guides = {"README.md", "docs/RUN_ALL_GUIDE.md", "docs/TRAINING_USAGE.md", "training/README.md"}
     assert guides | {"docs/adopting.md", "docs/writing-a-job.md", "docs/reports.md", "docs/failures.md"} <= {*pages()}
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_training.execution.backends.launcher import ServerHandle, ServerLauncher, start_server
+from pytest_training.execution.backends.fork_server.backend import ServerHandle, start_server
+from pytest_training.execution.backends.fork_server.launcher import ServerLauncher
 
 from .workplace import Workplace
 

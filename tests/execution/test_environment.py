@@ -15,11 +15,10 @@ from pytest_training.execution.attempt.environment import (
     THREAD_VARIABLES,
     extend_import_path,
     job_environment,
-    machine_cores,
     set_seeds,
     set_threads,
-    visible_gpus,
 )
+from pytest_training.machine import machine_cores, visible_gpus
 
 from .workplace import Workplace
 
@@ -35,7 +34,7 @@ def test_every_numeric_library_is_told_how_many_threads_it_may_use() -> None:
 def test_cores_are_those_that_this_process_may_use() -> None:
     allowed = min(os.sched_getaffinity(0))
     seen = subprocess.run(
-        [sys.executable, "-c", "from pytest_training.execution.attempt.environment import *; print(machine_cores())"],
+        [sys.executable, "-c", "from pytest_training.machine import *; print(machine_cores())"],
         preexec_fn=lambda: os.sched_setaffinity(0, {allowed}),
         stdout=subprocess.PIPE,
         check=True,

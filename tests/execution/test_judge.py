@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from pytest_training.execution.attempt.messages import Failure, Reply, Result
+from pytest_training.execution.backends.fork_server.launcher import SERVER_DIED
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.judge import Verdict, judge, judge_gates
 from pytest_training.execution.outcome import Ending
@@ -81,11 +82,6 @@ def test_each_operator_means_what_it_says(operator: Any, holding: list[float], f
             "memory",
             "ended after 3.0 s: it used 2,000 MiB of memory, its limit is 1,000 MiB",
         ),
-        (
-            Ending(ended_by="server died"),
-            "server died",
-            "the job server died while the job ran; see server.log in the run folder",
-        ),
         (Ending(signal="SIGSEGV", wall_s=3), "crash", "was killed by SIGSEGV after 3.0 s"),
         (
             Ending(exit_status=3),
@@ -100,6 +96,15 @@ def test_an_end_without_a_result_is_told_by_how_the_process_ended(
     workplace: Workplace, ending: Ending, cause: str, reason: str
 ) -> None:
     assert told(judged(workplace, ending, limits={"timeout": 2, "memory": 1000})) == ("failed", cause, reason)
+
+
+def test_a_backend_says_what_it_knows_of_an_attempt_that_it_lost(workplace: Workplace) -> None:
+    reason = "the job server died while the job ran; see server.log in the run folder"
+    assert told(judge(workplace.request(workplace.function("return {}")), SERVER_DIED, since=0)) == (
+        "failed",
+        "server died",
+        reason,
+    )
 
 
 def test_an_interrupted_job_has_not_failed(workplace: Workplace) -> None:

@@ -19,15 +19,12 @@ from watching import eventually, is_alive, pid_in
 
 from pytest_training.execution.attempt.environment import WAITING
 from pytest_training.execution.attempt.messages import Reply
-from pytest_training.execution.backends.launcher import (
-    InProcessLauncher,
-    Launcher,
-    ServerHandle,
-    ServerLauncher,
-    default_start_method,
-    start_server,
-)
-from pytest_training.execution.backends.plain_process import SubprocessLauncher
+from pytest_training.execution.backends import default_backend
+from pytest_training.execution.backends.fork_server.backend import ServerHandle, start_server
+from pytest_training.execution.backends.fork_server.launcher import SERVER_DIED, ServerLauncher
+from pytest_training.execution.backends.in_process import InProcessLauncher
+from pytest_training.execution.backends.protocol import Launcher
+from pytest_training.execution.backends.subprocess import SubprocessLauncher
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.jobs.model import Gate, Job
 from pytest_training.processes import tree
@@ -250,7 +247,7 @@ def test_the_socket_lies_in_a_folder_that_nobody_else_may_enter(server: ServerHa
 
 
 def test_fork_is_used_where_it_is_safe() -> None:
-    assert default_start_method() == ("fork" if sys.platform == "linux" else "subprocess")
+    assert default_backend() == ("fork" if sys.platform == "linux" else "subprocess")
 
 
 def test_an_error_of_a_job_in_this_process_is_kept_with_its_own_frames_for_the_debugger(workplace: Workplace) -> None:
@@ -272,8 +269,9 @@ OWNER = """
 import sys
 from pathlib import Path
 import msgspec
-from pytest_training.execution.backends.launcher import ServerLauncher, start_server
-from pytest_training.execution.backends.plain_process import SubprocessLauncher
+from pytest_training.execution.backends.fork_server.backend import start_server
+from pytest_training.execution.backends.fork_server.launcher import ServerLauncher
+from pytest_training.execution.backends.subprocess import SubprocessLauncher
 from pytest_training.execution.attempt.messages import AttemptRequest
 
 request = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=AttemptRequest)
@@ -313,11 +311,11 @@ def test_a_killed_server_is_told_and_the_next_request_is_served(workplace: Workp
         keeper, server, job = tree(handle.process.pid)[:3]
         os.kill(server, signal.SIGKILL)
         slot.join()
-        assert [reply.ending.ended_by for reply in replies] == ["server died"]
+        assert replies == [SERVER_DIED]
         eventually(lambda: not any(map(is_alive, (server, job, grandchild))))
         assert is_alive(keeper)
         assert workplace.verdict(launcher, workplace.function("return {}")).status == "passed"
     finally:
         handle.close()
     assert not Path(handle.address).exists()
-    assert ServerLauncher(handle.address).launch(request).ending.ended_by == "server died"
+    assert ServerLauncher(handle.address).launch(request) == SERVER_DIED

@@ -13,7 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_training.errors import ResultError
-from pytest_training.execution.attempt.metrics import finite_metrics, shown
+from pytest_training.execution.attempt.metrics import finite_metrics
+from pytest_training.wording import safe_repr
 
 SCALARS = (
     st.none()
@@ -98,7 +99,7 @@ def test_an_object_that_cannot_show_itself_is_shown_by_its_type() -> None:
         def __repr__(self) -> str:
             raise RuntimeError("no")
 
-    assert shown(Shy()) == "<Shy>"
+    assert safe_repr(Shy()) == "<Shy>"
 
 
 def test_a_value_is_shown_in_one_short_line() -> None:
@@ -106,5 +107,5 @@ def test_a_value_is_shown_in_one_short_line() -> None:
         def __repr__(self) -> str:
             return "one\n  two\x1b[31m"
 
-    assert shown(Loud()) == "one two?[31m"
-    assert len(shown("x" * 1000)) < 100
+    assert safe_repr(Loud()) == "one two\\x1b[31m"
+    assert len(safe_repr("x" * 1000)) < 100

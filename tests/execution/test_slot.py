@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_training.execution.backends.launcher import ServerLauncher
+from pytest_training.execution.backends.fork_server.launcher import ServerLauncher
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, Outcome, Status
-from pytest_training.execution.slot import Slot, read_outcome, unfinished_outcome
-from pytest_training.jobs.model import Gate
+from pytest_training.execution.slot import Slot, read_outcome
+from pytest_training.execution.unfinished import unfinished_outcome
+from pytest_training.jobs.model import Gate, RunSettings
 
 from .workplace import Workplace, planned
 
@@ -35,7 +36,7 @@ def slot(workplace: Workplace, launcher: ServerLauncher) -> Slot:
         launcher=launcher,
         seed=3,
         threads=1,
-        grace_s=0.3,
+        settings=RunSettings(grace_s=0.3),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_training.execution.attempt.messages import AttemptRequest
-from pytest_training.execution.backends.launcher import Launcher
+from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.judge import Verdict, judge
 from pytest_training.jobs.kinds import KINDS

@@ -11,7 +11,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.registry import Registry
 
 
-@dataclass(frozen=True)
+@dataclass
 class Part:
     """Any part of a run, whatever it does."""
 
@@ -20,6 +20,9 @@ class Part:
     @property
     def key(self) -> str:
         return self.name
+
+    def read(self, attempt: object) -> None:
+        pass
 
 
 @pytest.fixture
@@ -76,6 +79,21 @@ def test_a_job_that_a_hook_adds_needs_an_id_of_its_own(project: Project) -> None
     project.write("conftest.py", "def pytest_training_jobs(jobs):\n    jobs.append(jobs[0])\n")
     result = project.run()
     result.stderr.fnmatch_lines(["*two jobs would have the id 'a'*"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_job_that_a_hook_adds_is_of_a_registered_kind(project: Project) -> None:
+    project.write(
+        "conftest.py",
+        """
+        import msgspec
+
+        def pytest_training_jobs(jobs):
+            jobs[0] = msgspec.structs.replace(jobs[0], kind="functoin")
+        """,
+    )
+    result = project.run()
+    result.stderr.fnmatch_lines(["*no kind of job is called 'functoin': expected one of function, *"])
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 

@@ -17,11 +17,11 @@ from pytest_training.errors import DataError, DeclarationError, TrainingError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.data.fetching import read_lock
 from pytest_training.execution.folder import AttemptFolder, RunFolder
-from pytest_training.execution.job_files import log_tail
+from pytest_training.execution.job_files import artifacts, log_tail
 from pytest_training.execution.judge import judge
 from pytest_training.execution.outcome import Ending
-from pytest_training.execution.results import artifacts
-from pytest_training.execution.slot import read_outcome, unfinished_outcome
+from pytest_training.execution.slot import read_outcome
+from pytest_training.execution.unfinished import unfinished_outcome
 from pytest_training.jobs.gates import parse_gates
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.loading import load_jobs
@@ -208,7 +208,7 @@ def _ask(root: Path) -> None:
     for seconds in asked.expected([JOB]).values():
         assert 0 < seconds < float("inf")
     asked.outcomes("r")
-    asked.last_passed("x")
+    asked.newest(["x"], passed_only=True)
 
 
 def job_id(text: str) -> None:

@@ -17,11 +17,14 @@ from hypothesis import strategies as st
 from pytest_training.errors import DeclarationError, TrainingError
 from pytest_training.execution.attempt.artifacts import save_object
 from pytest_training.execution.folder import AttemptFolder, RunFolder
-from pytest_training.execution.job_files import log_tail
-from pytest_training.execution.results import artifacts, read_metrics_file, read_result
+from pytest_training.execution.job_files import artifacts, log_tail
+from pytest_training.execution.readers.metrics_file import MetricsFileReader
+from pytest_training.execution.readers.protocol import EndedAttempt
+from pytest_training.execution.readers.result import read_result
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.catalogue.declarations import job_keys as allowed_keys
 from pytest_training.jobs.catalogue.document import read_document
+from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.limits import LIMITS
@@ -327,7 +330,7 @@ def test_links_out_of_the_folder_are_neither_listed_nor_read(attempt: AttemptFol
     assert artifacts(attempt.artifacts) == ("alias.txt", "mine.txt")
     assert log_tail(attempt.log) == ()
     assert read_result(attempt.result) is None
-    assert read_metrics_file(job, attempt, since=0.0) is None
+    assert MetricsFileReader().read(EndedAttempt(job, Command(argv=()), attempt, 0.0)) is None
 
 
 def test_a_link_in_the_place_of_the_folder_itself_is_not_followed(attempt: AttemptFolder, tmp_path: Path) -> None:
@@ -345,7 +348,7 @@ def test_pipes_and_folders_in_the_place_of_files_are_never_waited_for(attempt: A
     assert log_tail(attempt.log) == ()
     assert read_result(attempt.result) is None
     assert read_outcome(run, "x") is None
-    assert read_metrics_file(job, attempt, since=0.0) is None
+    assert MetricsFileReader().read(EndedAttempt(job, Command(argv=()), attempt, 0.0)) is None
     assert artifacts(attempt.artifacts) == ()
     assert stat.S_ISFIFO(attempt.log.stat().st_mode)
     assert list(read_events(attempt.events, largest=1000)) == []

@@ -7,14 +7,14 @@ from pathlib import Path
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Job, Plan, PlannedJob
-from pytest_training.records.recorded_run import RecordedRun
+from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.reporters.github import add_step_summary, failure_annotations
 from pytest_training.reporters.markdown import summary
 
 HOSTILE = "x\n::set-output name=a::b | <script>alert(1)</script> [link](http://evil) @everyone `code` \x1b[31m"
 
 
-def run(tmp_path: Path, *outcomes: Outcome) -> RecordedRun:
+def run(tmp_path: Path, *outcomes: Outcome) -> TrainingRun:
     jobs = tuple(
         PlannedJob(
             job=Job(id=each.job_id, kind="function", source="training/train_x.py:3", home="", root=""),
@@ -24,7 +24,7 @@ def run(tmp_path: Path, *outcomes: Outcome) -> RecordedRun:
         for each in outcomes
     )
     plan = Plan(run_id="r1", seed=0, workers=2, threads=1, jobs=jobs)
-    return RecordedRun(RunFolder(tmp_path, "r1"), plan, outcomes)
+    return TrainingRun(RunFolder(tmp_path, "r1"), plan, outcomes)
 
 
 def failed(**more: object) -> Outcome:

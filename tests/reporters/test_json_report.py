@@ -14,7 +14,6 @@ from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob
 from pytest_training.records.provenance import Machine, Provenance
 from pytest_training.records.run_record import RunRecord
 from pytest_training.reporters.json_report import complete_report, write_report
-from pytest_training.reporters.junit import junit_properties
 from pytest_training.reporters.report_model import JobMetadata, TrainingBlock
 
 RUN = RunRecord(
@@ -146,10 +145,8 @@ def test_metadata_of_others_stays() -> None:
     assert only_test(report)["metadata"]["id"] == "als"
 
 
-def test_our_junit_properties_are_not_repeated_and_those_of_others_stay() -> None:
-    trained = outcome(metrics={"r2": 0.3})
-    properties = [{name: value} for name, value in junit_properties(trained)]
-    report = completed([entry("als", call=phase(), user_properties=[*properties, {"team": "x"}])], trained)
+def test_properties_of_others_stay() -> None:
+    report = completed([entry("als", call=phase(), user_properties=[{"team": "x"}])], outcome())
     assert only_test(report)["user_properties"] == [{"team": "x"}]
 
 
@@ -275,7 +272,10 @@ def test_metadata_and_training_block_are_what_their_types_say() -> None:
     report = completed([entry("als", call=phase())], outcome(attempts=(Attempt(number=1, status=Status.PASSED),)))
     msgspec.convert(only_test(report)["metadata"], JobMetadata)
     msgspec.convert(report["training"], TrainingBlock)
-    assert msgspec.json.schema(JobMetadata)["$defs"]["JobMetadata"]["properties"]["wall_s"] == {"type": "number"}
+    assert msgspec.json.schema(JobMetadata)["$defs"]["JobMetadata"]["properties"]["wall_s"] == {
+        "type": "number",
+        "default": 0.0,
+    }
     assert "TrainingBlock" in msgspec.json.schema(TrainingBlock)["$defs"]
 
 

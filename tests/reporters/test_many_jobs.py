@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made_runs import make_run
-
-from pytest_training.reporters.publishing import publish
+from made_runs import make_run, publish
 
 BYTES = 15_000_000
 
@@ -17,7 +15,7 @@ def test_the_page_of_1000_jobs_with_100_epochs_and_earlier_runs_is_bounded(tmp_p
     for day in (2, 3, 4):
         make_run(tmp_path, jobs=1000, epochs=1, run_id=f"2026010{day}-100000-abcd")
     folder = make_run(tmp_path, jobs=1000, epochs=100)
-    publish(folder, against="last", project=tmp_path, is_latest=True)
+    publish(folder)
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert page.count('<details class="job') >= 1000
     assert page.count('class="spark"') >= 8000

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pytest_training.execution.folder import RunFolder
 from pytest_training.jobs.model import Job, PlannedJob
+from pytest_training.pytest_adapter import TerminalFile
 from pytest_training.records.events import EventTail
 from pytest_training.reporters.live import region
 from pytest_training.reporters.screen import Screen
@@ -76,7 +78,7 @@ def terminal() -> Terminal:
 
 def test_what_pytest_writes_lands_above_the_lines(terminal: Terminal) -> None:
     writer = Writer(terminal)
-    screen = Screen(writer)
+    screen = Screen(TerminalFile(SimpleNamespace(_tw=writer)))
     writer._file.write("collected 2 items\n")
     screen.show(["als 10 %", "0 done"])
     writer._file.write("PASSED  als\n")
@@ -91,7 +93,7 @@ def test_what_pytest_writes_lands_above_the_lines(terminal: Terminal) -> None:
 
 def test_a_line_that_pytest_has_not_ended_is_kept(terminal: Terminal) -> None:
     writer = Writer(terminal)
-    screen = Screen(writer)
+    screen = Screen(TerminalFile(SimpleNamespace(_tw=writer)))
     writer._file.write("test_jobs.py::test[als] ")
     screen.show(["als 10 %"])
     screen.show(["als 20 %", "more"])

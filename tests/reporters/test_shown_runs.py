@@ -11,10 +11,8 @@ from pathlib import Path
 
 import hostile
 import pytest
-from made_runs import make_run
+from made_runs import make_run, publish
 from sessions import Project, properties, text
-
-from pytest_training.reporters.publishing import publish
 
 
 @pytest.fixture
@@ -60,7 +58,7 @@ def test_the_command_that_the_page_shows_trains_the_job_again_as_it_was(project:
 
 
 def test_the_page_has_a_timeline_and_the_licence_and_citation_of_the_data(tmp_path: Path) -> None:
-    publish(make_run(tmp_path, jobs=2), against="last", project=tmp_path, is_latest=True)
+    publish(make_run(tmp_path, jobs=2))
     written = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert 'class="gantt"' in written
     assert "licence: CC BY 4.0" in written

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from made_runs import make_run
+from made_runs import make_run, publish
 
 from pytest_training.reporters.html import page
-from pytest_training.reporters.publishing import publish
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def written(reports: Path, run_id: str) -> str:
-    publish(make_run(reports, jobs=2, epochs=1, run_id=run_id), against="last", project=reports, is_latest=True)
+    publish(make_run(reports, jobs=2, epochs=1, run_id=run_id))
     return (reports / "index.html").read_text(encoding="utf-8")
 
 

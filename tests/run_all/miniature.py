@@ -14,7 +14,10 @@ from typing import Any
 from sessions import WITHOUT, environment
 
 TOP = Path(__file__).parents[2]
-COPIED = ("run_all_training.py", "verify_run_all.py", "demo_parallel_mode.py", "test_training_jobs.py", "pytest.ini")
+COPIED = (
+    *("run_all_training.py", "verify_run_all.py", "demo_parallel_mode.py", "test_run_all_training.py"),
+    *("test_training_jobs.py", "pytest.ini"),
+)
 IDS = sorted(path.stem.removeprefix("train_") for path in (TOP / "training").glob("train_*.py"))
 JOB = '''
 """The {job_id} job."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
 from pathlib import Path
 
 import pytest
+
+from pytest_training.run_all.pytest_command import PLUGIN
 
 from .miniature import IDS, TOP, Miniature, run
 
@@ -282,12 +285,87 @@ def test_the_originals_yaml_is_a_catalogue_for_pytest_too(miniature: Miniature) 
         "jobs:\n  - {name: The Script, script: more/train_script.py, args: [--fast], optional: true,"
         " supports_epochs: true, use_output_dir: true}\n",
     )
-    words = ["--training-no-discovery", "--training-catalogue", "list.yaml", "--epochs", "4", "-v"]
+    words = ["--training-exclude", ".", "--training-catalogue", "list.yaml", "--epochs", "4", "-v"]
     ended = run([sys.executable, "-m", "pytest", *words], cwd=miniature.root)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     [log] = miniature.root.glob("reports/runs/*/jobs/the_script/attempt-1/log.txt")
     folder = log.with_name("artifacts")
     assert log.read_text() == f"['--epochs', '4', '--output-dir', '{folder}', '--fast']\n"
+
+
+def test_options_that_only_the_originals_flags_need_are_not_pytests(miniature: Miniature) -> None:
+    further = {*("--training-limit", "--training-overrides", "--training-optional"), "--training-argument"}
+    further |= {"--training-retries", "--training-job"}
+    for words, expected in (([], set()), (["-p", PLUGIN], further)):
+        helped = run([sys.executable, "-m", "pytest", *words, "--help"], cwd=miniature.root).stdout
+        assert set(FLAG.findall(helped)) & further == expected
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_dry_runs_command_does_what_the_flags_do(miniature: Miniature, workers: str) -> None:
+    script = "import argparse\np = argparse.ArgumentParser()\np.parse_known_args()\nraise SystemExit(1)\n"
+    for name in ("als", "other"):
+        miniature.write(f"more/train_{name}.py", script)
+    flags = ["--discover-root", "more", "--retries", "1", "--extra-arg", "--x", "--discovery-limit", "1"]
+    flags += ["--allow-discovery-overrides", "--mark-discovered-optional", "--only", "als", "stroke"]
+    equivalent = miniature.run("--dry-run", *flags).stdout.splitlines()[-1]
+    words = shlex.split(equivalent.removeprefix("Equivalent: "))
+    ended = run([sys.executable, "-m", *words, "-n", workers], cwd=miniature.root)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    tests = json.loads((miniature.root / "reports/report.json").read_text())["tests"]
+    found = {test["metadata"]["id"]: test["metadata"] for test in tests}
+    assert {name: (each["status"], len(each["attempts"]), each["optional"]) for name, each in found.items()} == {
+        "als": ("failed", 2, True),
+        "stroke": ("passed", 1, False),
+    }
+
+
+def test_a_job_that_does_not_exist_is_named(miniature: Miniature) -> None:
+    words = ["-p", PLUGIN, "--training-job", "asl"]
+    ended = run([sys.executable, "-m", "pytest", *words], cwd=miniature.root)
+    assert ended.returncode == 4
+    assert "--training-job: no job 'asl': expected some of als" in ended.stderr
+
+
+HOOKS = """
+import msgspec
+from pytest_training.jobs.kinds.protocol import Command, Kind
+
+class Shell(Kind):
+    name, suffixes = "shell", (".sh",)
+
+    def recognise(self, file):
+        return file.job("shell")
+
+    def start(self, job, *, folder, seed):
+        return Command(argv=("sh", job.path))
+
+def pytest_training_register(registry):
+    registry.add_kind(Shell())
+
+def pytest_training_jobs(config, jobs):
+    jobs[:] = [msgspec.structs.replace(job, optional=True) for job in jobs if job.id != "als"]
+"""
+
+
+def test_jobs_that_hooks_add_and_remove_are_listed_shown_and_trained(miniature: Miniature) -> None:
+    miniature.write("conftest.py", HOOKS)
+    script = miniature.write("training/train_z.sh", "echo trained\n")
+    listed = miniature.run("--list", "--retries", "2").stdout
+    assert re.search(r"^z +training/train_z\.sh +- +optional$", listed, re.MULTILINE)
+    assert not re.search(r"^als ", listed, re.MULTILINE)
+    assert f"[z] (dry-run) Command: sh {script}" in miniature.run("--dry-run", "--only", "z").stdout
+    assert "--only: no job 'als'" in miniature.run("--only", "als").stderr
+    assert miniature.run("--only", "z").returncode == 0
+    assert miniature.statuses() == {"z": "SUCCESS"}
+    assert miniature.summary()["jobs"][0]["command"] == f"sh {script}"
+
+
+def test_what_a_hook_raises_is_a_mistake_of_the_list(miniature: Miniature) -> None:
+    miniature.write("conftest.py", "def pytest_training_jobs(config, jobs):\n    raise ValueError('no')\n")
+    ended = miniature.run("--list")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "pytest_training_jobs of conftest.py raised ValueError: no" in ended.stderr
 
 
 def test_a_folder_without_this_repositorys_files_is_trained_too(miniature: Miniature, tmp_path: Path) -> None:
@@ -310,7 +388,7 @@ def test_where_nothing_is_installed_it_says_what_to_install(miniature: Miniature
 
 def test_the_guide_explains_every_flag() -> None:
     helped = run([sys.executable, str(TOP / "run_all_training.py"), "--help"], cwd=TOP).stdout
-    guide = (TOP / "RUN_ALL_GUIDE.md").read_text()
+    guide = (TOP / "docs/RUN_ALL_GUIDE.md").read_text()
     table = guide.partition("## What each flag is in pytest")[2].partition("\n## ")[0]
     cells = " ".join(line.partition(" | ")[0] for line in table.splitlines())
     assert set(FLAG.findall(helped)) - {"--help"} == set(FLAG.findall(cells))

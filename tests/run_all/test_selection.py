@@ -9,7 +9,7 @@ import pytest
 from pytest_training.errors import DeclarationError
 from pytest_training.project import read_project
 from pytest_training.run_all.arguments import parse
-from pytest_training.run_all.pytest_command import pytest_arguments
+from pytest_training.run_all.pytest_command import PLUGIN, pytest_arguments
 from pytest_training.run_all.selection import select
 
 SCRIPT = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--batch-size', type=int)\n"
@@ -23,6 +23,8 @@ def folder(tmp_path: Path) -> Path:
     for name in ("a", "b", "c"):
         write(tmp_path, f"work/train_{name}.py", "def train(run, *, epochs=1, folds=2):\n    return {}\n")
     write(tmp_path, "more/train_d.py", SCRIPT)
+    write(tmp_path, "work/jobs.yaml", "")
+    write(tmp_path, "more.yaml", "")
     return tmp_path
 
 
@@ -53,20 +55,30 @@ MORE = ("--training-discover=more",)
         ("--parallel --only a", [f"{TEST}::test_training_job[a]"]),
         ("--exclude a c", [f"{TEST}::test_training_job[b]"]),
         ("--epochs 3 --folds 4", ["--epochs", "3", "--folds", "4", TEST]),
-        ("--retries 2 --verbose", ["--training-retries", "2", "-v", TEST]),
+        ("--retries 2 --verbose", ["-p", PLUGIN, "--training-retries=2", "-v", TEST]),
         ("--discover-root more --sample 9", ["--set", "*.sample=9", "--training-discover=more", TEST]),
         ("--discover-root more --exclude-regex x", ["--training-discover=more", "--training-exclude=x", TEST]),
         ("--no-auto-discover --discover-root more", [TEST]),
         (
             "--discover-root more --allow-discovery-overrides",
-            ["--training-discover=more", "--training-overrides", TEST],
+            ["--training-discover=more", "-p", PLUGIN, "--training-overrides", TEST],
         ),
         ("--strict-discovery --allow-partial-success --summary-dir s --logs-dir l --base-output-dir o", [TEST]),
         ("--discover-root more --batch 8", ["--set", "*.batch_size=8", "--training-discover=more", TEST]),
-        ("--discover-root more --extra-arg --x", ["--training-argument=--x", "--training-discover=more", TEST]),
+        (
+            "--discover-root more --extra-arg --x",
+            ["--training-discover=more", "-p", PLUGIN, "--training-argument=--x", TEST],
+        ),
         ("--no-default-jobs --discover-root more", ["--training-root=more", TEST]),
-        ("--discover-root more --mark-discovered-optional", ["--training-discover=more", "--training-optional", TEST]),
-        ("--discovery-limit 1 --include-pattern *_a.py", ["--training-include=*_a.py", "--training-limit=1", TEST]),
+        (
+            "--discover-root more --mark-discovered-optional",
+            ["--training-discover=more", "-p", PLUGIN, "--training-optional", TEST],
+        ),
+        (
+            "--discovery-limit 1 --include-pattern *_a.py",
+            ["--training-include=*_a.py", "-p", PLUGIN, "--training-limit=1", TEST],
+        ),
+        ("--config more.yaml", ["--training-catalogue=work/jobs.yaml", "--training-catalogue=more.yaml", TEST]),
     ],
 )
 def test_flags_become_options_of_pytest(folder: Path, words: str, expected: list[str]) -> None:
@@ -76,7 +88,7 @@ def test_flags_become_options_of_pytest(folder: Path, words: str, expected: list
 def test_without_a_test_of_its_own_a_project_is_trained_by_the_plugins(folder: Path) -> None:
     (folder / TEST).unlink()
     assert command(folder) == ["--training-root=work"]
-    assert command(folder, "--only", "b") == ["--training-root=work", "--training-job=b"]
+    assert command(folder, "--only", "b") == ["--training-root=work", "-p", PLUGIN, "--training-job=b"]
 
 
 def test_settings_of_another_folder_are_named(folder: Path, tmp_path: Path) -> None:
@@ -134,7 +146,7 @@ jobs:
 def test_the_originals_yaml_is_understood(folder: Path) -> None:
     write(folder, "list.yaml", LIST)
     arguments = parse(["--config", "list.yaml", "--epochs", "9", "--folds", "3", "--batch", "5"])
-    jobs = {job.id: job for job in select(arguments, read_project(folder), folder).jobs}
+    jobs = {job.id: job for job in select(arguments, read_project(folder), folder).selected}
     assert list(jobs) == ["b", "c", "quick", "the_d_again"]  # quick takes the place of a: one file, one job
     quick, script = jobs["quick"], jobs["the_d_again"]
     assert (quick.title, quick.output, quick.optional) == ("Quick A", "out_a", True)
@@ -147,7 +159,7 @@ def test_it_is_a_catalogue_of_its_own_too(folder: Path) -> None:
     write(folder, "list.yaml", LIST)
     assert ids(folder, "--no-default-jobs", "--config", "list.yaml") == ["quick", "the_d_again"]
     found = command(folder, "--no-default-jobs", "--config", "list.yaml")
-    assert found == ["--training-no-discovery", "--training-catalogue=list.yaml", TEST]
+    assert found == ["--training-catalogue=list.yaml", "--training-exclude=.", TEST]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
-"""verify_run_all.py and demo_parallel_mode.py: they pass, and they fail when what they check fails."""
+"""verify_run_all.py, test_run_all_training.py and demo_parallel_mode.py pass, and fail when what they check fails."""
 
 from __future__ import annotations
 
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from pytest_training.run_all.demonstration import Training, speed_up
 
 from .miniature import SIDE_BY_SIDE, Miniature, run
 
@@ -50,6 +53,22 @@ def test_the_verification_fails_where_a_flag_is_not_obeyed(miniature: Miniature)
     )
 
 
+@pytest.mark.parametrize("command", [["test_run_all_training.py"], ["-m", "pytest", "test_run_all_training.py"]])
+def test_the_four_tests_pass_by_themselves_and_with_pytest(miniature: Miniature, command: list[str]) -> None:
+    ended = run([sys.executable, *command], cwd=miniature.root)
+    assert ended.returncode == 0, ended.stdout
+    assert "4 passed" in ended.stdout
+    assert not (miniature.root / "reports").exists()
+
+
+def test_the_four_tests_fail_with_the_command_line(miniature: Miniature) -> None:
+    miniature.write("training/jobs.yaml", "jobs: {nobody: {}}\n")
+    ended = run([sys.executable, "test_run_all_training.py"], cwd=miniature.root)
+    assert ended.returncode == 1
+    assert "4 failed" in ended.stdout
+    assert "training/jobs.yaml:1: jobs.nobody: no such job" in ended.stdout
+
+
 def demonstrate(miniature: Miniature) -> tuple[int, str]:
     for job_id in ("als", "stroke", "diabetes"):
         if not (miniature.root / f"training/train_{job_id}.py").read_text().startswith("broken"):
@@ -59,12 +78,35 @@ def demonstrate(miniature: Miniature) -> tuple[int, str]:
     return ended.returncode, ended.stdout + ended.stderr
 
 
+def training(*spans: tuple[float, float]) -> Training:
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    moments = {str(n): (begin + timedelta(seconds=a), begin + timedelta(seconds=b)) for n, (a, b) in enumerate(spans)}
+    return Training(moments, ())
+
+
+@pytest.mark.parametrize(
+    ("together", "expected"),
+    [
+        ([(0, 2), (0, 2), (2, 4), (2, 4)], (2.0, 2.0)),
+        ([(0, 3), (0, 3), (3, 6), (3, 6)], (8 / 6, 2.0)),  # beside each other jobs are slower
+        ([(0, 1), (0, 1), (1, 2), (1, 2)], (4.0, 4.0)),  # faster than alone: caches were cold, or the machine busy
+        ([(0, 2), (0, 5), (2, 4), (4, 6)], (8 / 6, 2.0)),
+    ],
+)
+def test_no_speed_up_is_above_its_ideal(together: list[tuple[float, float]], expected: tuple[float, float]) -> None:
+    alone = training((0, 2), (2, 4), (4, 6), (6, 8))
+    gained, ideal = speed_up(alone, training(*together), ["0", "1", "2", "3"], 2)
+    assert (gained, ideal) == pytest.approx(expected)
+    assert gained <= ideal
+
+
 @pytest.mark.slow
 def test_the_demonstrations_measure_the_speed_up(miniature: Miniature) -> None:
     code, told = demonstrate(miniature)
     assert code == 0, told
-    assert re.findall(r"ideal ([0-9.]+) \((\d) rounds", told) == [("2.00", "1"), ("1.50", "2"), ("3.00", "1")]
-    assert len(re.findall(r"speed-up +([0-9.]+)", told)) == 3
+    measured = re.findall(r"speed-up +([0-9.]+), ideal ([0-9.]+)\n", told)
+    assert len(measured) == 3
+    assert all(0 < float(gained) <= float(ideal) for gained, ideal in measured)
 
 
 @pytest.mark.slow

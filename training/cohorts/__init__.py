@@ -1,4 +1,4 @@
-"""Own what a cohort is: people, what is known of them, what is asked. Modules beside this one load them."""
+"""Own the cohort: people, their features and the target. Modules beside this one load cohorts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Cohort:
     """Names of the classes, the positive one last of two; empty where the target is a number."""
     unit: str = ""
     person: People | None = None
-    """Whose row it is, where a person may have several; None where every row is another person."""
+    """The person of each row; None if every row is another person."""
     who: str = ""
     """Who the people are, in a sentence for the model card."""
     limits: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class Cohort:
 
     @property
     def question(self) -> Literal["binary", "classes", "number"]:
-        """What kind of answer is asked for."""
+        """The kind of target: two classes, several, or a number."""
         if not self.classes:
             return "number"
         return "binary" if len(self.classes) == 2 else "classes"
@@ -61,9 +61,9 @@ class Cohort:
         return dataclasses.replace(self, features=self.features[columns], blocks={})
 
     def shuffled(self, seed: int) -> Self:
-        """Permute the target, so that nothing can be learned: what still scores above chance has leaked.
+        """Permute the target: a model that still scores above chance has a leak.
 
-        People who have one target value keep one, since otherwise a split by row would pass unnoticed.
+        A person with one target value keeps one; otherwise a split by row would go unnoticed.
         """
         random = np.random.default_rng(seed)
         if self.person is not None:
@@ -80,7 +80,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def require(table: pd.DataFrame, columns: list[str], source: Path) -> None:
-    """Raise unless the table has these columns: another version of the file must not train silently."""
+    """Raise ValueError unless the table has these columns: another version of the file must not train silently."""
     missing = [column for column in columns if column not in table]
     if missing:
         message = f"{source}: expected columns {missing!r}, found {list(table.columns)!r}"

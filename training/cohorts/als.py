@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 PATIENTS = 900
 MONTH_D = 30.44
-WINDOW_D = 91  # what may be known: the first three months
-HORIZON_D = 380  # what is asked: the nine months after them; a visit of month 12 may be two weeks late
+WINDOW_D = 91  # of the features: the first three months
+HORIZON_D = 380  # of the target: the nine months after them; a visit of month 12 may be two weeks late
 SHORTEST_SPAN_MONTHS = 3.0  # between the first and last visit that the target's slope rests on
 FULL_SCORE = 48  # of the ALSFRS-R
 OLD_FULL_SCORE = 40  # of the ALSFRS, without the three breathing items
@@ -66,7 +66,7 @@ DEATH_PER_POINT = 0.10  # of its logarithm, for each point below
 RILUZOLE_HAZARD = 0.84  # [M]
 
 COVARIATES = {"Age": "age_years", "Male": "male", "Bulbar_Onset": "bulbar_onset", "Riluzole": "riluzole"}
-"""Columns that a table of visits may have besides, constant in a person, and what they are called as features."""
+"""Columns that a table of visits may have besides, constant in a person, and their names as features."""
 
 
 def simulate(path: Path, seed: int) -> None:
@@ -191,7 +191,7 @@ def _from_visits(table: pd.DataFrame, path: Path) -> Cohort:
 
 
 def clean_visits(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Return one row per person and day (`person`, `month`, `score`, and what else is known), and what was dropped."""
+    """Return one row per person and day (`person`, `month`, `score`, other columns), and counts of dropped visits."""
     scores = [name for name in ("ALSFRS_R_Total", "ALSFRS_Total") if name in table and table[name].notna().any()]
     if not scores:
         message = f"{path}: expected scores in ALSFRS_R_Total or ALSFRS_Total, found {list(table.columns)!r}"
@@ -255,7 +255,7 @@ def later_slope(visits: pd.DataFrame) -> pd.Series:
 
 
 def slopes(visits: pd.DataFrame) -> pd.Series:
-    """Fit a straight line to each person's scores; not a number where all visits are on one day."""
+    """Fit a straight line to each person's scores; NaN if all visits are on one day."""
     by_person = visits.groupby("person")
     month = visits["month"] - by_person["month"].transform("mean")
     score = visits["score"] - by_person["score"].transform("mean")

@@ -80,7 +80,7 @@ LIMITS = {
 
 
 class Person(NamedTuple):
-    """A simulated person: shares of grey matter that are lost, and by how much the ventricles are wider."""
+    """A simulated person: lost shares of grey matter, and the growth of the ventricles."""
 
     participant_id: str
     hippocampus: float
@@ -260,7 +260,7 @@ def _classes(group: pd.Series, path: Path) -> tuple[str, str]:
 
 
 def _volumes(folder: Path) -> tuple[str, dict[Path, str]]:
-    """Return the best kind of volume that the folder has, and whose each is (`sub-…` in its path)."""
+    """Return the pattern of the best kind of volume in the folder, and each volume's person (`sub-…` in its path)."""
     for pattern in (*GREY_MAPS, *HEADS):
         if paths := sorted(folder.rglob(pattern)):
             subject = [re.search(r"sub-[A-Za-z0-9]+", path.relative_to(folder).as_posix()) for path in paths]
@@ -273,7 +273,7 @@ def _volumes(folder: Path) -> tuple[str, dict[Path, str]]:
 
 
 def _read(path: Path, template: Anatomy) -> Voxels:
-    """Return the analysed voxels of a volume, as a share of its mean in the brain where it is no grey-matter map.
+    """Return the analysed voxels of a volume, as a share of its mean in the brain unless it is a grey-matter map.
 
     A finer volume is smoothed to the working resolution and brought to the template's grid.
     """
@@ -296,7 +296,7 @@ def _read(path: Path, template: Anatomy) -> Voxels:
 
 
 def _smooth(voxels: Voxels, template: Anatomy) -> Voxels:
-    """Smooth within the analysed voxels: what lies outside is missing, not zero."""
+    """Smooth within the analysed voxels: others are missing, not zero."""
     width = SMOOTHING_MM / RESOLUTION_MM / np.sqrt(8 * np.log(2))
     where = template.analysed
     volumes = np.zeros((len(voxels), *where.shape), dtype=np.float32)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """What a model card says of the data; datasets of the catalogue have it too."""
+    """The facts about data in a model card; datasets of the catalogue have them too."""
 
     @property
     def name(self) -> str:

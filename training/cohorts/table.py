@@ -1,4 +1,4 @@
-"""Table: any CSV of the user's, made into a cohort, or a sentence that says why it cannot be."""
+"""Table: any CSV of the user's as a cohort, or one sentence about why it cannot be used."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ NO = {"no", "false", "n", "negative", "control", "absent", "healthy", "alive", "
 
 @dataclass
 class Reading:
-    """What was decided about the user's columns, in sentences for the model card."""
+    """Decisions about the user's columns, in sentences for the model card."""
 
     notes: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
 
 
 def load(path: Path, *, target: str, group: str | None, drop: list[str], positive: str | None) -> Cohort:
-    """Read the file; raise ValueError with one sentence where it cannot be trained on."""
+    """Read the file; raise ValueError with one sentence if it cannot be trained on."""
     table = read(path)
     for column in [target, *([group] if group else []), *drop]:
         if column not in table:
@@ -99,7 +99,7 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def _separator(start: str) -> str:
-    """Return what stands between the columns of the header line."""
+    """Return the separator of the header line."""
     header = start.lstrip().partition("\n")[0]
     return max(",;\t|", key=header.count)
 
@@ -115,7 +115,7 @@ def _without_missing(table: pd.DataFrame, needed: list[str], reading: Reading) -
 
 
 def _people(column: pd.Series, reading: Reading) -> People:
-    """Return whose row it is; where the column numbers recordings, by the part before the number."""
+    """Return the person of each row; of numbered recordings, the part before the number."""
     if column.is_unique and (stems := _stems(column)) is not None:
         reading.notes.append(
             f"Every {column.name!r} is another, as {column.iloc[0]!r}: its last number was taken as the recording's, "
@@ -126,14 +126,14 @@ def _people(column: pd.Series, reading: Reading) -> People:
 
 
 def _stems(column: pd.Series) -> pd.Series | None:
-    """Return ids without a trailing recording number, where most of them then repeat, else None."""
+    """Return ids without a trailing recording number, or None if most of them do not repeat then."""
     parts = column.astype(str).str.extract(r"^(.*\d)[_\-.:/ ]\d{1,3}$")[0]
     people = parts.nunique()
     return parts if parts.notna().all() and 2 <= people <= len(parts) / 2 else None
 
 
 def looks_like_person(name: str) -> bool:
-    """Whether a column's name is that of a person's id: `subject#`, `PatientID`, `id`, but not `patient_age`."""
+    """Return True for names of a person's id: `subject#`, `PatientID`, `id`, but not `patient_age`."""
     words = _words(name)
     return not PERSON.union(VAGUE).isdisjoint(words) and PERSON.union(VAGUE, NUMBERING).issuperset(words)
 
@@ -144,7 +144,7 @@ def _words(name: str) -> list[str]:
 
 
 def repeated_id(column: pd.Series) -> str | None:
-    """Return how an id column repeats, e.g. `42 values in 5,875 rows`, or None if it is none or does not."""
+    """Return how an id column repeats, e.g. `42 values in 5,875 rows`, or None if it is no id or does not repeat."""
     if not looks_like_person(str(column.name)) or column.isna().all():
         return None
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 != 0).any():
@@ -176,7 +176,7 @@ def _warn_of_dropped_ids(dropped: pd.DataFrame, reading: Reading) -> None:
 
 
 def _target(column: pd.Series, positive: str | None, reading: Reading) -> tuple[Target, tuple[str, ...]]:
-    """Return the target as numbers, and the names of its classes if it has any."""
+    """Return the target as numbers, and the names of its classes, if any."""
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     whole = numeric and bool((column % 1 == 0).all())
     distinct = column.nunique()
@@ -213,7 +213,7 @@ def _positive_last(names: list[str], reading: Reading) -> list[str]:
 
 
 def _columns(features: pd.DataFrame, reading: Reading) -> dict[str, pd.Series]:
-    """Return every column as numbers or categories; leave out what cannot say anything, and note it."""
+    """Return every useful column as numbers or categories; note the others."""
     columns: dict[str, pd.Series] = {}
     for name, column in features.items():
         if column.nunique(dropna=False) < 2:

@@ -1,6 +1,6 @@
-"""The command line of `pytest-training`: finds the verb, imports it alone, and says in one line what went wrong.
+"""The command line of `pytest-training`: imports the verb's module alone, and prints an error as one line.
 
-pytest, rich and jinja2 are imported by none of it; `report` imports jinja2 for the page that it writes.
+No verb imports pytest or rich; `report` alone imports jinja2.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from pytest_training.errors import TrainingError
 from pytest_training.project import find_project
+from pytest_training.text import print_any_sign
 from pytest_training.wording import did_you_mean
 
 PROGRAM = "pytest-training"
@@ -41,17 +42,12 @@ class Parser(argparse.ArgumentParser):
 def main(words: Sequence[str] | None = None) -> int:
     """Answer the command line; return the exit code."""
     words = sys.argv[1:] if words is None else words
-    for stream in (sys.stdout, sys.stderr):
-        if reconfigure := getattr(stream, "reconfigure", None):
-            reconfigure(errors="replace")  # where the terminal's encoding lacks a sign
+    print_any_sign()
     try:
         _answer(words)
-    except TrainingError as error:
-        sys.stderr.write(f"{PROGRAM} {words[0]}: error: {error}\n")
-        return USAGE
     except BrokenPipeError:  # `… logs als | head`: Python flushes stdout once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
+    except (TrainingError, OSError) as error:
         sys.stderr.write(f"{PROGRAM} {words[0]}: error: {error}\n")
         return USAGE
     except KeyboardInterrupt:
@@ -74,7 +70,7 @@ def _answer(words: Sequence[str]) -> None:
 
 
 def _add_verbs(parser: argparse.ArgumentParser, verb: str) -> Any:
-    """Declare the verbs; return the module of the one that is asked for, which alone is imported."""
+    """Declare all verbs; import and return the module of one."""
     module = None
     parsers = parser.add_subparsers(metavar="VERB", required=True)
     for name, sentence in VERBS.items():

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from pytest_training.errors import TrainingError
 
@@ -28,6 +29,24 @@ def seconds_between(start: str, end: str) -> float:
         return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
     except (ValueError, TypeError):  # not as utc_now writes them: a job has changed the file
         return 0.0
+
+
+class HasPath(Protocol):
+    """A folder."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+
+class Inside:
+    """A file or folder with a fixed name in a folder."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: HasPath, _: type) -> Path:
+        return folder.path / self._name
 
 
 @dataclass(frozen=True)
@@ -53,15 +72,10 @@ class AttemptFolder:
         """What the job returned, as JSON."""
         return (self.private or self.path) / "result.json"
 
-    @property
-    def started(self) -> Path:
-        """When and where the attempt began and, once it has ended, how: so it is known if its slot dies."""
-        return self.path / "started.json"
-
-    @property
-    def artifacts(self) -> Path:
-        """The folder that the job sees as `run.folder`."""
-        return self.path / "artifacts"
+    started = Inside("started.json")
+    """When and where the attempt began and, once it has ended, how: so it is known if its slot dies."""
+    artifacts = Inside("artifacts")
+    """The folder that the job sees as `run.folder`."""
 
     def create(self) -> None:
         """Make the folder; it must be new."""
@@ -75,15 +89,10 @@ class JobFolder:
 
     path: Path
 
-    @property
-    def outcome(self) -> Path:
-        """The job's outcome as JSON."""
-        return self.path / "outcome.json"
-
-    @property
-    def checkpoint(self) -> Path:
-        """The folder of the job's state, common to its attempts."""
-        return self.path / "checkpoint"
+    outcome = Inside("outcome.json")
+    """The job's outcome as JSON."""
+    checkpoint = Inside("checkpoint")
+    """The folder of the job's state, common to its attempts."""
 
     def attempt(self, number: int) -> AttemptFolder:
         """Return the folder of the attempt with that number, counted from 1."""
@@ -111,15 +120,10 @@ class ReportsFolder:
 
     path: Path
 
-    @property
-    def runs(self) -> Path:
-        """The folder of the runs' folders."""
-        return self.path / "runs"
-
-    @property
-    def history(self) -> Path:
-        """Every outcome of every run."""
-        return self.path / "history.sqlite"
+    runs = Inside("runs")
+    """The folder of the runs' folders."""
+    history = Inside("history.sqlite")
+    """Every outcome of every run."""
 
     def copy_of(self, report: Path) -> Path:
         """Return where a copy of a run's report stands while that run is the latest."""
@@ -143,55 +147,26 @@ class RunFolder:
         """The folder that this run has in common with the others."""
         return ReportsFolder(self.reports)
 
-    @property
-    def plan(self) -> Path:
-        """The plan, written before anything trains."""
-        return self.path / "plan.json"
-
-    @property
-    def provenance(self) -> Path:
-        """Commit, versions and machine."""
-        return self.path / "provenance.json"
-
-    @property
-    def begun(self) -> Path:
-        """What is known of the run from its start on: process, command line, node ids."""
-        return self.path / "begun.json"
-
-    @property
-    def record(self) -> Path:
-        """The run as a whole, written at its end: a run without it did not finish, or has not yet."""
-        return self.path / "run.json"
-
-    @property
-    def page(self) -> Path:
-        """This run's report for people; the copy in `reports/` is the latest run's."""
-        return self.path / "index.html"
-
-    @property
-    def summary(self) -> Path:
-        """This run's summary in Markdown; the copy in `reports/` is the latest run's."""
-        return self.path / "summary.md"
-
-    @property
-    def report(self) -> Path:
-        """This run's report.json; the copy in `reports/` is the latest run's."""
-        return self.path / "report.json"
-
-    @property
-    def junit(self) -> Path:
-        """This run's junit.xml; the copy in `reports/` is the latest run's."""
-        return self.path / "junit.xml"
-
-    @property
-    def interrupted(self) -> Path:
-        """How running jobs are to end, for slots without a job server; there once the run is interrupted."""
-        return self.path / "interrupted.txt"
-
-    @property
-    def server_log(self) -> Path:
-        """What the job server printed: normally nothing."""
-        return self.path / "server.log"
+    plan = Inside("plan.json")
+    """The plan, written before anything trains."""
+    provenance = Inside("provenance.json")
+    """Commit, versions and machine."""
+    begun = Inside("begun.json")
+    """What is known of the run from its start on: process, command line, node ids."""
+    record = Inside("run.json")
+    """The run as a whole, written at its end: a run without it did not finish, or has not yet."""
+    page = Inside("index.html")
+    """This run's report for people; the copy in `reports/` is the latest run's."""
+    summary = Inside("summary.md")
+    """This run's summary in Markdown; the copy in `reports/` is the latest run's."""
+    report = Inside("report.json")
+    """This run's report.json; the copy in `reports/` is the latest run's."""
+    junit = Inside("junit.xml")
+    """This run's junit.xml; the copy in `reports/` is the latest run's."""
+    interrupted = Inside("interrupted.txt")
+    """How running jobs are to end, for slots without a job server; there once the run is interrupted."""
+    server_log = Inside("server.log")
+    """What the job server printed: normally nothing."""
 
     def job(self, job_id: str) -> JobFolder:
         """Return the folder of a job; an id that would leave the run folder is refused."""

@@ -9,12 +9,15 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
+from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Failure
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.text import clean_line
+from pytest_training.wording import in_utf8
 
 T = TypeVar("T")
 
+LARGEST_RESULT = 16 * 2**20
 END_BYTES = 64 * 1024
 TAIL_LINES = 20
 NOT_THE_JOBS = (f'File "{Path(__file__).resolve().parents[1]}', 'File "<frozen runpy>"')
@@ -43,6 +46,32 @@ def read_json(path: Path, kind: type[T]) -> T | None:
             return msgspec.json.decode(file.read(), type=kind)
     except (OSError, *UNDECODABLE):
         return None
+
+
+def read_small(path: Path) -> bytes | None:
+    """Return the content of a file, or None if there is none; raise ResultError if it is too large for metrics."""
+    try:
+        with open_own(path) as file:
+            content = file.read(LARGEST_RESULT + 1)
+    except OSError:
+        return None
+    if len(content) > LARGEST_RESULT:
+        raise ResultError(f"{path.name} is larger than {LARGEST_RESULT // 2**20} MiB; expected metrics only")
+    return content
+
+
+def artifacts(folder: Path) -> tuple[str, ...]:
+    """Return the files below a job's folder, relative to it; a link to a file elsewhere is ignored."""
+    paths: list[str] = []
+    for path, _, names in () if folder.is_symlink() else os.walk(folder):
+        files = [file for name in names if lies_below(folder, file := Path(path, name)) and file.is_file()]
+        paths += [in_utf8(os.path.relpath(file, folder)) for file in files]
+    return tuple(sorted(paths))
+
+
+def lies_below(folder: Path, path: Path) -> bool:
+    """Return True if a path, links followed, is below the folder."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:

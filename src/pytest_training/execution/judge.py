@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Reply, Result
-from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import Cause, GateResult, Status
-from pytest_training.execution.results import read_metrics_file, read_result
-from pytest_training.jobs.model import Gate, Job
+from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.protocol import EndedAttempt, Reader, read_metrics
+from pytest_training.execution.readers.result import read_result
+from pytest_training.jobs.kinds.protocol import Call, Command
+from pytest_training.jobs.model import Gate
 from pytest_training.limits import LIMITS, Limits
 
 
@@ -28,16 +31,24 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
 
-def judge(request: AttemptRequest, reply: Reply, *, since: float, limits: Limits = LIMITS) -> Verdict:
+def judge(
+    request: AttemptRequest,
+    reply: Reply,
+    *,
+    since: float,
+    readers: Sequence[Reader] = READERS,
+    limits: Limits = LIMITS,
+) -> Verdict:
     """Judge an attempt by how its process ended, then by what it left, then by its gates."""
     if reply.refused:
         return _failed("error", reply.refused)
+    if reply.lost:
+        return _failed(reply.lost.cause, reply.lost.reason)
     folder = AttemptFolder(Path(request.folder))
     try:
         result = read_result(folder.result) or Result()
-        verdict = _judge_ending(request, reply, result, limits) or _judge_result(
-            request.job, folder, reply, result, since
-        )
+        attempt = EndedAttempt(request.job, request.start, folder, since)
+        verdict = _judge_ending(request, reply, result, limits) or _judge_metrics(attempt, result, readers)
     except ResultError as error:
         verdict = _failed("result", f"{error}")
     return verdict
@@ -49,7 +60,7 @@ def refuse(reason: str) -> tuple[Reply, Verdict]:
 
 
 def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[GateResult, ...]:
-    """Put each gate beside the metric that was found; a missing metric fails its gate."""
+    """Return each gate with its metric; a missing metric fails its gate."""
     return tuple(
         GateResult(
             gate=gate,
@@ -61,8 +72,8 @@ def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[Gat
     )
 
 
-def _failed(cause: Cause, reason: str, **known: Result) -> Verdict:
-    return Verdict(status=Status.FAILED, cause=cause, reason=reason, result=known.get("result", Result()))
+def _failed(cause: Cause, reason: str, result: Result | None = None) -> Verdict:
+    return Verdict(status=Status.FAILED, cause=cause, reason=reason, result=result or Result())
 
 
 def _judge_ending(  # noqa: PLR0911  (one way to end each)
@@ -77,8 +88,6 @@ def _judge_ending(  # noqa: PLR0911  (one way to end each)
         return Verdict(
             status=Status.INTERRUPTED, cause="interrupted", reason=f"interrupted after {ending.wall_s:.1f} s"
         )
-    if ending.ended_by == "server died":
-        return _failed("server died", "the job server died while the job ran; see server.log in the run folder")
     if result.failure is not None:
         return _judge_failure(result)
     if ending.signal is not None:
@@ -86,8 +95,10 @@ def _judge_ending(  # noqa: PLR0911  (one way to end each)
     if ending.exit_status == NO_RESULT and not AttemptFolder(Path(request.folder)).result.exists():
         return _failed("system", "its result could not be written to the run folder (disk full?)", result=result)
     if ending.exit_status:
-        by = " without an exception (os._exit or a C library)" if job.kind == "function" else ""
+        by = " without an exception (os._exit or a C library)" if isinstance(request.start, Call) else ""
         return _failed("exit", f"ended with exit status {ending.exit_status}{by}", result=result)
+    if isinstance(request.start, Call) and not AttemptFolder(Path(request.folder)).result.exists():
+        return _failed("exit", f"ended with exit status {ending.exit_status} before {request.start.function} returned")
     return None
 
 
@@ -101,17 +112,10 @@ def _judge_failure(result: Result) -> Verdict:
     return _failed(failure.cause, prefix + failure.message, result=result)
 
 
-def _judge_result(job: Job, folder: AttemptFolder, reply: Reply, result: Result, since: float) -> Verdict:
-    notes: tuple[str, ...] = ()
-    if job.kind == "function":
-        if not folder.result.exists():
-            return _failed("exit", f"ended with exit status {reply.ending.exit_status} before train returned")
-        metrics = finite_metrics(result.metrics)
-    else:
-        found = read_metrics_file(job, folder, since=since)
-        metrics = {} if found is None else finite_metrics(found)
-        notes = () if metrics else ("no metrics found",)
-    gates = judge_gates(job.gates, metrics)
+def _judge_metrics(attempt: EndedAttempt, result: Result, readers: Sequence[Reader]) -> Verdict:
+    metrics = read_metrics(attempt, readers)
+    notes = ("no metrics found",) if not metrics and isinstance(attempt.start, Command) else ()
+    gates = judge_gates(attempt.job.gates, metrics)
     status, cause, reason = _judge_gates(gates, metrics)
     return Verdict(status, cause, reason, metrics, gates, result, notes)
 
@@ -124,8 +128,7 @@ def _judge_gates(gates: tuple[GateResult, ...], metrics: dict[str, float]) -> tu
     broken = [result for result in gates if not result.passed]
     if not broken:
         return Status.PASSED, None, ""
-    told = "; ".join(_broken(result) for result in broken)
-    return Status.FAILED, "gate", told
+    return Status.FAILED, "gate", "; ".join(map(_broken, broken))
 
 
 def _broken(result: GateResult) -> str:

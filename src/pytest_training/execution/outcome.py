@@ -72,7 +72,7 @@ class Ending(Value, frozen=True, kw_only=True):
     signal: str | None = None
     """By name: SIGSEGV."""
     ended_by: str | None = None
-    """Set when it did not end by itself: the key of a limit, `interrupted` or `server died`."""
+    """Set when it did not end by itself: the key of a limit, or `interrupted`."""
     measured: float | None = None
     """What the limit measured that ended it."""
     wall_s: float = 0.0
@@ -116,10 +116,9 @@ class GateResult(Value, frozen=True, kw_only=True):
     passed: bool
 
 
-class Outcome(Value, frozen=True, kw_only=True):
-    """What a job came to."""
+class Reported(Value, frozen=True, kw_only=True):
+    """What a job came to, as far as report.json has it under the same names."""
 
-    job_id: str
     kind: str
     title: str
     status: Status
@@ -129,31 +128,36 @@ class Outcome(Value, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
     metrics: dict[str, float] = {}
     gates: tuple[GateResult, ...] = ()
-    data: tuple[DataUsed, ...] = ()
     artifacts: tuple[str, ...] = ()
-    """Paths relative to the run folder."""
     log: str | None = None
-    """Path of the last attempt's log, relative to the run folder."""
-    traceback: str | None = None
-    """The job's own frames only."""
-    log_tail: tuple[str, ...] = ()
-    """The last 20 lines that the job printed."""
+    """Path of the last attempt's log."""
     notes: tuple[str, ...] = ()
     """What a reader should know although nothing failed: `passed at attempt 2`, `no metrics found`."""
     attempts: tuple[Attempt, ...] = ()
     seed: int = 0
     threads: int = 1
-    slot: str = ""
-    """`gw0`, or `main` without xdist."""
     started: str = ""
     ended: str = ""
     wall_s: float = 0.0
     cpu_s: float = 0.0
     peak_memory_mb: float | None = None
     optional: bool = False
+    schema_version: int = SCHEMA_VERSION
+
+
+class Outcome(Reported, frozen=True, kw_only=True):
+    """What a job came to. Paths are relative to the run folder."""
+
+    job_id: str
+    data: tuple[DataUsed, ...] = ()
+    traceback: str | None = None
+    """The job's own frames only."""
+    log_tail: tuple[str, ...] = ()
+    """The last 20 lines that the job printed."""
+    slot: str = ""
+    """`gw0`, or `main` without xdist."""
     fingerprint: str = ""
     """Digest of code, parameters, gates, seed and package versions; equal ones need no new training."""
-    schema_version: int = SCHEMA_VERSION
 
     @property
     def shown(self) -> Shown:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,28 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.backends.launcher import Launcher
-from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
-from pytest_training.execution.job_files import log_tail, read_json
+from pytest_training.execution.attempt.messages import LOST, AttemptRequest, Reply
+from pytest_training.execution.backends.protocol import Launcher
+from pytest_training.execution.folder import AttemptFolder, RunFolder, utc_now
+from pytest_training.execution.job_files import artifacts, log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
-from pytest_training.execution.results import artifacts
+from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.secrets import Secrets
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
-from pytest_training.jobs.model import Dataset, Job, PlannedJob, Unchanged
+from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
 from pytest_training.limits import LIMITS, Limits
+from pytest_training.limits.reference import refer
 from pytest_training.signals import left_to_the_owner
 
-REASONS: Mapping[Cause | None, str] = {"error": "error", "exit": "error", "crash": "crash", "server died": "crash"}
+REASONS: Mapping[Cause | None, str] = {
+    "error": "error",
+    "exit": "error",
+    "crash": "crash",
+    **dict.fromkeys(LOST, "crash"),
+}
 """Causes, beside exceeded limits, that another attempt may mend; a failed gate is an answer, not an accident."""
 LONGEST_WAIT_S = 3600.0
 REFUSED = "cannot be trained or recorded"
@@ -44,15 +51,13 @@ class Slot:
     launcher: Launcher
     seed: int
     threads: int
-    grace_s: float
+    settings: RunSettings
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
     kinds: Kinds = field(default_factory=lambda: KINDS)
+    readers: Sequence[Reader] = READERS
     limits: Limits = field(default_factory=lambda: LIMITS)
     owned: bool = False
     """Whether it is an xdist worker's: the owner of the run hears of Ctrl-C, and has the jobs ended."""
-    real_data_only: bool = False
-    resumed: RunFolder | None = None
-    """The run that this one resumes: its jobs' checkpoints are taken over."""
 
     def train(self, planned: PlannedJob) -> Outcome:
         """Train a job and leave its outcome in the run folder; where that cannot be, the outcome says so."""
@@ -83,7 +88,7 @@ class Slot:
             if len(attempts) > job.retries or not self._may_mend(job, verdict.cause):
                 break
             if not self.launcher.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
-                reason = _between_attempts(attempts[-1])
+                reason = between_attempts(attempts[-1])
                 verdict = replace(verdict, status=Status.INTERRUPTED, cause="interrupted", reason=reason)
                 break
         outcome = self._outcome(job, verdict, attempts, folder)
@@ -135,8 +140,9 @@ class Slot:
     def _attempt(self, job: Job) -> tuple[Attempt, Verdict, AttemptFolder]:
         files = self.folder.job(job.id)
         number, folder = files.begin_attempt()
-        if number == 1 and self.resumed is not None:
-            _take_over(self.resumed.job(job.id).checkpoint, files.checkpoint)
+        if number == 1 and self.settings.resumed:
+            earlier = RunFolder(self.folder.reports, self.settings.resumed)
+            _take_over(earlier.job(job.id).checkpoint, files.checkpoint)
         started, since = utc_now(), time.time()
         begun = Attempt(
             number=number,
@@ -176,11 +182,13 @@ class Slot:
             seed=self.seed,
             threads=job.cpus or self.threads,
             datasets=tuple(self.datasets[name] for name in job.data),
-            real_data_only=self.real_data_only,
-            grace_s=self.grace_s,
+            real_data_only=self.settings.real_data_only,
+            limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
+            grace_s=self.settings.grace_s,
         )
         reply = secrets.launch(request, self.launcher)
-        verdict = judge(request, reply, since=since, limits=self.limits)
+        readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
+        verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
         return reply, replace(verdict, reason=secrets.mask(verdict.reason), metrics=secrets.mask(verdict.metrics))
 
     def _outcome(self, job: Job, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> Outcome:
@@ -229,39 +237,8 @@ def blank_outcome(job: Job, *, seed: int, slot: str = "") -> Outcome:
     )
 
 
-def unfinished_outcome(  # noqa: PLR0913  (all that is known of an outcome that nobody wrote)
-    folder: RunFolder, job: Job, *, seed: int, slot: str, cause: Cause, reason: str
-) -> Outcome:
-    """Return the outcome of a job whose slot could not write one, from what its attempts left on disk."""
-    files = folder.job(job.id)
-    attempts = tuple(
-        found
-        for number in range(1, files.next_attempt())
-        if (found := read_json(files.attempt(number).started, Attempt)) is not None
-    )
-    last = files.attempt(max(1, len(attempts)))
-    ended = utc_now()
-    if cause == "interrupted" and attempts:
-        if attempts[-1].cause == "server died":  # with its owner: all that its slot had time to see
-            killed = msgspec.structs.replace(attempts[-1], status=Status.INTERRUPTED, cause=cause, reason=reason)
-            attempts = (*attempts[:-1], killed)
-        elif attempts[-1].status == Status.FAILED:
-            reason = _between_attempts(attempts[-1])
-    return msgspec.structs.replace(
-        blank_outcome(job, seed=seed, slot=slot),
-        status=Status.INTERRUPTED if cause == "interrupted" else Status.FAILED,
-        cause=cause,
-        reason=reason,
-        attempts=attempts,
-        started=attempts[0].started if attempts else ended,
-        ended=ended,
-        wall_s=seconds_between(attempts[0].started, ended) if attempts else 0.0,
-        log=last.log.relative_to(folder.path).as_posix() if last.log.exists() else None,
-        log_tail=log_tail(last.log),
-    )
-
-
-def _between_attempts(last: Attempt) -> str:
+def between_attempts(last: Attempt) -> str:
+    """Say that a run was interrupted while a job waited for another attempt."""
     return f"interrupted before attempt {last.number + 1}; attempt {last.number} {last.reason}"
 
 

@@ -39,7 +39,7 @@ def suffixes_of(kinds: Kinds) -> tuple[str, ...]:
 
 def absolute(path: Path) -> Path:
     """Return the path from the root of the file system, links left as they are."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links
+    return Path(os.path.abspath(path))  # noqa: PTH100  (Path.resolve would follow links)
 
 
 def _ids(files: list[Path], training_root: Path) -> dict[Path, str]:
@@ -63,7 +63,7 @@ def _without_suffix(path: Path) -> str:
 def job_files(training_root: Path, files: FileFilter, suffixes: tuple[str, ...]) -> list[Path]:
     """Return every `train_*` with one of the suffixes once: a link to a file or folder already seen adds nothing."""
     seen: set[str] = set()
-    found: list[Path] = []
+    jobs: list[Path] = []
     folders, links = [training_root], list[Path]()
     while folders or links:
         link = not folders
@@ -76,8 +76,8 @@ def job_files(training_root: Path, files: FileFilter, suffixes: tuple[str, ...])
             for below in _scan(entry, training_root, files, suffixes):
                 (links if below.is_symlink() else folders).append(Path(below.path))
         else:
-            found.append(entry)
-    return found
+            jobs.append(entry)
+    return jobs
 
 
 def _scan(

@@ -18,7 +18,7 @@ from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job, Value
 from pytest_training.jobs.search import FileFilter, Search, project_of
 from pytest_training.limits import LIMITS, Limits
-from pytest_training.wording import printable
+from pytest_training.wording import listing, printable
 
 DEFAULT_CATALOGUE = "jobs.yaml"
 LONGEST_ID = 200
@@ -53,27 +53,30 @@ def load_jobs(  # noqa: PLR0913  (where the jobs are, and what they may be made 
 ) -> Loaded:
     """Return the jobs and datasets of a project; a catalogue that is named must exist."""
     search, parts = search or Search(), Parts(kinds, limits)
-    loaded = _load_folder(training_root, project_root, catalogue, search.own_files if search.is_on else None, parts)
+    loaded = _load_folder(training_root, project_root, catalogue, search.own_files, parts)
     for folder in search.folders:
         further = _load_folder(folder, project_of(folder, project_root), None, search.files, parts)
         loaded = _joined(loaded, further, folder, search)
     for path in search.catalogues:
         loaded = _apply(path, loaded, training_root, project_root, parts)
-    loaded = Loaded(_with_options(loaded.jobs, search, kinds), loaded.datasets)
-    check_jobs(*loaded)
+    check_jobs(*loaded, kinds)
     return loaded
 
 
-def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset]) -> None:
-    """Raise DeclarationError unless each id names a folder of its own and UTF-8 holds every text."""
+def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset], kinds: Kinds) -> None:
+    """Raise DeclarationError unless ids name folders of their own, kinds are registered and UTF-8 holds every text."""
+    for job in jobs:
+        if job.kind not in kinds:
+            known = listing(job.kind, kinds)
+            raise DeclarationError(f"{job.source}: no kind of job is called {job.kind!r}: expected one of {known}")
     _check_text(jobs, datasets)
     _check_ids(jobs)
 
 
-def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: FileFilter | None, parts: Parts) -> Loaded:
-    jobs = [] if files is None else discover(folder, project, files, parts.kinds)
+def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: FileFilter, parts: Parts) -> Loaded:
+    jobs = discover(folder, project, files, parts.kinds)
     path = absolute(catalogue) if catalogue else absolute(folder) / DEFAULT_CATALOGUE
-    if catalogue is None and (files is None or not path.is_file()):
+    if catalogue is None and not path.is_file():
         return Loaded(jobs, [])
     return _apply(path, Loaded(jobs, []), folder, project, parts)
 
@@ -81,20 +84,20 @@ def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: Fil
 def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, parts: Parts) -> Loaded:
     if not path.is_file():
         raise DeclarationError(f"{path}: no such catalogue: expected a YAML file like training/jobs.yaml")
-    from pytest_training.jobs.catalogue.load import apply_catalogue, load_catalogue  # noqa: PLC0415 - spares its import
+    from pytest_training.jobs.catalogue.load import apply_catalogue, load_catalogue  # noqa: PLC0415  (spares its import)
 
     read = load_catalogue(path, training_root=folder, project_root=project, limits=parts.limits)
     jobs = apply_catalogue(loaded.jobs, read, parts.kinds)
     return Loaded(jobs, _all_datasets(loaded.datasets, read.datasets))
 
 
-def _all_datasets(known: Sequence[Dataset], new: Sequence[Dataset]) -> list[Dataset]:
-    names = {dataset.name: dataset for dataset in known}
+def _all_datasets(earlier: Sequence[Dataset], new: Sequence[Dataset]) -> list[Dataset]:
+    names = {dataset.name: dataset for dataset in earlier}
     for dataset in new:
         if dataset.name in names:
             first, second = names[dataset.name], dataset
             raise DeclarationError(f"{second.declared}: the dataset {dataset.name!r} is declared at {first.declared}")
-    return [*known, *new]
+    return [*earlier, *new]
 
 
 def _joined(loaded: Loaded, further: Loaded, folder: Path, search: Search) -> Loaded:
@@ -103,12 +106,12 @@ def _joined(loaded: Loaded, further: Loaded, folder: Path, search: Search) -> Lo
     new = [job for job in further.jobs if job.path is None or os.path.realpath(job.path) not in files]
     if search.optional:
         new = [msgspec.structs.replace(job, optional=True) for job in new]
-    kept = loaded.jobs
+    own = loaded.jobs
     if search.overrides:
         replaced = {job.id for job in new}
-        kept = [job for job in loaded.jobs if job.id not in replaced]
-    renamed = _unique_ids(new, {job.id for job in kept}, absolute(folder).name)
-    return Loaded([*kept, *renamed], _all_datasets(loaded.datasets, further.datasets))
+        own = [job for job in loaded.jobs if job.id not in replaced]
+    renamed = _unique_ids(new, {job.id for job in own}, absolute(folder).name)
+    return Loaded([*own, *renamed], _all_datasets(loaded.datasets, further.datasets))
 
 
 def _unique_ids(jobs: Sequence[Job], taken: set[str], folder: str) -> Iterator[Job]:
@@ -124,18 +127,6 @@ def _unique_ids(jobs: Sequence[Job], taken: set[str], folder: str) -> Iterator[J
         yield msgspec.structs.replace(job, id=names[job.id], needs=needs)
 
 
-def _with_options(jobs: list[Job], search: Search, kinds: Kinds) -> list[Job]:
-    if search.arguments:
-        scripts = [job for job in jobs if kinds[job.kind].is_program]
-        if not scripts:
-            raise DeclarationError("an extra argument goes to scripts and commands, and there is none of these")
-        extended = {job.id: (*job.arguments, *search.arguments) for job in scripts}
-        jobs = [msgspec.structs.replace(job, arguments=extended.get(job.id, job.arguments)) for job in jobs]
-    if search.retries is not None:
-        jobs = [msgspec.structs.replace(job, retries=search.retries) for job in jobs]
-    return jobs
-
-
 def _check_ids(jobs: Sequence[Job]) -> None:
     """Raise an error for an id that cannot name a folder of its own in the run folder."""
     ids = Counter(job.id for job in jobs)
@@ -144,9 +135,9 @@ def _check_ids(jobs: Sequence[Job]) -> None:
             raise DeclarationError(f"two jobs would have the id {job.id!r}")
         parts = job.id.split("/")
         if any(len(part.encode()) > LONGEST_ID for part in parts):
-            found = printable(job.id, 60)
             raise DeclarationError(
-                f"{job.source}: expected an id of at most {LONGEST_ID} bytes between slashes, found {found}"
+                f"{job.source}: expected an id of at most {LONGEST_ID} bytes between slashes, "
+                f"found {printable(job.id, 60)}"
             )
         for index in range(1, len(parts)):
             if "/".join(parts[:index]) in ids and _OWN_NAMES.fullmatch(parts[index]):

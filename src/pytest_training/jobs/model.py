@@ -61,9 +61,9 @@ class Gate(Value, frozen=True, kw_only=True):
         "==": compare.eq,
     }
 
-    def holds(self, found: float) -> bool:
-        """Whether the found metric satisfies the gate."""
-        return bool(self.COMPARE[self.operator](found, self.threshold))
+    def holds(self, metric: float) -> bool:
+        """Return True if the metric satisfies the gate."""
+        return bool(self.COMPARE[self.operator](metric, self.threshold))
 
 
 class MetricsFile(Value, frozen=True, kw_only=True):
@@ -165,6 +165,22 @@ class Job(Value, frozen=True, kw_only=True):
     """Why a script needs an interpreter of its own, e.g. `train_x.py:3: reads sys.executable`; None: none is needed."""
     output: str | None = None
     """Name of the folder that `run_all_training.py --base-output-dir` makes for its artifacts; None: its id."""
+
+
+class RunSettings(Value, frozen=True, kw_only=True):
+    """What holds for every job of a run; made once from the options, and handed on as it is."""
+
+    backend: str = "subprocess"
+    """Its name: `fork`, `subprocess`, `in-process`, or that of a registered one."""
+    grace_s: float = 10.0
+    """Seconds between SIGTERM and SIGKILL."""
+    real_data_only: bool = False
+    resumed: str | None = None
+    """Id of the run that this one resumes."""
+    compare: str | None = None
+    """What the run is compared with: `last`, a run, a branch or a commit."""
+    project: str = "."
+    """The folder that git is asked about."""
 
 
 class PlannedDataset(Value, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Where jobs are looked for beside the training folder, and what is done to all of them: the options as one value."""
+"""Where jobs are searched for beside the training folder, and which files are jobs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_training.errors import DeclarationError
-from pytest_training.wording import listing
-
-if TYPE_CHECKING:
-    from pytest_training.jobs.model import Job
 
 PATTERNS = ("train_*",)
 """Of the files that a kind of job looks at."""
@@ -42,26 +37,18 @@ class FileFilter:
 
 @dataclass(frozen=True)
 class Search:
-    """What the options say about finding jobs."""
+    """What is asked for about finding jobs."""
 
     files: FileFilter = FileFilter()
     """For the further folders, or for the training folder where there is no further one."""
     folders: tuple[Path, ...] = ()
     """Further folders with jobs."""
-    is_on: bool = True
-    """Whether the training folder is searched; else it has the jobs that catalogues add."""
     overrides: bool = False
     """Whether a job of a further folder takes the place of one with the same id."""
     optional: bool = False
     """Whether jobs of the further folders are optional."""
     catalogues: tuple[Path, ...] = ()
     """Catalogues to apply on top, in this order."""
-    arguments: tuple[str, ...] = ()
-    """What every script gets behind its own command line."""
-    retries: int | None = None
-    """Retries of every job."""
-    only: tuple[str, ...] = ()
-    """Ids of the jobs to take; empty for all."""
 
     @property
     def own_files(self) -> FileFilter:
@@ -78,15 +65,15 @@ def checked_pattern(pattern: str, where: str) -> str:
     return pattern
 
 
-def project_of(folder: Path, project: Path, *, known: bool = True) -> Path:
+def project_of(folder: Path, project: Path, *, has_settings: bool = True) -> Path:
     """Return the folder from which the jobs below a folder are run: the nearest one above that looks like a project.
 
-    `project` is where the user is; `known` says that it is a project of its own, with settings.
+    `project` is where the user is; `has_settings` says that it is a project of its own.
     """
-    folder, project = Path(os.path.abspath(folder)), Path(os.path.abspath(project))  # noqa: PTH100 - keeps links
+    folder, project = Path(os.path.abspath(folder)), Path(os.path.abspath(project))  # noqa: PTH100  (keeps links)
     for candidate in (folder, *folder.parents):
         if candidate == project:
-            return project if known or _is_marked(project) else folder
+            return project if has_settings or _is_marked(project) else folder
         if _is_marked(candidate):
             return candidate
     return folder
@@ -94,15 +81,6 @@ def project_of(folder: Path, project: Path, *, known: bool = True) -> Path:
 
 def _is_marked(folder: Path) -> bool:
     return any((folder / marker).exists() for marker in MARKERS)
-
-
-def chosen_jobs(jobs: list[Job], only: Sequence[str]) -> list[Job]:
-    """Return the jobs with these ids, all where none is given; an unknown id is an error."""
-    known = {job.id for job in jobs}
-    for job_id in only:
-        if job_id not in known:
-            raise DeclarationError(f"--training-job: no job {job_id!r}: expected some of {listing(job_id, known)}")
-    return [job for job in jobs if job.id in only] if only else jobs
 
 
 def checked_folders(folders: Sequence[Path], where: str) -> tuple[Path, ...]:

@@ -26,32 +26,23 @@ _WORDS: dict[Type, str] = {
     "dict": "a mapping",
     "any": "a value that JSON can hold",
 }
-_BOOLEANS = {
-    "true": True,
-    "yes": True,
-    "on": True,
-    "1": True,
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
-}
+_BOOLEANS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
 _INTEGER = re.compile(r"[-+]?[0-9]{1,19}")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
 def find_parameter(job: Job, name: str, where: str) -> Parameter:
     """Return the job's parameter of that name; raise DeclarationError if it has none or if a variable sets it."""
-    found = next((parameter for parameter in job.declared if parameter.name == name), None)
-    if found is None:
-        known = listing(name, (parameter.name for parameter in job.declared), nothing="it has none")
-        expected = f"expected one of {known}" if job.declared else known
+    parameter = next((parameter for parameter in job.declared if parameter.name == name), None)
+    if parameter is None:
+        names = listing(name, (parameter.name for parameter in job.declared), nothing="it has none")
+        expected = f"expected one of {names}" if job.declared else names
         raise DeclarationError(f"{where}: {job.id} has no parameter {name!r}: {expected}")
-    if found.variable is not None:
+    if parameter.variable is not None:
         raise DeclarationError(
-            f"{where}: {job.id} takes {name} from the environment variable {found.variable}: set that instead"
+            f"{where}: {job.id} takes {name} from the environment variable {parameter.variable}: set that instead"
         )
-    return found
+    return parameter
 
 
 def check_value(parameter: Parameter, value: Any, where: str) -> Any:
@@ -73,20 +64,16 @@ def check_value(parameter: Parameter, value: Any, where: str) -> Any:
 def _has_type(value: Any, expected: Type) -> bool:
     if value is MISSING or (value is None and expected != "any"):
         return False
-    if expected == "bool":
-        return isinstance(value, bool)
-    if expected == "int":
-        return isinstance(value, int) and not isinstance(value, bool)
-    if expected == "float":
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    kinds: dict[Type, type] = {"str": str, "list": list, "dict": dict, "any": object}
-    return isinstance(value, kinds[expected])
+    if isinstance(value, bool):
+        return expected in {"bool", "any"}
+    types: dict[Type, Any] = {"int": int, "float": int | float, "str": str, "bool": bool, "list": list, "dict": dict}
+    return isinstance(value, types.get(expected, object))
 
 
 def _bad(parameter: Parameter, value: Any, where: str) -> DeclarationError:
-    found = "a value that JSON cannot hold" if value is MISSING else shown(value)
+    text = "a value that JSON cannot hold" if value is MISSING else shown(value)
     hint = "; put it in quotes" if parameter.type == "str" and not isinstance(value, list | dict) else ""
-    return DeclarationError(f"{where}: expected {_WORDS[parameter.type]}, found {found}{hint}")
+    return DeclarationError(f"{where}: expected {_WORDS[parameter.type]}, found {text}{hint}")
 
 
 def check_minimum(name: str, value: Any, where: str) -> None:
@@ -126,7 +113,7 @@ def _converted(expected: Type, text: str, where: str, kind: Kind) -> Any:
 
 def with_value(job: Job, name: str, value: Any, kind: Kind) -> Job:
     """Return the job with a parameter set; an option that is set to None is left out of the command line."""
-    given = [other for other in job.given if other != name]
+    names = [other for other in job.given if other != name]
     if value is not None or not kind.has_options:
-        given.append(name)
-    return msgspec.structs.replace(job, parameters={**job.parameters, name: value}, given=tuple(given))
+        names.append(name)
+    return msgspec.structs.replace(job, parameters={**job.parameters, name: value}, given=tuple(names))

@@ -6,14 +6,14 @@ import functools
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from pytest_training.errors import DataError
 from pytest_training.execution.data.cache import sha256_of
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.model import Dataset, Job, Plan, PlannedJob, Unchanged
 from pytest_training.records.history import History
 from pytest_training.records.provenance import package_versions
@@ -81,23 +81,17 @@ def mark_unchanged(plan: Plan, history: History) -> Plan:
 
 
 def _marked(planned: PlannedJob, history: History) -> PlannedJob:
-    passed = history.last_passed(planned.job.id)
+    passed = history.newest([planned.job.id], passed_only=True).get(planned.job.id)
     if passed is None or not planned.fingerprint:
         return planned
-    run_id, outcome = passed
-    if outcome.fingerprint != planned.fingerprint or not all(map(_is_there_still, _opened(outcome))):
+    outcome = passed.outcome
+    if outcome.fingerprint != planned.fingerprint or not all(map(_is_there_still, outcome.data)):
         return planned
-    unchanged = Unchanged(run_id=run_id, metrics=outcome.metrics)
-    return msgspec.structs.replace(planned, unchanged=unchanged)
+    return msgspec.structs.replace(planned, unchanged=Unchanged(run_id=passed.run_id, metrics=outcome.metrics))
 
 
-def _opened(outcome: Outcome) -> Iterable[tuple[str, str | None]]:
-    return [(used.path, used.sha256) for used in outcome.data]
-
-
-def _is_there_still(opened: tuple[str, str | None]) -> bool:
-    path, sha256 = opened
+def _is_there_still(used: DataUsed) -> bool:
     try:
-        return sha256 is not None and sha256_of(Path(path)) == sha256
+        return used.sha256 is not None and sha256_of(Path(used.path)) == used.sha256
     except (OSError, DataError):
         return False

@@ -38,10 +38,10 @@ def apply_options(
 def _apply_everywhere(jobs: list[Job], name: str, number: int, kinds: Kinds) -> list[Job]:
     where = f"--{name}"
     check_minimum(name, number, where)
-    having = {job.id for job in jobs if _has(job, name)}
-    if not having:
-        raise DeclarationError(f"{where}: no job has a parameter {name!r}: expected one of {_known(name, jobs)}")
-    return [_set(job, name, str(number), f"{where} (for {job.id})", kinds) if job.id in having else job for job in jobs]
+    owners = {job.id for job in jobs if _has(job, name)}
+    if not owners:
+        raise DeclarationError(f"{where}: no job has a parameter {name!r}: expected one of {_names(name, jobs)}")
+    return [_set(job, name, str(number), f"{where} (for {job.id})", kinds) if job.id in owners else job for job in jobs]
 
 
 def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
@@ -52,15 +52,15 @@ def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
         hint = f"; for all jobs: '*.{target}=…'" if equals and target and not dot else ""
         raise DeclarationError(f"{where}: expected {FORM}{hint}")
     matching = _matching(jobs, pattern, where)
-    having = [job for job in matching if _has(job, name)]
+    owners = [job for job in matching if _has(job, name)]
     if len(matching) == 1 and not matching[0].problem:
         find_parameter(matching[0], name, where)
-    elif not having and not all(job.problem for job in matching):
-        known = _known(name, matching)
+    elif not owners and not all(job.problem for job in matching):
+        names = _names(name, matching)
         raise DeclarationError(
-            f"{where}: no job that matches {pattern!r} has a parameter {name!r}: expected one of {known}"
+            f"{where}: no job that matches {pattern!r} has a parameter {name!r}: expected one of {names}"
         )
-    chosen = {job.id for job in having}
+    chosen = {job.id for job in owners}
     return [_set(job, name, text, where, kinds) if job.id in chosen else job for job in jobs]
 
 
@@ -68,8 +68,8 @@ def _matching(jobs: list[Job], pattern: str, where: str) -> list[Job]:
     exact = [job for job in jobs if job.id == pattern]
     matching = exact or [job for job in jobs if fnmatch.fnmatchcase(job.id, pattern)]
     if not matching:
-        known = listing(pattern, (job.id for job in jobs))
-        raise DeclarationError(f"{where}: no job {pattern!r}: expected one of {known}")
+        ids = listing(pattern, (job.id for job in jobs))
+        raise DeclarationError(f"{where}: no job {pattern!r}: expected one of {ids}")
     return matching
 
 
@@ -77,7 +77,7 @@ def _has(job: Job, name: str) -> bool:
     return any(parameter.name == name for parameter in job.declared)
 
 
-def _known(name: str, jobs: Sequence[Job]) -> str:
+def _names(name: str, jobs: Sequence[Job]) -> str:
     return listing(name, sorted({parameter.name for job in jobs for parameter in job.declared}))
 
 

@@ -12,7 +12,7 @@ from pytest_training.jobs.order import find_circle, simulate, start_order
 from pytest_training.wording import listing
 
 
-def make_plan(  # noqa: PLR0913 - each is one field of the plan
+def make_plan(  # noqa: PLR0913  (each is one field of the plan)
     jobs: Sequence[Job],
     datasets: Sequence[Dataset],
     *,
@@ -24,7 +24,7 @@ def make_plan(  # noqa: PLR0913 - each is one field of the plan
 ) -> Plan:
     """Return the plan; `measured` gives expected seconds from history, by job id."""
     by_name = {dataset.name: dataset for dataset in datasets}
-    used = dict.fromkeys(name for job in jobs for name in _known_data(job, by_name))
+    used = dict.fromkeys(name for job in jobs for name in _declared_data(job, by_name))
     looked_up = {name: plan_dataset(by_name[name]) for name in used}
     planned = {job.id: _planned(job, looked_up, measured) for job in jobs}
     needs = {job.id: job.needs for job in jobs}
@@ -46,30 +46,33 @@ def make_plan(  # noqa: PLR0913 - each is one field of the plan
     )
 
 
-def _known_data(job: Job, datasets: Mapping[str, Dataset]) -> tuple[str, ...]:
+def _declared_data(job: Job, datasets: Mapping[str, Dataset]) -> tuple[str, ...]:
     for name in job.data:
         if name not in datasets:
-            known = f"one of {listing(name, datasets)}" if datasets else "a declaration, found none at all"
+            declared = f"one of {listing(name, datasets)}" if datasets else "a declaration, found none at all"
             raise DeclarationError(
                 f"{job.source}: {job.id} uses the dataset {name!r}, which the catalogue does not declare "
-                f"under `data:`: expected {known}"
+                f"under `data:`: expected {declared}"
             )
     return job.data
 
 
 def _planned(job: Job, datasets: Mapping[str, PlannedDataset], measured: Mapping[str, float]) -> PlannedJob:
-    planned = tuple(datasets[name] for name in job.data)
-    if job.id in measured:
-        return PlannedJob(job=job, expected_s=measured[job.id], expected_from="history", datasets=planned)
-    source: Literal["catalogue", "unknown"] = "unknown" if job.expected_s is None else "catalogue"
-    return PlannedJob(job=job, expected_s=job.expected_s, expected_from=source, datasets=planned)
+    expected_s = measured.get(job.id, job.expected_s)
+    source: Literal["catalogue", "unknown"] = "unknown" if expected_s is None else "catalogue"
+    return PlannedJob(
+        job=job,
+        expected_s=expected_s,
+        expected_from="history" if job.id in measured else source,
+        datasets=tuple(datasets[name] for name in job.data),
+    )
 
 
 def _durations(
     order: list[str], expected: Mapping[str, float | None], needs: Mapping[str, Sequence[str]], workers: int
 ) -> tuple[float | None, float | None]:
-    known = {job_id: seconds for job_id, seconds in expected.items() if seconds is not None}
-    if len(known) < len(expected):
+    seconds = {job_id: expected_s for job_id, expected_s in expected.items() if expected_s is not None}
+    if len(seconds) < len(expected):
         return None, None
-    makespan = simulate(order, known, needs, workers=workers)
-    return makespan, max(sum(known.values()) / workers, max(known.values(), default=0.0))
+    makespan = simulate(order, seconds, needs, workers=workers)
+    return makespan, max(sum(seconds.values()) / workers, max(seconds.values(), default=0.0))

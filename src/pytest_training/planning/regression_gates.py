@@ -12,9 +12,9 @@ import msgspec
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Gate, Job, Plan
 from pytest_training.planning.request import Request
+from pytest_training.records.comparison import find_earlier, find_place
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import direction, headline
-from pytest_training.records.reference import find_earlier, find_place
 
 RULE = r"(?:(?P<metric>[^=]+?)\s*=\s*)?(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)"
 
@@ -37,7 +37,7 @@ class Allowed:
 
 def read_rules(rules: Sequence[str]) -> dict[str | None, Allowed]:
     """Read rules like `0.02`, `roc_auc=0.02` and `mae=5%`, by metric; the one for all metrics is under None."""
-    found: dict[str | None, Allowed] = {}
+    allowed: dict[str | None, Allowed] = {}
     for rule in rules:
         match = re.fullmatch(RULE, rule.strip())
         if match is None:
@@ -45,8 +45,8 @@ def read_rules(rules: Sequence[str]) -> dict[str | None, Allowed]:
                 f"--training-max-regression: expected a number like 0.02, roc_auc=0.02 or mae=5%, found {rule!r}"
             )
         is_share = bool(match["percent"])
-        found[match["metric"]] = Allowed(float(match["number"]) / (100 if is_share else 1), is_share)
-    return found
+        allowed[match["metric"]] = Allowed(float(match["number"]) / (100 if is_share else 1), is_share)
+    return allowed
 
 
 def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Plan, tuple[str, ...]]:

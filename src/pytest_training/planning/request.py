@@ -1,4 +1,4 @@
-"""What is asked for: one value, made from pytest's options in options.py and from the original's flags in run_all/."""
+"""What is asked for, as one value: made of pytest's options in option_values.py, of the original's in run_all/."""
 
 from __future__ import annotations
 

@@ -41,9 +41,9 @@ class EarlierRun:
         run = RunFolder(reports, run_id)
         return cls(run, read_plan(run.plan))
 
-    def jobs(self, found: Sequence[Job]) -> list[Job]:
+    def jobs(self, present: Sequence[Job]) -> list[Job]:
         """Return that run's jobs as they are now, with that run's parameters."""
-        now = {job.id: job for job in found}
+        now = {job.id: job for job in present}
         for planned in self.plan.jobs:
             if planned.job.id not in now:
                 raise DeclarationError(
@@ -51,7 +51,7 @@ class EarlierRun:
                     f"expected one of {listing(planned.job.id, now)}"
                 )
         planned_jobs = {planned.job.id: planned.job for planned in self.plan.jobs}
-        return [_with_parameters(job, planned_jobs[job.id]) for job in found if job.id in planned_jobs]
+        return [_with_parameters(job, planned_jobs[job.id]) for job in present if job.id in planned_jobs]
 
     def is_done(self, job_id: str) -> bool:
         """Whether a job passed in that run, or needed no training."""

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Dataset, Job, Plan
-from pytest_training.jobs.search import chosen_jobs
-from pytest_training.planning.limits import with_default_limits
 from pytest_training.planning.parameters import apply_options, missing_parameters, note_missing
 from pytest_training.planning.request import Request
 
@@ -84,9 +84,9 @@ def set_parameters(draft: Draft) -> Draft:
     jobs = apply_options(
         draft.jobs, epochs=request.epochs, folds=request.folds, settings=request.settings, kinds=request.kinds
     )
-    jobs = note_missing(chosen_jobs(jobs, request.search.only), request.kinds)
-    jobs = with_default_limits(jobs, request.default_limits)
-    return replace(draft, jobs=tuple(jobs))
+    jobs = note_missing(jobs, request.kinds)
+    limited = (msgspec.structs.replace(job, limits={**request.default_limits, **job.limits}) for job in jobs)
+    return replace(draft, jobs=tuple(limited))
 
 
 def select(draft: Draft) -> Draft:
@@ -99,9 +99,9 @@ def select(draft: Draft) -> Draft:
 
 def order(draft: Draft) -> Draft:
     """Plan the jobs in the order in which they start, the longest first."""
-    from pytest_training.execution.attempt.environment import machine_cores  # noqa: PLC0415  (--list answers at once)
-    from pytest_training.execution.folder import new_run_id  # noqa: PLC0415
-    from pytest_training.planning.plan import make_plan  # noqa: PLC0415
+    from pytest_training.execution.folder import new_run_id  # noqa: PLC0415  (only a run needs it)
+    from pytest_training.machine import machine_cores  # noqa: PLC0415  (--list answers at once)
+    from pytest_training.planning.plan import make_plan  # noqa: PLC0415  (only a run needs it)
 
     missing_parameters(draft.jobs)
     history = _history(draft)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -14,61 +15,91 @@ import psutil
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import AttemptFolder, ReportsFolder, RunFolder, seconds_between
 from pytest_training.execution.job_files import read_json
-from pytest_training.execution.outcome import Outcome
-from pytest_training.execution.slot import blank_outcome, read_outcome, unfinished_outcome
-from pytest_training.jobs.model import Job, Plan
+from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.execution.slot import read_outcome
+from pytest_training.execution.unfinished import final_outcome, interrupted_outcome
+from pytest_training.jobs.model import Job, Plan, RunSettings
 from pytest_training.jobs.plan_file import read_plan
+from pytest_training.records.comparison import Comparison, compare, find_earlier
+from pytest_training.records.history import History
 from pytest_training.records.provenance import Provenance
 from pytest_training.records.run_record import BegunRun, RunRecord
 
-SAME_START_S = 1.0  # a process's start is known to about a clock tick
+SAME_START_S = 1.0  # a process's start is exact to about a clock tick
 
 
 @dataclass(frozen=True)
-class RecordedRun:
-    """What is known of a run."""
+class TrainingRun:
+    """A run as reporters get it: without outcomes when it begins, whole at its end."""
 
     folder: RunFolder
     plan: Plan
-    outcomes: tuple[Outcome, ...]
-    """One for each planned job, in planned order."""
+    outcomes: tuple[Outcome, ...] = ()
+    """At the end one for each planned job, in planned order."""
     provenance: Provenance | None = None
     record: RunRecord | None = None
     """None for a run that did not finish."""
     begun: BegunRun | None = None
+    settings: RunSettings = field(default_factory=RunSettings)
+    problems: list[str] = field(default_factory=list)
+    """What went wrong around the jobs, in sentences; a reporter may add its own."""
+    closing: list[tuple[str, dict[str, bool]]] = field(default_factory=list)
+    """Lines, with their colours, for the end of the session's output; a reporter may add its own."""
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run came to its end, whatever its jobs came to."""
+        """True if the run came to its end, with whatever outcomes."""
         return self.record is not None
 
     @property
     def started(self) -> str:
-        """When it began; empty when nothing tells."""
-        known = self.record or self.begun
-        return known.started if known else ""
+        """When it began, or an empty text if no file has it."""
+        origin = self.record or self.begun
+        return origin.started if origin else ""
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """What got better or worse against what `--training-compare` names, else against the last run."""
+        ids = [outcome.job_id for outcome in self.outcomes]
+        against, project = self.settings.compare or "last", Path(self.settings.project)
+        history = History(self.folder.stable.history)
+        earlier, words, problem = find_earlier(history, ids, against, project=project, before=self.folder.run_id)
+        problems = (problem,) if problem and against != "last" else ()
+        return compare(self.outcomes, earlier, against=words, problems=problems)
+
+    @property
+    def nodes(self) -> dict[str, str]:
+        """Each selected test that trains, and the id of its job."""
+        return self.begun.nodes if self.begun else {}
 
     def node_id(self, job_id: str) -> str | None:
         """Return the id by which pytest selects the job."""
-        nodes = self.begun.nodes if self.begun else {}
-        return next((node for node, job in nodes.items() if job == job_id), None)
+        return next((node for node, job in self.nodes.items() if job == job_id), None)
+
+    @contextlib.contextmanager
+    def noting_failure(self, file: str) -> Iterator[None]:
+        """Add a problem to the run if a file cannot be written: the other reports are still worth having."""
+        try:
+            yield
+        except OSError as error:
+            self.problems.append(f"cannot write {file}: {error.strerror}")
 
 
 def find_run(reports: Path, name: str) -> RunFolder:
     """Return a run by its id, the beginning of one, its folder, or `last`."""
     runs, names = ReportsFolder(reports).runs, run_ids(reports)
-    wanted = Path(name).name if "/" in name else name
-    if wanted and wanted not in names and (runs / wanted).is_dir():
-        raise DeclarationError(f"run {wanted!r}: no plan.json in {runs / wanted}: nothing tells of which jobs it was")
-    found = names[-1:] if wanted == "last" else [each for each in names if each == wanted]
-    found = found or [each for each in names if each.startswith(wanted)]
-    if len(found) == 1:
-        return RunFolder(reports, found[0])
+    run_id = Path(name).name
+    if run_id and run_id not in names and (runs / run_id).is_dir():
+        raise DeclarationError(f"run {run_id!r}: no plan.json in {runs / run_id}: its jobs are unknown")
+    matches = names[-1:] if run_id == "last" else [each for each in names if each == run_id]
+    matches = matches or [each for each in names if each.startswith(run_id)]
+    if len(matches) == 1:
+        return RunFolder(reports, matches[0])
     if not names:
         raise DeclarationError(f"no run in {runs}")
-    known = ", ".join((found or names)[-5:])
+    newest = ", ".join((matches or names)[-5:])
     raise DeclarationError(
-        f"run {name!r}: expected one of the {len(found or names)} runs in {runs}, the last being {known}"
+        f"run {name!r}: expected one of the {len(matches or names)} runs in {runs}, the last being {newest}"
     )
 
 
@@ -77,38 +108,38 @@ def run_ids(reports: Path) -> list[str]:
     return sorted(path.parent.name for path in ReportsFolder(reports).runs.glob("*/plan.json"))
 
 
-def read_run(folder: RunFolder) -> RecordedRun:
-    """Read a run from its folder; what is missing or damaged is left out, only the plan must be there."""
+def read_run(folder: RunFolder, settings: RunSettings | None = None) -> TrainingRun:
+    """Read a run from its folder; a missing or damaged file counts as None, only the plan must be there."""
     plan = read_plan(folder.plan)
     record, begun = read_json(folder.record, RunRecord), read_json(folder.begun, BegunRun)
     reason = "still running" if is_running(begun) else "the run was killed while this job ran"
-    return RecordedRun(
+    return TrainingRun(
         folder=folder,
         plan=plan,
         outcomes=tuple(
-            _outcome(folder, planned.job, plan.seed, reason, is_finished=record is not None) for planned in plan.jobs
+            _outcome(folder, each.job, plan.seed, reason, is_finished=record is not None) for each in plan.jobs
         ),
         provenance=read_json(folder.provenance, Provenance),
         record=record,
         begun=begun,
+        settings=settings or RunSettings(),
+        problems=list(record.problems) if record else [],
     )
 
 
 def running_run(reports: Path) -> RunFolder | None:
     """Return the newest run that is in progress."""
-    for run_id in reversed(run_ids(reports)):
-        if is_going_on(folder := RunFolder(reports, run_id)):
-            return folder
-    return None
+    folders = (RunFolder(reports, run_id) for run_id in reversed(run_ids(reports)))
+    return next(filter(is_going_on, folders), None)
 
 
 def is_going_on(folder: RunFolder) -> bool:
-    """Whether a run is in progress."""
+    """Return True if a run is in progress."""
     return not folder.record.exists() and is_running(read_json(folder.begun, BegunRun))
 
 
 def is_running(begun: BegunRun | None) -> bool:
-    """Whether the process that began a run still lives."""
+    """Return True if the process that began a run still lives."""
     if begun is None:
         return False
     try:
@@ -118,31 +149,21 @@ def is_running(begun: BegunRun | None) -> bool:
 
 
 def _outcome(folder: RunFolder, job: Job, seed: int, reason: str, *, is_finished: bool) -> Outcome:
-    known = read_outcome(folder, job.id)
-    # Of a run that is killed, the server dies with the owner: that is what its workers have time to see.
-    if known is not None and (is_finished or known.cause != "server died"):
-        return known
+    written = read_outcome(folder, job.id) if is_finished else final_outcome(folder, job.id)
+    outcome = written or interrupted_outcome(folder, job, seed=seed, reason=reason)
+    if written is not None or outcome.status == Status.NOT_RUN:
+        return outcome
     files = folder.job(job.id)
-    if not files.attempt(1).path.exists():
-        return msgspec.structs.replace(blank_outcome(job, seed=seed), reason="the run ended before this job started")
-    outcome = unfinished_outcome(folder, job, seed=seed, slot="", cause="interrupted", reason=reason)
     last = files.attempt(files.next_attempt() - 1)
     ended = _last_sign_of_life(last) or outcome.started
     slot = next((attempt.slot for attempt in outcome.attempts if attempt.slot), "")
-    return msgspec.structs.replace(
-        outcome,
-        ended=ended,
-        wall_s=round(seconds_between(outcome.started, ended), 3),
-        slot=slot,
-    )
+    wall_s = round(seconds_between(outcome.started, ended), 3)
+    return msgspec.structs.replace(outcome, ended=ended, wall_s=wall_s, slot=slot)
 
 
 def _last_sign_of_life(attempt: AttemptFolder) -> str | None:
-    times = list(_modified(attempt.started, attempt.log, attempt.events, attempt.artifacts))
-    return datetime.fromtimestamp(max(times), UTC).isoformat(timespec="milliseconds") if times else None
-
-
-def _modified(*paths: Path) -> Iterator[float]:
-    for path in paths:
+    times: list[float] = []
+    for path in (attempt.started, attempt.log, attempt.events, attempt.artifacts):
         with contextlib.suppress(OSError):
-            yield path.stat().st_mtime
+            times.append(path.stat().st_mtime)
+    return datetime.fromtimestamp(max(times), UTC).isoformat(timespec="milliseconds") if times else None

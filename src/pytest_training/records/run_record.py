@@ -85,7 +85,7 @@ def _makespan(ran: Iterable[Outcome]) -> float | None:
 def moment(written: str) -> datetime | None:
     """Read a time as outcomes carry it; None for an empty or unreadable one."""
     try:
-        found = datetime.fromisoformat(written)
+        time = datetime.fromisoformat(written)
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

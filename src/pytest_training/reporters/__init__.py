@@ -1,1 +1,20 @@
-"""What a run leaves for people and programs, one file per reporter."""
+"""What reports on a run: plugins on the plugin's own hooks, one module each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+
+REPORTERS = ("history", "json_report", "junit", "html.page", "markdown", "github", "terminal")
+"""Modules in the order in which they are called; the history is first: its problems stand in the others' reports."""
+
+
+def load_reporters(config: pytest.Config) -> Iterator[tuple[str, object]]:
+    """Yield each reporter with the name of its plugin; they are imported here, when a run begins."""
+    for name in REPORTERS:
+        yield f"training-{name.partition('.')[0]}", import_module(f"{__name__}.{name}").Reporter(config)

@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from pytest_training.execution.outcome import Outcome, Status
-from pytest_training.records.recorded_run import RecordedRun
+from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.reporters.console import sentence
+from pytest_training.reporters.markdown import summary
 from pytest_training.text import one_line
 
 LARGEST_SUMMARY = 1_000_000  # bytes; GitHub refuses a step's summary above 1 MiB
 MOST_ANNOTATIONS = 10  # GitHub shows ten of a kind per step
+
+
+class Reporter:
+    """Writes the step's summary; stops GitHub from taking a job's output for commands while pytest shows it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.terminal: Any = config.pluginmanager.getplugin("terminalreporter")
+        self.token = secrets.token_hex(16)
+        """What no job can know: it ends the time in which GitHub takes nothing printed for a command."""
+
+    def pytest_training_run_start(self) -> None:
+        """Have GitHub take no command from here on."""
+        if self.terminal is not None and (line := stop_commands(self.token)):
+            self.terminal.write_line(line)
+
+    def pytest_training_run_end(self, run: TrainingRun) -> None:
+        """Add the summary; let GitHub take commands again once pytest has shown the failures, and annotate them."""
+        if (problem := add_step_summary(summary(run, run.comparison))) is not None:
+            run.problems.append(problem)
+        if stop_commands(self.token):
+            run.closing.insert(0, (f"::{self.token}::", {}))
+        run.closing.extend((line, {}) for line in failure_annotations(run, os.environ))
 
 
 def add_step_summary(text: str, environment: Mapping[str, str] = os.environ) -> str | None:
@@ -36,7 +63,7 @@ def stop_commands(token: str, environment: Mapping[str, str] = os.environ) -> st
     return f"::stop-commands::{token}" if environment.get("GITHUB_ACTIONS") == "true" else None
 
 
-def failure_annotations(run: RecordedRun, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
+def failure_annotations(run: TrainingRun, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
     """Yield the lines that GitHub turns into annotations; nothing elsewhere."""
     if environment.get("GITHUB_ACTIONS") != "true":
         return

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome, Shown, Status, Tolerated
 from pytest_training.jobs.model import Plan
+from pytest_training.pytest_adapter import JsonReport
 from pytest_training.records.provenance import Provenance
+from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import RunRecord
 from pytest_training.records.strict_json import encode_plain, plain
 from pytest_training.reporters.console import failure_text
-from pytest_training.reporters.junit import junit_properties
 from pytest_training.reporters.report_model import JobMetadata, job_metadata, training_block
 
 Item = dict[str, Any]
@@ -30,6 +32,35 @@ PYTEST_WORDS: dict[Shown, str] = {
     Tolerated.FAILED: "xfailed",
 }
 """Where they differ: pytest-json-report knows no `interrupted` and no `not run`; metadata.status tells them apart."""
+
+
+class Reporter:
+    """Completes the report of pytest-json-report, and writes it to the run folder and to its stable name."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.report = JsonReport(config)
+        self.is_on = False
+
+    def pytest_training_run_start(self, run: TrainingRun) -> None:
+        """Switch pytest-json-report on."""
+        self.is_on = self.report.switch_on()
+        if not self.is_on:
+            problem = "report.json is not written: the plugin pytest-json-report is switched off or not installed"
+            run.problems.append(problem)
+
+    def pytest_training_run_end(self, run: TrainingRun) -> None:
+        """Complete the report; the file that a user named has the same content."""
+        content = self.report.content if self.is_on else None
+        if content is None or run.record is None or run.provenance is None:
+            return
+        by_id = {outcome.job_id: outcome for outcome in run.outcomes}
+        outcomes = {node: by_id[job_id] for node, job_id in run.nodes.items()}
+        record = msgspec.structs.replace(run.record, problems=tuple(run.problems))
+        complete_report(content, run=record, outcomes=outcomes, plan=run.plan, provenance=run.provenance)
+        for path in (run.folder.report, run.folder.stable.copy_of(run.folder.report)):
+            with run.noting_failure(f"{path}"):
+                write_report(content, path)
+        self.report.save_again()
 
 
 def complete_report(
@@ -92,10 +123,6 @@ def _repair(item: Item, outcome: Outcome, run: RunRecord) -> None:
         item["call"] = {**(lost or {}), **_call(outcome, run)}
     if item["outcome"] == "passed":  # of an interrupted job pytest knows the setup only, and that passed
         item["outcome"] = _pytest_word(outcome)
-    names = {name for name, _ in junit_properties(outcome)}
-    properties = [each for each in item.pop("user_properties", ()) if not names.issuperset(each)]
-    if properties:
-        item["user_properties"] = properties  # what others recorded; ours are in the metadata
 
 
 def _call(outcome: Outcome, run: RunRecord) -> Item:

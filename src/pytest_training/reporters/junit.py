@@ -2,14 +2,104 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
-from pytest_training.execution.outcome import GateResult, Outcome
+import pytest
+
+from pytest_training.atomic import write_atomically
+from pytest_training.execution.job_files import log_end
+from pytest_training.execution.outcome import GateResult, Outcome, Status
+from pytest_training.pytest_adapter import JunitReport
+from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.strict_json import encode
-from pytest_training.reporters.console import is_simulated
+from pytest_training.reporters.console import is_simulated, sentence
 from pytest_training.text import xml_text
 
 NAME_LIMIT = 200
+LOG_LINES = 100  # of a job's log
+SYSTEM_OUT_LIMIT = 32_000  # characters; viewers load the whole file
+VERDICTS = {"failure", "error", "skipped"}
+
+
+class Reporter:
+    """Completes pytest's JUnit report, and writes it to the run folder and to its stable name."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.report: JunitReport | None = None
+
+    def pytest_training_run_start(self, run: TrainingRun) -> None:
+        """Switch pytest's report on."""
+        self.report = JunitReport.switch_on(self.config, run.folder.path)
+        if self.report is None:
+            run.problems.append("junit.xml is not written: junitxml is off")
+
+    def pytest_training_run_end(self, run: TrainingRun) -> None:
+        """Complete the report; a file that the user named gets the same content."""
+        report = self.report
+        if report is None or not report.path.exists():
+            return
+        stable = run.folder.stable.copy_of(run.folder.junit)
+        content = complete(report.path.read_bytes(), run, report.case_of)
+        with run.noting_failure("junit.xml"):
+            try:
+                for path in (run.folder.junit, stable, *([] if report.is_ours else [report.path])):
+                    write_atomically(path, content)
+            except OSError as error:
+                report.announce(f"none ({error.strerror})")  # pytest says where it is
+                raise
+            if report.is_ours:
+                with contextlib.suppress(OSError):  # a file in memory is gone with the process
+                    report.path.unlink()
+                report.announce(str(stable))
+
+
+def complete(content: bytes, run: TrainingRun, case_of: Callable[[str], tuple[str, str]]) -> bytes:
+    """Return the report with what it lacks of each job: properties, log, and cases of jobs that did not end."""
+    root = ET.fromstring(content)  # noqa: S314  (pytest has just written it)
+    suite = next(root.iter("testsuite"))
+    for nameless in [case for case in suite.iter("testcase") if "name" not in case.attrib]:
+        suite.remove(nameless)  # pytest has seen its setup only
+    cases = {(case.get("classname", ""), case.get("name", "")): case for case in suite.iter("testcase")}
+    outcomes = {outcome.job_id: outcome for outcome in run.outcomes}
+    for nodeid, job_id in run.nodes.items():
+        classname, name = case_of(nodeid)
+        case = cases.get((classname, name))
+        if case is None:
+            case = ET.SubElement(suite, "testcase", classname=classname, name=name)
+        _complete_case(case, outcomes[job_id], suite, run.folder.path)
+    return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def _complete_case(case: ET.Element, outcome: Outcome, suite: ET.Element, folder: Path) -> None:
+    case.set("time", f"{outcome.wall_s:.3f}")  # the training alone: without waiting for a slot and the set-up
+    properties = case.find("properties")
+    if properties is None:
+        properties = ET.Element("properties")
+        case.insert(0, properties)
+    for name, value in junit_properties(outcome):
+        ET.SubElement(properties, "property", name=name, value=value)
+    if outcome.status != Status.PASSED and VERDICTS.isdisjoint(child.tag for child in case):
+        _add_verdict(case, outcome, suite)
+    lines = log_end(folder / outcome.log, LOG_LINES) if outcome.log else []
+    if lines:
+        ET.SubElement(case, "system-out").text = xml_text("\n".join(lines)[-SYSTEM_OUT_LIMIT:], SYSTEM_OUT_LIMIT)
+
+
+def _add_verdict(case: ET.Element, outcome: Outcome, suite: ET.Element) -> None:
+    """Say how a job ended that pytest has no whole report of: interrupted, never begun, or of a worker that died."""
+    reason = xml_text(sentence(outcome))
+    is_skip = outcome.status in {Status.NOT_RUN, Status.SKIPPED}
+    if is_skip:
+        ET.SubElement(case, "skipped", type="pytest.skip", message=reason).text = reason
+    else:
+        ET.SubElement(case, "failure", message=reason).text = reason
+    for count in ("tests", "skipped" if is_skip else "failures"):
+        suite.set(count, str(int(suite.get(count, "0")) + 1))
 
 
 def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ CONSOLE = Console(color_system=None)  # knows the names of styles
 ROOM = 4  # rows left for what pytest writes
 
 
-def region(  # noqa: PLR0913 - all that the view shows
+def region(  # noqa: PLR0913  (all that the view shows)
     running: Sequence[WatchedJob],
     *,
     counts: Mapping[str, int],

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
+from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome, Status, Tolerated
 from pytest_training.records.comparison import Comparison
 from pytest_training.records.measures import headline
-from pytest_training.records.recorded_run import RecordedRun
+from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import timing
 from pytest_training.reporters.console import is_simulated, sentence
 from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration, number
+
+if TYPE_CHECKING:
+    import pytest
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$-])")
 MOST_JOBS = 200  # rows of the table; GitHub takes 1 MiB in all
@@ -22,7 +27,27 @@ MOST_CHANGES = 40
 MOST_NAMED = 12  # jobs behind one reason
 
 
-def summary(run: RecordedRun, comparison: Comparison | None) -> str:
+class Reporter:
+    """Writes the summary of a run, and that of the latest run under its stable name."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Need nothing of pytest."""
+
+    def pytest_training_run_end(self, run: TrainingRun) -> None:
+        """Write the summary."""
+        with run.noting_failure(f"summary.md in {run.folder.path}"):
+            write_summary(run, is_latest=True)
+
+
+def write_summary(run: TrainingRun, *, is_latest: bool) -> None:
+    """Write the summary into the run's folder and, for the latest run, to its stable name."""
+    text = summary(run, run.comparison).encode("utf-8", "replace")
+    write_atomically(run.folder.summary, text)
+    if is_latest:
+        write_atomically(run.folder.stable.copy_of(run.folder.summary), text)
+
+
+def summary(run: TrainingRun, comparison: Comparison | None) -> str:
     """Return the summary of a run."""
     blocks = [
         _head(run),
@@ -30,7 +55,7 @@ def summary(run: RecordedRun, comparison: Comparison | None) -> str:
         *_changes(comparison),
         *_failures(run.outcomes),
         *_untrained(run.outcomes),
-        *(f"> ⚠️ {plain(problem)}" for problem in (run.record.problems if run.record else ())),
+        *(f"> ⚠️ {plain(problem)}" for problem in run.problems),
     ]
     return "\n\n".join(blocks) + "\n"
 
@@ -40,7 +65,7 @@ def plain(text: str, limit: int = 300) -> str:
     return SPECIAL.sub(r"\\\1", one_line(text, limit)).replace("\\@", "@\u2060").replace("://", ":\u2060//")
 
 
-def _head(run: RecordedRun) -> str:
+def _head(run: TrainingRun) -> str:
     counts = Counter(outcome.shown.word for outcome in run.outcomes)
     told = ", ".join(f"{count} {word}" for word, count in counts.items())
     measured = timing(run.outcomes, run.plan.workers)
@@ -107,10 +132,10 @@ def _changes(comparison: Comparison | None) -> Iterator[str]:
         return
     lines = [f"### Against {plain(comparison.against)}", ""]
     for job in notable[:MOST_CHANGES]:
-        told = [f"{plain(each.metric, 60)} {plain(each.words())}" for each in job.told]
+        told = [f"{plain(each.metric, 60)} {plain(each.words())}" for each in job.listed]
         status = [f"{job.status[0]} → **{job.status[1]}**"] if job.status else []
-        if job.untold:
-            told.append(f"{job.untold} other metrics differ within chance")
+        if job.unlisted:
+            told.append(f"{job.unlisted} other metrics differ within chance")
         others = [f"with other parameters: {plain(', '.join(job.parameters))}"] if job.parameters else []
         lines.append(f"- **{plain(job.job_id, 80)}**: " + "; ".join([*status, *told, *others]))
     if len(notable) > MOST_CHANGES:

@@ -5,33 +5,37 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pytest
 
-from pytest_training.execution.outcome import Status
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Job
+from pytest_training.pytest_adapter import TerminalFile, end_line, terminal_of
+from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.reporters.live import drawn, region
 from pytest_training.reporters.screen import Screen
 from pytest_training.reporters.watch import Watch, WatchedJob
 from pytest_training.text import fit, one_line, pad
 from pytest_training.units import duration, parse_duration
 
-if TYPE_CHECKING:
-    from pytest_training.session.running import RunningRun
-
 Mode = Literal["live", "lines", "off"]
 
 REDRAW_S = 0.33
 
 
-def chosen_progress(config: pytest.Config, *, in_process: bool) -> Mode:
-    """Return how to show the run: as asked for; by itself live on a terminal, in lines elsewhere."""
+def asked_for(config: pytest.Config) -> str:
+    """Return how the user wants the run to be shown; raise a usage error for an unknown way."""
     asked = config.getoption("--training-progress") or str(config.getini("training_progress"))
     if asked not in {"auto", "live", "lines", "off"}:
         raise pytest.UsageError(f"training_progress: expected auto, live, lines or off, found {asked!r}")
-    terminal: Any = config.pluginmanager.getplugin("terminalreporter")
+    return asked
+
+
+def chosen_mode(asked: str, terminal: Any, *, in_process: bool) -> Mode:
+    """Return how to show the run: as asked for; by itself live on a terminal, in lines elsewhere."""
     if terminal is None or asked == "off" or in_process:  # in process the terminal belongs to the job's debugger
         return "off"
     if asked == "lines":
@@ -45,26 +49,32 @@ def chosen_progress(config: pytest.Config, *, in_process: bool) -> Mode:
 class Progress:
     """The thread that shows the run."""
 
-    def __init__(self, config: pytest.Config, run: RunningRun, mode: Mode) -> None:
+    def __init__(self, config: pytest.Config, run: TrainingRun, outcomes: Mapping[str, Outcome], mode: Mode) -> None:
         self.run = run
+        self.outcomes = outcomes
+        """Of the jobs that have ended, by id; the session's thread adds to it."""
         self.mode = mode
         self.verbosity = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
-        self.terminal: Any = config.pluginmanager.getplugin("terminalreporter")
+        self.terminal: Any = terminal_of(config)
         planned = {each.job.id: each for each in run.plan.jobs}
         self.watch = Watch(run.folder, planned, run.plan.workers)
         self.heartbeat_s = parse_duration(str(config.getini("training_heartbeat")), "training_heartbeat")
         self.over = threading.Event()
-        self.screen: Screen | None = Screen(self.terminal._tw)  # noqa: SLF001  (see screen.py)
+        self.screen: Screen | None = Screen(TerminalFile(self.terminal))
         self.thread: threading.Thread | None = None
         self.next_beats: dict[str, float] = {}
 
     @classmethod
-    def begin(cls, config: pytest.Config, run: RunningRun, mode: Mode) -> Progress | None:
-        """Return what shows the run, nothing where that is not wanted; it begins with the first job."""
-        return None if mode == "off" else cls(config, run, mode)
+    def begin(
+        cls, config: pytest.Config, run: TrainingRun, outcomes: Mapping[str, Outcome], asked: str
+    ) -> Progress | None:
+        """Return a Progress, or None if display is off."""
+        in_process = run.settings.backend == "in-process"
+        mode = chosen_mode(asked, terminal_of(config), in_process=in_process)
+        return None if mode == "off" else cls(config, run, outcomes, mode)
 
-    def started(self, job: Job) -> None:
-        """Take note that a job starts, and say so where nothing is redrawn."""
+    def start_job(self, job: Job) -> None:
+        """Watch a job, and say so where nothing is redrawn."""
         self.watch.start(job)
         if self.thread is None:
             self.thread = threading.Thread(target=self._show, name="training-progress", daemon=True)
@@ -77,8 +87,7 @@ class Progress:
         expected = planned.expected_s if planned else None
         width = max(len(each) for each in self.watch.planned)
         extra = f"expected {duration(expected)}" if expected is not None else ""
-        if self.terminal._tw.width_of_current_line:  # noqa: SLF001  (dots of ordinary tests)
-            self.terminal._tw.line()  # noqa: SLF001
+        end_line(self.terminal)
         self.terminal.write_line(f"started {pad(fit(one_line(job.id), 40), min(width, 40))}  {extra}".rstrip())
 
     def end(self) -> None:
@@ -96,13 +105,10 @@ class Progress:
         pause = REDRAW_S if self.mode == "live" else min(REDRAW_S * 4, self.heartbeat_s / 2)
         while not self.over.wait(pause):
             try:
-                look(self.watch.poll(self._done()))
+                look(self.watch.poll(list(self.outcomes)))
             except Exception as error:  # noqa: BLE001  (what is shown must never hurt what is trained)
                 self.run.problems.append(f"the run was no longer shown: {type(error).__name__}: {error}")
                 return
-
-    def _done(self) -> list[str]:
-        return [outcome.job_id for outcome in list(self.run.outcomes.values())]
 
     def _redraw(self, running: list[WatchedJob]) -> None:
         screen = self.screen
@@ -110,7 +116,7 @@ class Progress:
             return
         width, height = screen.size()
         counts = Counter(
-            "failed" if outcome.shown is Status.FAILED else "done" for outcome in list(self.run.outcomes.values())
+            "failed" if outcome.shown is Status.FAILED else "done" for outcome in list(self.outcomes.values())
         )
         waiting = len(self.watch.planned) - sum(counts.values()) - len(running)
         lines = region(

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_training.pytest_adapter import TerminalFile
 from pytest_training.text import ESCAPE_SEQUENCES, cells
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -22,9 +23,9 @@ CLEAR_BELOW, CLEAR_LINE = "\x1b[J", "\x1b[K"
 class Screen:
     """One terminal, or one file where there is none."""
 
-    def __init__(self, writer: Any) -> None:
-        self._writer = writer
-        self._file = writer._file  # noqa: SLF001  (pytest offers no other way to write between its lines)
+    def __init__(self, place: TerminalFile) -> None:
+        self._place = place
+        self._file = place.file
         self._lock = threading.RLock()
         self._partial = ""
         """What pytest has written of a line that has not ended."""
@@ -32,7 +33,7 @@ class Screen:
         self._width = 0
         """Of the terminal when they were drawn."""
         self._descriptor = _real_descriptor(self._file)
-        writer._file = _Above(self)  # noqa: SLF001
+        place.replace(_Above(self))
 
     def write(self, text: str) -> int:
         """Write for pytest, above the lines; all in one piece, so that they do not flicker."""
@@ -80,8 +81,7 @@ class Screen:
         """Take the lines away and give the terminal back to pytest."""
         with self._lock:
             self._put(self._erasing())
-            if isinstance(self._writer._file, _Above):  # noqa: SLF001
-                self._writer._file = self._file  # noqa: SLF001
+            self._place.put_back(_Above)
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
@@ -131,7 +131,7 @@ class _Above:
         return self._screen.write(text)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._screen._file, name)  # noqa: SLF001
+        return getattr(self._screen._file, name)  # noqa: SLF001  (both are this module's)
 
 
 def _real_descriptor(file: Any) -> int | None:

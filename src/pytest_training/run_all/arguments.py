@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 MAX_WORKERS = 4
@@ -14,8 +14,8 @@ MAX_WORKERS = 4
 class Arguments:
     """What the command line asks for."""
 
-    given: tuple[str, ...]
-    """The words as they were given."""
+    words: tuple[str, ...]
+    """The command line as it was typed."""
     parallel: bool
     max_workers: int
     epochs: int | None
@@ -47,9 +47,7 @@ class Arguments:
 
 def parse(words: Sequence[str]) -> Arguments:
     """Read the command line; a mistake ends the process with exit code 2."""
-    read = _parser().parse_args(_joined(words))
-    values = {field.name: getattr(read, field.name) for field in fields(Arguments) if field.name != "given"}
-    return Arguments(given=tuple(words), **values)
+    return Arguments(words=tuple(words), **vars(_parser().parse_args(_joined(words))))
 
 
 def _joined(words: Sequence[str]) -> list[str]:
@@ -63,7 +61,9 @@ def _joined(words: Sequence[str]) -> list[str]:
     return joined
 
 
-def _at_least(minimum: int) -> type[int]:
+def at_least(minimum: int) -> type[int]:
+    """Return what reads a whole number of at least that for argparse."""
+
     def read(text: str) -> int:
         if not text.isdecimal() or int(text) < minimum:
             raise argparse.ArgumentTypeError(f"expected a whole number of at least {minimum}, found {text!r}")
@@ -84,16 +84,16 @@ def _parser() -> argparse.ArgumentParser:
     running = parser.add_argument_group("running")
     running.add_argument("--parallel", action="store_true", help="train several jobs at a time")
     running.add_argument(
-        "--max-workers", type=_at_least(1), default=MAX_WORKERS, metavar="N", help="jobs at a time (default: 4)"
+        "--max-workers", type=at_least(1), default=MAX_WORKERS, metavar="N", help="jobs at a time (default: 4)"
     )
-    running.add_argument("--retries", type=_at_least(0), metavar="N", help="further attempts of a job that fails")
+    running.add_argument("--retries", type=at_least(0), metavar="N", help="further attempts of a job that fails")
     running.add_argument("--allow-partial-success", action="store_true", help="exit with 0 when any job succeeded")
     running.add_argument("--verbose", action="store_true", help="a line for each job's outcome as pytest -v shows it")
     running.add_argument("--list", dest="list_jobs", action="store_true", help="list the jobs and end")
     running.add_argument("--dry-run", action="store_true", help="show what would be trained and end")
     parameters = parser.add_argument_group("parameters")
     for name in ("epochs", "folds", "sample", "batch"):
-        parameters.add_argument(f"--{name}", type=_at_least(1), metavar="N", help=f"{name} of every job that has them")
+        parameters.add_argument(f"--{name}", type=at_least(1), metavar="N", help=f"{name} of every job that has them")
     parameters.add_argument(
         "--extra-arg", action="append", default=[], metavar="TEXT", help="an extra argument for every script"
     )
@@ -130,7 +130,7 @@ def _add_discovery(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--exclude-regex", nargs="+", action="extend", default=[], metavar="REGEX", help="files that are none"
     )
-    group.add_argument("--discovery-limit", type=_at_least(1), metavar="N", help="find at most N jobs in a folder")
+    group.add_argument("--discovery-limit", type=at_least(1), metavar="N", help="find at most N jobs in a folder")
     group.add_argument(
         "--allow-discovery-overrides", action="store_true", help="a job found there replaces one with the same id"
     )

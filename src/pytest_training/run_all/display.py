@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pytest_training.jobs.kinds import KINDS
-from pytest_training.jobs.kinds.protocol import Call
+from pytest_training.jobs.kinds.protocol import Call, Kinds
 from pytest_training.jobs.model import Job
 from pytest_training.run_all.selection import PARAMETERS
 
@@ -15,9 +14,9 @@ FOLDER = "{folder}"
 """Stands for the job's own output folder, which has a name only once the run has an id."""
 
 
-def listing(jobs: Sequence[Job]) -> Iterator[str]:
+def listing(jobs: Sequence[Job], kinds: Kinds) -> Iterator[str]:
     """Yield a table: each job's id, its script, and which of epochs, folds and output folder it takes."""
-    rows = [(job.id, job.source, ", ".join(_takes(job)) or "-", _remarks(job)) for job in jobs]
+    rows = [(job.id, job.source, ", ".join(_takes(job, kinds)) or "-", _remarks(job)) for job in jobs]
     rows.insert(0, ("id", "script", "takes", ""))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     yield f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}"
@@ -26,12 +25,12 @@ def listing(jobs: Sequence[Job]) -> Iterator[str]:
         yield "  ".join([*cells, row[3]]).rstrip()
 
 
-def _takes(job: Job) -> Iterator[str]:
+def _takes(job: Job, kinds: Kinds) -> Iterator[str]:
     names = {parameter.name for parameter in job.declared}
     for word, spelled in (("epochs", ("epochs",)), ("folds", ("folds",)), *PARAMETERS.items()):
         if names.intersection(spelled):
             yield word
-    start = KINDS[job.kind].start(job, folder=FOLDER, seed=0)
+    start = kinds[job.kind].start(job, folder=FOLDER, seed=0)
     if isinstance(start, Call) or job.output_option or any(FOLDER in argument for argument in start.argv):
         yield "output"
 
@@ -41,18 +40,18 @@ def _remarks(job: Job) -> str:
     return ", ".join([*remarks, *([f"cannot run: {job.problem}"] if job.problem else [])])
 
 
-def dry_run(selected: Sequence[Job], seed: int = 0) -> Iterator[str]:
+def dry_run(selected: Sequence[Job], kinds: Kinds) -> Iterator[str]:
     """Yield what would be done, a line for each job."""
     yield f"Selected jobs: {len(selected)}"
     for job in selected:
-        yield f"[{job.id}] (dry-run) Command: {command_of(job, folder=FOLDER, seed=seed)}"
+        yield f"[{job.id}] (dry-run) Command: {command_of(job, kinds, folder=FOLDER, seed=0)}"
 
 
-def command_of(job: Job, *, folder: str, seed: int) -> str:
+def command_of(job: Job, kinds: Kinds, *, folder: str, seed: int) -> str:
     """Return the exact command of a program, or the call of a function."""
     if job.problem:
         return f"none: {job.problem}"
-    start = KINDS[job.kind].start(job, folder=folder, seed=seed)
+    start = kinds[job.kind].start(job, folder=folder, seed=seed)
     if isinstance(start, Call):
         values = ", ".join(["run", *(f"{name}={value!r}" for name, value in job.parameters.items())])
         return f"{Path(start.path).stem}.{start.function}({values})"

@@ -13,6 +13,7 @@ from pytest_training.project import Project, read_project
 from pytest_training.run_all.arguments import Arguments, parse
 from pytest_training.run_all.selection import NothingFoundError, Selection, select
 from pytest_training.signals import EndingSignals
+from pytest_training.text import print_any_sign
 
 if TYPE_CHECKING:
     from pytest_training.run_all.summary import Ended
@@ -33,7 +34,7 @@ class Exit(IntEnum):
 
 def main(words: Sequence[str] | None = None, *, root: Path | None = None) -> int:
     """Do what the command line asks for in the project at `root` (default: here); return the exit code."""
-    _print_anything()
+    print_any_sign()
     arguments = parse(sys.argv[1:] if words is None else words)
     here = Path.cwd()
     project = read_project(root.resolve() if root else here)
@@ -55,12 +56,13 @@ def _act(arguments: Arguments, project: Project, selection: Selection, here: Pat
     from pytest_training.run_all import display, pytest_command  # noqa: PLC0415  (an error is told without them)
 
     if arguments.list_jobs:
-        return _show(display.listing(selection.selected))
+        return _show(display.listing(selection.selected, selection.request.kinds))
     if arguments.parallel and len(selection.selected) > 1:
         _show([PARALLEL])
     command = pytest_command.pytest_arguments(arguments, project, selection, here)
     if arguments.dry_run:
-        return _show([*display.dry_run(selection.selected), f"Equivalent: {pytest_command.shown(command)}"])
+        lines = display.dry_run(selection.selected, selection.request.kinds)
+        return _show([*lines, f"Equivalent: {pytest_command.shown(command)}"])
     status, ended = _train(command)
     signals.hold()  # the summary is finished whatever comes: it takes milliseconds
     return _summarise(arguments, project, selection, status, ended)
@@ -83,7 +85,7 @@ def _summarise(arguments: Arguments, project: Project, selection: Selection, sta
     from pytest_training.run_all.copies import copy_results  # noqa: PLC0415
     from pytest_training.run_all.summary import summarise, write_summary  # noqa: PLC0415
 
-    summary = summarise(arguments, selection.selected, ended)
+    summary = summarise(arguments, selection, ended)
     folder = arguments.summary_dir or project.reports
     try:
         _show([f"summary: {write_summary(summary, folder)}"])
@@ -106,13 +108,6 @@ def exit_code(status: int, ended: Ended, summary: dict[str, Any], *, partial: bo
     if status != PYTEST_TESTS_FAILED or ended.folder is None:
         return Exit.USAGE  # pytest's own usage and collection errors; it has said which
     return Exit.OK if partial and summary["totals"]["SUCCESS"] else Exit.FAILED
-
-
-def _print_anything() -> None:
-    """Print a replacement rather than fail where the terminal's encoding lacks a sign."""
-    for stream in (sys.stdout, sys.stderr):
-        if reconfigure := getattr(stream, "reconfigure", None):
-            reconfigure(errors="replace")
 
 
 def _show(lines: Iterable[str]) -> int:

@@ -6,11 +6,18 @@ import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pytest_training.jobs.loading import DEFAULT_CATALOGUE
+from pytest_training.jobs.search import PATTERNS, Search
+from pytest_training.planning.request import Request
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
-from pytest_training.run_all.selection import Selection
 
+if TYPE_CHECKING:
+    from pytest_training.run_all.selection import Selection
+
+PLUGIN = "pytest_training.run_all.pytest_options"
 TEST_NAME = "test_training_job"
 
 
@@ -24,11 +31,18 @@ def pytest_arguments(arguments: Arguments, project: Project, selection: Selectio
     return [
         *_place(project, here),
         *_distribution(arguments, project, selection),
-        *_parameters(arguments, selection),
-        *_discovery(arguments, project, here),
+        *_parameters(selection.request),
+        *_search(selection.request, project, here),
+        *_further(selection.request.search, arguments),
         *(["-v"] if arguments.verbose else []),
         *_selected(project, selection, here),
     ]
+
+
+def collecting_arguments(request: Request, arguments: Arguments, project: Project, here: Path) -> list[str]:
+    """Return the arguments with which pytest collects every job that is asked for."""
+    test = [] if project.test is None else [os.path.relpath(project.test, here)]
+    return [*_place(project, here), *_search(request, project, here), *_further(request.search, arguments), *test]
 
 
 def shown(arguments: list[str]) -> str:
@@ -53,47 +67,46 @@ def _distribution(arguments: Arguments, project: Project, selection: Selection) 
         yield from ("-n", "0")
 
 
-def _parameters(arguments: Arguments, selection: Selection) -> Iterator[str]:
-    for name in ("epochs", "folds"):
-        if (number := getattr(arguments, name)) is not None:
+def _parameters(request: Request) -> Iterator[str]:
+    for name, number in (("epochs", request.epochs), ("folds", request.folds)):
+        if number is not None:
             yield from (f"--{name}", str(number))
-    for setting in selection.settings:
+    for setting in request.settings:
         yield from ("--set", setting)
-    if arguments.retries is not None:
-        yield from ("--training-retries", str(arguments.retries))
-    yield from (f"--training-argument={text}" for text in arguments.extra_arg)
 
 
-def _discovery(arguments: Arguments, project: Project, here: Path) -> Iterator[str]:
-    further = [] if arguments.no_auto_discover else list(arguments.discover_root)
-    config = str(arguments.config) if arguments.config else None
-    if not arguments.no_default_jobs:
-        if project.test is None:  # named on the command line, the folder is trained by the plugin's own test
-            yield f"--training-root={os.path.relpath(project.training_root, here)}"
-    elif further:
-        yield f"--training-root={further.pop(0)}"
-    else:
-        yield "--training-no-discovery"
-        if config:
-            yield f"--training-catalogue={config}"
-            config = None
-    if config:
-        yield f"--training-add-catalogue={config}"
-    yield from (f"--training-discover={folder}" for folder in further)
-    yield from (f"--training-include={glob}" for glob in arguments.include_pattern)
-    yield from (f"--training-exclude={regex}" for regex in arguments.exclude_regex)
-    if arguments.discovery_limit is not None:
-        yield f"--training-limit={arguments.discovery_limit}"
-    if arguments.allow_discovery_overrides:
-        yield "--training-overrides"
-    if arguments.mark_discovered_optional:
-        yield "--training-optional"
+def _search(request: Request, project: Project, here: Path) -> Iterator[str]:
+    if project.test is None or request.root != project.training_root:  # named, it is trained by the plugin's own test
+        yield f"--training-root={os.path.relpath(request.root, here)}"
+    search, catalogues = request.search, [request.catalogue]
+    if search.catalogues:
+        usual = request.root / DEFAULT_CATALOGUE
+        catalogues = [request.catalogue or (usual if usual.is_file() else None), *search.catalogues]
+    if catalogues != [project.catalogue]:
+        yield from (f"--training-catalogue={os.path.relpath(file, here)}" for file in catalogues if file)
+    yield from (f"--training-discover={os.path.relpath(folder, here)}" for folder in search.folders)
+    if search.files.include != PATTERNS:
+        yield from (f"--training-include={glob}" for glob in search.files.include)
+    yield from (f"--training-exclude={regex}" for regex in search.files.exclude)
+
+
+def _further(search: Search, arguments: Arguments) -> Iterator[str]:
+    """Yield what pytest takes with a plugin of this folder."""
+    words = [
+        *([f"--training-limit={search.files.limit}"] if search.files.limit is not None else []),
+        *(["--training-overrides"] if search.overrides else []),
+        *(["--training-optional"] if search.optional else []),
+        *([f"--training-retries={arguments.retries}"] if arguments.retries is not None else []),
+        *(f"--training-argument={text}" for text in arguments.extra_arg),
+    ]
+    if words:
+        yield from ("-p", PLUGIN, *words)
 
 
 def _selected(project: Project, selection: Selection, here: Path) -> Iterator[str]:
     if project.test is None:
-        chosen = () if selection.is_everything else selection.selected
-        yield from (f"--training-job={job.id}" for job in chosen)
+        if not selection.is_everything:
+            yield from ("-p", PLUGIN, *(f"--training-job={job.id}" for job in selection.selected))
         return
     name = os.path.relpath(project.test, here)
     if selection.is_everything:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.loading import load_jobs
+from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
-from pytest_training.planning.parameters import apply_options, missing_parameters, note_missing
+from pytest_training.planning import steps
+from pytest_training.planning.parameters import missing_parameters
+from pytest_training.planning.request import Request
+from pytest_training.planning.steps import Draft
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
+from pytest_training.run_all.pytest_command import collecting_arguments
 from pytest_training.wording import nearest_first
 
 PARAMETERS = {"sample": ("sample", "samples", "sample_size"), "batch": ("batch", "batch_size")}
 """Parameters that `--sample` and `--batch` set, wherever a job has one."""
+HOOKS = (b"pytest_training_register", b"pytest_training_jobs")
+EVERY_FILE = "."
+"""What excludes every file: `--no-default-jobs` leaves the jobs of --config alone."""
 
 
 class NothingFoundError(DeclarationError):
@@ -25,102 +34,133 @@ class NothingFoundError(DeclarationError):
 
 @dataclass(frozen=True)
 class Selection:
-    """The jobs, and which of them are to be trained."""
+    """The selected jobs, what was asked for, and whether no job is left out."""
 
-    jobs: list[Job]
-    selected: list[Job]
-    settings: tuple[str, ...] = ()
-    """What `--set` of pytest sets."""
-
-    @property
-    def is_everything(self) -> bool:
-        """Whether no job is left out."""
-        return len(self.selected) == len(self.jobs)
+    request: Request
+    selected: Sequence[Job]
+    is_everything: bool
 
 
-def search_of(arguments: Arguments, project: Project, here: Path) -> tuple[Path, Path, Path | None, Search]:
-    """Return training root, project root, its catalogue and the search, as the plugin reads them from its options."""
+def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
+    """Return what the flags ask for, before it is known which parameters the jobs have."""
     further = [] if arguments.no_auto_discover else [here / folder for folder in arguments.discover_root]
     checked_folders(further, "--discover-root")
     root, own_project, catalogue = project.training_root, project.root, project.catalogue
     catalogues = [here / arguments.config] if arguments.config else []
-    is_on = True
+    exclude = [checked_pattern(regex, "--exclude-regex") for regex in arguments.exclude_regex]
     if arguments.no_default_jobs:
         catalogue = None
         if further:
             root = further.pop(0)
-            own_project = project_of(root, project.root, known=project.settings_file is not None)
+            own_project = project_of(root, project.root, has_settings=project.settings_file is not None)
         else:
-            is_on = False
+            exclude.append(EVERY_FILE)
             catalogue, catalogues = (catalogues[0], []) if catalogues else (None, [])
-    return (
-        root,
-        own_project,
-        catalogue,
-        Search(
+    return Request(
+        project=own_project,
+        root=root,
+        catalogue=catalogue,
+        reports=project.reports,
+        epochs=arguments.epochs,
+        folds=arguments.folds,
+        search=Search(
             files=FileFilter(
                 include=tuple(arguments.include_pattern) or PATTERNS,
-                exclude=tuple(checked_pattern(regex, "--exclude-regex") for regex in arguments.exclude_regex),
+                exclude=tuple(exclude),
                 limit=arguments.discovery_limit,
             ),
             folders=tuple(further),
-            is_on=is_on,
             overrides=arguments.allow_discovery_overrides,
             optional=arguments.mark_discovered_optional,
             catalogues=tuple(catalogues),
-            arguments=tuple(arguments.extra_arg),
-            retries=arguments.retries,
         ),
     )
 
 
 def select(arguments: Arguments, project: Project, here: Path) -> Selection:
     """Load every job and pick the selected ones; what cannot be is a `DeclarationError`."""
-    root, own_project, catalogue, search = search_of(arguments, project, here)
-    jobs, _ = load_jobs(root, own_project, catalogue, search)
+    draft = _load(Draft(request=request_of(arguments, project, here)), arguments, project, here)
     if arguments.strict_discovery:
-        _check_found(jobs, root, search)
-    if not jobs:
-        raise DeclarationError(f"no training jobs: expected files like train_als.py in {root}")
-    settings = tuple(_settings(arguments, jobs))
-    jobs = note_missing(apply_options(jobs, epochs=arguments.epochs, folds=arguments.folds, settings=settings))
-    selected = _selected(arguments, jobs)
+        _check_found(draft)
+    settings = tuple(_settings(arguments, draft.jobs))
+    draft = steps.advance(replace(draft, request=replace(draft.request, settings=settings)), steps.PREPARE)
+    selected = steps.select(replace(draft, selected=tuple(_selected(arguments, draft.jobs)))).jobs
     if not arguments.list_jobs:
         missing_parameters(selected)
-    return Selection(jobs, selected, settings)
+    return Selection(draft.request, selected, len(selected) == len(draft.jobs))
 
 
-def _check_found(jobs: Sequence[Job], root: Path, search: Search) -> None:
-    folders = search.folders or ((root,) if search.is_on else ())
-    found = [job for job in jobs if job.path and any(Path(job.path).is_relative_to(folder) for folder in folders)]
-    if not found:
+def _load(draft: Draft, arguments: Arguments, project: Project, here: Path) -> Draft:
+    request = draft.request
+    if _has_hooks(project):
+        from pytest_training.run_all.session import collect_jobs  # noqa: PLC0415  (pytest is slow to load)
+
+        jobs, kinds = collect_jobs(collecting_arguments(request, arguments, project, here))
+        return replace(draft, request=replace(request, kinds=kinds), jobs=tuple(jobs))
+    if EVERY_FILE in request.search.files.exclude and request.catalogue is None:
+        return draft  # neither a folder nor a catalogue: there is no job
+    draft = steps.load(draft)
+    return replace(draft, jobs=tuple(with_flags(draft.jobs, request.kinds, arguments.extra_arg, arguments.retries)))
+
+
+def with_flags(jobs: Sequence[Job], kinds: Kinds, arguments: Sequence[str], retries: int | None) -> list[Job]:
+    """Return the jobs with the retries, and each program with the further arguments."""
+    programs = {job.id for job in jobs if kinds[job.kind].is_program}
+    if arguments and not programs:
+        raise DeclarationError("an extra argument goes to scripts and commands, and there is none of these")
+    return [
+        msgspec.structs.replace(
+            job,
+            arguments=(*job.arguments, *arguments) if job.id in programs else job.arguments,
+            retries=job.retries if retries is None else retries,
+        )
+        for job in jobs
+    ]
+
+
+def _has_hooks(project: Project) -> bool:
+    """Return True if the project's conftest.py may change what the jobs are, so that only pytest knows them."""
+    try:
+        text = (project.root / "conftest.py").read_bytes()
+    except OSError:
+        return False
+    return any(hook in text for hook in HOOKS)
+
+
+def _check_found(draft: Draft) -> None:
+    search, root = draft.request.search, draft.request.root
+    folders = search.folders or (() if EVERY_FILE in search.files.exclude else (root,))
+    paths = [Path(job.path) for job in draft.jobs if job.path]
+    if not any(path.is_relative_to(folder) for path in paths for folder in folders):
         raise NothingFoundError(
             f"strict discovery found no job in {', '.join(map(str, folders)) or 'no folder at all'}"
         )
 
 
-def _settings(arguments: Arguments, jobs: Sequence[Job]) -> list[str]:
-    """Return `--set` for `--sample` and `--batch`."""
-    settings = []
-    known = {parameter.name for job in jobs for parameter in job.declared}
+def _settings(arguments: Arguments, jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield what `--set` says for `--sample` and `--batch`."""
+    declared = {parameter.name for job in jobs for parameter in job.declared}
     for flag, names in PARAMETERS.items():
         number = getattr(arguments, flag)
-        having = [name for name in names if name in known]
-        if number is not None and not having:
+        present = [name for name in names if name in declared]
+        if number is not None and not present:
             raise DeclarationError(f"--{flag}: no job has a parameter {' or '.join(names)}")
-        settings += [f"*.{name}={number}" for name in having if number is not None]
-    return settings
+        yield from (f"*.{name}={number}" for name in present if number is not None)
 
 
-def _selected(arguments: Arguments, jobs: list[Job]) -> list[Job]:
-    known = {job.id for job in jobs}
-    for flag, ids in (("--only", arguments.only), ("--exclude", arguments.exclude)):
-        for job_id in ids or ():
-            if job_id not in known:
-                exist = ", ".join(nearest_first(job_id, [job.id for job in jobs]))
-                raise DeclarationError(f"{flag}: no job {job_id!r}: expected some of {exist}")
-    only, exclude = set(arguments.only or known), set(arguments.exclude or ())
-    selected = [job for job in jobs if job.id in only and job.id not in exclude]
+def checked_ids(named: Sequence[str], ids: Sequence[str], flag: str) -> set[str]:
+    """Return the ids that a flag names, or raise DeclarationError if there is no such job."""
+    for job_id in sorted({*named}.difference(ids)):
+        exist = ", ".join(nearest_first(job_id, ids))
+        raise DeclarationError(f"{flag}: no job {job_id!r}: expected some of {exist}")
+    return set(named)
+
+
+def _selected(arguments: Arguments, jobs: Sequence[Job]) -> list[str]:
+    ids = [job.id for job in jobs]
+    only = checked_ids(arguments.only or ids, ids, "--only")
+    exclude = checked_ids(arguments.exclude or (), ids, "--exclude")
+    selected = [job_id for job_id in ids if job_id in only and job_id not in exclude]
     if not selected:
         raise DeclarationError("--exclude leaves no job to train")
     return selected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from typing import Any
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder, new_run_id, seconds_between
 from pytest_training.execution.outcome import Status
+from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Job
 from pytest_training.run_all.arguments import Arguments
 from pytest_training.run_all.display import command_of
+from pytest_training.run_all.selection import Selection
 
 PIPELINE = "pytest-training"
 WORDS = {
@@ -41,19 +43,19 @@ class Ended:
     def report(self) -> dict[str, Any]:
         """Return the run's report.json; empty where there is none."""
         try:
-            found = json.loads(self.folder.report.read_bytes()) if self.folder else {}
+            report = json.loads(self.folder.report.read_bytes()) if self.folder else {}
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return report if isinstance(report, dict) else {}
 
 
-def summarise(arguments: Arguments, selected: Sequence[Job], ended: Ended) -> dict[str, Any]:
+def summarise(arguments: Arguments, selection: Selection, ended: Ended) -> dict[str, Any]:
     """Return the summary."""
     report = ended.report()
     run: dict[str, Any] = report.get("training") or {}
     start, end = run.get("started") or ended.started, run.get("ended") or ended.ended
     gpus = list((run.get("machine") or {}).get("gpus") or ())
-    jobs = list(_jobs(selected, report, ended))
+    jobs = list(_jobs(selection, report, ended))
     return {
         "pipeline": PIPELINE,
         "run_id": run.get("run_id"),
@@ -64,40 +66,40 @@ def summarise(arguments: Arguments, selected: Sequence[Job], ended: Ended) -> di
         "python": run.get("python") or platform.python_version(),
         "working_directory": os.getcwd(),  # noqa: PTH109  (as the user sees it)
         "gpu_info": {"available": bool(gpus), "devices": gpus},
-        "arguments": list(arguments.given),
+        "arguments": list(arguments.words),
         "totals": {status: sum(job["status"] == status for job in jobs) for status in dict.fromkeys(WORDS.values())},
         "jobs": jobs,
     }
 
 
-def _jobs(selected: Sequence[Job], report: dict[str, Any], ended: Ended) -> Iterator[dict[str, Any]]:
+def _jobs(selection: Selection, report: dict[str, Any], ended: Ended) -> Iterator[dict[str, Any]]:
     tests = report.get("tests") or ()
-    known = {test["metadata"]["id"]: test["metadata"] for test in tests if "id" in (test.get("metadata") or {})}
-    for job in selected:
-        yield _job(job, known.get(job.id, {}), ended)
+    metadata = {test["metadata"]["id"]: test["metadata"] for test in tests if "id" in (test.get("metadata") or {})}
+    for job in selection.selected:
+        yield _job(job, selection.request.kinds, metadata.get(job.id, {}), ended)
 
 
-def _job(job: Job, found: dict[str, Any], ended: Ended) -> dict[str, Any]:
-    attempts = found.get("attempts") or []
+def _job(job: Job, kinds: Kinds, metadata: dict[str, Any], ended: Ended) -> dict[str, Any]:
+    attempts = metadata.get("attempts") or []
     last = attempts[-1] if attempts else {}
-    seed = int(found.get("seed") or 0)
+    seed = int(metadata.get("seed") or 0)
     folder = str(ended.folder.reports / last["folder"] / "artifacts") if ended.folder and last else "{folder}"
-    status = WORDS.get(found.get("status", ""), "INTERRUPTED" if ended.is_interrupted else "SKIPPED")
-    log = found.get("log")
+    status = WORDS.get(metadata.get("status", ""), "INTERRUPTED" if ended.is_interrupted else "SKIPPED")
+    log = metadata.get("log")
     return {
         "id": job.id,
         "name": job.title or job.id,
         "status": status,
         "attempts": len(attempts),
-        "start_time_utc": found.get("started") or None,
-        "end_time_utc": found.get("ended") or None,
-        "duration_s": found.get("wall_s", 0.0),
+        "start_time_utc": metadata.get("started") or None,
+        "end_time_utc": metadata.get("ended") or None,
+        "duration_s": metadata.get("wall_s", 0.0),
         "optional": job.optional,
-        "command": command_of(job, folder=folder, seed=seed),
-        "error": found.get("reason") or None,
-        "metrics": found.get("metrics", {}),
-        "gates": found.get("gates", []),
-        "data": found.get("datasets", []),
+        "command": command_of(job, kinds, folder=folder, seed=seed),
+        "error": metadata.get("reason") or None,
+        "metrics": metadata.get("metrics", {}),
+        "gates": metadata.get("gates", []),
+        "data": metadata.get("datasets", []),
         "seed": seed,
         "exit_status": (last.get("ending") or {}).get("exit_status"),
         "log": str(ended.folder.reports / log) if ended.folder and log else None,

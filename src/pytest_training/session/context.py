@@ -5,14 +5,16 @@ from __future__ import annotations
 import glob
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from pytest_training.execution.backends.launcher import InProcessLauncher, Launcher, ServerLauncher
+from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.slot import Slot
-from pytest_training.jobs.model import Plan, Value
+from pytest_training.jobs.model import Plan, RunSettings, Value
+from pytest_training.registry import Registry
 
 
 class SlotContext(Value, frozen=True, kw_only=True):
@@ -20,14 +22,9 @@ class SlotContext(Value, frozen=True, kw_only=True):
 
     reports: str
     run_id: str
-    start_method: str
-    """`fork`, `subprocess` or `in-process`."""
-    address: str | None
-    """The job server's socket; None without one."""
-    grace_s: float
-    real_data_only: bool = False
-    resumed: str | None = None
-    """Id of the run that this one resumes."""
+    settings: RunSettings
+    connection: Any
+    """What the backend has returned when it was started: a JSON value."""
     worker: bool = False
     """Whether it goes to an xdist worker."""
     idle: bool = False
@@ -38,29 +35,22 @@ class SlotContext(Value, frozen=True, kw_only=True):
         """The run's folder."""
         return RunFolder(Path(self.reports), self.run_id)
 
-    def launcher(self) -> Launcher:
-        """Return what executes attempts in this run."""
-        if self.start_method == "in-process":
-            return InProcessLauncher()
-        if self.address is not None:
-            return ServerLauncher(self.address)
-        from pytest_training.execution.backends.plain_process import SubprocessLauncher  # noqa: PLC0415  (psutil is slow to load)
-
-        return SubprocessLauncher(owner=os.getppid() if self.worker else None, interrupted=self.folder.interrupted)
-
-    def slot(self, name: str, plan: Plan) -> Slot:
+    def slot(self, name: str, plan: Plan, registry: Registry) -> Slot:
         """Return the slot of that name."""
+        owner = os.getppid() if self.worker else None
+        seat = Seat(slot=name, folder=self.folder, owner=owner, limits=registry.limits)
         return Slot(
             name=name,
             folder=self.folder,
-            launcher=self.launcher(),
+            launcher=registry.backends[self.settings.backend]().launcher(self.connection, seat),
             seed=plan.seed,
             threads=plan.threads,
-            grace_s=self.grace_s,
+            settings=self.settings,
+            limits=registry.limits,
             datasets={dataset.name: dataset for dataset in plan.datasets},
-            real_data_only=self.real_data_only,
+            kinds=registry.kinds,
+            readers=registry.readers,
             owned=self.worker,
-            resumed=RunFolder(Path(self.reports), self.resumed) if self.resumed else None,
         )
 
     def to_text(self) -> str:
@@ -75,9 +65,3 @@ SLOT = pytest.StashKey[Slot]()
 def leave_out_runs(config: pytest.Config, reports: Path) -> None:
     """Keep pytest from looking for tests in what runs left: where no `testpaths` says where tests are, it would."""
     config.addinivalue_line("norecursedirs", glob.escape(str(ReportsFolder(reports).runs)))
-
-
-def shown_path(path: Path, config: pytest.Config) -> str:
-    """Return a path as the user would type it."""
-    relative = os.path.relpath(path, config.invocation_params.dir)
-    return str(path) if relative.startswith("..") else relative

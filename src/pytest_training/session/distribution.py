@@ -10,12 +10,12 @@ import fnmatch
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pytest_training.fixture import FIXTURE, SHIPPED_TEST
 from pytest_training.options import is_asked_for
+from pytest_training.pytest_adapter import set_options, start_xdist
 
 
 class Distribution:
@@ -40,7 +40,7 @@ class Distribution:
             return cls(config, "no")
         if config.option.collectonly:  # nothing will start; the plan asks how many there would be
             return cls(config, "no")
-        config.option.dist = "no"
+        set_options(config, dist="no")
         return cls(config, dist)
 
     def settle(self, *, items: int, pure: bool) -> int:
@@ -51,34 +51,21 @@ class Distribution:
             self.is_off = True
             return 1
         if pure and local and not self.config.option.collectonly:
-            self.config.option.tx = specs[:items]
+            set_options(self.config, tx=specs[:items])
         self.is_ours = pure and self.dist == "load"
         return min(len(specs), items) if local and pure else len(specs)
 
     def start(self, session: pytest.Session) -> None:
         """Let xdist start its workers now, as it would have done by itself."""
-        from xdist.dsession import DSession  # noqa: PLC0415  (only where -n is given, so it is there)
-
-        self.config.option.dist = self.dist
+        set_options(self.config, dist=self.dist)
         self.is_on = True
-        distributed = DSession(self.config)
-        self.config.pluginmanager.register(distributed, "dsession")
-        terminal: Any = self.config.pluginmanager.getplugin("terminalreporter")
-        if terminal is not None:
-            terminal.showfspath = False
         try:
-            distributed.pytest_sessionstart(session)
+            start_xdist(self.config, session)
         except OSError as error:
             workers = len(self.config.option.tx)
             raise pytest.UsageError(
                 f"cannot start {workers} workers: {error.strerror}; a smaller number after -n needs less"
             ) from None
-
-    def release_workers(self) -> None:
-        """Tell waiting workers that nothing more comes: xdist, interrupted, would wait for each until a time-out."""
-        distributed: Any = self.config.pluginmanager.getplugin("dsession")
-        if distributed is not None and distributed.sched is not None:
-            distributed.triggershutdown()
 
 
 def use_shipped_test(config: pytest.Config) -> None:

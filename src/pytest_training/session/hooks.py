@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_training.session.context import shown_path
+from pytest_training.options import shown_path
 
 RAISED = (Exception, SystemExit, pytest.fail.Exception, pytest.skip.Exception)
 """What an implementation may raise; Ctrl-C ends the run, there as elsewhere."""

@@ -21,6 +21,7 @@ from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
+from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
 from pytest_training.session import idle
 from pytest_training.session.context import leave_out_runs
 from pytest_training.session.distribution import Distribution, mentions
@@ -65,7 +66,7 @@ class Owner:
         """Have hooks change the jobs, before anything is selected."""
         jobs = list(draft.jobs)
         call_before_training(self.config, "pytest_training_jobs", config=self.config, jobs=jobs)
-        check_jobs(jobs, draft.datasets)
+        check_jobs(jobs, draft.datasets, draft.request.kinds)
         return replace(draft, jobs=tuple(jobs))
 
     @pytest.hookimpl(wrapper=True)
@@ -100,21 +101,32 @@ class Owner:
         earlier = self.draft.earlier if self.draft else None
         if earlier is None:
             return
-        done = [item for item in items if (job := job_of(item)) is not None and earlier.is_done(job.id)]
+        done = dict.fromkeys(item for item in items if (job := job_of(item)) and earlier.is_done(job.id))
         if done:
             items[:] = [item for item in items if item not in done]
-            self.config.hook.pytest_deselected(items=done)
+            self.config.hook.pytest_deselected(items=list(done))
             self.nothing_left = not items
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> Any:
+        """Plan what was selected and begin the run; call the hook once pytest has said what it collected."""
+        self._plan(session)
+        result = yield
+        if self.run is not None:
+            self.run.start()
+        return result
+
+    def _plan(self, session: pytest.Session) -> None:
         """Plan what was selected, and begin the run unless this is a dry run."""
         if self.mistake is not None:
             raise pytest.UsageError(str(self.mistake))
         items = [item for item in session.items if job_of(item) is not None]
         if not items or self.draft is None or self.options is None:
             return
-        workers = self.distribution.settle(items=len(session.items), pure=len(items) == len(session.items))
+        pure = len(items) == len(session.items)
+        capacity = self.config.stash[options.REGISTRY].backends[self.options.backend].capacity
+        most = min(len(items), capacity or len(items)) if pure else len(session.items)
+        workers = self.distribution.settle(items=most, pure=pure)
         ids = tuple(dict.fromkeys(job.id for job in map(job_of, items) if job is not None))
         try:
             self.draft = advance(replace(self.draft, selected=ids, workers=workers), FINISH)
@@ -139,7 +151,7 @@ class Owner:
             idle=self.distribution.is_ours,
             resumed=self.draft.earlier.folder.run_id if self.draft.earlier else None,
         )
-        self.run.problems.extend(self.draft.problems)
+        self.run.run.problems.extend(self.draft.problems)
         self.run.note_uncollected(self.uncollected)
 
     @pytest.hookimpl(optionalhook=True)
@@ -162,70 +174,37 @@ class Owner:
         """Hide the idle item."""
         idle.remove_from(ids)
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
-        """Say what happened to a job whose worker died."""
-        if self.run is not None:
-            self.run.note_dead_worker(crashitem, report)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take note of a finished job."""
-        if self.run is not None:
-            self.run.note_report(report)
-            self.run.show_line(report)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
-        """Show a finished job's metric and duration in place of a dot."""
-        return None if self.run is None else self.run.status_shown(report)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_json_modifyreport(self, json_report: dict[str, Any]) -> None:
-        """Complete pytest-json-report's report and write it."""
-        if self.run is not None:
-            self.run.write_json_report(json_report)
-
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
         """Keep pytest from failing at a signal that came where Python has no line yet: at the call of a function."""
-        excinfo.traceback = excinfo.traceback.filter(lambda entry: entry._rawentry.tb_lineno is not None)  # noqa: SLF001
+        drop_entries_without_line(excinfo)
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Any:
-        """End the run: outcomes, history and reports before the others read them, the files' names after."""
+        """End the run: every outcome is there before anybody reports on it."""
         if self.nothing_left and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = pytest.ExitCode.OK
         if self.run is not None:
             if exitstatus == pytest.ExitCode.INTERRUPTED:
                 self.run.interrupt(has_workers=self.distribution.is_on)
-                self.distribution.release_workers()
+                release_workers(self.config)
             self.run.end(exitstatus)
-        try:
-            return (yield)
-        finally:
-            if self.run is not None:
-                self.run.publish()
+        return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Show the plan of a dry run, or the summary of a run."""
+        """Show the plan of a dry run."""
         draft = self.draft
         if self.nothing_left and draft and draft.earlier:
             run_id = draft.earlier.folder.run_id
             terminalreporter.write_line(f"every selected job of run {run_id} passed: nothing to train")
-        lines: list[tuple[str, dict[str, bool]]] = []
-        if self.run is not None:
-            self.run.publish()
-            lines = self.run.summary()
-        elif draft and draft.plan.jobs and self.config.option.collectonly and self.config.option.verbose >= 0:
-            lines = [(line, {}) for line in describe_plan(draft.plan)]
-        if lines:
+        is_dry = self.run is None and self.config.option.collectonly and self.config.option.verbose >= 0
+        if is_dry and draft and draft.plan.jobs:
             terminalreporter.ensure_newline()
-            terminalreporter.section("training plan" if self.run is None else "training", "-")
-        for text, markup in lines:
-            terminalreporter.write_line(text, **markup)
+            terminalreporter.section("training plan", "-")
+            for line in describe_plan(draft.plan, draft.request.limits):
+                terminalreporter.write_line(line)
         for problem in draft.history_problems if draft and self.run is None else ():
             terminalreporter.write_line(f"warning: {problem}", yellow=True)
 

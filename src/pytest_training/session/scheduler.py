@@ -71,7 +71,7 @@ class PlannedScheduling:
             if job is None:
                 self._feed(node)
 
-    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:  # noqa: ARG002
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:  # noqa: ARG002  (xdist's interface)
         """Note that a worker's job has ended; its end may let others start too."""
         if item_index == len(self._jobs):  # the idle item
             return

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_training.execution.backends.launcher import InProcessLauncher
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Job, PlannedJob
+from pytest_training.options import shown_path
 from pytest_training.reporters.console import failure_text
-from pytest_training.session.context import shown_path
 
 
 @dataclass
@@ -55,8 +54,7 @@ class TrainingJob:
 
     def _raised(self) -> BaseException | None:
         """Return what the job raised in this very process."""
-        launcher = self.slot.launcher
-        raised = launcher.raised if isinstance(launcher, InProcessLauncher) else None
+        raised: BaseException | None = getattr(self.slot.launcher, "raised", None)
         if raised is None or (self.job.optional and not isinstance(raised, pytest.exit.Exception)):
             return None
         return raised

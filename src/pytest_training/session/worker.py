@@ -10,6 +10,7 @@ import pytest
 
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import read_plan
+from pytest_training.options import REGISTRY
 from pytest_training.session import idle
 from pytest_training.session.context import SLOT, SlotContext, leave_out_runs
 from pytest_training.session.marks import give_plan, match_by_id, register_tags
@@ -22,7 +23,7 @@ class Worker:
         given: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]  # set by xdist
         self.context = msgspec.json.decode(given["training"], type=SlotContext)
         self.plan = read_plan(self.context.folder.plan)
-        config.stash[SLOT] = self.context.slot(given["workerid"], self.plan)
+        config.stash[SLOT] = self.context.slot(given["workerid"], self.plan, config.stash[REGISTRY])
         register_tags(config, self.jobs_to_collect())
         leave_out_runs(config, Path(self.context.reports))
 

@@ -96,21 +96,12 @@ ENCODERS: tuple[tuple[Callable[[Any, str], bool], Callable[[Any, str], bytes]], 
     (lambda _, suffix: suffix == ".skops", _estimator),
     (lambda content, _: isinstance(content, bytes | bytearray), lambda content, _: bytes(content)),
     (lambda content, _: isinstance(content, str), lambda content, _: content.encode()),
-    (
-        lambda content, suffix: suffix in {".svg", ".png", ".pdf"} and _has(content, "savefig"),
-        _figure,
-    ),
-    (
-        lambda content, suffix: suffix in {".csv", ".parquet"} and _has(content, "to_csv", "to_parquet"),
-        _table,
-    ),
-    (
-        lambda content, suffix: suffix == ".npy" and hasattr(content, "__array__"),
-        lambda content, _: array_bytes(content),
-    ),
-    (
-        lambda content, suffix: suffix == ".npy" and isinstance(content, list | tuple),
-        lambda content, _: array_bytes(content),
-    ),
+    (lambda content, suffix: suffix in {".svg", ".png", ".pdf"} and _has(content, "savefig"), _figure),
+    (lambda content, suffix: suffix in {".csv", ".parquet"} and _has(content, "to_csv", "to_parquet"), _table),
+    (lambda content, suffix: suffix == ".npy" and _is_array(content), lambda content, _: array_bytes(content)),
     (lambda content, suffix: suffix == ".json" and isinstance(content, dict | list), _json),
 )
+
+
+def _is_array(content: Any) -> bool:
+    return isinstance(content, list | tuple) or hasattr(content, "__array__")

@@ -126,10 +126,10 @@ def _object(value: Any, archive: zipfile.ZipFile) -> Any:
 
 def _attached(name: str, content: bytes) -> Any:
     if name.endswith(".skops"):
-        import skops.io  # noqa: PLC0415
+        import skops.io  # noqa: PLC0415  (not every job has it)
 
         return skops.io.loads(content)
-    import numpy as np  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415  (not every job has it)
 
     array = np.load(io.BytesIO(content), allow_pickle=False)
     if name.endswith(".tensor"):

@@ -32,16 +32,17 @@ from pytest_training.execution.attempt.environment import (
     load_seeded,
     set_loaded_threads,
     set_seeds,
-    visible_gpus,
 )
 from pytest_training.execution.attempt.frames import PACKAGE, own_frames
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
-from pytest_training.execution.attempt.metrics import finite_metrics, shown
+from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
+from pytest_training.machine import visible_gpus
 from pytest_training.processes import own_peak_memory_mb, reset_own_peak_memory
+from pytest_training.wording import in_utf8, safe_repr
 
 LONGEST_MESSAGE = 2000
 
@@ -78,7 +79,7 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
 
 
 def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] | None = None) -> Result:
-    """Run a function job and leave its result; `raised` is given what it raised (for the debugger)."""
+    """Call the job's function and leave its result; `raised` is called with what it raised (for the debugger)."""
     folder = request.files
     process, umask = os.getpid(), _umask()
     run = Run(
@@ -149,17 +150,13 @@ def _explain(error: BaseException, job: Job) -> Failure:
     if isinstance(error, Stopped):
         return Failure(cause="stopped", message="was asked to end")
     if isinstance(error, SystemExit):
-        code = "" if error.code is None else shown(error.code)
+        code = "" if error.code is None else safe_repr(error.code)
         return Failure(cause="exit", message=f"called sys.exit({code}) before train returned")
     if isinstance(error, ResultError):
         return Failure(cause="result", message=str(error))
     if isinstance(error, DataError):
         return Failure(cause="data", message=str(error))
-    return Failure(cause="error", message=_in_utf8(_one_line(error)), traceback=_in_utf8(own_traceback(error, job)))
-
-
-def _in_utf8(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+    return Failure(cause="error", message=in_utf8(_one_line(error)), traceback=in_utf8(own_traceback(error, job)))
 
 
 def _one_line(error: BaseException) -> str:
@@ -243,7 +240,7 @@ def _finish(status: int, grace_s: float) -> None:
     try:
         for end_pool in reversed(getattr(threading, "_threading_atexits", ())):
             end_pool()  # those of loky and concurrent.futures: without them the next line waits for their workers
-        atexit._run_exitfuncs()  # noqa: SLF001
+        atexit._run_exitfuncs()  # noqa: SLF001  (os._exit follows, which skips them)
     except BaseException:  # noqa: BLE001  (the result is written: nothing that happens now is the job's outcome)
         with contextlib.suppress(Exception):
             sys.stderr.write(traceback.format_exc())
@@ -285,6 +282,6 @@ def main() -> NoReturn:
 
 if __name__ == "__main__":
     # The functions must be those of the importable module: a job's own workers import it by that name.
-    from pytest_training.execution.attempt import child  # noqa: PLW0406
+    from pytest_training.execution.attempt import child  # noqa: PLW0406  (the module as the child imports it)
 
     child.main()

@@ -13,26 +13,13 @@ from pathlib import Path
 from pytest_training.jobs.model import Job
 
 THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "RAYON_NUM_THREADS",
-    "LOKY_MAX_CPU_COUNT",
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
+    *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),
+    *("LOKY_MAX_CPU_COUNT",),
 )
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 """OpenMP's threads spin while they wait: one job on a busy machine of two cores took 319 s instead of 18."""
 SEED_LIMIT = 2**32  # numpy's and Python's hash seed take 32 bits
-
-
-def machine_cores() -> int:
-    """Return how many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
 
 
 def set_threads(environment: MutableMapping[str, str], threads: int) -> None:
@@ -71,15 +58,6 @@ def set_seeds(seed: int) -> None:
         numpy.random.seed(seed % SEED_LIMIT)
     if torch := sys.modules.get("torch"):
         torch.manual_seed(seed)
-
-
-def visible_gpus() -> list[str]:
-    """Return the ids of the GPUs that this process may use, an outer CUDA_VISIBLE_DEVICES respected."""
-    outer = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if outer is not None:
-        return [name for name in (part.strip() for part in outer.split(",")) if name not in {"", "-1"}]
-    listed = Path("/proc/driver/nvidia/gpus")
-    return [str(index) for index, _ in enumerate(listed.iterdir())] if listed.is_dir() else []
 
 
 def extend_import_path(job: Job) -> None:

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import DataUsed, Ending
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Value
+from pytest_training.limits.reference import LimitReference
 
 NO_RESULT = 74
 """Exit status (EX_IOERR) of a job's process that could not write result.json."""
-
-StartMethod = Literal["fork", "subprocess", "in-process"]
-
-
-STOP = b"stop"
-"""A line that asks for the gentle end of the connection's attempt."""
-STOP_ALL = b"stop all"
-"""A line that asks for the gentle end of every attempt: the run is interrupted."""
-
-
-PAUSE = b"pause"
-"""A line that asks for an answer as soon as the run is interrupted, and for none otherwise."""
-GENTLY, AT_ONCE = "gently", "at once"
-"""How jobs without a server are to end; see `RunFolder.interrupted`."""
 
 
 class AttemptRequest(Value, frozen=True, kw_only=True):
@@ -45,6 +32,8 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     datasets: tuple[Dataset, ...] = ()
     real_data_only: bool = False
     """Whether to refuse simulated data (`--training-require-real-data`)."""
+    limits: tuple[LimitReference, ...] = ()
+    """Those of the job's limits that are not the plugin's own."""
     grace_s: float = 10.0
     """Seconds between SIGTERM and SIGKILL when the attempt must end."""
 
@@ -75,8 +64,22 @@ class Result(Value, frozen=True, kw_only=True):
     schema_version: int = SCHEMA_VERSION
 
 
+LostCause = Literal["server died", "worker died"]
+LOST: tuple[LostCause, ...] = get_args(LostCause)
+"""Causes of attempts whose end nobody has seen; another attempt may mend it."""
+
+
+class Lost(Value, frozen=True, kw_only=True):
+    """What a backend knows of an attempt whose end nobody has seen."""
+
+    cause: LostCause
+    reason: str
+    """One sentence."""
+
+
 class Reply(Value, frozen=True, kw_only=True):
-    """The server's answer: how the attempt's process ended, or why none was started."""
+    """A launcher's answer: how the attempt's process ended, why none was started, or why nobody knows."""
 
     ending: Ending = Ending()
     refused: str | None = None
+    lost: Lost | None = None

@@ -9,23 +9,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_training.errors import ResultError
+from pytest_training.wording import safe_repr
 
-SHOWN = 80  # characters of a wrong value in a message
 LONGEST_NAME = 200
 
 
 def finite_metrics(returned: Any) -> dict[str, float]:
     """Return what a job returned as plain floats, or raise ResultError with a sentence that says what is wrong."""
     if not isinstance(returned, Mapping):
-        raise ResultError(
-            f"train returned {shown(returned)} ({type(returned).__name__}); expected a dict of metric names and numbers"
-        )
+        value = f"{safe_repr(returned)} ({type(returned).__name__})"
+        raise ResultError(f"train returned {value}; expected a dict of metric names and numbers")
     return {_metric_name(name): _finite(name, value) for name, value in returned.items()}
 
 
 def _metric_name(name: Any) -> str:
     if not isinstance(name, str) or not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise ResultError(f"train returned a metric named {shown(name)}; expected a short printable string")
+        raise ResultError(f"train returned a metric named {safe_repr(name)}; expected a short printable string")
     return "".join(name)  # of numpy's own string type a plain string
 
 
@@ -36,7 +35,7 @@ def _finite(name: str, value: Any) -> float:
     if callable(getattr(value, "numel", None)) and value.numel() == 1:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise ResultError(f"metric {name!r} is {shown(value)} ({type(value).__name__}); expected a finite number")
+        raise ResultError(f"metric {name!r} is {safe_repr(value)} ({type(value).__name__}); expected a finite number")
     try:
         number = float(value)
     except OverflowError:  # an int or a fraction may be larger than any float
@@ -44,14 +43,3 @@ def _finite(name: str, value: Any) -> float:
     if not math.isfinite(number):
         raise ResultError(f"metric {name!r} is {number}; expected a finite number")
     return number
-
-
-def shown(value: Any) -> str:
-    """Return a value as a message may show it: short, in one line, whatever its own `__repr__` does."""
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001  (a job's own __repr__ may do anything)
-        text = f"<{type(value).__name__}>"
-    text = " ".join(text[: 10 * SHOWN].split())
-    text = "".join(character if character.isprintable() else "?" for character in text)
-    return text if len(text) <= SHOWN else text[:SHOWN] + "…"

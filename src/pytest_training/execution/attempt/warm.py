@@ -63,7 +63,7 @@ def run_script(program: Command, *, threads: int) -> int:
     with contextlib.suppress(BaseException):
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  (waits for threads, as Python does at its end)
     try:
-        atexit._run_exitfuncs()  # noqa: SLF001
+        atexit._run_exitfuncs()  # noqa: SLF001  (os._exit follows, which skips them)
     except BaseException:  # noqa: BLE001  (Python prints it, and the status stays)
         traceback.print_exc()
     for stream in (sys.stdout, sys.stderr):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,15 +43,7 @@ def one_at_a_time(path: Path) -> Iterator[None]:
             f"cannot write to the cache folder {path.parent} ({error}). Make it writable or set XDG_CACHE_HOME."
         ) from error
     with file:
-        if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 - exists on Windows alone
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-        else:
-            import fcntl  # noqa: PLC0415 - not on Windows
-
-            fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

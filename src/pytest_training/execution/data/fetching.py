@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,9 +11,6 @@ from pytest_training.atomic import write_atomically
 from pytest_training.errors import DataError
 from pytest_training.execution.data.cache import one_at_a_time
 from pytest_training.jobs.model import SCHEMA_VERSION, UNDECODABLE, Value
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
 
 LOCK_NAME = "data.lock"
 """JSON beside the catalogue; belongs into version control."""
@@ -37,7 +31,7 @@ class Lock(Value, frozen=True, kw_only=True):
 
 
 def read_lock(lock: Path) -> Lock:
-    """Read `data.lock`; where there is none, nothing is pinned yet."""
+    """Read `data.lock`; without one, nothing is pinned yet."""
     try:
         return msgspec.json.decode(lock.read_bytes(), type=Lock)
     except FileNotFoundError:
@@ -68,35 +62,6 @@ def write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
 
 def download(url: str, path: Path) -> None:
     """Write the content of a URL to `path`; every failure is an OSError or a ValueError."""
-    from pooch.downloaders import choose_downloader  # type: ignore[import-untyped]  # noqa: PLC0415 - 0.3 s
+    from pooch.downloaders import choose_downloader  # type: ignore[import-untyped]  # noqa: PLC0415  (0.3 s)
 
-    with _progress_bar(url) as bar:
-        choose_downloader(url, progressbar=bar)(url, str(path), None)
-
-
-class _Bar:
-    """What pooch expects of a progress bar, drawn by rich."""
-
-    def __init__(self, progress: Progress, task: TaskID) -> None:
-        self._progress, self._task = progress, task
-        self.total = 0
-
-    def update(self, count: int) -> None:
-        self._progress.update(self._task, total=self.total or None, advance=count)
-
-    def reset(self) -> None:
-        self._progress.update(self._task, completed=0)
-
-    def close(self) -> None:
-        self._progress.stop_task(self._task)
-
-
-@contextlib.contextmanager
-def _progress_bar(title: str) -> Iterator[_Bar]:
-    """Draw progress on standard error; where that is no terminal, only its last state."""
-    from rich.console import Console  # noqa: PLC0415 - 0.1 s, needed for a download alone
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield _Bar(progress, progress.add_task(title, total=None))
+    choose_downloader(url)(url, str(path), None)

@@ -1,7 +1,7 @@
 """Turns a dataset's declaration into a verified local path: installed, local, fetched or simulated.
 
 It never puts one file in another's place: what is missing or differs from its sha256 is a `DataError`.
-Whether data are there, without opening them, is told by `jobs/datasets.py`.
+`jobs/catalogue/datasets.py` says whether data are there, without opening them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,7 @@ from typing import cast
 
 from pytest_training.errors import DataError
 from pytest_training.execution.data.cache import default_cache, one_at_a_time, remove, sha256_of
-from pytest_training.execution.data.fetching import (
-    LOCK_NAME,
-    Pin,
-    download,
-    read_lock,
-    write_pin,
-)
+from pytest_training.execution.data.fetching import LOCK_NAME, Pin, download, read_lock, write_pin
 from pytest_training.jobs.catalogue.datasets import cached_file, package_file
 from pytest_training.jobs.model import Dataset
 
@@ -45,15 +39,15 @@ def obtain(dataset: Dataset, *, cache: Path | None = None, lock: Path | None = N
         path = _simulated(dataset, cache)
     else:
         raise DataError(f"{_named(dataset)}: expected one of package, path, url, simulated, found none.")
-    found = sha256_of(path)
-    _check(dataset, path, found, dataset.sha256, by=_declaration(dataset))
-    return path, found
+    digest = sha256_of(path)
+    _check(dataset, path, digest, dataset.sha256, by=_declaration(dataset))
+    return path, digest
 
 
 def _installed(dataset: Dataset) -> Path:
     """Locate a file inside an installed package without importing the package."""
-    if found := package_file(dataset):
-        return found
+    if file := package_file(dataset):
+        return file
     root = cast("str", dataset.package).partition(".")[0]
     spec = importlib.util.find_spec(root)
     if spec is None:
@@ -96,11 +90,11 @@ def _fetched(dataset: Dataset, cache: Path, lock: Path) -> tuple[Path, str]:
     with one_at_a_time(path):
         if not path.exists():
             _fetch(dataset, path, expected, by)
-    found = sha256_of(path)
-    _check(dataset, path, found, expected, by=by)
+    digest = sha256_of(path)
+    _check(dataset, path, digest, expected, by=by)
     if expected is None:
-        write_pin(dataset.name, Pin(url=url, sha256=found), lock, cache)
-    return path, found
+        write_pin(dataset.name, Pin(url=url, sha256=digest), lock, cache)
+    return path, digest
 
 
 def _fetch(dataset: Dataset, path: Path, expected: str | None, by: str) -> None:
@@ -109,10 +103,10 @@ def _fetch(dataset: Dataset, path: Path, expected: str | None, by: str) -> None:
     partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
     try:
         download(url, partial)
-        found = sha256_of(partial)
-        if expected and found != expected.lower():
+        digest = sha256_of(partial)
+        if expected and digest != expected.lower():
             raise DataError(
-                f"{_named(dataset)}: {by} expects sha256 {expected}, but {url} now delivers {found}. The "
+                f"{_named(dataset)}: {by} expects sha256 {expected}, but {url} now delivers {digest}. The "
                 f"download was discarded. If the new content is intended, correct the sha256 there."
             )
         partial.rename(path)
@@ -186,8 +180,8 @@ def _function(dataset: Dataset, source: Path) -> Callable[[Path, int], object]:
     return cast("Callable[[Path, int], object]", function)
 
 
-def _check(dataset: Dataset, path: Path, found: str, expected: str | None, *, by: str) -> None:
-    if expected and found != expected.lower():
+def _check(dataset: Dataset, path: Path, digest: str, expected: str | None, *, by: str) -> None:
+    if expected and digest != expected.lower():
         if dataset.path is not None:
             restore = "Restore the original"
         elif dataset.package is not None:
@@ -195,7 +189,7 @@ def _check(dataset: Dataset, path: Path, found: str, expected: str | None, *, by
         else:
             restore = "Move the file away to have it made or fetched anew"
         raise DataError(
-            f"{_named(dataset)}: {by} expects sha256 {expected}, but {path} has {found}. The file was left "
+            f"{_named(dataset)}: {by} expects sha256 {expected}, but {path} has {digest}. The file was left "
             f"as it is. {restore} or, if the change is intended, correct the sha256."
         )
 

@@ -1,4 +1,4 @@
-"""What a catalogue says about a job's command line: options that the source does not tell, raw arguments."""
+"""What a catalogue says about a job's command line: options that the source does not declare, raw arguments."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _with_option(job: Job, name: str, entry: Entry, kind: Kind) -> Job:
     if not kind.has_options:
         find_parameter(job, name, entry.where)
         return job
-    known = next((parameter for parameter in job.declared if parameter.name == name), Parameter(name=name))
-    return msgspec.structs.replace(job, declared=(*others, msgspec.structs.replace(known, option=option)))
+    parameter = next((parameter for parameter in job.declared if parameter.name == name), Parameter(name=name))
+    return msgspec.structs.replace(job, declared=(*others, msgspec.structs.replace(parameter, option=option)))
 
 
 def _as_parameters(job: Job, entry: Entry, kind: Kind) -> Job:

@@ -57,8 +57,8 @@ def read_dataset(name: str, entry: Entry, home: Path) -> Dataset:
     fields = {key: _READERS[key](below) for key, below in entries.items()}
     sources = [key for key in SOURCES if key in fields]
     if len(sources) != 1:
-        found = " and ".join(sources) or "none"
-        raise entry.error(f"expected exactly one of {', '.join(SOURCES)}, found {found}")
+        named = " and ".join(sources) or "none"
+        raise entry.error(f"expected exactly one of {', '.join(SOURCES)}, found {named}")
     _check_company(entry, entries, sources[0])
     real = fields.setdefault("real", "simulated" not in fields)
     if real and "simulated" in fields:
@@ -85,7 +85,7 @@ def _look(dataset: Dataset) -> tuple[bool, str]:
         return package_file(dataset) is not None, f"package {dataset.package}: {dataset.file}"
     if dataset.path:
         # os.path leaves `~` as it is where there is no home; Path.expanduser raises.
-        return Path(dataset.home, os.path.expanduser(dataset.path)).exists(), f"path {dataset.path}"  # noqa: PTH111
+        return Path(dataset.home, os.path.expanduser(dataset.path)).exists(), f"path {dataset.path}"  # noqa: PTH111  (as it is without a home)
     if dataset.url:
         return cached_file(dataset).is_file(), f"url {dataset.url}"
     return True, f"simulated by {dataset.simulated}, seed {dataset.seed}"
@@ -105,7 +105,7 @@ def package_file(dataset: Dataset) -> Path | None:
 
 def cached_file(dataset: Dataset) -> Path:
     """Return where a download lies in the user's cache, as `execution.fetching` names it."""
-    import platformdirs  # noqa: PLC0415 - only for data that come over the network
+    import platformdirs  # noqa: PLC0415  (only for data that come over the network)
 
     url = dataset.url or ""
     name = PurePosixPath(urlsplit(url).path).name or "data"

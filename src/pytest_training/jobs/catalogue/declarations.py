@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_training.jobs.catalogue.document import Entry, Node
+from pytest_training.jobs.catalogue.document import Entry
 from pytest_training.jobs.gates import parse_gates
 from pytest_training.jobs.model import Dataset, Gate, MetricsFile
 from pytest_training.limits import Limits, retry_reasons
@@ -43,7 +43,7 @@ class Declaration:
     options: dict[str, Entry] = field(default_factory=dict)
     """How a script spells a parameter that its source does not tell; null takes a parameter away."""
     wants_output: bool = False
-    """Whether a script gets its output folder as `--output-dir` where its source declares no such option."""
+    """True if a script gets its output folder as `--output-dir` where its source declares no such option."""
     script: Entry | None = None
     command: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class Catalogue:
 
 def _or_none(reader: Callable[[Entry], Any]) -> Callable[[Entry], Any]:
     """Let `null` take a default back."""
-    return lambda entry: None if entry.node.value is None else reader(entry)
+    return lambda entry: None if entry.value is None else reader(entry)
 
 
 def _limit(limit: Limit) -> Callable[[Entry], float | None]:
@@ -79,7 +79,7 @@ def _duration(entry: Entry) -> float:
 
 
 def _metrics(entry: Entry) -> MetricsFile:
-    if not isinstance(entry.node.value, dict):
+    if not isinstance(entry.value, dict):
         return MetricsFile(file=entry.text("a file name, or a mapping of file and path"))
     entries = entry.mapping(allowed=("file", "path"))
     return MetricsFile(**{key: below.text() for key, below in entries.items()})
@@ -154,7 +154,7 @@ def defaults_keys(limits: Limits) -> tuple[str, ...]:
 
 def empty_declaration(file: str) -> Declaration:
     """Return a declaration that changes nothing."""
-    return Declaration(Entry(file, 1, "", Node(None, 1)))
+    return Declaration(Entry(file, 1, "", None))
 
 
 def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> Declaration:
@@ -199,7 +199,7 @@ def _variables(entry: Entry | None) -> dict[str, Entry]:
 def _gates(entry: Entry | None) -> dict[str, tuple[Gate, ...]]:
     below = entry.mapping() if entry is not None else {}
     return {
-        metric: () if gate.node.value is None else parse_gates(metric, gate.plain, gate.where)
+        metric: () if gate.value is None else parse_gates(metric, gate.plain, gate.where)
         for metric, gate in below.items()
     }
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_training.errors import DeclarationError
 from pytest_training.wording import listing, printable, shown
@@ -32,24 +31,15 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
 
 
-class Node(NamedTuple):
-    """A scalar, a list of nodes, or a mapping of texts to the line of the key and the node."""
-
-    value: Any
-    line: int
-    size: int = 1
-    """Nodes in it, aliases counted as what they stand for."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A node with its place: every message about it names file, line and key."""
+class Entry(NamedTuple):
+    """A value with its place: every message about it names file, line and key."""
 
     file: str
     line: int
     key: str
     """Dotted: `jobs.als.timeout`; empty for the whole document."""
-    node: Node
+    value: Any
+    """A scalar, a list of entries, or a mapping of texts to entries."""
 
     @property
     def where(self) -> str:
@@ -63,66 +53,55 @@ class Entry:
 
     def expected(self, what: str) -> DeclarationError:
         """Return an error that says what was expected and what was found."""
-        return self.error(f"expected {what}, found {self.found}")
+        return self.error(f"expected {what}, found {self.words}")
 
     @property
-    def found(self) -> str:
+    def words(self) -> str:
         """Return what stands here, in words."""
-        value = self.node.value
+        value = self.value
         return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else shown(value)
 
     @property
     def plain(self) -> Any:
         """Return the value as Python has it, without lines."""
-        return _plain(self.node)
+        if isinstance(self.value, dict):
+            return {key: entry.plain for key, entry in self.value.items()}
+        return [entry.plain for entry in self.value] if isinstance(self.value, list) else self.value
 
     def mapping(self, *, allowed: tuple[str, ...] = ()) -> dict[str, Entry]:
         """Return the entries of a mapping; nothing at all counts as an empty one."""
-        value = {} if self.node.value is None else self.node.value
-        if not isinstance(value, dict):
+        entries: dict[str, Entry] = {} if self.value is None else self.value
+        if not isinstance(entries, dict):
             raise self.expected(f"a mapping of {', '.join(allowed)}" if allowed else "a mapping")
-        entries = {key: self._below(key, line, node) for key, (line, node) in value.items()}
         for key, entry in entries.items():
             if allowed and key not in allowed:
                 raise entry.error(f"unknown key: expected one of {listing(key, allowed, limit=len(allowed))}")
         return entries
 
-    def _below(self, key: str, line: int, node: Node) -> Self:
-        return type(self)(self.file, line, f"{self.key}.{key}" if self.key else key, node)
-
     def items(self, what: str = "a list") -> list[Entry]:
         """Return the entries of a list."""
-        if not isinstance(self.node.value, list):
+        if not isinstance(self.value, list):
             raise self.expected(what)
-        pairs = enumerate(self.node.value)
-        return [type(self)(self.file, node.line, f"{self.key}[{index}]", node) for index, node in pairs]
+        return self.value
 
     def text(self, what: str = "text") -> str:
         """Return a text that is not empty."""
-        if not isinstance(self.node.value, str) or not self.node.value.strip():
+        if not isinstance(self.value, str) or not self.value.strip():
             raise self.expected(what)
-        return self.node.value
+        return self.value
 
     def flag(self) -> bool:
         """Return true or false."""
-        if not isinstance(self.node.value, bool):
+        if not isinstance(self.value, bool):
             raise self.expected("true or false")
-        return self.node.value
+        return self.value
 
     def whole(self, *, minimum: int, maximum: int = 1_000_000) -> int:
         """Return a whole number within the limits."""
-        value = self.node.value
+        value = self.value
         if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
             raise self.expected(f"a whole number of at least {minimum}")
         return value
-
-
-def _plain(node: Node) -> Any:
-    if isinstance(node.value, dict):
-        return {key: _plain(below) for key, (_, below) in node.value.items()}
-    if isinstance(node.value, list):
-        return [_plain(below) for below in node.value]
-    return node.value
 
 
 def read_scalar(text: str) -> Any:
@@ -154,11 +133,11 @@ def read_file(path: Path, file: str) -> Entry:
 
 def read_document(text: str, file: str) -> Entry:
     """Read a YAML text; the file's name is for messages."""
-    import yaml  # noqa: PLC0415 - a project without jobs.yaml never pays for it
+    import yaml  # noqa: PLC0415  (a project without jobs.yaml never pays for it)
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        node = _Composer(yaml.parse(text, Loader=loader), file).document()
+        return _Composer(yaml.parse(text, Loader=loader), file).document()
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, text, file) from error
     except yaml.reader.ReaderError as error:
@@ -166,7 +145,6 @@ def read_document(text: str, file: str) -> Entry:
         raise DeclarationError(f"{file}:{line}: not valid YAML: {error.reason}") from error
     except (yaml.YAMLError, UnicodeError) as error:
         raise DeclarationError(f"{file}: not valid YAML: {printable(str(error), 200)}") from error
-    return Entry(file, node.line, "", node)
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> DeclarationError:
@@ -179,82 +157,97 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> Declarat
 
 
 class _Composer:
-    """Builds nodes from YAML's events."""
+    """Builds entries from YAML's events."""
 
     def __init__(self, events: Iterator[Any], file: str) -> None:
         self._events = events
         self._file = file
-        self._anchors: dict[str, Node] = {}
+        self._anchors: dict[str, Entry] = {}
         self._aliased = 0
 
-    def document(self) -> Node:
-        """Return the only document; an empty file is a node without a value."""
-        found: Node | None = None
+    def document(self) -> Entry:
+        """Return the only document; an empty file is an entry without a value."""
+        document: Entry | None = None
         for event in self._events:
-            name = type(event).__name__
-            if name == "DocumentStartEvent":
-                if found is not None:
+            if type(event).__name__ == "DocumentStartEvent":
+                if document is not None:
                     raise self._error(event, "expected one YAML document, found a second one")
-                found = self._node(next(self._events), 0)
-        return found or Node(None, 1)
+                root = next(self._events)
+                document = self._entry(root, _line(root), "", 0)
+        return document or Entry(self._file, 1, "", None)
 
     def _error(self, event: Any, message: str) -> DeclarationError:
-        return DeclarationError(f"{self._file}:{event.start_mark.line + 1}: {message}")
+        return DeclarationError(f"{self._file}:{_line(event)}: {message}")
 
-    def _node(self, event: Any, depth: int) -> Node:
+    def _entry(self, event: Any, line: int, key: str, depth: int) -> Entry:
         kind = type(event).__name__
         if kind == "AliasEvent":
-            return self._alias(event)
+            if event.anchor not in self._anchors:
+                raise self._error(event, f"the alias *{event.anchor} stands for nothing that ends above it")
+            return self._copy(self._anchors[event.anchor], line, key, event)
         if event.tag not in {None, "!"}:
             raise self._error(event, f"expected plain YAML without tags, found the tag {shown(event.tag)}")
         if depth > DEEPEST:
             raise self._error(event, f"expected at most {DEEPEST} levels of nesting")
-        line = event.start_mark.line + 1
+        value: Any
         if kind == "ScalarEvent":
-            node = Node(read_scalar(event.value) if event.implicit[0] else event.value, line)
+            value = read_scalar(event.value) if event.implicit[0] else event.value
         elif kind == "SequenceStartEvent":
-            node = self._sequence(line, depth)
+            value = self._list(key, depth)
         else:
-            node = self._mapping(line, depth)
+            value = self._mapping(key, depth)
+        entry = Entry(self._file, line, key, value)
         if event.anchor:
-            self._anchors[event.anchor] = node
-        return node
+            self._anchors[event.anchor] = entry
+        return entry
 
-    def _alias(self, event: Any) -> Node:
-        node = self._anchors.get(event.anchor)
-        if node is None:
-            raise self._error(event, f"the alias *{event.anchor} stands for nothing that ends above it")
-        self._aliased += node.size
+    def _copy(self, entry: Entry, line: int, key: str, alias: Any) -> Entry:
+        """Return what an alias stands for, under its own keys."""
+        self._aliased += 1
         if self._aliased > LARGEST_ALIASES:
-            raise self._error(event, f"the aliases stand for more than {LARGEST_ALIASES} values")
-        return node
+            raise self._error(alias, f"the aliases stand for more than {LARGEST_ALIASES} values")
+        value = entry.value
+        if isinstance(value, dict):
+            value = {name: self._copy(below, below.line, _dotted(key, name), alias) for name, below in value.items()}
+        elif isinstance(value, list):
+            value = [self._copy(below, below.line, f"{key}[{index}]", alias) for index, below in enumerate(value)]
+        return Entry(self._file, line, key, value)
 
-    def _sequence(self, line: int, depth: int) -> Node:
-        items: list[Node] = []
+    def _list(self, key: str, depth: int) -> list[Entry]:
+        items: list[Entry] = []
         while type(event := next(self._events)).__name__ != "SequenceEndEvent":
-            items.append(self._node(event, depth + 1))
-        return Node(items, line, 1 + sum(item.size for item in items))
+            items.append(self._entry(event, _line(event), f"{key}[{len(items)}]", depth + 1))
+        return items
 
-    def _mapping(self, line: int, depth: int) -> Node:
-        own: dict[str, tuple[int, Node]] = {}
-        merged: dict[str, tuple[int, Node]] = {}
+    def _mapping(self, key: str, depth: int) -> dict[str, Entry]:
+        own: dict[str, Entry] = {}
+        merged: dict[str, Entry] = {}
         while type(event := next(self._events)).__name__ != "MappingEndEvent":
             if type(event).__name__ != "ScalarEvent" or event.tag not in {None, "!"}:
                 raise self._error(event, "expected a plain word as key")
-            node = self._node(next(self._events), depth + 1)
-            if event.value == "<<" and event.implicit[0]:
-                self._merge(event, node, merged)
+            name, line = event.value, _line(event)
+            if name == "<<" and event.implicit[0]:
+                merged = self._merged(event, key, depth) | merged
                 continue
-            if event.value in own:
-                first = own[event.value][0]
-                raise self._error(event, f"the key {event.value!r} stands here and in line {first}: leave one")
-            own[event.value] = (event.start_mark.line + 1, node)
-        entries = {**merged, **own}
-        return Node(entries, line, 1 + sum(1 + node.size for _, node in entries.values()))
+            entry = self._entry(next(self._events), line, _dotted(key, name), depth + 1)
+            if name in own:
+                raise self._error(event, f"the key {name!r} stands here and in line {own[name].line}: leave one")
+            own[name] = entry
+        return merged | own
 
-    def _merge(self, event: Any, node: Node, merged: dict[str, tuple[int, Node]]) -> None:
-        for source in node.value if isinstance(node.value, list) else [node]:
+    def _merged(self, event: Any, key: str, depth: int) -> dict[str, Entry]:
+        entry = self._entry(next(self._events), _line(event), key, depth + 1)
+        merged: dict[str, Entry] = {}
+        for source in entry.value if isinstance(entry.value, list) else [entry]:
             if not isinstance(source.value, dict):
                 raise self._error(event, "expected << to name a mapping")
-            for key, pair in source.value.items():
-                merged.setdefault(key, pair)
+            merged = source.value | merged
+        return merged
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _dotted(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name

@@ -10,7 +10,7 @@ import re
 from pathlib import PurePosixPath
 
 from pytest_training.jobs.catalogue.declarations import Declaration, argument_texts
-from pytest_training.jobs.catalogue.document import Entry, Node
+from pytest_training.jobs.catalogue.document import Entry
 
 SUPPORTS = {f"supports_{name}": name for name in ("epochs", "folds", "sample", "batch")}
 KEYS = ("name", "script", "output", "id", "args", "optional", "use_output_dir", *SUPPORTS)
@@ -20,14 +20,14 @@ _NOT_IN_ID = re.compile(r"[^\w.+-]+")
 
 def read_job_list(entry: Entry) -> dict[str, Declaration]:
     """Return the declarations by job id; two with one id are an error that names both places."""
-    found: dict[str, Declaration] = {}
+    declarations: dict[str, Declaration] = {}
     for item in entry.items():
         job_id, declaration = _read(item)
-        if job_id in found:
-            first = found[job_id].entry
+        if job_id in declarations:
+            first = declarations[job_id].entry
             raise item.error(f"the id {job_id!r} belongs to the job in line {first.line}: choose another")
-        found[job_id] = declaration
-    return found
+        declarations[job_id] = declaration
+    return declarations
 
 
 def _read(item: Entry) -> tuple[str, Declaration]:
@@ -59,8 +59,7 @@ def _read(item: Entry) -> tuple[str, Declaration]:
 
 def _option(name: str, entry: Entry) -> Entry:
     """Return what `options:` of a catalogue would say."""
-    option = f"--{name}" if entry.flag() else None
-    return Entry(entry.file, entry.line, entry.key, Node(option, entry.line))
+    return entry._replace(value=f"--{name}" if entry.flag() else None)
 
 
 def _id(entries: dict[str, Entry]) -> str:

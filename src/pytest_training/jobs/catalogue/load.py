@@ -47,7 +47,7 @@ def load_catalogue(
 
 
 def _declarations(entry: Entry, limits: Limits) -> dict[str, Declaration]:
-    if isinstance(entry.node.value, list):
+    if isinstance(entry.value, list):
         return read_job_list(entry)
     keys = job_keys(limits)
     return {job_id: read_declaration(below, keys, limits) for job_id, below in entry.mapping().items()}

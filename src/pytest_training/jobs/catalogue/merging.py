@@ -51,22 +51,22 @@ def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KI
 # Jobs that the catalogue adds
 
 
-def _added(known: Mapping[str, Job], catalogue: Catalogue, kinds: Kinds) -> list[Job]:
+def _added(by_id: Mapping[str, Job], catalogue: Catalogue, kinds: Kinds) -> list[Job]:
     sources = Sources(catalogue.training_root, catalogue.project_root)
     added = []
     for job_id, declaration in catalogue.jobs.items():
         if declaration.script is not None:
             path = _script_path(declaration.script, catalogue, suffixes_of(kinds))
-            _check_id(job_id, declaration, known, path)
+            _check_id(job_id, declaration, by_id, path)
             job = read_job(path, job_id, sources, catalogue.training_root, kinds)
             if job is None:
                 raise declaration.script.error("no kind of job recognises this file")
             added.append(job)
         elif declaration.command:
-            _check_id(job_id, declaration, known, None)
+            _check_id(job_id, declaration, by_id, None)
             added.append(_command_job(job_id, declaration, catalogue))
-        elif job_id not in known:
-            exist = f"expected one of {listing(job_id, known)}" if known else "no file train_*.py was found"
+        elif job_id not in by_id:
+            exist = f"expected one of {listing(job_id, by_id)}" if by_id else "no file train_*.py was found"
             raise declaration.entry.error(f"no such job: {exist}; or add `script:` or `command:`")
     return added
 
@@ -90,8 +90,8 @@ def _script_path(entry: Entry, catalogue: Catalogue, suffixes: tuple[str, ...]) 
     return Path(os.path.normpath(path))
 
 
-def _check_id(job_id: str, declaration: Declaration, known: Mapping[str, Job], path: Path | None) -> None:
-    other = known.get(job_id)
+def _check_id(job_id: str, declaration: Declaration, by_id: Mapping[str, Job], path: Path | None) -> None:
+    other = by_id.get(job_id)
     if other is not None and not (path and other.path and os.path.realpath(path) == os.path.realpath(other.path)):
         raise declaration.entry.error(
             f"the id belongs to {other.source}: choose another, or leave out script and command"
@@ -117,13 +117,13 @@ def _command_job(job_id: str, declaration: Declaration, catalogue: Catalogue) ->
     )
 
 
-def _check_placeholders(declaration: Declaration, known: list[str]) -> None:
-    """Refuse a name in braces that is nearly a known one; any other text in braces is the program's own."""
+def _check_placeholders(declaration: Declaration, names: list[str]) -> None:
+    """Refuse a name in braces that is nearly one of these; any other text in braces is the program's own."""
     for name in placeholders(declaration.command):
-        near = difflib.get_close_matches(name, known, n=1)
-        if near and name not in known:
+        near = difflib.get_close_matches(name, names, n=1)
+        if near and name not in names:
             raise declaration.entry.error(
-                f"command: {{{name}}} stands for nothing: expected one of {listing(name, known)}"
+                f"command: {{{name}}} stands for nothing: expected one of {listing(name, names)}"
             )
 
 
@@ -216,11 +216,11 @@ def _set(job: Job, name: str, entry: Entry, where: str, kind: Kind) -> Job:
 
 
 def _check_default_parameters(jobs: list[Job], defaults: Declaration) -> None:
-    known = {parameter.name for job in jobs for parameter in job.declared}
+    names = {parameter.name for job in jobs for parameter in job.declared}
     unread = any(job.problem for job in jobs)
     for name, entry in defaults.parameters.items():
-        if name not in known and not unread:
-            exist = listing(name, sorted(known))
+        if name not in names and not unread:
+            exist = listing(name, sorted(names))
             raise entry.error(f"no job has a parameter {name!r}: expected one of {exist}")
 
 

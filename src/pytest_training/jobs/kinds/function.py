@@ -42,7 +42,7 @@ class FunctionKind(Kind):
 
 
 def _is_job(train: Function, source: Source) -> bool:
-    """Tell a job's `train(run, *, …)` from a script's own `train(run, config)` behind a command line."""
+    """Return True for a job's `train(run, *, …)`, False for a script's own `train(run, config)`."""
     return takes_run(train) and (signature_mistake(train) is None or not read_options(source).declared)
 
 
@@ -61,7 +61,7 @@ def find_train(source: Source) -> Function | None:
 
 
 def takes_run(function: Function) -> bool:
-    """Tell whether the first parameter is the job's `run`; `train(model, loader)` is no job."""
+    """Return True if the first parameter is the job's `run`; `train(model, loader)` is no job."""
     positional = [*function.args.posonlyargs, *function.args.args]
     if not positional:
         return False
@@ -72,7 +72,7 @@ def takes_run(function: Function) -> bool:
 
 
 def signature_mistake(function: Function) -> str | None:
-    """Say why `train` cannot be called as a job, if it cannot."""
+    """Return why `train` cannot be called as a job, or None if it can."""
     arguments = function.args
     beyond = [*arguments.posonlyargs, *arguments.args][1:]
     if isinstance(function, ast.AsyncFunctionDef):

@@ -24,7 +24,7 @@ _WRITES = {"setdefault", "update", "pop", "clear", "__setitem__"}
 
 
 def why_fresh(tree: ast.Module, content: bytes, label: str) -> str | None:
-    """Return the first reason, with its file and line; None where there is none."""
+    """Return the first reason, with its file and line, or None."""
     if not _HINTS.search(content):
         return None
     nodes = list(walk(tree))
@@ -37,7 +37,7 @@ def why_fresh(tree: ast.Module, content: bytes, label: str) -> str | None:
 
 
 def _interpreter(node: ast.AST) -> str | None:
-    """Say how a node asks for this interpreter's program, or for new interpreters."""
+    """Return how a node asks for this interpreter's program, or for new interpreters, if it does."""
     if isinstance(node, ast.Attribute) and last_name(node.value) == "sys" and node.attr in _OWN_PROGRAM:
         return f"reads sys.{node.attr}"
     if isinstance(node, ast.ImportFrom) and node.module == "sys":
@@ -59,7 +59,7 @@ def _call(call: ast.Call) -> str | None:
 
 
 def _environment(node: ast.AST, last_import: int) -> str | None:
-    """Say which variable a node sets that a library may read when it is imported."""
+    """Return which variable a node sets that a library may read when it is imported, if any."""
     written = _written(node)
     if written is None:
         return None

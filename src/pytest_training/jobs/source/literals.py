@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, cast
 from pytest_training.jobs.model import Type
 
 MISSING: Final = object()
-"""What cannot be known from the source alone."""
+"""Stands for what the source alone does not show."""
 
 LARGEST_INTEGER = 2**63
 
@@ -68,14 +68,14 @@ def all_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def is_guard(statement: ast.stmt) -> bool:
-    """Tell whether the statement is `if TYPE_CHECKING:` or `if __name__ == "__main__":`."""
+    """Return True if the statement is `if TYPE_CHECKING:` or `if __name__ == "__main__":`."""
     if not isinstance(statement, ast.If):
         return False
     return last_name(statement.test) == "TYPE_CHECKING" or is_main_guard(statement)
 
 
 def is_main_guard(statement: ast.stmt) -> bool:
-    """Tell whether the statement is `if __name__ == "__main__":`."""
+    """Return True if the statement is `if __name__ == "__main__":`."""
     return isinstance(statement, ast.If) and any(
         isinstance(part, ast.Name) and part.id == "__name__" for part in walk(statement.test)
     )
@@ -204,8 +204,8 @@ def _union(parts: list[ast.expr]) -> Annotation:
 
 def type_of(value: Any) -> Type:
     """Return the type of a value in the project's words; `any` for None."""
-    found = "any" if value is None else type(value).__name__
-    return _TYPES.get(found, "any")
+    name = "any" if value is None else type(value).__name__
+    return _TYPES.get(name, "any")
 
 
 def parameter_type(annotation: Annotation, default: Any) -> Type:
@@ -217,5 +217,5 @@ def parameter_type(annotation: Annotation, default: Any) -> Type:
         return next(iter(types)) if len(types) == 1 else "any"
     if len(types) > 1:
         return "any"
-    found = type_of(default)
-    return "float" if found == "int" and types == {"float"} else found
+    kind = type_of(default)
+    return "float" if kind == "int" and types == {"float"} else kind

@@ -23,7 +23,7 @@ _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
 _ASKS_FOR_DATA = re.compile(rb"\brun\s*\.\s*data")
 
 
-class Unreadable(Exception):  # noqa: N818 - says what the file is; it becomes the job's problem, not an error
+class Unreadable(Exception):  # noqa: N818  (says what the file is; it becomes the job's problem, not an error)
     """A file that is no Python source, with the sentence that says why."""
 
 
@@ -113,20 +113,20 @@ class Sources:
         return Reach(tuple(dict.fromkeys(installed)), tuple(dict.fromkeys(named)), files)
 
     def why_fresh(self, path: Path) -> str | None:
-        """Say why a script needs an interpreter of its own, its local modules followed; None where it needs none."""
+        """Return why a script, its local modules followed, needs an interpreter of its own, or None."""
         files = self._closure(path, lambda facts: facts.imports + facts.later)
         return next((reason for file in files if (reason := self._facts_of(file).fresh)), None)
 
     def _closure(self, path: Path, imports_of: Callable[[Facts], Iterable[Import]]) -> list[Path]:
-        found: dict[Path, None] = {}
+        files: dict[Path, None] = {}
         todo = [path]
         while todo:
             file = todo.pop()
-            if file not in found:
-                found[file] = None
+            if file not in files:
+                files[file] = None
                 local = [near for item in imports_of(self._facts_of(file)) for near in self._files(file, item) or ()]
                 todo.extend(reversed(local))
-        return list(found)
+        return list(files)
 
     def _facts_of(self, path: Path) -> Facts:
         if path not in self._facts:
@@ -158,7 +158,7 @@ class Sources:
         if item.module.partition(".")[0] in sys.stdlib_module_names:
             return None
         # A thousand jobs import the same few modules; a path's text is much faster to look up than the path.
-        key = (os.path.dirname(path), item)  # noqa: PTH120
+        key = (os.path.dirname(path), item)  # noqa: PTH120  (faster than pathlib, once per import)
         if key not in self._local:
             self._local[key] = self._local_files(path.parent, item)
         return self._local[key]
@@ -169,8 +169,8 @@ class Sources:
         return list(dict.fromkeys(file for files in local for file in files)) if local else None
 
     def _locate(self, folder: Path, module: str) -> list[Path] | None:
-        found = (_files_below(base, module) for base in dict.fromkeys((folder, *self._folders)))
-        return next((files for files in found if files is not None), None)
+        places = (_files_below(base, module) for base in dict.fromkeys((folder, *self._folders)))
+        return next((files for files in places if files is not None), None)
 
 
 def _members(item: Import) -> list[str]:

@@ -93,8 +93,8 @@ def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
             if len(of_metric) < 10 * MOST_LINES or key in of_metric:
                 _add(of_metric.setdefault(key, [_Fit()]), log.get(step), float(value))
     drawn = (
-        _curve(name, axis or "event", [fit for parts in found.values() for fit in parts], most_points)
-        for (name, axis), found in list(fits.items())[:20]
+        _curve(name, axis or "event", [fit for parts in of_metric.values() for fit in parts], most_points)
+        for (name, axis), of_metric in list(fits.items())[:20]
     )
     return [curve for curve in drawn if curve is not None][:MOST_CURVES]
 

@@ -51,14 +51,14 @@ class PictureBook:
     def of(self, outcome: Outcome) -> list[Picture]:
         """Return the pictures of a job, smallest budget first come."""
         paths = [path for path in outcome.artifacts if PurePosixPath(path).suffix.lower() in TYPES]
-        found: list[Picture] = []
+        pictures: list[Picture] = []
         for path in paths:
-            uri = self._uri(path) if len(found) < MOST else None
+            uri = self._uri(path) if len(pictures) < MOST else None
             if uri is None:
                 self.left_out += 1
             else:
-                found.append(Picture(one_line(PurePosixPath(path).stem.replace("_", " "), 60), uri, quote(path)))
-        return found
+                pictures.append(Picture(one_line(PurePosixPath(path).stem.replace("_", " "), 60), uri, quote(path)))
+        return pictures
 
     def _uri(self, path: str) -> str | None:
         content = self._content(path)
@@ -92,18 +92,18 @@ def _artifacts(run: Path, outcome: Outcome) -> Iterator[Artifact]:
     for path in outcome.artifacts[:MOST_FILES]:
         name = one_line(path.partition("/artifacts/")[2] or path, 120)
         try:
-            found = os.lstat(run / path)
+            status = os.lstat(run / path)
         except (OSError, ValueError):
             yield Artifact(name, None, "gone")
             continue
-        is_plain = os.path.isfile(run / path) and is_inside(run, path)  # noqa: PTH113 - beside lstat
+        is_plain = os.path.isfile(run / path) and is_inside(run, path)  # noqa: PTH113  (beside lstat)
         yield Artifact(
-            name, quote(path) if is_plain else None, size(found.st_size / MEBIBYTE) if is_plain else "a link"
+            name, quote(path) if is_plain else None, size(status.st_size / MEBIBYTE) if is_plain else "a link"
         )
 
 
 def is_inside(run: Path, path: str) -> bool:
-    """Whether a path leads to a place inside the run's folder, through no link."""
+    """Return True if a path leads to a place inside the run's folder, through no link."""
     try:
         return Path(os.path.realpath(run / path)) == Path(os.path.realpath(run)) / os.path.normpath(path)
     except (OSError, ValueError):

@@ -11,118 +11,35 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
-import importlib.util
 import os
 import selectors
 import signal
 import socket
-import sys
 import time
 import traceback
 from collections import deque
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
 
 import msgspec
 
 from pytest_training import processes
-from pytest_training.execution import keeper
+from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.child import run_attempt
-from pytest_training.execution.attempt.environment import visible_gpus
-from pytest_training.execution.attempt.messages import PAUSE, STOP, STOP_ALL, AttemptRequest, Reply
+from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.ending import reply_of
+from pytest_training.execution.backends.fork_server.attempts import Child, Connection, ForkedTree
+from pytest_training.execution.backends.fork_server.loading import add_limits
+from pytest_training.execution.backends.fork_server.messages import PAUSE, STOP, STOP_ALL
 from pytest_training.execution.outcome import Ending
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
+from pytest_training.machine import visible_gpus
 
 SAMPLE_S = 0.2  # how often memory and time limits are looked at
 LONGEST_REQUEST = 64 * 2**20
-
-
-class Settings(msgspec.Struct, frozen=True):
-    """What the owner tells the server, as JSON on its command line."""
-
-    socket: int
-    """Inherited descriptor of the listening socket."""
-    imports: tuple[str, ...]
-    import_path: tuple[str, ...] = ()
-    """Folders where installed modules may also be found (a virtual environment's, through a .pth file, need none)."""
-    lifeline: int | None = None
-    """Descriptor that closes when the keeper is gone; None before there is a keeper."""
-    note: int = -1
-    """Descriptor of the file where the keeper finds which module is being imported."""
-    longest_import_s: float = 120.0
-    """A module that takes longer is left to the children: nothing is served before all is loaded."""
-    left_out: tuple[str, ...] = ()
-    """Modules that start threads, crash or hang when they are imported: the children import them."""
-
-
-@dataclass(eq=False)
-class Connection:
-    """One slot's connection: at most one attempt, or the pause before the next."""
-
-    link: socket.socket
-    received: bytearray = field(default_factory=bytearray)
-    request: AttemptRequest | None = None
-    pid: int | None = None
-    is_pause: bool = False
-
-    def answer(self, reply: Reply) -> None:
-        """Send the one answer; a slot that is gone does not matter any more."""
-        with contextlib.suppress(OSError):
-            self.link.setblocking(True)
-            self.link.sendall(msgspec.json.encode(reply) + b"\n")
-
-
-@dataclass
-class ForkedTree:
-    """The processes of a running attempt."""
-
-    pid: int
-    started: float
-    memory_mb: float = 0.0
-    peak_mb: float = 0.0
-
-    def look(self) -> None:
-        """Measure the memory that they hold now."""
-        self.memory_mb = processes.tree_memory_mb(self.pid)
-        self.peak_mb = max(self.peak_mb, self.memory_mb)
-
-    @property
-    def age_s(self) -> float:
-        """Seconds since the fork."""
-        return time.monotonic() - self.started
-
-    @property
-    def pids(self) -> list[int]:
-        """Ids of the processes, parents first."""
-        return processes.tree(self.pid)
-
-    def terminate(self) -> None:
-        """Send SIGTERM to all of them."""
-        processes.signal_tree(self.pid, signal.SIGTERM)
-        processes.signal_tree(self.pid, signal.SIGCONT)  # a stopped process would not get it
-
-    def kill(self) -> None:
-        """Send SIGKILL to all of them."""
-        processes.signal_tree(self.pid, signal.SIGKILL)
-
-
-@dataclass
-class Child:
-    """A running attempt."""
-
-    connection: Connection
-    request: AttemptRequest
-    inherited_mb: float
-    """Resident memory at the fork: below it, `ru_maxrss` says nothing of a program that was started by exec."""
-    gpus: tuple[str, ...]
-    tree: ForkedTree
-    ladder: Ladder
 
 
 class JobServer:
@@ -137,6 +54,7 @@ class JobServer:
         self.waiting: deque[Connection] = deque()
         self.free_gpus = visible_gpus()
         self.all_gpus = len(self.free_gpus)
+        self.limits = dict(LIMITS)
         self.watched = 0.0
         self.stopping: Connection | None = None
         """Who asked for the end of all attempts."""
@@ -193,20 +111,26 @@ class JobServer:
             return
         try:
             connection.request = msgspec.json.decode(line, type=AttemptRequest)
+            add_limits(self.limits, connection.request.limits)
         except UNDECODABLE as error:
-            connection.answer(Reply(refused=f"the job server cannot read the request: {error}"))
-            self._forget(connection)
+            self._refuse(connection, reason=f"the job server cannot read the request: {error}")
+            return
+        except DeclarationError as error:
+            self._refuse(connection, reason=f"{error}")
             return
         if self.stopping is not None:
             self._stop(connection)
             return
         if connection.request.job.gpus > self.all_gpus:
             wanted = connection.request.job.gpus
-            connection.answer(Reply(refused=f"needs {wanted} GPUs; this machine shows {self.all_gpus}"))
-            self._forget(connection)
+            self._refuse(connection, reason=f"needs {wanted} GPUs; this machine shows {self.all_gpus}")
             return
         self.waiting.append(connection)
         self._start_waiting()
+
+    def _refuse(self, connection: Connection, *, reason: str) -> None:
+        connection.answer(Reply(refused=reason))
+        self._forget(connection)
 
     def _start_waiting(self) -> None:
         """Start, in order of arrival, every attempt whose GPUs are free; the others wait."""
@@ -223,15 +147,14 @@ class JobServer:
         try:
             pid = os.fork()
         except OSError as error:
-            connection.answer(Reply(refused=f"cannot start a process: {error.strerror}"))
-            self._forget(connection)
+            self._refuse(connection, reason=f"cannot start a process: {error.strerror}")
             return
         if pid == 0:
             self._become_child(request, gpus, parent)
         del self.free_gpus[: request.job.gpus]
         connection.pid = pid
         inherited, tree = processes.resident_memory_mb(), ForkedTree(pid, started)
-        ladder = Ladder(tree=tree, limits=LIMITS, most=request.job.limits, grace_s=request.grace_s)
+        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.grace_s)
         self.children[pid] = Child(connection, request, inherited, gpus, tree, ladder)
 
     def _become_child(self, request: AttemptRequest, gpus: tuple[str, ...], parent: int) -> NoReturn:
@@ -297,9 +220,9 @@ class JobServer:
             self._stop(waiting)
         for child in self.children.values():
             child.ladder.end("interrupted")
-        self._tell_stopped()
+        self._answer_stopped()
 
-    def _tell_stopped(self) -> None:
+    def _answer_stopped(self) -> None:
         if self.stopping is not None and not self.children:
             self.stopping.answer(Reply())
             self._forget(self.stopping)
@@ -322,7 +245,7 @@ class JobServer:
         if not ended and not self.children:
             processes.kill_orphans(())
         self._start_waiting()
-        self._tell_stopped()
+        self._answer_stopped()
 
     def _answer(self, pid: int) -> None:
         child = self.children.pop(pid)
@@ -352,61 +275,9 @@ class JobServer:
 
 
 def _note(_signal: int, _frame: FrameType | None) -> None:
-    """Do nothing: the wake-up descriptor tells the loop."""
+    """Do nothing: the wake-up descriptor wakes the loop."""
 
 
 def _has_ended(pid: int) -> bool:
     # WNOWAIT: the pid stays taken until wait4 has its resource usage.
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
-def load(settings: Settings) -> str | None:
-    """Import what the jobs import; return the module, if any, that started a thread."""
-    gc.disable()  # what is loaded now stays: looking through it again and again is lost time
-    sys.path.extend(folder for folder in settings.import_path if folder not in sys.path)
-    for name in settings.imports:
-        if name not in settings.left_out and name not in sys.modules:
-            keeper.write_note(settings.note, name)
-            signal.setitimer(signal.ITIMER_REAL, settings.longest_import_s)  # its end is this process's end
-            _import(name)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            if processes.thread_count() > 1:
-                return name
-    keeper.write_note(settings.note, "")
-    gc.freeze()  # keeps the collector of the children from copying the pages that all share
-    return None
-
-
-def _import(name: str) -> None:
-    """Import a module if there is one of that name: `a.b` may also be a function b of module a."""
-    package, _, attribute = name.rpartition(".")
-    try:
-        if package in sys.modules and hasattr(sys.modules[package], attribute):
-            return
-        importlib.import_module(name)
-    except BaseException as error:  # noqa: BLE001  (the job that needs it will say why, in its own log)
-        if not (isinstance(error, ModuleNotFoundError) and error.name == name):
-            sys.stderr.write(f"the job server could not import {name}: {type(error).__name__}: {error}\n")
-
-
-def main(arguments: list[str]) -> NoReturn:
-    """Load, then serve; start afresh without a module that starts threads."""
-    settings = msgspec.json.decode(arguments[0], type=Settings)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the owner decides when jobs end; the lifeline tells
-    if settings.lifeline is None:
-        kept = keeper.become_server(0, settings.socket)
-        settings = msgspec.structs.replace(settings, lifeline=kept.lifeline, note=kept.note, left_out=kept.crashed)
-    processes.adopt_orphans()  # here, not before: a child does not inherit it
-    if threaded := load(settings):
-        again = msgspec.structs.replace(settings, left_out=(*settings.left_out, threaded))
-        os.execv(sys.executable, [*sys.orig_argv[:-1], msgspec.json.encode(again).decode()])
-    os.close(settings.note)
-    JobServer(socket.socket(fileno=settings.socket), settings.lifeline or 0).serve()
-
-
-if __name__ == "__main__":
-    # The functions must be those of the importable module: a job's workers import it by that name.
-    from pytest_training.execution.backends.fork_server import server  # noqa: PLW0406
-
-    server.main(sys.argv[1:])

@@ -18,21 +18,17 @@ def script_arguments(job: Job, *, folder: str) -> list[str]:
 
     What belongs to a subcommand stands behind the subcommand's name, all else before it.
     """
-    given = [(parameter, job.parameters[parameter.name]) for parameter in job.declared if parameter.name in job.given]
-    selector = next((to_text(value) for parameter, value in given if parameter.selects), None)
-    given = [(parameter, value) for parameter, value in given if not parameter.selects]
-    given += _output(job, folder)
-    before = [(parameter, value) for parameter, value in given if not parameter.subcommands]
+    pairs = [(parameter, job.parameters[parameter.name]) for parameter in job.declared if parameter.name in job.given]
+    selector = next((to_text(value) for parameter, value in pairs if parameter.selects), None)
+    pairs = [(parameter, value) for parameter, value in pairs if not parameter.selects]
+    pairs += _output(job, folder)
+    before = [(parameter, value) for parameter, value in pairs if not parameter.subcommands]
     if selector is None:
         return _ordered(before, job.arguments)
-    behind = [(parameter, value) for parameter, value in given if {selector, "*"} & {*parameter.subcommands}]
+    behind = [(parameter, value) for parameter, value in pairs if {selector, "*"} & {*parameter.subcommands}]
     # A list would take the subcommand for one more value: it stands before the others, and those have an end.
     before.sort(key=lambda pair: not isinstance(pair[1], list | tuple))
-    return [*_flat(before), selector, *_ordered(behind, job.arguments)]
-
-
-def _flat(given: Iterable[tuple[Parameter, Any]]) -> list[str]:
-    return [word for pair in given for word in _ordered([pair])]
+    return [*(word for pair in before for word in _ordered([pair])), selector, *_ordered(behind, job.arguments)]
 
 
 def _output(job: Job, folder: str) -> list[tuple[Parameter, Any]]:
@@ -45,15 +41,15 @@ def _output(job: Job, folder: str) -> list[tuple[Parameter, Any]]:
     return [(declared or Parameter(name="output", option=job.output_option), folder)]
 
 
-def _ordered(given: Iterable[tuple[Parameter, Any]], arguments: tuple[str, ...] = ()) -> list[str]:
-    """Return what is given in the source's order, then the arguments that are passed on as they stand.
+def _ordered(pairs: Iterable[tuple[Parameter, Any]], arguments: tuple[str, ...] = ()) -> list[str]:
+    """Return the parameters in the source's order, then the arguments that are passed on as they stand.
 
     An option with several values has no end: it stands last. A positional that looks like an option stands behind `--`.
     """
     words: list[str] = []
     lists: list[str] = []
     hidden: list[str] = []
-    for parameter, value in given:
+    for parameter, value in pairs:
         if parameter.option is None:
             texts = [to_text(entry) for entry in value] if isinstance(value, list | tuple) else [to_text(value)]
             (hidden if any(map(_looks_like_option, texts)) else words).extend(texts)

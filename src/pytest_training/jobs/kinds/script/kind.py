@@ -57,7 +57,7 @@ def python_path(job: Job) -> list[str]:
 
 
 def _idle(source: Source, train: Function | None) -> str | None:
-    """Say why running the file as a script would do nothing, if it only defines functions and classes."""
+    """Return why the file does nothing as a script, or None if it does more than define functions and classes."""
     body = source.tree.body
     defines = [item for item in body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
     if not defines or any(map(_does_something, body)):

@@ -49,20 +49,20 @@ class _Call(NamedTuple):
 
 def read_options(source: Source) -> Options:
     """Return what the script's command line takes; the first declaration of a name counts."""
-    found: dict[str, Parameter] = {}
+    declared: dict[str, Parameter] = {}
     defaults: dict[str, Any] = {}
     for parameter, default in _all_options(source):
-        first = found.get(parameter.name)
+        first = declared.get(parameter.name)
         if first is None:
-            found[parameter.name] = parameter
+            declared[parameter.name] = parameter
             if default is not MISSING:
                 defaults[parameter.name] = default
         elif first.subcommands and parameter.subcommands:
             both = tuple(dict.fromkeys((*first.subcommands, *parameter.subcommands)))
-            found[parameter.name] = msgspec.structs.replace(first, subcommands=both)
-    taking_value = {item.option for item in found.values() if not item.flag}
+            declared[parameter.name] = msgspec.structs.replace(first, subcommands=both)
+    taking_value = {item.option for item in declared.values() if not item.flag}
     output = next((option for option in OUTPUT_OPTIONS if option in taking_value), None)
-    return Options(tuple(found.values()), defaults, output)
+    return Options(tuple(declared.values()), defaults, output)
 
 
 def _all_options(source: Source) -> Iterator[tuple[Parameter, Any]]:
@@ -97,8 +97,8 @@ def _options_of(
     elif _dotted(call.func) in click and read.spellings:
         subcommands = commands.subcommands_of(call)
         in_group = "group()" in click and not commands.names
-        found = _click(read, argument=last_name(call.func) == "argument", in_group=in_group or bool(subcommands))
-        yield from _under(subcommands, found)
+        is_argument = last_name(call.func) == "argument"
+        yield from _under(subcommands, _click(read, argument=is_argument, in_group=in_group or bool(subcommands)))
 
 
 def _under(subcommands: tuple[str, ...], options: Iterator[tuple[Parameter, Any]]) -> Iterator[tuple[Parameter, Any]]:

@@ -15,13 +15,13 @@ UNKNOWN = "*"
 
 def selector(name: str, choices: Iterable[str], *, required: bool) -> Parameter:
     """Return the positional that names the subcommand."""
-    known = tuple(dict.fromkeys(choices))
-    listed = known if known and UNKNOWN not in known else None
+    names = tuple(dict.fromkeys(choices))
+    listed = names if names and UNKNOWN not in names else None
     return Parameter(name=name, type="str", required=required, choices=listed, selects=True)
 
 
 class _Scope(NamedTuple):
-    """A function that adds options to a parser it is given."""
+    """A function that adds options to the parser that it takes."""
 
     first_line: int
     last_line: int
@@ -30,7 +30,7 @@ class _Scope(NamedTuple):
 
 
 class Subparsers:
-    """The parsers that `add_parser` made, by the names they are given; those passed to functions and `parents=` too."""
+    """The parsers that `add_parser` made, by their names; those passed to functions and `parents=` too."""
 
     def __init__(self, nodes: list[ast.AST], constants: Constants) -> None:
         self._constants = constants
@@ -72,10 +72,10 @@ class Subparsers:
     def _find_scopes(self, nodes: list[ast.AST]) -> Iterator[_Scope]:
         calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
         for function in (node for node in nodes if isinstance(node, ast.FunctionDef)):
-            given = [last_name(call.args[0]) for call in calls if last_name(call.func) == function.name and call.args]
-            if given and function.args.args:
-                found = [self._by_name.get(name, ()) for name in given]
-                joint = tuple(dict.fromkeys(name for names in found for name in names)) if all(found) else ()
+            passed = [last_name(call.args[0]) for call in calls if last_name(call.func) == function.name and call.args]
+            if passed and function.args.args:
+                under = [self._by_name.get(parser, ()) for parser in passed]
+                joint = tuple(dict.fromkeys(name for names in under for name in names)) if all(under) else ()
                 yield _Scope(function.lineno, function.end_lineno or 0, function.args.args[0].arg, joint)
 
 

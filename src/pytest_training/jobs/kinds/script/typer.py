@@ -47,8 +47,8 @@ def _subcommand(function: ast.FunctionDef, constants: Constants) -> str | None:
     """Return the name under which a function is a command; None for a callback, whose options stand before it."""
     for decorator in function.decorator_list:
         if isinstance(decorator, ast.Call) and last_name(decorator.func) == "command":
-            given = constants.strings(decorator.args[0])[:1] if decorator.args else []
-            return given[0] if given else function.name.replace("_", "-")
+            names = constants.strings(decorator.args[0]) if decorator.args else []
+            return names[0] if names else function.name.replace("_", "-")
     return None
 
 
@@ -83,13 +83,13 @@ def _options(
         return
     in_default = _typer_call(default)
     call = in_default or _typer_call(_metadata(argument.annotation))
-    given = list(call.args) if call else []
+    arguments = list(call.args) if call else []
     if in_default:
-        default = given.pop(0) if given else None
+        default = arguments.pop(0) if arguments else None
     if isinstance(default, ast.Constant) and default.value is Ellipsis:
         default = None
     option: str | None = "--" + argument.arg.replace("_", "-")
-    spelled = [text for node in given for text in constants.strings(node) if text.startswith("-")]
+    spelled = [text for node in arguments for text in constants.strings(node) if text.startswith("-")]
     if last_name(call.func) == "Argument" if call else default is None:
         option = None
     elif spelled:

@@ -1,4 +1,4 @@
-"""Tests of execution/results.py: of what an attempt left nothing is trusted, and no link is followed."""
+"""Tests of execution/readers: nothing that an attempt left is trusted, and no link is followed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Failure, Result
 from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.job_files import log_tail
-from pytest_training.execution.outcome import Outcome, Status
-from pytest_training.execution.results import (
-    LARGEST_RESULT,
-    artifacts,
-    read_metrics_file,
-    read_result,
-)
+from pytest_training.execution.job_files import LARGEST_RESULT
+from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.metrics_file import MetricsFileReader
+from pytest_training.execution.readers.protocol import EndedAttempt, read_metrics
+from pytest_training.execution.readers.result import read_result
+from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.model import Job, MetricsFile
 
 from .workplace import Workplace
@@ -47,6 +45,14 @@ def job(workplace: Workplace) -> Job:
 
 def with_file(job: Job, pattern: str, path: str = "") -> Job:
     return msgspec.structs.replace(job, metrics=MetricsFile(file=pattern, path=path))
+
+
+def ended(job: Job, folder: AttemptFolder, *, since: float = 0) -> EndedAttempt:
+    return EndedAttempt(job, KINDS[job.kind].start(job, folder=str(folder.artifacts), seed=0), folder, since)
+
+
+def read_metrics_file(job: Job, folder: AttemptFolder, *, since: float) -> Any:
+    return MetricsFileReader().read(ended(job, folder, since=since))
 
 
 def written_at(path: Path, content: str, time_s: float) -> None:
@@ -188,67 +194,36 @@ def test_a_pattern_that_leads_out_of_the_folder_is_refused(job: Job, folder: Att
         read_metrics_file(with_file(job, pattern), folder, since=0)
 
 
-# log.txt
+# readers
 
 
-def test_the_last_lines_of_a_huge_log_are_read_without_the_rest(folder: AttemptFolder) -> None:
-    with folder.log.open("wb") as log:
-        log.truncate(200 * 2**20)
-        log.seek(0, os.SEEK_END)
-        log.write(b"\n" + b"".join(b"line %d\n" % number for number in range(100)))
-    assert log_tail(folder.log) == tuple(f"line {number}" for number in range(80, 100))
+class Log:
+    """Reads `accuracy 0.5` from a log."""
+
+    name = "log"
+
+    def read(self, attempt: EndedAttempt) -> dict[str, float] | None:
+        words = attempt.folder.log.read_text().split()
+        return {words[0]: float(words[1])} if words else None
 
 
-def test_a_log_of_any_bytes_has_a_tail_that_can_be_written_down(folder: AttemptFolder) -> None:
-    folder.log.write_bytes(b"\xff\x00 no end of line \xed\xa0\x80")
-    (line,) = log_tail(folder.log)
-    assert "no end of line" in line
-    msgspec.json.encode(line)
+def test_the_first_reader_that_finds_metrics_counts(job: Job, folder: AttemptFolder) -> None:
+    attempt, readers = ended(job, folder), (*READERS, Log())
+    folder.log.write_text("")
+    assert read_metrics(attempt, readers) == {}
+    folder.log.write_text("accuracy 0.5")
+    assert read_metrics(attempt, readers) == {"accuracy": 0.5}
+    (folder.artifacts / "metrics.json").write_text('{"r2": 0.1}')
+    assert read_metrics(attempt, readers) == {"r2": 0.1}
 
 
-def test_the_traceback_at_the_end_of_the_log_is_left_out(folder: AttemptFolder) -> None:
-    traceback = "Traceback (most recent call last):\nValueError: no\n"
-    folder.log.write_text("epoch 1\n" + traceback)
-    assert log_tail(folder.log, without=Failure(cause="error", message="no", traceback=traceback)) == ("epoch 1",)
+def test_a_reader_that_raises_is_named(job: Job, folder: AttemptFolder) -> None:
+    folder.log.write_text("accuracy high")
+    with pytest.raises(ResultError, match=r"reader 'log' raised ValueError: could not convert string to float: 'high'"):
+        read_metrics(ended(job, folder), (*READERS, Log()))
 
 
-def test_a_log_that_became_a_link_a_pipe_or_a_folder_has_no_tail(folder: AttemptFolder, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("password")
-    folder.log.symlink_to(tmp_path / "secret")
-    assert log_tail(folder.log) == ()
-    folder.log.unlink()
-    os.mkfifo(folder.log)
-    assert log_tail(folder.log) == ()
-    folder.log.unlink()
-    folder.log.mkdir()
-    assert log_tail(folder.log) == ()
-
-
-# artifacts
-
-
-def test_artifacts_are_all_files_below_the_folder_and_no_links(folder: AttemptFolder, tmp_path: Path) -> None:
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / "secret").touch()
-    (folder.artifacts / "fold").mkdir()
-    (folder.artifacts / "fold" / "b.npy").touch()
-    (folder.artifacts / "a.json").touch()
-    (folder.artifacts / "link").symlink_to(tmp_path / "outside")
-    (folder.artifacts / "secret").symlink_to(tmp_path / "outside" / "secret")
-    (folder.artifacts / "loop").symlink_to(folder.artifacts)
-    assert artifacts(folder.artifacts) == ("a.json", "fold/b.npy")
-
-
-def test_a_folder_of_artifacts_that_became_a_link_has_none(folder: AttemptFolder, tmp_path: Path) -> None:
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / "secret").touch()
-    folder.artifacts.rmdir()
-    folder.artifacts.symlink_to(tmp_path / "outside")
-    assert artifacts(folder.artifacts) == ()
-
-
-def test_a_file_name_that_is_no_utf_8_can_still_be_reported(folder: AttemptFolder) -> None:
-    Path(os.fsdecode(os.fsencode(folder.artifacts) + b"/sc\xffres.json")).touch()
-    found: Any = artifacts(folder.artifacts)
-    outcome = Outcome(job_id="als", kind="function", title="", status=Status.PASSED, artifacts=found)
-    assert b"res.json" in msgspec.json.encode(outcome)
+def test_a_program_has_no_metrics_in_its_result(job: Job, workplace: Workplace, folder: AttemptFolder) -> None:
+    folder.result.write_bytes(msgspec.json.encode(Result(metrics={"r2": 0.5})))
+    assert read_metrics(ended(job, folder), READERS) == {}
+    assert read_metrics(ended(workplace.function("return {}"), folder), READERS) == {"r2": 0.5}

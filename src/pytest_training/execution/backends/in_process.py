@@ -1,0 +1,75 @@
+"""The pytest process itself executes functions: for debugging, with nothing isolated."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_training.execution.attempt.environment import WAITING, unless_set
+from pytest_training.execution.attempt.frames import own_frames
+from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.backends.protocol import Backend, Launcher, Seat
+from pytest_training.execution.backends.subprocess import SubprocessLauncher
+from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.outcome import Ending
+from pytest_training.jobs.kinds.protocol import Command
+from pytest_training.limits import LIMITS, Limits
+
+
+class InProcess(Backend):
+    """What `--training-in-process` and `--pdb` choose."""
+
+    name = "in-process"
+
+    def launcher(self, connection: Any, seat: Seat) -> Launcher:  # noqa: ARG002  (there is nothing to connect to)
+        """Return a launcher that calls functions here."""
+        return InProcessLauncher(limits=seat.limits)
+
+
+@dataclass
+class InProcessLauncher:
+    """Calls functions in the pytest process: breakpoints work, nothing is isolated."""
+
+    raised: BaseException | None = None
+    """What the last job raised, for pytest's own traceback and debugger."""
+    limits: Limits = field(default_factory=lambda: LIMITS)
+    """Of programs; a function here has none."""
+
+    def launch(self, request: AttemptRequest) -> Reply:
+        """Call the job's function here; a program, or a job with private files, still gets its subprocess."""
+        from pytest_training.execution.attempt.child import execute  # noqa: PLC0415  (a worker never needs it)
+
+        self.raised = None
+        if isinstance(request.start, Command) or request.private:
+            return SubprocessLauncher(limits=self.limits).launch(request)
+        started, cpu = time.monotonic(), time.process_time()
+        os.environ.update(added := unless_set(WAITING))
+        try:
+            result = execute(request, raised=self._keep)
+        finally:
+            for name in added:
+                os.environ.pop(name, None)
+        AttemptFolder(Path(request.folder)).log.touch()
+        return Reply(
+            ending=Ending(
+                exit_status=0 if result.failure is None else 1,
+                wall_s=round(time.monotonic() - started, 4),
+                cpu_s=round(time.process_time() - cpu, 4),
+            )
+        )
+
+    def pause(self, seconds: float) -> bool:
+        """Wait; Ctrl-C ends it."""
+        try:
+            time.sleep(seconds)
+        except KeyboardInterrupt:
+            return False
+        return True
+
+    def _keep(self, error: BaseException) -> None:
+        self.raised = error.with_traceback(own_frames(error.__traceback__))
+        if isinstance(error, KeyboardInterrupt):
+            raise error

@@ -1,0 +1,122 @@
+"""A plain subprocess and its process tree, as psutil watches them: on every system, slower than /proc."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+import msgspec
+import psutil
+
+from pytest_training.execution.attempt.environment import job_environment
+from pytest_training.execution.attempt.messages import AttemptRequest
+
+KEEPER_S = 3.0  # for a keeper to end its tree
+
+
+def start_process(request: AttemptRequest) -> psutil.Popen:
+    """Start a fresh interpreter for an attempt."""
+    folder = request.files
+    environment = dict(os.environ) | job_environment(
+        request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads
+    )
+    with folder.log.open("ab") as log:
+        process = psutil.Popen(
+            [sys.executable, "-m", "pytest_training.execution.attempt.child"],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
+        )
+    # By a pipe, which then stays open as lifeline: a request may hold secrets, which no file may.
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(msgspec.json.encode(request) + b"\n")
+        process.stdin.flush()
+    return process
+
+
+def _cpu_of_children_s() -> float:
+    """Return the CPU seconds of all children that have ended, with all that they waited for; 0 on Windows."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+@dataclass
+class PolledTree:
+    """The processes of a running attempt, as psutil measures them."""
+
+    process: psutil.Popen
+    started: float = field(default_factory=time.monotonic)
+    members: list[psutil.Process] = field(default_factory=list)
+    """Those that run now; on Linux without the keeper, which is `process`."""
+    seen: set[psutil.Process] = field(default_factory=set)
+    kept_until: float = 0.0
+    """When the keeper should have ended them."""
+    memory_mb: float = 0.0
+    peak_mb: float = 0.0
+    cpu_s: float = 0.0
+    cpu_before_s: float = field(default_factory=_cpu_of_children_s)
+
+    def look(self) -> None:
+        """Measure what they use now."""
+        with contextlib.suppress(psutil.Error):
+            first = psutil.Process(self.process.pid)
+            everybody = [first, *first.children(recursive=True)]
+            self.seen.update(everybody)
+            self.members = everybody[sys.platform == "linux" :]
+            self.memory_mb = sum(map(_memory_mb, self.members))
+            self.peak_mb = max(self.peak_mb, self.memory_mb)
+            self.cpu_s = sum(first.cpu_times()[:4])
+
+    def wait(self, seconds: float) -> int | None:
+        """Return the exit code once the attempt's process has ended, or None if it has not after that time."""
+        with contextlib.suppress(psutil.TimeoutExpired, subprocess.TimeoutExpired):
+            return int(self.process.wait(seconds))
+        return None
+
+    def clear(self) -> None:
+        """Kill what the attempt has left behind, and let go of its process."""
+        _signal(self.seen, "kill")
+        with contextlib.suppress(BrokenPipeError):  # a request that was never read
+            self.process.stdin.close()
+        self.cpu_s = max(self.cpu_s, _cpu_of_children_s() - self.cpu_before_s)  # what ran between two looks, too
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    @property
+    def pids(self) -> list[int]:
+        """Ids of the processes, parents first."""
+        return [member.pid for member in self.members]
+
+    def terminate(self) -> None:
+        """Send SIGTERM to all of them, or what the system has for it."""
+        with contextlib.suppress(psutil.Error):
+            _signal({self.process, *self.process.children(recursive=True)}, "terminate")
+
+    def kill(self) -> None:
+        """Have the keeper end all that belongs to the job; where there is none, or it does not, kill all."""
+        if sys.platform == "linux" and not self.process.stdin.closed:
+            self.process.stdin.close()
+            self.kept_until = time.monotonic() + KEEPER_S
+        elif time.monotonic() >= self.kept_until:
+            _signal(self.seen, "kill")
+
+
+def _memory_mb(process: psutil.Process) -> float:
+    with contextlib.suppress(psutil.Error):
+        return float(process.memory_info().rss) / 2**20
+    return 0.0
+
+
+def _signal(members: set[psutil.Process], method: str) -> None:
+    for member in members:
+        with contextlib.suppress(psutil.Error):
+            getattr(member, method)()

@@ -1,0 +1,78 @@
+"""What a backend is: where a run's attempts are executed, and how they are ended with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.folder import RunFolder
+from pytest_training.limits import LIMITS, Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendRun:
+    """A run, as a backend starts for it."""
+
+    folder: RunFolder
+    imports: tuple[str, ...]
+    """What the selected jobs import: worth loading once for all of them."""
+    seed: int
+    report_problem: Callable[[str], None]
+    """Adds a sentence to the run's reports."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """The place of one slot in a run, as a launcher works there."""
+
+    slot: str
+    """`gw0`, or `main` without xdist."""
+    folder: RunFolder
+    owner: int | None = None
+    """In an xdist worker the pid of its parent, which owns the run: if it dies, so must the attempts."""
+    limits: Limits = field(default_factory=lambda: LIMITS)
+
+
+class Launcher(Protocol):
+    """Executes a slot's attempts, one at a time."""
+
+    def launch(self, request: AttemptRequest) -> Reply:
+        """Execute an attempt and return how its process ended, or `Reply(lost=…)` if nothing is known of that.
+
+        Every file of the attempt is in the request's folder then. A KeyboardInterrupt ends the attempt gently.
+        """
+        ...
+
+    def pause(self, seconds: float) -> bool:
+        """Wait before another attempt; return True if the run still goes on."""
+        ...
+
+
+class Backend(Protocol):
+    """One object in the owner's process, which starts and ends it, and one in each slot's, which makes a launcher.
+
+    To be subclassed, as a class that can be made without arguments.
+    """
+
+    name: str
+    """What `training_start` calls it."""
+    capacity: int | None = None
+    """The most attempts that it executes at once; None if the number of slots decides."""
+
+    def start(self, run: BackendRun) -> Any:  # noqa: ARG002  (for those that need it)
+        """Start, in the owner's process; return what the slots need as a JSON value."""
+        return None
+
+    def launcher(self, connection: Any, seat: Seat) -> Launcher:
+        """Return the launcher of a slot, in that slot's process; `connection` is what `start` has returned."""
+        ...
+
+    def stop_all(self, grace_s: float) -> float:
+        """Ask every attempt to end, at once if there is no grace; return the seconds that it may still take."""
+        return grace_s
+
+    def close(self) -> None:
+        """End every attempt and what was started; a second call does nothing."""
+        return

@@ -1,0 +1,36 @@
+"""result.json, where an attempt's own process leaves what the job's function returned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from pytest_training.errors import ResultError
+from pytest_training.execution.attempt.messages import Result
+from pytest_training.execution.job_files import read_small
+from pytest_training.execution.readers.protocol import EndedAttempt
+from pytest_training.jobs.kinds.protocol import Call
+from pytest_training.jobs.model import UNDECODABLE
+
+
+class ResultReader:
+    """Reads the metrics that a function returned; a program's result.json holds its data alone."""
+
+    name = "result"
+
+    def read(self, attempt: EndedAttempt) -> dict[str, float] | None:
+        """Return the function's metrics."""
+        result = read_result(attempt.folder.result) if isinstance(attempt.start, Call) else None
+        return None if result is None else result.metrics
+
+
+def read_result(path: Path) -> Result | None:
+    """Return what a job's process wrote, or None if there is no file; raise ResultError if it is no valid result."""
+    content = read_small(path)
+    if content is None:
+        return None
+    try:
+        return msgspec.json.decode(content, type=Result)
+    except UNDECODABLE as error:
+        raise ResultError(f"result.json was changed by the job and is no result any more: {error}") from None

@@ -1,0 +1,207 @@
+"""Everything that the plugin touches of pytest, xdist and pytest-json-report beyond their public names, and why."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Determine root and settings as pytest would if it knew the options; `args` then has the right `addopts`.
+
+    pytest determines its root before it knows the options of plugins: in `--training-root DIR` it takes DIR for a
+    folder with tests, follows the settings of DIR's project, and ignores those of the user's own.
+    """
+    from _pytest.config.findpaths import determine_setup  # noqa: PLC0415  (only where an option names a folder)
+
+    typed = args[len(config.getini("addopts")) :]
+    given = parser.parse_known_args(typed, namespace=copy.copy(config.option))
+    root, file, settings, ignored = determine_setup(
+        inifile=given.inifilename,
+        override_ini=given.override_ini,
+        args=given.file_or_dir,
+        rootdir_cmd_arg=given.rootdir,
+        invocation_dir=config.invocation_params.dir,
+    )
+    if (root, file) == (config.rootpath, config.inipath):
+        return
+    # No public name leads to these; Config.parse sets them in the same way.
+    config._rootpath, config._inipath = root, file  # noqa: SLF001  (as said above)
+    config._ignored_config_files = ignored  # noqa: SLF001  (as said above)
+    setattr(config, "_inicfg" if hasattr(config, "_inicfg") else "inicfg", settings)  # without _ in pytest 9.0.0
+    config._inicache.clear()  # noqa: SLF001  (as said above)
+    args[:] = [*config.getini("addopts"), *typed]
+    config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(config.option))
+    if config.known_args_namespace.confcutdir is None:
+        config.known_args_namespace.confcutdir = str(file.parent if file else root)
+
+
+def set_options(config: pytest.Config, **values: Any) -> None:
+    """Give options other values than the command line did: xdist has no other way to be started later."""
+    for name, value in values.items():
+        setattr(config.option, name, value)
+
+
+def start_xdist(config: pytest.Config, session: pytest.Session) -> None:
+    """Start xdist's workers as its own pytest_cmdline_main would have done before collection."""
+    from xdist.dsession import DSession  # noqa: PLC0415  (only where -n is given, so it is there)
+
+    distributed = DSession(config)
+    config.pluginmanager.register(distributed, "dsession")
+    if (terminal := terminal_of(config)) is not None:
+        terminal.showfspath = False
+    distributed.pytest_sessionstart(session)
+
+
+def release_workers(config: pytest.Config) -> None:
+    """Say to waiting workers that nothing more comes: xdist, interrupted, waits for each until a time-out."""
+    distributed: Any = config.pluginmanager.getplugin("dsession")
+    if distributed is not None and distributed.sched is not None:
+        distributed.triggershutdown()
+
+
+def drop_entries_without_line(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Keep pytest from failing at a signal that came where Python has no line yet: at the call of a function."""
+    excinfo.traceback = excinfo.traceback.filter(lambda entry: entry._rawentry.tb_lineno is not None)  # noqa: SLF001  (pytest's own lineno raises)
+
+
+def terminal_of(config: pytest.Config) -> Any:
+    """Return pytest's terminal reporter, or None with `-p no:terminal`."""
+    return config.pluginmanager.getplugin("terminalreporter")
+
+
+def show_lines_instead_of_dots(config: pytest.Config) -> None:
+    """Have pytest print neither file names nor percentages: a line of each job stands in their place."""
+    terminal = terminal_of(config)
+    if terminal is not None and config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) == 0:
+        terminal.showfspath = False
+        terminal._show_progress_info = False  # noqa: SLF001  (the lines count for themselves)
+
+
+def width_of(terminal: Any) -> int:
+    """Return how many columns the terminal has."""
+    return int(terminal._tw.fullwidth)  # noqa: SLF001  (pytest offers no other way to ask)
+
+
+def end_line(terminal: Any) -> None:
+    """End a line that ordinary tests have begun with their dots."""
+    if terminal._tw.width_of_current_line:  # noqa: SLF001  (pytest's ensure_newline asks its own count, which we bypass)
+        terminal._tw.line()  # noqa: SLF001  (as above)
+
+
+def end_status_line(config: pytest.Config, *, workers: int, jobs: int) -> None:
+    """End the line on which xdist counts its workers: here jobs start before the last of them is there."""
+    status: Any = config.pluginmanager.getplugin("terminaldistreporter")
+    if status is None or not status._isatty:  # noqa: SLF001  (xdist has no switch for it)
+        return
+    status._isatty = False  # noqa: SLF001  (as above)
+    if status.tr._tw.width_of_current_line:  # noqa: SLF001  (as in end_line)
+        counted = "bringing up nodes..." if config.option.verbose < 0 else f"{workers} workers [{jobs} items]"
+        status.rewrite(counted, newline=True)
+
+
+class TerminalFile:
+    """The file that pytest's terminal writes to, and what takes its place: nothing else comes between its lines."""
+
+    def __init__(self, terminal: Any) -> None:
+        self._writer = terminal._tw  # noqa: SLF001  (there is no public name)
+        self.file: Any = self._writer._file  # noqa: SLF001  (as above)
+
+    def replace(self, file: Any) -> None:
+        """Have pytest write to another file."""
+        self._writer._file = file  # noqa: SLF001  (as above)
+
+    def put_back(self, replaced: type) -> None:
+        """Have pytest write to its own file again, unless somebody else has put another one there."""
+        if isinstance(self._writer._file, replaced):  # noqa: SLF001  (as above)
+            self._writer._file = self.file  # noqa: SLF001  (as above)
+
+
+class JsonReport:
+    """pytest-json-report, switched on late: a session that trains nothing is left alone."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config: Any = config
+
+    def switch_on(self) -> bool:
+        """Switch it on unless the user did; return False if it is not there."""
+        config, manager = self._config, self._config.pluginmanager
+        plugin: Any = manager.getplugin("pytest_jsonreport")
+        if plugin is None or manager.is_blocked("json-report") or manager.is_blocked("jsonreport"):
+            return False
+        if not config.option.json_report:
+            tbstyle = config.getoption("tbstyle", "auto")  # it asks for it with `-p no:terminal` too
+            set_options(config, json_report=True, json_report_file="", json_report_verbosity=-1, tbstyle=tbstyle)
+            plugin.pytest_configure(config)
+            config._json_report.pytest_sessionstart(None)  # noqa: SLF001  (its time starts there)
+        return True
+
+    @property
+    def content(self) -> dict[str, Any] | None:
+        """The report once the session has finished; None if it failed to make one."""
+        report: dict[str, Any] | None = self._config._json_report.report  # noqa: SLF001  (kept there "for other scripts")
+        return report
+
+    def save_again(self) -> None:
+        """Write the report to the file that the user named."""
+        if self._config.option.json_report_file:
+            self._config._json_report.save_report(self._config.option.json_report_file)  # noqa: SLF001  (as above)
+
+
+class JunitReport:
+    """pytest's JUnit report, switched on late and written to memory, unless the user named a file."""
+
+    def __init__(self, xml: Any, *, is_ours: bool) -> None:
+        self._xml = xml
+        self.is_ours = is_ours
+
+    @classmethod
+    def switch_on(cls, config: pytest.Config, folder: Path) -> JunitReport | None:
+        """Switch it on unless the user did; return None if pytest's plugin is off."""
+        plugin: Any = config.pluginmanager.getplugin("junitxml")
+        if plugin is None:
+            return None
+        is_ours = not config.option.xmlpath
+        if is_ours:
+            set_options(config, xmlpath=str(_file_in_memory() or folder / ".junit.xml.partial"))
+            plugin.pytest_configure(config)
+            set_options(config, xmlpath=None)  # workers would write one too
+        xml = config.stash.get(plugin.xml_key, None)
+        if xml is None:
+            return None
+        report = cls(xml, is_ours=is_ours)
+        if is_ours:
+            xml.pytest_sessionstart()
+            terminal = terminal_of(config)
+            for error in terminal.stats.get("error", ()) if terminal else ():  # before the run began
+                xml.pytest_collectreport(error)
+        return report
+
+    @property
+    def path(self) -> Path:
+        """Where pytest writes it."""
+        return Path(self._xml.logfile)
+
+    def announce(self, place: str) -> None:
+        """Have pytest say where the report is."""
+        self._xml.logfile = place
+
+    def case_of(self, nodeid: str) -> tuple[str, str]:
+        """Return class name and name of a test's case."""
+        from _pytest.junitxml import bin_xml_escape, mangle_test_address  # noqa: PLC0415  (loaded with the plugin)
+
+        *names, name = mangle_test_address(nodeid)
+        return ".".join([*filter(None, [self._xml.prefix]), *names]), bin_xml_escape(name)
+
+
+def _file_in_memory() -> Path | None:
+    """Return a file in memory, or None if there is no such thing: pytest raises what a full disk says, and ends."""
+    path = Path("/proc/self/fd/none")
+    with contextlib.suppress(AttributeError, OSError):
+        path = Path(f"/proc/self/fd/{os.memfd_create('junit.xml')}")  # lives as long as the process
+    return path if path.exists() else None
