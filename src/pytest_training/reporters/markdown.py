@@ -132,10 +132,10 @@ def _changes(comparison: Comparison | None) -> Iterator[str]:
         return
     lines = [f"### Against {plain(comparison.against)}", ""]
     for job in notable[:MOST_CHANGES]:
-        told = [f"{plain(each.metric, 60)} {plain(each.words())}" for each in job.told]
+        told = [f"{plain(each.metric, 60)} {plain(each.words())}" for each in job.listed]
         status = [f"{job.status[0]} → **{job.status[1]}**"] if job.status else []
-        if job.untold:
-            told.append(f"{job.untold} other metrics differ within chance")
+        if job.unlisted:
+            told.append(f"{job.unlisted} other metrics differ within chance")
         others = [f"with other parameters: {plain(', '.join(job.parameters))}"] if job.parameters else []
         lines.append(f"- **{plain(job.job_id, 80)}**: " + "; ".join([*status, *told, *others]))
     if len(notable) > MOST_CHANGES:
