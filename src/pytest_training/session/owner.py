@@ -39,7 +39,7 @@ class Owner:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.distribution = Distribution.hold_back(config)
-        leave_out_runs(config, options.reports_folder(config))
+        leave_out_runs(config, options.folder_of(config, "reports"))
         self.options: option_values.Options | None = None
         self.draft: Draft | None = None
         """The plan, as far as it is made."""
