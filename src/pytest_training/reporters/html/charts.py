@@ -228,7 +228,7 @@ def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
 
 
 def _spans(outcome: Outcome) -> Iterable[tuple[Outcome, str, float, float]]:
-    """Yield slot, start and end of each attempt in seconds since 1970; what no clock tells is left out."""
+    """Yield slot, start and end of each attempt in seconds since 1970; ignore those without times."""
     ended = moment(outcome.ended)
     for attempt in outcome.attempts:
         start = moment(attempt.started)

@@ -85,7 +85,7 @@ class JobView:
 
     @property
     def has_details(self) -> bool:
-        """Whether the job left anything to show beyond the table's row."""
+        """True if the job left anything to show beyond the table's row."""
         return bool(self.outcome.attempts or self.gates or self.parameters)
 
 

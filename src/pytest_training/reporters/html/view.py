@@ -97,7 +97,7 @@ def _view_job(  # noqa: PLR0913, PLR0917  (what a job's section is made of)
     scale: Scale,
 ) -> JobView:
     compared = comparison.of(outcome.job_id)
-    found = measures(outcome)
+    listed = measures(outcome)
     files, more = artifacts(run.folder.path, outcome)
     return JobView(
         id=one_line(outcome.job_id, 80),
@@ -107,8 +107,8 @@ def _view_job(  # noqa: PLR0913, PLR0917  (what a job's section is made of)
         reason="" if outcome.status == Status.PASSED else sentence(outcome),
         headline=headline(outcome),
         gates=tuple(GateRow(*gate_row(each), passed=each.passed) for each in outcome.gates[:MOST_ROWS]),
-        metrics=tuple(_metric_row(each, compared, past[: scale.history]) for each in found[: scale.metrics]),
-        more_metrics=max(0, len(found) - scale.metrics),
+        metrics=tuple(_metric_row(each, compared, past[: scale.history]) for each in listed[: scale.metrics]),
+        more_metrics=max(0, len(listed) - scale.metrics),
         parameters=tuple(_parameters(outcome)),
         data=("simulated" if is_simulated(outcome) else "real") if outcome.data else "",
         datasets=tuple(_datasets(run, outcome, planned)),
@@ -122,7 +122,7 @@ def _view_job(  # noqa: PLR0913, PLR0917  (what a job's section is made of)
         log_link=quote(outcome.log) if outcome.log else None,
         traceback=tuple(clean_lines(outcome.traceback.rstrip("\n"))) if outcome.traceback else (),
         command=command_again(run, outcome, planned),
-        past=tuple(_past_row(each, run, found[0].name if found else "") for each in past[: scale.history]),
+        past=tuple(_past_row(each, run, listed[0].name if listed else "") for each in past[: scale.history]),
         comparison=compared,
     )
 
@@ -199,5 +199,5 @@ def _past_row(recorded: Recorded, run: TrainingRun, metric: str) -> PastRow:
 
 
 def _when(written: str) -> str:
-    found = moment(written)
-    return f"{found:%Y-%m-%d %H:%M} UTC" if found else ""
+    time = moment(written)
+    return f"{time:%Y-%m-%d %H:%M} UTC" if time else ""
