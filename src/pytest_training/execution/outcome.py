@@ -65,7 +65,7 @@ Cause = str
 
 
 class Ending(Value, frozen=True, kw_only=True):
-    """How the process of one attempt ended, as the operating system tells."""
+    """How the process of one attempt ended, according to the operating system."""
 
     exit_status: int | None = None
     """None when a signal ended it."""

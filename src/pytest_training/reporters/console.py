@@ -69,11 +69,11 @@ def markup(outcome: Outcome) -> Markup:
 
 def main_metric(outcome: Outcome, *, interval: bool = True) -> str:
     """Return the metric that stands for the job, with its interval where it has one; else nothing."""
-    found = headline(outcome)
-    if found is None:
+    main = headline(outcome)
+    if main is None:
         return ""
-    between = f" ({found.interval})" if interval and found.interval else ""
-    return f"{one_line(found.name, 40)} {_found(outcome, found.name)}{between}"
+    between = f" ({main.interval})" if interval and main.interval else ""
+    return f"{one_line(main.name, 40)} {_value(outcome, main.name)}{between}"
 
 
 def sentence(outcome: Outcome) -> str:
@@ -131,11 +131,11 @@ def _detail(outcome: Outcome, room: int) -> str:
     return (fit(chosen, room) + simulated).removeprefix(", ")
 
 
-def _found(outcome: Outcome, metric: str) -> str:
+def _value(outcome: Outcome, metric: str) -> str:
     """Write a metric; one that misses its gate by little with the digits that show it."""
-    found = outcome.metrics[metric]
+    value = outcome.metrics[metric]
     missed = [each.gate.threshold for each in outcome.gates if each.gate.metric == metric and not each.passed]
-    return distinct(missed[0], found)[1] if missed and number(found) == number(missed[0]) else number(found)
+    return distinct(missed[0], value)[1] if missed and number(value) == number(missed[0]) else number(value)
 
 
 def gate_row(result: GateResult) -> tuple[str, str, str, str]:
@@ -143,10 +143,10 @@ def gate_row(result: GateResult) -> tuple[str, str, str, str]:
     gate, metric = result.gate, one_line(result.gate.metric, 60)
     if result.found is None:
         return metric, f"{gate.operator} {gate.threshold:.9g}", "nothing", "the job returned no such metric"
-    required, found = distinct(gate.threshold, result.found)
+    required, value = distinct(gate.threshold, result.found)
     by = f"{abs(result.found - gate.threshold):.3g}"
     verdict = "holds" if result.passed else f"{EXCESS[gate.operator]} {by}"
-    return metric, f"{gate.operator} {required}", found, verdict
+    return metric, f"{gate.operator} {required}", value, verdict
 
 
 def _indented(lines: Sequence[str]) -> list[str]:

@@ -234,7 +234,7 @@ def _verdict(run: TrainingRun, counts: Counter[Any]) -> str:
 
 
 class _KeptBeside(jinja2.FileSystemBytecodeCache):
-    """Compiled templates, kept as Python keeps compiled modules: to compile takes longer than to write a page."""
+    """Compiled templates in a __pycache__: to compile takes longer than to write a page."""
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         with contextlib.suppress(OSError):  # somebody else's folder, or a full disk: compiled anew each time
