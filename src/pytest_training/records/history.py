@@ -47,6 +47,11 @@ class Recorded(Value, frozen=True, kw_only=True):
     branch: str | None = None
     dirty: bool | None = None
 
+    @property
+    def short_commit(self) -> str:
+        """The commit's first letters, `+` if files differed from it, or nothing."""
+        return f"{self.commit[:10]}{'+' if self.dirty else ''}" if self.commit else ""
+
 
 class Origin(NamedTuple):
     """What a run can be named by."""
