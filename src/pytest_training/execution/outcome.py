@@ -146,3 +146,13 @@ class Outcome(Reported, frozen=True, kw_only=True):
     def shown(self) -> Shown:
         """The status as people see it: an optional job that failed has one of its own."""
         return Tolerated.FAILED if self.optional and self.status == Status.FAILED else self.status
+
+    @property
+    def is_simulated(self) -> bool:
+        """True if any of the data that the job used is simulated."""
+        return any(not dataset.real for dataset in self.data)
+
+    @property
+    def data_origin(self) -> str:
+        """`simulated`, `real`, or empty for a job that used no data."""
+        return "simulated" if self.is_simulated else "real" if self.data else ""

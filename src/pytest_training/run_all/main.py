@@ -43,10 +43,8 @@ def main(words: Sequence[str] | None = None, *, root: Path | None = None) -> int
     signals.take()
     try:
         return _act(arguments, project, select(arguments, project, here), here, signals)
-    except NothingFoundError as error:
-        return _refuse(error, Exit.NOTHING_FOUND)
     except DeclarationError as error:
-        return _refuse(error, Exit.USAGE)
+        return _refuse(error, Exit.NOTHING_FOUND if isinstance(error, NothingFoundError) else Exit.USAGE)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     finally:
@@ -111,5 +109,5 @@ def _show(lines: Iterable[str]) -> int:
 
 
 def _refuse(message: object, code: Exit) -> int:
-    print(f"run_all_training.py: error: {message}", file=sys.stderr)  # noqa: T201
+    print(f"run_all_training.py: error: {message}", file=sys.stderr)  # noqa: T201  (a command line prints)
     return code

@@ -44,19 +44,25 @@ class Selection:
 
 def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
     """Return what the flags ask for, but for parameters that depend on the jobs."""
-    further = [] if arguments.no_auto_discover else [here / folder for folder in arguments.discover_root]
-    checked_folders(further, "--discover-root")
+    roots = [] if arguments.no_auto_discover else [here / folder for folder in arguments.discover_root]
+    folders = list(checked_folders(roots, "--discover-root"))
     root, own_project, catalogue = project.training_root, project.root, project.catalogue
     catalogues = [here / arguments.config] if arguments.config else []
     exclude = [checked_pattern(regex, "--exclude-regex") for regex in arguments.exclude_regex]
-    if arguments.no_default_jobs:
-        catalogue = None
-        if further:
-            root = further.pop(0)
-            own_project = project_of(root, project.root, has_settings=project.settings_file is not None)
-        else:
-            exclude.append(EVERY_FILE)
-            catalogue, catalogues = (catalogues[0], []) if catalogues else (None, [])
+    if arguments.no_default_jobs and folders:
+        root, catalogue = folders.pop(0), None
+        own_project = project_of(root, project.root, has_settings=project.settings_file is not None)
+    elif arguments.no_default_jobs:
+        exclude.append(EVERY_FILE)
+        catalogue, catalogues = (catalogues[0] if catalogues else None), []
+    include = tuple(arguments.include_pattern) or PATTERNS
+    search = Search(
+        files=FileFilter(include=include, exclude=tuple(exclude), limit=arguments.discovery_limit),
+        folders=tuple(folders),
+        overrides=arguments.allow_discovery_overrides,
+        optional=arguments.mark_discovered_optional,
+        catalogues=tuple(catalogues),
+    )
     return Request(
         project=own_project,
         root=root,
@@ -64,17 +70,7 @@ def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
         reports=project.reports,
         epochs=arguments.epochs,
         folds=arguments.folds,
-        search=Search(
-            files=FileFilter(
-                include=tuple(arguments.include_pattern) or PATTERNS,
-                exclude=tuple(exclude),
-                limit=arguments.discovery_limit,
-            ),
-            folders=tuple(further),
-            overrides=arguments.allow_discovery_overrides,
-            optional=arguments.mark_discovered_optional,
-            catalogues=tuple(catalogues),
-        ),
+        search=search,
     )
 
 

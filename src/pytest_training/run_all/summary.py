@@ -55,8 +55,9 @@ def summarise(arguments: Arguments, selection: Selection, session: Session) -> d
     run: dict[str, Any] = report.get("training") or {}
     start, end = run.get("started") or session.started, run.get("ended") or session.ended
     gpus = list((run.get("machine") or {}).get("gpus") or ())
-    metadata = {test["metadata"]["id"]: test["metadata"] for test in report.get("tests") or () if _is_job(test)}
-    jobs = [_job(job, selection, metadata.get(job.id, {}), session) for job in selection.selected]
+    tests = [test.get("metadata") or {} for test in report.get("tests") or ()]
+    by_id = {metadata["id"]: metadata for metadata in tests if "id" in metadata}
+    jobs = [_job(job, selection, by_id.get(job.id, {}), session) for job in selection.selected]
     return {
         "pipeline": PIPELINE,
         "run_id": run.get("run_id"),
@@ -71,10 +72,6 @@ def summarise(arguments: Arguments, selection: Selection, session: Session) -> d
         "totals": {status: sum(job["status"] == status for job in jobs) for status in dict.fromkeys(WORDS.values())},
         "jobs": jobs,
     }
-
-
-def _is_job(test: dict[str, Any]) -> bool:
-    return "id" in (test.get("metadata") or {})
 
 
 def _job(job: Job, selection: Selection, metadata: dict[str, Any], session: Session) -> dict[str, Any]:
