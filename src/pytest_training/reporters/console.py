@@ -52,7 +52,7 @@ def finished_line(outcome: Outcome, *, width: int, done: int, total: int, id_wid
 
 def word(outcome: Outcome) -> str:
     """Return the verbose word that pytest -v shows: `PASSED roc_auc 0.871, 3.2 s`."""
-    details = [main_metric(outcome), duration(outcome.wall_s), "simulated" if is_simulated(outcome) else ""]
+    details = [main_metric(outcome), duration(outcome.wall_s), "simulated" if outcome.is_simulated else ""]
     return f"{status_word(outcome)} " + ", ".join(detail for detail in details if detail)
 
 
@@ -65,11 +65,6 @@ def markup(outcome: Outcome) -> Markup:
     """Return the colour of an outcome for pytest's terminal writer."""
     colours: dict[Shown, str] = {Status.PASSED: "green", Status.FAILED: "red"}
     return {colours.get(outcome.shown, "yellow"): True}
-
-
-def is_simulated(outcome: Outcome) -> bool:
-    """Return True if any of the data that the job used is simulated."""
-    return any(not dataset.real for dataset in outcome.data)
 
 
 def main_metric(outcome: Outcome, *, interval: bool = True) -> str:
@@ -111,7 +106,7 @@ def gate_table(gates: Sequence[GateResult]) -> list[str]:
 
 def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) -> list[Line]:
     """Return the last lines of a run: counts, simulated data, duration and bound, reports, problems."""
-    simulated = [one_line(outcome.job_id) for outcome in outcomes if is_simulated(outcome)]
+    simulated = [one_line(outcome.job_id) for outcome in outcomes if outcome.is_simulated]
     lines: list[Line] = [_counts(outcomes)]
     if simulated:
         lines.append((f"simulated data: {fit(', '.join(simulated), 200)}", {}))
@@ -123,7 +118,7 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
 
 def _detail(outcome: Outcome, room: int) -> str:
     """Return the fullest of the details that fit; that data is simulated is never cut off."""
-    simulated = ", simulated" if is_simulated(outcome) else ""
+    simulated = ", simulated" if outcome.is_simulated else ""
     if outcome.status.is_good:
         variants = [main_metric(outcome), main_metric(outcome, interval=False)]
     else:

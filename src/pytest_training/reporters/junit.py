@@ -16,7 +16,7 @@ from pytest_training.execution.outcome import GateResult, Outcome, Status
 from pytest_training.pytest_adapter import JunitReport
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.strict_json import encode
-from pytest_training.reporters.console import is_simulated, sentence
+from pytest_training.reporters.console import sentence
 from pytest_training.text import xml_text
 
 NAME_LIMIT = 200
@@ -130,7 +130,7 @@ def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
 def _data_word(outcome: Outcome) -> str:
     if not outcome.data:
         return ""
-    return "simulated" if is_simulated(outcome) else "real"
+    return "simulated" if outcome.is_simulated else "real"
 
 
 def _gate(result: GateResult) -> str:

@@ -13,7 +13,7 @@ from pytest_training.records.comparison import Comparison
 from pytest_training.records.measures import headline
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import timing
-from pytest_training.reporters.console import is_simulated, sentence
+from pytest_training.reporters.console import sentence
 from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration, number
 
@@ -106,7 +106,7 @@ def _table(outcomes: Sequence[Outcome], comparison: Comparison | None) -> Iterat
 
 
 def _job(outcome: Outcome) -> str:
-    remarks = [*(["simulated data"] if is_simulated(outcome) else []), *outcome.notes[:2]]
+    remarks = [*(["simulated data"] if outcome.is_simulated else []), *outcome.notes[:2]]
     return plain(outcome.job_id, 80) + (f" {plain('(' + '; '.join(remarks) + ')')}" if remarks else "")
 
 

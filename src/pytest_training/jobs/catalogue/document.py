@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_training.errors import DeclarationError
-from pytest_training.wording import listing, printable, shown
+from pytest_training.wording import describe, listing, printable
 
 if TYPE_CHECKING:
     import yaml
@@ -59,7 +59,7 @@ class Entry(NamedTuple):
     def words(self) -> str:
         """Return what stands here, in words."""
         value = self.value
-        return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else shown(value)
+        return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else describe(value)
 
     @property
     def plain(self) -> Any:
@@ -186,7 +186,7 @@ class _Composer:
                 raise self._error(event, f"the alias *{event.anchor} stands for nothing that ends above it")
             return self._copy(self._anchors[event.anchor], line, key, event)
         if event.tag not in {None, "!"}:
-            raise self._error(event, f"expected plain YAML without tags, found the tag {shown(event.tag)}")
+            raise self._error(event, f"expected plain YAML without tags, found the tag {describe(event.tag)}")
         if depth > DEEPEST:
             raise self._error(event, f"expected at most {DEEPEST} levels of nesting")
         value: Any
