@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder, new_run_id, seconds_between
+from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job
 from pytest_training.run_all.arguments import Arguments
@@ -42,11 +43,7 @@ class Session:
 
     def report(self) -> dict[str, Any]:
         """Return the run's report.json, or an empty one if there is none."""
-        try:
-            report = json.loads(self.folder.report.read_bytes()) if self.folder else {}
-        except (OSError, ValueError):
-            return {}
-        return report if isinstance(report, dict) else {}
+        return (read_json(self.folder.report, dict[str, Any]) if self.folder else None) or {}
 
 
 def summarise(arguments: Arguments, selection: Selection, session: Session) -> dict[str, Any]:
