@@ -1,4 +1,4 @@
-"""The user's cache of fetched and simulated data: where it is, what a file's hash is, who may write."""
+"""The user's cache of fetched and simulated data: its folder, hashes of its files, a lock for writing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sha256_of(path: Path) -> str:
 
 @contextlib.contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Let one process at a time make `path`. The operating system frees the lock when its holder dies."""
+    """Hold the lock on `path`; the operating system frees it if its holder dies."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.with_name(f"{path.name}.lock").open("a")
@@ -48,7 +48,7 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder, or nothing."""
+    """Delete a file or a folder, if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -1,4 +1,4 @@
-"""Data from the network: the download itself, and `data.lock`, which remembers what it was the first time."""
+"""Downloads data, and keeps the hash of each first download in `data.lock`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCK_NAME = "data.lock"
 
 
 class Pin(Value, frozen=True, kw_only=True):
-    """What a fetched dataset was when this project first used it."""
+    """The source and the hash of a dataset when this project first fetched it."""
 
     url: str
     sha256: str
@@ -31,7 +31,7 @@ class Lock(Value, frozen=True, kw_only=True):
 
 
 def read_lock(lock: Path) -> Lock:
-    """Read `data.lock`; without one, nothing is pinned yet."""
+    """Read `data.lock`; return an empty one if the file does not exist."""
     try:
         return msgspec.json.decode(lock.read_bytes(), type=Lock)
     except FileNotFoundError:
@@ -46,7 +46,7 @@ def read_lock(lock: Path) -> Lock:
 
 
 def write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
-    """Add one dataset to `data.lock`; entries that other processes add meanwhile are kept."""
+    """Add a dataset to `data.lock`, beside the entries of other processes."""
     guard = cache / "locks" / hashlib.sha256(str(lock.resolve()).encode()).hexdigest()[:12]
     with one_at_a_time(guard):
         pins = read_lock(lock).datasets | {name: pin}
@@ -61,7 +61,7 @@ def write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
 
 
 def download(url: str, path: Path) -> None:
-    """Write the content of a URL to `path`; every failure is an OSError or a ValueError."""
+    """Write the content of a URL to `path`; raise OSError or ValueError if that fails."""
     from pooch.downloaders import choose_downloader  # type: ignore[import-untyped]  # noqa: PLC0415  (0.3 s)
 
     choose_downloader(url)(url, str(path), None)

@@ -1,7 +1,7 @@
 """Turns a dataset's declaration into a verified local path: installed, local, fetched or simulated.
 
-It never puts one file in another's place: what is missing or differs from its sha256 is a `DataError`.
-`jobs/catalogue/datasets.py` says whether data are there, without opening them.
+It never replaces data: missing data, and data that differ from their sha256, raise DataError.
+`jobs/catalogue/datasets.py` checks whether data exist, without opening them.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ from pytest_training.jobs.model import Dataset
 
 
 def obtain(dataset: Dataset, *, cache: Path | None = None, lock: Path | None = None) -> tuple[Path, str | None]:
-    """Return the dataset's local path and its sha256; fetch or simulate it when it is not there yet.
+    """Return the dataset's local path and its sha256; fetch or simulate it if it does not exist yet.
 
-    Raise DataError where it is missing, or is not what the catalogue, or else `data.lock`, says. The sha256
-    of a folder is that of its listing, see `sha256_of`.
+    Raise DataError if it is missing, or differs from the sha256 in the catalogue or `data.lock`.
     """
     cache = cache or default_cache()
     if dataset.url is not None:
@@ -45,7 +44,7 @@ def obtain(dataset: Dataset, *, cache: Path | None = None, lock: Path | None = N
 
 
 def _installed(dataset: Dataset) -> Path:
-    """Locate a file inside an installed package without importing the package."""
+    """Return the path of a file inside an installed package, without importing it."""
     if file := package_file(dataset):
         return file
     root = cast("str", dataset.package).partition(".")[0]
@@ -74,7 +73,7 @@ def _local(dataset: Dataset) -> Path:
 
 
 def _fetched(dataset: Dataset, cache: Path, lock: Path) -> tuple[Path, str]:
-    """Return the cached file, downloaded if need be; pin it in `data.lock` unless the catalogue does."""
+    """Return the cached file, downloaded if it is missing; pin it in `data.lock` unless the catalogue does."""
     url = cast("str", dataset.url)
     pin = read_lock(lock).datasets.get(dataset.name)
     expected, by = dataset.sha256, _declaration(dataset)
@@ -98,7 +97,7 @@ def _fetched(dataset: Dataset, cache: Path, lock: Path) -> tuple[Path, str]:
 
 
 def _fetch(dataset: Dataset, path: Path, expected: str | None, by: str) -> None:
-    """Download to a temporary name, verify, rename: nothing half or wrong ever has the final name."""
+    """Download to a temporary name, verify, rename: no partial or wrong file ever has the final name."""
     url = cast("str", dataset.url)
     partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
     try:
@@ -121,15 +120,15 @@ def _fetch(dataset: Dataset, path: Path, expected: str | None, by: str) -> None:
 
 
 def _simulated(dataset: Dataset, cache: Path) -> Path:
-    """Return what the simulation wrote, made once for each seed and state of its module's source."""
+    """Return the path of simulated data, made once for each seed and version of the module's source."""
     source = _module_file(dataset)
     key = f"{dataset.name}-seed{dataset.seed}-{sha256_of(source)[:12]}"
     path, partial = cache / "simulated" / key, cache / "simulated" / f"{key}.partial-{os.getpid()}"
-    remembered = path.with_name(f"{key}.sha256")
+    hash_file = path.with_name(f"{key}.sha256")
     with one_at_a_time(path):
         if path.exists():
-            made = remembered.read_text().strip() if remembered.exists() else None
-            _check(dataset, path, sha256_of(path), made, by=f"{remembered}, written when it was made,")
+            expected = hash_file.read_text().strip() if hash_file.exists() else None
+            _check(dataset, path, sha256_of(path), expected, by=f"{hash_file}, written when it was made,")
             return path
         try:
             _function(dataset, source)(partial, dataset.seed)
@@ -138,7 +137,7 @@ def _simulated(dataset: Dataset, cache: Path) -> Path:
                     f"{_named(dataset)}: {dataset.simulated} in {source} returned without writing a file or "
                     f"folder at the path that it was given. It is called as function(path, seed)."
                 )
-            remembered.write_text(sha256_of(partial) + "\n")
+            hash_file.write_text(sha256_of(partial) + "\n")
             partial.rename(path)
         finally:
             remove(partial)
@@ -146,7 +145,7 @@ def _simulated(dataset: Dataset, cache: Path) -> Path:
 
 
 def _module_file(dataset: Dataset) -> Path:
-    """Locate the simulating module's source: in the catalogue's folder, else among installed packages."""
+    """Return the source file of the simulation: in the catalogue's folder, else in an installed package."""
     module = (dataset.simulated or "").partition(":")[0]
     stem = Path(dataset.home, *module.split("."))
     for file in (stem.with_suffix(".py"), stem / "__init__.py"):
