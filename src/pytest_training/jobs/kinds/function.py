@@ -7,10 +7,11 @@ from typing import Any
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.gates import parse_gates
+from pytest_training.jobs.kinds.parameters import annotated
 from pytest_training.jobs.kinds.protocol import Call, File, Kind
 from pytest_training.jobs.kinds.script.options import read_options
 from pytest_training.jobs.model import Gate, Job, Parameter
-from pytest_training.jobs.source.literals import MISSING, last_name, parameter_type, read_annotation
+from pytest_training.jobs.source.literals import MISSING, last_name
 from pytest_training.jobs.source.sources import Source
 from pytest_training.wording import shown
 
@@ -96,19 +97,10 @@ def read_parameters(function: Function, source: Source) -> tuple[tuple[Parameter
         raise DeclarationError(f"{source.where(function)}: {mistake}: {ALLOWED}")
     declared, values = [], {}
     for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
-        value = source.constants.literal(default)
-        annotation = read_annotation(argument.annotation)
+        parameter, value = annotated(argument.arg, argument, default, source.constants, required=default is None)
+        declared.append(parameter)
         if value is not MISSING:
             values[argument.arg] = value
-        declared.append(
-            Parameter(
-                name=argument.arg,
-                type=parameter_type(annotation, value),
-                default=None if value is MISSING else value,
-                required=default is None,
-                choices=annotation.choices,
-            )
-        )
     return tuple(declared), values
 
 
