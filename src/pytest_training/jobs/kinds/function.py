@@ -105,29 +105,21 @@ def read_parameters(function: Function, source: Source) -> tuple[tuple[Parameter
 
 
 def read_gates(source: Source, *, strict: bool) -> tuple[Gate, ...]:
-    """Return the gates of a literal `GATES`; where not strict, one that is no dict of texts means nothing."""
+    """Return the gates of a literal `GATES`; where not strict, ignore one that is no dict of texts."""
+    if "GATES" not in source.constants:
+        return ()
     node = source.constants.node("GATES")
     value = source.constants.literal(node)
-    if node is None and not _assigns_gates(source):
+    is_dict = isinstance(value, dict)
+    if not strict and not (is_dict and all(isinstance(text, str) for text in value.values())):
         return ()
-    if not isinstance(node, ast.Dict) or not isinstance(value, dict):
-        if not strict:
-            return ()
+    if not isinstance(node, ast.Dict) or not is_dict:
         line = f":{node.lineno}" if node else ""
         raise DeclarationError(
             f'{source.label}{line}: GATES: expected one literal dict like {{"roc_auc": ">= 0.85"}}, '
             f"found {shown(ast.unparse(node)) if node else 'several assignments'}"
         )
-    if not strict and not all(isinstance(text, str) for text in value.values()):
-        return ()
     return _parse(node, value, source)
-
-
-def _assigns_gates(source: Source) -> bool:
-    return any(
-        isinstance(statement, ast.Assign) and any(last_name(target) == "GATES" for target in statement.targets)
-        for statement in source.tree.body
-    )
 
 
 def _parse(node: ast.Dict, value: dict[str, Any], source: Source) -> tuple[Gate, ...]:

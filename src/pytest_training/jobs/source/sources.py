@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_training.jobs.source.freshness import why_fresh
-from pytest_training.jobs.source.literals import Constants, all_statements, last_name, module_statements, walk
+from pytest_training.jobs.source.literals import Constants, last_name, module_statements, walk
 from pytest_training.wording import label
 
 LARGEST_FOLLOWED = 200
@@ -53,6 +53,11 @@ class Import(NamedTuple):
     module: str
     names: tuple[str, ...] = ()
     level: int = 0
+
+    @property
+    def modules(self) -> list[str]:
+        """The dotted names that may be modules: the module's own, and one below it for each name."""
+        return [".".join(filter(None, (self.module, name))) for name in ("", *self.names)]
 
 
 @dataclass(frozen=True)
@@ -146,15 +151,13 @@ class Sources:
         for item in self._facts_of(path).imports:
             top = item.module.partition(".")[0]
             if item.level == 0 and top not in sys.stdlib_module_names and self._files(path, item) is None:
-                yield item.module
-                yield from (f"{item.module}.{name}" for name in item.names)
+                yield from item.modules
 
     def _files(self, path: Path, item: Import) -> list[Path] | None:
         """Return the local files that an import executes; None where the module is not local."""
         if item.level:
             folder = path.parents[min(item.level, len(path.parents)) - 1]
-            modules = [".".join(filter(None, (item.module, name))) for name in ("", *item.names)]
-            return [file for module in modules for file in _files_below(folder, module) or ()]
+            return [file for module in item.modules for file in _files_below(folder, module) or ()]
         if item.module.partition(".")[0] in sys.stdlib_module_names:
             return None
         # A thousand jobs import the same few modules; a path's text is much faster to look up than the path.
@@ -164,17 +167,13 @@ class Sources:
         return self._local[key]
 
     def _local_files(self, folder: Path, item: Import) -> list[Path] | None:
-        located = [self._locate(folder, module) for module in (item.module, *_members(item))]
+        located = [self._locate(folder, module) for module in item.modules]
         local = [files for files in located if files is not None]
         return list(dict.fromkeys(file for files in local for file in files)) if local else None
 
     def _locate(self, folder: Path, module: str) -> list[Path] | None:
         places = (_files_below(base, module) for base in dict.fromkeys((folder, *self._folders)))
         return next((files for files in places if files is not None), None)
-
-
-def _members(item: Import) -> list[str]:
-    return [f"{item.module}.{name}" for name in item.names]
 
 
 def _files_below(folder: Path, module: str) -> list[Path] | None:
@@ -199,7 +198,7 @@ def _facts(source: Source) -> Facts:
     later: tuple[Import, ...] = ()
     data: tuple[str, ...] = ()
     if _INDENTED_IMPORT.search(source.content):
-        later = tuple(item for node in all_statements(source.tree.body) for item in _imports(node) if item not in eager)
+        later = tuple(item for node in walk(source.tree) for item in _imports(node) if item not in eager)
     if _ASKS_FOR_DATA.search(source.content):
         data = tuple(dict.fromkeys(name for node in walk(source.tree) for name in _datasets(node, source.constants)))
     return Facts(eager, later, data, why_fresh(source.tree, source.content, source.label))
