@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import os
 import re
@@ -135,17 +136,13 @@ class Sources:
 
     def _facts_of(self, path: Path) -> Facts:
         if path not in self._facts:
-            self._facts[path] = self._follow(path)
+            self._followed += 1
+            self._facts[path] = Facts()
+            # A job that imports a file with a mistake fails with Python's own message.
+            with contextlib.suppress(Unreadable, RecursionError):
+                if self._followed <= LARGEST_FOLLOWED:
+                    self.remember(read_source(path, self.root))
         return self._facts[path]
-
-    def _follow(self, path: Path) -> Facts:
-        self._followed += 1
-        if self._followed > LARGEST_FOLLOWED:
-            return Facts()
-        try:
-            return _facts(read_source(path, self.root))
-        except (Unreadable, RecursionError):
-            return Facts()  # the job that imports it fails with Python's own message
 
     def _installed(self, path: Path) -> Iterator[str]:
         for item in self._facts_of(path).imports:
