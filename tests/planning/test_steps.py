@@ -118,6 +118,9 @@ def test_fingerprint_notes_what_decides_the_metrics_unless_nothing_trains(draft:
     project.function("a", "epochs=3")
     second = {planned.job.id: planned.fingerprint for planned in fingerprint(ordered).plan.jobs}
     assert [job_id for job_id in first if first[job_id] != second[job_id]] == ["a"]
+    passed_on = order(prepared(draft, arguments=("--fast",)))
+    third = {planned.job.id: planned.fingerprint for planned in fingerprint(passed_on).plan.jobs}
+    assert [job_id for job_id in first if second[job_id] != third[job_id]] == ["c"]
     dry = replace(ordered, is_dry=True)
     assert fingerprint(dry) == dry
 

@@ -29,7 +29,7 @@ def fingerprint(
 ) -> str:
     """Return a digest of all that decides a job's metrics but the content of its data; empty where that is unknown.
 
-    Code is the job's file and the local modules that it imports, for a command the files among its arguments.
+    Code is the job's file and the local modules that it imports, and the files among its arguments.
     """
     files = [*job.files, *_simulations(job, datasets), *_arguments(job)]
     if job.path and not job.files:
@@ -43,6 +43,7 @@ def fingerprint(
     rest = {
         "kind": job.kind,
         "command": job.command,
+        "arguments": job.arguments,
         "parameters": job.parameters,
         "given": job.given,
         "gates": [msgspec.to_builtins(gate) for gate in job.gates],
@@ -61,7 +62,7 @@ def _simulations(job: Job, datasets: Mapping[str, Dataset]) -> list[str]:
 
 
 def _arguments(job: Job) -> list[str]:
-    return [str(path) for argument in job.command if (path := Path(job.root, argument)).is_file()]
+    return [str(path) for argument in (*job.command, *job.arguments) if (path := Path(job.root, argument)).is_file()]
 
 
 def with_fingerprints(plan: Plan) -> Plan:

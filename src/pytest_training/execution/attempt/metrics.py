@@ -29,11 +29,10 @@ def _metric_name(name: Any) -> str:
 
 
 def _finite(name: str, value: Any) -> float:
-    if hasattr(value, "item") and getattr(value, "size", 1) == 1:
+    size = value.numel() if callable(getattr(value, "numel", None)) else getattr(value, "size", 1)
+    if hasattr(value, "item") and size == 1:
         with contextlib.suppress(Exception):
             value = value.item()  # numpy and torch scalars
-    if callable(getattr(value, "numel", None)) and value.numel() == 1:
-        value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise ResultError(f"metric {name!r} is {safe_repr(value)} ({type(value).__name__}); expected a finite number")
     try:

@@ -44,7 +44,6 @@ class Run:
         self._real_data_only = real_data_only
         self._datasets = dict(datasets or {})
         self._used: dict[str, DataUsed] = {}
-        self._paths: dict[str, Path] = {}
         self._events = None if events is None else EventLog(events)
         if self._events is not None:
             self.log = self._events.log  # type: ignore[method-assign]  # a call less: jobs log in innermost loops
@@ -73,7 +72,7 @@ class Run:
 
     def data(self, name: str) -> Path:
         """Return the local path of a dataset, checked against its declared sha256."""
-        if name not in self._paths:
+        if name not in self._used:
             declared = self.dataset(name)
             if self._real_data_only and not declared.real:
                 raise DataError(
@@ -82,8 +81,7 @@ class Run:
                 )
             path, sha256 = obtain(declared)
             self._used[name] = DataUsed(name=name, real=declared.real, sha256=sha256, path=str(path))
-            self._paths[name] = path
-        return self._paths[name]
+        return Path(self._used[name].path)
 
     def use(self, path: str | Path) -> tuple[Path, str]:
         """Return the path of a file or folder that the user named, with its sha256; the outcome records both."""
@@ -91,7 +89,7 @@ class Run:
         if not place.exists():
             raise DataError(f"expected a file or folder at {str(path)!r} (looked at {place}), found none")
         sha256 = sha256_of(place)
-        self._used[place.name] = DataUsed(name=place.name, real=True, sha256=sha256, path=str(place))
+        self._used[str(place)] = DataUsed(name=place.name, real=True, sha256=sha256, path=str(place))
         return place, sha256
 
     def save(self, name: str, content: Any) -> Path:
