@@ -30,7 +30,6 @@ FLOORS = (
 ALLOWED = {
     ("__init__", "execution"),  # the type `Run` for type checkers, loaded on demand
     ("plugin", "__init__"),
-    ("reporters", "options"),
 }
 """What may differ, each with its reason."""
 

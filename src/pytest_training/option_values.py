@@ -34,11 +34,6 @@ class Options(Request):
     grace_s: float
     real_data_only: bool
 
-    @property
-    def in_process(self) -> bool:
-        """True if jobs run in the pytest process."""
-        return self.backend == InProcess.name
-
 
 def read_options(config: pytest.Config) -> Options:
     """Read every option; a value that cannot be is a `pytest.UsageError`."""

@@ -47,15 +47,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register what this process is: a worker of a run, or the session that may own one."""
     if hasattr(config, "workerinput"):
         if "training" in config.workerinput:
-            from pytest_training.session.distribution import use_shipped_test  # noqa: PLC0415
+            from pytest_training.session.distribution import use_shipped_test  # noqa: PLC0415  (pytest imports this module at every start)
             from pytest_training.session.worker import Worker  # noqa: PLC0415  (see the module's docstring)
 
             _register_parts(config)
             use_shipped_test(config)
             config.pluginmanager.register(Worker(config), "training-worker")
     elif options.has_jobs(config):
-        from pytest_training.session.distribution import use_shipped_test  # noqa: PLC0415
-        from pytest_training.session.owner import Owner  # noqa: PLC0415
+        from pytest_training.session.distribution import use_shipped_test  # noqa: PLC0415  (pytest imports this module at every start)
+        from pytest_training.session.owner import Owner  # noqa: PLC0415  (pytest imports this module at every start)
 
         _register_parts(config)
         use_shipped_test(config)
@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _register_parts(config: pytest.Config) -> None:
     from pytest_training.registry import Registry  # noqa: PLC0415  (see the module's docstring)
-    from pytest_training.session.hooks import call_before_training  # noqa: PLC0415
+    from pytest_training.session.hooks import call_before_training  # noqa: PLC0415  (pytest imports this module at every start)
 
     config.stash[options.REGISTRY] = registry = Registry()
     call_before_training(config, "pytest_training_register", registry=registry)
@@ -100,8 +100,8 @@ def pytest_runtest_makereport(
 @pytest.fixture
 def training_job(request: pytest.FixtureRequest) -> TrainingJob:
     """Give the test its job: `training_job.train()` trains, `training_job.check()` fails unless all is well."""
-    from pytest_training.session.context import SLOT  # noqa: PLC0415
-    from pytest_training.session.training_job import TrainingJob  # noqa: PLC0415
+    from pytest_training.session.context import SLOT  # noqa: PLC0415  (pytest imports this module at every start)
+    from pytest_training.session.training_job import TrainingJob  # noqa: PLC0415  (pytest imports this module at every start)
 
     slot = request.config.stash.get(SLOT, None)
     if slot is None:

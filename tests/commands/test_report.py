@@ -117,7 +117,7 @@ def test_a_run_without_a_readable_plan_is_an_error_that_says_so(project: Project
     (folder / "plan.json").unlink()
     missing = project.ask("report", folder.name)
     assert missing.ret == 2
-    assert f"run '{folder.name}': no plan.json in {folder}: nothing tells of which jobs it was" in text(missing)
+    assert f"run '{folder.name}': no plan.json in {folder}: its jobs are unknown" in text(missing)
     unknown = project.ask("report", "elsewhere")
     assert unknown.ret == 2
     assert "no run in" in text(unknown)

@@ -13,7 +13,7 @@ from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import Slot
-from pytest_training.jobs.model import Job
+from pytest_training.jobs.model import Job, RunSettings
 
 from .workplace import Workplace, planned
 
@@ -46,7 +46,7 @@ def descent(workplace: Workplace, launcher: Launcher, kills: int) -> Outcome:
         (folder / str(number)).touch()
     job = workplace.function(DESCENT.format(kills=str(folder)), top=TOP, retries=3 * KILLS)
     run = RunFolder(workplace.root / "reports", f"run-{kills}")
-    slot = Slot(name="main", folder=run, launcher=launcher, seed=3, threads=1, grace_s=1.0)
+    slot = Slot(name="main", folder=run, launcher=launcher, seed=3, threads=1, settings=RunSettings(grace_s=1.0))
     return slot.train(planned(job))
 
 
@@ -115,9 +115,9 @@ def test_a_failed_gate_is_never_retried_and_a_reason_left_out_is_not_either(
 ) -> None:
     def attempts(job: Job, run_id: str) -> int:
         folder = RunFolder(workplace.root / "reports", run_id)
-        outcome = Slot(name="main", folder=folder, launcher=launcher, seed=0, threads=1, grace_s=1.0).train(
-            planned(job)
-        )
+        outcome = Slot(
+            name="main", folder=folder, launcher=launcher, seed=0, threads=1, settings=RunSettings(grace_s=1.0)
+        ).train(planned(job))
         assert outcome.status == "failed"
         return len(outcome.attempts)
 

@@ -13,7 +13,7 @@ from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.execution.slot import Slot, read_outcome
 from pytest_training.execution.unfinished import unfinished_outcome
-from pytest_training.jobs.model import Gate
+from pytest_training.jobs.model import Gate, RunSettings
 
 from .workplace import Workplace, planned
 
@@ -36,7 +36,7 @@ def slot(workplace: Workplace, launcher: ServerLauncher) -> Slot:
         launcher=launcher,
         seed=3,
         threads=1,
-        grace_s=0.3,
+        settings=RunSettings(grace_s=0.3),
     )
 
 

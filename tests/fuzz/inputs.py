@@ -208,7 +208,7 @@ def _ask(root: Path) -> None:
     for seconds in asked.expected([JOB]).values():
         assert 0 < seconds < float("inf")
     asked.outcomes("r")
-    asked.last_passed("x")
+    asked.newest(["x"], passed_only=True)
 
 
 def job_id(text: str) -> None:

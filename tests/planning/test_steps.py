@@ -118,11 +118,17 @@ def test_fingerprint_notes_what_decides_the_metrics_unless_nothing_trains(draft:
     project.function("a", "epochs=3")
     second = {planned.job.id: planned.fingerprint for planned in fingerprint(ordered).plan.jobs}
     assert [job_id for job_id in first if first[job_id] != second[job_id]] == ["a"]
-    passed_on = order(prepared(draft, arguments=("--fast",)))
-    third = {planned.job.id: planned.fingerprint for planned in fingerprint(passed_on).plan.jobs}
-    assert [job_id for job_id in first if second[job_id] != third[job_id]] == ["c"]
     dry = replace(ordered, is_dry=True)
     assert fingerprint(dry) == dry
+
+
+def test_the_fingerprint_of_a_script_contains_its_raw_arguments(draft: Draft, project: Project) -> None:
+    def fingerprints(arguments: str) -> dict[str, str]:
+        project.write("training/jobs.yaml", f"jobs:\n  c: {{arguments: [{arguments}]}}\n")
+        return {planned.job.id: planned.fingerprint for planned in fingerprint(order(prepared(draft))).plan.jobs}
+
+    slow, fast = fingerprints("--slow"), fingerprints("--fast")
+    assert [job_id for job_id in slow if slow[job_id] != fast[job_id]] == ["c"]
 
 
 def test_compare_adds_the_gates_of_the_run_that_is_compared(draft: Draft, project: Project) -> None:

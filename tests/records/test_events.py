@@ -1,8 +1,9 @@
-"""Tests of records/events.py and execution/event_log.py: what a job reports is kept, thinned, bounded and followed."""
+"""Tests of records/events.py and attempt/event_log.py: what a job reports is kept, bounded and followed."""
 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -40,18 +41,18 @@ def logged(file: Path) -> list[dict[str, Any]]:
     return [event["log"] for line in file.read_text().splitlines() if "log" in (event := json.loads(line))]
 
 
-def test_of_a_burst_only_the_newest_moment_is_not_yet_in_the_file(tmp_path: Path) -> None:
-    log, called = EventLog(tmp_path / "events.jsonl"), []
-    for step in range(3_000):
+def test_of_events_in_a_row_the_last_few_are_not_yet_in_the_file(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    for step in range(event_log.PER_SECOND - 1):
         log.log(step=step)
-        called.append(time.monotonic())
-    written = len(logged(tmp_path / "events.jsonl"))  # as SIGKILL would leave it
-    assert all(called[-1] - moment < event_log.FLUSH_S for moment in called[written + 1 :])
+        written = logged(tmp_path / "events.jsonl")  # as SIGKILL would leave it
+        assert step - len(written) < event_log.BATCH
+        assert step >= event_log.BATCH or len(written) == step + 1
     log.close()
-    assert logged(tmp_path / "events.jsonl") == [{"step": step} for step in range(3_000)]
+    assert logged(tmp_path / "events.jsonl") == [{"step": step} for step in range(event_log.PER_SECOND - 1)]
 
 
-def test_too_fast_events_are_thinned_and_the_last_of_each_kind_is_kept(tmp_path: Path) -> None:
+def test_of_too_many_events_a_second_the_newest_of_each_kind_is_kept(tmp_path: Path) -> None:
     file, count = tmp_path / "events.jsonl", 200_000
     log, begun = EventLog(file), time.monotonic()
     for step in range(count):
@@ -62,14 +63,39 @@ def test_too_fast_events_are_thinned_and_the_last_of_each_kind_is_kept(tmp_path:
     log.close()
     seconds = time.monotonic() - begun
     found = logged(file)
-    assert len(found) <= event_log.BURST + (seconds + 1) * (event_log.PER_SECOND + 10)
+    assert len(found) <= (seconds + 1) * 2 * (event_log.PER_SECOND + 1)
     assert [event["step"] for event in found[:1000]] == sorted(event["step"] for event in found[:1000])
     assert {"step": count - 1, "loss": 0.5} in found
     assert {"step": count - 1000, "validation": 0.5} in found
     assert [*read_events(file, largest=2**24)][-1].progress == (count - 1, count)
 
 
-def test_a_kind_of_event_that_comes_seldom_is_written_at_once_between_those_that_are_thinned(tmp_path: Path) -> None:
+def test_the_newest_of_a_second_is_kept_at_the_end_of_that_second(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    log, begun, step = EventLog(file), time.monotonic(), 0
+    while time.monotonic() - begun < 1.2:
+        log.log(step=step)
+        step += 1
+    log.close()
+    times = [event["t"] for line in file.read_text().splitlines() if (event := json.loads(line))]
+    assert times == sorted(times)
+    assert any(abs(moment - times[0] - 1) < 0.002 for moment in times)
+
+
+def test_the_first_event_after_a_second_is_in_the_file_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    log = EventLog(file)
+    for step in range(100_000):
+        log.log(step=step)
+    seconds_over = time.monotonic() + 1
+    while time.monotonic() < seconds_over:
+        pass
+    log.log(step=-1)
+    assert logged(file)[-2:] == [{"step": 99_999}, {"step": -1}]
+    log.close()
+
+
+def test_a_kind_of_event_that_comes_seldom_is_written_at_once_between_those_that_are_left_out(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     log = EventLog(file)
     for step in range(100_000):
@@ -77,6 +103,32 @@ def test_a_kind_of_event_that_comes_seldom_is_written_at_once_between_those_that
     log.log(epoch=1, validation=0.7)
     assert {"epoch": 1, "validation": 0.7} in logged(file)
     log.close()
+
+
+def test_threads_that_log_at_once_do_not_harm_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    log = EventLog(file)
+
+    def work(number: int) -> None:
+        for step in range(20_000):
+            log.log(**{f"of_{number}": step})
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.close()
+    for number in range(4):
+        assert {f"of_{number}": 19_999} in logged(file)
+
+
+def test_what_a_thread_logs_after_the_end_of_its_job_is_ignored(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    log.close()
+    for step in range(2 * event_log.PER_SECOND):
+        log.log(step=step)
+    assert (tmp_path / "events.jsonl").read_bytes() == b""
 
 
 def test_a_full_file_takes_few_more_events_and_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,12 +151,13 @@ def test_names_that_a_job_makes_up_as_it_goes_do_not_grow_the_file(
     for step in range(10_000):
         log.log(**{f"metric_{step}": 0.5})
     log.close()
-    assert len(logged(file)) <= event_log.MOST_KINDS + 2 + time.monotonic() - begun
+    assert len(logged(file)) <= (event_log.MOST_KINDS + 2) * (2 + time.monotonic() - begun)
 
 
 def test_an_array_is_taken_as_it_is_when_it_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_log, "FULL", 100)
-    file, loss = tmp_path / "events.jsonl", np.array(0.0)
+    file = tmp_path / "events.jsonl"
+    loss: Any = np.array(0.0)
     log = EventLog(file)
     for step in range(1_000):
         loss[...] = step
@@ -119,18 +172,20 @@ def test_what_cannot_be_said_of_an_event_that_was_left_out_is_null(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_log, "FULL", 0)
-    monkeypatch.setattr(event_log, "PAUSE_S", 3600.0)
+    monkeypatch.setattr(event_log, "SECOND_S", 3600.0)
     log = EventLog(tmp_path / "events.jsonl")
-    log.log(loss=0.5)
-    log.log(loss=[1])
+    wrong: Any = [1]
+    for value in (0.5, 0.6, wrong):
+        log.log(loss=value)
     log.close()
     assert logged(tmp_path / "events.jsonl") == [{"loss": 0.5}, {"loss": None}]
 
 
 def test_what_no_json_can_say_is_the_jobs_error(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.jsonl")
+    wrong: Any = [1]
     with pytest.raises(TypeError, match=r"run.log\(loss=…\): expected a number or a string, found list"):
-        log.log(loss=[1])
+        log.log(loss=wrong)
     log.close()
 
 

@@ -19,8 +19,7 @@ import pytest
 
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Job
-from pytest_training.records.expected import expected_seconds
-from pytest_training.records.history import History
+from pytest_training.records.history import History, expected_seconds
 from pytest_training.records.history_file import set_aside
 from pytest_training.records.provenance import Machine, Provenance
 from pytest_training.records.run_record import RunRecord

@@ -28,8 +28,8 @@ MOST_SERVERS = 5  # a server that dies again and again is no use
 LONGEST_NOTE = 1000
 
 
-class Kept(NamedTuple):
-    """What a server has of its keeper."""
+class Ties(NamedTuple):
+    """What connects a server with its keeper."""
 
     lifeline: int
     note: int
@@ -44,7 +44,7 @@ def write_note(note: int, text: str) -> None:
     os.pwrite(note, text.encode()[:LONGEST_NOTE], 0)
 
 
-def become_server(lifeline: int, listening: int) -> Kept:
+def become_server(lifeline: int, listening: int) -> Ties:
     """Fork; return in the child. The parent keeps watch and never returns."""
     processes.adopt_orphans()
     note = os.memfd_create("importing", 0)  # 0: a server that starts itself afresh keeps it
@@ -55,7 +55,7 @@ def become_server(lifeline: int, listening: int) -> Kept:
         if server == 0:
             os.close(writing)
             os.set_inheritable(reading, True)
-            return Kept(reading, note, crashed)
+            return Ties(reading, note, crashed)
         os.close(reading)
         owner_is_gone = _wait_for_either(lifeline, server)
         processes.signal_tree(server, signal.SIGKILL)
@@ -99,9 +99,9 @@ def _end_as(exit_code: int) -> NoReturn:
     os._exit(abs(exit_code))
 
 
-def _wait_for_either(lifeline: int, kept: int) -> bool:
-    """Wait until the owner has closed the lifeline (True) or the kept process has ended (False)."""
-    ended = os.pidfd_open(kept)
+def _wait_for_either(lifeline: int, child: int) -> bool:
+    """Wait until the owner has closed the lifeline (True) or the child has ended (False)."""
+    ended = os.pidfd_open(child)
     with selectors.DefaultSelector() as selector:
         selector.register(ended, selectors.EVENT_READ)
         selector.register(lifeline, selectors.EVENT_READ)

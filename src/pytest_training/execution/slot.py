@@ -25,7 +25,7 @@ from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.secrets import Secrets
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
-from pytest_training.jobs.model import Dataset, Job, PlannedJob, Unchanged
+from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.reference import refer
 from pytest_training.signals import left_to_the_owner
@@ -51,16 +51,13 @@ class Slot:
     launcher: Launcher
     seed: int
     threads: int
-    grace_s: float
+    settings: RunSettings
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
     kinds: Kinds = field(default_factory=lambda: KINDS)
     readers: Sequence[Reader] = READERS
     limits: Limits = field(default_factory=lambda: LIMITS)
     owned: bool = False
     """Whether it is an xdist worker's: the owner of the run hears of Ctrl-C, and has the jobs ended."""
-    real_data_only: bool = False
-    resumed: RunFolder | None = None
-    """The run that this one resumes: its jobs' checkpoints are taken over."""
 
     def train(self, planned: PlannedJob) -> Outcome:
         """Train a job and leave its outcome in the run folder; where that cannot be, the outcome says so."""
@@ -143,8 +140,9 @@ class Slot:
     def _attempt(self, job: Job) -> tuple[Attempt, Verdict, AttemptFolder]:
         files = self.folder.job(job.id)
         number, folder = files.begin_attempt()
-        if number == 1 and self.resumed is not None:
-            _take_over(self.resumed.job(job.id).checkpoint, files.checkpoint)
+        if number == 1 and self.settings.resumed:
+            earlier = RunFolder(self.folder.reports, self.settings.resumed)
+            _take_over(earlier.job(job.id).checkpoint, files.checkpoint)
         started, since = utc_now(), time.time()
         begun = Attempt(
             number=number,
@@ -184,9 +182,9 @@ class Slot:
             seed=self.seed,
             threads=job.cpus or self.threads,
             datasets=tuple(self.datasets[name] for name in job.data),
-            real_data_only=self.real_data_only,
+            real_data_only=self.settings.real_data_only,
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
-            grace_s=self.grace_s,
+            grace_s=self.settings.grace_s,
         )
         reply = secrets.launch(request, self.launcher)
         readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]

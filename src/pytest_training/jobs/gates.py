@@ -12,8 +12,8 @@ from pytest_training.wording import shown
 
 Operator = Literal[">=", "<=", ">", "<", "=="]
 
-_GATE = re.compile(r"(>=|<=|==|>|<)\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)")
-_NOT_FINITE = re.compile(r"(>=|<=|==|>|<)\s*[-+]?\.?(nan|inf|infinity)", re.IGNORECASE)
+_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?"
+_GATE = re.compile(rf"(>=|<=|==|>|<)\s*(?:({_NUMBER})|[-+]?\.?(?:nan|inf|infinity))", re.IGNORECASE)
 
 
 def parse_gates(metric: str, text: Any, where: str) -> tuple[Gate, ...]:
@@ -27,13 +27,10 @@ def parse_gates(metric: str, text: Any, where: str) -> tuple[Gate, ...]:
 
 
 def _gate(metric: str, text: Any, where: str) -> Gate:
-    stripped = text.strip() if isinstance(text, str) else ""
-    match = _GATE.fullmatch(stripped)
+    match = _GATE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        if _NOT_FINITE.fullmatch(stripped):
-            raise DeclarationError(f"{where}: gate of {metric!r}: expected a finite threshold, found {shown(text)}")
         raise _bad(metric, text, where)
-    threshold = float(match[2])
+    threshold = float(match[2] or math.nan)
     if not math.isfinite(threshold):
         raise DeclarationError(f"{where}: gate of {metric!r}: expected a finite threshold, found {shown(text)}")
     return Gate(metric=metric, operator=cast("Operator", match[1]), threshold=threshold)

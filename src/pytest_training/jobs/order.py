@@ -5,7 +5,7 @@ from __future__ import annotations
 import graphlib
 import heapq
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Seconds = Mapping[str, float | None]
 Needs = Mapping[str, Sequence[str]]
@@ -29,11 +29,12 @@ def start_order(ids: Sequence[str], expected: Seconds, needs: Needs, *, workers:
     inside = _inside(ids, needs)
     declared = {job_id: index for index, job_id in enumerate(ids)}
     remaining = _remaining(ids, expected, inside) if workers > 1 else dict.fromkeys(ids, 0.0)
-    return _sorted_by(inside, lambda job_id: (-remaining[job_id], declared[job_id]))
+    ends = _ends(inside, dict.fromkeys(ids, 0.0), lambda job_id: (-remaining[job_id], declared[job_id]), workers=1)
+    return [job_id for _, job_id in ends]
 
 
 def _inside(ids: Sequence[str], needs: Needs) -> dict[str, list[str]]:
-    """Return the needs among the given jobs: one that is not selected keeps nobody waiting."""
+    """Return the needs among these jobs: no job waits for one that is not selected."""
     selected = set(ids)
     return {job_id: [other for other in needs.get(job_id, ()) if other in selected] for job_id in ids}
 
@@ -48,35 +49,28 @@ def _remaining(ids: Sequence[str], expected: Seconds, needs: Needs) -> dict[str,
     return total
 
 
-def _sorted_by(needs: Needs, priority: Callable[[str], tuple[float, int]]) -> list[str]:
+def simulate(order: Sequence[str], expected: Mapping[str, float], needs: Needs, *, workers: int) -> float:
+    """Return when the last job ends if each free slot takes the first job in order that waits for no other."""
+    position = {job_id: (0.0, index) for index, job_id in enumerate(order)}
+    ends = _ends(_inside(order, needs), expected, position.__getitem__, workers=workers)
+    return max((end for end, _ in ends), default=0.0)
+
+
+def _ends(
+    needs: Needs, seconds: Mapping[str, float], priority: Callable[[str], tuple[float, int]], *, workers: int
+) -> Iterator[tuple[float, str]]:
+    """Yield when each job ends if each free slot takes the job of least priority that waits for no other."""
     sorter = graphlib.TopologicalSorter(needs)
     sorter.prepare()
     ready: list[tuple[tuple[float, int], str]] = []
-    order: list[str] = []
+    running: list[tuple[float, tuple[float, int], str]] = []
+    now = 0.0
     while sorter.is_active():
         for job_id in sorter.get_ready():
             heapq.heappush(ready, (priority(job_id), job_id))
-        _, job_id = heapq.heappop(ready)
-        order.append(job_id)
-        sorter.done(job_id)
-    return order
-
-
-def simulate(order: Sequence[str], expected: Mapping[str, float], needs: Needs, *, workers: int) -> float:
-    """Return when the last job ends if each free slot takes the first job in order that waits for nothing."""
-    position = {job_id: index for index, job_id in enumerate(order)}
-    sorter = graphlib.TopologicalSorter(_inside(order, needs))
-    sorter.prepare()
-    ready = [position[job_id] for job_id in sorter.get_ready()]
-    heapq.heapify(ready)
-    running: list[tuple[float, int]] = []
-    now = 0.0
-    while ready or running:
         while ready and len(running) < workers:
-            index = heapq.heappop(ready)
-            heapq.heappush(running, (now + expected[order[index]], index))
-        now, index = heapq.heappop(running)
-        sorter.done(order[index])
-        for job_id in sorter.get_ready():
-            heapq.heappush(ready, position[job_id])
-    return now
+            rank, job_id = heapq.heappop(ready)
+            heapq.heappush(running, (now + seconds[job_id], rank, job_id))
+        now, _, job_id = heapq.heappop(running)
+        sorter.done(job_id)
+        yield now, job_id

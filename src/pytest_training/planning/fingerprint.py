@@ -82,13 +82,13 @@ def mark_unchanged(plan: Plan, history: History) -> Plan:
 
 
 def _marked(planned: PlannedJob, history: History) -> PlannedJob:
-    passed = history.last_passed(planned.job.id)
+    passed = history.newest([planned.job.id], passed_only=True).get(planned.job.id)
     if passed is None or not planned.fingerprint:
         return planned
-    run_id, outcome = passed
+    outcome = passed.outcome
     if outcome.fingerprint != planned.fingerprint or not all(map(_is_there_still, outcome.data)):
         return planned
-    return msgspec.structs.replace(planned, unchanged=Unchanged(run_id=run_id, metrics=outcome.metrics))
+    return msgspec.structs.replace(planned, unchanged=Unchanged(run_id=passed.run_id, metrics=outcome.metrics))
 
 
 def _is_there_still(used: DataUsed) -> bool:

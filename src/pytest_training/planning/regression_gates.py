@@ -12,9 +12,9 @@ import msgspec
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Gate, Job, Plan
 from pytest_training.planning.request import Request
+from pytest_training.records.comparison import find_earlier, find_place
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import direction, headline
-from pytest_training.records.reference import find_earlier, find_place
 
 RULE = r"(?:(?P<metric>[^=]+?)\s*=\s*)?(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)"
 

@@ -1,21 +1,27 @@
-"""What got better or worse: the outcomes of a run beside earlier ones. Says it in data; others show it."""
+"""What got better or worse: the outcomes of a run beside those of the last run, a named run, a branch or a commit."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
+from pytest_training.errors import DeclarationError
 from pytest_training.execution.outcome import Outcome
-from pytest_training.records.history import Recorded
+from pytest_training.git import find_commit
+from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import Direction, direction, is_side_number, measures
 from pytest_training.records.strict_json import plain
 from pytest_training.units import distinct, number
+from pytest_training.wording import listing
 
 Verdict = Literal["better", "worse", "same", "changed"]
 
-MOST_TOLD = 5  # changes of a job that a list of all jobs shows
+COMMIT = r"[0-9a-f]{4,64}"
+MOST_LISTED = 5  # changes of a job in a list of all jobs; runs or branches in a message
 SAME = 1e-9  # relative: what the order of floating-point sums may change
 MARKS: Mapping[Verdict, str] = {"better": "▲", "worse": "▼", "same": "=", "changed": "≠"}
 
@@ -27,30 +33,24 @@ class Change:
     metric: str
     before: float
     now: float
-    better: Direction | None
     verdict: Verdict
     is_within_interval: bool
     """True if the earlier value lies in the interval of the present one: chance alone may explain the difference."""
 
     @property
-    def difference(self) -> float:
-        """What was added."""
-        return self.now - self.before
-
-    @property
     def tone(self) -> str:
-        """How loudly to say it: `better`, `worse`, or `chance` for what chance alone may explain."""
+        """`better`, `worse`, or `chance` for a difference that chance alone may explain."""
         return "chance" if self.is_within_interval or self.verdict not in {"better", "worse"} else self.verdict
 
     def words(self) -> str:
-        """Say it in one line: `▼ 0.871 → 0.802 (-0.069)`."""
+        """Return the change as one line: `▼ 0.871 → 0.802 (-0.069)`."""
         before, now = number(self.before), number(self.now)
-        if before == now and self.verdict != "same":
-            before, now = distinct(self.before, self.now)
         if self.verdict == "same":
             return f"= {now}"
+        if before == now:
+            before, now = distinct(self.before, self.now)
         chance = ", within its interval" if self.is_within_interval else ""
-        return f"{MARKS[self.verdict]} {before} → {now} ({self.difference:+.3g}{chance})"
+        return f"{MARKS[self.verdict]} {before} → {now} ({self.now - self.before:+.3g}{chance})"
 
 
 @dataclass(frozen=True)
@@ -63,38 +63,43 @@ class JobComparison:
     status: tuple[str, str] | None
     """Status then and now, where they differ."""
     parameters: tuple[str, ...]
-    """Names of the parameters that differ: then the comparison is not one of code alone."""
+    """Names of the parameters that differ."""
 
     @property
     def verdict(self) -> Verdict:
-        """What the first metric, the headline, says."""
+        """That of the first metric, the headline."""
         return self.changes[0].verdict if self.changes else "same"
 
     @property
+    def differing(self) -> list[Change]:
+        """The changes of metrics that are not the same."""
+        return [change for change in self.changes if change.verdict != "same"]
+
+    @property
     def is_notable(self) -> bool:
-        """True if there is anything to tell."""
-        return self.status is not None or any(change.verdict != "same" for change in self.changes)
+        """True if its status or a metric differs."""
+        return self.status is not None or bool(self.differing)
 
     @property
     def is_loud(self) -> bool:
         """True if something changed by more than chance explains."""
-        return self.status is not None or any(change.tone in {"better", "worse"} for change in self.changes)
+        return self.status is not None or any(change.tone != "chance" for change in self.changes)
 
     @property
-    def told(self) -> tuple[Change, ...]:
-        """The changes to tell: the headline's, and those that are more than chance."""
-        differ = [change for change in self.changes if change.verdict != "same"]
-        return tuple(change for change in differ if change is self.changes[0] or change.tone != "chance")[:MOST_TOLD]
+    def listed(self) -> list[Change]:
+        """The changes to show: the headline's, and those that are more than chance."""
+        changes = [each for each in self.differing if each is self.changes[0] or each.tone != "chance"]
+        return changes[:MOST_LISTED]
 
     @property
-    def untold(self) -> int:
-        """How many more metrics differ."""
-        return sum(change.verdict != "same" for change in self.changes) - len(self.told)
+    def unlisted(self) -> int:
+        """Number of other metrics that differ."""
+        return len(self.differing) - len(self.listed)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run beside what it is compared with."""
+    """A run beside earlier outcomes."""
 
     against: str
     """In words: `the last run`, `branch main`."""
@@ -108,13 +113,16 @@ class Comparison:
         return next((job for job in self.jobs if job.job_id == job_id), None)
 
 
-def compare(outcomes: Sequence[Outcome], earlier: Mapping[str, Recorded], *, against: str) -> Comparison:
+def compare(
+    outcomes: Sequence[Outcome], earlier: Mapping[str, Recorded], *, against: str, problems: tuple[str, ...] = ()
+) -> Comparison:
     """Compare each outcome that has metrics with the earlier one of its job."""
     measured = [outcome for outcome in outcomes if outcome.metrics or outcome.job_id in earlier]
     return Comparison(
         against=against,
         jobs=tuple(_job(each, earlier[each.job_id]) for each in measured if each.job_id in earlier),
         missing=tuple(each.job_id for each in measured if each.job_id not in earlier),
+        problems=problems,
     )
 
 
@@ -125,7 +133,7 @@ def _job(now: Outcome, earlier: Recorded) -> JobComparison:
         earlier=earlier,
         changes=tuple(_changes(now, before)),
         status=(before.status, now.status) if before.status != now.status else None,
-        parameters=tuple(_differing(plain(before.parameters), plain(now.parameters))),
+        parameters=_differing(plain(before.parameters), plain(now.parameters)),
     )
 
 
@@ -135,9 +143,9 @@ def _changes(now: Outcome, before: Outcome) -> Iterable[Change]:
         then = before.metrics.get(measure.name)
         if then is None or is_side_number(measure.name):
             continue
-        better = direction(measure.name, gates)
         inside = measure.low is not None and measure.high is not None and measure.low <= then <= measure.high
-        yield Change(measure.name, then, measure.value, better, _verdict(then, measure.value, better), inside)
+        verdict = _verdict(then, measure.value, direction(measure.name, gates))
+        yield Change(measure.name, then, measure.value, verdict, inside)
 
 
 def _verdict(before: float, now: float, better: Direction | None) -> Verdict:
@@ -148,7 +156,60 @@ def _verdict(before: float, now: float, better: Direction | None) -> Verdict:
     return "better" if (now > before) == (better == "higher") else "worse"
 
 
-def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> Iterable[str]:
-    for name in dict.fromkeys([*before, *now]):
-        if before.get(name) != now.get(name) or (name in before) != (name in now):
-            yield name
+def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> tuple[str, ...]:
+    names = dict.fromkeys([*before, *now])
+    return tuple(name for name in names if [name in before, before.get(name)] != [name in now, now.get(name)])
+
+
+class Place(NamedTuple):
+    """Outcomes of the history by a column of their run."""
+
+    words: str
+    column: str = ""
+    value: str = ""
+
+
+def find_earlier(  # noqa: PLR0913  (the name, whose jobs, and which outcomes count)
+    history: History,
+    job_ids: Sequence[str],
+    name: str,
+    *,
+    project: Path,
+    before: str | None = None,
+    passed_only: bool = False,
+) -> tuple[dict[str, Recorded], str, str | None]:
+    """Return earlier outcomes by job id, the words for their place, and a sentence if the history has no such outcome.
+
+    The name is `last`, a run's id or its beginning, a branch, a commit or its beginning, or any name of a commit in
+    git. Ignore outcomes of run `before`, the one that is compared, and of later ones.
+    """
+    place = find_place(history, name, project, before=before)
+    earlier = history.newest(job_ids, before=before, column=place.column, value=place.value, passed_only=passed_only)
+    problem = None
+    if not earlier and job_ids:
+        what = "passed outcome" if passed_only else "outcome"
+        problem = f"nothing to compare with: the history has no {what} of these jobs from {place.words}"
+    return earlier, place.words, problem
+
+
+def find_place(history: History, name: str, project: Path, *, before: str | None = None) -> Place:
+    """Return the place of a name in the history, or raise DeclarationError with the names that there are."""
+    if name == "last":
+        return Place("the last run of each job")
+    origins = [origin for origin in history.origins() if origin.run_id != before]
+    if name and any(origin.run_id.startswith(name) for origin in origins):
+        return Place(f"run {name}", "run_id", name)
+    if any(origin.branch == name for origin in origins):
+        return Place(f"branch {name}", "branch", name)
+    if re.fullmatch(COMMIT, name) and any((origin.commit or "").startswith(name) for origin in origins):
+        return Place(f"commit {name}", "commit", name)
+    # A checkout in CI has other branches as origin/NAME only.
+    commit = find_commit(project, name) or find_commit(project, f"origin/{name}")
+    if commit is None and origins:
+        branches = listing(name, [origin.branch for origin in origins if origin.branch], limit=MOST_LISTED)
+        runs = listing(name, [origin.run_id for origin in origins], limit=MOST_LISTED)
+        raise DeclarationError(
+            f"expected last, a run, a branch or a commit to compare with, found {name!r}; "
+            f"branches in the history: {branches}; runs: {runs}"
+        )
+    return Place(f"{name} (commit {commit[:10]})", "commit", commit) if commit else Place(name, "run_id", name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,13 +15,10 @@ from pytest_training.execution.job_files import open_own
 from pytest_training.jobs.model import UNDECODABLE
 
 LARGEST_STEP = 64 * 1024
-"""Bytes looked at at once while a job trains: of more only the last are, so a talkative job costs no more."""
-
-NEWEST = 200
-"""Lines that are looked at of what was added."""
+"""Maximum number of bytes parsed per poll, the newest: a talkative job costs no more."""
 
 MOST_VALUES = 100
-"""Names whose newest values a live view keeps, of which it shows a few: a job may log as many as it likes."""
+"""Maximum number of names with a value in the live view: a job may log as many as it likes."""
 
 Number = float | None
 """Whole numbers too: as floats they end at infinity, and what does not fit is no event."""
@@ -42,20 +40,24 @@ DECODER = msgspec.json.Decoder(Event)
 
 
 def read_events(path: Path, *, largest: int) -> Iterator[Event]:
-    """Yield the events of a file, of a very large one those in its first `largest` bytes; a torn line is left out."""
+    """Yield the events in the first `largest` bytes of a file; ignore a torn line."""
     try:
         with open_own(path) as file:
             content = file.read(largest)
     except OSError:
         return
+    yield from _events(content)
+
+
+def _events(content: bytes) -> Iterator[Event]:
     for line in content[: content.rfind(b"\n") + 1].splitlines():
-        if (event := _event(line)) is not None:
-            yield event
+        with contextlib.suppress(*UNDECODABLE):
+            yield DECODER.decode(line)
 
 
 @dataclass
 class EventTail:
-    """The state that a growing file tells of."""
+    """The newest state in a growing file."""
 
     path: Path
     offset: int = 0
@@ -64,35 +66,26 @@ class EventTail:
     values: dict[str, float | bool | str | None] = field(default_factory=dict)
 
     def poll(self) -> bool:
-        """Read what was added; return whether anything new is known."""
+        """Parse what was added; return True if that is at least one line."""
         try:
             with open_own(self.path) as file:
                 size = file.seek(0, os.SEEK_END)
                 if size == self.offset:
                     return False
                 start = max(self.offset if self.offset <= size else 0, size - LARGEST_STEP)
-                if start > self.offset == 0:  # the first line has the pid
-                    file.seek(0)
-                    self._take(file.readline(1000))
+                file.seek(0)
+                first = file.readline(1000) if start > self.offset == 0 else b""  # it has the pid
                 file.seek(start)
                 content = file.read(size - start)
         except OSError:
             return False
-        whole = content.rfind(b"\n") + 1
-        lines = content[:whole].splitlines()
-        self.offset = start + whole
-        if self.pid is not None and len(lines) > NEWEST:
-            if newest := next((line for line in reversed(lines[:-NEWEST]) if b'"progress":' in line), None):
-                self._take(newest)
-            lines = lines[-NEWEST:]
-        for line in lines:
-            self._take(line)
-        return bool(lines)
+        for event in (*_events(first), *_events(content)):
+            self._take(event)
+        end = content.rfind(b"\n") + 1
+        self.offset = start + end
+        return end > 0
 
-    def _take(self, line: bytes) -> None:
-        event = _event(line)
-        if event is None:
-            return
+    def _take(self, event: Event) -> None:
         self.pid = event.pid or self.pid
         for name, value in (event.log or {}).items():
             if name in self.values or len(self.values) < MOST_VALUES:
@@ -100,10 +93,3 @@ class EventTail:
         if event.progress is not None:
             done, total = event.progress
             self.progress = None if done is None or not total or total <= 0 else (done, total)
-
-
-def _event(line: bytes) -> Event | None:
-    try:
-        return DECODER.decode(line)
-    except UNDECODABLE:
-        return None

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard, TypeVar
+from statistics import median
+from typing import Any, NamedTuple, TypeGuard, TypeVar
 
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job, Value
 from pytest_training.records import history_file
-from pytest_training.records.expected import expected_seconds
-from pytest_training.records.history_file import UnusableHistoryError
-from pytest_training.records.history_rows import insert, outcome_row, read_outcome, read_parameters, run_row
-from pytest_training.records.provenance import Provenance, machine_id
+from pytest_training.records.history_file import UnusableHistoryError, insert, outcome_row, read_column, run_row
+from pytest_training.records.provenance import Provenance, this_machine
 from pytest_training.records.run_record import RunRecord
 from pytest_training.records.strict_json import plain, text
 
 T = TypeVar("T")
 
 REMEMBERED = 20  # outcomes read per job: enough to find equal parameters, cheap with 1,000 jobs
+WEIGHTS = ("epochs", "folds")
+"""Parameters that a job's duration is proportional to."""
+MEDIAN_OF = 3
 COMPARABLE = " AND (o.status = 'passed' OR o.cause = 'gate')"
 """Outcomes whose metrics are those of a whole training."""
 PASSED = " AND o.status = 'passed'"
@@ -36,7 +38,7 @@ UNUSABLE = (sqlite3.Error, OSError, UnusableHistoryError)
 
 
 class Recorded(Value, frozen=True, kw_only=True):
-    """An outcome of an earlier run, and what is known of that run."""
+    """An outcome of an earlier run, with that run's commit."""
 
     run_id: str
     started: str
@@ -46,8 +48,8 @@ class Recorded(Value, frozen=True, kw_only=True):
     dirty: bool | None = None
 
 
-class Origin(Value, frozen=True, kw_only=True):
-    """Where outcomes come from: what a run can be named by."""
+class Origin(NamedTuple):
+    """What a run can be named by."""
 
     run_id: str
     branch: str | None
@@ -59,7 +61,7 @@ class History:
 
     def __init__(self, path: Path, *, machine: str | None = None, timeout_s: float = 5.0) -> None:
         self.path = path
-        self.machine = machine or machine_id()
+        self.machine = machine or this_machine().id
         self.timeout_s = timeout_s
         self.problems: list[str] = []
 
@@ -75,7 +77,7 @@ class History:
     def outcomes(self, run_id: str) -> list[Outcome]:
         """Return the outcomes of an earlier run in the order in which they were recorded."""
         rows = self._rows("SELECT outcome FROM outcomes WHERE run_id = ? ORDER BY id", text(run_id))
-        return [outcome for (written,) in rows if (outcome := read_outcome(written)) is not None]
+        return [outcome for (stored,) in rows if (outcome := read_column(stored, Outcome)) is not None]
 
     def newest(
         self,
@@ -86,7 +88,7 @@ class History:
         value: str = "",
         passed_only: bool = False,
     ) -> dict[str, Recorded]:
-        """Return each job's newest outcome with metrics to compare with, by job id.
+        """Return each job's newest outcome of a whole training, by job id.
 
         Ignore outcomes of run `before` and of later runs. `column` is run_id, branch or commit: a branch has to equal
         the value, a run's id or a commit has to begin with it.
@@ -100,9 +102,8 @@ class History:
 
     def recent(self, job_ids: Sequence[str], limit: int, *, through: str | None = None) -> dict[str, list[Recorded]]:
         """Return each job's last outcomes, newest first, by job id; ignore those of runs after `through`."""
-        if through is None:
-            return self._recorded(job_ids, limit, "", (), UNKNOWN)
-        return self._recorded(job_ids, limit, UP_TO, (text(through),), UNKNOWN)
+        condition, arguments = (UP_TO, (text(through),)) if through else ("", ())
+        return self._recorded(job_ids, limit, condition, arguments, UNKNOWN)
 
     def job_ids(self) -> list[str]:
         """Return the ids of all jobs in the history."""
@@ -111,12 +112,7 @@ class History:
     def origins(self) -> list[Origin]:
         """Return what each run can be named by, the newest first."""
         rows = self._rows('SELECT run_id, branch, "commit" FROM runs ORDER BY run_id DESC', otherwise=NOT_COMPARED)
-        return [Origin(run_id=str(run_id), branch=branch, commit=commit) for run_id, branch, commit in rows]
-
-    def last_passed(self, job_id: str) -> tuple[str, Outcome] | None:
-        """Return the newest passed outcome of a job on any machine, with the id of its run."""
-        recent = self._recorded([job_id], 1, PASSED, (), UNKNOWN).get(job_id)
-        return (recent[0].run_id, recent[0].outcome) if recent else None
+        return [Origin(*row) for row in rows]
 
     def add(self, run: RunRecord, outcomes: Sequence[Outcome], provenance: Provenance) -> None:
         """Record a run and its outcomes in one transaction; a second call for the same run replaces them."""
@@ -127,7 +123,8 @@ class History:
             except sqlite3.DatabaseError as error:
                 if not history_file.is_damaged(error):
                     raise
-                self._set_aside(error)
+                copy = history_file.set_aside(self.path)
+                self._report(error, f"it is kept as {copy.name}, and a new history begins with this run")
                 self._write(run, outcomes, provenance)
         except UNUSABLE as error:
             self._report(error, f"run {run.run_id} is not in the history (its run folder has its outcomes)")
@@ -178,12 +175,8 @@ class History:
             " ORDER BY id DESC LIMIT ?",  # by id: a clock may jump back
             (text(job.id), self.machine, REMEMBERED),
         )
-        earlier = [(wall_s, read_parameters(written)) for wall_s, written in rows if _is_duration(wall_s)]
+        earlier = [(wall_s, read_column(stored, dict[str, Any]) or {}) for wall_s, stored in rows if _counts(wall_s)]
         return expected_seconds(plain(job.parameters), earlier)
-
-    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
-        copy = history_file.set_aside(self.path)
-        self._report(error, f"it is kept as {copy.name}, and a new history begins with this run")
 
     def _report(self, error: Exception, consequence: str) -> None:
         self.problems.append(f"{self.path} {history_file.in_words(error, self.timeout_s)}: {consequence}")
@@ -199,14 +192,30 @@ def _condition(column: str, value: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _read_recorded(rows: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:
-    for run_id, started, written, commit, branch, dirty in rows:
-        if (outcome := read_outcome(written)) is not None:
+    for run_id, started, stored, commit, branch, dirty in rows:
+        if (outcome := read_column(stored, Outcome)) is not None:
             is_dirty = None if dirty is None else bool(dirty)
             yield Recorded(
                 run_id=run_id, started=started or "", outcome=outcome, commit=commit, branch=branch, dirty=is_dirty
             )
 
 
-def _is_duration(value: Any) -> TypeGuard[float]:
-    """Return True if a column holds what we wrote there: SQLite keeps any type in any column."""
-    return isinstance(value, float | int) and math.isfinite(value) and value > 0
+def expected_seconds(parameters: Mapping[str, Any], earlier: Sequence[tuple[float, dict[str, Any]]]) -> float | None:
+    """Return the seconds to expect with these parameters from earlier (seconds, parameters), newest first.
+
+    The median of the last three at equal parameters; else the newest, scaled by its ratio of epochs x folds.
+    """
+    equal = [seconds for seconds, used in earlier if used == parameters]
+    if equal or not earlier:
+        return median(equal[:MEDIAN_OF]) if equal else None
+    seconds, used = earlier[0]
+    for name in WEIGHTS:
+        now, then = parameters.get(name), used.get(name)
+        if _counts(now) and _counts(then):
+            seconds *= now / then
+    return seconds
+
+
+def _counts(value: Any) -> TypeGuard[float]:
+    """Return True for a finite number above 0: SQLite keeps any type in any column."""
+    return isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value) and value > 0

@@ -1,14 +1,24 @@
-"""The SQLite file of the history: its tables and version, how it is opened, and what a bad one becomes."""
+"""The SQLite file of the history: its tables, rows and version, how it is opened, and what a bad one becomes."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
 
 from pytest_training.errors import TrainingError
+from pytest_training.execution.outcome import Outcome
+from pytest_training.jobs.model import UNDECODABLE
+from pytest_training.records.provenance import Provenance
+from pytest_training.records.run_record import RunRecord
+from pytest_training.records.strict_json import encode, text
+
+T = TypeVar("T")
 
 APPLICATION_ID = 0x70747261  # "ptra": tells our file from another program's database
 SCHEMA = 1
@@ -30,6 +40,13 @@ TABLES = (
         started TEXT, outcome TEXT, UNIQUE (run_id, job_id))""",
     "CREATE INDEX outcomes_of_job ON outcomes (job_id, machine, status, id)",
 )
+OF_RUN = ("run_id", "started", "ended", "workers", "exit_code", "arguments")
+OF_PROVENANCE = ("commit", "branch", "dirty")
+OF_OUTCOME = (
+    *("job_id", "status", "cause", "reason", "parameters", "metrics"),
+    *("wall_s", "cpu_s", "peak_memory_mb", "threads", "slot", "started"),
+)
+"""Columns that are fields of the same name."""
 
 
 class UnusableHistoryError(TrainingError):
@@ -88,8 +105,12 @@ def in_words(error: Exception, timeout_s: float) -> str:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file and its journal; return its new path."""
-    target = _free_name(path)
+    """Rename a damaged file and its journal to a name that no file has yet; return the new path."""
+    stem = f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    target, number = path.with_name(stem), 1
+    while target.exists():
+        number += 1
+        target = path.with_name(f"{stem}-{number}")
     for companion in COMPANIONS:
         source = path.with_name(path.name + companion)
         if source.exists():
@@ -102,11 +123,40 @@ def _code(error: Exception) -> int | None:
     return None if extended is None else extended & 0xFF
 
 
-def _free_name(path: Path) -> Path:
-    """Return a name beside the path that no file has yet: what was set aside earlier is never overwritten."""
-    stem = f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    target, number = path.with_name(stem), 1
-    while target.exists():
-        number += 1
-        target = path.with_name(f"{stem}-{number}")
-    return target
+def insert(connection: sqlite3.Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows in place of those with the same key; lists, mappings and structs become JSON."""
+    for row in rows:
+        columns = ", ".join(f'"{column}"' for column in row)
+        values = ", ".join("?" * len(row))
+        connection.execute(
+            f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({values})",  # noqa: S608  (the names are ours)
+            tuple(map(_stored, row.values())),
+        )
+
+
+def _stored(value: Any) -> str | float | None:
+    if isinstance(value, str):
+        return text(value)
+    return value if value is None or isinstance(value, int | float) else encode(value).decode()
+
+
+def run_row(run: RunRecord, provenance: Provenance, machine: str) -> dict[str, Any]:
+    """Return the columns of a run."""
+    own = {name: getattr(run, name) for name in OF_RUN}
+    own |= {name: getattr(provenance, name) for name in OF_PROVENANCE}
+    seed = str(run.seed)  # SQLite's integers end at 64 bits
+    return {**own, "seed": seed, "machine": machine, "run": run, "provenance": provenance}
+
+
+def outcome_row(run_id: str, outcome: Outcome, machine: str) -> dict[str, Any]:
+    """Return the columns of an outcome; its log is in the run folder."""
+    own = {name: getattr(outcome, name) for name in OF_OUTCOME}
+    return {"run_id": run_id, "machine": machine, **own, "outcome": msgspec.structs.replace(outcome, log_tail=())}
+
+
+def read_column(stored: str, kind: type[T]) -> T | None:
+    """Return the value of a column, or None if it has another form: another version of the plugin wrote it."""
+    try:
+        return msgspec.json.decode(stored, type=kind)
+    except (*UNDECODABLE, TypeError):
+        return None

@@ -1,4 +1,4 @@
-"""What a metric's name tells: whether more is better, whether it is an interval's end or a baseline's."""
+"""What a metric's name means: more is better or worse; it is the end of an interval or a baseline."""
 
 from __future__ import annotations
 
@@ -13,25 +13,21 @@ from pytest_training.units import number
 
 Direction = Literal["higher", "lower"]
 
-HIGHER = frozenset(
-    {
-        *("accuracy", "acc", "auc", "auroc", "roc_auc", "pr_auc", "auprc", "average_precision", "f1"),
-        *("precision", "recall", "sensitivity", "specificity", "ppv", "npv", "r2", "explained_variance"),
-        *("kappa", "mcc", "dice", "iou", "jaccard", "c_index", "concordance", "correlation", "pearson"),
-        *("spearman", "youden", "log_likelihood", "net_benefit", "score"),
-    }
-)
+HIGHER = {
+    *("accuracy", "acc", "auc", "auroc", "roc_auc", "pr_auc", "auprc", "average_precision", "f1"),
+    *("precision", "recall", "sensitivity", "specificity", "ppv", "npv", "r2", "explained_variance"),
+    *("kappa", "mcc", "dice", "iou", "jaccard", "c_index", "concordance", "correlation", "pearson"),
+    *("spearman", "youden", "log_likelihood", "net_benefit", "score"),
+}
 """Metrics of which more is better."""
-LOWER = frozenset(
-    {
-        *("loss", "error", "mae", "mse", "rmse", "mape", "max_error", "median_absolute_error", "log_loss"),
-        *("cross_entropy", "deviance", "brier", "brier_score", "ece", "mce", "hinge", "perplexity", "nll"),
-        *("fpr", "fnr"),
-    }
-)
+LOWER = {
+    *("loss", "error", "mae", "mse", "rmse", "mape", "max_error", "median_absolute_error", "log_loss"),
+    *("cross_entropy", "deviance", "brier", "brier_score", "ece", "mce", "hinge", "perplexity", "nll"),
+    *("fpr", "fnr"),
+}
 """Metrics of which less is better."""
 SILENT = frozenset(["std", "se", "sd", "count", "n", "seconds", "slope", "intercept", "threshold", "baseline", "dummy"])
-"""Words of a name that tell of something else than how good the model is."""
+"""Words in a name that is no measure of how good the model is."""
 BASELINES = ("baseline_", "dummy_")
 ENDS = ("_low", "_high")
 
@@ -48,23 +44,21 @@ class Measure:
 
     @property
     def interval(self) -> str:
-        """Its interval in words, nothing where it has none."""
-        if self.low is None or self.high is None:
-            return ""
-        return f"{number(self.low)} to {number(self.high)}"
+        """Its interval in words, or an empty text if it has none."""
+        return "" if self.low is None or self.high is None else f"{number(self.low)} to {number(self.high)}"
 
 
 def direction(metric: str, gates: Iterable[Gate] = ()) -> Direction | None:
-    """Return whether more or less of a metric is better, by its gates, else by its name; None when neither tells."""
-    asked = {gate.operator[0] for gate in gates if gate.metric == metric and gate.operator != "=="}
-    if len(asked) == 1:
-        return "higher" if asked == {">"} else "lower"
-    if asked or is_side_number(metric):
+    """Return whether more or less of a metric is better, by its gates, else by its name, or None if neither decides."""
+    signs = {gate.operator[0] for gate in gates if gate.metric == metric and gate.operator != "=="}
+    if len(signs) == 1:
+        return "higher" if signs == {">"} else "lower"
+    if signs or is_side_number(metric):
         return None
     words = re.split(r"[^a-z0-9]+", metric.lower())
     if SILENT.intersection(words):
         return None
-    for length in range(len(words), 0, -1):  # the longest known part: `log_loss` before `loss`
+    for length in range(len(words), 0, -1):  # the longest part first: `log_loss` before `loss`
         for start in range(len(words) - length, -1, -1):
             part = "_".join(words[start : start + length])
             if part in HIGHER or part in LOWER:
@@ -78,10 +72,10 @@ def is_side_number(metric: str) -> bool:
 
 
 def measures(outcome: Outcome) -> list[Measure]:
-    """Return an outcome's metrics, gated ones first, each with its interval and its baseline where it has them."""
+    """Return an outcome's metrics, gated ones first, each with its interval and its baseline if it has them."""
     metrics = outcome.metrics
-    own = [name for name in metrics if not _belongs(name, outcome)]
-    gated = dict.fromkeys(result.gate.metric for result in outcome.gates if result.gate.metric in metrics)
+    gated = [result.gate.metric for result in outcome.gates if result.gate.metric in metrics]
+    others = [name for name in metrics if not _belongs_to_another(name, outcome)]
     return [
         Measure(
             name=name,
@@ -90,7 +84,7 @@ def measures(outcome: Outcome) -> list[Measure]:
             high=metrics.get(f"{name}_high"),
             baseline=next((metrics[f"{start}{name}"] for start in BASELINES if f"{start}{name}" in metrics), None),
         )
-        for name in [*gated, *(name for name in own if name not in gated)]
+        for name in dict.fromkeys([*gated, *others])
     ]
 
 
@@ -99,9 +93,7 @@ def headline(outcome: Outcome) -> Measure | None:
     return next(iter(measures(outcome)), None)
 
 
-def _belongs(name: str, outcome: Outcome) -> bool:
-    """Return True if a number is shown with another metric that the outcome has."""
-    for end in ENDS:
-        if name.endswith(end) and name.removesuffix(end) in outcome.metrics:
-            return True
-    return any(name.startswith(start) and name.removeprefix(start) in outcome.metrics for start in BASELINES)
+def _belongs_to_another(name: str, outcome: Outcome) -> bool:
+    """Return True if the number is the interval's end or the baseline of a metric that the outcome has."""
+    wholes = [*map(name.removesuffix, ENDS), *map(name.removeprefix, BASELINES)]
+    return any(whole != name and whole in outcome.metrics for whole in wholes)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+import psutil
 from msgspec.structs import asdict
 
 from pytest_training.git import TIMEOUT_S, ask_git, find_commit
@@ -17,13 +18,9 @@ from pytest_training.jobs.model import SCHEMA_VERSION, Value
 from pytest_training.machine import gpu_models, machine_cores
 
 ALWAYS = ("pytest", "pytest-xdist", "pytest-json-report", "pytest-training")
-DISTRIBUTIONS = {  # where import name and distribution differ; asking all installed ones costs 200 ms
-    "PIL": "pillow",
-    "cv2": "opencv-python",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "yaml": "pyyaml",
-}
+DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+DISTRIBUTIONS |= {"yaml": "pyyaml"}
+"""Distributions by import name where these differ; a search through all installed ones takes 200 ms."""
 ENVIRONMENT = (
     *("CI", "CI_COMMIT_REF_NAME", "CI_COMMIT_SHA", "CI_JOB_ID", "CI_PIPELINE_ID", "CUDA_VISIBLE_DEVICES"),
     *("GITHUB_ACTIONS", "GITHUB_REF_NAME", "GITHUB_RUN_ATTEMPT", "GITHUB_RUN_ID", "GITHUB_SHA"),
@@ -33,10 +30,10 @@ ENVIRONMENT = (
 
 
 class Machine(Value, frozen=True, kw_only=True):
-    """The hardware as far as it decides how long a training takes; names nobody's computer."""
+    """The hardware that decides how long a training takes."""
 
     id: str
-    """Equal on machines that can be expected to be equally fast."""
+    """Equal on equally fast machines: made of the hardware, as CI runners change their names and names are private."""
     system: str
     architecture: str
     processor: str
@@ -47,16 +44,16 @@ class Machine(Value, frozen=True, kw_only=True):
 
 
 class GitState(Value, frozen=True, kw_only=True):
-    """The state of the working tree; None outside a Git repository, or without git."""
+    """The state of the working tree, None where git gives none."""
 
     commit: str | None = None
     branch: str | None = None
     dirty: bool | None = None
-    """True if files differ from the commit, or are neither in it nor ignored."""
+    """True if files differ from the commit, or are new and not ignored."""
 
 
 class Provenance(GitState, frozen=True, kw_only=True):
-    """What one needs to know to get the same result again."""
+    """What it takes to get the same result again."""
 
     python: str
     implementation: str
@@ -69,28 +66,20 @@ class Provenance(GitState, frozen=True, kw_only=True):
 
 
 def provenance(root: Path, packages: Iterable[str] = ()) -> Provenance:
-    """Describe code, interpreter, packages (given by import name) and machine."""
+    """Describe code, interpreter, packages (by import name) and machine."""
     return Provenance(
         **asdict(git_state(root)),
         python=platform.python_version(),
         implementation=platform.python_implementation(),
         platform=f"{platform.system()} {platform.release()} {platform.machine()}",
-        machine=machine(),
+        machine=this_machine(),
         packages=package_versions(packages),
         environment={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
     )
 
 
-def machine_id() -> str:
-    """Return the same 12 hex digits on machines that can be expected to be equally fast.
-
-    Made of the hardware, not of the host's name: CI runners change theirs, and a name is nobody's business.
-    """
-    return machine().id
-
-
 @cache
-def machine() -> Machine:
+def this_machine() -> Machine:
     """Describe this machine."""
     system, architecture, processor = platform.system(), platform.machine(), _processor()
     cpus, gpus = machine_cores(), gpu_models()
@@ -101,17 +90,17 @@ def machine() -> Machine:
         architecture=architecture,
         processor=processor,
         cpus=cpus,
-        memory_gib=_memory_gib(),
+        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
         gpus=gpus,
     )
 
 
 def git_state(root: Path, timeout_s: float = TIMEOUT_S) -> GitState:
-    """Ask git once for commit, branch and dirtiness; what it cannot tell in time is None."""
-    written = ask_git(root, "status", "--porcelain=v2", "--branch", "--untracked-files=normal", timeout_s=timeout_s)
-    if written is None:  # a huge tree: the commit alone is cheap
+    """Ask git once for commit, branch and dirtiness; in a huge tree for the commit alone, which is cheap."""
+    status = ask_git(root, "status", "--porcelain=v2", "--branch", "--untracked-files=normal", timeout_s=timeout_s)
+    if status is None:
         return GitState(commit=find_commit(root, "HEAD"))
-    lines = written.splitlines()
+    lines = status.splitlines()
     heads = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# branch.") and " " in line[2:])
     commit, branch = heads.get("branch.oid"), heads.get("branch.head")
     return GitState(
@@ -124,15 +113,10 @@ def git_state(root: Path, timeout_s: float = TIMEOUT_S) -> GitState:
 def package_versions(imports: Iterable[str]) -> dict[str, str]:
     """Return the version of each distribution that the imported names belong to, and of pytest's own."""
     names = {name.partition(".")[0] for name in imports} - set(sys.stdlib_module_names)
-    versions = {name: version for name in ALWAYS if (version := _version(name))}
-    unknown = set()
-    for name in names:
-        distribution = DISTRIBUTIONS.get(name, name.replace("_", "-"))
-        if version := _version(distribution):
-            versions[distribution] = version
-        else:
-            unknown.add(name)
-    return dict(sorted({**versions, **_search(frozenset(unknown))}.items()))
+    distributions = {name: DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in names}
+    unknown = frozenset(name for name, distribution in distributions.items() if _version(distribution) is None)
+    versions = {name: version for name in (*ALWAYS, *distributions.values()) if (version := _version(name))}
+    return dict(sorted({**versions, **_search(unknown)}.items()))
 
 
 @cache
@@ -147,35 +131,19 @@ def _version(distribution: str) -> str | None:
 
 @cache
 def _search(names: frozenset[str]) -> dict[str, str]:
-    """Look through the file lists of all distributions for names that no distribution bears."""
+    """Return the version of each distribution that has one of the names among its files."""
     from importlib import metadata  # noqa: PLC0415  (slow to import, and the history needs no versions)
 
     versions: dict[str, str] = {}
-    missing = set(names)
     for distribution in metadata.distributions() if names else ():
-        if not missing:
-            break
         files = "\n" + (distribution.read_text("RECORD") or "")
-        owned = {name for name in missing if f"\n{name}/" in files or f"\n{name}.py," in files}
-        if owned:
+        if any(f"\n{name}/" in files or f"\n{name}.py," in files for name in names):
             versions[distribution.metadata["Name"]] = distribution.version
-            missing -= owned
     return versions
 
 
 def _processor() -> str:
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _memory_gib() -> float | None:
-    try:
-        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
-    except (AttributeError, OSError, ValueError):
-        return None
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.is_file() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, "") or platform.processor() or platform.machine()

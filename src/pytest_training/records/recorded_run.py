@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -20,18 +20,17 @@ from pytest_training.execution.slot import read_outcome
 from pytest_training.execution.unfinished import final_outcome, interrupted_outcome
 from pytest_training.jobs.model import Job, Plan, RunSettings
 from pytest_training.jobs.plan_file import read_plan
-from pytest_training.records.comparison import Comparison, compare
+from pytest_training.records.comparison import Comparison, compare, find_earlier
 from pytest_training.records.history import History
 from pytest_training.records.provenance import Provenance
-from pytest_training.records.reference import find_earlier
 from pytest_training.records.run_record import BegunRun, RunRecord
 
-SAME_START_S = 1.0  # a process's start is known to about a clock tick
+SAME_START_S = 1.0  # a process's start is exact to about a clock tick
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A run as reporters get it: what is known when it begins, and all of it at its end."""
+    """A run as reporters get it: without outcomes when it begins, whole at its end."""
 
     folder: RunFolder
     plan: Plan
@@ -49,12 +48,12 @@ class TrainingRun:
 
     @property
     def is_finished(self) -> bool:
-        """True if the run came to its end, whatever its jobs came to."""
+        """True if the run came to its end, with whatever outcomes."""
         return self.record is not None
 
     @property
     def started(self) -> str:
-        """When it began, or nothing if no file says."""
+        """When it began, or an empty text if no file has it."""
         origin = self.record or self.begun
         return origin.started if origin else ""
 
@@ -65,8 +64,8 @@ class TrainingRun:
         against, project = self.settings.compare or "last", Path(self.settings.project)
         history = History(self.folder.stable.history)
         earlier, words, problem = find_earlier(history, ids, against, project=project, before=self.folder.run_id)
-        found = compare(self.outcomes, earlier, against=words)
-        return replace(found, problems=(problem,) if problem and against != "last" else ())
+        problems = (problem,) if problem and against != "last" else ()
+        return compare(self.outcomes, earlier, against=words, problems=problems)
 
     @property
     def nodes(self) -> dict[str, str]:
@@ -79,7 +78,7 @@ class TrainingRun:
 
     @contextlib.contextmanager
     def noting_failure(self, file: str) -> Iterator[None]:
-        """Make a problem of the run of a file that cannot be written: the other reports are still worth having."""
+        """Add a problem to the run if a file cannot be written: the other reports are still worth having."""
         try:
             yield
         except OSError as error:
@@ -89,11 +88,11 @@ class TrainingRun:
 def find_run(reports: Path, name: str) -> RunFolder:
     """Return a run by its id, the beginning of one, its folder, or `last`."""
     runs, names = ReportsFolder(reports).runs, run_ids(reports)
-    wanted = Path(name).name if "/" in name else name
-    if wanted and wanted not in names and (runs / wanted).is_dir():
-        raise DeclarationError(f"run {wanted!r}: no plan.json in {runs / wanted}: nothing tells of which jobs it was")
-    matches = names[-1:] if wanted == "last" else [each for each in names if each == wanted]
-    matches = matches or [each for each in names if each.startswith(wanted)]
+    run_id = Path(name).name
+    if run_id and run_id not in names and (runs / run_id).is_dir():
+        raise DeclarationError(f"run {run_id!r}: no plan.json in {runs / run_id}: its jobs are unknown")
+    matches = names[-1:] if run_id == "last" else [each for each in names if each == run_id]
+    matches = matches or [each for each in names if each.startswith(run_id)]
     if len(matches) == 1:
         return RunFolder(reports, matches[0])
     if not names:
@@ -110,7 +109,7 @@ def run_ids(reports: Path) -> list[str]:
 
 
 def read_run(folder: RunFolder, settings: RunSettings | None = None) -> TrainingRun:
-    """Read a run from its folder; what is missing or damaged is left out, only the plan must be there."""
+    """Read a run from its folder; a missing or damaged file counts as None, only the plan must be there."""
     plan = read_plan(folder.plan)
     record, begun = read_json(folder.record, RunRecord), read_json(folder.begun, BegunRun)
     reason = "still running" if is_running(begun) else "the run was killed while this job ran"
@@ -118,7 +117,7 @@ def read_run(folder: RunFolder, settings: RunSettings | None = None) -> Training
         folder=folder,
         plan=plan,
         outcomes=tuple(
-            _outcome(folder, planned.job, plan.seed, reason, is_finished=record is not None) for planned in plan.jobs
+            _outcome(folder, each.job, plan.seed, reason, is_finished=record is not None) for each in plan.jobs
         ),
         provenance=read_json(folder.provenance, Provenance),
         record=record,
@@ -130,10 +129,8 @@ def read_run(folder: RunFolder, settings: RunSettings | None = None) -> Training
 
 def running_run(reports: Path) -> RunFolder | None:
     """Return the newest run that is in progress."""
-    for run_id in reversed(run_ids(reports)):
-        if is_going_on(folder := RunFolder(reports, run_id)):
-            return folder
-    return None
+    folders = (RunFolder(reports, run_id) for run_id in reversed(run_ids(reports)))
+    return next(filter(is_going_on, folders), None)
 
 
 def is_going_on(folder: RunFolder) -> bool:
@@ -160,20 +157,13 @@ def _outcome(folder: RunFolder, job: Job, seed: int, reason: str, *, is_finished
     last = files.attempt(files.next_attempt() - 1)
     ended = _last_sign_of_life(last) or outcome.started
     slot = next((attempt.slot for attempt in outcome.attempts if attempt.slot), "")
-    return msgspec.structs.replace(
-        outcome,
-        ended=ended,
-        wall_s=round(seconds_between(outcome.started, ended), 3),
-        slot=slot,
-    )
+    wall_s = round(seconds_between(outcome.started, ended), 3)
+    return msgspec.structs.replace(outcome, ended=ended, wall_s=wall_s, slot=slot)
 
 
 def _last_sign_of_life(attempt: AttemptFolder) -> str | None:
-    times = list(_modified(attempt.started, attempt.log, attempt.events, attempt.artifacts))
-    return datetime.fromtimestamp(max(times), UTC).isoformat(timespec="milliseconds") if times else None
-
-
-def _modified(*paths: Path) -> Iterator[float]:
-    for path in paths:
+    times: list[float] = []
+    for path in (attempt.started, attempt.log, attempt.events, attempt.artifacts):
         with contextlib.suppress(OSError):
-            yield path.stat().st_mtime
+            times.append(path.stat().st_mtime)
+    return datetime.fromtimestamp(max(times), UTC).isoformat(timespec="milliseconds") if times else None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-import pytest
+if TYPE_CHECKING:
+    import pytest
+
 
 REPORTERS = ("history", "json_report", "junit", "html.page", "markdown", "github", "terminal")
 """Modules in the order in which they are called; the history is first: its problems stand in the others' reports."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-
-import pytest
+from typing import TYPE_CHECKING
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome, Status, Tolerated
@@ -17,6 +16,9 @@ from pytest_training.records.run_record import timing
 from pytest_training.reporters.console import is_simulated, sentence
 from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration, number
+
+if TYPE_CHECKING:
+    import pytest
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$-])")
 MOST_JOBS = 200  # rows of the table; GitHub takes 1 MiB in all
@@ -130,10 +132,10 @@ def _changes(comparison: Comparison | None) -> Iterator[str]:
         return
     lines = [f"### Against {plain(comparison.against)}", ""]
     for job in notable[:MOST_CHANGES]:
-        told = [f"{plain(each.metric, 60)} {plain(each.words())}" for each in job.told]
+        told = [f"{plain(each.metric, 60)} {plain(each.words())}" for each in job.listed]
         status = [f"{job.status[0]} → **{job.status[1]}**"] if job.status else []
-        if job.untold:
-            told.append(f"{job.untold} other metrics differ within chance")
+        if job.unlisted:
+            told.append(f"{job.unlisted} other metrics differ within chance")
         others = [f"with other parameters: {plain(', '.join(job.parameters))}"] if job.parameters else []
         lines.append(f"- **{plain(job.job_id, 80)}**: " + "; ".join([*status, *told, *others]))
     if len(notable) > MOST_CHANGES:

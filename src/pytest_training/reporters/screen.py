@@ -131,7 +131,7 @@ class _Above:
         return self._screen.write(text)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._screen._file, name)  # noqa: SLF001
+        return getattr(self._screen._file, name)  # noqa: SLF001  (both are this module's)
 
 
 def _real_descriptor(file: Any) -> int | None:

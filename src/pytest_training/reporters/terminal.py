@@ -79,7 +79,7 @@ def comparison_lines(comparison: Comparison) -> list[Line]:
             lines.append(
                 (f"  {one_line(job.job_id, 40)}: {job.status[0]}, now {job.status[1]}{other}", {"yellow": True})
             )
-        for change in job.told:
+        for change in job.listed:
             colour = {"better": {"green": True}, "worse": {"red": True}}.get(change.tone, {})
             text = f"  {one_line(job.job_id, 40)}: {one_line(change.metric, 40)} {change.words()}{other}"
             lines.append((text, colour))

@@ -45,14 +45,12 @@ class SlotContext(Value, frozen=True, kw_only=True):
             launcher=registry.backends[self.settings.backend]().launcher(self.connection, seat),
             seed=plan.seed,
             threads=plan.threads,
-            grace_s=self.settings.grace_s,
+            settings=self.settings,
             limits=registry.limits,
             datasets={dataset.name: dataset for dataset in plan.datasets},
             kinds=registry.kinds,
             readers=registry.readers,
-            real_data_only=self.settings.real_data_only,
             owned=self.worker,
-            resumed=RunFolder(Path(self.reports), resumed) if (resumed := self.settings.resumed) else None,
         )
 
     def to_text(self) -> str:

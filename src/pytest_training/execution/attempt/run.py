@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.model import Dataset
 
 
-class Run:
+class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on costs as much as the call itself
     """One attempt at one job, as the job sees it."""
 
     def __init__(  # noqa: PLR0913  (made in one place, child.py; each is one thing that a job may ask)
@@ -27,10 +28,11 @@ class Run:
         threads: int = 1,
         device: str = "cpu",
         datasets: Mapping[str, Dataset] | None = None,
-        events: Path | None = None,
+        events: Path = Path(os.devnull),
         checkpoint: Path | None = None,
         real_data_only: bool = False,
     ) -> None:
+        super().__init__(events)
         self.folder = folder
         """The job's own folder, empty at the start."""
         self.seed = seed
@@ -44,20 +46,6 @@ class Run:
         self._real_data_only = real_data_only
         self._datasets = dict(datasets or {})
         self._used: dict[str, DataUsed] = {}
-        self._events = None if events is None else EventLog(events)
-        if self._events is not None:
-            self.log = self._events.log  # type: ignore[method-assign]  # a call less: jobs log in innermost loops
-
-    def log(self, /, **values: float | str) -> None:
-        """Record numbers as they arise, e.g. `run.log(fold=0, epoch=3, loss=0.41)`.
-
-        Up to 500 a second are kept, up to 8 MiB an attempt; of more, one a second and the last of each kind.
-        """
-
-    def progress(self, done: float, total: float) -> None:
-        """Tell how much is done, e.g. `run.progress(fold, folds)`."""
-        if self._events is not None:
-            self._events.progress(done, total)
 
     def dataset(self, name: str) -> Dataset:
         """Return what the catalogue declares of a dataset: licence, citation, positive class and so on."""
@@ -104,9 +92,3 @@ class Run:
     def used(self) -> tuple[DataUsed, ...]:
         """The datasets that the job opened so far."""
         return tuple(self._used.values())
-
-    def close(self) -> None:
-        """Write out what was logged."""
-        if self._events is not None:
-            self._events.close()
-            self._events = None

@@ -8,19 +8,23 @@ import hashlib
 import secrets
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import jinja2
-import pytest
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from pytest_training.atomic import write_atomically
 from pytest_training.records.comparison import MARKS
 from pytest_training.records.recorded_run import TrainingRun
-from pytest_training.reporters.html.view import PageView, view_page
+from pytest_training.reporters.html.page_model import PageView
+from pytest_training.reporters.html.view import view_page
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
+
+if TYPE_CHECKING:
+    import pytest
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -62,7 +66,7 @@ def render_page(view: PageView) -> str:
     return environment.get_template("page.html.j2").render(
         page=view,
         style=Markup(style),  # noqa: S704  (ours, and hashed below)
-        script=Markup(script),  # noqa: S704
+        script=Markup(script),  # noqa: S704  (our own file)
         style_hash=_hash(style),
         script_hash=_hash(script),
         base=BASE,

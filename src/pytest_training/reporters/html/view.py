@@ -7,25 +7,26 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import log_end
-from pytest_training.execution.outcome import Outcome, Shown, Status
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Dataset, PlannedJob
 from pytest_training.records.comparison import Comparison, JobComparison
 from pytest_training.records.events import read_events
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import Measure, headline, measures
 from pytest_training.records.recorded_run import TrainingRun
-from pytest_training.records.run_record import Timing, moment, timing
+from pytest_training.records.run_record import moment, timing
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters.console import gate_row, is_simulated, sentence
-from pytest_training.reporters.html.charts import Curve, Timeline, curves, sparkline, timeline
-from pytest_training.reporters.html.pictures import Artifact, Picture, PictureBook, artifacts
+from pytest_training.reporters.html.charts import Curve, curves, sparkline, timeline
+from pytest_training.reporters.html.page_model import GateRow, JobView, MetricRow, PageView, PastRow
+from pytest_training.reporters.html.pictures import PictureBook, artifacts
 from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration, number
 
@@ -58,125 +59,6 @@ class Scale:
         return cls(log_lines=10, points=60, history=5, event_bytes=events, metrics=12)
 
 
-@dataclass(frozen=True)
-class GateRow:
-    """A gate as the page shows it."""
-
-    metric: str
-    required: str
-    found: str
-    verdict: str
-    passed: bool
-
-
-@dataclass(frozen=True)
-class MetricRow:
-    """A metric as the page shows it."""
-
-    name: str
-    value: str
-    interval: str
-    baseline: str
-    change: str
-    verdict: str
-    spark: tuple[str, float, float] | None
-    """Its values in the last runs as a small line, where there are enough."""
-
-
-@dataclass(frozen=True)
-class PastRow:
-    """An earlier outcome of a job."""
-
-    run_id: str
-    link: str | None
-    when: str
-    status: Shown
-    metric: str
-    took: str
-    commit: str
-    is_this: bool
-
-
-@dataclass(frozen=True)
-class JobView:
-    """A job as the page shows it; every text in it is clean, every list bounded."""
-
-    id: str
-    anchor: str
-    title: str
-    status: Shown
-    reason: str
-    headline: Measure | None
-    gates: tuple[GateRow, ...]
-    metrics: tuple[MetricRow, ...]
-    more_metrics: int
-    parameters: tuple[tuple[str, str], ...]
-    data: str
-    """`real`, `simulated` or empty."""
-    datasets: tuple[Dataset, ...]
-    outcome: Outcome
-    expected: str
-    curves: tuple[Curve, ...]
-    pictures: tuple[Picture, ...]
-    artifacts: tuple[Artifact, ...]
-    more_artifacts: int
-    log: tuple[str, ...]
-    log_link: str | None
-    traceback: tuple[str, ...]
-    command: str
-    past: tuple[PastRow, ...]
-    comparison: JobComparison | None
-
-    @property
-    def has_details(self) -> bool:
-        """Whether the job left anything to show beyond the table's row."""
-        return bool(self.outcome.attempts or self.gates or self.parameters)
-
-
-@dataclass(frozen=True)
-class PageView:
-    """All that the page's template needs."""
-
-    run: TrainingRun
-    jobs: tuple[JobView, ...]
-    counts: dict[Shown, int]
-    timing: Timing
-    timeline: Timeline | None
-    comparison: Comparison | None
-    took: str
-    when: str
-    pictures_left_out: int = 0
-    problems: tuple[str, ...] = field(default=())
-
-    @property
-    def simulated(self) -> tuple[str, ...]:
-        """Ids of the jobs that used simulated data."""
-        return tuple(job.id for job in self.jobs if job.data == "simulated")
-
-    @property
-    def verdict(self) -> str:
-        """The page's first word on the run: passed, failed, interrupted or unfinished."""
-        if not self.run.is_finished:
-            return "unfinished"
-        if Status.FAILED in self.counts:
-            return "failed"
-        if Status.INTERRUPTED in self.counts or (Status.NOT_RUN in self.counts and Status.PASSED not in self.counts):
-            return "interrupted"
-        return "passed"
-
-    @property
-    def anchors(self) -> dict[str, str]:
-        """The place of each job's section by its id."""
-        return {job.outcome.job_id: job.anchor for job in self.jobs}
-
-    @property
-    def speed_up(self) -> float | None:
-        """How many times faster the run was than its jobs one after another."""
-        if not self.timing.makespan_s or len(self.jobs) < 2 or self.run.plan.workers < 2:
-            return None
-        return self.timing.work_s / self.timing.makespan_s
-
-
 def view_page(run: TrainingRun) -> PageView:
     """Gather what the page of a run shows."""
     comparison = run.comparison
@@ -205,7 +87,7 @@ def view_page(run: TrainingRun) -> PageView:
     )
 
 
-def _view_job(  # noqa: PLR0913, PLR0917 - what a job's section is made of
+def _view_job(  # noqa: PLR0913, PLR0917  (what a job's section is made of)
     run: TrainingRun,
     outcome: Outcome,
     planned: PlannedJob,

@@ -111,7 +111,7 @@ def start_server(imports: Sequence[str], *, log: Path, seed: int, longest_import
             [
                 sys.executable,
                 "-m",
-                "pytest_training.execution.backends.fork_server.server",
+                "pytest_training.execution.backends.fork_server",
                 msgspec.json.encode(settings).decode(),
             ],
             stdin=subprocess.PIPE,

@@ -15,7 +15,6 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import time
 import traceback
 from collections import deque
@@ -26,12 +25,11 @@ import msgspec
 
 from pytest_training import processes
 from pytest_training.errors import DeclarationError
-from pytest_training.execution import keeper
 from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.ending import reply_of
 from pytest_training.execution.backends.fork_server.attempts import Child, Connection, ForkedTree
-from pytest_training.execution.backends.fork_server.loading import Settings, add_limits, load
+from pytest_training.execution.backends.fork_server.loading import add_limits
 from pytest_training.execution.backends.fork_server.messages import PAUSE, STOP, STOP_ALL
 from pytest_training.execution.outcome import Ending
 from pytest_training.jobs.kinds.protocol import Command
@@ -222,9 +220,9 @@ class JobServer:
             self._stop(waiting)
         for child in self.children.values():
             child.ladder.end("interrupted")
-        self._tell_stopped()
+        self._answer_stopped()
 
-    def _tell_stopped(self) -> None:
+    def _answer_stopped(self) -> None:
         if self.stopping is not None and not self.children:
             self.stopping.answer(Reply())
             self._forget(self.stopping)
@@ -247,7 +245,7 @@ class JobServer:
         if not ended and not self.children:
             processes.kill_orphans(())
         self._start_waiting()
-        self._tell_stopped()
+        self._answer_stopped()
 
     def _answer(self, pid: int) -> None:
         child = self.children.pop(pid)
@@ -277,32 +275,9 @@ class JobServer:
 
 
 def _note(_signal: int, _frame: FrameType | None) -> None:
-    """Do nothing: the wake-up descriptor tells the loop."""
+    """Do nothing: the wake-up descriptor wakes the loop."""
 
 
 def _has_ended(pid: int) -> bool:
     # WNOWAIT: the pid stays taken until wait4 has its resource usage.
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
-def main(arguments: list[str]) -> NoReturn:
-    """Load, then serve; start afresh without a module that starts threads."""
-    settings = msgspec.json.decode(arguments[0], type=Settings)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the owner decides when jobs end; the lifeline tells
-    if settings.lifeline is None:
-        kept = keeper.become_server(0, settings.socket)
-        settings = msgspec.structs.replace(settings, lifeline=kept.lifeline, note=kept.note, left_out=kept.crashed)
-    processes.adopt_orphans()  # here, not before: a child does not inherit it
-    if threaded := load(settings):
-        again = msgspec.structs.replace(settings, left_out=(*settings.left_out, threaded))
-        os.execv(sys.executable, [*sys.orig_argv[:-1], msgspec.json.encode(again).decode()])
-    os.close(settings.note)
-    JobServer(socket.socket(fileno=settings.socket), settings.lifeline or 0).serve()
-
-
-if __name__ == "__main__":
-    # The functions must be those of the importable module: a job's workers import it by that name.
-    from pytest_training.execution.backends.fork_server import server  # noqa: PLW0406
-
-    server.main(sys.argv[1:])
