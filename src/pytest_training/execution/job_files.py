@@ -85,7 +85,7 @@ def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:
 
 
 def log_end(path: Path, count: int, *, line_limit: int = 300) -> list[str]:
-    """Return the last lines of a log, cleaned; the first says so if others stand before them."""
+    """Return the last lines of a log, cleaned; a first line stands for any before them."""
     text, is_cut = _end(path)
     lines = text.split("\n")
     if not lines[-1].strip():

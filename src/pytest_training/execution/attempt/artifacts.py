@@ -15,7 +15,7 @@ LONGEST_NAME = 200  # bytes of one path component; file systems end at 255 and t
 
 
 def save_object(folder: Path, name: str, content: Any) -> Path:
-    """Save an object below the folder in the format that the name's suffix says; return the path."""
+    """Save an object below the folder in the format of the name's suffix; return the path."""
     path = _inside(folder, name)
     suffix = path.suffix.lower()
     for accepts, encode in ENCODERS:

@@ -24,14 +24,7 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DataError, ResultError
-from pytest_training.execution.attempt.environment import (
-    extend_import_path,
-    job_environment,
-    load_seeded,
-    set_loaded_threads,
-    set_seeds,
-)
-from pytest_training.execution.attempt.frames import PACKAGE, own_frames
+from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
 from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.attempt.run import Run
@@ -52,16 +45,15 @@ class Stopped(BaseException):
 def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
     """Execute a request in this process, which is the job's own; return the exit status.
 
-    `warm` says that the libraries are loaded: the process is a fork of the job server.
+    `warm` means that the libraries are loaded: the process is a fork of the job server.
     """
     folder = request.files
     redirect_output(folder.log)
     faulthandler.enable(all_threads=False)
     signal.signal(signal.SIGTERM, _raise_stopped)
     os.chdir(request.job.root)
-    os.environ.update(
-        job_environment(request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads)
-    )
+    artifacts = str(folder.artifacts)
+    os.environ.update(environment.job_environment(request.job, artifacts, seed=request.seed, threads=request.threads))
     folder.events.write_bytes(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")  # for the live view
     reset_own_peak_memory()
     if isinstance(request.start, Command):
@@ -122,12 +114,12 @@ def _leave(result: Result, request: AttemptRequest) -> Result:
 def _call(request: AttemptRequest, run: Run) -> Any:
     if not isinstance(request.start, Call):
         raise TypeError(f"{request.job.id} is a program, and only a function can be called")
-    load_seeded(request.job)
-    set_seeds(request.seed)  # a file may draw numbers while it is loaded
-    extend_import_path(request.job)
+    environment.load_seeded(request.job)
+    environment.set_seeds(request.seed)  # a file may draw numbers while it is loaded
+    environment.extend_import_path(request.job)
     module = _load(Path(request.start.path))
-    set_loaded_threads(request.threads)
-    set_seeds(request.seed)
+    environment.set_loaded_threads(request.threads)
+    environment.set_seeds(request.seed)
     return getattr(module, request.start.function)(run, **request.job.parameters)
 
 
@@ -166,8 +158,8 @@ def own_traceback(error: BaseException, job: Job) -> str:
     with contextlib.suppress(Exception):
         linecache.checkcache(job.path)
     try:
-        lines = traceback.format_exception(type(error), error, own_frames(error.__traceback__))
-        return "".join(line for line in lines if not line.startswith(f'  File "{PACKAGE}'))
+        lines = traceback.format_exception(type(error), error, environment.own_frames(error.__traceback__))
+        return "".join(line for line in lines if not line.startswith(f'  File "{environment.PACKAGE}'))
     except Exception:  # noqa: BLE001  (see _one_line)
         return _one_line(error) + "\n"
 

@@ -15,7 +15,7 @@ LONGEST_NAME = 200
 
 
 def finite_metrics(returned: Any) -> dict[str, float]:
-    """Return what a job returned as plain floats, or raise ResultError with a sentence that says what is wrong."""
+    """Return what a job returned as plain floats, or raise ResultError with the first mistake."""
     if not isinstance(returned, Mapping):
         value = f"{safe_repr(returned)} ({type(returned).__name__})"
         raise ResultError(f"train returned {value}; expected a dict of metric names and numbers")

@@ -1,4 +1,4 @@
-"""`Run`: the only object that a training job sees. It knows nothing of pytest, servers or reports."""
+"""`Run`: the only object that a training job gets. It depends on no part of pytest, servers or reports."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         self.seed = seed
         """The run's seed (`--training-seed`)."""
         self.threads = threads
-        """CPU threads that the job may use; BLAS, OpenMP and PyTorch are already told."""
+        """CPU threads that the job may use; BLAS, OpenMP and PyTorch are already set to it."""
         self.device = device
         """`cuda` where a GPU is visible to the job, else `cpu`."""
         self.checkpoint = Checkpoint(checkpoint)
@@ -81,7 +81,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         return place, sha256
 
     def save(self, name: str, content: Any) -> Path:
-        """Save an artifact below the job's folder and return its path; the suffix says the format.
+        """Save an artifact below the job's folder and return its path; the suffix decides the format.
 
         Arrays as .npy, tables as .csv or .parquet, dicts and lists as .json, text, bytes, matplotlib figures as .svg
         or .png, scikit-learn estimators as .skops. Nothing is ever pickled.

@@ -1,7 +1,7 @@
 """Runs a script in the child that the job server forked, as `python script.py` would: as `__main__`, with its argv.
 
-The libraries are loaded already; all that a script could notice of that is undone here, or is a reason to give it an
-interpreter of its own (`jobs/source/freshness.py`, and `shadowed` below).
+The libraries are loaded already; every trace of that is removed here, or is a reason to give the script an interpreter
+of its own (`jobs/source/freshness.py`, and `shadowed` below).
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ import types
 from collections.abc import Callable
 from pathlib import Path
 
-from pytest_training.execution.attempt.environment import set_loaded_threads
-from pytest_training.execution.attempt.frames import own_frames
+from pytest_training.execution.attempt.environment import own_frames, set_loaded_threads
 from pytest_training.jobs.kinds.protocol import Command
 
 SERVER_FOLDER = os.getcwd()  # noqa: PTH109  (`python -m` has put it into sys.path in these words)

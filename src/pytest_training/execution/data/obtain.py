@@ -1,7 +1,7 @@
 """From a dataset's declaration to a verified local path: installed, local, fetched or simulated.
 
 No file is ever put in another's place: what is missing or differs from its sha256 is a `DataError`.
-`jobs/catalogue/datasets.py` says whether data are there, without opening them.
+`jobs/catalogue/datasets.py` checks whether data are there, without opening them.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from pytest_training.jobs.catalogue.datasets import cached_file, package_file
 from pytest_training.jobs.model import Dataset
 
 
-def obtain(dataset: Dataset, *, cache: Path | None = None, lock: Path | None = None) -> tuple[Path, str | None]:
+def obtain(dataset: Dataset, *, cache: Path | None = None) -> tuple[Path, str | None]:
     """Return the dataset's local path and its sha256; fetch or simulate it if it is missing.
 
-    Raise DataError if it cannot be had, or is not what the catalogue, or else `data.lock`, says. The sha256
+    Raise DataError if it is missing or differs from its sha256 in the catalogue or else in `data.lock`. The sha256
     of a folder is that of its listing, see `sha256_of`.
     """
-    cache, lock = cache or default_cache(), lock or Path(dataset.home, LOCK_NAME)
+    cache, lock = cache or default_cache(), Path(dataset.home, LOCK_NAME)
     try:
         if dataset.url is not None:
             return _fetched(dataset, dataset.url, cache, lock)

@@ -48,7 +48,7 @@ def _is_job(train: Function, source: Source) -> bool:
 
 
 def python_fields(file: File) -> dict[str, Any]:
-    """Return what any Python file says of its job: its title, and what it imports and reads, local modules followed."""
+    """Return the fields of any Python file's job: its title, and what it imports and reads, local modules followed."""
     train = find_train(file.source)
     text = ast.get_docstring(file.source.tree) or (train and ast.get_docstring(train)) or ""
     title = next((line.strip() for line in text.splitlines() if line.strip()), "")
@@ -88,7 +88,7 @@ def signature_mistake(function: Function) -> str | None:
 
 
 def read_parameters(function: Function, source: Source) -> tuple[tuple[Parameter, ...], dict[str, Any]]:
-    """Return the declared parameters, and the defaults of those whose default is a literal.
+    """Return the declared parameters, and their literal defaults.
 
     A default that is an expression stays Python's own: the parameter has no value until somebody sets it.
     """

@@ -10,18 +10,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pytest_training.jobs.model import Parameter, Type
-from pytest_training.jobs.source.literals import (
-    MISSING,
-    Constants,
-    last_name,
-    parameter_type,
-    read_annotation,
-    type_of,
-)
+from pytest_training.jobs.source.literals import MISSING, Constants, last_name, parameter_type, read_annotation, type_of
 
 OUTPUT_OPTIONS = ("--output-dir", "--output_dir", "--output", "--out", "--save-dir", "--results-dir")
 UNKNOWN = "*"
-"""Stands for a subcommand whose name is not literal."""
+"""Stands for a subcommand if its name is not literal."""
 
 Declaration = tuple[Parameter, Any]
 """A parameter with its literal default, or MISSING."""
@@ -66,6 +59,12 @@ class OptionCall(NamedTuple):
     node: ast.Call
     constants: Constants
 
+    @classmethod
+    def all(cls, nodes: Iterable[ast.AST], constants: Constants) -> list[OptionCall]:
+        """Return the calls in the order of the source: a walk comes to a function's decorators after its body."""
+        calls = (node for node in nodes if isinstance(node, ast.Call))
+        return [cls(call, constants) for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset))]
+
     @property
     def spellings(self) -> list[str]:
         """Return the texts among the call's positional arguments."""
@@ -100,12 +99,6 @@ class OptionCall(NamedTuple):
         if isinstance(declared, ast.Call) and last_name(declared.func) == "Choice" and declared.args:
             listed = self.constants.literal(declared.args[0])
         return tuple(listed) if isinstance(listed, list) and listed else None
-
-
-def option_calls(nodes: list[ast.AST], constants: Constants) -> list[OptionCall]:
-    """Return the calls in the order of the source: a walk comes to a function's decorators after its body."""
-    calls = (node for node in nodes if isinstance(node, ast.Call))
-    return [OptionCall(call, constants) for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset))]
 
 
 def preferred(spellings: list[str]) -> str:

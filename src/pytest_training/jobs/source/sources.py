@@ -24,8 +24,8 @@ _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
 _ASKS_FOR_DATA = re.compile(rb"\brun\s*\.\s*data")
 
 
-class Unreadable(Exception):  # noqa: N818  (says what the file is; it becomes the job's problem, not an error)
-    """A file that is no Python source, with the sentence that says why."""
+class Unreadable(Exception):  # noqa: N818  (it names the file's state and becomes the job's problem, not an error)
+    """A file that is no Python source, with the reason."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def read_source(path: Path, root: Path) -> Source:
 
 
 class Sources:
-    """Reads files once each and follows local imports: those found in the file's folder or in these."""
+    """Reads files once each and follows imports of modules in the file's folder, the training folder and the root."""
 
     def __init__(self, training_root: Path, project_root: Path) -> None:
         self.root = project_root

@@ -1,4 +1,4 @@
-"""Options that argparse declares, those of subparsers too."""
+"""Options that argparse declares, in subparsers too."""
 
 from __future__ import annotations
 
@@ -6,16 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pytest_training.jobs.kinds.parameters import (
-    UNKNOWN,
-    Declaration,
-    OptionCall,
-    below,
-    flag,
-    option_calls,
-    preferred,
-    selector,
-)
+from pytest_training.jobs.kinds.parameters import UNKNOWN, Declaration, OptionCall, below, flag, preferred, selector
 from pytest_training.jobs.source.literals import Constants, last_name
 
 _FLAG_ACTIONS = {"store_true", "store_false", "store_const", "append_const", "count"}
@@ -23,7 +14,7 @@ _FLAG_ACTIONS = {"store_true", "store_false", "store_const", "append_const", "co
 
 def argparse_options(nodes: list[ast.AST], constants: Constants) -> Iterator[Declaration]:
     """Yield what the module's `add_argument` and `add_subparsers` calls declare."""
-    calls = option_calls(nodes, constants)
+    calls = OptionCall.all(nodes, constants)
     parsers = _Subparsers(nodes, calls)
     for call in calls:
         method = call.node.func.attr if isinstance(call.node.func, ast.Attribute) else ""

@@ -1,19 +1,11 @@
-"""Options that click declares, those of a group's commands too."""
+"""Options that click declares, in the commands of a group too."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 
-from pytest_training.jobs.kinds.parameters import (
-    Declaration,
-    OptionCall,
-    below,
-    flag,
-    option_calls,
-    preferred,
-    selector,
-)
+from pytest_training.jobs.kinds.parameters import Declaration, OptionCall, below, flag, preferred, selector
 from pytest_training.jobs.source.literals import Constants, last_name, walk
 
 _MODULES = {"click", "rich_click", "asyncclick"}
@@ -36,7 +28,7 @@ def click_options(nodes: list[ast.AST], constants: Constants) -> Iterator[Declar
     decorators = [(item, name) for function, name in commands.items() for item in function.decorator_list]
     owners = {node: (name,) for item, name in decorators for node in walk(item)}
     is_unclear = not commands and any(isinstance(node, ast.Attribute) and node.attr == "group" for node in nodes)
-    for call in option_calls(nodes, constants):
+    for call in OptionCall.all(nodes, constants):
         if _dotted(call.node.func) in names and call.spellings:
             subcommands = owners.get(call.node, ())
             yield from below(subcommands, _options(call, in_group=is_unclear or bool(subcommands)))

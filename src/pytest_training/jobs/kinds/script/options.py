@@ -24,7 +24,7 @@ class Options(NamedTuple):
 
     declared: tuple[Parameter, ...]
     defaults: dict[str, Any]
-    """Defaults of the parameters whose source states a literal one."""
+    """The literal defaults by parameter."""
     output_option: str | None
 
 
