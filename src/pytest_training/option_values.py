@@ -1,4 +1,4 @@
-"""What the command line and pytest.ini ask for, read into one value; loaded only where something trains."""
+"""The values of options and settings, read into one request; loaded only where something trains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_training.execution.backends import Backends, default_backend
 from pytest_training.execution.backends.in_process import InProcess
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.limits import LIMITS
-from pytest_training.options import REGISTRY, path_below, reports_folder, training_root
+from pytest_training.options import REGISTRY, folder_of
 from pytest_training.planning.request import Request
 from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
@@ -36,55 +36,47 @@ class Options(Request):
 
 
 def read_options(config: pytest.Config) -> Options:
-    """Read every option; a value that cannot be is a `pytest.UsageError`."""
-    here, root, registry = config.invocation_params.dir, config.rootpath, config.stash.get(REGISTRY, None) or Registry()
-    [catalogue, *_] = config.getoption("--training-catalogue") or [None]
-    reports = reports_folder(config)
-    _check_path(reports, "the reports folder")
-    found_root = training_root(config)
-    if not found_root.is_dir() and config.getoption("--training-root"):
-        raise pytest.UsageError(f"--training-root: no folder {str(found_root)!r}")
+    """Return what every option and setting says; raise UsageError if a value cannot be."""
+    here, registry, option = config.invocation_params.dir, config.stash.get(REGISTRY, None) or Registry(), config.option
+    root, catalogues = folder_of(config, "root"), option.training_catalogue
+    setting = str(config.getini("training_catalogue"))
+    if option.training_root and not root.is_dir():
+        raise pytest.UsageError(f"--training-root: no folder {str(root)!r}")
+    has_settings = config.inipath is not None or not option.training_root
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
     return Options(
-        project=_project(config, found_root),
-        root=found_root,
-        catalogue=path_below(here, catalogue) or path_below(root, config.getini("training_catalogue")),
-        reports=reports,
+        project=project_of(root, config.rootpath, has_settings=has_settings),
+        root=root,
+        catalogue=here / catalogues[0] if catalogues else config.rootpath / setting if setting else None,
+        reports=_reports(config),
         seed=_seed(config),
         epochs=_count(config, "epochs"),
         folds=_count(config, "folds"),
         settings=tuple(config.getoption("training_set", default=None) or ()),
-        plan_file=path_below(here, config.getoption("--training-plan")),
+        plan_file=here / option.training_plan if option.training_plan else None,
         backend=InProcess.name if in_process else _backend(config, registry.backends),
         limits=registry.limits,
-        default_limits=_limits(config),
+        default_limits={key: limit for key in LIMITS if (limit := _number(config, key, LIMITS[key].parse)) is not None},
         grace_s=_number(config, "grace", parse_duration) or 0.0,
-        real_data_only=bool(config.getoption("--training-require-real-data")),
+        real_data_only=option.training_require_real_data,
         resume=_resume(config),
-        skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
+        skip_unchanged=option.training_skip_unchanged,
         search=config.stash[SEARCH] if SEARCH in config.stash else read_search(config),
         kinds=registry.kinds,
-        compare=config.getoption("--training-compare"),
-        max_regression=(
-            *config.getini("training_max_regression"),
-            *(config.getoption("--training-max-regression") or ()),
-        ),
+        compare=option.training_compare,
+        max_regression=(*config.getini("training_max_regression"), *(option.training_max_regression or ())),
     )
 
 
-def _project(config: pytest.Config, root: Path) -> Path:
-    named = config.known_args_namespace.training_root
-    return project_of(root, config.rootpath, has_settings=config.inipath is not None or not named)
-
-
-def _check_path(path: Path, what: str) -> None:
-    """Refuse a path that no file in UTF-8 can name."""
-    if not all(ord(letter) < 0xD800 or ord(letter) > 0xDFFF for letter in str(path)):
-        raise pytest.UsageError(f"{what}: expected a path that UTF-8 can hold, found {str(path)!a}")
+def _reports(config: pytest.Config) -> Path:
+    folder = folder_of(config, "reports")
+    if any("\ud800" <= letter <= "\udfff" for letter in str(folder)):
+        raise pytest.UsageError(f"the reports folder: expected a path that UTF-8 can hold, found {str(folder)!a}")
+    return folder
 
 
 def _text(config: pytest.Config, name: str) -> tuple[str, str]:
-    """Return a value and how the user would spell where it comes from."""
+    """Return a value, and the option or setting that it comes from."""
     typed = config.getoption(f"--training-{name}", default=None)
     if typed is not None:
         return str(typed), f"--training-{name}"
@@ -92,14 +84,12 @@ def _text(config: pytest.Config, name: str) -> tuple[str, str]:
 
 
 def _resume(config: pytest.Config) -> str | None:
-    run: str | None = config.getoption("--training-resume")
-    if run is None:
-        return None
-    for option, name in (("--epochs", "training_epochs"), ("--folds", "training_folds"), ("--set", "training_set")):
-        if config.getoption(name, default=None):
-            raise pytest.UsageError(f"--training-resume takes the parameters of the run: {option} cannot go with it")
-    if config.getoption("--training-seed") is not None:
-        raise pytest.UsageError("--training-resume takes the seed of the run: --training-seed cannot go with it")
+    run: str | None = config.option.training_resume
+    for option in ("--epochs", "--folds", "--set", "--training-seed") if run is not None else ():
+        name = option.removeprefix("--").removeprefix("training-")
+        if config.getoption(f"training_{name}", default=None):
+            what = "seed" if name == "seed" else "parameters"
+            raise pytest.UsageError(f"--training-resume takes the {what} of the run: {option} cannot go with it")
     return run
 
 
@@ -121,20 +111,15 @@ def _count(config: pytest.Config, name: str) -> int | None:
 
 
 def _backend(config: pytest.Config, backends: Backends) -> str:
-    name = str(config.getini("training_start"))
+    name, where = _text(config, "start")
     if name == "auto":
         return default_backend()
     if name not in backends:
-        where, names = f"training_start in {config.inipath or 'the settings'}", ["auto", *backends]
+        names = ["auto", *backends]
         raise pytest.UsageError(
             f"{where}: expected one of {', '.join(names)}, found {name!r}{did_you_mean(name, names)}"
         )
     return name
-
-
-def _limits(config: pytest.Config) -> dict[str, float]:
-    limits = {key: _number(config, key, limit.parse) for key, limit in LIMITS.items()}
-    return {key: most for key, most in limits.items() if most is not None}
 
 
 def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]) -> float | None:
@@ -146,19 +131,17 @@ def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]
 
 
 def read_search(config: pytest.Config) -> Search:
-    """Read the options that say where jobs are found; a value that cannot be is a `pytest.UsageError`."""
-    here = config.invocation_params.dir
-    include = config.getoption("--training-include") or config.getini("training_include") or PATTERNS
-    exclude = config.getoption("--training-exclude") or config.getini("training_exclude")
-    folders = [here / str(folder) for folder in config.getoption("--training-discover") or ()]
+    """Return where jobs are searched for, as options say; raise UsageError if a value cannot be."""
+    here, option = config.invocation_params.dir, config.option
+    exclude = option.training_exclude or config.getini("training_exclude")
     try:
         return Search(
             files=FileFilter(
-                include=tuple(include),
+                include=tuple(option.training_include or config.getini("training_include") or PATTERNS),
                 exclude=tuple(checked_pattern(pattern, "--training-exclude") for pattern in exclude),
             ),
-            folders=checked_folders(folders, "--training-discover"),
-            catalogues=tuple(here / str(file) for file in (config.getoption("--training-catalogue") or ())[1:]),
+            folders=checked_folders([here / each for each in option.training_discover or ()], "--training-discover"),
+            catalogues=tuple(here / file for file in (option.training_catalogue or ())[1:]),
         )
     except DeclarationError as error:
         raise pytest.UsageError(str(error)) from None

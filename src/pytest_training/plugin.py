@@ -90,9 +90,9 @@ def pytest_runtest_makereport(
     """Leave one line of a job's failure for summaries: under CI, pytest's would repeat traceback and log there."""
     report = yield
     failure = call.excinfo.value if call.excinfo else None
-    told = isinstance(failure, pytest.fail.Exception) and not failure.pytrace
+    is_ours = isinstance(failure, pytest.fail.Exception) and not failure.pytrace
     crash: Any = getattr(report.longrepr, "reprcrash", None)
-    if told and crash and FIXTURE in getattr(item, "fixturenames", ()):
+    if is_ours and crash and FIXTURE in getattr(item, "fixturenames", ()):
         crash.message = crash.message.partition("\n")[0]
     return report
 

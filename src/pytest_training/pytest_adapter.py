@@ -20,12 +20,12 @@ def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -
     from _pytest.config.findpaths import determine_setup  # noqa: PLC0415  (only where an option names a folder)
 
     typed = args[len(config.getini("addopts")) :]
-    given = parser.parse_known_args(typed, namespace=copy.copy(config.option))
+    options = parser.parse_known_args(typed, namespace=copy.copy(config.option))
     root, file, settings, ignored = determine_setup(
-        inifile=given.inifilename,
-        override_ini=given.override_ini,
-        args=given.file_or_dir,
-        rootdir_cmd_arg=given.rootdir,
+        inifile=options.inifilename,
+        override_ini=options.override_ini,
+        args=options.file_or_dir,
+        rootdir_cmd_arg=options.rootdir,
         invocation_dir=config.invocation_params.dir,
     )
     if (root, file) == (config.rootpath, config.inipath):
@@ -49,7 +49,7 @@ def set_options(config: pytest.Config, **values: Any) -> None:
 
 def start_xdist(config: pytest.Config, session: pytest.Session) -> None:
     """Start xdist's workers as its own pytest_cmdline_main would have done before collection."""
-    from xdist.dsession import DSession  # noqa: PLC0415  (only where -n is given, so it is there)
+    from xdist.dsession import DSession  # noqa: PLC0415  (only with -n, so it is there)
 
     distributed = DSession(config)
     config.pluginmanager.register(distributed, "dsession")
@@ -144,7 +144,7 @@ class JsonReport:
     @property
     def content(self) -> dict[str, Any] | None:
         """The report once the session has finished; None if it failed to make one."""
-        report: dict[str, Any] | None = self._config._json_report.report  # noqa: SLF001  (kept there "for other scripts")
+        report: dict[str, Any] | None = self._config._json_report.report  # noqa: SLF001  (there "for other scripts")
         return report
 
     def save_again(self) -> None:

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from pytest_training.errors import DeclarationError
-from pytest_training.wording import shown
+from pytest_training.wording import describe
 
 MEBIBYTE = 2**20
 SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
@@ -23,7 +23,7 @@ def parse_duration(value: Any, where: str) -> float:
     """Return seconds for `90s`, `15m`, `1h30m` or a plain number of seconds."""
     seconds = _seconds(value)
     if seconds is None or not math.isfinite(seconds) or seconds <= 0:
-        raise DeclarationError(f"{where}: expected a duration like 90s, 15m or 2h, found {shown(value)}")
+        raise DeclarationError(f"{where}: expected a duration like 90s, 15m or 2h, found {describe(value)}")
     return seconds
 
 
@@ -44,7 +44,7 @@ def parse_size(value: Any, where: str) -> float:
     match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     size_mb = float(match[1]) * BYTES[match[2].lower()] / MEBIBYTE if match else 0.0
     if not math.isfinite(size_mb) or size_mb <= 0:
-        raise DeclarationError(f"{where}: expected a size like 512MB, 4GB or 1.5GiB, found {shown(value)}")
+        raise DeclarationError(f"{where}: expected a size like 512MB, 4GB or 1.5GiB, found {describe(value)}")
     return size_mb
 
 

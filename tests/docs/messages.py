@@ -21,6 +21,7 @@ CALLED = {
     "_report": 1,
     "append": 0,
     "_read": 1,
+    "_by_job": 3,
     "write": 0,
     "_refuse": 0,
     "refuse": 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import resource
@@ -132,7 +133,7 @@ def test_other_epochs_and_folds_scale_the_newest_duration(history: History) -> N
     ],
 )
 def test_parameters_that_scale_nothing_leave_the_duration(now: dict[str, Any], then: dict[str, Any]) -> None:
-    assert expected_seconds(now, [(8.0, then)]) == 8.0
+    assert expected_seconds(now, [(8.0, json.dumps(then))]) == 8.0
 
 
 def test_durations_of_other_machines_and_of_jobs_that_did_not_pass_are_ignored(history: History) -> None:

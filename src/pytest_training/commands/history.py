@@ -51,13 +51,12 @@ def _outcomes(history: History, job_id: str | None) -> list[Recorded]:
 def _row(recorded: Recorded) -> tuple[str, ...]:
     outcome, metric = recorded.outcome, headline(recorded.outcome)
     result = f"{one_line(metric.name, 40)} {number(metric.value)}" if metric else sentence(outcome)
-    commit = (recorded.commit or "")[:10] + ("+" if recorded.commit and recorded.dirty else "")
     return (
         one_line(outcome.job_id, 40),
         recorded.started[:16].replace("T", " "),
         status_word(outcome),
         fit(result, 48),
         duration(outcome.wall_s),
-        commit,
+        recorded.short_commit,
         recorded.run_id,
     )

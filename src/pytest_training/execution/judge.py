@@ -17,6 +17,8 @@ from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Gate
 from pytest_training.limits import LIMITS, Limits
 
+LONGEST_MESSAGE = 2000
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -104,7 +106,8 @@ def _judge_failure(result: Result, failure: Failure) -> Verdict:
     if failure.cause == "stopped":
         return _failed("crash", "was ended by SIGTERM from outside the run", result)
     prefix = "raised " if failure.traceback else ""
-    return _failed(failure.cause, prefix + failure.message, result)
+    # It is cut here, not where it was raised: of a secret that is cut in two, half would not be masked.
+    return _failed(failure.cause, prefix + failure.message[:LONGEST_MESSAGE], result)
 
 
 def _judge_metrics(attempt: EndedAttempt, result: Result, readers: Sequence[Reader]) -> Verdict:

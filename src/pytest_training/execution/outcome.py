@@ -65,7 +65,7 @@ Cause = str
 
 
 class Ending(Value, frozen=True, kw_only=True):
-    """How the process of one attempt ended, as the operating system tells."""
+    """How the process of one attempt ended, according to the operating system."""
 
     exit_status: int | None = None
     """None when a signal ended it."""
@@ -163,3 +163,13 @@ class Outcome(Reported, frozen=True, kw_only=True):
     def shown(self) -> Shown:
         """The status as people see it: an optional job that failed has one of its own."""
         return Tolerated.FAILED if self.optional and self.status == Status.FAILED else self.status
+
+    @property
+    def is_simulated(self) -> bool:
+        """True if any of the data that the job used is simulated."""
+        return any(not dataset.real for dataset in self.data)
+
+    @property
+    def data_origin(self) -> str:
+        """`simulated`, `real`, or empty for a job that used no data."""
+        return "simulated" if self.is_simulated else "real" if self.data else ""

@@ -1,4 +1,4 @@
-"""The run that `--training-resume` goes on with."""
+"""The run that `--training-resume` continues."""
 
 from __future__ import annotations
 
@@ -22,39 +22,36 @@ LAST = "last"
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """A run that ended, or did not, with jobs that did not pass."""
+    """A run in which not every job passed."""
 
     folder: RunFolder
     plan: Plan
 
     @classmethod
-    def find(cls, reports: Path, wanted: str) -> EarlierRun:
-        """Return the run of that id, or the last one; raise DeclarationError when there is none."""
+    def find(cls, reports: Path, run_id: str) -> EarlierRun:
+        """Return the run of that id, or the last one for `last`; raise DeclarationError if there is none."""
         folder, runs = ReportsFolder(reports).runs, run_ids(reports)
         if not runs:
             raise DeclarationError(f"--training-resume: no run in {folder} to resume")
-        run_id = runs[-1] if wanted == LAST else wanted
-        if run_id not in runs:
+        if run_id not in (*runs, LAST):
             raise DeclarationError(
-                f"--training-resume: no run {wanted!r} in {folder}: expected one of {listing(wanted, runs)}"
+                f"--training-resume: no run {run_id!r} in {folder}: expected one of {listing(run_id, runs)}"
             )
-        run = RunFolder(reports, run_id)
+        run = RunFolder(reports, runs[-1] if run_id == LAST else run_id)
         return cls(run, read_plan(run.plan))
 
     def jobs(self, present: Sequence[Job]) -> list[Job]:
         """Return that run's jobs as they are now, with that run's parameters."""
-        now = {job.id: job for job in present}
-        for planned in self.plan.jobs:
-            if planned.job.id not in now:
-                raise DeclarationError(
-                    f"--training-resume: run {self.folder.run_id} trained {planned.job.id!r}, which exists no more: "
-                    f"expected one of {listing(planned.job.id, now)}"
-                )
-        planned_jobs = {planned.job.id: planned.job for planned in self.plan.jobs}
-        return [_with_parameters(job, planned_jobs[job.id]) for job in present if job.id in planned_jobs]
+        planned, ids = {each.job.id: each.job for each in self.plan.jobs}, {job.id: None for job in present}
+        if missing := next((job_id for job_id in planned if job_id not in ids), None):
+            raise DeclarationError(
+                f"--training-resume: run {self.folder.run_id} trained {missing!r}, which exists no more: "
+                f"expected one of {listing(missing, ids)}"
+            )
+        return [_with_parameters(job, planned[job.id]) for job in present if job.id in planned]
 
     def is_done(self, job_id: str) -> bool:
-        """Whether a job passed in that run, or needed no training."""
+        """Return True if a job passed in that run, or needed no training."""
         outcome = read_outcome(self.folder, job_id)
         return outcome is not None and (outcome.status == Status.PASSED or outcome.cause == "unchanged")
 

@@ -52,7 +52,7 @@ def finished_line(outcome: Outcome, *, width: int, done: int, total: int, id_wid
 
 def word(outcome: Outcome) -> str:
     """Return the verbose word that pytest -v shows: `PASSED roc_auc 0.871, 3.2 s`."""
-    details = [main_metric(outcome), duration(outcome.wall_s), "simulated" if is_simulated(outcome) else ""]
+    details = [main_metric(outcome), duration(outcome.wall_s), "simulated" if outcome.is_simulated else ""]
     return f"{status_word(outcome)} " + ", ".join(detail for detail in details if detail)
 
 
@@ -67,18 +67,13 @@ def markup(outcome: Outcome) -> Markup:
     return {colours.get(outcome.shown, "yellow"): True}
 
 
-def is_simulated(outcome: Outcome) -> bool:
-    """Whether any of the data that the job used is simulated."""
-    return any(not dataset.real for dataset in outcome.data)
-
-
 def main_metric(outcome: Outcome, *, interval: bool = True) -> str:
     """Return the metric that stands for the job, with its interval where it has one; else nothing."""
-    found = headline(outcome)
-    if found is None:
+    main = headline(outcome)
+    if main is None:
         return ""
-    between = f" ({found.interval})" if interval and found.interval else ""
-    return f"{one_line(found.name, 40)} {_found(outcome, found.name)}{between}"
+    between = f" ({main.interval})" if interval and main.interval else ""
+    return f"{one_line(main.name, 40)} {_value(outcome, main.name)}{between}"
 
 
 def sentence(outcome: Outcome) -> str:
@@ -111,7 +106,7 @@ def gate_table(gates: Sequence[GateResult]) -> list[str]:
 
 def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) -> list[Line]:
     """Return the last lines of a run: counts, simulated data, duration and bound, reports, problems."""
-    simulated = [one_line(outcome.job_id) for outcome in outcomes if is_simulated(outcome)]
+    simulated = [one_line(outcome.job_id) for outcome in outcomes if outcome.is_simulated]
     lines: list[Line] = [_counts(outcomes)]
     if simulated:
         lines.append((f"simulated data: {fit(', '.join(simulated), 200)}", {}))
@@ -123,7 +118,7 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
 
 def _detail(outcome: Outcome, room: int) -> str:
     """Return the fullest of the details that fit; that data is simulated is never cut off."""
-    simulated = ", simulated" if is_simulated(outcome) else ""
+    simulated = ", simulated" if outcome.is_simulated else ""
     if outcome.status.is_good:
         variants = [main_metric(outcome), main_metric(outcome, interval=False)]
     else:
@@ -136,11 +131,11 @@ def _detail(outcome: Outcome, room: int) -> str:
     return (fit(chosen, room) + simulated).removeprefix(", ")
 
 
-def _found(outcome: Outcome, metric: str) -> str:
+def _value(outcome: Outcome, metric: str) -> str:
     """Write a metric; one that misses its gate by little with the digits that show it."""
-    found = outcome.metrics[metric]
+    value = outcome.metrics[metric]
     missed = [each.gate.threshold for each in outcome.gates if each.gate.metric == metric and not each.passed]
-    return distinct(missed[0], found)[1] if missed and number(found) == number(missed[0]) else number(found)
+    return distinct(missed[0], value)[1] if missed and number(value) == number(missed[0]) else number(value)
 
 
 def gate_row(result: GateResult) -> tuple[str, str, str, str]:
@@ -148,10 +143,10 @@ def gate_row(result: GateResult) -> tuple[str, str, str, str]:
     gate, metric = result.gate, one_line(result.gate.metric, 60)
     if result.found is None:
         return metric, f"{gate.operator} {gate.threshold:.9g}", "nothing", "the job returned no such metric"
-    required, found = distinct(gate.threshold, result.found)
+    required, value = distinct(gate.threshold, result.found)
     by = f"{abs(result.found - gate.threshold):.3g}"
     verdict = "holds" if result.passed else f"{EXCESS[gate.operator]} {by}"
-    return metric, f"{gate.operator} {required}", found, verdict
+    return metric, f"{gate.operator} {required}", value, verdict
 
 
 def _indented(lines: Sequence[str]) -> list[str]:

@@ -35,8 +35,9 @@ class Reporter:
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Add the summary; let GitHub take commands again once pytest has shown the failures, and annotate them."""
-        if (problem := add_step_summary(summary(run, run.comparison))) is not None:
-            run.problems.append(problem)
+        if os.environ.get("GITHUB_STEP_SUMMARY"):
+            problem = add_step_summary(summary(run, run.comparison))
+            run.problems.extend([problem] if problem else [])
         if stop_commands(self.token):
             run.closing.insert(0, (f"::{self.token}::", {}))
         run.closing.extend((line, {}) for line in failure_annotations(run, os.environ))

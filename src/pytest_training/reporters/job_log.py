@@ -31,9 +31,9 @@ class JobLog:
     folder: RunFolder
     job: Job
     is_followed: bool
-    """Whether the run is in progress, so that there may be more to come."""
+    """True if the run is in progress, so that there may be more to come."""
     remark: Callable[[str], object]
-    """Is told what is no part of the log."""
+    """Called with what is no part of the log."""
 
     def lines(self) -> Iterator[str]:
         """Yield the lines until the job has ended, or its run."""

@@ -24,14 +24,14 @@ from pytest_training.reporters.report_model import JobMetadata, job_metadata, tr
 Item = dict[str, Any]
 
 ENVIRONMENT = ("Packages", "Platform", "Plugins", "Python")
-"""All that is kept of what pytest-metadata records: the rest may be anybody's environment variables."""
+"""All that is left of what pytest-metadata records: the rest may be anybody's environment variables."""
 LOST_PHASE = "???"  # what xdist calls the phase of a test whose worker died
 PYTEST_WORDS: dict[Shown, str] = {
     Status.INTERRUPTED: "failed",
     Status.NOT_RUN: "skipped",
     Tolerated.FAILED: "xfailed",
 }
-"""Where they differ: pytest-json-report knows no `interrupted` and no `not run`; metadata.status tells them apart."""
+"""Where they differ: pytest-json-report knows no `interrupted` and no `not run`; metadata.status has them."""
 
 
 class Reporter:

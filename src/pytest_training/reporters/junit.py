@@ -16,7 +16,7 @@ from pytest_training.execution.outcome import GateResult, Outcome, Status
 from pytest_training.pytest_adapter import JunitReport
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.strict_json import encode
-from pytest_training.reporters.console import is_simulated, sentence
+from pytest_training.reporters.console import sentence
 from pytest_training.text import xml_text
 
 NAME_LIMIT = 200
@@ -104,7 +104,7 @@ def _add_verdict(case: ET.Element, outcome: Outcome, suite: ET.Element) -> None:
 
 def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
     """Return name and value of each property of a job, as XML may hold them."""
-    found = [
+    properties = [
         ("job", outcome.job_id),
         ("kind", outcome.kind),
         ("title", outcome.title),
@@ -124,19 +124,19 @@ def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
         ("slot", outcome.slot),
         ("threads", outcome.threads),
     ]
-    return [(xml_text(name, NAME_LIMIT), _value(value)) for name, value in found if value not in (None, "")]
+    return [(xml_text(name, NAME_LIMIT), _value(value)) for name, value in properties if value not in (None, "")]
 
 
 def _data_word(outcome: Outcome) -> str:
     if not outcome.data:
         return ""
-    return "simulated" if is_simulated(outcome) else "real"
+    return "simulated" if outcome.is_simulated else "real"
 
 
 def _gate(result: GateResult) -> str:
-    found = "nothing" if result.found is None else repr(result.found)
+    value = "nothing" if result.found is None else repr(result.found)
     verdict = "passed" if result.passed else "failed"
-    return f"{result.gate.operator} {result.gate.threshold!r}, found {found}: {verdict}"
+    return f"{result.gate.operator} {result.gate.threshold!r}, found {value}: {verdict}"
 
 
 def _value(value: Any) -> str:

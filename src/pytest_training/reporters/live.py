@@ -40,9 +40,9 @@ def region(  # noqa: PLR0913  (all that the view shows)
     line = _run(counts, len(running), waiting)
     if remaining_s:
         ends = f"{now + timedelta(seconds=remaining_s):%H:%M}"
-        for told in (f" · about {clock(remaining_s)} to go, until {ends}", f" · about {clock(remaining_s)} to go"):
-            if cells(line.plain + told) <= width:
-                line.append(told, style="dim")
+        for end in (f" · about {clock(remaining_s)} to go, until {ends}", f" · about {clock(remaining_s)} to go"):
+            if cells(line.plain + end) <= width:
+                line.append(end, style="dim")
                 break
     lines.append(line)
     for each in lines:

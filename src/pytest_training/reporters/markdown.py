@@ -1,4 +1,4 @@
-"""summary.md: what a reviewer reads in a pull request. Everything that a job named is kept from being Markdown."""
+"""summary.md: what a reviewer reads in a pull request. Nothing that a job named acts as Markdown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_training.records.comparison import Comparison
 from pytest_training.records.measures import headline
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import timing
-from pytest_training.reporters.console import is_simulated, sentence
+from pytest_training.reporters.console import sentence
 from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration, number
 
@@ -67,9 +67,9 @@ def plain(text: str, limit: int = 300) -> str:
 
 def _head(run: TrainingRun) -> str:
     counts = Counter(outcome.shown.word for outcome in run.outcomes)
-    told = ", ".join(f"{count} {word}" for word, count in counts.items())
+    totals = ", ".join(f"{count} {word}" for word, count in counts.items())
     measured = timing(run.outcomes, run.plan.workers)
-    lines = [f"## Training: {told or 'no jobs'}"]
+    lines = [f"## Training: {totals or 'no jobs'}"]
     if not run.is_finished:
         lines += ["", "**This run did not finish.**"]
     facts = []
@@ -106,16 +106,16 @@ def _table(outcomes: Sequence[Outcome], comparison: Comparison | None) -> Iterat
 
 
 def _job(outcome: Outcome) -> str:
-    told = [*(["simulated data"] if is_simulated(outcome) else []), *outcome.notes[:2]]
-    return plain(outcome.job_id, 80) + (f" {plain('(' + '; '.join(told) + ')')}" if told else "")
+    remarks = [*(["simulated data"] if outcome.is_simulated else []), *outcome.notes[:2]]
+    return plain(outcome.job_id, 80) + (f" {plain('(' + '; '.join(remarks) + ')')}" if remarks else "")
 
 
 def _metric(outcome: Outcome) -> str:
-    found = headline(outcome)
-    if found is None:
+    main = headline(outcome)
+    if main is None:
         return ""
-    between = f" ({found.interval})" if found.interval else ""
-    return plain(f"{found.name} {number(found.value)}{between}", 120)
+    between = f" ({main.interval})" if main.interval else ""
+    return plain(f"{main.name} {number(main.value)}{between}", 120)
 
 
 def _changes(comparison: Comparison | None) -> Iterator[str]:
@@ -132,12 +132,12 @@ def _changes(comparison: Comparison | None) -> Iterator[str]:
         return
     lines = [f"### Against {plain(comparison.against)}", ""]
     for job in notable[:MOST_CHANGES]:
-        told = [f"{plain(each.metric, 60)} {plain(each.words())}" for each in job.listed]
+        changes = [f"{plain(each.metric, 60)} {plain(each.words())}" for each in job.listed]
         status = [f"{job.status[0]} → **{job.status[1]}**"] if job.status else []
         if job.unlisted:
-            told.append(f"{job.unlisted} other metrics differ within chance")
+            changes.append(f"{job.unlisted} other metrics differ within chance")
         others = [f"with other parameters: {plain(', '.join(job.parameters))}"] if job.parameters else []
-        lines.append(f"- **{plain(job.job_id, 80)}**: " + "; ".join([*status, *told, *others]))
+        lines.append(f"- **{plain(job.job_id, 80)}**: " + "; ".join([*status, *changes, *others]))
     if len(notable) > MOST_CHANGES:
         lines.append(f"- and {len(notable) - MOST_CHANGES} more")
     if quiet:

@@ -140,5 +140,5 @@ class Progress:
             share = f"{100 * watched.share:.0f} %" if watched.share is not None else ""
             left = f"about {duration(watched.remaining_s)} left" if watched.remaining_s else ""
             memory = f"{watched.memory_mb:.0f} MiB" if watched.memory_mb else ""
-            told = [f"for {duration(watched.elapsed_s)}", share, watched.values(), memory, left]
-            self.screen.say(f"running {one_line(watched.job.id, 40)}  {', '.join(filter(None, told))}")
+            facts = [f"for {duration(watched.elapsed_s)}", share, watched.values(), memory, left]
+            self.screen.say(f"running {one_line(watched.job.id, 40)}  {', '.join(filter(None, facts))}")

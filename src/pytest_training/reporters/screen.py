@@ -21,7 +21,7 @@ CLEAR_BELOW, CLEAR_LINE = "\x1b[J", "\x1b[K"
 
 
 class Screen:
-    """One terminal, or one file where there is none."""
+    """One terminal, or one file if there is no terminal."""
 
     def __init__(self, place: TerminalFile) -> None:
         self._place = place

@@ -1,4 +1,4 @@
-"""What is known of the running jobs, from their files and processes; looked at a few times a second."""
+"""The state of the running jobs, from their files and processes; polled a few times a second."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_training.text import one_line
 from pytest_training.units import number
 
 MEMORY_EVERY_S = 1.0
-CERTAIN = 0.03  # share of the work after which its own pace tells better than history how long it takes
+CERTAIN = 0.03  # share of the work after which its own pace is a better guide than history
 HIDDEN = frozenset(["t", "time", "step_time"])
 FIRST = ("repeat", "fold", "epoch", "step", "iteration")
 """Logged names that say where the job is: before the measurements, without decimals."""
@@ -51,7 +51,7 @@ class WatchedJob:
 
     @property
     def remaining_s(self) -> float | None:
-        """Expected seconds to the end, by the job's own pace, else by history; None where neither tells."""
+        """Expected seconds to the end, by the job's own pace, else by history; or None if neither is known."""
         share = self.share
         if share is not None and share >= CERTAIN:
             return self.elapsed_s * (1 - share) / share
@@ -59,15 +59,15 @@ class WatchedJob:
 
     def values(self) -> str:
         """Return the newest logged numbers in words: `fold 3 · epoch 12 · loss 0.412`."""
-        known = self.tail.values if self.tail else {}
-        names = [name for name in FIRST if name in known]
-        names += [name for name in known if name not in names and name not in HIDDEN]
-        told = []
+        logged = self.tail.values if self.tail else {}
+        names = [name for name in FIRST if name in logged]
+        names += [name for name in logged if name not in names and name not in HIDDEN]
+        words = []
         for name in names[:8]:
-            value = known[name]
+            value = logged[name]
             shown = number(value) if isinstance(value, int | float) else one_line(str(value), 20)
-            told.append(f"{one_line(name, 20)} {shown}")
-        return " · ".join(told)
+            words.append(f"{one_line(name, 20)} {shown}")
+        return " · ".join(words)
 
     def poll(self, folder: RunFolder) -> None:
         """Look at the job's files, once a second also at its memory."""
@@ -106,7 +106,7 @@ class Watch:
         self.running[job.id] = WatchedJob(job, planned.expected_s if planned else None)
 
     def poll(self, done: Iterable[str]) -> list[WatchedJob]:
-        """Forget the jobs that are done, look at the others and return them, the longest running first."""
+        """Forget the jobs that are done, poll the others and return them, the longest running first."""
         for job_id in done:
             if (ended := self.running.pop(job_id, None)) is not None:
                 self.took_s.append(ended.elapsed_s)
@@ -116,13 +116,13 @@ class Watch:
         return jobs
 
     def remaining_s(self) -> float | None:
-        """Return the expected seconds to the end of the run; None as long as nothing tells how long a job takes.
+        """Return the expected seconds to the end of the run; or None while no job's duration is known.
 
-        A job of which nothing is known is expected to take as long as the others of this run on average.
+        An unknown job is expected to take as long as the others of this run on average.
         """
         running = list(self.running.values())
-        known = self.took_s + [each.elapsed_s + left for each in running if (left := each.remaining_s) is not None]
-        typical = sum(known) / len(known) if known else None
+        durations = self.took_s + [each.elapsed_s + left for each in running if (left := each.remaining_s) is not None]
+        typical = sum(durations) / len(durations) if durations else None
         slots = [_or(each.remaining_s, typical, less=each.elapsed_s) for each in running]
         waiting = [_or(each.expected_s, typical) for job_id, each in self.planned.items() if job_id not in self.begun]
         if None in slots or None in waiting:
@@ -134,7 +134,7 @@ class Watch:
         return max(ends, default=0.0)
 
 
-def _or(known: float | None, typical: float | None, *, less: float = 0.0) -> float | None:
-    if known is not None:
-        return known
+def _or(expected: float | None, typical: float | None, *, less: float = 0.0) -> float | None:
+    if expected is not None:
+        return expected
     return None if typical is None else max(typical - less, 0.0)

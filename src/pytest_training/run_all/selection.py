@@ -1,4 +1,4 @@
-"""Which jobs a command line selects, with their final parameters."""
+"""The jobs that a command line selects, with their final parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_training.planning.request import Request
 from pytest_training.planning.steps import Draft
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
-from pytest_training.run_all.pytest_command import collecting_arguments
+from pytest_training.run_all.pytest_command import pytest_arguments
 from pytest_training.wording import nearest_first
 
 PARAMETERS = {"sample": ("sample", "samples", "sample_size"), "batch": ("batch", "batch_size")}
@@ -34,28 +34,35 @@ class NothingFoundError(DeclarationError):
 
 @dataclass(frozen=True)
 class Selection:
-    """The selected jobs, what was asked for, and whether no job is left out."""
+    """The selected jobs and the request that led to them."""
 
     request: Request
     selected: Sequence[Job]
     is_everything: bool
+    """True if no job is left out."""
 
 
 def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
-    """Return what the flags ask for, before it is known which parameters the jobs have."""
-    further = [] if arguments.no_auto_discover else [here / folder for folder in arguments.discover_root]
-    checked_folders(further, "--discover-root")
+    """Return what the flags ask for, but for parameters that depend on the jobs."""
+    roots = [] if arguments.no_auto_discover else [here / folder for folder in arguments.discover_root]
+    folders = list(checked_folders(roots, "--discover-root"))
     root, own_project, catalogue = project.training_root, project.root, project.catalogue
     catalogues = [here / arguments.config] if arguments.config else []
     exclude = [checked_pattern(regex, "--exclude-regex") for regex in arguments.exclude_regex]
-    if arguments.no_default_jobs:
-        catalogue = None
-        if further:
-            root = further.pop(0)
-            own_project = project_of(root, project.root, has_settings=project.settings_file is not None)
-        else:
-            exclude.append(EVERY_FILE)
-            catalogue, catalogues = (catalogues[0], []) if catalogues else (None, [])
+    if arguments.no_default_jobs and folders:
+        root, catalogue = folders.pop(0), None
+        own_project = project_of(root, project.root, has_settings=project.settings_file is not None)
+    elif arguments.no_default_jobs:
+        exclude.append(EVERY_FILE)
+        catalogue, catalogues = (catalogues[0] if catalogues else None), []
+    include = tuple(arguments.include_pattern) or PATTERNS
+    search = Search(
+        files=FileFilter(include=include, exclude=tuple(exclude), limit=arguments.discovery_limit),
+        folders=tuple(folders),
+        overrides=arguments.allow_discovery_overrides,
+        optional=arguments.mark_discovered_optional,
+        catalogues=tuple(catalogues),
+    )
     return Request(
         project=own_project,
         root=root,
@@ -63,29 +70,19 @@ def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
         reports=project.reports,
         epochs=arguments.epochs,
         folds=arguments.folds,
-        search=Search(
-            files=FileFilter(
-                include=tuple(arguments.include_pattern) or PATTERNS,
-                exclude=tuple(exclude),
-                limit=arguments.discovery_limit,
-            ),
-            folders=tuple(further),
-            overrides=arguments.allow_discovery_overrides,
-            optional=arguments.mark_discovered_optional,
-            catalogues=tuple(catalogues),
-        ),
+        search=search,
     )
 
 
 def select(arguments: Arguments, project: Project, here: Path) -> Selection:
-    """Load every job and pick the selected ones; what cannot be is a `DeclarationError`."""
+    """Load every job and select; raise DeclarationError for a mistake."""
     draft = _load(Draft(request=request_of(arguments, project, here)), arguments, project, here)
     if arguments.strict_discovery:
-        _check_found(draft)
+        _check_strictly(draft)
     settings = tuple(_settings(arguments, draft.jobs))
     draft = steps.advance(replace(draft, request=replace(draft.request, settings=settings)), steps.PREPARE)
     selected = steps.select(replace(draft, selected=tuple(_selected(arguments, draft.jobs)))).jobs
-    if not arguments.list_jobs:
+    if not arguments.list_:
         missing_parameters(selected)
     return Selection(draft.request, selected, len(selected) == len(draft.jobs))
 
@@ -95,7 +92,8 @@ def _load(draft: Draft, arguments: Arguments, project: Project, here: Path) -> D
     if _has_hooks(project):
         from pytest_training.run_all.session import collect_jobs  # noqa: PLC0415  (pytest is slow to load)
 
-        jobs, kinds = collect_jobs(collecting_arguments(request, arguments, project, here))
+        everything = Selection(request, selected=(), is_everything=True)
+        jobs, kinds = collect_jobs(pytest_arguments(arguments, project, everything, here))
         return replace(draft, request=replace(request, kinds=kinds), jobs=tuple(jobs))
     if EVERY_FILE in request.search.files.exclude and request.catalogue is None:
         return draft  # neither a folder nor a catalogue: there is no job
@@ -127,7 +125,7 @@ def _has_hooks(project: Project) -> bool:
     return any(hook in text for hook in HOOKS)
 
 
-def _check_found(draft: Draft) -> None:
+def _check_strictly(draft: Draft) -> None:
     search, root = draft.request.search, draft.request.root
     folders = search.folders or (() if EVERY_FILE in search.files.exclude else (root,))
     paths = [Path(job.path) for job in draft.jobs if job.path]
@@ -138,7 +136,7 @@ def _check_found(draft: Draft) -> None:
 
 
 def _settings(arguments: Arguments, jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield what `--set` says for `--sample` and `--batch`."""
+    """Yield `--sample` and `--batch` as values of `--set`."""
     declared = {parameter.name for job in jobs for parameter in job.declared}
     for flag, names in PARAMETERS.items():
         number = getattr(arguments, flag)

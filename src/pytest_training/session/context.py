@@ -18,7 +18,7 @@ from pytest_training.registry import Registry
 
 
 class SlotContext(Value, frozen=True, kw_only=True):
-    """What the owner of a run tells a slot; to an xdist worker it goes as JSON in `workerinput`."""
+    """What a slot needs to know; an xdist worker gets it as JSON in `workerinput`."""
 
     reports: str
     run_id: str
@@ -26,9 +26,9 @@ class SlotContext(Value, frozen=True, kw_only=True):
     connection: Any
     """What the backend has returned when it was started: a JSON value."""
     worker: bool = False
-    """Whether it goes to an xdist worker."""
+    """True for an xdist worker."""
     idle: bool = False
-    """Whether the worker appends the idle item: the plugin's own scheduler is in use."""
+    """True if the worker appends the idle item: the plugin's own scheduler is in use."""
 
     @property
     def folder(self) -> RunFolder:

@@ -19,14 +19,14 @@ from pytest_training.pytest_adapter import set_options, start_xdist
 
 
 class Distribution:
-    """xdist in this session: asked for or not, settled once the items are known."""
+    """xdist in this session: asked for or not, settled after collection."""
 
     def __init__(self, config: pytest.Config, dist: str) -> None:
         self.config = config
         self.dist = dist
         self.asked_for = dist != "no"
         self.is_off = False
-        """True once it is known that no worker is needed."""
+        """True if no worker is needed."""
         self.is_on = False
         """True once workers are starting."""
         self.is_ours = False
@@ -76,7 +76,7 @@ def use_shipped_test(config: pytest.Config) -> None:
 
 
 def mentions(config: pytest.Config, word: str) -> bool:
-    """Whether a test file or conftest.py of this session contains the word; a session of other tests costs no more."""
+    """Return True if a test file or conftest.py of this session contains the word: cheaper than to collect."""
     return any(word.encode() in path.read_bytes() for path in _test_files(config) if path.is_file())
 
 
@@ -94,7 +94,7 @@ def _test_files(config: pytest.Config) -> Iterator[Path]:
 
 
 def _matches(path: Path, patterns: list[str]) -> bool:
-    """Whether pytest would say that a pattern means the path: by its name, or as a whole where it holds a slash."""
+    """Return True if pytest takes a pattern for the path: by its name, or as a whole if it holds a slash."""
     return any(fnmatch.fnmatch(str(path) if os.sep in pattern else path.name, pattern) for pattern in patterns)
 
 

@@ -1,6 +1,6 @@
 """The idle item: what an xdist worker holds while it waits for its next job.
 
-A worker runs an item only when it knows the one after it (pytest hands `nextitem` to the teardown). So it must be given
+A worker runs an item only when it knows the one after it (pytest hands `nextitem` to the teardown). So it needs
 a second item before it starts the first, and whatever that is waits behind the first (pytest-xdist issues 278, 382,
 894). The idle item is such a second item: running it does nothing and reports nothing.
 """

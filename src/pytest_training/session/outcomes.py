@@ -73,7 +73,8 @@ class Outcomes:
         return self.by_node[node]
 
     def _outcome(self, job: Job, report: pytest.TestReport) -> Outcome:
-        outcome = read_outcome(self.folder, job.id) or blank_outcome(job, seed=self.seed)
+        slot = getattr(report, "worker_id", "main") if report.when == "call" else ""  # a job without a slot has no line
+        outcome = read_outcome(self.folder, job.id) or blank_outcome(job, seed=self.seed, slot=slot)
         if report.failed and outcome.status in {Status.PASSED, Status.NOT_RUN}:
             phase = f" in {report.when}" if report.when != "call" else ""
             reason = f"the test failed{phase}: {_message(report)}"

@@ -39,7 +39,7 @@ class Owner:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.distribution = Distribution.hold_back(config)
-        leave_out_runs(config, options.reports_folder(config))
+        leave_out_runs(config, options.folder_of(config, "reports"))
         self.options: option_values.Options | None = None
         self.draft: Draft | None = None
         """The plan, as far as it is made."""
@@ -51,7 +51,7 @@ class Owner:
         """True if every selected job of the resumed run has passed."""
 
     def jobs_to_collect(self) -> Sequence[Job]:
-        """Return every job with its final parameters; a mistake is kept until collection has ended."""
+        """Return every job with its final parameters; a mistake is raised once collection has ended."""
         if self.draft is None and self.mistake is None:
             try:
                 self.options = option_values.read_options(self.config)
@@ -215,7 +215,7 @@ class Owner:
 
 
 def _ends_here(session: pytest.Session) -> bool:
-    """Whether errors of collection end the session before it runs anything."""
+    """Return True if errors of collection end the session before it runs anything."""
     return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
 
 

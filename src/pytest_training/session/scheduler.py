@@ -39,12 +39,12 @@ class PlannedScheduling:
 
     @property
     def tests_finished(self) -> bool:
-        """Whether every job has ended."""
+        """True if every job has ended."""
         return self.collection_is_completed and not self.has_pending
 
     @property
     def has_pending(self) -> bool:
-        """Whether a job waits or runs."""
+        """True if a job waits or runs."""
         return bool(self._waiting) or any(job is not None for job in self._running.values())
 
     def add_node(self, node: WorkerController) -> None:

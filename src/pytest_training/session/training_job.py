@@ -1,4 +1,4 @@
-"""The `training_job` fixture's value: trains its job in this process's slot and tells pytest what came of it."""
+"""The `training_job` fixture's value: trains its job in this process's slot, and fails the test if the job fails."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TrainingJob:
         return self.planned.job
 
     def train(self) -> Outcome:
-        """Train the job, with its retries, and return what it came to; a failure is told by `check`."""
+        """Train the job, with its retries, and return its outcome; `check` raises its failure."""
         __tracebackhide__ = True
         needed = self.slot.unmet_need(self.job)
         self.outcome = self.slot.leave_out(self.job, needed) if needed else self.slot.train(self.planned)

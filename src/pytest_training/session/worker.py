@@ -20,10 +20,10 @@ class Worker:
     """One slot of a distributed run."""
 
     def __init__(self, config: pytest.Config) -> None:
-        given: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]  # set by xdist
-        self.context = msgspec.json.decode(given["training"], type=SlotContext)
+        values: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]  # xdist sets it
+        self.context = msgspec.json.decode(values["training"], type=SlotContext)
         self.plan = read_plan(self.context.folder.plan)
-        config.stash[SLOT] = self.context.slot(given["workerid"], self.plan, config.stash[REGISTRY])
+        config.stash[SLOT] = self.context.slot(values["workerid"], self.plan, config.stash[REGISTRY])
         register_tags(config, self.jobs_to_collect())
         leave_out_runs(config, Path(self.context.reports))
 

@@ -35,8 +35,6 @@ from pytest_training.machine import visible_gpus
 from pytest_training.processes import own_peak_memory_mb, reset_own_peak_memory
 from pytest_training.wording import in_utf8, safe_repr
 
-LONGEST_MESSAGE = 2000
-
 
 class Stopped(BaseException):
     """SIGTERM, raised in the job's main thread so that its `finally` blocks run."""
@@ -150,7 +148,7 @@ def _one_line(error: BaseException) -> str:
         text = "".join(traceback.format_exception_only(error)).strip()
     except Exception:  # noqa: BLE001  (a job's own exception may not be printable)
         text = type(error).__name__
-    return text[:LONGEST_MESSAGE]
+    return text
 
 
 def own_traceback(error: BaseException, job: Job) -> str:

@@ -1,4 +1,4 @@
-"""What `jobs.yaml` may say about a job and about all of them, checked key by key."""
+"""The keys that `jobs.yaml` may have for a job and for all jobs, each with the reader of its value."""
 
 from __future__ import annotations
 
@@ -18,11 +18,8 @@ from pytest_training.units import parse_duration
 
 LARGEST_MATRIX = 1000
 
-_TAKEN_TAGS = {
-    *("filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"),
-}
+_TAKEN_TAGS = {"filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Declaration:
     """Per parameter, the environment variable that holds its value."""
     matrix: dict[str, list[Entry]] = field(default_factory=dict)
     options: dict[str, Entry] = field(default_factory=dict)
-    """How a script spells a parameter that its source does not tell; null takes a parameter away."""
+    """How a script spells a parameter that its source does not declare; null takes a parameter away."""
     wants_output: bool = False
     """True if a script gets its output folder as `--output-dir` where its source declares no such option."""
     script: Entry | None = None
@@ -53,7 +50,7 @@ class Declaration:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """A validated `jobs.yaml`; whether its jobs exist is found when it is applied."""
+    """A validated `jobs.yaml`; `apply_catalogue` checks that its jobs exist."""
 
     file: str
     """Its path as messages give it."""
@@ -65,7 +62,10 @@ class Catalogue:
     datasets: tuple[Dataset, ...] = ()
 
 
-def _or_none(reader: Callable[[Entry], Any]) -> Callable[[Entry], Any]:
+Reader = Callable[[Entry], Any]
+
+
+def _or_none(reader: Reader) -> Reader:
     """Let `null` take a default back."""
     return lambda entry: None if entry.value is None else reader(entry)
 
@@ -97,28 +97,83 @@ def _option(entry: Entry) -> str:
     return text
 
 
-def _options(entry: Entry | None) -> dict[str, Entry]:
-    below = entry.mapping() if entry is not None else {}
-    for name, option in below.items():
+def _options(entry: Entry) -> dict[str, Entry]:
+    for name, option in entry.mapping().items():
         if not name.isidentifier():
             raise option.error("expected the name of a parameter, like learning_rate")
         _or_none(_option)(option)
-    return below
+    return entry.mapping()
 
 
 def _retry_on(entry: Entry, allowed: tuple[str, ...]) -> tuple[str, ...]:
-    reasons = [item.text("a reason to try again") for item in _items(entry)]
+    reasons = [item.text("a reason to try again") for item in entry.items()]
     for reason in reasons:
         if reason not in allowed:
             raise entry.error(f"expected some of {', '.join(allowed)}, found {reason!r}")
     return tuple(reason for reason in allowed if reason in reasons)
 
 
-Settings = dict[str, tuple[str, Callable[[Entry], Any]]]
-"""By the catalogue's key: the job's field and what reads its value."""
+def _variables(entry: Entry) -> dict[str, Entry]:
+    for name, variable in entry.mapping().items():
+        if not isinstance(variable.plain, str) or not _VARIABLE.fullmatch(variable.plain):
+            raise variable.error(f"expected the name of the environment variable that holds {name}, like MY_TOKEN")
+    return entry.mapping()
 
 
-def _settings(limits: Limits) -> Settings:
+def _gates(entry: Entry) -> dict[str, tuple[Gate, ...]]:
+    return {
+        metric: () if gate.value is None else parse_gates(metric, gate.plain, gate.where)
+        for metric, gate in entry.mapping().items()
+    }
+
+
+def _tag(entry: Entry) -> str:
+    tag = entry.text("a word")
+    if not tag.isidentifier() or keyword.iskeyword(tag) or tag.startswith("_"):
+        raise entry.expected("a word of letters, digits and _ that pytest can use as a mark")
+    if tag in _TAKEN_TAGS:
+        raise entry.error(f"the mark {tag!r} means something to pytest already: choose another tag")
+    return tag
+
+
+def read_script(entry: Entry) -> Entry:
+    """Return the entry if it is a text."""
+    entry.text("the path of a Python file")
+    return entry
+
+
+def _command(entry: Entry) -> tuple[str, ...]:
+    what = "a list of a program and its arguments, like [python, tools/export.py]"
+    arguments = tuple(map(_argument, entry.items(what)))
+    if not arguments or not arguments[0].strip():
+        raise entry.expected(what)
+    return arguments
+
+
+def _argument(entry: Entry) -> str:
+    value = entry.plain
+    if not isinstance(value, str | int | float) or isinstance(value, bool) or "\0" in str(value):
+        raise entry.expected("text or a number; put it in quotes")
+    return str(value)
+
+
+def _matrix(entry: Entry) -> dict[str, list[Entry]]:
+    jobs = 1
+    for values in entry.mapping().values():
+        if not values.items("a list of values"):
+            raise values.error("expected at least one value, found an empty list")
+        jobs *= len(values.items())
+        if jobs > LARGEST_MATRIX:
+            raise entry.error(f"expected at most {LARGEST_MATRIX} combinations, found {jobs} or more")
+    return {name: values.items() for name, values in entry.mapping().items()}
+
+
+Readers = dict[str, tuple[str, Reader]]
+"""By the catalogue's key: the field and what reads its value."""
+
+
+def _settings(limits: Limits) -> Readers:
+    """Return the readers of the job's own fields."""
     return {
         "title": ("title", Entry.text),
         "metrics": ("metrics", _metrics),
@@ -134,17 +189,29 @@ def _settings(limits: Limits) -> Settings:
     }
 
 
-SCRIPT_SETTINGS: Settings = {
+_SCRIPT_SETTINGS: Readers = {
     "arguments": ("arguments", argument_texts),
     "output": ("output", Entry.text),
     "output_option": ("output_option", _or_none(_option)),
 }
+_PARTS: Readers = {
+    "options": ("options", _options),
+    "script": ("script", read_script),
+    "command": ("command", _command),
+    "parameters": ("parameters", Entry.mapping),
+    "secret": ("variables", _variables),
+    "matrix": ("matrix", _matrix),
+    "gates": ("gates", _gates),
+    "data": ("data", lambda entry: tuple(item.text("the name of a dataset") for item in entry.items())),
+    "tags": ("tags", lambda entry: tuple(map(_tag, entry.items()))),
+    "needs": ("needs", lambda entry: tuple(entry.items())),
+}
+"""The readers of a declaration's other fields."""
 
 
 def job_keys(limits: Limits) -> tuple[str, ...]:
     """Return the keys that a job may have."""
-    others = ("options", "script", "command", "parameters", "secret", "matrix", "gates", "data", "tags", "needs")
-    return (*_settings(limits), *SCRIPT_SETTINGS, *others)
+    return (*_settings(limits), *_SCRIPT_SETTINGS, *_PARTS)
 
 
 def defaults_keys(limits: Limits) -> tuple[str, ...]:
@@ -152,99 +219,20 @@ def defaults_keys(limits: Limits) -> tuple[str, ...]:
     return (*(key for key in _settings(limits) if key != "title"), "parameters", "gates", "tags")
 
 
-def empty_declaration(file: str) -> Declaration:
-    """Return a declaration that changes nothing."""
-    return Declaration(Entry(file, 1, "", None))
-
-
 def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> Declaration:
     """Check one job's mapping, or that of `defaults:`."""
     entries = entry.mapping(allowed=allowed)
-    readers = _settings(limits) | SCRIPT_SETTINGS
-    settings = {readers[key][0]: readers[key][1](below) for key, below in entries.items() if key in readers}
-    script = entries.get("script")
-    if script is not None:
-        script.text("the path of a Python file")
-    if script is not None and "command" in entries:
+    settings = read_fields(entries, _settings(limits) | _SCRIPT_SETTINGS)
+    job_limits = {key: settings.pop(key) for key in limits if key in settings}
+    declaration = Declaration(entry=entry, limits=job_limits, settings=settings, **read_fields(entries, _PARTS))
+    if declaration.script is not None and declaration.command:
         raise entry.error("expected either script or command, found both")
-    return Declaration(
-        entry=entry,
-        limits={key: settings.pop(key) for key in limits if key in settings},
-        settings=settings,
-        gates=_gates(entries.get("gates")),
-        parameters=entries["parameters"].mapping() if "parameters" in entries else {},
-        variables=_variables(entries.get("secret")),
-        matrix=_matrix(entries),
-        options=_options(entries.get("options")),
-        script=script,
-        command=_command(entries.get("command")),
-        data=tuple(item.text("the name of a dataset") for item in _items(entries.get("data"))),
-        tags=tuple(map(_tag, _items(entries.get("tags")))),
-        needs=tuple(_items(entries.get("needs"))),
-    )
+    for name in declaration.matrix:
+        if name in declaration.parameters:
+            raise entries["matrix"].mapping()[name].error(f"{name} is under parameters too: leave one")
+    return declaration
 
 
-def _items(entry: Entry | None) -> list[Entry]:
-    return entry.items() if entry is not None else []
-
-
-def _variables(entry: Entry | None) -> dict[str, Entry]:
-    below = entry.mapping() if entry is not None else {}
-    for name, variable in below.items():
-        if not isinstance(variable.plain, str) or not _VARIABLE.fullmatch(variable.plain):
-            raise variable.error(f"expected the name of the environment variable that holds {name}, like MY_TOKEN")
-    return below
-
-
-def _gates(entry: Entry | None) -> dict[str, tuple[Gate, ...]]:
-    below = entry.mapping() if entry is not None else {}
-    return {
-        metric: () if gate.value is None else parse_gates(metric, gate.plain, gate.where)
-        for metric, gate in below.items()
-    }
-
-
-def _tag(entry: Entry) -> str:
-    tag = entry.text("a word")
-    if not tag.isidentifier() or keyword.iskeyword(tag) or tag.startswith("_"):
-        raise entry.expected("a word of letters, digits and _ that pytest can use as a mark")
-    if tag in _TAKEN_TAGS:
-        raise entry.error(f"the mark {tag!r} means something to pytest already: choose another tag")
-    return tag
-
-
-def _command(entry: Entry | None) -> tuple[str, ...]:
-    if entry is None:
-        return ()
-    what = "a list of a program and its arguments, like [python, tools/export.py]"
-    arguments = tuple(map(_argument, entry.items(what)))
-    if not arguments or not arguments[0].strip():
-        raise entry.expected(what)
-    return arguments
-
-
-def _argument(entry: Entry) -> str:
-    value = entry.plain
-    if not isinstance(value, str | int | float) or isinstance(value, bool) or "\0" in str(value):
-        raise entry.expected("text or a number; put it in quotes")
-    return str(value)
-
-
-def _matrix(entries: dict[str, Entry]) -> dict[str, list[Entry]]:
-    below = entries["matrix"].mapping() if "matrix" in entries else {}
-    matrix = {name: entry.items("a list of values") for name, entry in below.items()}
-    jobs = 1
-    for name, values in matrix.items():
-        if not values:
-            raise below[name].error("expected at least one value, found an empty list")
-        if "parameters" in entries and name in entries["parameters"].mapping():
-            raise below[name].error(f"{name} is under parameters too: leave one")
-        jobs *= len(values)
-        if jobs > LARGEST_MATRIX:
-            raise entries["matrix"].error(f"expected at most {LARGEST_MATRIX} combinations, found {jobs} or more")
-    return matrix
-
-
-def placeholders(command: tuple[str, ...]) -> list[str]:
-    """Return the names in braces that a command mentions."""
-    return [name for argument in command for name in _PLACEHOLDER.findall(argument)]
+def read_fields(entries: dict[str, Entry], readers: Readers) -> dict[str, Any]:
+    """Return the fields that the entries set."""
+    return {readers[key][0]: readers[key][1](entry) for key, entry in entries.items() if key in readers}

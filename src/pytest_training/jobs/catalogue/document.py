@@ -1,4 +1,4 @@
-"""YAML as a tree that knows its lines. Owns reading and the questions a validator asks; knows no catalogue.
+"""YAML as a tree with line numbers, and the readers of its values; no catalogue.
 
 Scalars follow YAML 1.2: `yes` and dates are text, `1e-3` is a number. Tags are refused. An alias counts as
 all that it stands for, so that a few lines cannot expand into a huge document.
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_training.errors import DeclarationError
-from pytest_training.wording import listing, printable, shown
+from pytest_training.wording import describe, listing, printable
 
 if TYPE_CHECKING:
     import yaml
@@ -35,10 +35,10 @@ class Entry(NamedTuple):
     """A value with its place: every message about it names file, line and key."""
 
     file: str
-    line: int
-    key: str
+    line: int = 1
+    key: str = ""
     """Dotted: `jobs.als.timeout`; empty for the whole document."""
-    value: Any
+    value: Any = None
     """A scalar, a list of entries, or a mapping of texts to entries."""
 
     @property
@@ -52,14 +52,14 @@ class Entry(NamedTuple):
         return DeclarationError(f"{self.where}: {message}")
 
     def expected(self, what: str) -> DeclarationError:
-        """Return an error that says what was expected and what was found."""
+        """Return an error with what was expected and what stands there."""
         return self.error(f"expected {what}, found {self.words}")
 
     @property
     def words(self) -> str:
         """Return what stands here, in words."""
         value = self.value
-        return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else shown(value)
+        return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else describe(value)
 
     @property
     def plain(self) -> Any:
@@ -69,7 +69,7 @@ class Entry(NamedTuple):
         return [entry.plain for entry in self.value] if isinstance(self.value, list) else self.value
 
     def mapping(self, *, allowed: tuple[str, ...] = ()) -> dict[str, Entry]:
-        """Return the entries of a mapping; nothing at all counts as an empty one."""
+        """Return the entries of a mapping; no value counts as an empty one."""
         entries: dict[str, Entry] = {} if self.value is None else self.value
         if not isinstance(entries, dict):
             raise self.expected(f"a mapping of {', '.join(allowed)}" if allowed else "a mapping")
@@ -174,7 +174,7 @@ class _Composer:
                     raise self._error(event, "expected one YAML document, found a second one")
                 root = next(self._events)
                 document = self._entry(root, _line(root), "", 0)
-        return document or Entry(self._file, 1, "", None)
+        return document or Entry(self._file)
 
     def _error(self, event: Any, message: str) -> DeclarationError:
         return DeclarationError(f"{self._file}:{_line(event)}: {message}")
@@ -186,7 +186,7 @@ class _Composer:
                 raise self._error(event, f"the alias *{event.anchor} stands for nothing that ends above it")
             return self._copy(self._anchors[event.anchor], line, key, event)
         if event.tag not in {None, "!"}:
-            raise self._error(event, f"expected plain YAML without tags, found the tag {shown(event.tag)}")
+            raise self._error(event, f"expected plain YAML without tags, found the tag {describe(event.tag)}")
         if depth > DEEPEST:
             raise self._error(event, f"expected at most {DEEPEST} levels of nesting")
         value: Any

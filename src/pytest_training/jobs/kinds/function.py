@@ -13,7 +13,7 @@ from pytest_training.jobs.kinds.script.options import read_options
 from pytest_training.jobs.model import Gate, Job, Parameter
 from pytest_training.jobs.source.literals import MISSING, last_name
 from pytest_training.jobs.source.sources import Source
-from pytest_training.wording import shown
+from pytest_training.wording import describe
 
 ALLOWED = "a job's function is train(run, *, epochs=50, …): `run`, then keyword-only parameters"
 
@@ -117,7 +117,7 @@ def read_gates(source: Source, *, strict: bool) -> tuple[Gate, ...]:
         line = f":{node.lineno}" if node else ""
         raise DeclarationError(
             f'{source.label}{line}: GATES: expected one literal dict like {{"roc_auc": ">= 0.85"}}, '
-            f"found {shown(ast.unparse(node)) if node else 'several assignments'}"
+            f"found {describe(ast.unparse(node)) if node else 'several assignments'}"
         )
     return _parse(node, value, source)
 
