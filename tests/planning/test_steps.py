@@ -141,7 +141,7 @@ def test_compare_adds_the_gates_of_the_run_that_is_compared(draft: Draft, projec
     gates = {planned.job.id: [gate.metric for gate in planned.job.gates] for planned in compared.plan.jobs}
     assert gates == {"job0000": ["roc_auc"], "job0001": []}
     assert compared.problems == (
-        "no regression is judged, for want of a passed outcome from the last run of each job: job0001",
+        "no regression is judged without a passed outcome from the last run of each job: job0001",
     )
 
 

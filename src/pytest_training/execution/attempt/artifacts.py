@@ -1,4 +1,4 @@
-"""How objects of a job become files: by suffix, atomically, never by pickle, never outside the job's folder."""
+"""Saves objects of a job as files: by suffix, atomically, never by pickle, never outside the job's folder."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _has(content: Any, *methods: str) -> bool:
 
 
 def array_bytes(content: Any) -> bytes:
-    """Return an array as the content of an .npy file; one of objects, which would need pickle, is refused."""
+    """Return the content of an .npy file; raise ValueError for an array of objects, which would need pickle."""
     import numpy as np  # noqa: PLC0415  (only jobs that use numpy load it)
 
     buffer = io.BytesIO()

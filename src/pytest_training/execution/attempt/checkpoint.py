@@ -1,4 +1,4 @@
-"""A job's state across attempts and resumed runs: one file, always whole, never a pickle.
+"""Keeps a job's state across attempts and resumed runs: one file, always whole, never a pickle.
 
 Numbers, strings, lists and dicts are JSON; arrays and tensors .npy; scikit-learn estimators .skops.
 """
@@ -19,17 +19,17 @@ from pytest_training.errors import TrainingError
 from pytest_training.execution.attempt.artifacts import array_bytes, estimator_bytes
 
 MARK = "__checkpoint__"
-"""Key of a JSON object that stands for what JSON cannot say."""
+"""Key of a JSON object that stands for a value without a JSON form."""
 
 
 class Checkpoint:
-    """What `run.checkpoint` is: `save` replaces the state, `load` returns it."""
+    """The value of `run.checkpoint`: `save` replaces the state, `load` returns it."""
 
     def __init__(self, folder: Path | None) -> None:
         self._files = (folder / "state.zip", folder / "previous.zip") if folder else ()
 
     def save(self, **state: Any) -> None:
-        """Keep the state, e.g. `run.checkpoint.save(epoch=3, weights=w)`; the one before stays until it is whole."""
+        """Replace the state, e.g. `run.checkpoint.save(epoch=3, weights=w)`, once the new one is whole."""
         if self._files:
             content = _encode(state)
             current, previous = self._files
@@ -38,7 +38,7 @@ class Checkpoint:
             write_atomically(current, content)
 
     def load(self) -> dict[str, Any] | None:
-        """Return the state that was saved last, by an earlier attempt or the run that is resumed; None at the start."""
+        """Return the last state of an earlier attempt or of the resumed run, or None if there is none."""
         for file in self._files:
             # Where it is missing, or torn by a machine that went down, the one before is whole.
             with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):

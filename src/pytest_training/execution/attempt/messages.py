@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.outcome import DataUsed, Ending
+from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Value
+from pytest_training.limits.protocol import Ending
 from pytest_training.limits.reference import LimitReference
 
 NO_RESULT = 74

@@ -1,4 +1,4 @@
-"""The user's cache of fetched and simulated data, and `data.lock`, which remembers what was fetched the first time."""
+"""The user's cache of fetched and simulated data, and `data.lock`, which keeps the hash of each first download."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sha256_of(path: Path) -> str:
 
 @contextlib.contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Let one process at a time make `path`. The operating system frees the lock when its holder dies."""
+    """Hold the lock on `path`; the operating system frees it if its holder dies."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.with_name(f"{path.name}.lock").open("a")
@@ -55,7 +55,7 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder, or nothing."""
+    """Delete a file or a folder, if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -63,7 +63,7 @@ def remove(path: Path) -> None:
 
 
 class Pin(Value, frozen=True, kw_only=True):
-    """What a fetched dataset was when this project first used it."""
+    """The source and the hash of a dataset when this project first fetched it."""
 
     url: str
     sha256: str
@@ -77,7 +77,7 @@ class Lock(Value, frozen=True, kw_only=True):
 
 
 def read_lock(lock: Path) -> Lock:
-    """Read `data.lock`; without one, nothing is pinned yet."""
+    """Read `data.lock`; return an empty one if the file does not exist."""
     try:
         return msgspec.json.decode(lock.read_bytes(), type=Lock)
     except FileNotFoundError:
@@ -92,7 +92,7 @@ def read_lock(lock: Path) -> Lock:
 
 
 def write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
-    """Add one dataset to `data.lock` and preserve entries that other processes add meanwhile."""
+    """Add one dataset to `data.lock` beside the entries of other processes."""
     guard = cache / "locks" / hashlib.sha256(str(lock.resolve()).encode()).hexdigest()[:12]
     with one_at_a_time(guard):
         pins = read_lock(lock).datasets | {name: pin}
@@ -103,10 +103,3 @@ def write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
             raise DataError(
                 f"cannot write {lock} ({error}). Declare `sha256: {pin.sha256}` in the catalogue instead."
             ) from error
-
-
-def download(url: str, path: Path) -> None:
-    """Write the content of a URL to `path`; every failure is an OSError or a ValueError."""
-    from pooch.downloaders import choose_downloader  # type: ignore[import-untyped]  # noqa: PLC0415  (0.3 s)
-
-    choose_downloader(url)(url, str(path), None)

@@ -1,7 +1,7 @@
 """From a dataset's declaration to a verified local path: installed, local, fetched or simulated.
 
-No file is ever put in another's place: what is missing or differs from its sha256 is a `DataError`.
-`jobs/catalogue/datasets.py` checks whether data are there, without opening them.
+It never replaces data: missing data, and data that differ from their sha256, raise DataError.
+`jobs/catalogue/datasets.py` checks whether data exist, without opening them.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ from pytest_training.jobs.model import Dataset
 def obtain(dataset: Dataset, *, cache: Path | None = None) -> tuple[Path, str | None]:
     """Return the dataset's local path and its sha256; fetch or simulate it if it is missing.
 
-    Raise DataError if it is missing or differs from its sha256 in the catalogue or else in `data.lock`. The sha256
-    of a folder is that of its listing, see `sha256_of`.
+    Raise DataError if it is missing, or differs from the sha256 in the catalogue or `data.lock`.
     """
     cache, lock = cache or default_cache(), Path(dataset.home, LOCK_NAME)
     try:
@@ -52,7 +51,7 @@ def obtain(dataset: Dataset, *, cache: Path | None = None) -> tuple[Path, str | 
 
 
 def _installed(dataset: Dataset, package: str) -> Path:
-    """Locate a file inside an installed package without importing the package."""
+    """Return the path of a file inside an installed package, without importing it."""
     if file := package_file(dataset):
         return file
     root = package.partition(".")[0]
@@ -80,7 +79,7 @@ def _local(dataset: Dataset, declared: str) -> Path:
 
 
 def _fetched(dataset: Dataset, url: str, cache: Path, lock: Path) -> tuple[Path, str]:
-    """Return the cached file, downloaded if need be; pin it in `data.lock` unless the catalogue does."""
+    """Return the cached file, downloaded if it is missing; pin it in `data.lock` unless the catalogue does."""
     pin = read_lock(lock).datasets.get(dataset.name)
     expected, by = dataset.sha256, _declaration(dataset)
     if pin and not expected:
@@ -101,7 +100,7 @@ def _fetched(dataset: Dataset, url: str, cache: Path, lock: Path) -> tuple[Path,
 
 
 def _fetch(dataset: Dataset, url: str, path: Path, expected: str | None, by: str) -> None:
-    """Download to a temporary name, verify, rename: nothing half or wrong ever has the final name."""
+    """Download to a temporary name, verify, rename: no partial or wrong file ever has the final name."""
     from pooch.downloaders import choose_downloader  # type: ignore[import-untyped]  # noqa: PLC0415  (0.3 s)
 
     partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
@@ -125,16 +124,16 @@ def _fetch(dataset: Dataset, url: str, path: Path, expected: str | None, by: str
 
 
 def _simulated(dataset: Dataset, cache: Path) -> Path:
-    """Return what the simulation wrote, made once for each seed and state of its module's source."""
+    """Return the path of simulated data, made once for each seed and version of the module's source."""
     module, _, function = (dataset.simulated or "").partition(":")
     source = _module_file(dataset, module)
     key = f"{dataset.name}-seed{dataset.seed}-{sha256_of(source)[:12]}"
     path, partial = cache / "simulated" / key, cache / "simulated" / f"{key}.partial-{os.getpid()}"
-    made = path.with_name(f"{key}.sha256")
+    hash_file = path.with_name(f"{key}.sha256")
     with one_at_a_time(path):
         if path.exists():
-            expected = made.read_text().strip() if made.exists() else None
-            _check(dataset, path, expected, by=f"{made}, written when it was made,")
+            expected = hash_file.read_text().strip() if hash_file.exists() else None
+            _check(dataset, path, expected, by=f"{hash_file}, written when it was made,")
             return path
         try:
             _function(dataset, module, function, source)(partial, dataset.seed)
@@ -143,7 +142,7 @@ def _simulated(dataset: Dataset, cache: Path) -> Path:
                     f"{dataset.simulated} in {source} returned without writing a file or folder at the path that it "
                     "was given. It is called as function(path, seed)."
                 )
-            made.write_text(sha256_of(partial) + "\n")
+            hash_file.write_text(sha256_of(partial) + "\n")
             partial.rename(path)
         finally:
             remove(partial)
@@ -151,7 +150,7 @@ def _simulated(dataset: Dataset, cache: Path) -> Path:
 
 
 def _module_file(dataset: Dataset, module: str) -> Path:
-    """Locate the simulating module's source: in the catalogue's folder, else among installed packages."""
+    """Return the source file of the simulation: in the catalogue's folder, else in an installed package."""
     stem = Path(dataset.home, *module.split("."))
     places = [stem.with_suffix(".py"), stem / "__init__.py"]
     if not any(map(Path.is_file, places)):
