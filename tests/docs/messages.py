@@ -22,6 +22,7 @@ CALLED = {
     "append": 0,
     "_read": 1,
     "_by_job": 3,
+    "_checked": 1,
     "write": 0,
     "_refuse": 0,
     "refuse": 0,
