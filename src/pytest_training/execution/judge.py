@@ -9,13 +9,14 @@ from pathlib import Path
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.outcome import Cause, Ending, GateResult, Status
+from pytest_training.execution.outcome import Cause, GateResult, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.protocol import EndedAttempt, Reader, read_metrics
 from pytest_training.execution.readers.result import read_result
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Gate
 from pytest_training.limits import LIMITS, Limits
+from pytest_training.limits.protocol import Ending
 
 LONGEST_MESSAGE = 2000
 
