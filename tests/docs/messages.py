@@ -21,6 +21,8 @@ CALLED = {
     "_report": 1,
     "append": 0,
     "_read": 1,
+    "_by_job": 3,
+    "_checked": 1,
     "write": 0,
     "_refuse": 0,
     "refuse": 0,

@@ -14,8 +14,7 @@ from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern
-from pytest_training.project import Project
-from pytest_training.settings_files import find_settings
+from pytest_training.project import Project, find_settings
 
 SETTINGS = """\
 # The folder with train_*.py and jobs.yaml.

@@ -33,7 +33,7 @@ def discover(
 
 
 def suffixes_of(kinds: Kinds) -> tuple[str, ...]:
-    """Return the endings of the files that any kind looks at."""
+    """Return the endings of the files of any kind."""
     return tuple(dict.fromkeys(suffix for kind in kinds.values() for suffix in kind.suffixes))
 
 
@@ -43,10 +43,10 @@ def absolute(path: Path) -> Path:
 
 
 def _ids(files: list[Path], training_root: Path) -> dict[Path, str]:
-    """Return the shortest name that no other file has: train_x.sh beside train_x.py is known by its whole path."""
+    """Return the shortest name that no other file has: train_x.sh beside train_x.py has its whole path as id."""
     relative = {path: path.relative_to(training_root) for path in files}
     ids = {path: path.stem.removeprefix("train_") for path in files}
-    for longer in (_with_folder, _without_suffix, Path.as_posix):
+    for longer in (_with_folder, lambda path: path.with_suffix("").as_posix(), Path.as_posix):
         counts = Counter(ids.values())
         ids = {path: job_id if counts[job_id] == 1 else longer(relative[path]) for path, job_id in ids.items()}
     return ids
@@ -56,22 +56,18 @@ def _with_folder(path: Path) -> str:
     return (path.parent / path.stem.removeprefix("train_")).as_posix()
 
 
-def _without_suffix(path: Path) -> str:
-    return path.with_suffix("").as_posix()
-
-
 def job_files(training_root: Path, files: FileFilter, suffixes: tuple[str, ...]) -> list[Path]:
-    """Return every `train_*` with one of the suffixes once: a link to a file or folder already seen adds nothing."""
-    seen: set[str] = set()
+    """Return every `train_*` with one of the suffixes once: a second link to a file or folder adds nothing."""
+    visited: set[str] = set()
     jobs: list[Path] = []
     folders, links = [training_root], list[Path]()
     while folders or links:
         link = not folders
         entry = links.pop(0) if link else folders.pop()
         real = os.path.realpath(entry)
-        if real in seen or (link and Path(real) in training_root.parents):
+        if real in visited or (link and Path(real) in training_root.parents):
             continue
-        seen.add(real)
+        visited.add(real)
         if entry == training_root or entry.is_dir():
             for below in _scan(entry, training_root, files, suffixes):
                 (links if below.is_symlink() else folders).append(Path(below.path))

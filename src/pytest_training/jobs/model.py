@@ -53,13 +53,7 @@ class Gate(Value, frozen=True, kw_only=True):
     against: str | None = None
     """For a gate made of an earlier outcome, what it was: `0.871 in run 2026…, at most 0.02 worse`."""
 
-    COMPARE: ClassVar = {
-        ">=": compare.ge,
-        "<=": compare.le,
-        ">": compare.gt,
-        "<": compare.lt,
-        "==": compare.eq,
-    }
+    COMPARE: ClassVar = {">=": compare.ge, "<=": compare.le, ">": compare.gt, "<": compare.lt, "==": compare.eq}
 
     def holds(self, metric: float) -> bool:
         """Return True if the metric satisfies the gate."""

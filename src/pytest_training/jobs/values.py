@@ -12,19 +12,19 @@ from pytest_training.jobs.catalogue.document import read_document, read_scalar
 from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.jobs.model import Job, Parameter, Type
 from pytest_training.jobs.source.literals import LARGEST_INTEGER, MISSING, storable
-from pytest_training.wording import listing, shown
+from pytest_training.wording import describe, listing
 
 MINIMUM = {"epochs": 1, "folds": 2}
 """Least sensible value of the parameters that have a meaning of their own here."""
 
-_WORDS: dict[Type, str] = {
-    "int": "a whole number",
-    "float": "a finite number",
-    "str": "text",
-    "bool": "true or false",
-    "list": "a list",
-    "dict": "a mapping",
-    "any": "a value that JSON can hold",
+_TYPES: dict[Type, tuple[str, Any]] = {
+    "int": ("a whole number", int),
+    "float": ("a finite number", int | float),
+    "str": ("text", str),
+    "bool": ("true or false", bool),
+    "list": ("a list", list),
+    "dict": ("a mapping", dict),
+    "any": ("a value that JSON can hold", object),
 }
 _BOOLEANS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
 _INTEGER = re.compile(r"[-+]?[0-9]{1,19}")
@@ -56,7 +56,7 @@ def check_value(parameter: Parameter, value: Any, where: str) -> Any:
         value = float(value)
     if parameter.choices is not None and value not in parameter.choices:
         choices = ", ".join(map(str, parameter.choices))
-        raise DeclarationError(f"{where}: expected one of {choices}, found {shown(value)}")
+        raise DeclarationError(f"{where}: expected one of {choices}, found {describe(value)}")
     check_minimum(parameter.name, value, where)
     return value
 
@@ -66,14 +66,13 @@ def _has_type(value: Any, expected: Type) -> bool:
         return False
     if isinstance(value, bool):
         return expected in {"bool", "any"}
-    types: dict[Type, Any] = {"int": int, "float": int | float, "str": str, "bool": bool, "list": list, "dict": dict}
-    return isinstance(value, types.get(expected, object))
+    return isinstance(value, _TYPES[expected][1])
 
 
 def _bad(parameter: Parameter, value: Any, where: str) -> DeclarationError:
-    text = "a value that JSON cannot hold" if value is MISSING else shown(value)
+    text = "a value that JSON cannot hold" if value is MISSING else describe(value)
     hint = "; put it in quotes" if parameter.type == "str" and not isinstance(value, list | dict) else ""
-    return DeclarationError(f"{where}: expected {_WORDS[parameter.type]}, found {text}{hint}")
+    return DeclarationError(f"{where}: expected {_TYPES[parameter.type][0]}, found {text}{hint}")
 
 
 def check_minimum(name: str, value: Any, where: str) -> None:
@@ -90,7 +89,7 @@ def convert_text(parameter: Parameter, text: str, where: str, kind: Kind) -> Any
         return None
     value = _converted(parameter.type, text, where, kind)
     if value is MISSING:
-        raise DeclarationError(f"{where}: expected {_WORDS[parameter.type]}, found {shown(text)}")
+        raise DeclarationError(f"{where}: expected {_TYPES[parameter.type][0]}, found {describe(text)}")
     if parameter.choices is not None and value not in parameter.choices:
         value = next((choice for choice in parameter.choices if str(choice) == text), value)
     return check_value(parameter, value, where)

@@ -29,7 +29,7 @@ from pytest_training.jobs.model import Gate, Job, Parameter
 from pytest_training.jobs.order import find_circle
 from pytest_training.jobs.source.sources import Sources
 from pytest_training.jobs.values import check_value, convert_text, find_parameter, with_value
-from pytest_training.wording import listing, shown
+from pytest_training.wording import describe, listing
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 _ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
@@ -77,7 +77,7 @@ def _script_path(entry: Entry, catalogue: Catalogue, suffixes: tuple[str, ...]) 
     if path is None or not path.name.endswith(suffixes):
         problem = "no such file" if path is None else "no Python file; start it with `command:`"
         raise entry.error(
-            f"expected a Python file relative to the project's root, found {shown(entry.plain)}: {problem}"
+            f"expected a Python file relative to the project's root, found {describe(entry.plain)}: {problem}"
         )
     return Path(os.path.normpath(path))
 
@@ -90,7 +90,7 @@ def _check_id(job_id: str, declaration: Declaration, by_id: Mapping[str, Job], p
         )
     if other is None and not _ID.fullmatch(job_id):
         raise declaration.entry.error(
-            f"expected an id of letters, digits and _ . + - (with / for folders), found {shown(job_id)}"
+            f"expected an id of letters, digits and _ . + - (with / for folders), found {describe(job_id)}"
         )
 
 

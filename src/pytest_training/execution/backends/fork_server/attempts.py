@@ -1,11 +1,10 @@
-"""What the job server knows of a slot's connection and of the attempt that it asked for."""
+"""Connections of slots to the job server, and the attempts that they ask for."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import socket
-import time
 from dataclasses import dataclass, field
 
 import msgspec
@@ -13,6 +12,7 @@ import msgspec
 from pytest_training import processes
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.limits.ladder import Ladder
+from pytest_training.limits.protocol import Tree
 
 
 @dataclass(eq=False)
@@ -26,30 +26,22 @@ class Connection:
     is_pause: bool = False
 
     def answer(self, reply: Reply) -> None:
-        """Send the one answer; a slot that is gone does not matter any more."""
+        """Send the one answer; ignore a slot that is gone."""
         with contextlib.suppress(OSError):
             self.link.setblocking(True)
             self.link.sendall(msgspec.json.encode(reply) + b"\n")
 
 
 @dataclass
-class ForkedTree:
+class ForkedTree(Tree):
     """The processes of a running attempt."""
 
     pid: int
-    started: float
-    memory_mb: float = 0.0
-    peak_mb: float = 0.0
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """Measure the memory that they hold now."""
         self.memory_mb = processes.tree_memory_mb(self.pid)
         self.peak_mb = max(self.peak_mb, self.memory_mb)
-
-    @property
-    def age_s(self) -> float:
-        """Seconds since the fork."""
-        return time.monotonic() - self.started
 
     @property
     def pids(self) -> list[int]:
@@ -72,8 +64,8 @@ class Child:
 
     connection: Connection
     request: AttemptRequest
-    inherited_mb: float
-    """Resident memory at the fork: below it, `ru_maxrss` says nothing of a program that was started by exec."""
-    gpus: tuple[str, ...]
     tree: ForkedTree
     ladder: Ladder
+    gpus: tuple[str, ...]
+    inherited_mb: float
+    """Resident memory at the fork: a smaller `ru_maxrss` says nothing of a program that was started by exec."""
