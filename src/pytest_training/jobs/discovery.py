@@ -84,11 +84,8 @@ def _scan(
     """Yield the folders and the files of jobs in a folder."""
     for entry in _entries(folder, training_root):
         path = Path(entry.path)
-        is_job = (
-            entry.name.endswith(suffixes)
-            and path.stem != "train_"
-            and files.takes(path.relative_to(training_root).as_posix())
-        )
+        relative = path.relative_to(training_root).as_posix()
+        is_job = entry.name.endswith(suffixes) and path.stem != "train_" and files.takes(relative)
         if entry.is_dir():
             if not _is_skipped(path):
                 yield entry
