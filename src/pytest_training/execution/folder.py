@@ -133,7 +133,7 @@ class RunFolder:
 
     @property
     def stable(self) -> ReportsFolder:
-        """The folder that this run has in common with the others."""
+        """The folder of all runs."""
         return ReportsFolder(self.reports)
 
     plan = Inside("plan.json")
