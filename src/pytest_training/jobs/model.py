@@ -40,7 +40,7 @@ class Parameter(Value, frozen=True, kw_only=True):
     """True for an option without a value, e.g. `store_true`: the command line has it when the parameter is True."""
     choices: tuple[Any, ...] | None = None
     subcommands: tuple[str, ...] = ()
-    """Subcommands of a script that take it; empty for what stands before any subcommand; `*` if their names are unknown."""
+    """Subcommands that take it; empty for what stands before any subcommand; `*` if their names are unknown."""
     selects: bool = False
     """True for the positional that names the subcommand."""
     variable: str | None = None
