@@ -72,7 +72,7 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
         with contextlib.suppress(Exception):
             sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
         status = NO_RESULT
-    _finish(status, request.grace_s)
+    _finish(status, request.settings.grace_s)
     return status
 
 
@@ -88,7 +88,7 @@ def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] 
         datasets={dataset.name: dataset for dataset in request.datasets},
         events=folder.events,
         checkpoint=Path(request.checkpoint),
-        real_data_only=request.real_data_only,
+        real_data_only=request.settings.real_data_only,
     )
     metrics: dict[str, float] = {}
     failure = None
@@ -207,7 +207,7 @@ def _become_program(request: AttemptRequest, program: Command, *, warm: bool) ->
     run = Run(
         folder=folder.artifacts,
         datasets={each.name: each for each in request.datasets},
-        real_data_only=request.real_data_only,
+        real_data_only=request.settings.real_data_only,
     )
     os.environ.update(program.environment)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -60,7 +60,7 @@ class SubprocessLauncher:
         from pytest_training.execution.backends.polled_tree import PolledTree, start_process  # noqa: PLC0415  (psutil is slow to load)
 
         tree = PolledTree(start_process(request))
-        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.grace_s)
+        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.settings.grace_s)
         exit_code = self._wait_through_signals(tree, ladder)
         tree.clear()
         return Reply(ending=ladder.ending(exit_code, cpu_s=tree.cpu_s), refused=ladder.problem)

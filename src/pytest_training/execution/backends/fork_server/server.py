@@ -164,7 +164,7 @@ class JobServer:
         del self.free_gpus[: request.job.gpus]
         connection.pid = pid
         tree = ForkedTree(pid, started=started)
-        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.grace_s)
+        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.settings.grace_s)
         self.children[pid] = Child(connection, request, tree, ladder, gpus, processes.resident_memory_mb())
 
     def _become_child(self, request: AttemptRequest, gpus: tuple[str, ...], parent: int) -> NoReturn:
