@@ -21,20 +21,20 @@ from pytest_training.units import parse_duration
 from pytest_training.wording import did_you_mean
 
 SEARCH = pytest.StashKey[Search]()
-"""On config: where jobs are found, of a plugin that reads it from options of its own."""
+"""On config: where jobs are searched for, set by a plugin with options of its own."""
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Request):
-    """What the command line and pytest.ini ask for: what is trained, and how this session trains it."""
+    """A request, and how this session trains."""
 
     plan_file: Path | None
     run_settings: RunSettings
 
 
 def read_options(config: pytest.Config) -> Options:
-    """Return what every option and setting says; raise UsageError if a value cannot be."""
+    """Return the values of all options and settings; raise UsageError for an invalid one."""
     here, registry, option = config.invocation_params.dir, config.stash.get(REGISTRY, None) or Registry(), config.option
     root, catalogues = folder_of(config, "root"), option.training_catalogue
     setting = str(config.getini("training_catalogue"))
@@ -134,7 +134,7 @@ def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]
 
 
 def read_search(config: pytest.Config) -> Search:
-    """Return where jobs are searched for, as options say; raise UsageError if a value cannot be."""
+    """Return where jobs are searched for; raise UsageError for an invalid value."""
     here, option = config.invocation_params.dir, config.option
     exclude = option.training_exclude or config.getini("training_exclude")
     try:

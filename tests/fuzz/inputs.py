@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_training.errors import DataError, DeclarationError, TrainingError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.data.fetching import read_lock
+from pytest_training.execution.data.cache import read_lock
 from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.job_files import artifacts, log_tail
 from pytest_training.execution.judge import judge
@@ -207,7 +207,7 @@ def _ask(root: Path) -> None:
     asked = History(root / "history.sqlite", machine="m", timeout_s=0.1)
     for seconds in asked.expected([JOB]).values():
         assert 0 < seconds < float("inf")
-    asked.outcomes("r")
+    asked.recent(asked.job_ids(), 3)
     asked.newest(["x"], passed_only=True)
 
 

@@ -34,7 +34,7 @@ class Exit(IntEnum):
 
 
 def main(words: Sequence[str] | None = None, *, root: Path | None = None) -> int:
-    """Do what the command line asks for in the project at `root` (default: here); return the exit code."""
+    """Carry out the command line in the project at `root` (default: here); return the exit code."""
     print_any_sign()
     arguments = parse(sys.argv[1:] if words is None else words)
     here = Path.cwd()

@@ -1,4 +1,4 @@
-"""A plugin of pytest for `-p`: options for what the original's flags ask for and pytest's users do without."""
+"""A plugin for `pytest -p`: options that only the flags of `run_all_training.py` need."""
 
 from __future__ import annotations
 

@@ -20,10 +20,17 @@ QUIET = ("-W", "ignore:Module already imported so cannot be rewritten:pytest.Pyt
 
 
 class _Observer:
-    """Notes the run's folder, and whether Ctrl-C ended the session."""
+    """Takes from pytest's hooks the jobs, the run's folder, and whether Ctrl-C ended the session."""
 
     def __init__(self, noted: Session) -> None:
         self.noted = noted
+        self.jobs: list[Job] | None = None
+        """All jobs, before any is selected; None until they are collected."""
+        self.kinds: Kinds = KINDS
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_training_jobs(self, config: pytest.Config, jobs: list[Job]) -> None:
+        self.jobs, self.kinds = list(jobs), config.stash[REGISTRY].kinds
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -35,29 +42,18 @@ class _Observer:
         self.noted.is_interrupted |= excinfo.errisinstance(KeyboardInterrupt)
 
 
-class _Collection:
-    """Keeps all jobs, before any is selected; None until they are collected."""
-
-    jobs: list[Job] | None = None
-    kinds: Kinds = KINDS
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_training_jobs(self, config: pytest.Config, jobs: list[Job]) -> None:
-        self.jobs, self.kinds = list(jobs), config.stash[REGISTRY].kinds
-
-
 def run_pytest(arguments: list[str], noted: Session) -> int:
     """Run pytest and return its exit code."""
     return int(pytest.main([*QUIET, *arguments], plugins=[_Observer(noted)]))
 
 
 def collect_jobs(arguments: list[str]) -> tuple[list[Job], Kinds]:
-    """Return all jobs that pytest collects with these arguments, and the kinds of job that its plugins know."""
-    collection, noted, printed = _Collection(), Session(), io.StringIO()
+    """Return all jobs that pytest collects with these arguments, and the kinds of job that its plugins register."""
+    observer, printed = _Observer(Session()), io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        pytest.main([*QUIET, *arguments, "--collect-only", "-qq"], plugins=[collection, _Observer(noted)])
-    if noted.is_interrupted:
+        pytest.main([*QUIET, *arguments, "--collect-only", "-qq"], plugins=[observer])
+    if observer.noted.is_interrupted:
         raise KeyboardInterrupt
-    if collection.jobs is None:
+    if observer.jobs is None:
         raise DeclarationError(printed.getvalue().strip().removeprefix("ERROR: "))
-    return collection.jobs, collection.kinds
+    return observer.jobs, observer.kinds

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_training.execution.attempt.environment import WAITING, unless_set
-from pytest_training.execution.attempt.frames import own_frames
+from pytest_training.execution.attempt.environment import WAITING, own_frames, unless_set
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Backend, Launcher, Seat
 from pytest_training.execution.backends.subprocess import SubprocessLauncher
