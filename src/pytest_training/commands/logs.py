@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pytest_training.commands.output import check_job, remark, say
-from pytest_training.jobs.plan_file import read_plan
+from pytest_training.jobs.model import read_plan
 from pytest_training.project import Project
 from pytest_training.records.recorded_run import find_run, running_run
 from pytest_training.reporters.job_log import JobLog

@@ -12,8 +12,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.outcome import Status
 from pytest_training.execution.slot import read_outcome
-from pytest_training.jobs.model import Job, Plan
-from pytest_training.jobs.plan_file import read_plan
+from pytest_training.jobs.model import Job, Plan, read_plan
 from pytest_training.records.recorded_run import run_ids
 from pytest_training.wording import listing
 
