@@ -19,24 +19,22 @@ from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
 from pytest_training.wording import did_you_mean
 
-SEARCH = pytest.StashKey[Search]()
-"""On config: where jobs are found, of a plugin that reads it from options of its own."""
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Request):
-    """What the command line and pytest.ini ask for: what is trained, and how this session trains it."""
+    """A request, and how this session trains."""
 
     plan_file: Path | None
     backend: str
-    """Name of what executes the attempts."""
+    """Name of the backend."""
     grace_s: float
     real_data_only: bool
 
 
 def read_options(config: pytest.Config) -> Options:
-    """Return what every option and setting says; raise UsageError if a value cannot be."""
+    """Return the values of all options and settings; raise UsageError for an invalid one."""
     here, registry, option = config.invocation_params.dir, config.stash.get(REGISTRY, None) or Registry(), config.option
     root, catalogues = folder_of(config, "root"), option.training_catalogue
     setting = str(config.getini("training_catalogue"))
@@ -61,7 +59,7 @@ def read_options(config: pytest.Config) -> Options:
         real_data_only=option.training_require_real_data,
         resume=_resume(config),
         skip_unchanged=option.training_skip_unchanged,
-        search=config.stash[SEARCH] if SEARCH in config.stash else read_search(config),
+        search=_search(config),
         kinds=registry.kinds,
         compare=option.training_compare,
         max_regression=(*config.getini("training_max_regression"), *(option.training_max_regression or ())),
@@ -130,8 +128,7 @@ def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]
         raise pytest.UsageError(str(error)) from None
 
 
-def read_search(config: pytest.Config) -> Search:
-    """Return where jobs are searched for, as options say; raise UsageError if a value cannot be."""
+def _search(config: pytest.Config) -> Search:
     here, option = config.invocation_params.dir, config.option
     exclude = option.training_exclude or config.getini("training_exclude")
     try:
@@ -139,8 +136,11 @@ def read_search(config: pytest.Config) -> Search:
             files=FileFilter(
                 include=tuple(option.training_include or config.getini("training_include") or PATTERNS),
                 exclude=tuple(checked_pattern(pattern, "--training-exclude") for pattern in exclude),
+                limit=config.getoption("training_limit", default=None),  # this and two more: run_all/pytest_options.py
             ),
             folders=checked_folders([here / each for each in option.training_discover or ()], "--training-discover"),
+            overrides=config.getoption("training_overrides", default=False),
+            optional=config.getoption("training_optional", default=False),
             catalogues=tuple(here / file for file in (option.training_catalogue or ())[1:]),
         )
     except DeclarationError as error:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 5_000  # of directories: where a folder called training/ holds data, looking for jobs must stay cheap
 
 REGISTRY: pytest.StashKey[Registry] = pytest.StashKey()
-"""On config: what this process's runs can be made of, where there is something to train."""
+"""On config: the kinds, limits, readers and backends of this process; only if there is something to train."""
 
 NAMING_PATHS = ("root", "discover", "catalogue", "reports", "plan")
 
@@ -55,14 +55,10 @@ OPTIONS = (
     Option("require-real-data", "fail jobs that train on simulated data", SWITCH),
     Option(
         "resume",
-        "train what did not pass in a run (default: the last), with its parameters, seed and checkpoints",
+        "train the jobs of a run that did not pass (default: the last), with its parameters, seed and checkpoints",
         {"metavar": "RUN", "nargs": "?", "const": "last"},
     ),
-    Option(
-        "skip-unchanged",
-        "skip jobs whose code, parameters, data, seed and package versions equal those of their last pass",
-        SWITCH,
-    ),
+    Option("skip-unchanged", "skip jobs with the code, parameters, data, seed and packages of their last pass", SWITCH),
     Option("discover", "a further folder with jobs (may be repeated)", {"metavar": "DIR", **SEVERAL}),
     Option(
         "include",
@@ -72,46 +68,34 @@ OPTIONS = (
         "args",
     ),
     Option("exclude", "files that are no jobs, by their path", {"metavar": "REGEX", **SEVERAL}, [], "args"),
-    Option(
-        "compare",
-        "say what got better or worse: than in the last run (last), in a RUN, on a BRANCH or at a COMMIT",
-        {"metavar": "WHAT"},
-    ),
+    Option("compare", "compare with the last run (last), with a RUN, a BRANCH or a COMMIT", {"metavar": "WHAT"}),
     Option(
         "max-regression",
-        "fail jobs whose metric got worse than that against the compared run, e.g. 0.02, roc_auc=0.02 or mae=5%",
+        "fail jobs with a metric that is worse than in the compared run by more than 0.02, roc_auc=0.02 or mae=5%",
         {"metavar": "[METRIC=]NUMBER", **SEVERAL},
         [],
         "linelist",
     ),
     Option(
         "progress",
-        "how to show a run that goes on (default: auto: live on a terminal, else lines)",
+        "progress of a run (default: auto: live on a terminal, else lines)",
         {"choices": ("auto", "live", "lines", "off")},
         "auto",
     ),
     Option("heartbeat", "time between two lines about a job that goes on", setting="1m"),
     Option("grace", "time between asking a job to end and killing it", setting="10s"),
-    Option(
-        "start",
-        "how a job's process starts: auto, fork (job server) or subprocess (a fresh interpreter each)",
-        setting="auto",
-    ),
+    Option("start", "how a job starts: auto, fork (job server) or subprocess (a fresh interpreter)", setting="auto"),
 )
 EVERYDAY: dict[str, dict[str, str]] = {
     "--epochs": {"metavar": "N", "help": "epochs of every job that has them"},
     "--folds": {"metavar": "N", "help": "folds of every job that has them"},
-    "--set": {
-        "metavar": "JOB.PARAMETER=VALUE",
-        "action": "append",
-        "help": "set a parameter, e.g. --set als.epochs=5 or --set '*.folds=3'",
-    },
+    "--set": {**SEVERAL, "metavar": "JOB.PARAMETER=VALUE", "help": "set a parameter, like als.epochs=5 or '*.folds=3'"},
 }
 """Options with names that a project's conftest.py may have too."""
 
 
 def add_options(parser: pytest.Parser, options: Iterable[Option] = OPTIONS) -> None:
-    """Declare options that every project may have: nobody else uses their names."""
+    """Declare options with names that only this plugin uses."""
     group = parser.getgroup("training", "training jobs")
     for name, text, option, setting, kind in options:
         if option is not None:
@@ -180,7 +164,7 @@ def nothing_to_train(config: pytest.Config) -> str:
     """Return why a test that asks for a job gets none."""
     if has_jobs(config):
         return (
-            "xdist's workers know of no run: no test file or conftest.py that was given names the fixture "
+            "xdist's workers have no run: no test file or conftest.py on the command line names the fixture "
             "training_job. Name it in the test's signature, or run without -n"
         )
     return f"no training jobs: expected files like train_als.py in {folder_of(config, 'root')}"

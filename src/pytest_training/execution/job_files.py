@@ -27,7 +27,7 @@ NOT_THE_JOBS = (f'File "{Path(__file__).resolve().parents[1]}', 'File "<frozen r
 def open_own(path: Path) -> BinaryIO:
     """Open a file below a job's folder; raise OSError if it is missing or no plain file.
 
-    A job could put a link there to any file of the user's, or a pipe that nobody writes to.
+    A job could put a link there to any file of the user's, or a pipe without a writer.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
@@ -49,7 +49,7 @@ def read_json(path: Path, kind: type[T]) -> T | None:
 
 
 def read_small(path: Path) -> bytes | None:
-    """Return the content of a file, or None if there is none; raise ResultError if it is too large for metrics."""
+    """Return the content of a file, or None if it is missing; raise ResultError if it is too large for metrics."""
     try:
         with open_own(path) as file:
             content = file.read(LARGEST_RESULT + 1)
@@ -85,7 +85,7 @@ def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:
 
 
 def log_end(path: Path, count: int, *, line_limit: int = 300) -> list[str]:
-    """Return the last lines of a log, cleaned; the first says so if others stand before them."""
+    """Return the last lines of a log, cleaned; a first line stands for any before them."""
     text, is_cut = _end(path)
     lines = text.split("\n")
     if not lines[-1].strip():

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from pytest_training.jobs.model import SCHEMA_VERSION, Gate, Value
+from pytest_training.limits.protocol import Ending
 
 
 class Shown(StrEnum):
@@ -62,24 +63,6 @@ Cause = str
 | `unchanged` | was skipped: an earlier run's outcome is still true |
 | `needs` | was not run: a job that it needs did not pass |
 """
-
-
-class Ending(Value, frozen=True, kw_only=True):
-    """How the process of one attempt ended, according to the operating system."""
-
-    exit_status: int | None = None
-    """None when a signal ended it."""
-    signal: str | None = None
-    """By name: SIGSEGV."""
-    ended_by: str | None = None
-    """Set when it did not end by itself: the key of a limit, or `interrupted`."""
-    measured: float | None = None
-    """What the limit measured that ended it."""
-    wall_s: float = 0.0
-    cpu_s: float = 0.0
-    """User and system CPU seconds of the process and of its children that it waited for."""
-    peak_memory_mb: float | None = None
-    """Largest resident memory of the job's own process tree, in MiB; None where nothing could be measured."""
 
 
 class DataUsed(Value, frozen=True, kw_only=True):

@@ -5,27 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from pytest_training.limits import Limits
-from pytest_training.limits.protocol import Limit, Tree
-
-
-class EndableTree(Tree, Protocol):
-    """The processes of a running attempt, as a backend ends them."""
-
-    def terminate(self) -> None:
-        """Send SIGTERM to all of them, or what the system has for it."""
-
-    def kill(self) -> None:
-        """End all of them now."""
+from pytest_training.limits.protocol import Ending, Limit, Tree
+from pytest_training.processes import signal_name
 
 
 @dataclass(kw_only=True)
 class Ladder:
     """One attempt under its limits."""
 
-    tree: EndableTree
+    tree: Tree
     limits: Limits
     most: Mapping[str, float]
     """What the job may use, by the limits' keys."""
@@ -39,7 +29,8 @@ class Ladder:
     kill_at: float | None = None
 
     def watch(self) -> None:
-        """Do what is due now; to be called again and again, after the backend has measured the tree."""
+        """Measure the tree and do what is due now; to be called again and again."""
+        self.tree.sample()
         if self.kill_at is not None:
             if time.monotonic() >= self.kill_at:
                 self.tree.kill()
@@ -71,3 +62,16 @@ class Ladder:
     def end_now(self) -> None:
         """Let no grace period hold up the end."""
         self.kill_at = time.monotonic()
+
+    def ending(self, exit_code: int, *, cpu_s: float) -> Ending:
+        """Return how the attempt ended; a negative exit code is a signal's."""
+        by_signal = exit_code < 0
+        return Ending(
+            exit_status=None if by_signal else exit_code,
+            signal=signal_name(-exit_code) if by_signal else None,
+            ended_by=self.ended_by,
+            measured=self.measured,
+            wall_s=round(self.tree.age_s, 4),
+            cpu_s=round(cpu_s, 4),
+            peak_memory_mb=round(self.tree.peak_mb, 1) or None,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_training.limits.protocol import EndedAttempt, Limit, Tree
+from pytest_training.limits.protocol import Ending, Limit, Tree
 from pytest_training.units import parse_size, size
 
 
@@ -27,7 +27,7 @@ class Memory(Limit):
         """Return the MiB that its processes hold now."""
         return tree.memory_mb
 
-    def sentence(self, ended: EndedAttempt, limit: float) -> str:
+    def sentence(self, ended: Ending, limit: float) -> str:
         """Say how much it held."""
         peak = "unknown" if ended.peak_memory_mb is None else f"{ended.peak_memory_mb:,.0f} MiB"
         return f"ended after {ended.wall_s:.1f} s: it used {peak} of memory, its limit is {limit:,.0f} MiB"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_training.limits.protocol import EndedAttempt, Limit, Tree
+from pytest_training.limits.protocol import Ending, Limit, Tree
 from pytest_training.units import duration, parse_duration
 
 
@@ -27,6 +27,6 @@ class Time(Limit):
         """Return the seconds since the attempt's start."""
         return tree.age_s
 
-    def sentence(self, ended: EndedAttempt, limit: float) -> str:
+    def sentence(self, ended: Ending, limit: float) -> str:
         """Say how long it ran."""
         return f"ended after {ended.wall_s:.1f} s: its time limit is {limit:g} s"

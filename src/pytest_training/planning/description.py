@@ -24,11 +24,12 @@ def describe_plan(plan: Plan, limits: Limits = LIMITS) -> list[str]:
     lines = [f"{jobs} on {workers}, {_count(threads, 'thread')} each, seed {plan.seed}", ""]
     for planned in plan.jobs:
         lines += [*_job(planned, limits), ""]
-    lines.append("order in which they start")
     number, width = len(str(len(plan.jobs))), max(len(printable(planned.job.id)) for planned in plan.jobs)
-    for index, planned in enumerate(plan.jobs, 1):
-        lines.append(f"{'':{INDENT}}{index:{number}}  {printable(planned.job.id):{width}}  {_expected(planned)}")
-    return [*lines, "", *_total(plan)]
+    order = (
+        f"{'':{INDENT}}{index:{number}}  {printable(planned.job.id):{width}}  {_expected(planned)}"
+        for index, planned in enumerate(plan.jobs, 1)
+    )
+    return [*lines, "order in which they start", *order, "", *_total(plan)]
 
 
 def _count(number: int, noun: str, plural: str = "") -> str:

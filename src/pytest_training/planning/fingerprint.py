@@ -23,10 +23,10 @@ from pytest_training.records.provenance import package_versions
 def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, read: Callable[[str], bytes]) -> str:
     """Return a digest of all that decides a job's metrics but the content of its data, or "" if code is missing.
 
-    Code is the job's file and the local modules that it imports, for a command the files among its arguments.
+    Code is the job's file and the local modules that it imports, and the files among its arguments.
     """
-    arguments = (str(path) for argument in job.command if (path := Path(job.root, argument)).is_file())
-    files = {*job.files, *_simulations(job, datasets), *arguments}
+    arguments = (Path(job.root, argument) for argument in (*job.command, *job.arguments))
+    files = {*job.files, *_simulations(job, datasets), *(str(path) for path in arguments if path.is_file())}
     if job.path and not job.files:
         return ""
     digest = hashlib.sha256()
@@ -38,6 +38,7 @@ def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, read: C
     rest = {
         "kind": job.kind,
         "command": job.command,
+        "arguments": job.arguments,
         "parameters": job.parameters,
         "given": job.given,
         "gates": [msgspec.to_builtins(gate) for gate in job.gates],

@@ -25,13 +25,15 @@ def apply_options(
     settings: Sequence[str] = (),
     kinds: Kinds = KINDS,
 ) -> list[Job]:
-    """Return the jobs with the options' values: `--epochs`, `--folds`, then `--set` in the order given."""
+    """Return the jobs with the options' values: `--epochs`, `--folds`, then each `--set` in its order."""
     result = list(jobs)
     for name, number in (("epochs", epochs), ("folds", folds)):
         if number is not None:
             check_minimum(name, number, f"--{name}")
             if not any(_has(job, name) for job in jobs):
-                raise DeclarationError(f"--{name}: no job has a parameter {name!r}: expected {_names(name, jobs)}")
+                raise DeclarationError(
+                    f"--{name}: no job has a parameter {name!r}: expected one of {_names(name, jobs)}"
+                )
             result = [_set(job, name, str(number), f"--{name} (for {job.id})", kinds) for job in result]
     for setting in settings:
         result = _apply_setting(result, setting, kinds)
@@ -49,9 +51,9 @@ def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
     if len(matching) == 1 and not matching[0].problem:
         find_parameter(matching[0], name, where)
     elif not any(_has(job, name) for job in matching) and not all(job.problem for job in matching):
-        expected = _names(name, matching)
+        names = _names(name, matching)
         raise DeclarationError(
-            f"{where}: no job that matches {pattern!r} has a parameter {name!r}: expected {expected}"
+            f"{where}: no job that matches {pattern!r} has a parameter {name!r}: expected one of {names}"
         )
     ids = {job.id for job in matching}
     return [_set(job, name, text, where, kinds) if job.id in ids else job for job in jobs]
@@ -71,7 +73,7 @@ def _has(job: Job, name: str) -> bool:
 
 
 def _names(name: str, jobs: Sequence[Job]) -> str:
-    return f"one of {listing(name, sorted({parameter.name for job in jobs for parameter in job.declared}))}"
+    return listing(name, sorted({parameter.name for job in jobs for parameter in job.declared}))
 
 
 def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:

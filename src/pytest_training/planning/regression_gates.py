@@ -42,22 +42,20 @@ def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Pla
         find_place(history, against, request.project)  # an unknown name is an error before anything trains
         return plan, []
     jobs = [planned.job for planned in plan.jobs]
-    # Passed ones only: else a regression would fail one run and be what the next one is measured by.
+    # Passed ones only: else the next run would be compared with a regression.
     earlier, words, problem = find_earlier(
         history, [job.id for job in jobs], against, project=request.project, passed_only=True
     )
     declared = [gate for job in jobs for gate in job.gates]
     problems = [f"{problem}; no regression is judged"] if problem else []
     problems += [
-        f"--training-max-regression {metric}: not judged: neither a gate nor the name tells whether more is better"
+        f"--training-max-regression {metric}: not judged: neither a gate nor the name says whether more is better"
         for metric in rules
         if metric is not None and direction(metric, declared) is None
     ]
     missing = [job.id for job in jobs if job.id not in earlier]
     if missing and earlier:
-        problems.append(
-            f"no regression is judged, for want of a passed outcome from {words}: {', '.join(missing[:12])}"
-        )
+        problems.append(f"no regression is judged without a passed outcome from {words}: {', '.join(missing[:12])}")
     gated = (replace(job, gates=(*job.gates, *_gates(job, earlier.get(job.id), rules))) for job in jobs)
     planned_jobs = (replace(planned, job=job) for planned, job in zip(plan.jobs, gated, strict=True))
     return replace(plan, jobs=tuple(planned_jobs)), problems

@@ -1,4 +1,4 @@
-"""Every outcome of every run, in one SQLite file. The controller alone writes it; no trouble stops a run."""
+"""Every outcome of every run, in one SQLite file. The controller alone writes it; no error here stops a run."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Origin(NamedTuple):
 
 
 class History:
-    """The history file. Reading creates none; trouble is collected in `problems` as sentences, never raised."""
+    """The history file. Reading creates none; errors become sentences in `problems` and are never raised."""
 
     def __init__(self, path: Path, *, machine: str | None = None, timeout_s: float = 5.0) -> None:
         self.path = path
@@ -82,11 +82,6 @@ class History:
         )
         expected = {job.id: expected_seconds(plain(job.parameters), rows.get(job.id, [])) for job in jobs}
         return {job_id: seconds for job_id, seconds in expected.items() if seconds is not None}
-
-    def outcomes(self, run_id: str) -> list[Outcome]:
-        """Return the outcomes of an earlier run in the order in which they were recorded."""
-        rows = self._rows("SELECT outcome FROM outcomes WHERE run_id = ? ORDER BY id", text(run_id))
-        return [outcome for (stored,) in rows if (outcome := read_column(stored, Outcome)) is not None]
 
     def newest(
         self,

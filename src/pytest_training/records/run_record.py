@@ -1,9 +1,9 @@
-"""What is known of a run as a whole once it has ended, and how near it came to the best possible duration."""
+"""A run as a whole: its record at start and end, and how near it came to the best possible duration."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from pytest_training.execution.outcome import Outcome
@@ -31,7 +31,7 @@ class RunRecord(Value, frozen=True, kw_only=True):
 
 
 class BegunRun(Value, frozen=True, kw_only=True):
-    """What is known of a run from its start on."""
+    """A run at its start."""
 
     run_id: str
     started: str
@@ -45,7 +45,7 @@ class BegunRun(Value, frozen=True, kw_only=True):
 
 
 class Timing(Value, frozen=True, kw_only=True):
-    """How long the trainings of a run took, and how long they had to."""
+    """How long the trainings of a run took, and the least that they could take."""
 
     work_s: float
     """Sum of the jobs' durations: what one after another takes."""
@@ -72,10 +72,9 @@ def timing(outcomes: Iterable[Outcome], workers: int) -> Timing:
     )
 
 
-def _makespan(ran: Iterable[Outcome]) -> float | None:
-    moments = [(moment(outcome.started), moment(outcome.ended)) for outcome in ran]
-    starts = [start for start, _ in moments if start]
-    ends = [end for _, end in moments if end]
+def _makespan(ran: Sequence[Outcome]) -> float | None:
+    starts = [start for outcome in ran if (start := moment(outcome.started))]
+    ends = [end for outcome in ran if (end := moment(outcome.ended))]
     if not starts or not ends:
         return None
     # A clock that jumps back while jobs run must not give a negative duration.
@@ -83,7 +82,7 @@ def _makespan(ran: Iterable[Outcome]) -> float | None:
 
 
 def moment(written: str) -> datetime | None:
-    """Read a time as outcomes carry it; None for an empty or unreadable one."""
+    """Return a time of an outcome, or None if it is empty or unreadable."""
     try:
         time = datetime.fromisoformat(written)
     except ValueError:

@@ -6,5 +6,4 @@ import sys
 
 from pytest_training.run_all.main import main
 
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

@@ -31,7 +31,7 @@ SEVERAL = {"nargs": "+", "action": "extend", "default": []}
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What the command line asks for: each annotation has the flag's group, its help, and what argparse needs."""
+    """The values of the flags: each annotation has the flag's group, its help and its arguments for argparse."""
 
     words: tuple[str, ...]
     """The command line as it was typed."""
@@ -41,7 +41,7 @@ class Arguments:
     allow_partial_success: Annotated[bool, "running", "exit with 0 when any job succeeded", SWITCH]
     verbose: Annotated[bool, "running", "a line for each job's outcome as pytest -v shows it", SWITCH]
     list_: Annotated[bool, "running", "list the jobs and end", SWITCH]
-    dry_run: Annotated[bool, "running", "show what would be trained and end", SWITCH]
+    dry_run: Annotated[bool, "running", "show the commands and end", SWITCH]
     epochs: Annotated[int | None, "parameters", "epochs of every job that has them", COUNT]
     folds: Annotated[int | None, "parameters", "folds of every job that has them", COUNT]
     sample: Annotated[int | None, "parameters", "sample of every job that has them", COUNT]
@@ -50,7 +50,7 @@ class Arguments:
     only: Annotated[list[str] | None, "selecting", "train these jobs", IDS]
     exclude: Annotated[list[str] | None, "selecting", "train all but these jobs", IDS]
     config: Annotated[
-        Path | None, "finding jobs", "YAML with further jobs, or settings of known ones", FOLDER | {"metavar": "FILE"}
+        Path | None, "finding jobs", "YAML with further jobs or settings of jobs", FOLDER | {"metavar": "FILE"}
     ]
     no_auto_discover: Annotated[bool, "finding jobs", "do not search the folders of --discover-root", SWITCH]
     discover_root: Annotated[list[Path], "finding jobs", "search here too", SEVERAL | FOLDER]
@@ -71,7 +71,7 @@ class Arguments:
 
 
 def flags() -> dict[str, tuple[str, str, dict[str, Any]]]:
-    """Return the group, the help and what argparse needs of each flag, by the field's name."""
+    """Return the group, the help and the arguments for argparse of each flag, by the field's name."""
     hints = get_type_hints(Arguments, include_extras=True)
     return {name: hint.__metadata__ for name, hint in hints.items() if name != "words"}
 

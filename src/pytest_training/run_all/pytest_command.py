@@ -1,4 +1,4 @@
-"""The pytest command that does what a command line asks for."""
+"""The pytest command that is equivalent to a command line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def pytest_arguments(arguments: Arguments, project: Project, selection: Selectio
 
 
 def _words(option: str, value: object) -> list[str]:
-    """Return an option as pytest's command line has it: of a switch, a number or a list, none for none."""
+    """Return the words for a switch, a number or a list."""
     if isinstance(value, list):
         return [f"{option}={each}" for each in value]
     return [] if value is None or value is False else [option if value is True else f"{option}={value}"]

@@ -43,7 +43,7 @@ class Selection:
 
 
 def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
-    """Return what the flags ask for, but for parameters that depend on the jobs."""
+    """Return the request of the flags, without the parameters that depend on the jobs."""
     roots = [] if arguments.no_auto_discover else [here / folder for folder in arguments.discover_root]
     folders = list(checked_folders(roots, "--discover-root"))
     root, own_project, catalogue = project.training_root, project.root, project.catalogue
@@ -105,7 +105,7 @@ def with_flags(jobs: Sequence[Job], kinds: Kinds, arguments: Sequence[str], retr
     """Return the jobs with the retries, and each program with the further arguments."""
     programs = {job.id for job in jobs if kinds[job.kind].is_program}
     if arguments and not programs:
-        raise DeclarationError("an extra argument goes to scripts and commands, and there is none of these")
+        raise DeclarationError("an extra argument applies to script and command jobs; no such job exists")
     return [
         msgspec.structs.replace(
             job,
@@ -117,7 +117,7 @@ def with_flags(jobs: Sequence[Job], kinds: Kinds, arguments: Sequence[str], retr
 
 
 def _has_hooks(project: Project) -> bool:
-    """Return True if the project's conftest.py may change what the jobs are, so that only pytest knows them."""
+    """Return True if the project's conftest.py may add or change jobs, so that pytest has to collect them."""
     try:
         text = (project.root / "conftest.py").read_bytes()
     except OSError:

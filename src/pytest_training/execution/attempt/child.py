@@ -6,11 +6,9 @@ debugging, in the pytest process. A program is started by `exec`, so that the pr
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import faulthandler
 import importlib.util
-import io
 import linecache
 import os
 import signal
@@ -26,18 +24,11 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DataError, ResultError
-from pytest_training.execution.attempt.environment import (
-    extend_import_path,
-    job_environment,
-    load_seeded,
-    set_loaded_threads,
-    set_seeds,
-)
-from pytest_training.execution.attempt.frames import PACKAGE, own_frames
+from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
 from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.attempt.run import Run
-from pytest_training.execution.attempt.warm import run_script, shadowed
+from pytest_training.execution.attempt.warm import end_interpreter, run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
 from pytest_training.machine import visible_gpus
@@ -52,16 +43,15 @@ class Stopped(BaseException):
 def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
     """Execute a request in this process, which is the job's own; return the exit status.
 
-    `warm` says that the libraries are loaded: the process is a fork of the job server.
+    `warm` means that the libraries are loaded: the process is a fork of the job server.
     """
     folder = request.files
     redirect_output(folder.log)
     faulthandler.enable(all_threads=False)
     signal.signal(signal.SIGTERM, _raise_stopped)
     os.chdir(request.job.root)
-    os.environ.update(
-        job_environment(request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads)
-    )
+    artifacts = str(folder.artifacts)
+    os.environ.update(environment.job_environment(request.job, artifacts, seed=request.seed, threads=request.threads))
     folder.events.write_bytes(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")  # for the live view
     reset_own_peak_memory()
     if isinstance(request.start, Command):
@@ -77,19 +67,10 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
 
 
 def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] | None = None) -> Result:
-    """Call the job's function and leave its result; `raised` is called with what it raised (for the debugger)."""
-    folder = request.files
-    process, umask = os.getpid(), _umask()
-    run = Run(
-        folder=folder.artifacts,
-        seed=request.seed,
-        threads=request.threads,
-        device="cuda" if visible_gpus() else "cpu",
-        datasets={dataset.name: dataset for dataset in request.datasets},
-        events=folder.events,
-        checkpoint=Path(request.checkpoint),
-        real_data_only=request.real_data_only,
-    )
+    """Call the job's function and leave its result; call `raised` with what it raised (for the debugger)."""
+    process, umask = os.getpid(), os.umask(0)
+    os.umask(umask)
+    run = _make_run(request)
     metrics: dict[str, float] = {}
     failure = None
     try:
@@ -110,10 +91,17 @@ def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] 
     return _leave(result, request)
 
 
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+def _make_run(request: AttemptRequest) -> Run:
+    return Run(
+        folder=request.files.artifacts,
+        seed=request.seed,
+        threads=request.threads,
+        device="cuda" if visible_gpus() else "cpu",
+        datasets={dataset.name: dataset for dataset in request.datasets},
+        events=request.files.events,
+        checkpoint=Path(request.checkpoint),
+        real_data_only=request.real_data_only,
+    )
 
 
 def _leave(result: Result, request: AttemptRequest) -> Result:
@@ -124,12 +112,12 @@ def _leave(result: Result, request: AttemptRequest) -> Result:
 def _call(request: AttemptRequest, run: Run) -> Any:
     if not isinstance(request.start, Call):
         raise TypeError(f"{request.job.id} is a program, and only a function can be called")
-    load_seeded(request.job)
-    set_seeds(request.seed)  # a file may draw numbers while it is loaded
-    extend_import_path(request.job)
+    environment.load_seeded(request.job)
+    environment.set_seeds(request.seed)  # a file may draw numbers while it is loaded
+    environment.extend_import_path(request.job)
     module = _load(Path(request.start.path))
-    set_loaded_threads(request.threads)
-    set_seeds(request.seed)
+    environment.set_loaded_threads(request.threads)
+    environment.set_seeds(request.seed)
     return getattr(module, request.start.function)(run, **request.job.parameters)
 
 
@@ -150,10 +138,8 @@ def _explain(error: BaseException, job: Job) -> Failure:
     if isinstance(error, SystemExit):
         code = "" if error.code is None else safe_repr(error.code)
         return Failure(cause="exit", message=f"called sys.exit({code}) before train returned")
-    if isinstance(error, ResultError):
-        return Failure(cause="result", message=str(error))
-    if isinstance(error, DataError):
-        return Failure(cause="data", message=str(error))
+    if isinstance(error, ResultError | DataError):
+        return Failure(cause="data" if isinstance(error, DataError) else "result", message=str(error))
     return Failure(cause="error", message=in_utf8(_one_line(error)), traceback=in_utf8(own_traceback(error, job)))
 
 
@@ -170,8 +156,8 @@ def own_traceback(error: BaseException, job: Job) -> str:
     with contextlib.suppress(Exception):
         linecache.checkcache(job.path)
     try:
-        lines = traceback.format_exception(type(error), error, own_frames(error.__traceback__))
-        return "".join(line for line in lines if not line.startswith(f'  File "{PACKAGE}'))
+        lines = traceback.format_exception(type(error), error, environment.own_frames(error.__traceback__))
+        return "".join(line for line in lines if not line.startswith(f'  File "{environment.PACKAGE}'))
     except Exception:  # noqa: BLE001  (see _one_line)
         return _one_line(error) + "\n"
 
@@ -190,25 +176,17 @@ def redirect_output(log: Path) -> None:
     for opened in (nowhere, descriptor):
         if opened > 2:
             os.close(opened)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (lives as long as the process)
-    sys.stdout = _stream(1)
-    sys.stderr = _stream(2)
-
-
-def _stream(descriptor: int) -> io.TextIOWrapper:
-    # Line buffered: what a job printed before a crash is in its log.
-    raw = open(descriptor, "wb", closefd=False)  # noqa: SIM115  (lives as long as the process)
-    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    # These live as long as the process. Line buffered: what a job printed before a crash is in its log.
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (see above)
+    sys.stdout, sys.stderr = (
+        open(target, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115  (see above)
+        for target in (1, 2)
+    )
 
 
 def _become_program(request: AttemptRequest, program: Command, *, warm: bool) -> NoReturn:
     """Replace this process by the job's program; a Python file may run in the warm process."""
-    folder = request.files
-    run = Run(
-        folder=folder.artifacts,
-        datasets={each.name: each for each in request.datasets},
-        real_data_only=request.real_data_only,
-    )
+    run = _make_run(request)
     os.environ.update(program.environment)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
@@ -228,23 +206,12 @@ def _become_program(request: AttemptRequest, program: Command, *, warm: bool) ->
 
 
 def _finish(status: int, grace_s: float) -> None:
-    """Do what an ending interpreter does for the job's libraries: end pools, free shared memory, flush.
-
-    Threads are not waited for, and nothing is waited for longer than the grace period: the result is written.
-    """
+    """End as an interpreter does, but wait for no threads, and for nothing else longer than the grace period."""
     if hasattr(signal, "setitimer") and grace_s > 0:
         signal.signal(signal.SIGALRM, lambda *_: os._exit(status))
         signal.setitimer(signal.ITIMER_REAL, grace_s)
-    try:
-        for end_pool in reversed(getattr(threading, "_threading_atexits", ())):
-            end_pool()  # those of loky and concurrent.futures: without them the next line waits for their workers
-        atexit._run_exitfuncs()  # noqa: SLF001  (os._exit follows, which skips them)
-    except BaseException:  # noqa: BLE001  (the result is written: nothing that happens now is the job's outcome)
-        with contextlib.suppress(Exception):
-            sys.stderr.write(traceback.format_exc())
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
+    # Those of loky and concurrent.futures: without them the functions at exit wait for their workers.
+    end_interpreter(*reversed(getattr(threading, "_threading_atexits", ())))
 
 
 def _end_with(lifeline: int) -> None:
@@ -259,14 +226,12 @@ def _end_with(lifeline: int) -> None:
 
 
 def main() -> NoReturn:
-    """Execute the request that comes on standard input: the form used where there is no job server."""
+    """Execute the request that comes on standard input, where there is no job server."""
     lifeline = os.dup(0)
-    line = b""
-    while not line.endswith(b"\n"):
-        chunk = os.read(lifeline, 65536)
-        if not chunk:
-            os._exit(1)  # whoever started it is gone
-        line += chunk
+    with open(lifeline, "rb", closefd=False) as pipe:
+        line = pipe.readline()
+    if not line.endswith(b"\n"):
+        os._exit(1)  # whoever started it is gone
     request = msgspec.json.decode(line, type=AttemptRequest)
     if sys.platform == "linux":
         from pytest_training.execution import keeper  # noqa: PLC0415  (uses what Linux alone has)

@@ -1,4 +1,4 @@
-"""What surrounds a job in its process: thread variables, seeds, device, import path."""
+"""What surrounds a job in its process: thread variables, seeds, import path, the frames above its own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import random
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from types import TracebackType
 
 from pytest_training.jobs.model import Job
 
+PACKAGE = str(Path(__file__).resolve().parents[2])
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
     *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),
@@ -68,7 +70,7 @@ def extend_import_path(job: Job) -> None:
             sys.path.insert(len(folders) if folder == job.root else 0, folder)
 
 
-def job_environment(job: Job, *, folder: str, seed: int, threads: int) -> dict[str, str]:
+def job_environment(job: Job, folder: str, *, seed: int, threads: int) -> dict[str, str]:
     """Return what a job's environment holds beyond the session's own."""
     environment = unless_set(WAITING)
     set_threads(environment, threads)
@@ -79,3 +81,10 @@ def job_environment(job: Job, *, folder: str, seed: int, threads: int) -> dict[s
         "TRAINING_SEED": str(seed),
         "TRAINING_THREADS": str(threads),
     }
+
+
+def own_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Leave out the plugin's frames, and the import machinery's, above the job's own."""
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith((PACKAGE, "<frozen importlib")):
+        frames = frames.tb_next
+    return frames

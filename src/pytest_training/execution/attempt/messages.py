@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.outcome import DataUsed, Ending
+from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Value
+from pytest_training.limits.protocol import Ending
 from pytest_training.limits.reference import LimitReference
 
 NO_RESULT = 74
@@ -20,7 +21,7 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
 
     job: Job
     start: Call | Command
-    """What the job's kind says that is to be executed."""
+    """What to execute, from the job's kind."""
     folder: str
     """Absolute path of the attempt's folder, which exists."""
     private: str | None = None
@@ -66,11 +67,11 @@ class Result(Value, frozen=True, kw_only=True):
 
 LostCause = Literal["server died", "worker died"]
 LOST: tuple[LostCause, ...] = get_args(LostCause)
-"""Causes of attempts whose end nobody has seen; another attempt may mend it."""
+"""Causes of attempts that were lost; another attempt may mend it."""
 
 
 class Lost(Value, frozen=True, kw_only=True):
-    """What a backend knows of an attempt whose end nobody has seen."""
+    """An attempt that was lost: its process may have ended, but no ending was reported."""
 
     cause: LostCause
     reason: str
@@ -78,7 +79,7 @@ class Lost(Value, frozen=True, kw_only=True):
 
 
 class Reply(Value, frozen=True, kw_only=True):
-    """A launcher's answer: how the attempt's process ended, why none was started, or why nobody knows."""
+    """A launcher's answer: how the attempt's process ended, why none was started, or how it was lost."""
 
     ending: Ending = Ending()
     refused: str | None = None

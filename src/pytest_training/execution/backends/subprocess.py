@@ -1,4 +1,4 @@
-"""A plain subprocess for each attempt, a fresh interpreter: all there is where fork is missing or unsafe."""
+"""A fresh interpreter for each attempt, for systems where fork is missing or unsafe."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.backends.ending import reply_of
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Seat
 from pytest_training.execution.folder import RunFolder
 from pytest_training.limits import LIMITS, Limits
@@ -31,7 +31,7 @@ class Subprocess(Backend):
     folder: RunFolder | None = None
 
     def start(self, run: BackendRun) -> None:
-        """Note where the slots look for the order."""
+        """Note the folder in which the slots expect the order."""
         self.folder = run.folder
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:  # noqa: ARG002  (there is nothing to connect to)
@@ -45,40 +45,38 @@ class Subprocess(Backend):
         return grace_s
 
 
-@dataclass(frozen=True)
+@dataclass
 class SubprocessLauncher:
     """Starts a fresh interpreter for each attempt."""
 
     poll_s: float = 0.05
     owner: int | None = None
-    """In an xdist worker the pid of its parent, which owns the run: when it dies, so do the jobs."""
+    """See `Seat.owner`."""
     interrupted: Path | None = None
-    """The file in which the owner says that the run is interrupted."""
+    """The file that the owner writes to interrupt the run."""
     limits: Limits = field(default_factory=lambda: LIMITS)
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Start, watch the limits, end the tree."""
         from pytest_training.execution.backends.polled_tree import PolledTree, start_process  # noqa: PLC0415  (psutil is slow to load)
 
-        tree = PolledTree(start_process(request))
+        process = start_process(request)
+        tree = PolledTree(process.pid, process=process)
         ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.grace_s)
         exit_code = self._wait_through_signals(tree, ladder)
         tree.clear()
-        return reply_of(exit_code, ladder, wall_s=tree.age_s, cpu_s=tree.cpu_s, peak_mb=tree.peak_mb)
+        return Reply(ending=ladder.ending(exit_code, cpu_s=tree.cpu_s), refused=ladder.problem)
 
     def _wait_through_signals(self, tree: PolledTree, ladder: Ladder) -> int:
-        try:
-            return self._wait(tree, ladder)
-        except KeyboardInterrupt:
-            ladder.end("interrupted")
-        try:
-            return self._wait(tree, ladder)
-        except KeyboardInterrupt:
-            ladder.end_now()
+        for answer in (partial(ladder.end, "interrupted"), ladder.end_now):
+            try:
+                return self._wait(tree, ladder)
+            except KeyboardInterrupt:
+                answer()
         return self._wait(tree, ladder)
 
     def _wait(self, tree: PolledTree, ladder: Ladder) -> int:
-        tree.look()
+        tree.sample()
         while (exit_code := tree.wait(self.poll_s)) is None:
             if order := self.order():
                 ladder.end("interrupted")
@@ -87,7 +85,6 @@ class SubprocessLauncher:
             if order == AT_ONCE:
                 ladder.end_now()
             ladder.watch()
-            tree.look()
         return exit_code
 
     def pause(self, seconds: float) -> bool:
@@ -103,11 +100,11 @@ class SubprocessLauncher:
         return True
 
     def order(self) -> str:
-        """Return how the owner wants attempts to end; nothing while the run goes on."""
+        """Return how the owner wants attempts to end, or nothing while the run goes on."""
         with contextlib.suppress(OSError):
             return self.interrupted.read_text() if self.interrupted else ""
         return ""
 
     def is_orphan(self) -> bool:
-        """Whether the owner has died."""
+        """Return True if the owner has died."""
         return self.owner not in {None, os.getppid()}

@@ -6,7 +6,6 @@ import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.folder import AttemptFolder
@@ -44,8 +43,15 @@ def _from_json(content: bytes, dotted: str, name: str) -> dict[str, float]:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ResultError(f"{name}: expected JSON with metrics; {error}") from None
-    # What a script that nobody wrote for us puts beside its numbers (names, lists, more mappings) is no mistake.
-    return {metric: value for metric, value in _at(document, dotted, name).items() if _is_number(value)}
+    for key in filter(None, dotted.split(".")):
+        if not isinstance(document, Mapping) or key not in document:
+            raise ResultError(f"{name}: expected metrics at {dotted!r}, found nothing at {key!r}")
+        document = document[key]
+    if not isinstance(document, Mapping):
+        raise ResultError(f"{name}: expected a mapping of metric names to numbers, found {type(document).__name__}")
+    # What a foreign script puts beside its numbers (names, lists, more mappings) is no mistake.
+    numbers = ((metric, value) for metric, value in document.items() if isinstance(value, int | float))
+    return {metric: value for metric, value in numbers if not isinstance(value, bool)}
 
 
 def _newest_file(job: Job, folder: AttemptFolder, since: float) -> Path | None:
@@ -87,10 +93,6 @@ def _number(cell: str) -> float | None:
         return None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _newest(pattern: str, folder: Path, *, since: float = 0.0) -> Path | None:
     if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
         raise ResultError(f"metrics file {pattern!r}: expected a path inside the job's folder or the root")
@@ -103,13 +105,3 @@ def _newest(pattern: str, folder: Path, *, since: float = 0.0) -> Path | None:
     # A file from before the start is somebody else's: an earlier run's metrics must never pass as this one's.
     times = {path: path.stat().st_mtime for path in paths}
     return max((path for path in paths if times[path] >= since), key=times.__getitem__, default=None)
-
-
-def _at(document: Any, dotted: str, name: str) -> Mapping[str, Any]:
-    for key in filter(None, dotted.split(".")):
-        if not isinstance(document, Mapping) or key not in document:
-            raise ResultError(f"{name}: expected metrics at {dotted!r}, found nothing at {key!r}")
-        document = document[key]
-    if not isinstance(document, Mapping):
-        raise ResultError(f"{name}: expected a mapping of metric names to numbers, found {type(document).__name__}")
-    return document

@@ -30,7 +30,7 @@ class Reader(Protocol):
     name: str
 
     def read(self, attempt: EndedAttempt) -> Mapping[str, Any] | None:
-        """Return the metrics, or None if there are none in this place; raise ResultError if they cannot be read."""
+        """Return the metrics, or None if this place has none; raise ResultError if they cannot be read."""
         ...
 
 

@@ -1,4 +1,8 @@
-"""The keys that `jobs.yaml` may have for a job and for all jobs, each with the reader of its value."""
+"""The keys that `jobs.yaml` may have for a job and for all jobs, each with the reader of its value.
+
+`jobs:` may be a list, the format of `run_all_training.py --config`: each entry names a script; `supports_epochs: true`
+means that the script takes `--epochs` although its source does not show it, `false` that it shall not get it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import keyword
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pytest_training.jobs.catalogue.document import Entry
@@ -19,6 +23,7 @@ from pytest_training.units import parse_duration
 LARGEST_MATRIX = 1000
 
 _TAKEN_TAGS = {"filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"}
+_NOT_IN_ID = re.compile(r"[^\w.+-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -85,7 +90,7 @@ def _metrics(entry: Entry) -> MetricsFile:
     return MetricsFile(**{key: below.text() for key, below in entries.items()})
 
 
-def argument_texts(entry: Entry) -> tuple[str, ...]:
+def _arguments(entry: Entry) -> tuple[str, ...]:
     """Return a list of arguments for a command line."""
     return tuple(map(_argument, entry.items("a list of arguments, like [--quick, --size, 3]")))
 
@@ -136,7 +141,7 @@ def _tag(entry: Entry) -> str:
     return tag
 
 
-def read_script(entry: Entry) -> Entry:
+def _script(entry: Entry) -> Entry:
     """Return the entry if it is a text."""
     entry.text("the path of a Python file")
     return entry
@@ -190,13 +195,21 @@ def _settings(limits: Limits) -> Readers:
 
 
 _SCRIPT_SETTINGS: Readers = {
-    "arguments": ("arguments", argument_texts),
+    "arguments": ("arguments", _arguments),
     "output": ("output", Entry.text),
     "output_option": ("output_option", _or_none(_option)),
 }
+_SUPPORTS = {f"supports_{name}": name for name in ("epochs", "folds", "sample", "batch")}
+_LISTED_KEYS = ("name", "script", "output", "id", "args", "optional", "use_output_dir", *_SUPPORTS)
+_LISTED_SETTINGS: Readers = {
+    "name": ("title", Entry.text),
+    "output": ("output", Entry.text),
+    "optional": ("optional", Entry.flag),
+    "args": ("arguments", _arguments),
+}
 _PARTS: Readers = {
     "options": ("options", _options),
-    "script": ("script", read_script),
+    "script": ("script", _script),
     "command": ("command", _command),
     "parameters": ("parameters", Entry.mapping),
     "secret": ("variables", _variables),
@@ -214,17 +227,18 @@ def job_keys(limits: Limits) -> tuple[str, ...]:
     return (*_settings(limits), *_SCRIPT_SETTINGS, *_PARTS)
 
 
-def defaults_keys(limits: Limits) -> tuple[str, ...]:
-    """Return the keys that `defaults:` may have."""
-    return (*(key for key in _settings(limits) if key != "title"), "parameters", "gates", "tags")
+def read_defaults(entry: Entry, limits: Limits) -> Declaration:
+    """Return what `defaults:` declares."""
+    keys = (key for key in _settings(limits) if key != "title")
+    return _declaration(entry, (*keys, "parameters", "gates", "tags"), limits)
 
 
-def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> Declaration:
+def _declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> Declaration:
     """Check one job's mapping, or that of `defaults:`."""
     entries = entry.mapping(allowed=allowed)
-    settings = read_fields(entries, _settings(limits) | _SCRIPT_SETTINGS)
+    settings = _fields(entries, _settings(limits) | _SCRIPT_SETTINGS)
     job_limits = {key: settings.pop(key) for key in limits if key in settings}
-    declaration = Declaration(entry=entry, limits=job_limits, settings=settings, **read_fields(entries, _PARTS))
+    declaration = Declaration(entry=entry, limits=job_limits, settings=settings, **_fields(entries, _PARTS))
     if declaration.script is not None and declaration.command:
         raise entry.error("expected either script or command, found both")
     for name in declaration.matrix:
@@ -233,6 +247,46 @@ def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> 
     return declaration
 
 
-def read_fields(entries: dict[str, Entry], readers: Readers) -> dict[str, Any]:
+def _fields(entries: dict[str, Entry], readers: Readers) -> dict[str, Any]:
     """Return the fields that the entries set."""
     return {readers[key][0]: readers[key][1](entry) for key, entry in entries.items() if key in readers}
+
+
+def read_jobs(entry: Entry, limits: Limits) -> dict[str, Declaration]:
+    """Return the declarations by job id."""
+    if not isinstance(entry.value, list):
+        keys = job_keys(limits)
+        return {job_id: _declaration(below, keys, limits) for job_id, below in entry.mapping().items()}
+    declarations: dict[str, Declaration] = {}
+    for item in entry.items():
+        job_id, declaration = _listed_job(item)
+        if job_id in declarations:
+            first = declarations[job_id].entry
+            raise item.error(f"the id {job_id!r} belongs to the job in line {first.line}: choose another")
+        declarations[job_id] = declaration
+    return declarations
+
+
+def _listed_job(item: Entry) -> tuple[str, Declaration]:
+    entries = item.mapping(allowed=_LISTED_KEYS)
+    if "script" not in entries:
+        raise item.error("expected `script:`, the path of a Python file")
+    script, settings = _script(entries["script"]), _fields(entries, _LISTED_SETTINGS)
+    wants_output = entries["use_output_dir"].flag() if "use_output_dir" in entries else None
+    if wants_output is False:
+        settings["output_option"] = None
+    options = {
+        name: entries[key]._replace(value=f"--{name}" if entries[key].flag() else None)
+        for key, name in _SUPPORTS.items()
+        if key in entries
+    }
+    declaration = Declaration(item, settings, script=script, options=options, wants_output=wants_output is True)
+    return _id(entries), declaration
+
+
+def _id(entries: dict[str, Entry]) -> str:
+    if "id" in entries:
+        return entries["id"].text("the id of a job")
+    if "name" in entries:
+        return _NOT_IN_ID.sub("_", entries["name"].text()).strip("_").lower() or "job"
+    return PurePosixPath(entries["script"].text()).stem.removeprefix("train_")

@@ -53,13 +53,9 @@ class Entry(NamedTuple):
 
     def expected(self, what: str) -> DeclarationError:
         """Return an error with what was expected and what stands there."""
-        return self.error(f"expected {what}, found {self.words}")
-
-    @property
-    def words(self) -> str:
-        """Return what stands here, in words."""
-        value = self.value
-        return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else describe(value)
+        is_mapping, is_list = isinstance(self.value, dict), isinstance(self.value, list)
+        words = "a mapping" if is_mapping else "a list" if is_list else describe(self.value)
+        return self.error(f"expected {what}, found {words}")
 
     @property
     def plain(self) -> Any:
@@ -80,28 +76,27 @@ class Entry(NamedTuple):
 
     def items(self, what: str = "a list") -> list[Entry]:
         """Return the entries of a list."""
-        if not isinstance(self.value, list):
-            raise self.expected(what)
-        return self.value
+        items: list[Entry] = self._checked(isinstance(self.value, list), what)
+        return items
 
     def text(self, what: str = "text") -> str:
         """Return a text that is not empty."""
-        if not isinstance(self.value, str) or not self.value.strip():
-            raise self.expected(what)
-        return self.value
+        return str(self._checked(isinstance(self.value, str) and self.value.strip(), what))
 
     def flag(self) -> bool:
         """Return true or false."""
-        if not isinstance(self.value, bool):
-            raise self.expected("true or false")
-        return self.value
+        return bool(self._checked(isinstance(self.value, bool), "true or false"))
 
     def whole(self, *, minimum: int, maximum: int = 1_000_000) -> int:
         """Return a whole number within the limits."""
-        value = self.value
-        if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
-            raise self.expected(f"a whole number of at least {minimum}")
-        return value
+        is_whole = isinstance(self.value, int) and not isinstance(self.value, bool)
+        is_within = is_whole and minimum <= self.value <= maximum
+        return int(self._checked(is_within, f"a whole number of at least {minimum}"))
+
+    def _checked(self, is_right: object, what: str) -> Any:
+        if not is_right:
+            raise self.expected(what)
+        return self.value
 
 
 def read_scalar(text: str) -> Any:

@@ -7,10 +7,11 @@ from typing import Any
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.gates import parse_gates
+from pytest_training.jobs.kinds.parameters import annotated
 from pytest_training.jobs.kinds.protocol import Call, File, Kind
 from pytest_training.jobs.kinds.script.options import read_options
 from pytest_training.jobs.model import Gate, Job, Parameter
-from pytest_training.jobs.source.literals import MISSING, last_name, parameter_type, read_annotation
+from pytest_training.jobs.source.literals import MISSING, last_name
 from pytest_training.jobs.source.sources import Source
 from pytest_training.wording import describe
 
@@ -47,7 +48,7 @@ def _is_job(train: Function, source: Source) -> bool:
 
 
 def python_fields(file: File) -> dict[str, Any]:
-    """Return what any Python file says of its job: its title, and what it imports and reads, local modules followed."""
+    """Return the fields of any Python file's job: its title, and what it imports and reads, local modules followed."""
     train = find_train(file.source)
     text = ast.get_docstring(file.source.tree) or (train and ast.get_docstring(train)) or ""
     title = next((line.strip() for line in text.splitlines() if line.strip()), "")
@@ -87,7 +88,7 @@ def signature_mistake(function: Function) -> str | None:
 
 
 def read_parameters(function: Function, source: Source) -> tuple[tuple[Parameter, ...], dict[str, Any]]:
-    """Return the declared parameters, and the defaults of those whose default is a literal.
+    """Return the declared parameters, and their literal defaults.
 
     A default that is an expression stays Python's own: the parameter has no value until somebody sets it.
     """
@@ -96,46 +97,29 @@ def read_parameters(function: Function, source: Source) -> tuple[tuple[Parameter
         raise DeclarationError(f"{source.where(function)}: {mistake}: {ALLOWED}")
     declared, values = [], {}
     for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
-        value = source.constants.literal(default)
-        annotation = read_annotation(argument.annotation)
+        parameter, value = annotated(argument.arg, argument, default, source.constants, required=default is None)
+        declared.append(parameter)
         if value is not MISSING:
             values[argument.arg] = value
-        declared.append(
-            Parameter(
-                name=argument.arg,
-                type=parameter_type(annotation, value),
-                default=None if value is MISSING else value,
-                required=default is None,
-                choices=annotation.choices,
-            )
-        )
     return tuple(declared), values
 
 
 def read_gates(source: Source, *, strict: bool) -> tuple[Gate, ...]:
-    """Return the gates of a literal `GATES`; where not strict, one that is no dict of texts means nothing."""
+    """Return the gates of a literal `GATES`; where not strict, ignore one that is no dict of texts."""
+    if "GATES" not in source.constants:
+        return ()
     node = source.constants.node("GATES")
     value = source.constants.literal(node)
-    if node is None and not _assigns_gates(source):
+    is_dict = isinstance(value, dict)
+    if not strict and not (is_dict and all(isinstance(text, str) for text in value.values())):
         return ()
-    if not isinstance(node, ast.Dict) or not isinstance(value, dict):
-        if not strict:
-            return ()
+    if not isinstance(node, ast.Dict) or not is_dict:
         line = f":{node.lineno}" if node else ""
         raise DeclarationError(
             f'{source.label}{line}: GATES: expected one literal dict like {{"roc_auc": ">= 0.85"}}, '
             f"found {describe(ast.unparse(node)) if node else 'several assignments'}"
         )
-    if not strict and not all(isinstance(text, str) for text in value.values()):
-        return ()
     return _parse(node, value, source)
-
-
-def _assigns_gates(source: Source) -> bool:
-    return any(
-        isinstance(statement, ast.Assign) and any(last_name(target) == "GATES" for target in statement.targets)
-        for statement in source.tree.body
-    )
 
 
 def _parse(node: ast.Dict, value: dict[str, Any], source: Source) -> tuple[Gate, ...]:

@@ -1,7 +1,7 @@
 """Whether a script needs an interpreter of its own: what it does that a fork of the job server could not give it.
 
-A forked child has the libraries loaded already. A script that sets variables which libraries read when they are
-imported, or that starts interpreters of its own, would notice.
+A forked child has the libraries loaded already: too late for a script that sets variables which libraries read when
+they are imported, and misleading for one that starts interpreters of its own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def why_fresh(tree: ast.Module, content: bytes, label: str) -> str | None:
 
 
 def _interpreter(node: ast.AST) -> str | None:
-    """Return how a node asks for this interpreter's program, or for new interpreters, if it does."""
+    """Return how a node uses this interpreter's program, or starts new interpreters, if it does."""
     if isinstance(node, ast.Attribute) and last_name(node.value) == "sys" and node.attr in _OWN_PROGRAM:
         return f"reads sys.{node.attr}"
     if isinstance(node, ast.ImportFrom) and node.module == "sys":

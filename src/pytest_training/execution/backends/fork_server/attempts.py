@@ -1,16 +1,13 @@
-"""What the job server knows of a slot's connection and of the attempt that it asked for."""
+"""Connections of slots to the job server, and the attempts that they ask for."""
 
 from __future__ import annotations
 
 import contextlib
-import signal
 import socket
-import time
 from dataclasses import dataclass, field
 
 import msgspec
 
-from pytest_training import processes
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.limits.ladder import Ladder
 
@@ -26,44 +23,10 @@ class Connection:
     is_pause: bool = False
 
     def answer(self, reply: Reply) -> None:
-        """Send the one answer; a slot that is gone does not matter any more."""
+        """Send the one answer; ignore a slot that is gone."""
         with contextlib.suppress(OSError):
             self.link.setblocking(True)
             self.link.sendall(msgspec.json.encode(reply) + b"\n")
-
-
-@dataclass
-class ForkedTree:
-    """The processes of a running attempt."""
-
-    pid: int
-    started: float
-    memory_mb: float = 0.0
-    peak_mb: float = 0.0
-
-    def look(self) -> None:
-        """Measure the memory that they hold now."""
-        self.memory_mb = processes.tree_memory_mb(self.pid)
-        self.peak_mb = max(self.peak_mb, self.memory_mb)
-
-    @property
-    def age_s(self) -> float:
-        """Seconds since the fork."""
-        return time.monotonic() - self.started
-
-    @property
-    def pids(self) -> list[int]:
-        """Ids of the processes, parents first."""
-        return processes.tree(self.pid)
-
-    def terminate(self) -> None:
-        """Send SIGTERM to all of them."""
-        processes.signal_tree(self.pid, signal.SIGTERM)
-        processes.signal_tree(self.pid, signal.SIGCONT)  # a stopped process would not get it
-
-    def kill(self) -> None:
-        """Send SIGKILL to all of them."""
-        processes.signal_tree(self.pid, signal.SIGKILL)
 
 
 @dataclass
@@ -71,9 +34,7 @@ class Child:
     """A running attempt."""
 
     connection: Connection
-    request: AttemptRequest
-    inherited_mb: float
-    """Resident memory at the fork: below it, `ru_maxrss` says nothing of a program that was started by exec."""
-    gpus: tuple[str, ...]
-    tree: ForkedTree
     ladder: Ladder
+    gpus: tuple[str, ...]
+    inherited_mb: float
+    """Resident memory at the fork, for a program: a smaller `ru_maxrss` is the server's own."""

@@ -17,8 +17,7 @@ import msgspec
 
 from pytest_training.errors import TrainingError
 from pytest_training.execution.attempt.environment import SEED_LIMIT, WAITING, set_threads, unless_set
-from pytest_training.execution.backends.fork_server.launcher import ServerLauncher, read_reply
-from pytest_training.execution.backends.fork_server.messages import STOP_ALL
+from pytest_training.execution.backends.fork_server.launcher import STOP_ALL, ServerLauncher, read_reply
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Seat
 from pytest_training.execution.backends.subprocess import Subprocess
 
@@ -29,12 +28,12 @@ ARROW = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
 
 class ForkServer(Backend):
-    """The job server's owner, and the way to it for slots."""
+    """Executes attempts in forks of one job server."""
 
     name = "fork"
     server: ServerHandle | None = None
     instead: Subprocess | None = None
-    """What executes attempts where no folder for the server's socket can be had."""
+    """Executes attempts if there is no folder for the server's socket."""
 
     def start(self, run: BackendRun) -> str | None:
         """Start the job server; return the address of its socket."""
@@ -52,7 +51,7 @@ class ForkServer(Backend):
         return Subprocess().launcher(None, seat) if connection is None else ServerLauncher(connection)
 
     def stop_all(self, grace_s: float) -> float:
-        """Have the server end every attempt, and wait for that; without grace end the server with them."""
+        """Ask the server to end every attempt, and wait; without grace end the server with them."""
         if self.instead is not None:
             return self.instead.stop_all(grace_s)
         if not grace_s:
@@ -70,7 +69,7 @@ class ForkServer(Backend):
 
 @dataclass
 class ServerHandle:
-    """The running job server, as its owner holds it: closing the lifeline ends it and every job."""
+    """The running job server; closing its stdin, the lifeline, ends it and every job."""
 
     address: str
     process: subprocess.Popen[bytes]
@@ -108,12 +107,7 @@ def start_server(imports: Sequence[str], *, log: Path, seed: int, longest_import
         set_threads(environment, 1)  # a library that starts its threads when imported would make fork unsafe
         environment["PYTHONHASHSEED"] = str(seed % SEED_LIMIT)
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "pytest_training.execution.backends.fork_server",
-                msgspec.json.encode(settings).decode(),
-            ],
+            [sys.executable, "-m", __name__.rpartition(".")[0], msgspec.json.encode(settings).decode()],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,

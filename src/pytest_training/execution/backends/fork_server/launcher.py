@@ -10,8 +10,13 @@ from dataclasses import dataclass
 import msgspec
 
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
-from pytest_training.execution.backends.fork_server.messages import PAUSE, STOP
 
+STOP = b"stop"
+"""Line that asks for the gentle end of the connection's attempt."""
+STOP_ALL = b"stop all"
+"""Line that asks for the gentle end of every attempt: the run is interrupted."""
+PAUSE = b"pause"
+"""Line that asks for an answer as soon as the run is interrupted, and for none otherwise."""
 SERVER_DIED = Reply(
     lost=Lost(cause="server died", reason="the job server died while the job ran; see server.log in the run folder")
 )
@@ -24,7 +29,7 @@ class ServerLauncher:
     address: str
 
     def launch(self, request: AttemptRequest) -> Reply:
-        """Send the request and wait; Ctrl-C here asks the server to end the attempt gently."""
+        """Send the request and wait; on Ctrl-C ask the server to end the attempt gently."""
         with socket.socket(socket.AF_UNIX) as link:
             try:
                 link.connect(self.address)
@@ -41,7 +46,7 @@ class ServerLauncher:
                 return msgspec.structs.replace(reply, ending=ending, lost=None)
 
     def pause(self, seconds: float) -> bool:
-        """Wait, and listen to the server meanwhile: it hears when the run is interrupted."""
+        """Wait that long, or until the server answers that the run is interrupted."""
         give_up = time.monotonic() + seconds
         try:
             while (rest_s := give_up - time.monotonic()) > 0:
@@ -60,13 +65,7 @@ class ServerLauncher:
 
 def read_reply(link: socket.socket) -> Reply:
     """Return the server's answer, or that it died."""
-    received = b""
-    with contextlib.suppress(OSError):
-        while not received.endswith(b"\n"):
-            chunk = link.recv(65536)
-            if not chunk:
-                break
-            received += chunk
-    if not received.endswith(b"\n"):
-        return SERVER_DIED
-    return msgspec.json.decode(received, type=Reply)
+    with contextlib.suppress(OSError), link.makefile("rb") as answer:
+        if (line := answer.readline()).endswith(b"\n"):
+            return msgspec.json.decode(line, type=Reply)
+    return SERVER_DIED

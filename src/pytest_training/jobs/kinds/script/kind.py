@@ -42,14 +42,14 @@ class ScriptKind(Kind):
         return Command(
             argv=(sys.executable, str(job.path), *script_arguments(job, folder=folder)),
             environment={
-                "PYTHONPATH": os.pathsep.join(python_path(job)),
+                "PYTHONPATH": os.pathsep.join(_import_path(job)),
                 "PYTHONDONTWRITEBYTECODE": "1",  # into a repository that may be somebody else's
             },
             is_warm=not job.fresh,
         )
 
 
-def python_path(job: Job) -> list[str]:
+def _import_path(job: Job) -> list[str]:
     """Return PYTHONPATH for a script: the root and its `src`, then what the user has set."""
     source = Path(job.root, "src")
     outer = os.environ.get("PYTHONPATH", "").split(os.pathsep)
