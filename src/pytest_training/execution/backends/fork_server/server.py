@@ -1,8 +1,8 @@
 """The job server: one process for the whole run that has the heavy imports loaded and forks one child per attempt.
 
-It serves a listening Unix socket that it inherits. A connection is one attempt: one line of JSON asks for it, one line
-answers after its process has ended. A slot that closes its connection ends its attempt. The lifeline closes with the
-owner, and then the server ends every job and itself.
+It serves a listening Unix socket that it inherits. A connection is one attempt: its request is a line of JSON, and so
+is the reply after its process has ended. A slot that closes its connection ends its attempt. When the owner is gone,
+the lifeline closes, and the server ends every job and itself.
 
 It never starts a thread and never runs a job's code: single-threaded, it may fork at any moment.
 """
@@ -17,6 +17,7 @@ import signal
 import socket
 import time
 import traceback
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
 
@@ -26,7 +27,6 @@ from pytest_training import processes
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.backends.fork_server.attempts import Child, Connection
 from pytest_training.execution.backends.fork_server.launcher import PAUSE, STOP, STOP_ALL
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
@@ -38,6 +38,34 @@ from pytest_training.machine import visible_gpus
 
 SAMPLE_S = 0.2  # between two measurements of memory and time
 LONGEST_REQUEST = 64 * 2**20
+
+
+@dataclass(eq=False)
+class Connection:
+    """One slot's connection: at most one attempt, or the pause before the next."""
+
+    link: socket.socket
+    received: bytearray = field(default_factory=bytearray)
+    request: AttemptRequest | None = None
+    pid: int | None = None
+    is_pause: bool = False
+
+    def answer(self, reply: Reply) -> None:
+        """Send the one answer; ignore a slot that is gone."""
+        with contextlib.suppress(OSError):
+            self.link.setblocking(True)
+            self.link.sendall(msgspec.json.encode(reply) + b"\n")
+
+
+@dataclass
+class Child:
+    """A running attempt."""
+
+    connection: Connection
+    ladder: Ladder
+    gpus: tuple[str, ...]
+    inherited_mb: float
+    """Resident memory at the fork, for a program: a smaller `ru_maxrss` is the server's own."""
 
 
 class JobServer:
