@@ -18,7 +18,6 @@ import socket
 import time
 import traceback
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import NoReturn
 
 import msgspec
@@ -90,7 +89,7 @@ class JobServer:
     def serve(self) -> NoReturn:
         """Serve until the lifeline closes."""
         signal.set_wakeup_fd(self.bell, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, _note)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # the wake-up descriptor wakes the loop
         self.listening.setblocking(False)
         self.selector.register(self.listening, selectors.EVENT_READ, self._accept)
         self.selector.register(self.lifeline, selectors.EVENT_READ, self._end)
@@ -288,10 +287,6 @@ class JobServer:
             processes.signal_tree(pid, signal.SIGKILL)
         processes.kill_orphans(())
         os._exit(0)
-
-
-def _note(_signal: int, _frame: FrameType | None) -> None:
-    """Do nothing: the wake-up descriptor wakes the loop."""
 
 
 def _has_ended(pid: int) -> bool:
