@@ -19,8 +19,6 @@ from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
 from pytest_training.wording import did_you_mean
 
-SEARCH = pytest.StashKey[Search]()
-"""On config: where jobs are searched for, set by a plugin with options of its own."""
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
 
@@ -61,7 +59,7 @@ def read_options(config: pytest.Config) -> Options:
         real_data_only=option.training_require_real_data,
         resume=_resume(config),
         skip_unchanged=option.training_skip_unchanged,
-        search=config.stash[SEARCH] if SEARCH in config.stash else read_search(config),
+        search=_search(config),
         kinds=registry.kinds,
         compare=option.training_compare,
         max_regression=(*config.getini("training_max_regression"), *(option.training_max_regression or ())),
@@ -130,8 +128,7 @@ def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]
         raise pytest.UsageError(str(error)) from None
 
 
-def read_search(config: pytest.Config) -> Search:
-    """Return where jobs are searched for; raise UsageError for an invalid value."""
+def _search(config: pytest.Config) -> Search:
     here, option = config.invocation_params.dir, config.option
     exclude = option.training_exclude or config.getini("training_exclude")
     try:
@@ -139,8 +136,11 @@ def read_search(config: pytest.Config) -> Search:
             files=FileFilter(
                 include=tuple(option.training_include or config.getini("training_include") or PATTERNS),
                 exclude=tuple(checked_pattern(pattern, "--training-exclude") for pattern in exclude),
+                limit=config.getoption("training_limit", default=None),  # this and two more: run_all/pytest_options.py
             ),
             folders=checked_folders([here / each for each in option.training_discover or ()], "--training-discover"),
+            overrides=config.getoption("training_overrides", default=False),
+            optional=config.getoption("training_optional", default=False),
             catalogues=tuple(here / file for file in (option.training_catalogue or ())[1:]),
         )
     except DeclarationError as error:

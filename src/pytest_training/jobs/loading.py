@@ -93,11 +93,10 @@ def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, parts: Parts
 
 
 def _all_datasets(earlier: Sequence[Dataset], new: Sequence[Dataset]) -> list[Dataset]:
-    names = {dataset.name: dataset for dataset in earlier}
+    places = {dataset.name: dataset.declared for dataset in earlier}
     for dataset in new:
-        if dataset.name in names:
-            first, second = names[dataset.name], dataset
-            raise DeclarationError(f"{second.declared}: the dataset {dataset.name!r} is declared at {first.declared}")
+        if place := places.get(dataset.name):
+            raise DeclarationError(f"{dataset.declared}: the dataset {dataset.name!r} is declared at {place}")
     return [*earlier, *new]
 
 

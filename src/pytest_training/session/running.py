@@ -16,8 +16,7 @@ import pytest
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
-from pytest_training.jobs.model import Job, Plan, RunSettings
-from pytest_training.jobs.plan_file import save_plan
+from pytest_training.jobs.model import Job, Plan, RunSettings, save_plan
 from pytest_training.option_values import Options
 from pytest_training.options import REGISTRY
 from pytest_training.pytest_adapter import show_lines_instead_of_dots
