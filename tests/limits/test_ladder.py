@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +16,12 @@ from pytest_training.limits.protocol import Ending, Limit, Tree
 class RecordedTree(Tree):
     """A tree that uses what the test says and records what is done to it."""
 
+    pid: int = 1
     age_s: float = 0.0
-    pids: Sequence[int] = (1,)
     done: list[str] = field(default_factory=list)
+
+    def sample(self) -> None:
+        pass
 
     def terminate(self) -> None:
         self.done.append("terminate")

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from pytest_training.commands.output import remark, say, say_json
-from pytest_training.errors import TrainingError
+from pytest_training.commands.output import check_job, remark, say, say_json
 from pytest_training.execution.folder import ReportsFolder
 from pytest_training.project import Project
 from pytest_training.records.history import History, Recorded
-from pytest_training.records.measures import headline
-from pytest_training.reporters.console import sentence, status_word
+from pytest_training.reporters.console import main_metric, sentence, status_word
 from pytest_training.text import fit, one_line, table
-from pytest_training.units import duration, number
-from pytest_training.wording import did_you_mean, listing
+from pytest_training.units import duration
 
 PAST_OF_ONE, PAST_OF_ALL = 30, 3
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("job", metavar="JOB", nargs="?", help="the job's id (default: all jobs)")
-    parser.add_argument("--json", action="store_true", help="print a list of outcomes as JSON")
 
 
 def answer(arguments: argparse.Namespace, project: Project) -> None:
@@ -41,21 +32,19 @@ def answer(arguments: argparse.Namespace, project: Project) -> None:
 
 def _outcomes(history: History, job_id: str | None) -> list[Recorded]:
     job_ids = history.job_ids()
-    if job_id and job_ids and job_id not in job_ids:
-        suggestion = did_you_mean(job_id, job_ids)
-        raise TrainingError(f"expected one of {listing(job_id, job_ids)}, found {job_id!r}{suggestion}")
+    if job_id and job_ids:
+        check_job(job_id, job_ids, "the history")
     recent = history.recent([job_id], PAST_OF_ONE) if job_id else history.recent(job_ids, PAST_OF_ALL)
     return [recorded for newest_first in recent.values() for recorded in reversed(newest_first)]
 
 
 def _row(recorded: Recorded) -> tuple[str, ...]:
-    outcome, metric = recorded.outcome, headline(recorded.outcome)
-    result = f"{one_line(metric.name, 40)} {number(metric.value)}" if metric else sentence(outcome)
+    outcome = recorded.outcome
     return (
         one_line(outcome.job_id, 40),
         recorded.started[:16].replace("T", " "),
         status_word(outcome),
-        fit(result, 48),
+        fit(main_metric(outcome, interval=False) or sentence(outcome), 48),
         duration(outcome.wall_s),
         recorded.short_commit,
         recorded.run_id,

@@ -30,15 +30,6 @@ HEAD = """\
 jobs:"""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("--root", metavar="DIR", help="folder with the training jobs (default: where the scripts are)")
-    parser.add_argument(
-        "--include", action="append", metavar="PATTERN", help="files that are jobs (default: train_*.py)"
-    )
-    parser.add_argument("--exclude", action="append", metavar="REGEX", help="files that are no jobs, by their path")
-
-
 def answer(arguments: argparse.Namespace, project: Project) -> None:
     """Write what is missing, say what was written and what was left alone."""
     here = Path.cwd()

@@ -13,17 +13,6 @@ from pytest_training.reporters.html.page import write_page
 from pytest_training.reporters.markdown import write_summary
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument(
-        "run", metavar="RUN", nargs="?", default="last", help="id of the run, or its beginning (default: the last run)"
-    )
-    parser.add_argument(
-        "--compare", metavar="WHAT", default="last", help="compare with a run, branch or commit (default: the last run)"
-    )
-    parser.add_argument("--json", action="store_true", help="print the outcomes and the written files as JSON")
-
-
 def answer(arguments: argparse.Namespace, project: Project) -> None:
     """Write the report, and print where it is."""
     folder = find_run(project.reports, arguments.run)

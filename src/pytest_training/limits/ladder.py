@@ -29,7 +29,8 @@ class Ladder:
     kill_at: float | None = None
 
     def watch(self) -> None:
-        """Do what is due now; to be called again and again, after the backend has measured the tree."""
+        """Measure the tree and do what is due now; to be called again and again."""
+        self.tree.sample()
         if self.kill_at is not None:
             if time.monotonic() >= self.kill_at:
                 self.tree.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,17 +10,24 @@ from typing import Any, Protocol
 
 import msgspec
 
+from pytest_training import processes
 from pytest_training.units import duration
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Tree:
-    """The processes of a running attempt, as a limit measures them and a backend ends them; to be subclassed."""
+    """The processes of a running attempt, as a limit measures them and a backend ends them."""
 
+    pid: int
     started: float = field(default_factory=time.monotonic)
     memory_mb: float = 0.0
     """Resident memory of all of them together, in MiB."""
     peak_mb: float = 0.0
+
+    def sample(self) -> None:
+        """Measure the memory that they hold now."""
+        self.memory_mb = processes.tree_memory_mb(self.pid)
+        self.peak_mb = max(self.peak_mb, self.memory_mb)
 
     @property
     def age_s(self) -> float:
@@ -29,15 +37,16 @@ class Tree:
     @property
     def pids(self) -> Sequence[int]:
         """Ids of the processes that run now, parents first."""
-        raise NotImplementedError
+        return processes.tree(self.pid)
 
     def terminate(self) -> None:
         """Send SIGTERM to all of them, or what the system has for it."""
-        raise NotImplementedError
+        processes.signal_tree(self.pid, signal.SIGTERM)
+        processes.signal_tree(self.pid, signal.SIGCONT)  # a stopped process would not get it
 
     def kill(self) -> None:
         """End all of them now."""
-        raise NotImplementedError
+        processes.signal_tree(self.pid, signal.SIGKILL)
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ from pytest_training.pytest_adapter import end_line, terminal_of, width_of
 from pytest_training.records.comparison import Comparison
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.reporters.console import Line, finished_line, summary_lines
-from pytest_training.reporters.progress import Progress, asked_for
+from pytest_training.reporters.progress import Progress, requested_mode
 from pytest_training.text import one_line
 
 MOST_CHANGES = 20  # lines of the comparison
@@ -23,7 +23,7 @@ class Reporter:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.asked = asked_for(config)
+        self.mode = requested_mode(config)
         self.terminal = terminal_of(config)
         self.outcomes: dict[str, Outcome] = {}
         self.total = self.id_width = 0
@@ -33,7 +33,7 @@ class Reporter:
         """Prepare to show the run; the display begins with the first job."""
         self.total = len(run.plan.jobs)
         self.id_width = max(len(planned.job.id) for planned in run.plan.jobs)
-        self.progress = Progress.begin(self.config, run, self.outcomes, self.asked)
+        self.progress = Progress.begin(self.config, run, self.outcomes, self.mode)
 
     def pytest_training_job_start(self, job: Job) -> None:
         """Show that the job runs."""

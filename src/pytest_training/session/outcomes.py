@@ -9,7 +9,7 @@ import pytest
 
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Cause, Outcome, Status
-from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome, save_outcome
+from pytest_training.execution.slot import REFUSED, new_outcome, read_outcome, save_outcome
 from pytest_training.execution.unfinished import final_outcome, interrupted_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job
 
@@ -74,7 +74,7 @@ class Outcomes:
 
     def _outcome(self, job: Job, report: pytest.TestReport) -> Outcome:
         slot = getattr(report, "worker_id", "main") if report.when == "call" else ""  # a job without a slot has no line
-        outcome = read_outcome(self.folder, job.id) or blank_outcome(job, seed=self.seed, slot=slot)
+        outcome = read_outcome(self.folder, job.id) or new_outcome(job, seed=self.seed, slot=slot)
         if report.failed and outcome.status in {Status.PASSED, Status.NOT_RUN}:
             phase = f" in {report.when}" if report.when != "call" else ""
             reason = f"the test failed{phase}: {_message(report)}"

@@ -62,7 +62,7 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
         with contextlib.suppress(Exception):
             sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
         status = NO_RESULT
-    _finish(status, request.grace_s)
+    _finish(status, request.settings.grace_s)
     return status
 
 
@@ -100,7 +100,7 @@ def _make_run(request: AttemptRequest) -> Run:
         datasets={dataset.name: dataset for dataset in request.datasets},
         events=request.files.events,
         checkpoint=Path(request.checkpoint),
-        real_data_only=request.real_data_only,
+        real_data_only=request.settings.real_data_only,
     )
 
 

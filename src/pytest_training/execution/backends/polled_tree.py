@@ -51,7 +51,7 @@ def _cpu_of_children_s() -> float:
 class PolledTree(Tree):
     """The processes of a running attempt, as psutil measures them."""
 
-    process: psutil.Popen
+    process: psutil.Popen = field(kw_only=True)
     members: list[psutil.Process] = field(default_factory=list)
     """Those that run now; on Linux without the keeper, which is `process`."""
     earlier: set[psutil.Process] = field(default_factory=set)

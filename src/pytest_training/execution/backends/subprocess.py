@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,21 +60,19 @@ class SubprocessLauncher:
         """Start, watch the limits, end the tree."""
         from pytest_training.execution.backends.polled_tree import PolledTree, start_process  # noqa: PLC0415  (psutil is slow to load)
 
-        tree = PolledTree(start_process(request))
-        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.grace_s)
+        process = start_process(request)
+        tree = PolledTree(process.pid, process=process)
+        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.settings.grace_s)
         exit_code = self._wait_through_signals(tree, ladder)
         tree.clear()
         return Reply(ending=ladder.ending(exit_code, cpu_s=tree.cpu_s), refused=ladder.problem)
 
     def _wait_through_signals(self, tree: PolledTree, ladder: Ladder) -> int:
-        try:
-            return self._wait(tree, ladder)
-        except KeyboardInterrupt:
-            ladder.end("interrupted")
-        try:
-            return self._wait(tree, ladder)
-        except KeyboardInterrupt:
-            ladder.end_now()
+        for answer in (partial(ladder.end, "interrupted"), ladder.end_now):
+            try:
+                return self._wait(tree, ladder)
+            except KeyboardInterrupt:
+                answer()
         return self._wait(tree, ladder)
 
     def _wait(self, tree: PolledTree, ladder: Ladder) -> int:
@@ -86,7 +85,6 @@ class SubprocessLauncher:
             if order == AT_ONCE:
                 ladder.end_now()
             ladder.watch()
-            tree.sample()
         return exit_code
 
     def pause(self, seconds: float) -> bool:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import socket
 from dataclasses import dataclass, field
 
 import msgspec
 
-from pytest_training import processes
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.limits.ladder import Ladder
-from pytest_training.limits.protocol import Tree
 
 
 @dataclass(eq=False)
@@ -33,39 +30,11 @@ class Connection:
 
 
 @dataclass
-class ForkedTree(Tree):
-    """The processes of a running attempt."""
-
-    pid: int
-
-    def sample(self) -> None:
-        """Measure the memory that they hold now."""
-        self.memory_mb = processes.tree_memory_mb(self.pid)
-        self.peak_mb = max(self.peak_mb, self.memory_mb)
-
-    @property
-    def pids(self) -> list[int]:
-        """Ids of the processes, parents first."""
-        return processes.tree(self.pid)
-
-    def terminate(self) -> None:
-        """Send SIGTERM to all of them."""
-        processes.signal_tree(self.pid, signal.SIGTERM)
-        processes.signal_tree(self.pid, signal.SIGCONT)  # a stopped process would not get it
-
-    def kill(self) -> None:
-        """Send SIGKILL to all of them."""
-        processes.signal_tree(self.pid, signal.SIGKILL)
-
-
-@dataclass
 class Child:
     """A running attempt."""
 
     connection: Connection
-    request: AttemptRequest
-    tree: ForkedTree
     ladder: Ladder
     gpus: tuple[str, ...]
     inherited_mb: float
-    """Resident memory at the fork: a smaller `ru_maxrss` says nothing of a program that was started by exec."""
+    """Resident memory at the fork, for a program: a smaller `ru_maxrss` is the server's own."""

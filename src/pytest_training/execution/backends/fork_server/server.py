@@ -17,7 +17,6 @@ import signal
 import socket
 import time
 import traceback
-from collections import deque
 from types import FrameType
 from typing import NoReturn
 
@@ -27,13 +26,13 @@ from pytest_training import processes
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.backends.fork_server.attempts import Child, Connection, ForkedTree
+from pytest_training.execution.backends.fork_server.attempts import Child, Connection
 from pytest_training.execution.backends.fork_server.launcher import PAUSE, STOP, STOP_ALL
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
-from pytest_training.limits.protocol import Ending
+from pytest_training.limits.protocol import Ending, Tree
 from pytest_training.limits.reference import LimitReference, load_limit
 from pytest_training.machine import visible_gpus
 
@@ -48,9 +47,8 @@ class JobServer:
         self.listening = listening
         self.lifeline = lifeline
         self.selector = selectors.DefaultSelector()
-        self.connections: set[Connection] = set()
+        self.connections: list[Connection] = []
         self.children: dict[int, Child] = {}
-        self.waiting: deque[Connection] = deque()
         self.free_gpus = visible_gpus()
         self.all_gpus = len(self.free_gpus)
         self.limits = dict(LIMITS)
@@ -83,7 +81,7 @@ class JobServer:
             link, _ = self.listening.accept()
             link.setblocking(False)
             connection = Connection(link)
-            self.connections.add(connection)
+            self.connections.append(connection)
             self.selector.register(link, selectors.EVENT_READ, connection)
 
     def _read(self, connection: Connection) -> None:
@@ -113,7 +111,6 @@ class JobServer:
         except DeclarationError as error:
             self._answer(connection, Reply(refused=f"{error}"))
         else:
-            self.waiting.append(connection)
             if self.stopping is not None:
                 self._stop(connection)
             self._start_waiting()
@@ -145,10 +142,9 @@ class JobServer:
 
     def _start_waiting(self) -> None:
         """Start, in order of arrival, every attempt whose GPUs are free; the others wait."""
-        for connection in list(self.waiting):
-            request = connection.request
+        for connection in list(self.connections):
+            request = connection.request if connection.pid is None else None
             if request is not None and request.job.gpus <= len(self.free_gpus):
-                self.waiting.remove(connection)
                 self._start(connection, request)
 
     def _start(self, connection: Connection, request: AttemptRequest) -> None:
@@ -163,9 +159,11 @@ class JobServer:
             self._become_child(request, gpus, parent)
         del self.free_gpus[: request.job.gpus]
         connection.pid = pid
-        tree = ForkedTree(pid, started=started)
-        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.grace_s)
-        self.children[pid] = Child(connection, request, tree, ladder, gpus, processes.resident_memory_mb())
+        inherited_mb = processes.resident_memory_mb() if isinstance(request.start, Command) else 0.0
+        ladder = Ladder(
+            tree=Tree(pid, started), limits=self.limits, most=request.job.limits, grace_s=request.settings.grace_s
+        )
+        self.children[pid] = Child(connection, ladder, gpus, inherited_mb)
 
     def _become_child(self, request: AttemptRequest, gpus: tuple[str, ...], parent: int) -> NoReturn:
         status = 70  # what the shell calls an internal software error
@@ -203,8 +201,6 @@ class JobServer:
         self._forget(connection)
 
     def _forget(self, connection: Connection) -> None:
-        if connection in self.waiting:
-            self.waiting.remove(connection)
         if connection in self.connections:
             self.connections.remove(connection)
             self.selector.unregister(connection.link)
@@ -224,10 +220,9 @@ class JobServer:
     def _stop_all(self, connection: Connection) -> None:
         """End every attempt gently and start none any more; answer when the last has ended."""
         self.stopping = connection
-        for waiting in [*self.waiting, *(each for each in self.connections if each.is_pause)]:
-            self._stop(waiting)
-        for child in self.children.values():
-            child.ladder.end("interrupted")
+        for each in list(self.connections):
+            if each.is_pause or each.request is not None:
+                self._stop(each)
         self._answer_stopped()
 
     def _answer_stopped(self) -> None:
@@ -238,7 +233,6 @@ class JobServer:
         """Measure every running attempt, and end what exceeds a limit or its grace."""
         self.watched = time.monotonic()
         for child in self.children.values():
-            child.tree.sample()
             child.ladder.watch()
 
     def _reap(self) -> None:
@@ -254,13 +248,11 @@ class JobServer:
         self._answer_stopped()
 
     def _end_child(self, child: Child) -> None:
-        ladder, tree = child.ladder, child.tree
+        ladder, tree = child.ladder, child.ladder.tree
         _, status, usage = os.wait4(tree.pid, 0)
         self.free_gpus.extend(child.gpus)
-        peak = usage.ru_maxrss / 1024
-        is_program = isinstance(child.request.start, Command)
-        if not is_program or peak > child.inherited_mb:  # a smaller one is the server's own, from the fork
-            tree.peak_mb = max(tree.peak_mb, peak)
+        if (peak_mb := usage.ru_maxrss / 1024) > child.inherited_mb:
+            tree.peak_mb = max(tree.peak_mb, peak_mb)
         ending = ladder.ending(os.waitstatus_to_exitcode(status), cpu_s=usage.ru_utime + usage.ru_stime)
         self._answer(child.connection, Reply(ending=ending, refused=ladder.problem))
 
