@@ -172,6 +172,7 @@ class RunSettings(Value, frozen=True, kw_only=True):
     grace_s: float = 10.0
     """Seconds between SIGTERM and SIGKILL."""
     real_data_only: bool = False
+    """True to refuse simulated data (`--training-require-real-data`)."""
     resumed: str | None = None
     """Id of the run that this one resumes."""
     compare: str | None = None

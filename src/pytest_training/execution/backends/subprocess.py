@@ -62,7 +62,7 @@ class SubprocessLauncher:
 
         process = start_process(request)
         tree = PolledTree(process.pid, process=process)
-        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.grace_s)
+        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.settings.grace_s)
         exit_code = self._wait_through_signals(tree, ladder)
         tree.clear()
         return Reply(ending=ladder.ending(exit_code, cpu_s=tree.cpu_s), refused=ladder.problem)
