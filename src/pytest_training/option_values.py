@@ -11,6 +11,7 @@ import pytest
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends import Backends, default_backend
 from pytest_training.execution.backends.in_process import InProcess
+from pytest_training.jobs.model import RunSettings
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.limits import LIMITS
 from pytest_training.options import REGISTRY, folder_of
@@ -19,8 +20,6 @@ from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
 from pytest_training.wording import did_you_mean
 
-SEARCH = pytest.StashKey[Search]()
-"""On config: where jobs are searched for, set by a plugin with options of its own."""
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
 
@@ -29,10 +28,7 @@ class Options(Request):
     """A request, and how this session trains."""
 
     plan_file: Path | None
-    backend: str
-    """Name of the backend."""
-    grace_s: float
-    real_data_only: bool
+    run_settings: RunSettings
 
 
 def read_options(config: pytest.Config) -> Options:
@@ -43,9 +39,10 @@ def read_options(config: pytest.Config) -> Options:
     if option.training_root and not root.is_dir():
         raise pytest.UsageError(f"--training-root: no folder {str(root)!r}")
     has_settings = config.inipath is not None or not option.training_root
+    project = project_of(root, config.rootpath, has_settings=has_settings)
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
     return Options(
-        project=project_of(root, config.rootpath, has_settings=has_settings),
+        project=project,
         root=root,
         catalogue=here / catalogues[0] if catalogues else config.rootpath / setting if setting else None,
         reports=_reports(config),
@@ -54,14 +51,18 @@ def read_options(config: pytest.Config) -> Options:
         folds=_count(config, "folds"),
         settings=tuple(config.getoption("training_set", default=None) or ()),
         plan_file=here / option.training_plan if option.training_plan else None,
-        backend=InProcess.name if in_process else _backend(config, registry.backends),
         limits=registry.limits,
         default_limits={key: limit for key in LIMITS if (limit := _number(config, key, LIMITS[key].parse)) is not None},
-        grace_s=_number(config, "grace", parse_duration) or 0.0,
-        real_data_only=option.training_require_real_data,
+        run_settings=RunSettings(
+            backend=InProcess.name if in_process else _backend(config, registry.backends),
+            grace_s=_number(config, "grace", parse_duration) or 0.0,
+            real_data_only=option.training_require_real_data,
+            compare=option.training_compare,
+            project=str(project),
+        ),
         resume=_resume(config),
         skip_unchanged=option.training_skip_unchanged,
-        search=config.stash[SEARCH] if SEARCH in config.stash else read_search(config),
+        search=_search(config),
         kinds=registry.kinds,
         compare=option.training_compare,
         max_regression=(*config.getini("training_max_regression"), *(option.training_max_regression or ())),
@@ -130,8 +131,7 @@ def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]
         raise pytest.UsageError(str(error)) from None
 
 
-def read_search(config: pytest.Config) -> Search:
-    """Return where jobs are searched for; raise UsageError for an invalid value."""
+def _search(config: pytest.Config) -> Search:
     here, option = config.invocation_params.dir, config.option
     exclude = option.training_exclude or config.getini("training_exclude")
     try:
@@ -139,8 +139,11 @@ def read_search(config: pytest.Config) -> Search:
             files=FileFilter(
                 include=tuple(option.training_include or config.getini("training_include") or PATTERNS),
                 exclude=tuple(checked_pattern(pattern, "--training-exclude") for pattern in exclude),
+                limit=config.getoption("training_limit", default=None),  # this and two more: run_all/pytest_options.py
             ),
             folders=checked_folders([here / each for each in option.training_discover or ()], "--training-discover"),
+            overrides=config.getoption("training_overrides", default=False),
+            optional=config.getoption("training_optional", default=False),
             catalogues=tuple(here / file for file in (option.training_catalogue or ())[1:]),
         )
     except DeclarationError as error:

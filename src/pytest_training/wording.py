@@ -23,13 +23,11 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def listing(word: str, names: Iterable[str], *, nothing: str = "(there is none)", limit: int = SHOWN_NAMES) -> str:
+def listing(word: str, names: Iterable[str], *, limit: int = SHOWN_NAMES) -> str:
     """Return the names as a list in a sentence, nearest match first: `als, alzheimers and 10 more`."""
     ordered = nearest_first(word, names)
-    if not ordered:
-        return nothing
-    text = ", ".join(ordered[:limit])
-    return text if len(ordered) <= limit else f"{text} and {len(ordered) - limit} more"
+    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
+    return ", ".join(ordered[:limit]) + more if ordered else "(there is none)"
 
 
 def describe(value: Any) -> str:

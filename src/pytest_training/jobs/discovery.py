@@ -16,6 +16,8 @@ from pytest_training.jobs.search import FileFilter
 from pytest_training.jobs.source.sources import Sources, Unreadable
 
 SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "node_modules", "site-packages"}
+ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
+"""What lies in the folder of a virtual or conda environment."""
 
 
 def discover(
@@ -82,16 +84,13 @@ def _scan(
     """Yield the folders and the files of jobs in a folder."""
     for entry in _entries(folder, training_root):
         path = Path(entry.path)
-        is_job = entry.name.endswith(suffixes) and path.stem != "train_" and files.takes(_below(path, training_root))
+        relative = path.relative_to(training_root).as_posix()
+        is_job = entry.name.endswith(suffixes) and path.stem != "train_" and files.takes(relative)
         if entry.is_dir():
             if not _is_skipped(path):
                 yield entry
         elif is_job and (entry.is_file() or entry.is_symlink()):
             yield entry
-
-
-def _below(path: Path, folder: Path) -> str:
-    return path.as_posix().removeprefix(f"{folder.as_posix().rstrip('/')}/")
 
 
 def _entries(folder: Path, training_root: Path) -> list[os.DirEntry[str]]:
@@ -108,22 +107,17 @@ def _entries(folder: Path, training_root: Path) -> list[os.DirEntry[str]]:
 
 def _is_skipped(folder: Path) -> bool:
     name = folder.name
-    return (
-        name.startswith(".")
-        or name in SKIPPED_FOLDERS
-        or name.endswith(".egg-info")
-        or (folder / "pyvenv.cfg").exists()
-        or (folder / "conda-meta").exists()
-    )
+    is_tools = name.startswith(".") or name.endswith(".egg-info") or name in SKIPPED_FOLDERS
+    return is_tools or any((folder / mark).exists() for mark in ENVIRONMENT_MARKS)
 
 
 def read_job(path: Path, job_id: str, sources: Sources, training_root: Path, kinds: Kinds = KINDS) -> Job | None:
     """Return a file's job, or None if no kind recognises it; a file that cannot be read is a job with a problem."""
     file = File(path, job_id, training_root, sources)
-    asked = (kind for kind in reversed([*kinds.values()]) if path.name.endswith(kind.suffixes))
+    readers = (kind for kind in reversed([*kinds.values()]) if path.name.endswith(kind.suffixes))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an invalid escape is the job's own affair
-        return next((job for kind in asked if (job := _recognise(kind, file)) is not None), None)
+        return next((job for kind in readers if (job := _recognise(kind, file)) is not None), None)
 
 
 def _recognise(kind: Kind, file: File) -> Job | None:

@@ -85,7 +85,7 @@ def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: Fil
 def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, parts: Parts) -> Loaded:
     if not path.is_file():
         raise DeclarationError(f"{path}: no such catalogue: expected a YAML file like training/jobs.yaml")
-    from pytest_training.jobs.catalogue.load import apply_catalogue, load_catalogue  # noqa: PLC0415  (spares its import)
+    from pytest_training.jobs.catalogue.merging import apply_catalogue, load_catalogue  # noqa: PLC0415  (spares its import)
 
     read = load_catalogue(path, training_root=folder, project_root=project, limits=parts.limits)
     jobs = apply_catalogue(loaded.jobs, read, parts.kinds)
@@ -93,11 +93,10 @@ def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, parts: Parts
 
 
 def _all_datasets(earlier: Sequence[Dataset], new: Sequence[Dataset]) -> list[Dataset]:
-    names = {dataset.name: dataset for dataset in earlier}
+    places = {dataset.name: dataset.declared for dataset in earlier}
     for dataset in new:
-        if dataset.name in names:
-            first, second = names[dataset.name], dataset
-            raise DeclarationError(f"{second.declared}: the dataset {dataset.name!r} is declared at {first.declared}")
+        if place := places.get(dataset.name):
+            raise DeclarationError(f"{dataset.declared}: the dataset {dataset.name!r} is declared at {place}")
     return [*earlier, *new]
 
 

@@ -1,21 +1,24 @@
-"""The words of the project as types: job, parameter, gate, dataset, plan. Little behaviour beyond."""
+"""The words of the project as types: job, parameter, gate, dataset, plan; and the plan as plan.json."""
 
 from __future__ import annotations
 
 import operator as compare
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from pytest_training.atomic import write_atomically
+from pytest_training.errors import DeclarationError
+
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
-"""Type that a parameter's values must have; `any` where the source does not tell."""
+"""Type that a parameter's values must have; `any` if the source declares none."""
 
 SCHEMA_VERSION = 1
 """Version of every JSON file that the plugin writes; raised when a reader would have to change."""
 
-
 UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What decoding a file may raise that is not, or is no more, what the plugin wrote."""
+"""What decoding may raise for a file that is not, or no more, as the plugin wrote it."""
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,10 +37,10 @@ class Parameter(Value, frozen=True, kw_only=True):
     option: str | None = None
     """What a script's command line takes, e.g. `--learning-rate`; None for positionals and function jobs."""
     flag: bool = False
-    """True for an option without a value, e.g. `store_true`: it is given when the parameter is True."""
+    """True for an option without a value, e.g. `store_true`: the command line has it when the parameter is True."""
     choices: tuple[Any, ...] | None = None
     subcommands: tuple[str, ...] = ()
-    """Subcommands of a script that take it; empty for what stands before any subcommand; `*` where none is known."""
+    """Subcommands that take it; empty for what stands before any subcommand; `*` if their names are unknown."""
     selects: bool = False
     """True for the positional that names the subcommand."""
     variable: str | None = None
@@ -169,12 +172,13 @@ class RunSettings(Value, frozen=True, kw_only=True):
     grace_s: float = 10.0
     """Seconds between SIGTERM and SIGKILL."""
     real_data_only: bool = False
+    """True to refuse simulated data (`--training-require-real-data`)."""
     resumed: str | None = None
     """Id of the run that this one resumes."""
     compare: str | None = None
     """What the run is compared with: `last`, a run, a branch or a commit."""
     project: str = "."
-    """The folder that git is asked about."""
+    """The project's folder, for git."""
 
 
 class PlannedDataset(Value, frozen=True, kw_only=True):
@@ -220,7 +224,25 @@ class Plan(Value, frozen=True, kw_only=True):
     datasets: tuple[Dataset, ...] = ()
     """The declarations of all datasets that the selected jobs use."""
     makespan_s: float | None = None
-    """Expected duration of the run on that many workers; None unless every job's is known."""
+    """Expected duration of the run on that many workers; None unless every job has one."""
     lower_bound_s: float | None = None
     """max(sum / workers, longest): no order can be faster."""
     schema_version: int = SCHEMA_VERSION
+
+
+def save_plan(plan: Plan, path: Path) -> None:
+    """Write the plan as JSON."""
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan that `save_plan` wrote."""
+    try:
+        plan = msgspec.json.decode(path.read_bytes(), type=Plan)
+    except OSError as error:
+        raise DeclarationError(f"{path}: expected a plan: {error.strerror}") from error
+    except UNDECODABLE as error:
+        raise DeclarationError(f"{path}: expected a plan as JSON: {error}") from error
+    if plan.schema_version != SCHEMA_VERSION:
+        raise DeclarationError(f"{path}: expected a plan of version {SCHEMA_VERSION}, found {plan.schema_version}")
+    return plan

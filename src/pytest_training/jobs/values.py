@@ -35,8 +35,8 @@ def find_parameter(job: Job, name: str, where: str) -> Parameter:
     """Return the job's parameter of that name; raise DeclarationError if it has none or if a variable sets it."""
     parameter = next((parameter for parameter in job.declared if parameter.name == name), None)
     if parameter is None:
-        names = listing(name, (parameter.name for parameter in job.declared), nothing="it has none")
-        expected = f"expected one of {names}" if job.declared else names
+        names = listing(name, (parameter.name for parameter in job.declared))
+        expected = f"expected one of {names}" if job.declared else "it has none"
         raise DeclarationError(f"{where}: {job.id} has no parameter {name!r}: {expected}")
     if parameter.variable is not None:
         raise DeclarationError(
@@ -51,7 +51,9 @@ def check_value(parameter: Parameter, value: Any, where: str) -> Any:
         return None
     value = storable(value)
     if not _has_type(value, parameter.type):
-        raise _bad(parameter, value, where)
+        text = "a value that JSON cannot hold" if value is MISSING else describe(value)
+        hint = "; put it in quotes" if parameter.type == "str" and not isinstance(value, list | dict) else ""
+        raise DeclarationError(f"{where}: expected {_TYPES[parameter.type][0]}, found {text}{hint}")
     if parameter.type == "float":
         value = float(value)
     if parameter.choices is not None and value not in parameter.choices:
@@ -67,12 +69,6 @@ def _has_type(value: Any, expected: Type) -> bool:
     if isinstance(value, bool):
         return expected in {"bool", "any"}
     return isinstance(value, _TYPES[expected][1])
-
-
-def _bad(parameter: Parameter, value: Any, where: str) -> DeclarationError:
-    text = "a value that JSON cannot hold" if value is MISSING else describe(value)
-    hint = "; put it in quotes" if parameter.type == "str" and not isinstance(value, list | dict) else ""
-    return DeclarationError(f"{where}: expected {_TYPES[parameter.type][0]}, found {text}{hint}")
 
 
 def check_minimum(name: str, value: Any, where: str) -> None:
@@ -112,7 +108,6 @@ def _converted(expected: Type, text: str, where: str, kind: Kind) -> Any:
 
 def with_value(job: Job, name: str, value: Any, kind: Kind) -> Job:
     """Return the job with a parameter set; an option that is set to None is left out of the command line."""
-    names = [other for other in job.given if other != name]
-    if value is not None or not kind.has_options:
-        names.append(name)
-    return msgspec.structs.replace(job, parameters={**job.parameters, name: value}, given=tuple(names))
+    given = tuple(other for other in job.given if other != name)
+    given += () if value is None and kind.has_options else (name,)
+    return msgspec.structs.replace(job, parameters={**job.parameters, name: value}, given=given)

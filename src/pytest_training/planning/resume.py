@@ -9,15 +9,12 @@ from pathlib import Path
 import msgspec
 
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.folder import ReportsFolder, RunFolder
+from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Status
 from pytest_training.execution.slot import read_outcome
-from pytest_training.jobs.model import Job, Plan
-from pytest_training.jobs.plan_file import read_plan
-from pytest_training.records.recorded_run import run_ids
+from pytest_training.jobs.model import Job, Plan, read_plan
+from pytest_training.records.recorded_run import find_run
 from pytest_training.wording import listing
-
-LAST = "last"
 
 
 @dataclass(frozen=True)
@@ -28,17 +25,13 @@ class EarlierRun:
     plan: Plan
 
     @classmethod
-    def find(cls, reports: Path, run_id: str) -> EarlierRun:
-        """Return the run of that id, or the last one for `last`; raise DeclarationError if there is none."""
-        folder, runs = ReportsFolder(reports).runs, run_ids(reports)
-        if not runs:
-            raise DeclarationError(f"--training-resume: no run in {folder} to resume")
-        if run_id not in (*runs, LAST):
-            raise DeclarationError(
-                f"--training-resume: no run {run_id!r} in {folder}: expected one of {listing(run_id, runs)}"
-            )
-        run = RunFolder(reports, runs[-1] if run_id == LAST else run_id)
-        return cls(run, read_plan(run.plan))
+    def find(cls, reports: Path, name: str) -> EarlierRun:
+        """Return the run of an id, of the beginning of one, or of `last`; raise DeclarationError if there is none."""
+        try:
+            folder = find_run(reports, name)
+        except DeclarationError as error:
+            raise DeclarationError(f"--training-resume: {error}") from None
+        return cls(folder, read_plan(folder.plan))
 
     def jobs(self, present: Sequence[Job]) -> list[Job]:
         """Return that run's jobs as they are now, with that run's parameters."""

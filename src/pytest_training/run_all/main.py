@@ -17,7 +17,7 @@ from pytest_training.signals import EndingSignals
 from pytest_training.text import print_any_sign
 
 if TYPE_CHECKING:
-    from pytest_training.run_all.summary import Session
+    from pytest_training.run_all.session import Session
 
 PARALLEL = "⚠️  Parallel mode enabled. Ensure sufficient resources."
 PYTEST_TESTS_FAILED = 1
@@ -62,22 +62,15 @@ def _act(arguments: Arguments, project: Project, selection: Selection, here: Pat
     if arguments.dry_run:
         lines = display.dry_run(selection.selected, selection.request.kinds)
         return _show([*lines, f"Equivalent: {shlex.join(['pytest', *command])}"])
-    from pytest_training.execution.folder import utc_now  # noqa: PLC0415  (only training needs it)
-    from pytest_training.run_all.summary import Session  # noqa: PLC0415  (as above)
+    from pytest_training.run_all.session import Session  # noqa: PLC0415  (only training needs it)
 
-    session, status = Session(utc_now()), int(Exit.INTERRUPTED)
-    try:
-        from pytest_training.run_all.session import run_pytest  # noqa: PLC0415  (pytest is slow to load)
-
-        status = run_pytest(command, session)
-    except KeyboardInterrupt:
-        session.is_interrupted = True
-    session.ended = utc_now()
+    session = Session()
+    session.run(command)
     signals.hold()  # the summary is finished whatever comes: it takes milliseconds
-    return _summarise(arguments, project, selection, status, session)
+    return _summarise(arguments, project, selection, session)
 
 
-def _summarise(arguments: Arguments, project: Project, selection: Selection, status: int, session: Session) -> int:
+def _summarise(arguments: Arguments, project: Project, selection: Selection, session: Session) -> int:
     from pytest_training.run_all.summary import copy_results, summarise, write_summary  # noqa: PLC0415  (as above)
 
     summary, folder = summarise(arguments, selection, session), arguments.summary_dir or project.reports
@@ -91,9 +84,9 @@ def _summarise(arguments: Arguments, project: Project, selection: Selection, sta
         _refuse(problem, Exit.FAILED)
     if session.is_interrupted:
         return Exit.INTERRUPTED
-    if status == 0:
+    if session.status == 0:
         return Exit.FAILED if problems else Exit.OK
-    if status != PYTEST_TESTS_FAILED or session.folder is None:
+    if session.status != PYTEST_TESTS_FAILED or session.folder is None:
         return Exit.USAGE  # pytest has printed its own usage or collection error
     is_enough = arguments.allow_partial_success and summary["totals"]["SUCCESS"] and not problems
     return Exit.OK if is_enough else Exit.FAILED

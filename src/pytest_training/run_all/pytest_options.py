@@ -1,13 +1,13 @@
-"""A plugin for `pytest -p`: options that only the flags of `run_all_training.py` need."""
+"""A plugin for `pytest -p`: options that only the flags of `run_all_training.py` need.
+
+Those for finding jobs are read in option_values.py.
+"""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import pytest
 
 from pytest_training.jobs.model import Job
-from pytest_training.option_values import SEARCH, read_search
 from pytest_training.options import REGISTRY
 from pytest_training.run_all.arguments import flags
 from pytest_training.run_all.pytest_command import FURTHER
@@ -22,17 +22,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(option, help=text, **how)
     group.addoption(
         "--training-job", action="append", metavar="ID", help="train the job with exactly this id (may be repeated)"
-    )
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Complete the search for jobs; the workers of xdist search for none."""
-    if hasattr(config, "workerinput"):
-        return
-    search, option = read_search(config), config.option
-    files = replace(search.files, limit=option.training_limit)
-    config.stash[SEARCH] = replace(
-        search, files=files, overrides=option.training_overrides, optional=option.training_optional
     )
 
 

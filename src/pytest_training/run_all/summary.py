@@ -7,17 +7,18 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_training.atomic import write_atomically
-from pytest_training.execution.folder import RunFolder, new_run_id, seconds_between
+from pytest_training.execution.folder import new_run_id, seconds_between
+from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job
 from pytest_training.run_all.arguments import Arguments
 from pytest_training.run_all.display import FOLDER, command_of
 from pytest_training.run_all.selection import Selection
+from pytest_training.run_all.session import Session
 
 PIPELINE = "pytest-training"
 WORDS = {
@@ -30,28 +31,9 @@ WORDS = {
 """The original's words."""
 
 
-@dataclass
-class Session:
-    """A pytest session that trains, as far as it is over."""
-
-    started: str = ""
-    ended: str = ""
-    is_interrupted: bool = False
-    folder: RunFolder | None = None
-    """None if no run began."""
-
-    def report(self) -> dict[str, Any]:
-        """Return the run's report.json, or an empty one if there is none."""
-        try:
-            report = json.loads(self.folder.report.read_bytes()) if self.folder else {}
-        except (OSError, ValueError):
-            return {}
-        return report if isinstance(report, dict) else {}
-
-
 def summarise(arguments: Arguments, selection: Selection, session: Session) -> dict[str, Any]:
     """Return the summary."""
-    report = session.report()
+    report = (read_json(session.folder.report, dict[str, Any]) if session.folder else None) or {}
     run: dict[str, Any] = report.get("training") or {}
     start, end = run.get("started") or session.started, run.get("ended") or session.ended
     gpus = list((run.get("machine") or {}).get("gpus") or ())

@@ -17,8 +17,7 @@ from pytest_training import option_values, options
 from pytest_training.errors import DeclarationError
 from pytest_training.fixture import FIXTURE
 from pytest_training.jobs.loading import check_jobs
-from pytest_training.jobs.model import Job, Plan
-from pytest_training.jobs.plan_file import save_plan
+from pytest_training.jobs.model import Job, Plan, save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
@@ -124,7 +123,7 @@ class Owner:
         if not items or self.draft is None or self.options is None:
             return
         pure = len(items) == len(session.items)
-        capacity = self.config.stash[options.REGISTRY].backends[self.options.backend].capacity
+        capacity = self.config.stash[options.REGISTRY].backends[self.options.run_settings.backend].capacity
         most = min(len(items), capacity or len(items)) if pure else len(session.items)
         workers = self.distribution.settle(items=most, pure=pure)
         ids = tuple(dict.fromkeys(job.id for job in map(job_of, items) if job is not None))

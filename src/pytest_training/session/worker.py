@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_training.jobs.model import Job
-from pytest_training.jobs.plan_file import read_plan
+from pytest_training.jobs.model import Job, read_plan
 from pytest_training.options import REGISTRY
 from pytest_training.session import idle
 from pytest_training.session.context import SLOT, SlotContext, leave_out_runs

@@ -58,8 +58,8 @@ class SubprocessLauncher:
 
         process = start_process(request)
         tree = PolledTree(process.pid, process=process)
-        limits = self.seat.limits if self.seat else LIMITS
-        ladder = Ladder(tree=tree, limits=limits, most=request.job.limits, grace_s=request.grace_s)
+        limits, grace_s = self.seat.limits if self.seat else LIMITS, request.settings.grace_s
+        ladder = Ladder(tree=tree, limits=limits, most=request.job.limits, grace_s=grace_s)
         exit_code = self._wait_through_signals(tree, ladder)
         tree.clear()
         return Reply(ending=ladder.ending(exit_code, cpu_s=tree.cpu_s), refused=ladder.problem)

@@ -187,7 +187,8 @@ class JobServer:
         del self.free_gpus[: request.job.gpus]
         connection.pid = pid
         inherited_mb = processes.resident_memory_mb() if isinstance(request.start, Command) else 0.0
-        ladder = Ladder(tree=Tree(pid, started), limits=self.limits, most=request.job.limits, grace_s=request.grace_s)
+        tree, grace_s = Tree(pid, started), request.settings.grace_s
+        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=grace_s)
         self.children[pid] = Child(connection, ladder, gpus, inherited_mb)
 
     def _become_child(self, request: AttemptRequest, gpus: tuple[str, ...], parent: int) -> NoReturn:
