@@ -11,6 +11,7 @@ import pytest
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends import Backends, default_backend
 from pytest_training.execution.backends.in_process import InProcess
+from pytest_training.jobs.model import RunSettings
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.limits import LIMITS
 from pytest_training.options import REGISTRY, folder_of
@@ -27,10 +28,7 @@ class Options(Request):
     """A request, and how this session trains."""
 
     plan_file: Path | None
-    backend: str
-    """Name of the backend."""
-    grace_s: float
-    real_data_only: bool
+    run_settings: RunSettings
 
 
 def read_options(config: pytest.Config) -> Options:
@@ -41,9 +39,10 @@ def read_options(config: pytest.Config) -> Options:
     if option.training_root and not root.is_dir():
         raise pytest.UsageError(f"--training-root: no folder {str(root)!r}")
     has_settings = config.inipath is not None or not option.training_root
+    project = project_of(root, config.rootpath, has_settings=has_settings)
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
     return Options(
-        project=project_of(root, config.rootpath, has_settings=has_settings),
+        project=project,
         root=root,
         catalogue=here / catalogues[0] if catalogues else config.rootpath / setting if setting else None,
         reports=_reports(config),
@@ -52,11 +51,15 @@ def read_options(config: pytest.Config) -> Options:
         folds=_count(config, "folds"),
         settings=tuple(config.getoption("training_set", default=None) or ()),
         plan_file=here / option.training_plan if option.training_plan else None,
-        backend=InProcess.name if in_process else _backend(config, registry.backends),
         limits=registry.limits,
         default_limits={key: limit for key in LIMITS if (limit := _number(config, key, LIMITS[key].parse)) is not None},
-        grace_s=_number(config, "grace", parse_duration) or 0.0,
-        real_data_only=option.training_require_real_data,
+        run_settings=RunSettings(
+            backend=InProcess.name if in_process else _backend(config, registry.backends),
+            grace_s=_number(config, "grace", parse_duration) or 0.0,
+            real_data_only=option.training_require_real_data,
+            compare=option.training_compare,
+            project=str(project),
+        ),
         resume=_resume(config),
         skip_unchanged=option.training_skip_unchanged,
         search=_search(config),

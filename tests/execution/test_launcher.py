@@ -26,7 +26,7 @@ from pytest_training.execution.backends.in_process import InProcessLauncher
 from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.backends.subprocess import SubprocessLauncher
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.jobs.model import Gate, Job
+from pytest_training.jobs.model import Gate, Job, RunSettings
 from pytest_training.processes import tree
 
 from .workplace import Workplace
@@ -141,7 +141,7 @@ def test_a_job_that_is_asked_to_end_may_say_goodbye(workplace: Workplace, launch
         run.save("goodbye.txt", "saved")
     """
     for each in (launcher, SubprocessLauncher()):
-        request = workplace.request(workplace.function(body, limits={"timeout": 2}), grace_s=30)
+        request = workplace.request(workplace.function(body, limits={"timeout": 2}), settings=RunSettings(grace_s=30))
         assert each.launch(request).ending.ended_by == "timeout"
         assert (AttemptFolder(Path(request.folder)).artifacts / "goodbye.txt").read_text() == "saved"
 

@@ -176,9 +176,8 @@ class Slot:
             seed=self.seed,
             threads=job.cpus or self.threads,
             datasets=tuple(self.datasets[name] for name in job.data),
-            real_data_only=self.settings.real_data_only,
+            settings=self.settings,
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
-            grace_s=self.settings.grace_s,
         )
         reply = secrets.launch(request, self.launcher)
         readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]

@@ -26,7 +26,7 @@ LONGEST_ID = 200
 """Bytes of one part of an id: file systems end at 255, and temporary names add some."""
 
 _OWN_NAMES = re.compile(r"attempt-[0-9]+|checkpoint|outcome\.json")
-"""What a job's folder in the run folder holds."""
+"""Names in a job's folder inside the run folder."""
 
 
 class Loaded(NamedTuple):
@@ -37,7 +37,7 @@ class Loaded(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What the project's jobs may be made of."""
+    """The kinds and limits that jobs may have."""
 
     kinds: Kinds = KINDS
     limits: Limits = LIMITS
@@ -85,7 +85,7 @@ def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: Fil
 def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, parts: Parts) -> Loaded:
     if not path.is_file():
         raise DeclarationError(f"{path}: no such catalogue: expected a YAML file like training/jobs.yaml")
-    from pytest_training.jobs.catalogue.load import apply_catalogue, load_catalogue  # noqa: PLC0415  (spares its import)
+    from pytest_training.jobs.catalogue.merging import apply_catalogue, load_catalogue  # noqa: PLC0415  (spares its import)
 
     read = load_catalogue(path, training_root=folder, project_root=project, limits=parts.limits)
     jobs = apply_catalogue(loaded.jobs, read, parts.kinds)

@@ -123,7 +123,7 @@ class Owner:
         if not items or self.draft is None or self.options is None:
             return
         pure = len(items) == len(session.items)
-        capacity = self.config.stash[options.REGISTRY].backends[self.options.backend].capacity
+        capacity = self.config.stash[options.REGISTRY].backends[self.options.run_settings.backend].capacity
         most = min(len(items), capacity or len(items)) if pure else len(session.items)
         workers = self.distribution.settle(items=most, pure=pure)
         ids = tuple(dict.fromkeys(job.id for job in map(job_of, items) if job is not None))

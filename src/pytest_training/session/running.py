@@ -16,7 +16,7 @@ import pytest
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
-from pytest_training.jobs.model import Job, Plan, RunSettings, save_plan
+from pytest_training.jobs.model import Job, Plan, save_plan
 from pytest_training.option_values import Options
 from pytest_training.options import REGISTRY
 from pytest_training.pytest_adapter import show_lines_instead_of_dots
@@ -79,12 +79,12 @@ class RunningRun:
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
             write_atomically(folder.begun, encode(run.begun, indent=1))
         registry = config.stash[REGISTRY]
-        backend = registry.backends[options.backend]()
+        backend = registry.backends[options.run_settings.backend]()
         with _writing_to(options.reports):
             connection = backend.start(
                 BackendRun(folder=folder, imports=_imports(plan), seed=plan.seed, report_problem=run.problems.append)
             )
-        settings = _settings(options, backend.name, resumed)
+        settings = msgspec.structs.replace(options.run_settings, resumed=resumed)
         context = SlotContext(
             reports=str(options.reports), run_id=plan.run_id, settings=settings, connection=connection, idle=idle
         )
@@ -208,17 +208,6 @@ class RunningRun:
 def _imports(plan: Plan) -> tuple[str, ...]:
     """Return what the planned jobs import, each once; what needs an interpreter of its own imports for itself."""
     return tuple(dict.fromkeys(name for planned in plan.jobs if not planned.job.fresh for name in planned.job.imports))
-
-
-def _settings(options: Options, backend: str, resumed: str | None) -> RunSettings:
-    return RunSettings(
-        backend=backend,
-        grace_s=options.grace_s,
-        real_data_only=options.real_data_only,
-        resumed=resumed,
-        compare=options.compare,
-        project=str(options.project),
-    )
 
 
 def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job]) -> BegunRun:

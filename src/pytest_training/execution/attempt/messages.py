@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
-from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Value
+from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, RunSettings, Value
 from pytest_training.limits.protocol import Ending
 from pytest_training.limits.reference import LimitReference
 
@@ -31,12 +31,9 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     seed: int
     threads: int
     datasets: tuple[Dataset, ...] = ()
-    real_data_only: bool = False
-    """Whether to refuse simulated data (`--training-require-real-data`)."""
+    settings: RunSettings = RunSettings()
     limits: tuple[LimitReference, ...] = ()
     """Those of the job's limits that are not the plugin's own."""
-    grace_s: float = 10.0
-    """Seconds between SIGTERM and SIGKILL when the attempt must end."""
 
     @property
     def files(self) -> AttemptFolder:

@@ -24,7 +24,7 @@ class InProcess(Backend):
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:  # noqa: ARG002  (there is nothing to connect to)
         """Return a launcher that calls functions here."""
-        return InProcessLauncher(limits=seat.limits)
+        return InProcessLauncher(seat)
 
 
 @dataclass
@@ -44,7 +44,7 @@ class InProcessLauncher(SubprocessLauncher):
         started, cpu = time.monotonic(), time.process_time()
         os.environ.update(added := unless_set(WAITING))
         try:
-            result = execute(request, raised=self._keep)
+            result = execute(request, request.start, raised=self._keep)
         finally:
             for name in added:
                 os.environ.pop(name, None)
