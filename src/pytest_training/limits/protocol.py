@@ -88,7 +88,7 @@ class Limit(Protocol):
         """Return what a job may use; raise DeclarationError, beginning with `where`, if the value is not valid."""
         ...
 
-    def describe(self, limit: float) -> str:
+    def describe(self, limit: float, /) -> str:
         """Return a limit as the plan shows it behind the key."""
         return f"{limit:g}"
 

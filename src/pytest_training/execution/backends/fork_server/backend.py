@@ -18,7 +18,7 @@ import msgspec
 from pytest_training.errors import TrainingError
 from pytest_training.execution.attempt.environment import SEED_LIMIT, WAITING, set_threads, unless_set
 from pytest_training.execution.backends.fork_server.launcher import STOP_ALL, ServerLauncher, read_reply
-from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Seat
+from pytest_training.execution.backends.protocol import BackendRun, Launcher, Seat
 from pytest_training.execution.backends.subprocess import Subprocess
 
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
@@ -27,37 +27,34 @@ ARROW = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """pyarrow's allocator starts a thread when it is imported, and the server starts afresh for every module that does."""
 
 
-class ForkServer(Backend):
-    """Executes attempts in forks of one job server."""
+class ForkServer(Subprocess):
+    """Executes attempts in forks of one job server, or in subprocesses if there is no folder for its socket."""
 
     name = "fork"
     server: ServerHandle | None = None
-    instead: Subprocess | None = None
-    """Executes attempts if there is no folder for the server's socket."""
 
     def start(self, run: BackendRun) -> str | None:
         """Start the job server; return the address of its socket."""
+        super().start(run)
         try:
             self.server = start_server(run.imports, log=run.folder.server_log, seed=run.seed)
         except TrainingError as error:
             run.report_problem(f"each job imports for itself: {error}")
-            self.instead = Subprocess()
-            self.instead.start(run)
             return None
         return self.server.address
 
     def launcher(self, connection: str | None, seat: Seat) -> Launcher:
         """Return a launcher that asks the server, if there is one."""
-        return Subprocess().launcher(None, seat) if connection is None else ServerLauncher(connection)
+        return super().launcher(connection, seat) if connection is None else ServerLauncher(connection)
 
     def stop_all(self, grace_s: float) -> float:
         """Ask the server to end every attempt, and wait; without grace end the server with them."""
-        if self.instead is not None:
-            return self.instead.stop_all(grace_s)
-        if not grace_s:
-            self.close()
-        elif self.server is not None:
+        if self.server is None:
+            return super().stop_all(grace_s)
+        if grace_s:
             self.server.stop_all()
+        else:
+            self.close()
         return 0.0
 
     def close(self) -> None:
