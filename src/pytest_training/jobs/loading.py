@@ -85,7 +85,7 @@ def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: Fil
 def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, parts: Parts) -> Loaded:
     if not path.is_file():
         raise DeclarationError(f"{path}: no such catalogue: expected a YAML file like training/jobs.yaml")
-    from pytest_training.jobs.catalogue.load import apply_catalogue, load_catalogue  # noqa: PLC0415  (spares its import)
+    from pytest_training.jobs.catalogue.merging import apply_catalogue, load_catalogue  # noqa: PLC0415  (spares its import)
 
     read = load_catalogue(path, training_root=folder, project_root=project, limits=parts.limits)
     jobs = apply_catalogue(loaded.jobs, read, parts.kinds)

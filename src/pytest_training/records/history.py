@@ -61,6 +61,14 @@ class Origin(NamedTuple):
     commit: str | None
 
 
+class Place(NamedTuple):
+    """Outcomes by a column of their run: its branch, the beginning of its commit or of its run_id."""
+
+    words: str = ""
+    column: str = ""
+    value: str = ""
+
+
 class History:
     """The history file. Reading creates none; errors become sentences in `problems` and are never raised."""
 
@@ -87,17 +95,12 @@ class History:
         self,
         job_ids: Sequence[str],
         *,
+        place: Place | None = None,
         before: str | None = None,
-        column: str = "",
-        value: str = "",
         passed_only: bool = False,
     ) -> dict[str, Recorded]:
-        """Return each job's newest outcome of a whole training, by job id.
-
-        Ignore outcomes of run `before` and of later runs. `column` is run_id, branch or commit: a branch has to equal
-        the value, a run's id or a commit has to begin with it.
-        """
-        condition, arguments = _condition(column, value)
+        """Return each job's newest outcome of a whole training, by job id; ignore run `before` and later ones."""
+        condition, arguments = _condition(place or Place())
         if before is not None:
             condition, arguments = condition + BEFORE, (*arguments, text(before), text(before))
         condition += PASSED if passed_only else COMPARABLE
@@ -180,13 +183,12 @@ class History:
         self.problems.append(f"{self.path} {history_file.in_words(error, self.timeout_s)}: {consequence}")
 
 
-def _condition(column: str, value: str) -> tuple[str, tuple[str, ...]]:
-    if column == "branch":
-        return " AND r.branch = ?", (text(value),)
-    if column in {"run_id", "commit"}:
-        escaped = text(value).replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        return f" AND r.\"{column}\" LIKE ? ESCAPE '!'", (f"{escaped}%",)
-    return "", ()
+def _condition(place: Place) -> tuple[str, tuple[str, ...]]:
+    value = text(place.value)
+    if place.column == "branch":
+        return " AND r.branch = ?", (value,)
+    escaped = value.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return (f" AND r.\"{place.column}\" LIKE ? ESCAPE '!'", (f"{escaped}%",)) if place.column else ("", ())
 
 
 def _read_recorded(rows: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:

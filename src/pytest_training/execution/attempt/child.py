@@ -57,7 +57,7 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
     if isinstance(request.start, Command):
         _become_program(request, request.start, warm=warm)
     try:
-        status = 0 if execute(request).failure is None else 1
+        status = 0 if execute(request, request.start).failure is None else 1
     except OSError as error:  # ours: what the job raised is in the result
         with contextlib.suppress(Exception):
             sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
@@ -66,7 +66,7 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
     return status
 
 
-def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] | None = None) -> Result:
+def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseException], None] | None = None) -> Result:
     """Call the job's function and leave its result; call `raised` with what it raised (for the debugger)."""
     process, umask = os.getpid(), os.umask(0)
     os.umask(umask)
@@ -74,7 +74,7 @@ def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] 
     metrics: dict[str, float] = {}
     failure = None
     try:
-        metrics = finite_metrics(_call(request, run))
+        metrics = finite_metrics(_call(request, start, run))
     except BaseException as error:  # noqa: BLE001  (whatever a job raises is its failure, not ours)
         failure = _explain(error, request.job)
         if raised is not None:
@@ -109,16 +109,14 @@ def _leave(result: Result, request: AttemptRequest) -> Result:
     return result
 
 
-def _call(request: AttemptRequest, run: Run) -> Any:
-    if not isinstance(request.start, Call):
-        raise TypeError(f"{request.job.id} is a program, and only a function can be called")
+def _call(request: AttemptRequest, start: Call, run: Run) -> Any:
     environment.load_seeded(request.job)
     environment.set_seeds(request.seed)  # a file may draw numbers while it is loaded
     environment.extend_import_path(request.job)
-    module = _load(Path(request.start.path))
+    module = _load(Path(start.path))
     environment.set_loaded_threads(request.threads)
     environment.set_seeds(request.seed)
-    return getattr(module, request.start.function)(run, **request.job.parameters)
+    return getattr(module, start.function)(run, **request.job.parameters)
 
 
 def _load(path: Path) -> ModuleType:
@@ -145,10 +143,9 @@ def _explain(error: BaseException, job: Job) -> Failure:
 
 def _one_line(error: BaseException) -> str:
     try:
-        text = "".join(traceback.format_exception_only(error)).strip()
+        return "".join(traceback.format_exception_only(error)).strip()
     except Exception:  # noqa: BLE001  (a job's own exception may not be printable)
-        text = type(error).__name__
-    return text
+        return type(error).__name__
 
 
 def own_traceback(error: BaseException, job: Job) -> str:

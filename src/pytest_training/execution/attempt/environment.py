@@ -25,7 +25,7 @@ SEED_LIMIT = 2**32  # numpy's and Python's hash seed take 32 bits
 
 
 def set_threads(environment: MutableMapping[str, str], threads: int) -> None:
-    """Tell every numeric library that starts later how many threads it may use."""
+    """Set how many threads numeric libraries may use that are loaded later."""
     for name in THREAD_VARIABLES:
         environment[name] = str(threads)
 
@@ -36,7 +36,7 @@ def unless_set(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def set_loaded_threads(threads: int) -> None:
-    """Tell the libraries that are already loaded, which read the variables no more."""
+    """Set how many threads the libraries may use that are loaded already, which read no variables."""
     if "threadpoolctl" in sys.modules or "numpy" in sys.modules:
         import threadpoolctl  # noqa: PLC0415  (a job without numeric libraries does not need it)
 
@@ -49,7 +49,7 @@ def load_seeded(job: Job) -> None:
     """Load the libraries with a seed that the job imports, so that it can be set before the job's file runs."""
     for name in ("numpy", "torch"):
         if name in job.imports:
-            with contextlib.suppress(ImportError):  # the job itself will say so
+            with contextlib.suppress(ImportError):  # the job itself fails with it
                 importlib.import_module(name)
 
 

@@ -44,7 +44,7 @@ class InProcessLauncher(SubprocessLauncher):
         started, cpu = time.monotonic(), time.process_time()
         os.environ.update(added := unless_set(WAITING))
         try:
-            result = execute(request, raised=self._keep)
+            result = execute(request, request.start, raised=self._keep)
         finally:
             for name in added:
                 os.environ.pop(name, None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,13 +16,6 @@ from pytest_training.jobs.model import SCHEMA_VERSION, UNDECODABLE, Value
 
 LOCK_NAME = "data.lock"
 """JSON beside the catalogue; belongs into version control."""
-
-
-def default_cache() -> Path:
-    """Return the user's cache folder; it need not exist."""
-    import platformdirs  # noqa: PLC0415  (only for data that are fetched or made)
-
-    return platformdirs.user_cache_path("pytest-training")
 
 
 def sha256_of(path: Path) -> str:
@@ -52,14 +44,6 @@ def one_at_a_time(path: Path) -> Iterator[None]:
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def remove(path: Path) -> None:
-    """Delete a file or a folder, if it exists."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 class Pin(Value, frozen=True, kw_only=True):

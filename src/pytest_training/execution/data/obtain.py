@@ -10,21 +10,13 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from pytest_training.errors import DataError
-from pytest_training.execution.data.cache import (
-    LOCK_NAME,
-    Pin,
-    default_cache,
-    one_at_a_time,
-    read_lock,
-    remove,
-    sha256_of,
-    write_pin,
-)
+from pytest_training.execution.data.cache import LOCK_NAME, Pin, one_at_a_time, read_lock, sha256_of, write_pin
 from pytest_training.jobs.catalogue.datasets import cached_file, package_file
 from pytest_training.jobs.model import Dataset
 
@@ -34,7 +26,9 @@ def obtain(dataset: Dataset, *, cache: Path | None = None) -> tuple[Path, str | 
 
     Raise DataError if it is missing, or differs from the sha256 in the catalogue or `data.lock`.
     """
-    cache, lock = cache or default_cache(), Path(dataset.home, LOCK_NAME)
+    import platformdirs  # noqa: PLC0415  (only for jobs with data)
+
+    cache, lock = cache or platformdirs.user_cache_path("pytest-training"), Path(dataset.home, LOCK_NAME)
     try:
         if dataset.url is not None:
             return _fetched(dataset, dataset.url, cache, lock)
@@ -145,7 +139,8 @@ def _simulated(dataset: Dataset, cache: Path) -> Path:
             hash_file.write_text(sha256_of(partial) + "\n")
             partial.rename(path)
         finally:
-            remove(partial)
+            shutil.rmtree(partial, ignore_errors=True)  # if it is a folder
+            partial.unlink(missing_ok=True)
     return path
 
 

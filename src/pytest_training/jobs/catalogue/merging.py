@@ -1,4 +1,4 @@
-"""Applies a catalogue to the discovered jobs.
+"""Reads `jobs.yaml`, and applies it to the discovered jobs.
 
 From weakest to strongest: the job's file, `defaults:`, the job's own entry, options. A gate of `defaults:` is
 for jobs that state none for that metric; a parameter of `defaults:` goes to the jobs that have it. `tags` and
@@ -19,9 +19,10 @@ from typing import Any
 import msgspec
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration
-from pytest_training.jobs.catalogue.document import Entry
-from pytest_training.jobs.discovery import read_job, suffixes_of
+from pytest_training.jobs.catalogue.datasets import read_dataset
+from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration, read_defaults, read_jobs
+from pytest_training.jobs.catalogue.document import Entry, read_file
+from pytest_training.jobs.discovery import absolute, read_job, suffixes_of
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.command import CommandKind
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
@@ -29,10 +30,28 @@ from pytest_training.jobs.model import Gate, Job, Parameter
 from pytest_training.jobs.order import find_circle
 from pytest_training.jobs.source.sources import Sources
 from pytest_training.jobs.values import check_value, convert_text, find_parameter, with_value
-from pytest_training.wording import describe, listing
+from pytest_training.limits import LIMITS, Limits
+from pytest_training.wording import describe, label, listing
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 _ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
+
+
+def load_catalogue(path: Path, *, training_root: Path, project_root: Path, limits: Limits = LIMITS) -> Catalogue:
+    """Read and validate a catalogue."""
+    path, training_root, project_root = absolute(path), absolute(training_root), absolute(project_root)
+    file = label(path, project_root)
+    entries = read_file(path, file).mapping(allowed=("defaults", "jobs", "data"))
+    data = entries.get("data", Entry(file)).mapping()
+    return Catalogue(
+        file=file,
+        folder=path.parent,
+        training_root=training_root,
+        project_root=project_root,
+        jobs=read_jobs(entries.get("jobs", Entry(file)), limits),
+        defaults=read_defaults(entries.get("defaults", Entry(file)), limits),
+        datasets=tuple(read_dataset(name, entry, path.parent) for name, entry in data.items()),
+    )
 
 
 def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KINDS) -> list[Job]:

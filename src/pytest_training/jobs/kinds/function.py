@@ -31,8 +31,10 @@ class FunctionKind(Kind):
     def recognise(self, file: File) -> Job | None:
         """Return the job of a file with a `train` that takes a run."""
         train = find_train(file.source)
-        if train is None or not _is_job(train, file.source):
+        if train is None or not _takes_run(train):
             return None
+        if signature_mistake(train) and read_options(file.source)["declared"]:
+            return None  # a script's own `train(run, config)`
         declared, values = read_parameters(train, file.source)
         gates = read_gates(file.source, strict=True)
         return file.job(self.name, declared=declared, parameters=values, gates=gates, **python_fields(file))
@@ -42,17 +44,12 @@ class FunctionKind(Kind):
         return Call(path=job.path or "", function="train")
 
 
-def _is_job(train: Function, source: Source) -> bool:
-    """Return True for a job's `train(run, *, …)`, False for a script's own `train(run, config)`."""
-    return takes_run(train) and (signature_mistake(train) is None or not read_options(source).declared)
-
-
 def python_fields(file: File) -> dict[str, Any]:
     """Return the fields of any Python file's job: its title, and what it imports and reads, local modules followed."""
     train = find_train(file.source)
     text = ast.get_docstring(file.source.tree) or (train and ast.get_docstring(train)) or ""
     title = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return {"title": title, **file.sources.reach(file.path)._asdict()}
+    return {"title": title, **file.sources.reach(file.path)}
 
 
 def find_train(source: Source) -> Function | None:
@@ -61,7 +58,7 @@ def find_train(source: Source) -> Function | None:
     return next((item for item in reversed(functions) if item.name == "train"), None)
 
 
-def takes_run(function: Function) -> bool:
+def _takes_run(function: Function) -> bool:
     """Return True if the first parameter is the job's `run`; `train(model, loader)` is no job."""
     positional = [*function.args.posonlyargs, *function.args.args]
     if not positional:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import itertools
 import os
 import re
 import sys
@@ -72,15 +73,6 @@ class Facts:
     """Why a script that executes the file needs an interpreter of its own."""
 
 
-class Reach(NamedTuple):
-    """What a file uses, its local modules followed."""
-
-    imports: tuple[str, ...]
-    data: tuple[str, ...]
-    files: tuple[str, ...]
-    """Local files, its own first; empty where there were too many to follow."""
-
-
 def read_source(path: Path, root: Path) -> Source:
     """Parse a file, or raise Unreadable with a sentence that starts with file and line."""
     name = label(path, root)
@@ -109,14 +101,14 @@ class Sources:
         """Keep the facts of a file that has been read for another purpose."""
         self._facts[source.path] = _facts(source)
 
-    def reach(self, path: Path) -> Reach:
-        """Return the installed modules and the datasets that the file uses, local modules followed."""
+    def reach(self, path: Path) -> dict[str, tuple[str, ...]]:
+        """Return a job's imports, data and files, local modules followed; no files if they are too many to follow."""
         eager = self._closure(path, lambda facts: facts.imports)
         full = self._closure(path, lambda facts: facts.imports + facts.later)
-        installed = (name for file in eager for name in self._installed(file))
-        named = (name for file in full for name in self._facts_of(file).data)
-        files = tuple(map(str, full)) if self._followed <= LARGEST_FOLLOWED else ()
-        return Reach(tuple(dict.fromkeys(installed)), tuple(dict.fromkeys(named)), files)
+        imports = (name for file in eager for name in self._installed(file))
+        data = (name for file in full for name in self._facts_of(file).data)
+        files = map(str, full if self._followed <= LARGEST_FOLLOWED else ())
+        return {"imports": tuple(dict.fromkeys(imports)), "data": tuple(dict.fromkeys(data)), "files": tuple(files)}
 
     def why_fresh(self, path: Path) -> str | None:
         """Return why a script, its local modules followed, needs an interpreter of its own, or None."""
@@ -160,17 +152,15 @@ class Sources:
         # A thousand jobs import the same few modules; a path's text is much faster to look up than the path.
         key = (os.path.dirname(path), item)  # noqa: PTH120  (faster than pathlib, once per import)
         if key not in self._local:
-            self._local[key] = self._local_files(path.parent, item)
+            folders = dict.fromkeys((path.parent, *self._folders))
+            located = [_first(_files_below(folder, module) for folder in folders) for module in item.modules]
+            local = [files for files in located if files is not None]
+            self._local[key] = list(dict.fromkeys(itertools.chain(*local))) if local else None
         return self._local[key]
 
-    def _local_files(self, folder: Path, item: Import) -> list[Path] | None:
-        located = [self._locate(folder, module) for module in item.modules]
-        local = [files for files in located if files is not None]
-        return list(dict.fromkeys(file for files in local for file in files)) if local else None
 
-    def _locate(self, folder: Path, module: str) -> list[Path] | None:
-        places = (_files_below(base, module) for base in dict.fromkeys((folder, *self._folders)))
-        return next((files for files in places if files is not None), None)
+def _first(places: Iterable[list[Path] | None]) -> list[Path] | None:
+    return next((files for files in places if files is not None), None)
 
 
 def _files_below(folder: Path, module: str) -> list[Path] | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from pytest_training.jobs.kinds.parameters import UNKNOWN, Declaration, OptionCall, below, flag, preferred, selector
 from pytest_training.jobs.source.literals import Constants, last_name
@@ -44,15 +44,6 @@ def _arguments(call: OptionCall, *, in_subparser: bool) -> Iterator[Declaration]
         yield call.valued(option, required=not optional)
 
 
-class _Scope(NamedTuple):
-    """A function that adds options to the parser that it takes."""
-
-    first_line: int
-    last_line: int
-    parameter: str
-    subcommands: tuple[str, ...]
-
-
 class _Subparsers:
     """The parsers that `add_parser` made, by their names; those passed to functions and `parents=` too."""
 
@@ -69,7 +60,7 @@ class _Subparsers:
                 listed = parents.elts if isinstance(parents, ast.List | ast.Tuple) else []
                 for variable in filter(None, (variables.get(call.node, ""), *map(last_name, listed))):
                     self._by_variable[variable] = tuple(dict.fromkeys((*self._by_variable.get(variable, ()), name)))
-        self._scopes = list(self._find_scopes(nodes, calls)) if self.names else []
+        self._adding = list(self._find_adding(nodes, calls)) if self.names else []
 
     def subcommands_of(self, call: OptionCall) -> tuple[str, ...]:
         """Return the subcommands under which the option of an `add_argument` call stands; none for the main parser."""
@@ -78,19 +69,22 @@ class _Subparsers:
             made = OptionCall(parser, call.constants)
             return (_parser_name(made),) if last_name(parser.func) == "add_parser" else ()
         variable = last_name(parser)
-        for scope in self._scopes:
-            if scope.parameter == variable and scope.first_line <= call.node.lineno <= scope.last_line:
-                return scope.subcommands
+        for function, subcommands in self._adding:
+            is_inside = function.lineno <= call.node.lineno <= (function.end_lineno or 0)
+            if is_inside and function.args.args[0].arg == variable:
+                return subcommands
         return self._by_variable.get(variable, ())
 
-    def _find_scopes(self, nodes: list[ast.AST], calls: list[OptionCall]) -> Iterator[_Scope]:
+    def _find_adding(
+        self, nodes: list[ast.AST], calls: list[OptionCall]
+    ) -> Iterator[tuple[ast.FunctionDef, tuple[str, ...]]]:
+        """Yield the functions that add options to the parser that they take, with its subcommands."""
         plain = [call.node for call in calls if isinstance(call.node.func, ast.Name) and call.node.args]
         for function in (node for node in nodes if isinstance(node, ast.FunctionDef)):
             passed = [last_name(call.args[0]) for call in plain if last_name(call.func) == function.name]
             if passed and function.args.args:
                 several = [self._by_variable.get(parser, ()) for parser in passed]
-                joint = tuple(dict.fromkeys(name for names in several for name in names)) if all(several) else ()
-                yield _Scope(function.lineno, function.end_lineno or 0, function.args.args[0].arg, joint)
+                yield function, tuple(dict.fromkeys(itertools.chain(*several)) if all(several) else ())
 
 
 def _parser_name(call: OptionCall) -> str:

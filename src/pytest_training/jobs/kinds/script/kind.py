@@ -25,15 +25,12 @@ class ScriptKind(Kind):
 
     def recognise(self, file: File) -> Job:
         """Return the job of any Python file; one that only defines things has a problem."""
-        options = read_options(file.source)
         return file.job(
             self.name,
-            declared=options.declared,
-            parameters=options.defaults,
-            output_option=options.output_option,
             gates=read_gates(file.source, strict=False),
             problem=_idle(file.source, find_train(file.source)),
             fresh=file.sources.why_fresh(file.path),
+            **read_options(file.source),
             **python_fields(file),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -19,17 +19,8 @@ _READERS = {b"add_argument": argparse_options, b"click": click_options, b"typer"
 """Readers of command lines, by a word without which a file has none of that sort."""
 
 
-class Options(NamedTuple):
-    """What a script's command line takes."""
-
-    declared: tuple[Parameter, ...]
-    defaults: dict[str, Any]
-    """The literal defaults by parameter."""
-    output_option: str | None
-
-
-def read_options(source: Source) -> Options:
-    """Return what the script's command line takes; the first declaration of a name counts."""
+def read_options(source: Source) -> dict[str, Any]:
+    """Return the fields of a script's job that its own command line decides; the first declaration of a name counts."""
     declared: dict[str, Parameter] = {}
     defaults: dict[str, Any] = {}
     for parameter, default in _all_options(source):
@@ -43,7 +34,7 @@ def read_options(source: Source) -> Options:
             declared[parameter.name] = msgspec.structs.replace(first, subcommands=both)
     taking_value = {item.option for item in declared.values() if not item.flag}
     output = next((option for option in OUTPUT_OPTIONS if option in taking_value), None)
-    return Options(tuple(declared.values()), defaults, output)
+    return {"declared": tuple(declared.values()), "parameters": defaults, "output_option": output}
 
 
 def _all_options(source: Source) -> Iterator[Declaration]:
