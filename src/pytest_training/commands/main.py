@@ -1,4 +1,4 @@
-"""The command line of `pytest-training`: imports the verb's module alone, and prints an error as one line.
+"""The command line of `pytest-training`: imports only what the verb needs, and prints an error as one line.
 
 No verb imports pytest or rich; `report` alone imports jinja2.
 """
@@ -26,7 +26,7 @@ VERBS = {
     "history": "print the last runs of a job, or of all jobs",
     "report": "write the page and the summary of an earlier run, also of one that was killed",
 }
-"""Each is a module beside this one, with a function `answer`."""
+"""Each is a function of its name: `init` in a module of its own, the others in answers.py."""
 REPORTS = {"metavar": "DIR", "help": "folder with the reports (default: of the settings)"}
 ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "init": {
@@ -95,7 +95,8 @@ def _answer(words: Sequence[str]) -> None:
     project = find_project(Path.cwd())
     if getattr(arguments, "reports", None):
         project = dataclasses.replace(project, reports=Path.cwd() / arguments.reports)
-    import_module(f"pytest_training.commands.{verb}").answer(arguments, project)
+    module = import_module(f"pytest_training.commands.{'init' if verb == 'init' else 'answers'}")
+    getattr(module, verb)(arguments, project)
 
 
 def _parser() -> Parser:

@@ -59,7 +59,7 @@ class Reporter:
 
 
 def complete(content: bytes, run: TrainingRun, case_of: Callable[[str], tuple[str, str]]) -> bytes:
-    """Return the report with what it lacks of each job: properties, log, and cases of jobs that did not end."""
+    """Return the report with properties and log of each job, and with a case of each job that did not end."""
     root = ET.fromstring(content)  # noqa: S314  (pytest has just written it)
     suite = next(root.iter("testsuite"))
     for nameless in [case for case in suite.iter("testcase") if "name" not in case.attrib]:
@@ -85,21 +85,17 @@ def _complete_case(case: ET.Element, outcome: Outcome, suite: ET.Element, folder
         ET.SubElement(properties, "property", name=name, value=value)
     if outcome.status != Status.PASSED and VERDICTS.isdisjoint(child.tag for child in case):
         _add_verdict(case, outcome, suite)
-    lines = log_end(folder / outcome.log, LOG_LINES) if outcome.log else []
-    if lines:
+    if lines := log_end(folder / outcome.log, LOG_LINES) if outcome.log else []:
         ET.SubElement(case, "system-out").text = xml_text("\n".join(lines)[-SYSTEM_OUT_LIMIT:], SYSTEM_OUT_LIMIT)
 
 
 def _add_verdict(case: ET.Element, outcome: Outcome, suite: ET.Element) -> None:
-    """Say how a job ended that pytest has no whole report of: interrupted, never begun, or of a worker that died."""
-    reason = xml_text(sentence(outcome))
-    is_skip = outcome.status in {Status.NOT_RUN, Status.SKIPPED}
-    if is_skip:
-        ET.SubElement(case, "skipped", type="pytest.skip", message=reason).text = reason
-    else:
-        ET.SubElement(case, "failure", message=reason).text = reason
-    for count in ("tests", "skipped" if is_skip else "failures"):
-        suite.set(count, str(int(suite.get(count, "0")) + 1))
+    """Add the end of a job that pytest did not report: interrupted, never begun, or its worker died."""
+    reason, is_skip = xml_text(sentence(outcome)), outcome.status in {Status.NOT_RUN, Status.SKIPPED}
+    tag, count = ("skipped", "skipped") if is_skip else ("failure", "failures")
+    ET.SubElement(case, tag, {"type": "pytest.skip"} if is_skip else {}, message=reason).text = reason
+    for name in ("tests", count):
+        suite.set(name, str(int(suite.get(name, "0")) + 1))
 
 
 def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
@@ -113,7 +109,7 @@ def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
         ("reason", outcome.reason),
         ("seed", outcome.seed),
         ("dataset", ", ".join(dataset.name for dataset in outcome.data)),
-        ("data", _data_word(outcome)),
+        ("data", outcome.data_origin),
         *((f"parameter.{name}", value) for name, value in outcome.parameters.items()),
         *((f"metric.{name}", value) for name, value in outcome.metrics.items()),
         *((f"gate.{result.gate.metric}", _gate(result)) for result in outcome.gates),
@@ -125,12 +121,6 @@ def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
         ("threads", outcome.threads),
     ]
     return [(xml_text(name, NAME_LIMIT), _value(value)) for name, value in properties if value not in (None, "")]
-
-
-def _data_word(outcome: Outcome) -> str:
-    if not outcome.data:
-        return ""
-    return "simulated" if outcome.is_simulated else "real"
 
 
 def _gate(result: GateResult) -> str:

@@ -9,8 +9,7 @@ from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, RunSettings, Value
-from pytest_training.limits.protocol import Ending
-from pytest_training.limits.reference import LimitReference
+from pytest_training.limits.protocol import Ending, LimitReference
 
 NO_RESULT = 74
 """Exit status (EX_IOERR) of a job's process that could not write result.json."""

@@ -35,7 +35,7 @@ from pytest_training.records.run_record import moment, timing
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters.console import gate_row, sentence
 from pytest_training.reporters.html.charts import Curve, curves, sparkline, timeline
-from pytest_training.reporters.html.pictures import Artifact, Picture, PictureBook, artifacts
+from pytest_training.reporters.html.pictures import Picture, PictureBook, artifacts
 from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration, number
 
@@ -99,11 +99,6 @@ class JobView:
     """The newest outcomes, this one first."""
     pictures: Sequence[Picture]
 
-    @property
-    def has_details(self) -> bool:
-        """True if the job left anything to show beyond the table's row."""
-        return bool(self.outcome.attempts or self.outcome.gates or self.outcome.parameters)
-
     @cached_property
     def measures(self) -> list[Measure]:
         """All metrics, the headline first."""
@@ -142,16 +137,6 @@ class JobView:
         events = self.run.folder.path / self.outcome.attempts[-1].folder / "events.jsonl"
         largest = min(LARGEST_EVENTS, EVENT_BYTES // len(self.run.outcomes))
         return curves(read_events(events, largest=largest), most_points=self.scale.points)
-
-    @property
-    def artifacts(self) -> list[Artifact]:
-        """The first files that the job left."""
-        return artifacts(self.run.folder.path, self.outcome)
-
-    @property
-    def log(self) -> list[str]:
-        """The last lines of the log."""
-        return log_end(self.run.folder.path / self.outcome.log, self.scale.log_lines) if self.outcome.log else []
 
     @property
     def command(self) -> str:
@@ -202,6 +187,8 @@ def _render(run: TrainingRun) -> str:
             pictures_left_out=book.left_out,
             marks=MARKS,
             most_rows=MOST_ROWS,
+            artifacts=artifacts,
+            log_end=log_end,
             style=Markup(style),  # noqa: S704  (ours, and hashed below)
             script=Markup(script),  # noqa: S704  (our own file)
             style_hash=_hash(style),
@@ -233,8 +220,8 @@ def _verdict(run: TrainingRun, counts: Counter[Any]) -> str:
     return "passed"
 
 
-class _KeptBeside(jinja2.FileSystemBytecodeCache):
-    """Compiled templates in a __pycache__: to compile takes longer than to write a page."""
+class _CompiledTemplates(jinja2.FileSystemBytecodeCache):
+    """A cache of compiled templates in a __pycache__: to compile takes longer than to write a page."""
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         with contextlib.suppress(OSError):  # somebody else's folder, or a full disk: compiled anew each time
@@ -245,7 +232,7 @@ class _KeptBeside(jinja2.FileSystemBytecodeCache):
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
-        bytecode_cache=None if sys.dont_write_bytecode else _KeptBeside(str(TEMPLATES / "__pycache__")),
+        bytecode_cache=None if sys.dont_write_bytecode else _CompiledTemplates(str(TEMPLATES / "__pycache__")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
