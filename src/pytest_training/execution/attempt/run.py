@@ -18,7 +18,7 @@ from pytest_training.jobs.model import Dataset
 
 
 class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on costs as much as the call itself
-    """One attempt at one job, as the job sees it."""
+    """One attempt at one job, for the job's own use."""
 
     def __init__(  # noqa: PLR0913  (made in one place, child.py; each is one thing that a job may ask)
         self,
