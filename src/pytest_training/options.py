@@ -161,7 +161,7 @@ def shown_path(path: Path, config: pytest.Config) -> str:
 
 
 def nothing_to_train(config: pytest.Config) -> str:
-    """Return why a test that asks for a job gets none."""
+    """Return the reason why a test has no job."""
     if has_jobs(config):
         return (
             "xdist's workers have no run: no test file or conftest.py on the command line names the fixture "

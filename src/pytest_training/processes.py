@@ -31,7 +31,7 @@ def adopt_orphans() -> None:
 def die_with_parent(parent: int) -> None:
     """Ask the kernel to kill this process when its parent, with that pid, dies."""
     _process_control(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we asked
+    if os.getppid() != parent:  # it has died already
         os._exit(1)
 
 

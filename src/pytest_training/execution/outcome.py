@@ -40,7 +40,7 @@ class Status(Shown):
 
 
 class Tolerated(Shown):
-    """What an optional job is shown as where its status would fail the run."""
+    """The status of an optional job that failed, as people see it."""
 
     FAILED = "optional", "failed but optional", "! ⚠️", 2, True
 
@@ -87,20 +87,20 @@ class Attempt(Value, frozen=True, kw_only=True):
     folder: str = ""
     """Relative to the run folder."""
     slot: str = ""
-    """Which slot executed it: known while it runs, and of a slot that died."""
+    """Name of the slot that executed it, written when it starts."""
 
 
 class GateResult(Value, frozen=True, kw_only=True):
-    """A gate beside the metric that was found."""
+    """A gate beside the job's metric."""
 
     gate: Gate
     found: float | None
-    """None when the job returned no such metric."""
+    """None if the job returned no such metric."""
     passed: bool
 
 
 class Reported(Value, frozen=True, kw_only=True):
-    """What a job came to, as far as report.json has it under the same names."""
+    """The fields of an outcome that report.json has under the same names."""
 
     kind: str
     title: str
@@ -115,7 +115,7 @@ class Reported(Value, frozen=True, kw_only=True):
     log: str | None = None
     """Path of the last attempt's log."""
     notes: tuple[str, ...] = ()
-    """What a reader should know although nothing failed: `passed at attempt 2`, `no metrics found`."""
+    """Remarks where nothing failed: `passed at attempt 2`, `no metrics found`."""
     attempts: tuple[Attempt, ...] = ()
     seed: int = 0
     threads: int = 1

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 MASK = b"***"
 SHORTEST = 4
-"""Characters; shorter values are not looked for: `on` is in every log."""
+"""Characters; shorter values are not masked: `on` is in every log."""
 CHUNK = 2**20
 
 
@@ -50,7 +50,7 @@ class Secrets:
         return cls({each.name: _value(job, each, kind) for each in job.declared if each.variable})
 
     def reveal(self, job: Job) -> Job:
-        """Return the job with the values, for the process that executes it and for nobody else."""
+        """Return the job with the values, for the process that executes it alone."""
         return msgspec.structs.replace(job, parameters={**job.parameters, **self.values})
 
     def launch(self, request: AttemptRequest, launcher: Launcher) -> Reply:
@@ -127,20 +127,16 @@ def _value(job: Job, parameter: Parameter, kind: Kind) -> Any:
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str) and len(value.strip()) >= SHORTEST:
         yield value.strip()
-    elif isinstance(value, Mapping):
-        for below in value.values():
-            yield from _texts(below)
-    elif isinstance(value, list | tuple):
-        for below in value:
-            yield from _texts(below)
+    below = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for each in below:
+        yield from _texts(each)
 
 
 def _spelled(text: str) -> Iterator[str]:
     """Yield the ways in which files and messages write a text."""
-    yield text
+    escaped = html.escape(text, quote=False)
+    yield from (text, escaped, escaped.replace('"', "&quot;"), repr(text)[1:-1])
     yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
-    yield from (html.escape(text, quote=False), html.escape(text, quote=False).replace('"', "&quot;"))
-    yield repr(text)[1:-1]
 
 
 def _masked(content: Any, mask: Callable[[str], str]) -> Any:

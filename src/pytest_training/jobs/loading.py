@@ -26,7 +26,7 @@ LONGEST_ID = 200
 """Bytes of one part of an id: file systems end at 255, and temporary names add some."""
 
 _OWN_NAMES = re.compile(r"attempt-[0-9]+|checkpoint|outcome\.json")
-"""What a job's folder in the run folder holds."""
+"""Names in a job's folder inside the run folder."""
 
 
 class Loaded(NamedTuple):
@@ -37,7 +37,7 @@ class Loaded(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What the project's jobs may be made of."""
+    """The kinds and limits that jobs may have."""
 
     kinds: Kinds = KINDS
     limits: Limits = LIMITS

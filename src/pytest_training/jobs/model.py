@@ -18,7 +18,7 @@ SCHEMA_VERSION = 1
 """Version of every JSON file that the plugin writes; raised when a reader would have to change."""
 
 UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What decoding may raise for a file that is not, or no more, as the plugin wrote it."""
+"""Errors of decoding a damaged or foreign file."""
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +35,7 @@ class Parameter(Value, frozen=True, kw_only=True):
     required: bool = False
     """True where the source gives no default: a value must come from the catalogue or `--set`."""
     option: str | None = None
-    """What a script's command line takes, e.g. `--learning-rate`; None for positionals and function jobs."""
+    """Option of a script's command line, e.g. `--learning-rate`; None for positionals and function jobs."""
     flag: bool = False
     """True for an option without a value, e.g. `store_true`: the command line has it when the parameter is True."""
     choices: tuple[Any, ...] | None = None
@@ -48,13 +48,13 @@ class Parameter(Value, frozen=True, kw_only=True):
 
 
 class Gate(Value, frozen=True, kw_only=True):
-    """What a metric must satisfy for the job to pass, e.g. `roc_auc >= 0.85`."""
+    """A condition on a metric for the job to pass, e.g. `roc_auc >= 0.85`."""
 
     metric: str
     operator: Literal[">=", "<=", ">", "<", "=="]
     threshold: float
     against: str | None = None
-    """For a gate made of an earlier outcome, what it was: `0.871 in run 2026…, at most 0.02 worse`."""
+    """The earlier outcome that the gate was made of: `0.871 in run 2026…, at most 0.02 worse`."""
 
     COMPARE: ClassVar = {">=": compare.ge, "<=": compare.le, ">": compare.gt, "<": compare.lt, "==": compare.eq}
 
@@ -134,14 +134,14 @@ class Job(Value, frozen=True, kw_only=True):
     """Names of the datasets that it uses."""
     tags: tuple[str, ...] = ()
     limits: dict[str, float] = {}
-    """What an attempt may use at most, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
+    """Limits of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
     cpus: int | None = None
     gpus: int = 0
     retries: int = 0
     retry_wait_s: float = 0.0
     """Seconds before the second attempt; doubled before each further one."""
     retry_on: tuple[str, ...] | None = None
-    """What another attempt may mend; None for every accident."""
+    """Reasons to try again; None for every accident."""
     optional: bool = False
     expected_s: float | None = None
     """Expected duration in seconds as the catalogue states it."""
@@ -152,12 +152,9 @@ class Job(Value, frozen=True, kw_only=True):
     files: tuple[str, ...] = ()
     """Absolute paths of the local files that make up its code: its own and the local modules that it imports."""
     imports: tuple[str, ...] = ()
-    """Installed modules that its source imports, local modules followed: what the job server loads first.
-
-    `sklearn.linear_model` for a module; `from a import b` gives `a` and `a.b`, which may be a module.
-    """
+    """Installed modules that its source and its local modules import; `from a import b` gives `a` and `a.b`."""
     arguments: tuple[str, ...] = ()
-    """What a script's or command's command line gets as it stands, behind everything else."""
+    """Raw arguments at the end of a script's or command's command line."""
     fresh: str | None = None
     """Why a script needs an interpreter of its own, e.g. `train_x.py:3: reads sys.executable`; None: none is needed."""
     output: str | None = None
@@ -176,7 +173,7 @@ class RunSettings(Value, frozen=True, kw_only=True):
     resumed: str | None = None
     """Id of the run that this one resumes."""
     compare: str | None = None
-    """What the run is compared with: `last`, a run, a branch or a commit."""
+    """`last`, a run, a branch or a commit."""
     project: str = "."
     """The project's folder, for git."""
 
@@ -199,7 +196,7 @@ class Unchanged(Value, frozen=True, kw_only=True):
 
 
 class PlannedJob(Value, frozen=True, kw_only=True):
-    """One selected job with what is expected of it."""
+    """One selected job with its expected duration."""
 
     job: Job
     expected_s: float | None
@@ -208,7 +205,7 @@ class PlannedJob(Value, frozen=True, kw_only=True):
     fingerprint: str = ""
     """Digest of all that decides its metrics but the data: code, parameters, gates, seed, package versions."""
     unchanged: Unchanged | None = None
-    """Set where it need not run: an earlier outcome is still true (`--training-skip-unchanged`)."""
+    """An earlier outcome that is still true: the job need not run (`--training-skip-unchanged`)."""
 
 
 class Plan(Value, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Values of parameters: from YAML or from `--set`, checked against what the job's source declares."""
+"""Values of parameters: from YAML or from `--set`, checked against the declarations in the job's source."""
 
 from __future__ import annotations
 

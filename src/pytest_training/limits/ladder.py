@@ -52,11 +52,11 @@ class Ladder:
             self.end(key)
             return 0.0
 
-    def end(self, cause: str, *, grace_s: float | None = None) -> None:
+    def end(self, cause: str) -> None:
         """Ask the attempt to end; another cause, or a later call, changes nothing."""
         if self.ended_by is None:
             self.ended_by = cause
-            self.kill_at = time.monotonic() + (self.grace_s if grace_s is None else grace_s)
+            self.kill_at = time.monotonic() + self.grace_s
             self.tree.terminate()
 
     def end_now(self) -> None:

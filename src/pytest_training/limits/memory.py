@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pytest_training.limits.protocol import Ending, Limit, Tree
 from pytest_training.units import parse_size, size
 
@@ -14,14 +12,8 @@ class Memory(Limit):
     key = "memory"
     metavar = "SIZE"
     help = "memory limit of jobs that state none, e.g. 4GB"
-
-    def parse(self, value: Any, where: str) -> float:
-        """Return MiB."""
-        return parse_size(value, where)
-
-    def describe(self, limit: float) -> str:
-        """Return a size for people."""
-        return size(limit)
+    parse = staticmethod(parse_size)
+    describe = staticmethod(size)
 
     def measure(self, tree: Tree) -> float:
         """Return the MiB that its processes hold now."""

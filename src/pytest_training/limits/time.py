@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pytest_training.limits.protocol import Ending, Limit, Tree
 from pytest_training.units import duration, parse_duration
 
@@ -14,14 +12,8 @@ class Time(Limit):
     key = "timeout"
     metavar = "TIME"
     help = "time limit of jobs that state none, e.g. 90s, 15m, 2h"
-
-    def parse(self, value: Any, where: str) -> float:
-        """Return seconds."""
-        return parse_duration(value, where)
-
-    def describe(self, limit: float) -> str:
-        """Return a duration for people."""
-        return duration(limit)
+    parse = staticmethod(parse_duration)
+    describe = staticmethod(duration)
 
     def measure(self, tree: Tree) -> float:
         """Return the seconds since the attempt's start."""

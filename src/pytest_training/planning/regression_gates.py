@@ -36,7 +36,7 @@ Rules = Mapping[str | None, Allowance]
 
 
 def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Plan, list[str]]:
-    """Return the plan with the gates that `--training-max-regression` asks for, and sentences about missing ones."""
+    """Return the plan with gates for `--training-max-regression`, and a sentence for each missing one."""
     rules, against = _parse(request.max_regression), request.compare or "last"
     if not rules:
         find_place(history, against, request.project)  # an unknown name is an error before anything trains

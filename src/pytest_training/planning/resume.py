@@ -26,7 +26,7 @@ class EarlierRun:
 
     @classmethod
     def find(cls, reports: Path, name: str) -> EarlierRun:
-        """Return the run of an id, of the beginning of one, or of `last`; raise DeclarationError if there is none."""
+        """Return the run with this id, the one that begins with it, or for `last` the last one."""
         try:
             folder = find_run(reports, name)
         except DeclarationError as error:

@@ -128,7 +128,7 @@ def fingerprint(draft: Draft) -> Draft:
 
 
 def compare(draft: Draft) -> Draft:
-    """Add the gates that `--training-max-regression` asks for; raise DeclarationError if there is no such run."""
+    """Add gates for `--training-max-regression`; raise DeclarationError for an unknown run."""
     from pytest_training.planning.regression_gates import with_comparison  # noqa: PLC0415  (as above)
 
     history = _history(draft)

@@ -69,6 +69,9 @@ class Place(NamedTuple):
     value: str = ""
 
 
+ANYWHERE = Place()
+
+
 class History:
     """The history file. Reading creates none; errors become sentences in `problems` and are never raised."""
 
@@ -92,15 +95,10 @@ class History:
         return {job_id: seconds for job_id, seconds in expected.items() if seconds is not None}
 
     def newest(
-        self,
-        job_ids: Sequence[str],
-        *,
-        place: Place | None = None,
-        before: str | None = None,
-        passed_only: bool = False,
+        self, job_ids: Sequence[str], *, place: Place = ANYWHERE, before: str | None = None, passed_only: bool = False
     ) -> dict[str, Recorded]:
         """Return each job's newest outcome of a whole training, by job id; ignore run `before` and later ones."""
-        condition, arguments = _condition(place or Place())
+        condition, arguments = _condition(place)
         if before is not None:
             condition, arguments = condition + BEFORE, (*arguments, text(before), text(before))
         condition += PASSED if passed_only else COMPARABLE

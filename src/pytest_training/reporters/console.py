@@ -1,4 +1,4 @@
-"""What the terminal says of jobs: a line per finished job, the text of a failure, the last lines of a run.
+"""Jobs in words for the terminal: a line per finished job, the text of a failure, the last lines of a run.
 
 Returns text and the markup that pytest's terminal writer takes; prints nothing itself.
 """

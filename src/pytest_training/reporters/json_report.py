@@ -30,11 +30,7 @@ Item = dict[str, Any]
 ENVIRONMENT = ("Packages", "Platform", "Plugins", "Python")
 """All that is left of what pytest-metadata records: the rest may be anybody's environment variables."""
 LOST_PHASE = "???"  # what xdist calls the phase of a test whose worker died
-PYTEST_WORDS: dict[Shown, str] = {
-    Status.INTERRUPTED: "failed",
-    Status.NOT_RUN: "skipped",
-    Tolerated.FAILED: "xfailed",
-}
+PYTEST_WORDS: dict[Shown, str] = {Status.INTERRUPTED: "failed", Status.NOT_RUN: "skipped", Tolerated.FAILED: "xfailed"}
 """Where they differ: pytest-json-report knows no `interrupted` and no `not run`; metadata.status has them."""
 
 

@@ -59,7 +59,7 @@ class Reporter:
 
 
 def complete(content: bytes, run: TrainingRun, case_of: Callable[[str], tuple[str, str]]) -> bytes:
-    """Return the report with what it lacks of each job: properties, log, and cases of jobs that did not end."""
+    """Return the report with properties and log of each job, and with a case of each job that did not end."""
     root = ET.fromstring(content)  # noqa: S314  (pytest has just written it)
     suite = next(root.iter("testsuite"))
     for nameless in [case for case in suite.iter("testcase") if "name" not in case.attrib]:
@@ -90,7 +90,7 @@ def _complete_case(case: ET.Element, outcome: Outcome, suite: ET.Element, folder
 
 
 def _add_verdict(case: ET.Element, outcome: Outcome, suite: ET.Element) -> None:
-    """Say how a job ended that pytest has no whole report of: interrupted, never begun, or of a worker that died."""
+    """Add the end of a job that pytest did not report: interrupted, never begun, or its worker died."""
     reason, is_skip = xml_text(sentence(outcome)), outcome.status in {Status.NOT_RUN, Status.SKIPPED}
     tag, count = ("skipped", "skipped") if is_skip else ("failure", "failures")
     ET.SubElement(case, tag, {"type": "pytest.skip"} if is_skip else {}, message=reason).text = reason

@@ -1,4 +1,4 @@
-"""The terminal below what pytest writes: lines that are redrawn in place, and lines that another thread says.
+"""The terminal below what pytest writes: lines that are redrawn in place, and lines that stay.
 
 pytest's terminal writer goes on as always; its file is wrapped, so that whatever it writes lands above the lines.
 """
@@ -57,9 +57,9 @@ class Screen:
         """Write one line of our own that stays."""
         with self._lock:
             lines = self._lines
-            said = self._erasing() + ("\n" if self._partial else "") + line + "\n"
+            text = self._erasing() + ("\n" if self._partial else "") + line + "\n"
             self._partial = ""
-            self._put(said + self._drawing(lines))
+            self._put(text + self._drawing(lines))
 
     def show(self, lines: Sequence[str]) -> None:
         """Draw lines at the bottom in place of those that were there."""
@@ -81,7 +81,7 @@ class Screen:
         return 80, 24
 
     def close(self) -> None:
-        """Take the lines away and give the terminal back to pytest."""
+        """Erase the lines and give the terminal back to pytest."""
         with self._lock:
             self._put(self._erasing())
             self._place.put_back(Screen)
@@ -90,14 +90,14 @@ class Screen:
                 self._descriptor = None
 
     def _drawing(self, lines: list[str]) -> str:
-        """Return what draws lines where there are none, and take them for drawn."""
+        """Return the text that draws the lines, and remember them."""
         if not lines:
             return ""
         self._lines, self._width = lines, self.size()[0]
         return HIDE_CURSOR + ("\n" if self._partial else "") + "\n".join(lines)
 
     def _erasing(self) -> str:
-        """Return what takes the lines away, and take them for gone."""
+        """Return the text that erases the lines, and forget them."""
         if not self._lines:
             return ""
         up = self._up(rows=self._rows(self._partial) if self._partial else 0)
@@ -105,7 +105,7 @@ class Screen:
         return up + CLEAR_BELOW + self._partial + SHOW_CURSOR
 
     def _up(self, *, rows: int = 0) -> str:
-        """Return what moves the cursor from the end of the last line to the first, and so many rows more."""
+        """Return the text that moves the cursor from the last line up to the first, and so many rows more."""
         rows += sum(map(self._rows, self._lines)) - 1
         return "\r" + (f"\x1b[{rows}A" if rows else "")
 

@@ -63,7 +63,7 @@ class WatchedJob:
         """Return the newest logged numbers in words: `fold 3 · epoch 12 · loss 0.412`."""
         logged = self.tail.values if self.tail else {}
         names = [name for name in (*FIRST, *logged) if name in logged and name not in HIDDEN]
-        return " · ".join(f"{one_line(name, 20)} {_shown(logged[name])}" for name in [*dict.fromkeys(names)][:8])
+        return " · ".join(f"{one_line(name, 20)} {_in_words(logged[name])}" for name in [*dict.fromkeys(names)][:8])
 
     def poll(self, folder: RunFolder) -> None:
         """Read what is new in the job's files, and once a second its memory."""
@@ -82,7 +82,7 @@ class WatchedJob:
             self.memory_mb = tree_memory_mb(self.tail.pid) or None
 
 
-def _shown(value: object) -> str:
+def _in_words(value: object) -> str:
     return number(value) if isinstance(value, int | float) else one_line(str(value), 20)
 
 

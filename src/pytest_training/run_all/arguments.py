@@ -26,7 +26,11 @@ RETRIES = {"type": at_least(0), "metavar": "N"}
 TEXTS = {"action": "append", "default": [], "metavar": "TEXT"}
 IDS = {"nargs": "+", "action": "extend", "metavar": "ID"}
 FOLDER = {"type": Path, "metavar": "DIR"}
+FILE = {"type": Path, "metavar": "FILE"}
 SEVERAL = {"nargs": "+", "action": "extend", "default": []}
+FOLDERS = SEVERAL | FOLDER
+GLOBS = SEVERAL | {"metavar": "GLOB"}
+REGEXES = SEVERAL | {"metavar": "REGEX"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,19 +53,13 @@ class Arguments:
     extra_arg: Annotated[list[str], "parameters", "an extra argument for every script and command", TEXTS]
     only: Annotated[list[str] | None, "selecting", "train these jobs", IDS]
     exclude: Annotated[list[str] | None, "selecting", "train all but these jobs", IDS]
-    config: Annotated[
-        Path | None, "finding jobs", "YAML with further jobs or settings of jobs", FOLDER | {"metavar": "FILE"}
-    ]
+    config: Annotated[Path | None, "finding jobs", "YAML with further jobs or settings of jobs", FILE]
     no_auto_discover: Annotated[bool, "finding jobs", "do not search the folders of --discover-root", SWITCH]
-    discover_root: Annotated[list[Path], "finding jobs", "search here too", SEVERAL | FOLDER]
-    include_pattern: Annotated[
-        list[str], "finding jobs", "files that are jobs (default: train_*.py)", SEVERAL | {"metavar": "GLOB"}
-    ]
-    exclude_regex: Annotated[list[str], "finding jobs", "files that are no jobs", SEVERAL | {"metavar": "REGEX"}]
+    discover_root: Annotated[list[Path], "finding jobs", "search here too", FOLDERS]
+    include_pattern: Annotated[list[str], "finding jobs", "files that are jobs (default: train_*.py)", GLOBS]
+    exclude_regex: Annotated[list[str], "finding jobs", "files that are no jobs", REGEXES]
     discovery_limit: Annotated[int | None, "finding jobs", "at most N jobs of a folder", COUNT]
-    allow_discovery_overrides: Annotated[
-        bool, "finding jobs", "a job of a further folder replaces one with the same id", SWITCH
-    ]
+    allow_discovery_overrides: Annotated[bool, "finding jobs", "jobs of further folders replace others", SWITCH]
     no_default_jobs: Annotated[bool, "finding jobs", "leave the project's own jobs out", SWITCH]
     mark_discovered_optional: Annotated[bool, "finding jobs", "jobs of further folders may fail", SWITCH]
     strict_discovery: Annotated[bool, "finding jobs", "exit with 3 when no job exists", SWITCH]

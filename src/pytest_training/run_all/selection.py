@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,26 +104,21 @@ def _load(draft: Draft, arguments: Arguments, project: Project, here: Path) -> D
 
 def with_flags(jobs: Sequence[Job], kinds: Kinds, arguments: Sequence[str], retries: int | None) -> list[Job]:
     """Return the jobs with the retries, and each program with the further arguments."""
-    programs = {job.id for job in jobs if kinds[job.kind].is_program}
-    if arguments and not programs:
+    if arguments and not any(kinds[job.kind].is_program for job in jobs):
         raise DeclarationError("an extra argument applies to script and command jobs; no such job exists")
+    changed = [job if retries is None else msgspec.structs.replace(job, retries=retries) for job in jobs]
     return [
-        msgspec.structs.replace(
-            job,
-            arguments=(*job.arguments, *arguments) if job.id in programs else job.arguments,
-            retries=job.retries if retries is None else retries,
-        )
-        for job in jobs
+        msgspec.structs.replace(job, arguments=(*job.arguments, *arguments)) if kinds[job.kind].is_program else job
+        for job in changed
     ]
 
 
 def _has_hooks(project: Project) -> bool:
     """Return True if the project's conftest.py may add or change jobs, so that pytest has to collect them."""
-    try:
+    with contextlib.suppress(OSError):
         text = (project.root / "conftest.py").read_bytes()
-    except OSError:
-        return False
-    return any(hook in text for hook in HOOKS)
+        return any(hook in text for hook in HOOKS)
+    return False
 
 
 def _check_strictly(draft: Draft) -> None:
@@ -130,20 +126,18 @@ def _check_strictly(draft: Draft) -> None:
     folders = search.folders or (() if EVERY_FILE in search.files.exclude else (root,))
     paths = [Path(job.path) for job in draft.jobs if job.path]
     if not any(path.is_relative_to(folder) for path in paths for folder in folders):
-        raise NothingFoundError(
-            f"strict discovery found no job in {', '.join(map(str, folders)) or 'no folder at all'}"
-        )
+        places = ", ".join(map(str, folders)) or "no folder at all"
+        raise NothingFoundError(f"strict discovery found no job in {places}")
 
 
 def _settings(arguments: Arguments, jobs: Sequence[Job]) -> Iterator[str]:
     """Yield `--sample` and `--batch` as values of `--set`."""
     declared = {parameter.name for job in jobs for parameter in job.declared}
     for flag, names in PARAMETERS.items():
-        number = getattr(arguments, flag)
-        present = [name for name in names if name in declared]
-        if number is not None and not present:
-            raise DeclarationError(f"--{flag}: no job has a parameter {' or '.join(names)}")
-        yield from (f"*.{name}={number}" for name in present if number is not None)
+        if (number := getattr(arguments, flag)) is not None:
+            if not declared.intersection(names):
+                raise DeclarationError(f"--{flag}: no job has a parameter {' or '.join(names)}")
+            yield from (f"*.{name}={number}" for name in names if name in declared)
 
 
 def checked_ids(named: Sequence[str], ids: Sequence[str], flag: str) -> set[str]:

@@ -39,7 +39,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
     def slot(self, name: str, plan: Plan, registry: Registry) -> Slot:
         """Return the slot of that name."""
         owner = os.getppid() if self.worker else None
-        seat = Seat(slot=name, folder=self.folder, owner=owner, limits=registry.limits)
+        seat = Seat(folder=self.folder, owner=owner, limits=registry.limits)
         return Slot(
             name=name,
             folder=self.folder,

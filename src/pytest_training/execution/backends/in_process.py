@@ -24,7 +24,7 @@ class InProcess(Backend):
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:  # noqa: ARG002  (there is nothing to connect to)
         """Return a launcher that calls functions here."""
-        return InProcessLauncher(limits=seat.limits)
+        return InProcessLauncher(seat)
 
 
 @dataclass

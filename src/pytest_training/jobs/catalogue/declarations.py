@@ -29,7 +29,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Declaration:
-    """What the catalogue says about one job, or under `defaults:` about all."""
+    """An entry of the catalogue: one job, or `defaults:` for all."""
 
     entry: Entry
     settings: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Declaration:
     options: dict[str, Entry] = field(default_factory=dict)
     """How a script spells a parameter that its source does not declare; null takes a parameter away."""
     wants_output: bool = False
-    """True if a script gets its output folder as `--output-dir` where its source declares no such option."""
+    """True if a script takes `--output-dir` although its source does not show it."""
     script: Entry | None = None
     command: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class Catalogue:
     """A validated `jobs.yaml`; `apply_catalogue` checks that its jobs exist."""
 
     file: str
-    """Its path as messages give it."""
+    """Its path as messages have it."""
     folder: Path
     training_root: Path
     project_root: Path

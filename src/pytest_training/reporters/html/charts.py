@@ -15,9 +15,9 @@ from pytest_training.text import one_line
 from pytest_training.units import duration, number
 
 STEPS = ("epoch", "step", "iteration", "batch", "round", "tree", "trees", "iterations", "rounds", "steps", "epochs")
-"""Logged names that count up while a model is fitted: the horizontal axis, the first that an event has."""
+"""Logged names that count up while a model is fitted; the first that an event has is the horizontal axis."""
 GROUPS = frozenset(["fold", "repeat", "split", "seed", "trial", "restart", "attempt", "member"])
-"""Logged numbers that say of which fit the others are."""
+"""Logged numbers that identify a fit."""
 Points = list[tuple[float, float]]
 
 WIDTH, HEIGHT = 320.0, 170.0
@@ -64,7 +64,7 @@ class Bar(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """Who ran where and when."""
+    """The attempts of a run by slot and time."""
 
     height: float
     slots: tuple[Tick, ...]
@@ -144,7 +144,7 @@ def _mean(fits: Sequence[Points]) -> Points:
     values_at: dict[float, list[float]] = {}
     for x, y in chain.from_iterable(dict(fit).items() for fit in fits):
         values_at.setdefault(x, []).append(y)
-    # Divided before it is added up: the sum of numbers that a float can hold may be none.
+    # Divided before it is added up: a sum of finite floats may overflow.
     mean = [
         (x, math.fsum(y / len(values) for y in values))
         for x, values in sorted(values_at.items())

@@ -220,8 +220,8 @@ def _verdict(run: TrainingRun, counts: Counter[Any]) -> str:
     return "passed"
 
 
-class _KeptBeside(jinja2.FileSystemBytecodeCache):
-    """Compiled templates in a __pycache__: to compile takes longer than to write a page."""
+class _CompiledTemplates(jinja2.FileSystemBytecodeCache):
+    """A cache of compiled templates in a __pycache__: to compile takes longer than to write a page."""
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         with contextlib.suppress(OSError):  # somebody else's folder, or a full disk: compiled anew each time
@@ -232,7 +232,7 @@ class _KeptBeside(jinja2.FileSystemBytecodeCache):
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
-        bytecode_cache=None if sys.dont_write_bytecode else _KeptBeside(str(TEMPLATES / "__pycache__")),
+        bytecode_cache=None if sys.dont_write_bytecode else _CompiledTemplates(str(TEMPLATES / "__pycache__")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

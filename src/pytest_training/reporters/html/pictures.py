@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
@@ -77,19 +79,15 @@ class PictureBook:
         return f"data:{TYPES[suffix]};base64,{encoded}"
 
 
-def artifacts(run: Path, outcome: Outcome) -> list[Artifact]:
-    """Return the first files that a job left."""
-    return [_artifact(run, path) for path in outcome.artifacts[:MOST_FILES]]
-
-
-def _artifact(run: Path, path: str) -> Artifact:
-    name = one_line(path.partition("/artifacts/")[2] or path, 120)
-    try:
-        status = os.lstat(run / path)
-    except (OSError, ValueError):
-        return Artifact(name, path, "gone", is_plain=False)
-    is_plain = S_ISREG(status.st_mode) and is_inside(run, path)
-    return Artifact(name, path, size(status.st_size / MEBIBYTE) if is_plain else "a link", is_plain)
+def artifacts(run: Path, outcome: Outcome) -> Iterator[Artifact]:
+    """Yield the first files that a job left."""
+    for path in outcome.artifacts[:MOST_FILES]:
+        is_plain, remark = False, "gone"
+        with contextlib.suppress(OSError, ValueError):
+            status = os.lstat(run / path)
+            is_plain = S_ISREG(status.st_mode) and is_inside(run, path)
+            remark = size(status.st_size / MEBIBYTE) if is_plain else "a link"
+        yield Artifact(one_line(path.partition("/artifacts/")[2] or path, 120), path, remark, is_plain)
 
 
 def is_inside(run: Path, path: str) -> bool:

@@ -1,8 +1,8 @@
 """The job server: one process for the whole run that has the heavy imports loaded and forks one child per attempt.
 
-It serves a listening Unix socket that it inherits. A connection is one attempt: one line of JSON asks for it, one line
-answers after its process has ended. A slot that closes its connection ends its attempt. The lifeline closes with the
-owner, and then the server ends every job and itself.
+It serves a listening Unix socket that it inherits. A connection is one attempt: its request is a line of JSON, and so
+is the reply after its process has ended. A slot that closes its connection ends its attempt. When the owner is gone,
+the lifeline closes, and the server ends every job and itself.
 
 It never starts a thread and never runs a job's code: single-threaded, it may fork at any moment.
 """
@@ -17,7 +17,7 @@ import signal
 import socket
 import time
 import traceback
-from types import FrameType
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 import msgspec
@@ -26,18 +26,44 @@ from pytest_training import processes
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.backends.fork_server.attempts import Child, Connection
-from pytest_training.execution.backends.fork_server.launcher import PAUSE, STOP, STOP_ALL
+from pytest_training.execution.backends.fork_server.backend import PAUSE, STOP, STOP_ALL
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
-from pytest_training.limits.protocol import Ending, Tree
-from pytest_training.limits.reference import LimitReference, load_limit
+from pytest_training.limits.protocol import Ending, LimitReference, Tree, load_limit
 from pytest_training.machine import visible_gpus
 
 SAMPLE_S = 0.2  # between two measurements of memory and time
 LONGEST_REQUEST = 64 * 2**20
+
+
+@dataclass(eq=False)
+class Connection:
+    """One slot's connection: at most one attempt, or the pause before the next."""
+
+    link: socket.socket
+    received: bytearray = field(default_factory=bytearray)
+    request: AttemptRequest | None = None
+    pid: int | None = None
+    is_pause: bool = False
+
+    def answer(self, reply: Reply) -> None:
+        """Send the one answer; ignore a slot that is gone."""
+        with contextlib.suppress(OSError):
+            self.link.setblocking(True)
+            self.link.sendall(msgspec.json.encode(reply) + b"\n")
+
+
+@dataclass
+class Child:
+    """A running attempt."""
+
+    connection: Connection
+    ladder: Ladder
+    gpus: tuple[str, ...]
+    inherited_mb: float
+    """Resident memory at the fork, for a program: a smaller `ru_maxrss` is the server's own."""
 
 
 class JobServer:
@@ -62,7 +88,7 @@ class JobServer:
     def serve(self) -> NoReturn:
         """Serve until the lifeline closes."""
         signal.set_wakeup_fd(self.bell, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, _note)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # the wake-up descriptor wakes the loop
         self.listening.setblocking(False)
         self.selector.register(self.listening, selectors.EVENT_READ, self._accept)
         self.selector.register(self.lifeline, selectors.EVENT_READ, self._end)
@@ -160,9 +186,8 @@ class JobServer:
         del self.free_gpus[: request.job.gpus]
         connection.pid = pid
         inherited_mb = processes.resident_memory_mb() if isinstance(request.start, Command) else 0.0
-        ladder = Ladder(
-            tree=Tree(pid, started), limits=self.limits, most=request.job.limits, grace_s=request.settings.grace_s
-        )
+        tree, grace_s = Tree(pid, started), request.settings.grace_s
+        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=grace_s)
         self.children[pid] = Child(connection, ladder, gpus, inherited_mb)
 
     def _become_child(self, request: AttemptRequest, gpus: tuple[str, ...], parent: int) -> NoReturn:
@@ -262,10 +287,6 @@ class JobServer:
             processes.signal_tree(pid, signal.SIGKILL)
         processes.kill_orphans(())
         os._exit(0)
-
-
-def _note(_signal: int, _frame: FrameType | None) -> None:
-    """Do nothing: the wake-up descriptor wakes the loop."""
 
 
 def _has_ended(pid: int) -> bool:
