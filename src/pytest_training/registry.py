@@ -13,8 +13,7 @@ from pytest_training.execution.readers.protocol import Reader
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.limits import LIMITS
-from pytest_training.limits.protocol import Limit
-from pytest_training.limits.reference import refer
+from pytest_training.limits.protocol import Limit, refer
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,18 @@ from typing import Any
 
 import msgspec
 import pytest
+import threadpoolctl  # noqa: F401  (sets a variable when it is loaded, which is not to happen within a test)
 from watching import eventually, is_alive, pid_in
 
 from pytest_training.execution.attempt.environment import WAITING
 from pytest_training.execution.attempt.messages import Reply
 from pytest_training.execution.backends import default_backend
-from pytest_training.execution.backends.fork_server.backend import ServerHandle, start_server
-from pytest_training.execution.backends.fork_server.launcher import SERVER_DIED, ServerLauncher
+from pytest_training.execution.backends.fork_server.backend import (
+    SERVER_DIED,
+    ServerHandle,
+    ServerLauncher,
+    start_server,
+)
 from pytest_training.execution.backends.in_process import InProcessLauncher
 from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.backends.subprocess import SubprocessLauncher
@@ -270,7 +275,7 @@ import sys
 from pathlib import Path
 import msgspec
 from pytest_training.execution.backends.fork_server.backend import start_server
-from pytest_training.execution.backends.fork_server.launcher import ServerLauncher
+from pytest_training.execution.backends.fork_server.backend import ServerLauncher
 from pytest_training.execution.backends.subprocess import SubprocessLauncher
 from pytest_training.execution.attempt.messages import AttemptRequest
 

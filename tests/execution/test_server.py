@@ -19,8 +19,14 @@ from hypothesis import strategies as st
 from watching import eventually, is_alive, pid_in
 
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.backends.fork_server.backend import ServerHandle, start_server
-from pytest_training.execution.backends.fork_server.launcher import PAUSE, STOP, STOP_ALL, ServerLauncher
+from pytest_training.execution.backends.fork_server.backend import (
+    PAUSE,
+    STOP,
+    STOP_ALL,
+    ServerHandle,
+    ServerLauncher,
+    start_server,
+)
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.jobs.model import Job, RunSettings
 from pytest_training.processes import tree

@@ -27,7 +27,7 @@ from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
 from pytest_training.limits import LIMITS, Limits
-from pytest_training.limits.reference import refer
+from pytest_training.limits.protocol import refer
 from pytest_training.signals import left_to_the_owner
 
 REASONS: Mapping[Cause | None, str] = {
@@ -187,7 +187,7 @@ class Slot:
     def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:
         """Return the fields of an outcome that attempts, and the files of the last one, decide."""
         passed, failure = verdict.status == Status.PASSED, verdict.result.failure
-        late = (f"passed at attempt {len(attempts)}",) if passed and len(attempts) > 1 else ()
+        notes = (f"passed at attempt {len(attempts)}",) if passed and len(attempts) > 1 else ()
         relative = folder.artifacts.relative_to(self.folder.path).as_posix()
         return {
             "status": verdict.status,
@@ -200,7 +200,7 @@ class Slot:
             "log": folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,
             "traceback": failure.traceback if failure else None,
             "log_tail": () if passed else log_tail(folder.log, without=failure),
-            "notes": (*verdict.notes, *late),
+            "notes": (*verdict.notes, *notes),
             "attempts": tuple(attempts),
             "cpu_s": round(sum(attempt.ending.cpu_s for attempt in attempts), 4),
             "peak_memory_mb": max(attempt.ending.peak_memory_mb or 0.0 for attempt in attempts) or None,

@@ -1,4 +1,4 @@
-"""What a slot, the job server and a job's process tell each other, as JSON."""
+"""Messages between a slot, the job server and a job's process, as JSON."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, RunSettings, Value
-from pytest_training.limits.protocol import Ending
-from pytest_training.limits.reference import LimitReference
+from pytest_training.limits.protocol import Ending, LimitReference
 
 NO_RESULT = 74
 """Exit status (EX_IOERR) of a job's process that could not write result.json."""
@@ -42,7 +41,7 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
 
 
 class Failure(Value, frozen=True, kw_only=True):
-    """Why a job gave no metrics, told by its own process."""
+    """Why a job returned no metrics, written by its own process."""
 
     cause: Literal["error", "exit", "result", "data", "stopped"]
     message: str

@@ -1,4 +1,4 @@
-"""Starts and ends the job server, in the process that owns the run."""
+"""The job server from outside: its owner starts and ends it, slots ask it for attempts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import msgspec
 
 from pytest_training.errors import TrainingError
 from pytest_training.execution.attempt.environment import SEED_LIMIT, WAITING, set_threads, unless_set
-from pytest_training.execution.backends.fork_server.launcher import STOP_ALL, ServerLauncher, read_reply
+from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
 from pytest_training.execution.backends.protocol import BackendRun, Launcher, Seat
 from pytest_training.execution.backends.subprocess import Subprocess
 
@@ -25,6 +26,15 @@ LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
 SERVER_EXIT_S = 5.0
 ARROW = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """pyarrow's allocator starts a thread when it is imported, and the server starts afresh for every module that does."""
+STOP = b"stop"
+"""Line that asks for the gentle end of the connection's attempt."""
+STOP_ALL = b"stop all"
+"""Line that asks for the gentle end of every attempt: the run is interrupted."""
+PAUSE = b"pause"
+"""Line that asks for an answer as soon as the run is interrupted, and for none otherwise."""
+SERVER_DIED = Reply(
+    lost=Lost(cause="server died", reason="the job server died while the job ran; see server.log in the run folder")
+)
 
 
 class ForkServer(Subprocess):
@@ -89,6 +99,55 @@ class ServerHandle:
             self.process.kill()
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class ServerLauncher:
+    """Asks the job server."""
+
+    address: str
+
+    def launch(self, request: AttemptRequest) -> Reply:
+        """Send the request and wait; on Ctrl-C ask the server to end the attempt gently."""
+        with socket.socket(socket.AF_UNIX) as link:
+            try:
+                link.connect(self.address)
+                link.sendall(msgspec.json.encode(request) + b"\n")
+            except OSError:
+                return SERVER_DIED
+            try:
+                return read_reply(link)
+            except KeyboardInterrupt:
+                with contextlib.suppress(OSError):
+                    link.sendall(STOP + b"\n")
+                reply = read_reply(link)
+                ending = msgspec.structs.replace(reply.ending, ended_by="interrupted")
+                return msgspec.structs.replace(reply, ending=ending, lost=None)
+
+    def pause(self, seconds: float) -> bool:
+        """Wait that long, or until the server answers that the run is interrupted."""
+        give_up = time.monotonic() + seconds
+        try:
+            while (rest_s := give_up - time.monotonic()) > 0:
+                with socket.socket(socket.AF_UNIX) as link:
+                    link.settimeout(rest_s)
+                    link.connect(self.address)
+                    link.sendall(PAUSE + b"\n")
+                    if link.recv(1):
+                        return False
+        except KeyboardInterrupt:
+            return False
+        except OSError:  # the time is over, or there is no server, as the next attempt will say
+            pass
+        return True
+
+
+def read_reply(link: socket.socket) -> Reply:
+    """Return the server's answer, or that it died."""
+    with contextlib.suppress(OSError), link.makefile("rb") as answer:
+        if (line := answer.readline()).endswith(b"\n"):
+            return msgspec.json.decode(line, type=Reply)
+    return SERVER_DIED
 
 
 def start_server(imports: Sequence[str], *, log: Path, seed: int, longest_import_s: float = 120.0) -> ServerHandle:

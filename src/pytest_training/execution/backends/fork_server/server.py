@@ -26,13 +26,12 @@ from pytest_training import processes
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.backends.fork_server.launcher import PAUSE, STOP, STOP_ALL
+from pytest_training.execution.backends.fork_server.backend import PAUSE, STOP, STOP_ALL
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
-from pytest_training.limits.protocol import Ending, Tree
-from pytest_training.limits.reference import LimitReference, load_limit
+from pytest_training.limits.protocol import Ending, LimitReference, Tree, load_limit
 from pytest_training.machine import visible_gpus
 
 SAMPLE_S = 0.2  # between two measurements of memory and time
