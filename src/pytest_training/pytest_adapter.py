@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.pathlib import fnmatch_ex
 
 
 def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
@@ -39,6 +40,11 @@ def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -
     config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(config.option))
     if config.known_args_namespace.confcutdir is None:
         config.known_args_namespace.confcutdir = str(file.parent if file else root)
+
+
+def matches(path: Path, patterns: list[str]) -> bool:
+    """Return True if a path matches one of the patterns of a setting like `python_files`."""
+    return any(fnmatch_ex(pattern, path) for pattern in patterns)
 
 
 def set_options(config: pytest.Config, **values: Any) -> None:

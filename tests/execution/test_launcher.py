@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import threadpoolctl  # noqa: F401  (sets a variable when it is loaded, which is not to happen within a test)
 from watching import eventually, is_alive, pid_in
 
 from pytest_training.atomic import write_atomically

@@ -40,7 +40,7 @@ def open_own(path: Path) -> BinaryIO:
 
 
 def read_json(path: Path, kind: type[T]) -> T | None:
-    """Return the value in a file, or None if there is no such file or it holds something else."""
+    """Return the value in a file, or None if it is missing or holds something else."""
     try:
         with open_own(path) as file:
             return msgspec.json.decode(file.read(), type=kind)
@@ -75,7 +75,7 @@ def lies_below(folder: Path, path: Path) -> bool:
 
 
 def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:
-    """Return the last lines of a log as they are, but for the traceback at its end and the plugin's own frames."""
+    """Return the last lines of a log without the traceback at its end and the plugin's own frames."""
     lines = _end(path)[0].splitlines()
     traceback = (without.traceback or "").splitlines() if without else []
     if traceback and lines[-len(traceback) :] == traceback:  # it is shown beside the log

@@ -23,7 +23,7 @@ LONGEST_MESSAGE = 2000
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an attempt came to, before it is put beside the job's other attempts."""
+    """The status of an attempt with its reason and metrics, apart from the job's other attempts."""
 
     status: Status = Status.PASSED
     cause: Cause | None = None
@@ -59,7 +59,7 @@ def judge(
 
 
 def refuse(reason: str) -> tuple[Reply, Verdict]:
-    """Return what becomes of an attempt for which no process is started."""
+    """Return the reply and the verdict of an attempt without a process."""
     return Reply(refused=reason), _failed("error", reason)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from pytest_training.execution.outcome import Outcome
@@ -63,22 +63,16 @@ def timing(outcomes: Iterable[Outcome], workers: int) -> Timing:
     walls = [outcome.wall_s for outcome in ran if math.isfinite(outcome.wall_s)]
     work_s = math.fsum(walls)
     lower_bound_s = max(work_s / max(workers, 1), max(walls, default=0.0))
-    makespan_s = _makespan(ran)
+    starts = [start for outcome in ran if (start := moment(outcome.started))]
+    ends = [end for outcome in ran if (end := moment(outcome.ended))]
+    # A clock that jumps back while jobs run must not give a negative duration.
+    makespan_s = max((max(ends) - min(starts)).total_seconds(), 0.0) if starts and ends else None
     return Timing(
         work_s=work_s,
         makespan_s=makespan_s,
         lower_bound_s=lower_bound_s,
         efficiency=min(lower_bound_s / makespan_s, 1.0) if makespan_s else None,
     )
-
-
-def _makespan(ran: Sequence[Outcome]) -> float | None:
-    starts = [start for outcome in ran if (start := moment(outcome.started))]
-    ends = [end for outcome in ran if (end := moment(outcome.ended))]
-    if not starts or not ends:
-        return None
-    # A clock that jumps back while jobs run must not give a negative duration.
-    return max((max(ends) - min(starts)).total_seconds(), 0.0)
 
 
 def moment(written: str) -> datetime | None:

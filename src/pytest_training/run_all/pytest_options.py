@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_training_jobs(config: pytest.Config, jobs: list[Job]) -> None:
-    """Change the jobs as the options ask for."""
+    """Apply the options to the jobs."""
     option, ids = config.option, [job.id for job in jobs]
     only = checked_ids(option.training_job or ids, ids, "--training-job")
     jobs[:] = [job for job in jobs if job.id in only]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
@@ -20,6 +20,8 @@ from pytest_training.jobs.model import Job
 
 if TYPE_CHECKING:
     import pytest
+
+    from pytest_training.records.recorded_run import TrainingRun
 
 QUIET = ("-W", "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning")
 """The plugin is loaded before pytest here, which pytest would warn of: nothing in it needs rewriting."""
@@ -58,12 +60,9 @@ class Session:
 
         self.jobs, self.kinds = list(jobs), config.stash[REGISTRY].kinds
 
-    @last
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def pytest_training_run_start(self, run: TrainingRun) -> None:
         """Note the folder of the run."""
-        owner: Any = session.config.pluginmanager.getplugin("training-owner")
-        if owner is not None and owner.run is not None:
-            self.folder = owner.run.folder
+        self.folder = run.folder
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note Ctrl-C."""

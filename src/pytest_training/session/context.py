@@ -1,30 +1,31 @@
-"""What a slot knows of its run, and where the plugin keeps things on pytest's objects."""
+"""The values from which a slot is made, and the slot's place on pytest's config."""
 
 from __future__ import annotations
 
-import glob
 import os
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from pytest_training.execution.backends.protocol import Seat
-from pytest_training.execution.folder import ReportsFolder, RunFolder
+from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.slot import Slot
 from pytest_training.jobs.model import Plan, RunSettings, Value
 from pytest_training.registry import Registry
 
+SLOT = pytest.StashKey[Slot]()
+"""On config: the slot of this process, once the run has begun."""
+
 
 class SlotContext(Value, frozen=True, kw_only=True):
-    """What a slot needs to know; an xdist worker gets it as JSON in `workerinput`."""
+    """What a slot needs of its run; an xdist worker gets it as JSON in `workerinput`."""
 
     reports: str
     run_id: str
     settings: RunSettings
     connection: Any
-    """What the backend has returned when it was started: a JSON value."""
+    """The JSON value that the backend's `start` returned."""
     worker: bool = False
     """True for an xdist worker."""
     idle: bool = False
@@ -52,16 +53,3 @@ class SlotContext(Value, frozen=True, kw_only=True):
             readers=registry.readers,
             owned=self.worker,
         )
-
-    def to_text(self) -> str:
-        """Return the context as JSON, the only thing that execnet has to carry."""
-        return msgspec.json.encode(self).decode()
-
-
-SLOT = pytest.StashKey[Slot]()
-"""On config: the slot of this process, once the run has begun."""
-
-
-def leave_out_runs(config: pytest.Config, reports: Path) -> None:
-    """Keep pytest from looking for tests in what runs left: where no `testpaths` says where tests are, it would."""
-    config.addinivalue_line("norecursedirs", glob.escape(str(ReportsFolder(reports).runs)))

@@ -1,4 +1,4 @@
-"""The `training_job` fixture's value: trains its job in this process's slot, and fails the test if the job fails."""
+"""The value of the `training_job` fixture: trains a job in this process's slot, and fails the test if the job fails."""
 
 from __future__ import annotations
 
@@ -39,22 +39,16 @@ class TrainingJob:
         return self.outcome
 
     def check(self) -> None:
-        """Fail the test unless the job ended well and every gate holds."""
+        """Fail the test unless the job passed."""
         __tracebackhide__ = True
         if self.outcome is None:
             raise RuntimeError(f"training_job.check() before training_job.train(), job {self.job.id!r}")
         if self.outcome.status == Status.PASSED:
             return
-        if (raised := self._raised()) is not None:
-            raise raised  # the debugger wants the job's own frames
+        raised: BaseException | None = getattr(self.slot.launcher, "raised", None)  # by a job in this process
+        if raised is not None and (not self.job.optional or isinstance(raised, pytest.exit.Exception)):
+            raise raised  # the debugger needs the job's own frames
         text = failure_text(self.outcome, folder=shown_path(self.slot.folder.path, self.item.config))
         if self.outcome.optional:
             pytest.xfail(text)
         pytest.fail(text, pytrace=False)
-
-    def _raised(self) -> BaseException | None:
-        """Return what the job raised in this very process."""
-        raised: BaseException | None = getattr(self.slot.launcher, "raised", None)
-        if raised is None or (self.job.optional and not isinstance(raised, pytest.exit.Exception)):
-            return None
-        return raised

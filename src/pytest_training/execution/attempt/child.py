@@ -1,4 +1,4 @@
-"""What happens inside a job's own process: load the file, call `train`, leave result.json.
+"""The work of a job's own process: load the file, call `train`, write result.json.
 
 `execute` runs in a child that the job server forked, in a plain subprocess (`python -m …child`), or, for
 debugging, in the pytest process. A program is started by `exec`, so that the process is its alone.
@@ -160,7 +160,7 @@ def own_traceback(error: BaseException, job: Job) -> str:
 
 
 def _raise_stopped(_signal: int, _frame: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the job at once
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second SIGTERM ends the job at once
     raise Stopped
 
 
@@ -212,7 +212,7 @@ def _finish(status: int, grace_s: float) -> None:
 
 
 def _end_with(lifeline: int) -> None:
-    """End this process and its session when whoever started it is gone (the pipe closes)."""
+    """End this process and its session when the process that started it is gone (the pipe closes)."""
 
     def watch() -> None:
         while os.read(lifeline, 1):
@@ -228,7 +228,7 @@ def main() -> NoReturn:
     with open(lifeline, "rb", closefd=False) as pipe:
         line = pipe.readline()
     if not line.endswith(b"\n"):
-        os._exit(1)  # whoever started it is gone
+        os._exit(1)  # the process that started it is gone
     request = msgspec.json.decode(line, type=AttemptRequest)
     if sys.platform == "linux":
         from pytest_training.execution import keeper  # noqa: PLC0415  (uses what Linux alone has)

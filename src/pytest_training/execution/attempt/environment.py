@@ -1,4 +1,4 @@
-"""What surrounds a job in its process: thread variables, seeds, import path, the frames above its own."""
+"""The surroundings of a job in its process: thread variables, seeds, import path, the frames above its own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def set_threads(environment: MutableMapping[str, str], threads: int) -> None:
 
 
 def unless_set(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return those of the variables that the user has not set, not even to nothing."""
+    """Return the variables that the user has not set, not even to an empty text."""
     return {name: value for name, value in variables.items() if name not in os.environ}
 
 
@@ -71,7 +71,7 @@ def extend_import_path(job: Job) -> None:
 
 
 def job_environment(job: Job, folder: str, *, seed: int, threads: int) -> dict[str, str]:
-    """Return what a job's environment holds beyond the session's own."""
+    """Return the environment variables of a job beyond the session's own."""
     environment = unless_set(WAITING)
     set_threads(environment, threads)
     return environment | {

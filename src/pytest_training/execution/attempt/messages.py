@@ -1,4 +1,4 @@
-"""What a slot, the job server and a job's process tell each other, as JSON."""
+"""Messages between a slot, the job server and a job's process, as JSON."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
 
 
 class Failure(Value, frozen=True, kw_only=True):
-    """Why a job gave no metrics, told by its own process."""
+    """Why a job returned no metrics, written by its own process."""
 
     cause: Literal["error", "exit", "result", "data", "stopped"]
     message: str

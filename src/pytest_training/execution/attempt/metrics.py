@@ -1,4 +1,4 @@
-"""What counts as metrics: a mapping of names to finite numbers. The same rule for a returned dict and a file."""
+"""Metrics: a mapping of names to finite numbers. The same rule for a returned dict and a file."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from pytest_training.jobs.model import Dataset
 
 
 class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on costs as much as the call itself
-    """One attempt at one job, as the job sees it."""
+    """One attempt at one job, for the job's own use."""
 
     def __init__(  # noqa: PLR0913  (made in one place, child.py; each is one thing that a job may ask)
         self,
@@ -75,7 +75,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         """Return the path of a file or folder that the user named, with its sha256; the outcome records both."""
         place = Path(path).expanduser().absolute()
         if not place.exists():
-            raise DataError(f"expected a file or folder at {str(path)!r} (looked at {place}), found none")
+            raise DataError(f"expected a file or folder at {str(path)!r} (that is {place}), found none")
         sha256 = sha256_of(place)
         self._used[str(place)] = DataUsed(name=place.name, real=True, sha256=sha256, path=str(place))
         return place, sha256

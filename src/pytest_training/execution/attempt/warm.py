@@ -37,7 +37,7 @@ def shadowed(program: Command) -> str | None:
 
 
 def _import_path(program: Command) -> list[str]:
-    """Return what an interpreter of the script's own would search before its installed modules."""
+    """Return the folders that an interpreter of the script's own would search before its installed modules."""
     extra = program.environment.get("PYTHONPATH", "").split(os.pathsep)
     return list(dict.fromkeys([str(Path(program.argv[1]).parent), *filter(None, extra)]))
 
@@ -49,7 +49,7 @@ def _lies_in(module: types.ModuleType, folder: str) -> bool:
 
 
 def run_script(program: Command, *, threads: int) -> int:
-    """Run the script to its end, and what it left to be done at its exit; return the exit status."""
+    """Run the script and its functions at exit; return the exit status."""
     _forget_the_server(program, threads)
     status = _run(program.argv[1])
     end_interpreter(threading._shutdown)  # type: ignore[attr-defined]  # noqa: SLF001  (waits for threads, as Python does at its end)
@@ -74,7 +74,7 @@ def _forget_the_server(program: Command, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = list(program.argv[1:])
     sys.orig_argv = [sys.executable, *sys.argv]
-    sys.dont_write_bytecode = True  # as PYTHONDONTWRITEBYTECODE says to an interpreter that starts
+    sys.dont_write_bytecode = True  # as PYTHONDONTWRITEBYTECODE does when an interpreter starts
     installed = list(sys.path)
     if SERVER_FOLDER in installed:
         installed.remove(SERVER_FOLDER)

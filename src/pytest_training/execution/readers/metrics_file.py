@@ -91,6 +91,6 @@ def _newest(pattern: str, folder: Path, *, since: float = 0.0) -> Path | None:
             paths = [path for path in paths if not folder.is_symlink() and lies_below(folder, path)]
     except (OSError, ValueError):
         return None
-    # A file from before the start is somebody else's: an earlier run's metrics must never pass as this one's.
+    # A file from before the start belongs to another attempt: an earlier run's metrics must never pass as this one's.
     times = {path: path.stat().st_mtime for path in paths}
     return max((path for path in paths if times[path] >= since), key=times.__getitem__, default=None)

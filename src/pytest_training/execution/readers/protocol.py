@@ -35,7 +35,7 @@ class Reader(Protocol):
 
 
 def read_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> dict[str, float]:
-    """Return the metrics that the first reader finds, none if no reader finds any."""
+    """Return the metrics that the first reader finds, or an empty dict."""
     for reader in readers:
         try:
             metrics = reader.read(attempt)

@@ -26,11 +26,6 @@ def _matching(entry: Entry, pattern: str, what: str) -> str:
     return text
 
 
-def _word(entry: Entry) -> str:
-    is_whole = isinstance(entry.value, int) and not isinstance(entry.value, bool)
-    return str(entry.value) if is_whole else entry.text("the name of a class")
-
-
 _READERS: dict[str, Callable[[Entry], Any]] = {
     "package": lambda entry: _matching(entry, _MODULE, "the import name of a package"),
     "file": Entry.text,
@@ -44,7 +39,7 @@ _READERS: dict[str, Callable[[Entry], Any]] = {
     "title": Entry.text,
     "shape": lambda entry: tuple(item.whole(minimum=1, maximum=10**12) for item in entry.items()),
     "target": Entry.text,
-    "positive": _word,
+    "positive": lambda entry: str(entry.value) if type(entry.value) is int else entry.text("the name of a class"),
     "real": Entry.flag,
 }
 

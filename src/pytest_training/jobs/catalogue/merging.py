@@ -146,12 +146,10 @@ def _variants(job: Job, catalogue: Catalogue, kind: Kind) -> Iterator[Job]:
         job = _with_command_line(job, declaration, kind)
         job = _with_variables(job, declaration, kind)
         job = _with_parameters(job, catalogue.defaults, declaration, kind)
-    if not declaration.matrix or job.problem is not None:
-        yield _note_unset(job, declaration)
-        return
-    for combination in itertools.product(*declaration.matrix.values()):
+    matrix = {} if job.problem is not None else declaration.matrix
+    for combination in itertools.product(*matrix.values()):  # one, an empty one, without a matrix
         variant, words = job, [job.id]
-        for name, entry in zip(declaration.matrix, combination, strict=True):
+        for name, entry in zip(matrix, combination, strict=True):
             variant = _set(variant, name, entry, entry.where, kind)
             words.append(f"{name}-{_in_id(entry.plain)}")
         yield _note_unset(msgspec.structs.replace(variant, id="-".join(words)), declaration)

@@ -8,4 +8,4 @@ from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.kinds.script.kind import ScriptKind
 
 KINDS: Kinds = {kind.name: kind for kind in (CommandKind(), ScriptKind(), FunctionKind())}
-"""Any Python file without a job's `train` is a script: functions are recognised before."""
+"""Any Python file without a job's `train` is a script: the function kind recognises files first."""

@@ -53,7 +53,7 @@ def python_fields(file: File) -> dict[str, Any]:
 
 
 def find_train(source: Source) -> Function | None:
-    """Return the module's `train`, the last where there are several."""
+    """Return the module's `train`, the last if it has several."""
     functions = [item for item in source.tree.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
     return next((item for item in reversed(functions) if item.name == "train"), None)
 
@@ -87,7 +87,7 @@ def signature_mistake(function: Function) -> str | None:
 def read_parameters(function: Function, source: Source) -> tuple[tuple[Parameter, ...], dict[str, Any]]:
     """Return the declared parameters, and their literal defaults.
 
-    A default that is an expression stays Python's own: the parameter has no value until somebody sets it.
+    A default that is an expression stays Python's own: the parameter has no value until a user sets it.
     """
     mistake = signature_mistake(function)
     if mistake:
@@ -102,7 +102,7 @@ def read_parameters(function: Function, source: Source) -> tuple[tuple[Parameter
 
 
 def read_gates(source: Source, *, strict: bool) -> tuple[Gate, ...]:
-    """Return the gates of a literal `GATES`; where not strict, ignore one that is no dict of texts."""
+    """Return the gates of a literal `GATES`; if not strict, ignore anything but a dict of texts."""
     if "GATES" not in source.constants:
         return ()
     node = source.constants.node("GATES")

@@ -28,14 +28,14 @@ _TYPES: dict[str, Type] = {
 
 
 def flag(option: str) -> Declaration:
-    """Return an option without a value; it is True when it stands on the command line."""
+    """Return an option without a value; it is True if it is on the command line."""
     return Parameter(name=_identifier(option), type="bool", default=False, option=option, flag=True), False
 
 
 def annotated(
     spelling: str, argument: ast.arg, default: ast.expr | None, constants: Constants, *, required: bool
 ) -> Declaration:
-    """Return the parameter of a function; `spelling` is its option, or its name where it has none."""
+    """Return the parameter of a function; `spelling` is its option, or else its name."""
     annotation, value = read_annotation(argument.annotation), constants.literal(default)
     return _valued(spelling, parameter_type(annotation, value), value, required=required, choices=annotation.choices)
 
@@ -102,7 +102,7 @@ class OptionCall(NamedTuple):
 
 
 def preferred(spellings: list[str]) -> str:
-    """Return the spelling that stands for the option: one for the output folder, else the first long one."""
+    """Return one spelling of the option: one for the output folder, else the first long one."""
     output = next((text for text in OUTPUT_OPTIONS if text in spellings), None)
     return output or next((text for text in spellings if text.startswith("--")), spellings[0])
 

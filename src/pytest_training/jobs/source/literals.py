@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeGuard
 from pytest_training.jobs.model import Type
 
 MISSING: Final = object()
-"""Stands for what the source alone does not show."""
+"""Stands for a value that the source alone does not show."""
 
 LARGEST_INTEGER = 2**63
 
@@ -73,7 +73,7 @@ def last_name(node: ast.AST | None) -> str:
 
 
 def storable(value: Any) -> Any:
-    """Return the value as it survives JSON (tuples become lists), or MISSING where it would not."""
+    """Return the value as it survives JSON (tuples become lists), or MISSING if it does not."""
     if isinstance(value, list | tuple):
         items = [storable(item) for item in value]
         return MISSING if any(item is MISSING for item in items) else items
@@ -140,7 +140,7 @@ def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr | None]]:
 
 
 class Annotation(NamedTuple):
-    """The types that an annotation allows beside None, and the values where it lists them."""
+    """The types that an annotation allows beside None, and the values if it lists them."""
 
     types: frozenset[Type] = frozenset()
     choices: tuple[Any, ...] | None = None

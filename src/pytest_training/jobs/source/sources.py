@@ -19,7 +19,7 @@ from pytest_training.jobs.source.literals import Constants, last_name, module_st
 from pytest_training.wording import label
 
 LARGEST_FOLLOWED = 200
-"""Local files that are followed at most: a hint for the job server is not worth parsing a whole repository."""
+"""Maximum number of local files to follow: a hint for the job server is not worth parsing a whole repository."""
 
 _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
 _ASKS_FOR_DATA = re.compile(rb"\brun\s*\.\s*data")
@@ -143,13 +143,13 @@ class Sources:
                 yield from item.modules
 
     def _files(self, path: Path, item: Import) -> list[Path] | None:
-        """Return the local files that an import executes; None where the module is not local."""
+        """Return the local files that an import executes; None if the module is not local."""
         if item.level:
             folder = path.parents[min(item.level, len(path.parents)) - 1]
             return [file for module in item.modules for file in _files_below(folder, module) or ()]
         if item.module.partition(".")[0] in sys.stdlib_module_names:
             return None
-        # A thousand jobs import the same few modules; a path's text is much faster to look up than the path.
+        # A thousand jobs import the same few modules; a path's text is a much faster key than the path.
         key = (os.path.dirname(path), item)  # noqa: PTH120  (faster than pathlib, once per import)
         if key not in self._local:
             folders = dict.fromkeys((path.parent, *self._folders))
@@ -164,7 +164,7 @@ def _first(places: Iterable[list[Path] | None]) -> list[Path] | None:
 
 
 def _files_below(folder: Path, module: str) -> list[Path] | None:
-    """Return the files executed by importing a dotted name from a folder; None where it holds no such module.
+    """Return the files executed by importing a dotted name from a folder; None if it holds no such module.
 
     A folder without `__init__.py` counts when it holds modules: `wandb/` with a run's files is no package.
     """

@@ -1,4 +1,4 @@
-"""Script jobs: what a file's own command line takes, read from its syntax tree."""
+"""Options of a script's own command line, read from its syntax tree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_training.jobs.source.literals import MISSING, walk
 from pytest_training.jobs.source.sources import Source
 
 _READERS = {b"add_argument": argparse_options, b"click": click_options, b"typer": typer_options}
-"""Readers of command lines, by a word without which a file has none of that sort."""
+"""Readers of command lines, by a word that every file with such a command line contains."""
 
 
 def read_options(source: Source) -> dict[str, Any]:
