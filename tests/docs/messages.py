@@ -44,7 +44,7 @@ RETURNING = {
     "nothing_to_train",
     "_broken",
     "_missing",
-    "_failure",
+    "call_each",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""
@@ -86,7 +86,7 @@ def _messages_of(node: ast.AST) -> Iterator[ast.expr]:
         if names & ASSIGNED:
             yield node.value
     elif isinstance(node, ast.FunctionDef) and node.name in RETURNING:
-        yield from (each.value for each in ast.walk(node) if isinstance(each, ast.Return) and each.value)
+        yield from (each.value for each in ast.walk(node) if isinstance(each, ast.Return | ast.Yield) and each.value)
 
 
 def _templates(node: ast.expr) -> list[str]:  # noqa: PLR0911  (one for each kind of expression)
