@@ -41,21 +41,21 @@ class Reporter:
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Complete the report; a file that the user named gets the same content."""
         report = self.report
-        if report is None or not report.path.exists():
+        if report is None or not (path := Path(report.xml.logfile)).exists():
             return
         stable = run.folder.stable.copy_of(run.folder.junit)
-        content = complete(report.path.read_bytes(), run, report.case_of)
+        content = complete(path.read_bytes(), run, report.case_of)
         with run.noting_failure("junit.xml"):
             try:
-                for path in (run.folder.junit, stable, *([] if report.is_ours else [report.path])):
-                    write_atomically(path, content)
+                for place in (run.folder.junit, stable, *([] if report.is_ours else [path])):
+                    write_atomically(place, content)
             except OSError as error:
-                report.announce(f"none ({error.strerror})")  # pytest says where it is
+                report.xml.logfile = f"none ({error.strerror})"  # pytest announces it
                 raise
             if report.is_ours:
                 with contextlib.suppress(OSError):  # a file in memory is gone with the process
-                    report.path.unlink()
-                report.announce(str(stable))
+                    path.unlink()
+                report.xml.logfile = str(stable)
 
 
 def complete(content: bytes, run: TrainingRun, case_of: Callable[[str], tuple[str, str]]) -> bytes:
