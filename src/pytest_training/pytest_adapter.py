@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -125,72 +124,46 @@ class TerminalFile:
             self._writer._file = self.file  # noqa: SLF001  (as above)
 
 
-class JsonReport:
-    """pytest-json-report, switched on late: a session that trains nothing is left alone."""
+def switch_json_report_on(config: Any) -> Any | None:
+    """Return pytest-json-report's plugin, on unless the user did so; None if it is not installed or blocked.
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._config: Any = config
-
-    def switch_on(self) -> bool:
-        """Switch it on unless the user did; return False if it is not installed or blocked."""
-        config, manager = self._config, self._config.pluginmanager
-        plugin: Any = manager.getplugin("pytest_jsonreport")
-        if plugin is None or manager.is_blocked("json-report") or manager.is_blocked("jsonreport"):
-            return False
-        if not config.option.json_report:
-            tbstyle = config.getoption("tbstyle", "auto")  # it asks for it with `-p no:terminal` too
-            set_options(config, json_report=True, json_report_file="", json_report_verbosity=-1, tbstyle=tbstyle)
-            plugin.pytest_configure(config)
-            config._json_report.pytest_sessionstart(None)  # noqa: SLF001  (its time starts there)
-        return True
-
-    @property
-    def content(self) -> dict[str, Any] | None:
-        """The report once the session has finished; None if it failed to make one."""
-        report: dict[str, Any] | None = self._config._json_report.report  # noqa: SLF001  (there "for other scripts")
-        return report
-
-    def save_again(self) -> None:
-        """Write the report to the file that the user named."""
-        if self._config.option.json_report_file:
-            self._config._json_report.save_report(self._config.option.json_report_file)  # noqa: SLF001  (as above)
+    Its `report` is None until the session has finished, or if it failed to make one.
+    """
+    manager = config.pluginmanager
+    plugin: Any = manager.getplugin("pytest_jsonreport")
+    if plugin is None or manager.is_blocked("json-report") or manager.is_blocked("jsonreport"):
+        return None
+    if not config.option.json_report:
+        tbstyle = config.getoption("tbstyle", "auto")  # it asks for it with `-p no:terminal` too
+        set_options(config, json_report=True, json_report_file="", json_report_verbosity=-1, tbstyle=tbstyle)
+        plugin.pytest_configure(config)
+        config._json_report.pytest_sessionstart(None)  # noqa: SLF001  (its time starts there)
+    return config._json_report  # noqa: SLF001  (there "for other scripts")
 
 
-@dataclass
-class JunitReport:
-    """pytest's JUnit report, switched on late and written to memory, unless the user named a file."""
+def switch_junit_on(config: pytest.Config, folder: Path) -> Any | None:
+    """Return pytest's LogXML, which writes to memory unless the user named a file; None if junitxml is off."""
+    plugin: Any = config.pluginmanager.getplugin("junitxml")
+    if plugin is None or config.option.xmlpath:
+        return config.stash.get(plugin.xml_key, None) if plugin else None
+    set_options(config, xmlpath=str(_file_in_memory() or folder / ".junit.xml.partial"))
+    plugin.pytest_configure(config)
+    set_options(config, xmlpath=None)  # workers would write one too
+    xml = config.stash.get(plugin.xml_key, None)
+    if xml is not None:
+        xml.pytest_sessionstart()
+        terminal = terminal_of(config)
+        for error in terminal.stats.get("error", ()) if terminal else ():  # before the run began
+            xml.pytest_collectreport(error)
+    return xml
 
-    xml: Any
-    """pytest's LogXML; its `logfile` is also what pytest announces."""
-    is_ours: bool
 
-    @classmethod
-    def switch_on(cls, config: pytest.Config, folder: Path) -> JunitReport | None:
-        """Switch it on unless the user did; return None if pytest's plugin is off."""
-        plugin: Any = config.pluginmanager.getplugin("junitxml")
-        if plugin is None:
-            return None
-        is_ours = not config.option.xmlpath
-        if is_ours:
-            set_options(config, xmlpath=str(_file_in_memory() or folder / ".junit.xml.partial"))
-            plugin.pytest_configure(config)
-            set_options(config, xmlpath=None)  # workers would write one too
-        xml = config.stash.get(plugin.xml_key, None)
-        if xml is None:
-            return None
-        if is_ours:
-            xml.pytest_sessionstart()
-            terminal = terminal_of(config)
-            for error in terminal.stats.get("error", ()) if terminal else ():  # before the run began
-                xml.pytest_collectreport(error)
-        return cls(xml, is_ours)
+def junit_case(xml: Any, nodeid: str) -> tuple[str, str]:
+    """Return class name and name of a test's case."""
+    from _pytest.junitxml import bin_xml_escape, mangle_test_address  # noqa: PLC0415  (loaded with the plugin)
 
-    def case_of(self, nodeid: str) -> tuple[str, str]:
-        """Return class name and name of a test's case."""
-        from _pytest.junitxml import bin_xml_escape, mangle_test_address  # noqa: PLC0415  (loaded with the plugin)
-
-        *names, name = mangle_test_address(nodeid)
-        return ".".join([*filter(None, [self.xml.prefix]), *names]), bin_xml_escape(name)
+    *names, name = mangle_test_address(nodeid)
+    return ".".join([*filter(None, [xml.prefix]), *names]), bin_xml_escape(name)
 
 
 def _file_in_memory() -> Path | None:

@@ -53,7 +53,7 @@ class RunningRun:
         """The selected jobs by node id."""
         self.context = context
         self.backend = backend
-        self.outcomes = Outcomes(run.folder, run.plan.seed, jobs, run.problems)
+        self.outcomes = Outcomes(run, jobs)
         self.signals = EndingSignals()
         self.started_ids: set[str] = set()
         self.is_over = False
@@ -69,7 +69,9 @@ class RunningRun:
         run.problems.extend(draft.problems)
         backend = registry.backends[settings.backend]()
         with _writing_to(options.reports):
-            _make_reports_folder(options.reports, folder)
+            if not options.reports.exists():
+                write_atomically(options.reports / ".gitignore", b"*\n")  # as pytest does for its cache
+            folder.path.mkdir(parents=True)
             save_plan(plan, folder.plan)
             run = replace(run, provenance=provenance(options.project, _imports(plan)))
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
@@ -238,13 +240,6 @@ def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job]) -> BegunR
         arguments=tuple(map(str, config.invocation_params.args)),
         nodes={nodeid: job.id for nodeid, job in jobs.items()},
     )
-
-
-def _make_reports_folder(reports: Path, folder: RunFolder) -> None:
-    if not reports.exists():
-        reports.mkdir(parents=True)
-        write_atomically(reports / ".gitignore", b"*\n")  # as pytest does for its cache
-    folder.path.mkdir(parents=True)
 
 
 @contextlib.contextmanager
