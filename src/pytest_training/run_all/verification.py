@@ -11,6 +11,8 @@ from pathlib import Path
 PROGRAM = "run_all_training.py"
 SUITE = "tests/run_all/test_selection.py"
 LIST = "the list names jobs"
+ABSENT = "absent: "
+"""Begins a text that the output must not have."""
 CHECKS: dict[str, Callable[[list[str]], tuple[list[str], list[str]]]] = {
     LIST: lambda ids: (["--list"], [f"{len(ids)} job"]),
     "a dry run shows parameters": lambda ids: (
@@ -23,7 +25,7 @@ CHECKS: dict[str, Callable[[list[str]], tuple[list[str], list[str]]]] = {
     ),
     "a filter leaves the others out": lambda ids: (
         ["--dry-run", "--exclude", ids[0]],
-        [f"Selected jobs: {len(ids) - 1}\n", *(f"[{job_id}]" for job_id in ids[1:])],
+        [f"Selected jobs: {len(ids) - 1}\n", *(f"[{job_id}]" for job_id in ids[1:]), f"{ABSENT}[{ids[0]}]"],
     ),
 }
 """By sentence: from the ids of all jobs to the flags and to texts in the output."""
@@ -62,9 +64,12 @@ def _holds(sentence: str, problem: str) -> bool:
 
 
 def _problem(root: Path, arguments: list[str], texts: list[str]) -> str:
-    """Return the command's output if the command fails or a text is missing, else nothing."""
+    """Return the command's output if the command fails or a text is not as it should be, else nothing."""
     ended = _run(root, arguments)
-    is_right = ended.returncode == 0 and all(text in ended.stdout for text in texts)
+    is_right = ended.returncode == 0 and all(
+        text.removeprefix(ABSENT) not in ended.stdout if text.startswith(ABSENT) else text in ended.stdout
+        for text in texts
+    )
     return "" if is_right else f"{ended.stdout}\n{ended.stderr}\nexpected: {texts}"
 
 
