@@ -99,8 +99,7 @@ def pytest_runtest_makereport(
 @pytest.fixture
 def training_job(request: pytest.FixtureRequest) -> TrainingJob:
     """Give the test its job: `training_job.train()` trains, `training_job.check()` fails unless it passed."""
-    from pytest_training.session.context import SLOT  # noqa: PLC0415  (see the module's docstring)
-    from pytest_training.session.training_job import TrainingJob  # noqa: PLC0415  (see the module's docstring)
+    from pytest_training.session.training_job import SLOT, TrainingJob  # noqa: PLC0415  (see the module's docstring)
 
     slot = request.config.stash.get(SLOT, None)
     if slot is None:

@@ -61,11 +61,6 @@ class Outcomes:
             if (outcome := self._end(node, job)) is not None:
                 yield outcome
 
-    def of_jobs(self, ids: Iterator[str]) -> tuple[Outcome, ...]:
-        """Return one outcome for each job, also where two tests train it."""
-        by_id = {outcome.job_id: outcome for outcome in self.by_node.values()}
-        return tuple(by_id[job_id] for job_id in ids)
-
     def _end(self, node: str, job: Job) -> Outcome | None:
         nodes = self.running.get(job.id, set())
         nodes.discard(node)

@@ -31,9 +31,9 @@ from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import BegunRun, RunRecord
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters import console, load_reporters
-from pytest_training.session.context import SLOT, SlotContext
 from pytest_training.session.hooks import call_each
 from pytest_training.session.outcomes import Outcomes
+from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
 from pytest_training.text import one_line
 
@@ -103,7 +103,7 @@ class RunningRun:
         for nodeid, job in self.jobs.items():
             nodes[job.id].append(nodeid)
         needs = {
-            nodeid: [needed for job_id in job.needs for needed in nodes.get(job_id, ())]
+            nodeid: [needed for job_id in job.needs for needed in nodes[job_id]]
             for nodeid, job in self.jobs.items()
             if job.needs
         }
@@ -181,8 +181,8 @@ class RunningRun:
             arguments=tuple(map(str, self.config.invocation_params.args)),
             folder=folder.path.relative_to(folder.reports).as_posix(),
         )
-        outcomes = self.outcomes.of_jobs(planned.job.id for planned in plan.jobs)
-        self.run = replace(self.run, outcomes=outcomes, record=record)
+        by_id = {outcome.job_id: outcome for outcome in self.outcomes.by_node.values()}
+        self.run = replace(self.run, outcomes=tuple(by_id[planned.job.id] for planned in plan.jobs), record=record)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Any:
