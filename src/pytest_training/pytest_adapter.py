@@ -127,7 +127,7 @@ class TerminalFile:
 def switch_json_report_on(config: Any) -> Any | None:
     """Return pytest-json-report's plugin, on unless the user did so; None if it is not installed or blocked.
 
-    Its `report` is None until the session has finished, or if it failed to make one.
+    Its `report` is None until the session has finished.
     """
     manager = config.pluginmanager
     plugin: Any = manager.getplugin("pytest_jsonreport")
