@@ -57,7 +57,7 @@ class AttemptFolder:
     result = Inside("result.json", "own")
     """The job's metrics or its failure, as JSON."""
     started = Inside("started.json")
-    """The attempt as it began and, later, as it ended: a slot that dies leaves it."""
+    """The attempt as it began or, unless it passed, as it ended: a slot that dies leaves it."""
     artifacts = Inside("artifacts")
     """The folder that the job sees as `run.folder`."""
 

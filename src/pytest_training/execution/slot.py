@@ -150,8 +150,9 @@ class Slot:
         attempt = msgspec.structs.replace(
             begun, status=verdict.status, cause=verdict.cause, reason=verdict.reason, ending=reply.ending
         )
-        with contextlib.suppress(OSError):  # the job may have deleted its folder
-            write_atomically(folder.started, msgspec.json.encode(attempt))
+        if verdict.status != Status.PASSED:  # else the outcome follows at once
+            with contextlib.suppress(OSError):  # the job may have deleted its folder
+                write_atomically(folder.started, msgspec.json.encode(attempt))
         return attempt, verdict, folder
 
     def _execute(self, job: Job, folder: AttemptFolder, checkpoint: Path, since: float) -> tuple[Reply, Verdict]:

@@ -12,7 +12,7 @@ class Reporter:
     """Adds the run and its outcomes to history.sqlite."""
 
     def __init__(self, config: pytest.Config) -> None:
-        """Need nothing of pytest."""
+        """Ignore pytest's config."""
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Add the run."""

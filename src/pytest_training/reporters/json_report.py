@@ -15,7 +15,7 @@ from msgspec.structs import asdict, replace
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome, Reported, Shown, Status, Tolerated
 from pytest_training.jobs.model import Dataset, Plan, PlannedJob, Value
-from pytest_training.pytest_adapter import JsonReport
+from pytest_training.pytest_adapter import switch_json_report_on
 from pytest_training.records.provenance import Machine, Provenance
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import RunRecord, timing
@@ -91,19 +91,20 @@ class Reporter:
     """Completes the report of pytest-json-report, and writes it to the run folder and to its stable name."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self.report = JsonReport(config)
-        self.is_on = False
+        self.config = config
+        self.plugin: Any = None
+        """pytest-json-report's, once the run has begun; None if it is off."""
 
     def pytest_training_run_start(self, run: TrainingRun) -> None:
         """Switch pytest-json-report on."""
-        self.is_on = self.report.switch_on()
-        if not self.is_on:
+        self.plugin = switch_json_report_on(self.config)
+        if self.plugin is None:
             problem = "report.json is not written: the plugin pytest-json-report is switched off or not installed"
             run.problems.append(problem)
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Complete the report; the file that a user named has the same content."""
-        content = self.report.content if self.is_on else None
+        content = self.plugin.report if self.plugin else None
         if content is None or run.record is None or run.provenance is None:
             return
         by_id = {outcome.job_id: outcome for outcome in run.outcomes}
@@ -113,7 +114,8 @@ class Reporter:
         for path in (run.folder.report, run.folder.stable.copy_of(run.folder.report)):
             with run.noting_failure(f"{path}"):
                 write_report(content, path)
-        self.report.save_again()
+        if self.config.option.json_report_file:
+            self.plugin.save_report(self.config.option.json_report_file)
 
 
 def write_report(json_report: dict[str, Any], path: Path) -> None:

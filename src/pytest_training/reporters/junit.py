@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -13,7 +14,7 @@ import pytest
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.job_files import log_end
 from pytest_training.execution.outcome import GateResult, Outcome, Status
-from pytest_training.pytest_adapter import JunitReport
+from pytest_training.pytest_adapter import junit_case, switch_junit_on
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters.console import sentence
@@ -30,32 +31,33 @@ class Reporter:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.report: JunitReport | None = None
+        self.xml: Any = None
+        """pytest's LogXML, once the run has begun; None if it is off."""
 
     def pytest_training_run_start(self, run: TrainingRun) -> None:
         """Switch pytest's report on."""
-        self.report = JunitReport.switch_on(self.config, run.folder.path)
-        if self.report is None:
+        self.xml = switch_junit_on(self.config, run.folder.path)
+        if self.xml is None:
             run.problems.append("junit.xml is not written: junitxml is off")
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Complete the report; a file that the user named gets the same content."""
-        report = self.report
-        if report is None or not report.path.exists():
+        if self.xml is None or not (path := Path(self.xml.logfile)).exists():
             return
+        named = [path] if self.config.option.xmlpath else []
         stable = run.folder.stable.copy_of(run.folder.junit)
-        content = complete(report.path.read_bytes(), run, report.case_of)
+        content = complete(path.read_bytes(), run, partial(junit_case, self.xml))
         with run.noting_failure("junit.xml"):
             try:
-                for path in (run.folder.junit, stable, *([] if report.is_ours else [report.path])):
-                    write_atomically(path, content)
+                for place in (run.folder.junit, stable, *named):
+                    write_atomically(place, content)
             except OSError as error:
-                report.announce(f"none ({error.strerror})")  # pytest says where it is
+                self.xml.logfile = f"none ({error.strerror})"  # pytest announces it
                 raise
-            if report.is_ours:
+            if not named:
                 with contextlib.suppress(OSError):  # a file in memory is gone with the process
-                    report.path.unlink()
-                report.announce(str(stable))
+                    path.unlink()
+                self.xml.logfile = str(stable)
 
 
 def complete(content: bytes, run: TrainingRun, case_of: Callable[[str], tuple[str, str]]) -> bytes:

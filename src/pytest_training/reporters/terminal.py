@@ -8,7 +8,7 @@ import pytest
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job
 from pytest_training.options import shown_path
-from pytest_training.pytest_adapter import end_line, terminal_of, width_of
+from pytest_training.pytest_adapter import end_line, terminal_of
 from pytest_training.records.comparison import Comparison
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.reporters.console import Line, finished_line, summary_lines
@@ -36,22 +36,19 @@ class Reporter:
         self.progress = Progress.begin(self.config, run, self.outcomes, self.mode)
 
     def pytest_training_job_start(self, job: Job) -> None:
-        """Show that the job runs."""
+        """Show that the job started."""
         if self.progress is not None:
             self.progress.start_job(job)
 
     def pytest_training_job_end(self, outcome: Outcome) -> None:
-        """Print the job's line, unless the user asked for more or less than that."""
+        """Print the job's line, unless -v or -q is in use."""
         self.outcomes[outcome.job_id] = outcome
         is_default = self.config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) == 0
         if self.terminal is None or not is_default or not outcome.slot:
             return
+        width = self.config.get_terminal_writer().fullwidth
         text, markup = finished_line(
-            outcome,
-            width=width_of(self.terminal),
-            done=len(self.outcomes),
-            total=self.total,
-            id_width=self.id_width,
+            outcome, width=width, done=len(self.outcomes), total=self.total, id_width=self.id_width
         )
         end_line(self.terminal)
         self.terminal.write_line(text, **markup)
@@ -70,18 +67,17 @@ class Reporter:
 
 
 def comparison_lines(comparison: Comparison) -> list[Line]:
-    """Return what got better or worse as lines with their colours."""
+    """Return lines about what got better or worse, with their colours."""
     lines: list[Line] = [(f"against {one_line(comparison.against)}:", {"bold": True})]
     notable = [job for job in comparison.jobs if job.is_notable]
     for job in notable[:MOST_CHANGES]:
+        name = one_line(job.job_id, 40)
         other = f"  (other parameters: {one_line(', '.join(job.parameters), 60)})" if job.parameters else ""
         if job.status:
-            lines.append(
-                (f"  {one_line(job.job_id, 40)}: {job.status[0]}, now {job.status[1]}{other}", {"yellow": True})
-            )
+            lines.append((f"  {name}: {job.status[0]}, now {job.status[1]}{other}", {"yellow": True}))
         for change in job.listed:
             colour = {"better": {"green": True}, "worse": {"red": True}}.get(change.tone, {})
-            text = f"  {one_line(job.job_id, 40)}: {one_line(change.metric, 40)} {change.words()}{other}"
+            text = f"  {name}: {one_line(change.metric, 40)} {change.words()}{other}"
             lines.append((text, colour))
     if len(notable) > MOST_CHANGES:
         lines.append((f"  and {len(notable) - MOST_CHANGES} more jobs: see summary.md", {}))

@@ -65,14 +65,3 @@ class IdleItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, None, str]:
         """Return what pytest requires of every item."""
         return self.path, None, "idle"
-
-
-def append_idle_item(session: pytest.Session) -> None:
-    """Append the idle item; after every deselection, or `--lf` would drop it."""
-    session.items.append(IdleItem.from_parent(session, name="idle", nodeid=IDLE_NODEID))
-
-
-def hide_idle_item(node_ids: list[str]) -> None:
-    """Remove the idle item from a worker's collection, so that no count includes it."""
-    if node_ids and node_ids[-1] == IDLE_NODEID:
-        node_ids.pop()

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 import pytest
 
-from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Cause, Outcome, Status
 from pytest_training.execution.slot import REFUSED, new_outcome, read_outcome, save_outcome
 from pytest_training.execution.unfinished import final_outcome, interrupted_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job
+from pytest_training.records.recorded_run import TrainingRun
 
 
 class Outcomes:
     """The outcomes of a run so far, by node id; each is on disk too."""
 
-    def __init__(self, folder: RunFolder, seed: int, jobs: Mapping[str, Job], problems: list[str]) -> None:
-        self.folder = folder
-        self.seed = seed
+    def __init__(self, run: TrainingRun, jobs: Mapping[str, Job]) -> None:
+        self.folder, self.seed, self.problems = run.folder, run.plan.seed, run.problems
         self.jobs = jobs
-        self.problems = problems
         self.by_node: dict[str, Outcome] = {}
         self.running: dict[str, set[str]] = {}
         """The tests of each job that have not ended."""
@@ -40,13 +39,13 @@ class Outcomes:
             self.by_node[node] = self._outcome(job, report)
         return self._end(node, job) if report.when == "teardown" or node in self.dead else None
 
-    def note_dead_worker(self, report: pytest.TestReport) -> Outcome | None:
+    def note_dead_worker(self, report: Any) -> Outcome | None:
         """Write the outcome that a dead worker could not write, and return it."""
         job = self.jobs.get(report.nodeid)
         if job is None:
             return None
         self.dead.add(report.nodeid)
-        name = getattr(getattr(getattr(report, "node", None), "gateway", None), "id", "")
+        name = report.node.gateway.id
         reason = f"worker died: the pytest process {name} that waited for this job ended without a word (killed?)"
         return self._save(
             unfinished_outcome(self.folder, job, seed=self.seed, slot=name, cause="worker died", reason=reason)
@@ -61,11 +60,6 @@ class Outcomes:
                 )
             if (outcome := self._end(node, job)) is not None:
                 yield outcome
-
-    def of_jobs(self, ids: Iterator[str]) -> tuple[Outcome, ...]:
-        """Return one outcome for each job, also where two tests train it."""
-        by_id = {outcome.job_id: outcome for outcome in self.by_node.values()}
-        return tuple(by_id[job_id] for job_id in ids)
 
     def _end(self, node: str, job: Job) -> Outcome | None:
         nodes = self.running.get(job.id, set())

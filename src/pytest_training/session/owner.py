@@ -22,7 +22,7 @@ from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
 from pytest_training.session.distribution import Distribution, has_training_test
 from pytest_training.session.hooks import call_before_training
-from pytest_training.session.items import Collector, give_plan, hide_idle_item, job_of
+from pytest_training.session.items import IDLE_NODEID, Collector, give_plan, job_of
 
 if TYPE_CHECKING:
     from pytest_training.session.running import RunningRun
@@ -125,7 +125,8 @@ class Owner(Collector):
             _save_plan(self.draft.plan, self.options.plan_file)
         give_plan(items, self.draft.plan)
         if any(job.needs for job in items.values()):
-            _sort_by_plan(session.items, self.draft.plan)
+            position = {planned.job.id: index for index, planned in enumerate(self.draft.plan.jobs)}
+            session.items.sort(key=lambda item: position[items[item].id] if item in items else -1)
         if self.config.option.collectonly or _ends_here(session):
             return
         from pytest_training.session.running import RunningRun  # noqa: PLC0415  (a dry run does without)
@@ -152,8 +153,9 @@ class Owner(Collector):
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Hide the idle item."""
-        hide_idle_item(ids)
+        """Remove the idle item from a worker's collection, so that no count includes it."""
+        if ids and ids[-1] == IDLE_NODEID:
+            ids.pop()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
@@ -194,12 +196,6 @@ class Owner(Collector):
 def _ends_here(session: pytest.Session) -> bool:
     """Return True if errors of collection end the session before any test runs."""
     return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
-
-
-def _sort_by_plan(items: list[pytest.Item], plan: Plan) -> None:
-    """Sort jobs behind those that they need; other tests keep their places before them."""
-    position = {planned.job.id: index for index, planned in enumerate(plan.jobs)}
-    items.sort(key=lambda item: -1 if (job := job_of(item)) is None else position[job.id])
 
 
 def _save_plan(plan: Plan, path: Path) -> None:

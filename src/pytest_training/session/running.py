@@ -31,9 +31,9 @@ from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import BegunRun, RunRecord
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters import console, load_reporters
-from pytest_training.session.context import SLOT, SlotContext
 from pytest_training.session.hooks import call_each
 from pytest_training.session.outcomes import Outcomes
+from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
 from pytest_training.text import one_line
 
@@ -53,7 +53,7 @@ class RunningRun:
         """The selected jobs by node id."""
         self.context = context
         self.backend = backend
-        self.outcomes = Outcomes(run.folder, run.plan.seed, jobs, run.problems)
+        self.outcomes = Outcomes(run, jobs)
         self.signals = EndingSignals()
         self.started_ids: set[str] = set()
         self.is_over = False
@@ -69,7 +69,9 @@ class RunningRun:
         run.problems.extend(draft.problems)
         backend = registry.backends[settings.backend]()
         with _writing_to(options.reports):
-            _make_reports_folder(options.reports, folder)
+            if not options.reports.exists():
+                write_atomically(options.reports / ".gitignore", b"*\n")  # as pytest does for its cache
+            folder.path.mkdir(parents=True)
             save_plan(plan, folder.plan)
             run = replace(run, provenance=provenance(options.project, _imports(plan)))
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
@@ -101,7 +103,7 @@ class RunningRun:
         for nodeid, job in self.jobs.items():
             nodes[job.id].append(nodeid)
         needs = {
-            nodeid: [needed for job_id in job.needs for needed in nodes.get(job_id, ())]
+            nodeid: [needed for job_id in job.needs for needed in nodes[job_id]]
             for nodeid, job in self.jobs.items()
             if job.needs
         }
@@ -179,8 +181,8 @@ class RunningRun:
             arguments=tuple(map(str, self.config.invocation_params.args)),
             folder=folder.path.relative_to(folder.reports).as_posix(),
         )
-        outcomes = self.outcomes.of_jobs(planned.job.id for planned in plan.jobs)
-        self.run = replace(self.run, outcomes=outcomes, record=record)
+        by_id = {outcome.job_id: outcome for outcome in self.outcomes.by_node.values()}
+        self.run = replace(self.run, outcomes=tuple(by_id[planned.job.id] for planned in plan.jobs), record=record)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Any:
@@ -238,13 +240,6 @@ def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job]) -> BegunR
         arguments=tuple(map(str, config.invocation_params.args)),
         nodes={nodeid: job.id for nodeid, job in jobs.items()},
     )
-
-
-def _make_reports_folder(reports: Path, folder: RunFolder) -> None:
-    if not reports.exists():
-        reports.mkdir(parents=True)
-        write_atomically(reports / ".gitignore", b"*\n")  # as pytest does for its cache
-    folder.path.mkdir(parents=True)
 
 
 @contextlib.contextmanager

@@ -1,16 +1,62 @@
-"""The value of the `training_job` fixture: trains a job in this process's slot, and fails the test if the job fails."""
+"""The slot of a process, and the value of the `training_job` fixture, which trains a job there."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pytest_training.execution.backends.protocol import Seat
+from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import Slot
-from pytest_training.jobs.model import Job, PlannedJob
+from pytest_training.jobs.model import Job, Plan, PlannedJob, RunSettings, Value
 from pytest_training.options import shown_path
+from pytest_training.registry import Registry
 from pytest_training.reporters.console import failure_text
+
+SLOT = pytest.StashKey[Slot]()
+"""On config: the slot of this process, once the run has begun."""
+
+
+class SlotContext(Value, frozen=True, kw_only=True):
+    """What a slot needs of its run; an xdist worker gets it as JSON in `workerinput`."""
+
+    reports: str
+    run_id: str
+    settings: RunSettings
+    connection: Any
+    """The JSON value that the backend's `start` returned."""
+    worker: bool = False
+    """True for an xdist worker."""
+    idle: bool = False
+    """True if the worker appends the idle item: the plugin's own scheduler is in use."""
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's folder."""
+        return RunFolder(Path(self.reports), self.run_id)
+
+    def slot(self, name: str, plan: Plan, registry: Registry) -> Slot:
+        """Return the slot of that name."""
+        owner = os.getppid() if self.worker else None
+        seat = Seat(folder=self.folder, owner=owner, limits=registry.limits)
+        return Slot(
+            name=name,
+            folder=self.folder,
+            launcher=registry.backends[self.settings.backend]().launcher(self.connection, seat),
+            seed=plan.seed,
+            threads=plan.threads,
+            settings=self.settings,
+            limits=registry.limits,
+            datasets={dataset.name: dataset for dataset in plan.datasets},
+            kinds=registry.kinds,
+            readers=registry.readers,
+            owned=self.worker,
+        )
 
 
 @dataclass

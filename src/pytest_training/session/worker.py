@@ -10,8 +10,8 @@ import pytest
 
 from pytest_training.jobs.model import Job, read_plan
 from pytest_training.options import REGISTRY
-from pytest_training.session.context import SLOT, SlotContext
-from pytest_training.session.items import Collector, IdleItem, append_idle_item, give_plan
+from pytest_training.session.items import IDLE_NODEID, Collector, IdleItem, give_plan
+from pytest_training.session.training_job import SLOT, SlotContext
 
 
 class Worker(Collector):
@@ -31,10 +31,10 @@ class Worker(Collector):
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Give the items their planned jobs and add the idle item, before xdist reports the collection."""
+        """Give the items their planned jobs and add the idle item; after every deselection, or `--lf` would drop it."""
         give_plan(session.items, self.plan)
         if self.context.idle:
-            append_idle_item(session)
+            session.items.append(IdleItem.from_parent(session, name="idle", nodeid=IDLE_NODEID))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
