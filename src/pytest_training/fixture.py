@@ -1,7 +1,5 @@
 """The fixture of a job by its name, and the plugin's own test with it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 FIXTURE = "training_job"

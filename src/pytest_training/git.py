@@ -1,7 +1,5 @@
 """Asks git, briefly and without changing anything."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from pathlib import Path

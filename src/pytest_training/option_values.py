@@ -1,7 +1,5 @@
 """The values of options and settings, read into one request; loaded only where something trains."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

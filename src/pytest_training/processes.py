@@ -1,7 +1,5 @@
 """Processes, as Linux shows them in /proc: psutil cannot do this, or is too slow for a job server's samples."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os

@@ -1,7 +1,5 @@
 """The user's project as its settings describe it, read without pytest: its import takes longer than a whole list."""
 
-from __future__ import annotations
-
 import configparser
 import shlex
 from dataclasses import dataclass

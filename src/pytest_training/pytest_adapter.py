@@ -1,7 +1,5 @@
 """Every use of names of pytest, xdist and pytest-json-report that are not public, with its reason."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import os

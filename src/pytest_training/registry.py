@@ -1,7 +1,5 @@
 """Kinds of job, limits, readers and backends by name: the plugin's own, and those that a project adds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """The signals that end a run: SIGTERM (a scheduler, CI) and SIGHUP (a closed terminal) end it as Ctrl-C does."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Makes what jobs print and name safe to show, and lays it out in a terminal's columns."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Durations, sizes and numbers, as people write them (`1h30m`, `4GB`) and as reports do (`1 h 30 min`)."""
 
-from __future__ import annotations
-
 import math
 import re
 from typing import Any

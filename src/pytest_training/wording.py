@@ -1,7 +1,5 @@
 """Names and values from a user's files as messages have them."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 from pathlib import Path

@@ -45,6 +45,7 @@ RETURNING = {
     "_broken",
     "_missing",
     "call_each",
+    "_failure",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""

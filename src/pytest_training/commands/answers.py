@@ -3,8 +3,6 @@
 An answer goes to stdout, everything else to stderr.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Collection

@@ -1,7 +1,5 @@
 """`pytest-training init`: what an existing repository needs to train its scripts; overwrites nothing."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

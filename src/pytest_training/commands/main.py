@@ -3,8 +3,6 @@
 No verb imports pytest or rich; `report` alone imports jinja2.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import os

@@ -1,7 +1,5 @@
 """Every path that a run touches, in one place."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from dataclasses import dataclass

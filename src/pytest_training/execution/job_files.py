@@ -1,7 +1,5 @@
 """Files that a job wrote, read with suspicion: through no link, without waiting, of a large one only the end."""
 
-from __future__ import annotations
-
 import os
 import stat
 from pathlib import Path

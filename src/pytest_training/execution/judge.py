@@ -1,7 +1,5 @@
 """The verdict on an attempt: the one place where a job passes or fails, and where the sentence is written."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

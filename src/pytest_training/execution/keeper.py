@@ -8,8 +8,6 @@ keeper dies, the server's own lifeline closes, and the server ends every tree.
 A job that runs without a server has such a keeper of its own.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import resource

@@ -1,7 +1,5 @@
 """What an attempt and a job came to. The types; `judge` (below) is the one place that decides pass or fail."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Any, Self
 

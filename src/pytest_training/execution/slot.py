@@ -1,7 +1,5 @@
 """What one slot does with one job: attempts until one passes or none is left, then the outcome on disk."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import time

@@ -1,7 +1,5 @@
 """Outcomes of jobs whose slots could not write one, because they or the whole run ended too early."""
 
-from __future__ import annotations
-
 import msgspec
 
 from pytest_training.execution.attempt.messages import LOST

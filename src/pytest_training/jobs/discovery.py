@@ -1,7 +1,5 @@
 """Finds `train_*` files below a folder and has the kinds of job read them; never imports a job."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections import Counter

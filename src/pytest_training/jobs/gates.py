@@ -1,7 +1,5 @@
 """Gates as text: `>= 0.85`, or several that must all hold: `>= 0.6, <= 0.95`."""
 
-from __future__ import annotations
-
 import math
 import re
 from typing import Any, Literal, cast

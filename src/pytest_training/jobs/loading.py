@@ -1,7 +1,5 @@
 """The jobs of the training folder, then those of further folders and catalogues, under ids of their own."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import re

@@ -1,7 +1,5 @@
 """The words of the project as types: job, parameter, gate, dataset, plan; and the plan as plan.json."""
 
-from __future__ import annotations
-
 import operator as compare
 from pathlib import Path
 from typing import Any, ClassVar, Literal

@@ -1,7 +1,5 @@
 """The order in which jobs start, and how long the run takes: list scheduling on a number of slots."""
 
-from __future__ import annotations
-
 import graphlib
 import heapq
 import math

@@ -1,7 +1,5 @@
 """The files that are jobs, and further folders and catalogues with jobs."""
 
-from __future__ import annotations
-
 import fnmatch
 import os
 import re

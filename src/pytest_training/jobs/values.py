@@ -1,7 +1,5 @@
 """Values of parameters: from YAML or from `--set`, checked against the declarations in the job's source."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Limits of attempts, one file each, listed here once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from pytest_training.limits.memory import Memory

@@ -1,7 +1,5 @@
 """How an attempt is ended that exceeds a limit, or that the run interrupts: SIGTERM, the grace period, SIGKILL."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The memory limit: resident memory of all processes of the attempt."""
 
-from __future__ import annotations
-
 from pytest_training.limits.protocol import Ending, Limit, Tree
 from pytest_training.units import parse_size, size
 

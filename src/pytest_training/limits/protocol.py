@@ -1,7 +1,5 @@
 """What a limit is: how much of something an attempt may use before it is ended."""
 
-from __future__ import annotations
-
 import importlib.machinery
 import inspect
 import signal

@@ -1,7 +1,5 @@
 """The time limit: seconds since the attempt's start."""
 
-from __future__ import annotations
-
 from pytest_training.limits.protocol import Ending, Limit, Tree
 from pytest_training.units import duration, parse_duration
 

@@ -1,7 +1,5 @@
 """The plan in words, as `pytest --collect-only` shows it: plain text, aligned, for 100 columns."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterator
 from typing import Any

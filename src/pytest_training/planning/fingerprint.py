@@ -1,7 +1,5 @@
 """A digest of all that decides a job's metrics, and the earlier outcomes that are still valid."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import json

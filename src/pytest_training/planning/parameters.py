@@ -1,7 +1,5 @@
 """Parameters from the command line: `--epochs 50`, `--set als.epochs=80`, `--set '*.folds=3'`."""
 
-from __future__ import annotations
-
 import fnmatch
 from collections.abc import Sequence
 

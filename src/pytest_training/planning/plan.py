@@ -1,7 +1,5 @@
 """The plan: the selected jobs, their data and expected durations, in the order in which they start."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Literal
 

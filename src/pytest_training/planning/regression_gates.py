@@ -1,7 +1,5 @@
 """Gates made of earlier metrics: with `--training-max-regression`, a job may not get much worse."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The request for a plan: made of pytest's options in option_values.py, and of the original's flags in run_all/."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

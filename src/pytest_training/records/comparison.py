@@ -1,7 +1,5 @@
 """What got better or worse: the outcomes of a run beside those of the last run, a named run, a branch or a commit."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Every outcome of every run, in one SQLite file. The controller alone writes it; no error here stops a run."""
 
-from __future__ import annotations
-
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

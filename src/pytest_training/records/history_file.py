@@ -1,7 +1,5 @@
 """The SQLite file of the history: its tables, rows and version, how it is opened, and what a bad one becomes."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager

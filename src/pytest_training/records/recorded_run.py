@@ -1,7 +1,5 @@
 """A run as its folder has it: in progress, finished or killed."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field

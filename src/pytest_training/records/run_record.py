@@ -1,7 +1,5 @@
 """A run as a whole: its record at start and end, and how near it came to the best possible duration."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime

@@ -3,8 +3,6 @@
 Returns text and the markup that pytest's terminal writer takes; prints nothing itself.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Reports a run to GitHub Actions: the step's summary, and an annotation for each failure."""
 
-from __future__ import annotations
-
 import os
 import secrets
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Records a run in the history."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_training.records.history import History

@@ -3,8 +3,6 @@
 Escape sequences are removed: a job's output must not move the cursor of somebody else's terminal.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

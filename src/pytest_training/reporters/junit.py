@@ -1,7 +1,5 @@
 """What junit.xml says of a job beyond pytest's own: properties that CI systems show and compare."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
 from functools import partial

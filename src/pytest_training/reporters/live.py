@@ -1,7 +1,5 @@
 """Draws the live view: a line per running job and one for the run. Pure: state in, lines out."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 

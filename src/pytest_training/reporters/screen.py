@@ -3,8 +3,6 @@
 pytest's terminal writer goes on as always; its file is wrapped, so that whatever it writes lands above the lines.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

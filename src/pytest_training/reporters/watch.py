@@ -1,7 +1,5 @@
 """The state of the running jobs, from their files and processes; polled a few times a second."""
 
-from __future__ import annotations
-
 import heapq
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """The flags of `run_all_training.py`, read into one value."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

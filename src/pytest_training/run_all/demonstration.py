@@ -1,7 +1,5 @@
 """Three demonstrations of `--parallel`: the speed-up, and the best one that is possible."""
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import json

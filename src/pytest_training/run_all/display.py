@@ -1,7 +1,5 @@
 """The output of `--list` and `--dry-run`."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path

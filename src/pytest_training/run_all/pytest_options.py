@@ -3,8 +3,6 @@
 Those for finding jobs are read in option_values.py.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_training.jobs.model import Job

@@ -1,7 +1,5 @@
 """The jobs that a command line selects, with their final parameters."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

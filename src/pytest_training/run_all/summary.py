@@ -1,7 +1,5 @@
 """Files beside a run's own folder: a summary made of its report.json, and copies of artifacts and logs."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

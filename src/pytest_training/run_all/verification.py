@@ -1,7 +1,5 @@
 """Checks of `run_all_training.py` for verify_run_all.py and test_run_all_training.py."""
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

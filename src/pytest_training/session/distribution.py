@@ -4,8 +4,6 @@ xdist starts its workers before pytest collects, when the number of jobs is unkn
 owner has collected, then started with at most one worker per item, or not at all.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

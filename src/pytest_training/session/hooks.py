@@ -1,7 +1,5 @@
 """Calls the plugin's own hooks, each implementation by itself: an error in one harms neither the run nor the others."""
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Iterator
 from pathlib import Path

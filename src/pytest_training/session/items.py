@@ -4,8 +4,6 @@ A worker runs an item only if it has the one after it (pytest passes `nextitem` 
 that is a second job, which waits behind the first while other workers are free (pytest-xdist issues 278, 382, 894).
 """
 
-from __future__ import annotations
-
 import glob
 from collections.abc import Iterable
 from pathlib import Path

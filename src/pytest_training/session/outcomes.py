@@ -1,7 +1,5 @@
 """The outcome of each test that trains, from its reports and its job's files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Gives each free xdist worker the next job of the plan, and no job to a busy worker."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The slot of a process, and the value of the `training_job` fixture, which trains a job there."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

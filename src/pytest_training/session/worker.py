@@ -1,7 +1,5 @@
 """The hooks of an xdist worker: it collects and trains the jobs of the plan."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Saves objects of a job as files: by suffix, atomically, never by pickle, never outside the job's folder."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -3,8 +3,6 @@
 Numbers, strings, lists and dicts are JSON; arrays and tensors .npy; scikit-learn estimators .skops.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

@@ -4,8 +4,6 @@
 debugging, in the pytest process. A program is started by `exec`, so that the process is its alone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import faulthandler
 import importlib.util

@@ -1,7 +1,5 @@
 """The surroundings of a job in its process: thread variables, seeds, import path, the frames above its own."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import os

@@ -5,8 +5,6 @@ That one is written with the first event of a later second: no thread and no sig
 may fork and has signals of its own.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import numbers

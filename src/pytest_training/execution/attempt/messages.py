@@ -1,7 +1,5 @@
 """Messages between a slot, the job server and a job's process, as JSON."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal, get_args
 

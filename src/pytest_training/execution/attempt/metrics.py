@@ -1,7 +1,5 @@
 """Metrics: a mapping of names to finite numbers. The same rule for a returned dict and a file."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import numbers

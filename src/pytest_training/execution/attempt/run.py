@@ -1,7 +1,5 @@
 """`Run`: the only object that a training job gets. It depends on no part of pytest, servers or reports."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ The libraries are loaded already; every trace of that is removed here, or is a r
 of its own (`jobs/source/freshness.py`, and `shadowed` below).
 """
 
-from __future__ import annotations
-
 import atexit
 import builtins
 import contextlib

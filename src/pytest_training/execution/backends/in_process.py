@@ -1,7 +1,5 @@
 """The pytest process itself executes functions: for debugging, with nothing isolated."""
 
-from __future__ import annotations
-
 import os
 import time
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A plain subprocess and its process tree, as psutil watches them: on every system, slower than /proc."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """What a backend is: where a run's attempts are executed, and how they are ended with it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol

@@ -1,7 +1,5 @@
 """The user's cache of fetched and simulated data, and `data.lock`, which keeps the hash of each first download."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import hashlib

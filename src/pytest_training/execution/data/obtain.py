@@ -4,8 +4,6 @@ It never replaces data: missing data, and data that differ from their sha256, ra
 `jobs/catalogue/datasets.py` checks whether data exist, without opening them.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import importlib.util

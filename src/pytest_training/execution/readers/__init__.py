@@ -1,7 +1,5 @@
 """Places in which an attempt may leave its metrics, one module each."""
 
-from __future__ import annotations
-
 from pytest_training.execution.readers.metrics_file import MetricsFileReader
 from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.readers.result import ResultReader

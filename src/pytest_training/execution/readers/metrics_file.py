@@ -1,7 +1,5 @@
 """The file in which a program leaves its metrics. Nothing in it is trusted."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import json

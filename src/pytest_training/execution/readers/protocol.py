@@ -1,7 +1,5 @@
 """What a reader of metrics is, and the files that it may read."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol

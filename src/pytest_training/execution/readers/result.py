@@ -1,7 +1,5 @@
 """result.json, in which an attempt's own process leaves the metrics that the job's function returned."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import msgspec

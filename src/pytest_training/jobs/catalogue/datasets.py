@@ -1,7 +1,5 @@
 """Datasets as the catalogue declares them, and whether they are on this machine. Reads and hashes no data."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import os

@@ -4,8 +4,6 @@
 means that the script takes `--epochs` although its source does not show it, `false` that it shall not get it.
 """
 
-from __future__ import annotations
-
 import keyword
 import re
 from collections.abc import Callable

@@ -5,8 +5,6 @@ for jobs that state none for that metric; a parameter of `defaults:` goes to the
 `data` add up. A job with `script:` takes the place of the discovered job of that file.
 """
 
-from __future__ import annotations
-
 import difflib
 import itertools
 import os

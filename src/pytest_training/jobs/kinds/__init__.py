@@ -1,7 +1,5 @@
 """The kinds of job, one file each: which files are such jobs, their parameters, and how they are started."""
 
-from __future__ import annotations
-
 from pytest_training.jobs.kinds.command import CommandKind
 from pytest_training.jobs.kinds.function import FunctionKind
 from pytest_training.jobs.kinds.protocol import Kinds

@@ -1,7 +1,5 @@
 """Command jobs: a program with arguments that the catalogue declares; a list, never a shell string."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Function jobs: the module-level `train(run, *, …)`, its parameters and gates."""
 
-from __future__ import annotations
-
 import ast
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The interface of a kind of job: recognise a file, and start its job."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass

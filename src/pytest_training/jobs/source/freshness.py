@@ -4,8 +4,6 @@ A forked child has the libraries loaded already: too late for a script that sets
 they are imported, and misleading for one that starts interpreters of its own.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 

@@ -1,7 +1,5 @@
 """Python files as syntax trees, and what they import: installed modules, and local ones that are followed."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import functools

@@ -1,7 +1,5 @@
 """Turns numbers into coordinates for the page's drawings; the templates draw them. No drawing library is needed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

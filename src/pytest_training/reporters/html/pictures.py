@@ -1,7 +1,5 @@
 """Brings the pictures that jobs saved into the page, as data: URIs in <img>, where nothing in them can run."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """The job server's process: `python -m` with its settings as JSON. It loads what the jobs import, then serves."""
 
-from __future__ import annotations
-
 import gc
 import importlib
 import os

@@ -7,8 +7,6 @@ the lifeline closes, and the server ends every job and itself.
 It never starts a thread and never runs a job's code: single-threaded, it may fork at any moment.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import os

@@ -1,7 +1,5 @@
 """Options that argparse declares, in subparsers too."""
 
-from __future__ import annotations
-
 import ast
 import itertools
 from collections.abc import Iterator

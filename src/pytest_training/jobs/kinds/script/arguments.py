@@ -1,7 +1,5 @@
 """A script's arguments: its parameters as its own command line takes them, a list and never a shell string."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

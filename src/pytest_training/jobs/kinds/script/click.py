@@ -1,7 +1,5 @@
 """Options that click declares, in the commands of a group too."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 

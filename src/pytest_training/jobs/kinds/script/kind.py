@@ -1,7 +1,5 @@
 """Script jobs: a file with a command line of its own, run as `python file --epochs 50`."""
 
-from __future__ import annotations
-
 import ast
 import os
 import sys

@@ -1,7 +1,5 @@
 """Options of a script's own command line, read from its syntax tree."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Options of typer scripts, read from the parameters of their commands."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 
