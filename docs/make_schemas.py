@@ -10,7 +10,7 @@ import msgspec
 
 from pytest_training.execution.attempt.messages import Result
 from pytest_training.jobs.model import Plan
-from pytest_training.reporters.report_model import JobMetadata, TrainingBlock
+from pytest_training.reporters.json_report import JobMetadata, TrainingBlock
 
 FOLDER = Path(__file__).parent / "schemas"
 SCHEMAS = {

@@ -45,7 +45,8 @@ def test_without_options_there_are_defaults(project: Project) -> None:
     assert found.reports == project.root / "reports"
     assert (found.catalogue, found.plan_file, found.default_limits) == (None, None, {})
     assert (found.epochs, found.folds) == (None, None)
-    assert (found.seed, found.grace_s, found.settings, found.backend == "in-process") == (0, 10.0, (), False)
+    assert (found.seed, found.settings) == (0, ())
+    assert (found.run_settings.grace_s, found.run_settings.backend == "in-process") == (10.0, False)
 
 
 def test_settings_are_read_and_relative_to_the_root(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +58,7 @@ def test_settings_are_read_and_relative_to_the_root(project: Project, monkeypatc
     assert found.root == project.root / "jobs"
     assert found.catalogue == project.root / "all.yaml"
     assert found.reports == project.root / "out"
-    assert (found.seed, found.default_limits["timeout"], found.grace_s, found.backend) == (
+    assert (found.seed, found.default_limits["timeout"], found.run_settings.grace_s, found.run_settings.backend) == (
         7,
         90.0,
         3.0,
@@ -97,7 +98,7 @@ def test_everyday_options_are_read(project: Project) -> None:
 
 @pytest.mark.parametrize("option", ["--training-in-process", "--pdb", "--trace"])
 def test_whoever_debugs_has_the_jobs_in_process(project: Project, option: str) -> None:
-    assert options(project, option).backend == "in-process"
+    assert options(project, option).run_settings.backend == "in-process"
 
 
 # Is there anything to train?

@@ -46,11 +46,11 @@ def test_a_resumed_run_trains_only_what_did_not_pass_with_its_parameters_seed_an
 
 def test_a_run_to_resume_is_named_and_its_parameters_are_not_mixed_with_others(project: Project) -> None:
     project.jobs("good")
-    assert "no run in" in text(project.run("--training-resume"))
+    assert "--training-resume: no run in" in text(project.run("--training-resume"))
     project.run()
     unknown = project.run("--training-resume=20200101")
     assert unknown.ret == pytest.ExitCode.USAGE_ERROR
-    assert "expected one of 2" in text(unknown)
+    assert "--training-resume: run '20200101': expected one of the 1 runs in" in text(unknown)
     mixed = project.run("--training-resume", "--set", "good.epochs=3")
     assert mixed.ret == pytest.ExitCode.USAGE_ERROR
     assert "--set cannot go with it" in text(mixed)

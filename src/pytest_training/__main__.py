@@ -1,7 +1,5 @@
 """`python -m pytest_training`: the same as `pytest-training`."""
 
-from __future__ import annotations
-
 import sys
 
 from pytest_training.commands.main import main

@@ -1,11 +1,9 @@
-"""The names that a run goes by everywhere: the fixture of a job, and where the plugin's own test for it lies."""
-
-from __future__ import annotations
+"""The fixture of a job by its name, and the plugin's own test with it."""
 
 from pathlib import Path
 
 FIXTURE = "training_job"
-"""The fixture that a test asks for to get a job."""
+"""Name of the fixture that gives a test its job."""
 
 SHIPPED_TEST = Path(__file__).parent / "shipped" / "test_training_jobs.py"
-"""The test that trains where a project has none of its own."""
+"""The test for projects without one of their own."""

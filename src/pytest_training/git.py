@@ -1,7 +1,5 @@
 """Asks git, briefly and without changing anything."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from pathlib import Path
@@ -10,18 +8,12 @@ TIMEOUT_S = 2.0
 
 
 def ask_git(folder: Path, *arguments: str, timeout_s: float = TIMEOUT_S) -> str | None:
-    """Return what git prints, or None if it fails, takes too long or is not installed."""
+    """Return the output of git, or None if it fails, takes too long or is not installed."""
     command = ("git", "-c", "core.fsmonitor=false", *arguments)  # fsmonitor may name any program: not ours to start
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # status must not write the index while the user works
     try:
         ended = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=True,
+            command, cwd=folder, env=environment, input=b"", capture_output=True, timeout=timeout_s, check=True
         )
     except (OSError, ValueError, subprocess.SubprocessError):  # ValueError: a name with a NUL
         return None

@@ -1,7 +1,5 @@
 """What this machine has for jobs: the cores and the GPUs that this process may use."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,6 +1,4 @@
-"""What the command line and pytest.ini ask for, read into one value; loaded only where something trains."""
-
-from __future__ import annotations
+"""The values of options and settings, read into one request; loaded only where something trains."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,80 +9,73 @@ import pytest
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends import Backends, default_backend
 from pytest_training.execution.backends.in_process import InProcess
+from pytest_training.jobs.model import RunSettings
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.limits import LIMITS
-from pytest_training.options import REGISTRY, path_below, reports_folder, training_root
+from pytest_training.options import REGISTRY, folder_of
 from pytest_training.planning.request import Request
 from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
 from pytest_training.wording import did_you_mean
 
-SEARCH = pytest.StashKey[Search]()
-"""On config: where jobs are found, of a plugin that reads it from options of its own."""
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Request):
-    """What the command line and pytest.ini ask for: what is trained, and how this session trains it."""
+    """A request, and how this session trains."""
 
     plan_file: Path | None
-    backend: str
-    """Name of what executes the attempts."""
-    grace_s: float
-    real_data_only: bool
+    run_settings: RunSettings
 
 
 def read_options(config: pytest.Config) -> Options:
-    """Read every option; a value that cannot be is a `pytest.UsageError`."""
-    here, root, registry = config.invocation_params.dir, config.rootpath, config.stash.get(REGISTRY, None) or Registry()
-    [catalogue, *_] = config.getoption("--training-catalogue") or [None]
-    reports = reports_folder(config)
-    _check_path(reports, "the reports folder")
-    found_root = training_root(config)
-    if not found_root.is_dir() and config.getoption("--training-root"):
-        raise pytest.UsageError(f"--training-root: no folder {str(found_root)!r}")
+    """Return the values of all options and settings; raise UsageError for an invalid one."""
+    here, registry, option = config.invocation_params.dir, config.stash.get(REGISTRY, None) or Registry(), config.option
+    root, catalogues = folder_of(config, "root"), option.training_catalogue
+    setting = str(config.getini("training_catalogue"))
+    if option.training_root and not root.is_dir():
+        raise pytest.UsageError(f"--training-root: no folder {str(root)!r}")
+    has_settings = config.inipath is not None or not option.training_root
+    project = project_of(root, config.rootpath, has_settings=has_settings)
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
     return Options(
-        project=_project(config, found_root),
-        root=found_root,
-        catalogue=path_below(here, catalogue) or path_below(root, config.getini("training_catalogue")),
-        reports=reports,
+        project=project,
+        root=root,
+        catalogue=here / catalogues[0] if catalogues else config.rootpath / setting if setting else None,
+        reports=_reports(config),
         seed=_seed(config),
         epochs=_count(config, "epochs"),
         folds=_count(config, "folds"),
         settings=tuple(config.getoption("training_set", default=None) or ()),
-        plan_file=path_below(here, config.getoption("--training-plan")),
-        backend=InProcess.name if in_process else _backend(config, registry.backends),
+        plan_file=here / option.training_plan if option.training_plan else None,
         limits=registry.limits,
-        default_limits=_limits(config),
-        grace_s=_number(config, "grace", parse_duration) or 0.0,
-        real_data_only=bool(config.getoption("--training-require-real-data")),
-        resume=_resume(config),
-        skip_unchanged=bool(config.getoption("--training-skip-unchanged")),
-        search=config.stash[SEARCH] if SEARCH in config.stash else read_search(config),
-        kinds=registry.kinds,
-        compare=config.getoption("--training-compare"),
-        max_regression=(
-            *config.getini("training_max_regression"),
-            *(config.getoption("--training-max-regression") or ()),
+        default_limits={key: limit for key in LIMITS if (limit := _number(config, key, LIMITS[key].parse)) is not None},
+        run_settings=RunSettings(
+            backend=InProcess.name if in_process else _backend(config, registry.backends),
+            grace_s=_number(config, "grace", parse_duration) or 0.0,
+            real_data_only=option.training_require_real_data,
+            compare=option.training_compare,
+            project=str(project),
         ),
+        resume=_resume(config),
+        skip_unchanged=option.training_skip_unchanged,
+        search=_search(config),
+        kinds=registry.kinds,
+        compare=option.training_compare,
+        max_regression=(*config.getini("training_max_regression"), *(option.training_max_regression or ())),
     )
 
 
-def _project(config: pytest.Config, root: Path) -> Path:
-    named = config.known_args_namespace.training_root
-    return project_of(root, config.rootpath, has_settings=config.inipath is not None or not named)
-
-
-def _check_path(path: Path, what: str) -> None:
-    """Refuse a path that no file in UTF-8 can name."""
-    if not all(ord(letter) < 0xD800 or ord(letter) > 0xDFFF for letter in str(path)):
-        raise pytest.UsageError(f"{what}: expected a path that UTF-8 can hold, found {str(path)!a}")
+def _reports(config: pytest.Config) -> Path:
+    folder = folder_of(config, "reports")
+    if any("\ud800" <= letter <= "\udfff" for letter in str(folder)):
+        raise pytest.UsageError(f"the reports folder: expected a path that UTF-8 can hold, found {str(folder)!a}")
+    return folder
 
 
 def _text(config: pytest.Config, name: str) -> tuple[str, str]:
-    """Return a value and how the user would spell where it comes from."""
+    """Return a value, and the option or setting that it comes from."""
     typed = config.getoption(f"--training-{name}", default=None)
     if typed is not None:
         return str(typed), f"--training-{name}"
@@ -92,14 +83,12 @@ def _text(config: pytest.Config, name: str) -> tuple[str, str]:
 
 
 def _resume(config: pytest.Config) -> str | None:
-    run: str | None = config.getoption("--training-resume")
-    if run is None:
-        return None
-    for option, name in (("--epochs", "training_epochs"), ("--folds", "training_folds"), ("--set", "training_set")):
-        if config.getoption(name, default=None):
-            raise pytest.UsageError(f"--training-resume takes the parameters of the run: {option} cannot go with it")
-    if config.getoption("--training-seed") is not None:
-        raise pytest.UsageError("--training-resume takes the seed of the run: --training-seed cannot go with it")
+    run: str | None = config.option.training_resume
+    for option in ("--epochs", "--folds", "--set", "--training-seed") if run is not None else ():
+        name = option.removeprefix("--").removeprefix("training-")
+        if config.getoption(f"training_{name}", default=None):
+            what = "seed" if name == "seed" else "parameters"
+            raise pytest.UsageError(f"--training-resume takes the {what} of the run: {option} cannot go with it")
     return run
 
 
@@ -121,20 +110,15 @@ def _count(config: pytest.Config, name: str) -> int | None:
 
 
 def _backend(config: pytest.Config, backends: Backends) -> str:
-    name = str(config.getini("training_start"))
+    name, where = _text(config, "start")
     if name == "auto":
         return default_backend()
     if name not in backends:
-        where, names = f"training_start in {config.inipath or 'the settings'}", ["auto", *backends]
+        names = ["auto", *backends]
         raise pytest.UsageError(
             f"{where}: expected one of {', '.join(names)}, found {name!r}{did_you_mean(name, names)}"
         )
     return name
-
-
-def _limits(config: pytest.Config) -> dict[str, float]:
-    limits = {key: _number(config, key, limit.parse) for key, limit in LIMITS.items()}
-    return {key: most for key, most in limits.items() if most is not None}
 
 
 def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]) -> float | None:
@@ -145,20 +129,20 @@ def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]
         raise pytest.UsageError(str(error)) from None
 
 
-def read_search(config: pytest.Config) -> Search:
-    """Read the options that say where jobs are found; a value that cannot be is a `pytest.UsageError`."""
-    here = config.invocation_params.dir
-    include = config.getoption("--training-include") or config.getini("training_include") or PATTERNS
-    exclude = config.getoption("--training-exclude") or config.getini("training_exclude")
-    folders = [here / str(folder) for folder in config.getoption("--training-discover") or ()]
+def _search(config: pytest.Config) -> Search:
+    here, option = config.invocation_params.dir, config.option
+    exclude = option.training_exclude or config.getini("training_exclude")
     try:
         return Search(
             files=FileFilter(
-                include=tuple(include),
+                include=tuple(option.training_include or config.getini("training_include") or PATTERNS),
                 exclude=tuple(checked_pattern(pattern, "--training-exclude") for pattern in exclude),
+                limit=config.getoption("training_limit", default=None),  # this and two more: run_all/pytest_options.py
             ),
-            folders=checked_folders(folders, "--training-discover"),
-            catalogues=tuple(here / str(file) for file in (config.getoption("--training-catalogue") or ())[1:]),
+            folders=checked_folders([here / each for each in option.training_discover or ()], "--training-discover"),
+            overrides=config.getoption("training_overrides", default=False),
+            optional=config.getoption("training_optional", default=False),
+            catalogues=tuple(here / file for file in (option.training_catalogue or ())[1:]),
         )
     except DeclarationError as error:
         raise pytest.UsageError(str(error)) from None

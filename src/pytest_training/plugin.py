@@ -1,6 +1,6 @@
-"""The pytest hooks that every session has; each calls the module that knows. A run has more: owner.py, worker.py.
+"""The pytest hooks of every session; a session that trains has those of session/owner.py or session/worker.py too.
 
-Imported by pytest at every start, in projects without trainings too: nothing heavy, no behaviour, before it is needed.
+pytest imports this module at every start, in projects without trainings too: so other modules are imported on demand.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pytest_training.session.training_job import TrainingJob
+
+SESSION = "training-session"
+"""Name of the plugin of a process that trains."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,42 +47,38 @@ def pytest_load_initial_conftests(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Register what this process is: a worker of a run, or the session that may own one."""
-    if hasattr(config, "workerinput"):
-        if "training" in config.workerinput:
-            from pytest_training.session.distribution import use_shipped_test  # noqa: PLC0415  (pytest imports this module at every start)
-            from pytest_training.session.worker import Worker  # noqa: PLC0415  (see the module's docstring)
-
-            _register_parts(config)
-            use_shipped_test(config)
-            config.pluginmanager.register(Worker(config), "training-worker")
-    elif options.has_jobs(config):
-        from pytest_training.session.distribution import use_shipped_test  # noqa: PLC0415  (pytest imports this module at every start)
-        from pytest_training.session.owner import Owner  # noqa: PLC0415  (pytest imports this module at every start)
-
-        _register_parts(config)
-        use_shipped_test(config)
-        config.pluginmanager.register(Owner(config), "training-owner")
-
-
-def _register_parts(config: pytest.Config) -> None:
+    """Register the plugin of this process: a worker of a run, or the session that may own one."""
+    values = getattr(config, "workerinput", None)
+    if not (options.has_jobs(config) if values is None else "training" in values):
+        return
     from pytest_training.registry import Registry  # noqa: PLC0415  (see the module's docstring)
-    from pytest_training.session.hooks import call_before_training  # noqa: PLC0415  (pytest imports this module at every start)
+    from pytest_training.session.distribution import use_shipped_test  # noqa: PLC0415  (as above)
+    from pytest_training.session.hooks import call_before_training  # noqa: PLC0415  (as above)
 
     config.stash[options.REGISTRY] = registry = Registry()
     call_before_training(config, "pytest_training_register", registry=registry)
+    use_shipped_test(config)
+    if values is None:
+        from pytest_training.session.owner import Owner  # noqa: PLC0415  (as above)
+
+        config.pluginmanager.register(Owner(config), SESSION)
+    else:
+        from pytest_training.session.worker import Worker  # noqa: PLC0415  (as above)
+
+        config.pluginmanager.register(Worker(config), SESSION)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one item per job of every test that asks for `training_job`."""
+    """Make one item per job of every test that has the fixture."""
     if FIXTURE not in metafunc.fixturenames:
         return
-    source: Any = metafunc.config.pluginmanager.getplugin("training-worker")
-    source = source or metafunc.config.pluginmanager.getplugin("training-owner")
-    if source is None:  # no jobs here: the name may be a fixture of the project's own
+    session: Any = metafunc.config.pluginmanager.getplugin(SESSION)
+    if session is None:  # no jobs here: the name may be a fixture of the project's own
         return
-    jobs = source.jobs_to_collect()
-    parameters = [pytest.param(job, id=job.id, marks=[getattr(pytest.mark, tag) for tag in job.tags]) for job in jobs]
+    parameters = [
+        pytest.param(job, id=job.id, marks=[getattr(pytest.mark, tag) for tag in job.tags])
+        for job in session.jobs_to_collect()
+    ]
     metafunc.parametrize(FIXTURE, parameters, indirect=True)
 
 
@@ -87,21 +86,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Leave one line of a job's failure for summaries: under CI, pytest's would repeat traceback and log there."""
+    """Shorten a job's failure to one line in summaries: under CI, pytest's would repeat traceback and log there."""
     report = yield
     failure = call.excinfo.value if call.excinfo else None
-    told = isinstance(failure, pytest.fail.Exception) and not failure.pytrace
+    is_ours = isinstance(failure, pytest.fail.Exception) and not failure.pytrace
     crash: Any = getattr(report.longrepr, "reprcrash", None)
-    if told and crash and FIXTURE in getattr(item, "fixturenames", ()):
+    if is_ours and crash and FIXTURE in getattr(item, "fixturenames", ()):
         crash.message = crash.message.partition("\n")[0]
     return report
 
 
 @pytest.fixture
 def training_job(request: pytest.FixtureRequest) -> TrainingJob:
-    """Give the test its job: `training_job.train()` trains, `training_job.check()` fails unless all is well."""
-    from pytest_training.session.context import SLOT  # noqa: PLC0415  (pytest imports this module at every start)
-    from pytest_training.session.training_job import TrainingJob  # noqa: PLC0415  (pytest imports this module at every start)
+    """Give the test its job: `training_job.train()` trains, `training_job.check()` fails unless it passed."""
+    from pytest_training.session.training_job import SLOT, TrainingJob  # noqa: PLC0415  (see the module's docstring)
 
     slot = request.config.stash.get(SLOT, None)
     if slot is None:

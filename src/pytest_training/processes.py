@@ -1,9 +1,4 @@
-"""Processes as Linux tells of them in /proc; elsewhere psutil tells what it can.
-
-Own code for what psutil cannot do or does slowly: a job server asks several times a second, for every job's tree.
-"""
-
-from __future__ import annotations
+"""Processes, as Linux shows them in /proc: psutil cannot do this, or is too slow for a job server's samples."""
 
 import contextlib
 import ctypes
@@ -11,15 +6,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 KIBIBYTES = 1024
+ORPHANS_S = 2.0
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-
-
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded once: every child asks it
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded once: every child needs it
 
 
 def _process_control(option: int, value: int) -> None:
@@ -33,24 +27,19 @@ def adopt_orphans() -> None:
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent, with that pid, dies, however it dies."""
+    """Ask the kernel to kill this process when its parent, with that pid, dies."""
     _process_control(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we asked
+    if os.getppid() != parent:  # it has died already
         os._exit(1)
 
 
 def thread_count() -> int:
     """Return how many threads this process has; Python's own count misses those of C libraries."""
-    try:
-        return len(list(Path("/proc/self/task").iterdir()))
-    except OSError:
-        import psutil  # noqa: PLC0415  (only where there is no /proc)
-
-        return psutil.Process().num_threads()
+    return len(list(Path("/proc/self/task").iterdir()))
 
 
 def children(pid: int) -> list[int]:
-    """Return the pids of a process's children; empty when it is gone."""
+    """Return the pids of a process's children; none if it is gone."""
     pids: list[int] = []
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -82,24 +71,20 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def kill_orphans(known: Iterable[int], *, patience_s: float = 2.0) -> int:
-    """Kill and reap every child of this process that is not known, with all below it; return how many.
+def kill_orphans(own: Collection[int]) -> None:
+    """Kill and reap every child of this process but its own, with all below it.
 
     A daemonised grandchild of a job becomes our child when the job ends (`adopt_orphans`), whatever session it leads.
     """
-    known = set(known)
-    seen: set[int] = set()
-    give_up = time.monotonic() + patience_s
-    while orphans := [pid for pid in children(os.getpid()) if pid not in known]:
+    give_up = time.monotonic() + ORPHANS_S
+    while orphans := [pid for pid in children(os.getpid()) if pid not in own]:
         for orphan in orphans:
-            seen.add(orphan)
             signal_tree(orphan, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(orphan, os.WNOHANG)
         if time.monotonic() > give_up:
             break  # a process that the kernel cannot end now (a dead network file system) must not end the run
         time.sleep(0.001)
-    return len(seen)
 
 
 def _status_mb(pid: int | str, field: bytes) -> float | None:
@@ -130,5 +115,5 @@ def reset_own_peak_memory() -> None:
 
 
 def own_peak_memory_mb() -> float | None:
-    """Return VmHWM of this process in MiB; None where the system does not tell."""
+    """Return VmHWM of this process in MiB; None if the system does not say."""
     return _status_mb("self", b"VmHWM:")

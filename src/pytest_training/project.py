@@ -1,13 +1,12 @@
-"""The user's project as its settings describe it, read without pytest."""
+"""The user's project as its settings describe it, read without pytest: its import takes longer than a whole list."""
 
-from __future__ import annotations
-
+import configparser
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_training.settings_files import find_settings
-
+FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+"""In pytest's order: the first with settings counts."""
 TEST = "test_training_jobs.py"
 
 
@@ -54,3 +53,40 @@ def read_project(root: Path) -> Project:
         include=tuple(shlex.split(settings.get("training_include", ""))),
         exclude=tuple(shlex.split(settings.get("training_exclude", ""))),
     )
+
+
+def find_settings(folder: Path) -> tuple[Path | None, dict[str, str]]:
+    """Return the file in this folder that has pytest's settings, and these; None and an empty mapping without such."""
+    for path in (folder / name for name in FILES):
+        if path.is_file() and (settings := _read_settings(path)) is not None:
+            return path, settings
+    return None, {}
+
+
+def _read_settings(file: Path) -> dict[str, str] | None:
+    """Return pytest's settings in a file, or None if it has none; pytest itself reports a broken file."""
+    is_pytests = "pytest" in file.name
+    try:
+        text = file.read_text(encoding="utf-8")
+        settings = _in_toml(text, file) if file.suffix == ".toml" else _in_sections(text, file)
+    except (OSError, ValueError, configparser.Error):
+        return {} if is_pytests else None
+    return {} if settings is None and is_pytests else settings
+
+
+def _in_sections(text: str, file: Path) -> dict[str, str] | None:
+    parser = configparser.ConfigParser(interpolation=None, strict=False, inline_comment_prefixes=("#", ";"))
+    parser.read_string(text)
+    section = "tool:pytest" if file.name == "setup.cfg" else "pytest"
+    return dict(parser[section]) if parser.has_section(section) else None
+
+
+def _in_toml(text: str, file: Path) -> dict[str, str] | None:
+    import tomllib  # noqa: PLC0415  (most projects have a pytest.ini)
+
+    tables = tomllib.loads(text)
+    table = (tables.get("tool", {}) if file.name == "pyproject.toml" else tables).get("pytest")
+    if table is None:
+        return None
+    values = table.get("ini_options", table).items()
+    return {name: shlex.join(map(str, value)) if isinstance(value, list) else str(value) for name, value in values}

@@ -1,6 +1,4 @@
-"""Everything that the plugin touches of pytest, xdist and pytest-json-report beyond their public names, and why."""
-
-from __future__ import annotations
+"""Every use of names of pytest, xdist and pytest-json-report that are not public, with its reason."""
 
 import contextlib
 import copy
@@ -9,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.pathlib import fnmatch_ex
 
 
 def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
@@ -20,12 +19,12 @@ def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -
     from _pytest.config.findpaths import determine_setup  # noqa: PLC0415  (only where an option names a folder)
 
     typed = args[len(config.getini("addopts")) :]
-    given = parser.parse_known_args(typed, namespace=copy.copy(config.option))
+    options = parser.parse_known_args(typed, namespace=copy.copy(config.option))
     root, file, settings, ignored = determine_setup(
-        inifile=given.inifilename,
-        override_ini=given.override_ini,
-        args=given.file_or_dir,
-        rootdir_cmd_arg=given.rootdir,
+        inifile=options.inifilename,
+        override_ini=options.override_ini,
+        args=options.file_or_dir,
+        rootdir_cmd_arg=options.rootdir,
         invocation_dir=config.invocation_params.dir,
     )
     if (root, file) == (config.rootpath, config.inipath):
@@ -41,15 +40,20 @@ def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -
         config.known_args_namespace.confcutdir = str(file.parent if file else root)
 
 
+def matches(path: Path, patterns: list[str]) -> bool:
+    """Return True if a path matches one of the patterns of a setting like `python_files`."""
+    return any(fnmatch_ex(pattern, path) for pattern in patterns)
+
+
 def set_options(config: pytest.Config, **values: Any) -> None:
-    """Give options other values than the command line did: xdist has no other way to be started later."""
+    """Set options to other values than the command line: xdist cannot be started later in another way."""
     for name, value in values.items():
         setattr(config.option, name, value)
 
 
 def start_xdist(config: pytest.Config, session: pytest.Session) -> None:
     """Start xdist's workers as its own pytest_cmdline_main would have done before collection."""
-    from xdist.dsession import DSession  # noqa: PLC0415  (only where -n is given, so it is there)
+    from xdist.dsession import DSession  # noqa: PLC0415  (only with -n, so it is there)
 
     distributed = DSession(config)
     config.pluginmanager.register(distributed, "dsession")
@@ -59,14 +63,14 @@ def start_xdist(config: pytest.Config, session: pytest.Session) -> None:
 
 
 def release_workers(config: pytest.Config) -> None:
-    """Say to waiting workers that nothing more comes: xdist, interrupted, waits for each until a time-out."""
+    """Shut waiting workers down: xdist, when interrupted, waits for each until a time-out."""
     distributed: Any = config.pluginmanager.getplugin("dsession")
     if distributed is not None and distributed.sched is not None:
         distributed.triggershutdown()
 
 
 def drop_entries_without_line(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-    """Keep pytest from failing at a signal that came where Python has no line yet: at the call of a function."""
+    """Keep pytest from failing at a signal that came as a function was called, where Python has no line yet."""
     excinfo.traceback = excinfo.traceback.filter(lambda entry: entry._rawentry.tb_lineno is not None)  # noqa: SLF001  (pytest's own lineno raises)
 
 
@@ -76,26 +80,22 @@ def terminal_of(config: pytest.Config) -> Any:
 
 
 def show_lines_instead_of_dots(config: pytest.Config) -> None:
-    """Have pytest print neither file names nor percentages: a line of each job stands in their place."""
+    """Have pytest print neither file names nor percentages: each job has a line instead."""
     terminal = terminal_of(config)
     if terminal is not None and config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) == 0:
         terminal.showfspath = False
         terminal._show_progress_info = False  # noqa: SLF001  (the lines count for themselves)
 
 
-def width_of(terminal: Any) -> int:
-    """Return how many columns the terminal has."""
-    return int(terminal._tw.fullwidth)  # noqa: SLF001  (pytest offers no other way to ask)
-
-
 def end_line(terminal: Any) -> None:
-    """End a line that ordinary tests have begun with their dots."""
-    if terminal._tw.width_of_current_line:  # noqa: SLF001  (pytest's ensure_newline asks its own count, which we bypass)
-        terminal._tw.line()  # noqa: SLF001  (as above)
+    """End a line with dots of ordinary tests."""
+    writer = terminal.config.get_terminal_writer()  # pytest's ensure_newline has a count of its own
+    if writer.width_of_current_line:
+        writer.line()
 
 
 def end_status_line(config: pytest.Config, *, workers: int, jobs: int) -> None:
-    """End the line on which xdist counts its workers: here jobs start before the last of them is there."""
+    """End the line on which xdist counts its workers: jobs start before the last worker is up."""
     status: Any = config.pluginmanager.getplugin("terminaldistreporter")
     if status is None or not status._isatty:  # noqa: SLF001  (xdist has no switch for it)
         return
@@ -106,7 +106,7 @@ def end_status_line(config: pytest.Config, *, workers: int, jobs: int) -> None:
 
 
 class TerminalFile:
-    """The file that pytest's terminal writes to, and what takes its place: nothing else comes between its lines."""
+    """The file that pytest's terminal writes to; it can be replaced."""
 
     def __init__(self, terminal: Any) -> None:
         self._writer = terminal._tw  # noqa: SLF001  (there is no public name)
@@ -117,91 +117,56 @@ class TerminalFile:
         self._writer._file = file  # noqa: SLF001  (as above)
 
     def put_back(self, replaced: type) -> None:
-        """Have pytest write to its own file again, unless somebody else has put another one there."""
+        """Have pytest write to its own file again, unless it has been replaced again."""
         if isinstance(self._writer._file, replaced):  # noqa: SLF001  (as above)
             self._writer._file = self.file  # noqa: SLF001  (as above)
 
 
-class JsonReport:
-    """pytest-json-report, switched on late: a session that trains nothing is left alone."""
+def switch_json_report_on(config: Any) -> Any | None:
+    """Return pytest-json-report's plugin, on unless the user did so; None if it is not installed or blocked.
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._config: Any = config
-
-    def switch_on(self) -> bool:
-        """Switch it on unless the user did; return False if it is not there."""
-        config, manager = self._config, self._config.pluginmanager
-        plugin: Any = manager.getplugin("pytest_jsonreport")
-        if plugin is None or manager.is_blocked("json-report") or manager.is_blocked("jsonreport"):
-            return False
-        if not config.option.json_report:
-            tbstyle = config.getoption("tbstyle", "auto")  # it asks for it with `-p no:terminal` too
-            set_options(config, json_report=True, json_report_file="", json_report_verbosity=-1, tbstyle=tbstyle)
-            plugin.pytest_configure(config)
-            config._json_report.pytest_sessionstart(None)  # noqa: SLF001  (its time starts there)
-        return True
-
-    @property
-    def content(self) -> dict[str, Any] | None:
-        """The report once the session has finished; None if it failed to make one."""
-        report: dict[str, Any] | None = self._config._json_report.report  # noqa: SLF001  (kept there "for other scripts")
-        return report
-
-    def save_again(self) -> None:
-        """Write the report to the file that the user named."""
-        if self._config.option.json_report_file:
-            self._config._json_report.save_report(self._config.option.json_report_file)  # noqa: SLF001  (as above)
+    Its `report` is None until the session has finished.
+    """
+    manager = config.pluginmanager
+    plugin: Any = manager.getplugin("pytest_jsonreport")
+    if plugin is None or manager.is_blocked("json-report") or manager.is_blocked("jsonreport"):
+        return None
+    if not config.option.json_report:
+        tbstyle = config.getoption("tbstyle", "auto")  # it asks for it with `-p no:terminal` too
+        set_options(config, json_report=True, json_report_file="", json_report_verbosity=-1, tbstyle=tbstyle)
+        plugin.pytest_configure(config)
+        config._json_report.pytest_sessionstart(None)  # noqa: SLF001  (its time starts there)
+    return config._json_report  # noqa: SLF001  (there "for other scripts")
 
 
-class JunitReport:
-    """pytest's JUnit report, switched on late and written to memory, unless the user named a file."""
+def switch_junit_on(config: pytest.Config, folder: Path) -> Any | None:
+    """Return pytest's LogXML, which writes to memory unless the user named a file; None if junitxml is off."""
+    plugin: Any = config.pluginmanager.getplugin("junitxml")
+    if plugin is None or config.option.xmlpath:
+        return config.stash.get(plugin.xml_key, None) if plugin else None
+    set_options(config, xmlpath=str(_file_in_memory() or folder / ".junit.xml.partial"))
+    plugin.pytest_configure(config)
+    set_options(config, xmlpath=None)  # workers would write one too
+    xml = config.stash.get(plugin.xml_key, None)
+    if xml is not None:
+        xml.pytest_sessionstart()
+        terminal = terminal_of(config)
+        for error in terminal.stats.get("error", ()) if terminal else ():  # before the run began
+            xml.pytest_collectreport(error)
+    return xml
 
-    def __init__(self, xml: Any, *, is_ours: bool) -> None:
-        self._xml = xml
-        self.is_ours = is_ours
 
-    @classmethod
-    def switch_on(cls, config: pytest.Config, folder: Path) -> JunitReport | None:
-        """Switch it on unless the user did; return None if pytest's plugin is off."""
-        plugin: Any = config.pluginmanager.getplugin("junitxml")
-        if plugin is None:
-            return None
-        is_ours = not config.option.xmlpath
-        if is_ours:
-            set_options(config, xmlpath=str(_file_in_memory() or folder / ".junit.xml.partial"))
-            plugin.pytest_configure(config)
-            set_options(config, xmlpath=None)  # workers would write one too
-        xml = config.stash.get(plugin.xml_key, None)
-        if xml is None:
-            return None
-        report = cls(xml, is_ours=is_ours)
-        if is_ours:
-            xml.pytest_sessionstart()
-            terminal = terminal_of(config)
-            for error in terminal.stats.get("error", ()) if terminal else ():  # before the run began
-                xml.pytest_collectreport(error)
-        return report
+def junit_case(xml: Any, nodeid: str) -> tuple[str, str]:
+    """Return class name and name of a test's case."""
+    from _pytest.junitxml import bin_xml_escape, mangle_test_address  # noqa: PLC0415  (loaded with the plugin)
 
-    @property
-    def path(self) -> Path:
-        """Where pytest writes it."""
-        return Path(self._xml.logfile)
-
-    def announce(self, place: str) -> None:
-        """Have pytest say where the report is."""
-        self._xml.logfile = place
-
-    def case_of(self, nodeid: str) -> tuple[str, str]:
-        """Return class name and name of a test's case."""
-        from _pytest.junitxml import bin_xml_escape, mangle_test_address  # noqa: PLC0415  (loaded with the plugin)
-
-        *names, name = mangle_test_address(nodeid)
-        return ".".join([*filter(None, [self._xml.prefix]), *names]), bin_xml_escape(name)
+    *names, name = mangle_test_address(nodeid)
+    return ".".join([*filter(None, [xml.prefix]), *names]), bin_xml_escape(name)
 
 
 def _file_in_memory() -> Path | None:
-    """Return a file in memory, or None if there is no such thing: pytest raises what a full disk says, and ends."""
-    path = Path("/proc/self/fd/none")
+    """Return a file in memory, or None if the system has none: on a full disk pytest would raise, and end."""
     with contextlib.suppress(AttributeError, OSError):
         path = Path(f"/proc/self/fd/{os.memfd_create('junit.xml')}")  # lives as long as the process
-    return path if path.exists() else None
+        return path if path.exists() else None
+    return None

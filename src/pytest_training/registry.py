@@ -1,7 +1,5 @@
 """Kinds of job, limits, readers and backends by name: the plugin's own, and those that a project adds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -13,8 +11,7 @@ from pytest_training.execution.readers.protocol import Reader
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.limits import LIMITS
-from pytest_training.limits.protocol import Limit
-from pytest_training.limits.reference import refer
+from pytest_training.limits.protocol import Limit, refer
 
 
 @dataclass(frozen=True)
@@ -22,10 +19,10 @@ class Registry:
     """What a run can be made of; built once in each pytest process, then only read."""
 
     kinds: dict[str, Kind] = field(default_factory=lambda: dict(KINDS))
-    """The last one is the first that is asked about a file."""
+    """The last one is the first to look at a file."""
     limits: dict[str, Limit] = field(default_factory=lambda: dict(LIMITS))
     readers: list[Reader] = field(default_factory=lambda: list(READERS))
-    """In the order in which they are asked for metrics."""
+    """In the order in which they look for metrics."""
     backends: dict[str, type[Backend]] = field(default_factory=lambda: dict(BACKENDS))
 
     def add_kind(self, kind: Kind) -> None:

@@ -1,7 +1,5 @@
 """Makes what jobs print and name safe to show, and lays it out in a terminal's columns."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -25,7 +23,7 @@ NOT_XML = r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def clean_line(line: str, limit: int = LINE_LIMIT) -> str:
     """Return one line without escape sequences and control characters, at most `limit` characters long.
 
-    Of a line that was overwritten with carriage returns, such as a progress bar, the last state is shown.
+    A line that was overwritten with carriage returns, such as a progress bar, gives its last state.
     """
     scanned = line.rstrip("\r\n")[-20 * limit :] if "\r" in line else line[: 20 * limit]
     states = [state for state in scanned.split("\r") if state.strip()]
@@ -58,8 +56,8 @@ def shorten(text: str, limit: int) -> str:
 
 def xml_text(text: str, limit: int = LINE_LIMIT) -> str:
     """Return the text as XML 1.0 may hold it: every other character becomes U+FFFD."""
-    shown = shorten(text, limit)
-    return shown if shown.isprintable() else re.sub(NOT_XML, "\ufffd", shown)
+    text = shorten(text, limit)
+    return text if text.isprintable() else re.sub(NOT_XML, "\ufffd", text)
 
 
 def cells(text: str) -> int:

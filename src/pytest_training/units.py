@@ -1,13 +1,11 @@
-"""Durations, sizes and numbers, as people write them (`1h30m`, `4GB`) and as every report does (`1 h 30 min`)."""
-
-from __future__ import annotations
+"""Durations, sizes and numbers, as people write them (`1h30m`, `4GB`) and as reports do (`1 h 30 min`)."""
 
 import math
 import re
 from typing import Any
 
 from pytest_training.errors import DeclarationError
-from pytest_training.wording import shown
+from pytest_training.wording import describe
 
 MEBIBYTE = 2**20
 SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
@@ -23,7 +21,7 @@ def parse_duration(value: Any, where: str) -> float:
     """Return seconds for `90s`, `15m`, `1h30m` or a plain number of seconds."""
     seconds = _seconds(value)
     if seconds is None or not math.isfinite(seconds) or seconds <= 0:
-        raise DeclarationError(f"{where}: expected a duration like 90s, 15m or 2h, found {shown(value)}")
+        raise DeclarationError(f"{where}: expected a duration like 90s, 15m or 2h, found {describe(value)}")
     return seconds
 
 
@@ -44,12 +42,12 @@ def parse_size(value: Any, where: str) -> float:
     match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     size_mb = float(match[1]) * BYTES[match[2].lower()] / MEBIBYTE if match else 0.0
     if not math.isfinite(size_mb) or size_mb <= 0:
-        raise DeclarationError(f"{where}: expected a size like 512MB, 4GB or 1.5GiB, found {shown(value)}")
+        raise DeclarationError(f"{where}: expected a size like 512MB, 4GB or 1.5GiB, found {describe(value)}")
     return size_mb
 
 
 def duration(seconds: float) -> str:
-    """Write a duration as people say it: 0.03 s, 3.2 s, 2 min 05 s, 2 h; `?` if it is no duration."""
+    """Write a duration like 0.03 s, 3.2 s, 2 min 05 s or 2 h; `?` for a negative or infinite one."""
     if not math.isfinite(seconds) or seconds < 0:
         return "?"
     if seconds < 59.95:
@@ -62,20 +60,18 @@ def duration(seconds: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Write a duration as a clock does: what changes every second must not change its width."""
+    """Write a duration as a clock does: 1:05, 2:00:05; its width does not change every second."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def size(size_mb: float) -> str:
-    """Write a size in MiB as people say it: 4 GB, 12.3 kB; in units of 1024 where they alone make it round."""
+    """Write a size in MiB like 4 GB or 12.3 kB; in units of 1024 if these alone make it round."""
     number_of_bytes = round(size_mb * MEBIBYTE)
     is_binary = number_of_bytes % MEBIBYTE == 0 and number_of_bytes % 10**6 != 0
     base, units = (1024, ("B", "KiB", "MiB", "GiB", "TiB")) if is_binary else (1000, ("B", "kB", "MB", "GB", "TB"))
-    power = 0
-    while number_of_bytes >= base ** (power + 1) and power < len(units) - 1:
-        power += 1
+    power = max(power for power in range(len(units)) if power == 0 or number_of_bytes >= base**power)
     return f"{number_of_bytes / base**power:.4g} {units[power]}"
 
 
@@ -90,8 +86,6 @@ def number(value: float) -> str:
 
 
 def distinct(first: float, second: float) -> tuple[str, str]:
-    """Write two numbers with as many digits as it takes to see that they differ."""
-    for digits in (4, 6, 9):
-        if f"{first:.{digits}g}" != f"{second:.{digits}g}":
-            return f"{first:.{digits}g}", f"{second:.{digits}g}"
-    return f"{first!r}", f"{second!r}"
+    """Write two numbers with enough digits to differ."""
+    pairs = ((f"{first:.{digits}g}", f"{second:.{digits}g}") for digits in (4, 6, 9))
+    return next((pair for pair in pairs if pair[0] != pair[1]), (repr(first), repr(second)))

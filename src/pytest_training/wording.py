@@ -1,6 +1,4 @@
-"""How names and values from a user's files are shown in messages."""
-
-from __future__ import annotations
+"""Names and values from a user's files as messages have them."""
 
 import difflib
 from collections.abc import Iterable
@@ -13,9 +11,8 @@ SHOWN_CHARACTERS = 60
 
 def nearest_first(word: str, names: Iterable[str]) -> list[str]:
     """Return the names, those that resemble the word first."""
-    unique = list(dict.fromkeys(names))
-    near = difflib.get_close_matches(word, unique, n=3, cutoff=0.5)
-    return [*near, *(name for name in unique if name not in near)]
+    unique = dict.fromkeys(names)
+    return list(dict.fromkeys([*difflib.get_close_matches(word, unique, n=3, cutoff=0.5), *unique]))
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
@@ -24,16 +21,14 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def listing(word: str, names: Iterable[str], *, nothing: str = "(there is none)", limit: int = SHOWN_NAMES) -> str:
+def listing(word: str, names: Iterable[str], *, limit: int = SHOWN_NAMES) -> str:
     """Return the names as a list in a sentence, nearest match first: `als, alzheimers and 10 more`."""
     ordered = nearest_first(word, names)
-    if not ordered:
-        return nothing
-    text = ", ".join(ordered[:limit])
-    return text if len(ordered) <= limit else f"{text} and {len(ordered) - limit} more"
+    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
+    return ", ".join(ordered[:limit]) + more if ordered else "(there is none)"
 
 
-def shown(value: Any) -> str:
+def describe(value: Any) -> str:
     """Return a value as a sentence has it: `nothing`, `true`, or as `safe_repr` does."""
     return "nothing" if value is None else str(value).lower() if isinstance(value, bool) else safe_repr(value)
 
@@ -48,20 +43,17 @@ def safe_repr(value: Any, limit: int = SHOWN_CHARACTERS) -> str:
 
 
 def in_utf8(text: str) -> str:
-    """Return the text as files and JSON can hold it: what is no UTF-8 as an escape."""
+    """Return the text as files and JSON can hold it, with an escape for what UTF-8 cannot hold."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def printable(text: str, limit: int = 10_000) -> str:
-    """Return the text on one line, what moves a terminal's cursor or colours it written as an escape."""
-    clean = (
-        text
-        if text.isprintable()
-        else "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-    )
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+    """Return the text on one line, with an escape for what moves a terminal's cursor or colours it."""
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def label(path: Path, root: Path) -> str:
-    """Return the path as messages give it: relative to the project's root where it lies inside."""
+    """Return the path as messages have it: relative to the project's root if it lies inside."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -21,6 +21,8 @@ CALLED = {
     "_report": 1,
     "append": 0,
     "_read": 1,
+    "_by_job": 3,
+    "_checked": 1,
     "write": 0,
     "_refuse": 0,
     "refuse": 0,
@@ -30,7 +32,7 @@ CALLED = {
 }
 """Methods and functions of ours that make a message of one of their arguments."""
 KEYWORDS = {"reason", "refused", "problem", "message"}
-ASSIGNED = {"reason", "problem", "REFUSED", "notes", "told", "WITHOUT_REASON", "UNKNOWN", "NOT_COMPARED"}
+ASSIGNED = {"reason", "problem", "REFUSED", "notes", "told", "UNKNOWN", "NOT_COMPARED"}
 RETURNING = {
     "in_words",
     "sentence",
@@ -42,6 +44,7 @@ RETURNING = {
     "nothing_to_train",
     "_broken",
     "_missing",
+    "call_each",
     "_failure",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
@@ -84,7 +87,7 @@ def _messages_of(node: ast.AST) -> Iterator[ast.expr]:
         if names & ASSIGNED:
             yield node.value
     elif isinstance(node, ast.FunctionDef) and node.name in RETURNING:
-        yield from (each.value for each in ast.walk(node) if isinstance(each, ast.Return) and each.value)
+        yield from (each.value for each in ast.walk(node) if isinstance(each, ast.Return | ast.Yield) and each.value)
 
 
 def _templates(node: ast.expr) -> list[str]:  # noqa: PLR0911  (one for each kind of expression)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_training.execution.backends.fork_server.backend import ServerHandle, start_server
-from pytest_training.execution.backends.fork_server.launcher import ServerLauncher
+from pytest_training.execution.backends.fork_server.backend import ServerHandle, ServerLauncher, start_server
 
 from .workplace import Workplace
 

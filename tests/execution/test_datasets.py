@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_training.errors import DataError
-from pytest_training.execution.data.fetching import LOCK_NAME
+from pytest_training.execution.data.cache import LOCK_NAME
 from pytest_training.execution.data.obtain import obtain
 from pytest_training.jobs.model import Dataset
 

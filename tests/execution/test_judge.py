@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from pytest_training.execution.attempt.messages import Failure, Reply, Result
-from pytest_training.execution.backends.fork_server.launcher import SERVER_DIED
+from pytest_training.execution.backends.fork_server.backend import SERVER_DIED
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.judge import Verdict, judge, judge_gates
-from pytest_training.execution.outcome import Ending
 from pytest_training.jobs.model import Gate
+from pytest_training.limits.protocol import Ending
 
 from .workplace import Workplace
 

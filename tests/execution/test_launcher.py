@@ -15,18 +15,24 @@ from typing import Any
 
 import msgspec
 import pytest
+import threadpoolctl  # noqa: F401  (sets a variable when it is loaded, which is not to happen within a test)
 from watching import eventually, is_alive, pid_in
 
+from pytest_training.atomic import write_atomically
 from pytest_training.execution.attempt.environment import WAITING
 from pytest_training.execution.attempt.messages import Reply
 from pytest_training.execution.backends import default_backend
-from pytest_training.execution.backends.fork_server.backend import ServerHandle, start_server
-from pytest_training.execution.backends.fork_server.launcher import SERVER_DIED, ServerLauncher
+from pytest_training.execution.backends.fork_server.backend import (
+    SERVER_DIED,
+    ServerHandle,
+    ServerLauncher,
+    start_server,
+)
 from pytest_training.execution.backends.in_process import InProcessLauncher
-from pytest_training.execution.backends.protocol import Launcher
-from pytest_training.execution.backends.subprocess import SubprocessLauncher
-from pytest_training.execution.folder import AttemptFolder
-from pytest_training.jobs.model import Gate, Job
+from pytest_training.execution.backends.protocol import Launcher, Seat
+from pytest_training.execution.backends.subprocess import AT_ONCE, SubprocessLauncher
+from pytest_training.execution.folder import AttemptFolder, RunFolder
+from pytest_training.jobs.model import Gate, Job, RunSettings
 from pytest_training.processes import tree
 
 from .workplace import Workplace
@@ -141,7 +147,7 @@ def test_a_job_that_is_asked_to_end_may_say_goodbye(workplace: Workplace, launch
         run.save("goodbye.txt", "saved")
     """
     for each in (launcher, SubprocessLauncher()):
-        request = workplace.request(workplace.function(body, limits={"timeout": 2}), grace_s=30)
+        request = workplace.request(workplace.function(body, limits={"timeout": 2}), settings=RunSettings(grace_s=30))
         assert each.launch(request).ending.ended_by == "timeout"
         assert (AttemptFolder(Path(request.folder)).artifacts / "goodbye.txt").read_text() == "saved"
 
@@ -265,12 +271,23 @@ def test_an_error_of_a_job_in_this_process_is_kept_with_its_own_frames_for_the_d
 # A slot and an owner that die
 
 
+def test_a_worker_whose_owner_has_died_or_says_so_waits_no_longer_and_ends_its_attempt(workplace: Workplace) -> None:
+    orphaned = SubprocessLauncher(Seat(folder=RunFolder(workplace.root, "r1"), owner=os.getpid()))
+    ordered = SubprocessLauncher(Seat(folder=RunFolder(workplace.root, "r2"), owner=os.getppid()))
+    assert ordered.pause(0.0)
+    write_atomically(RunFolder(workplace.root, "r2").interrupted, AT_ONCE.encode())
+    for each in (orphaned, ordered):
+        assert not each.pause(1000)
+        reply = each.launch(workplace.request(workplace.function(DEAF), settings=RunSettings(grace_s=1000)))
+        assert reply.ending.ended_by == "interrupted"
+
+
 OWNER = """
 import sys
 from pathlib import Path
 import msgspec
 from pytest_training.execution.backends.fork_server.backend import start_server
-from pytest_training.execution.backends.fork_server.launcher import ServerLauncher
+from pytest_training.execution.backends.fork_server.backend import ServerLauncher
 from pytest_training.execution.backends.subprocess import SubprocessLauncher
 from pytest_training.execution.attempt.messages import AttemptRequest
 

@@ -19,11 +19,16 @@ from hypothesis import strategies as st
 from watching import eventually, is_alive, pid_in
 
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.backends.fork_server.backend import ServerHandle, start_server
-from pytest_training.execution.backends.fork_server.launcher import ServerLauncher
-from pytest_training.execution.backends.fork_server.messages import PAUSE, STOP, STOP_ALL
+from pytest_training.execution.backends.fork_server.backend import (
+    PAUSE,
+    STOP,
+    STOP_ALL,
+    ServerHandle,
+    ServerLauncher,
+    start_server,
+)
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.jobs.model import Job
+from pytest_training.jobs.model import Job, RunSettings
 from pytest_training.processes import tree
 
 from .test_launcher import DEAF, GRANDCHILD
@@ -175,7 +180,8 @@ def test_a_closed_connection_ends_the_attempt_with_all_that_it_started(
 def test_stop_ends_the_attempt_gently_even_one_that_is_stopped(workplace: Workplace, launcher: ServerLauncher) -> None:
     body = "import os, signal\ntry: os.kill(os.getpid(), signal.SIGSTOP)\nfinally: run.save('bye.txt', 'x')\nreturn {}"
     deaf = workplace.request(workplace.function(f"run.save('up.txt', 'x')\n{DEAF}"))
-    stopped = workplace.request(workplace.function(f"run.save('up.txt', 'x')\n{body}"), grace_s=30)
+    patient = RunSettings(grace_s=30)
+    stopped = workplace.request(workplace.function(f"run.save('up.txt', 'x')\n{body}"), settings=patient)
     for request in (deaf, stopped):
         folder = AttemptFolder(Path(request.folder)).artifacts
         with connect(launcher.address) as link:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_training.execution.backends.fork_server.launcher import ServerLauncher
+from pytest_training.execution.backends.fork_server.backend import ServerLauncher
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.execution.slot import Slot, read_outcome

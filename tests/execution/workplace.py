@@ -13,7 +13,7 @@ from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.judge import Verdict, judge
 from pytest_training.jobs.kinds import KINDS
-from pytest_training.jobs.model import Job, PlannedJob
+from pytest_training.jobs.model import Job, PlannedJob, RunSettings
 
 
 def planned(job: Job, **fields: Any) -> PlannedJob:
@@ -65,7 +65,7 @@ class Workplace:
                 "checkpoint": str(folder.path / "checkpoint"),
                 "seed": 0,
                 "threads": 1,
-                "grace_s": 0.3,
+                "settings": RunSettings(grace_s=0.3),
                 **fields,
             }
         )

@@ -15,18 +15,17 @@ from typing import Any
 
 from pytest_training.errors import DataError, DeclarationError, TrainingError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.data.fetching import read_lock
+from pytest_training.execution.data.cache import read_lock
 from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.job_files import artifacts, log_tail
 from pytest_training.execution.judge import judge
-from pytest_training.execution.outcome import Ending
 from pytest_training.execution.slot import read_outcome
 from pytest_training.execution.unfinished import unfinished_outcome
 from pytest_training.jobs.gates import parse_gates
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.loading import load_jobs
-from pytest_training.jobs.model import Gate, Job, Parameter
-from pytest_training.jobs.plan_file import read_plan, save_plan
+from pytest_training.jobs.model import Gate, Job, Parameter, read_plan, save_plan
+from pytest_training.limits.protocol import Ending
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.parameters import apply_options, missing_parameters
 from pytest_training.planning.plan import make_plan
@@ -207,7 +206,7 @@ def _ask(root: Path) -> None:
     asked = History(root / "history.sqlite", machine="m", timeout_s=0.1)
     for seconds in asked.expected([JOB]).values():
         assert 0 < seconds < float("inf")
-    asked.outcomes("r")
+    asked.recent(asked.job_ids(), 3)
     asked.newest(["x"], passed_only=True)
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.catalogue.load import apply_catalogue, load_catalogue
+from pytest_training.jobs.catalogue.merging import apply_catalogue, load_catalogue
 from pytest_training.jobs.model import Gate, Job, MetricsFile, Parameter
 
 from .project import Project, message
@@ -394,7 +394,7 @@ def test_the_others_train_when_a_file_with_parameters_cannot_be_read(two: Projec
 
 def test_load_and_apply_work_without_roots(two: Project) -> None:
     file = two.write("training/jobs.yaml", "jobs: {als: {retries: 2}}")
-    catalogue = load_catalogue(file)
+    catalogue = load_catalogue(file, training_root=file.parent, project_root=file.parent.parent)
     assert (catalogue.file, catalogue.project_root) == ("training/jobs.yaml", two.root)
     assert apply_catalogue(two.discovered(), catalogue)[0].retries == 2
 

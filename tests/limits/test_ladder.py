@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,17 +9,19 @@ import pytest
 
 from pytest_training.limits import LIMITS, Limits, retry_reasons
 from pytest_training.limits.ladder import Ladder
-from pytest_training.limits.protocol import EndedAttempt, Limit, Tree
+from pytest_training.limits.protocol import Ending, Limit, Tree
 
 
 @dataclass
-class RecordedTree:
-    """A tree that uses what it is told and records what is done to it."""
+class RecordedTree(Tree):
+    """A tree that uses what the test says and records what is done to it."""
 
+    pid: int = 1
     age_s: float = 0.0
-    memory_mb: float = 0.0
-    pids: Sequence[int] = (1,)
     done: list[str] = field(default_factory=list)
+
+    def sample(self) -> None:
+        pass
 
     def terminate(self) -> None:
         self.done.append("terminate")
@@ -44,13 +45,8 @@ class Broken(Limit):
         raise self.error
 
 
-@dataclass
-class Ended:
-    """How an attempt ended."""
-
-    wall_s: float = 1.25
-    peak_memory_mb: float | None = None
-    measured: float | None = None
+def ended(**fields: Any) -> Ending:
+    return Ending(wall_s=1.25, **fields)
 
 
 def ladder(tree: RecordedTree, grace_s: float = 0.0, limits: Limits = LIMITS, **most: float) -> Ladder:
@@ -116,17 +112,21 @@ def test_a_limit_that_raises_ends_the_attempt_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "ended", "sentence"),
+    ("limit", "ending", "sentence"),
     [
-        (LIMITS["timeout"], Ended(), "ended after 1.2 s: its time limit is 5 s"),
-        (LIMITS["memory"], Ended(peak_memory_mb=7.4), "ended after 1.2 s: it used 7 MiB of memory, its limit is 5 MiB"),
-        (LIMITS["memory"], Ended(), "ended after 1.2 s: it used unknown of memory, its limit is 5 MiB"),
-        (Broken(OSError()), Ended(measured=6.0), "ended after 1.2 s: broken was 6, its limit is 5"),
-        (Broken(OSError()), Ended(), "ended after 1.2 s: broken was more, its limit is 5"),
+        (LIMITS["timeout"], ended(), "ended after 1.2 s: its time limit is 5 s"),
+        (
+            LIMITS["memory"],
+            ended(peak_memory_mb=7.4),
+            "ended after 1.2 s: it used 7 MiB of memory, its limit is 5 MiB",
+        ),
+        (LIMITS["memory"], ended(), "ended after 1.2 s: it used unknown of memory, its limit is 5 MiB"),
+        (Broken(OSError()), ended(measured=6.0), "ended after 1.2 s: broken was 6, its limit is 5"),
+        (Broken(OSError()), ended(), "ended after 1.2 s: broken was more, its limit is 5"),
     ],
 )
-def test_a_limit_says_why_it_ended_an_attempt(limit: Limit, ended: EndedAttempt, sentence: str) -> None:
-    assert limit.sentence(ended, 5.0) == sentence
+def test_a_limit_says_why_it_ended_an_attempt(limit: Limit, ending: Ending, sentence: str) -> None:
+    assert limit.sentence(ending, 5.0) == sentence
 
 
 def test_limits_give_the_reasons_for_another_attempt() -> None:

@@ -122,6 +122,15 @@ def test_fingerprint_notes_what_decides_the_metrics_unless_nothing_trains(draft:
     assert fingerprint(dry) == dry
 
 
+def test_the_fingerprint_of_a_script_contains_its_raw_arguments(draft: Draft, project: Project) -> None:
+    def fingerprints(arguments: str) -> dict[str, str]:
+        project.write("training/jobs.yaml", f"jobs:\n  c: {{arguments: [{arguments}]}}\n")
+        return {planned.job.id: planned.fingerprint for planned in fingerprint(order(prepared(draft))).plan.jobs}
+
+    slow, fast = fingerprints("--slow"), fingerprints("--fast")
+    assert [job_id for job_id in slow if slow[job_id] != fast[job_id]] == ["c"]
+
+
 def test_compare_adds_the_gates_of_the_run_that_is_compared(draft: Draft, project: Project) -> None:
     make_run(project.root / "reports", jobs=2)
     project.function("job0000", "epochs=1")
@@ -132,7 +141,7 @@ def test_compare_adds_the_gates_of_the_run_that_is_compared(draft: Draft, projec
     gates = {planned.job.id: [gate.metric for gate in planned.job.gates] for planned in compared.plan.jobs}
     assert gates == {"job0000": ["roc_auc"], "job0001": []}
     assert compared.problems == (
-        "no regression is judged, for want of a passed outcome from the last run of each job: job0001",
+        "no regression is judged without a passed outcome from the last run of each job: job0001",
     )
 
 

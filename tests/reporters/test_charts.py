@@ -7,7 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_training.execution.outcome import Attempt, Ending, Outcome, Status
+from pytest_training.execution.outcome import Attempt, Outcome, Status
+from pytest_training.limits.protocol import Ending
 from pytest_training.records.events import Event
 from pytest_training.reporters.html.charts import HEIGHT, MOST_LINES, WIDTH, curves, ticks, timeline
 

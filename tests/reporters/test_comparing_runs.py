@@ -172,7 +172,7 @@ def test_a_gate_tells_the_direction_where_the_name_does_not(repository: Reposito
     project = repository.project
     unknown = project.run("-p", "no:xdist", NOW, "--training-max-regression", "oddity=0.01")
     assert unknown.ret == 0
-    assert "oddity: not judged: neither a gate nor the name tells whether more is better" in text(unknown)
+    assert "oddity: not judged: neither a gate nor the name says whether more is better" in text(unknown)
     for gate, score, status in ((">= 0.1", 0.7, 1), ("<= 0.99", 0.7, 0), ("<= 0.99", 0.95, 1)):
         project.job("als", JOB, top=f'GATES = {{"oddity": "{gate}"}}', parameters="score=0.9, loss=0.5")
         rule = ("--training-compare", "topic", "--training-max-regression", "oddity=0.01")

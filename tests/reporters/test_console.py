@@ -176,8 +176,7 @@ def test_an_error_shows_the_jobs_traceback_and_the_last_twenty_lines_of_its_log(
     assert lines[5:] == ["The last lines of its log:", *(f"  line {number}" for number in range(10, 30))]
 
 
-def test_the_first_line_is_a_sentence_also_without_a_reason() -> None:
-    assert failure_text(failed("worker died")) == "the worker that waited for the job died"
+def test_the_first_line_is_one_sentence_also_without_a_reason() -> None:
     assert failure_text(outcome(status=Status.NOT_RUN)) == "the job is not run"
     assert failure_text(failed("error", "two\nlines\x1b[2J")).splitlines() == ["two lines"]
 

@@ -13,8 +13,7 @@ from pytest_training.execution.outcome import Attempt, DataUsed, GateResult, Out
 from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob
 from pytest_training.records.provenance import Machine, Provenance
 from pytest_training.records.run_record import RunRecord
-from pytest_training.reporters.json_report import complete_report, write_report
-from pytest_training.reporters.report_model import JobMetadata, TrainingBlock
+from pytest_training.reporters.json_report import JobMetadata, TrainingBlock, complete_report, write_report
 
 RUN = RunRecord(
     run_id="r1",
@@ -178,7 +177,9 @@ def test_jobs_that_pytest_reported_nothing_of_are_added() -> None:
     report = completed(
         [entry("als", call=phase())],
         outcome("als"),
-        outcome("heart", status=Status.INTERRUPTED, cause="interrupted", log="jobs/heart/attempt-1/log.txt"),
+        outcome(
+            "heart", status=Status.INTERRUPTED, reason="interrupted after 1.0 s", log="jobs/heart/attempt-1/log.txt"
+        ),
         outcome("brain", status=Status.NOT_RUN, reason="the run was interrupted before it started", wall_s=0.0),
         outcome("optional", status=Status.FAILED, cause="error", reason="ValueError", optional=True),
     )
@@ -191,7 +192,7 @@ def test_jobs_that_pytest_reported_nothing_of_are_added() -> None:
     ]
     assert heart["nodeid"] == node("heart")
     assert heart["lineno"] == als["lineno"] == 4
-    assert heart["call"]["longrepr"] == "the run was interrupted\n\nlog: runs/r1/jobs/heart/attempt-1/log.txt"
+    assert heart["call"]["longrepr"] == "interrupted after 1.0 s\n\nlog: runs/r1/jobs/heart/attempt-1/log.txt"
     assert brain["call"]["longrepr"] == "the run was interrupted before it started"
     assert optional["call"]["outcome"] == "skipped"
     assert report["summary"] == {
@@ -302,7 +303,7 @@ def test_a_report_that_pytest_json_report_wrote_of_a_dead_worker_is_completed(
         json_report,
         run=RUN,
         outcomes={
-            node("als"): outcome("als", status=Status.FAILED, cause="worker died"),
+            node("als"): outcome("als", status=Status.FAILED, cause="worker died", reason="worker died: gw0"),
             node("heart"): outcome("heart"),
         },
         plan=plan("als", "heart"),
@@ -310,7 +311,7 @@ def test_a_report_that_pytest_json_report_wrote_of_a_dead_worker_is_completed(
     )
     als = next(each for each in json_report["tests"] if each["nodeid"] == node("als"))
     assert "???" not in als
-    assert als["call"]["longrepr"] == "the worker that waited for the job died"
+    assert als["call"]["longrepr"] == "worker died: gw0"
     assert als["metadata"]["cause"] == "worker died"
     assert json_report["summary"] == {"passed": 1, "failed": 1, "total": 2, "collected": 2}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Job, PlannedJob
 from pytest_training.pytest_adapter import TerminalFile
 from pytest_training.records.events import EventTail
@@ -115,7 +117,8 @@ def job(job_id: str, tmp_path: Path, **values: float) -> WatchedJob:
 @pytest.mark.parametrize("width", [20, 40, 59, 80, 99, 200])
 def test_no_line_is_wider_than_the_terminal(width: int, tmp_path: Path) -> None:
     running = [job("diabetes_progression", tmp_path, epoch=3, loss=0.41234), job("als", tmp_path)]
-    lines = region(running, counts={"done": 3, "failed": 1}, waiting=8, remaining_s=61, width=width, height=30, now=NOW)
+    counts = Counter(done=3, failed=1, running=2, waiting=8)
+    lines = region(running, counts, 61, size=(width, 30), now=NOW)
     if width >= 40:
         assert max(cells(line.plain) for line in lines) <= width
         assert "30 %" in lines[0].plain
@@ -128,7 +131,7 @@ def test_no_line_is_wider_than_the_terminal(width: int, tmp_path: Path) -> None:
 
 def test_more_jobs_than_the_terminal_has_rows_are_counted(tmp_path: Path) -> None:
     running = [job(f"job{number}", tmp_path) for number in range(200)]
-    lines = region(running, counts={}, waiting=0, remaining_s=None, width=60, height=20, now=NOW)
+    lines = region(running, Counter(), None, size=(60, 20), now=NOW)
     assert len(lines) == 16
     assert lines[-2].plain == "… and 186 more jobs are running"
 
@@ -157,14 +160,17 @@ def test_a_job_of_which_nothing_is_known_is_expected_to_take_as_long_as_the_othe
     watched.running["a"] = job("a", tmp_path)
     watched.running["a"].since = time.monotonic() - 30  # 30 of 100 s
     assert watched.remaining_s() == pytest.approx(270.0, abs=1.0)
-    watched.poll(["a"])
+    ended = Outcome(job_id="a", kind="function", title="", status=Status.FAILED)
+    watched.outcomes = {"a": ended}
+    watched.poll()
+    assert watched.counts() == {"done": 0, "failed": 1, "running": 0, "waiting": 2}
     assert watched.took_s == pytest.approx([30.0], abs=1.0)
     assert watched.remaining_s() == pytest.approx(60.0, abs=2.0)
 
 
 def test_the_line_of_the_run_says_when_it_ends_where_there_is_room() -> None:
     def line(width: int) -> str:
-        lines = region([], counts={"done": 3}, waiting=8, remaining_s=3661, width=width, height=30, now=NOW)
+        lines = region([], Counter(done=3, waiting=8), 3661, size=(width, 30), now=NOW)
         return lines[-1].plain
 
     assert line(80) == "3 done · 0 running · 8 waiting · about 1:01:01 to go, until 15:06"

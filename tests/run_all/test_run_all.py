@@ -166,7 +166,7 @@ def test_an_unknown_id_is_an_error_that_lists_the_ids(miniature: Miniature, flag
         (("--config", "none.yaml"), "no such catalogue"),
         (("--discover-root", "nowhere"), "--discover-root: no folder "),
         (("--exclude-regex", "("), "--exclude-regex: expected a regular expression"),
-        (("--extra-arg", "--fast"), "an extra argument goes to scripts"),
+        (("--extra-arg", "--fast"), "an extra argument applies to script and command jobs"),
         (("--exclude", *IDS), "leaves no job to train"),
         (("--no-default-jobs",), "no training jobs"),
     ],

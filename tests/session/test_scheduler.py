@@ -1,4 +1,4 @@
-"""Tests of scheduling/scheduler.py with workers that only take notes: no job ever waits behind a busy worker."""
+"""Tests of session/scheduler.py with workers that only take notes: no job ever waits behind a busy worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_training.errors import TrainingError
 from pytest_training.session.scheduler import PlannedScheduling
 
 
@@ -177,13 +176,6 @@ def test_no_worker_is_asked_for_jobs_that_it_has_not_started() -> None:
     worker: Any = run.join("gw0")
     with pytest.raises(NotImplementedError, match="gw0 holds no pending jobs"):
         run.scheduler.remove_pending_tests_from_node(worker, [1])
-
-
-def test_nothing_ends_before_somebody_has_collected() -> None:
-    run = Run("a")
-    worker: Any = Worker("gw0", "a")
-    with pytest.raises(TrainingError, match="no worker has collected"):
-        run.scheduler.mark_test_complete(worker, 0)
 
 
 def test_a_worker_that_shuts_down_is_given_nothing() -> None:

@@ -403,6 +403,17 @@ def test_structs_are_masked_whole(secrets: Secrets) -> None:
     )
 
 
+def test_of_a_value_that_a_message_cuts_no_part_is_left(secrets: Secrets) -> None:
+    assert secrets.mask("called sys.exit('abcdef…) or abcdefgh… or abc…") == "called sys.exit('***…) or ***… or abc…"
+
+
+def test_of_a_value_where_a_long_message_ends_no_part_is_left(folder: Folder) -> None:
+    folder.job("one", "def train(run, *, token=''):\n    raise ValueError('.' * 1_980 + token)\n")
+    folder.write("training/jobs.yaml", "jobs: {one: {secret: {token: MY_TOKEN}}}\n")
+    assert TOKEN[:3] not in folder.run("-n0", environment={"MY_TOKEN": TOKEN}).text
+    assert not [path for path in (folder.root / "reports").rglob("*.json") if TOKEN[:3] in path.read_text()]
+
+
 def test_an_attempt_that_is_interrupted_here_leaves_a_masked_log(secrets: Secrets, tmp_path: Path) -> None:
     def write(files: AttemptFolder) -> None:
         files.log.write_text("abcdefgh")

@@ -1,1 +1,1 @@
-"""`pytest-training VERB`: prepares a project, and answers questions about runs from their files; one module a verb."""
+"""`pytest-training VERB`: prepares a project, and answers questions about runs from their files."""

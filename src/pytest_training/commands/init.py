@@ -1,21 +1,20 @@
 """`pytest-training init`: what an existing repository needs to train its scripts; overwrites nothing."""
 
-from __future__ import annotations
-
 import argparse
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pytest_training.commands.output import say
+from pytest_training.commands.answers import say
 from pytest_training.errors import TrainingError
 from pytest_training.fixture import SHIPPED_TEST
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern
-from pytest_training.project import Project
-from pytest_training.settings_files import find_settings
+from pytest_training.project import Project, find_settings
+from pytest_training.records.strict_json import encode
 
 SETTINGS = """\
 # The folder with train_*.py and jobs.yaml.
@@ -31,16 +30,7 @@ HEAD = """\
 jobs:"""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("--root", metavar="DIR", help="folder with the training jobs (default: where the scripts are)")
-    parser.add_argument(
-        "--include", action="append", metavar="PATTERN", help="files that are jobs (default: train_*.py)"
-    )
-    parser.add_argument("--exclude", action="append", metavar="REGEX", help="files that are no jobs, by their path")
-
-
-def answer(arguments: argparse.Namespace, project: Project) -> None:
+def init(arguments: argparse.Namespace, project: Project) -> None:
     """Write what is missing, say what was written and what was left alone."""
     here = Path.cwd()
     exclude = arguments.exclude or project.exclude
@@ -67,8 +57,10 @@ def _settle(settings: str, here: Path) -> None:
     if file is None:
         _write(here / "pytest.ini", f"[pytest]\n{settings}", here)
     elif "training_root" not in file.read_text(encoding="utf-8"):
-        section = "[tool.pytest.ini_options]" if file.suffix == ".toml" else "the section of pytest"
-        say(f"add to {section} of {file.name}:\n{_quoted(settings, file)}")
+        section = "the section of pytest"
+        if file.suffix == ".toml":
+            section, settings = "[tool.pytest.ini_options]", re.sub(" = (.+)", r' = "\1"', settings)
+        say(f"add to {section} of {file.name}:\n{settings}")
 
 
 def _find_root(here: Path, search: Search) -> Path:
@@ -91,13 +83,6 @@ def _write(path: Path, text: str, here: Path) -> None:
         say(f"written: {name}")
 
 
-def _quoted(settings: str, file: Path) -> str:
-    if file.suffix != ".toml":
-        return settings
-    lines = [line.partition(" = ") for line in settings.splitlines()]
-    return "".join(f'{name} = "{value}"\n' if equals else f"{name}\n" for name, equals, value in lines)
-
-
 def commented_catalogue(jobs: Sequence[Job]) -> str:
     """Return a catalogue that changes nothing: what discovery found, as comments to uncomment."""
     return "\n".join([HEAD, *(line for job in jobs for line in _comments(job))]) + "\n"
@@ -107,7 +92,8 @@ def _comments(job: Job) -> Iterator[str]:
     yield f"  # {job.id}:"
     yield f"  #   # {job.source}: {job.problem or job.title or job.kind}"
     if job.declared:
-        values = ", ".join(_parameter(job, parameter.name) for parameter in job.declared)
+        names = [parameter.name for parameter in job.declared]
+        values = ", ".join(f"{name}: {encode(job.parameters.get(name)).decode()}" for name in names)
         yield f"  #   parameters: {{{values}}}"
     yield '  #   gates: {accuracy: ">= 0.8"}'
     if KINDS[job.kind].is_program:
@@ -115,9 +101,3 @@ def _comments(job: Job) -> Iterator[str]:
     if job.fresh:
         yield f"  #   # gets an interpreter of its own: {job.fresh}"
     yield "  #   timeout: 30m"
-
-
-def _parameter(job: Job, name: str) -> str:
-    value = job.parameters.get(name)
-    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    return f"{name}: {text!r}" if isinstance(value, str) else f"{name}: {text}"

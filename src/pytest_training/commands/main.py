@@ -1,15 +1,13 @@
-"""The command line of `pytest-training`: imports the verb's module alone, and prints an error as one line.
+"""The command line of `pytest-training`: imports only what the verb needs, and prints an error as one line.
 
 No verb imports pytest or rich; `report` alone imports jinja2.
 """
-
-from __future__ import annotations
 
 import argparse
 import dataclasses
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,7 +24,37 @@ VERBS = {
     "history": "print the last runs of a job, or of all jobs",
     "report": "write the page and the summary of an earlier run, also of one that was killed",
 }
-"""Each is a module beside this one, with `add_arguments` and `answer`."""
+"""Each is a function of its name: `init` in a module of its own, the others in answers.py."""
+REPORTS = {"metavar": "DIR", "help": "folder with the reports (default: of the settings)"}
+ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "init": {
+        "--root": {"metavar": "DIR", "help": "folder with the training jobs (default: where the scripts are)"},
+        "--include": {"action": "append", "metavar": "PATTERN", "help": "files that are jobs (default: train_*.py)"},
+        "--exclude": {"action": "append", "metavar": "REGEX", "help": "files that are no jobs, by their path"},
+    },
+    "logs": {"job": {"metavar": "JOB", "help": "the job's id"}, "--reports": REPORTS},
+    "history": {
+        "job": {"metavar": "JOB", "nargs": "?", "help": "the job's id (default: all jobs)"},
+        "--json": {"action": "store_true", "help": "print a list of outcomes as JSON"},
+        "--reports": REPORTS,
+    },
+    "report": {
+        "run": {
+            "metavar": "RUN",
+            "nargs": "?",
+            "default": "last",
+            "help": "id of the run, or its beginning (default: the last run)",
+        },
+        "--compare": {
+            "metavar": "WHAT",
+            "default": "last",
+            "help": "compare with a run, branch or commit (default: the last run)",
+        },
+        "--json": {"action": "store_true", "help": "print the outcomes and the written files as JSON"},
+        "--reports": REPORTS,
+    },
+}
+"""The arguments of each verb, as `add_argument` takes them."""
 USAGE = 2
 INTERRUPTED = 130
 
@@ -56,28 +84,24 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _answer(words: Sequence[str]) -> None:
-    parser = Parser(prog=PROGRAM, description="Prepare a project for training; ask about its runs.")
+    parser = _parser()
     verb = words[0] if words else ""
     if verb not in VERBS and not verb.startswith("-"):
         suffix = f", found {verb!r}{did_you_mean(verb, VERBS)}" if verb else ""
         parser.error(f"expected one of {', '.join(VERBS)}{suffix}")
-    module = _add_verbs(parser, verb)
     arguments = parser.parse_args(words)
     project = find_project(Path.cwd())
     if getattr(arguments, "reports", None):
         project = dataclasses.replace(project, reports=Path.cwd() / arguments.reports)
-    module.answer(arguments, project)
+    module = import_module(f"pytest_training.commands.{'init' if verb == 'init' else 'answers'}")
+    getattr(module, verb)(arguments, project)
 
 
-def _add_verbs(parser: argparse.ArgumentParser, verb: str) -> Any:
-    """Declare all verbs; import and return the module of one."""
-    module = None
+def _parser() -> Parser:
+    parser = Parser(prog=PROGRAM, description="Prepare a project for training; ask about its runs.")
     parsers = parser.add_subparsers(metavar="VERB", required=True)
     for name, sentence in VERBS.items():
         each = parsers.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")
-        if name == verb:
-            module = import_module(f"pytest_training.commands.{name}")
-            module.add_arguments(each)
-        if name != "init":
-            each.add_argument("--reports", metavar="DIR", help="folder with the reports (default: of the settings)")
-    return module
+        for argument, settings in ARGUMENTS[name].items():
+            each.add_argument(argument, **settings)
+    return parser

@@ -1,20 +1,17 @@
-"""Every path that a run touches, in one place, and how files are written so that none is ever half there."""
-
-from __future__ import annotations
+"""Every path that a run touches, in one place."""
 
 import contextlib
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 from pytest_training.errors import TrainingError
 
 
 def new_run_id() -> str:
-    """Return an id that sorts by time and is not shared by two runs that start at once."""
-    # To the microsecond: "the last run" must be the last also where two begin within a second.
+    """Return an id that sorts by time, also within a second, and that no two runs share."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{os.urandom(2).hex()}"
 
 
@@ -31,22 +28,16 @@ def seconds_between(start: str, end: str) -> float:
         return 0.0
 
 
-class HasPath(Protocol):
-    """A folder."""
-
-    @property
-    def path(self) -> Path:
-        """Where it is."""
-
-
 class Inside:
     """A file or folder with a fixed name in a folder."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, folder: str = "path") -> None:
         self._name = name
+        self._folder = folder
 
-    def __get__(self, folder: HasPath, _: type) -> Path:
-        return folder.path / self._name
+    def __get__(self, owner: Any, _: type) -> Path:
+        path: Path = getattr(owner, self._folder)
+        return path / self._name
 
 
 @dataclass(frozen=True)
@@ -55,27 +46,23 @@ class AttemptFolder:
 
     path: Path
     private: Path | None = None
-    """Folder of what only the attempt's process and slot may read until it has ended; None: all lies in `path`."""
+    """Folder of what only the attempt's process and slot may read until it has ended; None for `path`."""
 
-    @property
-    def log(self) -> Path:
-        """What the job printed, stdout and stderr."""
-        return (self.private or self.path) / "log.txt"
-
-    @property
-    def events(self) -> Path:
-        """What the job reported with `run.log` and `run.progress`, one JSON object a line."""
-        return (self.private or self.path) / "events.jsonl"
-
-    @property
-    def result(self) -> Path:
-        """What the job returned, as JSON."""
-        return (self.private or self.path) / "result.json"
-
+    log = Inside("log.txt", "own")
+    """Output of the job, stdout and stderr."""
+    events = Inside("events.jsonl", "own")
+    """Calls of `run.log` and `run.progress`, one JSON object a line."""
+    result = Inside("result.json", "own")
+    """The job's metrics or its failure, as JSON."""
     started = Inside("started.json")
-    """When and where the attempt began and, once it has ended, how: so it is known if its slot dies."""
+    """The attempt as it began or, unless it passed, as it ended: a slot that dies leaves it."""
     artifacts = Inside("artifacts")
     """The folder that the job sees as `run.folder`."""
+
+    @property
+    def own(self) -> Path:
+        """The folder of log, events and result."""
+        return self.private or self.path
 
     def create(self) -> None:
         """Make the folder; it must be new."""
@@ -126,7 +113,7 @@ class ReportsFolder:
     """Every outcome of every run."""
 
     def copy_of(self, report: Path) -> Path:
-        """Return where a copy of a run's report stands while that run is the latest."""
+        """Return the path of a report's copy while its run is the latest."""
         return self.path / report.name
 
 
@@ -144,7 +131,7 @@ class RunFolder:
 
     @property
     def stable(self) -> ReportsFolder:
-        """The folder that this run has in common with the others."""
+        """The folder of all runs."""
         return ReportsFolder(self.reports)
 
     plan = Inside("plan.json")
@@ -152,26 +139,23 @@ class RunFolder:
     provenance = Inside("provenance.json")
     """Commit, versions and machine."""
     begun = Inside("begun.json")
-    """What is known of the run from its start on: process, command line, node ids."""
+    """Process, command line and node ids of the run, written at its start."""
     record = Inside("run.json")
-    """The run as a whole, written at its end: a run without it did not finish, or has not yet."""
+    """The run as a whole, written at its end: a run without it has not finished."""
     page = Inside("index.html")
-    """This run's report for people; the copy in `reports/` is the latest run's."""
     summary = Inside("summary.md")
-    """This run's summary in Markdown; the copy in `reports/` is the latest run's."""
     report = Inside("report.json")
-    """This run's report.json; the copy in `reports/` is the latest run's."""
     junit = Inside("junit.xml")
-    """This run's junit.xml; the copy in `reports/` is the latest run's."""
+    """This run's reports; `reports/` has a copy of the latest run's."""
     interrupted = Inside("interrupted.txt")
-    """How running jobs are to end, for slots without a job server; there once the run is interrupted."""
+    """How running jobs must end, for slots without a job server; written when the run is interrupted."""
     server_log = Inside("server.log")
-    """What the job server printed: normally nothing."""
+    """Output of the job server: normally nothing."""
 
     def job(self, job_id: str) -> JobFolder:
-        """Return the folder of a job; an id that would leave the run folder is refused."""
+        """Return the folder of a job; raise TrainingError if the id would leave the run folder."""
         jobs = str(self.path / "jobs")
-        folder = os.path.normpath(os.path.join(jobs, job_id))  # noqa: PTH118  (asked several times for each job)
+        folder = os.path.normpath(os.path.join(jobs, job_id))  # noqa: PTH118  (called several times for each job)
         if not folder.startswith(jobs + os.sep):
             raise TrainingError(f"job id {job_id!r}: expected a name inside the run folder")
         return JobFolder(Path(folder))

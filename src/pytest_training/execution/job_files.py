@@ -1,7 +1,5 @@
 """Files that a job wrote, read with suspicion: through no link, without waiting, of a large one only the end."""
 
-from __future__ import annotations
-
 import os
 import stat
 from pathlib import Path
@@ -27,7 +25,7 @@ NOT_THE_JOBS = (f'File "{Path(__file__).resolve().parents[1]}', 'File "<frozen r
 def open_own(path: Path) -> BinaryIO:
     """Open a file below a job's folder; raise OSError if it is missing or no plain file.
 
-    A job could put a link there to any file of the user's, or a pipe that nobody writes to.
+    A job could put a link there to any file of the user's, or a pipe without a writer.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
@@ -40,7 +38,7 @@ def open_own(path: Path) -> BinaryIO:
 
 
 def read_json(path: Path, kind: type[T]) -> T | None:
-    """Return the value in a file, or None if there is no such file or it holds something else."""
+    """Return the value in a file, or None if it is missing or holds something else."""
     try:
         with open_own(path) as file:
             return msgspec.json.decode(file.read(), type=kind)
@@ -49,7 +47,7 @@ def read_json(path: Path, kind: type[T]) -> T | None:
 
 
 def read_small(path: Path) -> bytes | None:
-    """Return the content of a file, or None if there is none; raise ResultError if it is too large for metrics."""
+    """Return the content of a file, or None if it is missing; raise ResultError if it is too large for metrics."""
     try:
         with open_own(path) as file:
             content = file.read(LARGEST_RESULT + 1)
@@ -75,7 +73,7 @@ def lies_below(folder: Path, path: Path) -> bool:
 
 
 def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:
-    """Return the last lines of a log as they are, but for the traceback at its end and the plugin's own frames."""
+    """Return the last lines of a log without the traceback at its end and the plugin's own frames."""
     lines = _end(path)[0].splitlines()
     traceback = (without.traceback or "").splitlines() if without else []
     if traceback and lines[-len(traceback) :] == traceback:  # it is shown beside the log
@@ -85,7 +83,7 @@ def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:
 
 
 def log_end(path: Path, count: int, *, line_limit: int = 300) -> list[str]:
-    """Return the last lines of a log, cleaned; the first says so if others stand before them."""
+    """Return the last lines of a log, cleaned; a first line stands for any before them."""
     text, is_cut = _end(path)
     lines = text.split("\n")
     if not lines[-1].strip():

@@ -1,13 +1,11 @@
-"""Decides what an attempt came to. The one place where a job passes or fails, and where the sentence is written."""
-
-from __future__ import annotations
+"""The verdict on an attempt: the one place where a job passes or fails, and where the sentence is written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_training.errors import ResultError
-from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Reply, Result
+from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import Cause, GateResult, Status
 from pytest_training.execution.readers import READERS
@@ -16,11 +14,14 @@ from pytest_training.execution.readers.result import read_result
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Gate
 from pytest_training.limits import LIMITS, Limits
+from pytest_training.limits.protocol import Ending
+
+LONGEST_MESSAGE = 2000
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an attempt came to, before it is put beside the job's other attempts."""
+    """The status of an attempt with its reason and metrics, apart from the job's other attempts."""
 
     status: Status = Status.PASSED
     cause: Cause | None = None
@@ -46,16 +47,17 @@ def judge(
         return _failed(reply.lost.cause, reply.lost.reason)
     folder = AttemptFolder(Path(request.folder))
     try:
-        result = read_result(folder.result) or Result()
+        result = read_result(folder.result)
+        if verdict := _judge_ending(request, reply.ending, result, limits):
+            return verdict
         attempt = EndedAttempt(request.job, request.start, folder, since)
-        verdict = _judge_ending(request, reply, result, limits) or _judge_metrics(attempt, result, readers)
+        return _judge_metrics(attempt, result or Result(), readers)
     except ResultError as error:
-        verdict = _failed("result", f"{error}")
-    return verdict
+        return _failed("result", str(error))
 
 
 def refuse(reason: str) -> tuple[Reply, Verdict]:
-    """Return what becomes of an attempt for which no process is started."""
+    """Return the reply and the verdict of an attempt without a process."""
     return Reply(refused=reason), _failed("error", reason)
 
 
@@ -73,43 +75,38 @@ def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[Gat
 
 
 def _failed(cause: Cause, reason: str, result: Result | None = None) -> Verdict:
-    return Verdict(status=Status.FAILED, cause=cause, reason=reason, result=result or Result())
+    return Verdict(Status.FAILED, cause, reason, result=result or Result())
 
 
 def _judge_ending(  # noqa: PLR0911  (one way to end each)
-    request: AttemptRequest, reply: Reply, result: Result, limits: Limits
+    request: AttemptRequest, ending: Ending, result: Result | None, limits: Limits
 ) -> Verdict | None:
-    """Judge an attempt that did not end by itself and well; None when it did."""
-    ending, job = reply.ending, request.job
+    """Judge an attempt that did not end by itself and well; return None if it did."""
     exceeded = ending.ended_by or ""
-    if exceeded in limits and exceeded in job.limits:
-        return _failed(exceeded, limits[exceeded].sentence(ending, job.limits[exceeded]))
+    if exceeded in limits and exceeded in request.job.limits:
+        return _failed(exceeded, limits[exceeded].sentence(ending, request.job.limits[exceeded]))
     if ending.ended_by == "interrupted":
-        return Verdict(
-            status=Status.INTERRUPTED, cause="interrupted", reason=f"interrupted after {ending.wall_s:.1f} s"
-        )
-    if result.failure is not None:
-        return _judge_failure(result)
+        return Verdict(Status.INTERRUPTED, "interrupted", reason=f"interrupted after {ending.wall_s:.1f} s")
+    if result and result.failure:
+        return _judge_failure(result, result.failure)
     if ending.signal is not None:
-        return _failed("crash", f"was killed by {ending.signal} after {ending.wall_s:.1f} s", result=result)
-    if ending.exit_status == NO_RESULT and not AttemptFolder(Path(request.folder)).result.exists():
-        return _failed("system", "its result could not be written to the run folder (disk full?)", result=result)
+        return _failed("crash", f"was killed by {ending.signal} after {ending.wall_s:.1f} s", result)
+    if ending.exit_status == NO_RESULT and result is None:
+        return _failed("system", "its result could not be written to the run folder (disk full?)")
     if ending.exit_status:
         by = " without an exception (os._exit or a C library)" if isinstance(request.start, Call) else ""
-        return _failed("exit", f"ended with exit status {ending.exit_status}{by}", result=result)
-    if isinstance(request.start, Call) and not AttemptFolder(Path(request.folder)).result.exists():
+        return _failed("exit", f"ended with exit status {ending.exit_status}{by}", result)
+    if isinstance(request.start, Call) and result is None:
         return _failed("exit", f"ended with exit status {ending.exit_status} before {request.start.function} returned")
     return None
 
 
-def _judge_failure(result: Result) -> Verdict:
-    failure = result.failure
-    if failure is None:
-        raise ValueError("a result without a failure is judged elsewhere")
+def _judge_failure(result: Result, failure: Failure) -> Verdict:
     if failure.cause == "stopped":
-        return _failed("crash", "was ended by SIGTERM from outside the run", result=result)
+        return _failed("crash", "was ended by SIGTERM from outside the run", result)
     prefix = "raised " if failure.traceback else ""
-    return _failed(failure.cause, prefix + failure.message, result=result)
+    # It is cut here, not where it was raised: of a secret that is cut in two, half would not be masked.
+    return _failed(failure.cause, prefix + failure.message[:LONGEST_MESSAGE], result)
 
 
 def _judge_metrics(attempt: EndedAttempt, result: Result, readers: Sequence[Reader]) -> Verdict:
@@ -125,10 +122,8 @@ def _judge_gates(gates: tuple[GateResult, ...], metrics: dict[str, float]) -> tu
     if missing:
         returned = ", ".join(metrics) or "none"
         return Status.FAILED, "result", f"no metric {missing[0]!r}, which a gate needs; metrics found: {returned}"
-    broken = [result for result in gates if not result.passed]
-    if not broken:
-        return Status.PASSED, None, ""
-    return Status.FAILED, "gate", "; ".join(map(_broken, broken))
+    broken = [_broken(result) for result in gates if not result.passed]
+    return (Status.FAILED, "gate", "; ".join(broken)) if broken else (Status.PASSED, None, "")
 
 
 def _broken(result: GateResult) -> str:

@@ -1,15 +1,12 @@
 """The keeper: a small process between the owner and the job server, so that no single SIGKILL leaves a process behind.
 
-It is the server's parent and adopts every orphan below. Killed server: its jobs die with it, what they had started
-becomes the keeper's and is killed, and a new server takes over the socket, so that only the jobs that ran are lost; it
-leaves out the module that was being imported, if that is what ended the one before.
-Killed owner: the lifeline closes, and the keeper kills all. Killed keeper: the server's own lifeline closes, and it
-ends every tree.
+It is the server's parent and adopts every orphan below. If the server dies, its jobs die with it, the keeper kills
+their descendants, and a new server takes over the socket: only the running jobs are lost. A module that ended a server
+while it was imported is left out by the next. If the owner dies, the lifeline closes, and the keeper kills all. If the
+keeper dies, the server's own lifeline closes, and the server ends every tree.
 
-A job that runs without a server has a keeper of its own, which does the same for it.
+A job that runs without a server has such a keeper of its own.
 """
-
-from __future__ import annotations
 
 import contextlib
 import os
@@ -24,12 +21,12 @@ from typing import NamedTuple, NoReturn
 
 from pytest_training import processes
 
-MOST_SERVERS = 5  # a server that dies again and again is no use
+MOST_SERVERS = 5  # one that dies again and again is of no use
 LONGEST_NOTE = 1000
 
 
 class Ties(NamedTuple):
-    """What connects a server with its keeper."""
+    """Connections between a server and its keeper."""
 
     lifeline: int
     note: int
@@ -39,13 +36,13 @@ class Ties(NamedTuple):
 
 
 def write_note(note: int, text: str) -> None:
-    """Let the keeper know what this process is about."""
+    """Replace the note that the keeper reads when this process has ended."""
     os.ftruncate(note, 0)
     os.pwrite(note, text.encode()[:LONGEST_NOTE], 0)
 
 
 def become_server(lifeline: int, listening: int) -> Ties:
-    """Fork; return in the child. The parent keeps watch and never returns."""
+    """Fork; return in the child. The parent watches over it and never returns."""
     processes.adopt_orphans()
     note = os.memfd_create("importing", 0)  # 0: a server that starts itself afresh keeps it
     crashed: tuple[str, ...] = ()
@@ -73,7 +70,7 @@ def become_server(lifeline: int, listening: int) -> Ties:
 
 
 def become_job(lifeline: int) -> None:
-    """Fork; return in the child, which runs a job without a server. The parent ends what it left and ends as it did."""
+    """Fork; return in the child, which runs a job. The parent kills the rest and ends with the child's exit code."""
     processes.adopt_orphans()
     parent = os.getpid()
     job = os.fork()
@@ -82,7 +79,7 @@ def become_job(lifeline: int) -> None:
         os.setsid()
         return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # they are the job's; the lifeline tells the keeper
+        signal.signal(number, signal.SIG_IGN)  # for the job; the keeper ends by the lifeline
     _wait_for_either(lifeline, job)
     processes.signal_tree(job, signal.SIGKILL)
     _, status = os.waitpid(job, 0)

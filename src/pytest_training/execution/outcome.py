@@ -1,11 +1,10 @@
 """What an attempt and a job came to. The types; `judge` (below) is the one place that decides pass or fail."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Any, Self
 
 from pytest_training.jobs.model import SCHEMA_VERSION, Gate, Value
+from pytest_training.limits.protocol import Ending
 
 
 class Shown(StrEnum):
@@ -39,7 +38,7 @@ class Status(Shown):
 
 
 class Tolerated(Shown):
-    """What an optional job is shown as where its status would fail the run."""
+    """The status of an optional job that failed, as people see it."""
 
     FAILED = "optional", "failed but optional", "! ⚠️", 2, True
 
@@ -64,24 +63,6 @@ Cause = str
 """
 
 
-class Ending(Value, frozen=True, kw_only=True):
-    """How the process of one attempt ended, as the operating system tells."""
-
-    exit_status: int | None = None
-    """None when a signal ended it."""
-    signal: str | None = None
-    """By name: SIGSEGV."""
-    ended_by: str | None = None
-    """Set when it did not end by itself: the key of a limit, or `interrupted`."""
-    measured: float | None = None
-    """What the limit measured that ended it."""
-    wall_s: float = 0.0
-    cpu_s: float = 0.0
-    """User and system CPU seconds of the process and of its children that it waited for."""
-    peak_memory_mb: float | None = None
-    """Largest resident memory of the job's own process tree, in MiB; None where nothing could be measured."""
-
-
 class DataUsed(Value, frozen=True, kw_only=True):
     """A dataset that the job really opened."""
 
@@ -104,20 +85,20 @@ class Attempt(Value, frozen=True, kw_only=True):
     folder: str = ""
     """Relative to the run folder."""
     slot: str = ""
-    """Which slot executed it: known while it runs, and of a slot that died."""
+    """Name of the slot that executed it, written when it starts."""
 
 
 class GateResult(Value, frozen=True, kw_only=True):
-    """A gate beside the metric that was found."""
+    """A gate beside the job's metric."""
 
     gate: Gate
     found: float | None
-    """None when the job returned no such metric."""
+    """None if the job returned no such metric."""
     passed: bool
 
 
 class Reported(Value, frozen=True, kw_only=True):
-    """What a job came to, as far as report.json has it under the same names."""
+    """The fields of an outcome that report.json has under the same names."""
 
     kind: str
     title: str
@@ -132,7 +113,7 @@ class Reported(Value, frozen=True, kw_only=True):
     log: str | None = None
     """Path of the last attempt's log."""
     notes: tuple[str, ...] = ()
-    """What a reader should know although nothing failed: `passed at attempt 2`, `no metrics found`."""
+    """Remarks where nothing failed: `passed at attempt 2`, `no metrics found`."""
     attempts: tuple[Attempt, ...] = ()
     seed: int = 0
     threads: int = 1
@@ -163,3 +144,13 @@ class Outcome(Reported, frozen=True, kw_only=True):
     def shown(self) -> Shown:
         """The status as people see it: an optional job that failed has one of its own."""
         return Tolerated.FAILED if self.optional and self.status == Status.FAILED else self.status
+
+    @property
+    def is_simulated(self) -> bool:
+        """True if any of the data that the job used is simulated."""
+        return any(not dataset.real for dataset in self.data)
+
+    @property
+    def data_origin(self) -> str:
+        """`simulated`, `real`, or empty for a job that used no data."""
+        return "simulated" if self.is_simulated else "real" if self.data else ""

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 MASK = b"***"
 SHORTEST = 4
-"""Characters; shorter values are not looked for: `on` is in every log."""
+"""Characters; shorter values are not masked: `on` is in every log."""
 CHUNK = 2**20
 
 
@@ -50,7 +50,7 @@ class Secrets:
         return cls({each.name: _value(job, each, kind) for each in job.declared if each.variable})
 
     def reveal(self, job: Job) -> Job:
-        """Return the job with the values, for the process that executes it and for nobody else."""
+        """Return the job with the values, for the process that executes it alone."""
         return msgspec.structs.replace(job, parameters={**job.parameters, **self.values})
 
     def launch(self, request: AttemptRequest, launcher: Launcher) -> Reply:
@@ -66,7 +66,7 @@ class Secrets:
 
     def mask(self, content: T) -> T:
         """Return a struct, mapping, list or text with `***` for the values in its texts, in its keys too."""
-        masked: T = _masked(content, self._pattern) if self.values else content
+        masked: T = _masked(content, self._text) if self.values else content
         return masked
 
     def publish(self, private: AttemptFolder, folder: AttemptFolder) -> None:
@@ -95,11 +95,21 @@ class Secrets:
         finally:
             partial.unlink(missing_ok=True)
 
+    def _text(self, text: str) -> str:
+        text = self._pattern.sub(MASK, text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+        for spelling in self._spellings if "…" in text else ():  # messages cut long values
+            for end in range(len(spelling) - 1, SHORTEST - 1, -1):
+                text = text.replace(f"{spelling[:end]}…", f"{MASK.decode()}…")
+        return text
+
     @cached_property
     def _pattern(self) -> re.Pattern[bytes]:
-        spellings = {spelling.encode() for text in _texts(self.values) for spelling in _spelled(text)}
-        longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))  # one may begin another
-        return re.compile(b"|".join(map(re.escape, longest_first)) or b"(?!)")
+        longest_first = sorted(self._spellings, key=len, reverse=True)  # one may begin another
+        return re.compile(b"|".join(re.escape(spelling.encode()) for spelling in longest_first) or b"(?!)")
+
+    @cached_property
+    def _spellings(self) -> set[str]:
+        return {spelling for text in _texts(self.values) for spelling in _spelled(text)}
 
 
 def _value(job: Job, parameter: Parameter, kind: Kind) -> Any:
@@ -117,32 +127,28 @@ def _value(job: Job, parameter: Parameter, kind: Kind) -> Any:
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str) and len(value.strip()) >= SHORTEST:
         yield value.strip()
-    elif isinstance(value, Mapping):
-        for below in value.values():
-            yield from _texts(below)
-    elif isinstance(value, list | tuple):
-        for below in value:
-            yield from _texts(below)
+    below = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for each in below:
+        yield from _texts(each)
 
 
 def _spelled(text: str) -> Iterator[str]:
     """Yield the ways in which files and messages write a text."""
-    yield text
+    escaped = html.escape(text, quote=False)
+    yield from (text, escaped, escaped.replace('"', "&quot;"), repr(text)[1:-1])
     yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
-    yield from (html.escape(text, quote=False), html.escape(text, quote=False).replace('"', "&quot;"))
-    yield repr(text)[1:-1]
 
 
-def _masked(content: Any, pattern: re.Pattern[bytes]) -> Any:
+def _masked(content: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(content, str):
-        return pattern.sub(MASK, content.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+        return mask(content)
     if isinstance(content, msgspec.Struct):
-        fields = {name: _masked(getattr(content, name), pattern) for name in content.__struct_fields__}
+        fields = {name: _masked(getattr(content, name), mask) for name in content.__struct_fields__}
         return type(content)(**fields)
     if isinstance(content, Mapping):
-        return {_masked(key, pattern): _masked(value, pattern) for key, value in content.items()}
+        return {_masked(key, mask): _masked(value, mask) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return type(content)(_masked(value, pattern) for value in content)
+        return type(content)(_masked(value, mask) for value in content)
     return content
 
 

@@ -1,7 +1,5 @@
 """What one slot does with one job: attempts until one passes or none is left, then the outcome on disk."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import time
@@ -27,7 +25,7 @@ from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
 from pytest_training.limits import LIMITS, Limits
-from pytest_training.limits.reference import refer
+from pytest_training.limits.protocol import refer
 from pytest_training.signals import left_to_the_owner
 
 REASONS: Mapping[Cause | None, str] = {
@@ -39,7 +37,7 @@ REASONS: Mapping[Cause | None, str] = {
 """Causes, beside exceeded limits, that another attempt may mend; a failed gate is an answer, not an accident."""
 LONGEST_WAIT_S = 3600.0
 REFUSED = "cannot be trained or recorded"
-"""How the sentence begins that tells of a refusal by the operating system."""
+"""First words of the sentence about a refusal by the operating system."""
 
 
 @dataclass(frozen=True)
@@ -57,29 +55,26 @@ class Slot:
     readers: Sequence[Reader] = READERS
     limits: Limits = field(default_factory=lambda: LIMITS)
     owned: bool = False
-    """Whether it is an xdist worker's: the owner of the run hears of Ctrl-C, and has the jobs ended."""
+    """True in an xdist worker: the owner, not this worker, handles Ctrl-C and stops jobs."""
 
     def train(self, planned: PlannedJob) -> Outcome:
-        """Train a job and leave its outcome in the run folder; where that cannot be, the outcome says so."""
+        """Train a job and leave its outcome in the run folder; one that cannot be written says so."""
         try:
             with left_to_the_owner() if self.owned else contextlib.nullcontext():
-                return self._train(planned)
+                return self._skip(planned.job, planned.unchanged) if planned.unchanged else self._train(planned)
         except OSError as error:  # ours: what a job raises is in its result
             place = f": {error.filename}" if error.filename else ""
-            outcome = msgspec.structs.replace(
-                blank_outcome(planned.job, seed=self.seed, slot=self.name),
-                status=Status.FAILED,
-                cause="system",
-                reason=f"{REFUSED}: {error.strerror or error}{place}",
-            )
+            reason = f"{REFUSED}: {error.strerror or error}{place}"
+            outcome = self._outcome(planned.job, status=Status.FAILED, cause="system", reason=reason)
             with contextlib.suppress(OSError):
                 save_outcome(self.folder, outcome)
             return outcome
 
+    def _outcome(self, job: Job, **fields: Any) -> Outcome:
+        return new_outcome(job, seed=self.seed, slot=self.name, **fields)
+
     def _train(self, planned: PlannedJob) -> Outcome:
         job = planned.job
-        if planned.unchanged is not None:
-            return self._skip(job, planned.unchanged)
         started, begun = utc_now(), time.monotonic()
         attempts: list[Attempt] = []
         while True:
@@ -91,25 +86,25 @@ class Slot:
                 reason = between_attempts(attempts[-1])
                 verdict = replace(verdict, status=Status.INTERRUPTED, cause="interrupted", reason=reason)
                 break
-        outcome = self._outcome(job, verdict, attempts, folder)
-        outcome = msgspec.structs.replace(
-            outcome,
+        outcome = self._outcome(
+            job,
+            **self._findings(verdict, attempts, folder),
             fingerprint=planned.fingerprint,
+            threads=job.cpus or self.threads,
             started=started,
             ended=utc_now(),
             wall_s=round(time.monotonic() - begun, 4),
         )
-        save_outcome(self.folder, outcome)
-        return outcome
+        return save_outcome(self.folder, outcome)
 
     def _may_mend(self, job: Job, cause: Cause | None) -> bool:
-        """Whether another attempt may mend what ended this one."""
+        """Return True if another attempt may mend what ended this one."""
         limit = self.limits.get(cause or "")
         reason = limit.retry_reason if limit else REASONS.get(cause)
         return reason is not None and not job.problem and (job.retry_on is None or reason in job.retry_on)
 
     def unmet_need(self, job: Job) -> str | None:
-        """Return the first job that this one needs and that has not passed in this run."""
+        """Return the first needed job that has not passed in this run, or None if every one has."""
         for needed in job.needs:
             outcome = read_outcome(self.folder, needed)
             if outcome is None or not (outcome.status == Status.PASSED or outcome.cause == "unchanged"):
@@ -117,7 +112,7 @@ class Slot:
         return None
 
     def _skip(self, job: Job, unchanged: Unchanged) -> Outcome:
-        return self._without_training(
+        outcome = self._outcome(
             job,
             status=Status.SKIPPED,
             cause="unchanged",
@@ -126,23 +121,20 @@ class Slot:
             gates=judge_gates(job.gates, unchanged.metrics),
             notes=(f"unchanged since run {unchanged.run_id}",),
         )
+        return save_outcome(self.folder, outcome)
 
     def leave_out(self, job: Job, needed: str) -> Outcome:
         """Record that a job did not run because one that it needs did not pass."""
         reason = f"needs {needed}, which did not pass in this run"
-        return self._without_training(job, status=Status.NOT_RUN, cause="needs", reason=reason)
-
-    def _without_training(self, job: Job, **known: Any) -> Outcome:
-        outcome = msgspec.structs.replace(blank_outcome(job, seed=self.seed, slot=self.name), **known)
-        save_outcome(self.folder, outcome)
-        return outcome
+        return save_outcome(self.folder, self._outcome(job, cause="needs", reason=reason))
 
     def _attempt(self, job: Job) -> tuple[Attempt, Verdict, AttemptFolder]:
         files = self.folder.job(job.id)
         number, folder = files.begin_attempt()
         if number == 1 and self.settings.resumed:
-            earlier = RunFolder(self.folder.reports, self.settings.resumed)
-            _take_over(earlier.job(job.id).checkpoint, files.checkpoint)
+            checkpoint = RunFolder(self.folder.reports, self.settings.resumed).job(job.id).checkpoint
+            if checkpoint.is_dir() and not files.checkpoint.exists():
+                shutil.copytree(checkpoint, files.checkpoint)
         started, since = utc_now(), time.time()
         begun = Attempt(
             number=number,
@@ -156,8 +148,9 @@ class Slot:
         attempt = msgspec.structs.replace(
             begun, status=verdict.status, cause=verdict.cause, reason=verdict.reason, ending=reply.ending
         )
-        with contextlib.suppress(OSError):  # the job may have deleted its folder
-            write_atomically(folder.started, msgspec.json.encode(attempt))
+        if verdict.status != Status.PASSED:  # else the outcome follows at once
+            with contextlib.suppress(OSError):  # the job may have deleted its folder
+                write_atomically(folder.started, msgspec.json.encode(attempt))
         return attempt, verdict, folder
 
     def _execute(self, job: Job, folder: AttemptFolder, checkpoint: Path, since: float) -> tuple[Reply, Verdict]:
@@ -182,59 +175,41 @@ class Slot:
             seed=self.seed,
             threads=job.cpus or self.threads,
             datasets=tuple(self.datasets[name] for name in job.data),
-            real_data_only=self.settings.real_data_only,
+            settings=self.settings,
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
-            grace_s=self.settings.grace_s,
         )
         reply = secrets.launch(request, self.launcher)
         readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
         verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
         return reply, replace(verdict, reason=secrets.mask(verdict.reason), metrics=secrets.mask(verdict.metrics))
 
-    def _outcome(self, job: Job, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> Outcome:
+    def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:
+        """Return the fields of an outcome that attempts, and the files of the last one, decide."""
+        passed, failure = verdict.status == Status.PASSED, verdict.result.failure
+        notes = (f"passed at attempt {len(attempts)}",) if passed and len(attempts) > 1 else ()
         relative = folder.artifacts.relative_to(self.folder.path).as_posix()
-        failure, last = verdict.result.failure, attempts[-1].ending
-        peaks = [a.ending.peak_memory_mb for a in attempts if a.ending.peak_memory_mb is not None]
-        notes = verdict.notes
-        if verdict.status == Status.PASSED and len(attempts) > 1:
-            notes = (*notes, f"passed at attempt {len(attempts)}")
-        return msgspec.structs.replace(
-            blank_outcome(job, seed=self.seed, slot=self.name),
-            status=verdict.status,
-            cause=verdict.cause,
-            reason=verdict.reason,
-            metrics=verdict.metrics,
-            gates=verdict.gates,
-            data=verdict.result.data,
-            artifacts=tuple(f"{relative}/{name}" for name in artifacts(folder.artifacts)),
-            log=folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,
-            traceback=failure.traceback if failure else None,
-            log_tail=() if verdict.status == Status.PASSED else log_tail(folder.log, without=failure),
-            notes=notes,
-            attempts=tuple(attempts),
-            threads=job.cpus or self.threads,
-            cpu_s=round(sum(attempt.ending.cpu_s for attempt in attempts), 4),
-            peak_memory_mb=max(peaks) if peaks else last.peak_memory_mb,
-        )
+        return {
+            "status": verdict.status,
+            "cause": verdict.cause,
+            "reason": verdict.reason,
+            "metrics": verdict.metrics,
+            "gates": verdict.gates,
+            "data": verdict.result.data,
+            "artifacts": tuple(f"{relative}/{name}" for name in artifacts(folder.artifacts)),
+            "log": folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,
+            "traceback": failure.traceback if failure else None,
+            "log_tail": () if passed else log_tail(folder.log, without=failure),
+            "notes": (*verdict.notes, *notes),
+            "attempts": tuple(attempts),
+            "cpu_s": round(sum(attempt.ending.cpu_s for attempt in attempts), 4),
+            "peak_memory_mb": max(attempt.ending.peak_memory_mb or 0.0 for attempt in attempts) or None,
+        }
 
 
-def _take_over(earlier: Path, folder: Path) -> None:
-    if earlier.is_dir() and not folder.exists():
-        shutil.copytree(earlier, folder)
-
-
-def blank_outcome(job: Job, *, seed: int, slot: str = "") -> Outcome:
-    """Return an outcome that knows the job and nothing of how it went."""
-    return Outcome(
-        job_id=job.id,
-        kind=job.kind,
-        title=job.title,
-        status=Status.NOT_RUN,
-        parameters=job.parameters,
-        seed=seed,
-        slot=slot,
-        optional=job.optional,
-    )
+def new_outcome(job: Job, *, seed: int, slot: str = "", **fields: Any) -> Outcome:
+    """Return an outcome of a job, without `fields` the one of a job that has not run."""
+    defaults: dict[str, Any] = {"status": Status.NOT_RUN, "parameters": job.parameters, "optional": job.optional}
+    return Outcome(job_id=job.id, kind=job.kind, title=job.title, seed=seed, slot=slot, **(defaults | fields))
 
 
 def between_attempts(last: Attempt) -> str:
@@ -242,11 +217,12 @@ def between_attempts(last: Attempt) -> str:
     return f"interrupted before attempt {last.number + 1}; attempt {last.number} {last.reason}"
 
 
-def save_outcome(folder: RunFolder, outcome: Outcome) -> None:
-    """Write an outcome to its place in the run folder."""
+def save_outcome(folder: RunFolder, outcome: Outcome) -> Outcome:
+    """Write an outcome to its place in the run folder, and return it."""
     write_atomically(folder.job(outcome.job_id).outcome, msgspec.json.encode(outcome))
+    return outcome
 
 
 def read_outcome(folder: RunFolder, job_id: str) -> Outcome | None:
-    """Return a job's outcome, None when it has none (yet) that can be read."""
+    """Return a job's outcome, or None if no valid one is there."""
     return read_json(folder.job(job_id).outcome, Outcome)

@@ -1,21 +1,19 @@
 """Outcomes of jobs whose slots could not write one, because they or the whole run ended too early."""
 
-from __future__ import annotations
-
 import msgspec
 
 from pytest_training.execution.attempt.messages import LOST
 from pytest_training.execution.folder import RunFolder, seconds_between, utc_now
 from pytest_training.execution.job_files import log_tail, read_json
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
-from pytest_training.execution.slot import between_attempts, blank_outcome, read_outcome
+from pytest_training.execution.slot import between_attempts, new_outcome, read_outcome
 from pytest_training.jobs.model import Job
 
 
 def final_outcome(folder: RunFolder, job_id: str) -> Outcome | None:
-    """Return the outcome that a slot wrote, or None if there is none or it is of an attempt that was lost.
+    """Return the outcome that a slot wrote, or None if it wrote none.
 
-    A backend ends with its owner; a slot that lives a moment longer has seen the one and not the other.
+    An outcome of a lost attempt does not count: a backend ends with its owner, and a slot may see that end first.
     """
     outcome = read_outcome(folder, job_id)
     last = outcome.attempts[-1].cause if outcome and outcome.attempts else None
@@ -26,26 +24,28 @@ def interrupted_outcome(folder: RunFolder, job: Job, *, seed: int, reason: str) 
     """Return the outcome of a job without a final one, in a run that has ended; `reason` is for one that had begun."""
     if folder.job(job.id).attempt(1).path.exists():
         return unfinished_outcome(folder, job, seed=seed, slot="", cause="interrupted", reason=reason)
-    return msgspec.structs.replace(blank_outcome(job, seed=seed), reason="the run ended before this job started")
+    return new_outcome(job, seed=seed, reason="the run ended before this job started")
 
 
-def unfinished_outcome(  # noqa: PLR0913  (all that is known of an outcome that nobody wrote)
+def unfinished_outcome(  # noqa: PLR0913  (all that is left of a lost outcome)
     folder: RunFolder, job: Job, *, seed: int, slot: str, cause: Cause, reason: str
 ) -> Outcome:
     """Return the outcome of a job whose slot could not write one, from what its attempts left on disk."""
     files = folder.job(job.id)
-    begun = (read_json(files.attempt(number).started, Attempt) for number in range(1, files.next_attempt()))
-    attempts = tuple(attempt for attempt in begun if attempt is not None)
+    all_attempts = (read_json(files.attempt(number).started, Attempt) for number in range(1, files.next_attempt()))
+    attempts = tuple(attempt for attempt in all_attempts if attempt is not None)
     last = files.attempt(max(1, len(attempts)))
     ended = utc_now()
     if cause == "interrupted" and attempts:
-        if attempts[-1].cause in LOST:  # with its owner: all that its slot had time to see
+        if attempts[-1].cause in LOST:  # with its owner: its slot saw no more
             killed = msgspec.structs.replace(attempts[-1], status=Status.INTERRUPTED, cause=cause, reason=reason)
             attempts = (*attempts[:-1], killed)
         elif attempts[-1].status == Status.FAILED:
             reason = between_attempts(attempts[-1])
-    return msgspec.structs.replace(
-        blank_outcome(job, seed=seed, slot=slot),
+    return new_outcome(
+        job,
+        seed=seed,
+        slot=slot,
         status=Status.INTERRUPTED if cause == "interrupted" else Status.FAILED,
         cause=cause,
         reason=reason,

@@ -1,7 +1,5 @@
 """Finds `train_*` files below a folder and has the kinds of job read them; never imports a job."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections import Counter
@@ -16,6 +14,8 @@ from pytest_training.jobs.search import FileFilter
 from pytest_training.jobs.source.sources import Sources, Unreadable
 
 SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "node_modules", "site-packages"}
+ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
+"""What lies in the folder of a virtual or conda environment."""
 
 
 def discover(
@@ -33,7 +33,7 @@ def discover(
 
 
 def suffixes_of(kinds: Kinds) -> tuple[str, ...]:
-    """Return the endings of the files that any kind looks at."""
+    """Return the endings of the files of any kind."""
     return tuple(dict.fromkeys(suffix for kind in kinds.values() for suffix in kind.suffixes))
 
 
@@ -43,10 +43,10 @@ def absolute(path: Path) -> Path:
 
 
 def _ids(files: list[Path], training_root: Path) -> dict[Path, str]:
-    """Return the shortest name that no other file has: train_x.sh beside train_x.py is known by its whole path."""
+    """Return the shortest name that no other file has: train_x.sh beside train_x.py has its whole path as id."""
     relative = {path: path.relative_to(training_root) for path in files}
     ids = {path: path.stem.removeprefix("train_") for path in files}
-    for longer in (_with_folder, _without_suffix, Path.as_posix):
+    for longer in (_with_folder, lambda path: path.with_suffix("").as_posix(), Path.as_posix):
         counts = Counter(ids.values())
         ids = {path: job_id if counts[job_id] == 1 else longer(relative[path]) for path, job_id in ids.items()}
     return ids
@@ -56,22 +56,18 @@ def _with_folder(path: Path) -> str:
     return (path.parent / path.stem.removeprefix("train_")).as_posix()
 
 
-def _without_suffix(path: Path) -> str:
-    return path.with_suffix("").as_posix()
-
-
 def job_files(training_root: Path, files: FileFilter, suffixes: tuple[str, ...]) -> list[Path]:
-    """Return every `train_*` with one of the suffixes once: a link to a file or folder already seen adds nothing."""
-    seen: set[str] = set()
+    """Return every `train_*` with one of the suffixes once: a second link to a file or folder adds nothing."""
+    visited: set[str] = set()
     jobs: list[Path] = []
     folders, links = [training_root], list[Path]()
     while folders or links:
         link = not folders
         entry = links.pop(0) if link else folders.pop()
         real = os.path.realpath(entry)
-        if real in seen or (link and Path(real) in training_root.parents):
+        if real in visited or (link and Path(real) in training_root.parents):
             continue
-        seen.add(real)
+        visited.add(real)
         if entry == training_root or entry.is_dir():
             for below in _scan(entry, training_root, files, suffixes):
                 (links if below.is_symlink() else folders).append(Path(below.path))
@@ -86,16 +82,13 @@ def _scan(
     """Yield the folders and the files of jobs in a folder."""
     for entry in _entries(folder, training_root):
         path = Path(entry.path)
-        is_job = entry.name.endswith(suffixes) and path.stem != "train_" and files.takes(_below(path, training_root))
+        relative = path.relative_to(training_root).as_posix()
+        is_job = entry.name.endswith(suffixes) and path.stem != "train_" and files.takes(relative)
         if entry.is_dir():
             if not _is_skipped(path):
                 yield entry
         elif is_job and (entry.is_file() or entry.is_symlink()):
             yield entry
-
-
-def _below(path: Path, folder: Path) -> str:
-    return path.as_posix().removeprefix(f"{folder.as_posix().rstrip('/')}/")
 
 
 def _entries(folder: Path, training_root: Path) -> list[os.DirEntry[str]]:
@@ -112,22 +105,17 @@ def _entries(folder: Path, training_root: Path) -> list[os.DirEntry[str]]:
 
 def _is_skipped(folder: Path) -> bool:
     name = folder.name
-    return (
-        name.startswith(".")
-        or name in SKIPPED_FOLDERS
-        or name.endswith(".egg-info")
-        or (folder / "pyvenv.cfg").exists()
-        or (folder / "conda-meta").exists()
-    )
+    is_tools = name.startswith(".") or name.endswith(".egg-info") or name in SKIPPED_FOLDERS
+    return is_tools or any((folder / mark).exists() for mark in ENVIRONMENT_MARKS)
 
 
 def read_job(path: Path, job_id: str, sources: Sources, training_root: Path, kinds: Kinds = KINDS) -> Job | None:
     """Return a file's job, or None if no kind recognises it; a file that cannot be read is a job with a problem."""
     file = File(path, job_id, training_root, sources)
-    asked = (kind for kind in reversed([*kinds.values()]) if path.name.endswith(kind.suffixes))
+    readers = (kind for kind in reversed([*kinds.values()]) if path.name.endswith(kind.suffixes))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an invalid escape is the job's own affair
-        return next((job for kind in asked if (job := _recognise(kind, file)) is not None), None)
+        return next((job for kind in readers if (job := _recognise(kind, file)) is not None), None)
 
 
 def _recognise(kind: Kind, file: File) -> Job | None:

@@ -1,14 +1,12 @@
 """Gates as text: `>= 0.85`, or several that must all hold: `>= 0.6, <= 0.95`."""
 
-from __future__ import annotations
-
 import math
 import re
 from typing import Any, Literal, cast
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Gate
-from pytest_training.wording import shown
+from pytest_training.wording import describe
 
 Operator = Literal[">=", "<=", ">", "<", "=="]
 
@@ -20,32 +18,27 @@ def parse_gates(metric: str, text: Any, where: str) -> tuple[Gate, ...]:
     """Return the gates that a text, or a list of texts, sets for a metric."""
     parts = text.split(",") if isinstance(text, str) else text
     if not isinstance(parts, list | tuple) or not parts:
-        raise _bad(metric, text, where)
-    gates = tuple(_gate(metric, part, where) for part in parts)
-    _check_possible(metric, gates, where)
+        parts = [text]  # an error
+    place = f"{where}: gate of {metric!r}"
+    gates = tuple(_gate(metric, part, place) for part in parts)
+    _check_possible(gates, place)
     return gates
 
 
-def _gate(metric: str, text: Any, where: str) -> Gate:
+def _gate(metric: str, text: Any, place: str) -> Gate:
     match = _GATE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise _bad(metric, text, where)
+        raise DeclarationError(
+            f"{place}: expected one of >= <= > < == and a number, like '>= 0.85', found {describe(text)}"
+        )
     threshold = float(match[2] or math.nan)
     if not math.isfinite(threshold):
-        raise DeclarationError(f"{where}: gate of {metric!r}: expected a finite threshold, found {shown(text)}")
+        raise DeclarationError(f"{place}: expected a finite threshold, found {describe(text)}")
     return Gate(metric=metric, operator=cast("Operator", match[1]), threshold=threshold)
 
 
-def _bad(metric: str, text: Any, where: str) -> DeclarationError:
-    return DeclarationError(
-        f"{where}: gate of {metric!r}: expected one of >= <= > < == and a number, like '>= 0.85', found {shown(text)}"
-    )
-
-
-def _check_possible(metric: str, gates: tuple[Gate, ...], where: str) -> None:
+def _check_possible(gates: tuple[Gate, ...], place: str) -> None:
     lowest = max((gate.threshold for gate in gates if gate.operator in {">=", ">", "=="}), default=-math.inf)
     highest = min((gate.threshold for gate in gates if gate.operator in {"<=", "<", "=="}), default=math.inf)
     if lowest > highest:
-        raise DeclarationError(
-            f"{where}: gate of {metric!r}: no number is both at least {lowest:g} and at most {highest:g}"
-        )
+        raise DeclarationError(f"{place}: no number is both at least {lowest:g} and at most {highest:g}")

@@ -1,7 +1,6 @@
 """The jobs of the training folder, then those of further folders and catalogues, under ids of their own."""
 
-from __future__ import annotations
-
+import itertools
 import os
 import re
 from collections import Counter
@@ -15,7 +14,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.discovery import absolute, discover
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
-from pytest_training.jobs.model import Dataset, Job, Value
+from pytest_training.jobs.model import Dataset, Job
 from pytest_training.jobs.search import FileFilter, Search, project_of
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.wording import listing, printable
@@ -25,7 +24,7 @@ LONGEST_ID = 200
 """Bytes of one part of an id: file systems end at 255, and temporary names add some."""
 
 _OWN_NAMES = re.compile(r"attempt-[0-9]+|checkpoint|outcome\.json")
-"""What a job's folder in the run folder holds."""
+"""Names in a job's folder inside the run folder."""
 
 
 class Loaded(NamedTuple):
@@ -36,7 +35,7 @@ class Loaded(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What the project's jobs may be made of."""
+    """The kinds and limits that jobs may have."""
 
     kinds: Kinds = KINDS
     limits: Limits = LIMITS
@@ -67,8 +66,8 @@ def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset], kinds: Kinds) -
     """Raise DeclarationError unless ids name folders of their own, kinds are registered and UTF-8 holds every text."""
     for job in jobs:
         if job.kind not in kinds:
-            known = listing(job.kind, kinds)
-            raise DeclarationError(f"{job.source}: no kind of job is called {job.kind!r}: expected one of {known}")
+            names = listing(job.kind, kinds)
+            raise DeclarationError(f"{job.source}: no kind of job is called {job.kind!r}: expected one of {names}")
     _check_text(jobs, datasets)
     _check_ids(jobs)
 
@@ -84,7 +83,7 @@ def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: Fil
 def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, parts: Parts) -> Loaded:
     if not path.is_file():
         raise DeclarationError(f"{path}: no such catalogue: expected a YAML file like training/jobs.yaml")
-    from pytest_training.jobs.catalogue.load import apply_catalogue, load_catalogue  # noqa: PLC0415  (spares its import)
+    from pytest_training.jobs.catalogue.merging import apply_catalogue, load_catalogue  # noqa: PLC0415  (spares its import)
 
     read = load_catalogue(path, training_root=folder, project_root=project, limits=parts.limits)
     jobs = apply_catalogue(loaded.jobs, read, parts.kinds)
@@ -92,11 +91,10 @@ def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, parts: Parts
 
 
 def _all_datasets(earlier: Sequence[Dataset], new: Sequence[Dataset]) -> list[Dataset]:
-    names = {dataset.name: dataset for dataset in earlier}
+    places = {dataset.name: dataset.declared for dataset in earlier}
     for dataset in new:
-        if dataset.name in names:
-            first, second = names[dataset.name], dataset
-            raise DeclarationError(f"{second.declared}: the dataset {dataset.name!r} is declared at {first.declared}")
+        if place := places.get(dataset.name):
+            raise DeclarationError(f"{dataset.declared}: the dataset {dataset.name!r} is declared at {place}")
     return [*earlier, *new]
 
 
@@ -106,22 +104,19 @@ def _joined(loaded: Loaded, further: Loaded, folder: Path, search: Search) -> Lo
     new = [job for job in further.jobs if job.path is None or os.path.realpath(job.path) not in files]
     if search.optional:
         new = [msgspec.structs.replace(job, optional=True) for job in new]
-    own = loaded.jobs
-    if search.overrides:
-        replaced = {job.id for job in new}
-        own = [job for job in loaded.jobs if job.id not in replaced]
+    replaced = {job.id for job in new} if search.overrides else set()
+    own = [job for job in loaded.jobs if job.id not in replaced]
     renamed = _unique_ids(new, {job.id for job in own}, absolute(folder).name)
     return Loaded([*own, *renamed], _all_datasets(loaded.datasets, further.datasets))
 
 
 def _unique_ids(jobs: Sequence[Job], taken: set[str], folder: str) -> Iterator[Job]:
-    """Put the folder's name, and where that is not enough a number, before ids that are taken."""
-    taken = set(taken)
+    """Put the folder's name, and if that is taken too a number, before ids that are taken."""
     names: dict[str, str] = {}
     for job in jobs:
-        candidates = (job.id, f"{folder}/{job.id}", *(f"{folder}-{number}/{job.id}" for number in range(2, 10_000)))
-        names[job.id] = next(name for name in candidates if name not in taken)
-        taken.add(names[job.id])
+        numbered = (f"{folder}-{number}/{job.id}" for number in itertools.count(2))
+        candidates = itertools.chain((job.id, f"{folder}/{job.id}"), numbered)
+        names[job.id] = next(name for name in candidates if name not in taken and name not in names.values())
     for job in jobs:
         needs = tuple(names.get(needed, needed) for needed in job.needs)
         yield msgspec.structs.replace(job, id=names[job.id], needs=needs)
@@ -140,18 +135,18 @@ def _check_ids(jobs: Sequence[Job]) -> None:
                 f"found {printable(job.id, 60)}"
             )
         for index in range(1, len(parts)):
-            if "/".join(parts[:index]) in ids and _OWN_NAMES.fullmatch(parts[index]):
-                above = "/".join(parts[:index])
+            if (above := "/".join(parts[:index])) in ids and _OWN_NAMES.fullmatch(parts[index]):
                 raise DeclarationError(f"{job.source}: the id {job.id!r} would be a folder inside that of {above!r}")
 
 
 def _check_text(jobs: Sequence[Job], datasets: Sequence[Dataset]) -> None:
-    """Raise an error for the first that holds what no file in UTF-8 can: plan, outcomes and reports are such files."""
-    places: list[tuple[Value, str]] = [(job, job.source) for job in jobs]
-    for each, place in (*places, *((dataset, dataset.declared) for dataset in datasets)):
+    """Raise an error for the first with a text that UTF-8 cannot hold: plan, outcomes and reports are such files."""
+    declared: tuple[Job | Dataset, ...] = (*jobs, *datasets)
+    for each in declared:
         try:
             msgspec.json.encode(each)
         except UnicodeEncodeError as error:
+            place = each.source if isinstance(each, Job) else each.declared
             raise DeclarationError(
                 f"{printable(place)}: expected names, texts and paths that UTF-8 can hold, "
                 f"found {error.object[error.start : error.end]!a} in {printable(error.object, 200)}"

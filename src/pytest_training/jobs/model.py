@@ -1,21 +1,22 @@
-"""The words of the project as types: job, parameter, gate, dataset, plan. Little behaviour beyond."""
-
-from __future__ import annotations
+"""The words of the project as types: job, parameter, gate, dataset, plan; and the plan as plan.json."""
 
 import operator as compare
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from pytest_training.atomic import write_atomically
+from pytest_training.errors import DeclarationError
+
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
-"""Type that a parameter's values must have; `any` where the source does not tell."""
+"""Type that a parameter's values must have; `any` if the source declares none."""
 
 SCHEMA_VERSION = 1
 """Version of every JSON file that the plugin writes; raised when a reader would have to change."""
 
-
 UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What decoding a file may raise that is not, or is no more, what the plugin wrote."""
+"""Errors of decoding a damaged or foreign file."""
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,12 +33,12 @@ class Parameter(Value, frozen=True, kw_only=True):
     required: bool = False
     """True where the source gives no default: a value must come from the catalogue or `--set`."""
     option: str | None = None
-    """What a script's command line takes, e.g. `--learning-rate`; None for positionals and function jobs."""
+    """Option of a script's command line, e.g. `--learning-rate`; None for positionals and function jobs."""
     flag: bool = False
-    """True for an option without a value, e.g. `store_true`: it is given when the parameter is True."""
+    """True for an option without a value, e.g. `store_true`: the command line has it when the parameter is True."""
     choices: tuple[Any, ...] | None = None
     subcommands: tuple[str, ...] = ()
-    """Subcommands of a script that take it; empty for what stands before any subcommand; `*` where none is known."""
+    """Subcommands that take it; empty for what stands before any subcommand; `*` if their names are unknown."""
     selects: bool = False
     """True for the positional that names the subcommand."""
     variable: str | None = None
@@ -45,21 +46,15 @@ class Parameter(Value, frozen=True, kw_only=True):
 
 
 class Gate(Value, frozen=True, kw_only=True):
-    """What a metric must satisfy for the job to pass, e.g. `roc_auc >= 0.85`."""
+    """A condition on a metric for the job to pass, e.g. `roc_auc >= 0.85`."""
 
     metric: str
     operator: Literal[">=", "<=", ">", "<", "=="]
     threshold: float
     against: str | None = None
-    """For a gate made of an earlier outcome, what it was: `0.871 in run 2026…, at most 0.02 worse`."""
+    """The earlier outcome that the gate was made of: `0.871 in run 2026…, at most 0.02 worse`."""
 
-    COMPARE: ClassVar = {
-        ">=": compare.ge,
-        "<=": compare.le,
-        ">": compare.gt,
-        "<": compare.lt,
-        "==": compare.eq,
-    }
+    COMPARE: ClassVar = {">=": compare.ge, "<=": compare.le, ">": compare.gt, "<": compare.lt, "==": compare.eq}
 
     def holds(self, metric: float) -> bool:
         """Return True if the metric satisfies the gate."""
@@ -137,14 +132,14 @@ class Job(Value, frozen=True, kw_only=True):
     """Names of the datasets that it uses."""
     tags: tuple[str, ...] = ()
     limits: dict[str, float] = {}
-    """What an attempt may use at most, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
+    """Limits of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
     cpus: int | None = None
     gpus: int = 0
     retries: int = 0
     retry_wait_s: float = 0.0
     """Seconds before the second attempt; doubled before each further one."""
     retry_on: tuple[str, ...] | None = None
-    """What another attempt may mend; None for every accident."""
+    """Reasons to try again; None for every accident."""
     optional: bool = False
     expected_s: float | None = None
     """Expected duration in seconds as the catalogue states it."""
@@ -155,12 +150,9 @@ class Job(Value, frozen=True, kw_only=True):
     files: tuple[str, ...] = ()
     """Absolute paths of the local files that make up its code: its own and the local modules that it imports."""
     imports: tuple[str, ...] = ()
-    """Installed modules that its source imports, local modules followed: what the job server loads first.
-
-    `sklearn.linear_model` for a module; `from a import b` gives `a` and `a.b`, which may be a module.
-    """
+    """Installed modules that its source and its local modules import; `from a import b` gives `a` and `a.b`."""
     arguments: tuple[str, ...] = ()
-    """What a script's or command's command line gets as it stands, behind everything else."""
+    """Raw arguments at the end of a script's or command's command line."""
     fresh: str | None = None
     """Why a script needs an interpreter of its own, e.g. `train_x.py:3: reads sys.executable`; None: none is needed."""
     output: str | None = None
@@ -175,12 +167,13 @@ class RunSettings(Value, frozen=True, kw_only=True):
     grace_s: float = 10.0
     """Seconds between SIGTERM and SIGKILL."""
     real_data_only: bool = False
+    """True to refuse simulated data (`--training-require-real-data`)."""
     resumed: str | None = None
     """Id of the run that this one resumes."""
     compare: str | None = None
-    """What the run is compared with: `last`, a run, a branch or a commit."""
+    """`last`, a run, a branch or a commit."""
     project: str = "."
-    """The folder that git is asked about."""
+    """The project's folder, for git."""
 
 
 class PlannedDataset(Value, frozen=True, kw_only=True):
@@ -201,7 +194,7 @@ class Unchanged(Value, frozen=True, kw_only=True):
 
 
 class PlannedJob(Value, frozen=True, kw_only=True):
-    """One selected job with what is expected of it."""
+    """One selected job with its expected duration."""
 
     job: Job
     expected_s: float | None
@@ -210,7 +203,7 @@ class PlannedJob(Value, frozen=True, kw_only=True):
     fingerprint: str = ""
     """Digest of all that decides its metrics but the data: code, parameters, gates, seed, package versions."""
     unchanged: Unchanged | None = None
-    """Set where it need not run: an earlier outcome is still true (`--training-skip-unchanged`)."""
+    """An earlier outcome that is still true: the job need not run (`--training-skip-unchanged`)."""
 
 
 class Plan(Value, frozen=True, kw_only=True):
@@ -226,7 +219,25 @@ class Plan(Value, frozen=True, kw_only=True):
     datasets: tuple[Dataset, ...] = ()
     """The declarations of all datasets that the selected jobs use."""
     makespan_s: float | None = None
-    """Expected duration of the run on that many workers; None unless every job's is known."""
+    """Expected duration of the run on that many workers; None unless every job has one."""
     lower_bound_s: float | None = None
     """max(sum / workers, longest): no order can be faster."""
     schema_version: int = SCHEMA_VERSION
+
+
+def save_plan(plan: Plan, path: Path) -> None:
+    """Write the plan as JSON."""
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan that `save_plan` wrote."""
+    try:
+        plan = msgspec.json.decode(path.read_bytes(), type=Plan)
+    except OSError as error:
+        raise DeclarationError(f"{path}: expected a plan: {error.strerror}") from error
+    except UNDECODABLE as error:
+        raise DeclarationError(f"{path}: expected a plan as JSON: {error}") from error
+    if plan.schema_version != SCHEMA_VERSION:
+        raise DeclarationError(f"{path}: expected a plan of version {SCHEMA_VERSION}, found {plan.schema_version}")
+    return plan

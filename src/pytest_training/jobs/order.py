@@ -1,6 +1,4 @@
-"""In which order jobs start, and how long the run takes then: list scheduling on a number of slots."""
-
-from __future__ import annotations
+"""The order in which jobs start, and how long the run takes: list scheduling on a number of slots."""
 
 import graphlib
 import heapq
@@ -21,10 +19,9 @@ def find_circle(needs: Needs) -> list[str]:
 
 
 def start_order(ids: Sequence[str], expected: Seconds, needs: Needs, *, workers: int) -> list[str]:
-    """Return the ids in the order in which they start.
+    """Return the ids in the order in which they start, each after those that it needs.
 
-    One worker keeps the declared order. Several take unknown durations first, then the longest chain of jobs
-    that wait for each other: without `needs` the longest job. What a job needs always comes before it.
+    One worker keeps the declared order. Several take unknown durations first, then the longest chain of `needs`.
     """
     inside = _inside(ids, needs)
     declared = {job_id: index for index, job_id in enumerate(ids)}

@@ -1,6 +1,4 @@
-"""Where jobs are searched for beside the training folder, and which files are jobs."""
-
-from __future__ import annotations
+"""The files that are jobs, and further folders and catalogues with jobs."""
 
 import fnmatch
 import os
@@ -12,24 +10,24 @@ from pathlib import Path
 from pytest_training.errors import DeclarationError
 
 PATTERNS = ("train_*",)
-"""Of the files that a kind of job looks at."""
+"""Names of the files that are jobs, among those of any kind."""
 MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "requirements.txt")
-"""What lies in the folder from which a repository's scripts are run."""
+"""Names that mark the folder from which a repository's scripts are run."""
 
 
 @dataclass(frozen=True)
 class FileFilter:
-    """Which files of a folder are jobs."""
+    """The files of a folder that are jobs."""
 
     include: tuple[str, ...] = PATTERNS
     """Globs: of the file's name, or, with a slash, of its path below the folder."""
     exclude: tuple[str, ...] = ()
-    """Regular expressions, looked for in the path below the folder."""
+    """Regular expressions that must not match in the path below the folder."""
     limit: int | None = None
-    """At most so many jobs, in the order of their paths."""
+    """Maximum number of jobs, in the order of their paths."""
 
     def takes(self, relative: str) -> bool:
-        """Whether the file with this path below the folder is a job."""
+        """Return True if the file with this path below the folder is a job."""
         name = relative.rpartition("/")[2]
         included = any(fnmatch.fnmatchcase(relative if "/" in glob else name, glob) for glob in self.include)
         return included and not any(re.search(pattern, relative) for pattern in self.exclude)
@@ -37,27 +35,27 @@ class FileFilter:
 
 @dataclass(frozen=True)
 class Search:
-    """What is asked for about finding jobs."""
+    """Where jobs are."""
 
     files: FileFilter = FileFilter()
-    """For the further folders, or for the training folder where there is no further one."""
+    """For the further folders, or for the training folder without such."""
     folders: tuple[Path, ...] = ()
     """Further folders with jobs."""
     overrides: bool = False
-    """Whether a job of a further folder takes the place of one with the same id."""
+    """True if a job of a further folder takes the place of one with the same id."""
     optional: bool = False
-    """Whether jobs of the further folders are optional."""
+    """True if jobs of the further folders are optional."""
     catalogues: tuple[Path, ...] = ()
     """Catalogues to apply on top, in this order."""
 
     @property
     def own_files(self) -> FileFilter:
-        """Which files of the training folder are jobs."""
+        """The files of the training folder that are jobs."""
         return FileFilter() if self.folders else self.files
 
 
 def checked_pattern(pattern: str, where: str) -> str:
-    """Return a regular expression, or raise an error that says why it is none."""
+    """Return a regular expression, or raise DeclarationError if it is invalid."""
     try:
         re.compile(pattern)
     except re.error as error:
@@ -84,7 +82,7 @@ def _is_marked(folder: Path) -> bool:
 
 
 def checked_folders(folders: Sequence[Path], where: str) -> tuple[Path, ...]:
-    """Return the folders, or raise an error about one that does not exist."""
+    """Return the folders, or raise DeclarationError if one does not exist."""
     for folder in folders:
         if not folder.is_dir():
             raise DeclarationError(f"{where}: no folder {str(folder)!r}")

@@ -1,6 +1,4 @@
-"""Values of parameters: from YAML or from `--set`, checked against what the job's source declares."""
-
-from __future__ import annotations
+"""Values of parameters: from YAML or from `--set`, checked against the declarations in the job's source."""
 
 import re
 from typing import Any
@@ -12,19 +10,19 @@ from pytest_training.jobs.catalogue.document import read_document, read_scalar
 from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.jobs.model import Job, Parameter, Type
 from pytest_training.jobs.source.literals import LARGEST_INTEGER, MISSING, storable
-from pytest_training.wording import listing, shown
+from pytest_training.wording import describe, listing
 
 MINIMUM = {"epochs": 1, "folds": 2}
 """Least sensible value of the parameters that have a meaning of their own here."""
 
-_WORDS: dict[Type, str] = {
-    "int": "a whole number",
-    "float": "a finite number",
-    "str": "text",
-    "bool": "true or false",
-    "list": "a list",
-    "dict": "a mapping",
-    "any": "a value that JSON can hold",
+_TYPES: dict[Type, tuple[str, Any]] = {
+    "int": ("a whole number", int),
+    "float": ("a finite number", int | float),
+    "str": ("text", str),
+    "bool": ("true or false", bool),
+    "list": ("a list", list),
+    "dict": ("a mapping", dict),
+    "any": ("a value that JSON can hold", object),
 }
 _BOOLEANS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
 _INTEGER = re.compile(r"[-+]?[0-9]{1,19}")
@@ -35,8 +33,8 @@ def find_parameter(job: Job, name: str, where: str) -> Parameter:
     """Return the job's parameter of that name; raise DeclarationError if it has none or if a variable sets it."""
     parameter = next((parameter for parameter in job.declared if parameter.name == name), None)
     if parameter is None:
-        names = listing(name, (parameter.name for parameter in job.declared), nothing="it has none")
-        expected = f"expected one of {names}" if job.declared else names
+        names = listing(name, (parameter.name for parameter in job.declared))
+        expected = f"expected one of {names}" if job.declared else "it has none"
         raise DeclarationError(f"{where}: {job.id} has no parameter {name!r}: {expected}")
     if parameter.variable is not None:
         raise DeclarationError(
@@ -51,12 +49,14 @@ def check_value(parameter: Parameter, value: Any, where: str) -> Any:
         return None
     value = storable(value)
     if not _has_type(value, parameter.type):
-        raise _bad(parameter, value, where)
+        text = "a value that JSON cannot hold" if value is MISSING else describe(value)
+        hint = "; put it in quotes" if parameter.type == "str" and not isinstance(value, list | dict) else ""
+        raise DeclarationError(f"{where}: expected {_TYPES[parameter.type][0]}, found {text}{hint}")
     if parameter.type == "float":
         value = float(value)
     if parameter.choices is not None and value not in parameter.choices:
         choices = ", ".join(map(str, parameter.choices))
-        raise DeclarationError(f"{where}: expected one of {choices}, found {shown(value)}")
+        raise DeclarationError(f"{where}: expected one of {choices}, found {describe(value)}")
     check_minimum(parameter.name, value, where)
     return value
 
@@ -66,14 +66,7 @@ def _has_type(value: Any, expected: Type) -> bool:
         return False
     if isinstance(value, bool):
         return expected in {"bool", "any"}
-    types: dict[Type, Any] = {"int": int, "float": int | float, "str": str, "bool": bool, "list": list, "dict": dict}
-    return isinstance(value, types.get(expected, object))
-
-
-def _bad(parameter: Parameter, value: Any, where: str) -> DeclarationError:
-    text = "a value that JSON cannot hold" if value is MISSING else shown(value)
-    hint = "; put it in quotes" if parameter.type == "str" and not isinstance(value, list | dict) else ""
-    return DeclarationError(f"{where}: expected {_WORDS[parameter.type]}, found {text}{hint}")
+    return isinstance(value, _TYPES[expected][1])
 
 
 def check_minimum(name: str, value: Any, where: str) -> None:
@@ -90,7 +83,7 @@ def convert_text(parameter: Parameter, text: str, where: str, kind: Kind) -> Any
         return None
     value = _converted(parameter.type, text, where, kind)
     if value is MISSING:
-        raise DeclarationError(f"{where}: expected {_WORDS[parameter.type]}, found {shown(text)}")
+        raise DeclarationError(f"{where}: expected {_TYPES[parameter.type][0]}, found {describe(text)}")
     if parameter.choices is not None and value not in parameter.choices:
         value = next((choice for choice in parameter.choices if str(choice) == text), value)
     return check_value(parameter, value, where)
@@ -113,7 +106,6 @@ def _converted(expected: Type, text: str, where: str, kind: Kind) -> Any:
 
 def with_value(job: Job, name: str, value: Any, kind: Kind) -> Job:
     """Return the job with a parameter set; an option that is set to None is left out of the command line."""
-    names = [other for other in job.given if other != name]
-    if value is not None or not kind.has_options:
-        names.append(name)
-    return msgspec.structs.replace(job, parameters={**job.parameters, name: value}, given=tuple(names))
+    given = tuple(other for other in job.given if other != name)
+    given += () if value is None and kind.has_options else (name,)
+    return msgspec.structs.replace(job, parameters={**job.parameters, name: value}, given=given)

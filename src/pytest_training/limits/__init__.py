@@ -1,7 +1,5 @@
 """Limits of attempts, one file each, listed here once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from pytest_training.limits.memory import Memory
@@ -9,7 +7,7 @@ from pytest_training.limits.protocol import Limit
 from pytest_training.limits.time import Time
 
 Limits = Mapping[str, Limit]
-"""By key, in the order in which they are checked and shown."""
+"""By key, in the order in which they are checked and listed."""
 
 LIMITS: Limits = {limit.key: limit for limit in (Time(), Memory())}
 

@@ -1,31 +1,19 @@
 """How an attempt is ended that exceeds a limit, or that the run interrupts: SIGTERM, the grace period, SIGKILL."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from pytest_training.limits import Limits
-from pytest_training.limits.protocol import Limit, Tree
-
-
-class EndableTree(Tree, Protocol):
-    """The processes of a running attempt, as a backend ends them."""
-
-    def terminate(self) -> None:
-        """Send SIGTERM to all of them, or what the system has for it."""
-
-    def kill(self) -> None:
-        """End all of them now."""
+from pytest_training.limits.protocol import Ending, Limit, Tree
+from pytest_training.processes import signal_name
 
 
 @dataclass(kw_only=True)
 class Ladder:
     """One attempt under its limits."""
 
-    tree: EndableTree
+    tree: Tree
     limits: Limits
     most: Mapping[str, float]
     """What the job may use, by the limits' keys."""
@@ -39,7 +27,8 @@ class Ladder:
     kill_at: float | None = None
 
     def watch(self) -> None:
-        """Do what is due now; to be called again and again, after the backend has measured the tree."""
+        """Measure the tree and do what is due now; to be called again and again."""
+        self.tree.sample()
         if self.kill_at is not None:
             if time.monotonic() >= self.kill_at:
                 self.tree.kill()
@@ -61,13 +50,26 @@ class Ladder:
             self.end(key)
             return 0.0
 
-    def end(self, cause: str, *, grace_s: float | None = None) -> None:
+    def end(self, cause: str) -> None:
         """Ask the attempt to end; another cause, or a later call, changes nothing."""
         if self.ended_by is None:
             self.ended_by = cause
-            self.kill_at = time.monotonic() + (self.grace_s if grace_s is None else grace_s)
+            self.kill_at = time.monotonic() + self.grace_s
             self.tree.terminate()
 
     def end_now(self) -> None:
         """Let no grace period hold up the end."""
         self.kill_at = time.monotonic()
+
+    def ending(self, exit_code: int, *, cpu_s: float) -> Ending:
+        """Return how the attempt ended; a negative exit code is a signal's."""
+        by_signal = exit_code < 0
+        return Ending(
+            exit_status=None if by_signal else exit_code,
+            signal=signal_name(-exit_code) if by_signal else None,
+            ended_by=self.ended_by,
+            measured=self.measured,
+            wall_s=round(self.tree.age_s, 4),
+            cpu_s=round(cpu_s, 4),
+            peak_memory_mb=round(self.tree.peak_mb, 1) or None,
+        )

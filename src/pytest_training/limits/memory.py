@@ -1,10 +1,6 @@
 """The memory limit: resident memory of all processes of the attempt."""
 
-from __future__ import annotations
-
-from typing import Any
-
-from pytest_training.limits.protocol import EndedAttempt, Limit, Tree
+from pytest_training.limits.protocol import Ending, Limit, Tree
 from pytest_training.units import parse_size, size
 
 
@@ -14,20 +10,14 @@ class Memory(Limit):
     key = "memory"
     metavar = "SIZE"
     help = "memory limit of jobs that state none, e.g. 4GB"
-
-    def parse(self, value: Any, where: str) -> float:
-        """Return MiB."""
-        return parse_size(value, where)
-
-    def describe(self, limit: float) -> str:
-        """Return a size for people."""
-        return size(limit)
+    parse = staticmethod(parse_size)
+    describe = staticmethod(size)
 
     def measure(self, tree: Tree) -> float:
         """Return the MiB that its processes hold now."""
         return tree.memory_mb
 
-    def sentence(self, ended: EndedAttempt, limit: float) -> str:
+    def sentence(self, ended: Ending, limit: float) -> str:
         """Say how much it held."""
         peak = "unknown" if ended.peak_memory_mb is None else f"{ended.peak_memory_mb:,.0f} MiB"
         return f"ended after {ended.wall_s:.1f} s: it used {peak} of memory, its limit is {limit:,.0f} MiB"

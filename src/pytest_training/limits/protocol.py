@@ -1,43 +1,74 @@
 """What a limit is: how much of something an attempt may use before it is ended."""
 
-from __future__ import annotations
-
+import importlib.machinery
+import inspect
+import signal
+import sys
+import time
+import types
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
+from pytest_training import processes
+from pytest_training.errors import DeclarationError
 from pytest_training.units import duration
 
 
-class Tree(Protocol):
-    """The processes of a running attempt, as a limit measures them."""
+@dataclass
+class Tree:
+    """The processes of a running attempt, as a limit measures them and a backend ends them."""
+
+    pid: int
+    started: float = field(default_factory=time.monotonic)
+    memory_mb: float = 0.0
+    """Resident memory of all of them together, in MiB."""
+    peak_mb: float = 0.0
+
+    def sample(self) -> None:
+        """Measure the memory that they hold now."""
+        self.memory_mb = processes.tree_memory_mb(self.pid)
+        self.peak_mb = max(self.peak_mb, self.memory_mb)
 
     @property
     def age_s(self) -> float:
         """Seconds since the attempt's start."""
-
-    @property
-    def memory_mb(self) -> float:
-        """Resident memory of all of them together, in MiB."""
+        return time.monotonic() - self.started
 
     @property
     def pids(self) -> Sequence[int]:
         """Ids of the processes that run now, parents first."""
+        return processes.tree(self.pid)
+
+    def terminate(self) -> None:
+        """Send SIGTERM to all of them, or what the system has for it."""
+        processes.signal_tree(self.pid, signal.SIGTERM)
+        processes.signal_tree(self.pid, signal.SIGCONT)  # a stopped process would not get it
+
+    def kill(self) -> None:
+        """End all of them now."""
+        processes.signal_tree(self.pid, signal.SIGKILL)
 
 
-class EndedAttempt(Protocol):
-    """How an attempt ended that exceeded a limit."""
+class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the process of one attempt ended, as the operating system reports it."""
 
-    @property
-    def wall_s(self) -> float:
-        """Seconds from its start to its end."""
-
-    @property
-    def peak_memory_mb(self) -> float | None:
-        """Its largest resident memory in MiB; None if nothing was measured."""
-
-    @property
-    def measured(self) -> float | None:
-        """What the limit measured when it was exceeded; None if the backend does not say."""
+    exit_status: int | None = None
+    """None after a signal."""
+    signal: str | None = None
+    """By name: SIGSEGV."""
+    ended_by: str | None = None
+    """The key of the limit that ended it, or `interrupted`; None if it ended by itself."""
+    measured: float | None = None
+    """What that limit measured."""
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    """User and system CPU seconds of the process and of its children that it waited for."""
+    peak_memory_mb: float | None = None
+    """Largest resident memory of the job's own process tree, in MiB; None if nothing was measured."""
 
 
 class Limit(Protocol):
@@ -50,18 +81,18 @@ class Limit(Protocol):
     """The catalogue's key, and the cause of an attempt that exceeded it."""
     metavar: str = "LIMIT"
     help: str = ""
-    """What `pytest --help` says of the option that gives it to jobs that state none."""
+    """What `pytest --help` says of the option that sets it for jobs that state none."""
 
     @property
     def retry_reason(self) -> str:
-        """The reason under `retry_on` that stands for it."""
+        """Its reason under `retry_on`."""
         return self.key
 
     def parse(self, value: Any, where: str) -> float:
-        """Return what a job may use; raise DeclarationError, beginning with `where`, if the value says nothing."""
+        """Return what a job may use; raise DeclarationError, beginning with `where`, if the value is not valid."""
         ...
 
-    def describe(self, limit: float) -> str:
+    def describe(self, limit: float, /) -> str:
         """Return a limit as the plan shows it behind the key."""
         return f"{limit:g}"
 
@@ -69,7 +100,39 @@ class Limit(Protocol):
         """Return what an attempt uses now; more than its limit ends it."""
         ...
 
-    def sentence(self, ended: EndedAttempt, limit: float) -> str:
+    def sentence(self, ended: Ending, limit: float) -> str:
         """Say why an attempt was ended."""
         used = "more" if ended.measured is None else f"{ended.measured:g}"
         return f"ended after {duration(ended.wall_s)}: {self.key} was {used}, its limit is {limit:g}"
+
+
+class LimitReference(msgspec.Struct, frozen=True):
+    """Where the class of a limit is defined, for processes that load no plugin and no conftest.py."""
+
+    key: str
+    file: str
+    class_name: str
+
+
+def refer(limit: Limit) -> LimitReference:
+    """Return the reference to a limit's class; raise DeclarationError if no other process could load it."""
+    kind = type(limit)
+    if "<locals>" in kind.__qualname__:
+        raise DeclarationError(f"limit {limit.key!r}: expected its class at the top of a file, found it in a function")
+    return LimitReference(limit.key, inspect.getfile(kind), kind.__qualname__)
+
+
+def load_limit(reference: LimitReference) -> Limit:
+    """Load the file under a name of its own and return a limit of the class; raise DeclarationError if that fails."""
+    name = f"pytest_training_limit_{Path(reference.file).stem}_{reference.key}"
+    try:
+        loader = importlib.machinery.SourceFileLoader(name, reference.file)
+        sys.modules[name] = module = types.ModuleType(name)
+        module.__file__ = reference.file
+        loader.exec_module(module)
+        limit: Limit = getattr(module, reference.class_name)()
+    except (Exception, SystemExit) as error:  # a project's file may raise anything
+        raise DeclarationError(
+            f"limit {reference.key!r} cannot be loaded from {reference.file}: {type(error).__name__}: {error}"
+        ) from error
+    return limit

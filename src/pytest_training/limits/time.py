@@ -1,10 +1,6 @@
 """The time limit: seconds since the attempt's start."""
 
-from __future__ import annotations
-
-from typing import Any
-
-from pytest_training.limits.protocol import EndedAttempt, Limit, Tree
+from pytest_training.limits.protocol import Ending, Limit, Tree
 from pytest_training.units import duration, parse_duration
 
 
@@ -14,19 +10,13 @@ class Time(Limit):
     key = "timeout"
     metavar = "TIME"
     help = "time limit of jobs that state none, e.g. 90s, 15m, 2h"
-
-    def parse(self, value: Any, where: str) -> float:
-        """Return seconds."""
-        return parse_duration(value, where)
-
-    def describe(self, limit: float) -> str:
-        """Return a duration for people."""
-        return duration(limit)
+    parse = staticmethod(parse_duration)
+    describe = staticmethod(duration)
 
     def measure(self, tree: Tree) -> float:
         """Return the seconds since the attempt's start."""
         return tree.age_s
 
-    def sentence(self, ended: EndedAttempt, limit: float) -> str:
+    def sentence(self, ended: Ending, limit: float) -> str:
         """Say how long it ran."""
         return f"ended after {ended.wall_s:.1f} s: its time limit is {limit:g} s"

@@ -1,12 +1,10 @@
 """The plan in words, as `pytest --collect-only` shows it: plain text, aligned, for 100 columns."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_training.jobs.model import Gate, Job, Plan, PlannedDataset, PlannedJob
+from pytest_training.jobs.model import Job, Plan, PlannedDataset, PlannedJob
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.units import duration
 from pytest_training.wording import printable
@@ -20,15 +18,16 @@ def describe_plan(plan: Plan, limits: Limits = LIMITS) -> list[str]:
     """Return the lines that describe the plan: each job, then the order and how long the run takes."""
     if not plan.jobs:
         return ["no training jobs"]
-    lines = [_head(plan), ""]
+    jobs, workers, threads = _count(len(plan.jobs), "training job"), _count(plan.workers, "worker"), plan.threads
+    lines = [f"{jobs} on {workers}, {_count(threads, 'thread')} each, seed {plan.seed}", ""]
     for planned in plan.jobs:
         lines += [*_job(planned, limits), ""]
-    return [*lines, *_order(plan), "", *_total(plan)]
-
-
-def _head(plan: Plan) -> str:
-    jobs, workers = _count(len(plan.jobs), "training job"), _count(plan.workers, "worker")
-    return f"{jobs} on {workers}, {_count(plan.threads, 'thread')} each, seed {plan.seed}"
+    number, width = len(str(len(plan.jobs))), max(len(printable(planned.job.id)) for planned in plan.jobs)
+    order = (
+        f"{'':{INDENT}}{index:{number}}  {printable(planned.job.id):{width}}  {_expected(planned)}"
+        for index, planned in enumerate(plan.jobs, 1)
+    )
+    return [*lines, "order in which they start", *order, "", *_total(plan)]
 
 
 def _count(number: int, noun: str, plural: str = "") -> str:
@@ -44,7 +43,7 @@ def _job(planned: PlannedJob, limits: Limits) -> Iterator[str]:
         ("parameters", "  ".join(f"{name}={_value(value)}" for name, value in job.parameters.items())),
         *(("data", _dataset(dataset)) for dataset in planned.datasets),
         ("expected", _expected(planned)),
-        ("gates", ", ".join(map(_gate, job.gates)) or "none"),
+        ("gates", ", ".join(f"{gate.metric} {gate.operator} {gate.threshold:g}" for gate in job.gates) or "none"),
         ("limits", ", ".join(_limits(job, limits)) or "none"),
         ("needs", ", ".join(job.needs)),
         ("tags", ", ".join(job.tags)),
@@ -55,14 +54,9 @@ def _job(planned: PlannedJob, limits: Limits) -> Iterator[str]:
 
 
 def _wrapped(first: str, text: str, indent: int) -> list[str]:
-    return textwrap.wrap(
-        printable(" ".join(text.splitlines())),
-        COLUMNS,
-        initial_indent=printable(first),
-        subsequent_indent=" " * indent,
-        break_on_hyphens=False,
-        break_long_words=False,
-    ) or [first.rstrip()]
+    wrapper = textwrap.TextWrapper(COLUMNS, printable(first), " " * indent, break_on_hyphens=False)
+    wrapper.break_long_words = False
+    return wrapper.wrap(printable(" ".join(text.splitlines()))) or [first.rstrip()]
 
 
 def _value(value: Any) -> str:
@@ -76,41 +70,25 @@ def _dataset(dataset: PlannedDataset) -> str:
 
 
 def _expected(planned: PlannedJob) -> str:
-    if planned.expected_s is None:
-        return "unknown"
-    return f"{duration(planned.expected_s)} ({planned.expected_from})"
+    return "unknown" if planned.expected_s is None else f"{duration(planned.expected_s)} ({planned.expected_from})"
 
 
-def _gate(gate: Gate) -> str:
-    return f"{gate.metric} {gate.operator} {gate.threshold:g}"
-
-
-def _limits(job: Job, limits: Limits) -> Iterator[str]:
-    yield from (f"{key} {limit.describe(job.limits[key])}" for key, limit in limits.items() if key in job.limits)
-    if job.cpus is not None:
-        yield _count(job.cpus, "CPU")
-    if job.gpus:
-        yield _count(job.gpus, "GPU")
-    if job.retries:
-        yield _count(job.retries, "retry", "retries")
-    if job.optional:
-        yield "optional"
-
-
-def _order(plan: Plan) -> Iterator[str]:
-    yield "order in which they start"
-    number = len(str(len(plan.jobs)))
-    width = max(len(printable(planned.job.id)) for planned in plan.jobs)
-    for index, planned in enumerate(plan.jobs, 1):
-        yield f"{'':{INDENT}}{index:{number}}  {printable(planned.job.id):{width}}  {_expected(planned)}"
+def _limits(job: Job, limits: Limits) -> list[str]:
+    return [
+        *(f"{key} {limit.describe(job.limits[key])}" for key, limit in limits.items() if key in job.limits),
+        *([] if job.cpus is None else [_count(job.cpus, "CPU")]),
+        *([_count(job.gpus, "GPU")] if job.gpus else []),
+        *([_count(job.retries, "retry", "retries")] if job.retries else []),
+        *(["optional"] if job.optional else []),
+    ]
 
 
 def _total(plan: Plan) -> Iterator[str]:
-    workers = _count(plan.workers, "worker")
+    expected = f"expected duration on {_count(plan.workers, 'worker')}"
     if plan.makespan_s is None:
         unknown = sum(planned.expected_s is None for planned in plan.jobs)
-        yield f"expected duration on {workers}: unknown ({_count(unknown, 'job')} never measured)"
-        return
-    yield f"expected duration on {workers}: {duration(plan.makespan_s)}"
-    if plan.lower_bound_s is not None:
-        yield f"no order is faster than {duration(plan.lower_bound_s)}"
+        yield f"{expected}: unknown ({_count(unknown, 'job')} never measured)"
+    else:
+        yield f"{expected}: {duration(plan.makespan_s)}"
+        if plan.lower_bound_s is not None:
+            yield f"no order is faster than {duration(plan.lower_bound_s)}"

@@ -1,7 +1,5 @@
 """Parameters from the command line: `--epochs 50`, `--set als.epochs=80`, `--set '*.folds=3'`."""
 
-from __future__ import annotations
-
 import fnmatch
 from collections.abc import Sequence
 
@@ -25,48 +23,43 @@ def apply_options(
     settings: Sequence[str] = (),
     kinds: Kinds = KINDS,
 ) -> list[Job]:
-    """Return the jobs with the options' values: `--epochs`, `--folds`, then `--set` in the order given."""
+    """Return the jobs with the options' values: `--epochs`, `--folds`, then each `--set` in its order."""
     result = list(jobs)
     for name, number in (("epochs", epochs), ("folds", folds)):
         if number is not None:
-            result = _apply_everywhere(result, name, number, kinds)
+            check_minimum(name, number, f"--{name}")
+            if not any(_has(job, name) for job in jobs):
+                raise DeclarationError(
+                    f"--{name}: no job has a parameter {name!r}: expected one of {_names(name, jobs)}"
+                )
+            result = [_set(job, name, str(number), f"--{name} (for {job.id})", kinds) for job in result]
     for setting in settings:
         result = _apply_setting(result, setting, kinds)
     return result
-
-
-def _apply_everywhere(jobs: list[Job], name: str, number: int, kinds: Kinds) -> list[Job]:
-    where = f"--{name}"
-    check_minimum(name, number, where)
-    owners = {job.id for job in jobs if _has(job, name)}
-    if not owners:
-        raise DeclarationError(f"{where}: no job has a parameter {name!r}: expected one of {_names(name, jobs)}")
-    return [_set(job, name, str(number), f"{where} (for {job.id})", kinds) if job.id in owners else job for job in jobs]
 
 
 def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
     target, equals, text = setting.partition("=")
     where = f"--set {printable(target, 80)}"  # without the value: it may be meant for a secret parameter
     pattern, dot, name = target.rpartition(".")
-    if not equals or not dot or not pattern or not name:
+    if not equals or not pattern or not name:
         hint = f"; for all jobs: '*.{target}=…'" if equals and target and not dot else ""
         raise DeclarationError(f"{where}: expected {FORM}{hint}")
     matching = _matching(jobs, pattern, where)
-    owners = [job for job in matching if _has(job, name)]
     if len(matching) == 1 and not matching[0].problem:
         find_parameter(matching[0], name, where)
-    elif not owners and not all(job.problem for job in matching):
+    elif not any(_has(job, name) for job in matching) and not all(job.problem for job in matching):
         names = _names(name, matching)
         raise DeclarationError(
             f"{where}: no job that matches {pattern!r} has a parameter {name!r}: expected one of {names}"
         )
-    chosen = {job.id for job in owners}
-    return [_set(job, name, text, where, kinds) if job.id in chosen else job for job in jobs]
+    ids = {job.id for job in matching}
+    return [_set(job, name, text, where, kinds) if job.id in ids else job for job in jobs]
 
 
 def _matching(jobs: list[Job], pattern: str, where: str) -> list[Job]:
-    exact = [job for job in jobs if job.id == pattern]
-    matching = exact or [job for job in jobs if fnmatch.fnmatchcase(job.id, pattern)]
+    matching = [job for job in jobs if job.id == pattern]
+    matching = matching or [job for job in jobs if fnmatch.fnmatchcase(job.id, pattern)]
     if not matching:
         ids = listing(pattern, (job.id for job in jobs))
         raise DeclarationError(f"{where}: no job {pattern!r}: expected one of {ids}")
@@ -82,9 +75,10 @@ def _names(name: str, jobs: Sequence[Job]) -> str:
 
 
 def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:
+    if not _has(job, name):
+        return job
     kind = kinds[job.kind]
-    value = convert_text(find_parameter(job, name, where), text, where, kind)
-    return with_value(job, name, value, kind)
+    return with_value(job, name, convert_text(find_parameter(job, name, where), text, where, kind), kind)
 
 
 def note_missing(jobs: Sequence[Job], kinds: Kinds = KINDS) -> list[Job]:
@@ -97,17 +91,18 @@ def note_missing(jobs: Sequence[Job], kinds: Kinds = KINDS) -> list[Job]:
 
 
 def missing_parameters(jobs: Sequence[Job]) -> None:
-    """Raise an error for the first job whose signature demands a value that nobody gave."""
+    """Raise DeclarationError for the first job that lacks a required value."""
     for job in jobs:
         if problem := _missing(job):
             raise DeclarationError(problem)
 
 
 def _missing(job: Job) -> str | None:
+    required = [parameter for parameter in job.declared if parameter.required]
     missing = [
         parameter.name
-        for parameter in job.declared
-        if parameter.required and parameter.name not in job.parameters and not _is_output(job, parameter.option)
+        for parameter in required
+        if parameter.name not in job.parameters and (parameter.option is None or parameter.option != job.output_option)
     ]
     if not missing or job.problem is not None:
         return None
@@ -116,7 +111,3 @@ def _missing(job: Job) -> str | None:
         f"{job.source}: {job.id} needs a value for {', '.join(missing)}: give it with {spelled}, "
         f"or under jobs.{job.id}.parameters in the catalogue"
     )
-
-
-def _is_output(job: Job, option: str | None) -> bool:
-    return option is not None and option == job.output_option

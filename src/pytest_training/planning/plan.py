@@ -1,6 +1,4 @@
-"""The plan: the selected jobs with what is expected of them, in the order in which they start."""
-
-from __future__ import annotations
+"""The plan: the selected jobs, their data and expected durations, in the order in which they start."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -23,36 +21,35 @@ def make_plan(  # noqa: PLR0913  (each is one field of the plan)
     measured: Mapping[str, float],
 ) -> Plan:
     """Return the plan; `measured` gives expected seconds from history, by job id."""
-    by_name = {dataset.name: dataset for dataset in datasets}
-    used = dict.fromkeys(name for job in jobs for name in _declared_data(job, by_name))
-    looked_up = {name: plan_dataset(by_name[name]) for name in used}
-    planned = {job.id: _planned(job, looked_up, measured) for job in jobs}
-    needs = {job.id: job.needs for job in jobs}
-    circle = find_circle(needs)
-    if circle:
+    declared, needs = {dataset.name: dataset for dataset in datasets}, {job.id: job.needs for job in jobs}
+    used = dict.fromkeys(name for job in jobs for name in _checked_data(job, declared))
+    if circle := find_circle(needs):
         raise DeclarationError(f"needs go round in a circle: {' needs '.join(circle)}")
+    datasets_by_name = {name: plan_dataset(declared[name]) for name in used}
+    planned = {job.id: _planned(job, datasets_by_name, measured) for job in jobs}
     expected = {job_id: item.expected_s for job_id, item in planned.items()}
-    order = start_order([job.id for job in jobs], expected, needs, workers=workers)
-    makespan, bound = _durations(order, expected, needs, workers)
+    order = start_order(list(expected), expected, needs, workers=workers)
+    seconds = {job_id: expected_s for job_id, expected_s in expected.items() if expected_s is not None}
+    is_known = len(seconds) == len(expected)
     return Plan(
         run_id=run_id,
         seed=seed,
         workers=workers,
         threads=threads,
         jobs=tuple(planned[job_id] for job_id in order),
-        datasets=tuple(by_name[name] for name in used),
-        makespan_s=makespan,
-        lower_bound_s=bound,
+        datasets=tuple(declared[name] for name in used),
+        makespan_s=simulate(order, seconds, needs, workers=workers) if is_known else None,
+        lower_bound_s=max(sum(seconds.values()) / workers, *seconds.values(), 0.0) if is_known else None,
     )
 
 
-def _declared_data(job: Job, datasets: Mapping[str, Dataset]) -> tuple[str, ...]:
+def _checked_data(job: Job, declared: Mapping[str, Dataset]) -> tuple[str, ...]:
     for name in job.data:
-        if name not in datasets:
-            declared = f"one of {listing(name, datasets)}" if datasets else "a declaration, found none at all"
+        if name not in declared:
+            expected = f"one of {listing(name, declared)}" if declared else "a declaration, found none at all"
             raise DeclarationError(
                 f"{job.source}: {job.id} uses the dataset {name!r}, which the catalogue does not declare "
-                f"under `data:`: expected {declared}"
+                f"under `data:`: expected {expected}"
             )
     return job.data
 
@@ -66,13 +63,3 @@ def _planned(job: Job, datasets: Mapping[str, PlannedDataset], measured: Mapping
         expected_from="history" if job.id in measured else source,
         datasets=tuple(datasets[name] for name in job.data),
     )
-
-
-def _durations(
-    order: list[str], expected: Mapping[str, float | None], needs: Mapping[str, Sequence[str]], workers: int
-) -> tuple[float | None, float | None]:
-    seconds = {job_id: expected_s for job_id, expected_s in expected.items() if expected_s is not None}
-    if len(seconds) < len(expected):
-        return None, None
-    makespan = simulate(order, seconds, needs, workers=workers)
-    return makespan, max(sum(seconds.values()) / workers, max(seconds.values(), default=0.0))

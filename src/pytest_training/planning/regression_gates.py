@@ -1,13 +1,11 @@
-"""Makes gates of earlier metrics: with `--training-max-regression`, a job may not get worse than that."""
-
-from __future__ import annotations
+"""Gates made of earlier metrics: with `--training-max-regression`, a job may not get much worse."""
 
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import msgspec
+from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Gate, Job, Plan
@@ -20,96 +18,75 @@ RULE = r"(?:(?P<metric>[^=]+?)\s*=\s*)?(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?
 
 
 @dataclass(frozen=True)
-class Allowed:
+class Allowance:
     """How much worse a metric may get."""
 
     amount: float
     is_share: bool
-    """Whether the amount is a share of the earlier value."""
-
-    def of(self, earlier: float) -> float:
-        """Return the amount for an earlier value."""
-        return abs(earlier) * self.amount if self.is_share else self.amount
+    """True if the amount is a share of the earlier value."""
 
     def __str__(self) -> str:
         return f"{100 * self.amount:g} %" if self.is_share else f"{self.amount:g}"
 
 
-def read_rules(rules: Sequence[str]) -> dict[str | None, Allowed]:
-    """Read rules like `0.02`, `roc_auc=0.02` and `mae=5%`, by metric; the one for all metrics is under None."""
-    allowed: dict[str | None, Allowed] = {}
-    for rule in rules:
-        match = re.fullmatch(RULE, rule.strip())
-        if match is None:
-            raise DeclarationError(
-                f"--training-max-regression: expected a number like 0.02, roc_auc=0.02 or mae=5%, found {rule!r}"
-            )
-        is_share = bool(match["percent"])
-        allowed[match["metric"]] = Allowed(float(match["number"]) / (100 if is_share else 1), is_share)
-    return allowed
+Rules = Mapping[str | None, Allowance]
+"""By metric; the one for all metrics is under None."""
 
 
-def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Plan, tuple[str, ...]]:
-    """Return the plan with the gates that `--training-max-regression` asks for, and what could not be done, if any."""
-    rules, against = read_rules(request.max_regression), request.compare or "last"
+def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Plan, list[str]]:
+    """Return the plan with gates for `--training-max-regression`, and a sentence for each missing one."""
+    rules, against = _parse(request.max_regression), request.compare or "last"
     if not rules:
         find_place(history, against, request.project)  # an unknown name is an error before anything trains
-        return plan, ()
+        return plan, []
     jobs = [planned.job for planned in plan.jobs]
-    # Passed ones only: else a regression would fail one run and be what the next one is measured by.
+    # Passed ones only: else the next run would be compared with a regression.
     earlier, words, problem = find_earlier(
         history, [job.id for job in jobs], against, project=request.project, passed_only=True
     )
+    declared = [gate for job in jobs for gate in job.gates]
     problems = [f"{problem}; no regression is judged"] if problem else []
     problems += [
-        f"--training-max-regression {metric}: not judged: neither a gate nor the name tells whether more is better"
-        for metric in unknown_directions(rules, jobs)
+        f"--training-max-regression {metric}: not judged: neither a gate nor the name says whether more is better"
+        for metric in rules
+        if metric is not None and direction(metric, declared) is None
     ]
     missing = [job.id for job in jobs if job.id not in earlier]
     if missing and earlier:
-        problems.append(
-            f"no regression is judged, for want of a passed outcome from {words}: {', '.join(missing[:12])}"
-        )
-    return with_regression_gates(plan, earlier, rules), tuple(problems)
+        problems.append(f"no regression is judged without a passed outcome from {words}: {', '.join(missing[:12])}")
+    gated = (replace(job, gates=(*job.gates, *_gates(job, earlier.get(job.id), rules))) for job in jobs)
+    planned_jobs = (replace(planned, job=job) for planned, job in zip(plan.jobs, gated, strict=True))
+    return replace(plan, jobs=tuple(planned_jobs)), problems
 
 
-def with_regression_gates(plan: Plan, earlier: Mapping[str, Recorded], rules: Mapping[str | None, Allowed]) -> Plan:
-    """Return the plan whose jobs must also not get worse than their earlier outcomes, by more than is allowed."""
-    jobs = tuple(
-        msgspec.structs.replace(
-            planned,
-            job=msgspec.structs.replace(
-                planned.job, gates=(*planned.job.gates, *_gates(planned.job, earlier.get(planned.job.id), rules))
-            ),
-        )
-        for planned in plan.jobs
-    )
-    return msgspec.structs.replace(plan, jobs=jobs)
+def _parse(texts: Sequence[str]) -> Rules:
+    """Parse rules like `0.02`, `roc_auc=0.02` and `mae=5%`."""
+    rules: dict[str | None, Allowance] = {}
+    for text in texts:
+        match = re.fullmatch(RULE, text.strip())
+        if match is None:
+            raise DeclarationError(
+                f"--training-max-regression: expected a number like 0.02, roc_auc=0.02 or mae=5%, found {text!r}"
+            )
+        is_share = bool(match["percent"])
+        rules[match["metric"]] = Allowance(float(match["number"]) / (100 if is_share else 1), is_share)
+    return rules
 
 
-def _gates(job: Job, earlier: Recorded | None, rules: Mapping[str | None, Allowed]) -> Iterator[Gate]:
+def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
     if earlier is None:
         return
-    metrics = earlier.outcome.metrics
     main = headline(earlier.outcome)
-    everywhere = dict.fromkeys(gate.metric for gate in job.gates) or ({main.name: None} if main else {})
-    named = {metric: None for metric in rules if metric is not None}
-    for metric in {**(everywhere if None in rules else {}), **named}:
-        better = direction(metric, job.gates)
-        before = metrics.get(metric)
+    gated = [gate.metric for gate in job.gates] or ([main.name] if main else [])
+    for metric in dict.fromkeys([*(gated if None in rules else ()), *(name for name in rules if name is not None)]):
+        better, before = direction(metric, job.gates), earlier.outcome.metrics.get(metric)
         if better is None or before is None or not math.isfinite(before):
             continue
         allowed = rules.get(metric) or rules[None]
-        margin = allowed.of(before)
+        margin = abs(before) * allowed.amount if allowed.is_share else allowed.amount
         yield Gate(
             metric=metric,
             operator=">=" if better == "higher" else "<=",
             threshold=before - margin if better == "higher" else before + margin,
             against=f"{before:.4g} in run {earlier.run_id}, at most {allowed} worse",
         )
-
-
-def unknown_directions(rules: Mapping[str | None, Allowed], jobs: Sequence[Job]) -> list[str]:
-    """Return the named metrics of which neither a gate nor the name tells whether more is better."""
-    gates = [gate for job in jobs for gate in job.gates]
-    return [metric for metric in rules if metric is not None and direction(metric, gates) is None]

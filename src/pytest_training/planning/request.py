@@ -1,6 +1,4 @@
-"""What is asked for, as one value: made of pytest's options in option_values.py, of the original's in run_all/."""
-
-from __future__ import annotations
+"""The request for a plan: made of pytest's options in option_values.py, and of the original's flags in run_all/."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +11,7 @@ from pytest_training.limits import LIMITS, Limits
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """All that decides what is trained, checked as far as one can without knowing the jobs."""
+    """All that decides which jobs are trained and how, checked as far as possible without the jobs."""
 
     project: Path
     root: Path

@@ -1,4 +1,4 @@
-"""The run that `--training-resume` goes on with."""
+"""The run that `--training-resume` continues."""
 
 from __future__ import annotations
 
@@ -9,52 +9,42 @@ from pathlib import Path
 import msgspec
 
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.folder import ReportsFolder, RunFolder
+from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Status
 from pytest_training.execution.slot import read_outcome
-from pytest_training.jobs.model import Job, Plan
-from pytest_training.jobs.plan_file import read_plan
-from pytest_training.records.recorded_run import run_ids
+from pytest_training.jobs.model import Job, Plan, read_plan
+from pytest_training.records.recorded_run import find_run
 from pytest_training.wording import listing
-
-LAST = "last"
 
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """A run that ended, or did not, with jobs that did not pass."""
+    """A run in which not every job passed."""
 
     folder: RunFolder
     plan: Plan
 
     @classmethod
-    def find(cls, reports: Path, wanted: str) -> EarlierRun:
-        """Return the run of that id, or the last one; raise DeclarationError when there is none."""
-        folder, runs = ReportsFolder(reports).runs, run_ids(reports)
-        if not runs:
-            raise DeclarationError(f"--training-resume: no run in {folder} to resume")
-        run_id = runs[-1] if wanted == LAST else wanted
-        if run_id not in runs:
-            raise DeclarationError(
-                f"--training-resume: no run {wanted!r} in {folder}: expected one of {listing(wanted, runs)}"
-            )
-        run = RunFolder(reports, run_id)
-        return cls(run, read_plan(run.plan))
+    def find(cls, reports: Path, name: str) -> EarlierRun:
+        """Return the run with this id, the one that begins with it, or for `last` the last one."""
+        try:
+            folder = find_run(reports, name)
+        except DeclarationError as error:
+            raise DeclarationError(f"--training-resume: {error}") from None
+        return cls(folder, read_plan(folder.plan))
 
     def jobs(self, present: Sequence[Job]) -> list[Job]:
         """Return that run's jobs as they are now, with that run's parameters."""
-        now = {job.id: job for job in present}
-        for planned in self.plan.jobs:
-            if planned.job.id not in now:
-                raise DeclarationError(
-                    f"--training-resume: run {self.folder.run_id} trained {planned.job.id!r}, which exists no more: "
-                    f"expected one of {listing(planned.job.id, now)}"
-                )
-        planned_jobs = {planned.job.id: planned.job for planned in self.plan.jobs}
-        return [_with_parameters(job, planned_jobs[job.id]) for job in present if job.id in planned_jobs]
+        planned, ids = {each.job.id: each.job for each in self.plan.jobs}, {job.id: None for job in present}
+        if missing := next((job_id for job_id in planned if job_id not in ids), None):
+            raise DeclarationError(
+                f"--training-resume: run {self.folder.run_id} trained {missing!r}, which exists no more: "
+                f"expected one of {listing(missing, ids)}"
+            )
+        return [_with_parameters(job, planned[job.id]) for job in present if job.id in planned]
 
     def is_done(self, job_id: str) -> bool:
-        """Whether a job passed in that run, or needed no training."""
+        """Return True if a job passed in that run, or needed no training."""
         outcome = read_outcome(self.folder, job_id)
         return outcome is not None and (outcome.status == Status.PASSED or outcome.cause == "unchanged")
 

@@ -1,7 +1,7 @@
-"""From what is asked for to the plan: each step is a function from one draft to the next.
+"""From a request to a plan: each step is a function from one draft to the next.
 
-pytest's session takes the steps up to `set_parameters` when it collects, and the others once it knows what is selected.
-`run_all` takes those that its answers need; what only the later steps need is imported there.
+pytest's session takes the steps up to `set_parameters` when it collects, and the others after it has selected.
+`run_all` takes those that its answers need; the later steps import what they alone need.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pytest_training.errors import DeclarationError
+from pytest_training.execution.folder import ReportsFolder, new_run_id
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Dataset, Job, Plan
+from pytest_training.machine import machine_cores
 from pytest_training.planning.parameters import apply_options, missing_parameters, note_missing
 from pytest_training.planning.request import Request
 
@@ -31,7 +33,7 @@ class Draft:
 
     request: Request
     is_dry: bool = False
-    """True where nothing will be trained."""
+    """True if nothing will be trained."""
     jobs: tuple[Job, ...] = ()
     datasets: tuple[Dataset, ...] = ()
     earlier: EarlierRun | None = None
@@ -49,7 +51,7 @@ Step = Callable[[Draft], Draft]
 
 
 def advance(draft: Draft, steps: Iterable[Step]) -> Draft:
-    """Return what the steps make of a draft, one after another."""
+    """Return the draft after these steps."""
     for step in steps:
         draft = step(draft)
     return draft
@@ -65,7 +67,7 @@ def load(draft: Draft) -> Draft:
 
 
 def resume(draft: Draft) -> Draft:
-    """Take the jobs of the run that is resumed, with its parameters and seed."""
+    """Take the jobs of the resumed run, with its parameters and seed."""
     request = draft.request
     if not draft.jobs:
         raise DeclarationError(f"no training jobs: expected files like train_als.py in {request.root}")
@@ -79,12 +81,10 @@ def resume(draft: Draft) -> Draft:
 
 
 def set_parameters(draft: Draft) -> Draft:
-    """Give the jobs the parameters and limits that are asked for."""
+    """Give the jobs the request's parameters and limits."""
     request = draft.request
-    jobs = apply_options(
-        draft.jobs, epochs=request.epochs, folds=request.folds, settings=request.settings, kinds=request.kinds
-    )
-    jobs = note_missing(jobs, request.kinds)
+    epochs, folds, settings, kinds = request.epochs, request.folds, request.settings, request.kinds
+    jobs = note_missing(apply_options(draft.jobs, epochs=epochs, folds=folds, settings=settings, kinds=kinds), kinds)
     limited = (msgspec.structs.replace(job, limits={**request.default_limits, **job.limits}) for job in jobs)
     return replace(draft, jobs=tuple(limited))
 
@@ -99,8 +99,6 @@ def select(draft: Draft) -> Draft:
 
 def order(draft: Draft) -> Draft:
     """Plan the jobs in the order in which they start, the longest first."""
-    from pytest_training.execution.folder import new_run_id  # noqa: PLC0415  (only a run needs it)
-    from pytest_training.machine import machine_cores  # noqa: PLC0415  (--list answers at once)
     from pytest_training.planning.plan import make_plan  # noqa: PLC0415  (only a run needs it)
 
     missing_parameters(draft.jobs)
@@ -118,20 +116,19 @@ def order(draft: Draft) -> Draft:
 
 
 def fingerprint(draft: Draft) -> Draft:
-    """Note what decides each job's metrics and, where that is asked for, mark the jobs that nothing has changed for."""
+    """Note each job's fingerprint and, for `--training-skip-unchanged`, mark the unchanged jobs."""
     if draft.is_dry and not draft.request.skip_unchanged:
         return draft
     from pytest_training.planning.fingerprint import mark_unchanged, with_fingerprints  # noqa: PLC0415  (as above)
 
     history = _history(draft)
     plan = with_fingerprints(draft.plan)
-    if draft.request.skip_unchanged:
-        plan = mark_unchanged(plan, history)
+    plan = mark_unchanged(plan, history) if draft.request.skip_unchanged else plan
     return _noting(history, replace(draft, plan=plan))
 
 
 def compare(draft: Draft) -> Draft:
-    """Add the gates that `--training-max-regression` asks for; raise DeclarationError if there is no such run."""
+    """Add gates for `--training-max-regression`; raise DeclarationError for an unknown run."""
     from pytest_training.planning.regression_gates import with_comparison  # noqa: PLC0415  (as above)
 
     history = _history(draft)
@@ -140,7 +137,6 @@ def compare(draft: Draft) -> Draft:
 
 
 def _history(draft: Draft) -> History:
-    from pytest_training.execution.folder import ReportsFolder  # noqa: PLC0415  (as above)
     from pytest_training.records.history import History  # noqa: PLC0415  (as above)
 
     return History(ReportsFolder(draft.request.reports).history)

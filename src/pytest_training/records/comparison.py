@@ -1,18 +1,16 @@
 """What got better or worse: the outcomes of a run beside those of the last run, a named run, a branch or a commit."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.outcome import Outcome
 from pytest_training.git import find_commit
-from pytest_training.records.history import History, Recorded
+from pytest_training.records.history import History, Place, Recorded
 from pytest_training.records.measures import Direction, direction, is_side_number, measures
 from pytest_training.records.strict_json import plain
 from pytest_training.units import distinct, number
@@ -161,14 +159,6 @@ def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> tuple
     return tuple(name for name in names if [name in before, before.get(name)] != [name in now, now.get(name)])
 
 
-class Place(NamedTuple):
-    """Outcomes of the history by a column of their run."""
-
-    words: str
-    column: str = ""
-    value: str = ""
-
-
 def find_earlier(  # noqa: PLR0913  (the name, whose jobs, and which outcomes count)
     history: History,
     job_ids: Sequence[str],
@@ -184,7 +174,7 @@ def find_earlier(  # noqa: PLR0913  (the name, whose jobs, and which outcomes co
     git. Ignore outcomes of run `before`, the one that is compared, and of later ones.
     """
     place = find_place(history, name, project, before=before)
-    earlier = history.newest(job_ids, before=before, column=place.column, value=place.value, passed_only=passed_only)
+    earlier = history.newest(job_ids, place=place, before=before, passed_only=passed_only)
     problem = None
     if not earlier and job_ids:
         what = "passed outcome" if passed_only else "outcome"

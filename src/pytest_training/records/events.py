@@ -1,7 +1,5 @@
 """Reads events.jsonl, what a job reports while it trains: whole for reports, its newest part for the live view."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

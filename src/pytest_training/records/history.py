@@ -1,6 +1,4 @@
-"""Every outcome of every run, in one SQLite file. The controller alone writes it; no trouble stops a run."""
-
-from __future__ import annotations
+"""Every outcome of every run, in one SQLite file. The controller alone writes it; no error here stops a run."""
 
 import math
 import sqlite3
@@ -47,6 +45,11 @@ class Recorded(Value, frozen=True, kw_only=True):
     branch: str | None = None
     dirty: bool | None = None
 
+    @property
+    def short_commit(self) -> str:
+        """The commit's first letters, `+` if files differed from it, or nothing."""
+        return f"{self.commit[:10]}{'+' if self.dirty else ''}" if self.commit else ""
+
 
 class Origin(NamedTuple):
     """What a run can be named by."""
@@ -56,8 +59,19 @@ class Origin(NamedTuple):
     commit: str | None
 
 
+class Place(NamedTuple):
+    """Outcomes by a column of their run: its branch, the beginning of its commit or of its run_id."""
+
+    words: str = ""
+    column: str = ""
+    value: str = ""
+
+
+ANYWHERE = Place()
+
+
 class History:
-    """The history file. Reading creates none; trouble is collected in `problems` as sentences, never raised."""
+    """The history file. Reading creates none; errors become sentences in `problems` and are never raised."""
 
     def __init__(self, path: Path, *, machine: str | None = None, timeout_s: float = 5.0) -> None:
         self.path = path
@@ -67,33 +81,22 @@ class History:
 
     def expected(self, jobs: Sequence[Job]) -> dict[str, float]:
         """Return the expected seconds of each job that passed on this machine before."""
-
-        def durations(connection: sqlite3.Connection) -> dict[str, float]:
-            expected = {job.id: self._seconds(connection, job) for job in jobs}
-            return {job_id: seconds for job_id, seconds in expected.items() if seconds is not None}
-
-        return self._read(durations, "how long jobs take is unknown") or {}
-
-    def outcomes(self, run_id: str) -> list[Outcome]:
-        """Return the outcomes of an earlier run in the order in which they were recorded."""
-        rows = self._rows("SELECT outcome FROM outcomes WHERE run_id = ? ORDER BY id", text(run_id))
-        return [outcome for (stored,) in rows if (outcome := read_column(stored, Outcome)) is not None]
+        rows = self._by_job(
+            [job.id for job in jobs],
+            "SELECT wall_s, parameters FROM outcomes WHERE job_id = ? AND machine = ?"
+            " AND (status = 'passed' OR cause = 'gate') AND wall_s > 0"
+            " ORDER BY id DESC LIMIT ?",  # by id: a clock may jump back
+            (self.machine, REMEMBERED),
+            "how long jobs take is unknown",
+        )
+        expected = {job.id: expected_seconds(plain(job.parameters), rows.get(job.id, [])) for job in jobs}
+        return {job_id: seconds for job_id, seconds in expected.items() if seconds is not None}
 
     def newest(
-        self,
-        job_ids: Sequence[str],
-        *,
-        before: str | None = None,
-        column: str = "",
-        value: str = "",
-        passed_only: bool = False,
+        self, job_ids: Sequence[str], *, place: Place = ANYWHERE, before: str | None = None, passed_only: bool = False
     ) -> dict[str, Recorded]:
-        """Return each job's newest outcome of a whole training, by job id.
-
-        Ignore outcomes of run `before` and of later runs. `column` is run_id, branch or commit: a branch has to equal
-        the value, a run's id or a commit has to begin with it.
-        """
-        condition, arguments = _condition(column, value)
+        """Return each job's newest outcome of a whole training, by job id; ignore run `before` and later ones."""
+        condition, arguments = _condition(place)
         if before is not None:
             condition, arguments = condition + BEFORE, (*arguments, text(before), text(before))
         condition += PASSED if passed_only else COMPARABLE
@@ -150,14 +153,18 @@ class History:
             " FROM outcomes o LEFT JOIN runs r ON r.run_id = o.run_id"
             f" WHERE o.job_id = ?{condition} ORDER BY o.id DESC LIMIT ?"
         )
+        rows = self._by_job(job_ids, query, (*arguments, limit), otherwise)
+        return {job_id: list(_read_recorded(several)) for job_id, several in rows.items()}
 
-        def recorded(connection: sqlite3.Connection) -> dict[str, list[Recorded]]:
-            return {
-                job_id: list(_read_recorded(connection.execute(query, (text(job_id), *arguments, limit))))
-                for job_id in job_ids
-            }
+    def _by_job(
+        self, job_ids: Sequence[str], query: str, arguments: tuple[str | int, ...], otherwise: str
+    ) -> dict[str, list[tuple[Any, ...]]]:
+        """Return the rows of a query about each job, by job id."""
 
-        return self._read(recorded, otherwise) or {}
+        def rows(connection: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
+            return {job_id: connection.execute(query, (text(job_id), *arguments)).fetchall() for job_id in job_ids}
+
+        return self._read(rows, otherwise) or {}
 
     def _write(self, run: RunRecord, outcomes: Sequence[Outcome], provenance: Provenance) -> None:
         with history_file.opened(self.path, create=True, timeout_s=self.timeout_s) as connection:
@@ -168,27 +175,16 @@ class History:
                 insert(connection, "runs", [run_row(run, provenance, self.machine)])
                 insert(connection, "outcomes", (outcome_row(run.run_id, each, self.machine) for each in outcomes))
 
-    def _seconds(self, connection: sqlite3.Connection, job: Job) -> float | None:
-        rows = connection.execute(
-            "SELECT wall_s, parameters FROM outcomes WHERE job_id = ? AND machine = ?"
-            " AND (status = 'passed' OR cause = 'gate') AND wall_s > 0"
-            " ORDER BY id DESC LIMIT ?",  # by id: a clock may jump back
-            (text(job.id), self.machine, REMEMBERED),
-        )
-        earlier = [(wall_s, read_column(stored, dict[str, Any]) or {}) for wall_s, stored in rows if _counts(wall_s)]
-        return expected_seconds(plain(job.parameters), earlier)
-
     def _report(self, error: Exception, consequence: str) -> None:
         self.problems.append(f"{self.path} {history_file.in_words(error, self.timeout_s)}: {consequence}")
 
 
-def _condition(column: str, value: str) -> tuple[str, tuple[str, ...]]:
-    if column == "branch":
-        return " AND r.branch = ?", (text(value),)
-    if column in {"run_id", "commit"}:
-        escaped = text(value).replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        return f" AND r.\"{column}\" LIKE ? ESCAPE '!'", (f"{escaped}%",)
-    return "", ()
+def _condition(place: Place) -> tuple[str, tuple[str, ...]]:
+    value = text(place.value)
+    if place.column == "branch":
+        return " AND r.branch = ?", (value,)
+    escaped = value.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return (f" AND r.\"{place.column}\" LIKE ? ESCAPE '!'", (f"{escaped}%",)) if place.column else ("", ())
 
 
 def _read_recorded(rows: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:
@@ -200,11 +196,12 @@ def _read_recorded(rows: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:
             )
 
 
-def expected_seconds(parameters: Mapping[str, Any], earlier: Sequence[tuple[float, dict[str, Any]]]) -> float | None:
-    """Return the seconds to expect with these parameters from earlier (seconds, parameters), newest first.
+def expected_seconds(parameters: Mapping[str, Any], rows: Iterable[tuple[Any, str]]) -> float | None:
+    """Return the seconds to expect with these parameters from rows of earlier seconds and parameters, newest first.
 
     The median of the last three at equal parameters; else the newest, scaled by its ratio of epochs x folds.
     """
+    earlier = [(seconds, read_column(stored, dict[str, Any]) or {}) for seconds, stored in rows if _counts(seconds)]
     equal = [seconds for seconds, used in earlier if used == parameters]
     if equal or not earlier:
         return median(equal[:MEDIAN_OF]) if equal else None

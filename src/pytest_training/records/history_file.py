@@ -1,7 +1,5 @@
 """The SQLite file of the history: its tables, rows and version, how it is opened, and what a bad one becomes."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -25,9 +23,6 @@ SCHEMA = 1
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR)
 """Primary error codes of a file that is no history; SQLITE_ERROR is a table or column that is not there."""
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-COMPANIONS = ("-journal", "")
-"""A database's journal is moved before it, so that no new database meets an old journal."""
-
 TABLES = (
     """CREATE TABLE runs (
         run_id TEXT PRIMARY KEY, started TEXT, ended TEXT, "commit" TEXT, branch TEXT, dirty INTEGER,
@@ -111,7 +106,7 @@ def set_aside(path: Path) -> Path:
     while target.exists():
         number += 1
         target = path.with_name(f"{stem}-{number}")
-    for companion in COMPANIONS:
+    for companion in ("-journal", ""):  # the journal first: no new database may meet an old one
         source = path.with_name(path.name + companion)
         if source.exists():
             source.rename(target.with_name(target.name + companion))

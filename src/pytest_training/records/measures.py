@@ -1,7 +1,5 @@
 """What a metric's name means: more is better or worse; it is the end of an interval or a baseline."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Where a result comes from: the code's commit, interpreter, package versions, machine. Never secrets."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import platform

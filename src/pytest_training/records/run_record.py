@@ -1,6 +1,4 @@
-"""What is known of a run as a whole once it has ended, and how near it came to the best possible duration."""
-
-from __future__ import annotations
+"""A run as a whole: its record at start and end, and how near it came to the best possible duration."""
 
 import math
 from collections.abc import Iterable
@@ -31,7 +29,7 @@ class RunRecord(Value, frozen=True, kw_only=True):
 
 
 class BegunRun(Value, frozen=True, kw_only=True):
-    """What is known of a run from its start on."""
+    """A run at its start."""
 
     run_id: str
     started: str
@@ -45,7 +43,7 @@ class BegunRun(Value, frozen=True, kw_only=True):
 
 
 class Timing(Value, frozen=True, kw_only=True):
-    """How long the trainings of a run took, and how long they had to."""
+    """How long the trainings of a run took, and the least that they could take."""
 
     work_s: float
     """Sum of the jobs' durations: what one after another takes."""
@@ -63,7 +61,10 @@ def timing(outcomes: Iterable[Outcome], workers: int) -> Timing:
     walls = [outcome.wall_s for outcome in ran if math.isfinite(outcome.wall_s)]
     work_s = math.fsum(walls)
     lower_bound_s = max(work_s / max(workers, 1), max(walls, default=0.0))
-    makespan_s = _makespan(ran)
+    starts = [start for outcome in ran if (start := moment(outcome.started))]
+    ends = [end for outcome in ran if (end := moment(outcome.ended))]
+    # A clock that jumps back while jobs run must not give a negative duration.
+    makespan_s = max((max(ends) - min(starts)).total_seconds(), 0.0) if starts and ends else None
     return Timing(
         work_s=work_s,
         makespan_s=makespan_s,
@@ -72,18 +73,8 @@ def timing(outcomes: Iterable[Outcome], workers: int) -> Timing:
     )
 
 
-def _makespan(ran: Iterable[Outcome]) -> float | None:
-    moments = [(moment(outcome.started), moment(outcome.ended)) for outcome in ran]
-    starts = [start for start, _ in moments if start]
-    ends = [end for _, end in moments if end]
-    if not starts or not ends:
-        return None
-    # A clock that jumps back while jobs run must not give a negative duration.
-    return max((max(ends) - min(starts)).total_seconds(), 0.0)
-
-
 def moment(written: str) -> datetime | None:
-    """Read a time as outcomes carry it; None for an empty or unreadable one."""
+    """Return a time of an outcome, or None if it is empty or unreadable."""
     try:
         time = datetime.fromisoformat(written)
     except ValueError:

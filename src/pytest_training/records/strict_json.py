@@ -1,7 +1,5 @@
 """JSON that every reader accepts: no NaN, no lone surrogates. What JSON cannot say becomes null."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What reports on a run: plugins on the plugin's own hooks, one module each."""
+"""Reports on a run: plugins that implement the plugin's own hooks, one module each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 REPORTERS = ("history", "json_report", "junit", "html.page", "markdown", "github", "terminal")
-"""Modules in the order in which they are called; the history is first: its problems stand in the others' reports."""
+"""Modules in the order in which they are called; the history is first, so that reports have its problems."""
 
 
 def load_reporters(config: pytest.Config) -> Iterator[tuple[str, object]]:

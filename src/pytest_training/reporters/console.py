@@ -1,9 +1,7 @@
-"""What the terminal says of jobs: a line per finished job, the text of a failure, the last lines of a run.
+"""Jobs in words for the terminal: a line per finished job, the text of a failure, the last lines of a run.
 
 Returns text and the markup that pytest's terminal writer takes; prints nothing itself.
 """
-
-from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,21 +18,6 @@ Line = tuple[str, Markup]
 LOG_LINES = 20
 ROOM_FOR_COUNT = 72  # columns; below it the metric needs the place
 NARROWEST = 40  # columns; a narrower terminal wraps
-WITHOUT_REASON = {
-    "error": "the job raised an error",
-    "exit": "the job ended without a result",
-    "crash": "the job was killed by a signal",
-    "timeout": "the job ran longer than its timeout",
-    "memory": "the job used more memory than its limit",
-    "result": "the job returned something that is no metrics",
-    "gate": "a metric did not satisfy its gate",
-    "data": "a dataset is missing or changed",
-    "worker died": "the worker that waited for the job died",
-    "server died": "the job server died while the job ran",
-    "system": "the operating system refused what the run needed",
-    "interrupted": "the run was interrupted",
-    "needs": "a job that it needs did not pass",
-}
 EXCESS = {">=": "short by", ">": "short by", "<=": "over by", "<": "over by", "==": "off by"}
 
 
@@ -52,7 +35,7 @@ def finished_line(outcome: Outcome, *, width: int, done: int, total: int, id_wid
 
 def word(outcome: Outcome) -> str:
     """Return the verbose word that pytest -v shows: `PASSED roc_auc 0.871, 3.2 s`."""
-    details = [main_metric(outcome), duration(outcome.wall_s), "simulated" if is_simulated(outcome) else ""]
+    details = [main_metric(outcome), duration(outcome.wall_s), "simulated" if outcome.is_simulated else ""]
     return f"{status_word(outcome)} " + ", ".join(detail for detail in details if detail)
 
 
@@ -67,23 +50,23 @@ def markup(outcome: Outcome) -> Markup:
     return {colours.get(outcome.shown, "yellow"): True}
 
 
-def is_simulated(outcome: Outcome) -> bool:
-    """Whether any of the data that the job used is simulated."""
-    return any(not dataset.real for dataset in outcome.data)
-
-
 def main_metric(outcome: Outcome, *, interval: bool = True) -> str:
-    """Return the metric that stands for the job, with its interval where it has one; else nothing."""
-    found = headline(outcome)
-    if found is None:
+    """Return the metric that stands for the job, with its interval if it has one, or nothing without metrics.
+
+    A metric that misses its gate by little has the digits that show it.
+    """
+    main = headline(outcome)
+    if main is None:
         return ""
-    between = f" ({found.interval})" if interval and found.interval else ""
-    return f"{one_line(found.name, 40)} {_found(outcome, found.name)}{between}"
+    value = number(main.value)
+    for missed in (each.gate.threshold for each in outcome.gates if each.gate.metric == main.name and not each.passed):
+        value = distinct(missed, main.value)[1] if value == number(missed) else value
+    return f"{one_line(main.name, 40)} {value}" + (f" ({main.interval})" if interval and main.interval else "")
 
 
 def sentence(outcome: Outcome) -> str:
     """Return why the job did not pass, in one clean line."""
-    return one_line(outcome.reason) or WITHOUT_REASON.get(outcome.cause or "", f"the job is {outcome.status}")
+    return one_line(outcome.reason) or f"the job is {outcome.status}"
 
 
 def failure_text(outcome: Outcome, *, folder: str = "") -> str:
@@ -96,8 +79,8 @@ def failure_text(outcome: Outcome, *, folder: str = "") -> str:
         lines += ["", *gate_table(outcome.gates)]
     if outcome.traceback:
         lines += ["", *clean_lines(outcome.traceback.rstrip("\n"))]
-    if outcome.log_tail and outcome.cause != "gate":
-        lines += ["", "The last lines of its log:", *_indented(outcome.log_tail[-LOG_LINES:])]
+    if outcome.cause != "gate" and (tail := clean_lines(outcome.log_tail[-LOG_LINES:])):
+        lines += ["", "The last lines of its log:", *(f"  {line}".rstrip() for line in tail)]
     if outcome.log:
         path = f"{folder.rstrip('/')}/{outcome.log}" if folder else outcome.log
         lines += ["", f"log: {one_line(path)}"]
@@ -111,19 +94,36 @@ def gate_table(gates: Sequence[GateResult]) -> list[str]:
 
 def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) -> list[Line]:
     """Return the last lines of a run: counts, simulated data, duration and bound, reports, problems."""
-    simulated = [one_line(outcome.job_id) for outcome in outcomes if is_simulated(outcome)]
-    lines: list[Line] = [_counts(outcomes)]
+    is_clean = all(outcome.status.is_good or outcome.optional for outcome in outcomes)
+    jobs = "1 job" if len(outcomes) == 1 else f"{len(outcomes)} jobs"
+    lines: list[Line] = [(": ".join(filter(None, [jobs, counts(outcomes)])), {"green" if is_clean else "red": True})]
+    simulated = [one_line(outcome.job_id) for outcome in outcomes if outcome.is_simulated]
     if simulated:
         lines.append((f"simulated data: {fit(', '.join(simulated), 200)}", {}))
-    if duration_line := _duration(timing(outcomes, run.workers), run.workers):
-        lines.append((duration_line, {}))
+    measured = timing(outcomes, run.workers)
+    if took := durations(measured):
+        bound = f" on {run.workers} slots; no order takes less than {duration(measured.lower_bound_s)}"
+        lines.append((took + (bound if run.workers != 1 else ""), {}))
     lines.append((f"reports: {one_line(reports)}/{run.folder}", {}))
     return lines + [(f"warning: {one_line(problem)}", {"yellow": True}) for problem in run.problems]
 
 
+def counts(outcomes: Sequence[Outcome]) -> str:
+    """Return the number of jobs by status in words: `2 passed, 1 failed`."""
+    counted = Counter(outcome.shown.word for outcome in outcomes)
+    return ", ".join(f"{count} {word}" for word, count in counted.items())
+
+
+def durations(measured: Timing) -> str:
+    """Return how long jobs and run took, or nothing if no job ran: `18.0 s of training in 9.0 s`."""
+    if not measured.makespan_s:
+        return ""
+    return f"{duration(measured.work_s)} of training in {duration(measured.makespan_s)}"
+
+
 def _detail(outcome: Outcome, room: int) -> str:
     """Return the fullest of the details that fit; that data is simulated is never cut off."""
-    simulated = ", simulated" if is_simulated(outcome) else ""
+    simulated = ", simulated" if outcome.is_simulated else ""
     if outcome.status.is_good:
         variants = [main_metric(outcome), main_metric(outcome, interval=False)]
     else:
@@ -136,40 +136,12 @@ def _detail(outcome: Outcome, room: int) -> str:
     return (fit(chosen, room) + simulated).removeprefix(", ")
 
 
-def _found(outcome: Outcome, metric: str) -> str:
-    """Write a metric; one that misses its gate by little with the digits that show it."""
-    found = outcome.metrics[metric]
-    missed = [each.gate.threshold for each in outcome.gates if each.gate.metric == metric and not each.passed]
-    return distinct(missed[0], found)[1] if missed and number(found) == number(missed[0]) else number(found)
-
-
 def gate_row(result: GateResult) -> tuple[str, str, str, str]:
     """Return a gate in words: metric, required, found, by how much it holds or not."""
     gate, metric = result.gate, one_line(result.gate.metric, 60)
     if result.found is None:
         return metric, f"{gate.operator} {gate.threshold:.9g}", "nothing", "the job returned no such metric"
-    required, found = distinct(gate.threshold, result.found)
+    required, value = distinct(gate.threshold, result.found)
     by = f"{abs(result.found - gate.threshold):.3g}"
     verdict = "holds" if result.passed else f"{EXCESS[gate.operator]} {by}"
-    return metric, f"{gate.operator} {required}", found, verdict
-
-
-def _indented(lines: Sequence[str]) -> list[str]:
-    return [f"  {line}".rstrip() for line in clean_lines(lines)]
-
-
-def _counts(outcomes: Sequence[Outcome]) -> Line:
-    counted = Counter(each.shown.word for each in outcomes)
-    jobs = "1 job" if len(outcomes) == 1 else f"{len(outcomes)} jobs"
-    counts = ", ".join(f"{count} {status}" for status, count in counted.items())
-    is_clean = all(outcome.status.is_good or outcome.optional for outcome in outcomes)
-    return (f"{jobs}: {counts}" if counts else jobs), {"green": True} if is_clean else {"red": True}
-
-
-def _duration(measured: Timing, workers: int) -> str:
-    if not measured.makespan_s:
-        return ""
-    took = f"{duration(measured.work_s)} of training in {duration(measured.makespan_s)}"
-    if workers == 1:
-        return took
-    return f"{took} on {workers} slots; no order takes less than {duration(measured.lower_bound_s)}"
+    return metric, f"{gate.operator} {required}", value, verdict

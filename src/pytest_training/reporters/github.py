@@ -1,6 +1,4 @@
-"""Tells GitHub Actions of a run: the step's summary, and an annotation for each failure."""
-
-from __future__ import annotations
+"""Reports a run to GitHub Actions: the step's summary, and an annotation for each failure."""
 
 import os
 import secrets
@@ -21,29 +19,30 @@ MOST_ANNOTATIONS = 10  # GitHub shows ten of a kind per step
 
 
 class Reporter:
-    """Writes the step's summary; stops GitHub from taking a job's output for commands while pytest shows it."""
+    """Writes the step's summary; switches GitHub's commands off while pytest prints what jobs printed."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.terminal: Any = config.pluginmanager.getplugin("terminalreporter")
         self.token = secrets.token_hex(16)
-        """What no job can know: it ends the time in which GitHub takes nothing printed for a command."""
+        """Switches commands on again; no job can guess it."""
 
     def pytest_training_run_start(self) -> None:
-        """Have GitHub take no command from here on."""
+        """Switch commands off."""
         if self.terminal is not None and (line := stop_commands(self.token)):
             self.terminal.write_line(line)
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
-        """Add the summary; let GitHub take commands again once pytest has shown the failures, and annotate them."""
-        if (problem := add_step_summary(summary(run, run.comparison))) is not None:
-            run.problems.append(problem)
+        """Add the summary; switch commands on again after pytest's failures, and annotate them."""
+        if os.environ.get("GITHUB_STEP_SUMMARY"):
+            problem = add_step_summary(summary(run, run.comparison))
+            run.problems.extend([problem] if problem else [])
         if stop_commands(self.token):
             run.closing.insert(0, (f"::{self.token}::", {}))
         run.closing.extend((line, {}) for line in failure_annotations(run, os.environ))
 
 
 def add_step_summary(text: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Add the summary to the step's; return a sentence when that cannot be."""
+    """Append to the step's summary; return a sentence if that fails."""
     path = environment.get("GITHUB_STEP_SUMMARY")
     if not path:
         return None
@@ -56,15 +55,15 @@ def add_step_summary(text: str, environment: Mapping[str, str] = os.environ) -> 
 
 
 def stop_commands(token: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return the line after which GitHub takes nothing for a command until the token; None elsewhere.
+    """Return the line that switches commands off until the token, or None outside GitHub.
 
-    A job may print `::error::` or `::add-mask::`, and pytest shows what failed jobs printed.
+    A job may print `::error::` or `::add-mask::`, and pytest prints the logs of failed jobs.
     """
     return f"::stop-commands::{token}" if environment.get("GITHUB_ACTIONS") == "true" else None
 
 
 def failure_annotations(run: TrainingRun, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
-    """Yield the lines that GitHub turns into annotations; nothing elsewhere."""
+    """Yield the lines that GitHub turns into annotations; none outside GitHub."""
     if environment.get("GITHUB_ACTIONS") != "true":
         return
     sources = {planned.job.id: planned.job.source for planned in run.plan.jobs}

@@ -1,7 +1,5 @@
 """Records a run in the history."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_training.records.history import History
@@ -12,7 +10,7 @@ class Reporter:
     """Adds the run and its outcomes to history.sqlite."""
 
     def __init__(self, config: pytest.Config) -> None:
-        """Need nothing of pytest."""
+        """Ignore pytest's config."""
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Add the run."""

@@ -1,16 +1,14 @@
 """Follows the log of a job of a run in progress, or reads that of an earlier one: `pytest-training logs JOB`.
 
-What is shown has no escape sequences: a job's output must not move the cursor of somebody else's terminal.
+Escape sequences are removed: a job's output must not move the cursor of somebody else's terminal.
 """
 
-from __future__ import annotations
-
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder
+from pytest_training.execution.folder import JobFolder, RunFolder
 from pytest_training.execution.job_files import open_own
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.model import Job
@@ -31,9 +29,9 @@ class JobLog:
     folder: RunFolder
     job: Job
     is_followed: bool
-    """Whether the run is in progress, so that there may be more to come."""
+    """True if the run is in progress, so that there may be more to come."""
     remark: Callable[[str], object]
-    """Is told what is no part of the log."""
+    """Called with what is no part of the log."""
 
     def lines(self) -> Iterator[str]:
         """Yield the lines until the job has ended, or its run."""
@@ -42,7 +40,8 @@ class JobLog:
         while self._files.attempt(number).path.exists():
             if number > 1:
                 yield f"… attempt {number} …"
-            yield from self._lines_of(number)
+            for line in self._lines_of(number):
+                yield clean_line(line.decode("utf-8", "replace"), LINE_LIMIT)
             number += 1
 
     @property
@@ -63,37 +62,35 @@ class JobLog:
             why = sentence(outcome) if outcome is not None else "the run ended before this job started"
             self.remark(f"{self.job.id} has no log in run {self.folder.run_id}: {why}")
 
-    def _lines_of(self, number: int) -> Iterator[str]:
-        attempt = self._files.attempt(number)
-        offset, rest = self._begin(attempt), b""
+    def _lines_of(self, number: int) -> Iterator[bytes]:
+        log, next_attempt = self._files.attempt(number).log, self._files.attempt(number + 1).path
+        offset, rest = self._begin(log), b""
         while True:
             # Asked before reading: what was written until then is read.
-            has_ended = self._is_over() or self._files.attempt(number + 1).path.exists()
-            content, offset = _added(attempt.log, offset)
+            has_ended = self._is_over() or next_attempt.exists()
+            content, offset = _added(log, offset)
             *lines, rest = (rest + content).split(b"\n")
-            yield from _clean(lines)
-            if len(rest) > CHUNK:  # no end of the line in sight
-                yield from _clean([rest])
+            yield from lines
+            if len(rest) > CHUNK or (has_ended and rest and not content):  # no end of the line in sight
+                yield rest
                 rest = b""
-            if content:
-                continue
-            if has_ended:
-                yield from _clean([rest] if rest else [])
+            if not content and has_ended:
                 return
-            time.sleep(FOLLOW_S)
+            if not content:
+                time.sleep(FOLLOW_S)
 
-    def _begin(self, attempt: AttemptFolder) -> int:
-        """Return where to begin: a log that is followed with its last part, another with its first line."""
+    def _begin(self, log: Path) -> int:
+        """Return where to begin: at the last part of a log that is followed, else at the first line."""
         try:
-            with open_own(attempt.log) as file:
-                size = file.seek(0, 2)
-                if not self.is_followed or size <= AT_FIRST:
+            with open_own(log) as file:
+                begin = file.seek(0, 2) - AT_FIRST
+                if not self.is_followed or begin <= 0:
                     return 0
-                file.seek(size - AT_FIRST)
-                begin = size - AT_FIRST + len(file.readline(AT_FIRST))
+                file.seek(begin)
+                begin += len(file.readline(AT_FIRST))
         except OSError:
             return 0
-        self.remark(f"… {begin / 1e6:.1f} MB before this are left out: {attempt.log} …")
+        self.remark(f"… {begin / 1e6:.1f} MB before this are left out: {log} …")
         return begin
 
 
@@ -101,14 +98,7 @@ def _added(log: Path, offset: int) -> tuple[bytes, int]:
     """Return what was added to a log, a piece at a time, and where that ends."""
     try:
         with open_own(log) as file:
-            begin = min(offset, file.seek(0, 2))
-            file.seek(begin)
-            content = file.read(CHUNK)
-            return content, begin + len(content)
+            file.seek(min(offset, file.seek(0, 2)))
+            return file.read(CHUNK), file.tell()
     except OSError:
         return b"", offset
-
-
-def _clean(lines: Sequence[bytes]) -> Iterator[str]:
-    for line in lines:
-        yield clean_line(line.decode("utf-8", "replace"), LINE_LIMIT)

@@ -1,66 +1,126 @@
-"""Completes pytest-json-report's report: metadata per job, jobs that it lost, the `training` block."""
+"""Completes pytest-json-report's report: metadata per job, jobs that it lost, the `training` block.
+
+Each block of ours is a type; docs/schemas/ is written from them.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
-import pytest
+from msgspec.structs import asdict, replace
 
 from pytest_training.atomic import write_atomically
-from pytest_training.execution.outcome import Outcome, Shown, Status, Tolerated
-from pytest_training.jobs.model import Plan
-from pytest_training.pytest_adapter import JsonReport
-from pytest_training.records.provenance import Provenance
+from pytest_training.execution.outcome import Outcome, Reported, Shown, Status, Tolerated
+from pytest_training.jobs.model import Dataset, Plan, PlannedJob, Value
+from pytest_training.pytest_adapter import switch_json_report_on
+from pytest_training.records.provenance import Machine, Provenance
 from pytest_training.records.recorded_run import TrainingRun
-from pytest_training.records.run_record import RunRecord
+from pytest_training.records.run_record import RunRecord, timing
 from pytest_training.records.strict_json import encode_plain, plain
 from pytest_training.reporters.console import failure_text
-from pytest_training.reporters.report_model import JobMetadata, job_metadata, training_block
+
+if TYPE_CHECKING:
+    import pytest
 
 Item = dict[str, Any]
 
 ENVIRONMENT = ("Packages", "Platform", "Plugins", "Python")
-"""All that is kept of what pytest-metadata records: the rest may be anybody's environment variables."""
+"""All that is left of what pytest-metadata records: the rest may be anybody's environment variables."""
 LOST_PHASE = "???"  # what xdist calls the phase of a test whose worker died
-PYTEST_WORDS: dict[Shown, str] = {
-    Status.INTERRUPTED: "failed",
-    Status.NOT_RUN: "skipped",
-    Tolerated.FAILED: "xfailed",
-}
-"""Where they differ: pytest-json-report knows no `interrupted` and no `not run`; metadata.status tells them apart."""
+PYTEST_WORDS: dict[Shown, str] = {Status.INTERRUPTED: "failed", Status.NOT_RUN: "skipped", Tolerated.FAILED: "xfailed"}
+"""Where they differ: pytest-json-report knows no `interrupted` and no `not run`; metadata.status has them."""
+
+
+class ReportedDataset(Value, frozen=True, kw_only=True):
+    """A dataset of a job: declared for it, opened by it, or both."""
+
+    name: str
+    real: bool
+    simulated: bool
+    opened: bool
+    """True if the job really asked for it; its sha256 is known only then or where the catalogue states it."""
+    sha256: str | None = None
+    license: str | None = None
+    citation: str | None = None
+
+
+class JobMetadata(Reported, frozen=True, kw_only=True):
+    """`tests[].metadata`: a job's outcome. All paths are relative to the reports folder."""
+
+    id: str
+    datasets: tuple[ReportedDataset, ...]
+    worker: str
+    expected_s: float | None
+
+
+class PlanEntry(Value, frozen=True, kw_only=True):
+    """A job of the plan, in the order in which jobs were to start."""
+
+    id: str
+    expected_s: float | None
+    expected_from: Literal["history", "catalogue", "unknown"]
+
+
+class TrainingBlock(RunRecord, frozen=True, kw_only=True):
+    """The top-level `training` block: the run as a whole; each job is in the metadata of its test."""
+
+    plan: tuple[PlanEntry, ...]
+    totals: dict[str, int]
+    """Number of jobs by status."""
+    work_s: float
+    """As `Timing` has them."""
+    makespan_s: float | None
+    lower_bound_s: float
+    efficiency: float | None
+    commit: str | None
+    """As `Provenance` has them."""
+    branch: str | None
+    dirty: bool | None
+    python: str
+    implementation: str
+    platform: str
+    packages: dict[str, str]
+    environment: dict[str, str]
+    machine: Machine
 
 
 class Reporter:
     """Completes the report of pytest-json-report, and writes it to the run folder and to its stable name."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self.report = JsonReport(config)
-        self.is_on = False
+        self.config = config
+        self.plugin: Any = None
+        """pytest-json-report's, once the run has begun; None if it is off."""
 
     def pytest_training_run_start(self, run: TrainingRun) -> None:
         """Switch pytest-json-report on."""
-        self.is_on = self.report.switch_on()
-        if not self.is_on:
+        self.plugin = switch_json_report_on(self.config)
+        if self.plugin is None:
             problem = "report.json is not written: the plugin pytest-json-report is switched off or not installed"
             run.problems.append(problem)
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Complete the report; the file that a user named has the same content."""
-        content = self.report.content if self.is_on else None
+        content = self.plugin.report if self.plugin else None
         if content is None or run.record is None or run.provenance is None:
             return
         by_id = {outcome.job_id: outcome for outcome in run.outcomes}
         outcomes = {node: by_id[job_id] for node, job_id in run.nodes.items()}
-        record = msgspec.structs.replace(run.record, problems=tuple(run.problems))
+        record = replace(run.record, problems=tuple(run.problems))
         complete_report(content, run=record, outcomes=outcomes, plan=run.plan, provenance=run.provenance)
         for path in (run.folder.report, run.folder.stable.copy_of(run.folder.report)):
             with run.noting_failure(f"{path}"):
                 write_report(content, path)
-        self.report.save_again()
+        if self.config.option.json_report_file:
+            self.plugin.save_report(self.config.option.json_report_file)
+
+
+def write_report(json_report: dict[str, Any], path: Path) -> None:
+    """Write a completed report as strict JSON, whole or not at all."""
+    write_atomically(path, encode_plain(json_report, indent=1) + b"\n")
 
 
 def complete_report(
@@ -76,65 +136,43 @@ def complete_report(
         recorded = json_report["environment"] or {}
         json_report["environment"] = {name: recorded[name] for name in ENVIRONMENT if name in recorded}
     if "tests" in json_report:  # not so with --json-report-summary
-        _complete_tests(json_report["tests"], run, outcomes, _metadata(run, outcomes, plan))
+        _complete_tests(json_report["tests"], run, outcomes, plan)
         json_report["summary"] = _summary(json_report, outcomes)
     json_report["exitcode"] = run.exit_code
-    json_report["training"] = training_block(run, list(outcomes.values()), plan, provenance)
+    json_report["training"] = TrainingBlock(
+        **(asdict(provenance) | asdict(timing(outcomes.values(), run.workers)) | asdict(run)),
+        plan=tuple(
+            PlanEntry(id=each.job.id, expected_s=each.expected_s, expected_from=each.expected_from)
+            for each in plan.jobs
+        ),
+        totals=dict(Counter(outcome.status for outcome in outcomes.values())),
+    )
     json_report.update(plain(json_report))
 
 
-def write_report(json_report: dict[str, Any], path: Path) -> None:
-    """Write a completed report as strict JSON, whole or not at all."""
-    write_atomically(path, encode_plain(json_report, indent=1) + b"\n")
-
-
-def _metadata(run: RunRecord, outcomes: Mapping[str, Outcome], plan: Plan) -> dict[str, JobMetadata]:
+def _complete_tests(tests: list[Item], run: RunRecord, outcomes: Mapping[str, Outcome], plan: Plan) -> None:
     planned = {each.job.id: each for each in plan.jobs}
-    return {
-        nodeid: job_metadata(outcome, folder=run.folder, planned=planned.get(outcome.job_id), datasets=plan.datasets)
-        for nodeid, outcome in outcomes.items()
-    }
-
-
-def _complete_tests(
-    tests: list[Item], run: RunRecord, outcomes: Mapping[str, Outcome], metadata: Mapping[str, JobMetadata]
-) -> None:
     items = {item["nodeid"]: item for item in tests}
     lines = {nodeid.partition("[")[0]: item.get("lineno") for nodeid, item in items.items()}
     for nodeid, outcome in outcomes.items():
-        if nodeid not in items:
-            items[nodeid] = _new_item(nodeid, lines.get(nodeid.partition("[")[0]), outcome)
+        if nodeid not in items:  # pytest reported nothing of the job, e.g. because it was interrupted
+            line = lines.get(nodeid.partition("[")[0])
+            items[nodeid] = {"nodeid": nodeid, "lineno": line, "outcome": _pytest_word(outcome)}
             tests.append(items[nodeid])
-        _repair(items[nodeid], outcome, run)
-        items[nodeid]["metadata"] = {
-            **items[nodeid].get("metadata", {}),
-            **msgspec.structs.asdict(metadata[nodeid]),
-        }
-
-
-def _new_item(nodeid: str, lineno: int | None, outcome: Outcome) -> Item:
-    """Make the entry of a job that pytest reported nothing of, e.g. one that was interrupted."""
-    return {"nodeid": nodeid, "lineno": lineno, "outcome": _pytest_word(outcome)}
+        item = items[nodeid]
+        _repair(item, outcome, run)
+        metadata = _metadata(outcome, run.folder, planned[outcome.job_id], plan.datasets)
+        item["metadata"] = {**item.get("metadata", {}), **asdict(metadata)}
 
 
 def _repair(item: Item, outcome: Outcome, run: RunRecord) -> None:
-    lost = item.pop(LOST_PHASE, None)
-    if "call" not in item and _passed(item.get("setup")):
-        item["call"] = {**(lost or {}), **_call(outcome, run)}
+    word, lost = _pytest_word(outcome), item.pop(LOST_PHASE, {})
+    if "call" not in item and ("setup" not in item or item["setup"].get("outcome") == "passed"):
+        item["call"] = {**lost, "duration": outcome.wall_s, "outcome": "skipped" if word == "xfailed" else word}
+        if outcome.status != Status.PASSED:
+            item["call"]["longrepr"] = failure_text(outcome, folder=run.folder)
     if item["outcome"] == "passed":  # of an interrupted job pytest knows the setup only, and that passed
-        item["outcome"] = _pytest_word(outcome)
-
-
-def _call(outcome: Outcome, run: RunRecord) -> Item:
-    word = _pytest_word(outcome)
-    call: Item = {"duration": outcome.wall_s, "outcome": "skipped" if word == "xfailed" else word}
-    if outcome.status != Status.PASSED:
-        call["longrepr"] = failure_text(outcome, folder=run.folder)
-    return call
-
-
-def _passed(phase: Item | None) -> bool:
-    return phase is None or phase.get("outcome") == "passed"
+        item["outcome"] = word
 
 
 def _pytest_word(outcome: Outcome) -> str:
@@ -149,3 +187,42 @@ def _summary(json_report: dict[str, Any], outcomes: Mapping[str, Outcome]) -> di
         collected = max(collected, before.get("collected", 0))
     counted = {**Counter(item["outcome"] for item in tests), "total": len(tests), "collected": collected}
     return {**counted, "deselected": deselected} if deselected else counted
+
+
+def _metadata(outcome: Outcome, folder: str, planned: PlannedJob, datasets: Sequence[Dataset]) -> JobMetadata:
+    """Describe one job; `folder`, the run folder relative to the reports folder, begins each of its paths."""
+
+    def below(path: str) -> str:
+        return f"{folder}/{path}" if folder and path else path
+
+    placed = replace(
+        outcome,
+        attempts=tuple(replace(attempt, folder=below(attempt.folder)) for attempt in outcome.attempts),
+        log=below(outcome.log) if outcome.log else None,
+        artifacts=tuple(map(below, outcome.artifacts)),
+    )
+    return JobMetadata(
+        **{name: getattr(placed, name) for name in Reported.__struct_fields__},
+        id=outcome.job_id,
+        datasets=tuple(_datasets(outcome, planned, datasets)),
+        worker=outcome.slot,
+        expected_s=planned.expected_s,
+    )
+
+
+def _datasets(outcome: Outcome, planned: PlannedJob, datasets: Sequence[Dataset]) -> Iterator[ReportedDataset]:
+    """Yield what the job opened, then what was only declared for it."""
+    declared = {each.name: each for each in datasets}
+    opened = {used.name: used for used in outcome.data}
+    for name in dict.fromkeys([*opened, *planned.job.data]):
+        declaration = declared.get(name)
+        if dataset := opened.get(name) or declaration:
+            yield ReportedDataset(
+                name=name,
+                real=dataset.real,
+                simulated=not dataset.real,
+                opened=name in opened,
+                sha256=dataset.sha256,
+                license=declaration.license if declaration else None,
+                citation=declaration.citation if declaration else None,
+            )

@@ -1,9 +1,8 @@
 """What junit.xml says of a job beyond pytest's own: properties that CI systems show and compare."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -13,10 +12,10 @@ import pytest
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.job_files import log_end
 from pytest_training.execution.outcome import GateResult, Outcome, Status
-from pytest_training.pytest_adapter import JunitReport
+from pytest_training.pytest_adapter import junit_case, switch_junit_on
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.strict_json import encode
-from pytest_training.reporters.console import is_simulated, sentence
+from pytest_training.reporters.console import sentence
 from pytest_training.text import xml_text
 
 NAME_LIMIT = 200
@@ -30,36 +29,37 @@ class Reporter:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.report: JunitReport | None = None
+        self.xml: Any = None
+        """pytest's LogXML, once the run has begun; None if it is off."""
 
     def pytest_training_run_start(self, run: TrainingRun) -> None:
         """Switch pytest's report on."""
-        self.report = JunitReport.switch_on(self.config, run.folder.path)
-        if self.report is None:
+        self.xml = switch_junit_on(self.config, run.folder.path)
+        if self.xml is None:
             run.problems.append("junit.xml is not written: junitxml is off")
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Complete the report; a file that the user named gets the same content."""
-        report = self.report
-        if report is None or not report.path.exists():
+        if self.xml is None or not (path := Path(self.xml.logfile)).exists():
             return
+        named = [path] if self.config.option.xmlpath else []
         stable = run.folder.stable.copy_of(run.folder.junit)
-        content = complete(report.path.read_bytes(), run, report.case_of)
+        content = complete(path.read_bytes(), run, partial(junit_case, self.xml))
         with run.noting_failure("junit.xml"):
             try:
-                for path in (run.folder.junit, stable, *([] if report.is_ours else [report.path])):
-                    write_atomically(path, content)
+                for place in (run.folder.junit, stable, *named):
+                    write_atomically(place, content)
             except OSError as error:
-                report.announce(f"none ({error.strerror})")  # pytest says where it is
+                self.xml.logfile = f"none ({error.strerror})"  # pytest announces it
                 raise
-            if report.is_ours:
+            if not named:
                 with contextlib.suppress(OSError):  # a file in memory is gone with the process
-                    report.path.unlink()
-                report.announce(str(stable))
+                    path.unlink()
+                self.xml.logfile = str(stable)
 
 
 def complete(content: bytes, run: TrainingRun, case_of: Callable[[str], tuple[str, str]]) -> bytes:
-    """Return the report with what it lacks of each job: properties, log, and cases of jobs that did not end."""
+    """Return the report with properties and log of each job, and with a case of each job that did not end."""
     root = ET.fromstring(content)  # noqa: S314  (pytest has just written it)
     suite = next(root.iter("testsuite"))
     for nameless in [case for case in suite.iter("testcase") if "name" not in case.attrib]:
@@ -85,26 +85,22 @@ def _complete_case(case: ET.Element, outcome: Outcome, suite: ET.Element, folder
         ET.SubElement(properties, "property", name=name, value=value)
     if outcome.status != Status.PASSED and VERDICTS.isdisjoint(child.tag for child in case):
         _add_verdict(case, outcome, suite)
-    lines = log_end(folder / outcome.log, LOG_LINES) if outcome.log else []
-    if lines:
+    if lines := log_end(folder / outcome.log, LOG_LINES) if outcome.log else []:
         ET.SubElement(case, "system-out").text = xml_text("\n".join(lines)[-SYSTEM_OUT_LIMIT:], SYSTEM_OUT_LIMIT)
 
 
 def _add_verdict(case: ET.Element, outcome: Outcome, suite: ET.Element) -> None:
-    """Say how a job ended that pytest has no whole report of: interrupted, never begun, or of a worker that died."""
-    reason = xml_text(sentence(outcome))
-    is_skip = outcome.status in {Status.NOT_RUN, Status.SKIPPED}
-    if is_skip:
-        ET.SubElement(case, "skipped", type="pytest.skip", message=reason).text = reason
-    else:
-        ET.SubElement(case, "failure", message=reason).text = reason
-    for count in ("tests", "skipped" if is_skip else "failures"):
-        suite.set(count, str(int(suite.get(count, "0")) + 1))
+    """Add the end of a job that pytest did not report: interrupted, never begun, or its worker died."""
+    reason, is_skip = xml_text(sentence(outcome)), outcome.status in {Status.NOT_RUN, Status.SKIPPED}
+    tag, count = ("skipped", "skipped") if is_skip else ("failure", "failures")
+    ET.SubElement(case, tag, {"type": "pytest.skip"} if is_skip else {}, message=reason).text = reason
+    for name in ("tests", count):
+        suite.set(name, str(int(suite.get(name, "0")) + 1))
 
 
 def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
     """Return name and value of each property of a job, as XML may hold them."""
-    found = [
+    properties = [
         ("job", outcome.job_id),
         ("kind", outcome.kind),
         ("title", outcome.title),
@@ -113,7 +109,7 @@ def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
         ("reason", outcome.reason),
         ("seed", outcome.seed),
         ("dataset", ", ".join(dataset.name for dataset in outcome.data)),
-        ("data", _data_word(outcome)),
+        ("data", outcome.data_origin),
         *((f"parameter.{name}", value) for name, value in outcome.parameters.items()),
         *((f"metric.{name}", value) for name, value in outcome.metrics.items()),
         *((f"gate.{result.gate.metric}", _gate(result)) for result in outcome.gates),
@@ -124,19 +120,13 @@ def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
         ("slot", outcome.slot),
         ("threads", outcome.threads),
     ]
-    return [(xml_text(name, NAME_LIMIT), _value(value)) for name, value in found if value not in (None, "")]
-
-
-def _data_word(outcome: Outcome) -> str:
-    if not outcome.data:
-        return ""
-    return "simulated" if is_simulated(outcome) else "real"
+    return [(xml_text(name, NAME_LIMIT), _value(value)) for name, value in properties if value not in (None, "")]
 
 
 def _gate(result: GateResult) -> str:
-    found = "nothing" if result.found is None else repr(result.found)
+    value = "nothing" if result.found is None else repr(result.found)
     verdict = "passed" if result.passed else "failed"
-    return f"{result.gate.operator} {result.gate.threshold!r}, found {found}: {verdict}"
+    return f"{result.gate.operator} {result.gate.threshold!r}, found {value}: {verdict}"
 
 
 def _value(value: Any) -> str:

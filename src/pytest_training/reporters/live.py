@@ -1,7 +1,5 @@
 """Draws the live view: a line per running job and one for the run. Pure: state in, lines out."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -19,34 +17,26 @@ CONSOLE = Console(color_system=None)  # knows the names of styles
 ROOM = 4  # rows left for what pytest writes
 
 
-def region(  # noqa: PLR0913  (all that the view shows)
+def region(
     running: Sequence[WatchedJob],
-    *,
     counts: Mapping[str, int],
-    waiting: int,
     remaining_s: float | None,
-    width: int,
-    height: int,
+    *,
+    size: tuple[int, int],
     now: datetime,
 ) -> list[Text]:
-    """Return the lines below pytest's own, none wider than `width`, no more than the terminal has room for."""
+    """Return the lines below pytest's own, not wider than the terminal, no more than it has room for."""
+    width, height = size
     most = max(height - ROOM - 1, 1)
-    shown = list(running[: most if len(running) <= most else most - 1])
-    id_width = min(max((cells(one_line(each.job.id)) for each in shown), default=0), max(width // 4, 8))
-    slot_width = max((len(each.slot) for each in shown), default=0)
-    lines = [_job(each, width=width, id_width=id_width, slot_width=slot_width) for each in shown]
-    if len(running) > len(shown):
-        lines.append(Text(f"… and {len(running) - len(shown)} more jobs are running", style="dim", end=""))
-    line = _run(counts, len(running), waiting)
-    if remaining_s:
-        ends = f"{now + timedelta(seconds=remaining_s):%H:%M}"
-        for told in (f" · about {clock(remaining_s)} to go, until {ends}", f" · about {clock(remaining_s)} to go"):
-            if cells(line.plain + told) <= width:
-                line.append(told, style="dim")
-                break
-    lines.append(line)
-    for each in lines:
-        each.truncate(width, overflow="ellipsis")
+    listed = list(running[: most if len(running) <= most else most - 1])
+    id_width = min(max((cells(one_line(each.job.id)) for each in listed), default=0), max(width // 4, 8))
+    slot_width = max((len(each.slot) for each in listed), default=0)
+    lines = [_job(each, width, id_width, slot_width) for each in listed]
+    if len(running) > len(listed):
+        lines.append(Text(f"… and {len(running) - len(listed)} more jobs are running", style="dim", end=""))
+    lines.append(_run(counts, remaining_s, width, now))
+    for line in lines:
+        line.truncate(width, overflow="ellipsis")
     return lines
 
 
@@ -57,7 +47,7 @@ def drawn(line: Text, *, colours: bool) -> str:
     return "".join(each.style.render(each.text, color_system=system) if each.style else each.text for each in segments)
 
 
-def _job(watched: WatchedJob, *, width: int, id_width: int, slot_width: int) -> Text:
+def _job(watched: WatchedJob, width: int, id_width: int, slot_width: int) -> Text:
     """Return a job's line; where there is little room its memory goes first, then its metrics, then its bar."""
     left = watched.remaining_s
     time = f"{clock(watched.elapsed_s):>6}"
@@ -67,11 +57,10 @@ def _job(watched: WatchedJob, *, width: int, id_width: int, slot_width: int) -> 
     line.append(pad(watched.slot, slot_width) + " ", style="dim")
     line.append(pad(fit(one_line(watched.job.id), id_width), id_width), style="bold")
     room = width - cells(line.plain) - len(time) - 1
-    ends = [time]
-    for end in (rest, memory):
-        if room - len(end) - 1 >= (BAR + 8 if end is rest else BAR + 30):
+    for end, needed in ((rest, BAR + 8), (memory, BAR + 30)):
+        if room - len(end) - 1 >= needed:
             room -= len(end) + 1
-            ends.append(end)
+            time += f" {end}"
     if room >= 12:
         bar = BAR if room >= BAR + 30 else NARROW_BAR
         line.append(" ")
@@ -79,8 +68,7 @@ def _job(watched: WatchedJob, *, width: int, id_width: int, slot_width: int) -> 
         room -= bar + 6
     values = fit(watched.values(), room - 2) if room > 10 else ""
     line.append("  " + pad(values, max(room - 2, 0)) if room >= 2 else " " * max(room, 0), style="cyan")
-    line.append(" " + " ".join(ends))
-    return line
+    return line.append(f" {time}")
 
 
 def _bar(line: Text, share: float | None, columns: int) -> None:
@@ -94,12 +82,16 @@ def _bar(line: Text, share: float | None, columns: int) -> None:
     line.append(f"{100 * share:>3.0f} %")
 
 
-def _run(counts: Mapping[str, int], running: int, waiting: int) -> Text:
+def _run(counts: Mapping[str, int], remaining_s: float | None, width: int, now: datetime) -> Text:
     line = Text(no_wrap=True, end="")
-    done, failed = counts.get("done", 0), counts.get("failed", 0)
-    line.append(f"{done} done", style="green" if done else "")
-    line.append(f" · {running} running · {waiting} waiting")
-    if failed:
+    line.append(f"{counts['done']} done", style="green" if counts["done"] else "")
+    line.append(f" · {counts['running']} running · {counts['waiting']} waiting")
+    if counts["failed"]:
         line.append(" · ")
-        line.append(f"{failed} failed", style="bold red")
+        line.append(f"{counts['failed']} failed", style="bold red")
+    if remaining_s:
+        about = f" · about {clock(remaining_s)} to go"
+        for end in (f"{about}, until {now + timedelta(seconds=remaining_s):%H:%M}", about):
+            if cells(line.plain + end) <= width:
+                return line.append(end, style="dim")
     return line

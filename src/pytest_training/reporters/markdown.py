@@ -1,21 +1,19 @@
-"""summary.md: what a reviewer reads in a pull request. Everything that a job named is kept from being Markdown."""
+"""summary.md: what a reviewer reads in a pull request. Nothing that a job named acts as Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome, Status, Tolerated
-from pytest_training.records.comparison import Comparison
-from pytest_training.records.measures import headline
+from pytest_training.records.comparison import Comparison, JobComparison
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import timing
-from pytest_training.reporters.console import is_simulated, sentence
+from pytest_training.reporters.console import counts, durations, main_metric, sentence
 from pytest_training.text import clean_lines, one_line
-from pytest_training.units import duration, number
+from pytest_training.units import duration
 
 if TYPE_CHECKING:
     import pytest
@@ -50,9 +48,9 @@ def write_summary(run: TrainingRun, *, is_latest: bool) -> None:
 def summary(run: TrainingRun, comparison: Comparison | None) -> str:
     """Return the summary of a run."""
     blocks = [
-        _head(run),
+        *_head(run),
         *_table(run.outcomes, comparison),
-        *_changes(comparison),
+        *(_changes(comparison) if comparison else ()),
         *_failures(run.outcomes),
         *_untrained(run.outcomes),
         *(f"> ⚠️ {plain(problem)}" for problem in run.problems),
@@ -65,101 +63,82 @@ def plain(text: str, limit: int = 300) -> str:
     return SPECIAL.sub(r"\\\1", one_line(text, limit)).replace("\\@", "@\u2060").replace("://", ":\u2060//")
 
 
-def _head(run: TrainingRun) -> str:
-    counts = Counter(outcome.shown.word for outcome in run.outcomes)
-    told = ", ".join(f"{count} {word}" for word, count in counts.items())
-    measured = timing(run.outcomes, run.plan.workers)
-    lines = [f"## Training: {told or 'no jobs'}"]
+def _head(run: TrainingRun) -> Iterator[str]:
+    yield f"## Training: {counts(run.outcomes) or 'no jobs'}"
     if not run.is_finished:
-        lines += ["", "**This run did not finish.**"]
-    facts = []
-    if measured.makespan_s:
-        facts.append(f"{duration(measured.work_s)} of training in {duration(measured.makespan_s)}")
-        facts.append(f"{run.plan.workers} slot{'s' if run.plan.workers != 1 else ''}")
+        yield "**This run did not finish.**"
+    took = durations(timing(run.outcomes, run.plan.workers))
+    facts = [took, f"{run.plan.workers} slot{'s' if run.plan.workers != 1 else ''}"] if took else []
     if run.provenance and run.provenance.commit:
         facts.append(f"commit `{run.provenance.commit[:10]}`{' with changes' if run.provenance.dirty else ''}")
-    facts.append(f"run `{run.folder.run_id}`")
-    return "\n".join([*lines, "", " · ".join(facts)])
+    yield " · ".join([*facts, f"run `{run.folder.run_id}`"])
 
 
 def _table(outcomes: Sequence[Outcome], comparison: Comparison | None) -> Iterator[str]:
     if not outcomes:
         return
     ordered = sorted(outcomes, key=lambda outcome: outcome.status == Status.PASSED)
-    lines = ["| | Job | Metric | Before → now | Gates | Duration |", "|---|---|---|---|---|--:|"]
-    for outcome in ordered[:MOST_JOBS]:
-        compared = comparison.of(outcome.job_id) if comparison else None
-        change = plain(compared.changes[0].words()) if compared and compared.changes else ""
-        held = sum(result.passed for result in outcome.gates)
-        cells = (
-            outcome.shown.emoji,
-            _job(outcome),
-            _metric(outcome),
-            change,
-            f"{held} of {len(outcome.gates)}" if outcome.gates else "",
-            duration(outcome.wall_s) if outcome.attempts else "",
-        )
-        lines.append("| " + " | ".join(cells) + " |")
+    rows = [_row(outcome, comparison.of(outcome.job_id) if comparison else None) for outcome in ordered[:MOST_JOBS]]
+    yield "\n".join(["| | Job | Metric | Before → now | Gates | Duration |", "|---|---|---|---|---|--:|", *rows])
     if len(ordered) > MOST_JOBS:
-        lines.append(f"\nand {len(ordered) - MOST_JOBS} more, in index.html")
-    yield "\n".join(lines)
+        yield f"and {len(ordered) - MOST_JOBS} more, in index.html"
 
 
-def _job(outcome: Outcome) -> str:
-    told = [*(["simulated data"] if is_simulated(outcome) else []), *outcome.notes[:2]]
-    return plain(outcome.job_id, 80) + (f" {plain('(' + '; '.join(told) + ')')}" if told else "")
+def _row(outcome: Outcome, compared: JobComparison | None) -> str:
+    remarks = [*(["simulated data"] if outcome.is_simulated else []), *outcome.notes[:2]]
+    holding = sum(result.passed for result in outcome.gates)
+    cells = (
+        outcome.shown.emoji,
+        plain(outcome.job_id, 80) + (f" {plain('(' + '; '.join(remarks) + ')')}" if remarks else ""),
+        plain(main_metric(outcome), 120),
+        plain(compared.changes[0].words()) if compared and compared.changes else "",
+        f"{holding} of {len(outcome.gates)}" if outcome.gates else "",
+        duration(outcome.wall_s) if outcome.attempts else "",
+    )
+    return "| " + " | ".join(cells) + " |"
 
 
-def _metric(outcome: Outcome) -> str:
-    found = headline(outcome)
-    if found is None:
-        return ""
-    between = f" ({found.interval})" if found.interval else ""
-    return plain(f"{found.name} {number(found.value)}{between}", 120)
-
-
-def _changes(comparison: Comparison | None) -> Iterator[str]:
-    if comparison is None:
-        return
-    notable = [job for job in comparison.jobs if job.is_loud]
-    quiet = sum(job.is_notable for job in comparison.jobs) - len(notable)
+def _changes(comparison: Comparison) -> Iterator[str]:
+    against = plain(comparison.against)
+    loud = [job for job in comparison.jobs if job.is_loud]
+    quiet = sum(job.is_notable for job in comparison.jobs) - len(loud)
     if not comparison.jobs:
-        yield f"Nothing to compare with: no earlier outcome from {plain(comparison.against)}."
-        return
-    if not notable:
-        what = f"{quiet} jobs differ, within chance" if quiet else "no metric changed"
-        yield f"Against {plain(comparison.against)}: {what}."
-        return
-    lines = [f"### Against {plain(comparison.against)}", ""]
-    for job in notable[:MOST_CHANGES]:
-        told = [f"{plain(each.metric, 60)} {plain(each.words())}" for each in job.listed]
-        status = [f"{job.status[0]} → **{job.status[1]}**"] if job.status else []
-        if job.unlisted:
-            told.append(f"{job.unlisted} other metrics differ within chance")
-        others = [f"with other parameters: {plain(', '.join(job.parameters))}"] if job.parameters else []
-        lines.append(f"- **{plain(job.job_id, 80)}**: " + "; ".join([*status, *told, *others]))
-    if len(notable) > MOST_CHANGES:
-        lines.append(f"- and {len(notable) - MOST_CHANGES} more")
-    if quiet:
-        lines.append(f"- {quiet} other jobs differ within chance: the earlier value lies in the present interval")
-    yield "\n".join(lines)
+        yield f"Nothing to compare with: no earlier outcome from {against}."
+    elif not loud:
+        yield f"Against {against}: {f'{quiet} jobs differ, within chance' if quiet else 'no metric changed'}."
+    else:
+        lines = [f"- **{plain(job.job_id, 80)}**: " + "; ".join(_words(job)) for job in loud[:MOST_CHANGES]]
+        lines += [f"- and {len(loud) - MOST_CHANGES} more"] if len(loud) > MOST_CHANGES else []
+        if quiet:
+            lines.append(f"- {quiet} other jobs differ within chance: the earlier value lies in the present interval")
+        yield "\n".join([f"### Against {against}", "", *lines])
+
+
+def _words(job: JobComparison) -> Iterator[str]:
+    if job.status:
+        yield f"{job.status[0]} → **{job.status[1]}**"
+    for change in job.listed:
+        yield f"{plain(change.metric, 60)} {plain(change.words())}"
+    if job.unlisted:
+        yield f"{job.unlisted} other metrics differ within chance"
+    if job.parameters:
+        yield f"with other parameters: {plain(', '.join(job.parameters))}"
 
 
 def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
     failed = [outcome for outcome in outcomes if outcome.status in {Status.FAILED, Status.INTERRUPTED}]
-    if not failed:
-        return
-    yield "### What went wrong"
+    if failed:
+        yield "### What went wrong"
     for outcome in failed[:MOST_FAILURES]:
         optional = " (optional)" if outcome.shown is Tolerated.FAILED else ""
-        block = f"**{plain(outcome.job_id, 80)}**{optional}: {plain(sentence(outcome), 500)}"
-        shown = outcome.traceback or "\n".join(outcome.log_tail if outcome.cause != "gate" else ())
-        if shown.strip():
-            fence = "`" * (3 + max((len(run) for run in re.findall(r"`+", shown)), default=0))
-            lines = clean_lines(shown.rstrip("\n"), first=8, last=16)
-            block += "\n\n<details><summary>what it printed</summary>\n\n" + "\n".join([f"{fence}text", *lines, fence])
-            block += "\n\n</details>"
-        yield block
+        yield f"**{plain(outcome.job_id, 80)}**{optional}: {plain(sentence(outcome), 500)}"
+        printed = outcome.traceback or "\n".join(outcome.log_tail if outcome.cause != "gate" else ())
+        if printed.strip():
+            fence = "`" * (3 + max(map(len, re.findall(r"`+", printed)), default=0))
+            lines = clean_lines(printed.rstrip("\n"), first=8, last=16)
+            yield "<details><summary>what it printed</summary>"
+            yield "\n".join([f"{fence}text", *lines, fence])
+            yield "</details>"
     if len(failed) > MOST_FAILURES:
         yield f"and {len(failed) - MOST_FAILURES} more, in index.html"
 
@@ -169,13 +148,12 @@ def _untrained(outcomes: Sequence[Outcome]) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for outcome in outcomes:
         if outcome.status in {Status.NOT_RUN, Status.SKIPPED}:
-            reasons.setdefault(sentence(outcome), []).append(outcome.job_id)
-    if not reasons:
-        return
-    lines = ["### Not trained", ""]
+            reasons.setdefault(sentence(outcome), []).append(plain(outcome.job_id, 80))
+    lines = []
     for reason, ids in list(reasons.items())[:MOST_FAILURES]:
         more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
-        lines.append(f"- {', '.join(plain(job_id, 80) for job_id in ids[:MOST_NAMED])}{more}: {plain(reason, 500)}")
+        lines.append(f"- {', '.join(ids[:MOST_NAMED])}{more}: {plain(reason, 500)}")
     if len(reasons) > MOST_FAILURES:
         lines.append("- and more, in index.html")
-    yield "\n".join(lines)
+    if reasons:
+        yield "\n".join(["### Not trained", "", *lines])

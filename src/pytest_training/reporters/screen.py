@@ -1,9 +1,7 @@
-"""The terminal below what pytest writes: lines that are redrawn in place, and lines that another thread says.
+"""The terminal below what pytest writes: lines that are redrawn in place, and lines that stay.
 
 pytest's terminal writer goes on as always; its file is wrapped, so that whatever it writes lands above the lines.
 """
-
-from __future__ import annotations
 
 import contextlib
 import io
@@ -21,7 +19,7 @@ CLEAR_BELOW, CLEAR_LINE = "\x1b[J", "\x1b[K"
 
 
 class Screen:
-    """One terminal, or one file where there is none."""
+    """One terminal, or one file if there is no terminal."""
 
     def __init__(self, place: TerminalFile) -> None:
         self._place = place
@@ -33,7 +31,11 @@ class Screen:
         self._width = 0
         """Of the terminal when they were drawn."""
         self._descriptor = _real_descriptor(self._file)
-        place.replace(_Above(self))
+        place.replace(self)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what pytest's terminal writer asks of its file."""
+        return getattr(self._file, name)
 
     def write(self, text: str) -> int:
         """Write for pytest, above the lines; all in one piece, so that they do not flicker."""
@@ -53,9 +55,9 @@ class Screen:
         """Write one line of our own that stays."""
         with self._lock:
             lines = self._lines
-            said = self._erasing() + ("\n" if self._partial else "") + line + "\n"
+            text = self._erasing() + ("\n" if self._partial else "") + line + "\n"
             self._partial = ""
-            self._put(said + self._drawing(lines))
+            self._put(text + self._drawing(lines))
 
     def show(self, lines: Sequence[str]) -> None:
         """Draw lines at the bottom in place of those that were there."""
@@ -64,9 +66,8 @@ class Screen:
                 # After a resize rows are taken away whole: a terminal that had wrapped one would join it to the next.
                 self._put(self._erasing() + self._drawing(list(lines)))
                 return
-            up = self._rows_up()
             text = "\n".join(line + CLEAR_LINE for line in lines)
-            self._put("\r" + (f"\x1b[{up}A" if up else "") + text + CLEAR_BELOW)
+            self._put(self._up() + text + CLEAR_BELOW)
             self._lines = list(lines)
 
     def size(self) -> tuple[int, int]:
@@ -78,37 +79,37 @@ class Screen:
         return 80, 24
 
     def close(self) -> None:
-        """Take the lines away and give the terminal back to pytest."""
+        """Erase the lines and give the terminal back to pytest."""
         with self._lock:
             self._put(self._erasing())
-            self._place.put_back(_Above)
+            self._place.put_back(Screen)
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
 
     def _drawing(self, lines: list[str]) -> str:
-        """Return what draws lines where there are none, and take them for drawn."""
+        """Return the text that draws the lines, and remember them."""
         if not lines:
             return ""
         self._lines, self._width = lines, self.size()[0]
         return HIDE_CURSOR + ("\n" if self._partial else "") + "\n".join(lines)
 
     def _erasing(self) -> str:
-        """Return what takes the lines away, and take them for gone."""
+        """Return the text that erases the lines, and forget them."""
         if not self._lines:
             return ""
-        up = self._rows_up() + (self._rows(self._partial) if self._partial else 0)
+        up = self._up(rows=self._rows(self._partial) if self._partial else 0)
         self._lines = []
-        return "\r" + (f"\x1b[{up}A" if up else "") + CLEAR_BELOW + self._partial + SHOW_CURSOR
+        return up + CLEAR_BELOW + self._partial + SHOW_CURSOR
 
-    def _rows_up(self) -> int:
-        """Return how many rows the cursor, at the end of the last line, is below the first."""
-        return sum(self._rows(line) for line in self._lines) - 1
+    def _up(self, *, rows: int = 0) -> str:
+        """Return the text that moves the cursor from the last line up to the first, and so many rows more."""
+        rows += sum(map(self._rows, self._lines)) - 1
+        return "\r" + (f"\x1b[{rows}A" if rows else "")
 
     def _rows(self, line: str) -> int:
         """Return how many rows a line takes: more than one after the terminal became narrower."""
-        width = self.size()[0]
-        return max(1, -(-cells(re.sub(ESCAPE_SEQUENCES, "", line)) // width))
+        return max(1, -(-cells(re.sub(ESCAPE_SEQUENCES, "", line)) // self.size()[0]))
 
     def _put(self, text: str) -> None:
         if self._descriptor is None:
@@ -119,19 +120,6 @@ class Screen:
         with contextlib.suppress(OSError):  # the terminal is gone: the run goes on
             while content:
                 content = content[os.write(self._descriptor, content) :]
-
-
-class _Above:
-    """What pytest's terminal writer takes for its file."""
-
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
-
-    def write(self, text: str) -> int:
-        return self._screen.write(text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._screen._file, name)  # noqa: SLF001  (both are this module's)
 
 
 def _real_descriptor(file: Any) -> int | None:

@@ -1,18 +1,16 @@
 """What the terminal shows of a run: progress while it goes on, a line per job, the summary at its end."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job
 from pytest_training.options import shown_path
-from pytest_training.pytest_adapter import end_line, terminal_of, width_of
+from pytest_training.pytest_adapter import end_line, terminal_of
 from pytest_training.records.comparison import Comparison
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.reporters.console import Line, finished_line, summary_lines
-from pytest_training.reporters.progress import Progress, asked_for
+from pytest_training.reporters.progress import Progress, requested_mode
 from pytest_training.text import one_line
 
 MOST_CHANGES = 20  # lines of the comparison
@@ -23,7 +21,7 @@ class Reporter:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.asked = asked_for(config)
+        self.mode = requested_mode(config)
         self.terminal = terminal_of(config)
         self.outcomes: dict[str, Outcome] = {}
         self.total = self.id_width = 0
@@ -33,25 +31,22 @@ class Reporter:
         """Prepare to show the run; the display begins with the first job."""
         self.total = len(run.plan.jobs)
         self.id_width = max(len(planned.job.id) for planned in run.plan.jobs)
-        self.progress = Progress.begin(self.config, run, self.outcomes, self.asked)
+        self.progress = Progress.begin(self.config, run, self.outcomes, self.mode)
 
     def pytest_training_job_start(self, job: Job) -> None:
-        """Show that the job runs."""
+        """Show that the job started."""
         if self.progress is not None:
             self.progress.start_job(job)
 
     def pytest_training_job_end(self, outcome: Outcome) -> None:
-        """Print the job's line, unless the user asked for more or less than that."""
+        """Print the job's line, unless -v or -q is in use."""
         self.outcomes[outcome.job_id] = outcome
         is_default = self.config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) == 0
         if self.terminal is None or not is_default or not outcome.slot:
             return
+        width = self.config.get_terminal_writer().fullwidth
         text, markup = finished_line(
-            outcome,
-            width=width_of(self.terminal),
-            done=len(self.outcomes),
-            total=self.total,
-            id_width=self.id_width,
+            outcome, width=width, done=len(self.outcomes), total=self.total, id_width=self.id_width
         )
         end_line(self.terminal)
         self.terminal.write_line(text, **markup)
@@ -70,18 +65,17 @@ class Reporter:
 
 
 def comparison_lines(comparison: Comparison) -> list[Line]:
-    """Return what got better or worse as lines with their colours."""
+    """Return lines about what got better or worse, with their colours."""
     lines: list[Line] = [(f"against {one_line(comparison.against)}:", {"bold": True})]
     notable = [job for job in comparison.jobs if job.is_notable]
     for job in notable[:MOST_CHANGES]:
+        name = one_line(job.job_id, 40)
         other = f"  (other parameters: {one_line(', '.join(job.parameters), 60)})" if job.parameters else ""
         if job.status:
-            lines.append(
-                (f"  {one_line(job.job_id, 40)}: {job.status[0]}, now {job.status[1]}{other}", {"yellow": True})
-            )
+            lines.append((f"  {name}: {job.status[0]}, now {job.status[1]}{other}", {"yellow": True}))
         for change in job.listed:
             colour = {"better": {"green": True}, "worse": {"red": True}}.get(change.tone, {})
-            text = f"  {one_line(job.job_id, 40)}: {one_line(change.metric, 40)} {change.words()}{other}"
+            text = f"  {name}: {one_line(change.metric, 40)} {change.words()}{other}"
             lines.append((text, colour))
     if len(notable) > MOST_CHANGES:
         lines.append((f"  and {len(notable) - MOST_CHANGES} more jobs: see summary.md", {}))

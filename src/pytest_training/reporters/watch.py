@@ -1,15 +1,15 @@
-"""What is known of the running jobs, from their files and processes; looked at a few times a second."""
-
-from __future__ import annotations
+"""The state of the running jobs, from their files and processes; polled a few times a second."""
 
 import heapq
 import time
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
-from pytest_training.execution.outcome import Attempt
+from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.jobs.model import Job, PlannedJob
 from pytest_training.processes import tree_memory_mb
 from pytest_training.records.events import EventTail
@@ -17,7 +17,7 @@ from pytest_training.text import one_line
 from pytest_training.units import number
 
 MEMORY_EVERY_S = 1.0
-CERTAIN = 0.03  # share of the work after which its own pace tells better than history how long it takes
+CERTAIN = 0.03  # share of the work after which its own pace is a better guide than history
 HIDDEN = frozenset(["t", "time", "step_time"])
 FIRST = ("repeat", "fold", "epoch", "step", "iteration")
 """Logged names that say where the job is: before the measurements, without decimals."""
@@ -34,7 +34,7 @@ class WatchedJob:
     memory_mb: float | None = None
     attempt: int = 0
     tail: EventTail | None = None
-    looked_at_memory: float = 0.0
+    memory_measured: float = 0.0
 
     @property
     def elapsed_s(self) -> float:
@@ -43,7 +43,7 @@ class WatchedJob:
 
     @property
     def share(self) -> float | None:
-        """How much is done, 0 to 1, by the job's own word; None where it says nothing."""
+        """The part of the work that is done, 0 to 1, or None if the job reports no progress."""
         if self.tail is None or self.tail.progress is None:
             return None
         done, total = self.tail.progress
@@ -51,7 +51,7 @@ class WatchedJob:
 
     @property
     def remaining_s(self) -> float | None:
-        """Expected seconds to the end, by the job's own pace, else by history; None where neither tells."""
+        """Expected seconds to the end, by the job's own pace, else by history; or None if neither is known."""
         share = self.share
         if share is not None and share >= CERTAIN:
             return self.elapsed_s * (1 - share) / share
@@ -59,18 +59,12 @@ class WatchedJob:
 
     def values(self) -> str:
         """Return the newest logged numbers in words: `fold 3 · epoch 12 · loss 0.412`."""
-        known = self.tail.values if self.tail else {}
-        names = [name for name in FIRST if name in known]
-        names += [name for name in known if name not in names and name not in HIDDEN]
-        told = []
-        for name in names[:8]:
-            value = known[name]
-            shown = number(value) if isinstance(value, int | float) else one_line(str(value), 20)
-            told.append(f"{one_line(name, 20)} {shown}")
-        return " · ".join(told)
+        logged = self.tail.values if self.tail else {}
+        names = [name for name in (*FIRST, *logged) if name in logged and name not in HIDDEN]
+        return " · ".join(f"{one_line(name, 20)} {_in_words(logged[name])}" for name in [*dict.fromkeys(names)][:8])
 
     def poll(self, folder: RunFolder) -> None:
-        """Look at the job's files, once a second also at its memory."""
+        """Read what is new in the job's files, and once a second its memory."""
         files = folder.job(self.job.id)
         while files.attempt(self.attempt + 1).started.exists():
             self.attempt += 1
@@ -81,9 +75,13 @@ class WatchedJob:
             return
         self.tail.poll()
         now = time.monotonic()
-        if self.tail.pid is not None and now - self.looked_at_memory > MEMORY_EVERY_S:
-            self.looked_at_memory = now
+        if self.tail.pid is not None and now - self.memory_measured > MEMORY_EVERY_S:
+            self.memory_measured = now
             self.memory_mb = tree_memory_mb(self.tail.pid) or None
+
+
+def _in_words(value: object) -> str:
+    return number(value) if isinstance(value, int | float) else one_line(str(value), 20)
 
 
 @dataclass
@@ -94,10 +92,12 @@ class Watch:
     planned: Mapping[str, PlannedJob]
     """By job id, in planned order."""
     workers: int
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    """Outcomes of the jobs that have ended, by id; the session's thread adds to it."""
     running: dict[str, WatchedJob] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
     took_s: list[float] = field(default_factory=list)
-    """How long each finished job took."""
+    """Durations of the finished jobs."""
 
     def start(self, job: Job) -> None:
         """Take note that a job starts."""
@@ -105,9 +105,9 @@ class Watch:
         self.begun.add(job.id)
         self.running[job.id] = WatchedJob(job, planned.expected_s if planned else None)
 
-    def poll(self, done: Iterable[str]) -> list[WatchedJob]:
-        """Forget the jobs that are done, look at the others and return them, the longest running first."""
-        for job_id in done:
+    def poll(self) -> list[WatchedJob]:
+        """Forget the jobs that are done, poll the others and return them, the longest running first."""
+        for job_id in list(self.outcomes):
             if (ended := self.running.pop(job_id, None)) is not None:
                 self.took_s.append(ended.elapsed_s)
         jobs = list(self.running.values())
@@ -115,26 +115,32 @@ class Watch:
             each.poll(self.folder)
         return jobs
 
-    def remaining_s(self) -> float | None:
-        """Return the expected seconds to the end of the run; None as long as nothing tells how long a job takes.
+    def counts(self) -> Counter[str]:
+        """Return the number of jobs by state: done, failed, running, waiting."""
+        outcomes = list(self.outcomes.values())
+        failed = sum(outcome.shown is Status.FAILED for outcome in outcomes)
+        waiting = max(len(self.planned) - len(outcomes) - len(self.running), 0)
+        return Counter(done=len(outcomes) - failed, failed=failed, running=len(self.running), waiting=waiting)
 
-        A job of which nothing is known is expected to take as long as the others of this run on average.
+    def remaining_s(self) -> float | None:
+        """Return the expected seconds to the end of the run, or None while no job's duration is known.
+
+        An unknown job is expected to take as long as the others of this run on average.
         """
         running = list(self.running.values())
-        known = self.took_s + [each.elapsed_s + left for each in running if (left := each.remaining_s) is not None]
-        typical = sum(known) / len(known) if known else None
-        slots = [_or(each.remaining_s, typical, less=each.elapsed_s) for each in running]
-        waiting = [_or(each.expected_s, typical) for job_id, each in self.planned.items() if job_id not in self.begun]
-        if None in slots or None in waiting:
+        waiting = [each.expected_s for job_id, each in self.planned.items() if job_id not in self.begun]
+        remaining = [each.remaining_s for each in running]
+        durations = self.took_s + [
+            each.elapsed_s + left for each, left in zip(running, remaining, strict=True) if left is not None
+        ]
+        if not durations and None in (*waiting, *remaining):
             return None
-        ends = [seconds or 0.0 for seconds in slots] + [0.0] * (self.workers - len(slots))
+        typical = fmean(durations) if durations else 0.0
+        ends = [0.0] * (self.workers - len(running)) + [
+            max(typical - each.elapsed_s, 0.0) if left is None else left
+            for each, left in zip(running, remaining, strict=True)
+        ]
         heapq.heapify(ends)
-        for seconds in waiting:
-            heapq.heappush(ends, heapq.heappop(ends) + (seconds or 0.0))
+        for expected_s in waiting:
+            heapq.heappush(ends, heapq.heappop(ends) + (typical if expected_s is None else expected_s))
         return max(ends, default=0.0)
-
-
-def _or(known: float | None, typical: float | None, *, less: float = 0.0) -> float | None:
-    if known is not None:
-        return known
-    return None if typical is None else max(typical - less, 0.0)

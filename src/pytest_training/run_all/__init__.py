@@ -3,8 +3,6 @@
 Nothing here imports pytest before a run begins: `--list` and `--dry-run` answer at once.
 """
 
-from __future__ import annotations
-
 from pytest_training.run_all.main import main
 
 __all__ = ["main"]

@@ -1,10 +1,7 @@
 """`python -m pytest_training.run_all`: the same command line for a project without run_all_training.py."""
 
-from __future__ import annotations
-
 import sys
 
 from pytest_training.run_all.main import main
 
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

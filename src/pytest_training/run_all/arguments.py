@@ -1,57 +1,95 @@
 """The flags of `run_all_training.py`, read into one value."""
 
-from __future__ import annotations
-
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, get_type_hints
 
-MAX_WORKERS = 4
+
+def at_least(minimum: int) -> Callable[[str], int]:
+    """Return a function that parses a whole number of at least `minimum` for argparse."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < minimum:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {minimum}, found {text!r}")
+        return int(text)
+
+    return read
+
+
+SWITCH = {"action": "store_true"}
+COUNT = {"type": at_least(1), "metavar": "N"}
+RETRIES = {"type": at_least(0), "metavar": "N"}
+TEXTS = {"action": "append", "default": [], "metavar": "TEXT"}
+IDS = {"nargs": "+", "action": "extend", "metavar": "ID"}
+FOLDER = {"type": Path, "metavar": "DIR"}
+FILE = {"type": Path, "metavar": "FILE"}
+SEVERAL = {"nargs": "+", "action": "extend", "default": []}
+FOLDERS = SEVERAL | FOLDER
+GLOBS = SEVERAL | {"metavar": "GLOB"}
+REGEXES = SEVERAL | {"metavar": "REGEX"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What the command line asks for."""
+    """The values of the flags: each annotation has the flag's group, its help and its arguments for argparse."""
 
     words: tuple[str, ...]
     """The command line as it was typed."""
-    parallel: bool
-    max_workers: int
-    epochs: int | None
-    folds: int | None
-    sample: int | None
-    batch: int | None
-    only: list[str] | None
-    exclude: list[str] | None
-    list_jobs: bool
-    dry_run: bool
-    retries: int | None
-    config: Path | None
-    extra_arg: list[str]
-    base_output_dir: Path | None
-    logs_dir: Path | None
-    summary_dir: Path | None
-    verbose: bool
-    allow_partial_success: bool
-    no_auto_discover: bool
-    discover_root: list[Path]
-    include_pattern: list[str]
-    exclude_regex: list[str]
-    discovery_limit: int | None
-    allow_discovery_overrides: bool
-    no_default_jobs: bool
-    mark_discovered_optional: bool
-    strict_discovery: bool
+    parallel: Annotated[bool, "running", "train several jobs at a time", SWITCH]
+    max_workers: Annotated[int, "running", "jobs at a time (default: 4)", {**COUNT, "default": 4}]
+    retries: Annotated[int | None, "running", "further attempts of a job that fails", RETRIES]
+    allow_partial_success: Annotated[bool, "running", "exit with 0 when any job succeeded", SWITCH]
+    verbose: Annotated[bool, "running", "a line for each job's outcome as pytest -v shows it", SWITCH]
+    list_: Annotated[bool, "running", "list the jobs and end", SWITCH]
+    dry_run: Annotated[bool, "running", "show the commands and end", SWITCH]
+    epochs: Annotated[int | None, "parameters", "epochs of every job that has them", COUNT]
+    folds: Annotated[int | None, "parameters", "folds of every job that has them", COUNT]
+    sample: Annotated[int | None, "parameters", "sample of every job that has them", COUNT]
+    batch: Annotated[int | None, "parameters", "batch of every job that has them", COUNT]
+    extra_arg: Annotated[list[str], "parameters", "an extra argument for every script and command", TEXTS]
+    only: Annotated[list[str] | None, "selecting", "train these jobs", IDS]
+    exclude: Annotated[list[str] | None, "selecting", "train all but these jobs", IDS]
+    config: Annotated[Path | None, "finding jobs", "YAML with further jobs or settings of jobs", FILE]
+    no_auto_discover: Annotated[bool, "finding jobs", "do not search the folders of --discover-root", SWITCH]
+    discover_root: Annotated[list[Path], "finding jobs", "search here too", FOLDERS]
+    include_pattern: Annotated[list[str], "finding jobs", "files that are jobs (default: train_*.py)", GLOBS]
+    exclude_regex: Annotated[list[str], "finding jobs", "files that are no jobs", REGEXES]
+    discovery_limit: Annotated[int | None, "finding jobs", "at most N jobs of a folder", COUNT]
+    allow_discovery_overrides: Annotated[bool, "finding jobs", "jobs of further folders replace others", SWITCH]
+    no_default_jobs: Annotated[bool, "finding jobs", "leave the project's own jobs out", SWITCH]
+    mark_discovered_optional: Annotated[bool, "finding jobs", "jobs of further folders may fail", SWITCH]
+    strict_discovery: Annotated[bool, "finding jobs", "exit with 3 when no job exists", SWITCH]
+    base_output_dir: Annotated[Path | None, "folders", "copy each job's artifacts to DIR/<job>", FOLDER]
+    logs_dir: Annotated[Path | None, "folders", "copy each job's log to DIR/<job>.log", FOLDER]
+    summary_dir: Annotated[Path | None, "folders", "folder of the summary (default: reports)", FOLDER]
+
+
+def flags() -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """Return the group, the help and the arguments for argparse of each flag, by the field's name."""
+    hints = get_type_hints(Arguments, include_extras=True)
+    return {name: hint.__metadata__ for name, hint in hints.items() if name != "words"}
 
 
 def parse(words: Sequence[str]) -> Arguments:
-    """Read the command line; a mistake ends the process with exit code 2."""
-    return Arguments(words=tuple(words), **vars(_parser().parse_args(_joined(words))))
+    """Parse the command line; a mistake ends the process with exit code 2."""
+    parser = argparse.ArgumentParser(
+        prog="run_all_training.py",
+        description="Train all models, one after another or several at a time. Each flag becomes an option of pytest; "
+        "--dry-run prints the equivalent pytest command.",
+        epilog="exit codes: 0 ok, 1 a mandatory job failed, 2 bad usage or configuration, 3 strict discovery without "
+        "a job, 130 interrupted",
+        allow_abbrev=False,
+    )
+    groups = {group: parser.add_argument_group(group) for group in dict.fromkeys(row[0] for row in flags().values())}
+    for name, (group, text, how) in flags().items():
+        groups[group].add_argument(f"--{name.rstrip('_').replace('_', '-')}", dest=name, help=text, **how)
+    return Arguments(words=tuple(words), **vars(parser.parse_args(_joined(words))))
 
 
 def _joined(words: Sequence[str]) -> list[str]:
-    """Write `--extra-arg --quick` as `--extra-arg=--quick`, which argparse can read."""
+    """Return the words with `--extra-arg --quick` as `--extra-arg=--quick`, which argparse can parse."""
     joined: list[str] = []
     for word in words:
         if joined and joined[-1] == "--extra-arg":
@@ -59,81 +97,3 @@ def _joined(words: Sequence[str]) -> list[str]:
         else:
             joined.append(word)
     return joined
-
-
-def at_least(minimum: int) -> type[int]:
-    """Return what reads a whole number of at least that for argparse."""
-
-    def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < minimum:
-            raise argparse.ArgumentTypeError(f"expected a whole number of at least {minimum}, found {text!r}")
-        return int(text)
-
-    return read  # type: ignore[return-value]  # argparse calls it, whatever it is
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="run_all_training.py",
-        description="Train all models, one after another or several at a time. Each flag becomes an option of pytest; "
-        "--dry-run prints the equivalent pytest command.",
-        epilog="exit codes: 0 ok, 1 a mandatory job failed, 2 bad usage or configuration, 3 strict discovery found "
-        "nothing, 130 interrupted",
-        allow_abbrev=False,
-    )
-    running = parser.add_argument_group("running")
-    running.add_argument("--parallel", action="store_true", help="train several jobs at a time")
-    running.add_argument(
-        "--max-workers", type=at_least(1), default=MAX_WORKERS, metavar="N", help="jobs at a time (default: 4)"
-    )
-    running.add_argument("--retries", type=at_least(0), metavar="N", help="further attempts of a job that fails")
-    running.add_argument("--allow-partial-success", action="store_true", help="exit with 0 when any job succeeded")
-    running.add_argument("--verbose", action="store_true", help="a line for each job's outcome as pytest -v shows it")
-    running.add_argument("--list", dest="list_jobs", action="store_true", help="list the jobs and end")
-    running.add_argument("--dry-run", action="store_true", help="show what would be trained and end")
-    parameters = parser.add_argument_group("parameters")
-    for name in ("epochs", "folds", "sample", "batch"):
-        parameters.add_argument(f"--{name}", type=at_least(1), metavar="N", help=f"{name} of every job that has them")
-    parameters.add_argument(
-        "--extra-arg", action="append", default=[], metavar="TEXT", help="an extra argument for every script"
-    )
-    _add_selection(parser)
-    _add_discovery(parser)
-    folders = parser.add_argument_group("folders")
-    folders.add_argument("--base-output-dir", type=Path, metavar="DIR", help="copy each job's artifacts to DIR/<job>")
-    folders.add_argument("--logs-dir", type=Path, metavar="DIR", help="copy each job's log to DIR/<job>.log")
-    folders.add_argument("--summary-dir", type=Path, metavar="DIR", help="folder of the summary (default: reports)")
-    return parser
-
-
-def _add_selection(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("selecting")
-    group.add_argument("--only", nargs="+", action="extend", metavar="ID", help="train these jobs")
-    group.add_argument("--exclude", nargs="+", action="extend", metavar="ID", help="train all but these jobs")
-
-
-def _add_discovery(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("finding jobs")
-    group.add_argument("--config", type=Path, metavar="FILE", help="YAML with further jobs, or settings of known ones")
-    group.add_argument("--no-auto-discover", action="store_true", help="do not search the folders of --discover-root")
-    group.add_argument(
-        "--discover-root", nargs="+", action="extend", type=Path, default=[], metavar="DIR", help="search here too"
-    )
-    group.add_argument(
-        "--include-pattern",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="GLOB",
-        help="files that are jobs (default: train_*.py)",
-    )
-    group.add_argument(
-        "--exclude-regex", nargs="+", action="extend", default=[], metavar="REGEX", help="files that are none"
-    )
-    group.add_argument("--discovery-limit", type=at_least(1), metavar="N", help="find at most N jobs in a folder")
-    group.add_argument(
-        "--allow-discovery-overrides", action="store_true", help="a job found there replaces one with the same id"
-    )
-    group.add_argument("--no-default-jobs", action="store_true", help="leave the project's own jobs out")
-    group.add_argument("--mark-discovered-optional", action="store_true", help="jobs found there may fail")
-    group.add_argument("--strict-discovery", action="store_true", help="exit with 3 when nothing is found")

@@ -1,6 +1,4 @@
-"""Three demonstrations of `--parallel`: what it takes, and how near that is to what it could take at best."""
-
-from __future__ import annotations
+"""Three demonstrations of `--parallel`: the speed-up, and the best one that is possible."""
 
 import argparse
 import itertools
@@ -19,7 +17,7 @@ QUICK = ("--epochs", "10", "--folds", "3")  # with less, models are too poor for
 
 @dataclass(frozen=True)
 class Training:
-    """When each job of a run ran, and which failed."""
+    """A run: each job's start and end, and the jobs that failed."""
 
     spans: dict[str, tuple[datetime, datetime]]
     failed: tuple[str, ...]
@@ -35,16 +33,12 @@ class Training:
         starts, ends = zip(*self.spans.values(), strict=True)
         return float((max(ends) - min(starts)).total_seconds())
 
-    @property
-    def overlaps(self) -> bool:
-        """Whether two jobs ran at the same time."""
-        return any(second[0] < first[1] for first, second in itertools.pairwise(sorted(self.spans.values())))
-
     def remark(self, *, overlapping: bool) -> str:
         """Return what went wrong, or nothing."""
         if self.failed:
             return f"  FAILED: {', '.join(self.failed)}"
-        return "" if self.overlaps is overlapping else "  FAILED: jobs did not run as asked for"
+        overlaps = any(second[0] < first[1] for first, second in itertools.pairwise(sorted(self.spans.values())))
+        return "" if overlaps is overlapping else "  FAILED: jobs did not run as asked for"
 
 
 def main(root: Path, words: Sequence[str] | None = None) -> int:
@@ -56,9 +50,11 @@ def main(root: Path, words: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", nargs="+", default=JOBS, metavar="ID", help="the jobs of the largest set")
     jobs = parser.parse_args(words).jobs
     _train(root, jobs, len(jobs))  # not measured: the first start reads all libraries from disk
-    alone = _train(root, jobs, 1)
-    shows = [(jobs[:2], 2), (jobs, 2), (jobs, len(jobs))]
-    return 1 if sum(not _demonstrate(root, number, alone, *show) for number, show in enumerate(shows, 1)) else 0
+    alone, results = _train(root, jobs, 1), []
+    for number, (names, workers) in enumerate([(jobs[:2], 2), (jobs, 2), (jobs, len(jobs))], 1):
+        print(f"Demonstration {number}: {len(names)} jobs, {workers} workers", flush=True)
+        results.append(_compare(alone, _train(root, names, workers), names, workers))
+    return 0 if all(results) else 1
 
 
 def speed_up(alone: Training, together: Training, jobs: Sequence[str], workers: int) -> tuple[float, float]:
@@ -68,9 +64,8 @@ def speed_up(alone: Training, together: Training, jobs: Sequence[str], workers: 
     return sequential_s / together.makespan_s, sequential_s / max(*fastest_s, sum(fastest_s) / workers)
 
 
-def _demonstrate(root: Path, number: int, alone: Training, jobs: Sequence[str], workers: int) -> bool:
-    print(f"Demonstration {number}: {len(jobs)} jobs, {workers} workers", flush=True)
-    together = _train(root, jobs, workers)
+def _compare(alone: Training, together: Training, jobs: Sequence[str], workers: int) -> bool:
+    """Print both durations and the speed-up; return True if nothing went wrong."""
     remarks = alone.remark(overlapping=False), together.remark(overlapping=True)
     if not alone.failed and not together.failed:
         print(f"  sequential  {sum(map(alone.seconds, jobs)):6.1f} s{remarks[0]}")
@@ -90,10 +85,9 @@ def _train(root: Path, jobs: Sequence[str], workers: int) -> Training:
         written = list(Path(folder).glob("*.json"))
         if not written:
             sys.exit(f"no summary: exit code {ended.returncode}\n{ended.stdout}{ended.stderr}")
-        summary = json.loads(written[0].read_text(encoding="utf-8"))
+        jobs_of_run = json.loads(written[0].read_text(encoding="utf-8"))["jobs"]
+    moments = {job["id"]: (job["start_time_utc"], job["end_time_utc"]) for job in jobs_of_run if job["start_time_utc"]}
     spans = {
-        job["id"]: (datetime.fromisoformat(job["start_time_utc"]), datetime.fromisoformat(job["end_time_utc"]))
-        for job in summary["jobs"]
-        if job["start_time_utc"]
+        job_id: (datetime.fromisoformat(start), datetime.fromisoformat(end)) for job_id, (start, end) in moments.items()
     }
-    return Training(spans, tuple(job["id"] for job in summary["jobs"] if job["status"] != "SUCCESS"))
+    return Training(spans, tuple(job["id"] for job in jobs_of_run if job["status"] != "SUCCESS"))

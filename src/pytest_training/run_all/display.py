@@ -1,6 +1,4 @@
-"""What `--list` and `--dry-run` print."""
-
-from __future__ import annotations
+"""The output of `--list` and `--dry-run`."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -15,14 +13,15 @@ FOLDER = "{folder}"
 
 
 def listing(jobs: Sequence[Job], kinds: Kinds) -> Iterator[str]:
-    """Yield a table: each job's id, its script, and which of epochs, folds and output folder it takes."""
-    rows = [(job.id, job.source, ", ".join(_takes(job, kinds)) or "-", _remarks(job)) for job in jobs]
-    rows.insert(0, ("id", "script", "takes", ""))
+    """Yield a table: each job's id, script, and the parameters of the command line that it takes."""
+    rows = [("id", "script", "takes", "")]
+    for job in jobs:
+        remarks = [*(["optional"] if job.optional else []), *([f"cannot run: {job.problem}"] if job.problem else [])]
+        rows.append((job.id, job.source, ", ".join(_takes(job, kinds)) or "-", ", ".join(remarks)))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     yield f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}"
     for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        yield "  ".join([*cells, row[3]]).rstrip()
+        yield "  ".join([*map(str.ljust, row, widths), row[3]]).rstrip()
 
 
 def _takes(job: Job, kinds: Kinds) -> Iterator[str]:
@@ -35,13 +34,8 @@ def _takes(job: Job, kinds: Kinds) -> Iterator[str]:
         yield "output"
 
 
-def _remarks(job: Job) -> str:
-    remarks = ["optional"] if job.optional else []
-    return ", ".join([*remarks, *([f"cannot run: {job.problem}"] if job.problem else [])])
-
-
 def dry_run(selected: Sequence[Job], kinds: Kinds) -> Iterator[str]:
-    """Yield what would be done, a line for each job."""
+    """Yield a line for each job that would be trained."""
     yield f"Selected jobs: {len(selected)}"
     for job in selected:
         yield f"[{job.id}] (dry-run) Command: {command_of(job, kinds, folder=FOLDER, seed=0)}"

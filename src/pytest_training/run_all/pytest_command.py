@@ -1,15 +1,14 @@
-"""The pytest command that does what a command line asks for."""
+"""The pytest command that is equivalent to a command line."""
 
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_training.jobs.loading import DEFAULT_CATALOGUE
-from pytest_training.jobs.search import PATTERNS, Search
+from pytest_training.jobs.search import PATTERNS
 from pytest_training.planning.request import Request
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
@@ -18,53 +17,51 @@ if TYPE_CHECKING:
     from pytest_training.run_all.selection import Selection
 
 PLUGIN = "pytest_training.run_all.pytest_options"
+FURTHER = {
+    "discovery_limit": "--training-limit",
+    "allow_discovery_overrides": "--training-overrides",
+    "mark_discovered_optional": "--training-optional",
+    "retries": "--training-retries",
+    "extra_arg": "--training-argument",
+}
+"""Flags without an option of pytest: the options that the plugin adds for them."""
 TEST_NAME = "test_training_job"
-
-
-def workers(arguments: Arguments, selection: Selection) -> int:
-    """Return how many jobs are trained at a time."""
-    return min(arguments.max_workers, len(selection.selected)) if arguments.parallel else 1
 
 
 def pytest_arguments(arguments: Arguments, project: Project, selection: Selection, here: Path) -> list[str]:
     """Return pytest's arguments."""
+    further = [word for flag, option in FURTHER.items() for word in _words(option, getattr(arguments, flag))]
     return [
         *_place(project, here),
         *_distribution(arguments, project, selection),
         *_parameters(selection.request),
         *_search(selection.request, project, here),
-        *_further(selection.request.search, arguments),
+        *(["-p", PLUGIN, *further] if further else []),
         *(["-v"] if arguments.verbose else []),
         *_selected(project, selection, here),
     ]
 
 
-def collecting_arguments(request: Request, arguments: Arguments, project: Project, here: Path) -> list[str]:
-    """Return the arguments with which pytest collects every job that is asked for."""
-    test = [] if project.test is None else [os.path.relpath(project.test, here)]
-    return [*_place(project, here), *_search(request, project, here), *_further(request.search, arguments), *test]
+def _words(option: str, value: object) -> list[str]:
+    """Return the words for a switch, a number or a list."""
+    if isinstance(value, list):
+        return [f"{option}={each}" for each in value]
+    return [] if value is None or value is False else [option if value is True else f"{option}={value}"]
 
 
-def shown(arguments: list[str]) -> str:
-    """Return the command as one types it into a shell."""
-    return shlex.join(["pytest", *arguments])
-
-
-def _place(project: Project, here: Path) -> Iterator[str]:
+def _place(project: Project, here: Path) -> list[str]:
     if here == project.root:
-        return
+        return []
     if project.settings_file is not None:
-        yield from ("-c", os.path.relpath(project.settings_file, here))
-    else:
-        yield from ("--rootdir", os.path.relpath(project.root, here))
+        return ["-c", os.path.relpath(project.settings_file, here)]
+    return ["--rootdir", os.path.relpath(project.root, here)]
 
 
-def _distribution(arguments: Arguments, project: Project, selection: Selection) -> Iterator[str]:
-    number = workers(arguments, selection)
+def _distribution(arguments: Arguments, project: Project, selection: Selection) -> list[str]:
+    number = min(arguments.max_workers, len(selection.selected)) if arguments.parallel else 1
     if number > 1:
-        yield from ("-n", str(number))
-    elif any(word.startswith(("-n", "--numprocesses")) for word in project.options):
-        yield from ("-n", "0")
+        return ["-n", str(number)]
+    return ["-n", "0"] if any(word.startswith(("-n", "--numprocesses")) for word in project.options) else []
 
 
 def _parameters(request: Request) -> Iterator[str]:
@@ -90,31 +87,10 @@ def _search(request: Request, project: Project, here: Path) -> Iterator[str]:
     yield from (f"--training-exclude={regex}" for regex in search.files.exclude)
 
 
-def _further(search: Search, arguments: Arguments) -> Iterator[str]:
-    """Yield what pytest takes with a plugin of this folder."""
-    words = [
-        *([f"--training-limit={search.files.limit}"] if search.files.limit is not None else []),
-        *(["--training-overrides"] if search.overrides else []),
-        *(["--training-optional"] if search.optional else []),
-        *([f"--training-retries={arguments.retries}"] if arguments.retries is not None else []),
-        *(f"--training-argument={text}" for text in arguments.extra_arg),
-    ]
-    if words:
-        yield from ("-p", PLUGIN, *words)
-
-
-def _selected(project: Project, selection: Selection, here: Path) -> Iterator[str]:
+def _selected(project: Project, selection: Selection, here: Path) -> list[str]:
+    ids = [] if selection.is_everything else [job.id for job in selection.selected]
     if project.test is None:
-        if not selection.is_everything:
-            yield from ("-p", PLUGIN, *(f"--training-job={job.id}" for job in selection.selected))
-        return
-    name = os.path.relpath(project.test, here)
-    if selection.is_everything:
-        yield name
-    else:
-        yield from (f"{name}::{_item(job.id)}" for job in selection.selected)
-
-
-def _item(job_id: str) -> str:
-    """Return the item's name: pytest escapes what is not ASCII."""
-    return f"{TEST_NAME}[{job_id.encode('unicode_escape').decode('ascii')}]"
+        return ["-p", PLUGIN, *(f"--training-job={job_id}" for job_id in ids)] if ids else []
+    test = os.path.relpath(project.test, here)
+    names = (job_id.encode("unicode_escape").decode("ascii") for job_id in ids)  # pytest escapes what is not ASCII
+    return [f"{test}::{TEST_NAME}[{name}]" for name in names] or [test]

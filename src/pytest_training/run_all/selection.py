@@ -1,7 +1,6 @@
-"""Which jobs a command line selects, with their final parameters."""
+"""The jobs that a command line selects, with their final parameters."""
 
-from __future__ import annotations
-
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from pytest_training.planning.request import Request
 from pytest_training.planning.steps import Draft
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
-from pytest_training.run_all.pytest_command import collecting_arguments
+from pytest_training.run_all.pytest_command import pytest_arguments
 from pytest_training.wording import nearest_first
 
 PARAMETERS = {"sample": ("sample", "samples", "sample_size"), "batch": ("batch", "batch_size")}
@@ -34,28 +33,35 @@ class NothingFoundError(DeclarationError):
 
 @dataclass(frozen=True)
 class Selection:
-    """The selected jobs, what was asked for, and whether no job is left out."""
+    """The selected jobs and the request that led to them."""
 
     request: Request
     selected: Sequence[Job]
     is_everything: bool
+    """True if no job is left out."""
 
 
 def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
-    """Return what the flags ask for, before it is known which parameters the jobs have."""
-    further = [] if arguments.no_auto_discover else [here / folder for folder in arguments.discover_root]
-    checked_folders(further, "--discover-root")
+    """Return the request of the flags, without the parameters that depend on the jobs."""
+    roots = [] if arguments.no_auto_discover else [here / folder for folder in arguments.discover_root]
+    folders = list(checked_folders(roots, "--discover-root"))
     root, own_project, catalogue = project.training_root, project.root, project.catalogue
     catalogues = [here / arguments.config] if arguments.config else []
     exclude = [checked_pattern(regex, "--exclude-regex") for regex in arguments.exclude_regex]
-    if arguments.no_default_jobs:
-        catalogue = None
-        if further:
-            root = further.pop(0)
-            own_project = project_of(root, project.root, has_settings=project.settings_file is not None)
-        else:
-            exclude.append(EVERY_FILE)
-            catalogue, catalogues = (catalogues[0], []) if catalogues else (None, [])
+    if arguments.no_default_jobs and folders:
+        root, catalogue = folders.pop(0), None
+        own_project = project_of(root, project.root, has_settings=project.settings_file is not None)
+    elif arguments.no_default_jobs:
+        exclude.append(EVERY_FILE)
+        catalogue, catalogues = (catalogues[0] if catalogues else None), []
+    include = tuple(arguments.include_pattern) or PATTERNS
+    search = Search(
+        files=FileFilter(include=include, exclude=tuple(exclude), limit=arguments.discovery_limit),
+        folders=tuple(folders),
+        overrides=arguments.allow_discovery_overrides,
+        optional=arguments.mark_discovered_optional,
+        catalogues=tuple(catalogues),
+    )
     return Request(
         project=own_project,
         root=root,
@@ -63,29 +69,19 @@ def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
         reports=project.reports,
         epochs=arguments.epochs,
         folds=arguments.folds,
-        search=Search(
-            files=FileFilter(
-                include=tuple(arguments.include_pattern) or PATTERNS,
-                exclude=tuple(exclude),
-                limit=arguments.discovery_limit,
-            ),
-            folders=tuple(further),
-            overrides=arguments.allow_discovery_overrides,
-            optional=arguments.mark_discovered_optional,
-            catalogues=tuple(catalogues),
-        ),
+        search=search,
     )
 
 
 def select(arguments: Arguments, project: Project, here: Path) -> Selection:
-    """Load every job and pick the selected ones; what cannot be is a `DeclarationError`."""
+    """Load every job and select; raise DeclarationError for a mistake."""
     draft = _load(Draft(request=request_of(arguments, project, here)), arguments, project, here)
     if arguments.strict_discovery:
-        _check_found(draft)
+        _check_strictly(draft)
     settings = tuple(_settings(arguments, draft.jobs))
     draft = steps.advance(replace(draft, request=replace(draft.request, settings=settings)), steps.PREPARE)
     selected = steps.select(replace(draft, selected=tuple(_selected(arguments, draft.jobs)))).jobs
-    if not arguments.list_jobs:
+    if not arguments.list_:
         missing_parameters(selected)
     return Selection(draft.request, selected, len(selected) == len(draft.jobs))
 
@@ -95,7 +91,8 @@ def _load(draft: Draft, arguments: Arguments, project: Project, here: Path) -> D
     if _has_hooks(project):
         from pytest_training.run_all.session import collect_jobs  # noqa: PLC0415  (pytest is slow to load)
 
-        jobs, kinds = collect_jobs(collecting_arguments(request, arguments, project, here))
+        everything = Selection(request, selected=(), is_everything=True)
+        jobs, kinds = collect_jobs(pytest_arguments(arguments, project, everything, here))
         return replace(draft, request=replace(request, kinds=kinds), jobs=tuple(jobs))
     if EVERY_FILE in request.search.files.exclude and request.catalogue is None:
         return draft  # neither a folder nor a catalogue: there is no job
@@ -105,47 +102,40 @@ def _load(draft: Draft, arguments: Arguments, project: Project, here: Path) -> D
 
 def with_flags(jobs: Sequence[Job], kinds: Kinds, arguments: Sequence[str], retries: int | None) -> list[Job]:
     """Return the jobs with the retries, and each program with the further arguments."""
-    programs = {job.id for job in jobs if kinds[job.kind].is_program}
-    if arguments and not programs:
-        raise DeclarationError("an extra argument goes to scripts and commands, and there is none of these")
+    if arguments and not any(kinds[job.kind].is_program for job in jobs):
+        raise DeclarationError("an extra argument applies to script and command jobs; no such job exists")
+    changed = [job if retries is None else msgspec.structs.replace(job, retries=retries) for job in jobs]
     return [
-        msgspec.structs.replace(
-            job,
-            arguments=(*job.arguments, *arguments) if job.id in programs else job.arguments,
-            retries=job.retries if retries is None else retries,
-        )
-        for job in jobs
+        msgspec.structs.replace(job, arguments=(*job.arguments, *arguments)) if kinds[job.kind].is_program else job
+        for job in changed
     ]
 
 
 def _has_hooks(project: Project) -> bool:
-    """Return True if the project's conftest.py may change what the jobs are, so that only pytest knows them."""
-    try:
+    """Return True if the project's conftest.py may add or change jobs, so that pytest has to collect them."""
+    with contextlib.suppress(OSError):
         text = (project.root / "conftest.py").read_bytes()
-    except OSError:
-        return False
-    return any(hook in text for hook in HOOKS)
+        return any(hook in text for hook in HOOKS)
+    return False
 
 
-def _check_found(draft: Draft) -> None:
+def _check_strictly(draft: Draft) -> None:
     search, root = draft.request.search, draft.request.root
     folders = search.folders or (() if EVERY_FILE in search.files.exclude else (root,))
     paths = [Path(job.path) for job in draft.jobs if job.path]
     if not any(path.is_relative_to(folder) for path in paths for folder in folders):
-        raise NothingFoundError(
-            f"strict discovery found no job in {', '.join(map(str, folders)) or 'no folder at all'}"
-        )
+        places = ", ".join(map(str, folders)) or "no folder at all"
+        raise NothingFoundError(f"strict discovery found no job in {places}")
 
 
 def _settings(arguments: Arguments, jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield what `--set` says for `--sample` and `--batch`."""
+    """Yield `--sample` and `--batch` as values of `--set`."""
     declared = {parameter.name for job in jobs for parameter in job.declared}
     for flag, names in PARAMETERS.items():
-        number = getattr(arguments, flag)
-        present = [name for name in names if name in declared]
-        if number is not None and not present:
-            raise DeclarationError(f"--{flag}: no job has a parameter {' or '.join(names)}")
-        yield from (f"*.{name}={number}" for name in present if number is not None)
+        if (number := getattr(arguments, flag)) is not None:
+            if not declared.intersection(names):
+                raise DeclarationError(f"--{flag}: no job has a parameter {' or '.join(names)}")
+            yield from (f"*.{name}={number}" for name in names if name in declared)
 
 
 def checked_ids(named: Sequence[str], ids: Sequence[str], flag: str) -> set[str]:

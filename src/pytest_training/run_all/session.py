@@ -1,67 +1,81 @@
-"""A pytest session in this process: one that trains, or one that collects the jobs as hooks have changed them."""
+"""A pytest session in this process: one that trains, or one that collects the jobs as hooks have changed them.
+
+pytest is imported when a session runs, so that Ctrl-C while it loads is noted too.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import pytest
+import pluggy
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import RunFolder, utc_now
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Job
-from pytest_training.options import REGISTRY
-from pytest_training.run_all.summary import Ended
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_training.records.recorded_run import TrainingRun
 
 QUIET = ("-W", "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning")
 """The plugin is loaded before pytest here, which pytest would warn of: nothing in it needs rewriting."""
+last = pluggy.HookimplMarker("pytest")(trylast=True)
 
 
-class _Observer:
-    """Takes from pytest's hooks the jobs, the run's folder, and whether it was interrupted."""
+@dataclass(eq=False)
+class Session:
+    """A plugin that notes its session's jobs, run and end."""
 
-    def __init__(self) -> None:
-        self.folder: RunFolder | None = None
-        self.is_interrupted = False
-        self.jobs: list[Job] | None = None
-        """All jobs, before any is selected; None until they are collected."""
-        self.kinds: Kinds = KINDS
+    started: str = field(default_factory=utc_now)
+    ended: str = ""
+    status: int | None = None
+    """pytest's exit code; None until it has ended by itself."""
+    is_interrupted: bool = False
+    folder: RunFolder | None = None
+    """None if no run began."""
+    jobs: list[Job] | None = None
+    """All jobs, before any is selected; None until they are collected."""
+    kinds: Kinds = field(default_factory=lambda: KINDS)
 
-    @pytest.hookimpl(trylast=True)
+    def run(self, arguments: list[str]) -> None:
+        """Run pytest to its end, or until Ctrl-C."""
+        try:
+            import pytest  # noqa: PLC0415  (see the module's docstring)
+
+            self.status = int(pytest.main([*QUIET, *arguments], plugins=[self]))
+        except KeyboardInterrupt:
+            self.is_interrupted = True
+        self.ended = utc_now()
+
+    @last
     def pytest_training_jobs(self, config: pytest.Config, jobs: list[Job]) -> None:
+        """Note all jobs, after other hooks have changed them."""
+        from pytest_training.options import REGISTRY  # noqa: PLC0415  (it imports pytest)
+
         self.jobs, self.kinds = list(jobs), config.stash[REGISTRY].kinds
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        owner: Any = session.config.pluginmanager.getplugin("training-owner")
-        if owner is not None and owner.run is not None:
-            self.folder = owner.run.folder
+    def pytest_training_run_start(self, run: TrainingRun) -> None:
+        """Note the folder of the run."""
+        self.folder = run.folder
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        if excinfo.errisinstance(KeyboardInterrupt):
-            self.is_interrupted = True
-
-
-def run_pytest(arguments: list[str]) -> tuple[int, Ended]:
-    """Run pytest; KeyboardInterrupt ends it."""
-    observer, started = _Observer(), utc_now()
-    try:
-        status = int(pytest.main([*QUIET, *arguments], plugins=[observer]))
-    except KeyboardInterrupt:
-        status, observer.is_interrupted = int(pytest.ExitCode.INTERRUPTED), True
-    return status, Ended(started, utc_now(), observer.is_interrupted, observer.folder)
+        """Note Ctrl-C."""
+        self.is_interrupted |= excinfo.errisinstance(KeyboardInterrupt)
 
 
 def collect_jobs(arguments: list[str]) -> tuple[list[Job], Kinds]:
-    """Return all jobs that pytest collects with these arguments, and the kinds of job that it knows."""
-    observer, printed = _Observer(), io.StringIO()
+    """Return all jobs that pytest collects with these arguments, and the kinds of job that its plugins register."""
+    session, printed = Session(), io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        pytest.main([*QUIET, *arguments, "--collect-only", "-q"], plugins=[observer])
-    if observer.is_interrupted:
+        session.run([*arguments, "--collect-only", "-qq"])
+    if session.is_interrupted:
         raise KeyboardInterrupt
-    if observer.jobs is None:
+    if session.jobs is None:
         raise DeclarationError(printed.getvalue().strip().removeprefix("ERROR: "))
-    return observer.jobs, observer.kinds
+    return session.jobs, session.kinds

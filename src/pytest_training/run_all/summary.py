@@ -1,23 +1,22 @@
-"""The summary of a run as JSON, made of the run's report.json."""
-
-from __future__ import annotations
+"""Files beside a run's own folder: a summary made of its report.json, and copies of artifacts and logs."""
 
 import json
 import os
 import platform
-from collections.abc import Iterator
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_training.atomic import write_atomically
-from pytest_training.execution.folder import RunFolder, new_run_id, seconds_between
+from pytest_training.execution.folder import new_run_id, seconds_between
+from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
-from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Job
 from pytest_training.run_all.arguments import Arguments
-from pytest_training.run_all.display import command_of
+from pytest_training.run_all.display import FOLDER, command_of
 from pytest_training.run_all.selection import Selection
+from pytest_training.run_all.session import Session
 
 PIPELINE = "pytest-training"
 WORDS = {
@@ -30,32 +29,15 @@ WORDS = {
 """The original's words."""
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How pytest ended."""
-
-    started: str
-    ended: str
-    is_interrupted: bool
-    folder: RunFolder | None
-    """None when no run began."""
-
-    def report(self) -> dict[str, Any]:
-        """Return the run's report.json; empty where there is none."""
-        try:
-            report = json.loads(self.folder.report.read_bytes()) if self.folder else {}
-        except (OSError, ValueError):
-            return {}
-        return report if isinstance(report, dict) else {}
-
-
-def summarise(arguments: Arguments, selection: Selection, ended: Ended) -> dict[str, Any]:
+def summarise(arguments: Arguments, selection: Selection, session: Session) -> dict[str, Any]:
     """Return the summary."""
-    report = ended.report()
+    report = (read_json(session.folder.report, dict[str, Any]) if session.folder else None) or {}
     run: dict[str, Any] = report.get("training") or {}
-    start, end = run.get("started") or ended.started, run.get("ended") or ended.ended
+    start, end = run.get("started") or session.started, run.get("ended") or session.ended
     gpus = list((run.get("machine") or {}).get("gpus") or ())
-    jobs = list(_jobs(selection, report, ended))
+    tests = [test.get("metadata") or {} for test in report.get("tests") or ()]
+    by_id = {metadata["id"]: metadata for metadata in tests if "id" in metadata}
+    jobs = [_job(job, selection, by_id.get(job.id, {}), session) for job in selection.selected]
     return {
         "pipeline": PIPELINE,
         "run_id": run.get("run_id"),
@@ -72,37 +54,28 @@ def summarise(arguments: Arguments, selection: Selection, ended: Ended) -> dict[
     }
 
 
-def _jobs(selection: Selection, report: dict[str, Any], ended: Ended) -> Iterator[dict[str, Any]]:
-    tests = report.get("tests") or ()
-    metadata = {test["metadata"]["id"]: test["metadata"] for test in tests if "id" in (test.get("metadata") or {})}
-    for job in selection.selected:
-        yield _job(job, selection.request.kinds, metadata.get(job.id, {}), ended)
-
-
-def _job(job: Job, kinds: Kinds, metadata: dict[str, Any], ended: Ended) -> dict[str, Any]:
-    attempts = metadata.get("attempts") or []
+def _job(job: Job, selection: Selection, metadata: dict[str, Any], session: Session) -> dict[str, Any]:
+    attempts, log = metadata.get("attempts") or [], metadata.get("log")
     last = attempts[-1] if attempts else {}
     seed = int(metadata.get("seed") or 0)
-    folder = str(ended.folder.reports / last["folder"] / "artifacts") if ended.folder and last else "{folder}"
-    status = WORDS.get(metadata.get("status", ""), "INTERRUPTED" if ended.is_interrupted else "SKIPPED")
-    log = metadata.get("log")
+    folder = str(session.folder.reports / last["folder"] / "artifacts") if session.folder and last else FOLDER
     return {
         "id": job.id,
         "name": job.title or job.id,
-        "status": status,
+        "status": WORDS.get(metadata.get("status", ""), "INTERRUPTED" if session.is_interrupted else "SKIPPED"),
         "attempts": len(attempts),
         "start_time_utc": metadata.get("started") or None,
         "end_time_utc": metadata.get("ended") or None,
         "duration_s": metadata.get("wall_s", 0.0),
         "optional": job.optional,
-        "command": command_of(job, kinds, folder=folder, seed=seed),
+        "command": command_of(job, selection.request.kinds, folder=folder, seed=seed),
         "error": metadata.get("reason") or None,
         "metrics": metadata.get("metrics", {}),
         "gates": metadata.get("gates", []),
         "data": metadata.get("datasets", []),
         "seed": seed,
         "exit_status": (last.get("ending") or {}).get("exit_status"),
-        "log": str(ended.folder.reports / log) if ended.folder and log else None,
+        "log": str(session.folder.reports / log) if session.folder and log else None,
         "output": folder if last else None,
     }
 
@@ -112,3 +85,27 @@ def write_summary(summary: dict[str, Any], folder: Path) -> Path:
     path = folder / f"run_all_training_{summary['run_id'] or new_run_id()}.json"
     write_atomically(path, json.dumps(summary, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
     return path
+
+
+def copy_results(
+    summary: dict[str, Any], selected: Sequence[Job], *, outputs: Path | None, logs: Path | None
+) -> Iterator[str]:
+    """Copy the jobs' artifacts and logs; yield a sentence for each job with some that cannot be copied."""
+    names = {job.id: job.output or job.id for job in selected}
+    for job in summary["jobs"]:
+        try:
+            if outputs is not None and job["output"] and Path(job["output"]).is_dir():
+                shutil.copytree(job["output"], _inside(outputs, names[job["id"]]), dirs_exist_ok=True, symlinks=True)
+            if logs is not None and job["log"] and Path(job["log"]).is_file():
+                target = _inside(logs, f"{job['id']}.log")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(job["log"], target, follow_symlinks=False)
+        except (OSError, shutil.Error, ValueError) as error:
+            yield f"cannot copy what {job['id']} left: {error}"
+
+
+def _inside(folder: Path, name: str) -> Path:
+    target = folder / name
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{name!r} leads out of {folder}")
+    return target

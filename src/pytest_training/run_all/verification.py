@@ -1,15 +1,32 @@
-"""Checks of `run_all_training.py` for two programs of the root. Each check returns what is wrong, or an empty text."""
-
-from __future__ import annotations
+"""Checks of `run_all_training.py` for verify_run_all.py and test_run_all_training.py."""
 
 import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 PROGRAM = "run_all_training.py"
 SUITE = "tests/run_all/test_selection.py"
+LIST = "the list names jobs"
+ABSENT = "absent: "
+"""Begins a text that the output must not have."""
+CHECKS: dict[str, Callable[[list[str]], tuple[list[str], list[str]]]] = {
+    LIST: lambda ids: (["--list"], [f"{len(ids)} job"]),
+    "a dry run shows parameters": lambda ids: (
+        ["--dry-run", "--epochs", "7", "--folds", "4"],
+        [f"Selected jobs: {len(ids)}\n", "epochs=7", "folds=4"],
+    ),
+    "a parallel dry run with a filter shows the filtered jobs": lambda ids: (
+        ["--parallel", "--dry-run", "--only", *ids[:2]],
+        ["Parallel mode enabled", "Selected jobs: 2\n"],
+    ),
+    "a filter leaves the others out": lambda ids: (
+        ["--dry-run", "--exclude", ids[0]],
+        [f"Selected jobs: {len(ids) - 1}\n", *(f"[{job_id}]" for job_id in ids[1:]), f"{ABSENT}[{ids[0]}]"],
+    ),
+}
+"""By sentence: from the ids of all jobs to the flags and to texts in the output."""
 
 
 def main(root: Path, words: Sequence[str] | None = None) -> int:
@@ -19,66 +36,41 @@ def main(root: Path, words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--suite", default=SUITE, help="tests to run first")
     suite = parser.parse_args(words).suite
-    if problem := check_list(root):
-        print("FAILED the list names jobs", problem, sep="\n")
+    if problem := check(root, LIST):
+        print(f"FAILED {LIST}\n{problem}")
         return 1
-    problems = [
-        _show("the suite passes", _check(root, ["-m", "pytest", "-q", suite], " passed")),
-        *(_show(sentence, check(root)) for sentence, check in CHECKS.items()),
+    results = [
+        _holds("the suite passes", _problem(root, ["-m", "pytest", "-q", suite], [" passed"])),
+        *(_holds(sentence, check(root, sentence)) for sentence in CHECKS),
     ]
-    return 1 if any(problems) else 0
+    return 0 if all(results) else 1
 
 
-def check_list(root: Path) -> str:
-    """Check that the list names jobs."""
-    number = len(_ids(root))
-    return _check(root, [PROGRAM, "--list"], f"{number} job" if number else "a table of jobs")
+def check(root: Path, sentence: str) -> str:
+    """Return an empty text if the sentence holds, else the output that shows that it does not."""
+    listed = _run(root, [PROGRAM, "--list"])
+    ids = [line.split()[0] for line in listed.stdout.splitlines()[2:]]
+    if not ids:
+        return f"{listed.stdout}\n{listed.stderr}\nexpected: a table of jobs"
+    flags, texts = CHECKS[sentence](ids)
+    return _problem(root, [PROGRAM, *flags], texts)
 
 
-def check_dry_run(root: Path) -> str:
-    """Check that a dry run shows the parameters that are set."""
-    arguments = ["--dry-run", "--epochs", "7", "--folds", "4"]
-    return _check(root, [PROGRAM, *arguments], f"Selected jobs: {len(_ids(root))}\n", "epochs=7", "folds=4")
-
-
-def check_parallel(root: Path) -> str:
-    """Check that a parallel dry run takes the jobs that are named."""
-    arguments = ["--parallel", "--dry-run", "--only", *_ids(root)[:2]]
-    return _check(root, [PROGRAM, *arguments], "Parallel mode enabled", "Selected jobs: 2\n")
-
-
-def check_filter(root: Path) -> str:
-    """Check that an excluded job is left out, and no other."""
-    first, *others = _ids(root)
-    wanted = [f"Selected jobs: {len(others)}\n", *(f"[{job_id}]" for job_id in others)]
-    return _check(root, [PROGRAM, "--dry-run", "--exclude", first], *wanted, without=f"[{first}]")
-
-
-CHECKS = {
-    "the list names jobs": check_list,
-    "a dry run shows parameters": check_dry_run,
-    "a parallel dry run with a filter shows the filtered jobs": check_parallel,
-    "a filter leaves the others out": check_filter,
-}
-
-
-def _show(sentence: str, problem: str) -> str:
+def _holds(sentence: str, problem: str) -> bool:
     print(f"FAILED {sentence}\n{problem}" if problem else f"ok     {sentence}")
-    return problem
+    return not problem
 
 
-def _ids(root: Path) -> list[str]:
-    return [line.split()[0] for line in _run(root, [PROGRAM, "--list"]).stdout.splitlines()[2:]]
-
-
-def _check(root: Path, arguments: Sequence[str], *wanted: str, without: str | None = None) -> str:
-    """Return the command's output if it fails, lacks a wanted text or has the unwanted one; else nothing."""
+def _problem(root: Path, arguments: list[str], texts: list[str]) -> str:
+    """Return the command's output if the command fails or a text is not as it should be, else nothing."""
     ended = _run(root, arguments)
-    is_right = all(text in ended.stdout for text in wanted) and (without is None or without not in ended.stdout)
-    return "" if ended.returncode == 0 and is_right else f"{ended.stdout}\n{ended.stderr}\nexpected: {wanted}"
-
-
-def _run(root: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=root, capture_output=True, encoding="utf-8", errors="replace", check=False
+    is_right = ended.returncode == 0 and all(
+        text.removeprefix(ABSENT) not in ended.stdout if text.startswith(ABSENT) else text in ended.stdout
+        for text in texts
     )
+    return "" if is_right else f"{ended.stdout}\n{ended.stderr}\nexpected: {texts}"
+
+
+def _run(root: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", errors="replace", check=False)

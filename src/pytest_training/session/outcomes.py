@@ -1,69 +1,63 @@
-"""What came of each test that trains, as its reports and its job's files say."""
-
-from __future__ import annotations
+"""The outcome of each test that trains, from its reports and its job's files."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 import pytest
 
-from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Cause, Outcome, Status
-from pytest_training.execution.slot import REFUSED, blank_outcome, read_outcome, save_outcome
+from pytest_training.execution.slot import REFUSED, new_outcome, read_outcome, save_outcome
 from pytest_training.execution.unfinished import final_outcome, interrupted_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job
+from pytest_training.records.recorded_run import TrainingRun
 
 
 class Outcomes:
     """The outcomes of a run so far, by node id; each is on disk too."""
 
-    def __init__(self, folder: RunFolder, seed: int, jobs: Mapping[str, Job], problems: list[str]) -> None:
-        self.folder = folder
-        self.seed = seed
+    def __init__(self, run: TrainingRun, jobs: Mapping[str, Job]) -> None:
+        self.folder, self.seed, self.problems = run.folder, run.plan.seed, run.problems
         self.jobs = jobs
-        self.problems = problems
         self.by_node: dict[str, Outcome] = {}
-        self.running = {job.id: {node for node, other in jobs.items() if other.id == job.id} for job in jobs.values()}
+        self.running: dict[str, set[str]] = {}
         """The tests of each job that have not ended."""
+        for node, job in jobs.items():
+            self.running.setdefault(job.id, set()).add(node)
         self.dead: set[str] = set()
-        """Tests that died with their worker: no report of their teardown comes."""
+        """Tests that died with their worker: they have no report of a teardown."""
 
     def note_report(self, report: pytest.TestReport) -> Outcome | None:
-        """Note what a report says of a job; return the job's outcome if its last test has ended."""
+        """Note a report; return the job's outcome if its last test has ended."""
         node = report.nodeid
         job = self.jobs.get(node)
         if job is None:
             return None
         if report.when == "call" or report.failed or (report.skipped and node not in self.by_node):
             self.by_node[node] = self._outcome(job, report)
-        if report.when != "teardown" and node not in self.dead:
-            return None
-        return self._end(node, job)
+        return self._end(node, job) if report.when == "teardown" or node in self.dead else None
 
-    def note_dead_worker(self, report: pytest.TestReport) -> Outcome | None:
+    def note_dead_worker(self, report: Any) -> Outcome | None:
         """Write the outcome that a dead worker could not write, and return it."""
         job = self.jobs.get(report.nodeid)
         if job is None:
             return None
         self.dead.add(report.nodeid)
-        name = getattr(getattr(getattr(report, "node", None), "gateway", None), "id", "")
+        name = report.node.gateway.id
         reason = f"worker died: the pytest process {name} that waited for this job ended without a word (killed?)"
-        outcome = unfinished_outcome(self.folder, job, seed=self.seed, slot=name, cause="worker died", reason=reason)
-        self._save(outcome)
-        return outcome
+        return self._save(
+            unfinished_outcome(self.folder, job, seed=self.seed, slot=name, cause="worker died", reason=reason)
+        )
 
     def complete(self) -> Iterator[Outcome]:
         """Yield the outcome of each job that has not ended, each once."""
         for node, job in self.jobs.items():
             if node not in self.by_node:
-                self.by_node[node] = self._outcome_without_report(job)
+                self.by_node[node] = final_outcome(self.folder, job.id) or self._save(
+                    interrupted_outcome(self.folder, job, seed=self.seed, reason="the run ended while this job ran")
+                )
             if (outcome := self._end(node, job)) is not None:
                 yield outcome
-
-    def of_jobs(self, ids: Iterator[str]) -> tuple[Outcome, ...]:
-        """Return one outcome for each job, also where two tests train it."""
-        by_id = {outcome.job_id: outcome for outcome in self.by_node.values()}
-        return tuple(by_id[job_id] for job_id in ids)
 
     def _end(self, node: str, job: Job) -> Outcome | None:
         nodes = self.running.get(job.id, set())
@@ -73,42 +67,31 @@ class Outcomes:
         return self.by_node[node]
 
     def _outcome(self, job: Job, report: pytest.TestReport) -> Outcome:
-        outcome = read_outcome(self.folder, job.id) or blank_outcome(job, seed=self.seed)
+        slot = getattr(report, "worker_id", "main") if report.when == "call" else ""  # a job without a slot has no line
+        outcome = read_outcome(self.folder, job.id) or new_outcome(job, seed=self.seed, slot=slot)
         if report.failed and outcome.status in {Status.PASSED, Status.NOT_RUN}:
-            phase = f" in {report.when}" if report.when != "call" else ""
-            reason = f"the test failed{phase}: {_message(report)}"
-            cause: Cause = "error"
-            lines = report.longreprtext.splitlines()
-            if refusal := next((line for line in lines if line.startswith(REFUSED)), None):
-                reason, cause = refusal, "system"  # the slot could not write the outcome that says so
-            outcome = msgspec.structs.replace(outcome, status=Status.FAILED, cause=cause, reason=reason)
-            self._save(outcome)
+            cause, reason = _failure(report)
+            return self._save(msgspec.structs.replace(outcome, status=Status.FAILED, cause=cause, reason=reason))
         if report.skipped and outcome.status == Status.NOT_RUN and not outcome.reason:
-            outcome = msgspec.structs.replace(outcome, status=Status.SKIPPED, reason=_skip_reason(report))
-            self._save(outcome)
+            place = report.longrepr
+            reason = str(place[2]).removeprefix("Skipped: ") if isinstance(place, tuple) else "skipped"
+            return self._save(msgspec.structs.replace(outcome, status=Status.SKIPPED, reason=reason))
         return outcome
 
-    def _outcome_without_report(self, job: Job) -> Outcome:
-        if (outcome := final_outcome(self.folder, job.id)) is None:
-            reason = "the run ended while this job ran"
-            outcome = interrupted_outcome(self.folder, job, seed=self.seed, reason=reason)
-            self._save(outcome)
-        return outcome
-
-    def _save(self, outcome: Outcome) -> None:
+    def _save(self, outcome: Outcome) -> Outcome:
         try:
             save_outcome(self.folder, outcome)
         except OSError as error:
             self.problems.append(f"cannot write the outcome of {outcome.job_id}: {error.strerror}")
+        return outcome
 
 
-def _message(report: pytest.TestReport) -> str:
-    """Return the first line of why a test failed, as pytest's own summary has it."""
+def _failure(report: pytest.TestReport) -> tuple[Cause, str]:
+    """Return cause and reason of a test that failed although its job did not."""
+    lines = report.longreprtext.splitlines()
+    if refusal := next((line for line in lines if line.startswith(REFUSED)), None):
+        return "system", refusal  # the slot could not write the outcome with this reason
     crash = getattr(report.longrepr, "reprcrash", None)
-    lines = (crash.message if crash else report.longreprtext).strip().splitlines()
-    return str(lines[0]) if lines else "no message"
-
-
-def _skip_reason(report: pytest.TestReport) -> str:
-    place = report.longrepr
-    return str(place[2]).removeprefix("Skipped: ") if isinstance(place, tuple) else "skipped"
+    message = (crash.message if crash else report.longreprtext).strip().splitlines()
+    phase = f" in {report.when}" if report.when != "call" else ""
+    return "error", f"the test failed{phase}: {message[0] if message else 'no message'}"

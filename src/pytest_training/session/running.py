@@ -1,10 +1,15 @@
-"""A run that is going on, as its owner holds it: it begins, is interrupted, ends, and is closed."""
+"""A run in progress, in its owner's process: it begins, is interrupted, ends, and is closed.
+
+From pytest's hooks come outcomes and the plugin's own hooks. `pytest_sessionfinish` is the innermost one:
+pytest-json-report and junitxml have ended then, and pytest's terminal has not yet written its summary.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,21 +21,19 @@ import pytest
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
-from pytest_training.jobs.model import Job, Plan, RunSettings
-from pytest_training.jobs.plan_file import save_plan
+from pytest_training.jobs.model import Job, Plan, save_plan
 from pytest_training.option_values import Options
-from pytest_training.options import REGISTRY
-from pytest_training.pytest_adapter import show_lines_instead_of_dots
+from pytest_training.options import REGISTRY, shown_path
+from pytest_training.planning.steps import Draft
+from pytest_training.pytest_adapter import end_status_line, show_lines_instead_of_dots
 from pytest_training.records.provenance import provenance
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import BegunRun, RunRecord
 from pytest_training.records.strict_json import encode
-from pytest_training.reporters import load_reporters
-from pytest_training.reporters.console import Line
-from pytest_training.session.context import SLOT, SlotContext
+from pytest_training.reporters import console, load_reporters
 from pytest_training.session.hooks import call_each
 from pytest_training.session.outcomes import Outcomes
-from pytest_training.session.translation import Translation
+from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
 from pytest_training.text import one_line
 
@@ -38,15 +41,10 @@ OUTCOME_PATIENCE_S = 2.0
 
 
 class RunningRun:
-    """The life of one run."""
+    """The life of one run; a pytest plugin."""
 
     def __init__(
-        self,
-        config: pytest.Config,
-        run: TrainingRun,
-        jobs: Mapping[str, Job],
-        context: SlotContext,
-        backend: Backend,
+        self, config: pytest.Config, run: TrainingRun, jobs: Mapping[str, Job], context: SlotContext, backend: Backend
     ) -> None:
         self.config = config
         self.run = run
@@ -55,86 +53,98 @@ class RunningRun:
         """The selected jobs by node id."""
         self.context = context
         self.backend = backend
-        self.outcomes = Outcomes(run.folder, run.plan.seed, jobs, run.problems)
+        self.outcomes = Outcomes(run, jobs)
         self.signals = EndingSignals()
+        self.started_ids: set[str] = set()
+        self.is_over = False
 
     @classmethod
-    def begin(  # noqa: PLR0913  (made in one place, owner.py)
-        cls,
-        config: pytest.Config,
-        options: Options,
-        plan: Plan,
-        jobs: Mapping[str, Job],
-        *,
-        idle: bool,
-        resumed: str | None,
-    ) -> RunningRun:
-        """Make the run folder, start the job server, and register the reporters."""
-        folder = RunFolder(options.reports, plan.run_id)
-        reporters = list(load_reporters(config))
-        run = TrainingRun(folder, plan, begun=_begun(config, plan, jobs))
+    def begin(cls, config: pytest.Config, options: Options, draft: Draft, jobs: Mapping[str, Job]) -> RunningRun:
+        """Make the run folder, start the backend, and register the reporters."""
+        plan, folder = draft.plan, RunFolder(options.reports, draft.plan.run_id)
+        reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
+        resumed = draft.earlier.folder.run_id if draft.earlier else None
+        settings = msgspec.structs.replace(options.run_settings, resumed=resumed)
+        run = TrainingRun(folder, plan, begun=_begun(config, plan, jobs), settings=settings)
+        run.problems.extend(draft.problems)
+        backend = registry.backends[settings.backend]()
         with _writing_to(options.reports):
-            _make_reports_folder(options.reports, folder)
+            if not options.reports.exists():
+                write_atomically(options.reports / ".gitignore", b"*\n")  # as pytest does for its cache
+            folder.path.mkdir(parents=True)
             save_plan(plan, folder.plan)
             run = replace(run, provenance=provenance(options.project, _imports(plan)))
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
             write_atomically(folder.begun, encode(run.begun, indent=1))
-        registry = config.stash[REGISTRY]
-        backend = registry.backends[options.backend]()
-        with _writing_to(options.reports):
             connection = backend.start(
                 BackendRun(folder=folder, imports=_imports(plan), seed=plan.seed, report_problem=run.problems.append)
             )
-        settings = _settings(options, backend.name, resumed)
         context = SlotContext(
-            reports=str(options.reports), run_id=plan.run_id, settings=settings, connection=connection, idle=idle
+            reports=str(options.reports), run_id=plan.run_id, settings=settings, connection=connection
         )
         config.stash[SLOT] = context.slot("main", plan, registry)
-        running = cls(config, replace(run, settings=settings), jobs, context, backend)
+        running = cls(config, run, jobs, context, backend)
         for name, reporter in reversed(reporters):  # pluggy calls the last that was registered first
             config.pluginmanager.register(reporter, name)
-        config.pluginmanager.register(Translation(config, running), "training-translation")
+        config.pluginmanager.register(running, "training-run")
         show_lines_instead_of_dots(config)
         running.signals.take()
         return running
 
-    def start(self) -> None:
-        """Call the hook for a run that starts."""
-        self.call("pytest_training_run_start", run=self.run)
-
-    @property
-    def plan(self) -> Plan:
-        """The run's plan."""
-        return self.run.plan
-
     def call(self, hook: str, **arguments: Any) -> None:
-        """Call one of the plugin's own hooks; what raises becomes a problem of the run."""
+        """Call one of the plugin's own hooks; an error in it becomes a problem of the run."""
         for failure in call_each(self.config, hook, config=self.config, **arguments):
             if failure not in self.run.problems:
                 self.run.problems.append(failure)
 
-    @property
-    def folder(self) -> RunFolder:
-        """The run's folder."""
-        return self.run.folder
-
     def order(self) -> tuple[list[str], dict[str, list[str]]]:
         """Return the node ids in planned order, and for each those that must have ended before it."""
-        nodes: dict[str, list[str]] = {}
+        nodes: dict[str, list[str]] = defaultdict(list)
         for nodeid, job in self.jobs.items():
-            nodes.setdefault(job.id, []).append(nodeid)
-        order = [nodeid for planned in self.plan.jobs for nodeid in nodes[planned.job.id]]
+            nodes[job.id].append(nodeid)
         needs = {
-            nodeid: [needed for job_id in job.needs for needed in nodes.get(job_id, ())]
+            nodeid: [needed for job_id in job.needs for needed in nodes[job_id]]
             for nodeid, job in self.jobs.items()
             if job.needs
         }
-        return order, needs
+        return [nodeid for planned in self.run.plan.jobs for nodeid in nodes[planned.job.id]], needs
 
-    def note_uncollected(self, reports: Sequence[pytest.CollectReport]) -> None:
-        """Note what could not be collected before the run began."""
-        for report in reports:
-            self.run.problems.append(f"{report.nodeid} could not be collected: its tests and jobs are not in this run")
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> Iterator[None]:
+        """Call the hook for a job that starts."""
+        end_status_line(self.config, workers=self.run.plan.workers, jobs=len(self.jobs))
+        yield
+        job = self.jobs.get(nodeid)
+        if job is not None and job.id not in self.started_ids:
+            self.started_ids.add(job.id)
+            self.call("pytest_training_job_start", job=job)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
+        """Make xdist's report of a dead worker one of the job that it ran."""
+        outcome = self.outcomes.note_dead_worker(report)
+        if outcome is not None:
+            report.when = "call"
+            report.location = (*report.location[:2], report.nodeid.partition("::")[2])  # xdist only has the file
+            report.longrepr = console.failure_text(outcome, folder=shown_path(self.run.folder.path, self.config))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Call the hook for a job that has ended."""
+        outcome = self.outcomes.note_report(report)
+        if outcome is not None:
+            self.call("pytest_training_job_end", outcome=outcome)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
+        """Return a finished job's metric and duration in place of a dot."""
+        outcome = self.outcomes.by_node.get(report.nodeid)
+        verbose = self.config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
+        if outcome is None or report.when != "call" or self.is_over or verbose < 0:
+            return None  # lines of pytest's own summary, at the end, begin with FAILED
+        category = "xfailed" if hasattr(report, "wasxfail") else str(report.outcome)
+        word = console.word(outcome) if verbose > 0 else console.status_word(outcome)
+        return category, "", (word, console.markup(outcome))
 
     def interrupt(self, *, has_workers: bool) -> None:
         """Ask every running job to end and wait for that; a second Ctrl-C ends them at once."""
@@ -148,78 +158,76 @@ class RunningRun:
     def _stop_all(self, grace_s: float, *, has_workers: bool) -> None:
         with self.run.noting_failure("that the run is interrupted"):
             grace_s = self.backend.stop_all(grace_s)
-        if has_workers:  # else the only slot is this process, and has written what it knows
-            self._await_outcomes(grace_s)
-
-    def _await_outcomes(self, grace_s: float) -> None:
-        """Wait until the slots have written what became of their jobs: they need a moment."""
         give_up = time.monotonic() + grace_s + OUTCOME_PATIENCE_S
-        running = [job.id for node, job in self.jobs.items() if node not in self.outcomes.by_node]
-        while time.monotonic() < give_up and any(
-            files.attempt(1).path.exists() and not files.outcome.exists() for files in map(self.folder.job, running)
-        ):
+        running = [self.run.folder.job(job.id) for node, job in self.jobs.items() if node not in self.outcomes.by_node]
+        # Workers need a moment to write outcomes; without them the only slot is this process, and has written its own.
+        while has_workers and any(each.attempt(1).path.exists() and not each.outcome.exists() for each in running):
+            if time.monotonic() >= give_up:
+                return
             time.sleep(0.02)
 
     def end(self, exit_status: int) -> None:
         """Complete the outcomes: those of jobs that were interrupted, or never begun."""
         for outcome in self.outcomes.complete():
             self.call("pytest_training_job_end", outcome=outcome)
+        plan, folder = self.run.plan, self.run.folder
         record = RunRecord(
-            run_id=self.plan.run_id,
+            run_id=plan.run_id,
             started=self.run.started,
             ended=utc_now(),
-            seed=self.plan.seed,
-            workers=self.plan.workers,
+            seed=plan.seed,
+            workers=plan.workers,
             exit_code=int(exit_status),
             arguments=tuple(map(str, self.config.invocation_params.args)),
-            folder=self.folder.path.relative_to(self.folder.reports).as_posix(),
+            folder=folder.path.relative_to(folder.reports).as_posix(),
         )
-        outcomes = self.outcomes.of_jobs(planned.job.id for planned in self.plan.jobs)
-        self.run = replace(self.run, outcomes=outcomes, record=record)
+        by_id = {outcome.job_id: outcome for outcome in self.outcomes.by_node.values()}
+        self.run = replace(self.run, outcomes=tuple(by_id[planned.job.id] for planned in plan.jobs), record=record)
 
-    def report(self) -> None:
-        """Have reporters write their reports; what goes wrong there is in run.json, and on the terminal."""
-        self._save_record()
-        noted = len(self.run.problems)
-        self.call("pytest_training_run_end", run=self.run)
-        if len(self.run.problems) > noted:
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self) -> Any:
+        """Have reporters write their reports; problems with them are in run.json, and on the terminal."""
+        self.is_over = True
+        try:
+            return (yield)
+        finally:
             self._save_record()
+            problems = len(self.run.problems)
+            self.call("pytest_training_run_end", run=self.run)
+            if len(self.run.problems) > problems:
+                self._save_record()
 
     def _save_record(self) -> None:
         if self.run.record is not None:
             record = msgspec.structs.replace(self.run.record, problems=tuple(self.run.problems))
             self.run = replace(self.run, record=record)
-            with self.run.noting_failure(f"{self.folder.record}"):
-                write_atomically(self.folder.record, encode(record, indent=1))
+            with self.run.noting_failure(f"{self.run.folder.record}"):
+                write_atomically(self.run.folder.record, encode(record, indent=1))
 
-    def closing_lines(self) -> list[Line]:
-        """Return what reporters have left for the end of the session's output, and the problems that came later."""
-        texts = {text for text, _ in self.run.closing}
-        warnings = [f"warning: {one_line(problem)}" for problem in self.run.problems]
-        return [*self.run.closing, *((text, {"yellow": True}) for text in warnings if text not in texts)]
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write the closing lines of reporters, and the problems that came later."""
+        lines = list(self.run.closing)
+        if self.config.option.verbose >= 0:
+            terminalreporter.ensure_newline()
+            terminalreporter.section("training", "-")
+            warnings = [f"warning: {one_line(problem)}" for problem in self.run.problems]
+            lines += [(text, {"yellow": True}) for text in warnings if text not in dict(lines)]
+        for text, markup in lines:
+            terminalreporter.write_line(text, **markup)
 
-    def close(self) -> None:
-        """End the backend and whatever still runs."""
+    def pytest_unconfigure(self) -> None:
+        """End the backend and every process of the run."""
         self.signals.give_back()
         self.backend.close()
-        if self.folder.server_log.exists() and not self.folder.server_log.stat().st_size:
-            self.folder.server_log.unlink()
+        log = self.run.folder.server_log
+        if log.exists() and not log.stat().st_size:
+            log.unlink()
 
 
 def _imports(plan: Plan) -> tuple[str, ...]:
-    """Return what the planned jobs import, each once; what needs an interpreter of its own imports for itself."""
+    """Return what the planned jobs import, each once, without jobs that need a fresh interpreter."""
     return tuple(dict.fromkeys(name for planned in plan.jobs if not planned.job.fresh for name in planned.job.imports))
-
-
-def _settings(options: Options, backend: str, resumed: str | None) -> RunSettings:
-    return RunSettings(
-        backend=backend,
-        grace_s=options.grace_s,
-        real_data_only=options.real_data_only,
-        resumed=resumed,
-        compare=options.compare,
-        project=str(options.project),
-    )
 
 
 def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job]) -> BegunRun:
@@ -234,16 +242,9 @@ def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job]) -> BegunR
     )
 
 
-def _make_reports_folder(reports: Path, folder: RunFolder) -> None:
-    if not reports.exists():
-        reports.mkdir(parents=True)
-        write_atomically(reports / ".gitignore", b"*\n")  # as pytest does for its cache
-    folder.path.mkdir(parents=True)
-
-
 @contextlib.contextmanager
 def _writing_to(reports: Path) -> Iterator[None]:
-    """Make a usage error of what cannot be written before anything has been trained."""
+    """Raise a usage error if a file cannot be written: nothing has been trained yet."""
     try:
         yield
     except OSError as error:

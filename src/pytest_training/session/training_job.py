@@ -1,16 +1,60 @@
-"""The `training_job` fixture's value: trains its job in this process's slot and tells pytest what came of it."""
+"""The slot of a process, and the value of the `training_job` fixture, which trains a job there."""
 
-from __future__ import annotations
-
+import os
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pytest_training.execution.backends.protocol import Seat
+from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import Slot
-from pytest_training.jobs.model import Job, PlannedJob
+from pytest_training.jobs.model import Job, Plan, PlannedJob, RunSettings, Value
 from pytest_training.options import shown_path
+from pytest_training.registry import Registry
 from pytest_training.reporters.console import failure_text
+
+SLOT = pytest.StashKey[Slot]()
+"""On config: the slot of this process, once the run has begun."""
+
+
+class SlotContext(Value, frozen=True, kw_only=True):
+    """What a slot needs of its run; an xdist worker gets it as JSON in `workerinput`."""
+
+    reports: str
+    run_id: str
+    settings: RunSettings
+    connection: Any
+    """The JSON value that the backend's `start` returned."""
+    worker: bool = False
+    """True for an xdist worker."""
+    idle: bool = False
+    """True if the worker appends the idle item: the plugin's own scheduler is in use."""
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's folder."""
+        return RunFolder(Path(self.reports), self.run_id)
+
+    def slot(self, name: str, plan: Plan, registry: Registry) -> Slot:
+        """Return the slot of that name."""
+        owner = os.getppid() if self.worker else None
+        seat = Seat(folder=self.folder, owner=owner, limits=registry.limits)
+        return Slot(
+            name=name,
+            folder=self.folder,
+            launcher=registry.backends[self.settings.backend]().launcher(self.connection, seat),
+            seed=plan.seed,
+            threads=plan.threads,
+            settings=self.settings,
+            limits=registry.limits,
+            datasets={dataset.name: dataset for dataset in plan.datasets},
+            kinds=registry.kinds,
+            readers=registry.readers,
+            owned=self.worker,
+        )
 
 
 @dataclass
@@ -28,7 +72,7 @@ class TrainingJob:
         return self.planned.job
 
     def train(self) -> Outcome:
-        """Train the job, with its retries, and return what it came to; a failure is told by `check`."""
+        """Train the job, with its retries, and return its outcome; `check` raises its failure."""
         __tracebackhide__ = True
         needed = self.slot.unmet_need(self.job)
         self.outcome = self.slot.leave_out(self.job, needed) if needed else self.slot.train(self.planned)
@@ -39,22 +83,16 @@ class TrainingJob:
         return self.outcome
 
     def check(self) -> None:
-        """Fail the test unless the job ended well and every gate holds."""
+        """Fail the test unless the job passed."""
         __tracebackhide__ = True
         if self.outcome is None:
             raise RuntimeError(f"training_job.check() before training_job.train(), job {self.job.id!r}")
         if self.outcome.status == Status.PASSED:
             return
-        if (raised := self._raised()) is not None:
-            raise raised  # the debugger wants the job's own frames
+        raised: BaseException | None = getattr(self.slot.launcher, "raised", None)  # by a job in this process
+        if raised is not None and (not self.job.optional or isinstance(raised, pytest.exit.Exception)):
+            raise raised  # the debugger needs the job's own frames
         text = failure_text(self.outcome, folder=shown_path(self.slot.folder.path, self.item.config))
         if self.outcome.optional:
             pytest.xfail(text)
         pytest.fail(text, pytrace=False)
-
-    def _raised(self) -> BaseException | None:
-        """Return what the job raised in this very process."""
-        raised: BaseException | None = getattr(self.slot.launcher, "raised", None)
-        if raised is None or (self.job.optional and not isinstance(raised, pytest.exit.Exception)):
-            return None
-        return raised

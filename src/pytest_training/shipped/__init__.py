@@ -1,1 +1,1 @@
-"""What a project without files of its own is trained with: `pytest --training-root DIR` anywhere."""
+"""The test for projects without one of their own: `pytest --training-root DIR` anywhere."""

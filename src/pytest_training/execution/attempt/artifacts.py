@@ -1,6 +1,4 @@
-"""How objects of a job become files: by suffix, atomically, never by pickle, never outside the job's folder."""
-
-from __future__ import annotations
+"""Saves objects of a job as files: by suffix, atomically, never by pickle, never outside the job's folder."""
 
 import io
 import json
@@ -15,7 +13,7 @@ LONGEST_NAME = 200  # bytes of one path component; file systems end at 255 and t
 
 
 def save_object(folder: Path, name: str, content: Any) -> Path:
-    """Save an object below the folder in the format that the name's suffix says; return the path."""
+    """Save an object below the folder in the format of the name's suffix; return the path."""
     path = _inside(folder, name)
     suffix = path.suffix.lower()
     for accepts, encode in ENCODERS:
@@ -30,14 +28,14 @@ def save_object(folder: Path, name: str, content: Any) -> Path:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    parts = PurePosixPath(name).parts
-    bad = not parts or PurePosixPath(name).is_absolute() or ".." in parts or "\0" in name
-    if bad or any(len(os.fsencode(part)) > LONGEST_NAME for part in parts):
+    pure = PurePosixPath(name)
+    is_relative = bool(pure.parts) and not pure.is_absolute() and ".." not in pure.parts and "\0" not in name
+    if not is_relative or any(len(os.fsencode(part)) > LONGEST_NAME for part in pure.parts):
         raise ValueError(
             f"run.save({name[:80]!r}, …): expected a relative file name inside the job's folder, "
             f"each part at most {LONGEST_NAME} bytes"
         )
-    path = folder.joinpath(*parts)
+    path = folder / pure
     if not path.parent.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"run.save({name[:80]!r}, …): a symbolic link leads out of the job's folder")
     return path
@@ -48,7 +46,7 @@ def _has(content: Any, *methods: str) -> bool:
 
 
 def array_bytes(content: Any) -> bytes:
-    """Return an array as the content of an .npy file; one of objects, which would need pickle, is refused."""
+    """Return the content of an .npy file; raise ValueError for an array of objects, which would need pickle."""
     import numpy as np  # noqa: PLC0415  (only jobs that use numpy load it)
 
     buffer = io.BytesIO()
@@ -86,14 +84,15 @@ def _figure(content: Any, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def _estimator(content: Any, _suffix: str) -> bytes:
+def estimator_bytes(content: Any) -> bytes:
+    """Return a scikit-learn estimator as the content of a .skops file."""
     import skops.io  # noqa: PLC0415  (only jobs that save an estimator load it)
 
     return bytes(skops.io.dumps(content))
 
 
 ENCODERS: tuple[tuple[Callable[[Any, str], bool], Callable[[Any, str], bytes]], ...] = (
-    (lambda _, suffix: suffix == ".skops", _estimator),
+    (lambda _, suffix: suffix == ".skops", lambda content, _: estimator_bytes(content)),
     (lambda content, _: isinstance(content, bytes | bytearray), lambda content, _: bytes(content)),
     (lambda content, _: isinstance(content, str), lambda content, _: content.encode()),
     (lambda content, suffix: suffix in {".svg", ".png", ".pdf"} and _has(content, "savefig"), _figure),

@@ -1,11 +1,9 @@
-"""A job's state across attempts and resumed runs: one file, always whole, never a pickle.
+"""Keeps a job's state across attempts and resumed runs: one file, always whole, never a pickle.
 
 Numbers, strings, lists and dicts are JSON; arrays and tensors .npy; scikit-learn estimators .skops.
 """
 
-from __future__ import annotations
-
-import base64
+import contextlib
 import io
 import json
 import os
@@ -16,43 +14,34 @@ from typing import Any
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import TrainingError
-from pytest_training.execution.attempt.artifacts import array_bytes
+from pytest_training.execution.attempt.artifacts import array_bytes, estimator_bytes
 
 MARK = "__checkpoint__"
-"""Key of a JSON object that stands for what JSON cannot say."""
-UNREADABLE = (OSError, ValueError, KeyError, zipfile.BadZipFile)
+"""Key of a JSON object that stands for a value without a JSON form."""
 
 
 class Checkpoint:
-    """What `run.checkpoint` is: `save` replaces the state, `load` returns it."""
+    """The value of `run.checkpoint`: `save` replaces the state, `load` returns it."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+        self._files = (folder / "state.zip", folder / "previous.zip") if folder else ()
 
     def save(self, **state: Any) -> None:
-        """Keep the state, e.g. `run.checkpoint.save(epoch=3, weights=w)`; the one before stays until it is whole."""
-        if self._folder is None:
-            return
-        content = _encode(state)
-        current, previous = self._files(self._folder)
-        if current.exists():
-            os.replace(current, previous)  # noqa: PTH105  (the atomic rename, by its name)
-        write_atomically(current, content)
+        """Replace the state, e.g. `run.checkpoint.save(epoch=3, weights=w)`, once the new one is whole."""
+        if self._files:
+            content = _encode(state)
+            current, previous = self._files
+            if current.exists():
+                os.replace(current, previous)  # noqa: PTH105  (the atomic rename, by its name)
+            write_atomically(current, content)
 
     def load(self) -> dict[str, Any] | None:
-        """Return the state that was saved last, by an earlier attempt or the run that is resumed; None at the start."""
-        if self._folder is None:
-            return None
-        for file in self._files(self._folder):
-            try:
+        """Return the last state of an earlier attempt or of the resumed run, or None if there is none."""
+        for file in self._files:
+            # Where it is missing, or torn by a machine that went down, the one before is whole.
+            with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
                 return _decode(file.read_bytes())
-            except UNREADABLE:
-                continue  # not there, or torn by a machine that went down: the one before is whole
         return None
-
-    @staticmethod
-    def _files(folder: Path) -> tuple[Path, Path]:
-        return folder / "state.zip", folder / "previous.zip"
 
 
 def _encode(state: Mapping[str, Any]) -> bytes:
@@ -66,8 +55,7 @@ def _encode(state: Mapping[str, Any]) -> bytes:
     text = json.dumps({name: _plain(name, value, attach) for name, value in state.items()})
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:  # stored, not compressed: weights hardly shrink, and time counts
-        archive.writestr("state.json", text)
-        for name, content in parts.items():
+        for name, content in {"state.json": text.encode(), **parts}.items():
             archive.writestr(name, content)
     return buffer.getvalue()
 
@@ -76,7 +64,7 @@ def _plain(name: str, value: Any, attach: Callable[[str, bytes], dict[str, str]]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, bytes):
-        return {MARK: "bytes", "base64": base64.b64encode(value).decode()}
+        return attach("bytes", value)
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise TypeError(f"run.checkpoint.save({name}=…): expected a dict with string keys")
@@ -98,10 +86,10 @@ def _plain(name: str, value: Any, attach: Callable[[str, bytes], dict[str, str]]
 def _estimator(name: str, value: Any) -> bytes:
     import skops.io  # noqa: PLC0415  (only jobs that have estimators load it)
 
-    content: bytes = skops.io.dumps(value)
-    if unknown := skops.io.get_untrusted_types(data=content):
+    content = estimator_bytes(value)
+    if untrusted := skops.io.get_untrusted_types(data=content):
         raise TrainingError(
-            f"run.checkpoint.save({name}=…): skops does not trust {', '.join(unknown)}, so it could not be loaded "
+            f"run.checkpoint.save({name}=…): skops does not trust {', '.join(untrusted)}, so it could not be loaded "
             "again; keep the estimator's arrays and numbers instead"
         )
     return content
@@ -119,12 +107,12 @@ def _object(value: Any, archive: zipfile.ZipFile) -> Any:
         return value
     if MARK not in value:
         return {key: _object(below, archive) for key, below in value.items()}
-    if value[MARK] == "bytes":
-        return base64.b64decode(value["base64"])
     return _attached(value[MARK], archive.read(value[MARK]))
 
 
 def _attached(name: str, content: bytes) -> Any:
+    if name.endswith(".bytes"):
+        return content
     if name.endswith(".skops"):
         import skops.io  # noqa: PLC0415  (not every job has it)
 

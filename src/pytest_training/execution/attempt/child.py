@@ -1,16 +1,12 @@
-"""What happens inside a job's own process: load the file, call `train`, leave result.json.
+"""The work of a job's own process: load the file, call `train`, write result.json.
 
 `execute` runs in a child that the job server forked, in a plain subprocess (`python -m …child`), or, for
 debugging, in the pytest process. A program is started by `exec`, so that the process is its alone.
 """
 
-from __future__ import annotations
-
-import atexit
 import contextlib
 import faulthandler
 import importlib.util
-import io
 import linecache
 import os
 import signal
@@ -26,25 +22,16 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DataError, ResultError
-from pytest_training.execution.attempt.environment import (
-    extend_import_path,
-    job_environment,
-    load_seeded,
-    set_loaded_threads,
-    set_seeds,
-)
-from pytest_training.execution.attempt.frames import PACKAGE, own_frames
+from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
 from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.attempt.run import Run
-from pytest_training.execution.attempt.warm import run_script, shadowed
+from pytest_training.execution.attempt.warm import end_interpreter, run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
 from pytest_training.machine import visible_gpus
 from pytest_training.processes import own_peak_memory_mb, reset_own_peak_memory
 from pytest_training.wording import in_utf8, safe_repr
-
-LONGEST_MESSAGE = 2000
 
 
 class Stopped(BaseException):
@@ -54,48 +41,38 @@ class Stopped(BaseException):
 def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
     """Execute a request in this process, which is the job's own; return the exit status.
 
-    `warm` says that the libraries are loaded: the process is a fork of the job server.
+    `warm` means that the libraries are loaded: the process is a fork of the job server.
     """
     folder = request.files
     redirect_output(folder.log)
     faulthandler.enable(all_threads=False)
     signal.signal(signal.SIGTERM, _raise_stopped)
     os.chdir(request.job.root)
-    os.environ.update(
-        job_environment(request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads)
-    )
+    artifacts = str(folder.artifacts)
+    os.environ.update(environment.job_environment(request.job, artifacts, seed=request.seed, threads=request.threads))
     folder.events.write_bytes(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")  # for the live view
     reset_own_peak_memory()
     if isinstance(request.start, Command):
         _become_program(request, request.start, warm=warm)
     try:
-        status = 0 if execute(request).failure is None else 1
+        status = 0 if execute(request, request.start).failure is None else 1
     except OSError as error:  # ours: what the job raised is in the result
         with contextlib.suppress(Exception):
             sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
         status = NO_RESULT
-    _finish(status, request.grace_s)
+    _finish(status, request.settings.grace_s)
     return status
 
 
-def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] | None = None) -> Result:
-    """Call the job's function and leave its result; `raised` is called with what it raised (for the debugger)."""
-    folder = request.files
-    process, umask = os.getpid(), _umask()
-    run = Run(
-        folder=folder.artifacts,
-        seed=request.seed,
-        threads=request.threads,
-        device="cuda" if visible_gpus() else "cpu",
-        datasets={dataset.name: dataset for dataset in request.datasets},
-        events=folder.events,
-        checkpoint=Path(request.checkpoint),
-        real_data_only=request.real_data_only,
-    )
+def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseException], None] | None = None) -> Result:
+    """Call the job's function and leave its result; call `raised` with what it raised (for the debugger)."""
+    process, umask = os.getpid(), os.umask(0)
+    os.umask(umask)
+    run = _make_run(request)
     metrics: dict[str, float] = {}
     failure = None
     try:
-        metrics = finite_metrics(_call(request, run))
+        metrics = finite_metrics(_call(request, start, run))
     except BaseException as error:  # noqa: BLE001  (whatever a job raises is its failure, not ours)
         failure = _explain(error, request.job)
         if raised is not None:
@@ -112,10 +89,17 @@ def execute(request: AttemptRequest, *, raised: Callable[[BaseException], None] 
     return _leave(result, request)
 
 
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+def _make_run(request: AttemptRequest) -> Run:
+    return Run(
+        folder=request.files.artifacts,
+        seed=request.seed,
+        threads=request.threads,
+        device="cuda" if visible_gpus() else "cpu",
+        datasets={dataset.name: dataset for dataset in request.datasets},
+        events=request.files.events,
+        checkpoint=Path(request.checkpoint),
+        real_data_only=request.settings.real_data_only,
+    )
 
 
 def _leave(result: Result, request: AttemptRequest) -> Result:
@@ -123,16 +107,14 @@ def _leave(result: Result, request: AttemptRequest) -> Result:
     return result
 
 
-def _call(request: AttemptRequest, run: Run) -> Any:
-    if not isinstance(request.start, Call):
-        raise TypeError(f"{request.job.id} is a program, and only a function can be called")
-    load_seeded(request.job)
-    set_seeds(request.seed)  # a file may draw numbers while it is loaded
-    extend_import_path(request.job)
-    module = _load(Path(request.start.path))
-    set_loaded_threads(request.threads)
-    set_seeds(request.seed)
-    return getattr(module, request.start.function)(run, **request.job.parameters)
+def _call(request: AttemptRequest, start: Call, run: Run) -> Any:
+    environment.load_seeded(request.job)
+    environment.set_seeds(request.seed)  # a file may draw numbers while it is loaded
+    environment.extend_import_path(request.job)
+    module = _load(Path(start.path))
+    environment.set_loaded_threads(request.threads)
+    environment.set_seeds(request.seed)
+    return getattr(module, start.function)(run, **request.job.parameters)
 
 
 def _load(path: Path) -> ModuleType:
@@ -152,19 +134,16 @@ def _explain(error: BaseException, job: Job) -> Failure:
     if isinstance(error, SystemExit):
         code = "" if error.code is None else safe_repr(error.code)
         return Failure(cause="exit", message=f"called sys.exit({code}) before train returned")
-    if isinstance(error, ResultError):
-        return Failure(cause="result", message=str(error))
-    if isinstance(error, DataError):
-        return Failure(cause="data", message=str(error))
+    if isinstance(error, ResultError | DataError):
+        return Failure(cause="data" if isinstance(error, DataError) else "result", message=str(error))
     return Failure(cause="error", message=in_utf8(_one_line(error)), traceback=in_utf8(own_traceback(error, job)))
 
 
 def _one_line(error: BaseException) -> str:
     try:
-        text = "".join(traceback.format_exception_only(error)).strip()
+        return "".join(traceback.format_exception_only(error)).strip()
     except Exception:  # noqa: BLE001  (a job's own exception may not be printable)
-        text = type(error).__name__
-    return text[:LONGEST_MESSAGE]
+        return type(error).__name__
 
 
 def own_traceback(error: BaseException, job: Job) -> str:
@@ -172,14 +151,14 @@ def own_traceback(error: BaseException, job: Job) -> str:
     with contextlib.suppress(Exception):
         linecache.checkcache(job.path)
     try:
-        lines = traceback.format_exception(type(error), error, own_frames(error.__traceback__))
-        return "".join(line for line in lines if not line.startswith(f'  File "{PACKAGE}'))
+        lines = traceback.format_exception(type(error), error, environment.own_frames(error.__traceback__))
+        return "".join(line for line in lines if not line.startswith(f'  File "{environment.PACKAGE}'))
     except Exception:  # noqa: BLE001  (see _one_line)
         return _one_line(error) + "\n"
 
 
 def _raise_stopped(_signal: int, _frame: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the job at once
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second SIGTERM ends the job at once
     raise Stopped
 
 
@@ -192,25 +171,17 @@ def redirect_output(log: Path) -> None:
     for opened in (nowhere, descriptor):
         if opened > 2:
             os.close(opened)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (lives as long as the process)
-    sys.stdout = _stream(1)
-    sys.stderr = _stream(2)
-
-
-def _stream(descriptor: int) -> io.TextIOWrapper:
-    # Line buffered: what a job printed before a crash is in its log.
-    raw = open(descriptor, "wb", closefd=False)  # noqa: SIM115  (lives as long as the process)
-    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    # These live as long as the process. Line buffered: what a job printed before a crash is in its log.
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (see above)
+    sys.stdout, sys.stderr = (
+        open(target, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115  (see above)
+        for target in (1, 2)
+    )
 
 
 def _become_program(request: AttemptRequest, program: Command, *, warm: bool) -> NoReturn:
     """Replace this process by the job's program; a Python file may run in the warm process."""
-    folder = request.files
-    run = Run(
-        folder=folder.artifacts,
-        datasets={each.name: each for each in request.datasets},
-        real_data_only=request.real_data_only,
-    )
+    run = _make_run(request)
     os.environ.update(program.environment)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
@@ -230,27 +201,16 @@ def _become_program(request: AttemptRequest, program: Command, *, warm: bool) ->
 
 
 def _finish(status: int, grace_s: float) -> None:
-    """Do what an ending interpreter does for the job's libraries: end pools, free shared memory, flush.
-
-    Threads are not waited for, and nothing is waited for longer than the grace period: the result is written.
-    """
+    """End as an interpreter does, but wait for no threads, and for nothing else longer than the grace period."""
     if hasattr(signal, "setitimer") and grace_s > 0:
         signal.signal(signal.SIGALRM, lambda *_: os._exit(status))
         signal.setitimer(signal.ITIMER_REAL, grace_s)
-    try:
-        for end_pool in reversed(getattr(threading, "_threading_atexits", ())):
-            end_pool()  # those of loky and concurrent.futures: without them the next line waits for their workers
-        atexit._run_exitfuncs()  # noqa: SLF001  (os._exit follows, which skips them)
-    except BaseException:  # noqa: BLE001  (the result is written: nothing that happens now is the job's outcome)
-        with contextlib.suppress(Exception):
-            sys.stderr.write(traceback.format_exc())
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
+    # Those of loky and concurrent.futures: without them the functions at exit wait for their workers.
+    end_interpreter(*reversed(getattr(threading, "_threading_atexits", ())))
 
 
 def _end_with(lifeline: int) -> None:
-    """End this process and its session when whoever started it is gone (the pipe closes)."""
+    """End this process and its session when the process that started it is gone (the pipe closes)."""
 
     def watch() -> None:
         while os.read(lifeline, 1):
@@ -261,14 +221,12 @@ def _end_with(lifeline: int) -> None:
 
 
 def main() -> NoReturn:
-    """Execute the request that comes on standard input: the form used where there is no job server."""
+    """Execute the request that comes on standard input, where there is no job server."""
     lifeline = os.dup(0)
-    line = b""
-    while not line.endswith(b"\n"):
-        chunk = os.read(lifeline, 65536)
-        if not chunk:
-            os._exit(1)  # whoever started it is gone
-        line += chunk
+    with open(lifeline, "rb", closefd=False) as pipe:
+        line = pipe.readline()
+    if not line.endswith(b"\n"):
+        os._exit(1)  # the process that started it is gone
     request = msgspec.json.decode(line, type=AttemptRequest)
     if sys.platform == "linux":
         from pytest_training.execution import keeper  # noqa: PLC0415  (uses what Linux alone has)

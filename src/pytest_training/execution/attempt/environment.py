@@ -1,6 +1,4 @@
-"""What surrounds a job in its process: thread variables, seeds, device, import path."""
-
-from __future__ import annotations
+"""The surroundings of a job in its process: thread variables, seeds, import path, the frames above its own."""
 
 import contextlib
 import importlib
@@ -9,9 +7,11 @@ import random
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from types import TracebackType
 
 from pytest_training.jobs.model import Job
 
+PACKAGE = str(Path(__file__).resolve().parents[2])
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
     *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),
@@ -23,18 +23,18 @@ SEED_LIMIT = 2**32  # numpy's and Python's hash seed take 32 bits
 
 
 def set_threads(environment: MutableMapping[str, str], threads: int) -> None:
-    """Tell every numeric library that starts later how many threads it may use."""
+    """Set how many threads numeric libraries may use that are loaded later."""
     for name in THREAD_VARIABLES:
         environment[name] = str(threads)
 
 
 def unless_set(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return those of the variables that the user has not set, not even to nothing."""
+    """Return the variables that the user has not set, not even to an empty text."""
     return {name: value for name, value in variables.items() if name not in os.environ}
 
 
 def set_loaded_threads(threads: int) -> None:
-    """Tell the libraries that are already loaded, which read the variables no more."""
+    """Set how many threads the libraries may use that are loaded already, which read no variables."""
     if "threadpoolctl" in sys.modules or "numpy" in sys.modules:
         import threadpoolctl  # noqa: PLC0415  (a job without numeric libraries does not need it)
 
@@ -47,7 +47,7 @@ def load_seeded(job: Job) -> None:
     """Load the libraries with a seed that the job imports, so that it can be set before the job's file runs."""
     for name in ("numpy", "torch"):
         if name in job.imports:
-            with contextlib.suppress(ImportError):  # the job itself will say so
+            with contextlib.suppress(ImportError):  # the job itself fails with it
                 importlib.import_module(name)
 
 
@@ -68,8 +68,8 @@ def extend_import_path(job: Job) -> None:
             sys.path.insert(len(folders) if folder == job.root else 0, folder)
 
 
-def job_environment(job: Job, *, folder: str, seed: int, threads: int) -> dict[str, str]:
-    """Return what a job's environment holds beyond the session's own."""
+def job_environment(job: Job, folder: str, *, seed: int, threads: int) -> dict[str, str]:
+    """Return the environment variables of a job beyond the session's own."""
     environment = unless_set(WAITING)
     set_threads(environment, threads)
     return environment | {
@@ -79,3 +79,10 @@ def job_environment(job: Job, *, folder: str, seed: int, threads: int) -> dict[s
         "TRAINING_SEED": str(seed),
         "TRAINING_THREADS": str(threads),
     }
+
+
+def own_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Leave out the plugin's frames, and the import machinery's, above the job's own."""
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith((PACKAGE, "<frozen importlib")):
+        frames = frames.tb_next
+    return frames

@@ -5,12 +5,9 @@ That one is written with the first event of a later second: no thread and no sig
 may fork and has signals of its own.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import numbers
-from collections import Counter
 from pathlib import Path
 from time import monotonic  # asked for each event: looking it up in its module would cost a tenth more
 from typing import Any
@@ -27,6 +24,7 @@ MOST_KINDS = 100
 """In one second; further ones count as one: names that a job makes up as it goes must not grow the file."""
 PROGRESS = "run.progress"
 """A kind that no name of a value can be."""
+PLAIN = frozenset({float, int, bool})
 ENCODE = msgspec.json.Encoder().encode_lines
 
 
@@ -39,7 +37,7 @@ class EventLog:
         self._file = path.open("ab", buffering=0)
         self._size = self._file.tell()
         self._started = self._end = monotonic()  # of the attempt; of the present second
-        self._kept: Counter[str] = Counter()  # in this second, by kind
+        self._kept: dict[str, int] = {}  # in this second, by kind
         self._waiting: list[dict[str, Any]] = []
         self._left_out: dict[str, dict[str, Any]] = {}  # the newest of this second, by kind
 
@@ -53,14 +51,14 @@ class EventLog:
             self._newest = values
             return
         kind = next(reversed(values), "")
-        is_left_out = self._add(kind, {"log": {name: plain(name, each) for name, each in values.items()}})
+        is_left_out = self._add(kind, "log", _plain_values(values))
         # An array is always taken as it is: the job may overwrite it after the call.
         goes_on = is_left_out and not any(hasattr(type(value), "__setitem__") for value in values.values())
         self._until, self._kind = self._end if goes_on else 0.0, kind
 
     def progress(self, done: float, total: float) -> None:
         """Record how much is done, e.g. `run.progress(fold, folds)`."""
-        self._add(PROGRESS, {"progress": [plain("done", done), plain("total", total)]})
+        self._add(PROGRESS, "progress", [plain("done", done), plain("total", total)])
 
     def close(self) -> None:
         """Write what waits, and the newest event of each kind that was left out."""
@@ -68,7 +66,7 @@ class EventLog:
         self._write()
         self._file.close()
 
-    def _add(self, kind: str, event: dict[str, Any]) -> bool:
+    def _add(self, kind: str, what: str, content: Any) -> bool:
         """Return True if the event is left out, unless it stays the newest of its kind in this second."""
         now = monotonic()
         self._take_newest(now)
@@ -76,13 +74,14 @@ class EventLog:
             self._end_second(now)
         if len(self._kept) >= MOST_KINDS and kind not in self._kept:
             kind = ""
-        event = {"t": self._seconds(now), **event}
-        if self._kept[kind] >= (PER_SECOND if self._size < FULL else 1):
+        kept = self._kept.get(kind, 0)
+        event = {"t": self._seconds(now), what: content}
+        if kept >= (PER_SECOND if self._size < FULL else 1):
             self._left_out[kind] = event
             return True
-        self._kept[kind] += 1
+        self._kept[kind] = kept + 1
         self._waiting.append(event)
-        if self._kept[kind] <= BATCH or self._kept[kind] % BATCH == 0:
+        if kept < BATCH or kept % BATCH == 0:
             self._write()
         return False
 
@@ -90,13 +89,13 @@ class EventLog:
         newest, self._newest = self._newest, None
         if newest is not None:
             log = {name: _late(name, value) for name, value in newest.items()}
-            self._left_out[self._kind] = {"t": self._seconds(min(now, self._end)), "log": log}
+            self._left_out[next(reversed(newest))] = {"t": self._seconds(min(now, self._end)), "log": log}
 
     def _end_second(self, now: float) -> None:
         self._take_newest(now)
         left_out, self._left_out = self._left_out, {}
         self._waiting += left_out.values()
-        self._end, self._kept = now + SECOND_S, Counter()
+        self._end, self._kept = now + SECOND_S, {}
 
     def _seconds(self, moment: float) -> float:
         return int((moment - self._started) * 1000) / 1000
@@ -107,6 +106,12 @@ class EventLog:
             content = ENCODE(waiting)
             self._file.write(content)
             self._size += len(content)
+
+
+def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
+    if PLAIN.issuperset(map(type, values.values())):  # no call for each value
+        return values
+    return {name: plain(name, value) for name, value in values.items()}
 
 
 def plain(name: str, value: Any) -> float | int | str | None:

@@ -1,15 +1,13 @@
-"""What a slot, the job server and a job's process tell each other, as JSON."""
-
-from __future__ import annotations
+"""Messages between a slot, the job server and a job's process, as JSON."""
 
 from pathlib import Path
 from typing import Literal, get_args
 
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.outcome import DataUsed, Ending
+from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
-from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, Value
-from pytest_training.limits.reference import LimitReference
+from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, RunSettings, Value
+from pytest_training.limits.protocol import Ending, LimitReference
 
 NO_RESULT = 74
 """Exit status (EX_IOERR) of a job's process that could not write result.json."""
@@ -20,7 +18,7 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
 
     job: Job
     start: Call | Command
-    """What the job's kind says that is to be executed."""
+    """What to execute, from the job's kind."""
     folder: str
     """Absolute path of the attempt's folder, which exists."""
     private: str | None = None
@@ -30,12 +28,9 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     seed: int
     threads: int
     datasets: tuple[Dataset, ...] = ()
-    real_data_only: bool = False
-    """Whether to refuse simulated data (`--training-require-real-data`)."""
+    settings: RunSettings = RunSettings()
     limits: tuple[LimitReference, ...] = ()
     """Those of the job's limits that are not the plugin's own."""
-    grace_s: float = 10.0
-    """Seconds between SIGTERM and SIGKILL when the attempt must end."""
 
     @property
     def files(self) -> AttemptFolder:
@@ -44,7 +39,7 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
 
 
 class Failure(Value, frozen=True, kw_only=True):
-    """Why a job gave no metrics, told by its own process."""
+    """Why a job returned no metrics, written by its own process."""
 
     cause: Literal["error", "exit", "result", "data", "stopped"]
     message: str
@@ -66,11 +61,11 @@ class Result(Value, frozen=True, kw_only=True):
 
 LostCause = Literal["server died", "worker died"]
 LOST: tuple[LostCause, ...] = get_args(LostCause)
-"""Causes of attempts whose end nobody has seen; another attempt may mend it."""
+"""Causes of attempts that were lost; another attempt may mend it."""
 
 
 class Lost(Value, frozen=True, kw_only=True):
-    """What a backend knows of an attempt whose end nobody has seen."""
+    """An attempt that was lost: its process may have ended, but no ending was reported."""
 
     cause: LostCause
     reason: str
@@ -78,7 +73,7 @@ class Lost(Value, frozen=True, kw_only=True):
 
 
 class Reply(Value, frozen=True, kw_only=True):
-    """A launcher's answer: how the attempt's process ended, why none was started, or why nobody knows."""
+    """A launcher's answer: how the attempt's process ended, why none was started, or how it was lost."""
 
     ending: Ending = Ending()
     refused: str | None = None

@@ -1,6 +1,4 @@
-"""What counts as metrics: a mapping of names to finite numbers. The same rule for a returned dict and a file."""
-
-from __future__ import annotations
+"""Metrics: a mapping of names to finite numbers. The same rule for a returned dict and a file."""
 
 import contextlib
 import math
@@ -15,7 +13,7 @@ LONGEST_NAME = 200
 
 
 def finite_metrics(returned: Any) -> dict[str, float]:
-    """Return what a job returned as plain floats, or raise ResultError with a sentence that says what is wrong."""
+    """Return what a job returned as plain floats, or raise ResultError with the first mistake."""
     if not isinstance(returned, Mapping):
         value = f"{safe_repr(returned)} ({type(returned).__name__})"
         raise ResultError(f"train returned {value}; expected a dict of metric names and numbers")
@@ -29,11 +27,10 @@ def _metric_name(name: Any) -> str:
 
 
 def _finite(name: str, value: Any) -> float:
-    if hasattr(value, "item") and getattr(value, "size", 1) == 1:
+    size = value.numel() if callable(getattr(value, "numel", None)) else getattr(value, "size", 1)
+    if hasattr(value, "item") and size == 1:
         with contextlib.suppress(Exception):
             value = value.item()  # numpy and torch scalars
-    if callable(getattr(value, "numel", None)) and value.numel() == 1:
-        value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise ResultError(f"metric {name!r} is {safe_repr(value)} ({type(value).__name__}); expected a finite number")
     try:

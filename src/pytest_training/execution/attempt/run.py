@@ -1,6 +1,4 @@
-"""`Run`: the only object that a training job sees. It knows nothing of pytest, servers or reports."""
-
-from __future__ import annotations
+"""`Run`: the only object that a training job gets. It depends on no part of pytest, servers or reports."""
 
 import os
 from collections.abc import Mapping
@@ -18,7 +16,7 @@ from pytest_training.jobs.model import Dataset
 
 
 class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on costs as much as the call itself
-    """One attempt at one job, as the job sees it."""
+    """One attempt at one job, for the job's own use."""
 
     def __init__(  # noqa: PLR0913  (made in one place, child.py; each is one thing that a job may ask)
         self,
@@ -38,7 +36,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         self.seed = seed
         """The run's seed (`--training-seed`)."""
         self.threads = threads
-        """CPU threads that the job may use; BLAS, OpenMP and PyTorch are already told."""
+        """CPU threads that the job may use; BLAS, OpenMP and PyTorch are already set to it."""
         self.device = device
         """`cuda` where a GPU is visible to the job, else `cpu`."""
         self.checkpoint = Checkpoint(checkpoint)
@@ -46,7 +44,6 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         self._real_data_only = real_data_only
         self._datasets = dict(datasets or {})
         self._used: dict[str, DataUsed] = {}
-        self._paths: dict[str, Path] = {}
 
     def dataset(self, name: str) -> Dataset:
         """Return what the catalogue declares of a dataset: licence, citation, positive class and so on."""
@@ -61,7 +58,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
 
     def data(self, name: str) -> Path:
         """Return the local path of a dataset, checked against its declared sha256."""
-        if name not in self._paths:
+        if name not in self._used:
             declared = self.dataset(name)
             if self._real_data_only and not declared.real:
                 raise DataError(
@@ -70,20 +67,19 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
                 )
             path, sha256 = obtain(declared)
             self._used[name] = DataUsed(name=name, real=declared.real, sha256=sha256, path=str(path))
-            self._paths[name] = path
-        return self._paths[name]
+        return Path(self._used[name].path)
 
     def use(self, path: str | Path) -> tuple[Path, str]:
         """Return the path of a file or folder that the user named, with its sha256; the outcome records both."""
         place = Path(path).expanduser().absolute()
         if not place.exists():
-            raise DataError(f"expected a file or folder at {str(path)!r} (looked at {place}), found none")
+            raise DataError(f"expected a file or folder at {str(path)!r} (that is {place}), found none")
         sha256 = sha256_of(place)
-        self._used[place.name] = DataUsed(name=place.name, real=True, sha256=sha256, path=str(place))
+        self._used[str(place)] = DataUsed(name=place.name, real=True, sha256=sha256, path=str(place))
         return place, sha256
 
     def save(self, name: str, content: Any) -> Path:
-        """Save an artifact below the job's folder and return its path; the suffix says the format.
+        """Save an artifact below the job's folder and return its path; the suffix decides the format.
 
         Arrays as .npy, tables as .csv or .parquet, dicts and lists as .json, text, bytes, matplotlib figures as .svg
         or .png, scikit-learn estimators as .skops. Nothing is ever pickled.

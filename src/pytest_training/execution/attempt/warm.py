@@ -1,10 +1,8 @@
 """Runs a script in the child that the job server forked, as `python script.py` would: as `__main__`, with its argv.
 
-The libraries are loaded already; all that a script could notice of that is undone here, or is a reason to give it an
-interpreter of its own (`jobs/source/freshness.py`, and `shadowed` below).
+The libraries are loaded already; every trace of that is removed here, or is a reason to give the script an interpreter
+of its own (`jobs/source/freshness.py`, and `shadowed` below).
 """
-
-from __future__ import annotations
 
 import atexit
 import builtins
@@ -16,10 +14,10 @@ import sys
 import threading
 import traceback
 import types
+from collections.abc import Callable
 from pathlib import Path
 
-from pytest_training.execution.attempt.environment import set_loaded_threads
-from pytest_training.execution.attempt.frames import own_frames
+from pytest_training.execution.attempt.environment import own_frames, set_loaded_threads
 from pytest_training.jobs.kinds.protocol import Command
 
 SERVER_FOLDER = os.getcwd()  # noqa: PTH109  (`python -m` has put it into sys.path in these words)
@@ -28,26 +26,18 @@ SERVER_FOLDER = os.getcwd()  # noqa: PTH109  (`python -m` has put it into sys.pa
 def shadowed(program: Command) -> str | None:
     """Return a local module that the script would import and that is loaded from elsewhere already."""
     for folder in _import_path(program):
-        for name in _modules_in(folder):
-            loaded = sys.modules.get(name)
-            if loaded is not None and not _lies_in(loaded, folder):
-                return name
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for name in (entry.name if entry.is_dir() else entry.name.partition(".py")[0] for entry in entries):
+                loaded = sys.modules.get(name)
+                if loaded is not None and not _lies_in(loaded, folder):
+                    return name
     return None
 
 
 def _import_path(program: Command) -> list[str]:
-    """Return what an interpreter of the script's own would search before its installed modules."""
+    """Return the folders that an interpreter of the script's own would search before its installed modules."""
     extra = program.environment.get("PYTHONPATH", "").split(os.pathsep)
     return list(dict.fromkeys([str(Path(program.argv[1]).parent), *filter(None, extra)]))
-
-
-def _modules_in(folder: str) -> list[str]:
-    try:
-        with os.scandir(folder) as entries:
-            names = [(entry.name, entry.is_dir()) for entry in entries]
-    except OSError:
-        return []
-    return [name if is_folder else name.partition(".")[0] for name, is_folder in names if is_folder or ".py" in name]
 
 
 def _lies_in(module: types.ModuleType, folder: str) -> bool:
@@ -57,19 +47,24 @@ def _lies_in(module: types.ModuleType, folder: str) -> bool:
 
 
 def run_script(program: Command, *, threads: int) -> int:
-    """Run the script to its end, and what it left to be done at its exit; return the exit status."""
+    """Run the script and its functions at exit; return the exit status."""
     _forget_the_server(program, threads)
     status = _run(program.argv[1])
-    with contextlib.suppress(BaseException):
-        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  (waits for threads, as Python does at its end)
-    try:
-        atexit._run_exitfuncs()  # noqa: SLF001  (os._exit follows, which skips them)
-    except BaseException:  # noqa: BLE001  (Python prints it, and the status stays)
-        traceback.print_exc()
+    end_interpreter(threading._shutdown)  # type: ignore[attr-defined]  # noqa: SLF001  (waits for threads, as Python does at its end)
+    return status
+
+
+def end_interpreter(*steps: Callable[[], object]) -> None:
+    """Do what an ending interpreter does for a job's libraries, as `os._exit` follows, which does none of it."""
+    for step in (*steps, atexit._run_exitfuncs):  # noqa: SLF001  (no public name)
+        try:
+            step()
+        except BaseException:  # noqa: BLE001  (Python prints it, and the status stays)
+            with contextlib.suppress(Exception):
+                traceback.print_exc()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
-    return status
 
 
 def _forget_the_server(program: Command, threads: int) -> None:
@@ -77,7 +72,7 @@ def _forget_the_server(program: Command, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = list(program.argv[1:])
     sys.orig_argv = [sys.executable, *sys.argv]
-    sys.dont_write_bytecode = True  # as PYTHONDONTWRITEBYTECODE says to an interpreter that starts
+    sys.dont_write_bytecode = True  # as PYTHONDONTWRITEBYTECODE does when an interpreter starts
     installed = list(sys.path)
     if SERVER_FOLDER in installed:
         installed.remove(SERVER_FOLDER)
@@ -96,18 +91,12 @@ def _run(path: str) -> int:
         code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
         exec(code, vars(module))  # noqa: S102  (running the user's script is the purpose)
     except SystemExit as error:
-        return _status(error.code)
+        if error.code is None or isinstance(error.code, int):
+            return (error.code or 0) & 0xFF
+        sys.stderr.write(f"{error.code}\n")
+        return 1
     except BaseException as error:  # noqa: BLE001  (what a script raises is its end, as in an interpreter of its own)
         frames = own_frames(error.__traceback__)
         sys.excepthook(type(error), error.with_traceback(frames), frames)
         return 1
     return 0
-
-
-def _status(code: object) -> int:
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code & 0xFF
-    sys.stderr.write(f"{code}\n")
-    return 1

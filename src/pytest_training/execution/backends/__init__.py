@@ -1,7 +1,5 @@
 """Where attempts are executed, one file or folder each, listed here once."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 

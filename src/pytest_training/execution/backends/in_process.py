@@ -1,22 +1,18 @@
 """The pytest process itself executes functions: for debugging, with nothing isolated."""
 
-from __future__ import annotations
-
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_training.execution.attempt.environment import WAITING, unless_set
-from pytest_training.execution.attempt.frames import own_frames
+from pytest_training.execution.attempt.environment import WAITING, own_frames, unless_set
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Backend, Launcher, Seat
 from pytest_training.execution.backends.subprocess import SubprocessLauncher
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.outcome import Ending
 from pytest_training.jobs.kinds.protocol import Command
-from pytest_training.limits import LIMITS, Limits
+from pytest_training.limits.protocol import Ending
 
 
 class InProcess(Backend):
@@ -26,17 +22,15 @@ class InProcess(Backend):
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:  # noqa: ARG002  (there is nothing to connect to)
         """Return a launcher that calls functions here."""
-        return InProcessLauncher(limits=seat.limits)
+        return InProcessLauncher(seat)
 
 
 @dataclass
-class InProcessLauncher:
+class InProcessLauncher(SubprocessLauncher):
     """Calls functions in the pytest process: breakpoints work, nothing is isolated."""
 
     raised: BaseException | None = None
     """What the last job raised, for pytest's own traceback and debugger."""
-    limits: Limits = field(default_factory=lambda: LIMITS)
-    """Of programs; a function here has none."""
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Call the job's function here; a program, or a job with private files, still gets its subprocess."""
@@ -44,11 +38,11 @@ class InProcessLauncher:
 
         self.raised = None
         if isinstance(request.start, Command) or request.private:
-            return SubprocessLauncher(limits=self.limits).launch(request)
+            return super().launch(request)
         started, cpu = time.monotonic(), time.process_time()
         os.environ.update(added := unless_set(WAITING))
         try:
-            result = execute(request, raised=self._keep)
+            result = execute(request, request.start, raised=self._keep)
         finally:
             for name in added:
                 os.environ.pop(name, None)
@@ -60,14 +54,6 @@ class InProcessLauncher:
                 cpu_s=round(time.process_time() - cpu, 4),
             )
         )
-
-    def pause(self, seconds: float) -> bool:
-        """Wait; Ctrl-C ends it."""
-        try:
-            time.sleep(seconds)
-        except KeyboardInterrupt:
-            return False
-        return True
 
     def _keep(self, error: BaseException) -> None:
         self.raised = error.with_traceback(own_frames(error.__traceback__))

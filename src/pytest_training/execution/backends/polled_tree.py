@@ -1,7 +1,5 @@
 """A plain subprocess and its process tree, as psutil watches them: on every system, slower than /proc."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess
@@ -14,6 +12,7 @@ import psutil
 
 from pytest_training.execution.attempt.environment import job_environment
 from pytest_training.execution.attempt.messages import AttemptRequest
+from pytest_training.limits.protocol import Tree
 
 KEEPER_S = 3.0  # for a keeper to end its tree
 
@@ -47,49 +46,42 @@ def _cpu_of_children_s() -> float:
 
 
 @dataclass
-class PolledTree:
+class PolledTree(Tree):
     """The processes of a running attempt, as psutil measures them."""
 
-    process: psutil.Popen
-    started: float = field(default_factory=time.monotonic)
+    process: psutil.Popen = field(kw_only=True)
     members: list[psutil.Process] = field(default_factory=list)
     """Those that run now; on Linux without the keeper, which is `process`."""
-    seen: set[psutil.Process] = field(default_factory=set)
-    kept_until: float = 0.0
-    """When the keeper should have ended them."""
-    memory_mb: float = 0.0
-    peak_mb: float = 0.0
+    earlier: set[psutil.Process] = field(default_factory=set)
+    """All that have run at a measurement."""
+    keeper_until: float = 0.0
+    """Time by which the keeper should have ended them."""
     cpu_s: float = 0.0
     cpu_before_s: float = field(default_factory=_cpu_of_children_s)
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """Measure what they use now."""
         with contextlib.suppress(psutil.Error):
             first = psutil.Process(self.process.pid)
             everybody = [first, *first.children(recursive=True)]
-            self.seen.update(everybody)
+            self.earlier.update(everybody)
             self.members = everybody[sys.platform == "linux" :]
             self.memory_mb = sum(map(_memory_mb, self.members))
             self.peak_mb = max(self.peak_mb, self.memory_mb)
             self.cpu_s = sum(first.cpu_times()[:4])
 
     def wait(self, seconds: float) -> int | None:
-        """Return the exit code once the attempt's process has ended, or None if it has not after that time."""
+        """Return the exit code of the attempt's process, or None if it still runs after that time."""
         with contextlib.suppress(psutil.TimeoutExpired, subprocess.TimeoutExpired):
             return int(self.process.wait(seconds))
         return None
 
     def clear(self) -> None:
         """Kill what the attempt has left behind, and let go of its process."""
-        _signal(self.seen, "kill")
+        _signal(self.earlier, "kill")
         with contextlib.suppress(BrokenPipeError):  # a request that was never read
             self.process.stdin.close()
-        self.cpu_s = max(self.cpu_s, _cpu_of_children_s() - self.cpu_before_s)  # what ran between two looks, too
-
-    @property
-    def age_s(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self.started
+        self.cpu_s = max(self.cpu_s, _cpu_of_children_s() - self.cpu_before_s)  # what ran between two samples, too
 
     @property
     def pids(self) -> list[int]:
@@ -102,12 +94,12 @@ class PolledTree:
             _signal({self.process, *self.process.children(recursive=True)}, "terminate")
 
     def kill(self) -> None:
-        """Have the keeper end all that belongs to the job; where there is none, or it does not, kill all."""
+        """Let the keeper end all that belongs to the job; kill all if there is no keeper or it takes too long."""
         if sys.platform == "linux" and not self.process.stdin.closed:
             self.process.stdin.close()
-            self.kept_until = time.monotonic() + KEEPER_S
-        elif time.monotonic() >= self.kept_until:
-            _signal(self.seen, "kill")
+            self.keeper_until = time.monotonic() + KEEPER_S
+        elif time.monotonic() >= self.keeper_until:
+            _signal(self.earlier, "kill")
 
 
 def _memory_mb(process: psutil.Process) -> float:

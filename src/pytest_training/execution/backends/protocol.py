@@ -1,7 +1,5 @@
 """What a backend is: where a run's attempts are executed, and how they are ended with it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,7 +15,7 @@ class BackendRun:
 
     folder: RunFolder
     imports: tuple[str, ...]
-    """What the selected jobs import: worth loading once for all of them."""
+    """Modules that the selected jobs import, to be loaded once for all of them."""
     seed: int
     report_problem: Callable[[str], None]
     """Adds a sentence to the run's reports."""
@@ -25,13 +23,11 @@ class BackendRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Seat:
-    """The place of one slot in a run, as a launcher works there."""
+    """The place of one slot in a run."""
 
-    slot: str
-    """`gw0`, or `main` without xdist."""
     folder: RunFolder
     owner: int | None = None
-    """In an xdist worker the pid of its parent, which owns the run: if it dies, so must the attempts."""
+    """In an xdist worker the pid of its parent, which owns the run: the attempts end with it."""
     limits: Limits = field(default_factory=lambda: LIMITS)
 
 
@@ -39,14 +35,14 @@ class Launcher(Protocol):
     """Executes a slot's attempts, one at a time."""
 
     def launch(self, request: AttemptRequest) -> Reply:
-        """Execute an attempt and return how its process ended, or `Reply(lost=…)` if nothing is known of that.
+        """Execute an attempt and return how its process ended, or `Reply(lost=…)` if its end was not seen.
 
         Every file of the attempt is in the request's folder then. A KeyboardInterrupt ends the attempt gently.
         """
         ...
 
     def pause(self, seconds: float) -> bool:
-        """Wait before another attempt; return True if the run still goes on."""
+        """Wait before another attempt; return True if the run goes on."""
         ...
 
 
@@ -62,7 +58,7 @@ class Backend(Protocol):
     """The most attempts that it executes at once; None if the number of slots decides."""
 
     def start(self, run: BackendRun) -> Any:  # noqa: ARG002  (for those that need it)
-        """Start, in the owner's process; return what the slots need as a JSON value."""
+        """Start, in the owner's process; return what the slots need, as a JSON value."""
         return None
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:

@@ -1,27 +1,27 @@
-"""A plain subprocess for each attempt, a fresh interpreter: all there is where fork is missing or unsafe."""
+"""A fresh interpreter for each attempt, for systems where fork is missing or unsafe."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.backends.ending import reply_of
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Seat
 from pytest_training.execution.folder import RunFolder
-from pytest_training.limits import LIMITS, Limits
+from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
 
 if TYPE_CHECKING:
     from pytest_training.execution.backends.polled_tree import PolledTree
 
 GENTLY, AT_ONCE = "gently", "at once"
-"""How attempts are to end; see `RunFolder.interrupted`."""
+"""How attempts must end; see `RunFolder.interrupted`."""
+POLL_S = 0.05
 
 
 class Subprocess(Backend):
@@ -30,13 +30,13 @@ class Subprocess(Backend):
     name = "subprocess"
     folder: RunFolder | None = None
 
-    def start(self, run: BackendRun) -> None:
-        """Note where the slots look for the order."""
+    def start(self, run: BackendRun) -> Any:
+        """Note the folder in which the slots expect the order."""
         self.folder = run.folder
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:  # noqa: ARG002  (there is nothing to connect to)
-        """Return a launcher that ends its attempt when the owner says so or dies."""
-        return SubprocessLauncher(owner=seat.owner, interrupted=seat.folder.interrupted, limits=seat.limits)
+        """Return a launcher that ends its attempt on the order, or if the owner dies."""
+        return SubprocessLauncher(seat)
 
     def stop_all(self, grace_s: float) -> float:
         """Leave the order in the run folder."""
@@ -45,69 +45,61 @@ class Subprocess(Backend):
         return grace_s
 
 
-@dataclass(frozen=True)
+@dataclass
 class SubprocessLauncher:
     """Starts a fresh interpreter for each attempt."""
 
-    poll_s: float = 0.05
-    owner: int | None = None
-    """In an xdist worker the pid of its parent, which owns the run: when it dies, so do the jobs."""
-    interrupted: Path | None = None
-    """The file in which the owner says that the run is interrupted."""
-    limits: Limits = field(default_factory=lambda: LIMITS)
+    seat: Seat | None = None
+    """None for attempts outside a run: no owner interrupts them."""
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Start, watch the limits, end the tree."""
         from pytest_training.execution.backends.polled_tree import PolledTree, start_process  # noqa: PLC0415  (psutil is slow to load)
 
-        tree = PolledTree(start_process(request))
-        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.grace_s)
+        process = start_process(request)
+        tree = PolledTree(process.pid, process=process)
+        limits, grace_s = self.seat.limits if self.seat else LIMITS, request.settings.grace_s
+        ladder = Ladder(tree=tree, limits=limits, most=request.job.limits, grace_s=grace_s)
         exit_code = self._wait_through_signals(tree, ladder)
         tree.clear()
-        return reply_of(exit_code, ladder, wall_s=tree.age_s, cpu_s=tree.cpu_s, peak_mb=tree.peak_mb)
+        return Reply(ending=ladder.ending(exit_code, cpu_s=tree.cpu_s), refused=ladder.problem)
 
     def _wait_through_signals(self, tree: PolledTree, ladder: Ladder) -> int:
-        try:
-            return self._wait(tree, ladder)
-        except KeyboardInterrupt:
-            ladder.end("interrupted")
-        try:
-            return self._wait(tree, ladder)
-        except KeyboardInterrupt:
-            ladder.end_now()
+        for answer in (partial(ladder.end, "interrupted"), ladder.end_now):
+            try:
+                return self._wait(tree, ladder)
+            except KeyboardInterrupt:
+                answer()
         return self._wait(tree, ladder)
 
     def _wait(self, tree: PolledTree, ladder: Ladder) -> int:
-        tree.look()
-        while (exit_code := tree.wait(self.poll_s)) is None:
-            if order := self.order():
+        tree.sample()
+        while (exit_code := tree.wait(POLL_S)) is None:
+            if order := self._order():
                 ladder.end("interrupted")
-            if self.is_orphan():
-                ladder.end("interrupted", grace_s=0.0)
             if order == AT_ONCE:
                 ladder.end_now()
             ladder.watch()
-            tree.look()
         return exit_code
 
     def pause(self, seconds: float) -> bool:
-        """Wait until then, or until the run is interrupted."""
+        """Wait that long, or until the run is interrupted."""
         give_up = time.monotonic() + seconds
         try:
             while (rest_s := give_up - time.monotonic()) > 0:
-                if self.order() or self.is_orphan():
+                if self._order():
                     return False
-                time.sleep(min(rest_s, self.poll_s))
+                time.sleep(min(rest_s, POLL_S))
         except KeyboardInterrupt:
             return False
         return True
 
-    def order(self) -> str:
-        """Return how the owner wants attempts to end; nothing while the run goes on."""
+    def _order(self) -> str:
+        """Return the owner's order, or the one to end at once if it has died; nothing while the run goes on."""
+        if self.seat is None:
+            return ""
+        if self.seat.owner not in {None, os.getppid()}:
+            return AT_ONCE
         with contextlib.suppress(OSError):
-            return self.interrupted.read_text() if self.interrupted else ""
+            return self.seat.folder.interrupted.read_text()
         return ""
-
-    def is_orphan(self) -> bool:
-        """Whether the owner has died."""
-        return self.owner not in {None, os.getppid()}

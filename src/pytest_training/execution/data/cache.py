@@ -1,22 +1,19 @@
-"""The user's cache of fetched and simulated data: where it is, what a file's hash is, who may write."""
-
-from __future__ import annotations
+"""The user's cache of fetched and simulated data, and `data.lock`, which keeps the hash of each first download."""
 
 import contextlib
 import fcntl
 import hashlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
+from pytest_training.atomic import write_atomically
 from pytest_training.errors import DataError
+from pytest_training.jobs.model import SCHEMA_VERSION, UNDECODABLE, Value
 
-
-def default_cache() -> Path:
-    """Return the user's cache folder; it need not exist."""
-    import platformdirs  # noqa: PLC0415  (only for data that are fetched or made)
-
-    return platformdirs.user_cache_path("pytest-training")
+LOCK_NAME = "data.lock"
+"""JSON beside the catalogue; belongs into version control."""
 
 
 def sha256_of(path: Path) -> str:
@@ -34,7 +31,7 @@ def sha256_of(path: Path) -> str:
 
 @contextlib.contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Let one process at a time make `path`. The operating system frees the lock when its holder dies."""
+    """Hold the lock on `path`; the operating system frees it if its holder dies."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.with_name(f"{path.name}.lock").open("a")
@@ -47,9 +44,44 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         yield
 
 
-def remove(path: Path) -> None:
-    """Delete a file or a folder, or nothing."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+class Pin(Value, frozen=True, kw_only=True):
+    """The source and the hash of a dataset when this project first fetched it."""
+
+    url: str
+    sha256: str
+
+
+class Lock(Value, frozen=True, kw_only=True):
+    """Content of `data.lock`: the pins by name of the dataset."""
+
+    datasets: dict[str, Pin] = msgspec.field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+
+def read_lock(lock: Path) -> Lock:
+    """Read `data.lock`; return an empty one if the file does not exist."""
+    try:
+        return msgspec.json.decode(lock.read_bytes(), type=Lock)
+    except FileNotFoundError:
+        return Lock()
+    except OSError as error:
+        raise DataError(f"{lock} cannot be read: {error.strerror}. Restore it from version control.") from error
+    except UNDECODABLE as error:
+        raise DataError(
+            f"{lock} is no lock of fetched data: {error}. Restore it from version control, or delete it to "
+            f"pin the data anew."
+        ) from error
+
+
+def write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
+    """Add one dataset to `data.lock` beside the entries of other processes."""
+    guard = cache / "locks" / hashlib.sha256(str(lock.resolve()).encode()).hexdigest()[:12]
+    with one_at_a_time(guard):
+        pins = read_lock(lock).datasets | {name: pin}
+        text = msgspec.json.encode(Lock(datasets=dict(sorted(pins.items()))))
+        try:
+            write_atomically(lock, msgspec.json.format(text, indent=2) + b"\n")
+        except OSError as error:
+            raise DataError(
+                f"cannot write {lock} ({error}). Declare `sha256: {pin.sha256}` in the catalogue instead."
+            ) from error

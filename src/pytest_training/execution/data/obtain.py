@@ -1,169 +1,165 @@
-"""Turns a dataset's declaration into a verified local path: installed, local, fetched or simulated.
+"""From a dataset's declaration to a verified local path: installed, local, fetched or simulated.
 
-It never puts one file in another's place: what is missing or differs from its sha256 is a `DataError`.
-`jobs/catalogue/datasets.py` says whether data are there, without opening them.
+It never replaces data: missing data, and data that differ from their sha256, raise DataError.
+`jobs/catalogue/datasets.py` checks whether data exist, without opening them.
 """
-
-from __future__ import annotations
 
 import contextlib
 import importlib
 import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 from pytest_training.errors import DataError
-from pytest_training.execution.data.cache import default_cache, one_at_a_time, remove, sha256_of
-from pytest_training.execution.data.fetching import LOCK_NAME, Pin, download, read_lock, write_pin
+from pytest_training.execution.data.cache import LOCK_NAME, Pin, one_at_a_time, read_lock, sha256_of, write_pin
 from pytest_training.jobs.catalogue.datasets import cached_file, package_file
 from pytest_training.jobs.model import Dataset
 
 
-def obtain(dataset: Dataset, *, cache: Path | None = None, lock: Path | None = None) -> tuple[Path, str | None]:
-    """Return the dataset's local path and its sha256; fetch or simulate it when it is not there yet.
+def obtain(dataset: Dataset, *, cache: Path | None = None) -> tuple[Path, str | None]:
+    """Return the dataset's local path and its sha256; fetch or simulate it if it is missing.
 
-    Raise DataError where it is missing, or is not what the catalogue, or else `data.lock`, says. The sha256
-    of a folder is that of its listing, see `sha256_of`.
+    Raise DataError if it is missing, or differs from the sha256 in the catalogue or `data.lock`.
     """
-    cache = cache or default_cache()
-    if dataset.url is not None:
-        return _fetched(dataset, cache, lock or Path(dataset.home, LOCK_NAME))
-    if dataset.package is not None:
-        path = _installed(dataset)
-    elif dataset.path is not None:
-        path = _local(dataset)
-    elif dataset.simulated is not None:
-        path = _simulated(dataset, cache)
-    else:
-        raise DataError(f"{_named(dataset)}: expected one of package, path, url, simulated, found none.")
-    digest = sha256_of(path)
-    _check(dataset, path, digest, dataset.sha256, by=_declaration(dataset))
-    return path, digest
+    import platformdirs  # noqa: PLC0415  (only for jobs with data)
+
+    cache, lock = cache or platformdirs.user_cache_path("pytest-training"), Path(dataset.home, LOCK_NAME)
+    try:
+        if dataset.url is not None:
+            return _fetched(dataset, dataset.url, cache, lock)
+        if dataset.package is not None:
+            path = _installed(dataset, dataset.package)
+        elif dataset.path is not None:
+            path = _local(dataset, dataset.path)
+        else:
+            path = _simulated(dataset, cache)
+        return path, _check(dataset, path, dataset.sha256, by=_declaration(dataset))
+    except DataError as error:
+        place = f" ({dataset.declared})" if dataset.declared else ""
+        raise DataError(f"dataset {dataset.name!r}{place}: {error}") from error
 
 
-def _installed(dataset: Dataset) -> Path:
-    """Locate a file inside an installed package without importing the package."""
+def _installed(dataset: Dataset, package: str) -> Path:
+    """Return the path of a file inside an installed package, without importing it."""
     if file := package_file(dataset):
         return file
-    root = cast("str", dataset.package).partition(".")[0]
+    root = package.partition(".")[0]
     spec = importlib.util.find_spec(root)
     if spec is None:
         raise DataError(
-            f"{_named(dataset)}: it is part of the Python package {root!r}, which is not installed for "
-            f"{sys.executable}. Run `pip install {root}`."
+            f"it is part of the Python package {root!r}, which is not installed for {sys.executable}. "
+            f"Run `pip install {root}`."
         )
     where = next(iter(spec.submodule_search_locations or ()), spec.origin)
     raise DataError(
-        f"{_named(dataset)}: expected the file {dataset.file!r} inside the installed package "
-        f"{dataset.package!r}, found no such file in {where}. Correct `file:` or install the version of "
-        f"{root} that contains it."
+        f"expected the file {dataset.file!r} inside the installed package {package!r}, found no such file in {where}. "
+        f"Correct `file:` or install the version of {root} that contains it."
     )
 
 
-def _local(dataset: Dataset) -> Path:
-    path = Path(dataset.home, os.path.expanduser(cast("str", dataset.path)))  # noqa: PTH111  (raises without a home)
+def _local(dataset: Dataset, declared: str) -> Path:
+    path = Path(dataset.home, os.path.expanduser(declared))  # noqa: PTH111  (raises without a home)
     if not path.exists():
         raise DataError(
-            f"{_named(dataset)}: expected a file or folder at {path}, found none. Put the data there, or "
-            f"correct `path: {dataset.path}`, which is relative to {dataset.home or 'the working directory'}."
+            f"expected a file or folder at {path}, found none. Put the data there, or correct `path: {declared}`, "
+            f"which is relative to {dataset.home or 'the working directory'}."
         )
     return path
 
 
-def _fetched(dataset: Dataset, cache: Path, lock: Path) -> tuple[Path, str]:
-    """Return the cached file, downloaded if need be; pin it in `data.lock` unless the catalogue does."""
-    url = cast("str", dataset.url)
+def _fetched(dataset: Dataset, url: str, cache: Path, lock: Path) -> tuple[Path, str]:
+    """Return the cached file, downloaded if it is missing; pin it in `data.lock` unless the catalogue does."""
     pin = read_lock(lock).datasets.get(dataset.name)
     expected, by = dataset.sha256, _declaration(dataset)
     if pin and not expected:
         if pin.url != url:
             raise DataError(
-                f"{_named(dataset)}: {lock} pins it to {pin.url}, the catalogue now says {url}. If the "
-                f"change is intended, delete the entry {dataset.name!r} from {lock}."
+                f"{lock} pins it to {pin.url}, the catalogue now says {url}. If the change is intended, delete the "
+                f"entry {dataset.name!r} from {lock}."
             )
         expected, by = pin.sha256, str(lock)
-
     path = cache / "fetched" / cached_file(dataset).name
     with one_at_a_time(path):
         if not path.exists():
-            _fetch(dataset, path, expected, by)
-    digest = sha256_of(path)
-    _check(dataset, path, digest, expected, by=by)
+            _fetch(dataset, url, path, expected, by)
+    digest = _check(dataset, path, expected, by=by)
     if expected is None:
         write_pin(dataset.name, Pin(url=url, sha256=digest), lock, cache)
     return path, digest
 
 
-def _fetch(dataset: Dataset, path: Path, expected: str | None, by: str) -> None:
-    """Download to a temporary name, verify, rename: nothing half or wrong ever has the final name."""
-    url = cast("str", dataset.url)
+def _fetch(dataset: Dataset, url: str, path: Path, expected: str | None, by: str) -> None:
+    """Download to a temporary name, verify, rename: no partial or wrong file ever has the final name."""
+    from pooch.downloaders import choose_downloader  # type: ignore[import-untyped]  # noqa: PLC0415  (0.3 s)
+
     partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
     try:
-        download(url, partial)
+        choose_downloader(url)(url, str(partial), None)
         digest = sha256_of(partial)
         if expected and digest != expected.lower():
             raise DataError(
-                f"{_named(dataset)}: {by} expects sha256 {expected}, but {url} now delivers {digest}. The "
-                f"download was discarded. If the new content is intended, correct the sha256 there."
+                f"{by} expects sha256 {expected}, but {url} now delivers {digest}. The download was discarded. If the "
+                "new content is intended, correct the sha256 there."
             )
         partial.rename(path)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{_named(dataset)}: could not fetch {url} ({type(error).__name__}: {error}), and there is no "
-            f"earlier copy in the cache folder {path.parent}. Save the file as {path}, or replace `url:` by "
-            f"`path:` with a local copy in {_declaration(dataset)}."
+            f"could not fetch {url} ({type(error).__name__}: {error}), and there is no earlier copy in the cache "
+            f"folder {path.parent}. Save the file as {path}, or replace `url:` by `path:` with a local copy in "
+            f"{_declaration(dataset)}."
         ) from error
     finally:
         partial.unlink(missing_ok=True)
 
 
 def _simulated(dataset: Dataset, cache: Path) -> Path:
-    """Return what the simulation wrote, made once for each seed and state of its module's source."""
-    source = _module_file(dataset)
+    """Return the path of simulated data, made once for each seed and version of the module's source."""
+    module, _, function = (dataset.simulated or "").partition(":")
+    source = _module_file(dataset, module)
     key = f"{dataset.name}-seed{dataset.seed}-{sha256_of(source)[:12]}"
     path, partial = cache / "simulated" / key, cache / "simulated" / f"{key}.partial-{os.getpid()}"
-    remembered = path.with_name(f"{key}.sha256")
+    hash_file = path.with_name(f"{key}.sha256")
     with one_at_a_time(path):
         if path.exists():
-            made = remembered.read_text().strip() if remembered.exists() else None
-            _check(dataset, path, sha256_of(path), made, by=f"{remembered}, written when it was made,")
+            expected = hash_file.read_text().strip() if hash_file.exists() else None
+            _check(dataset, path, expected, by=f"{hash_file}, written when it was made,")
             return path
         try:
-            _function(dataset, source)(partial, dataset.seed)
+            _function(dataset, module, function, source)(partial, dataset.seed)
             if not partial.exists():
                 raise DataError(
-                    f"{_named(dataset)}: {dataset.simulated} in {source} returned without writing a file or "
-                    f"folder at the path that it was given. It is called as function(path, seed)."
+                    f"{dataset.simulated} in {source} returned without writing a file or folder at the path that it "
+                    "was given. It is called as function(path, seed)."
                 )
-            remembered.write_text(sha256_of(partial) + "\n")
+            hash_file.write_text(sha256_of(partial) + "\n")
             partial.rename(path)
         finally:
-            remove(partial)
+            shutil.rmtree(partial, ignore_errors=True)  # if it is a folder
+            partial.unlink(missing_ok=True)
     return path
 
 
-def _module_file(dataset: Dataset) -> Path:
-    """Locate the simulating module's source: in the catalogue's folder, else among installed packages."""
-    module = (dataset.simulated or "").partition(":")[0]
+def _module_file(dataset: Dataset, module: str) -> Path:
+    """Return the source file of the simulation: in the catalogue's folder, else in an installed package."""
     stem = Path(dataset.home, *module.split("."))
-    for file in (stem.with_suffix(".py"), stem / "__init__.py"):
+    places = [stem.with_suffix(".py"), stem / "__init__.py"]
+    if not any(map(Path.is_file, places)):
+        with contextlib.suppress(ImportError, ValueError):
+            spec = importlib.util.find_spec(module)
+            places.append(Path(spec.origin if spec and spec.origin else ""))
+    for file in places:
         if file.is_file():
             return file
-    with contextlib.suppress(ImportError, ValueError):
-        spec = importlib.util.find_spec(module)
-        if spec and spec.origin and Path(spec.origin).is_file():
-            return Path(spec.origin)
     raise DataError(
-        f"{_named(dataset)}: expected the module {module!r} of `simulated: {dataset.simulated}` at "
-        f"{stem.with_suffix('.py')} or installed, found neither."
+        f"expected the module {module!r} of `simulated: {dataset.simulated}` at {stem.with_suffix('.py')} or "
+        "installed, found neither."
     )
 
 
-def _function(dataset: Dataset, source: Path) -> Callable[[Path, int], object]:
-    module_name, _, name = cast("str", dataset.simulated).partition(":")
+def _function(dataset: Dataset, module_name: str, name: str, source: Path) -> Callable[[Path, int], object]:
     sys.path.insert(0, dataset.home)
     try:
         module = importlib.import_module(module_name)
@@ -171,16 +167,18 @@ def _function(dataset: Dataset, source: Path) -> Callable[[Path, int], object]:
         sys.path.remove(dataset.home)
     if not (module.__file__ and Path(module.__file__).samefile(source)):
         raise DataError(
-            f"{_named(dataset)}: expected the module {module_name!r} from {source}, but this process has "
-            f"already imported {module.__file__} under that name. Rename one of the two."
+            f"expected the module {module_name!r} from {source}, but this process has already imported "
+            f"{module.__file__} under that name. Rename one of the two."
         )
-    function = getattr(module, name, None)
+    function: Callable[[Path, int], object] | None = getattr(module, name, None)
     if not callable(function):
-        raise DataError(f"{_named(dataset)}: expected a function {name!r} in {source}, found {function!r}.")
-    return cast("Callable[[Path, int], object]", function)
+        raise DataError(f"expected a function {name!r} in {source}, found {function!r}.")
+    return function
 
 
-def _check(dataset: Dataset, path: Path, digest: str, expected: str | None, *, by: str) -> None:
+def _check(dataset: Dataset, path: Path, expected: str | None, *, by: str) -> str:
+    """Return the sha256 of the data, or raise DataError if another one is expected."""
+    digest = sha256_of(path)
     if expected and digest != expected.lower():
         if dataset.path is not None:
             restore = "Restore the original"
@@ -189,13 +187,10 @@ def _check(dataset: Dataset, path: Path, digest: str, expected: str | None, *, b
         else:
             restore = "Move the file away to have it made or fetched anew"
         raise DataError(
-            f"{_named(dataset)}: {by} expects sha256 {expected}, but {path} has {digest}. The file was left "
-            f"as it is. {restore} or, if the change is intended, correct the sha256."
+            f"{by} expects sha256 {expected}, but {path} has {digest}. The file was left as it is. {restore} or, if "
+            "the change is intended, correct the sha256."
         )
-
-
-def _named(dataset: Dataset) -> str:
-    return f"dataset {dataset.name!r}" + (f" ({dataset.declared})" if dataset.declared else "")
+    return digest
 
 
 def _declaration(dataset: Dataset) -> str:

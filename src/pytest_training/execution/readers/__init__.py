@@ -1,10 +1,8 @@
-"""Where an attempt may have left its metrics, one place a file."""
-
-from __future__ import annotations
+"""Places in which an attempt may leave its metrics, one module each."""
 
 from pytest_training.execution.readers.metrics_file import MetricsFileReader
 from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.readers.result import ResultReader
 
 READERS: tuple[Reader, ...] = (ResultReader(), MetricsFileReader())
-"""In the order in which they are asked; the first that finds metrics counts."""
+"""In the order of trying; the first that finds metrics counts."""

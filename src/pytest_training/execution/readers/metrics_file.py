@@ -1,12 +1,10 @@
 """The file in which a program leaves its metrics. Nothing in it is trusted."""
 
-from __future__ import annotations
-
+import contextlib
 import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.folder import AttemptFolder
@@ -36,7 +34,7 @@ class MetricsFileReader:
             return _from_json(content, dotted, path.name)
         if dotted:
             raise ResultError(f"{path.name}: a table has no path {dotted!r}; its last row holds the metrics")
-        return last_row(content, path.name)
+        return _last_row(content, path.name)
 
 
 def _from_json(content: bytes, dotted: str, name: str) -> dict[str, float]:
@@ -44,8 +42,14 @@ def _from_json(content: bytes, dotted: str, name: str) -> dict[str, float]:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ResultError(f"{name}: expected JSON with metrics; {error}") from None
-    # What a script that nobody wrote for us puts beside its numbers (names, lists, more mappings) is no mistake.
-    return {metric: value for metric, value in _at(document, dotted, name).items() if _is_number(value)}
+    for key in filter(None, dotted.split(".")):
+        if not isinstance(document, Mapping) or key not in document:
+            raise ResultError(f"{name}: expected metrics at {dotted!r}, found nothing at {key!r}")
+        document = document[key]
+    if not isinstance(document, Mapping):
+        raise ResultError(f"{name}: expected a mapping of metric names to numbers, found {type(document).__name__}")
+    # What a foreign script puts beside its numbers (names, lists, more mappings) is no mistake.
+    return {metric: value for metric, value in document.items() if type(value) in {int, float}}
 
 
 def _newest_file(job: Job, folder: AttemptFolder, since: float) -> Path | None:
@@ -55,40 +59,25 @@ def _newest_file(job: Job, folder: AttemptFolder, since: float) -> Path | None:
         if path := _newest(name, folder.artifacts):
             return path
     # Beside its output folder only under a name that its own source mentions: another job may write there now.
-    source = _source(job)
+    source = " ".join(job.command).encode()
+    with contextlib.suppress(OSError):
+        source += Path(job.path).read_bytes() if job.path else b""
     newest = (_newest(name, Path(job.root), since=since) for name in USUAL_FILES if name.encode() in source)
     return next((path for path in newest if path), None)
 
 
-def _source(job: Job) -> bytes:
-    if not job.path:
-        return " ".join(job.command).encode()
-    try:
-        return Path(job.path).read_bytes()
-    except OSError:
-        return b""
-
-
-def last_row(content: bytes, name: str) -> dict[str, float]:
-    """Return the numbers in the last row of a table with a header; other columns are left out."""
+def _last_row(content: bytes, name: str) -> dict[str, float]:
+    """Return the numbers in the last row of a table with a header; ignore other columns."""
     lines = [line for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip()]
     if len(lines) < 2:
         raise ResultError(f"{name}: expected a table with a header and at least one row")
     delimiter = max(",;\t", key=lines[0].count)
     header, row = (next(csv.reader([line], delimiter=delimiter)) for line in (lines[0], lines[-1]))
-    cells = ((column.strip(), _number(cell)) for column, cell in zip(header, row, strict=False))
-    return {column: number for column, number in cells if column and number is not None}
-
-
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell)
-    except ValueError:
-        return None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    numbers: dict[str, float] = {}
+    for column, cell in zip(map(str.strip, header), row, strict=False):
+        with contextlib.suppress(ValueError):
+            numbers |= {column: float(cell)} if column else {}
+    return numbers
 
 
 def _newest(pattern: str, folder: Path, *, since: float = 0.0) -> Path | None:
@@ -100,16 +89,6 @@ def _newest(pattern: str, folder: Path, *, since: float = 0.0) -> Path | None:
             paths = [path for path in paths if not folder.is_symlink() and lies_below(folder, path)]
     except (OSError, ValueError):
         return None
-    # A file from before the start is somebody else's: an earlier run's metrics must never pass as this one's.
+    # A file from before the start belongs to another attempt: an earlier run's metrics must never pass as this one's.
     times = {path: path.stat().st_mtime for path in paths}
     return max((path for path in paths if times[path] >= since), key=times.__getitem__, default=None)
-
-
-def _at(document: Any, dotted: str, name: str) -> Mapping[str, Any]:
-    for key in filter(None, dotted.split(".")):
-        if not isinstance(document, Mapping) or key not in document:
-            raise ResultError(f"{name}: expected metrics at {dotted!r}, found nothing at {key!r}")
-        document = document[key]
-    if not isinstance(document, Mapping):
-        raise ResultError(f"{name}: expected a mapping of metric names to numbers, found {type(document).__name__}")
-    return document

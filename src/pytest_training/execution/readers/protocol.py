@@ -1,7 +1,5 @@
 """What a reader of metrics is, and the files that it may read."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -30,12 +28,12 @@ class Reader(Protocol):
     name: str
 
     def read(self, attempt: EndedAttempt) -> Mapping[str, Any] | None:
-        """Return the metrics, or None if there are none in this place; raise ResultError if they cannot be read."""
+        """Return the metrics, or None if this place has none; raise ResultError if they cannot be read."""
         ...
 
 
 def read_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> dict[str, float]:
-    """Return the metrics that the first reader finds, none if no reader finds any."""
+    """Return the metrics that the first reader finds, or an empty dict."""
     for reader in readers:
         try:
             metrics = reader.read(attempt)

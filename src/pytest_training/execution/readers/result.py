@@ -1,6 +1,4 @@
-"""result.json, where an attempt's own process leaves what the job's function returned."""
-
-from __future__ import annotations
+"""result.json, in which an attempt's own process leaves the metrics that the job's function returned."""
 
 from pathlib import Path
 
@@ -26,7 +24,7 @@ class ResultReader:
 
 
 def read_result(path: Path) -> Result | None:
-    """Return what a job's process wrote, or None if there is no file; raise ResultError if it is no valid result."""
+    """Return what a job's process wrote, or None if the file is missing; raise ResultError if it is no valid result."""
     content = read_small(path)
     if content is None:
         return None

@@ -1,1 +1,1 @@
-"""`jobs.yaml`: read, checked key by key, and merged into the jobs that discovery found."""
+"""`jobs.yaml`: read, checked key by key, and merged into the discovered jobs."""

@@ -1,7 +1,5 @@
 """Datasets as the catalogue declares them, and whether they are on this machine. Reads and hashes no data."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import os
@@ -26,13 +24,6 @@ def _matching(entry: Entry, pattern: str, what: str) -> str:
     return text
 
 
-def _word(entry: Entry) -> str:
-    value = entry.plain
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return entry.text("the name of a class")
-
-
 _READERS: dict[str, Callable[[Entry], Any]] = {
     "package": lambda entry: _matching(entry, _MODULE, "the import name of a package"),
     "file": Entry.text,
@@ -46,7 +37,7 @@ _READERS: dict[str, Callable[[Entry], Any]] = {
     "title": Entry.text,
     "shape": lambda entry: tuple(item.whole(minimum=1, maximum=10**12) for item in entry.items()),
     "target": Entry.text,
-    "positive": _word,
+    "positive": lambda entry: str(entry.value) if type(entry.value) is int else entry.text("the name of a class"),
     "real": Entry.flag,
 }
 
@@ -59,14 +50,14 @@ def read_dataset(name: str, entry: Entry, home: Path) -> Dataset:
     if len(sources) != 1:
         named = " and ".join(sources) or "none"
         raise entry.error(f"expected exactly one of {', '.join(SOURCES)}, found {named}")
-    _check_company(entry, entries, sources[0])
+    _check_companions(entry, entries, sources[0])
     real = fields.setdefault("real", "simulated" not in fields)
     if real and "simulated" in fields:
         raise entries["real"].error("simulated data cannot be `real: true`: leave out one of them")
     return Dataset(name=name, home=str(home), declared=f"{entry.file}:{entry.line}", **fields)
 
 
-def _check_company(entry: Entry, entries: dict[str, Entry], source: str) -> None:
+def _check_companions(entry: Entry, entries: dict[str, Entry], source: str) -> None:
     for key, needed in (("file", "package"), ("seed", "simulated")):
         if key in entries and source != needed:
             raise entries[key].error(f"belongs to `{needed}:`; beside `{source}:` it means nothing")
@@ -75,24 +66,23 @@ def _check_company(entry: Entry, entries: dict[str, Entry], source: str) -> None
 
 
 def plan_dataset(dataset: Dataset) -> PlannedDataset:
-    """Say where a dataset comes from and whether it is there, without reading it."""
-    present, source = _look(dataset)
-    return PlannedDataset(name=dataset.name, real=dataset.real, present=present, source=source)
-
-
-def _look(dataset: Dataset) -> tuple[bool, str]:
+    """Return where a dataset comes from and whether it is there, without reading it."""
+    is_present = True
     if dataset.package:
-        return package_file(dataset) is not None, f"package {dataset.package}: {dataset.file}"
-    if dataset.path:
+        source, is_present = f"package {dataset.package}: {dataset.file}", package_file(dataset) is not None
+    elif dataset.path:
         # os.path leaves `~` as it is where there is no home; Path.expanduser raises.
-        return Path(dataset.home, os.path.expanduser(dataset.path)).exists(), f"path {dataset.path}"  # noqa: PTH111  (as it is without a home)
-    if dataset.url:
-        return cached_file(dataset).is_file(), f"url {dataset.url}"
-    return True, f"simulated by {dataset.simulated}, seed {dataset.seed}"
+        path = os.path.expanduser(dataset.path)  # noqa: PTH111  (as it is without a home)
+        source, is_present = f"path {dataset.path}", Path(dataset.home, path).exists()
+    elif dataset.url:
+        source, is_present = f"url {dataset.url}", cached_file(dataset).is_file()
+    else:
+        source = f"simulated by {dataset.simulated}, seed {dataset.seed}"
+    return PlannedDataset(name=dataset.name, real=dataset.real, present=is_present, source=source)
 
 
 def package_file(dataset: Dataset) -> Path | None:
-    """Return the file inside an installed package, without importing it; None where it is not installed."""
+    """Return the file inside a package, without importing it, or None if it is not installed."""
     top, *below = (dataset.package or "").split(".")
     try:
         spec = importlib.util.find_spec(top)

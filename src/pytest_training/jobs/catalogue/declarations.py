@@ -1,12 +1,14 @@
-"""What `jobs.yaml` may say about a job and about all of them, checked key by key."""
+"""The keys that `jobs.yaml` may have for a job and for all jobs, each with the reader of its value.
 
-from __future__ import annotations
+`jobs:` may be a list, the format of `run_all_training.py --config`: each entry names a script; `supports_epochs: true`
+means that the script takes `--epochs` although its source does not show it, `false` that it shall not get it.
+"""
 
 import keyword
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pytest_training.jobs.catalogue.document import Entry
@@ -18,16 +20,14 @@ from pytest_training.units import parse_duration
 
 LARGEST_MATRIX = 1000
 
-_TAKEN_TAGS = {
-    *("filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"),
-}
+_TAKEN_TAGS = {"filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"}
+_NOT_IN_ID = re.compile(r"[^\w.+-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """What the catalogue says about one job, or under `defaults:` about all."""
+    """An entry of the catalogue: one job, or `defaults:` for all."""
 
     entry: Entry
     settings: dict[str, Any] = field(default_factory=dict)
@@ -41,9 +41,9 @@ class Declaration:
     """Per parameter, the environment variable that holds its value."""
     matrix: dict[str, list[Entry]] = field(default_factory=dict)
     options: dict[str, Entry] = field(default_factory=dict)
-    """How a script spells a parameter that its source does not tell; null takes a parameter away."""
+    """How a script spells a parameter that its source does not declare; null takes a parameter away."""
     wants_output: bool = False
-    """True if a script gets its output folder as `--output-dir` where its source declares no such option."""
+    """True if a script takes `--output-dir` although its source does not show it."""
     script: Entry | None = None
     command: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
@@ -53,10 +53,10 @@ class Declaration:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """A validated `jobs.yaml`; whether its jobs exist is found when it is applied."""
+    """A validated `jobs.yaml`; `apply_catalogue` checks that its jobs exist."""
 
     file: str
-    """Its path as messages give it."""
+    """Its path as messages have it."""
     folder: Path
     training_root: Path
     project_root: Path
@@ -65,7 +65,10 @@ class Catalogue:
     datasets: tuple[Dataset, ...] = ()
 
 
-def _or_none(reader: Callable[[Entry], Any]) -> Callable[[Entry], Any]:
+Reader = Callable[[Entry], Any]
+
+
+def _or_none(reader: Reader) -> Reader:
     """Let `null` take a default back."""
     return lambda entry: None if entry.value is None else reader(entry)
 
@@ -85,7 +88,7 @@ def _metrics(entry: Entry) -> MetricsFile:
     return MetricsFile(**{key: below.text() for key, below in entries.items()})
 
 
-def argument_texts(entry: Entry) -> tuple[str, ...]:
+def _arguments(entry: Entry) -> tuple[str, ...]:
     """Return a list of arguments for a command line."""
     return tuple(map(_argument, entry.items("a list of arguments, like [--quick, --size, 3]")))
 
@@ -97,28 +100,83 @@ def _option(entry: Entry) -> str:
     return text
 
 
-def _options(entry: Entry | None) -> dict[str, Entry]:
-    below = entry.mapping() if entry is not None else {}
-    for name, option in below.items():
+def _options(entry: Entry) -> dict[str, Entry]:
+    for name, option in entry.mapping().items():
         if not name.isidentifier():
             raise option.error("expected the name of a parameter, like learning_rate")
         _or_none(_option)(option)
-    return below
+    return entry.mapping()
 
 
 def _retry_on(entry: Entry, allowed: tuple[str, ...]) -> tuple[str, ...]:
-    reasons = [item.text("a reason to try again") for item in _items(entry)]
+    reasons = [item.text("a reason to try again") for item in entry.items()]
     for reason in reasons:
         if reason not in allowed:
             raise entry.error(f"expected some of {', '.join(allowed)}, found {reason!r}")
     return tuple(reason for reason in allowed if reason in reasons)
 
 
-Settings = dict[str, tuple[str, Callable[[Entry], Any]]]
-"""By the catalogue's key: the job's field and what reads its value."""
+def _variables(entry: Entry) -> dict[str, Entry]:
+    for name, variable in entry.mapping().items():
+        if not isinstance(variable.plain, str) or not _VARIABLE.fullmatch(variable.plain):
+            raise variable.error(f"expected the name of the environment variable that holds {name}, like MY_TOKEN")
+    return entry.mapping()
 
 
-def _settings(limits: Limits) -> Settings:
+def _gates(entry: Entry) -> dict[str, tuple[Gate, ...]]:
+    return {
+        metric: () if gate.value is None else parse_gates(metric, gate.plain, gate.where)
+        for metric, gate in entry.mapping().items()
+    }
+
+
+def _tag(entry: Entry) -> str:
+    tag = entry.text("a word")
+    if not tag.isidentifier() or keyword.iskeyword(tag) or tag.startswith("_"):
+        raise entry.expected("a word of letters, digits and _ that pytest can use as a mark")
+    if tag in _TAKEN_TAGS:
+        raise entry.error(f"the mark {tag!r} means something to pytest already: choose another tag")
+    return tag
+
+
+def _script(entry: Entry) -> Entry:
+    """Return the entry if it is a text."""
+    entry.text("the path of a Python file")
+    return entry
+
+
+def _command(entry: Entry) -> tuple[str, ...]:
+    what = "a list of a program and its arguments, like [python, tools/export.py]"
+    arguments = tuple(map(_argument, entry.items(what)))
+    if not arguments or not arguments[0].strip():
+        raise entry.expected(what)
+    return arguments
+
+
+def _argument(entry: Entry) -> str:
+    value = entry.plain
+    if not isinstance(value, str | int | float) or isinstance(value, bool) or "\0" in str(value):
+        raise entry.expected("text or a number; put it in quotes")
+    return str(value)
+
+
+def _matrix(entry: Entry) -> dict[str, list[Entry]]:
+    jobs = 1
+    for values in entry.mapping().values():
+        if not values.items("a list of values"):
+            raise values.error("expected at least one value, found an empty list")
+        jobs *= len(values.items())
+        if jobs > LARGEST_MATRIX:
+            raise entry.error(f"expected at most {LARGEST_MATRIX} combinations, found {jobs} or more")
+    return {name: values.items() for name, values in entry.mapping().items()}
+
+
+Readers = dict[str, tuple[str, Reader]]
+"""By the catalogue's key: the field and what reads its value."""
+
+
+def _settings(limits: Limits) -> Readers:
+    """Return the readers of the job's own fields."""
     return {
         "title": ("title", Entry.text),
         "metrics": ("metrics", _metrics),
@@ -134,117 +192,99 @@ def _settings(limits: Limits) -> Settings:
     }
 
 
-SCRIPT_SETTINGS: Settings = {
-    "arguments": ("arguments", argument_texts),
+_SCRIPT_SETTINGS: Readers = {
+    "arguments": ("arguments", _arguments),
     "output": ("output", Entry.text),
     "output_option": ("output_option", _or_none(_option)),
 }
+_SUPPORTS = {f"supports_{name}": name for name in ("epochs", "folds", "sample", "batch")}
+_LISTED_KEYS = ("name", "script", "output", "id", "args", "optional", "use_output_dir", *_SUPPORTS)
+_LISTED_SETTINGS: Readers = {
+    "name": ("title", Entry.text),
+    "output": ("output", Entry.text),
+    "optional": ("optional", Entry.flag),
+    "args": ("arguments", _arguments),
+}
+_PARTS: Readers = {
+    "options": ("options", _options),
+    "script": ("script", _script),
+    "command": ("command", _command),
+    "parameters": ("parameters", Entry.mapping),
+    "secret": ("variables", _variables),
+    "matrix": ("matrix", _matrix),
+    "gates": ("gates", _gates),
+    "data": ("data", lambda entry: tuple(item.text("the name of a dataset") for item in entry.items())),
+    "tags": ("tags", lambda entry: tuple(map(_tag, entry.items()))),
+    "needs": ("needs", lambda entry: tuple(entry.items())),
+}
+"""The readers of a declaration's other fields."""
 
 
 def job_keys(limits: Limits) -> tuple[str, ...]:
     """Return the keys that a job may have."""
-    others = ("options", "script", "command", "parameters", "secret", "matrix", "gates", "data", "tags", "needs")
-    return (*_settings(limits), *SCRIPT_SETTINGS, *others)
+    return (*_settings(limits), *_SCRIPT_SETTINGS, *_PARTS)
 
 
-def defaults_keys(limits: Limits) -> tuple[str, ...]:
-    """Return the keys that `defaults:` may have."""
-    return (*(key for key in _settings(limits) if key != "title"), "parameters", "gates", "tags")
+def read_defaults(entry: Entry, limits: Limits) -> Declaration:
+    """Return what `defaults:` declares."""
+    keys = (key for key in _settings(limits) if key != "title")
+    return _declaration(entry, (*keys, "parameters", "gates", "tags"), limits)
 
 
-def empty_declaration(file: str) -> Declaration:
-    """Return a declaration that changes nothing."""
-    return Declaration(Entry(file, 1, "", None))
-
-
-def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> Declaration:
+def _declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> Declaration:
     """Check one job's mapping, or that of `defaults:`."""
     entries = entry.mapping(allowed=allowed)
-    readers = _settings(limits) | SCRIPT_SETTINGS
-    settings = {readers[key][0]: readers[key][1](below) for key, below in entries.items() if key in readers}
-    script = entries.get("script")
-    if script is not None:
-        script.text("the path of a Python file")
-    if script is not None and "command" in entries:
+    settings = _fields(entries, _settings(limits) | _SCRIPT_SETTINGS)
+    job_limits = {key: settings.pop(key) for key in limits if key in settings}
+    declaration = Declaration(entry=entry, limits=job_limits, settings=settings, **_fields(entries, _PARTS))
+    if declaration.script is not None and declaration.command:
         raise entry.error("expected either script or command, found both")
-    return Declaration(
-        entry=entry,
-        limits={key: settings.pop(key) for key in limits if key in settings},
-        settings=settings,
-        gates=_gates(entries.get("gates")),
-        parameters=entries["parameters"].mapping() if "parameters" in entries else {},
-        variables=_variables(entries.get("secret")),
-        matrix=_matrix(entries),
-        options=_options(entries.get("options")),
-        script=script,
-        command=_command(entries.get("command")),
-        data=tuple(item.text("the name of a dataset") for item in _items(entries.get("data"))),
-        tags=tuple(map(_tag, _items(entries.get("tags")))),
-        needs=tuple(_items(entries.get("needs"))),
-    )
+    for name in declaration.matrix:
+        if name in declaration.parameters:
+            raise entries["matrix"].mapping()[name].error(f"{name} is under parameters too: leave one")
+    return declaration
 
 
-def _items(entry: Entry | None) -> list[Entry]:
-    return entry.items() if entry is not None else []
+def _fields(entries: dict[str, Entry], readers: Readers) -> dict[str, Any]:
+    """Return the fields that the entries set."""
+    return {readers[key][0]: readers[key][1](entry) for key, entry in entries.items() if key in readers}
 
 
-def _variables(entry: Entry | None) -> dict[str, Entry]:
-    below = entry.mapping() if entry is not None else {}
-    for name, variable in below.items():
-        if not isinstance(variable.plain, str) or not _VARIABLE.fullmatch(variable.plain):
-            raise variable.error(f"expected the name of the environment variable that holds {name}, like MY_TOKEN")
-    return below
+def read_jobs(entry: Entry, limits: Limits) -> dict[str, Declaration]:
+    """Return the declarations by job id."""
+    if not isinstance(entry.value, list):
+        keys = job_keys(limits)
+        return {job_id: _declaration(below, keys, limits) for job_id, below in entry.mapping().items()}
+    declarations: dict[str, Declaration] = {}
+    for item in entry.items():
+        job_id, declaration = _listed_job(item)
+        if job_id in declarations:
+            first = declarations[job_id].entry
+            raise item.error(f"the id {job_id!r} belongs to the job in line {first.line}: choose another")
+        declarations[job_id] = declaration
+    return declarations
 
 
-def _gates(entry: Entry | None) -> dict[str, tuple[Gate, ...]]:
-    below = entry.mapping() if entry is not None else {}
-    return {
-        metric: () if gate.value is None else parse_gates(metric, gate.plain, gate.where)
-        for metric, gate in below.items()
+def _listed_job(item: Entry) -> tuple[str, Declaration]:
+    entries = item.mapping(allowed=_LISTED_KEYS)
+    if "script" not in entries:
+        raise item.error("expected `script:`, the path of a Python file")
+    script, settings = _script(entries["script"]), _fields(entries, _LISTED_SETTINGS)
+    wants_output = entries["use_output_dir"].flag() if "use_output_dir" in entries else None
+    if wants_output is False:
+        settings["output_option"] = None
+    options = {
+        name: entries[key]._replace(value=f"--{name}" if entries[key].flag() else None)
+        for key, name in _SUPPORTS.items()
+        if key in entries
     }
+    declaration = Declaration(item, settings, script=script, options=options, wants_output=wants_output is True)
+    return _id(entries), declaration
 
 
-def _tag(entry: Entry) -> str:
-    tag = entry.text("a word")
-    if not tag.isidentifier() or keyword.iskeyword(tag) or tag.startswith("_"):
-        raise entry.expected("a word of letters, digits and _ that pytest can use as a mark")
-    if tag in _TAKEN_TAGS:
-        raise entry.error(f"the mark {tag!r} means something to pytest already: choose another tag")
-    return tag
-
-
-def _command(entry: Entry | None) -> tuple[str, ...]:
-    if entry is None:
-        return ()
-    what = "a list of a program and its arguments, like [python, tools/export.py]"
-    arguments = tuple(map(_argument, entry.items(what)))
-    if not arguments or not arguments[0].strip():
-        raise entry.expected(what)
-    return arguments
-
-
-def _argument(entry: Entry) -> str:
-    value = entry.plain
-    if not isinstance(value, str | int | float) or isinstance(value, bool) or "\0" in str(value):
-        raise entry.expected("text or a number; put it in quotes")
-    return str(value)
-
-
-def _matrix(entries: dict[str, Entry]) -> dict[str, list[Entry]]:
-    below = entries["matrix"].mapping() if "matrix" in entries else {}
-    matrix = {name: entry.items("a list of values") for name, entry in below.items()}
-    jobs = 1
-    for name, values in matrix.items():
-        if not values:
-            raise below[name].error("expected at least one value, found an empty list")
-        if "parameters" in entries and name in entries["parameters"].mapping():
-            raise below[name].error(f"{name} is under parameters too: leave one")
-        jobs *= len(values)
-        if jobs > LARGEST_MATRIX:
-            raise entries["matrix"].error(f"expected at most {LARGEST_MATRIX} combinations, found {jobs} or more")
-    return matrix
-
-
-def placeholders(command: tuple[str, ...]) -> list[str]:
-    """Return the names in braces that a command mentions."""
-    return [name for argument in command for name in _PLACEHOLDER.findall(argument)]
+def _id(entries: dict[str, Entry]) -> str:
+    if "id" in entries:
+        return entries["id"].text("the id of a job")
+    if "name" in entries:
+        return _NOT_IN_ID.sub("_", entries["name"].text()).strip("_").lower() or "job"
+    return PurePosixPath(entries["script"].text()).stem.removeprefix("train_")

@@ -1,4 +1,4 @@
-"""YAML as a tree that knows its lines. Owns reading and the questions a validator asks; knows no catalogue.
+"""YAML as a tree with line numbers, and the readers of its values; no catalogue.
 
 Scalars follow YAML 1.2: `yes` and dates are text, `1e-3` is a number. Tags are refused. An alias counts as
 all that it stands for, so that a few lines cannot expand into a huge document.
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_training.errors import DeclarationError
-from pytest_training.wording import listing, printable, shown
+from pytest_training.wording import describe, listing, printable
 
 if TYPE_CHECKING:
     import yaml
@@ -35,10 +35,10 @@ class Entry(NamedTuple):
     """A value with its place: every message about it names file, line and key."""
 
     file: str
-    line: int
-    key: str
+    line: int = 1
+    key: str = ""
     """Dotted: `jobs.als.timeout`; empty for the whole document."""
-    value: Any
+    value: Any = None
     """A scalar, a list of entries, or a mapping of texts to entries."""
 
     @property
@@ -52,14 +52,10 @@ class Entry(NamedTuple):
         return DeclarationError(f"{self.where}: {message}")
 
     def expected(self, what: str) -> DeclarationError:
-        """Return an error that says what was expected and what was found."""
-        return self.error(f"expected {what}, found {self.words}")
-
-    @property
-    def words(self) -> str:
-        """Return what stands here, in words."""
-        value = self.value
-        return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else shown(value)
+        """Return an error with what was expected and what stands there."""
+        is_mapping, is_list = isinstance(self.value, dict), isinstance(self.value, list)
+        words = "a mapping" if is_mapping else "a list" if is_list else describe(self.value)
+        return self.error(f"expected {what}, found {words}")
 
     @property
     def plain(self) -> Any:
@@ -69,7 +65,7 @@ class Entry(NamedTuple):
         return [entry.plain for entry in self.value] if isinstance(self.value, list) else self.value
 
     def mapping(self, *, allowed: tuple[str, ...] = ()) -> dict[str, Entry]:
-        """Return the entries of a mapping; nothing at all counts as an empty one."""
+        """Return the entries of a mapping; no value counts as an empty one."""
         entries: dict[str, Entry] = {} if self.value is None else self.value
         if not isinstance(entries, dict):
             raise self.expected(f"a mapping of {', '.join(allowed)}" if allowed else "a mapping")
@@ -80,28 +76,27 @@ class Entry(NamedTuple):
 
     def items(self, what: str = "a list") -> list[Entry]:
         """Return the entries of a list."""
-        if not isinstance(self.value, list):
-            raise self.expected(what)
-        return self.value
+        items: list[Entry] = self._checked(isinstance(self.value, list), what)
+        return items
 
     def text(self, what: str = "text") -> str:
         """Return a text that is not empty."""
-        if not isinstance(self.value, str) or not self.value.strip():
-            raise self.expected(what)
-        return self.value
+        return str(self._checked(isinstance(self.value, str) and self.value.strip(), what))
 
     def flag(self) -> bool:
         """Return true or false."""
-        if not isinstance(self.value, bool):
-            raise self.expected("true or false")
-        return self.value
+        return bool(self._checked(isinstance(self.value, bool), "true or false"))
 
     def whole(self, *, minimum: int, maximum: int = 1_000_000) -> int:
         """Return a whole number within the limits."""
-        value = self.value
-        if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
-            raise self.expected(f"a whole number of at least {minimum}")
-        return value
+        is_whole = isinstance(self.value, int) and not isinstance(self.value, bool)
+        is_within = is_whole and minimum <= self.value <= maximum
+        return int(self._checked(is_within, f"a whole number of at least {minimum}"))
+
+    def _checked(self, is_right: object, what: str) -> Any:
+        if not is_right:
+            raise self.expected(what)
+        return self.value
 
 
 def read_scalar(text: str) -> Any:
@@ -174,7 +169,7 @@ class _Composer:
                     raise self._error(event, "expected one YAML document, found a second one")
                 root = next(self._events)
                 document = self._entry(root, _line(root), "", 0)
-        return document or Entry(self._file, 1, "", None)
+        return document or Entry(self._file)
 
     def _error(self, event: Any, message: str) -> DeclarationError:
         return DeclarationError(f"{self._file}:{_line(event)}: {message}")
@@ -186,7 +181,7 @@ class _Composer:
                 raise self._error(event, f"the alias *{event.anchor} stands for nothing that ends above it")
             return self._copy(self._anchors[event.anchor], line, key, event)
         if event.tag not in {None, "!"}:
-            raise self._error(event, f"expected plain YAML without tags, found the tag {shown(event.tag)}")
+            raise self._error(event, f"expected plain YAML without tags, found the tag {describe(event.tag)}")
         if depth > DEEPEST:
             raise self._error(event, f"expected at most {DEEPEST} levels of nesting")
         value: Any

@@ -1,16 +1,15 @@
-"""Applies a catalogue to the jobs that discovery found.
+"""Reads `jobs.yaml`, and applies it to the discovered jobs.
 
 From weakest to strongest: the job's file, `defaults:`, the job's own entry, options. A gate of `defaults:` is
 for jobs that state none for that metric; a parameter of `defaults:` goes to the jobs that have it. `tags` and
-`data` add up. A job with `script:` takes the place of the job that discovery found in that file.
+`data` add up. A job with `script:` takes the place of the discovered job of that file.
 """
-
-from __future__ import annotations
 
 import difflib
 import itertools
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,26 +17,46 @@ from typing import Any
 import msgspec
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.catalogue.command_line import with_command_line
-from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration, empty_declaration, placeholders
-from pytest_training.jobs.catalogue.document import Entry
-from pytest_training.jobs.discovery import read_job, suffixes_of
+from pytest_training.jobs.catalogue.datasets import read_dataset
+from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration, read_defaults, read_jobs
+from pytest_training.jobs.catalogue.document import Entry, read_file
+from pytest_training.jobs.discovery import absolute, read_job, suffixes_of
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.command import CommandKind
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
-from pytest_training.jobs.model import Gate, Job
+from pytest_training.jobs.model import Gate, Job, Parameter
 from pytest_training.jobs.order import find_circle
 from pytest_training.jobs.source.sources import Sources
-from pytest_training.jobs.values import check_value, find_parameter, with_value
-from pytest_training.wording import listing, shown
+from pytest_training.jobs.values import check_value, convert_text, find_parameter, with_value
+from pytest_training.limits import LIMITS, Limits
+from pytest_training.wording import describe, label, listing
 
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 _ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
+
+
+def load_catalogue(path: Path, *, training_root: Path, project_root: Path, limits: Limits = LIMITS) -> Catalogue:
+    """Read and validate a catalogue."""
+    path, training_root, project_root = absolute(path), absolute(training_root), absolute(project_root)
+    file = label(path, project_root)
+    entries = read_file(path, file).mapping(allowed=("defaults", "jobs", "data"))
+    data = entries.get("data", Entry(file)).mapping()
+    return Catalogue(
+        file=file,
+        folder=path.parent,
+        training_root=training_root,
+        project_root=project_root,
+        jobs=read_jobs(entries.get("jobs", Entry(file)), limits),
+        defaults=read_defaults(entries.get("defaults", Entry(file)), limits),
+        datasets=tuple(read_dataset(name, entry, path.parent) for name, entry in data.items()),
+    )
 
 
 def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KINDS) -> list[Job]:
     """Return the jobs as the catalogue changes them, and after them those that it adds."""
     added = _added({job.id: job for job in jobs}, catalogue, kinds)
-    everything = [*_not_replaced(jobs, added), *added]
+    files = {os.path.realpath(job.path) for job in added if job.path}
+    everything = [job for job in jobs if not (files and job.path and os.path.realpath(job.path) in files)] + added
     _check_default_parameters(everything, catalogue.defaults)
     variants = {job.id: list(_variants(job, catalogue, kinds[job.kind])) for job in everything}
     _check_unique(variants, catalogue)
@@ -46,9 +65,6 @@ def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KI
     if circle:
         raise DeclarationError(f"{catalogue.file}: needs go round in a circle: {' needs '.join(circle)}")
     return result
-
-
-# Jobs that the catalogue adds
 
 
 def _added(by_id: Mapping[str, Job], catalogue: Catalogue, kinds: Kinds) -> list[Job]:
@@ -66,16 +82,9 @@ def _added(by_id: Mapping[str, Job], catalogue: Catalogue, kinds: Kinds) -> list
             _check_id(job_id, declaration, by_id, None)
             added.append(_command_job(job_id, declaration, catalogue))
         elif job_id not in by_id:
-            exist = f"expected one of {listing(job_id, by_id)}" if by_id else "no file train_*.py was found"
-            raise declaration.entry.error(f"no such job: {exist}; or add `script:` or `command:`")
+            expected = f"expected one of {listing(job_id, by_id)}" if by_id else "no file train_*.py was found"
+            raise declaration.entry.error(f"no such job: {expected}; or add `script:` or `command:`")
     return added
-
-
-def _not_replaced(jobs: Sequence[Job], added: list[Job]) -> list[Job]:
-    replaced = {os.path.realpath(job.path) for job in added if job.path}
-    if not replaced:
-        return list(jobs)
-    return [job for job in jobs if job.path is None or os.path.realpath(job.path) not in replaced]
 
 
 def _script_path(entry: Entry, catalogue: Catalogue, suffixes: tuple[str, ...]) -> Path:
@@ -85,7 +94,7 @@ def _script_path(entry: Entry, catalogue: Catalogue, suffixes: tuple[str, ...]) 
     if path is None or not path.name.endswith(suffixes):
         problem = "no such file" if path is None else "no Python file; start it with `command:`"
         raise entry.error(
-            f"expected a Python file relative to the project's root, found {shown(entry.plain)}: {problem}"
+            f"expected a Python file relative to the project's root, found {describe(entry.plain)}: {problem}"
         )
     return Path(os.path.normpath(path))
 
@@ -98,7 +107,7 @@ def _check_id(job_id: str, declaration: Declaration, by_id: Mapping[str, Job], p
         )
     if other is None and not _ID.fullmatch(job_id):
         raise declaration.entry.error(
-            f"expected an id of letters, digits and _ . + - (with / for folders), found {shown(job_id)}"
+            f"expected an id of letters, digits and _ . + - (with / for folders), found {describe(job_id)}"
         )
 
 
@@ -119,7 +128,7 @@ def _command_job(job_id: str, declaration: Declaration, catalogue: Catalogue) ->
 
 def _check_placeholders(declaration: Declaration, names: list[str]) -> None:
     """Refuse a name in braces that is nearly one of these; any other text in braces is the program's own."""
-    for name in placeholders(declaration.command):
+    for name in _PLACEHOLDER.findall("\n".join(declaration.command)):
         near = difflib.get_close_matches(name, names, n=1)
         if near and name not in names:
             raise declaration.entry.error(
@@ -127,36 +136,63 @@ def _check_placeholders(declaration: Declaration, names: list[str]) -> None:
             )
 
 
-# What the catalogue says about a job
-
-
 def _variants(job: Job, catalogue: Catalogue, kind: Kind) -> Iterator[Job]:
     """Yield the job as declared, or one per combination of its matrix."""
-    declaration = catalogue.jobs.get(job.id) or empty_declaration(catalogue.file)
+    declaration = catalogue.jobs.get(job.id) or Declaration(Entry(catalogue.file))
     job = _with_settings(job, catalogue.defaults, declaration, kind)
     if job.problem is None:
-        job = with_command_line(job, declaration, kind)
+        job = _with_command_line(job, declaration, kind)
         job = _with_variables(job, declaration, kind)
         job = _with_parameters(job, catalogue.defaults, declaration, kind)
-    if not declaration.matrix or job.problem is not None:
-        yield _note_unset(job, declaration)
-        return
-    for combination in itertools.product(*declaration.matrix.values()):
-        variant = job
-        for name, entry in zip(declaration.matrix, combination, strict=True):
+    matrix = {} if job.problem is not None else declaration.matrix
+    for combination in itertools.product(*matrix.values()):  # one, an empty one, without a matrix
+        variant, words = job, [job.id]
+        for name, entry in zip(matrix, combination, strict=True):
             variant = _set(variant, name, entry, entry.where, kind)
-        variant = msgspec.structs.replace(variant, id=_variant_id(job.id, declaration, combination))
-        yield _note_unset(variant, declaration)
-
-
-def _variant_id(job_id: str, declaration: Declaration, combination: tuple[Entry, ...]) -> str:
-    values = zip(declaration.matrix, combination, strict=True)
-    return "-".join([job_id, *(f"{name}-{_in_id(entry.plain)}" for name, entry in values)])
+            words.append(f"{name}-{_in_id(entry.plain)}")
+        yield _note_unset(msgspec.structs.replace(variant, id="-".join(words)), declaration)
 
 
 def _in_id(value: Any) -> str:
     text = "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return re.sub(r"[^\w.+-]+", "_", text)
+
+
+def _with_command_line(job: Job, declaration: Declaration, kind: Kind) -> Job:
+    """Return the job with the declared options, with `--output-dir` if declared, and with its arguments."""
+    for name, entry in declaration.options.items():
+        job = _with_option(job, name, entry, kind)
+    if declaration.wants_output and kind.has_options and job.output_option is None:
+        job = msgspec.structs.replace(job, output_option="--output-dir")
+    if job.arguments and not kind.is_program:
+        job = _as_parameters(job, declaration.entry, kind)
+    return job
+
+
+def _with_option(job: Job, name: str, entry: Entry, kind: Kind) -> Job:
+    option: str | None = entry.plain
+    others = tuple(parameter for parameter in job.declared if parameter.name != name)
+    if option is None:
+        return msgspec.structs.replace(job, declared=others)
+    if not kind.has_options:
+        find_parameter(job, name, entry.where)
+        return job
+    parameter = next((parameter for parameter in job.declared if parameter.name == name), Parameter(name=name))
+    return msgspec.structs.replace(job, declared=(*others, msgspec.structs.replace(parameter, option=option)))
+
+
+def _as_parameters(job: Job, entry: Entry, kind: Kind) -> Job:
+    """Read `--epochs 80` or `--epochs=80` as parameters: a job that is no program has no command line."""
+    words = [word for argument in job.arguments for word in argument.split("=", 1)]
+    where = f"{entry.where}: arguments"
+    if len(words) % 2 or any(not word.startswith("--") for word in words[::2]):
+        text = " ".join(job.arguments)
+        raise entry.error(f"{job.id} is no script: expected arguments like --epochs 80, found {text}")
+    job = msgspec.structs.replace(job, arguments=())
+    for option, text in zip(words[::2], words[1::2], strict=True):
+        parameter = find_parameter(job, option.removeprefix("--").replace("-", "_"), where)
+        job = with_value(job, parameter.name, convert_text(parameter, text, where, kind), kind)
+    return job
 
 
 def _with_variables(job: Job, declaration: Declaration, kind: Kind) -> Job:
@@ -224,16 +260,12 @@ def _check_default_parameters(jobs: list[Job], defaults: Declaration) -> None:
             raise entry.error(f"no job has a parameter {name!r}: expected one of {exist}")
 
 
-# What is true of all jobs together
-
-
 def _check_unique(variants: Mapping[str, list[Job]], catalogue: Catalogue) -> None:
-    seen: set[str] = set()
-    for job_id, jobs in variants.items():
-        for job in jobs:
-            if job.id in seen:
-                raise catalogue.jobs[job_id].entry.error(f"two jobs would have the id {job.id!r}")
-            seen.add(job.id)
+    ids = Counter(job.id for jobs in variants.values() for job in jobs)
+    for job_id, declaration in catalogue.jobs.items():
+        for job in variants.get(job_id, ()):
+            if ids[job.id] > 1:
+                raise declaration.entry.error(f"two jobs would have the id {job.id!r}")
 
 
 def _with_needs(job: Job, declared_id: str, variants: Mapping[str, list[Job]], catalogue: Catalogue) -> Job:

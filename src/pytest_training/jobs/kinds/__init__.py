@@ -1,11 +1,9 @@
 """The kinds of job, one file each: which files are such jobs, their parameters, and how they are started."""
 
-from __future__ import annotations
-
 from pytest_training.jobs.kinds.command import CommandKind
 from pytest_training.jobs.kinds.function import FunctionKind
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.kinds.script.kind import ScriptKind
 
 KINDS: Kinds = {kind.name: kind for kind in (CommandKind(), ScriptKind(), FunctionKind())}
-"""Any Python file without a job's `train` is a script: functions are recognised before."""
+"""Any Python file without a job's `train` is a script: the function kind recognises files first."""

@@ -1,7 +1,5 @@
 """Command jobs: a program with arguments that the catalogue declares; a list, never a shell string."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -37,6 +35,6 @@ def _inferred(name: str, values: list[Any]) -> Parameter:
 
 
 def _filled(argument: str, values: Mapping[str, str]) -> str:
-    # In one go: a value that itself contains `{folder}` stays as it is.
+    # In one pass: a value that itself contains `{folder}` does not change.
     names = "|".join(re.escape(name) for name in values)
     return re.sub(rf"\{{({names})\}}", lambda match: values[match[1]], argument)

@@ -1,18 +1,17 @@
 """Function jobs: the module-level `train(run, *, …)`, its parameters and gates."""
 
-from __future__ import annotations
-
 import ast
 from typing import Any
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.gates import parse_gates
+from pytest_training.jobs.kinds.parameters import annotated
 from pytest_training.jobs.kinds.protocol import Call, File, Kind
 from pytest_training.jobs.kinds.script.options import read_options
 from pytest_training.jobs.model import Gate, Job, Parameter
-from pytest_training.jobs.source.literals import MISSING, last_name, parameter_type, read_annotation
+from pytest_training.jobs.source.literals import MISSING, last_name
 from pytest_training.jobs.source.sources import Source
-from pytest_training.wording import shown
+from pytest_training.wording import describe
 
 ALLOWED = "a job's function is train(run, *, epochs=50, …): `run`, then keyword-only parameters"
 
@@ -30,8 +29,10 @@ class FunctionKind(Kind):
     def recognise(self, file: File) -> Job | None:
         """Return the job of a file with a `train` that takes a run."""
         train = find_train(file.source)
-        if train is None or not _is_job(train, file.source):
+        if train is None or not _takes_run(train):
             return None
+        if signature_mistake(train) and read_options(file.source)["declared"]:
+            return None  # a script's own `train(run, config)`
         declared, values = read_parameters(train, file.source)
         gates = read_gates(file.source, strict=True)
         return file.job(self.name, declared=declared, parameters=values, gates=gates, **python_fields(file))
@@ -41,26 +42,21 @@ class FunctionKind(Kind):
         return Call(path=job.path or "", function="train")
 
 
-def _is_job(train: Function, source: Source) -> bool:
-    """Return True for a job's `train(run, *, …)`, False for a script's own `train(run, config)`."""
-    return takes_run(train) and (signature_mistake(train) is None or not read_options(source).declared)
-
-
 def python_fields(file: File) -> dict[str, Any]:
-    """Return what any Python file says of its job: its title, and what it imports and reads, local modules followed."""
+    """Return the fields of any Python file's job: its title, and what it imports and reads, local modules followed."""
     train = find_train(file.source)
     text = ast.get_docstring(file.source.tree) or (train and ast.get_docstring(train)) or ""
     title = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return {"title": title, **file.sources.reach(file.path)._asdict()}
+    return {"title": title, **file.sources.reach(file.path)}
 
 
 def find_train(source: Source) -> Function | None:
-    """Return the module's `train`, the last where there are several."""
+    """Return the module's `train`, the last if it has several."""
     functions = [item for item in source.tree.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
     return next((item for item in reversed(functions) if item.name == "train"), None)
 
 
-def takes_run(function: Function) -> bool:
+def _takes_run(function: Function) -> bool:
     """Return True if the first parameter is the job's `run`; `train(model, loader)` is no job."""
     positional = [*function.args.posonlyargs, *function.args.args]
     if not positional:
@@ -87,55 +83,38 @@ def signature_mistake(function: Function) -> str | None:
 
 
 def read_parameters(function: Function, source: Source) -> tuple[tuple[Parameter, ...], dict[str, Any]]:
-    """Return the declared parameters, and the defaults of those whose default is a literal.
+    """Return the declared parameters, and their literal defaults.
 
-    A default that is an expression stays Python's own: the parameter has no value until somebody sets it.
+    A default that is an expression stays Python's own: the parameter has no value until a user sets it.
     """
     mistake = signature_mistake(function)
     if mistake:
         raise DeclarationError(f"{source.where(function)}: {mistake}: {ALLOWED}")
     declared, values = [], {}
     for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
-        value = source.constants.literal(default)
-        annotation = read_annotation(argument.annotation)
+        parameter, value = annotated(argument.arg, argument, default, source.constants, required=default is None)
+        declared.append(parameter)
         if value is not MISSING:
             values[argument.arg] = value
-        declared.append(
-            Parameter(
-                name=argument.arg,
-                type=parameter_type(annotation, value),
-                default=None if value is MISSING else value,
-                required=default is None,
-                choices=annotation.choices,
-            )
-        )
     return tuple(declared), values
 
 
 def read_gates(source: Source, *, strict: bool) -> tuple[Gate, ...]:
-    """Return the gates of a literal `GATES`; where not strict, one that is no dict of texts means nothing."""
+    """Return the gates of a literal `GATES`; if not strict, ignore anything but a dict of texts."""
+    if "GATES" not in source.constants:
+        return ()
     node = source.constants.node("GATES")
     value = source.constants.literal(node)
-    if node is None and not _assigns_gates(source):
+    is_dict = isinstance(value, dict)
+    if not strict and not (is_dict and all(isinstance(text, str) for text in value.values())):
         return ()
-    if not isinstance(node, ast.Dict) or not isinstance(value, dict):
-        if not strict:
-            return ()
+    if not isinstance(node, ast.Dict) or not is_dict:
         line = f":{node.lineno}" if node else ""
         raise DeclarationError(
             f'{source.label}{line}: GATES: expected one literal dict like {{"roc_auc": ">= 0.85"}}, '
-            f"found {shown(ast.unparse(node)) if node else 'several assignments'}"
+            f"found {describe(ast.unparse(node)) if node else 'several assignments'}"
         )
-    if not strict and not all(isinstance(text, str) for text in value.values()):
-        return ()
     return _parse(node, value, source)
-
-
-def _assigns_gates(source: Source) -> bool:
-    return any(
-        isinstance(statement, ast.Assign) and any(last_name(target) == "GATES" for target in statement.targets)
-        for statement in source.tree.body
-    )
 
 
 def _parse(node: ast.Dict, value: dict[str, Any], source: Source) -> tuple[Gate, ...]:

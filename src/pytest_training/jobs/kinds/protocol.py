@@ -1,6 +1,4 @@
-"""What a kind of job is: which files it recognises, and how a job of it is started."""
-
-from __future__ import annotations
+"""The interface of a kind of job: recognise a file, and start its job."""
 
 import functools
 from collections.abc import Mapping
@@ -64,7 +62,7 @@ class Kind(Protocol):
     name: str
     """Its name in plans, outcomes and reports."""
     suffixes: tuple[str, ...] = ()
-    """Endings of the files that it looks at, like `.py`."""
+    """Endings of the files that it may recognise, like `.py`."""
     is_program: bool = True
     """True if it takes raw arguments and leaves metrics in files; False if a function is called that returns them."""
     has_options: bool = False
@@ -86,4 +84,4 @@ class Kind(Protocol):
 
 
 Kinds = Mapping[str, Kind]
-"""Kinds of job by name; the last one is the first that is asked about a file."""
+"""Kinds of job by name; the last one examines a file first."""

@@ -1,10 +1,8 @@
-"""Whether a script needs an interpreter of its own: what it does that a fork of the job server could not give it.
+"""Reasons for which a script needs an interpreter of its own, and not a fork of the job server.
 
-A forked child has the libraries loaded already. A script that sets variables which libraries read when they are
-imported, or that starts interpreters of its own, would notice.
+A forked child has the libraries loaded already: too late for a script that sets variables which libraries read when
+they are imported, and misleading for one that starts interpreters of its own.
 """
-
-from __future__ import annotations
 
 import ast
 import re
@@ -37,7 +35,7 @@ def why_fresh(tree: ast.Module, content: bytes, label: str) -> str | None:
 
 
 def _interpreter(node: ast.AST) -> str | None:
-    """Return how a node asks for this interpreter's program, or for new interpreters, if it does."""
+    """Return how a node uses this interpreter's program, or starts new interpreters, if it does."""
     if isinstance(node, ast.Attribute) and last_name(node.value) == "sys" and node.attr in _OWN_PROGRAM:
         return f"reads sys.{node.attr}"
     if isinstance(node, ast.ImportFrom) and node.module == "sys":
@@ -59,7 +57,7 @@ def _call(call: ast.Call) -> str | None:
 
 
 def _environment(node: ast.AST, last_import: int) -> str | None:
-    """Return which variable a node sets that a library may read when it is imported, if any."""
+    """Return the variable that a node sets and that a library may read when it is imported, or None."""
     written = _written(node)
     if written is None:
         return None
@@ -71,7 +69,7 @@ def _environment(node: ast.AST, last_import: int) -> str | None:
 
 
 def _written(node: ast.AST) -> str | None:
-    """Return the variable that a node sets in os.environ: an empty text where it is not literal, None for none."""
+    """Return the variable that a node sets in os.environ, "" if its name is not literal, or None if it sets none."""
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
         return _text(node.slice) if last_name(node.value) == "environ" else None
     if isinstance(node, ast.Call) and last_name(node.func) == "putenv":

@@ -1,16 +1,16 @@
-"""What a syntax tree tells without running it: constants, literal values, types of annotations."""
+"""What a syntax tree shows without running it: constants, literal values, types of annotations."""
 
 from __future__ import annotations
 
 import ast
 import math
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from pytest_training.jobs.model import Type
 
 MISSING: Final = object()
-"""Stands for what the source alone does not show."""
+"""Stands for a value that the source alone does not show."""
 
 LARGEST_INTEGER = 2**63
 
@@ -43,35 +43,19 @@ def module_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield what runs when a module is imported: opens if, try, with and loops, not functions and classes."""
     for statement in body:
         if is_guard(statement):
-            yield from module_statements(cast("ast.If", statement).orelse)
+            yield from module_statements(statement.orelse)
             continue
         yield statement
-        for field in ("body", "handlers", "orelse", "finalbody"):
-            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                break
-            for block in getattr(statement, field, ()):
-                inner = block.body if isinstance(block, ast.ExceptHandler) else [block]
-                yield from module_statements(inner)
+        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for field in ("body", "handlers", "orelse", "finalbody"):
+                for block in getattr(statement, field, ()):
+                    yield from module_statements(block.body if isinstance(block, ast.ExceptHandler) else [block])
 
 
-def all_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield every statement of a module, those inside functions and classes too, in no particular order."""
-    todo = [body]
-    while todo:
-        for statement in todo.pop():
-            yield statement
-            for value in statement.__dict__.values():
-                if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
-                    todo.append(value)
-                elif isinstance(value, list) and value and isinstance(value[0], ast.ExceptHandler | ast.match_case):
-                    todo.extend(block.body for block in value)
-
-
-def is_guard(statement: ast.stmt) -> bool:
+def is_guard(statement: ast.stmt) -> TypeGuard[ast.If]:
     """Return True if the statement is `if TYPE_CHECKING:` or `if __name__ == "__main__":`."""
-    if not isinstance(statement, ast.If):
-        return False
-    return last_name(statement.test) == "TYPE_CHECKING" or is_main_guard(statement)
+    is_for_types = isinstance(statement, ast.If) and last_name(statement.test) == "TYPE_CHECKING"
+    return is_for_types or is_main_guard(statement)
 
 
 def is_main_guard(statement: ast.stmt) -> bool:
@@ -89,7 +73,7 @@ def last_name(node: ast.AST | None) -> str:
 
 
 def storable(value: Any) -> Any:
-    """Return the value as it survives JSON (tuples become lists), or MISSING where it would not."""
+    """Return the value as it survives JSON (tuples become lists), or MISSING if it does not."""
     if isinstance(value, list | tuple):
         items = [storable(item) for item in value]
         return MISSING if any(item is MISSING for item in items) else items
@@ -101,13 +85,11 @@ def storable(value: Any) -> Any:
 
 
 def _is_storable_scalar(value: Any) -> bool:
-    if value is None or isinstance(value, bool):
-        return True
-    if isinstance(value, int):
-        return abs(value) < LARGEST_INTEGER
+    if isinstance(value, str):
+        return not any("\ud800" <= character <= "\udfff" for character in value)
     if isinstance(value, float):
         return math.isfinite(value)
-    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+    return value is None or (isinstance(value, int) and abs(value) < LARGEST_INTEGER)
 
 
 class Constants:
@@ -118,6 +100,9 @@ class Constants:
         for statement in module_statements(tree.body):
             for name, value in _assigned(statement):
                 self._values[name] = None if name in self._values else value
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
 
     def node(self, name: str) -> ast.expr | None:
         """Return the expression that the module assigns to the name, if it does so once."""
@@ -152,11 +137,10 @@ def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr | None]]:
     elif isinstance(statement, ast.AugAssign | ast.For):
         for name in (part.id for part in walk(statement.target) if isinstance(part, ast.Name)):
             yield name, None
-            yield name, None
 
 
 class Annotation(NamedTuple):
-    """The types that an annotation allows beside None, and the values where it lists them."""
+    """The types that an annotation allows beside None, and the values if it lists them."""
 
     types: frozenset[Type] = frozenset()
     choices: tuple[Any, ...] | None = None
@@ -164,22 +148,18 @@ class Annotation(NamedTuple):
 
 def read_annotation(node: ast.expr | None) -> Annotation:
     """Read an annotation such as `int`, `"str | None"`, `Optional[float]` or `Literal["a", "b"]`."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        try:
+            node = ast.parse(node.value, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return Annotation(frozenset({"any"}))
     if node is None or (isinstance(node, ast.Constant) and node.value is None):
         return Annotation()
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return _read_quoted(node.value)
     if isinstance(node, ast.BinOp):
         return _union([node.left, node.right])
     if isinstance(node, ast.Subscript):
         return _read_subscript(node)
     return Annotation(frozenset({_TYPES.get(last_name(node), "any")}))
-
-
-def _read_quoted(text: str) -> Annotation:
-    try:
-        return read_annotation(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return Annotation(frozenset({"any"}))
 
 
 def _read_subscript(node: ast.Subscript) -> Annotation:

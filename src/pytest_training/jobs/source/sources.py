@@ -1,9 +1,9 @@
 """Python files as syntax trees, and what they import: installed modules, and local ones that are followed."""
 
-from __future__ import annotations
-
 import ast
+import contextlib
 import functools
+import itertools
 import os
 import re
 import sys
@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_training.jobs.source.freshness import why_fresh
-from pytest_training.jobs.source.literals import Constants, all_statements, last_name, module_statements, walk
+from pytest_training.jobs.source.literals import Constants, last_name, module_statements, walk
 from pytest_training.wording import label
 
 LARGEST_FOLLOWED = 200
-"""Local files that are followed at most: a hint for the job server is not worth parsing a whole repository."""
+"""Maximum number of local files to follow: a hint for the job server is not worth parsing a whole repository."""
 
 _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
 _ASKS_FOR_DATA = re.compile(rb"\brun\s*\.\s*data")
 
 
-class Unreadable(Exception):  # noqa: N818  (says what the file is; it becomes the job's problem, not an error)
-    """A file that is no Python source, with the sentence that says why."""
+class Unreadable(Exception):  # noqa: N818  (it names the file's state and becomes the job's problem, not an error)
+    """A file that is no Python source, with the reason."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ class Import(NamedTuple):
     names: tuple[str, ...] = ()
     level: int = 0
 
+    @property
+    def modules(self) -> list[str]:
+        """The dotted names that may be modules: the module's own, and one below it for each name."""
+        return [".".join(filter(None, (self.module, name))) for name in ("", *self.names)]
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -64,15 +69,6 @@ class Facts:
     data: tuple[str, ...] = ()
     fresh: str | None = None
     """Why a script that executes the file needs an interpreter of its own."""
-
-
-class Reach(NamedTuple):
-    """What a file uses, its local modules followed."""
-
-    imports: tuple[str, ...]
-    data: tuple[str, ...]
-    files: tuple[str, ...]
-    """Local files, its own first; empty where there were too many to follow."""
 
 
 def read_source(path: Path, root: Path) -> Source:
@@ -90,7 +86,7 @@ def read_source(path: Path, root: Path) -> Source:
 
 
 class Sources:
-    """Reads files once each and follows local imports: those found in the file's folder or in these."""
+    """Reads files once each and follows imports of modules in the file's folder, the training folder and the root."""
 
     def __init__(self, training_root: Path, project_root: Path) -> None:
         self.root = project_root
@@ -103,14 +99,14 @@ class Sources:
         """Keep the facts of a file that has been read for another purpose."""
         self._facts[source.path] = _facts(source)
 
-    def reach(self, path: Path) -> Reach:
-        """Return the installed modules and the datasets that the file uses, local modules followed."""
+    def reach(self, path: Path) -> dict[str, tuple[str, ...]]:
+        """Return a job's imports, data and files, local modules followed; no files if they are too many to follow."""
         eager = self._closure(path, lambda facts: facts.imports)
         full = self._closure(path, lambda facts: facts.imports + facts.later)
-        installed = (name for file in eager for name in self._installed(file))
-        named = (name for file in full for name in self._facts_of(file).data)
-        files = tuple(map(str, full)) if self._followed <= LARGEST_FOLLOWED else ()
-        return Reach(tuple(dict.fromkeys(installed)), tuple(dict.fromkeys(named)), files)
+        imports = (name for file in eager for name in self._installed(file))
+        data = (name for file in full for name in self._facts_of(file).data)
+        files = map(str, full if self._followed <= LARGEST_FOLLOWED else ())
+        return {"imports": tuple(dict.fromkeys(imports)), "data": tuple(dict.fromkeys(data)), "files": tuple(files)}
 
     def why_fresh(self, path: Path) -> str | None:
         """Return why a script, its local modules followed, needs an interpreter of its own, or None."""
@@ -130,55 +126,43 @@ class Sources:
 
     def _facts_of(self, path: Path) -> Facts:
         if path not in self._facts:
-            self._facts[path] = self._follow(path)
+            self._followed += 1
+            self._facts[path] = Facts()
+            # A job that imports a file with a mistake fails with Python's own message.
+            with contextlib.suppress(Unreadable, RecursionError):
+                if self._followed <= LARGEST_FOLLOWED:
+                    self.remember(read_source(path, self.root))
         return self._facts[path]
-
-    def _follow(self, path: Path) -> Facts:
-        self._followed += 1
-        if self._followed > LARGEST_FOLLOWED:
-            return Facts()
-        try:
-            return _facts(read_source(path, self.root))
-        except (Unreadable, RecursionError):
-            return Facts()  # the job that imports it fails with Python's own message
 
     def _installed(self, path: Path) -> Iterator[str]:
         for item in self._facts_of(path).imports:
             top = item.module.partition(".")[0]
             if item.level == 0 and top not in sys.stdlib_module_names and self._files(path, item) is None:
-                yield item.module
-                yield from (f"{item.module}.{name}" for name in item.names)
+                yield from item.modules
 
     def _files(self, path: Path, item: Import) -> list[Path] | None:
-        """Return the local files that an import executes; None where the module is not local."""
+        """Return the local files that an import executes; None if the module is not local."""
         if item.level:
             folder = path.parents[min(item.level, len(path.parents)) - 1]
-            modules = [".".join(filter(None, (item.module, name))) for name in ("", *item.names)]
-            return [file for module in modules for file in _files_below(folder, module) or ()]
+            return [file for module in item.modules for file in _files_below(folder, module) or ()]
         if item.module.partition(".")[0] in sys.stdlib_module_names:
             return None
-        # A thousand jobs import the same few modules; a path's text is much faster to look up than the path.
+        # A thousand jobs import the same few modules; a path's text is a much faster key than the path.
         key = (os.path.dirname(path), item)  # noqa: PTH120  (faster than pathlib, once per import)
         if key not in self._local:
-            self._local[key] = self._local_files(path.parent, item)
+            folders = dict.fromkeys((path.parent, *self._folders))
+            located = [_first(_files_below(folder, module) for folder in folders) for module in item.modules]
+            local = [files for files in located if files is not None]
+            self._local[key] = list(dict.fromkeys(itertools.chain(*local))) if local else None
         return self._local[key]
 
-    def _local_files(self, folder: Path, item: Import) -> list[Path] | None:
-        located = [self._locate(folder, module) for module in (item.module, *_members(item))]
-        local = [files for files in located if files is not None]
-        return list(dict.fromkeys(file for files in local for file in files)) if local else None
 
-    def _locate(self, folder: Path, module: str) -> list[Path] | None:
-        places = (_files_below(base, module) for base in dict.fromkeys((folder, *self._folders)))
-        return next((files for files in places if files is not None), None)
-
-
-def _members(item: Import) -> list[str]:
-    return [f"{item.module}.{name}" for name in item.names]
+def _first(places: Iterable[list[Path] | None]) -> list[Path] | None:
+    return next((files for files in places if files is not None), None)
 
 
 def _files_below(folder: Path, module: str) -> list[Path] | None:
-    """Return the files executed by importing a dotted name from a folder; None where it holds no such module.
+    """Return the files executed by importing a dotted name from a folder; None if it holds no such module.
 
     A folder without `__init__.py` counts when it holds modules: `wandb/` with a run's files is no package.
     """
@@ -199,7 +183,7 @@ def _facts(source: Source) -> Facts:
     later: tuple[Import, ...] = ()
     data: tuple[str, ...] = ()
     if _INDENTED_IMPORT.search(source.content):
-        later = tuple(item for node in all_statements(source.tree.body) for item in _imports(node) if item not in eager)
+        later = tuple(item for node in walk(source.tree) for item in _imports(node) if item not in eager)
     if _ASKS_FOR_DATA.search(source.content):
         data = tuple(dict.fromkeys(name for node in walk(source.tree) for name in _datasets(node, source.constants)))
     return Facts(eager, later, data, why_fresh(source.tree, source.content, source.label))

@@ -1,10 +1,10 @@
 """Turns numbers into coordinates for the page's drawings; the templates draw them. No drawing library is needed."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
 
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.records.events import Event
@@ -13,9 +13,11 @@ from pytest_training.text import one_line
 from pytest_training.units import duration, number
 
 STEPS = ("epoch", "step", "iteration", "batch", "round", "tree", "trees", "iterations", "rounds", "steps", "epochs")
-"""Logged names that count up while a model is fitted: the horizontal axis, the first that an event has."""
+"""Logged names that count up while a model is fitted; the first that an event has is the horizontal axis."""
 GROUPS = frozenset(["fold", "repeat", "split", "seed", "trial", "restart", "attempt", "member"])
-"""Logged numbers that say of which fit the others are."""
+"""Logged numbers that identify a fit."""
+Points = list[tuple[float, float]]
+
 WIDTH, HEIGHT = 320.0, 170.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 8.0, 26.0
 MOST_LINES = 12
@@ -27,16 +29,14 @@ GANTT_MOST_SLOTS = 64
 CHARACTER = 6.6  # width of a letter in the timeline's font size, to know what fits into a bar
 
 
-@dataclass(frozen=True)
-class Tick:
+class Tick(NamedTuple):
     """A mark on an axis."""
 
     at: float
     label: str
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(NamedTuple):
     """One metric over the steps of all fits of a job."""
 
     metric: str
@@ -49,8 +49,7 @@ class Curve:
     caption: str
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(NamedTuple):
     """An attempt on the timeline."""
 
     job_id: str
@@ -62,93 +61,14 @@ class Bar:
     title: str
 
 
-@dataclass(frozen=True)
-class Timeline:
-    """Who ran where and when."""
+class Timeline(NamedTuple):
+    """The attempts of a run by slot and time."""
 
     height: float
     slots: tuple[Tick, ...]
     ticks: tuple[Tick, ...]
     bars: tuple[Bar, ...]
     left_out: int
-
-
-@dataclass
-class _Fit:
-    x: list[float] = field(default_factory=list)
-    y: list[float] = field(default_factory=list)
-
-
-def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
-    """Return the learning curves that a job logged: one chart per metric and axis, one line per fit."""
-    fits: dict[tuple[str, str], dict[tuple[object, ...], list[_Fit]]] = {}
-    for event in events:
-        log = event.log or {}
-        step = next((name for name in STEPS if isinstance(log.get(name), int | float)), "")
-        key = tuple((name, value) for name, value in log.items() if isinstance(value, str) or name in GROUPS)
-        for name, value in log.items():
-            if isinstance(value, str) or value is None or name in GROUPS or name == step:
-                continue
-            of_metric = fits.setdefault((name, step), {})
-            if len(of_metric) < 10 * MOST_LINES or key in of_metric:
-                _add(of_metric.setdefault(key, [_Fit()]), log.get(step), float(value))
-    drawn = (
-        _curve(name, axis or "event", [fit for parts in of_metric.values() for fit in parts], most_points)
-        for (name, axis), of_metric in list(fits.items())[:20]
-    )
-    return [curve for curve in drawn if curve is not None][:MOST_CURVES]
-
-
-def _add(parts: list[_Fit], at: object, value: float) -> None:
-    """Add a point to the newest fit; steps that begin anew are another fit."""
-    x = float(at) if isinstance(at, int | float) else float(len(parts[-1].x))
-    if parts[-1].x and x <= parts[-1].x[-1] and len(parts) < MOST_LINES:
-        parts.append(_Fit())
-    parts[-1].x.append(x)
-    parts[-1].y.append(value)
-
-
-def _curve(metric: str, axis: str, fits: list[_Fit], most_points: int) -> Curve | None:
-    fits = [fit for fit in fits if len(fit.x) > 1 and all(map(math.isfinite, fit.y))]
-    if not fits or all(max(fit.y) == min(fit.y) for fit in fits):  # a setting, not a measurement
-        return None
-    low, high = min(min(fit.y) for fit in fits), max(max(fit.y) for fit in fits)
-    first, last = min(min(fit.x) for fit in fits), max(max(fit.x) for fit in fits)
-    across = _Scale(first, last, LEFT, WIDTH - RIGHT)
-    up = _Scale(low, high, HEIGHT - BOTTOM, TOP)
-    shown = fits[:MOST_LINES]
-    points = max(8, most_points // len(shown))
-    mean = _mean(fits) if len(fits) > 2 else None
-    about = f"{len(fits)} fits, bold: their mean" if mean else f"{len(fits)} fits" if len(fits) > 1 else ""
-    return Curve(
-        metric=one_line(metric, 60),
-        axis=axis,
-        lines=tuple(_points(_thinned(fit, points), across, up) for fit in shown),
-        mean=_points(_thinned(mean, max(points, 40)), across, up) if mean else None,
-        x_ticks=tuple(Tick(across(value), number(value)) for value in ticks(first, last, 4)),
-        y_ticks=tuple(Tick(up(value), number(value)) for value in ticks(low, high, 4)),
-        caption=about,
-    )
-
-
-def _mean(fits: Sequence[_Fit]) -> _Fit | None:
-    """Return the mean over fits at the steps that at least half of them have."""
-    at: dict[float, list[float]] = {}
-    for fit in fits:
-        for x, y in dict(zip(fit.x, fit.y, strict=True)).items():
-            at.setdefault(x, []).append(y)
-    common = sorted(x for x, values in at.items() if len(values) * 2 >= len(fits))
-    if len(common) < 2:
-        return None
-    # Divided before it is added up: the sum of numbers that a float can hold may be none.
-    return _Fit(common, [math.fsum(y / len(at[x]) for y in at[x]) for x in common])
-
-
-def _thinned(fit: _Fit, most: int) -> _Fit:
-    if len(fit.x) <= most:
-        return fit
-    chosen = [round(index * (len(fit.x) - 1) / (most - 1)) for index in range(most)]
-    return _Fit([fit.x[index] for index in chosen], [fit.y[index] for index in chosen])
 
 
 @dataclass(frozen=True)
@@ -164,9 +84,79 @@ class _Scale:
             return (self.start + self.end) / 2
         return round(self.start + (value - self.low) / span * (self.end - self.start), 1)
 
+    def ticks(self) -> tuple[Tick, ...]:
+        return tuple(Tick(self(value), number(value)) for value in ticks(self.low, self.high, 4))
 
-def _points(fit: _Fit, across: _Scale, up: _Scale) -> str:
-    return " ".join(f"{across(x):g},{up(y):g}" for x, y in zip(fit.x, fit.y, strict=True))
+
+def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
+    """Return the learning curves that a job logged: one chart per metric and axis, one line per fit."""
+    fits: dict[tuple[str, str], dict[tuple[object, ...], list[Points]]] = {}
+    for event in events:
+        log = event.log or {}
+        step = next((name for name in STEPS if isinstance(log.get(name), int | float)), "")
+        key = tuple((name, value) for name, value in log.items() if isinstance(value, str) or name in GROUPS)
+        for name, value in log.items():
+            if isinstance(value, str) or value is None or name in GROUPS or name == step:
+                continue
+            of_metric = fits.setdefault((name, step), {})
+            if len(of_metric) < 10 * MOST_LINES or key in of_metric:
+                _add(of_metric.setdefault(key, [[]]), log.get(step), float(value))
+    drawn = (
+        _curve(name, axis or "event", [*chain.from_iterable(of_metric.values())], most_points)
+        for (name, axis), of_metric in list(fits.items())[:20]
+    )
+    return [curve for curve in drawn if curve is not None][:MOST_CURVES]
+
+
+def _add(parts: list[Points], at: object, value: float) -> None:
+    """Add a point to the newest fit; steps that begin anew are another fit."""
+    x = float(at) if isinstance(at, int | float) else float(len(parts[-1]))
+    if parts[-1] and x <= parts[-1][-1][0] and len(parts) < MOST_LINES:
+        parts.append([])
+    parts[-1].append((x, value))
+
+
+def _curve(metric: str, axis: str, fits: list[Points], most_points: int) -> Curve | None:
+    fits = [fit for fit in fits if len(fit) > 1 and all(math.isfinite(y) for _, y in fit)]
+    if all(len({y for _, y in fit}) == 1 for fit in fits):  # a setting, not a measurement
+        return None
+    xs, ys = [x for fit in fits for x, _ in fit], [y for fit in fits for _, y in fit]
+    across = _Scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
+    up = _Scale(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
+    most = max(8, most_points // min(len(fits), MOST_LINES))
+    mean = _mean(fits) if len(fits) > 2 else []
+    caption = f"{len(fits)} fits, bold: their mean" if mean else f"{len(fits)} fits" if len(fits) > 1 else ""
+    return Curve(
+        metric=one_line(metric, 60),
+        axis=axis,
+        lines=tuple(_polyline(_thinned(fit, most), across, up) for fit in fits[:MOST_LINES]),
+        mean=_polyline(_thinned(mean, max(most, 40)), across, up) if mean else None,
+        x_ticks=across.ticks(),
+        y_ticks=up.ticks(),
+        caption=caption,
+    )
+
+
+def _mean(fits: Sequence[Points]) -> Points:
+    """Return the mean over fits at the steps that at least half of them have; nothing if those are fewer than two."""
+    values_at: dict[float, list[float]] = {}
+    for x, y in chain.from_iterable(dict(fit).items() for fit in fits):
+        values_at.setdefault(x, []).append(y)
+    # Divided before it is added up: a sum of finite floats may overflow.
+    mean = [
+        (x, math.fsum(y / len(values) for y in values))
+        for x, values in sorted(values_at.items())
+        if len(values) * 2 >= len(fits)
+    ]
+    return mean if len(mean) > 1 else []
+
+
+def _thinned(fit: Points, most: int) -> Points:
+    return fit if len(fit) <= most else [fit[round(index * (len(fit) - 1) / (most - 1))] for index in range(most)]
+
+
+def _polyline(points: Iterable[tuple[float, float]], across: _Scale, up: _Scale) -> str:
+    return " ".join(f"{across(x):g},{up(y):g}" for x, y in points)
 
 
 def ticks(low: float, high: float, about: int) -> list[float]:
@@ -187,8 +177,7 @@ def sparkline(values: Sequence[float], *, width: float = 120.0, height: float = 
     """Return the points of a small line, oldest value first, and where its last one is."""
     across = _Scale(0, max(len(values) - 1, 1), 3, width - 4)
     up = _Scale(min(values), max(values), height - 4, 4)
-    dots = [(across(index), up(value)) for index, value in enumerate(values)]
-    return " ".join(f"{x:g},{y:g}" for x, y in dots), *dots[-1]
+    return _polyline(enumerate(values), across, up), across(len(values) - 1), up(values[-1])
 
 
 def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
@@ -198,44 +187,42 @@ def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
         return None
     begin, end = min(start for _, _, start, _ in spans), max(stop for _, _, _, stop in spans)
     slots = sorted({slot for _, slot, _, _ in spans}, key=lambda name: (len(name), name))
-    rows = {slot: index for index, slot in enumerate(slots[:GANTT_MOST_SLOTS])}
+    top_of = {slot: 22 + index * GANTT_ROW for index, slot in enumerate(slots[:GANTT_MOST_SLOTS])}
     across = _Scale(0.0, max(end - begin, 1e-3), GANTT_LEFT, GANTT_WIDTH - 12)
-    bars = []
-    for outcome, slot, start, stop in spans:
-        if slot in rows:
-            x, stop_x = across(start - begin), across(stop - begin)
-            name = one_line(outcome.job_id, 60)
-            width = round(max(stop_x - x - 1, 1.5), 1)
-            fits = len(name) * CHARACTER + 22 < width
-            bars.append(
-                Bar(
-                    job_id=outcome.job_id,
-                    status=outcome.status,
-                    x=x,
-                    y=22 + rows[slot] * GANTT_ROW,
-                    width=width,
-                    label=name if fits else "",
-                    title=f"{name}: {outcome.status}, {duration(stop - start)}, {slot or 'no slot'}",
-                )
-            )
+    bars = [
+        _bar(outcome, slot, stop - start, (across(start - begin), across(stop - begin)), top_of[slot])
+        for outcome, slot, start, stop in spans
+        if slot in top_of
+    ]
     return Timeline(
-        height=26 + len(rows) * GANTT_ROW,
-        slots=tuple(Tick(22 + index * GANTT_ROW, slot or "?") for slot, index in rows.items()),
+        height=26 + len(top_of) * GANTT_ROW,
+        slots=tuple(Tick(top, slot or "?") for slot, top in top_of.items()),
         ticks=tuple(Tick(across(value), duration(value)) for value in ticks(0.0, end - begin, 6)),
         bars=tuple(bars),
         left_out=len(spans) - len(bars),
     )
 
 
-def _spans(outcome: Outcome) -> Iterable[tuple[Outcome, str, float, float]]:
-    """Yield slot, start and end of each attempt in seconds since 1970; what no clock tells is left out."""
+def _bar(outcome: Outcome, slot: str, seconds: float, ends: tuple[float, float], top: float) -> Bar:
+    name = one_line(outcome.job_id, 60)
+    width = round(max(ends[1] - ends[0] - 1, 1.5), 1)
+    return Bar(
+        job_id=outcome.job_id,
+        status=outcome.status,
+        x=ends[0],
+        y=top,
+        width=width,
+        label=name if len(name) * CHARACTER + 22 < width else "",
+        title=f"{name}: {outcome.status}, {duration(seconds)}, {slot or 'no slot'}",
+    )
+
+
+def _spans(outcome: Outcome) -> Iterator[tuple[Outcome, str, float, float]]:
+    """Yield slot, start and end of each attempt in seconds since 1970; an attempt without a start is left out."""
     ended = moment(outcome.ended)
     for attempt in outcome.attempts:
-        start = moment(attempt.started)
-        if start is None:
-            continue
-        begin = start.timestamp()
-        length = attempt.ending.wall_s
-        if len(outcome.attempts) == 1 and ended is not None:
-            length = max(ended.timestamp() - begin, 0.0)
-        yield outcome, attempt.slot or outcome.slot, begin, begin + length
+        if start := moment(attempt.started):
+            begin, length = start.timestamp(), attempt.ending.wall_s
+            if len(outcome.attempts) == 1 and ended is not None:
+                length = max(ended.timestamp() - begin, 0.0)
+            yield outcome, attempt.slot or outcome.slot, begin, begin + length

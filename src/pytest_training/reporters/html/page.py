@@ -1,14 +1,20 @@
-"""Writes index.html: has the templates draw what view.py has gathered."""
+"""Writes index.html: one file that needs no network. The templates draw a run from its outcomes, within bounds."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
 import hashlib
+import re
 import secrets
+import shlex
 import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import jinja2
@@ -16,17 +22,48 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from pytest_training.atomic import write_atomically
-from pytest_training.records.comparison import MARKS
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.job_files import log_end
+from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.jobs.model import Dataset, PlannedJob
+from pytest_training.records.comparison import MARKS, Change, JobComparison
+from pytest_training.records.events import read_events
+from pytest_training.records.history import History, Recorded
+from pytest_training.records.measures import Measure, measures
 from pytest_training.records.recorded_run import TrainingRun
-from pytest_training.reporters.html.page_model import PageView
-from pytest_training.reporters.html.view import view_page
-from pytest_training.text import one_line
+from pytest_training.records.run_record import moment, timing
+from pytest_training.records.strict_json import encode
+from pytest_training.reporters.console import gate_row, sentence
+from pytest_training.reporters.html.charts import Curve, curves, sparkline, timeline
+from pytest_training.reporters.html.pictures import Picture, PictureBook, artifacts
+from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration, number
 
 if TYPE_CHECKING:
     import pytest
 
 TEMPLATES = Path(__file__).parent / "templates"
+BASE = f"base-{secrets.token_hex(12)}/"
+"""Stands for the way from the page to the run's folder; no job can know it."""
+MOST_ROWS = 60  # parameters, gates or datasets of one job
+FEWEST_FOR_A_LINE = 3  # values of a metric over the last runs
+EVENT_BYTES = 64_000_000  # of all jobs together: what reading them may cost
+LARGEST_EVENTS = 9_000_000  # bytes of one job
+ANCHOR = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+
+
+class Scale(NamedTuple):
+    """How much of each job the page of up to `jobs` jobs shows."""
+
+    jobs: float
+    log_lines: int
+    points: int
+    history: int
+    metrics: int
+
+
+SCALES = (Scale(50, 60, 400, 12, 60), Scale(250, 30, 150, 8, 30), Scale(float("inf"), 10, 60, 5, 12))
+"""They keep the page of 12 jobs under 2 MB, and of 1,000 under 15 MB."""
 
 
 class Reporter:
@@ -41,8 +78,150 @@ class Reporter:
             write_page(run, is_latest=True)
 
 
-class _KeptBeside(jinja2.FileSystemBytecodeCache):
-    """Compiled templates, kept as Python keeps compiled modules: to compile takes longer than to write a page."""
+class MetricRow(NamedTuple):
+    """A metric with what became of it."""
+
+    measure: Measure
+    change: Change | None
+    spark: tuple[str, float, float] | None
+    """Its values in the last runs as a small line, if there are enough."""
+
+
+@dataclass(frozen=True)
+class JobView:
+    """What a job's row and section show beyond its outcome."""
+
+    run: TrainingRun
+    scale: Scale
+    outcome: Outcome
+    planned: PlannedJob
+    past: Sequence[Recorded]
+    """The newest outcomes, this one first."""
+    pictures: Sequence[Picture]
+
+    @cached_property
+    def measures(self) -> list[Measure]:
+        """All metrics, the headline first."""
+        return measures(self.outcome)
+
+    @cached_property
+    def comparison(self) -> JobComparison | None:
+        """What changed against the earlier outcome."""
+        return self.run.comparison.of(self.outcome.job_id)
+
+    @cached_property
+    def metrics(self) -> list[MetricRow]:
+        """The first metrics."""
+        changes = {each.metric: each for each in self.comparison.changes} if self.comparison else {}
+        return [
+            MetricRow(measure, changes.get(measure.name), self._spark(measure.name))
+            for measure in self.measures[: self.scale.metrics]
+        ]
+
+    def _spark(self, metric: str) -> tuple[str, float, float] | None:
+        values = [value for each in reversed(self.past) if (value := each.outcome.metrics.get(metric)) is not None]
+        return sparkline(values) if len(values) >= FEWEST_FOR_A_LINE else None
+
+    @property
+    def datasets(self) -> list[Dataset]:
+        """The datasets that the job opened, then those that were only declared for it."""
+        declared = {dataset.name: dataset for dataset in self.run.plan.datasets}
+        names = dict.fromkeys([*(used.name for used in self.outcome.data), *self.planned.job.data])
+        return [declared[name] for name in names if name in declared][:MOST_ROWS]
+
+    @property
+    def curves(self) -> list[Curve]:
+        """The learning curves of the last attempt."""
+        if not self.outcome.attempts:
+            return []
+        events = self.run.folder.path / self.outcome.attempts[-1].folder / "events.jsonl"
+        largest = min(LARGEST_EVENTS, EVENT_BYTES // len(self.run.outcomes))
+        return curves(read_events(events, largest=largest), most_points=self.scale.points)
+
+    @property
+    def command(self) -> str:
+        """The command that trains the job once more with the same parameters and seed."""
+        job_id, parameters = self.outcome.job_id, self.outcome.parameters
+        node = self.run.node_id(job_id)
+        words = ["pytest", *([node] if node else ["-k", job_id]), "--training-seed", str(self.outcome.seed)]
+        variables = {each.name for each in self.planned.job.declared if each.variable}
+        for name in self.planned.job.given:
+            if name in parameters and name not in variables:
+                words += ["--set", f"{job_id}.{name}={_setting(parameters[name])}"]
+        return one_line(shlex.join(words), 2000)
+
+    def has_page(self, recorded: Recorded) -> bool:
+        """Return True if the earlier run's page is there."""
+        return RunFolder(self.run.folder.reports, recorded.run_id).page.is_file()
+
+
+def write_page(run: TrainingRun, *, is_latest: bool) -> None:
+    """Write the page into the run's folder and, for the latest run, to its stable name."""
+    rendered = _render(run)
+    write_atomically(run.folder.page, _based(rendered, ""))
+    if is_latest:
+        stable = run.folder.stable.copy_of(run.folder.page)
+        write_atomically(stable, _based(rendered, f"runs/{quote(run.folder.run_id)}/"))
+
+
+def _based(rendered: str, way: str) -> bytes:
+    return rendered.replace(BASE, way).encode("utf-8", "replace")
+
+
+def _render(run: TrainingRun) -> str:
+    """Return the page; `BASE` in links is replaced by `write_page`."""
+    book = PictureBook(run.folder.path)
+    jobs = sorted(_jobs(run, book), key=lambda job: job.outcome.shown.rank)
+    counts = Counter(job.outcome.shown for job in jobs)
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    return (
+        _templates()
+        .get_template("page.html.j2")
+        .render(
+            run=run,
+            jobs=jobs,
+            counts=counts,
+            verdict=_verdict(run, counts),
+            timing=timing(run.outcomes, run.plan.workers),
+            timeline=timeline(run.outcomes),
+            pictures_left_out=book.left_out,
+            marks=MARKS,
+            most_rows=MOST_ROWS,
+            artifacts=artifacts,
+            log_end=log_end,
+            style=Markup(style),  # noqa: S704  (ours, and hashed below)
+            script=Markup(script),  # noqa: S704  (our own file)
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+            base=BASE,
+        )
+    )
+
+
+def _jobs(run: TrainingRun, book: PictureBook) -> list[JobView]:
+    scale = next(each for each in SCALES if len(run.outcomes) <= each.jobs)
+    ids = [outcome.job_id for outcome in run.outcomes]
+    past = History(run.folder.stable.history).recent(ids, scale.history, through=run.folder.run_id)
+    planned = {each.job.id: each for each in run.plan.jobs}
+    return [
+        JobView(run, scale, outcome, planned[outcome.job_id], past.get(outcome.job_id, []), book.of(outcome))
+        for outcome in run.outcomes
+    ]
+
+
+def _verdict(run: TrainingRun, counts: Counter[Any]) -> str:
+    """Return the page's first word on the run."""
+    if not run.is_finished:
+        return "unfinished"
+    if counts[Status.FAILED]:
+        return "failed"
+    if counts[Status.INTERRUPTED] or (counts[Status.NOT_RUN] and not counts[Status.PASSED]):
+        return "interrupted"
+    return "passed"
+
+
+class _CompiledTemplates(jinja2.FileSystemBytecodeCache):
+    """A cache of compiled templates in a __pycache__: to compile takes longer than to write a page."""
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         with contextlib.suppress(OSError):  # somebody else's folder, or a full disk: compiled anew each time
@@ -50,50 +229,43 @@ class _KeptBeside(jinja2.FileSystemBytecodeCache):
             super().dump_bytecode(bucket)
 
 
-def render_page(view: PageView) -> str:
-    """Write the page; `{base}` in links is replaced by `write_page`."""
-    style, script = _asset("style.css"), _asset("script.js")
+def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
-        bytecode_cache=None if sys.dont_write_bytecode else _KeptBeside(str(TEMPLATES / "__pycache__")),
+        bytecode_cache=None if sys.dont_write_bytecode else _CompiledTemplates(str(TEMPLATES / "__pycache__")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(line=one_line, duration=duration, number=number)
-    environment.globals.update(marks=MARKS)
-    return environment.get_template("page.html.j2").render(
-        page=view,
-        style=Markup(style),  # noqa: S704  (ours, and hashed below)
-        script=Markup(script),  # noqa: S704  (our own file)
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-        base=BASE,
-    )
-
-
-BASE = f"base-{secrets.token_hex(12)}/"
-"""Stands for the way from the page to the run's folder; no job can know it."""
-
-
-def write_page(run: TrainingRun, *, is_latest: bool) -> None:
-    """Write the page into the run's folder and, for the latest run, to its stable name."""
-    rendered = render_page(view_page(run))
-    write_atomically(run.folder.page, _based(rendered, ""))
-    if is_latest:
-        write_atomically(
-            run.folder.stable.copy_of(run.folder.page), _based(rendered, f"runs/{quote(run.folder.run_id)}/")
-        )
-
-
-def _based(rendered: str, way: str) -> bytes:
-    return rendered.replace(BASE, way).encode("utf-8", "replace")
-
-
-def _asset(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
+    environment.filters |= {
+        "line": one_line,
+        "lines": clean_lines,
+        "duration": duration,
+        "number": number,
+        "when": _when,
+        "anchor": _anchor,
+        "gate_row": gate_row,
+        "sentence": sentence,
+        "setting": _setting,
+    }
+    return environment
 
 
 def _hash(content: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
+
+
+def _setting(value: Any) -> str:
+    return value if isinstance(value, str) else encode(value).decode()
+
+
+def _anchor(job_id: str) -> str:
+    if ANCHOR.fullmatch(job_id):
+        return f"job-{job_id}"
+    return f"job-{hashlib.sha256(job_id.encode('utf-8', 'replace')).hexdigest()[:12]}"
+
+
+def _when(written: str) -> str:
+    time = moment(written)
+    return f"{time:%Y-%m-%d %H:%M} UTC" if time else ""

@@ -1,13 +1,13 @@
 """Brings the pictures that jobs saved into the page, as data: URIs in <img>, where nothing in them can run."""
 
-from __future__ import annotations
-
 import base64
+import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
+from stat import S_ISREG
+from typing import NamedTuple
 
 from pytest_training.execution.job_files import open_own
 from pytest_training.execution.outcome import Outcome
@@ -21,23 +21,23 @@ MOST = 8  # pictures of one job that are shown
 MOST_FILES = 100  # artifacts of one job that are listed
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """A picture in the page."""
 
     name: str
     uri: str
-    link: str
+    path: str
 
 
-@dataclass(frozen=True)
-class Artifact:
+class Artifact(NamedTuple):
     """A file that a job left."""
 
     name: str
-    link: str | None
-    """Relative to the run folder; None for what is no plain file any more."""
+    path: str
+    """Relative to the run folder."""
     size: str
+    is_plain: bool
+    """False if it is missing or a link by now."""
 
 
 @dataclass
@@ -46,24 +46,29 @@ class PictureBook:
 
     run: Path
     budget: int = 1_200_000
-    left_out: int = field(default=0)
+    left_out: int = 0
 
     def of(self, outcome: Outcome) -> list[Picture]:
-        """Return the pictures of a job, smallest budget first come."""
-        paths = [path for path in outcome.artifacts if PurePosixPath(path).suffix.lower() in TYPES]
+        """Return the pictures of a job, first those that were saved first."""
         pictures: list[Picture] = []
-        for path in paths:
-            uri = self._uri(path) if len(pictures) < MOST else None
-            if uri is None:
-                self.left_out += 1
+        for path in map(PurePosixPath, outcome.artifacts):
+            if path.suffix.lower() not in TYPES:
+                continue
+            if len(pictures) < MOST and (uri := self._uri(path)):
+                pictures.append(Picture(one_line(path.stem.replace("_", " "), 60), uri, str(path)))
             else:
-                pictures.append(Picture(one_line(PurePosixPath(path).stem.replace("_", " "), 60), uri, quote(path)))
+                self.left_out += 1
         return pictures
 
-    def _uri(self, path: str) -> str | None:
-        content = self._content(path)
-        suffix = PurePosixPath(path).suffix.lower()
-        if content is None or not content.lstrip()[:100].startswith(STARTS[suffix]):
+    def _uri(self, path: PurePosixPath) -> str | None:
+        suffix, content = path.suffix.lower(), b""
+        if is_inside(self.run, str(path)):
+            try:
+                with open_own(self.run / path) as file:
+                    content = file.read(LARGEST + 1)
+            except OSError:
+                return None
+        if len(content) > LARGEST or not content.lstrip()[:100].startswith(STARTS[suffix]):
             return None
         encoded = base64.b64encode(content).decode("ascii")
         if len(encoded) > self.budget:
@@ -71,35 +76,16 @@ class PictureBook:
         self.budget -= len(encoded)
         return f"data:{TYPES[suffix]};base64,{encoded}"
 
-    def _content(self, path: str) -> bytes | None:
-        if not is_inside(self.run, path):
-            return None
-        try:
-            with open_own(self.run / path) as file:
-                content = file.read(LARGEST + 1)
-        except OSError:
-            return None
-        return content if len(content) <= LARGEST else None
 
-
-def artifacts(run: Path, outcome: Outcome) -> tuple[list[Artifact], int]:
-    """Return the first files that a job left, with links to them, and how many more there are."""
-    listed = list(_artifacts(run, outcome))
-    return listed, max(0, len(outcome.artifacts) - MOST_FILES)
-
-
-def _artifacts(run: Path, outcome: Outcome) -> Iterator[Artifact]:
+def artifacts(run: Path, outcome: Outcome) -> Iterator[Artifact]:
+    """Yield the first files that a job left."""
     for path in outcome.artifacts[:MOST_FILES]:
-        name = one_line(path.partition("/artifacts/")[2] or path, 120)
-        try:
+        is_plain, remark = False, "gone"
+        with contextlib.suppress(OSError, ValueError):
             status = os.lstat(run / path)
-        except (OSError, ValueError):
-            yield Artifact(name, None, "gone")
-            continue
-        is_plain = os.path.isfile(run / path) and is_inside(run, path)  # noqa: PTH113  (beside lstat)
-        yield Artifact(
-            name, quote(path) if is_plain else None, size(status.st_size / MEBIBYTE) if is_plain else "a link"
-        )
+            is_plain = S_ISREG(status.st_mode) and is_inside(run, path)
+            remark = size(status.st_size / MEBIBYTE) if is_plain else "a link"
+        yield Artifact(one_line(path.partition("/artifacts/")[2] or path, 120), path, remark, is_plain)
 
 
 def is_inside(run: Path, path: str) -> bool:

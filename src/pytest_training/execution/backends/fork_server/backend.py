@@ -1,4 +1,4 @@
-"""Starts and ends the job server, in the process that owns the run."""
+"""The job server from outside: its owner starts and ends it, slots ask it for attempts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,48 +18,53 @@ import msgspec
 
 from pytest_training.errors import TrainingError
 from pytest_training.execution.attempt.environment import SEED_LIMIT, WAITING, set_threads, unless_set
-from pytest_training.execution.backends.fork_server.launcher import ServerLauncher, read_reply
-from pytest_training.execution.backends.fork_server.messages import STOP_ALL
-from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Seat
+from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
+from pytest_training.execution.backends.protocol import BackendRun, Launcher, Seat
 from pytest_training.execution.backends.subprocess import Subprocess
 
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
 SERVER_EXIT_S = 5.0
 ARROW = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """pyarrow's allocator starts a thread when it is imported, and the server starts afresh for every module that does."""
+STOP = b"stop"
+"""Line that asks for the gentle end of the connection's attempt."""
+STOP_ALL = b"stop all"
+"""Line that asks for the gentle end of every attempt: the run is interrupted."""
+PAUSE = b"pause"
+"""Line that asks for an answer as soon as the run is interrupted, and for none otherwise."""
+SERVER_DIED = Reply(
+    lost=Lost(cause="server died", reason="the job server died while the job ran; see server.log in the run folder")
+)
 
 
-class ForkServer(Backend):
-    """The job server's owner, and the way to it for slots."""
+class ForkServer(Subprocess):
+    """Executes attempts in forks of one job server, or in subprocesses if there is no folder for its socket."""
 
     name = "fork"
     server: ServerHandle | None = None
-    instead: Subprocess | None = None
-    """What executes attempts where no folder for the server's socket can be had."""
 
     def start(self, run: BackendRun) -> str | None:
         """Start the job server; return the address of its socket."""
+        super().start(run)
         try:
             self.server = start_server(run.imports, log=run.folder.server_log, seed=run.seed)
         except TrainingError as error:
             run.report_problem(f"each job imports for itself: {error}")
-            self.instead = Subprocess()
-            self.instead.start(run)
             return None
         return self.server.address
 
     def launcher(self, connection: str | None, seat: Seat) -> Launcher:
         """Return a launcher that asks the server, if there is one."""
-        return Subprocess().launcher(None, seat) if connection is None else ServerLauncher(connection)
+        return super().launcher(connection, seat) if connection is None else ServerLauncher(connection)
 
     def stop_all(self, grace_s: float) -> float:
-        """Have the server end every attempt, and wait for that; without grace end the server with them."""
-        if self.instead is not None:
-            return self.instead.stop_all(grace_s)
-        if not grace_s:
-            self.close()
-        elif self.server is not None:
+        """Ask the server to end every attempt, and wait; without grace end the server with them."""
+        if self.server is None:
+            return super().stop_all(grace_s)
+        if grace_s:
             self.server.stop_all()
+        else:
+            self.close()
         return 0.0
 
     def close(self) -> None:
@@ -70,7 +76,7 @@ class ForkServer(Backend):
 
 @dataclass
 class ServerHandle:
-    """The running job server, as its owner holds it: closing the lifeline ends it and every job."""
+    """The running job server; closing its stdin, the lifeline, ends it and every job."""
 
     address: str
     process: subprocess.Popen[bytes]
@@ -95,6 +101,55 @@ class ServerHandle:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class ServerLauncher:
+    """Asks the job server."""
+
+    address: str
+
+    def launch(self, request: AttemptRequest) -> Reply:
+        """Send the request and wait; on Ctrl-C ask the server to end the attempt gently."""
+        with socket.socket(socket.AF_UNIX) as link:
+            try:
+                link.connect(self.address)
+                link.sendall(msgspec.json.encode(request) + b"\n")
+            except OSError:
+                return SERVER_DIED
+            try:
+                return read_reply(link)
+            except KeyboardInterrupt:
+                with contextlib.suppress(OSError):
+                    link.sendall(STOP + b"\n")
+                reply = read_reply(link)
+                ending = msgspec.structs.replace(reply.ending, ended_by="interrupted")
+                return msgspec.structs.replace(reply, ending=ending, lost=None)
+
+    def pause(self, seconds: float) -> bool:
+        """Wait that long, or until the server answers that the run is interrupted."""
+        give_up = time.monotonic() + seconds
+        try:
+            while (rest_s := give_up - time.monotonic()) > 0:
+                with socket.socket(socket.AF_UNIX) as link:
+                    link.settimeout(rest_s)
+                    link.connect(self.address)
+                    link.sendall(PAUSE + b"\n")
+                    if link.recv(1):
+                        return False
+        except KeyboardInterrupt:
+            return False
+        except OSError:  # the time is over, or there is no server, as the next attempt will say
+            pass
+        return True
+
+
+def read_reply(link: socket.socket) -> Reply:
+    """Return the server's answer, or that it died."""
+    with contextlib.suppress(OSError), link.makefile("rb") as answer:
+        if (line := answer.readline()).endswith(b"\n"):
+            return msgspec.json.decode(line, type=Reply)
+    return SERVER_DIED
+
+
 def start_server(imports: Sequence[str], *, log: Path, seed: int, longest_import_s: float = 120.0) -> ServerHandle:
     """Start the job server; it accepts requests at once and serves them when its imports are done."""
     folder = _private_folder()
@@ -108,12 +163,7 @@ def start_server(imports: Sequence[str], *, log: Path, seed: int, longest_import
         set_threads(environment, 1)  # a library that starts its threads when imported would make fork unsafe
         environment["PYTHONHASHSEED"] = str(seed % SEED_LIMIT)
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "pytest_training.execution.backends.fork_server",
-                msgspec.json.encode(settings).decode(),
-            ],
+            [sys.executable, "-m", __name__.rpartition(".")[0], msgspec.json.encode(settings).decode()],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,

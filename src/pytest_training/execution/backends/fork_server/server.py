@@ -1,13 +1,11 @@
 """The job server: one process for the whole run that has the heavy imports loaded and forks one child per attempt.
 
-It serves a listening Unix socket that it inherits. A connection is one attempt: one line of JSON asks for it, one line
-answers when its process has ended. Whoever closes the connection first wants the attempt ended. When the lifeline (its
-stdin) closes, the owner is gone, and so are all jobs and the server a moment later.
+It serves a listening Unix socket that it inherits. A connection is one attempt: its request is a line of JSON, and so
+is the reply after its process has ended. A slot that closes its connection ends its attempt. When the owner is gone,
+the lifeline closes, and the server ends every job and itself.
 
 It never starts a thread and never runs a job's code: single-threaded, it may fork at any moment.
 """
-
-from __future__ import annotations
 
 import contextlib
 import gc
@@ -17,8 +15,7 @@ import signal
 import socket
 import time
 import traceback
-from collections import deque
-from types import FrameType
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 import msgspec
@@ -27,19 +24,44 @@ from pytest_training import processes
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.backends.ending import reply_of
-from pytest_training.execution.backends.fork_server.attempts import Child, Connection, ForkedTree
-from pytest_training.execution.backends.fork_server.loading import add_limits
-from pytest_training.execution.backends.fork_server.messages import PAUSE, STOP, STOP_ALL
-from pytest_training.execution.outcome import Ending
+from pytest_training.execution.backends.fork_server.backend import PAUSE, STOP, STOP_ALL
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
+from pytest_training.limits.protocol import Ending, LimitReference, Tree, load_limit
 from pytest_training.machine import visible_gpus
 
-SAMPLE_S = 0.2  # how often memory and time limits are looked at
+SAMPLE_S = 0.2  # between two measurements of memory and time
 LONGEST_REQUEST = 64 * 2**20
+
+
+@dataclass(eq=False)
+class Connection:
+    """One slot's connection: at most one attempt, or the pause before the next."""
+
+    link: socket.socket
+    received: bytearray = field(default_factory=bytearray)
+    request: AttemptRequest | None = None
+    pid: int | None = None
+    is_pause: bool = False
+
+    def answer(self, reply: Reply) -> None:
+        """Send the one answer; ignore a slot that is gone."""
+        with contextlib.suppress(OSError):
+            self.link.setblocking(True)
+            self.link.sendall(msgspec.json.encode(reply) + b"\n")
+
+
+@dataclass
+class Child:
+    """A running attempt."""
+
+    connection: Connection
+    ladder: Ladder
+    gpus: tuple[str, ...]
+    inherited_mb: float
+    """Resident memory at the fork, for a program: a smaller `ru_maxrss` is the server's own."""
 
 
 class JobServer:
@@ -49,15 +71,14 @@ class JobServer:
         self.listening = listening
         self.lifeline = lifeline
         self.selector = selectors.DefaultSelector()
-        self.connections: set[Connection] = set()
+        self.connections: list[Connection] = []
         self.children: dict[int, Child] = {}
-        self.waiting: deque[Connection] = deque()
         self.free_gpus = visible_gpus()
         self.all_gpus = len(self.free_gpus)
         self.limits = dict(LIMITS)
         self.watched = 0.0
         self.stopping: Connection | None = None
-        """Who asked for the end of all attempts."""
+        """The connection that asked for the end of all attempts."""
         self.wakeup, self.bell = os.pipe()
         for descriptor in (self.wakeup, self.bell):
             os.set_blocking(descriptor, False)
@@ -65,7 +86,7 @@ class JobServer:
     def serve(self) -> NoReturn:
         """Serve until the lifeline closes."""
         signal.set_wakeup_fd(self.bell, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, _note)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # the wake-up descriptor wakes the loop
         self.listening.setblocking(False)
         self.selector.register(self.listening, selectors.EVENT_READ, self._accept)
         self.selector.register(self.lifeline, selectors.EVENT_READ, self._end)
@@ -84,7 +105,7 @@ class JobServer:
             link, _ = self.listening.accept()
             link.setblocking(False)
             connection = Connection(link)
-            self.connections.add(connection)
+            self.connections.append(connection)
             self.selector.register(link, selectors.EVENT_READ, connection)
 
     def _read(self, connection: Connection) -> None:
@@ -110,52 +131,62 @@ class JobServer:
         if connection.request is not None:
             return
         try:
-            connection.request = msgspec.json.decode(line, type=AttemptRequest)
-            add_limits(self.limits, connection.request.limits)
-        except UNDECODABLE as error:
-            self._refuse(connection, reason=f"the job server cannot read the request: {error}")
-            return
+            connection.request = self._decode(line)
         except DeclarationError as error:
-            self._refuse(connection, reason=f"{error}")
-            return
-        if self.stopping is not None:
-            self._stop(connection)
-            return
-        if connection.request.job.gpus > self.all_gpus:
-            wanted = connection.request.job.gpus
-            self._refuse(connection, reason=f"needs {wanted} GPUs; this machine shows {self.all_gpus}")
-            return
-        self.waiting.append(connection)
-        self._start_waiting()
+            self._answer(connection, Reply(refused=f"{error}"))
+        else:
+            if self.stopping is not None:
+                self._stop(connection)
+            self._start_waiting()
 
-    def _refuse(self, connection: Connection, *, reason: str) -> None:
-        connection.answer(Reply(refused=reason))
+    def _decode(self, line: bytes) -> AttemptRequest:
+        """Return a request whose limits are loaded; raise DeclarationError if it cannot be met."""
+        try:
+            request = msgspec.json.decode(line, type=AttemptRequest)
+        except UNDECODABLE as error:
+            raise DeclarationError(f"the job server cannot read the request: {error}") from None
+        for reference in request.limits:
+            self._add_limit(reference)
+        if request.job.gpus > self.all_gpus:
+            raise DeclarationError(f"needs {request.job.gpus} GPUs; this machine shows {self.all_gpus}")
+        return request
+
+    def _add_limit(self, reference: LimitReference) -> None:
+        if reference.key not in self.limits:
+            self.limits[reference.key] = load_limit(reference)
+            if processes.thread_count() > 1:
+                raise DeclarationError(
+                    f"{reference.file} starts a thread when it is loaded for limit {reference.key!r}, "
+                    "and the job server may have none"
+                )
+
+    def _answer(self, connection: Connection, reply: Reply) -> None:
+        connection.answer(reply)
         self._forget(connection)
 
     def _start_waiting(self) -> None:
         """Start, in order of arrival, every attempt whose GPUs are free; the others wait."""
-        for connection in list(self.waiting):
-            request = connection.request
+        for connection in list(self.connections):
+            request = connection.request if connection.pid is None else None
             if request is not None and request.job.gpus <= len(self.free_gpus):
-                self.waiting.remove(connection)
                 self._start(connection, request)
 
     def _start(self, connection: Connection, request: AttemptRequest) -> None:
         gpus = tuple(self.free_gpus[: request.job.gpus])
-        parent = os.getpid()
-        started = time.monotonic()
+        parent, started = os.getpid(), time.monotonic()
         try:
             pid = os.fork()
         except OSError as error:
-            self._refuse(connection, reason=f"cannot start a process: {error.strerror}")
+            self._answer(connection, Reply(refused=f"cannot start a process: {error.strerror}"))
             return
         if pid == 0:
             self._become_child(request, gpus, parent)
         del self.free_gpus[: request.job.gpus]
         connection.pid = pid
-        inherited, tree = processes.resident_memory_mb(), ForkedTree(pid, started)
-        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=request.grace_s)
-        self.children[pid] = Child(connection, request, inherited, gpus, tree, ladder)
+        inherited_mb = processes.resident_memory_mb() if isinstance(request.start, Command) else 0.0
+        tree, grace_s = Tree(pid, started), request.settings.grace_s
+        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=grace_s)
+        self.children[pid] = Child(connection, ladder, gpus, inherited_mb)
 
     def _become_child(self, request: AttemptRequest, gpus: tuple[str, ...], parent: int) -> NoReturn:
         status = 70  # what the shell calls an internal software error
@@ -187,14 +218,12 @@ class JobServer:
         os.close(self.lifeline)
 
     def _hang_up(self, connection: Connection) -> None:
-        """End the attempt of a slot that is gone: nobody waits for it any more."""
+        """End the attempt of a slot that is gone."""
         if connection.pid in self.children:
             processes.signal_tree(connection.pid, signal.SIGKILL)
         self._forget(connection)
 
     def _forget(self, connection: Connection) -> None:
-        if connection in self.waiting:
-            self.waiting.remove(connection)
         if connection in self.connections:
             self.connections.remove(connection)
             self.selector.unregister(connection.link)
@@ -204,11 +233,9 @@ class JobServer:
         if connection.pid in self.children:
             self.children[connection.pid].ladder.end("interrupted")
         else:
-            connection.answer(Reply(ending=Ending(ended_by="interrupted")))
-            self._forget(connection)
+            self._answer(connection, Reply(ending=Ending(ended_by="interrupted")))
 
     def _pause(self, connection: Connection) -> None:
-        """Answer as soon as the run is interrupted."""
         connection.is_pause = True
         if self.stopping is not None:
             self._stop(connection)
@@ -216,22 +243,19 @@ class JobServer:
     def _stop_all(self, connection: Connection) -> None:
         """End every attempt gently and start none any more; answer when the last has ended."""
         self.stopping = connection
-        for waiting in [*self.waiting, *(each for each in self.connections if each.is_pause)]:
-            self._stop(waiting)
-        for child in self.children.values():
-            child.ladder.end("interrupted")
+        for each in list(self.connections):
+            if each.is_pause or each.request is not None:
+                self._stop(each)
         self._answer_stopped()
 
     def _answer_stopped(self) -> None:
         if self.stopping is not None and not self.children:
-            self.stopping.answer(Reply())
-            self._forget(self.stopping)
+            self._answer(self.stopping, Reply())
 
     def _watch(self) -> None:
         """Measure every running attempt, and end what exceeds a limit or its grace."""
         self.watched = time.monotonic()
         for child in self.children.values():
-            child.tree.look()
             child.ladder.watch()
 
     def _reap(self) -> None:
@@ -239,32 +263,21 @@ class JobServer:
             os.read(self.wakeup, 4096)
         ended = [pid for pid in self.children if _has_ended(pid)]
         for pid in ended:
-            # What the job left behind is ours now, and is ended before anybody is told that the job has ended.
-            processes.kill_orphans(self.children)
-            self._answer(pid)
+            processes.kill_orphans(self.children)  # what the job left behind is now ours, and ends before the answer
+            self._end_child(self.children.pop(pid))
         if not ended and not self.children:
             processes.kill_orphans(())
         self._start_waiting()
         self._answer_stopped()
 
-    def _answer(self, pid: int) -> None:
-        child = self.children.pop(pid)
-        ended = time.monotonic()
-        _, status, usage = os.wait4(pid, 0)
+    def _end_child(self, child: Child) -> None:
+        ladder, tree = child.ladder, child.ladder.tree
+        _, status, usage = os.wait4(tree.pid, 0)
         self.free_gpus.extend(child.gpus)
-        peak = usage.ru_maxrss / 1024
-        if isinstance(child.request.start, Command) and peak <= child.inherited_mb:
-            peak = 0.0  # it is the server's own size, taken over at the fork
-        child.connection.answer(
-            reply_of(
-                os.waitstatus_to_exitcode(status),
-                child.ladder,
-                wall_s=ended - child.tree.started,
-                cpu_s=usage.ru_utime + usage.ru_stime,
-                peak_mb=max(child.tree.peak_mb, peak),
-            )
-        )
-        self._forget(child.connection)
+        if (peak_mb := usage.ru_maxrss / 1024) > child.inherited_mb:
+            tree.peak_mb = max(tree.peak_mb, peak_mb)
+        ending = ladder.ending(os.waitstatus_to_exitcode(status), cpu_s=usage.ru_utime + usage.ru_stime)
+        self._answer(child.connection, Reply(ending=ending, refused=ladder.problem))
 
     def _end(self) -> NoReturn:
         """End every tree, then this process: the owner is gone or done."""
@@ -272,10 +285,6 @@ class JobServer:
             processes.signal_tree(pid, signal.SIGKILL)
         processes.kill_orphans(())
         os._exit(0)
-
-
-def _note(_signal: int, _frame: FrameType | None) -> None:
-    """Do nothing: the wake-up descriptor wakes the loop."""
 
 
 def _has_ended(pid: int) -> bool:

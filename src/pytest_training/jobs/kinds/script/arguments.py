@@ -1,7 +1,5 @@
 """A script's arguments: its parameters as its own command line takes them, a list and never a shell string."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable
@@ -10,13 +8,13 @@ from typing import Any
 from pytest_training.jobs.model import Job, Parameter
 
 _NUMBER = re.compile(r"-\d+|-\d*\.\d+")
-"""What argparse takes for a number rather than for an option."""
+"""A word that argparse parses as a number, not as an option."""
 
 
 def script_arguments(job: Job, *, folder: str) -> list[str]:
-    """Return what a script finds in `sys.argv` behind its name.
+    """Return a script's `sys.argv` without its name.
 
-    What belongs to a subcommand stands behind the subcommand's name, all else before it.
+    Options of a subcommand stand after its name, all others before it.
     """
     pairs = [(parameter, job.parameters[parameter.name]) for parameter in job.declared if parameter.name in job.given]
     selector = next((to_text(value) for parameter, value in pairs if parameter.selects), None)

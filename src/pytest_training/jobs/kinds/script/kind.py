@@ -1,7 +1,5 @@
 """Script jobs: a file with a command line of its own, run as `python file --epochs 50`."""
 
-from __future__ import annotations
-
 import ast
 import os
 import sys
@@ -25,15 +23,12 @@ class ScriptKind(Kind):
 
     def recognise(self, file: File) -> Job:
         """Return the job of any Python file; one that only defines things has a problem."""
-        options = read_options(file.source)
         return file.job(
             self.name,
-            declared=options.declared,
-            parameters=options.defaults,
-            output_option=options.output_option,
             gates=read_gates(file.source, strict=False),
             problem=_idle(file.source, find_train(file.source)),
             fresh=file.sources.why_fresh(file.path),
+            **read_options(file.source),
             **python_fields(file),
         )
 
@@ -42,14 +37,14 @@ class ScriptKind(Kind):
         return Command(
             argv=(sys.executable, str(job.path), *script_arguments(job, folder=folder)),
             environment={
-                "PYTHONPATH": os.pathsep.join(python_path(job)),
+                "PYTHONPATH": os.pathsep.join(_import_path(job)),
                 "PYTHONDONTWRITEBYTECODE": "1",  # into a repository that may be somebody else's
             },
             is_warm=not job.fresh,
         )
 
 
-def python_path(job: Job) -> list[str]:
+def _import_path(job: Job) -> list[str]:
     """Return PYTHONPATH for a script: the root and its `src`, then what the user has set."""
     source = Path(job.root, "src")
     outer = os.environ.get("PYTHONPATH", "").split(os.pathsep)

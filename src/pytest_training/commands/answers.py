@@ -1,0 +1,110 @@
+"""What `pytest-training` answers about runs from their files: logs, history, report; a function a verb.
+
+An answer goes to stdout, everything else to stderr.
+"""
+
+import argparse
+import sys
+from collections.abc import Collection
+
+from pytest_training.errors import TrainingError
+from pytest_training.execution.folder import ReportsFolder
+from pytest_training.jobs.model import RunSettings, read_plan
+from pytest_training.jobs.search import project_of
+from pytest_training.project import Project
+from pytest_training.records.history import History, Recorded
+from pytest_training.records.recorded_run import find_run, read_run, run_ids, running_run
+from pytest_training.records.strict_json import encode
+from pytest_training.reporters.console import main_metric, sentence, status_word
+from pytest_training.reporters.job_log import JobLog
+from pytest_training.text import fit, one_line, table
+from pytest_training.units import duration
+from pytest_training.wording import did_you_mean, listing
+
+PAST_OF_ONE, PAST_OF_ALL = 30, 3
+
+
+def logs(arguments: argparse.Namespace, project: Project) -> None:
+    """Print the log of a job; until the job ends if the run is in progress."""
+    running = running_run(project.reports)
+    folder = running or find_run(project.reports, "last")
+    jobs = {planned.job.id: planned.job for planned in read_plan(folder.plan).jobs}
+    job_id = arguments.job
+    _check_job(job_id, jobs, f"run {folder.run_id}")
+    remark(f"log of {job_id} in run {folder.run_id} ({'ended' if running is None else 'running'})")
+    for line in JobLog(folder, jobs[job_id], is_followed=running is not None, remark=remark).lines():
+        say(line)
+
+
+def history(arguments: argparse.Namespace, project: Project) -> None:
+    """Print the last outcomes of a job or of all jobs, the oldest of each job first."""
+    file = History(ReportsFolder(project.reports).history)
+    job_ids = file.job_ids()
+    if arguments.job and job_ids:
+        _check_job(arguments.job, job_ids, "the history")
+    recent = file.recent([arguments.job], PAST_OF_ONE) if arguments.job else file.recent(job_ids, PAST_OF_ALL)
+    recorded = [each for newest_first in recent.values() for each in reversed(newest_first)]
+    for problem in file.problems:
+        remark(f"warning: {problem}")
+    if arguments.json:
+        say(encode(recorded, indent=2).decode())
+    elif recorded:
+        for line in table(("job", "when", "status", "metric", "duration", "commit", "run"), map(_row, recorded)):
+            say(line)
+    else:
+        say(f"no history: no run is recorded in {file.path}")
+
+
+def report(arguments: argparse.Namespace, project: Project) -> None:
+    """Write page and summary of an earlier run from what is on disk, and print where they are."""
+    from pytest_training.reporters.html.page import write_page  # noqa: PLC0415  (imports jinja2)
+    from pytest_training.reporters.markdown import write_summary  # noqa: PLC0415  (only needed here)
+
+    folder = find_run(project.reports, arguments.run)
+    is_latest = run_ids(project.reports)[-1:] == [folder.run_id]
+    code = project_of(project.training_root, project.root)
+    run = read_run(folder, RunSettings(compare=arguments.compare, project=str(code)))
+    write_page(run, is_latest=is_latest)
+    write_summary(run, is_latest=is_latest)
+    written = [folder.page, folder.summary, *([folder.stable.copy_of(folder.page)] if is_latest else [])]
+    for problem in run.comparison.problems:
+        remark(f"warning: {problem}")
+    if arguments.json:
+        answer = {"run_id": folder.run_id, "is_finished": run.is_finished, "outcomes": run.outcomes, "written": written}
+        say(encode(answer, indent=2).decode())
+        return
+    say(f"run {folder.run_id}: {len(run.outcomes)} jobs")
+    if not run.is_finished:
+        say("this run did not finish: the report shows what is on disk")
+    for path in written:
+        say(f"wrote {path}")
+
+
+def say(line: str) -> None:
+    """Print a line of the answer at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def remark(line: str) -> None:
+    """Print a line that is no part of the answer."""
+    sys.stderr.write(f"{one_line(line)}\n")
+
+
+def _check_job(job_id: str, job_ids: Collection[str], place: str) -> None:
+    if job_id not in job_ids:
+        suggestion = did_you_mean(job_id, job_ids)
+        raise TrainingError(f"{place} has no job {job_id!r}: expected one of {listing(job_id, job_ids)}{suggestion}")
+
+
+def _row(recorded: Recorded) -> tuple[str, ...]:
+    outcome = recorded.outcome
+    return (
+        one_line(outcome.job_id, 40),
+        recorded.started[:16].replace("T", " "),
+        status_word(outcome),
+        fit(main_metric(outcome, interval=False) or sentence(outcome), 48),
+        duration(outcome.wall_s),
+        recorded.short_commit,
+        recorded.run_id,
+    )

@@ -1,0 +1,65 @@
+"""The items of a session that trains: which job each trains, how pytest selects it, and the idle item.
+
+A worker runs an item only if it has the one after it (pytest passes `nextitem` to the teardown). Without the idle item
+that is a second job, which waits behind the first while other workers are free (pytest-xdist issues 278, 382, 894).
+"""
+
+import glob
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from pytest_training.execution.folder import ReportsFolder
+from pytest_training.fixture import FIXTURE
+from pytest_training.jobs.model import Job, Plan, PlannedJob
+
+IDLE_NODEID = "::training-idle"
+
+
+class Collector:
+    """What the owner of a run and its workers have in common."""
+
+    def __init__(self, config: pytest.Config, reports: Path) -> None:
+        self.config = config
+        # Without `testpaths`, pytest would collect tests from the folders of earlier runs.
+        config.addinivalue_line("norecursedirs", glob.escape(str(ReportsFolder(reports).runs)))
+
+    def register_tags(self, jobs: Iterable[Job]) -> None:
+        """Register every tag of the jobs as a mark."""
+        for tag in sorted({tag for job in jobs for tag in job.tags}):
+            self.config.addinivalue_line("markers", f"{tag}: training jobs with this tag")
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Let `-k größe` select the job of that id: in node ids pytest escapes all but ASCII."""
+        if (job := job_of(item)) is not None:
+            item.extra_keyword_matches.add(job.id)
+
+
+def job_of(item: pytest.Item) -> Job | None:
+    """Return the job that an item trains, or None for an ordinary test."""
+    call = getattr(item, "callspec", None)
+    job = call.params.get(FIXTURE) if call is not None else None
+    job = job.job if isinstance(job, PlannedJob) else job
+    return job if isinstance(job, Job) else None
+
+
+def give_plan(items: Iterable[pytest.Item], plan: Plan) -> None:
+    """Replace the job of each item by the planned one."""
+    planned = {each.job.id: each for each in plan.jobs}
+    for item in items:
+        if (job := job_of(item)) is not None:
+            item.callspec.params[FIXTURE] = planned[job.id]  # type: ignore[attr-defined]  # it has a job, so it has this
+
+
+class IdleItem(pytest.Item):
+    """The item that a worker holds while it waits for a job: it does nothing, and no report shows it."""
+
+    def runtest(self) -> NoReturn:
+        """Do nothing: the worker's run protocol skips the item."""
+        raise AssertionError("the idle item is never run")
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """Return what pytest requires of every item."""
+        return self.path, None, "idle"
