@@ -112,8 +112,3 @@ def reset_own_peak_memory() -> None:
     """Make VmHWM count from now: after a fork it starts with what the parent had."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-
-
-def own_peak_memory_mb() -> float | None:
-    """Return VmHWM of this process in MiB; None if the system does not say."""
-    return _status_mb("self", b"VmHWM:")

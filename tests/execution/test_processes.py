@@ -99,9 +99,9 @@ def test_threads_are_counted_those_of_c_libraries_too() -> None:
 
 def test_peak_memory_counts_from_the_reset() -> None:
     code = (
-        "from pytest_training.processes import *\n"
+        "import os\nfrom pytest_training.processes import *\n"
         "fat = bytearray(b'x') * (200 * 2**20); del fat\n"
-        "before = own_peak_memory_mb(); reset_own_peak_memory(); print(before, own_peak_memory_mb())"
+        "before = tree_memory_mb(os.getpid()); reset_own_peak_memory(); print(before, tree_memory_mb(os.getpid()))"
     )
     told = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True).stdout
     before, after = map(float, told.split())

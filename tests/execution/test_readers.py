@@ -65,7 +65,7 @@ def written_at(path: Path, content: str, time_s: float) -> None:
 
 def test_a_result_is_read_as_it_was_written_and_none_is_none(folder: AttemptFolder) -> None:
     assert read_result(folder.result) is None
-    result = Result(metrics={"r2": 0.5}, failure=Failure(cause="error", message="no"), peak_memory_mb=3.5)
+    result = Result(metrics={"r2": 0.5}, failure=Failure(cause="error", message="no"))
     folder.result.write_bytes(msgspec.json.encode(result))
     assert read_result(folder.result) == result
 

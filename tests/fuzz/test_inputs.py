@@ -87,7 +87,7 @@ names = words | st.text(max_size=10)
 numbers = st.dictionaries(names, st.floats() | st.integers() | anything, max_size=4)
 texts = st.text() | anything
 failures = st.fixed_dictionaries({}, optional={"cause": st.sampled_from(["error", "stopped", "?"]), "message": texts})
-results = with_fields(metrics=numbers, failure=failures, data=anything, peak_memory_mb=scalars)
+results = with_fields(metrics=numbers, failure=failures, data=anything)
 times = st.sampled_from(["2026-01-01T00:00:00+00:00", "2026-01-01", "2026-13-45", "", "now"])
 statuses = st.sampled_from(["passed", "failed", "interrupted", "?"])
 attempts = st.fixed_dictionaries(

@@ -44,7 +44,7 @@ def history(arguments: argparse.Namespace, project: Project) -> None:
         _check_job(arguments.job, job_ids, "the history")
     recent = file.recent([arguments.job], PAST_OF_ONE) if arguments.job else file.recent(job_ids, PAST_OF_ALL)
     recorded = [each for newest_first in recent.values() for each in reversed(newest_first)]
-    for problem in file.problems:
+    for problem in dict.fromkeys(file.problems):
         remark(f"warning: {problem}")
     if arguments.json:
         say(encode(recorded, indent=2).decode())

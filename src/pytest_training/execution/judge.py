@@ -33,12 +33,7 @@ class Verdict:
 
 
 def judge(
-    request: AttemptRequest,
-    reply: Reply,
-    *,
-    since: float,
-    readers: Sequence[Reader] = READERS,
-    limits: Limits = LIMITS,
+    request: AttemptRequest, reply: Reply, *, since: float, readers: Sequence[Reader] = READERS, limits: Limits = LIMITS
 ) -> Verdict:
     """Judge an attempt by how its process ended, then by what it left, then by its gates."""
     if reply.refused:

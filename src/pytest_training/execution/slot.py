@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from pytest_training.atomic import write_atomically
-from pytest_training.errors import DeclarationError
+from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.execution.attempt.messages import LOST, AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.folder import AttemptFolder, RunFolder, utc_now
@@ -22,11 +22,12 @@ from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.secrets import Secrets
 from pytest_training.jobs.kinds import KINDS
-from pytest_training.jobs.kinds.protocol import Kinds
+from pytest_training.jobs.kinds.protocol import Call, Command, Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.protocol import refer
 from pytest_training.signals import left_to_the_owner
+from pytest_training.wording import safe_repr
 
 REASONS: Mapping[Cause | None, str] = {
     "error": "error",
@@ -164,9 +165,9 @@ class Slot:
         revealed = secrets.reveal(job)
         try:
             start = kind.start(revealed, folder=str(folder.artifacts), seed=self.seed)
-        except Exception as error:  # noqa: BLE001  (a kind from outside may raise anything: it fails this job alone)
-            message = secrets.mask(str(error))
-            return refuse(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {message}")
+            _expect(start, Call | Command)
+        except FROM_OTHERS as error:  # a kind from outside may raise anything: it fails this job alone
+            return refuse(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {secrets.mask(str(error))}")
         request = AttemptRequest(
             job=revealed,
             start=start,
@@ -178,7 +179,14 @@ class Slot:
             settings=self.settings,
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
         )
-        reply = secrets.launch(request, self.launcher)
+        try:
+            reply = secrets.launch(request, self.launcher)
+            _expect(reply, Reply)
+        except OSError:
+            raise
+        except FROM_OTHERS as error:  # a backend from outside may raise anything: it fails this job alone
+            message = secrets.mask(str(error))
+            return refuse(f"backend {self.settings.backend!r} cannot execute it: {type(error).__name__}: {message}")
         readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
         verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
         return reply, replace(verdict, reason=secrets.mask(verdict.reason), metrics=secrets.mask(verdict.metrics))
@@ -226,3 +234,9 @@ def save_outcome(folder: RunFolder, outcome: Outcome) -> Outcome:
 def read_outcome(folder: RunFolder, job_id: str) -> Outcome | None:
     """Return a job's outcome, or None if no valid one is there."""
     return read_json(folder.job(job_id).outcome, Outcome)
+
+
+def _expect(value: object, kind: Any) -> None:
+    """Raise TypeError unless a part from outside has returned what its protocol says."""
+    if not isinstance(value, kind):
+        raise TypeError(f"expected {kind.__name__ if isinstance(kind, type) else kind}, found {safe_repr(value)}")

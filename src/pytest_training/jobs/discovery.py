@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_training.errors import DeclarationError
+from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import File, Kind, Kinds
 from pytest_training.jobs.model import Job
@@ -127,6 +127,6 @@ def _recognise(kind: Kind, file: File) -> Job | None:
         problem = str(error)
     except RecursionError:
         problem = f"{file.label}:1: nested too deeply to be read"
-    except Exception as error:  # noqa: BLE001  (a kind from outside may raise anything: it fails this job alone)
+    except FROM_OTHERS as error:  # a kind from outside may raise anything: it fails this job alone
         problem = f"{file.label}: kind {kind.name!r} cannot read it: {type(error).__name__}: {error}"
     return file.job(kind.name, title="cannot be read", problem=problem, files=())

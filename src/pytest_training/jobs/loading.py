@@ -17,7 +17,7 @@ from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job
 from pytest_training.jobs.search import FileFilter, Search, project_of
 from pytest_training.limits import LIMITS, Limits
-from pytest_training.wording import listing, printable
+from pytest_training.wording import listing, printable, safe_repr
 
 DEFAULT_CATALOGUE = "jobs.yaml"
 LONGEST_ID = 200
@@ -64,11 +64,11 @@ def load_jobs(  # noqa: PLR0913  (where the jobs are, and what they may be made 
 
 def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset], kinds: Kinds) -> None:
     """Raise DeclarationError unless ids name folders of their own, kinds are registered and UTF-8 holds every text."""
+    _check_values(jobs, datasets)
     for job in jobs:
         if job.kind not in kinds:
             names = listing(job.kind, kinds)
             raise DeclarationError(f"{job.source}: no kind of job is called {job.kind!r}: expected one of {names}")
-    _check_text(jobs, datasets)
     _check_ids(jobs)
 
 
@@ -134,17 +134,21 @@ def _check_ids(jobs: Sequence[Job]) -> None:
                 f"{job.source}: expected an id of at most {LONGEST_ID} bytes between slashes, "
                 f"found {printable(job.id, 60)}"
             )
+        if not all(part.strip(".") for part in parts):
+            raise DeclarationError(f"{job.source}: expected an id that can name a folder, found {job.id!r}")
         for index in range(1, len(parts)):
             if (above := "/".join(parts[:index])) in ids and _OWN_NAMES.fullmatch(parts[index]):
                 raise DeclarationError(f"{job.source}: the id {job.id!r} would be a folder inside that of {above!r}")
 
 
-def _check_text(jobs: Sequence[Job], datasets: Sequence[Dataset]) -> None:
-    """Raise an error for the first with a text that UTF-8 cannot hold: plan, outcomes and reports are such files."""
+def _check_values(jobs: Sequence[Job], datasets: Sequence[Dataset]) -> None:
+    """Raise an error for the first that is no Job, or has a value that plan, outcomes and reports cannot hold."""
     declared: tuple[Job | Dataset, ...] = (*jobs, *datasets)
     for each in declared:
         try:
-            msgspec.json.encode(each)
+            msgspec.json.decode(msgspec.json.encode(each), type=type(each) if isinstance(each, Dataset) else Job)
+        except (TypeError, msgspec.ValidationError) as error:
+            raise DeclarationError(f"expected a Job, found {safe_repr(each)}: {error}") from None
         except UnicodeEncodeError as error:
             place = each.source if isinstance(each, Job) else each.declared
             raise DeclarationError(

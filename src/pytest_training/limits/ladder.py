@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pytest_training.errors import FROM_OTHERS
 from pytest_training.limits import Limits
 from pytest_training.limits.protocol import Ending, Limit, Tree
 from pytest_training.processes import signal_name
@@ -41,10 +42,10 @@ class Ladder:
 
     def _measure(self, key: str, limit: Limit) -> float:
         try:
-            return limit.measure(self.tree)
+            return float(limit.measure(self.tree))
         except OSError:  # a process has ended meanwhile
             return 0.0
-        except Exception as error:  # noqa: BLE001  (a limit from outside may raise anything: it fails this attempt alone)
+        except FROM_OTHERS as error:  # a limit from outside may raise anything: it fails this attempt alone
             problem = f"limit {key!r} cannot be measured: {type(error).__name__}: {error}"
             self.problem = problem
             self.end(key)

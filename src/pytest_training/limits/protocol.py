@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from pytest_training import processes
-from pytest_training.errors import DeclarationError
+from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.units import duration
 
 
@@ -131,7 +131,7 @@ def load_limit(reference: LimitReference) -> Limit:
         module.__file__ = reference.file
         loader.exec_module(module)
         limit: Limit = getattr(module, reference.class_name)()
-    except (Exception, SystemExit) as error:  # a project's file may raise anything
+    except FROM_OTHERS as error:  # a project's file may raise anything
         raise DeclarationError(
             f"limit {reference.key!r} cannot be loaded from {reference.file}: {type(error).__name__}: {error}"
         ) from error

@@ -124,12 +124,7 @@ def write_report(json_report: dict[str, Any], path: Path) -> None:
 
 
 def complete_report(
-    json_report: dict[str, Any],
-    *,
-    run: RunRecord,
-    outcomes: Mapping[str, Outcome],
-    plan: Plan,
-    provenance: Provenance,
+    json_report: dict[str, Any], *, run: RunRecord, outcomes: Mapping[str, Outcome], plan: Plan, provenance: Provenance
 ) -> None:
     """Complete the report in place; `outcomes` are by node id."""
     if "environment" in json_report:

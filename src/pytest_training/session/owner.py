@@ -5,6 +5,7 @@ It collects, decides on workers, begins the run (`running.py`), and ends it.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +62,12 @@ class Owner(Collector):
         """Have hooks change the jobs, before any is selected."""
         jobs = list(draft.jobs)
         call_before_training(self.config, "pytest_training_jobs", config=self.config, jobs=jobs)
-        check_jobs(jobs, draft.datasets, draft.request.kinds)
+        if len(jobs) == len(draft.jobs) and all(map(operator.is_, jobs, draft.jobs)):
+            return draft
+        try:
+            check_jobs(jobs, draft.datasets, draft.request.kinds)
+        except DeclarationError as error:
+            raise DeclarationError(f"after pytest_training_jobs: {error}") from None
         return replace(draft, jobs=tuple(jobs))
 
     @pytest.hookimpl(wrapper=True)

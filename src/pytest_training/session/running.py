@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from pytest_training.atomic import write_atomically
+from pytest_training.errors import FROM_OTHERS
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
 from pytest_training.jobs.model import Job, Plan, save_plan
@@ -31,7 +32,7 @@ from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import BegunRun, RunRecord
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters import console, load_reporters
-from pytest_training.session.hooks import call_each
+from pytest_training.session.hooks import RAISED, call_each
 from pytest_training.session.outcomes import Outcomes
 from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
@@ -56,7 +57,7 @@ class RunningRun:
         self.outcomes = Outcomes(run, jobs)
         self.signals = EndingSignals()
         self.started_ids: set[str] = set()
-        self.is_over = False
+        self.is_over = self.is_ending = False
 
     @classmethod
     def begin(cls, config: pytest.Config, options: Options, draft: Draft, jobs: Mapping[str, Job]) -> RunningRun:
@@ -67,8 +68,8 @@ class RunningRun:
         settings = msgspec.structs.replace(options.run_settings, resumed=resumed)
         run = TrainingRun(folder, plan, begun=_begun(config, plan, jobs), settings=settings)
         run.problems.extend(draft.problems)
-        backend = registry.backends[settings.backend]()
-        with _writing_to(options.reports):
+        with _writing_to(options.reports), _naming(settings.backend):
+            backend = registry.backends[settings.backend]()
             if not options.reports.exists():
                 write_atomically(options.reports / ".gitignore", b"*\n")  # as pytest does for its cache
             folder.path.mkdir(parents=True)
@@ -79,10 +80,11 @@ class RunningRun:
             connection = backend.start(
                 BackendRun(folder=folder, imports=_imports(plan), seed=plan.seed, report_problem=run.problems.append)
             )
-        context = SlotContext(
-            reports=str(options.reports), run_id=plan.run_id, settings=settings, connection=connection
-        )
-        config.stash[SLOT] = context.slot("main", plan, registry)
+            context = SlotContext(
+                reports=str(options.reports), run_id=plan.run_id, settings=settings, connection=connection
+            )
+            msgspec.json.encode(context)  # raises TypeError unless the connection is a JSON value
+            config.stash[SLOT] = context.slot("main", plan, registry)
         running = cls(config, run, jobs, context, backend)
         for name, reporter in reversed(reporters):  # pluggy calls the last that was registered first
             config.pluginmanager.register(reporter, name)
@@ -93,7 +95,8 @@ class RunningRun:
 
     def call(self, hook: str, **arguments: Any) -> None:
         """Call one of the plugin's own hooks; an error in it becomes a problem of the run."""
-        for failure in call_each(self.config, hook, config=self.config, **arguments):
+        raised = RAISED if self.run.record is None and not self.is_ending else (*RAISED, KeyboardInterrupt)
+        for failure in call_each(self.config, hook, raised, config=self.config, **arguments):
             if failure not in self.run.problems:
                 self.run.problems.append(failure)
 
@@ -168,6 +171,7 @@ class RunningRun:
 
     def end(self, exit_status: int) -> None:
         """Complete the outcomes: those of jobs that were interrupted, or never begun."""
+        self.is_ending = True
         for outcome in self.outcomes.complete():
             self.call("pytest_training_job_end", outcome=outcome)
         plan, folder = self.run.plan, self.run.folder
@@ -199,7 +203,7 @@ class RunningRun:
 
     def _save_record(self) -> None:
         if self.run.record is not None:
-            record = msgspec.structs.replace(self.run.record, problems=tuple(self.run.problems))
+            record = msgspec.structs.replace(self.run.record, problems=tuple(map(str, self.run.problems)))
             self.run = replace(self.run, record=record)
             with self.run.noting_failure(f"{self.run.folder.record}"):
                 write_atomically(self.run.folder.record, encode(record, indent=1))
@@ -211,7 +215,7 @@ class RunningRun:
         if self.config.option.verbose >= 0:
             terminalreporter.ensure_newline()
             terminalreporter.section("training", "-")
-            warnings = [f"warning: {one_line(problem)}" for problem in self.run.problems]
+            warnings = [f"warning: {one_line(str(problem))}" for problem in self.run.problems]
             lines += [(text, {"yellow": True}) for text in warnings if text not in dict(lines)]
         for text, markup in lines:
             terminalreporter.write_line(text, **markup)
@@ -240,6 +244,17 @@ def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job]) -> BegunR
         arguments=tuple(map(str, config.invocation_params.args)),
         nodes={nodeid: job.id for nodeid, job in jobs.items()},
     )
+
+
+@contextlib.contextmanager
+def _naming(backend: str) -> Iterator[None]:
+    """Raise a usage error that names the backend if it cannot start: it may come from outside."""
+    try:
+        yield
+    except OSError:
+        raise
+    except FROM_OTHERS as error:  # a backend from outside may raise anything
+        raise pytest.UsageError(f"backend {backend!r} cannot start: {type(error).__name__}: {error}") from None
 
 
 @contextlib.contextmanager

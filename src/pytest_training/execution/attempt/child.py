@@ -30,7 +30,7 @@ from pytest_training.execution.attempt.warm import end_interpreter, run_script, 
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
 from pytest_training.machine import visible_gpus
-from pytest_training.processes import own_peak_memory_mb, reset_own_peak_memory
+from pytest_training.processes import reset_own_peak_memory
 from pytest_training.wording import in_utf8, safe_repr
 
 
@@ -85,7 +85,7 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     os.umask(umask)
     with contextlib.suppress(Exception):
         run.close()
-    result = Result(metrics=metrics, failure=failure, data=run.used, peak_memory_mb=own_peak_memory_mb())
+    result = Result(metrics=metrics, failure=failure, data=run.used)
     return _leave(result, request)
 
 

@@ -54,8 +54,6 @@ class Result(Value, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     failure: Failure | None = None
     data: tuple[DataUsed, ...] = ()
-    peak_memory_mb: float | None = None
-    """VmHWM of the process itself, reset after the fork, in MiB."""
     schema_version: int = SCHEMA_VERSION
 
 

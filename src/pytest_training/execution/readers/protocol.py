@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_training.errors import ResultError
+from pytest_training.errors import FROM_OTHERS, ResultError
 from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.jobs.kinds.protocol import Call, Command
@@ -39,7 +39,7 @@ def read_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> dict[str, 
             metrics = reader.read(attempt)
         except ResultError:
             raise
-        except Exception as error:  # a reader from outside may raise anything: it fails this job alone
+        except FROM_OTHERS as error:  # a reader from outside may raise anything: it fails this job alone
             raise ResultError(f"reader {reader.name!r} raised {type(error).__name__}: {error}") from error
         if metrics is not None:
             return finite_metrics(metrics)

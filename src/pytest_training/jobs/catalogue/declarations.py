@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pytest_training.errors import DeclarationError
 from pytest_training.jobs.catalogue.document import Entry
 from pytest_training.jobs.gates import parse_gates
 from pytest_training.jobs.model import Dataset, Gate, MetricsFile
@@ -74,7 +75,15 @@ def _or_none(reader: Reader) -> Reader:
 
 
 def _limit(limit: Limit) -> Callable[[Entry], float | None]:
-    return _or_none(lambda entry: limit.parse(entry.plain, entry.where))
+    def read(entry: Entry) -> float:
+        try:
+            return float(limit.parse(entry.plain, entry.where))
+        except DeclarationError:
+            raise
+        except Exception as error:  # a limit from outside may raise anything
+            raise entry.error(f"limit {limit.key!r} cannot read it: {type(error).__name__}: {error}") from error
+
+    return _or_none(read)
 
 
 def _duration(entry: Entry) -> float:
