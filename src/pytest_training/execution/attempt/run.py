@@ -1,6 +1,5 @@
 """`Run`: the only object that a training job gets. It depends on no part of pytest, servers or reports."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         threads: int = 1,
         device: str = "cpu",
         datasets: Mapping[str, Dataset] | None = None,
-        events: Path = Path(os.devnull),
+        events: Path | None = None,
         checkpoint: Path | None = None,
         real_data_only: bool = False,
     ) -> None:
