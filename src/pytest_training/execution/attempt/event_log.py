@@ -11,7 +11,7 @@ import math
 import numbers
 from pathlib import Path
 from time import monotonic  # asked for each event: looking it up in its module would cost a tenth more
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -35,7 +35,7 @@ class EventLog:
     def __init__(self, path: Path | None) -> None:
         self._until, self._kind = 0.0, ""  # until then `log` leaves out events of this kind by itself
         self._newest: dict[str, Any] | None = None  # of those
-        self._file = path.open("ab", buffering=0) if path else io.BytesIO()  # a test's run leaves no file open
+        self._file: BinaryIO = path.open("ab", buffering=0) if path else io.BytesIO()
         self._size = self._file.tell()
         self._started = self._end = monotonic()  # of the attempt; of the present second
         self._kept: dict[str, int] = {}  # in this second, by kind
