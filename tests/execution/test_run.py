@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
+import warnings
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -93,3 +95,12 @@ def test_data_is_recorded_once_when_it_is_opened(tmp_path: Path) -> None:
 
 def test_save_returns_the_path_below_the_jobs_folder(tmp_path: Path) -> None:
     assert Run(folder=tmp_path).save("scores.json", {"auc": 1}) == tmp_path / "scores.json"
+
+
+def test_a_run_without_a_file_of_events_leaves_no_file_open(tmp_path: Path) -> None:
+    """So that tests of a job may make a `Run` where warnings are errors."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Run(folder=tmp_path).log(loss=0.5)
+        gc.collect()
+    assert [str(each.message) for each in caught] == []

@@ -32,17 +32,13 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    """Yield a function that makes a run with the datasets of the catalogue; close the runs after the test."""
+def make_run(tmp_path: Path) -> Callable[..., Run]:
+    """Return a function that makes a run with the datasets of the catalogue."""
     datasets = {dataset.name: dataset for dataset in load_jobs(ROOT / "training", ROOT)[1]}
-    runs: list[Run] = []
 
     def make(seed: int = 0, name: str = "run") -> Run:
         folder = tmp_path / name
         folder.mkdir()
-        runs.append(Run(folder=folder, seed=seed, datasets=datasets))
-        return runs[-1]
+        return Run(folder=folder, seed=seed, datasets=datasets)
 
-    yield make
-    for run in runs:
-        run.close()
+    return make
