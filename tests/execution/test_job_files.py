@@ -30,5 +30,5 @@ def test_json_that_is_missing_linked_or_something_else_is_nothing(tmp_path: Path
 
 def test_a_folder_and_a_name_with_a_nul_are_no_files(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "a\0b"):
-        with pytest.raises(OSError, match=r"is no file|null byte"):
+        with pytest.raises(OSError, match=r"is no file$"):
             open_own(path)

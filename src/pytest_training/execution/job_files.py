@@ -29,8 +29,8 @@ def open_own(path: Path) -> BinaryIO:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except ValueError as error:  # a NUL in the name
-        raise FileNotFoundError(str(error)) from None
+    except ValueError:  # a NUL in the name
+        raise FileNotFoundError(f"{str(path)!r} is no file") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileNotFoundError(f"{path} is no file")
