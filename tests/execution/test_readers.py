@@ -48,7 +48,8 @@ def with_file(job: Job, pattern: str, path: str = "") -> Job:
 
 
 def ended(job: Job, folder: AttemptFolder, *, since: float = 0) -> EndedAttempt:
-    return EndedAttempt(job, KINDS[job.kind].start(job, folder=str(folder.artifacts), seed=0), folder, since)
+    start = KINDS[job.kind].start(job, folder=str(folder.artifacts), seed=0)
+    return EndedAttempt(job, start, folder, since, read_result(folder.result))
 
 
 def read_metrics_file(job: Job, folder: AttemptFolder, *, since: float) -> Any:

@@ -45,8 +45,7 @@ def judge(
         result = read_result(folder.result)
         if verdict := _judge_ending(request, reply.ending, result, limits):
             return verdict
-        attempt = EndedAttempt(request.job, request.start, folder, since)
-        return _judge_metrics(attempt, result or Result(), readers)
+        return _judge_metrics(EndedAttempt(request.job, request.start, folder, since, result), readers)
     except ResultError as error:
         return _failed("result", str(error))
 
@@ -104,12 +103,12 @@ def _judge_failure(result: Result, failure: Failure) -> Verdict:
     return _failed(failure.cause, prefix + failure.message[:LONGEST_MESSAGE], result)
 
 
-def _judge_metrics(attempt: EndedAttempt, result: Result, readers: Sequence[Reader]) -> Verdict:
+def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> Verdict:
     metrics = read_metrics(attempt, readers)
     notes = ("no metrics found",) if not metrics and isinstance(attempt.start, Command) else ()
     gates = judge_gates(attempt.job.gates, metrics)
     status, cause, reason = _judge_gates(gates, metrics)
-    return Verdict(status, cause, reason, metrics, gates, result, notes)
+    return Verdict(status, cause, reason, metrics, gates, attempt.result or Result(), notes)
 
 
 def _judge_gates(gates: tuple[GateResult, ...], metrics: dict[str, float]) -> tuple[Status, Cause | None, str]:

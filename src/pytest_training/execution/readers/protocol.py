@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pytest_training.errors import FROM_OTHERS, ResultError
+from pytest_training.execution.attempt.messages import Result
 from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.jobs.kinds.protocol import Call, Command
@@ -20,6 +21,8 @@ class EndedAttempt:
     folder: AttemptFolder
     started: float
     """When it started, in seconds since 1970: a file from before is not its own."""
+    result: Result | None = None
+    """What its own process left in result.json."""
 
 
 class Reader(Protocol):

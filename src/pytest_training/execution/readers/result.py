@@ -19,8 +19,7 @@ class ResultReader:
 
     def read(self, attempt: EndedAttempt) -> dict[str, float] | None:
         """Return the function's metrics."""
-        result = read_result(attempt.folder.result) if isinstance(attempt.start, Call) else None
-        return None if result is None else result.metrics
+        return attempt.result.metrics if attempt.result and isinstance(attempt.start, Call) else None
 
 
 def read_result(path: Path) -> Result | None:
