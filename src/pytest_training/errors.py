@@ -6,7 +6,7 @@ class TrainingError(Exception):
 
 
 class DeclarationError(TrainingError):
-    """A job file, the catalogue or an option asks for something that does not exist or cannot be.
+    """A job file, the catalogue or an option names what does not exist, or has a value that is not allowed.
 
     The plugin turns it into `pytest.UsageError` before anything runs.
     """

@@ -95,7 +95,7 @@ class RunningRun:
 
     def call(self, hook: str, **arguments: Any) -> None:
         """Call one of the plugin's own hooks; an error in it becomes a problem of the run."""
-        raised = RAISED if self.run.record is None and not self.is_ending else (*RAISED, KeyboardInterrupt)
+        raised = (*RAISED, KeyboardInterrupt) if self.is_ending else RAISED
         for failure in call_each(self.config, hook, raised, config=self.config, **arguments):
             if failure not in self.run.problems:
                 self.run.problems.append(failure)
