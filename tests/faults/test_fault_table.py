@@ -17,7 +17,7 @@ HERE = {name: fault for name, fault in FAULTS.items() if fault.can_be}
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 HEAD = """# What becomes of a job that goes wrong
 
-Measured by `tests/faults`, once in the pytest process's own slot and once on four xdist workers; written by
+Measured by `tests/faults` with `-n 0`, with `-n 4`, and with `-n 4` and `training_start = subprocess`; written by
 `python tests/faults/write_table.py` and compared in every test run. In each run two healthy jobs trained beside all of
 these; `report.json` and `junit.xml` named every job.
 
@@ -26,6 +26,17 @@ these; `report.json` and `junit.xml` named every job.
 | fault | what happens to the job | what is said | the others | left-over processes |
 |---|---|---|---|---|
 """
+
+
+class Mode(NamedTuple):
+    """A way to train all faults."""
+
+    workers: int
+    settings: str = ""
+    """Of pytest.ini."""
+
+
+ALONE, WORKERS, SUBPROCESSES = Mode(0), Mode(4), Mode(4, "training_start = subprocess")
 
 
 class Ended(NamedTuple):
@@ -37,11 +48,11 @@ class Ended(NamedTuple):
     left: dict[int, str]
 
 
-def faulty_run(folder: Path, workers: int) -> Ended:
+def faulty_run(folder: Path, mode: Mode) -> Ended:
     """Run all faults in one session."""
     project = Project(folder)
     project.jobs(*FINE)
-    project.write("pytest.ini", "[pytest]\ntraining_grace = 1s\n")
+    project.write("pytest.ini", f"[pytest]\ntraining_grace = 1s\n{mode.settings}\n")
     for name, fault in HERE.items():
         if fault.whole:
             project.write(f"training/train_{name}.py", fault.whole)
@@ -53,14 +64,21 @@ def faulty_run(folder: Path, workers: int) -> Ended:
     settings = [f"  {name}: {fault.settings}" for name, fault in HERE.items() if fault.settings]
     project.write("training/jobs.yaml", "\n".join(["defaults: {timeout: 60s}", "jobs:", *settings, ""]))
     mark = f"FAULTS_OF={folder}"
-    result = project.run("-n", str(workers), env=dict([mark.split("=", 1)]))
+    result = project.run("-n", str(mode.workers), env=dict([mark.split("=", 1)]))
     left = processes_with(mark)
     ended = Ended(text(result), project.metadata(), set(project.cases()), left)
     shutil.rmtree(project.reports / "runs")  # a gigabyte of log
     return ended
 
 
-@pytest.fixture(scope="module", params=[pytest.param(0, marks=pytest.mark.slow), 4], ids=["alone", "workers"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(ALONE, marks=pytest.mark.slow, id="alone"),
+        pytest.param(WORKERS, id="workers"),
+        pytest.param(SUBPROCESSES, marks=pytest.mark.slow, id="subprocesses"),
+    ],
+)
 def ended(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     return faulty_run(tmp_path_factory.mktemp("faults"), request.param)
 

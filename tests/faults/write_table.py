@@ -8,7 +8,7 @@ from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "src")]
-    from faults.test_fault_table import PAGE, faulty_run, page
+    from faults.test_fault_table import PAGE, WORKERS, faulty_run, page
 
     with tempfile.TemporaryDirectory() as folder:
-        PAGE.write_text(page(faulty_run(Path(folder), workers=4)))
+        PAGE.write_text(page(faulty_run(Path(folder), WORKERS)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_training.jobs.kinds.parameters import seed_option
 from pytest_training.jobs.model import Job, Parameter
 
 from .project import Project
@@ -223,3 +224,22 @@ def test_fire_and_plain_scripts_have_no_options(project: Project) -> None:
 def test_only_defaults_that_the_source_states_are_values(project: Project) -> None:
     job = argparse_job(project, "parser.add_argument('--a', default=1)", "parser.add_argument('--b')")
     assert (job.parameters, job.given) == ({"a": 1}, ())
+
+
+@pytest.mark.parametrize(
+    ("calls", "option"),
+    [
+        (["'--seed', type=int"], "--seed"),
+        (["'-s', '--random-state', type=int, default=42"], "--random-state"),
+        (["'--manualSeed', type=int"], "--manualSeed"),
+        (["'--torch-seed', type=int", "'--seed'"], "--seed"),
+        (["'--seed', action='store_true'"], None),
+        (["'--seed', type=int, nargs=3"], None),
+        (["'seed', type=int"], None),
+        (["'--seeds', type=int"], None),
+    ],
+)
+def test_the_option_for_the_seed_is_found(project: Project, calls: list[str], option: str | None) -> None:
+    job = argparse_job(project, *(f"parser.add_argument({call})" for call in calls))
+    found = seed_option(job.declared)
+    assert (found.option if found else None) == option

@@ -10,7 +10,7 @@ from pytest_training.jobs.catalogue.document import read_document, read_scalar
 from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.jobs.model import Job, Parameter, Type
 from pytest_training.jobs.source.literals import LARGEST_INTEGER, MISSING, storable
-from pytest_training.wording import describe, listing
+from pytest_training.wording import describe, one_of
 
 MINIMUM = {"epochs": 1, "folds": 2}
 """Least sensible value of the parameters that have a meaning of their own here."""
@@ -33,8 +33,7 @@ def find_parameter(job: Job, name: str, where: str) -> Parameter:
     """Return the job's parameter of that name; raise DeclarationError if it has none or if a variable sets it."""
     parameter = next((parameter for parameter in job.declared if parameter.name == name), None)
     if parameter is None:
-        names = listing(name, (parameter.name for parameter in job.declared))
-        expected = f"expected one of {names}" if job.declared else "it has none"
+        expected = one_of(name, (each.name for each in job.declared)) if job.declared else "it has none"
         raise DeclarationError(f"{where}: {job.id} has no parameter {name!r}: {expected}")
     if parameter.variable is not None:
         raise DeclarationError(

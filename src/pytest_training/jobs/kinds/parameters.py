@@ -13,6 +13,12 @@ from pytest_training.jobs.model import Parameter, Type
 from pytest_training.jobs.source.literals import MISSING, Constants, last_name, parameter_type, read_annotation, type_of
 
 OUTPUT_OPTIONS = ("--output-dir", "--output_dir", "--output", "--out", "--save-dir", "--results-dir")
+SEED_NAMES = (
+    *("seed", "random_seed", "random_state", "rng_seed", "rand_seed", "manual_seed", "manualseed", "randomseed"),
+    *("global_seed", "seed_everything", "seed_value", "initial_seed", "base_seed", "torch_seed", "np_seed"),
+)
+"""Names of parameters that mean the seed of a training, the most general first; in lower case."""
+_SEED_TYPES: tuple[Type, ...] = ("int", "float", "str", "any")
 UNKNOWN = "*"
 """Stands for a subcommand if its name is not literal."""
 
@@ -99,6 +105,14 @@ class OptionCall(NamedTuple):
         if isinstance(declared, ast.Call) and last_name(declared.func) == "Choice" and declared.args:
             listed = self.constants.literal(declared.args[0])
         return tuple(listed) if isinstance(listed, list) and listed else None
+
+
+def seed_option(declared: Iterable[Parameter]) -> Parameter | None:
+    """Return the option of a script that takes its seed, or None if it has none."""
+    options = {
+        each.name.lower(): each for each in declared if each.option and not each.flag and each.type in _SEED_TYPES
+    }
+    return next((options[name] for name in SEED_NAMES if name in options), None)
 
 
 def preferred(spellings: list[str]) -> str:
