@@ -1,7 +1,7 @@
 """Workers train what the owner has selected: by count, by position, by chance, once or again.
 
-Each selector is a plugin that does what public ones do (pytest-split, pytest-shard, pytest-random-order, pytest-randomly,
-pytest-reverse, pytest-test-groups), or a project's own conftest.py.
+Each selector is a plugin that does what public ones do (pytest-split, -shard, -random-order, -randomly, -reverse,
+-test-groups), or a project's own conftest.py.
 """
 
 from __future__ import annotations
