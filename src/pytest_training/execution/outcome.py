@@ -86,6 +86,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     """Relative to the run folder."""
     slot: str = ""
     """Name of the slot that executed it, written when it starts."""
+    loading_s: float = 0.0
+    """Seconds that a function job took to load its file, with the modules that nobody had imported yet."""
 
 
 class GateResult(Value, frozen=True, kw_only=True):
@@ -122,6 +124,9 @@ class Reported(Value, frozen=True, kw_only=True):
     started: str = ""
     ended: str = ""
     wall_s: float = 0.0
+    """The attempts' own time, without waiting."""
+    waiting_s: float = 0.0
+    """What the job waited for in its slot: other jobs' imports, GPUs, pauses before another attempt."""
     cpu_s: float = 0.0
     peak_memory_mb: float | None = None
     optional: bool = False

@@ -21,6 +21,7 @@ from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.secrets import Secrets
+from pytest_training.execution.stopwatch import Stopwatch
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Call, Command, Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
@@ -76,14 +77,14 @@ class Slot:
 
     def _train(self, planned: PlannedJob) -> Outcome:
         job = planned.job
-        started, begun = utc_now(), time.monotonic()
+        started, clock = utc_now(), Stopwatch(self.launcher)
         attempts: list[Attempt] = []
         while True:
-            attempt, verdict, folder = self._attempt(job)
+            attempt, verdict, folder = self._attempt(job, clock)
             attempts.append(attempt)
             if len(attempts) > job.retries or not self._may_mend(job, verdict.cause):
                 break
-            if not self.launcher.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
+            if not clock.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
                 reason = between_attempts(attempts[-1])
                 verdict = replace(verdict, status=Status.INTERRUPTED, cause="interrupted", reason=reason)
                 break
@@ -94,7 +95,8 @@ class Slot:
             threads=job.cpus or self.threads,
             started=started,
             ended=utc_now(),
-            wall_s=round(time.monotonic() - begun, 4),
+            wall_s=round(sum(attempt.ending.wall_s for attempt in attempts), 4),
+            waiting_s=round(sum((attempt.ending.waiting_s for attempt in attempts), clock.paused_s), 4),
         )
         return save_outcome(self.folder, outcome)
 
@@ -129,7 +131,7 @@ class Slot:
         reason = f"needs {needed}, which did not pass in this run"
         return save_outcome(self.folder, self._outcome(job, cause="needs", reason=reason))
 
-    def _attempt(self, job: Job) -> tuple[Attempt, Verdict, AttemptFolder]:
+    def _attempt(self, job: Job, clock: Stopwatch) -> tuple[Attempt, Verdict, AttemptFolder]:
         files = self.folder.job(job.id)
         number, folder = files.begin_attempt()
         if number == 1 and self.settings.resumed:
@@ -145,16 +147,23 @@ class Slot:
             slot=self.name,
         )
         write_atomically(folder.started, msgspec.json.encode(begun))
-        reply, verdict = self._execute(job, folder, files.checkpoint, since)
+        reply, verdict = self._execute(job, folder, files.checkpoint, since, clock)
         attempt = msgspec.structs.replace(
-            begun, status=verdict.status, cause=verdict.cause, reason=verdict.reason, ending=reply.ending
+            begun,
+            status=verdict.status,
+            cause=verdict.cause,
+            reason=verdict.reason,
+            ending=reply.ending,
+            loading_s=verdict.result.loading_s,
         )
         if verdict.status != Status.PASSED:  # else the outcome follows at once
             with contextlib.suppress(OSError):  # the job may have deleted its folder
                 write_atomically(folder.started, msgspec.json.encode(attempt))
         return attempt, verdict, folder
 
-    def _execute(self, job: Job, folder: AttemptFolder, checkpoint: Path, since: float) -> tuple[Reply, Verdict]:
+    def _execute(
+        self, job: Job, folder: AttemptFolder, checkpoint: Path, since: float, clock: Stopwatch
+    ) -> tuple[Reply, Verdict]:
         if job.problem:
             return refuse(job.problem)
         kind = self.kinds[job.kind]
@@ -180,7 +189,7 @@ class Slot:
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
         )
         try:
-            reply = secrets.launch(request, self.launcher)
+            reply = secrets.launch(request, clock)
             _expect(reply, Reply)
         except OSError:
             raise

@@ -11,7 +11,7 @@ from pytest_training.jobs.kinds.parameters import identifier
 from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.jobs.model import Job, Parameter, Type
 from pytest_training.jobs.source.literals import LARGEST_INTEGER, MISSING, storable
-from pytest_training.wording import describe, listing
+from pytest_training.wording import describe, one_of
 
 MINIMUM = {"epochs": 1, "folds": 2}
 """Least sensible value of the parameters that have a meaning of their own here."""
@@ -37,8 +37,7 @@ def find_parameter(job: Job, name: str, where: str) -> Parameter:
         opposite = next((each for each in job.declared if each.off and identifier(each.off) == name), None)
         if opposite is not None:
             raise DeclarationError(f"{where}: {job.id} gets {opposite.off} by {opposite.name}=false: set that")
-        names = listing(name, (parameter.name for parameter in job.declared))
-        expected = f"expected one of {names}" if job.declared else "it has none"
+        expected = one_of(name, (each.name for each in job.declared)) if job.declared else "it has none"
         raise DeclarationError(f"{where}: {job.id} has no parameter {name!r}: {expected}")
     if parameter.variable is not None:
         raise DeclarationError(

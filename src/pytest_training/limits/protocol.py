@@ -65,6 +65,9 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     measured: float | None = None
     """What that limit measured."""
     wall_s: float = 0.0
+    """Its own time: from the start of its process to the end."""
+    waiting_s: float = 0.0
+    """Seconds between the request and the start: other jobs' imports, GPUs."""
     cpu_s: float = 0.0
     """User and system CPU seconds of the process and of its children that it waited for."""
     peak_memory_mb: float | None = None

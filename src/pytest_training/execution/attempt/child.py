@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -70,9 +71,11 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     os.umask(umask)
     run = _make_run(request)
     metrics: dict[str, float] = {}
-    failure = None
+    failure, begun, loading_s = None, time.monotonic(), 0.0
     try:
-        metrics = finite_metrics(_call(request, start, run))
+        function = _load_function(request, start)
+        loading_s = time.monotonic() - begun
+        metrics = finite_metrics(function(run, **request.job.parameters))
     except BaseException as error:  # noqa: BLE001  (whatever a job raises is its failure, not ours)
         failure = _explain(error, request.job)
         if raised is not None:
@@ -85,7 +88,8 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     os.umask(umask)
     with contextlib.suppress(Exception):
         run.close()
-    result = Result(metrics=metrics, failure=failure, data=run.used)
+    loading_s = round(loading_s or time.monotonic() - begun, 4)  # it may have failed there
+    result = Result(metrics=metrics, failure=failure, data=run.used, loading_s=loading_s)
     return _leave(result, request)
 
 
@@ -107,14 +111,15 @@ def _leave(result: Result, request: AttemptRequest) -> Result:
     return result
 
 
-def _call(request: AttemptRequest, start: Call, run: Run) -> Any:
+def _load_function(request: AttemptRequest, start: Call) -> Callable[..., Any]:
     environment.load_seeded(request.job)
     environment.set_seeds(request.seed)  # a file may draw numbers while it is loaded
     environment.extend_import_path(request.job)
     module = _load(Path(start.path))
     environment.set_loaded_threads(request.threads)
     environment.set_seeds(request.seed)
-    return getattr(module, start.function)(run, **request.job.parameters)
+    function: Callable[..., Any] = getattr(module, start.function)
+    return function
 
 
 def _load(path: Path) -> ModuleType:

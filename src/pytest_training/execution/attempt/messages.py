@@ -54,6 +54,8 @@ class Result(Value, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     failure: Failure | None = None
     data: tuple[DataUsed, ...] = ()
+    loading_s: float = 0.0
+    """Seconds that it took to load the job's file."""
     schema_version: int = SCHEMA_VERSION
 
 
