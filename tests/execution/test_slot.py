@@ -98,9 +98,38 @@ def test_an_answer_is_not_asked_for_again(workplace: Workplace, slot: Slot, retu
     assert len(outcome.attempts) == 1
 
 
-def test_only_the_stated_accidents_are_mended(workplace: Workplace, slot: Slot) -> None:
-    job = workplace.function("raise ValueError('no')", retries=3, retry_on=("crash",))
-    assert len(slot.train(planned(job)).attempts) == 1
+OUT = "raise MemoryError"
+KILLED = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+
+@pytest.mark.parametrize(
+    ("body", "retry_on", "attempts"),
+    [
+        ("raise ValueError('no')", ("crash",), 1),
+        ("raise ValueError('no')", ("memory",), 1),
+        ("raise ValueError('no')", ("error",), 2),
+        (OUT, ("memory",), 2),
+        (OUT, ("error",), 2),
+        (OUT, None, 2),
+        (OUT, ("crash", "nccl"), 1),
+        (KILLED, ("crash",), 2),
+        (KILLED, ("memory",), 1),
+        ("raise RuntimeError('NCCL error in: x.cpp')", ("nccl",), 2),
+        ("fat = bytearray(300 * 2**20); import time; time.sleep(1000)", ("memory",), 2),
+        ("return 1", ("memory", "error", "crash"), 1),
+    ],
+)
+def test_only_the_stated_accidents_are_mended(
+    workplace: Workplace, slot: Slot, body: str, retry_on: tuple[str, ...] | None, attempts: int
+) -> None:
+    job = workplace.function(body, retries=1, retry_on=retry_on, limits={"memory": 200.0})
+    assert len(slot.train(planned(job)).attempts) == attempts
+
+
+def test_a_script_that_ran_out_of_memory_is_mended_too(workplace: Workplace, slot: Slot) -> None:
+    for body in ("raise MemoryError", "raise SystemExit('CUDA out of memory. Tried to allocate 2 GiB')"):
+        outcome = slot.train(planned(workplace.script(body, retries=1, retry_on=("memory",))))
+        assert (outcome.cause, len(outcome.attempts)) == ("memory", 2)
 
 
 def test_a_job_whose_file_has_a_mistake_fails_with_it_and_starts_nothing(workplace: Workplace, slot: Slot) -> None:
