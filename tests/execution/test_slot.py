@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ import msgspec
 import pytest
 
 from pytest_training.execution.attempt.checkpoint import Checkpoint
-from pytest_training.execution.backends.fork_server.backend import ServerLauncher
+from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
+from pytest_training.execution.backends.fork_server.backend import ServerLauncher, start_server
+from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.execution.slot import Slot, read_outcome
-from pytest_training.execution.unfinished import unfinished_outcome
-from pytest_training.jobs.model import Gate, RunSettings
+from pytest_training.execution.unfinished import interrupted_outcome, unfinished_outcome
+from pytest_training.jobs.model import Gate, Parameter, RunSettings
+from pytest_training.limits.protocol import Ending
 
 from .workplace import Workplace, planned
 
@@ -97,9 +101,38 @@ def test_an_answer_is_not_asked_for_again(workplace: Workplace, slot: Slot, retu
     assert len(outcome.attempts) == 1
 
 
-def test_only_the_stated_accidents_are_mended(workplace: Workplace, slot: Slot) -> None:
-    job = workplace.function("raise ValueError('no')", retries=3, retry_on=("crash",))
-    assert len(slot.train(planned(job)).attempts) == 1
+OUT = "raise MemoryError"
+KILLED = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+
+@pytest.mark.parametrize(
+    ("body", "retry_on", "attempts"),
+    [
+        ("raise ValueError('no')", ("crash",), 1),
+        ("raise ValueError('no')", ("memory",), 1),
+        ("raise ValueError('no')", ("error",), 2),
+        (OUT, ("memory",), 2),
+        (OUT, ("error",), 2),
+        (OUT, None, 2),
+        (OUT, ("crash", "nccl"), 1),
+        (KILLED, ("crash",), 2),
+        (KILLED, ("memory",), 1),
+        ("raise RuntimeError('NCCL error in: x.cpp')", ("nccl",), 2),
+        ("fat = bytearray(300 * 2**20); import time; time.sleep(1000)", ("memory",), 2),
+        ("return 1", ("memory", "error", "crash"), 1),
+    ],
+)
+def test_only_the_stated_accidents_are_mended(
+    workplace: Workplace, slot: Slot, body: str, retry_on: tuple[str, ...] | None, attempts: int
+) -> None:
+    job = workplace.function(body, retries=1, retry_on=retry_on, limits={"memory": 200.0})
+    assert len(slot.train(planned(job)).attempts) == attempts
+
+
+def test_a_script_that_ran_out_of_memory_is_mended_too(workplace: Workplace, slot: Slot) -> None:
+    for body in ("raise MemoryError", "raise SystemExit('CUDA out of memory. Tried to allocate 2 GiB')"):
+        outcome = slot.train(planned(workplace.script(body, retries=1, retry_on=("memory",))))
+        assert (outcome.cause, len(outcome.attempts)) == ("memory", 2)
 
 
 def test_a_job_whose_file_has_a_mistake_fails_with_it_and_starts_nothing(workplace: Workplace, slot: Slot) -> None:
@@ -187,7 +220,7 @@ def test_of_a_checkpoint_only_plain_files_go_from_run_to_run(workplace: Workplac
     checkpoint.mkdir(parents=True)
     for name, make in CHECKPOINTS.items():
         make(checkpoint / name, workplace.root / "outside")
-    outcome = replace(slot, settings=RunSettings(resumed=("r0",))).train(planned(job))
+    outcome = dataclasses.replace(slot, settings=RunSettings(resumed=("r0",))).train(planned(job))
     assert [path.name for path in slot.folder.job(job.id).checkpoint.iterdir()] == ["state.zip"]
     assert outcome.notes == ("5 link(s) or pipe(s) in its checkpoint were not copied from the resumed run",)
 
@@ -200,7 +233,9 @@ def test_the_newest_checkpoint_is_taken_of_runs_that_were_resumed_and_interrupte
         Checkpoint(RunFolder(slot.folder.reports, run_id).job(job.id).checkpoint).save(epoch=epoch)
     runs = {"r8": ("r2", "r1"), "r7": ("r3", "r2", "r1"), "r6": ("r1",), "r5": ("r3",), "r4": ()}
     epochs = {
-        run_id: replace(slot, folder=RunFolder(slot.folder.reports, run_id), settings=RunSettings(resumed=resumed))
+        run_id: dataclasses.replace(
+            slot, folder=RunFolder(slot.folder.reports, run_id), settings=RunSettings(resumed=resumed)
+        )
         .train(planned(job))
         .metrics["epoch"]
         for run_id, resumed in runs.items()
@@ -233,6 +268,38 @@ def test_the_outcome_of_a_slot_that_died_is_made_of_what_its_attempts_left(workp
     assert (outcome.log, outcome.log_tail) == (f"jobs/{job.id}/attempt-2/log.txt", ("epoch 1",))
 
 
+FIRST_FAILED = Ending(wall_s=0.5, exit_status=1)
+
+
+@pytest.mark.parametrize(
+    ("first", "left", "booked"),
+    [
+        (Ending(), ["log.txt"], (5.0, 1.0)),
+        (Ending(), [], (0.0, 6.0)),
+        (Ending(), ["secret"], (5.0, 1.0)),
+        (FIRST_FAILED, ["log.txt"], (5.5, 0.5)),
+        (FIRST_FAILED, [], (0.5, 5.5)),
+    ],
+    ids=["while it ran", "before it began", "with secrets", "in its second attempt", "before its second attempt"],
+)
+def test_a_job_that_was_killed_is_booked_with_what_it_ran(
+    workplace: Workplace, slot: Slot, first: Ending, left: list[str], booked: tuple[float, float]
+) -> None:
+    declared = (Parameter(name="token", variable="TOKEN"),) if "secret" in left else ()
+    job = workplace.function("return {}", declared=declared)
+    files = slot.folder.job(job.id)
+    for number, ending in ((1, first), (2, Ending())):
+        files.attempt(number).create()
+        attempt = Attempt(
+            number=number, status=Status.INTERRUPTED, started=f"2026-01-01T10:00:0{number}.000+00:00", ending=ending
+        )
+        files.attempt(number).started.write_bytes(msgspec.json.encode(attempt))
+    if "log.txt" in left:
+        files.attempt(2).log.touch()
+    outcome = interrupted_outcome(slot.folder, job, seed=0, reason="killed", ended="2026-01-01T10:00:07.000+00:00")
+    assert (outcome.wall_s, outcome.waiting_s) == booked
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b'{"job_id": 3}', b"\xff"])
 def test_an_outcome_that_cannot_be_read_is_none(slot: Slot, content: bytes) -> None:
     outcome: Path = slot.folder.job("als").outcome
@@ -240,3 +307,98 @@ def test_an_outcome_that_cannot_be_read_is_none(slot: Slot, content: bytes) -> N
     outcome.write_bytes(content)
     found: Any = read_outcome(slot.folder, "als")
     assert found is None
+
+
+class Slow(Launcher):
+    """A launcher as a backend makes it: it waits for a machine, then trains for half a second."""
+
+    def __init__(self, reply: Reply, *, waits_s: float) -> None:
+        self.reply, self.waits_s = reply, waits_s
+
+    def launch(self, request: AttemptRequest) -> Reply:  # noqa: ARG002  (its reply is made before)
+        """Wait, and answer."""
+        wait(self.waits_s)
+        return self.reply
+
+    def pause(self, seconds: float) -> bool:
+        """Wait before another attempt."""
+        return wait(seconds)
+
+
+def wait(seconds: float) -> bool:
+    """Wait that long by the clock that measures it."""
+    end = time.monotonic() + seconds
+    while (rest_s := end - time.monotonic()) > 0:
+        time.sleep(rest_s)
+    return True
+
+
+ENDED = Ending(exit_status=0, wall_s=0.05)
+LOST_ATTEMPT = Lost(cause="server died", reason="it died")
+
+
+@pytest.mark.parametrize(
+    ("reply", "own_s", "least_s"),
+    [
+        (Reply(ending=ENDED), 0.05, 0.1),
+        (Reply(ending=msgspec.structs.replace(ENDED, waiting_s=0.1)), 0.05, 0.1),
+        (Reply(ending=Ending(ended_by="interrupted")), 0.0, 0.1),
+        (Reply(refused="needs 2 GPUs"), 0.0, 0.1),
+        (Reply(lost=LOST_ATTEMPT), None, 0.0),
+        (Reply(lost=LOST_ATTEMPT, ending=Ending(waiting_s=0.1)), None, 0.1),
+        (Reply(ending=Ending(exit_status=0)), None, 0.0),
+    ],
+    ids=["ended", "measured by the backend", "never begun", "refused", "lost", "lost later", "unmeasured"],
+)
+def test_a_job_is_booked_with_its_own_time_and_not_with_what_it_waited_for(
+    workplace: Workplace, slot: Slot, reply: Reply, own_s: float | None, least_s: float
+) -> None:
+    ours = dataclasses.replace(slot, launcher=Slow(reply, waits_s=0.2))
+    outcome = ours.train(planned(workplace.function("return {}")))
+    (attempt,) = outcome.attempts
+    assert (outcome.wall_s, outcome.waiting_s) == (attempt.ending.wall_s, attempt.ending.waiting_s)
+    assert outcome.wall_s + outcome.waiting_s >= 0.2
+    assert outcome.wall_s == own_s if own_s is not None else outcome.wall_s >= 0.1
+    assert outcome.waiting_s == (pytest.approx(least_s) if own_s is None else outcome.waiting_s)
+    assert outcome.waiting_s >= least_s
+
+
+def test_pauses_before_another_attempt_are_waiting(workplace: Workplace, slot: Slot) -> None:
+    job = workplace.function("raise ValueError('no')", retries=2, retry_wait_s=0.1)
+    outcome = dataclasses.replace(slot, launcher=Slow(Reply(ending=ENDED), waits_s=0)).train(planned(job))
+    assert len(outcome.attempts) == 3
+    assert outcome.wall_s == pytest.approx(0.15)
+    assert outcome.waiting_s >= 0.3
+
+
+def test_a_job_does_not_pay_for_what_others_import(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace.training / "heavy.py").write_text("import time\ntime.sleep(0.7)\n")
+    monkeypatch.setenv("PYTHONPATH", str(workplace.training))
+    server = start_server(["heavy"], log=tmp_path / "server.log", seed=0)
+    slot = Slot(
+        name="main",
+        folder=RunFolder(tmp_path / "reports", "r1"),
+        launcher=ServerLauncher(server.address),
+        seed=0,
+        threads=1,
+        settings=RunSettings(),
+    )
+    try:
+        outcome = slot.train(planned(workplace.function("return {}")))
+    finally:
+        server.close()
+    assert outcome.waiting_s >= 0.6
+    assert outcome.wall_s < outcome.waiting_s
+
+
+def test_an_attempt_says_how_long_its_file_took_to_load(workplace: Workplace, slot: Slot) -> None:
+    top = "import time\ntime.sleep(0.3)"
+    for body in ("return {}", "raise ValueError('no')"):
+        (attempt,) = slot.train(planned(workplace.function(body, top=top))).attempts
+        assert 0.3 <= attempt.loading_s <= attempt.ending.wall_s
+    (attempt,) = slot.train(planned(workplace.function("return {}", top=f"{top}\nraise OSError('no file')"))).attempts
+    assert attempt.loading_s >= 0.3
+    (attempt,) = slot.train(planned(workplace.script("import time; time.sleep(0.1)"))).attempts
+    assert attempt.loading_s == 0

@@ -52,6 +52,7 @@ Cause = str
 | `exit` | ended without a result: sys.exit, os._exit, a script's exit status |
 | `crash` | was killed by a signal that was not the plugin's |
 | `timeout`, `memory` and the key of any other limit | exceeded that limit |
+| `memory` too, and the others of `accidents.py` | raised, exited or crashed for the reason that its last words give |
 | `result` | returned or wrote something other than metrics |
 | `gate` | has a metric that misses its gate |
 | `data` | needs a dataset that is missing or changed |
@@ -86,6 +87,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     """Relative to the run folder."""
     slot: str = ""
     """Name of the slot that executed it, written when it starts."""
+    loading_s: float = 0.0
+    """Seconds that a function job took to load its file, with the modules that nobody had imported yet."""
 
 
 class GateResult(Value, frozen=True, kw_only=True):
@@ -107,6 +110,8 @@ class Reported(Value, frozen=True, kw_only=True):
     reason: str = ""
     """One sentence; empty when passed."""
     parameters: dict[str, Any] = {}
+    unread: tuple[str, ...] = ()
+    """Names of parameters of unknown value: the source states a default that it does not show."""
     metrics: dict[str, float] = {}
     gates: tuple[GateResult, ...] = ()
     artifacts: tuple[str, ...] = ()
@@ -120,6 +125,9 @@ class Reported(Value, frozen=True, kw_only=True):
     started: str = ""
     ended: str = ""
     wall_s: float = 0.0
+    """The attempts' own time, without waiting."""
+    waiting_s: float = 0.0
+    """What the job waited for in its slot: other jobs' imports, GPUs, pauses before another attempt."""
     cpu_s: float = 0.0
     peak_memory_mb: float | None = None
     optional: bool = False

@@ -20,6 +20,7 @@ from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.secrets import Secrets
+from pytest_training.execution.stopwatch import Stopwatch
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Call, Command, Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
@@ -75,14 +76,14 @@ class Slot:
 
     def _train(self, planned: PlannedJob) -> Outcome:
         job = planned.job
-        started, begun = utc_now(), time.monotonic()
+        started, clock = utc_now(), Stopwatch(self.launcher)
         attempts: list[Attempt] = []
         while True:
-            attempt, verdict, folder = self._attempt(job)
+            attempt, verdict, folder = self._attempt(job, clock)
             attempts.append(attempt)
-            if len(attempts) > job.retries or not self._may_mend(job, verdict.cause):
+            if len(attempts) > job.retries or not self._may_mend(job, verdict):
                 break
-            if not self.launcher.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
+            if not clock.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
                 reason = between_attempts(attempts[-1])
                 verdict = replace(verdict, status=Status.INTERRUPTED, cause="interrupted", reason=reason)
                 break
@@ -93,15 +94,18 @@ class Slot:
             threads=job.cpus or self.threads,
             started=started,
             ended=utc_now(),
-            wall_s=round(time.monotonic() - begun, 4),
+            wall_s=round(sum(attempt.ending.wall_s for attempt in attempts), 4),
+            waiting_s=round(sum((attempt.ending.waiting_s for attempt in attempts), clock.paused_s), 4),
         )
         return save_outcome(self.folder, outcome)
 
-    def _may_mend(self, job: Job, cause: Cause | None) -> bool:
+    def _may_mend(self, job: Job, verdict: Verdict) -> bool:
         """Return True if another attempt may mend what ended this one."""
-        limit = self.limits.get(cause or "")
-        reason = limit.retry_reason if limit else REASONS.get(cause)
-        return reason is not None and not job.problem and (job.retry_on is None or reason in job.retry_on)
+        limit = self.limits.get(verdict.cause or "") if verdict.cause == verdict.ended_as else None
+        usual = limit.retry_reason if limit else REASONS.get(verdict.ended_as)
+        if usual is None or job.problem:
+            return False
+        return job.retry_on is None or bool({usual, verdict.cause}.intersection(job.retry_on))
 
     def unmet_need(self, job: Job) -> str | None:
         """Return the first needed job that has not passed in this run, or None if every one has."""
@@ -128,7 +132,7 @@ class Slot:
         reason = f"needs {needed}, which did not pass in this run"
         return save_outcome(self.folder, self._outcome(job, cause="needs", reason=reason))
 
-    def _attempt(self, job: Job) -> tuple[Attempt, Verdict, AttemptFolder]:
+    def _attempt(self, job: Job, clock: Stopwatch) -> tuple[Attempt, Verdict, AttemptFolder]:
         files = self.folder.job(job.id)
         number, folder = files.begin_attempt()
         identity, notes = folder.identity(), self._take_checkpoint(job, files)
@@ -141,9 +145,14 @@ class Slot:
             slot=self.name,
         )
         write_atomically(folder.started, msgspec.json.encode(begun), below=folder.below)
-        reply, verdict = self._execute(job, folder, files.checkpoint, since)
+        reply, verdict = self._execute(job, folder, files.checkpoint, since, clock)
         attempt = msgspec.structs.replace(
-            begun, status=verdict.status, cause=verdict.cause, reason=verdict.reason, ending=reply.ending
+            begun,
+            status=verdict.status,
+            cause=verdict.cause,
+            reason=verdict.reason,
+            ending=reply.ending,
+            loading_s=verdict.result.loading_s,
         )
         if verdict.status != Status.PASSED:  # else the outcome follows at once
             with contextlib.suppress(OSError):  # the outcome has it too
@@ -160,7 +169,9 @@ class Slot:
         source = next((each.checkpoint for each in earlier if each.checkpoint.is_dir()), None)
         return copy_files(source, files.checkpoint, below=files.below) if source else ()
 
-    def _execute(self, job: Job, folder: AttemptFolder, checkpoint: Path, since: float) -> tuple[Reply, Verdict]:
+    def _execute(
+        self, job: Job, folder: AttemptFolder, checkpoint: Path, since: float, clock: Stopwatch
+    ) -> tuple[Reply, Verdict]:
         if job.problem:
             return refuse(job.problem)
         kind = self.kinds[job.kind]
@@ -186,7 +197,7 @@ class Slot:
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
         )
         try:
-            reply = secrets.launch(request, self.launcher)
+            reply = secrets.launch(request, clock)
             _expect(reply, Reply)
         except OSError:
             raise
@@ -224,8 +235,17 @@ class Slot:
 
 def new_outcome(job: Job, *, seed: int, slot: str = "", **fields: Any) -> Outcome:
     """Return an outcome of a job, without `fields` the one of a job that has not run."""
-    defaults: dict[str, Any] = {"status": Status.NOT_RUN, "parameters": job.parameters, "optional": job.optional}
-    return Outcome(job_id=job.id, kind=job.kind, title=job.title, seed=seed, slot=slot, **(defaults | fields))
+    unread = tuple(each.name for each in job.declared if each.unread and each.name not in job.parameters)
+    defaults: dict[str, Any] = {"status": Status.NOT_RUN, "parameters": job.parameters, "unread": unread}
+    return Outcome(
+        job_id=job.id,
+        kind=job.kind,
+        title=job.title,
+        optional=job.optional,
+        seed=seed,
+        slot=slot,
+        **(defaults | fields),
+    )
 
 
 def between_attempts(last: Attempt) -> str:

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -29,9 +30,11 @@ from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import end_interpreter, run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
+from pytest_training.limits.machine_memory import available_mb
 from pytest_training.machine import visible_gpus
 from pytest_training.places import NO_FOLLOW, appending
 from pytest_training.processes import reset_own_peak_memory
+from pytest_training.text import bounded
 from pytest_training.wording import in_utf8, safe_repr
 
 
@@ -72,9 +75,11 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     os.umask(umask)
     run = _make_run(request)
     metrics: dict[str, float] = {}
-    failure = None
+    failure, begun, loading_s = None, time.monotonic(), 0.0
     try:
-        metrics = finite_metrics(_call(request, start, run))
+        function = _load_function(request, start)
+        loading_s = time.monotonic() - begun
+        metrics = finite_metrics(function(run, **request.job.parameters))
     except BaseException as error:  # noqa: BLE001  (whatever a job raises is its failure, not ours)
         failure = _explain(error, request.job)
         if raised is not None:
@@ -87,7 +92,8 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     os.umask(umask)
     with contextlib.suppress(Exception):
         run.close()
-    result = Result(metrics=metrics, failure=failure, data=run.used)
+    loading_s = round(loading_s or time.monotonic() - begun, 4)  # it may have failed there
+    result = Result(metrics=metrics, failure=failure, data=run.used, loading_s=loading_s)
     return _leave(result, request)
 
 
@@ -110,14 +116,15 @@ def _leave(result: Result, request: AttemptRequest) -> Result:
     return result
 
 
-def _call(request: AttemptRequest, start: Call, run: Run) -> Any:
+def _load_function(request: AttemptRequest, start: Call) -> Callable[..., Any]:
     environment.load_seeded(request.job)
     environment.set_seeds(request.seed)  # a file may draw numbers while it is loaded
     environment.extend_import_path(request.job)
     module = _load(Path(start.path))
     environment.set_loaded_threads(request.threads)
     environment.set_seeds(request.seed)
-    return getattr(module, start.function)(run, **request.job.parameters)
+    function: Callable[..., Any] = getattr(module, start.function)
+    return function
 
 
 def _load(path: Path) -> ModuleType:
@@ -139,7 +146,8 @@ def _explain(error: BaseException, job: Job) -> Failure:
         return Failure(cause="exit", message=f"called sys.exit({code}) before train returned")
     if isinstance(error, ResultError | DataError):
         return Failure(cause="data" if isinstance(error, DataError) else "result", message=str(error))
-    return Failure(cause="error", message=in_utf8(_one_line(error)), traceback=in_utf8(own_traceback(error, job)))
+    message, frames = (bounded(in_utf8(text)) for text in (_one_line(error), own_traceback(error, job)))
+    return Failure(cause="error", message=message, traceback=frames, free_mb=available_mb())
 
 
 def _one_line(error: BaseException) -> str:

@@ -48,6 +48,8 @@ class Failure(Value, frozen=True, kw_only=True):
     """One sentence."""
     traceback: str | None = None
     """The job's own frames."""
+    free_mb: float | None = None
+    """Memory that the machine, or the job's container, had left when an error was raised, in MiB."""
 
 
 class Result(Value, frozen=True, kw_only=True):
@@ -56,6 +58,8 @@ class Result(Value, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     failure: Failure | None = None
     data: tuple[DataUsed, ...] = ()
+    loading_s: float = 0.0
+    """Seconds that it took to load the job's file."""
     schema_version: int = SCHEMA_VERSION
 
 
