@@ -46,6 +46,9 @@ RETURNING = {
     "_missing",
     "call_each",
     "_failure",
+    "unknown_names",
+    "unknown_arguments",
+    "nothing_selected",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""
