@@ -49,6 +49,7 @@ RETURNING = {
     "unknown_names",
     "unknown_arguments",
     "nothing_selected",
+    "_killer",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""
