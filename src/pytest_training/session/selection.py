@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 
 from pytest_training.jobs.model import Job
-from pytest_training.wording import did_you_mean, listing, printable
+from pytest_training.wording import listing, one_of, printable
 
 TERM = re.compile(r"(?P<negated>\bnot\s+)?(?P<name>[\w:+\-.\[\]\\/]+)")
 """A name in an expression of `-k` or `-m`, as pytest reads it."""
@@ -22,15 +22,15 @@ def unknown_names(config: pytest.Config, items: Sequence[pytest.Item], jobs: Seq
     words = {word.lower() for item in items for word in chain(item.keywords, item.extra_keyword_matches)}
     for term, _ in _terms(config.option.keyword):
         if not any(term.lower() in word for word in words):
-            yield f"-k: no job or test is called {term!r}{_existing(term, 'jobs', ids)}"
+            yield f"-k: no job or test is called {term!r}: {one_of(term, ids)}"
     marks = {mark.name for item in items for mark in item.iter_markers()} | _registered(config)
     for term, negated in _terms(ARGUMENTS.sub("", config.option.markexpr or "")):
         if term not in marks and not negated:
-            yield f"-m: no job has the tag {term!r}{_existing(term, 'tags', tags)}"
+            yield f"-m: no job has the tag {term!r}: {one_of(term, tags)}"
     nodes = [item.nodeid for item in items]
     for prefix in config.option.deselect or ():
         if not any(node.startswith(prefix) for node in nodes):
-            yield f"--deselect: no test is called {printable(prefix, 200)!r}{did_you_mean(prefix, nodes)}"
+            yield f"--deselect: no test is called {printable(prefix, 200)!r}: {one_of(prefix, nodes, limit=3)}"
 
 
 def unknown_arguments(config: pytest.Config, jobs: Sequence[Job]) -> Iterator[str]:
@@ -39,10 +39,10 @@ def unknown_arguments(config: pytest.Config, jobs: Sequence[Job]) -> Iterator[st
     for argument in config.args:
         path, is_test, test = argument.partition("::")
         name = test.removesuffix("]").rpartition("[")[2] if is_test else path
-        is_known = name in _escaped(ids) and is_test
-        is_nearly_job = did_you_mean(name, ids) and not _exists(config, path)
+        is_known, nearest = name in _escaped(ids) and is_test, one_of(name, ids)
+        is_nearly_job = nearest.startswith("did") and not _exists(config, path)
         if name and not is_known and (test.endswith("]") or is_nearly_job):
-            yield f"{printable(argument, 200)}: no test of a job {name!r}{_existing(name, 'jobs, for -k', ids)}"
+            yield f"{printable(argument, 200)}: no test trains a job {name!r}: {nearest}"
 
 
 def _exists(config: pytest.Config, path: str) -> bool:
@@ -54,12 +54,6 @@ def nothing_selected(jobs: Sequence[Job]) -> str:
     tags = _tags(jobs)
     named = f"; tags: {listing('', tags)}" if tags else ""
     return f"no job is selected; jobs: {listing('', [job.id for job in jobs])}{named}"
-
-
-def _existing(name: str, noun: str, names: Sequence[str]) -> str:
-    """Return the end of a sentence about a name that does not exist: the nearest as a question, then all."""
-    near = did_you_mean(name, names)
-    return f"{near}{'' if near else ';'} {noun}: {listing(name, names)}"
 
 
 def _terms(expression: str | None) -> Iterator[tuple[str, bool]]:
