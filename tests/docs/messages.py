@@ -46,6 +46,7 @@ RETURNING = {
     "_missing",
     "call_each",
     "_failure",
+    "_killer",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""

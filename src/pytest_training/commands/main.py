@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from pytest_training.errors import TrainingError
 from pytest_training.project import find_project
 from pytest_training.text import print_any_sign
-from pytest_training.wording import did_you_mean
+from pytest_training.wording import one_of
 
 PROGRAM = "pytest-training"
 VERBS = {
@@ -87,8 +87,7 @@ def _answer(words: Sequence[str]) -> None:
     parser = _parser()
     verb = words[0] if words else ""
     if verb not in VERBS and not verb.startswith("-"):
-        suffix = f", found {verb!r}{did_you_mean(verb, VERBS)}" if verb else ""
-        parser.error(f"expected one of {', '.join(VERBS)}{suffix}")
+        parser.error(f"unknown verb {verb!r}: {one_of(verb, VERBS)}" if verb else f"expected one of {', '.join(VERBS)}")
     arguments = parser.parse_args(words)
     project = find_project(Path.cwd())
     if getattr(arguments, "reports", None):

@@ -1,12 +1,15 @@
 """The verdict on an attempt: the one place where a job passes or fails, and where the sentence is written."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pytest_training.accidents import ACCIDENTS, find_accident, last_words
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.job_files import log_end
 from pytest_training.execution.outcome import Cause, GateResult, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.protocol import EndedAttempt, Reader, read_metrics
@@ -15,8 +18,21 @@ from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Gate
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.protocol import Ending
+from pytest_training.text import shorten
 
 LONGEST_MESSAGE = 2000
+LONGEST_WORDS = 400
+"""Characters of what a job said that stand before what to do about it."""
+LOG_LINES = 200
+"""The last lines of a log, which may say why a program ended."""
+NAMELESS = frozenset(["error", "exit", "crash"])
+"""Causes that a job's last words may name better."""
+OUT_OF_MEMORY = next(accident for accident in ACCIDENTS if accident.message.startswith("out of memory"))
+WORKER_KILLED = re.compile(
+    r"signal: Killed|BrokenProcessPool|TerminatedWorkerError|SIGKILL|^Killed$|signal 9\b|(status|code) (-9|137)\b"
+)
+LITTLE_MB, LITTLE = 256, 0.05
+"""MiB, and part of what the job held, below which what is free is so little that a SIGKILL is put down to it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,8 @@ class Verdict:
     gates: tuple[GateResult, ...] = ()
     result: Result = field(default_factory=Result)
     notes: tuple[str, ...] = ()
+    ended_as: Cause | None = None
+    """The cause apart from what the job's last words name: `error`, `exit` or `crash`."""
 
 
 def judge(
@@ -44,7 +62,7 @@ def judge(
     try:
         result = read_result(folder.result)
         if verdict := _judge_ending(request, reply.ending, result, limits):
-            return verdict
+            return _name_accident(verdict, reply.ending, folder) if verdict.cause in NAMELESS else verdict
         return _judge_metrics(EndedAttempt(request.job, request.start, folder, since, result), readers)
     except ResultError as error:
         return _failed("result", str(error))
@@ -69,7 +87,7 @@ def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[Gat
 
 
 def _failed(cause: Cause, reason: str, result: Result | None = None) -> Verdict:
-    return Verdict(Status.FAILED, cause, reason, result=result or Result())
+    return Verdict(Status.FAILED, cause, reason, result=result or Result(), ended_as=cause)
 
 
 def _judge_ending(  # noqa: PLR0911  (one way to end each)
@@ -101,6 +119,37 @@ def _judge_failure(result: Result, failure: Failure) -> Verdict:
     prefix = "raised " if failure.traceback else ""
     # It is cut here, not where it was raised: of a secret that is cut in two, half would not be masked.
     return _failed(failure.cause, prefix + failure.message[:LONGEST_MESSAGE], result)
+
+
+def _name_accident(verdict: Verdict, ending: Ending, folder: AttemptFolder) -> Verdict:
+    """Return the verdict with the cause that the kernel or the job's last words name, and with what to do."""
+    failure = verdict.result.failure
+    lines = (failure.traceback or failure.message).splitlines() if failure else log_end(folder.log, LOG_LINES)
+    said = last_words(lines)
+    accident, line = find_accident(said) or (None, "")
+    words = shorten(verdict.reason if failure or not line else f"{verdict.reason}: {line}", LONGEST_WORDS)
+    if killer := _killer(ending, said):
+        accident, words = OUT_OF_MEMORY, f"{words}, {killer}"
+    if accident is None:
+        return verdict
+    held = _held(ending, failure) if accident.cause == OUT_OF_MEMORY.cause else ""
+    return replace(verdict, cause=accident.cause, reason=accident.message.replace("…", words + held))
+
+
+def _killer(ending: Ending, said: Sequence[str]) -> str:
+    """Say that the kernel, or somebody in its place, killed the job or a worker of it for lack of memory."""
+    if ending.signal != "SIGKILL" and not (ending.oom_killer and any(map(WORKER_KILLED.search, said))):
+        return ""
+    if ending.oom_killer:
+        return "by the kernel's out-of-memory killer"
+    is_low = ending.free_mb is not None and ending.free_mb < max(LITTLE_MB, LITTLE * (ending.peak_memory_mb or 0))
+    return "probably by an out-of-memory killer" if is_low else ""
+
+
+def _held(ending: Ending, failure: Failure | None) -> str:
+    free_mb = failure.free_mb if failure and failure.free_mb is not None else ending.free_mb
+    amounts = ((ending.peak_memory_mb, "it held"), (free_mb, "free were"))
+    return "".join(f"; {words} {amount:,.0f} MiB" for amount, words in amounts if amount is not None)
 
 
 def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> Verdict:

@@ -52,6 +52,7 @@ Cause = str
 | `exit` | ended without a result: sys.exit, os._exit, a script's exit status |
 | `crash` | was killed by a signal that was not the plugin's |
 | `timeout`, `memory` and the key of any other limit | exceeded that limit |
+| `memory` too, and the others of `accidents.py` | raised, exited or crashed for the reason that its last words give |
 | `result` | returned or wrote something other than metrics |
 | `gate` | has a metric that misses its gate |
 | `data` | needs a dataset that is missing or changed |
@@ -109,6 +110,8 @@ class Reported(Value, frozen=True, kw_only=True):
     reason: str = ""
     """One sentence; empty when passed."""
     parameters: dict[str, Any] = {}
+    unread: tuple[str, ...] = ()
+    """Names of parameters of unknown value: the source states a default that it does not show."""
     metrics: dict[str, float] = {}
     gates: tuple[GateResult, ...] = ()
     artifacts: tuple[str, ...] = ()

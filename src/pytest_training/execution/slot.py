@@ -82,7 +82,7 @@ class Slot:
         while True:
             attempt, verdict, folder = self._attempt(job, clock)
             attempts.append(attempt)
-            if len(attempts) > job.retries or not self._may_mend(job, verdict.cause):
+            if len(attempts) > job.retries or not self._may_mend(job, verdict):
                 break
             if not clock.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
                 reason = between_attempts(attempts[-1])
@@ -100,11 +100,13 @@ class Slot:
         )
         return save_outcome(self.folder, outcome)
 
-    def _may_mend(self, job: Job, cause: Cause | None) -> bool:
+    def _may_mend(self, job: Job, verdict: Verdict) -> bool:
         """Return True if another attempt may mend what ended this one."""
-        limit = self.limits.get(cause or "")
-        reason = limit.retry_reason if limit else REASONS.get(cause)
-        return reason is not None and not job.problem and (job.retry_on is None or reason in job.retry_on)
+        limit = self.limits.get(verdict.cause or "") if verdict.cause == verdict.ended_as else None
+        usual = limit.retry_reason if limit else REASONS.get(verdict.ended_as)
+        if usual is None or job.problem:
+            return False
+        return job.retry_on is None or bool({usual, verdict.cause}.intersection(job.retry_on))
 
     def unmet_need(self, job: Job) -> str | None:
         """Return the first needed job that has not passed in this run, or None if every one has."""
@@ -225,8 +227,17 @@ class Slot:
 
 def new_outcome(job: Job, *, seed: int, slot: str = "", **fields: Any) -> Outcome:
     """Return an outcome of a job, without `fields` the one of a job that has not run."""
-    defaults: dict[str, Any] = {"status": Status.NOT_RUN, "parameters": job.parameters, "optional": job.optional}
-    return Outcome(job_id=job.id, kind=job.kind, title=job.title, seed=seed, slot=slot, **(defaults | fields))
+    unread = tuple(each.name for each in job.declared if each.unread and each.name not in job.parameters)
+    defaults: dict[str, Any] = {"status": Status.NOT_RUN, "parameters": job.parameters, "unread": unread}
+    return Outcome(
+        job_id=job.id,
+        kind=job.kind,
+        title=job.title,
+        optional=job.optional,
+        seed=seed,
+        slot=slot,
+        **(defaults | fields),
+    )
 
 
 def between_attempts(last: Attempt) -> str:

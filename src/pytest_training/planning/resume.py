@@ -14,7 +14,7 @@ from pytest_training.execution.outcome import Status
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.model import Job, Plan, read_plan
 from pytest_training.records.recorded_run import find_run
-from pytest_training.wording import listing
+from pytest_training.wording import one_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class EarlierRun:
         if missing := next((job_id for job_id in planned if job_id not in ids), None):
             raise DeclarationError(
                 f"--training-resume: run {self.folder.run_id} trained {missing!r}, which exists no more: "
-                f"expected one of {listing(missing, ids)}"
+                f"{one_of(missing, ids)}"
             )
         return [_with_parameters(job, planned[job.id]) for job in present if job.id in planned]
 

@@ -72,6 +72,7 @@ class TrainingBlock(RunRecord, frozen=True, kw_only=True):
     """Number of jobs by status."""
     work_s: float
     """As `Timing` has them."""
+    waiting_s: float
     makespan_s: float | None
     lower_bound_s: float
     efficiency: float | None

@@ -115,6 +115,7 @@ def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
         *((f"gate.{result.gate.metric}", _gate(result)) for result in outcome.gates),
         ("attempts", len(outcome.attempts)),
         ("wall_s", round(outcome.wall_s, 3)),
+        ("waiting_s", round(outcome.waiting_s, 3)),
         ("cpu_s", round(outcome.cpu_s, 3)),
         ("peak_memory_mb", outcome.peak_memory_mb),
         ("slot", outcome.slot),

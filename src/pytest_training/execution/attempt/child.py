@@ -31,8 +31,10 @@ from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
+from pytest_training.limits.machine_memory import available_mb
 from pytest_training.machine import visible_gpus
 from pytest_training.processes import reset_own_peak_memory
+from pytest_training.text import bounded
 from pytest_training.wording import in_utf8, safe_repr
 
 
@@ -142,7 +144,8 @@ def _explain(error: BaseException, job: Job) -> Failure:
         return Failure(cause="exit", message=f"called sys.exit({code}) before train returned")
     if isinstance(error, ResultError | DataError):
         return Failure(cause="data" if isinstance(error, DataError) else "result", message=str(error))
-    return Failure(cause="error", message=in_utf8(_one_line(error)), traceback=in_utf8(own_traceback(error, job)))
+    message, frames = (bounded(in_utf8(text)) for text in (_one_line(error), own_traceback(error, job)))
+    return Failure(cause="error", message=message, traceback=frames, free_mb=available_mb())
 
 
 def _one_line(error: BaseException) -> str:

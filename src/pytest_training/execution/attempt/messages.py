@@ -46,6 +46,8 @@ class Failure(Value, frozen=True, kw_only=True):
     """One sentence."""
     traceback: str | None = None
     """The job's own frames."""
+    free_mb: float | None = None
+    """Memory that the machine, or the job's container, had left when an error was raised, in MiB."""
 
 
 class Result(Value, frozen=True, kw_only=True):
