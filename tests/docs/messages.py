@@ -46,6 +46,9 @@ RETURNING = {
     "_missing",
     "call_each",
     "_failure",
+    "unknown_names",
+    "unknown_arguments",
+    "nothing_selected",
     "_killer",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
