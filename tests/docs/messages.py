@@ -49,6 +49,9 @@ RETURNING = {
     "unknown_names",
     "unknown_arguments",
     "nothing_selected",
+    "unmet",
+    "bad_place",
+    "_sentence",
     "_killer",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
