@@ -109,6 +109,8 @@ class Reported(Value, frozen=True, kw_only=True):
     reason: str = ""
     """One sentence; empty when passed."""
     parameters: dict[str, Any] = {}
+    unread: tuple[str, ...] = ()
+    """Names of parameters of unknown value: the source states a default that it does not show."""
     metrics: dict[str, float] = {}
     gates: tuple[GateResult, ...] = ()
     artifacts: tuple[str, ...] = ()

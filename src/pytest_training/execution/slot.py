@@ -225,8 +225,17 @@ class Slot:
 
 def new_outcome(job: Job, *, seed: int, slot: str = "", **fields: Any) -> Outcome:
     """Return an outcome of a job, without `fields` the one of a job that has not run."""
-    defaults: dict[str, Any] = {"status": Status.NOT_RUN, "parameters": job.parameters, "optional": job.optional}
-    return Outcome(job_id=job.id, kind=job.kind, title=job.title, seed=seed, slot=slot, **(defaults | fields))
+    unread = tuple(each.name for each in job.declared if each.unread and each.name not in job.parameters)
+    defaults: dict[str, Any] = {"status": Status.NOT_RUN, "parameters": job.parameters, "unread": unread}
+    return Outcome(
+        job_id=job.id,
+        kind=job.kind,
+        title=job.title,
+        optional=job.optional,
+        seed=seed,
+        slot=slot,
+        **(defaults | fields),
+    )
 
 
 def between_attempts(last: Attempt) -> str:

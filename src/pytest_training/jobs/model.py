@@ -38,7 +38,11 @@ class Parameter(Value, frozen=True, kw_only=True):
     option: str | None = None
     """Option of a script's command line, e.g. `--learning-rate`; None for positionals and function jobs."""
     flag: bool = False
-    """True for an option without a value, e.g. `store_true`: the command line has it when the parameter is True."""
+    """True for an option without a value, e.g. `store_true`; one of type int is repeated."""
+    off: str | None = None
+    """What says False: the option that switches a flag off (its only one if `option` is the same), else the text."""
+    unread: bool = False
+    """True if the source states a default that it does not show, like `default=os.cpu_count()`."""
     choices: tuple[Any, ...] | None = None
     subcommands: tuple[str, ...] = ()
     """Subcommands that take it; empty for what stands before any subcommand; `*` if their names are unknown."""

@@ -23,7 +23,7 @@ from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
 from pytest_training.session.distribution import Distribution, has_training_test
 from pytest_training.session.hooks import call_before_training
-from pytest_training.session.items import IDLE_NODEID, Collector, give_plan, job_of
+from pytest_training.session.items import IDLE_NODEID, Collector, collected_id, give_plan, job_of
 
 if TYPE_CHECKING:
     from pytest_training.session.running import RunningRun
@@ -40,6 +40,8 @@ class Owner(Collector):
         self.draft: Draft | None = None
         """The plan, as far as it is made."""
         self.mistake: Exception | None = None
+        self.selected: tuple[str, ...] = ()
+        """The tests of the run, by the ids with which they were collected."""
         self.run: RunningRun | None = None
         self.problems: list[str] = []
         """Sentences about what could not be collected."""
@@ -137,6 +139,7 @@ class Owner(Collector):
             return
         from pytest_training.session.running import RunningRun  # noqa: PLC0415  (a dry run does without)
 
+        self.selected = tuple(map(collected_id, session.items))
         jobs = {item.nodeid: job for item in items if (job := job_of(item)) is not None}
         draft = replace(self.draft, problems=(*self.draft.problems, *self.problems))
         self.run = RunningRun.begin(self.config, self.options, draft, jobs)
@@ -145,7 +148,9 @@ class Owner(Collector):
     def pytest_configure_node(self, node: Any) -> None:
         """Pass the run to a worker before it starts."""
         if self.run is not None:
-            context = msgspec.structs.replace(self.run.context, worker=True, idle=self.distribution.is_ours)
+            context = msgspec.structs.replace(
+                self.run.context, items=self.selected, worker=True, idle=self.distribution.is_ours
+            )
             node.workerinput["training"] = msgspec.json.encode(context).decode()
 
     @pytest.hookimpl(optionalhook=True)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
-from pytest_training.jobs.kinds.parameters import OUTPUT_OPTIONS, Declaration
+from pytest_training.jobs.kinds.parameters import OUTPUT_OPTIONS, Code, Declaration
 from pytest_training.jobs.kinds.script.argparse import argparse_options
 from pytest_training.jobs.kinds.script.click import click_options
 from pytest_training.jobs.kinds.script.typer import typer_options
@@ -27,9 +27,8 @@ def read_options(source: Source) -> dict[str, Any]:
             declared[parameter.name] = parameter
             if default is not MISSING:
                 defaults[parameter.name] = default
-        elif first.subcommands and parameter.subcommands:
-            both = tuple(dict.fromkeys((*first.subcommands, *parameter.subcommands)))
-            declared[parameter.name] = msgspec.structs.replace(first, subcommands=both)
+        else:
+            declared[parameter.name] = _merged(first, parameter)
     taking_value = {item.option for item in declared.values() if not item.flag}
     output = next((option for option in OUTPUT_OPTIONS if option in taking_value), None)
     return {"declared": tuple(declared.values()), "parameters": defaults, "output_option": output}
@@ -37,6 +36,16 @@ def read_options(source: Source) -> dict[str, Any]:
 
 def _all_options(source: Source) -> Iterator[Declaration]:
     readers = [reader for word, reader in _READERS.items() if word in source.content]
-    nodes = list(walk(source.tree)) if readers else []
+    codes = [Code(list(walk(source.tree)), source.constants)] if readers else []
     for reader in readers:
-        yield from reader(nodes, source.constants)
+        yield from reader(codes)
+
+
+def _merged(first: Parameter, second: Parameter) -> Parameter:
+    """Return one parameter for two of one name: in several subcommands, or one on and one off."""
+    if first.subcommands and second.subcommands:
+        first = replace(first, subcommands=tuple(dict.fromkeys((*first.subcommands, *second.subcommands))))
+    on, off = sorted((first, second), key=lambda each: each.off is not None)
+    if on.flag and on.off is None and off.flag and off.option == off.off:
+        return replace(first, option=on.option, off=off.off)
+    return first
