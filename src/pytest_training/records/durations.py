@@ -53,7 +53,7 @@ def read_durations(path: Path) -> Durations:
     except UNDECODABLE as error:
         wrong = "the marks of a merge conflict" if b"\n<<<<<<< " in content else str(error)
         raise DeclarationError(
-            f"{path}: expected durations as `pytest-training save-durations` writes them, found {wrong}"
+            f"{path}: expected durations as pytest-training save-durations writes them, found {wrong}"
         ) from error
     if durations.schema_version != SCHEMA_VERSION:
         raise DeclarationError(f"{path}: expected version {SCHEMA_VERSION}, found {durations.schema_version}")
