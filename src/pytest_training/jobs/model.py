@@ -175,8 +175,8 @@ class RunSettings(Value, frozen=True, kw_only=True):
     """Seconds between SIGTERM and SIGKILL."""
     real_data_only: bool = False
     """True to refuse simulated data (`--training-require-real-data`)."""
-    resumed: str | None = None
-    """Id of the run that this one resumes."""
+    resumed: tuple[str, ...] = ()
+    """Id of the run that this one resumes, then of the run that that one resumed, and so on."""
     compare: str | None = None
     """`last`, a run, a branch or a commit."""
     project: str = "."
