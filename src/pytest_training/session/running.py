@@ -74,9 +74,9 @@ class RunningRun:
         """Make the run folder, start the backend, and register the reporters."""
         plan, folder = draft.plan, RunFolder(options.reports, draft.plan.run_id)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
-        resumed = draft.earlier.folder.run_id if draft.earlier else None
+        resumed = draft.earlier.chain if draft.earlier else ()
         settings = msgspec.structs.replace(options.run_settings, resumed=resumed)
-        run = TrainingRun(folder, plan, begun=_begun(config, plan, jobs), settings=settings)
+        run = TrainingRun(folder, plan, begun=_begun(config, plan, jobs, resumed), settings=settings)
         run.problems.extend(draft.problems)
         with _writing_to(options.reports), _naming(settings.backend), contextlib.ExitStack() as failed:
             backend = registry.backends[settings.backend]()
@@ -256,7 +256,7 @@ def _imports(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for planned in plan.jobs if not planned.job.fresh for name in planned.job.imports))
 
 
-def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job]) -> BegunRun:
+def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job], resumed: tuple[str, ...]) -> BegunRun:
     process = psutil.Process()
     return BegunRun(
         run_id=plan.run_id,
@@ -265,6 +265,7 @@ def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job]) -> BegunR
         pid_started=process.create_time(),
         arguments=tuple(map(str, config.invocation_params.args)),
         nodes={nodeid: job.id for nodeid, job in jobs.items()},
+        resumed=resumed,
     )
 
 

@@ -33,6 +33,7 @@ from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
 from pytest_training.limits.machine_memory import available_mb
 from pytest_training.machine import visible_gpus
+from pytest_training.places import NO_FOLLOW, appending
 from pytest_training.processes import reset_own_peak_memory
 from pytest_training.text import bounded
 from pytest_training.wording import in_utf8, safe_repr
@@ -54,7 +55,8 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> NoReturn:
     os.chdir(request.job.root)
     artifacts = str(folder.artifacts)
     os.environ.update(environment.job_environment(request.job, artifacts, seed=request.seed, threads=request.threads))
-    folder.events.write_bytes(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")  # for the live view
+    with appending(folder.events) as events:  # for the live view
+        events.write(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")
     reset_own_peak_memory()
     beginning = Beginning()
     if isinstance(request.start, Command):
@@ -105,12 +107,13 @@ def _make_run(request: AttemptRequest) -> Run:
         datasets={dataset.name: dataset for dataset in request.datasets},
         events=request.files.events,
         checkpoint=Path(request.checkpoint),
+        below=request.files.below,
         real_data_only=request.settings.real_data_only,
     )
 
 
 def _leave(result: Result, request: AttemptRequest) -> Result:
-    write_atomically(request.files.result, msgspec.json.encode(result))
+    write_atomically(request.files.result, msgspec.json.encode(result), below=request.files.own_below)
     return result
 
 
@@ -173,7 +176,7 @@ def _raise_stopped(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def redirect_output(log: Path) -> None:
     """Send stdout and stderr to the log and read stdin from nowhere, for this process and what it starts."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_FOLLOW, 0o644)
     nowhere = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nowhere, 0), (descriptor, 1), (descriptor, 2)):
         os.dup2(source, target, inheritable=True)
