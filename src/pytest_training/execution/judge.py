@@ -61,8 +61,12 @@ def judge(
     folder = AttemptFolder(Path(request.folder))
     try:
         result = read_result(folder.result)
-        if verdict := _judge_ending(request, reply.ending, result, limits):
-            return _name_accident(verdict, reply.ending, folder) if verdict.cause in NAMELESS else verdict
+    except ResultError as error:
+        ended = _judge_ending(request, reply.ending, None, limits) if _was_ended(request, reply.ending) else None
+        return ended or _failed("result", str(error))
+    if verdict := _judge_ending(request, reply.ending, result, limits):
+        return _name_accident(verdict, reply.ending, folder) if verdict.cause in NAMELESS else verdict
+    try:
         return _judge_metrics(EndedAttempt(request.job, request.start, folder, since, result), readers)
     except ResultError as error:
         return _failed("result", str(error))
@@ -113,6 +117,12 @@ def _judge_ending(  # noqa: PLR0911  (one way to end each)
     return None
 
 
+def _was_ended(request: AttemptRequest, ending: Ending) -> bool:
+    """Return True if the process was ended, or a program failed: what it did to its result is no reason then."""
+    failed = ending.exit_status and isinstance(request.start, Command)
+    return bool(ending.ended_by or ending.signal or failed)
+
+
 def _judge_failure(result: Result, failure: Failure) -> Verdict:
     if failure.cause == "stopped":
         return _failed("crash", "was ended by SIGTERM from outside the run", result)
@@ -154,7 +164,9 @@ def _held(ending: Ending, failure: Failure | None) -> str:
 
 def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> Verdict:
     metrics = read_metrics(attempt, readers)
-    notes = ("no metrics found",) if not metrics and isinstance(attempt.start, Command) else ()
+    notes: tuple[str, ...] = ("no metrics found",) if not metrics and isinstance(attempt.start, Command) else ()
+    if attempt.job.data and attempt.result is None:
+        notes += ("result.json was deleted by the job: which data it used is in no report",)
     gates = judge_gates(attempt.job.gates, metrics)
     status, cause, reason = _judge_gates(gates, metrics)
     return Verdict(status, cause, reason, metrics, gates, attempt.result or Result(), notes)

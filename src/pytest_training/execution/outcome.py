@@ -154,6 +154,15 @@ class Outcome(Reported, frozen=True, kw_only=True):
         return Tolerated.FAILED if self.optional and self.status == Status.FAILED else self.status
 
     @property
+    def is_trained(self) -> bool:
+        """True if a process executed the job, or an earlier run's outcome is still true."""
+        return (
+            self.status == Status.PASSED
+            or self.cause == "unchanged"
+            or any(attempt.ending != Ending() for attempt in self.attempts)
+        )
+
+    @property
     def is_simulated(self) -> bool:
         """True if any of the data that the job used is simulated."""
         return any(not dataset.real for dataset in self.data)

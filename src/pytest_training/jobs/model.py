@@ -12,6 +12,9 @@ from pytest_training.errors import DeclarationError
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` if the source declares none."""
 
+Source = Literal["history", "durations.json", "catalogue", "unknown"]
+"""What an expected duration comes from."""
+
 SCHEMA_VERSION = 1
 """Version of every JSON file that the plugin writes; raised when a reader would have to change."""
 
@@ -174,8 +177,8 @@ class RunSettings(Value, frozen=True, kw_only=True):
     """Seconds between SIGTERM and SIGKILL."""
     real_data_only: bool = False
     """True to refuse simulated data (`--training-require-real-data`)."""
-    resumed: str | None = None
-    """Id of the run that this one resumes."""
+    resumed: tuple[str, ...] = ()
+    """Id of the run that this one resumes, then of the run that that one resumed, and so on."""
     compare: str | None = None
     """`last`, a run, a branch or a commit."""
     project: str = "."
@@ -204,7 +207,7 @@ class PlannedJob(Value, frozen=True, kw_only=True):
 
     job: Job
     expected_s: float | None
-    expected_from: Literal["history", "catalogue", "unknown"]
+    expected_from: Source
     datasets: tuple[PlannedDataset, ...] = ()
     fingerprint: str = ""
     """Digest of all that decides its metrics but the data: code, parameters, gates, seed, package versions."""

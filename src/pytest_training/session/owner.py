@@ -24,6 +24,7 @@ from pytest_training.pytest_adapter import drop_entries_without_line, release_wo
 from pytest_training.session.distribution import Distribution, has_training_test
 from pytest_training.session.hooks import call_before_training
 from pytest_training.session.items import IDLE_NODEID, Collector, collected_id, give_plan, job_of
+from pytest_training.session.selection import nothing_selected, unknown_arguments, unknown_names
 
 if TYPE_CHECKING:
     from pytest_training.session.running import RunningRun
@@ -47,6 +48,12 @@ class Owner(Collector):
         """Sentences about what could not be collected."""
         self.nothing_left = False
         """True if every selected job of the resumed run has passed."""
+        self.collected: list[pytest.Item] = []
+        """All tests, before any is deselected."""
+        self.is_selected = False
+        """True once tests have been selected; pytest ends collecting after an error in the selection too."""
+        self.unknown: list[str] = []
+        """Sentences about names in the selection that stand for nothing."""
 
     def jobs_to_collect(self) -> Sequence[Job]:
         """Return every job with its final parameters; `_plan` raises a mistake, after collection."""
@@ -93,16 +100,19 @@ class Owner(Collector):
         if report.failed:
             self.problems.append(f"{report.nodeid} could not be collected: its tests and jobs are not in this run")
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Deselect the jobs that passed in the resumed run."""
-        if self.draft is None or (earlier := self.draft.earlier) is None:
-            return
-        done = dict.fromkeys(item for item in items if (job := job_of(item)) and earlier.is_done(job.id))
-        if done:
-            items[:] = [item for item in items if item not in done]
-            self.config.hook.pytest_deselected(items=list(done))
-            self.nothing_left = not items
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Any:
+        """Note what is collected; after the selection deselect the jobs that passed in the resumed run."""
+        self.collected = list(items)
+        result = yield
+        if self.draft is not None and (earlier := self.draft.earlier) is not None:
+            done = dict.fromkeys(item for item in items if (job := job_of(item)) and earlier.is_done(job.id))
+            if done:
+                items[:] = [item for item in items if item not in done]
+                self.config.hook.pytest_deselected(items=list(done))
+                self.nothing_left = not items
+        self.is_selected = True
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> Any:
@@ -117,8 +127,9 @@ class Owner(Collector):
         """Plan the selected jobs, and begin the run unless this is a dry run."""
         if self.mistake is not None:
             raise pytest.UsageError(str(self.mistake))
+        self._note_unknown(session)
         items = {item: job for item in session.items if (job := job_of(item)) is not None}
-        if not items or self.draft is None or self.options is None:
+        if not items or not self.is_selected or self.draft is None or self.options is None:
             return
         pure = len(items) == len(session.items)
         capacity = self.config.stash[options.REGISTRY].backends[self.options.run_settings.backend].capacity
@@ -141,8 +152,18 @@ class Owner(Collector):
 
         self.selected = tuple(map(collected_id, session.items))
         jobs = {item.nodeid: job for item in items if (job := job_of(item)) is not None}
-        draft = replace(self.draft, problems=(*self.draft.problems, *self.problems))
+        draft = replace(self.draft, problems=(*self.draft.problems, *self.problems, *self.unknown))
         self.run = RunningRun.begin(self.config, self.options, draft, jobs)
+
+    def _note_unknown(self, session: pytest.Session) -> None:
+        """Note what the selection names that does not exist."""
+        if self.collected:
+            jobs = self.draft.jobs if self.draft else ()
+            self.unknown += unknown_names(self.config, self.collected, jobs) if jobs else ()
+            if jobs and self.is_selected and not (self.unknown or session.items or self.nothing_left):
+                self.unknown.append(nothing_selected(jobs))
+        elif not self.is_selected:  # an error before anything was collected
+            self.unknown += unknown_arguments(self.config, self.jobs_to_collect())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -183,7 +204,7 @@ class Owner(Collector):
             if exitstatus == pytest.ExitCode.INTERRUPTED:
                 self.run.interrupt(has_workers=self.distribution.has_started)
                 release_workers(self.config)
-            self.run.end(exitstatus)
+            session.exitstatus = self.run.end(exitstatus)
         return (yield)
 
     @pytest.hookimpl(tryfirst=True)
@@ -192,6 +213,9 @@ class Owner(Collector):
         draft = self.draft
         if draft is None or self.run is not None:
             return
+        for sentence in self.unknown:
+            terminalreporter.ensure_newline()
+            terminalreporter.write_line(sentence, yellow=True)
         if self.nothing_left and draft.earlier:
             run_id = draft.earlier.folder.run_id
             terminalreporter.write_line(f"every selected job of run {run_id} passed: nothing to train")
