@@ -41,9 +41,8 @@ def unreached(
     jobs: Sequence[Job], *, epochs: int | None = None, folds: int | None = None, settings: Sequence[str] = ()
 ) -> list[str]:
     """Return a sentence for each of the options that some of the selected jobs have no parameter for."""
-    values = (
-        (f"--{name}", "*", name) for name, number in (("epochs", epochs), ("folds", folds)) if number is not None
-    )
+    values = {"epochs": epochs, "folds": folds}
+    numbers = ((f"--{name}", "*", name) for name, number in values.items() if number is not None)
     targets = (setting.partition("=")[0] for setting in settings)
     parts = ((f"--set {printable(target, 80)}", *target.rpartition(".")[::2]) for target in targets)
     return [sentence for option in dict.fromkeys((*numbers, *parts)) if (sentence := _unreached(jobs, *option))]
