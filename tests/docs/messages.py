@@ -32,7 +32,7 @@ CALLED = {
 }
 """Methods and functions of ours that make a message of one of their arguments."""
 KEYWORDS = {"reason", "refused", "problem", "message"}
-ASSIGNED = {"reason", "problem", "REFUSED", "notes", "told", "UNKNOWN", "NOT_COMPARED"}
+ASSIGNED = {"reason", "problem", "REFUSED", "note", "notes", "told", "UNKNOWN", "NOT_COMPARED"}
 RETURNING = {
     "in_words",
     "sentence",
@@ -43,6 +43,7 @@ RETURNING = {
     "enable_json_report",
     "nothing_to_train",
     "_broken",
+    "_unreached",
     "_missing",
     "call_each",
     "_failure",

@@ -18,6 +18,7 @@ from pytest_training.planning.steps import (
     compare,
     fingerprint,
     load,
+    note_unreached,
     order,
     resume,
     select,
@@ -53,8 +54,8 @@ def prepared(draft: Draft) -> Draft:
     return set_parameters(load(draft))
 
 
-def test_the_plan_is_made_in_seven_steps() -> None:
-    assert (load, resume, set_parameters, select, order, fingerprint, compare) == PLAN
+def test_the_plan_is_made_in_eight_steps() -> None:
+    assert (load, resume, set_parameters, select, note_unreached, order, fingerprint, compare) == PLAN
 
 
 def test_load_reads_jobs_and_datasets(draft: Draft, project: Project) -> None:

@@ -224,7 +224,7 @@ class Owner(Collector):
             terminalreporter.section("training plan", "-")
             for line in describe_plan(draft.plan, draft.request.limits):
                 terminalreporter.write_line(line)
-        for problem in draft.history_problems:
+        for problem in (*draft.problems, *draft.history_problems):
             terminalreporter.write_line(f"warning: {problem}", yellow=True)
 
 
