@@ -165,31 +165,23 @@ class Slot:
         source = next((each.checkpoint for each in earlier if each.checkpoint.is_dir()), None)
         return copy_files(source, files.checkpoint, below=files.below) if source else ()
 
-    def _execute(
-        self, planned: PlannedJob, folder: AttemptFolder, checkpoint: Path, since: float, clock: Stopwatch
-    ) -> tuple[Reply, Verdict]:
-        job, needed = planned.job, gather(planned, self.folder)
-        if job.problem:
-            return refuse(job.problem)
+    def _request(
+        self, planned: PlannedJob, folder: AttemptFolder, checkpoint: Path, secrets: Secrets
+    ) -> AttemptRequest:
+        """Return the request for an attempt; raise DeclarationError if the job cannot be started."""
+        job, kind, needed = planned.job, self.kinds[planned.job.kind], gather(planned, self.folder)
         if needed:
             write_atomically(folder.needed, msgspec.json.encode(needed), below=folder.below)
-        kind = self.kinds[job.kind]
-        try:
-            secrets = Secrets.of(job, kind)
-            revealed = with_places(secrets.reveal(job), needed)
-        except DeclarationError as error:
-            return refuse(str(error))
+        revealed = with_places(secrets.reveal(job), needed)
         try:
             start = kind.start(revealed, folder=str(folder.artifacts), seed=self.seed)
             _expect(start, Call | Command)
-            start = start_with_places(start, needed)
-        except DeclarationError as error:
-            return refuse(secrets.mask(str(error)))
         except FROM_OTHERS as error:  # a kind from outside may raise anything: it fails this job alone
-            return refuse(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {secrets.mask(str(error))}")
-        request = AttemptRequest(
+            message = f"{type(error).__name__}: {secrets.mask(str(error))}"
+            raise DeclarationError(f"kind {job.kind!r} cannot start it: {message}") from None
+        return AttemptRequest(
             job=revealed,
-            start=start,
+            start=start_with_places(start, needed),
             folder=str(folder.path),
             checkpoint=str(checkpoint),
             seed=self.seed,
@@ -199,6 +191,18 @@ class Slot:
             settings=self.settings,
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
         )
+
+    def _execute(
+        self, planned: PlannedJob, folder: AttemptFolder, checkpoint: Path, since: float, clock: Stopwatch
+    ) -> tuple[Reply, Verdict]:
+        job, kind = planned.job, self.kinds[planned.job.kind]
+        if job.problem:
+            return refuse(job.problem)
+        try:
+            secrets = Secrets.of(job, kind)
+            request = self._request(planned, folder, checkpoint, secrets)
+        except DeclarationError as error:
+            return refuse(str(error))
         try:
             reply = secrets.launch(request, clock)
             _expect(reply, Reply)
