@@ -17,7 +17,7 @@ from pytest_training.execution.folder import ReportsFolder, new_run_id
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Dataset, Job, Plan
 from pytest_training.machine import machine_cores
-from pytest_training.planning.parameters import apply_options, missing_parameters, note_missing
+from pytest_training.planning.parameters import apply_options, missing_parameters, note_missing, refuse_secrets
 from pytest_training.planning.request import Request
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def load(draft: Draft) -> Draft:
     jobs, datasets = load_jobs(
         request.root, request.project, request.catalogue, request.search, kinds=request.kinds, limits=request.limits
     )
+    refuse_secrets(jobs, request.settings)
     return replace(draft, jobs=tuple(jobs), datasets=tuple(datasets))
 
 
