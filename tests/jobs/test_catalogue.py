@@ -188,7 +188,8 @@ def test_a_mistake_names_file_line_and_key(two: Project, text: str, found: str) 
     [
         (
             "{epoch: 5}",
-            "als has no parameter 'epoch': did you mean 'epochs'? Expected one of epochs",
+            "als has no parameter 'epoch': did you mean 'epochs'? "
+            "Expected one of epochs, folds, rate, name, kind, more",
         ),
         ("{epochs: 1.5}", "expected a whole number, found 1.5"),
         ("{epochs: true}", "expected a whole number, found true"),
