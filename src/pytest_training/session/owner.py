@@ -114,7 +114,7 @@ class Owner(Collector):
     def _plan(self, session: pytest.Session) -> None:
         """Plan the selected jobs, and begin the run unless this is a dry run."""
         if self.mistake is not None:
-            raise pytest.UsageError(str(self.mistake))
+            raise pytest.UsageError(*str(self.mistake).splitlines())  # a line each
         items = {item: job for item in session.items if (job := job_of(item)) is not None}
         if not items or self.draft is None or self.options is None:
             return
