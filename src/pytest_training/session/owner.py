@@ -21,7 +21,8 @@ from pytest_training.jobs.model import Job, Plan, save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
-from pytest_training.session.distribution import Distribution, has_training_test
+from pytest_training.session.arguments import has_training_test, leave_out_others, named_jobs, nobody_asks
+from pytest_training.session.distribution import Distribution
 from pytest_training.session.hooks import call_before_training
 from pytest_training.session.items import IDLE_NODEID, Collector, collected_id, give_plan, job_of
 
@@ -39,26 +40,30 @@ class Owner(Collector):
         self.options: option_values.Options | None = None
         self.draft: Draft | None = None
         """The plan, as far as it is made."""
+        self.jobs: Sequence[Job] = ()
+        """The jobs that the command line names by their files, or all."""
         self.mistake: Exception | None = None
         self.selected: tuple[str, ...] = ()
         """The tests of the run, by the ids with which they were collected."""
         self.run: RunningRun | None = None
         self.problems: list[str] = []
         """Sentences about what could not be collected."""
+        self.has_deselected = False
         self.nothing_left = False
         """True if every selected job of the resumed run has passed."""
 
     def jobs_to_collect(self) -> Sequence[Job]:
-        """Return every job with its final parameters; `_plan` raises a mistake, after collection."""
+        """Return the jobs with their final parameters; `_plan` raises a mistake, after collection."""
         if self.draft is None and self.mistake is None:
             try:
                 self.options = option_values.read_options(self.config)
                 draft = Draft(request=self.options, is_dry=self.config.option.collectonly)
                 self.draft = advance(draft, (load, self._offer_to_hooks, *PREPARE))
                 self.register_tags(self.draft.jobs)
+                self.jobs = named_jobs(self.config, self.draft.jobs)
             except (DeclarationError, pytest.UsageError) as error:
                 self.mistake = error
-        return self.draft.jobs if self.draft else ()
+        return self.jobs
 
     def _offer_to_hooks(self, draft: Draft) -> Draft:
         """Have hooks change the jobs, before any is selected."""
@@ -93,9 +98,14 @@ class Owner(Collector):
         if report.failed:
             self.problems.append(f"{report.nodeid} could not be collected: its tests and jobs are not in this run")
 
+    def pytest_deselected(self) -> None:
+        """Note that tests were collected, even if none is left."""
+        self.has_deselected = True
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Deselect the jobs that passed in the resumed run."""
+        """Remove tests that nobody named, and deselect the jobs that passed in the resumed run."""
+        leave_out_others(self.config, items, filter(job_of, items))
         if self.draft is None or (earlier := self.draft.earlier) is None:
             return
         done = dict.fromkeys(item for item in items if (job := job_of(item)) and earlier.is_done(job.id))
@@ -187,9 +197,11 @@ class Owner(Collector):
         return (yield)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Write the plan of a dry run, and why nothing was trained."""
         draft = self.draft
+        if draft is None and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not self.has_deselected:
+            terminalreporter.write_line(nobody_asks(self.config), yellow=True)
         if draft is None or self.run is not None:
             return
         if self.nothing_left and draft.earlier:
