@@ -32,7 +32,7 @@ CALLED = {
 }
 """Methods and functions of ours that make a message of one of their arguments."""
 KEYWORDS = {"reason", "refused", "problem", "message"}
-ASSIGNED = {"reason", "problem", "REFUSED", "notes", "told", "UNKNOWN", "NOT_COMPARED"}
+ASSIGNED = {"reason", "problem", "REFUSED", "note", "notes", "told", "UNKNOWN", "NOT_COMPARED"}
 RETURNING = {
     "in_words",
     "sentence",
@@ -44,9 +44,14 @@ RETURNING = {
     "nothing_to_train",
     "nobody_asks",
     "_broken",
+    "_unreached",
     "_missing",
     "call_each",
     "_failure",
+    "unknown_names",
+    "unknown_arguments",
+    "nothing_selected",
+    "_killer",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""
@@ -83,6 +88,9 @@ def _messages_of(node: ast.AST) -> Iterator[ast.expr]:
         if place is not None and len(node.args) > place:
             yield node.args[place]
         yield from (keyword.value for keyword in node.keywords if keyword.arg in KEYWORDS)
+    elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+        if isinstance(node.target, ast.Name) and node.target.id in ASSIGNED and node.value:
+            yield node.value
     elif isinstance(node, ast.Assign):
         names = {target.id for target in node.targets if isinstance(target, ast.Name)}
         if names & ASSIGNED:

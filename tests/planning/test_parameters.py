@@ -12,7 +12,7 @@ from jobs.project import Project, message
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Job
-from pytest_training.planning.parameters import apply_options, missing_parameters
+from pytest_training.planning.parameters import apply_options, missing_parameters, unreached
 
 SIGNATURE = (
     "epochs=50, rate=0.1, name='x', fast=False, items=[1], more={}, free=None, path: str | None = None, "
@@ -197,6 +197,48 @@ def test_required_parameters_must_come_from_somewhere(project: Project) -> None:
 def test_the_output_folder_is_never_missing(project: Project) -> None:
     job = project.job("import argparse\np = argparse.ArgumentParser()\np.add_argument('--out', required=True)\n")
     missing_parameters([job])
+
+
+@pytest.mark.parametrize(
+    ("options", "notes", "sentences"),
+    [
+        ({"epochs": 3}, {"d.1/net": ["--epochs"]}, ["--epochs: 1 of 4 jobs have no such parameter: d.1/net"]),
+        (
+            {"folds": 3},
+            {"als": ["--folds"], "script": ["--folds"]},
+            ["--folds: 2 of 4 jobs have no such parameter: als, script"],
+        ),
+        (
+            {"settings": ["*.folds=3", "als.epochs=4"]},
+            {"als": ["--set *.folds"], "script": ["--set *.folds"]},
+            ["--set *.folds: 2 of 4 jobs have no such parameter: als, script"],
+        ),
+        ({"settings": ["*net.folds=3", "als.epochs=4"]}, {}, []),
+        (
+            {"epochs": 3, "settings": ["*net.epochs=4"]},
+            {"d.1/net": ["--epochs", "--set *net.epochs"]},
+            [
+                "--epochs: 1 of 4 jobs have no such parameter: d.1/net",
+                "--set *net.epochs: 1 of 2 jobs have no such parameter: d.1/net",
+            ],
+        ),
+    ],
+)
+def test_an_option_that_does_not_reach_a_job_is_noted(
+    jobs: list[Job], options: dict[str, Any], notes: dict[str, list[str]], sentences: list[str]
+) -> None:
+    changed = apply_options(jobs, **options)
+    noted = {job.id: [note.partition(" not passed: no such ")[0] for note in job.notes] for job in changed if job.notes}
+    assert noted == notes
+    assert unreached(changed, **options) == sentences
+
+
+def test_of_many_jobs_that_an_option_does_not_reach_some_are_named(project: Project) -> None:
+    for number in range(9):
+        project.function(f"job{number}")
+    project.function("other", "epochs=3")
+    [sentence] = unreached(project.discovered(), epochs=3)
+    assert sentence.endswith("9 of 10 jobs have no such parameter: job0, job1, job2, job3, job4, job5 and 3 more")
 
 
 @given(

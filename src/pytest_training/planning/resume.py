@@ -10,10 +10,12 @@ import msgspec
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.model import Job, Plan, read_plan
 from pytest_training.records.recorded_run import find_run
+from pytest_training.records.run_record import BegunRun
 from pytest_training.wording import one_of
 
 
@@ -32,6 +34,12 @@ class EarlierRun:
         except DeclarationError as error:
             raise DeclarationError(f"--training-resume: {error}") from None
         return cls(folder, read_plan(folder.plan))
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """Its id, then that of the run that it resumed, and so on: each may have the newest checkpoint of a job."""
+        begun = read_json(self.folder.begun, BegunRun)
+        return (self.folder.run_id, *(begun.resumed if begun else ()))
 
     def jobs(self, present: Sequence[Job]) -> list[Job]:
         """Return that run's jobs as they are now, with that run's parameters."""

@@ -35,7 +35,7 @@ class TrainingRun:
     """At the end one for each planned job, in planned order."""
     provenance: Provenance | None = None
     record: RunRecord | None = None
-    """None for a run that did not finish."""
+    """None for a run that did not finish, or ended before a job began: its folder is then removed."""
     begun: BegunRun | None = None
     settings: RunSettings = field(default_factory=RunSettings)
     problems: list[str] = field(default_factory=list)

@@ -39,6 +39,8 @@ class BegunRun(Value, frozen=True, kw_only=True):
     arguments: tuple[str, ...] = ()
     nodes: dict[str, str] = {}
     """Job id by node id."""
+    resumed: tuple[str, ...] = ()
+    """Id of the run that this one resumes, then of the run that that one resumed, and so on."""
     schema_version: int = SCHEMA_VERSION
 
 

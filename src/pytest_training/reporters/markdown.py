@@ -33,6 +33,8 @@ class Reporter:
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Write the summary."""
+        if run.record is None:
+            return
         with run.noting_failure(f"summary.md in {run.folder.path}"):
             write_summary(run, is_latest=True)
 

@@ -55,6 +55,8 @@ def load(settings: Settings, ties: keeper.Ties) -> str | None:
             if processes.thread_count() > 1:
                 return name
     keeper.write_note(ties.note, "")
+    sys.stdout.flush()
+    processes.flush_c_streams()  # else each job would print it anew
     gc.freeze()  # keeps the collector of the children from copying the pages that all share
     return None
 

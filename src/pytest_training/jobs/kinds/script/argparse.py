@@ -22,6 +22,9 @@ from pytest_training.jobs.source.literals import MISSING, UNREAD, last_name, wal
 
 _IMPLIED: dict[str, Any] = {"store_true": False, "store_false": True}
 """Defaults of actions that need not state one."""
+MOST_NESTED = 3
+"""Functions that pass a parser on to each other, from the one that makes it."""
+
 _OTHER_FLAGS = {"store_const", "append_const"}
 
 
@@ -121,7 +124,9 @@ class _Subparsers:
                 listed = parents.elts if isinstance(parents, ast.List | ast.Tuple) else []
                 for variable in filter(None, (variables.get(call.node, ""), *map(last_name, listed))):
                     self._by_variable[variable] = tuple(dict.fromkeys((*self._by_variable.get(variable, ()), name)))
-        self._adding = list(self._find_adding(nodes, calls)) if self.names else []
+        self._adding: list[tuple[set[ast.AST], str, tuple[str, ...]]] = []
+        for _ in range(MOST_NESTED if self.names else 0):
+            self._adding = list(self._find_adding(nodes, calls))
 
     def subcommands_of(self, call: OptionCall) -> tuple[str, ...]:
         """Return the subcommands under which the option of an `add_argument` call stands; none for the main parser."""
@@ -129,9 +134,11 @@ class _Subparsers:
         if isinstance(parser, ast.Call):  # commands.add_parser("show").add_argument("--all")
             made = OptionCall(parser, call.constants)
             return (_parser_name(made),) if last_name(parser.func) == "add_parser" else ()
-        variable = last_name(parser)
+        return self._of(last_name(parser), call.node)
+
+    def _of(self, variable: str, node: ast.AST) -> tuple[str, ...]:
         for inside, first, subcommands in self._adding:
-            if call.node in inside and first == variable:
+            if node in inside and first == variable:
                 return subcommands
         return self._by_variable.get(variable, ())
 
@@ -141,9 +148,10 @@ class _Subparsers:
         """Yield the nodes of each function that adds options to a parser, the parser's name there, its subcommands."""
         plain = [call.node for call in calls if last_name(call.node.func) and call.node.args]
         for function in (node for node in nodes if isinstance(node, ast.FunctionDef)):
-            passed = [last_name(call.args[0]) for call in plain if last_name(call.func) == function.name]
-            if passed and function.args.args:
-                several = [self._by_variable.get(parser, ()) for parser in passed]
+            several = [
+                self._of(last_name(call.args[0]), call) for call in plain if last_name(call.func) == function.name
+            ]
+            if several and function.args.args:
                 subcommands = tuple(dict.fromkeys(itertools.chain(*several))) if all(several) else ()
                 yield set(walk(function)), function.args.args[0].arg, subcommands
 

@@ -10,18 +10,19 @@ from pytest_training.jobs.kinds.script.argparse import argparse_options
 from pytest_training.jobs.kinds.script.click import click_options
 from pytest_training.jobs.kinds.script.typer import typer_options
 from pytest_training.jobs.model import Parameter
-from pytest_training.jobs.source.literals import MISSING, walk
-from pytest_training.jobs.source.sources import Source
+from pytest_training.jobs.source.literals import MISSING
+from pytest_training.jobs.source.sources import Source, Sources
+from pytest_training.jobs.source.used import used_code
 
 _READERS = {b"add_argument": argparse_options, b"click": click_options, b"typer": typer_options}
 """Readers of command lines, by a word that every file with such a command line contains."""
 
 
-def read_options(source: Source) -> dict[str, Any]:
-    """Return the fields of a script's job that its own command line decides; the first declaration of a name counts."""
+def read_options(source: Source, sources: Sources) -> dict[str, Any]:
+    """Return the fields of a script's job that its own command line decides, also one that local modules declare."""
     declared: dict[str, Parameter] = {}
     defaults: dict[str, Any] = {}
-    for parameter, default in _all_options(source):
+    for parameter, default in _all_options(source, sources):
         first = declared.get(parameter.name)
         if first is None:
             declared[parameter.name] = parameter
@@ -34,11 +35,12 @@ def read_options(source: Source) -> dict[str, Any]:
     return {"declared": tuple(declared.values()), "parameters": defaults, "output_option": output}
 
 
-def _all_options(source: Source) -> Iterator[Declaration]:
-    readers = [reader for word, reader in _READERS.items() if word in source.content]
-    codes = [Code(list(walk(source.tree)), source.constants)] if readers else []
-    for reader in readers:
-        yield from reader(codes)
+def _all_options(source: Source, sources: Sources) -> Iterator[Declaration]:
+    used = used_code(source, sources)
+    codes = [Code(nodes, each.constants) for each, nodes in used]
+    for word, reader in _READERS.items():
+        if any(word in each.content for each, _nodes in used):
+            yield from reader(codes)
 
 
 def _merged(first: Parameter, second: Parameter) -> Parameter:
