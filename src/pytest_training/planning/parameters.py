@@ -100,20 +100,9 @@ def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:
     return with_value(job, name, convert_text(find_parameter(job, name, where), text, where, kind), kind)
 
 
-def note_missing(jobs: Sequence[Job], kinds: Kinds = KINDS) -> list[Job]:
-    """Return the jobs; a script has a problem if it lacks a required value.
-
-    Scripts are often somebody else's: the others are trained without them.
-    """
-    missing = {job.id: _missing(job) for job in jobs if kinds[job.kind].has_options}
-    return [msgspec.structs.replace(job, problem=missing.get(job.id) or job.problem) for job in jobs]
-
-
-def missing_parameters(jobs: Sequence[Job]) -> None:
-    """Raise DeclarationError for the first job that lacks a required value."""
-    for job in jobs:
-        if problem := _missing(job):
-            raise DeclarationError(problem)
+def note_missing(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs; one that lacks a required value has a problem, and the others are trained without it."""
+    return [msgspec.structs.replace(job, problem=_missing(job) or job.problem) for job in jobs]
 
 
 def _missing(job: Job) -> str | None:
