@@ -9,7 +9,10 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-ORPHANS_S = 2.0
+ORPHANS_S = 6.0
+CLEANERS = (b"resource_tracker import main", b"torch_shm_manager")
+"""Parts of the command lines of multiprocessing's, loky's and PyTorch's."""
+CLEANING_S = 4.0  # it may just have been started, on a busy machine
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded once: every child needs it
@@ -62,10 +65,20 @@ def tree(pid: int) -> list[int]:
 
 
 def signal_tree(pid: int, number: int) -> None:
-    """Send a signal to a process and all its descendants."""
+    """Send a signal to a process and all its descendants; SIGKILL spares those that clean up when the rest is gone."""
     for member in tree(pid):
+        if number == signal.SIGKILL and _is_cleaner(member):
+            continue
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(member, number)
+
+
+def _is_cleaner(pid: int) -> bool:
+    """Return True if a process removes shared memory as soon as all others have ended that may use it."""
+    with contextlib.suppress(OSError):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return not command or any(word in command for word in CLEANERS)  # empty: it is just becoming a program
+    return False
 
 
 def signal_name(number: int) -> str:
@@ -81,13 +94,15 @@ def kill_orphans(own: Collection[int]) -> None:
 
     A daemonised grandchild of a job becomes our child when the job ends (`adopt_orphans`), whatever session it leads.
     """
-    give_up = time.monotonic() + ORPHANS_S
+    begun = time.monotonic()
     while orphans := [pid for pid in children(os.getpid()) if pid not in own]:
         for orphan in orphans:
             signal_tree(orphan, signal.SIGKILL)
+            if time.monotonic() - begun > CLEANING_S:
+                os.kill(orphan, signal.SIGKILL)  # a cleaner that does not end; nobody has reaped it
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(orphan, os.WNOHANG)
-        if time.monotonic() > give_up:
+        if time.monotonic() - begun > ORPHANS_S:
             break  # a process that the kernel cannot end now (a dead network file system) must not end the run
         time.sleep(0.001)
 

@@ -210,3 +210,20 @@ def test_a_job_whose_start_no_file_tells_is_never_shown_as_waiting(tmp_path: Pat
     for watched, each in ((elsewhere, elsewhere.planned["a"].job), (private, hidden)):
         watched.start(each)
         assert [running.is_waiting for running in watched.poll()] == [False]
+
+
+def test_what_other_machines_measured_is_scaled_by_what_has_ended_so_far(tmp_path: Path) -> None:
+    def elsewhere(job_id: str, expected_s: float) -> PlannedJob:
+        return PlannedJob(job=job(job_id, tmp_path).job, expected_s=expected_s, expected_from="durations.json")
+
+    watched = watch(elsewhere("a", 10.0), elsewhere("b", 40.0), elsewhere("c", 20.0), planned("d", 5.0))
+    for each in ("a", "b"):
+        watched.start(watched.planned[each].job)
+    assert watched.remaining_s() == pytest.approx(40.0, abs=1.0)
+    ended = Outcome(job_id="a", kind="function", title="", status=Status.PASSED, wall_s=30.0)
+    watched.outcomes = {"a": ended}
+    assert [each.expected_s for each in watched.poll()] == [120.0]
+    assert watched.remaining_s() == pytest.approx(120.0, abs=1.0)
+    watched.outcomes = {"a": ended, "b": msgspec.structs.replace(ended, job_id="b", wall_s=120.0)}
+    assert watched.poll() == []
+    assert watched.remaining_s() == 60.0

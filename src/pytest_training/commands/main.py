@@ -23,8 +23,10 @@ VERBS = {
     "logs": "follow the log of a job of the run in progress, or print that of the last run",
     "history": "print the last runs of a job, or of all jobs",
     "report": "write the page and the summary of an earlier run, also of one that was killed",
+    "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
-"""Each is a function of its name: `init` in a module of its own, the others in answers.py."""
+MODULES = {"init": "init", "save-durations": "durations"}
+"""Each verb is a function of its name: these in modules of their own, the others in answers.py."""
 REPORTS = {"metavar": "DIR", "help": "folder with the reports (default: of the settings)"}
 ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "init": {
@@ -53,6 +55,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "--json": {"action": "store_true", "help": "print the outcomes and the written files as JSON"},
         "--reports": REPORTS,
     },
+    "save-durations": {"--reports": REPORTS},
 }
 """The arguments of each verb, as `add_argument` takes them."""
 USAGE = 2
@@ -92,8 +95,8 @@ def _answer(words: Sequence[str]) -> None:
     project = find_project(Path.cwd())
     if getattr(arguments, "reports", None):
         project = dataclasses.replace(project, reports=Path.cwd() / arguments.reports)
-    module = import_module(f"pytest_training.commands.{'init' if verb == 'init' else 'answers'}")
-    getattr(module, verb)(arguments, project)
+    module = import_module(f"pytest_training.commands.{MODULES.get(verb, 'answers')}")
+    getattr(module, verb.replace("-", "_"))(arguments, project)
 
 
 def _parser() -> Parser:

@@ -12,6 +12,9 @@ from pytest_training.errors import DeclarationError
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` if the source declares none."""
 
+Source = Literal["history", "durations.json", "catalogue", "unknown"]
+"""What an expected duration comes from."""
+
 SCHEMA_VERSION = 1
 """Version of every JSON file that the plugin writes; raised when a reader would have to change."""
 
@@ -151,6 +154,8 @@ class Job(Value, frozen=True, kw_only=True):
     """Ids of jobs that must have passed in the same run before this one starts."""
     problem: str | None = None
     """Why the job must fail, e.g. `training/train_x.py:3: SyntaxError: invalid syntax`."""
+    notes: tuple[str, ...] = ()
+    """What was asked of the job and does not reach it, in sentences for its outcome."""
     files: tuple[str, ...] = ()
     """Absolute paths of the local files that make up its code: its own and the local modules that it imports."""
     imports: tuple[str, ...] = ()
@@ -202,7 +207,7 @@ class PlannedJob(Value, frozen=True, kw_only=True):
 
     job: Job
     expected_s: float | None
-    expected_from: Literal["history", "catalogue", "unknown"]
+    expected_from: Source
     datasets: tuple[PlannedDataset, ...] = ()
     fingerprint: str = ""
     """Digest of all that decides its metrics but the data: code, parameters, gates, seed, package versions."""

@@ -11,7 +11,7 @@ from statistics import fmean
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Attempt, Outcome, Status
-from pytest_training.jobs.model import Job, PlannedJob
+from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.limits.own_memory import OwnMemory
 from pytest_training.processes import tree
 from pytest_training.records.events import EventTail
@@ -20,6 +20,8 @@ from pytest_training.units import number
 
 MEMORY_EVERY_S = 1.0
 CERTAIN = 0.03  # share of the work after which its own pace is a better guide than history
+ELSEWHERE: Source = "durations.json"
+"""Where an expectation is from that another machine measured."""
 HIDDEN = frozenset(["t", "time", "step_time"])
 FIRST = ("repeat", "fold", "epoch", "step", "iteration")
 """Logged names that say where the job is: before the measurements, without decimals."""
@@ -121,23 +123,40 @@ class Watch:
     begun: set[str] = field(default_factory=set)
     took_s: list[float] = field(default_factory=list)
     """Durations of the finished jobs."""
+    elsewhere: list[tuple[float, float]] = field(default_factory=list)
+    """Of those that durations.json knows: what they took, and what was expected."""
 
     def start(self, job: Job) -> None:
         """Take note that a job starts."""
-        planned = self.planned.get(job.id)
         self.begun.add(job.id)
         sees_start = self.sees_starts and not any(parameter.variable for parameter in job.declared)
-        self.running[job.id] = WatchedJob(job, planned.expected_s if planned else None, sees_start=sees_start)
+        self.running[job.id] = WatchedJob(job, self._expected_s(job.id), sees_start=sees_start)
 
     def poll(self) -> list[WatchedJob]:
         """Forget the jobs that are done, poll the others and return them, the longest running first."""
         for job_id, outcome in list(self.outcomes.items()):
             if self.running.pop(job_id, None) is not None and outcome.wall_s > 0:
-                self.took_s.append(outcome.wall_s)
+                self._note_duration(job_id, outcome.wall_s)
         jobs = list(self.running.values())
         for each in jobs:
             each.poll(self.folder)
         return jobs
+
+    def _note_duration(self, job_id: str, took_s: float) -> None:
+        """Note what a job took; what durations.json says of the others is scaled by it."""
+        self.took_s.append(took_s)
+        planned = self.planned.get(job_id)
+        if planned and planned.expected_s and planned.expected_from == ELSEWHERE:
+            self.elsewhere.append((took_s, planned.expected_s))
+            for each in self.running.values():
+                each.expected_s = self._expected_s(each.job.id)
+
+    def _expected_s(self, job_id: str) -> float | None:
+        planned = self.planned.get(job_id)
+        if planned is None or planned.expected_s is None or planned.expected_from != ELSEWHERE:
+            return planned.expected_s if planned else None
+        took_s, expected_s = map(sum, zip(*self.elsewhere, strict=True)) if self.elsewhere else (1.0, 1.0)
+        return planned.expected_s * took_s / expected_s
 
     def counts(self) -> Counter[str]:
         """Return the number of jobs by state: done, failed, running, waiting."""
@@ -152,7 +171,7 @@ class Watch:
         An unknown job is expected to take as long as the others of this run on average.
         """
         running = list(self.running.values())
-        waiting = [each.expected_s for job_id, each in self.planned.items() if job_id not in self.begun]
+        waiting = [self._expected_s(job_id) for job_id in self.planned if job_id not in self.begun]
         remaining = [each.remaining_s for each in running]
         durations = self.took_s + [
             each.trained_s + left for each, left in zip(running, remaining, strict=True) if left is not None
