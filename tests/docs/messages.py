@@ -42,6 +42,7 @@ RETURNING = {
     "signature_mistake",
     "enable_json_report",
     "nothing_to_train",
+    "nobody_asks",
     "_broken",
     "_unreached",
     "_missing",

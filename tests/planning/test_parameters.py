@@ -12,7 +12,7 @@ from jobs.project import Project, message
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Job
-from pytest_training.planning.parameters import apply_options, missing_parameters, unreached
+from pytest_training.planning.parameters import apply_options, note_missing, unreached
 
 SIGNATURE = (
     "epochs=50, rate=0.1, name='x', fast=False, items=[1], more={}, free=None, path: str | None = None, "
@@ -181,22 +181,22 @@ def test_a_job_that_cannot_be_read_does_not_stop_the_others(project: Project) ->
     project.function("a", "epochs=1")
     jobs = project.discovered()
     assert values(jobs, "broken.epochs=3", "*.epochs=4")["a"]["epochs"] == 4
-    missing_parameters(jobs)
+    assert note_missing(jobs)[0].problem is None
 
 
 def test_required_parameters_must_come_from_somewhere(project: Project) -> None:
     project.function("a", "data, epochs=1, target")
     jobs = project.discovered()
-    assert message(lambda: missing_parameters(jobs)) == (
+    assert note_missing(jobs)[0].problem == (
         "training/train_a.py: a needs a value for data, target: give it with --set a.data=VALUE "
         "--set a.target=VALUE, or under jobs.a.parameters in the catalogue"
     )
-    missing_parameters(apply_options(jobs, settings=["a.data=x", "a.target=y"]))
+    assert note_missing(apply_options(jobs, settings=["a.data=x", "a.target=y"]))[0].problem is None
 
 
 def test_the_output_folder_is_never_missing(project: Project) -> None:
     job = project.job("import argparse\np = argparse.ArgumentParser()\np.add_argument('--out', required=True)\n")
-    missing_parameters([job])
+    assert note_missing([job])[0].problem is None
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,20 @@ def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
     return [_set(job, name, text, where, kinds) if job.id in ids else job for job in jobs]
 
 
+def refuse_secrets(jobs: Sequence[Job], settings: Sequence[str]) -> None:
+    """Raise DeclarationError for a `--set` of a secret parameter, of a job that is not selected too.
+
+    Reports show the command line, and the values of jobs that the same pattern matches.
+    """
+    for setting in settings:
+        target = setting.partition("=")[0]
+        pattern, _, name = target.rpartition(".")
+        for job in jobs:
+            is_secret = any(each.name == name and each.variable for each in job.declared)
+            if is_secret and (job.id == pattern or fnmatch.fnmatchcase(job.id, pattern)):
+                find_parameter(job, name, f"--set {printable(target, 80)}")
+
+
 def _matching(jobs: list[Job], pattern: str, where: str) -> list[Job]:
     matching = [job for job in jobs if job.id == pattern]
     matching = matching or [job for job in jobs if fnmatch.fnmatchcase(job.id, pattern)]
@@ -100,20 +114,9 @@ def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:
     return with_value(job, name, convert_text(find_parameter(job, name, where), text, where, kind), kind)
 
 
-def note_missing(jobs: Sequence[Job], kinds: Kinds = KINDS) -> list[Job]:
-    """Return the jobs; a script has a problem if it lacks a required value.
-
-    Scripts are often somebody else's: the others are trained without them.
-    """
-    missing = {job.id: _missing(job) for job in jobs if kinds[job.kind].has_options}
-    return [msgspec.structs.replace(job, problem=missing.get(job.id) or job.problem) for job in jobs]
-
-
-def missing_parameters(jobs: Sequence[Job]) -> None:
-    """Raise DeclarationError for the first job that lacks a required value."""
-    for job in jobs:
-        if problem := _missing(job):
-            raise DeclarationError(problem)
+def note_missing(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs; one that lacks a required value has a problem, and the others are trained without it."""
+    return [msgspec.structs.replace(job, problem=_missing(job) or job.problem) for job in jobs]
 
 
 def _missing(job: Job) -> str | None:

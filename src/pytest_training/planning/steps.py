@@ -17,7 +17,7 @@ from pytest_training.execution.folder import ReportsFolder, new_run_id
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Dataset, Job, Plan
 from pytest_training.machine import machine_cores
-from pytest_training.planning.parameters import apply_options, missing_parameters, note_missing, unreached
+from pytest_training.planning.parameters import apply_options, note_missing, refuse_secrets, unreached
 from pytest_training.planning.request import Request
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def load(draft: Draft) -> Draft:
     jobs, datasets = load_jobs(
         request.root, request.project, request.catalogue, request.search, kinds=request.kinds, limits=request.limits
     )
+    refuse_secrets(jobs, request.settings)
     return replace(draft, jobs=tuple(jobs), datasets=tuple(datasets))
 
 
@@ -89,7 +90,7 @@ def set_parameters(draft: Draft) -> Draft:
     """Give the jobs the request's parameters and limits."""
     request = draft.request
     epochs, folds, settings, kinds = request.epochs, request.folds, request.settings, request.kinds
-    jobs = note_missing(apply_options(draft.jobs, epochs=epochs, folds=folds, settings=settings, kinds=kinds), kinds)
+    jobs = note_missing(apply_options(draft.jobs, epochs=epochs, folds=folds, settings=settings, kinds=kinds))
     limited = (msgspec.structs.replace(job, limits={**request.default_limits, **job.limits}) for job in jobs)
     return replace(draft, jobs=tuple(limited))
 
@@ -114,7 +115,6 @@ def order(draft: Draft) -> Draft:
     """Plan the jobs in the order in which they start, the longest first."""
     from pytest_training.planning.plan import make_plan  # noqa: PLC0415  (only a run needs it)
 
-    missing_parameters(draft.jobs)
     history = _history(draft)
     measured = history.expected(draft.jobs)
     saved, problems = _saved_durations(draft, measured)

@@ -26,6 +26,8 @@ class SlotContext(Value, frozen=True, kw_only=True):
     reports: str
     run_id: str
     settings: RunSettings
+    home: str
+    """The user's home folder, which the plan abbreviates."""
     connection: Any
     """The JSON value that the backend's `start` returned."""
     items: tuple[str, ...] = ()
