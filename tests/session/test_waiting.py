@@ -51,7 +51,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         project.job(job_id, body, top="import heavy")
     project.write("training/jobs.yaml", CATALOGUE)
     environment = {"PYTHONPATH": str(project.root / "libraries"), "CUDA_VISIBLE_DEVICES": "0"}
-    result = project.run("-n", "4", env=environment)
+    result = project.run("-n", "4", "-o", "training_heartbeat=0.4s", env=environment)
     assert result.ret == 0, text(result)
     project.write("printed.txt", result.stdout.str())
     return project
@@ -100,6 +100,7 @@ def test_a_second_run_is_ordered_rightly_though_the_first_paid_for_imports(proje
 def test_the_waiting_is_said(project: Project) -> None:
     printed = (project.root / "printed.txt").read_text()
     assert " for imports, GPUs or another attempt\n" in printed
+    assert "\nwaiting brief  for " in printed
     assert "of waiting" in (project.reports / "index.html").read_text(encoding="utf-8")
     assert 'class="waited"' in (project.reports / "index.html").read_text(encoding="utf-8")
     assert "for imports, GPUs or another attempt" in (project.reports / "summary.md").read_text(encoding="utf-8")
