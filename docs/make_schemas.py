@@ -10,6 +10,7 @@ import msgspec
 
 from pytest_training.execution.attempt.messages import Result
 from pytest_training.jobs.model import Plan
+from pytest_training.records.durations import Durations
 from pytest_training.reporters.json_report import JobMetadata, TrainingBlock
 
 FOLDER = Path(__file__).parent / "schemas"
@@ -17,6 +18,7 @@ SCHEMAS = {
     "training.json": (TrainingBlock, "The `training` block of report.json."),
     "job.json": (JobMetadata, "`tests[].metadata` of report.json: one job."),
     "plan.json": (Plan, "plan.json of a run's folder, and what --training-plan writes."),
+    "durations.json": (Durations, "durations.json beside the jobs, as `pytest-training save-durations` writes it."),
     "result.json": (Result, "result.json of an attempt: what the job's process left."),
 }
 

@@ -10,7 +10,7 @@ import pytest_training
 
 SOURCE = Path(pytest_training.__file__).parent
 FLOORS = (
-    ("errors", "fixture", "signals"),
+    ("accidents", "errors", "fixture", "places", "signals"),
     ("atomic", "git", "machine", "processes", "pytest_adapter", "text", "wording", "project"),
     ("units",),
     ("limits",),

@@ -157,7 +157,7 @@ def test_a_value_that_cannot_be_is_named_with_what_is_expected(
     [
         ("training_seed = x", "a whole number of at least 0, *found 'x'"),
         ("training_grace = long", "a duration like 90s, 15m or 2h, found 'long'"),
-        ("training_start = spoon", "one of auto, fork, subprocess, in-process, found 'spoon'"),
+        ("training_start = spoon", "a backend, found 'spoon': expected one of auto, fork, subprocess, in-process"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named_with_its_file(project: Project, setting: str, expected: str) -> None:
@@ -170,12 +170,15 @@ def test_a_setting_that_cannot_be_is_named_with_its_file(project: Project, setti
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--set", "asl.epochs=3"), "--set asl.epochs: no job 'asl': expected one of als, *"),
-        (("--set", "als.epoch=3"), "--set als.epoch: als has no parameter 'epoch': expected one of epochs, rate"),
+        (("--set", "asl.epochs=3"), "--set asl.epochs: no job 'asl': did you mean 'als'[?] Expected one of als, *"),
+        (
+            ("--set", "als.epoch=3"),
+            "--set als.epoch: als has no parameter 'epoch': did you mean 'epochs'[?] Expected one of epochs, rate",
+        ),
         (("--set", "als.epochs=many"), "--set als.epochs: expected a whole number, found 'many'"),
         (("--set", "als"), "--set als: expected JOB.PARAMETER=VALUE, like als.epochs=80"),
         (("--epochs", "0"), "--epochs: expected a whole number of at least 1, found 0"),
-        (("--folds", "3"), "--folds: no job has a parameter 'folds': expected one of epochs, rate"),
+        (("--folds", "3"), "--folds: no job has a parameter 'folds': *xpected one of epochs, rate"),
         (("--epochs", "x"), "--epochs: expected a whole number of at least 1, found 'x'"),
         (("--training-seed", "abc"), "--training-seed: expected a whole number of at least 0, *found 'abc'"),
         (("--training-root", "nowhere"), "--training-root: no folder *"),
@@ -206,9 +209,15 @@ def assert_mistake(project: Project, arguments: list[str], sentence: str) -> Non
     ("catalogue", "sentence"),
     [
         ("jobs: [", "training/jobs.yaml:*: not valid YAML: *"),
-        ("jobs:\n  als: {tagz: [a]}", "training/jobs.yaml:2: jobs.als.tagz: unknown key: expected one of tags, *"),
+        (
+            "jobs:\n  als: {tagz: [a]}",
+            "training/jobs.yaml:2: jobs.als.tagz: unknown key 'tagz': did you mean 'tags'[?] Expected one of tags, *",
+        ),
         ("jobs:\n  als: {timeout: soon}", "training/jobs.yaml:2: jobs.als.timeout: expected a duration *'soon'*"),
-        ("jobs:\n  asl: {timeout: 1m}", "training/jobs.yaml:2: jobs.asl: no such job: expected one of als, *"),
+        (
+            "jobs:\n  asl: {timeout: 1m}",
+            "training/jobs.yaml:2: jobs.asl: no such job 'asl': did you mean 'als'[?] Expected one of als, *",
+        ),
         ("jobs:\n  als: {needs: [nobody]}", "training/jobs.yaml:2: jobs.als.needs*: no such job 'nobody': expected *"),
         (
             "jobs:\n  als: {needs: [diabetes]}\n  diabetes: {needs: [als]}",

@@ -2,17 +2,29 @@
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
+from pytest_training.places import entered
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
-    partial = path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}.partial")
-    if not path.parent.is_dir():  # cheaper than an mkdir that fails, and written several times a job
-        path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+
+def write_atomically(path: Path, content: bytes, *, below: Path | None = None) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    In a run `below` is the last folder above the file that may be a link (see `places.entered`).
+    """
+    write_pieces(path, (content,), below=below)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes], *, below: Path | None = None) -> None:
+    """Write a file as `write_atomically` does, from pieces of its content."""
+    partial = f".{path.name[:200]}.{os.urandom(4).hex()}.partial"
+    with entered(path.parent, below) as place:
+        try:
+            with open(partial, "xb", opener=place.open_new) as file:
+                file.writelines(pieces)
+            place.replace(partial, path.name)
+        except BaseException:  # Ctrl-C too leaves no part
+            with contextlib.suppress(OSError):
+                place.remove(partial)
+            raise

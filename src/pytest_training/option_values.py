@@ -16,7 +16,7 @@ from pytest_training.options import REGISTRY, folder_of
 from pytest_training.planning.request import Request
 from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
-from pytest_training.wording import did_you_mean
+from pytest_training.wording import one_of
 
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
@@ -115,9 +115,7 @@ def _backend(config: pytest.Config, backends: Backends) -> str:
         return default_backend()
     if name not in backends:
         names = ["auto", *backends]
-        raise pytest.UsageError(
-            f"{where}: expected one of {', '.join(names)}, found {name!r}{did_you_mean(name, names)}"
-        )
+        raise pytest.UsageError(f"{where}: expected a backend, found {name!r}: {one_of(name, names)}")
     return name
 
 

@@ -43,6 +43,12 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+def flush_c_streams() -> None:
+    """Write what C libraries have printed and the C library still holds; `os._exit` would lose it."""
+    if _LIBC is not None:
+        _LIBC.fflush(None)
+
+
 def thread_count() -> int:
     """Return how many threads this process has; Python's own count misses those of C libraries."""
     return len(list(Path("/proc/self/task").iterdir()))

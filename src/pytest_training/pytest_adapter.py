@@ -156,6 +156,14 @@ def switch_junit_on(config: pytest.Config, folder: Path) -> Any | None:
     return xml
 
 
+def switch_junit_off(config: pytest.Config) -> None:
+    """Keep pytest from announcing a report that it wrote to memory."""
+    plugin: Any = config.pluginmanager.getplugin("junitxml")
+    if plugin is not None and not config.option.xmlpath and (xml := config.stash.get(plugin.xml_key, None)):
+        config.pluginmanager.unregister(xml)
+        del config.stash[plugin.xml_key]
+
+
 def junit_case(xml: Any, nodeid: str) -> tuple[str, str]:
     """Return class name and name of a test's case."""
     from _pytest.junitxml import bin_xml_escape, mangle_test_address  # noqa: PLC0415  (loaded with the plugin)

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 
+MOST_LINES, LONGEST_LINE = 400, 5_000  # of a text as large as a job likes
 LINE_LIMIT = 500  # characters of one line of a job's log that a report shows
 
 # Compiled by `re` when first needed: their large sets take 6 ms, and few texts hold anything that is not printable.
@@ -52,6 +53,14 @@ def one_line(text: str, limit: int = LINE_LIMIT) -> str:
 def shorten(text: str, limit: int) -> str:
     """Cut the text to `limit` characters, the last being `…` when something was cut."""
     return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"
+
+
+def bounded(text: str) -> str:
+    """Return the text with at most 400 lines, the first and the last, and of each at most 5,000 characters."""
+    lines, half = text.split("\n"), MOST_LINES // 2
+    if len(lines) > MOST_LINES:
+        lines[half:-half] = [f"… {len(lines) - MOST_LINES} lines left out …"]
+    return "\n".join(shorten(line, LONGEST_LINE) for line in lines)
 
 
 def xml_text(text: str, limit: int = LINE_LIMIT) -> str:

@@ -15,10 +15,12 @@ def nearest_first(word: str, names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*difflib.get_close_matches(word, unique, n=3, cutoff=0.5), *unique]))
 
 
-def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """Return `; did you mean 'als'?` with the name that resembles the word most, or nothing if none does."""
+def one_of(word: str, names: Iterable[str], *, limit: int = SHOWN_NAMES) -> str:
+    """Return `did you mean 'als'? Expected one of als, stroke`; without the question if no name resembles the word."""
+    names = list(names)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    expected = f"xpected one of {listing(word, names, limit=limit)}"
+    return f"did you mean {near[0]!r}? E{expected}" if near else f"e{expected}"
 
 
 def listing(word: str, names: Iterable[str], *, limit: int = SHOWN_NAMES) -> str:

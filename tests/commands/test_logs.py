@@ -128,7 +128,7 @@ def test_without_such_a_job_a_run_or_a_log_that_is_said(project: Project) -> Non
     project.run("-n0", "-x")
     unknown = project.ask("logs", "strok")
     assert unknown.ret == 2
-    assert "has no job 'strok': expected one of stroke, als" in text(unknown)
+    assert "has no job 'strok': did you mean 'stroke'? Expected one of stroke, als" in text(unknown)
     never = project.ask("logs", "stroke")
     assert never.ret == 0
     assert never.stdout.str() == ""

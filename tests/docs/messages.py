@@ -46,6 +46,10 @@ RETURNING = {
     "_missing",
     "call_each",
     "_failure",
+    "unknown_names",
+    "unknown_arguments",
+    "nothing_selected",
+    "_killer",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""
@@ -82,6 +86,9 @@ def _messages_of(node: ast.AST) -> Iterator[ast.expr]:
         if place is not None and len(node.args) > place:
             yield node.args[place]
         yield from (keyword.value for keyword in node.keywords if keyword.arg in KEYWORDS)
+    elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+        if isinstance(node.target, ast.Name) and node.target.id in ASSIGNED and node.value:
+            yield node.value
     elif isinstance(node, ast.Assign):
         names = {target.id for target in node.targets if isinstance(target, ast.Name)}
         if names & ASSIGNED:

@@ -96,15 +96,18 @@ def test_a_result_of_100_mb_is_refused_without_reading_it(folder: AttemptFolder)
 def test_a_result_that_is_a_link_is_not_followed(folder: AttemptFolder, tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(msgspec.json.encode(Result(metrics={"r2": 0.9})))
     folder.result.symlink_to(tmp_path / "secret")
-    assert read_result(folder.result) is None
+    with pytest.raises(ResultError, match="was replaced by the job: expected a plain file"):
+        read_result(folder.result)
 
 
 def test_a_pipe_or_a_folder_in_place_of_the_result_is_no_result(folder: AttemptFolder) -> None:
     os.mkfifo(folder.result)
-    assert read_result(folder.result) is None
+    with pytest.raises(ResultError, match="was replaced by the job: expected a plain file"):
+        read_result(folder.result)
     folder.result.unlink()
     folder.result.mkdir()
-    assert read_result(folder.result) is None
+    with pytest.raises(ResultError, match="was replaced by the job: expected a plain file"):
+        read_result(folder.result)
 
 
 # a script's metrics file

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from pytest_training.execution.attempt.checkpoint import Checkpoint
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
 from pytest_training.execution.backends.fork_server.backend import ServerLauncher, start_server
 from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.execution.slot import Slot, read_outcome
-from pytest_training.execution.unfinished import unfinished_outcome
-from pytest_training.jobs.model import Gate, RunSettings
+from pytest_training.execution.unfinished import interrupted_outcome, unfinished_outcome
+from pytest_training.jobs.model import Gate, Parameter, RunSettings
 from pytest_training.limits.protocol import Ending
 
 from .workplace import Workplace, planned
@@ -98,9 +101,38 @@ def test_an_answer_is_not_asked_for_again(workplace: Workplace, slot: Slot, retu
     assert len(outcome.attempts) == 1
 
 
-def test_only_the_stated_accidents_are_mended(workplace: Workplace, slot: Slot) -> None:
-    job = workplace.function("raise ValueError('no')", retries=3, retry_on=("crash",))
-    assert len(slot.train(planned(job)).attempts) == 1
+OUT = "raise MemoryError"
+KILLED = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+
+@pytest.mark.parametrize(
+    ("body", "retry_on", "attempts"),
+    [
+        ("raise ValueError('no')", ("crash",), 1),
+        ("raise ValueError('no')", ("memory",), 1),
+        ("raise ValueError('no')", ("error",), 2),
+        (OUT, ("memory",), 2),
+        (OUT, ("error",), 2),
+        (OUT, None, 2),
+        (OUT, ("crash", "nccl"), 1),
+        (KILLED, ("crash",), 2),
+        (KILLED, ("memory",), 1),
+        ("raise RuntimeError('NCCL error in: x.cpp')", ("nccl",), 2),
+        ("fat = bytearray(300 * 2**20); import time; time.sleep(1000)", ("memory",), 2),
+        ("return 1", ("memory", "error", "crash"), 1),
+    ],
+)
+def test_only_the_stated_accidents_are_mended(
+    workplace: Workplace, slot: Slot, body: str, retry_on: tuple[str, ...] | None, attempts: int
+) -> None:
+    job = workplace.function(body, retries=1, retry_on=retry_on, limits={"memory": 200.0})
+    assert len(slot.train(planned(job)).attempts) == attempts
+
+
+def test_a_script_that_ran_out_of_memory_is_mended_too(workplace: Workplace, slot: Slot) -> None:
+    for body in ("raise MemoryError", "raise SystemExit('CUDA out of memory. Tried to allocate 2 GiB')"):
+        outcome = slot.train(planned(workplace.script(body, retries=1, retry_on=("memory",))))
+        assert (outcome.cause, len(outcome.attempts)) == ("memory", 2)
 
 
 def test_a_job_whose_file_has_a_mistake_fails_with_it_and_starts_nothing(workplace: Workplace, slot: Slot) -> None:
@@ -169,6 +201,48 @@ def test_a_folder_in_the_place_of_a_file_fails_at_most_that_job(workplace: Workp
     assert read_outcome(slot.folder, outcome.job_id) == outcome
 
 
+CHECKPOINTS: dict[str, Callable[[Path, Path], Any]] = {
+    "state.zip": lambda path, _: path.write_bytes(b"state"),
+    "a link to a folder": lambda path, outside: path.symlink_to(outside),
+    "a link to a file": lambda path, outside: path.symlink_to(outside / "precious"),
+    "a loop": lambda path, _: path.symlink_to(path.parent),
+    "a dangling link": lambda path, _: path.symlink_to("nowhere"),
+    "a pipe": lambda path, _: os.mkfifo(path),
+}
+EPOCH = "return {'epoch': (run.checkpoint.load() or {'epoch': 0})['epoch']}"
+
+
+def test_of_a_checkpoint_only_plain_files_go_from_run_to_run(workplace: Workplace, slot: Slot) -> None:
+    (workplace.root / "outside").mkdir()
+    (workplace.root / "outside" / "precious").write_text("precious")
+    job = workplace.function("return {}")
+    checkpoint = RunFolder(slot.folder.reports, "r0").job(job.id).checkpoint
+    checkpoint.mkdir(parents=True)
+    for name, make in CHECKPOINTS.items():
+        make(checkpoint / name, workplace.root / "outside")
+    outcome = dataclasses.replace(slot, settings=RunSettings(resumed=("r0",))).train(planned(job))
+    assert [path.name for path in slot.folder.job(job.id).checkpoint.iterdir()] == ["state.zip"]
+    assert outcome.notes == ("5 link(s) or pipe(s) in its checkpoint were not copied from the resumed run",)
+
+
+def test_the_newest_checkpoint_is_taken_of_runs_that_were_resumed_and_interrupted(
+    workplace: Workplace, slot: Slot
+) -> None:
+    job = workplace.function(EPOCH)
+    for run_id, epoch in (("r1", 3), ("r2", 5)):
+        Checkpoint(RunFolder(slot.folder.reports, run_id).job(job.id).checkpoint).save(epoch=epoch)
+    runs = {"r8": ("r2", "r1"), "r7": ("r3", "r2", "r1"), "r6": ("r1",), "r5": ("r3",), "r4": ()}
+    epochs = {
+        run_id: dataclasses.replace(
+            slot, folder=RunFolder(slot.folder.reports, run_id), settings=RunSettings(resumed=resumed)
+        )
+        .train(planned(job))
+        .metrics["epoch"]
+        for run_id, resumed in runs.items()
+    }
+    assert epochs == {"r8": 5, "r7": 5, "r6": 3, "r5": 0, "r4": 0}
+
+
 def test_a_log_that_leads_to_a_secret_is_not_reported(workplace: Workplace, slot: Slot) -> None:
     secret = workplace.root / "secret"
     secret.write_text("password\n")
@@ -192,6 +266,38 @@ def test_the_outcome_of_a_slot_that_died_is_made_of_what_its_attempts_left(workp
     assert (outcome.status, outcome.cause, outcome.slot) == ("failed", "worker died", "gw1")
     assert (outcome.started, len(outcome.attempts)) == ("2026-01-01T10:00:01.000+00:00", 2)
     assert (outcome.log, outcome.log_tail) == (f"jobs/{job.id}/attempt-2/log.txt", ("epoch 1",))
+
+
+FIRST_FAILED = Ending(wall_s=0.5, exit_status=1)
+
+
+@pytest.mark.parametrize(
+    ("first", "left", "booked"),
+    [
+        (Ending(), ["log.txt"], (5.0, 1.0)),
+        (Ending(), [], (0.0, 6.0)),
+        (Ending(), ["secret"], (5.0, 1.0)),
+        (FIRST_FAILED, ["log.txt"], (5.5, 0.5)),
+        (FIRST_FAILED, [], (0.5, 5.5)),
+    ],
+    ids=["while it ran", "before it began", "with secrets", "in its second attempt", "before its second attempt"],
+)
+def test_a_job_that_was_killed_is_booked_with_what_it_ran(
+    workplace: Workplace, slot: Slot, first: Ending, left: list[str], booked: tuple[float, float]
+) -> None:
+    declared = (Parameter(name="token", variable="TOKEN"),) if "secret" in left else ()
+    job = workplace.function("return {}", declared=declared)
+    files = slot.folder.job(job.id)
+    for number, ending in ((1, first), (2, Ending())):
+        files.attempt(number).create()
+        attempt = Attempt(
+            number=number, status=Status.INTERRUPTED, started=f"2026-01-01T10:00:0{number}.000+00:00", ending=ending
+        )
+        files.attempt(number).started.write_bytes(msgspec.json.encode(attempt))
+    if "log.txt" in left:
+        files.attempt(2).log.touch()
+    outcome = interrupted_outcome(slot.folder, job, seed=0, reason="killed", ended="2026-01-01T10:00:07.000+00:00")
+    assert (outcome.wall_s, outcome.waiting_s) == booked
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b'{"job_id": 3}', b"\xff"])

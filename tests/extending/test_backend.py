@@ -97,5 +97,7 @@ def test_a_name_that_no_backend_has_is_a_usage_error(project: Project) -> None:
     project.write("pytest.ini", "[pytest]\ntraining_start = elsewere\n")
     ended = project.run()
     assert ended.ret == pytest.ExitCode.USAGE_ERROR
-    names = "auto, fork, subprocess, in-process, elsewhere"
-    ended.stderr.fnmatch_lines([f"*expected one of {names}, found 'elsewere'; did you mean 'elsewhere'[?]*"])
+    names = "elsewhere, auto, fork, subprocess, in-process"
+    ended.stderr.fnmatch_lines(
+        [f"*expected a backend, found 'elsewere': did you mean 'elsewhere'[?] Expected one of {names}*"]
+    )

@@ -59,8 +59,14 @@ def test_the_plan_shows_the_limit(project: Project) -> None:
     ("catalogue", "message"),
     [
         ("defaults: {open_files: many}", "*jobs.yaml:1: defaults.open_files: expected a number of files*found 'many'*"),
-        ("jobs: {greedy: {open_file: 3}}", "*jobs.greedy.open_file: unknown key: expected one of open_files, *"),
-        ("jobs: {greedy: {retry_on: [files]}}", "*expected some of crash, timeout, memory, open_files, error, found*"),
+        (
+            "jobs: {greedy: {open_file: 3}}",
+            "*jobs.greedy.open_file: unknown key 'open_file': did you mean 'open_files'[?] Expected one of open_files*",
+        ),
+        (
+            "jobs: {greedy: {retry_on: [files]}}",
+            "*some of crash, timeout, memory, open_files, error, *found 'files'",
+        ),
     ],
 )
 def test_a_mistake_in_the_catalogue_is_told_with_the_limits_words(

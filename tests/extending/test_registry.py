@@ -93,7 +93,9 @@ def test_a_job_that_a_hook_adds_is_of_a_registered_kind(project: Project) -> Non
         """,
     )
     result = project.run()
-    result.stderr.fnmatch_lines(["*no kind of job is called 'functoin': expected one of function, *"])
+    result.stderr.fnmatch_lines(
+        ["*no kind of job is called 'functoin': did you mean 'function'[?] Expected one of function, *"]
+    )
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 

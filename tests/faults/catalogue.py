@@ -81,7 +81,61 @@ FAULTS: dict[str, Fault] = {
         "import time\nkept = []\nwhile True: kept.append(bytearray(20_000_000)); time.sleep(0.02)",
         settings="{memory: 400MB}",
     ),
-    "greedy": Fault("more memory than the machine has", "error", "MemoryError", "bytearray(2**55)\nreturn {'x': 1.0}"),
+    "greedy": Fault("more memory than the machine has", "memory", "MemoryError", "bytearray(2**55)\nreturn {'x': 1.0}"),
+    "greedy_array": Fault(
+        "an array larger than the memory", "memory", "Unable to allocate", "import numpy; numpy.empty(2**53)"
+    ),
+    "greedy_chain": Fault(
+        "a MemoryError behind another exception",
+        "memory",
+        "raised RuntimeError: no batch",
+        "try:\n    bytearray(2**55)\nexcept MemoryError as error:\n    raise RuntimeError('no batch') from error",
+    ),
+    "greedy_script": Fault(
+        "a script with more memory than the machine has", "memory", "MemoryError", "", whole="bytearray(2**55)\n"
+    ),
+    "greedy_gpu": Fault(
+        "more memory than the GPU has",
+        "memory",
+        "out of GPU memory",
+        "raise OutOfMemoryError('CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has 14.09 GiB free.')",
+        top="class OutOfMemoryError(RuntimeError): __module__ = 'torch'",
+    ),
+    "full_disk": Fault("a full disk", "disk full", "no space is left", "open('/dev/full', 'w').write('x' * 100_000)"),
+    "full_shm": Fault(
+        "a full /dev/shm",
+        "shared memory full",
+        "/dev/shm) is full",
+        "raise OSError(28, 'No space left on device', '/dev/shm/batch')",
+    ),
+    "open_files": Fault(
+        "too many open files",
+        "open files",
+        "too many open files",
+        "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n[open('/dev/null') for _ in range(99)]",
+    ),
+    "no_file": Fault("a missing file", "missing file", "a file is missing", "open('nowhere.csv')"),
+    "no_network": Fault(
+        "a server that does not answer",
+        "network",
+        "Connection refused",
+        "import socket; socket.create_connection(('127.0.0.1', 1))",
+    ),
+    "device_assert": Fault(
+        "a CUDA kernel's assertion",
+        "device assert",
+        "a CUDA kernel refused",
+        "raise RuntimeError('CUDA error: device-side assert triggered')",
+    ),
+    "nccl": Fault(
+        "NCCL", "nccl", "GPUs could not talk", "raise RuntimeError('NCCL error in: x.cpp:7, unhandled cuda error')"
+    ),
+    "nan_loss": Fault(
+        "a loss that is NaN", "nan", "a number is not finite", "raise ValueError('loss is nan in epoch 3')"
+    ),
+    "wordy": Fault(
+        "an exception's message of 17 MB", "error", "raised ValueError: xxx", "raise ValueError('x' * 17_000_000)"
+    ),
     "swarm": Fault(
         "200 processes left running",
         None,
@@ -157,7 +211,9 @@ FAULTS: dict[str, Fault] = {
         "raised UserWarning: old",
         "import warnings\nwarnings.simplefilter('error')\nwarnings.warn('old')",
     ),
-    "imports": Fault("an import error", "error", "No module named 'nowhere'", "return {}", top="import nowhere"),
+    "imports": Fault(
+        "an import error", "missing module", "No module named 'nowhere'", "return {}", top="import nowhere"
+    ),
     "syntax": Fault("a syntax error", "error", "SyntaxError", "", whole="def train(run)\n    return {}\n"),
     "shadowed": Fault(
         "a local module named like a standard one", None, "", "import random; return {'x': random.random()}"

@@ -226,6 +226,8 @@ def called():
     yield lambda: kept
 
 def pytest_runtest_logreport(report):
+    if report.when != "call":
+        return
     frame = called().gi_frame
     without_line = next(start for start, _, line in frame.f_code.co_lines() if line is None)
     raise KeyboardInterrupt().with_traceback(types.TracebackType(None, frame, without_line, -1))

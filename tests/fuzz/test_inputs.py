@@ -14,7 +14,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_training.errors import DeclarationError, TrainingError
+from pytest_training.errors import DeclarationError, ResultError, TrainingError
 from pytest_training.execution.attempt.artifacts import save_object
 from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.job_files import artifacts, log_tail
@@ -327,16 +327,17 @@ def test_links_out_of_the_folder_are_neither_listed_nor_read(attempt: AttemptFol
     attempt.events.symlink_to(tmp_path / "secret.jsonl")
     assert list(read_events(attempt.events, largest=1000)) == []
     assert not EventTail(attempt.events).poll()
-    assert artifacts(attempt.artifacts) == ("alias.txt", "mine.txt")
+    assert artifacts(attempt.artifacts)[0] == ("alias.txt", "mine.txt")
     assert log_tail(attempt.log) == ()
-    assert read_result(attempt.result) is None
+    with pytest.raises(ResultError, match=r"result\.json was replaced by the job: expected a plain file"):
+        read_result(attempt.result)
     assert MetricsFileReader().read(EndedAttempt(job, Command(argv=()), attempt, 0.0)) is None
 
 
 def test_a_link_in_the_place_of_the_folder_itself_is_not_followed(attempt: AttemptFolder, tmp_path: Path) -> None:
     attempt.artifacts.rmdir()
     attempt.artifacts.symlink_to(tmp_path)
-    assert artifacts(attempt.artifacts) == ()
+    assert artifacts(attempt.artifacts)[0] == ()
 
 
 def test_pipes_and_folders_in_the_place_of_files_are_never_waited_for(attempt: AttemptFolder, tmp_path: Path) -> None:
@@ -346,10 +347,11 @@ def test_pipes_and_folders_in_the_place_of_files_are_never_waited_for(attempt: A
         os.mkfifo(path)
     attempt.result.mkdir()
     assert log_tail(attempt.log) == ()
-    assert read_result(attempt.result) is None
+    with pytest.raises(ResultError, match=r"result\.json was replaced by the job: expected a plain file"):
+        read_result(attempt.result)
     assert read_outcome(run, "x") is None
     assert MetricsFileReader().read(EndedAttempt(job, Command(argv=()), attempt, 0.0)) is None
-    assert artifacts(attempt.artifacts) == ()
+    assert artifacts(attempt.artifacts)[0] == ()
     assert stat.S_ISFIFO(attempt.log.stat().st_mode)
     assert list(read_events(attempt.events, largest=1000)) == []
     assert not EventTail(attempt.events).poll()
@@ -372,4 +374,4 @@ def test_of_a_terabyte_of_events_only_the_beginning_or_the_end_is_read(attempt: 
 
 def test_files_whose_names_are_no_text_are_listed_in_a_form_that_json_can_hold(attempt: AttemptFolder) -> None:
     (attempt.artifacts / os.fsdecode(b"\xff.txt")).write_text("x")
-    assert artifacts(attempt.artifacts) == (r"\udcff.txt",)
+    assert artifacts(attempt.artifacts)[0] == (r"\udcff.txt",)

@@ -119,15 +119,18 @@ def test_an_empty_catalogue_changes_nothing(two: Project, text: str) -> None:
     [
         ("[]", "training/jobs.yaml:1: expected a mapping of defaults, jobs, data, found a list"),
         ("x", "training/jobs.yaml:1: expected a mapping of defaults, jobs, data, found 'x'"),
-        ("job: {}", "training/jobs.yaml:1: job: unknown key: expected one of jobs, defaults, data"),
+        (
+            "job: {}",
+            "training/jobs.yaml:1: job: unknown key 'job': did you mean 'jobs'? Expected one of jobs, defaults, data",
+        ),
         ("jobs: 3", "training/jobs.yaml:1: jobs: expected a mapping, found 3"),
         (
             "defaults: {title: x}",
-            "training/jobs.yaml:1: defaults.title: unknown key: expected one of timeout, ",
+            "training/jobs.yaml:1: defaults.title: unknown key 'title': did you mean 'timeout'? Expected one of",
         ),
         (
             "jobs:\n  als:\n    timout: 3s\n",
-            "training/jobs.yaml:3: jobs.als.timout: unknown key: expected one of timeout, title, ",
+            ":3: jobs.als.timout: unknown key 'timout': did you mean 'timeout'? Expected one of timeout",
         ),
         (
             "jobs:\n  als:\n    timeout: soon\n",
@@ -161,7 +164,7 @@ def test_an_empty_catalogue_changes_nothing(two: Project, text: str) -> None:
         ),
         (
             "jobs: {als: {metrics: {fil: x}}}",
-            ":1: jobs.als.metrics.fil: unknown key: expected one of file, path",
+            ":1: jobs.als.metrics.fil: unknown key 'fil': did you mean 'file'? Expected one of file, path",
         ),
         (
             'jobs: {als: {gates: {r2: "high"}}}',
@@ -170,7 +173,7 @@ def test_an_empty_catalogue_changes_nothing(two: Project, text: str) -> None:
         ("jobs: {als: {gates: x}}", ":1: jobs.als.gates: expected a mapping, found 'x'"),
         (
             "jobs: {asl: {}}",
-            ":1: jobs.asl: no such job: expected one of als, net; or add `script:` or `command:`",
+            "no such job 'asl': did you mean 'als'? Expected one of als, net; or add `script:` or `command:`",
         ),
         ("jobs:\n  als: {}\n  als: {}\n", ":3: the key 'als' stands here and in line 2: leave one"),
     ],
@@ -183,7 +186,10 @@ def test_a_mistake_names_file_line_and_key(two: Project, text: str, found: str) 
 @pytest.mark.parametrize(
     ("parameters", "found"),
     [
-        ("{epoch: 5}", "als has no parameter 'epoch': expected one of epochs, folds, rate, name, kind, more"),
+        (
+            "{epoch: 5}",
+            "als has no parameter 'epoch': did you mean 'epochs'? Expected one of epochs",
+        ),
         ("{epochs: 1.5}", "expected a whole number, found 1.5"),
         ("{epochs: true}", "expected a whole number, found true"),
         ("{epochs: null}", "expected a whole number, found nothing"),
@@ -220,7 +226,7 @@ def test_parameters_take_values_that_fit(two: Project) -> None:
 def test_a_default_parameter_that_no_job_has_is_a_mistake(two: Project) -> None:
     assert two.mistake("defaults: {parameters: {fold: 3}}") == (
         "training/jobs.yaml:1: defaults.parameters.fold: no job has a parameter 'fold': "
-        "expected one of folds, epochs, kind, more, name, rate"
+        "did you mean 'folds'? Expected one of folds, epochs, kind, more, name, rate"
     )
 
 
@@ -258,7 +264,10 @@ def test_matrix_values_become_parts_of_an_id(two: Project) -> None:
     [
         ("{folds: 3}", "jobs.als.matrix.folds: expected a list of values, found 3"),
         ("{folds: []}", "jobs.als.matrix.folds: expected at least one value, found an empty list"),
-        ("{fold: [3]}", "jobs.als.matrix.fold[0]: als has no parameter 'fold': expected one of folds, "),
+        (
+            "{fold: [3]}",
+            "jobs.als.matrix.fold[0]: als has no parameter 'fold': did you mean 'folds'? Expected one of folds, ",
+        ),
         ("{folds: [3, x]}", "jobs.als.matrix.folds[1]: expected a whole number, found 'x'"),
         ("{folds: [3, 3]}", "jobs.als: two jobs would have the id 'als-folds-3'"),
         (
@@ -307,7 +316,10 @@ def test_a_command_job_is_a_list_with_typed_parameters(project: Project) -> None
         ("['']", "jobs.c.command: expected a list of a program and its arguments"),
         ("[a, true]", "jobs.c.command[1]: expected text or a number; put it in quotes, found true"),
         ("[a, [b]]", "jobs.c.command[1]: expected text or a number; put it in quotes, found a list"),
-        ("[a, '{foldre}']", "jobs.c: command: {foldre} stands for nothing: expected one of folder, seed"),
+        (
+            "[a, '{foldre}']",
+            "jobs.c: command: {foldre} stands for nothing: did you mean 'folder'? Expected one of folder, seed",
+        ),
         ("[a], script: x.py", "jobs.c: expected either script or command, found both"),
     ],
 )
@@ -375,7 +387,7 @@ def test_needs_are_resolved_and_a_matrix_stands_for_its_jobs(two: Project) -> No
     [
         (
             "als: {needs: [nett]}",
-            "training/jobs.yaml:1: jobs.als.needs[0]: no such job 'nett': expected one of net, als",
+            "training/jobs.yaml:1: jobs.als.needs[0]: no such job 'nett': did you mean 'net'? Expected one of net, als",
         ),
         ("als: {needs: [als]}", "training/jobs.yaml: needs go round in a circle: als needs als"),
         ("als: {needs: [net]}, net: {needs: [als]}", "training/jobs.yaml: needs go round in a circle: "),

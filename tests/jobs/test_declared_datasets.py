@@ -73,7 +73,7 @@ def test_data_are_real_unless_they_are_simulated_or_said_not_to_be(project: Proj
         ("path: x, shape: 3", ".shape: expected a list, found 3"),
         ("path: x, real: yes", ".real: expected true or false, found 'yes'"),
         ("path: x, positive: true", ".positive: expected the name of a class, found true"),
-        ("path: x, licence: y", ".licence: unknown key: expected one of license, "),
+        ("path: x, licence: y", ".licence: unknown key 'licence': did you mean 'license'? Expected one of license, "),
     ],
 )
 def test_a_mistake_names_file_line_and_key(project: Project, entry: str, found: str) -> None:

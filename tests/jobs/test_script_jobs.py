@@ -41,9 +41,9 @@ def only(job: Job) -> Parameter:
         ),
         (
             "'--no-cuda', action='store_false'",
-            Parameter(name="no_cuda", type="bool", default=False, option="--no-cuda", flag=True),
+            Parameter(name="no_cuda", type="bool", default=True, option="--no-cuda", flag=True, off="--no-cuda"),
         ),
-        ("'-v', action='count'", Parameter(name="v", type="bool", default=False, option="-v", flag=True)),
+        ("'-v', action='count'", Parameter(name="v", type="int", option="-v", flag=True)),
         ("'--mode', choices=MODES", Parameter(name="mode", type="str", option="--mode", choices=("a", "b"))),
         ("'--size', type=int, nargs=2", Parameter(name="size", type="list", option="--size")),
         ("'--data', required=True", Parameter(name="data", type="str", required=True, option="--data")),
@@ -90,9 +90,8 @@ def test_boolean_optional_action_and_help(project: Project) -> None:
         "parser.add_argument('--shuffle', action=argparse.BooleanOptionalAction, default=True)",
         "parser.add_argument('--version', action='version')",
     )
-    assert [(item.option, item.flag) for item in job.declared] == [
-        ("--shuffle", True),
-        ("--no-shuffle", True),
+    assert [(item.option, item.off, item.flag, item.default) for item in job.declared] == [
+        ("--shuffle", "--no-shuffle", True, True)
     ]
 
 
@@ -161,7 +160,6 @@ def test_click_options_and_arguments(project: Project) -> None:
         ("fold", "int", "--fold", True, False),
         ("kind", "str", "--kind", False, False),
         ("shuffle", "bool", "--shuffle", False, True),
-        ("no_shuffle", "bool", "--no-shuffle", False, True),
         ("quick", "bool", "--quick", False, True),
     ]
     assert job.declared[4].choices == ("a", "b")
@@ -204,7 +202,6 @@ def test_typer_parameters(project: Project) -> None:
         ("lr", "float", 0.1, "--lr", False),
         ("output_dir", "str", "out", "--output-dir", False),
         ("quick", "bool", False, "--quick", False),
-        ("no_quick", "bool", False, "--no-quick", False),
         ("needed", "int", None, "--needed", True),
         ("extra", "str", "x", None, False),
     ]

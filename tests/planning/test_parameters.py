@@ -66,7 +66,7 @@ def test_too_few_are_a_mistake(jobs: list[Job], options: dict[str, int], found: 
 def test_an_option_that_no_job_has_is_a_mistake(project: Project) -> None:
     project.function("a", "epoch=5, rate=1")
     assert mistake(project.discovered(), epochs=3) == (
-        "--epochs: no job has a parameter 'epochs': expected one of epoch, rate"
+        "--epochs: no job has a parameter 'epochs': did you mean 'epoch'? Expected one of epoch, rate"
     )
     assert mistake([], folds=3) == "--folds: no job has a parameter 'folds': expected one of (there is none)"
 
@@ -117,7 +117,7 @@ def test_a_value_is_typed_by_the_parameter(jobs: list[Job], setting: str, value:
         ("more=[1]", "expected a mapping, found [1]"),
         ("free=.nan", "expected a value that JSON can hold, found a value that JSON cannot hold"),
         ("kind=c", "expected one of a, b, found 'c'"),
-        ("epoch=5", "als has no parameter 'epoch': expected one of epochs, rate, name, "),
+        ("epoch=5", "als has no parameter 'epoch': did you mean 'epochs'? Expected one of epochs, rate, name, "),
     ],
 )
 def test_a_value_that_does_not_fit_is_a_mistake(jobs: list[Job], setting: str, found: str) -> None:
@@ -144,9 +144,9 @@ def test_later_settings_win_over_earlier_ones_and_over_epochs(jobs: list[Job]) -
 @pytest.mark.parametrize(
     ("setting", "found"),
     [
-        ("asl.epochs=5", "no job 'asl': expected one of als, d.1/net, net, script"),
+        ("asl.epochs=5", "no job 'asl': did you mean 'als'? Expected one of als, d.1/net, net, script"),
         ("x*.epochs=5", "no job 'x*': expected one of "),
-        ("*.fold=5", "no job that matches '*' has a parameter 'fold': expected one of folds, "),
+        ("*.fold=5", "no job that matches '*' has a parameter 'fold': did you mean 'folds'? Expected one of folds, "),
         ("epochs=5", "expected JOB.PARAMETER=VALUE, like als.epochs=80; for all jobs: '*.epochs=…'"),
         ("als.epochs", "expected JOB.PARAMETER=VALUE, like als.epochs=80"),
         (".epochs=5", "expected JOB.PARAMETER=VALUE, like als.epochs=80"),

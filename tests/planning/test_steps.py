@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from jobs.project import Project, message
 from made_runs import make_run
@@ -22,6 +23,7 @@ from pytest_training.planning.steps import (
     select,
     set_parameters,
 )
+from pytest_training.records.run_record import BegunRun
 
 
 @pytest.fixture
@@ -83,6 +85,11 @@ def test_resume_takes_jobs_seed_and_run_of_the_earlier_run(draft: Draft, project
     assert resumed.earlier is not None
     assert resumed.earlier.is_done("job0000")
     assert not resumed.earlier.is_done("job0001")
+    folder = resumed.earlier.folder
+    assert list(resumed.earlier.chain) == [folder.run_id]
+    begun = BegunRun(run_id=folder.run_id, started="", pid=1, pid_started=0.0, resumed=("r2", "r1"))
+    folder.begun.write_bytes(msgspec.json.encode(begun))
+    assert list(resumed.earlier.chain) == [folder.run_id, "r2", "r1"]
 
 
 def test_set_parameters_gives_values_and_limits_to_the_jobs_that_have_none(draft: Draft) -> None:

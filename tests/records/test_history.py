@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import resource
@@ -20,7 +19,7 @@ import pytest
 
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Job
-from pytest_training.records.history import History, expected_seconds
+from pytest_training.records.history import History
 from pytest_training.records.history_file import set_aside
 from pytest_training.records.provenance import Machine, Provenance
 from pytest_training.records.run_record import RunRecord
@@ -120,25 +119,10 @@ def test_expects_the_median_of_the_last_three_with_the_same_parameters(history: 
     assert history.expected([job(epochs=5), job("unknown")]) == {"als": 5.0}
 
 
-def test_other_epochs_and_folds_scale_the_newest_duration(history: History) -> None:
-    history.add(run_record("old"), [outcome(wall_s=1, parameters={"epochs": 1, "folds": 1})], PROVENANCE)
-    history.add(run_record("new"), [outcome(wall_s=6, parameters={"epochs": 10, "folds": 3})], PROVENANCE)
-    assert history.expected([job(epochs=20, folds=5)]) == {"als": pytest.approx(6 * 2 * 5 / 3)}
-
-
-@pytest.mark.parametrize(
-    ("now", "then"),
-    [
-        ({"epochs": 0}, {"epochs": 5}),
-        ({"epochs": "many"}, {"epochs": 5}),
-        ({"epochs": True}, {"epochs": 5}),
-        ({"epochs": 5}, {"epochs": None}),
-        ({"learning_rate": 0.1}, {"learning_rate": 0.2}),
-        ({}, {"epochs": 5}),
-    ],
-)
-def test_parameters_that_scale_nothing_leave_the_duration(now: dict[str, Any], then: dict[str, Any]) -> None:
-    assert expected_seconds(now, [(8.0, json.dumps(then))]) == 8.0
+def test_other_epochs_and_folds_scale_the_part_of_the_duration_that_is_not_fixed(history: History) -> None:
+    history.add(run_record("small"), [outcome(wall_s=3, parameters={"epochs": 2, "folds": 2})], PROVENANCE)
+    history.add(run_record("large"), [outcome(wall_s=6, parameters={"epochs": 10, "folds": 3})], PROVENANCE)
+    assert history.expected([job(epochs=20, folds=5)]) == {"als": pytest.approx(6 + 3 / 26 * 70)}
 
 
 def test_durations_of_other_machines_and_of_jobs_that_did_not_pass_are_ignored(history: History) -> None:

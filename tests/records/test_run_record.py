@@ -8,7 +8,7 @@ from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.records.run_record import moment, timing
 
 
-def ran(start_s: int, end_s: int) -> Outcome:
+def ran(start_s: int, end_s: int, *, waited_s: int = 0) -> Outcome:
     return Outcome(
         job_id="als",
         kind="function",
@@ -16,7 +16,8 @@ def ran(start_s: int, end_s: int) -> Outcome:
         status=Status.PASSED,
         started=f"2026-01-01T10:00:{start_s:02d}.000+00:00",
         ended=f"2026-01-01T10:00:{end_s:02d}.000+00:00",
-        wall_s=end_s - start_s,
+        wall_s=end_s - start_s - waited_s,
+        waiting_s=waited_s,
     )
 
 
@@ -25,6 +26,12 @@ def test_the_bound_is_the_sum_over_the_workers_or_the_longest_job() -> None:
     assert (balanced.work_s, balanced.makespan_s, balanced.lower_bound_s) == (12, 8, 6)
     assert balanced.efficiency == pytest.approx(0.75)
     assert timing([ran(0, 9), ran(0, 1)], workers=4).lower_bound_s == 9
+
+
+def test_what_jobs_wait_for_is_neither_work_nor_part_of_the_bound() -> None:
+    imports = [ran(0, 4, waited_s=3), ran(0, 9, waited_s=3)]
+    measured = timing(imports, workers=2)
+    assert (measured.work_s, measured.waiting_s, measured.lower_bound_s, measured.makespan_s) == (7, 6, 6, 9)
 
 
 def test_jobs_that_never_started_count_for_nothing() -> None:

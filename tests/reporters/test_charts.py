@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,3 +78,15 @@ def test_the_timeline_has_a_row_per_slot_and_a_bar_per_attempt() -> None:
     assert [slot.label for slot in found.slots] == ["gw0", "gw10"]
     assert [bar.job_id for bar in found.bars] == ["als", "als", "stroke"]
     assert timeline([outcome("idle", "gw2")]) is None
+
+
+@pytest.mark.parametrize("ending", [Ending(wall_s=4, waiting_s=6), Ending()], ids=["ended", "killed with its slot"])
+def test_a_bar_begins_where_the_job_did_and_its_waiting_lies_before_it(ending: Ending) -> None:
+    attempt = Attempt(number=1, status=Status.PASSED, started="2026-01-01T10:00:00+00:00", ending=ending, slot="gw0")
+    outcome = Outcome(job_id="als", kind="function", title="", status=Status.PASSED, attempts=(attempt,))
+    found = timeline([msgspec.structs.replace(outcome, wall_s=4.0, waiting_s=6.0)])
+    assert found is not None
+    (bar,) = found.bars
+    assert bar.title == "als: passed, 4.0 s, waited 6.0 s, gw0"
+    assert bar.waited / (bar.waited + bar.width) == pytest.approx(0.6, abs=0.01)
+    assert bar.x - bar.waited == pytest.approx(found.ticks[0].at)

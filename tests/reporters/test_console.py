@@ -225,3 +225,18 @@ def test_one_slot_or_no_job_needs_fewer_words() -> None:
     assert one[:2] == [("1 job: 1 passed", {"green": True}), ("8.0 s of training in 8.0 s", {})]
     none = summary_lines(run_record(), [], reports="reports")
     assert [text for text, _ in none] == ["0 jobs", "reports: reports/runs/r1"]
+
+
+def test_what_jobs_waited_for_is_said_apart_from_how_long_they_took() -> None:
+    waited = outcome("als", **at(0, 4), waiting_s=3.6)
+    assert finished_line(waited, width=80, done=1, total=2)[0] == (
+        "PASSED  als           roc_auc 0.871, waited 3.6 s                  4.0 s  [1/2]"
+    )
+    assert word(waited) == "PASSED roc_auc 0.871, 4.0 s, waited 3.6 s"
+    lines = [text for text, _ in summary_lines(run_record(), [waited, waited], reports="reports")]
+    assert lines[1:3] == [
+        "8.0 s of training in 4.0 s on 4 slots; no order takes less than 4.0 s",
+        "jobs waited 7.2 s for imports, GPUs or another attempt",
+    ]
+    hardly = outcome(**at(0, 4), waiting_s=0.2)
+    assert "waited" not in word(hardly) + str(summary_lines(run_record(), [hardly], reports="reports"))

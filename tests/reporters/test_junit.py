@@ -51,6 +51,7 @@ def test_metrics_parameters_gates_data_and_seed_are_properties() -> None:
         "gate.r2": ">= 0.1, found 0.3: passed",
         "attempts": "0",
         "wall_s": "3.212",
+        "waiting_s": "0.0",
         "cpu_s": "0.0",
         "slot": "gw1",
         "threads": "1",

@@ -9,11 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status
-from pytest_training.jobs.model import Job, PlannedJob
+from pytest_training.jobs.model import Job, Parameter, PlannedJob
 from pytest_training.pytest_adapter import TerminalFile
 from pytest_training.records.events import EventTail
 from pytest_training.reporters.live import region
@@ -140,8 +141,11 @@ def planned(job_id: str, expected_s: float | None) -> PlannedJob:
     return PlannedJob(job=job(job_id, Path()).job, expected_s=expected_s, expected_from="catalogue")
 
 
-def watch(*jobs: PlannedJob, workers: int = 2) -> Watch:
-    return Watch(RunFolder(Path(), "run"), {each.job.id: each for each in jobs}, workers)
+NOWHERE = Path()
+
+
+def watch(*jobs: PlannedJob, workers: int = 2, sees_starts: bool = False, root: Path = NOWHERE) -> Watch:
+    return Watch(RunFolder(root, "run"), {each.job.id: each for each in jobs}, workers, sees_starts)
 
 
 def test_the_end_of_a_run_is_expected_from_what_runs_and_what_waits(tmp_path: Path) -> None:
@@ -160,12 +164,12 @@ def test_a_job_of_which_nothing_is_known_is_expected_to_take_as_long_as_the_othe
     watched.running["a"] = job("a", tmp_path)
     watched.running["a"].since = time.monotonic() - 30  # 30 of 100 s
     assert watched.remaining_s() == pytest.approx(270.0, abs=1.0)
-    ended = Outcome(job_id="a", kind="function", title="", status=Status.FAILED)
+    ended = Outcome(job_id="a", kind="function", title="", status=Status.FAILED, wall_s=30.0)
     watched.outcomes = {"a": ended}
     watched.poll()
     assert watched.counts() == {"done": 0, "failed": 1, "running": 0, "waiting": 2}
-    assert watched.took_s == pytest.approx([30.0], abs=1.0)
-    assert watched.remaining_s() == pytest.approx(60.0, abs=2.0)
+    assert watched.took_s == [30.0]
+    assert watched.remaining_s() == 60.0
 
 
 def test_the_line_of_the_run_says_when_it_ends_where_there_is_room() -> None:
@@ -176,3 +180,50 @@ def test_the_line_of_the_run_says_when_it_ends_where_there_is_room() -> None:
     assert line(80) == "3 done · 0 running · 8 waiting · about 1:01:01 to go, until 15:06"
     assert line(60) == "3 done · 0 running · 8 waiting · about 1:01:01 to go"
     assert line(40) == "3 done · 0 running · 8 waiting"
+
+
+def test_a_job_that_waits_for_the_imports_of_others_is_shown_as_waiting(tmp_path: Path) -> None:
+    watched = watch(planned("a", 100.0), sees_starts=True, root=tmp_path)
+    watched.start(watched.planned["a"].job)
+    attempt = watched.folder.job("a").attempt(1)
+    attempt.create()
+    attempt.started.write_bytes(b"{}")
+    (waiting,) = watched.poll()
+    waiting.since = time.monotonic() - 65
+    (line, _) = region([waiting], Counter(), None, size=(100, 30), now=NOW)
+    assert waiting.is_waiting
+    assert "waiting" in line.plain
+    assert "1:05" in line.plain
+    assert watched.remaining_s() == 100.0
+    attempt.events.write_text('{"t": 0.0, "pid": 1}\n')
+    (running,) = watched.poll()
+    assert not running.is_waiting
+    assert running.begun is not None
+    assert running.begun > running.since
+
+
+def test_a_job_whose_start_no_file_tells_is_never_shown_as_waiting(tmp_path: Path) -> None:
+    secret = Parameter(name="token", variable="TOKEN")
+    hidden = msgspec.structs.replace(job("b", tmp_path).job, declared=(secret,))
+    elsewhere = watch(planned("a", None), root=tmp_path)
+    private = watch(sees_starts=True, root=tmp_path)
+    for watched, each in ((elsewhere, elsewhere.planned["a"].job), (private, hidden)):
+        watched.start(each)
+        assert [running.is_waiting for running in watched.poll()] == [False]
+
+
+def test_what_other_machines_measured_is_scaled_by_what_has_ended_so_far(tmp_path: Path) -> None:
+    def elsewhere(job_id: str, expected_s: float) -> PlannedJob:
+        return PlannedJob(job=job(job_id, tmp_path).job, expected_s=expected_s, expected_from="durations.json")
+
+    watched = watch(elsewhere("a", 10.0), elsewhere("b", 40.0), elsewhere("c", 20.0), planned("d", 5.0))
+    for each in ("a", "b"):
+        watched.start(watched.planned[each].job)
+    assert watched.remaining_s() == pytest.approx(40.0, abs=1.0)
+    ended = Outcome(job_id="a", kind="function", title="", status=Status.PASSED, wall_s=30.0)
+    watched.outcomes = {"a": ended}
+    assert [each.expected_s for each in watched.poll()] == [120.0]
+    assert watched.remaining_s() == pytest.approx(120.0, abs=1.0)
+    watched.outcomes = {"a": ended, "b": msgspec.structs.replace(ended, job_id="b", wall_s=120.0)}
+    assert watched.poll() == []
+    assert watched.remaining_s() == 60.0

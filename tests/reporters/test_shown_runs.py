@@ -132,7 +132,7 @@ def test_history_comparison_and_regression(project: Project) -> None:
     assert past.ret == 0
     unknown = project.ask("history", "asl")
     assert unknown.ret == 2
-    assert "the history has no job 'asl': expected one of als; did you mean 'als'?" in text(unknown)
+    assert "the history has no job 'asl': did you mean 'als'? Expected one of als" in text(unknown)
 
 
 def test_a_regression_rule_that_cannot_be_is_a_usage_error(project: Project) -> None:

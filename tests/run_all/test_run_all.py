@@ -152,7 +152,7 @@ def test_the_list_loads_neither_what_the_scripts_import_nor_what_trains(miniatur
 def test_an_unknown_id_is_an_error_that_lists_the_ids(miniature: Miniature, flag: str) -> None:
     ended = miniature.run(flag, "asl")
     assert ended.returncode == 2
-    assert f"{flag}: no job 'asl': expected some of als, " in ended.stderr
+    assert f"{flag}: no job 'asl': did you mean 'als'? Expected one of als, " in ended.stderr
     assert all(job_id in ended.stderr for job_id in IDS)
 
 
@@ -324,7 +324,7 @@ def test_a_job_that_does_not_exist_is_named(miniature: Miniature) -> None:
     words = ["-p", PLUGIN, "--training-job", "asl"]
     ended = run([sys.executable, "-m", "pytest", *words], cwd=miniature.root)
     assert ended.returncode == 4
-    assert "--training-job: no job 'asl': expected some of als" in ended.stderr
+    assert "--training-job: no job 'asl': did you mean 'als'? Expected one of als" in ended.stderr
 
 
 HOOKS = """

@@ -165,14 +165,20 @@ def test_it_is_a_catalogue_of_its_own_too(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        ("{script: work/train_a.py, scrpit: x}", "list.yaml:3: jobs[1].scrpit: unknown key: expected one of script"),
+        (
+            "{script: work/train_a.py, scrpit: x}",
+            "list.yaml:3: jobs[1].scrpit: unknown key 'scrpit': did you mean 'script'? Expected one of script",
+        ),
         ("{name: x}", "list.yaml:3: jobs[1]: expected `script:`"),
         ("{script: 3}", "list.yaml:3: jobs[1].script: expected the path of a Python file, found 3"),
         ("{script: none.py}", "list.yaml:3: jobs[1].script: expected a Python file"),
         ("{script: work/train_a.py, optional: perhaps}", "jobs[1].optional: expected true or false, found 'perhaps'"),
         ("{script: work/train_a.py, supports_epochs: 1}", "jobs[1].supports_epochs: expected true or false, found 1"),
         ("{script: work/train_a.py, args: --quick}", "jobs[1].args: expected a list of arguments"),
-        ("{script: work/train_a.py, args: [--epohcs, 3]}", "a has no parameter 'epohcs': expected one of epochs"),
+        (
+            "{script: work/train_a.py, args: [--epohcs, 3]}",
+            "a has no parameter 'epohcs': did you mean 'epochs'? Expected one of epochs",
+        ),
         ("{script: work/train_a.py, args: [fast]}", "a is no script: expected arguments like --epochs 80, found fast"),
         ("{id: b, script: work/train_b.py}", "list.yaml:3: jobs[1]: the id 'b' belongs to the job in line 2"),
         ("{script: work/train_a.py, script: x}", "the key 'script' stands here and in line 3: leave one"),

@@ -126,9 +126,7 @@ def test_a_worker_that_dies_is_replaced_and_the_rest_runs(tmp_path_factory: pyte
 FORGETFUL = """
 import os
 
-def pytest_collection_modifyitems(items):
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        del items[0]
+collect_ignore = ["test_jobs.py"] if "PYTEST_XDIST_WORKER" in os.environ else []
 """
 
 
@@ -137,8 +135,10 @@ def test_collections_that_differ_are_one_clear_error(tmp_path_factory: pytest.Te
     project.jobs(*"abc")
     project.write("conftest.py", FORGETFUL)
     result = project.run("-n", "2")
-    result.stdout.fnmatch_lines(["*worker gw? did not collect test_jobs.py::test_training_job[[]?[]]; every process *"])
+    result.stdout.fnmatch_lines(
+        ["*worker gw? did not collect test_jobs.py::test_training_job[[]a[]], *; every process *"]
+    )
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "Traceback" not in text(result)
     assert "INTERNALERROR" not in text(result)
-    assert project.statuses() == {"a": "not run", "b": "not run", "c": "not run"}
+    assert not project.reports.exists()

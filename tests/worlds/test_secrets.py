@@ -370,6 +370,22 @@ def test_of_a_value_that_another_one_begins_no_rest_is_left(monkeypatch: pytest.
         assert files[1].log.read_bytes() == b"." * place + b"***"
 
 
+@pytest.mark.parametrize("name", ["log.txt", "events.jsonl", "result.json"])
+@pytest.mark.parametrize("form", [".{}.partial", "{}"])
+@pytest.mark.usefixtures("secrets")
+def test_a_link_planted_where_a_masked_file_goes_is_not_followed(tmp_path: Path, name: str, form: str) -> None:
+    (tmp_path / "precious").write_text("precious")
+
+    def write(files: AttemptFolder) -> None:
+        (files.own / name).write_text("{}")
+        (files.path / form.format(name)).symlink_to(tmp_path / "precious")
+
+    folder, _ = attempt(tmp_path, write)
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert (folder.path / name).is_file()
+    assert not (folder.path / name).is_symlink()
+
+
 @pytest.mark.usefixtures("secrets")
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("of somebody else")

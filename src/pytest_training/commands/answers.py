@@ -19,7 +19,7 @@ from pytest_training.reporters.console import main_metric, sentence, status_word
 from pytest_training.reporters.job_log import JobLog
 from pytest_training.text import fit, one_line, table
 from pytest_training.units import duration
-from pytest_training.wording import did_you_mean, listing
+from pytest_training.wording import one_of
 
 PAST_OF_ONE, PAST_OF_ALL = 30, 3
 
@@ -93,8 +93,7 @@ def remark(line: str) -> None:
 
 def _check_job(job_id: str, job_ids: Collection[str], place: str) -> None:
     if job_id not in job_ids:
-        suggestion = did_you_mean(job_id, job_ids)
-        raise TrainingError(f"{place} has no job {job_id!r}: expected one of {listing(job_id, job_ids)}{suggestion}")
+        raise TrainingError(f"{place} has no job {job_id!r}: {one_of(job_id, job_ids)}")
 
 
 def _row(recorded: Recorded) -> tuple[str, ...]:

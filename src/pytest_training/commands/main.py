@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from pytest_training.errors import TrainingError
 from pytest_training.project import find_project
 from pytest_training.text import print_any_sign
-from pytest_training.wording import did_you_mean
+from pytest_training.wording import one_of
 
 PROGRAM = "pytest-training"
 VERBS = {
@@ -23,8 +23,10 @@ VERBS = {
     "logs": "follow the log of a job of the run in progress, or print that of the last run",
     "history": "print the last runs of a job, or of all jobs",
     "report": "write the page and the summary of an earlier run, also of one that was killed",
+    "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
-"""Each is a function of its name: `init` in a module of its own, the others in answers.py."""
+MODULES = {"init": "init", "save-durations": "durations"}
+"""Each verb is a function of its name: these in modules of their own, the others in answers.py."""
 REPORTS = {"metavar": "DIR", "help": "folder with the reports (default: of the settings)"}
 ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "init": {
@@ -53,6 +55,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "--json": {"action": "store_true", "help": "print the outcomes and the written files as JSON"},
         "--reports": REPORTS,
     },
+    "save-durations": {"--reports": REPORTS},
 }
 """The arguments of each verb, as `add_argument` takes them."""
 USAGE = 2
@@ -87,14 +90,13 @@ def _answer(words: Sequence[str]) -> None:
     parser = _parser()
     verb = words[0] if words else ""
     if verb not in VERBS and not verb.startswith("-"):
-        suffix = f", found {verb!r}{did_you_mean(verb, VERBS)}" if verb else ""
-        parser.error(f"expected one of {', '.join(VERBS)}{suffix}")
+        parser.error(f"unknown verb {verb!r}: {one_of(verb, VERBS)}" if verb else f"expected one of {', '.join(VERBS)}")
     arguments = parser.parse_args(words)
     project = find_project(Path.cwd())
     if getattr(arguments, "reports", None):
         project = dataclasses.replace(project, reports=Path.cwd() / arguments.reports)
-    module = import_module(f"pytest_training.commands.{'init' if verb == 'init' else 'answers'}")
-    getattr(module, verb)(arguments, project)
+    module = import_module(f"pytest_training.commands.{MODULES.get(verb, 'answers')}")
+    getattr(module, verb.replace("-", "_"))(arguments, project)
 
 
 def _parser() -> Parser:

@@ -1,6 +1,6 @@
 """Every path that a run touches, in one place."""
 
-import contextlib
+import itertools
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_training.errors import TrainingError
+from pytest_training.places import entered
 
 
 def new_run_id() -> str:
@@ -47,6 +48,8 @@ class AttemptFolder:
     path: Path
     private: Path | None = None
     """Folder of what only the attempt's process and slot may read until it has ended; None for `path`."""
+    below: Path | None = None
+    """The last folder above it that may be a link; None if all may be."""
 
     log = Inside("log.txt", "own")
     """Output of the job, stdout and stderr."""
@@ -64,10 +67,30 @@ class AttemptFolder:
         """The folder of log, events and result."""
         return self.private or self.path
 
+    @property
+    def own_below(self) -> Path | None:
+        """The last folder above log, events and result that may be a link."""
+        return self.private.parent if self.private else self.below
+
     def create(self) -> None:
         """Make the folder; it must be new."""
-        self.path.mkdir(parents=True)
-        self.artifacts.mkdir()
+        with entered(self.path.parent, self.below) as above:
+            above.make(self.path.name)
+        with entered(self.artifacts, self.below):
+            pass
+
+    def settle(self) -> None:
+        """Make sure, once the attempt has ended, that the folder and that of the artifacts are ours again."""
+        with entered(self.path, self.below):
+            pass
+        if not self.artifacts.is_symlink():  # it may lead to another disk; then nothing below it is listed
+            with entered(self.artifacts, self.below):
+                pass
+
+    def identity(self) -> tuple[int, int]:
+        """Return what tells the folder from another one at its place."""
+        status = self.path.lstat()
+        return status.st_dev, status.st_ino
 
 
 @dataclass(frozen=True)
@@ -75,6 +98,8 @@ class JobFolder:
     """What one job leaves in a run."""
 
     path: Path
+    below: Path | None = None
+    """The last folder above it that may be a link; None if all may be."""
 
     outcome = Inside("outcome.json")
     """The job's outcome as JSON."""
@@ -83,22 +108,24 @@ class JobFolder:
 
     def attempt(self, number: int) -> AttemptFolder:
         """Return the folder of the attempt with that number, counted from 1."""
-        return AttemptFolder(self.path / f"attempt-{number}")
+        return AttemptFolder(self.path / f"attempt-{number}", below=self.below)
 
     def next_attempt(self) -> int:
         """Return the first number that no attempt has taken."""
-        number = 1
-        while self.attempt(number).path.exists():
-            number += 1
-        return number
+        folders = ((number, self.attempt(number).path) for number in itertools.count(1))
+        return next(number for number, path in folders if path.is_symlink() or not path.is_dir())
 
     def begin_attempt(self) -> tuple[int, AttemptFolder]:
         """Make the folder of the next attempt; two slots that train one job at once get two."""
-        while True:
-            number = self.next_attempt()
-            with contextlib.suppress(FileExistsError):
+        for number in itertools.count(self.next_attempt()):
+            try:
                 self.attempt(number).create()
-                return number, self.attempt(number)
+            except FileExistsError:
+                if not self.attempt(number).path.is_dir():
+                    raise
+            else:
+                break
+        return number, self.attempt(number)
 
 
 @dataclass(frozen=True)
@@ -162,4 +189,4 @@ class RunFolder:
         folder = os.path.normpath(os.path.join(jobs, job_id))  # noqa: PTH118  (called several times for each job)
         if not folder.startswith(jobs + os.sep):
             raise TrainingError(f"job id {job_id!r}: expected a name inside the run folder")
-        return JobFolder(Path(folder))
+        return JobFolder(Path(folder), below=self.stable.runs)

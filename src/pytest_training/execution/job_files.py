@@ -2,14 +2,20 @@
 
 import os
 import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import msgspec
 
+from pytest_training.atomic import write_pieces
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Failure
 from pytest_training.jobs.model import UNDECODABLE
+from pytest_training.places import entered
 from pytest_training.text import clean_line
 from pytest_training.wording import in_utf8
 
@@ -17,6 +23,9 @@ T = TypeVar("T")
 
 LARGEST_RESULT = 16 * 2**20
 END_BYTES = 64 * 1024
+CHUNK = 2**20
+MOST_ENTRIES = 10_000
+"""Files and folders of a job that are listed."""
 TAIL_LINES = 20
 NOT_THE_JOBS = (f'File "{Path(__file__).resolve().parents[1]}', 'File "<frozen runpy>"')
 """Frames that faulthandler shows of a crash, below those of the job."""
@@ -58,13 +67,80 @@ def read_small(path: Path) -> bytes | None:
     return content
 
 
-def artifacts(folder: Path) -> tuple[str, ...]:
-    """Return the files below a job's folder, relative to it; a link to a file elsewhere is ignored."""
-    paths: list[str] = []
-    for path, _, names in () if folder.is_symlink() else os.walk(folder):
-        files = [file for name in names if lies_below(folder, file := Path(path, name)) and file.is_file()]
-        paths += [in_utf8(os.path.relpath(file, folder)) for file in files]
-    return tuple(sorted(paths))
+@dataclass
+class Walk:
+    """The files below a folder, each with its relative path: through no link, however deep, at most so many."""
+
+    folder: Path
+    most: int = MOST_ENTRIES
+    seen: int = 0
+    unreadable: int = 0
+    """Folders that could not be listed."""
+
+    def __iter__(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """Yield whatever is no folder."""
+        folders = [] if self.folder.is_symlink() else [""]
+        while folders:
+            above = folders.pop()
+            for entry in self._listed(above):
+                relative = os.path.join(above, entry.name)  # noqa: PTH118  (thousands of times)
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(relative)
+                else:
+                    yield relative, entry
+
+    @property
+    def is_cut(self) -> bool:
+        """True if there is more than was listed."""
+        return self.seen > self.most
+
+    def _listed(self, relative: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(os.path.join(self.folder, relative)) as entries:  # noqa: PTH118  (as above)
+                listed = list(islice(entries, max(0, self.most - self.seen + 1)))
+        except FileNotFoundError:
+            return []
+        except OSError:
+            self.unreadable += 1
+            return []
+        self.seen += len(listed)
+        return listed[: len(listed) - self.is_cut]
+
+
+def artifacts(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the files below a job's folder, relative to it, and remarks; a link to a file elsewhere is ignored."""
+    walk = Walk(folder)
+    paths = [in_utf8(relative) for relative, entry in walk if _is_own_file(folder, entry)]
+    notes: tuple[str, ...] = (f"only {walk.most} of its artifacts are listed",) if walk.is_cut else ()
+    notes += (f"artifacts in {walk.unreadable} folder(s) cannot be listed",) if walk.unreadable else ()
+    return tuple(sorted(paths)), notes
+
+
+def _is_own_file(folder: Path, entry: os.DirEntry[str]) -> bool:
+    if entry.is_symlink():
+        return lies_below(folder, Path(entry.path)) and Path(entry.path).is_file()
+    return entry.is_file(follow_symlinks=False)
+
+
+def copy_files(source: Path, target: Path, *, below: Path | None) -> tuple[str, ...]:
+    """Copy the regular files of a folder to a new one, which appears when it is whole; return remarks."""
+    files, left_out = Walk(source), 0
+    partly = target.with_name(f".{target.name}.{os.urandom(4).hex()}.partial")
+    with entered(partly, below):  # without files it is empty
+        pass
+    for relative, entry in files:
+        try:
+            opened = open_own(Path(entry.path))
+        except OSError:
+            left_out += 1
+            continue
+        with opened as file:
+            write_pieces(partly / relative, iter(partial(file.read, CHUNK), b""), below=below)
+    with entered(target.parent, below) as place:
+        place.replace(partly.name, target.name)
+    left_out += files.unreadable + files.is_cut
+    notes = (f"{left_out} link(s) or pipe(s) in its {target.name} were not copied from the resumed run",)
+    return notes if left_out else ()
 
 
 def lies_below(folder: Path, path: Path) -> bool:

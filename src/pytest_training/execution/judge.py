@@ -1,12 +1,15 @@
 """The verdict on an attempt: the one place where a job passes or fails, and where the sentence is written."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pytest_training.accidents import ACCIDENTS, find_accident, last_words
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.job_files import log_end
 from pytest_training.execution.outcome import Cause, GateResult, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.protocol import EndedAttempt, Reader, read_metrics
@@ -15,8 +18,21 @@ from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Gate
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.protocol import Ending
+from pytest_training.text import shorten
 
 LONGEST_MESSAGE = 2000
+LONGEST_WORDS = 400
+"""Characters of what a job said that stand before what to do about it."""
+LOG_LINES = 200
+"""The last lines of a log, which may say why a program ended."""
+NAMELESS = frozenset(["error", "exit", "crash"])
+"""Causes that a job's last words may name better."""
+OUT_OF_MEMORY = next(accident for accident in ACCIDENTS if accident.message.startswith("out of memory"))
+WORKER_KILLED = re.compile(
+    r"signal: Killed|BrokenProcessPool|TerminatedWorkerError|SIGKILL|^Killed$|signal 9\b|(status|code) (-9|137)\b"
+)
+LITTLE_MB, LITTLE = 256, 0.05
+"""MiB, and part of what the job held, below which what is free is so little that a SIGKILL is put down to it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,8 @@ class Verdict:
     gates: tuple[GateResult, ...] = ()
     result: Result = field(default_factory=Result)
     notes: tuple[str, ...] = ()
+    ended_as: Cause | None = None
+    """The cause apart from what the job's last words name: `error`, `exit` or `crash`."""
 
 
 def judge(
@@ -43,8 +61,12 @@ def judge(
     folder = AttemptFolder(Path(request.folder))
     try:
         result = read_result(folder.result)
-        if verdict := _judge_ending(request, reply.ending, result, limits):
-            return verdict
+    except ResultError as error:
+        ended = _judge_ending(request, reply.ending, None, limits) if _was_ended(request, reply.ending) else None
+        return ended or _failed("result", str(error))
+    if verdict := _judge_ending(request, reply.ending, result, limits):
+        return _name_accident(verdict, reply.ending, folder) if verdict.cause in NAMELESS else verdict
+    try:
         return _judge_metrics(EndedAttempt(request.job, request.start, folder, since, result), readers)
     except ResultError as error:
         return _failed("result", str(error))
@@ -69,7 +91,7 @@ def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[Gat
 
 
 def _failed(cause: Cause, reason: str, result: Result | None = None) -> Verdict:
-    return Verdict(Status.FAILED, cause, reason, result=result or Result())
+    return Verdict(Status.FAILED, cause, reason, result=result or Result(), ended_as=cause)
 
 
 def _judge_ending(  # noqa: PLR0911  (one way to end each)
@@ -95,6 +117,12 @@ def _judge_ending(  # noqa: PLR0911  (one way to end each)
     return None
 
 
+def _was_ended(request: AttemptRequest, ending: Ending) -> bool:
+    """Return True if the process was ended, or a program failed: what it did to its result is no reason then."""
+    failed = ending.exit_status and isinstance(request.start, Command)
+    return bool(ending.ended_by or ending.signal or failed)
+
+
 def _judge_failure(result: Result, failure: Failure) -> Verdict:
     if failure.cause == "stopped":
         return _failed("crash", "was ended by SIGTERM from outside the run", result)
@@ -103,9 +131,42 @@ def _judge_failure(result: Result, failure: Failure) -> Verdict:
     return _failed(failure.cause, prefix + failure.message[:LONGEST_MESSAGE], result)
 
 
+def _name_accident(verdict: Verdict, ending: Ending, folder: AttemptFolder) -> Verdict:
+    """Return the verdict with the cause that the kernel or the job's last words name, and with what to do."""
+    failure = verdict.result.failure
+    lines = (failure.traceback or failure.message).splitlines() if failure else log_end(folder.log, LOG_LINES)
+    said = last_words(lines)
+    accident, line = find_accident(said) or (None, "")
+    words = shorten(verdict.reason if failure or not line else f"{verdict.reason}: {line}", LONGEST_WORDS)
+    if killer := _killer(ending, said):
+        accident, words = OUT_OF_MEMORY, f"{words}, {killer}"
+    if accident is None:
+        return verdict
+    held = _held(ending, failure) if accident.cause == OUT_OF_MEMORY.cause else ""
+    return replace(verdict, cause=accident.cause, reason=accident.message.replace("…", words + held))
+
+
+def _killer(ending: Ending, said: Sequence[str]) -> str:
+    """Say that the kernel, or somebody in its place, killed the job or a worker of it for lack of memory."""
+    if ending.signal != "SIGKILL" and not (ending.oom_killer and any(map(WORKER_KILLED.search, said))):
+        return ""
+    if ending.oom_killer:
+        return "by the kernel's out-of-memory killer"
+    is_low = ending.free_mb is not None and ending.free_mb < max(LITTLE_MB, LITTLE * (ending.peak_memory_mb or 0))
+    return "probably by an out-of-memory killer" if is_low else ""
+
+
+def _held(ending: Ending, failure: Failure | None) -> str:
+    free_mb = failure.free_mb if failure and failure.free_mb is not None else ending.free_mb
+    amounts = ((ending.peak_memory_mb, "it held"), (free_mb, "free were"))
+    return "".join(f"; {words} {amount:,.0f} MiB" for amount, words in amounts if amount is not None)
+
+
 def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> Verdict:
     metrics = read_metrics(attempt, readers)
-    notes = ("no metrics found",) if not metrics and isinstance(attempt.start, Command) else ()
+    notes: tuple[str, ...] = ("no metrics found",) if not metrics and isinstance(attempt.start, Command) else ()
+    if attempt.job.data and attempt.result is None:
+        notes += ("result.json was deleted by the job: which data it used is in no report",)
     gates = judge_gates(attempt.job.gates, metrics)
     status, cause, reason = _judge_gates(gates, metrics)
     return Verdict(status, cause, reason, metrics, gates, attempt.result or Result(), notes)

@@ -52,6 +52,7 @@ Cause = str
 | `exit` | ended without a result: sys.exit, os._exit, a script's exit status |
 | `crash` | was killed by a signal that was not the plugin's |
 | `timeout`, `memory` and the key of any other limit | exceeded that limit |
+| `memory` too, and the others of `accidents.py` | raised, exited or crashed for the reason that its last words give |
 | `result` | returned or wrote something other than metrics |
 | `gate` | has a metric that misses its gate |
 | `data` | needs a dataset that is missing or changed |
@@ -109,6 +110,8 @@ class Reported(Value, frozen=True, kw_only=True):
     reason: str = ""
     """One sentence; empty when passed."""
     parameters: dict[str, Any] = {}
+    unread: tuple[str, ...] = ()
+    """Names of parameters of unknown value: the source states a default that it does not show."""
     metrics: dict[str, float] = {}
     gates: tuple[GateResult, ...] = ()
     artifacts: tuple[str, ...] = ()
@@ -149,6 +152,15 @@ class Outcome(Reported, frozen=True, kw_only=True):
     def shown(self) -> Shown:
         """The status as people see it: an optional job that failed has one of its own."""
         return Tolerated.FAILED if self.optional and self.status == Status.FAILED else self.status
+
+    @property
+    def is_trained(self) -> bool:
+        """True if a process executed the job, or an earlier run's outcome is still true."""
+        return (
+            self.status == Status.PASSED
+            or self.cause == "unchanged"
+            or any(attempt.ending != Ending() for attempt in self.attempts)
+        )
 
     @property
     def is_simulated(self) -> bool:

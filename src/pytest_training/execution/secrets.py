@@ -12,14 +12,14 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
-from pytest_training.atomic import write_atomically
+from pytest_training.atomic import write_atomically, write_pieces
 from pytest_training.errors import DeclarationError, ResultError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Launcher
@@ -62,7 +62,7 @@ class Secrets:
             try:
                 return launcher.launch(request)
             finally:  # after a second Ctrl-C too
-                self.publish(request.files, AttemptFolder(Path(request.folder)))
+                self.publish(request.files, replace(request.files, private=None))
 
     def mask(self, content: T) -> T:
         """Return a struct, mapping, list or text with `***` for the values in its texts, in its keys too."""
@@ -71,29 +71,23 @@ class Secrets:
 
     def publish(self, private: AttemptFolder, folder: AttemptFolder) -> None:
         """Write what an attempt left, masked, to its place; ignore links."""
-        self._copy(private.log, folder.log)
-        self._copy(private.events, folder.events)
+        self._copy(private.log, folder.log, folder.below)
+        self._copy(private.events, folder.events, folder.below)
         try:
             result = read_result(private.result)
         except ResultError:  # the judge reads it again and says so
-            self._copy(private.result, folder.result)
+            self._copy(private.result, folder.result, folder.below)
         else:
             if result is not None:
-                write_atomically(folder.result, msgspec.json.encode(self.mask(result)))
+                write_atomically(folder.result, msgspec.json.encode(self.mask(result)), below=folder.below)
 
-    def _copy(self, source: Path, target: Path) -> None:
+    def _copy(self, source: Path, target: Path, below: Path | None) -> None:
         try:
             opened = open_own(source)
         except OSError:
             return
-        target.parent.mkdir(parents=True, exist_ok=True)  # the job may have deleted it
-        partial = target.with_name(f".{target.name}.partial")
-        try:
-            with opened as original, partial.open("wb") as copy:
-                copy.writelines(_pieces(original, self._pattern))
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        with opened as original:
+            write_pieces(target, _pieces(original, self._pattern), below=below)
 
     def _text(self, text: str) -> str:
         text = self._pattern.sub(MASK, text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")

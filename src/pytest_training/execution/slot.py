@@ -1,7 +1,6 @@
 """What one slot does with one job: attempts until one passes or none is left, then the outcome on disk."""
 
 import contextlib
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,8 +13,8 @@ from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.execution.attempt.messages import LOST, AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Launcher
-from pytest_training.execution.folder import AttemptFolder, RunFolder, utc_now
-from pytest_training.execution.job_files import artifacts, log_tail, read_json
+from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder, utc_now
+from pytest_training.execution.job_files import artifacts, copy_files, log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.readers import READERS
@@ -82,7 +81,7 @@ class Slot:
         while True:
             attempt, verdict, folder = self._attempt(job, clock)
             attempts.append(attempt)
-            if len(attempts) > job.retries or not self._may_mend(job, verdict.cause):
+            if len(attempts) > job.retries or not self._may_mend(job, verdict):
                 break
             if not clock.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
                 reason = between_attempts(attempts[-1])
@@ -100,11 +99,13 @@ class Slot:
         )
         return save_outcome(self.folder, outcome)
 
-    def _may_mend(self, job: Job, cause: Cause | None) -> bool:
+    def _may_mend(self, job: Job, verdict: Verdict) -> bool:
         """Return True if another attempt may mend what ended this one."""
-        limit = self.limits.get(cause or "")
-        reason = limit.retry_reason if limit else REASONS.get(cause)
-        return reason is not None and not job.problem and (job.retry_on is None or reason in job.retry_on)
+        limit = self.limits.get(verdict.cause or "") if verdict.cause == verdict.ended_as else None
+        usual = limit.retry_reason if limit else REASONS.get(verdict.ended_as)
+        if usual is None or job.problem:
+            return False
+        return job.retry_on is None or bool({usual, verdict.cause}.intersection(job.retry_on))
 
     def unmet_need(self, job: Job) -> str | None:
         """Return the first needed job that has not passed in this run, or None if every one has."""
@@ -134,10 +135,7 @@ class Slot:
     def _attempt(self, job: Job, clock: Stopwatch) -> tuple[Attempt, Verdict, AttemptFolder]:
         files = self.folder.job(job.id)
         number, folder = files.begin_attempt()
-        if number == 1 and self.settings.resumed:
-            checkpoint = RunFolder(self.folder.reports, self.settings.resumed).job(job.id).checkpoint
-            if checkpoint.is_dir() and not files.checkpoint.exists():
-                shutil.copytree(checkpoint, files.checkpoint)
+        identity, notes = folder.identity(), self._take_checkpoint(job, files)
         started, since = utc_now(), time.time()
         begun = Attempt(
             number=number,
@@ -146,7 +144,7 @@ class Slot:
             folder=folder.path.relative_to(self.folder.path).as_posix(),
             slot=self.name,
         )
-        write_atomically(folder.started, msgspec.json.encode(begun))
+        write_atomically(folder.started, msgspec.json.encode(begun), below=folder.below)
         reply, verdict = self._execute(job, folder, files.checkpoint, since, clock)
         attempt = msgspec.structs.replace(
             begun,
@@ -157,9 +155,19 @@ class Slot:
             loading_s=verdict.result.loading_s,
         )
         if verdict.status != Status.PASSED:  # else the outcome follows at once
-            with contextlib.suppress(OSError):  # the job may have deleted its folder
-                write_atomically(folder.started, msgspec.json.encode(attempt))
-        return attempt, verdict, folder
+            with contextlib.suppress(OSError):  # the outcome has it too
+                write_atomically(folder.started, msgspec.json.encode(attempt), below=folder.below)
+        if folder.identity() != identity:
+            notes = (*notes, "its folder was deleted or replaced while it ran: what was there before is in no report")
+        return attempt, replace(verdict, notes=(*verdict.notes, *notes)), folder
+
+    def _take_checkpoint(self, job: Job, files: JobFolder) -> tuple[str, ...]:
+        """Copy the job's checkpoint from the newest of the resumed runs that has one; return remarks."""
+        if files.checkpoint.is_dir():
+            return ()
+        earlier = (RunFolder(self.folder.reports, run_id).job(job.id) for run_id in self.settings.resumed)
+        source = next((each.checkpoint for each in earlier if each.checkpoint.is_dir()), None)
+        return copy_files(source, files.checkpoint, below=files.below) if source else ()
 
     def _execute(
         self, job: Job, folder: AttemptFolder, checkpoint: Path, since: float, clock: Stopwatch
@@ -196,6 +204,7 @@ class Slot:
         except FROM_OTHERS as error:  # a backend from outside may raise anything: it fails this job alone
             message = secrets.mask(str(error))
             return refuse(f"backend {self.settings.backend!r} cannot execute it: {type(error).__name__}: {message}")
+        folder.settle()
         readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
         verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
         verdict = replace(verdict, notes=(*reply.notes, *verdict.notes))
@@ -205,6 +214,7 @@ class Slot:
         """Return the fields of an outcome that attempts, and the files of the last one, decide."""
         passed, failure = verdict.status == Status.PASSED, verdict.result.failure
         notes = (f"passed at attempt {len(attempts)}",) if passed and len(attempts) > 1 else ()
+        files, remarks = artifacts(folder.artifacts)
         relative = folder.artifacts.relative_to(self.folder.path).as_posix()
         return {
             "status": verdict.status,
@@ -213,11 +223,11 @@ class Slot:
             "metrics": verdict.metrics,
             "gates": verdict.gates,
             "data": verdict.result.data,
-            "artifacts": tuple(f"{relative}/{name}" for name in artifacts(folder.artifacts)),
+            "artifacts": tuple(f"{relative}/{name}" for name in files),
             "log": folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,
             "traceback": failure.traceback if failure else None,
             "log_tail": () if passed else log_tail(folder.log, without=failure),
-            "notes": (*verdict.notes, *notes),
+            "notes": (*verdict.notes, *remarks, *notes),
             "attempts": tuple(attempts),
             "cpu_s": round(sum(attempt.ending.cpu_s for attempt in attempts), 4),
             "peak_memory_mb": max(attempt.ending.peak_memory_mb or 0.0 for attempt in attempts) or None,
@@ -226,8 +236,17 @@ class Slot:
 
 def new_outcome(job: Job, *, seed: int, slot: str = "", **fields: Any) -> Outcome:
     """Return an outcome of a job, without `fields` the one of a job that has not run."""
-    defaults: dict[str, Any] = {"status": Status.NOT_RUN, "parameters": job.parameters, "optional": job.optional}
-    return Outcome(job_id=job.id, kind=job.kind, title=job.title, seed=seed, slot=slot, **(defaults | fields))
+    unread = tuple(each.name for each in job.declared if each.unread and each.name not in job.parameters)
+    defaults: dict[str, Any] = {"status": Status.NOT_RUN, "parameters": job.parameters, "unread": unread}
+    return Outcome(
+        job_id=job.id,
+        kind=job.kind,
+        title=job.title,
+        optional=job.optional,
+        seed=seed,
+        slot=slot,
+        **(defaults | fields),
+    )
 
 
 def between_attempts(last: Attempt) -> str:
@@ -237,7 +256,8 @@ def between_attempts(last: Attempt) -> str:
 
 def save_outcome(folder: RunFolder, outcome: Outcome) -> Outcome:
     """Write an outcome to its place in the run folder, and return it."""
-    write_atomically(folder.job(outcome.job_id).outcome, msgspec.json.encode(outcome))
+    files = folder.job(outcome.job_id)
+    write_atomically(files.outcome, msgspec.json.encode(outcome), below=files.below)
     return outcome
 
 

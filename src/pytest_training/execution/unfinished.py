@@ -3,7 +3,7 @@
 import msgspec
 
 from pytest_training.execution.attempt.messages import LOST
-from pytest_training.execution.folder import RunFolder, seconds_between, utc_now
+from pytest_training.execution.folder import JobFolder, RunFolder, seconds_between, utc_now
 from pytest_training.execution.job_files import log_tail, read_json
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.slot import between_attempts, new_outcome, read_outcome
@@ -20,22 +20,25 @@ def final_outcome(folder: RunFolder, job_id: str) -> Outcome | None:
     return None if outcome and last in LOST and last == outcome.cause else outcome
 
 
-def interrupted_outcome(folder: RunFolder, job: Job, *, seed: int, reason: str) -> Outcome:
+def interrupted_outcome(folder: RunFolder, job: Job, *, seed: int, reason: str, ended: str | None = None) -> Outcome:
     """Return the outcome of a job without a final one, in a run that has ended; `reason` is for one that had begun."""
     if folder.job(job.id).attempt(1).path.exists():
-        return unfinished_outcome(folder, job, seed=seed, slot="", cause="interrupted", reason=reason)
+        return unfinished_outcome(folder, job, seed=seed, slot="", cause="interrupted", reason=reason, ended=ended)
     return new_outcome(job, seed=seed, reason="the run ended before this job started")
 
 
 def unfinished_outcome(  # noqa: PLR0913  (all that is left of a lost outcome)
-    folder: RunFolder, job: Job, *, seed: int, slot: str, cause: Cause, reason: str
+    folder: RunFolder, job: Job, *, seed: int, slot: str, cause: Cause, reason: str, ended: str | None = None
 ) -> Outcome:
-    """Return the outcome of a job whose slot could not write one, from what its attempts left on disk."""
+    """Return the outcome of a job whose slot could not write one, from what its attempts left on disk.
+
+    It ended at `ended`, now if that is None.
+    """
     files = folder.job(job.id)
     all_attempts = (read_json(files.attempt(number).started, Attempt) for number in range(1, files.next_attempt()))
     attempts = tuple(attempt for attempt in all_attempts if attempt is not None)
     last = files.attempt(max(1, len(attempts)))
-    ended = utc_now()
+    ended = ended or utc_now()
     if cause == "interrupted" and attempts:
         if attempts[-1].cause in LOST:  # with its owner: its slot saw no more
             killed = msgspec.structs.replace(attempts[-1], status=Status.INTERRUPTED, cause=cause, reason=reason)
@@ -52,7 +55,19 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is left of a lost outcome)
         attempts=attempts,
         started=attempts[0].started if attempts else ended,
         ended=ended,
-        wall_s=seconds_between(attempts[0].started, ended) if attempts else 0.0,
+        **_times(files, job, attempts, ended),
         log=last.log.relative_to(folder.path).as_posix() if last.log.exists() else None,
         log_tail=log_tail(last.log),
     )
+
+
+def _times(files: JobFolder, job: Job, attempts: tuple[Attempt, ...], ended: str) -> dict[str, float]:
+    """Return the job's own time and what it waited for; a last attempt without a log had not begun."""
+    if not attempts:
+        return {}
+    own_s, last = sum(attempt.ending.wall_s for attempt in attempts), attempts[-1]
+    has_begun = files.attempt(last.number).log.exists() or any(each.variable for each in job.declared)
+    if last.status == Status.INTERRUPTED and not last.ending.wall_s and has_begun:  # the log of a secret is elsewhere
+        own_s += seconds_between(last.started, ended)
+    waiting_s = max(seconds_between(attempts[0].started, ended) - own_s, 0.0)
+    return {"wall_s": round(own_s, 3), "waiting_s": round(waiting_s, 3)}

@@ -17,7 +17,7 @@ from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Dataset, Job
 from pytest_training.jobs.search import FileFilter, Search, project_of
 from pytest_training.limits import LIMITS, Limits
-from pytest_training.wording import listing, printable, safe_repr
+from pytest_training.wording import one_of, printable, safe_repr
 
 DEFAULT_CATALOGUE = "jobs.yaml"
 LONGEST_ID = 200
@@ -67,8 +67,7 @@ def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset], kinds: Kinds) -
     _check_values(jobs, datasets)
     for job in jobs:
         if job.kind not in kinds:
-            names = listing(job.kind, kinds)
-            raise DeclarationError(f"{job.source}: no kind of job is called {job.kind!r}: expected one of {names}")
+            raise DeclarationError(f"{job.source}: no kind of job is called {job.kind!r}: {one_of(job.kind, kinds)}")
     _check_ids(jobs)
 
 

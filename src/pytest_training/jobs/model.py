@@ -12,6 +12,9 @@ from pytest_training.errors import DeclarationError
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` if the source declares none."""
 
+Source = Literal["history", "durations.json", "catalogue", "unknown"]
+"""What an expected duration comes from."""
+
 SCHEMA_VERSION = 1
 """Version of every JSON file that the plugin writes; raised when a reader would have to change."""
 
@@ -35,7 +38,11 @@ class Parameter(Value, frozen=True, kw_only=True):
     option: str | None = None
     """Option of a script's command line, e.g. `--learning-rate`; None for positionals and function jobs."""
     flag: bool = False
-    """True for an option without a value, e.g. `store_true`: the command line has it when the parameter is True."""
+    """True for an option without a value, e.g. `store_true`; one of type int is repeated."""
+    off: str | None = None
+    """What says False: the option that switches a flag off (its only one if `option` is the same), else the text."""
+    unread: bool = False
+    """True if the source states a default that it does not show, like `default=os.cpu_count()`."""
     choices: tuple[Any, ...] | None = None
     subcommands: tuple[str, ...] = ()
     """Subcommands that take it; empty for what stands before any subcommand; `*` if their names are unknown."""
@@ -168,8 +175,8 @@ class RunSettings(Value, frozen=True, kw_only=True):
     """Seconds between SIGTERM and SIGKILL."""
     real_data_only: bool = False
     """True to refuse simulated data (`--training-require-real-data`)."""
-    resumed: str | None = None
-    """Id of the run that this one resumes."""
+    resumed: tuple[str, ...] = ()
+    """Id of the run that this one resumes, then of the run that that one resumed, and so on."""
     compare: str | None = None
     """`last`, a run, a branch or a commit."""
     project: str = "."
@@ -198,7 +205,7 @@ class PlannedJob(Value, frozen=True, kw_only=True):
 
     job: Job
     expected_s: float | None
-    expected_from: Literal["history", "catalogue", "unknown"]
+    expected_from: Source
     datasets: tuple[PlannedDataset, ...] = ()
     fingerprint: str = ""
     """Digest of all that decides its metrics but the data: code, parameters, gates, seed, package versions."""

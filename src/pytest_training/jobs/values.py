@@ -7,10 +7,11 @@ import msgspec
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.catalogue.document import read_document, read_scalar
+from pytest_training.jobs.kinds.parameters import identifier
 from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.jobs.model import Job, Parameter, Type
 from pytest_training.jobs.source.literals import LARGEST_INTEGER, MISSING, storable
-from pytest_training.wording import describe, listing
+from pytest_training.wording import describe, one_of
 
 MINIMUM = {"epochs": 1, "folds": 2}
 """Least sensible value of the parameters that have a meaning of their own here."""
@@ -33,8 +34,10 @@ def find_parameter(job: Job, name: str, where: str) -> Parameter:
     """Return the job's parameter of that name; raise DeclarationError if it has none or if a variable sets it."""
     parameter = next((parameter for parameter in job.declared if parameter.name == name), None)
     if parameter is None:
-        names = listing(name, (parameter.name for parameter in job.declared))
-        expected = f"expected one of {names}" if job.declared else "it has none"
+        opposite = next((each for each in job.declared if each.off and identifier(each.off) == name), None)
+        if opposite is not None:
+            raise DeclarationError(f"{where}: {job.id} gets {opposite.off} by {opposite.name}=false: set that")
+        expected = one_of(name, (each.name for each in job.declared)) if job.declared else "it has none"
         raise DeclarationError(f"{where}: {job.id} has no parameter {name!r}: {expected}")
     if parameter.variable is not None:
         raise DeclarationError(
@@ -54,11 +57,27 @@ def check_value(parameter: Parameter, value: Any, where: str) -> Any:
         raise DeclarationError(f"{where}: expected {_TYPES[parameter.type][0]}, found {text}{hint}")
     if parameter.type == "float":
         value = float(value)
+    _check_flag(parameter, value, where)
     if parameter.choices is not None and value not in parameter.choices:
         choices = ", ".join(map(str, parameter.choices))
         raise DeclarationError(f"{where}: expected one of {choices}, found {describe(value)}")
     check_minimum(parameter.name, value, where)
     return value
+
+
+def _check_flag(parameter: Parameter, value: Any, where: str) -> None:
+    """Raise an error for a value of a flag that no option of the script leads to."""
+    if not parameter.flag or value == parameter.default:
+        return
+    if parameter.type == "int":
+        if value < (parameter.default or 0):
+            raise DeclarationError(f"{where}: {parameter.option} only counts up, from {parameter.default or 0}")
+        return
+    if value and parameter.option == parameter.off:
+        raise DeclarationError(f"{where}: {parameter.option} can only switch it off, and nothing can switch it on")
+    if not value and parameter.off is None and (parameter.default or parameter.unread):
+        default = "its default is true" if parameter.default else "its default is not in the source"
+        raise DeclarationError(f"{where}: {parameter.option} can only switch it on, and {default}: leave it out")
 
 
 def _has_type(value: Any, expected: Type) -> bool:

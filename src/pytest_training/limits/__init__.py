@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from pytest_training.accidents import ACCIDENTS
 from pytest_training.limits.memory import Memory
 from pytest_training.limits.protocol import Limit
 from pytest_training.limits.time import Time
@@ -14,4 +15,5 @@ LIMITS: Limits = {limit.key: limit for limit in (Time(), Memory())}
 
 def retry_reasons(limits: Limits) -> tuple[str, ...]:
     """Return what `retry_on` may list: `error` is an exception or an exit without a result, `crash` any other death."""
-    return tuple(dict.fromkeys(("crash", *(limit.retry_reason for limit in limits.values()), "error")))
+    keys = (limit.retry_reason for limit in limits.values())
+    return tuple(dict.fromkeys(("crash", *keys, "error", *(accident.cause for accident in ACCIDENTS))))

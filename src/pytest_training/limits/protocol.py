@@ -70,6 +70,10 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Seconds between the request and the start: other jobs' imports, GPUs."""
     cpu_s: float = 0.0
     """User and system CPU seconds of the process and of its children that it waited for."""
+    free_mb: float | None = None
+    """Memory that the machine, or the job's container, had left at the last measurement, in MiB."""
+    oom_killer: bool = False
+    """True if the kernel's out-of-memory killer was at work in the attempt's last seconds."""
     peak_memory_mb: float | None = None
     """Largest resident memory of the job's own process tree, in MiB; None if nothing was measured."""
 

@@ -10,7 +10,7 @@ from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, with_value
-from pytest_training.wording import listing, printable
+from pytest_training.wording import one_of, printable
 
 FORM = "JOB.PARAMETER=VALUE, like als.epochs=80"
 
@@ -29,9 +29,7 @@ def apply_options(
         if number is not None:
             check_minimum(name, number, f"--{name}")
             if not any(_has(job, name) for job in jobs):
-                raise DeclarationError(
-                    f"--{name}: no job has a parameter {name!r}: expected one of {_names(name, jobs)}"
-                )
+                raise DeclarationError(f"--{name}: no job has a parameter {name!r}: {_one_of(name, jobs)}")
             result = [_set(job, name, str(number), f"--{name} (for {job.id})", kinds) for job in result]
     for setting in settings:
         result = _apply_setting(result, setting, kinds)
@@ -49,10 +47,8 @@ def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
     if len(matching) == 1 and not matching[0].problem:
         find_parameter(matching[0], name, where)
     elif not any(_has(job, name) for job in matching) and not all(job.problem for job in matching):
-        names = _names(name, matching)
-        raise DeclarationError(
-            f"{where}: no job that matches {pattern!r} has a parameter {name!r}: expected one of {names}"
-        )
+        expected = _one_of(name, matching)
+        raise DeclarationError(f"{where}: no job that matches {pattern!r} has a parameter {name!r}: {expected}")
     ids = {job.id for job in matching}
     return [_set(job, name, text, where, kinds) if job.id in ids else job for job in jobs]
 
@@ -61,8 +57,7 @@ def _matching(jobs: list[Job], pattern: str, where: str) -> list[Job]:
     matching = [job for job in jobs if job.id == pattern]
     matching = matching or [job for job in jobs if fnmatch.fnmatchcase(job.id, pattern)]
     if not matching:
-        ids = listing(pattern, (job.id for job in jobs))
-        raise DeclarationError(f"{where}: no job {pattern!r}: expected one of {ids}")
+        raise DeclarationError(f"{where}: no job {pattern!r}: {one_of(pattern, (job.id for job in jobs))}")
     return matching
 
 
@@ -70,8 +65,8 @@ def _has(job: Job, name: str) -> bool:
     return any(parameter.name == name for parameter in job.declared)
 
 
-def _names(name: str, jobs: Sequence[Job]) -> str:
-    return listing(name, sorted({parameter.name for job in jobs for parameter in job.declared}))
+def _one_of(name: str, jobs: Sequence[Job]) -> str:
+    return one_of(name, sorted({parameter.name for job in jobs for parameter in job.declared}))
 
 
 def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:

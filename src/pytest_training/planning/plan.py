@@ -1,11 +1,10 @@
 """The plan: the selected jobs, their data and expected durations, in the order in which they start."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.catalogue.datasets import plan_dataset
-from pytest_training.jobs.model import Dataset, Job, Plan, PlannedDataset, PlannedJob
+from pytest_training.jobs.model import Dataset, Job, Plan, PlannedDataset, PlannedJob, Source
 from pytest_training.jobs.order import find_circle, simulate, start_order
 from pytest_training.wording import listing
 
@@ -19,14 +18,15 @@ def make_plan(  # noqa: PLR0913  (each is one field of the plan)
     workers: int,
     threads: int,
     measured: Mapping[str, float],
+    saved: Mapping[str, float] | None = None,
 ) -> Plan:
-    """Return the plan; `measured` gives expected seconds from history, by job id."""
+    """Return the plan; `measured` gives expected seconds from history, `saved` those from durations.json, by job id."""
     declared, needs = {dataset.name: dataset for dataset in datasets}, {job.id: job.needs for job in jobs}
     used = dict.fromkeys(name for job in jobs for name in _checked_data(job, declared))
     if circle := find_circle(needs):
         raise DeclarationError(f"needs go round in a circle: {' needs '.join(circle)}")
     datasets_by_name = {name: plan_dataset(declared[name]) for name in used}
-    planned = {job.id: _planned(job, datasets_by_name, measured) for job in jobs}
+    planned = {job.id: _planned(job, datasets_by_name, _expected(job, measured, saved or {})) for job in jobs}
     expected = {job_id: item.expected_s for job_id, item in planned.items()}
     order = start_order(list(expected), expected, needs, workers=workers)
     seconds = {job_id: expected_s for job_id, expected_s in expected.items() if expected_s is not None}
@@ -54,12 +54,18 @@ def _checked_data(job: Job, declared: Mapping[str, Dataset]) -> tuple[str, ...]:
     return job.data
 
 
-def _planned(job: Job, datasets: Mapping[str, PlannedDataset], measured: Mapping[str, float]) -> PlannedJob:
-    expected_s = measured.get(job.id, job.expected_s)
-    source: Literal["catalogue", "unknown"] = "unknown" if expected_s is None else "catalogue"
+def _expected(job: Job, measured: Mapping[str, float], saved: Mapping[str, float]) -> tuple[float | None, Source]:
+    if job.id in measured:
+        return measured[job.id], "history"
+    if job.id in saved:
+        return saved[job.id], "durations.json"
+    return job.expected_s, "unknown" if job.expected_s is None else "catalogue"
+
+
+def _planned(job: Job, datasets: Mapping[str, PlannedDataset], expected: tuple[float | None, Source]) -> PlannedJob:
     return PlannedJob(
         job=job,
-        expected_s=expected_s,
-        expected_from="history" if job.id in measured else source,
+        expected_s=expected[0],
+        expected_from=expected[1],
         datasets=tuple(datasets[name] for name in job.data),
     )

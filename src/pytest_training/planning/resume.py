@@ -10,11 +10,13 @@ import msgspec
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.model import Job, Plan, read_plan
 from pytest_training.records.recorded_run import find_run
-from pytest_training.wording import listing
+from pytest_training.records.run_record import BegunRun
+from pytest_training.wording import one_of
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,19 @@ class EarlierRun:
             raise DeclarationError(f"--training-resume: {error}") from None
         return cls(folder, read_plan(folder.plan))
 
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """Its id, then that of the run that it resumed, and so on: each may have the newest checkpoint of a job."""
+        begun = read_json(self.folder.begun, BegunRun)
+        return (self.folder.run_id, *(begun.resumed if begun else ()))
+
     def jobs(self, present: Sequence[Job]) -> list[Job]:
         """Return that run's jobs as they are now, with that run's parameters."""
         planned, ids = {each.job.id: each.job for each in self.plan.jobs}, {job.id: None for job in present}
         if missing := next((job_id for job_id in planned if job_id not in ids), None):
             raise DeclarationError(
                 f"--training-resume: run {self.folder.run_id} trained {missing!r}, which exists no more: "
-                f"expected one of {listing(missing, ids)}"
+                f"{one_of(missing, ids)}"
             )
         return [_with_parameters(job, planned[job.id]) for job in present if job.id in planned]
 

@@ -6,7 +6,7 @@ pytest's session takes the steps up to `set_parameters` when it collects, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -103,6 +103,8 @@ def order(draft: Draft) -> Draft:
 
     missing_parameters(draft.jobs)
     history = _history(draft)
+    measured = history.expected(draft.jobs)
+    saved, problems = _saved_durations(draft, measured)
     plan = make_plan(
         draft.jobs,
         draft.datasets,
@@ -110,9 +112,21 @@ def order(draft: Draft) -> Draft:
         seed=draft.request.seed,
         workers=draft.workers,
         threads=max(1, machine_cores() // draft.workers),
-        measured=history.expected(draft.jobs),
+        measured=measured,
+        saved=saved,
     )
-    return _noting(history, replace(draft, plan=plan))
+    return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
+
+
+def _saved_durations(draft: Draft, measured: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
+    """Return the expected seconds of jobs that the history does not know, and what is wrong with the file."""
+    from pytest_training.records.durations import FILE, expected_here, read_durations  # noqa: PLC0415  (as above)
+
+    try:
+        durations = read_durations(draft.request.root / FILE)
+    except DeclarationError as error:  # the order alone needs it
+        return {}, [f"{error}: first runs begin in any order"]
+    return expected_here(durations, draft.jobs, measured), []
 
 
 def fingerprint(draft: Draft) -> Draft:

@@ -1,15 +1,14 @@
 """Every outcome of every run, in one SQLite file. The controller alone writes it; no error here stops a run."""
 
-import math
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from statistics import median
-from typing import Any, NamedTuple, TypeGuard, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job, Value
 from pytest_training.records import history_file
+from pytest_training.records.expectation import Measured, expected_seconds, is_positive
 from pytest_training.records.history_file import UnusableHistoryError, insert, outcome_row, read_column, run_row
 from pytest_training.records.provenance import Provenance, this_machine
 from pytest_training.records.run_record import RunRecord
@@ -18,9 +17,6 @@ from pytest_training.records.strict_json import plain, text
 T = TypeVar("T")
 
 REMEMBERED = 20  # outcomes read per job: enough to find equal parameters, cheap with 1,000 jobs
-WEIGHTS = ("epochs", "folds")
-"""Parameters that a job's duration is proportional to."""
-MEDIAN_OF = 3
 COMPARABLE = " AND (o.status = 'passed' OR o.cause = 'gate')"
 """Outcomes whose metrics are those of a whole training."""
 PASSED = " AND o.status = 'passed'"
@@ -81,16 +77,21 @@ class History:
 
     def expected(self, jobs: Sequence[Job]) -> dict[str, float]:
         """Return the expected seconds of each job that passed on this machine before."""
+        measured = self.measured([job.id for job in jobs])
+        expected = {job.id: expected_seconds(plain(job.parameters), measured.get(job.id, ())) for job in jobs}
+        return {job_id: seconds for job_id, seconds in expected.items() if seconds is not None}
+
+    def measured(self, job_ids: Sequence[str]) -> dict[str, list[Measured]]:
+        """Return what whole trainings of each job took on this machine, newest first, by job id."""
         rows = self._by_job(
-            [job.id for job in jobs],
+            job_ids,
             "SELECT wall_s, parameters FROM outcomes WHERE job_id = ? AND machine = ?"
             " AND (status = 'passed' OR cause = 'gate') AND wall_s > 0"
             " ORDER BY id DESC LIMIT ?",  # by id: a clock may jump back
             (self.machine, REMEMBERED),
             "how long jobs take is unknown",
         )
-        expected = {job.id: expected_seconds(plain(job.parameters), rows.get(job.id, [])) for job in jobs}
-        return {job_id: seconds for job_id, seconds in expected.items() if seconds is not None}
+        return {job_id: list(_read_measured(several)) for job_id, several in rows.items()}
 
     def newest(
         self, job_ids: Sequence[str], *, place: Place = ANYWHERE, before: str | None = None, passed_only: bool = False
@@ -187,6 +188,12 @@ def _condition(place: Place) -> tuple[str, tuple[str, ...]]:
     return (f" AND r.\"{place.column}\" LIKE ? ESCAPE '!'", (f"{escaped}%",)) if place.column else ("", ())
 
 
+def _read_measured(rows: Iterable[tuple[Any, str]]) -> Iterator[Measured]:
+    for seconds, stored in rows:
+        if is_positive(seconds):
+            yield Measured(seconds=seconds, parameters=read_column(stored, dict[str, Any]) or {})
+
+
 def _read_recorded(rows: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:
     for run_id, started, stored, commit, branch, dirty in rows:
         if (outcome := read_column(stored, Outcome)) is not None:
@@ -194,25 +201,3 @@ def _read_recorded(rows: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:
             yield Recorded(
                 run_id=run_id, started=started or "", outcome=outcome, commit=commit, branch=branch, dirty=is_dirty
             )
-
-
-def expected_seconds(parameters: Mapping[str, Any], rows: Iterable[tuple[Any, str]]) -> float | None:
-    """Return the seconds to expect with these parameters from rows of earlier seconds and parameters, newest first.
-
-    The median of the last three at equal parameters; else the newest, scaled by its ratio of epochs x folds.
-    """
-    earlier = [(seconds, read_column(stored, dict[str, Any]) or {}) for seconds, stored in rows if _counts(seconds)]
-    equal = [seconds for seconds, used in earlier if used == parameters]
-    if equal or not earlier:
-        return median(equal[:MEDIAN_OF]) if equal else None
-    seconds, used = earlier[0]
-    for name in WEIGHTS:
-        now, then = parameters.get(name), used.get(name)
-        if _counts(now) and _counts(then):
-            seconds *= now / then
-    return seconds
-
-
-def _counts(value: Any) -> TypeGuard[float]:
-    """Return True for a finite number above 0: SQLite keeps any type in any column."""
-    return isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value) and value > 0

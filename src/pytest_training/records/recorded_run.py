@@ -11,9 +11,9 @@ import msgspec
 import psutil
 
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.folder import AttemptFolder, ReportsFolder, RunFolder, seconds_between
+from pytest_training.execution.folder import AttemptFolder, ReportsFolder, RunFolder
 from pytest_training.execution.job_files import read_json
-from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import read_outcome
 from pytest_training.execution.unfinished import final_outcome, interrupted_outcome
 from pytest_training.jobs.model import Job, Plan, RunSettings, read_plan
@@ -35,7 +35,7 @@ class TrainingRun:
     """At the end one for each planned job, in planned order."""
     provenance: Provenance | None = None
     record: RunRecord | None = None
-    """None for a run that did not finish."""
+    """None for a run that did not finish, or ended before a job began: its folder is then removed."""
     begun: BegunRun | None = None
     settings: RunSettings = field(default_factory=RunSettings)
     problems: list[str] = field(default_factory=list)
@@ -147,20 +147,18 @@ def is_running(begun: BegunRun | None) -> bool:
 
 def _outcome(folder: RunFolder, job: Job, seed: int, reason: str, *, is_finished: bool) -> Outcome:
     written = read_outcome(folder, job.id) if is_finished else final_outcome(folder, job.id)
-    outcome = written or interrupted_outcome(folder, job, seed=seed, reason=reason)
-    if written is not None or outcome.status == Status.NOT_RUN:
-        return outcome
+    if written is not None:
+        return written
     files = folder.job(job.id)
-    last = files.attempt(files.next_attempt() - 1)
-    ended = _last_sign_of_life(last) or outcome.started
+    ended = _last_sign_of_life(files.attempt(max(files.next_attempt() - 1, 1)))
+    outcome = interrupted_outcome(folder, job, seed=seed, reason=reason, ended=ended)
     slot = next((attempt.slot for attempt in outcome.attempts if attempt.slot), "")
-    wall_s = round(seconds_between(outcome.started, ended), 3)
-    return msgspec.structs.replace(outcome, ended=ended, wall_s=wall_s, slot=slot)
+    return msgspec.structs.replace(outcome, slot=slot)
 
 
 def _last_sign_of_life(attempt: AttemptFolder) -> str | None:
     times: list[float] = []
-    for path in (attempt.started, attempt.log, attempt.events, attempt.artifacts):
+    for path in (attempt.path, attempt.started, attempt.log, attempt.events, attempt.artifacts):
         with contextlib.suppress(OSError):
             times.append(path.stat().st_mtime)
     return datetime.fromtimestamp(max(times), UTC).isoformat(timespec="milliseconds") if times else None

@@ -23,6 +23,8 @@ class RunRecord(Value, frozen=True, kw_only=True):
     """The command line."""
     folder: str = ""
     """The run folder, relative to the reports folder: `runs/<run id>`."""
+    loading: dict[str, float] = {}
+    """Seconds that the job server took to import each package, once for all jobs."""
     problems: tuple[str, ...] = ()
     """What went wrong around the jobs, in sentences: with the history, for one."""
     schema_version: int = SCHEMA_VERSION
@@ -39,6 +41,8 @@ class BegunRun(Value, frozen=True, kw_only=True):
     arguments: tuple[str, ...] = ()
     nodes: dict[str, str] = {}
     """Job id by node id."""
+    resumed: tuple[str, ...] = ()
+    """Id of the run that this one resumes, then of the run that that one resumed, and so on."""
     schema_version: int = SCHEMA_VERSION
 
 
@@ -46,7 +50,9 @@ class Timing(Value, frozen=True, kw_only=True):
     """How long the trainings of a run took, and the least that they could take."""
 
     work_s: float
-    """Sum of the jobs' durations: what one after another takes."""
+    """Sum of the jobs' own times: what one after another takes."""
+    waiting_s: float
+    """Sum of what jobs waited for in their slots: imports, GPUs, pauses before another attempt."""
     makespan_s: float | None
     """From the start of the first job to the end of the last; None when no job started."""
     lower_bound_s: float
@@ -67,6 +73,7 @@ def timing(outcomes: Iterable[Outcome], workers: int) -> Timing:
     makespan_s = max((max(ends) - min(starts)).total_seconds(), 0.0) if starts and ends else None
     return Timing(
         work_s=work_s,
+        waiting_s=math.fsum(outcome.waiting_s for outcome in ran if math.isfinite(outcome.waiting_s)),
         makespan_s=makespan_s,
         lower_bound_s=lower_bound_s,
         efficiency=min(lower_bound_s / makespan_s, 1.0) if makespan_s else None,

@@ -17,6 +17,8 @@ Line = tuple[str, Markup]
 
 LOG_LINES = 20
 ROOM_FOR_COUNT = 72  # columns; below it the metric needs the place
+WORTH_SAYING_S = 1.0
+"""Shortest waiting that the console names."""
 NARROWEST = 40  # columns; a narrower terminal wraps
 EXCESS = {">=": "short by", ">": "short by", "<=": "over by", "<": "over by", "==": "off by"}
 
@@ -35,7 +37,8 @@ def finished_line(outcome: Outcome, *, width: int, done: int, total: int, id_wid
 
 def word(outcome: Outcome) -> str:
     """Return the verbose word that pytest -v shows: `PASSED roc_auc 0.871, 3.2 s`."""
-    details = [main_metric(outcome), duration(outcome.wall_s), "simulated" if outcome.is_simulated else ""]
+    simulated = "simulated" if outcome.is_simulated else ""
+    details = [main_metric(outcome), duration(outcome.wall_s), waiting(outcome.waiting_s), simulated]
     return f"{status_word(outcome)} " + ", ".join(detail for detail in details if detail)
 
 
@@ -104,6 +107,8 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
     if took := durations(measured):
         bound = f" on {run.workers} slots; no order takes less than {duration(measured.lower_bound_s)}"
         lines.append((took + (bound if run.workers != 1 else ""), {}))
+    if waited := waiting(measured.waiting_s):
+        lines.append((f"jobs {waited} for imports, GPUs or another attempt", {}))
     lines.append((f"reports: {one_line(reports)}/{run.folder}", {}))
     return lines + [(f"warning: {one_line(problem)}", {"yellow": True}) for problem in run.problems]
 
@@ -121,6 +126,11 @@ def durations(measured: Timing) -> str:
     return f"{duration(measured.work_s)} of training in {duration(measured.makespan_s)}"
 
 
+def waiting(seconds: float) -> str:
+    """Return how long jobs waited, or nothing if that is not worth a word: `waited 3.6 s`."""
+    return f"waited {duration(seconds)}" if seconds >= WORTH_SAYING_S else ""
+
+
 def _detail(outcome: Outcome, room: int) -> str:
     """Return the fullest of the details that fit; that data is simulated is never cut off."""
     simulated = ", simulated" if outcome.is_simulated else ""
@@ -128,7 +138,8 @@ def _detail(outcome: Outcome, room: int) -> str:
         variants = [main_metric(outcome), main_metric(outcome, interval=False)]
     else:
         variants = [sentence(outcome)]
-    with_notes = ", ".join([variants[0], *(one_line(note) for note in outcome.notes)])
+    waited = waiting(outcome.waiting_s)
+    with_notes = ", ".join(filter(None, [variants[0], *map(one_line, outcome.notes), waited]))
     if outcome.cause == "unchanged":  # that its metric is an earlier run's is never cut off
         variants = list(map(one_line, outcome.notes))
     room -= len(simulated)

@@ -33,7 +33,7 @@ class Reporter:
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Add the summary; switch commands on again after pytest's failures, and annotate them."""
-        if os.environ.get("GITHUB_STEP_SUMMARY"):
+        if os.environ.get("GITHUB_STEP_SUMMARY") and run.record is not None:
             problem = add_step_summary(summary(run, run.comparison))
             run.problems.extend([problem] if problem else [])
         if stop_commands(self.token):

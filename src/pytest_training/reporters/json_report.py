@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict, replace
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome, Reported, Shown, Status, Tolerated
-from pytest_training.jobs.model import Dataset, Plan, PlannedJob, Value
+from pytest_training.jobs.model import Dataset, Plan, PlannedJob, Source, Value
 from pytest_training.pytest_adapter import switch_json_report_on
 from pytest_training.records.provenance import Machine, Provenance
 from pytest_training.records.recorded_run import TrainingRun
@@ -61,7 +61,7 @@ class PlanEntry(Value, frozen=True, kw_only=True):
 
     id: str
     expected_s: float | None
-    expected_from: Literal["history", "catalogue", "unknown"]
+    expected_from: Source
 
 
 class TrainingBlock(RunRecord, frozen=True, kw_only=True):
@@ -72,6 +72,7 @@ class TrainingBlock(RunRecord, frozen=True, kw_only=True):
     """Number of jobs by status."""
     work_s: float
     """As `Timing` has them."""
+    waiting_s: float
     makespan_s: float | None
     lower_bound_s: float
     efficiency: float | None

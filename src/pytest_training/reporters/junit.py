@@ -12,7 +12,7 @@ import pytest
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.job_files import log_end
 from pytest_training.execution.outcome import GateResult, Outcome, Status
-from pytest_training.pytest_adapter import junit_case, switch_junit_on
+from pytest_training.pytest_adapter import junit_case, switch_junit_off, switch_junit_on
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters.console import sentence
@@ -40,7 +40,9 @@ class Reporter:
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Complete the report; a file that the user named gets the same content."""
-        if self.xml is None or not (path := Path(self.xml.logfile)).exists():
+        if run.record is None:
+            switch_junit_off(self.config)
+        if run.record is None or self.xml is None or not (path := Path(self.xml.logfile)).exists():
             return
         named = [path] if self.config.option.xmlpath else []
         stable = run.folder.stable.copy_of(run.folder.junit)
@@ -115,6 +117,7 @@ def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
         *((f"gate.{result.gate.metric}", _gate(result)) for result in outcome.gates),
         ("attempts", len(outcome.attempts)),
         ("wall_s", round(outcome.wall_s, 3)),
+        ("waiting_s", round(outcome.waiting_s, 3)),
         ("cpu_s", round(outcome.cpu_s, 3)),
         ("peak_memory_mb", outcome.peak_memory_mb),
         ("slot", outcome.slot),

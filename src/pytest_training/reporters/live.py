@@ -64,14 +64,18 @@ def _job(watched: WatchedJob, width: int, id_width: int, slot_width: int) -> Tex
     if room >= 12:
         bar = BAR if room >= BAR + 30 else NARROW_BAR
         line.append(" ")
-        _bar(line, watched.share, bar)
+        _bar(line, watched, bar)
         room -= bar + 6
     values = fit(watched.values(), room - 2) if room > 10 else ""
     line.append("  " + pad(values, max(room - 2, 0)) if room >= 2 else " " * max(room, 0), style="cyan")
     return line.append(f" {time}")
 
 
-def _bar(line: Text, share: float | None, columns: int) -> None:
+def _bar(line: Text, watched: WatchedJob, columns: int) -> None:
+    share = watched.share
+    if watched.is_waiting:
+        line.append(pad("waiting", columns + 5), style="yellow")
+        return
     if share is None:
         line.append("·" * columns, style="dim")
         line.append("     ")

@@ -11,7 +11,7 @@ from pytest_training.execution.outcome import Outcome, Status, Tolerated
 from pytest_training.records.comparison import Comparison, JobComparison
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import timing
-from pytest_training.reporters.console import counts, durations, main_metric, sentence
+from pytest_training.reporters.console import counts, durations, main_metric, sentence, waiting
 from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration
 
@@ -33,6 +33,8 @@ class Reporter:
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Write the summary."""
+        if run.record is None:
+            return
         with run.noting_failure(f"summary.md in {run.folder.path}"):
             write_summary(run, is_latest=True)
 
@@ -67,8 +69,13 @@ def _head(run: TrainingRun) -> Iterator[str]:
     yield f"## Training: {counts(run.outcomes) or 'no jobs'}"
     if not run.is_finished:
         yield "**This run did not finish.**"
-    took = durations(timing(run.outcomes, run.plan.workers))
-    facts = [took, f"{run.plan.workers} slot{'s' if run.plan.workers != 1 else ''}"] if took else []
+    measured = timing(run.outcomes, run.plan.workers)
+    facts = (
+        [took, f"{run.plan.workers} slot{'s' if run.plan.workers != 1 else ''}"]
+        if (took := durations(measured))
+        else []
+    )
+    facts += [f"jobs {waited} for imports, GPUs or another attempt"] if (waited := waiting(measured.waiting_s)) else []
     if run.provenance and run.provenance.commit:
         facts.append(f"commit `{run.provenance.commit[:10]}`{' with changes' if run.provenance.dirty else ''}")
     yield " · ".join([*facts, f"run `{run.folder.run_id}`"])

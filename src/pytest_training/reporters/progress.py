@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_training.execution.backends import BACKENDS
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job
 from pytest_training.pytest_adapter import TerminalFile, end_line, terminal_of
@@ -46,7 +47,8 @@ class Progress:
         self.is_live = _is_live(mode, self.terminal)
         self.verbosity = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
         planned = {each.job.id: each for each in run.plan.jobs}
-        self.watch = Watch(run.folder, planned, run.plan.workers, outcomes)
+        sees_starts = run.settings.backend in BACKENDS  # one from outside may copy the files at the end
+        self.watch = Watch(run.folder, planned, run.plan.workers, sees_starts, outcomes)
         self.heartbeat_s = parse_duration(str(config.getini("training_heartbeat")), "training_heartbeat")
         self.over = threading.Event()
         self.screen = Screen(TerminalFile(self.terminal))
@@ -105,7 +107,9 @@ class Progress:
                 continue
             self.next_beats[watched.job.id] = due + self.heartbeat_s
             share = f"{100 * watched.share:.0f} %" if watched.share is not None else ""
-            left = f"about {duration(watched.remaining_s)} left" if watched.remaining_s else ""
+            is_left = watched.remaining_s and not watched.is_waiting
+            left = f"about {duration(watched.remaining_s or 0.0)} left" if is_left else ""
             memory = f"{watched.memory_mb:.0f} MiB" if watched.memory_mb else ""
             facts = [f"for {duration(watched.elapsed_s)}", share, watched.values(), memory, left]
-            self.screen.say(f"running {one_line(watched.job.id, 40)}  {', '.join(filter(None, facts))}")
+            state = "waiting" if watched.is_waiting else "running"
+            self.screen.say(f"{state} {one_line(watched.job.id, 40)}  {', '.join(filter(None, facts))}")

@@ -55,6 +55,8 @@ class Reporter:
         """Stop showing; leave the summary for the end of the session's output."""
         if self.progress is not None:
             self.progress.end()
+        if run.record is None:
+            run.closing.append(("no job began: the reports are as they were", {"yellow": True}))
         if run.record is None or self.config.option.verbose < 0:
             return
         reports = shown_path(run.folder.reports, self.config)

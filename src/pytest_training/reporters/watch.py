@@ -10,7 +10,7 @@ from statistics import fmean
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Attempt, Outcome, Status
-from pytest_training.jobs.model import Job, PlannedJob
+from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.processes import tree_memory_mb
 from pytest_training.records.events import EventTail
 from pytest_training.text import one_line
@@ -18,6 +18,8 @@ from pytest_training.units import number
 
 MEMORY_EVERY_S = 1.0
 CERTAIN = 0.03  # share of the work after which its own pace is a better guide than history
+ELSEWHERE: Source = "durations.json"
+"""Where an expectation is from that another machine measured."""
 HIDDEN = frozenset(["t", "time", "step_time"])
 FIRST = ("repeat", "fold", "epoch", "step", "iteration")
 """Logged names that say where the job is: before the measurements, without decimals."""
@@ -30,6 +32,11 @@ class WatchedJob:
     job: Job
     expected_s: float | None
     since: float = field(default_factory=time.monotonic)
+    """When its slot took it."""
+    sees_start: bool = False
+    """True if a file says when its own process begins; until then it waits."""
+    begun: float | None = None
+    """When its process was first seen."""
     slot: str = ""
     memory_mb: float | None = None
     attempt: int = 0
@@ -38,8 +45,18 @@ class WatchedJob:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the job started, all attempts together."""
-        return time.monotonic() - self.since
+        """Seconds since the job's process began, all attempts together; since its slot took it where it waits."""
+        return time.monotonic() - (self.since if self.begun is None else self.begun)
+
+    @property
+    def trained_s(self) -> float:
+        """Seconds of the job's own time so far."""
+        return 0.0 if self.is_waiting else self.elapsed_s
+
+    @property
+    def is_waiting(self) -> bool:
+        """True until the job's process begins: for imports or GPUs."""
+        return self.sees_start and self.begun is None
 
     @property
     def share(self) -> float | None:
@@ -55,7 +72,7 @@ class WatchedJob:
         share = self.share
         if share is not None and share >= CERTAIN:
             return self.elapsed_s * (1 - share) / share
-        return None if self.expected_s is None else max(self.expected_s - self.elapsed_s, 0.0)
+        return None if self.expected_s is None else max(self.expected_s - self.trained_s, 0.0)
 
     def values(self) -> str:
         """Return the newest logged numbers in words: `fold 3 · epoch 12 · loss 0.412`."""
@@ -75,6 +92,8 @@ class WatchedJob:
             return
         self.tail.poll()
         now = time.monotonic()
+        if self.tail.pid is not None and self.begun is None and self.sees_start:
+            self.begun = now
         if self.tail.pid is not None and now - self.memory_measured > MEMORY_EVERY_S:
             self.memory_measured = now
             self.memory_mb = tree_memory_mb(self.tail.pid) or None
@@ -92,28 +111,48 @@ class Watch:
     planned: Mapping[str, PlannedJob]
     """By job id, in planned order."""
     workers: int
+    sees_starts: bool = False
+    """True if the backend's jobs say when they begin; those with secrets never do."""
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     """Outcomes of the jobs that have ended, by id; the session's thread adds to it."""
     running: dict[str, WatchedJob] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
     took_s: list[float] = field(default_factory=list)
     """Durations of the finished jobs."""
+    elsewhere: list[tuple[float, float]] = field(default_factory=list)
+    """Of those that durations.json knows: what they took, and what was expected."""
 
     def start(self, job: Job) -> None:
         """Take note that a job starts."""
-        planned = self.planned.get(job.id)
         self.begun.add(job.id)
-        self.running[job.id] = WatchedJob(job, planned.expected_s if planned else None)
+        sees_start = self.sees_starts and not any(parameter.variable for parameter in job.declared)
+        self.running[job.id] = WatchedJob(job, self._expected_s(job.id), sees_start=sees_start)
 
     def poll(self) -> list[WatchedJob]:
         """Forget the jobs that are done, poll the others and return them, the longest running first."""
-        for job_id in list(self.outcomes):
-            if (ended := self.running.pop(job_id, None)) is not None:
-                self.took_s.append(ended.elapsed_s)
+        for job_id, outcome in list(self.outcomes.items()):
+            if self.running.pop(job_id, None) is not None and outcome.wall_s > 0:
+                self._note_duration(job_id, outcome.wall_s)
         jobs = list(self.running.values())
         for each in jobs:
             each.poll(self.folder)
         return jobs
+
+    def _note_duration(self, job_id: str, took_s: float) -> None:
+        """Note what a job took; what durations.json says of the others is scaled by it."""
+        self.took_s.append(took_s)
+        planned = self.planned.get(job_id)
+        if planned and planned.expected_s and planned.expected_from == ELSEWHERE:
+            self.elsewhere.append((took_s, planned.expected_s))
+            for each in self.running.values():
+                each.expected_s = self._expected_s(each.job.id)
+
+    def _expected_s(self, job_id: str) -> float | None:
+        planned = self.planned.get(job_id)
+        if planned is None or planned.expected_s is None or planned.expected_from != ELSEWHERE:
+            return planned.expected_s if planned else None
+        took_s, expected_s = map(sum, zip(*self.elsewhere, strict=True)) if self.elsewhere else (1.0, 1.0)
+        return planned.expected_s * took_s / expected_s
 
     def counts(self) -> Counter[str]:
         """Return the number of jobs by state: done, failed, running, waiting."""
@@ -128,16 +167,16 @@ class Watch:
         An unknown job is expected to take as long as the others of this run on average.
         """
         running = list(self.running.values())
-        waiting = [each.expected_s for job_id, each in self.planned.items() if job_id not in self.begun]
+        waiting = [self._expected_s(job_id) for job_id in self.planned if job_id not in self.begun]
         remaining = [each.remaining_s for each in running]
         durations = self.took_s + [
-            each.elapsed_s + left for each, left in zip(running, remaining, strict=True) if left is not None
+            each.trained_s + left for each, left in zip(running, remaining, strict=True) if left is not None
         ]
         if not durations and None in (*waiting, *remaining):
             return None
         typical = fmean(durations) if durations else 0.0
         ends = [0.0] * (self.workers - len(running)) + [
-            max(typical - each.elapsed_s, 0.0) if left is None else left
+            max(typical - each.trained_s, 0.0) if left is None else left
             for each, left in zip(running, remaining, strict=True)
         ]
         heapq.heapify(ends)

@@ -18,7 +18,7 @@ from pytest_training.planning.steps import Draft
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import Arguments
 from pytest_training.run_all.pytest_command import pytest_arguments
-from pytest_training.wording import nearest_first
+from pytest_training.wording import one_of
 
 PARAMETERS = {"sample": ("sample", "samples", "sample_size"), "batch": ("batch", "batch_size")}
 """Parameters that `--sample` and `--batch` set, wherever a job has one."""
@@ -141,8 +141,7 @@ def _settings(arguments: Arguments, jobs: Sequence[Job]) -> Iterator[str]:
 def checked_ids(named: Sequence[str], ids: Sequence[str], flag: str) -> set[str]:
     """Return the ids that a flag names, or raise DeclarationError if there is no such job."""
     for job_id in sorted({*named}.difference(ids)):
-        exist = ", ".join(nearest_first(job_id, ids))
-        raise DeclarationError(f"{flag}: no job {job_id!r}: expected some of {exist}")
+        raise DeclarationError(f"{flag}: no job {job_id!r}: {one_of(job_id, ids, limit=len(ids))}")
     return set(named)
 
 

@@ -16,6 +16,8 @@ from pytest_training.fixture import FIXTURE
 from pytest_training.jobs.model import Job, Plan, PlannedJob
 
 IDLE_NODEID = "::training-idle"
+COLLECTED_ID = pytest.StashKey[str]()
+"""On an item: its node id when it was collected; a hook may give it another."""
 
 
 class Collector:
@@ -32,7 +34,8 @@ class Collector:
             self.config.addinivalue_line("markers", f"{tag}: training jobs with this tag")
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Let `-k größe` select the job of that id: in node ids pytest escapes all but ASCII."""
+        """Note the item's id; let `-k größe` select the job of that id, as pytest escapes all but ASCII in node ids."""
+        item.stash[COLLECTED_ID] = item.nodeid
         if (job := job_of(item)) is not None:
             item.extra_keyword_matches.add(job.id)
 
@@ -43,6 +46,11 @@ def job_of(item: pytest.Item) -> Job | None:
     job = call.params.get(FIXTURE) if call is not None else None
     job = job.job if isinstance(job, PlannedJob) else job
     return job if isinstance(job, Job) else None
+
+
+def collected_id(item: pytest.Item) -> str:
+    """Return the node id with which an item was collected: the same in every process."""
+    return item.stash.get(COLLECTED_ID, item.nodeid)
 
 
 def give_plan(items: Iterable[pytest.Item], plan: Plan) -> None:

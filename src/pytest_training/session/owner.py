@@ -23,7 +23,8 @@ from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
 from pytest_training.session.distribution import Distribution, has_training_test
 from pytest_training.session.hooks import call_before_training
-from pytest_training.session.items import IDLE_NODEID, Collector, give_plan, job_of
+from pytest_training.session.items import IDLE_NODEID, Collector, collected_id, give_plan, job_of
+from pytest_training.session.selection import nothing_selected, unknown_arguments, unknown_names
 
 if TYPE_CHECKING:
     from pytest_training.session.running import RunningRun
@@ -40,11 +41,19 @@ class Owner(Collector):
         self.draft: Draft | None = None
         """The plan, as far as it is made."""
         self.mistake: Exception | None = None
+        self.selected: tuple[str, ...] = ()
+        """The tests of the run, by the ids with which they were collected."""
         self.run: RunningRun | None = None
         self.problems: list[str] = []
         """Sentences about what could not be collected."""
         self.nothing_left = False
         """True if every selected job of the resumed run has passed."""
+        self.collected: list[pytest.Item] = []
+        """All tests, before any is deselected."""
+        self.is_selected = False
+        """True once tests have been selected; pytest ends collecting after an error in the selection too."""
+        self.unknown: list[str] = []
+        """Sentences about names in the selection that stand for nothing."""
 
     def jobs_to_collect(self) -> Sequence[Job]:
         """Return every job with its final parameters; `_plan` raises a mistake, after collection."""
@@ -91,16 +100,19 @@ class Owner(Collector):
         if report.failed:
             self.problems.append(f"{report.nodeid} could not be collected: its tests and jobs are not in this run")
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Deselect the jobs that passed in the resumed run."""
-        if self.draft is None or (earlier := self.draft.earlier) is None:
-            return
-        done = dict.fromkeys(item for item in items if (job := job_of(item)) and earlier.is_done(job.id))
-        if done:
-            items[:] = [item for item in items if item not in done]
-            self.config.hook.pytest_deselected(items=list(done))
-            self.nothing_left = not items
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Any:
+        """Note what is collected; after the selection deselect the jobs that passed in the resumed run."""
+        self.collected = list(items)
+        result = yield
+        if self.draft is not None and (earlier := self.draft.earlier) is not None:
+            done = dict.fromkeys(item for item in items if (job := job_of(item)) and earlier.is_done(job.id))
+            if done:
+                items[:] = [item for item in items if item not in done]
+                self.config.hook.pytest_deselected(items=list(done))
+                self.nothing_left = not items
+        self.is_selected = True
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> Any:
@@ -115,8 +127,9 @@ class Owner(Collector):
         """Plan the selected jobs, and begin the run unless this is a dry run."""
         if self.mistake is not None:
             raise pytest.UsageError(str(self.mistake))
+        self._note_unknown(session)
         items = {item: job for item in session.items if (job := job_of(item)) is not None}
-        if not items or self.draft is None or self.options is None:
+        if not items or not self.is_selected or self.draft is None or self.options is None:
             return
         pure = len(items) == len(session.items)
         capacity = self.config.stash[options.REGISTRY].backends[self.options.run_settings.backend].capacity
@@ -137,15 +150,28 @@ class Owner(Collector):
             return
         from pytest_training.session.running import RunningRun  # noqa: PLC0415  (a dry run does without)
 
+        self.selected = tuple(map(collected_id, session.items))
         jobs = {item.nodeid: job for item in items if (job := job_of(item)) is not None}
-        draft = replace(self.draft, problems=(*self.draft.problems, *self.problems))
+        draft = replace(self.draft, problems=(*self.draft.problems, *self.problems, *self.unknown))
         self.run = RunningRun.begin(self.config, self.options, draft, jobs)
+
+    def _note_unknown(self, session: pytest.Session) -> None:
+        """Note what the selection names that does not exist."""
+        if self.collected:
+            jobs = self.draft.jobs if self.draft else ()
+            self.unknown += unknown_names(self.config, self.collected, jobs) if jobs else ()
+            if jobs and self.is_selected and not (self.unknown or session.items or self.nothing_left):
+                self.unknown.append(nothing_selected(jobs))
+        elif not self.is_selected:  # an error before anything was collected
+            self.unknown += unknown_arguments(self.config, self.jobs_to_collect())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Pass the run to a worker before it starts."""
         if self.run is not None:
-            context = msgspec.structs.replace(self.run.context, worker=True, idle=self.distribution.is_ours)
+            context = msgspec.structs.replace(
+                self.run.context, items=self.selected, worker=True, idle=self.distribution.is_ours
+            )
             node.workerinput["training"] = msgspec.json.encode(context).decode()
 
     @pytest.hookimpl(optionalhook=True)
@@ -178,7 +204,7 @@ class Owner(Collector):
             if exitstatus == pytest.ExitCode.INTERRUPTED:
                 self.run.interrupt(has_workers=self.distribution.has_started)
                 release_workers(self.config)
-            self.run.end(exitstatus)
+            session.exitstatus = self.run.end(exitstatus)
         return (yield)
 
     @pytest.hookimpl(tryfirst=True)
@@ -187,6 +213,9 @@ class Owner(Collector):
         draft = self.draft
         if draft is None or self.run is not None:
             return
+        for sentence in self.unknown:
+            terminalreporter.ensure_newline()
+            terminalreporter.write_line(sentence, yellow=True)
         if self.nothing_left and draft.earlier:
             run_id = draft.earlier.folder.run_id
             terminalreporter.write_line(f"every selected job of run {run_id} passed: nothing to train")
@@ -195,7 +224,7 @@ class Owner(Collector):
             terminalreporter.section("training plan", "-")
             for line in describe_plan(draft.plan, draft.request.limits):
                 terminalreporter.write_line(line)
-        for problem in draft.history_problems:
+        for problem in (*draft.problems, *draft.history_problems):
             terminalreporter.write_line(f"warning: {problem}", yellow=True)
 
 

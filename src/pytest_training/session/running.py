@@ -22,6 +22,8 @@ from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
+from pytest_training.execution.loading import Loading, read_loading
+from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job, Plan, save_plan
 from pytest_training.option_values import Options
 from pytest_training.options import REGISTRY, shown_path
@@ -34,6 +36,7 @@ from pytest_training.records.strict_json import encode
 from pytest_training.reporters import console, load_reporters
 from pytest_training.session.hooks import RAISED, call_each
 from pytest_training.session.outcomes import Outcomes
+from pytest_training.session.traces import Traces
 from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
 from pytest_training.text import one_line
@@ -44,10 +47,18 @@ OUTCOME_PATIENCE_S = 2.0
 class RunningRun:
     """The life of one run; a pytest plugin."""
 
-    def __init__(
-        self, config: pytest.Config, run: TrainingRun, jobs: Mapping[str, Job], context: SlotContext, backend: Backend
+    def __init__(  # noqa: PLR0913  (made in one place, below)
+        self,
+        config: pytest.Config,
+        run: TrainingRun,
+        jobs: Mapping[str, Job],
+        *,
+        context: SlotContext,
+        backend: Backend,
+        traces: Traces,
     ) -> None:
         self.config = config
+        self.traces = traces
         self.run = run
         """What reporters get."""
         self.jobs = jobs
@@ -64,15 +75,14 @@ class RunningRun:
         """Make the run folder, start the backend, and register the reporters."""
         plan, folder = draft.plan, RunFolder(options.reports, draft.plan.run_id)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
-        resumed = draft.earlier.folder.run_id if draft.earlier else None
+        resumed = draft.earlier.chain if draft.earlier else ()
         settings = msgspec.structs.replace(options.run_settings, resumed=resumed)
-        run = TrainingRun(folder, plan, begun=_begun(config, plan, jobs), settings=settings)
+        run = TrainingRun(folder, plan, begun=_begun(config, plan, jobs, resumed), settings=settings)
         run.problems.extend(draft.problems)
-        with _writing_to(options.reports), _naming(settings.backend):
+        with _writing_to(options.reports), _naming(settings.backend), contextlib.ExitStack() as failed:
             backend = registry.backends[settings.backend]()
-            if not options.reports.exists():
-                write_atomically(options.reports / ".gitignore", b"*\n")  # as pytest does for its cache
-            folder.path.mkdir(parents=True)
+            traces = Traces.make(folder)
+            failed.callback(traces.remove)
             save_plan(plan, folder.plan)
             run = replace(run, provenance=provenance(options.project, _imports(plan)))
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
@@ -85,7 +95,8 @@ class RunningRun:
             )
             msgspec.json.encode(context)  # raises TypeError unless the connection is a JSON value
             config.stash[SLOT] = context.slot("main", plan, registry)
-        running = cls(config, run, jobs, context, backend)
+            failed.pop_all()
+        running = cls(config, run, jobs, context=context, backend=backend, traces=traces)
         for name, reporter in reversed(reporters):  # pluggy calls the last that was registered first
             config.pluginmanager.register(reporter, name)
         config.pluginmanager.register(running, "training-run")
@@ -169,14 +180,21 @@ class RunningRun:
                 return
             time.sleep(0.02)
 
-    def end(self, exit_status: int) -> None:
-        """Complete the outcomes: those of jobs that were interrupted, or never begun."""
+    def end(self, exit_status: int) -> int:
+        """Complete the outcomes: those of jobs that were interrupted, or never begun; return the exit status."""
         self.is_ending = True
         for outcome in self.outcomes.complete():
             self.call("pytest_training_job_end", outcome=outcome)
+        all_outcomes = self.outcomes.by_node.values()
+        if exit_status == pytest.ExitCode.OK and not any(outcome.is_trained for outcome in all_outcomes):
+            exit_status = pytest.ExitCode.NO_TESTS_COLLECTED
+            self.run.problems.append("no job was trained: the exit code is 5")
         plan, folder = self.run.plan, self.run.folder
+        loading = read_loading(folder.loading) or Loading()
+        self.run.problems.extend(loading.problems)
         record = RunRecord(
             run_id=plan.run_id,
+            loading=loading.seconds,
             started=self.run.started,
             ended=utc_now(),
             seed=plan.seed,
@@ -185,8 +203,14 @@ class RunningRun:
             arguments=tuple(map(str, self.config.invocation_params.args)),
             folder=folder.path.relative_to(folder.reports).as_posix(),
         )
-        by_id = {outcome.job_id: outcome for outcome in self.outcomes.by_node.values()}
-        self.run = replace(self.run, outcomes=tuple(by_id[planned.job.id] for planned in plan.jobs), record=record)
+        by_id = {outcome.job_id: outcome for outcome in all_outcomes}
+        has_begun = any(outcome.status != Status.NOT_RUN or outcome.cause for outcome in all_outcomes)
+        self.run = replace(
+            self.run,
+            outcomes=tuple(by_id[planned.job.id] for planned in plan.jobs),
+            record=record if has_begun else None,
+        )
+        return exit_status
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Any:
@@ -224,6 +248,8 @@ class RunningRun:
         """End the backend and every process of the run."""
         self.signals.give_back()
         self.backend.close()
+        if self.is_over and self.run.record is None:
+            self.traces.remove()
         log = self.run.folder.server_log
         if log.exists() and not log.stat().st_size:
             log.unlink()
@@ -234,7 +260,7 @@ def _imports(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for planned in plan.jobs if not planned.job.fresh for name in planned.job.imports))
 
 
-def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job]) -> BegunRun:
+def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job], resumed: tuple[str, ...]) -> BegunRun:
     process = psutil.Process()
     return BegunRun(
         run_id=plan.run_id,
@@ -243,6 +269,7 @@ def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job]) -> BegunR
         pid_started=process.create_time(),
         arguments=tuple(map(str, config.invocation_params.args)),
         nodes={nodeid: job.id for nodeid, job in jobs.items()},
+        resumed=resumed,
     )
 
 

@@ -28,6 +28,8 @@ class SlotContext(Value, frozen=True, kw_only=True):
     settings: RunSettings
     connection: Any
     """The JSON value that the backend's `start` returned."""
+    items: tuple[str, ...] = ()
+    """The selected tests, by the node ids with which they were collected; for a worker."""
     worker: bool = False
     """True for an xdist worker."""
     idle: bool = False

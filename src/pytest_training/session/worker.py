@@ -1,5 +1,7 @@
-"""The hooks of an xdist worker: it collects and trains the jobs of the plan."""
+"""The hooks of an xdist worker: it collects what the owner selected, and trains the jobs of the plan."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 from pytest_training.jobs.model import Job, read_plan
 from pytest_training.options import REGISTRY
-from pytest_training.session.items import IDLE_NODEID, Collector, IdleItem, give_plan
+from pytest_training.session.items import IDLE_NODEID, Collector, IdleItem, collected_id, give_plan
 from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import ignore_warnings
 
@@ -24,14 +26,25 @@ class Worker(Collector):
         self.plan = read_plan(self.context.folder.plan)
         config.stash[SLOT] = self.context.slot(values["workerid"], self.plan, config.stash[REGISTRY])
         self.register_tags(self.jobs_to_collect())
+        self.collected: list[pytest.Item] = []
+        """Every item, before any hook selects."""
 
     def jobs_to_collect(self) -> list[Job]:
         """Return the selected jobs as the owner planned them: files may have changed since."""
         return [planned.job for planned in self.plan.jobs]
 
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Remember the item."""
+        super().pytest_itemcollected(item)
+        self.collected.append(item)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Give the items their planned jobs and add the idle item; after every deselection, or `--lf` would drop it."""
+        """Take the owner's selection, give the items their planned jobs, and add the idle item.
+
+        Hooks have selected among the selected: what goes by count or position (pytest-split) would select twice.
+        """
+        session.items[:] = _selected(self.context.items, dict.fromkeys([*self.collected, *session.items]))
         give_plan(session.items, self.plan)
         if self.context.idle:
             session.items.append(IdleItem.from_parent(session, name="idle", nodeid=IDLE_NODEID))
@@ -40,3 +53,11 @@ class Worker(Collector):
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """Do nothing for the idle item."""
         return True if isinstance(item, IdleItem) else None
+
+
+def _selected(ids: Iterable[str], items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """Return the items with these ids, in their order; the scheduler names those that are missing."""
+    by_id = defaultdict[str, list[pytest.Item]](list)
+    for item in items:
+        by_id[collected_id(item)].append(item)
+    return [by_id[each].pop(0) for each in ids if by_id[each]]

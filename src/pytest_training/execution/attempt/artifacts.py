@@ -12,13 +12,13 @@ from pytest_training.atomic import write_atomically
 LONGEST_NAME = 200  # bytes of one path component; file systems end at 255 and the temporary name adds some
 
 
-def save_object(folder: Path, name: str, content: Any) -> Path:
+def save_object(folder: Path, name: str, content: Any, *, below: Path | None = None) -> Path:
     """Save an object below the folder in the format of the name's suffix; return the path."""
     path = _inside(folder, name)
     suffix = path.suffix.lower()
     for accepts, encode in ENCODERS:
         if accepts(content, suffix):
-            write_atomically(path, encode(content, suffix))
+            write_atomically(path, encode(content, suffix), below=below)
             return path
     raise TypeError(
         f"run.save({name!r}, …): cannot save a {type(content).__name__} as {suffix or 'a file without suffix'!r}; "

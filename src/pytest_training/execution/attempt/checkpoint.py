@@ -6,8 +6,8 @@ Numbers, strings, lists and dicts are JSON; arrays and tensors .npy; scikit-lear
 import contextlib
 import io
 import json
-import os
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,32 +15,38 @@ from typing import Any
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import TrainingError
 from pytest_training.execution.attempt.artifacts import array_bytes, estimator_bytes
+from pytest_training.execution.job_files import open_own
+from pytest_training.places import entered
 
 MARK = "__checkpoint__"
 """Key of a JSON object that stands for a value without a JSON form."""
+UNREADABLE = (OSError, ValueError, KeyError, RecursionError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+"""Errors of reading a file that is no checkpoint, or a torn one."""
 
 
 class Checkpoint:
     """The value of `run.checkpoint`: `save` replaces the state, `load` returns it."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, below: Path | None = None) -> None:
         self._files = (folder / "state.zip", folder / "previous.zip") if folder else ()
+        self._below = below
+        """The last folder above them that may be a link."""
 
     def save(self, **state: Any) -> None:
         """Replace the state, e.g. `run.checkpoint.save(epoch=3, weights=w)`, once the new one is whole."""
         if self._files:
             content = _encode(state)
             current, previous = self._files
-            if current.exists():
-                os.replace(current, previous)  # noqa: PTH105  (the atomic rename, by its name)
-            write_atomically(current, content)
+            with entered(current.parent, self._below) as place, contextlib.suppress(FileNotFoundError):
+                place.replace(current.name, previous.name)
+            write_atomically(current, content, below=self._below)
 
     def load(self) -> dict[str, Any] | None:
         """Return the last state of an earlier attempt or of the resumed run, or None if there is none."""
         for file in self._files:
             # Where it is missing, or torn by a machine that went down, the one before is whole.
-            with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
-                return _decode(file.read_bytes())
+            with contextlib.suppress(*UNREADABLE), open_own(file) as opened:
+                return _decode(opened.read())
         return None
 
 

@@ -24,15 +24,19 @@ import msgspec
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DataError, ResultError
 from pytest_training.execution.attempt import environment
+from pytest_training.execution.attempt.finish import Beginning, end_interpreter
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
 from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.attempt.run import Run
-from pytest_training.execution.attempt.warm import end_interpreter, run_script, shadowed
+from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
+from pytest_training.limits.machine_memory import available_mb
 from pytest_training.machine import visible_gpus
+from pytest_training.places import NO_FOLLOW, appending
 from pytest_training.processes import reset_own_peak_memory
 from pytest_training.signals import SCHEDULERS, as_in_a_new_process
+from pytest_training.text import bounded
 from pytest_training.wording import in_utf8, safe_repr
 
 
@@ -40,8 +44,8 @@ class Stopped(BaseException):
     """SIGTERM, raised in the job's main thread so that its `finally` blocks run."""
 
 
-def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
-    """Execute a request in this process, which is the job's own; return the exit status.
+def run_attempt(request: AttemptRequest, *, warm: bool = False) -> NoReturn:
+    """Execute a request in this process, which is the job's own, and end it.
 
     `warm` means that the libraries are loaded: the process is a fork of the job server.
     """
@@ -55,18 +59,19 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> int:
     os.chdir(request.job.root)
     artifacts = str(folder.artifacts)
     os.environ.update(environment.job_environment(request.job, artifacts, seed=request.seed, threads=request.threads))
-    folder.events.write_bytes(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")  # for the live view
+    with appending(folder.events) as events:  # for the live view
+        events.write(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")
     reset_own_peak_memory()
+    beginning = Beginning()
     if isinstance(request.start, Command):
-        _become_program(request, request.start, warm=warm)
+        _become_program(request, request.start, beginning if warm else None)
     try:
         status = 0 if execute(request, request.start).failure is None else 1
     except OSError as error:  # ours: what the job raised is in the result
         with contextlib.suppress(Exception):
             sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
         status = NO_RESULT
-    _finish(status, request.settings.grace_s)
-    return status
+    end_interpreter(beginning, status, limit_s=request.settings.grace_s)
 
 
 def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseException], None] | None = None) -> Result:
@@ -106,12 +111,13 @@ def _make_run(request: AttemptRequest) -> Run:
         datasets={dataset.name: dataset for dataset in request.datasets},
         events=request.files.events,
         checkpoint=Path(request.checkpoint),
+        below=request.files.below,
         real_data_only=request.settings.real_data_only,
     )
 
 
 def _leave(result: Result, request: AttemptRequest) -> Result:
-    write_atomically(request.files.result, msgspec.json.encode(result))
+    write_atomically(request.files.result, msgspec.json.encode(result), below=request.files.own_below)
     return result
 
 
@@ -145,7 +151,8 @@ def _explain(error: BaseException, job: Job) -> Failure:
         return Failure(cause="exit", message=f"called sys.exit({code}) before train returned")
     if isinstance(error, ResultError | DataError):
         return Failure(cause="data" if isinstance(error, DataError) else "result", message=str(error))
-    return Failure(cause="error", message=in_utf8(_one_line(error)), traceback=in_utf8(own_traceback(error, job)))
+    message, frames = (bounded(in_utf8(text)) for text in (_one_line(error), own_traceback(error, job)))
+    return Failure(cause="error", message=message, traceback=frames, free_mb=available_mb())
 
 
 def _one_line(error: BaseException) -> str:
@@ -173,7 +180,7 @@ def _raise_stopped(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def redirect_output(log: Path) -> None:
     """Send stdout and stderr to the log and read stdin from nowhere, for this process and what it starts."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_FOLLOW, 0o644)
     nowhere = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nowhere, 0), (descriptor, 1), (descriptor, 2)):
         os.dup2(source, target, inheritable=True)
@@ -188,8 +195,8 @@ def redirect_output(log: Path) -> None:
     )
 
 
-def _become_program(request: AttemptRequest, program: Command, *, warm: bool) -> NoReturn:
-    """Replace this process by the job's program; a Python file may run in the warm process."""
+def _become_program(request: AttemptRequest, program: Command, warm: Beginning | None) -> NoReturn:
+    """Replace this process by the job's program; a Python file may run in a warm process."""
     run = _make_run(request)
     os.environ.update(program.environment)
     as_in_a_new_process()
@@ -198,7 +205,7 @@ def _become_program(request: AttemptRequest, program: Command, *, warm: bool) ->
             run.data(dataset.name)
         _leave(Result(data=run.used), request)
         if warm and program.is_warm and not shadowed(program):
-            os._exit(run_script(program, threads=request.threads))
+            end_interpreter(warm, run_script(program, threads=request.threads))
         os.execvp(program.argv[0], program.argv)
     except DataError as error:
         failure = Failure(cause="data", message=str(error))
@@ -207,15 +214,6 @@ def _become_program(request: AttemptRequest, program: Command, *, warm: bool) ->
         failure = Failure(cause="error", message=f"cannot start {program.argv[0]!r}: {reason}")
     _leave(Result(failure=failure), request)
     os._exit(127)
-
-
-def _finish(status: int, grace_s: float) -> None:
-    """End as an interpreter does, but wait for no threads, and for nothing else longer than the grace period."""
-    if hasattr(signal, "setitimer") and grace_s > 0:
-        signal.signal(signal.SIGALRM, lambda *_: os._exit(status))
-        signal.setitimer(signal.ITIMER_REAL, grace_s)
-    # Those of loky and concurrent.futures: without them the functions at exit wait for their workers.
-    end_interpreter(*reversed(getattr(threading, "_threading_atexits", ())))
 
 
 def _end_with(lifeline: int) -> None:
@@ -244,7 +242,7 @@ def main() -> NoReturn:
         os.close(lifeline)
     else:
         _end_with(lifeline)
-    os._exit(run_attempt(request))
+    run_attempt(request)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from pytest_training.places import appending
+
 PER_SECOND = 500
 SECOND_S = 1.0
 FULL = 8 * 2**20
@@ -35,7 +37,7 @@ class EventLog:
     def __init__(self, path: Path | None) -> None:
         self._until, self._kind = 0.0, ""  # until then `log` leaves out events of this kind by itself
         self._newest: dict[str, Any] | None = None  # of those
-        self._file: BinaryIO = path.open("ab", buffering=0) if path else io.BytesIO()
+        self._file: BinaryIO = appending(path) if path else io.BytesIO()
         self._size = self._file.tell()
         self._started = self._end = monotonic()  # of the attempt; of the present second
         self._kept: dict[str, int] = {}  # in this second, by kind

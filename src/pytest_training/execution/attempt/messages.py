@@ -35,7 +35,9 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     @property
     def files(self) -> AttemptFolder:
         """The files that the attempt's process writes."""
-        return AttemptFolder(Path(self.folder), Path(self.private) if self.private else None)
+        path = Path(self.folder)  # RUNS/run/jobs/ID/attempt-1
+        below = path.parents[min(self.job.id.count("/") + 3, len(path.parents) - 1)]
+        return AttemptFolder(path, Path(self.private) if self.private else None, below)
 
 
 class Failure(Value, frozen=True, kw_only=True):
@@ -46,6 +48,8 @@ class Failure(Value, frozen=True, kw_only=True):
     """One sentence."""
     traceback: str | None = None
     """The job's own frames."""
+    free_mb: float | None = None
+    """Memory that the machine, or the job's container, had left when an error was raised, in MiB."""
 
 
 class Result(Value, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         datasets: Mapping[str, Dataset] | None = None,
         events: Path | None = None,
         checkpoint: Path | None = None,
+        below: Path | None = None,
         real_data_only: bool = False,
     ) -> None:
         super().__init__(events)
@@ -38,8 +39,9 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         """CPU threads that the job may use; BLAS, OpenMP and PyTorch are already set to it."""
         self.device = device
         """`cuda` where a GPU is visible to the job, else `cpu`."""
-        self.checkpoint = Checkpoint(checkpoint)
+        self.checkpoint = Checkpoint(checkpoint, below)
         """`save(**state)` and `load()`, across retries and resumed runs."""
+        self._below = below
         self._real_data_only = real_data_only
         self._datasets = dict(datasets or {})
         self._used: dict[str, DataUsed] = {}
@@ -83,7 +85,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         Arrays as .npy, tables as .csv or .parquet, dicts and lists as .json, text, bytes, matplotlib figures as .svg
         or .png, scikit-learn estimators as .skops. Nothing is ever pickled.
         """
-        return save_object(self.folder, name, content)
+        return save_object(self.folder, name, content, below=self._below)
 
     @property
     def used(self) -> tuple[DataUsed, ...]:

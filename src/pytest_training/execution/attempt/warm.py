@@ -4,16 +4,12 @@ The libraries are loaded already; every trace of that is removed here, or is a r
 of its own (`jobs/source/freshness.py`, and `shadowed` below).
 """
 
-import atexit
 import builtins
 import contextlib
 import importlib.machinery
 import os
 import sys
-import threading
-import traceback
 import types
-from collections.abc import Callable
 from pathlib import Path
 
 from pytest_training.execution.attempt.environment import own_frames, set_loaded_threads
@@ -46,24 +42,9 @@ def _lies_in(module: types.ModuleType, folder: str) -> bool:
 
 
 def run_script(program: Command, *, threads: int) -> int:
-    """Run the script and its functions at exit; return the exit status."""
+    """Run the script; return the exit status."""
     _forget_the_server(program, threads)
-    status = _run(program.argv[1])
-    end_interpreter(threading._shutdown)  # type: ignore[attr-defined]  # noqa: SLF001  (waits for threads, as Python does at its end)
-    return status
-
-
-def end_interpreter(*steps: Callable[[], object]) -> None:
-    """Do what an ending interpreter does for a job's libraries, as `os._exit` follows, which does none of it."""
-    for step in (*steps, atexit._run_exitfuncs):  # noqa: SLF001  (no public name)
-        try:
-            step()
-        except BaseException:  # noqa: BLE001  (Python prints it, and the status stays)
-            with contextlib.suppress(Exception):
-                traceback.print_exc()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
+    return _run(program.argv[1])
 
 
 def _forget_the_server(program: Command, threads: int) -> None:

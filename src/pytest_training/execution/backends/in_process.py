@@ -3,14 +3,13 @@
 import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from pytest_training.atomic import write_atomically
 from pytest_training.execution.attempt.environment import WAITING, own_frames, unless_set
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Backend, Launcher, Seat
 from pytest_training.execution.backends.subprocess import SubprocessLauncher
-from pytest_training.execution.folder import AttemptFolder
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.limits.protocol import Ending
 
@@ -46,7 +45,8 @@ class InProcessLauncher(SubprocessLauncher):
         finally:
             for name in added:
                 os.environ.pop(name, None)
-        AttemptFolder(Path(request.folder)).log.touch()
+        if not os.path.lexists(request.files.log):
+            write_atomically(request.files.log, b"", below=request.files.below)
         return Reply(
             ending=Ending(
                 exit_status=0 if result.failure is None else 1,

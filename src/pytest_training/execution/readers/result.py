@@ -1,5 +1,6 @@
 """result.json, in which an attempt's own process leaves the metrics that the job's function returned."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,8 @@ def read_result(path: Path) -> Result | None:
     """Return what a job's process wrote, or None if the file is missing; raise ResultError if it is no valid result."""
     content = read_small(path)
     if content is None:
+        if os.path.lexists(path):
+            raise ResultError("result.json was replaced by the job: expected a plain file, no link, pipe or folder")
         return None
     try:
         return msgspec.json.decode(content, type=Result)

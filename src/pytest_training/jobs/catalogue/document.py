@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_training.errors import DeclarationError
-from pytest_training.wording import describe, listing, printable
+from pytest_training.wording import describe, one_of, printable
 
 if TYPE_CHECKING:
     import yaml
@@ -71,7 +71,7 @@ class Entry(NamedTuple):
             raise self.expected(f"a mapping of {', '.join(allowed)}" if allowed else "a mapping")
         for key, entry in entries.items():
             if allowed and key not in allowed:
-                raise entry.error(f"unknown key: expected one of {listing(key, allowed, limit=len(allowed))}")
+                raise entry.error(f"unknown key {key!r}: {one_of(key, allowed, limit=len(allowed))}")
         return entries
 
     def items(self, what: str = "a list") -> list[Entry]:

@@ -29,7 +29,7 @@ from pytest_training.jobs.order import find_circle
 from pytest_training.jobs.source.sources import Sources
 from pytest_training.jobs.values import check_value, convert_text, find_parameter, with_value
 from pytest_training.limits import LIMITS, Limits
-from pytest_training.wording import describe, label, listing
+from pytest_training.wording import describe, label, one_of
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 _ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
@@ -82,8 +82,8 @@ def _added(by_id: Mapping[str, Job], catalogue: Catalogue, kinds: Kinds) -> list
             _check_id(job_id, declaration, by_id, None)
             added.append(_command_job(job_id, declaration, catalogue))
         elif job_id not in by_id:
-            expected = f"expected one of {listing(job_id, by_id)}" if by_id else "no file train_*.py was found"
-            raise declaration.entry.error(f"no such job: {expected}; or add `script:` or `command:`")
+            expected = one_of(job_id, by_id) if by_id else "no file train_*.py was found"
+            raise declaration.entry.error(f"no such job {job_id!r}: {expected}; or add `script:` or `command:`")
     return added
 
 
@@ -131,9 +131,7 @@ def _check_placeholders(declaration: Declaration, names: list[str]) -> None:
     for name in _PLACEHOLDER.findall("\n".join(declaration.command)):
         near = difflib.get_close_matches(name, names, n=1)
         if near and name not in names:
-            raise declaration.entry.error(
-                f"command: {{{name}}} stands for nothing: expected one of {listing(name, names)}"
-            )
+            raise declaration.entry.error(f"command: {{{name}}} stands for nothing: {one_of(name, names)}")
 
 
 def _variants(job: Job, catalogue: Catalogue, kind: Kind) -> Iterator[Job]:
@@ -256,8 +254,7 @@ def _check_default_parameters(jobs: list[Job], defaults: Declaration) -> None:
     unread = any(job.problem for job in jobs)
     for name, entry in defaults.parameters.items():
         if name not in names and not unread:
-            exist = listing(name, sorted(names))
-            raise entry.error(f"no job has a parameter {name!r}: expected one of {exist}")
+            raise entry.error(f"no job has a parameter {name!r}: {one_of(name, sorted(names))}")
 
 
 def _check_unique(variants: Mapping[str, list[Job]], catalogue: Catalogue) -> None:
@@ -279,6 +276,6 @@ def _with_needs(job: Job, declared_id: str, variants: Mapping[str, list[Job]], c
     for entry in declaration.needs:
         name = entry.text("the id of a job")
         if name not in by_id:
-            raise entry.error(f"no such job {name!r}: expected one of {listing(name, by_id)}")
+            raise entry.error(f"no such job {name!r}: {one_of(name, by_id)}")
         needs += by_id[name]
     return msgspec.structs.replace(job, needs=tuple(dict.fromkeys(needs)))

@@ -31,7 +31,7 @@ class FunctionKind(Kind):
         train = find_train(file.source)
         if train is None or not _takes_run(train):
             return None
-        if signature_mistake(train) and read_options(file.source)["declared"]:
+        if signature_mistake(train) and read_options(file.source, file.sources)["declared"]:
             return None  # a script's own `train(run, config)`
         declared, values = read_parameters(train, file.source)
         gates = read_gates(file.source, strict=True)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
 from pytest_training.jobs.model import Parameter, Type
-from pytest_training.jobs.source.literals import MISSING, Constants, last_name, parameter_type, read_annotation, type_of
+from pytest_training.jobs.source.literals import (
+    MISSING,
+    UNREAD,
+    Constants,
+    last_name,
+    parameter_type,
+    read_annotation,
+    type_of,
+)
 
 OUTPUT_OPTIONS = ("--output-dir", "--output_dir", "--output", "--out", "--save-dir", "--results-dir")
 SEED_NAMES = (
@@ -33,9 +41,26 @@ _TYPES: dict[str, Type] = {
 }
 
 
-def flag(option: str) -> Declaration:
-    """Return an option without a value; it is True if it is on the command line."""
-    return Parameter(name=_identifier(option), type="bool", default=False, option=option, flag=True), False
+class Code(NamedTuple):
+    """Statements of a file, and the file's constants."""
+
+    nodes: list[ast.AST]
+    constants: Constants
+
+
+_FROM_TEXT: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": bool}
+"""How argparse and click read a default that is a text."""
+
+
+def flag(
+    spellings: Iterable[str], default: Any, *, off: str | None = None, name: str | None = None, kind: Type = "bool"
+) -> Declaration:
+    """Return an option without a value, by what switches it on and off: `--amp/--no-amp`; an int is counted."""
+    parts = [re.split(";" if text.startswith("/") else "/", text, maxsplit=1) for text in spellings]
+    on = [text for part in parts if (text := part[0].strip())]
+    offs = [text for part in parts for text in map(str.strip, part[1:])]
+    off = preferred(offs) if offs else off
+    return _declaration(preferred(on) if on else off or "", kind, default, name=name, off=off, flag=True)
 
 
 def annotated(
@@ -43,7 +68,9 @@ def annotated(
 ) -> Declaration:
     """Return the parameter of a function; `spelling` is its option, or else its name."""
     annotation, value = read_annotation(argument.annotation), constants.literal(default)
-    return _valued(spelling, parameter_type(annotation, value), value, required=required, choices=annotation.choices)
+    kind = parameter_type(annotation, value)
+    value = UNREAD if default is not None and value is MISSING else value
+    return _declaration(spelling, kind, value, required=required, choices=annotation.choices)
 
 
 def selector(name: str, choices: Iterable[str], *, required: bool) -> Declaration:
@@ -66,16 +93,27 @@ class OptionCall(NamedTuple):
     constants: Constants
 
     @classmethod
-    def all(cls, nodes: Iterable[ast.AST], constants: Constants) -> list[OptionCall]:
+    def all(cls, codes: Iterable[Code]) -> list[OptionCall]:
         """Return the calls in the order of the source: a walk comes to a function's decorators after its body."""
-        calls = (node for node in nodes if isinstance(node, ast.Call))
-        return [cls(call, constants) for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset))]
+        several = ((code, [node for node in code.nodes if isinstance(node, ast.Call)]) for code in codes)
+        return [
+            cls(call, code.constants)
+            for code, calls in several
+            for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset))
+        ]
 
     @property
     def spellings(self) -> list[str]:
         """Return the texts among the call's positional arguments."""
         arguments = (item.value if isinstance(item, ast.Starred) else item for item in self.node.args)
         return [text for argument in arguments for text in self.constants.strings(argument)]
+
+    @property
+    def destination(self) -> str:
+        """Return the name under which argparse's parsed arguments have the value."""
+        stated, texts = self.value("dest"), self.spellings
+        name = stated if isinstance(stated, str) else next((text for text in texts if text.startswith("--")), texts[0])
+        return identifier(name)
 
     def keyword(self, name: str) -> ast.expr | None:
         """Return the expression that the call passes by this name."""
@@ -85,20 +123,31 @@ class OptionCall(NamedTuple):
         """Return the literal value of a keyword, or MISSING."""
         return self.constants.literal(self.keyword(name))
 
-    def valued(self, spelling: str, *, required: bool) -> Declaration:
-        """Return the option or positional with a value that the call declares."""
+    def default(self, implied: Any = MISSING) -> Any:
+        """Return the literal default, `implied` if none is stated, or UNREAD if the source does not show it."""
+        if self.keyword("envvar"):
+            return UNREAD
+        if self.keyword("default") is None:
+            return implied
         default = self.value("default")
-        return _valued(spelling, self._type(default), default, required=required, choices=self._choices())
+        convert = _FROM_TEXT.get(_type_name(self.keyword("type"))) if isinstance(default, str) else None
+        try:
+            return UNREAD if default is MISSING else convert(default) if convert else default
+        except ValueError:
+            return UNREAD
+
+    def valued(self, spelling: str, default: Any, *, required: bool) -> Declaration:
+        """Return the option or positional with a value that the call declares."""
+        return _declaration(spelling, self._type(default), default, required=required, choices=self._choices())
 
     def _type(self, default: Any) -> Type:
         if self.value("nargs") not in {MISSING, None, "?", 1}:
             return "list"
-        declared = self.keyword("type")
-        if declared is not None:
-            return _TYPES.get(last_name(declared.func if isinstance(declared, ast.Call) else declared), "any")
-        if default is not MISSING and default is not None:
-            return type_of(default)
-        return "any" if self.keyword("default") and default is MISSING else "str"
+        if declared := self.keyword("type"):
+            return _TYPES.get(_type_name(declared), "any")
+        if default is UNREAD:
+            return "any"
+        return "str" if default is MISSING or default is None else type_of(default)
 
     def _choices(self) -> tuple[Any, ...] | None:
         declared, listed = self.keyword("type"), self.value("choices")
@@ -121,18 +170,23 @@ def preferred(spellings: list[str]) -> str:
     return output or next((text for text in spellings if text.startswith("--")), spellings[0])
 
 
-def _valued(spelling: str, kind: Type, default: Any, *, required: bool, choices: tuple[Any, ...] | None) -> Declaration:
+def _type_name(node: ast.expr | None) -> str:
+    return last_name(node.func if isinstance(node, ast.Call) else node)
+
+
+def _declaration(spelling: str, kind: Type, default: Any, *, name: str | None = None, **fields: Any) -> Declaration:
+    is_stated = default is not MISSING and default is not UNREAD
     parameter = Parameter(
-        name=_identifier(spelling),
+        name=name or identifier(spelling),
         type=kind,
-        default=None if default is MISSING else default,
-        required=required,
-        option=spelling if spelling.startswith("-") else None,
-        choices=choices,
+        default=default if is_stated else None,
+        option=spelling if spelling.startswith("-") or fields.get("flag") else None,
+        unread=default is UNREAD,
+        **fields,
     )
-    return parameter, default
+    return parameter, default if is_stated else MISSING
 
 
-def _identifier(option: str) -> str:
+def identifier(option: str) -> str:
     """Return the parameter's name: `learning_rate` for `--learning-rate`."""
     return re.sub(r"\W", "_", option.lstrip("-"))

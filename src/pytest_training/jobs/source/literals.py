@@ -12,6 +12,9 @@ from pytest_training.jobs.model import Type
 MISSING: Final = object()
 """Stands for a value that the source alone does not show."""
 
+UNREAD: Final = object()
+"""Stands for a default that the source states and does not show."""
+
 LARGEST_INTEGER = 2**63
 
 _TYPES: dict[str, Type] = {

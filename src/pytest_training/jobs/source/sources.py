@@ -20,6 +20,7 @@ LARGEST_FOLLOWED = 200
 """Maximum number of local files to follow: a hint for the job server is not worth parsing a whole repository."""
 
 _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
+_DECLARES = re.compile(rb"\badd_argument\b|\bclick\b|\btyper\b")
 _ASKS_FOR_DATA = re.compile(rb"\brun\s*\.\s*data")
 
 
@@ -69,6 +70,8 @@ class Facts:
     data: tuple[str, ...] = ()
     fresh: str | None = None
     """Why a script that executes the file needs an interpreter of its own."""
+    declares: bool = False
+    """True if the file may declare options of a command line."""
 
 
 def read_source(path: Path, root: Path) -> Source:
@@ -113,6 +116,17 @@ class Sources:
         files = self._closure(path, lambda facts: facts.imports + facts.later)
         return next((reason for file in files if (reason := self._facts_of(file).fresh)), None)
 
+    def declaring(self, path: Path) -> list[Path]:
+        """Return those of a script and its local modules that may declare options of a command line."""
+        files = self._closure(path, lambda facts: facts.imports + facts.later)
+        return [file for file in files if self._facts_of(file).declares]
+
+    def module_file(self, path: Path, module: str, level: int) -> Path | None:
+        """Return the file of a local module as another file imports it, or None if it has none."""
+        file = next(reversed(self.files_of(path, Import(module, level=level)) or ()), None)
+        name = file and (file.parent.name if file.name == "__init__.py" else file.stem)
+        return file if name and name == (module.rpartition(".")[2] or name) else None
+
     def _closure(self, path: Path, imports_of: Callable[[Facts], Iterable[Import]]) -> list[Path]:
         files: dict[Path, None] = {}
         todo = [path]
@@ -120,7 +134,7 @@ class Sources:
             file = todo.pop()
             if file not in files:
                 files[file] = None
-                local = [near for item in imports_of(self._facts_of(file)) for near in self._files(file, item) or ()]
+                local = [near for item in imports_of(self._facts_of(file)) for near in self.files_of(file, item) or ()]
                 todo.extend(reversed(local))
         return list(files)
 
@@ -137,10 +151,10 @@ class Sources:
     def _installed(self, path: Path) -> Iterator[str]:
         for item in self._facts_of(path).imports:
             top = item.module.partition(".")[0]
-            if item.level == 0 and top not in sys.stdlib_module_names and self._files(path, item) is None:
+            if item.level == 0 and top not in sys.stdlib_module_names and self.files_of(path, item) is None:
                 yield from item.modules
 
-    def _files(self, path: Path, item: Import) -> list[Path] | None:
+    def files_of(self, path: Path, item: Import) -> list[Path] | None:
         """Return the local files that an import executes; None if the module is not local."""
         if item.level:
             folder = path.parents[min(item.level, len(path.parents)) - 1]
@@ -179,17 +193,20 @@ def _files_below(folder: Path, module: str) -> list[Path] | None:
 
 
 def _facts(source: Source) -> Facts:
-    eager = tuple(item for statement in module_statements(source.tree.body) for item in _imports(statement))
+    eager = tuple(item for statement in module_statements(source.tree.body) for item in imports_of(statement))
     later: tuple[Import, ...] = ()
     data: tuple[str, ...] = ()
     if _INDENTED_IMPORT.search(source.content):
-        later = tuple(item for node in walk(source.tree) for item in _imports(node) if item not in eager)
+        later = tuple(item for node in walk(source.tree) for item in imports_of(node) if item not in eager)
     if _ASKS_FOR_DATA.search(source.content):
         data = tuple(dict.fromkeys(name for node in walk(source.tree) for name in _datasets(node, source.constants)))
-    return Facts(eager, later, data, why_fresh(source.tree, source.content, source.label))
+    return Facts(
+        eager, later, data, why_fresh(source.tree, source.content, source.label), bool(_DECLARES.search(source.content))
+    )
 
 
-def _imports(node: ast.AST) -> Iterator[Import]:
+def imports_of(node: ast.AST) -> Iterator[Import]:
+    """Yield what an import statement imports; nothing for any other node."""
     if isinstance(node, ast.Import):
         yield from (Import(alias.name) for alias in node.names)
     elif isinstance(node, ast.ImportFrom):

@@ -26,6 +26,7 @@ GANTT_WIDTH = 1000.0
 GANTT_LEFT = 64.0
 GANTT_ROW = 30.0
 GANTT_MOST_SLOTS = 64
+SHORTEST_WAIT_S = 0.1
 CHARACTER = 6.6  # width of a letter in the timeline's font size, to know what fits into a bar
 
 
@@ -57,6 +58,8 @@ class Bar(NamedTuple):
     x: float
     y: float
     width: float
+    waited: float
+    """Width of its waiting, to the left of `x`."""
     label: str
     title: str
 
@@ -180,19 +183,30 @@ def sparkline(values: Sequence[float], *, width: float = 120.0, height: float = 
     return _polyline(enumerate(values), across, up), across(len(values) - 1), up(values[-1])
 
 
+class _Span(NamedTuple):
+    """An attempt in seconds since 1970."""
+
+    outcome: Outcome
+    slot: str
+    asked: float
+    """When its slot asked for it: until `begin` it waited."""
+    begin: float
+    end: float
+
+
 def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
     """Return the timeline of the attempts that ran, a row per slot."""
     spans = [span for outcome in outcomes for span in _spans(outcome)]
     if not spans:
         return None
-    begin, end = min(start for _, _, start, _ in spans), max(stop for _, _, _, stop in spans)
-    slots = sorted({slot for _, slot, _, _ in spans}, key=lambda name: (len(name), name))
+    begin, end = min(span.asked for span in spans), max(span.end for span in spans)
+    slots = sorted({span.slot for span in spans}, key=lambda name: (len(name), name))
     top_of = {slot: 22 + index * GANTT_ROW for index, slot in enumerate(slots[:GANTT_MOST_SLOTS])}
     across = _Scale(0.0, max(end - begin, 1e-3), GANTT_LEFT, GANTT_WIDTH - 12)
     bars = [
-        _bar(outcome, slot, stop - start, (across(start - begin), across(stop - begin)), top_of[slot])
-        for outcome, slot, start, stop in spans
-        if slot in top_of
+        _bar(span, [across(time - begin) for time in span[2:]], top_of[span.slot])
+        for span in spans
+        if span.slot in top_of
     ]
     return Timeline(
         height=26 + len(top_of) * GANTT_ROW,
@@ -203,26 +217,31 @@ def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
     )
 
 
-def _bar(outcome: Outcome, slot: str, seconds: float, ends: tuple[float, float], top: float) -> Bar:
-    name = one_line(outcome.job_id, 60)
-    width = round(max(ends[1] - ends[0] - 1, 1.5), 1)
+def _bar(span: _Span, places: Sequence[float], top: float) -> Bar:
+    name, status = one_line(span.outcome.job_id, 60), span.outcome.status
+    asked, begin, end = places
+    width = round(max(end - begin - 1, 1.5), 1)
+    waited_s = span.begin - span.asked
+    waited = f", waited {duration(waited_s)}" if waited_s >= SHORTEST_WAIT_S else ""
     return Bar(
-        job_id=outcome.job_id,
-        status=outcome.status,
-        x=ends[0],
+        job_id=span.outcome.job_id,
+        status=status,
+        x=begin,
         y=top,
         width=width,
+        waited=round(begin - asked, 1) if waited else 0.0,
         label=name if len(name) * CHARACTER + 22 < width else "",
-        title=f"{name}: {outcome.status}, {duration(seconds)}, {slot or 'no slot'}",
+        title=f"{name}: {status}, {duration(span.end - span.begin)}{waited}, {span.slot or 'no slot'}",
     )
 
 
-def _spans(outcome: Outcome) -> Iterator[tuple[Outcome, str, float, float]]:
-    """Yield slot, start and end of each attempt in seconds since 1970; an attempt without a start is left out."""
-    ended = moment(outcome.ended)
+def _spans(outcome: Outcome) -> Iterator[_Span]:
+    """Yield the times of each attempt; an attempt without a start is left out."""
     for attempt in outcome.attempts:
         if start := moment(attempt.started):
-            begin, length = start.timestamp(), attempt.ending.wall_s
-            if len(outcome.attempts) == 1 and ended is not None:
-                length = max(ended.timestamp() - begin, 0.0)
-            yield outcome, attempt.slot or outcome.slot, begin, begin + length
+            ending, asked = attempt.ending, start.timestamp()
+            waited_s, own_s = ending.waiting_s, ending.wall_s
+            if len(outcome.attempts) == 1 and not own_s:  # its slot or its run was killed
+                waited_s, own_s = outcome.waiting_s, outcome.wall_s
+            begin = asked + waited_s
+            yield _Span(outcome, attempt.slot or outcome.slot, asked, begin, begin + own_s)

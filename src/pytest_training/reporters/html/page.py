@@ -74,6 +74,8 @@ class Reporter:
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Write the page."""
+        if run.record is None:
+            return
         with run.noting_failure(f"index.html in {run.folder.path}"):
             write_page(run, is_latest=True)
 

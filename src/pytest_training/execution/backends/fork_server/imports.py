@@ -77,6 +77,8 @@ class Imports(msgspec.Struct, kw_only=True):
                     return False
                 loaded.append(package)
         keeper.write_note(note, "")
+        sys.stdout.flush()
+        processes.flush_c_streams()  # else each job would print it anew
         gc.freeze()  # keeps the collector of the children from copying the pages that all share
         return True
 

@@ -203,7 +203,7 @@ class JobServer:
             if gpus:
                 os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
             gc.enable()
-            status = run_attempt(request, warm=True)
+            run_attempt(request, warm=True)
         except BaseException:  # noqa: BLE001  (a child must never return into the server's loop)
             traceback.print_exc()
         finally:

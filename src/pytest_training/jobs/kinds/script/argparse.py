@@ -2,44 +2,110 @@
 
 import ast
 import itertools
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from pytest_training.jobs.kinds.parameters import UNKNOWN, Declaration, OptionCall, below, flag, preferred, selector
-from pytest_training.jobs.source.literals import Constants, last_name
+from msgspec.structs import replace
 
-_FLAG_ACTIONS = {"store_true", "store_false", "store_const", "append_const", "count"}
+from pytest_training.jobs.kinds.parameters import (
+    UNKNOWN,
+    Code,
+    Declaration,
+    OptionCall,
+    below,
+    flag,
+    preferred,
+    selector,
+)
+from pytest_training.jobs.source.literals import MISSING, UNREAD, last_name, walk
+
+_IMPLIED: dict[str, Any] = {"store_true": False, "store_false": True}
+"""Defaults of actions that need not state one."""
+MOST_NESTED = 3
+"""Functions that pass a parser on to each other, from the one that makes it."""
+
+_OTHER_FLAGS = {"store_const", "append_const"}
 
 
-def argparse_options(nodes: list[ast.AST], constants: Constants) -> Iterator[Declaration]:
-    """Yield what the module's `add_argument` and `add_subparsers` calls declare."""
-    calls = OptionCall.all(nodes, constants)
-    parsers = _Subparsers(nodes, calls)
+def argparse_options(codes: Sequence[Code]) -> Iterator[Declaration]:
+    """Yield what `add_argument` and `add_subparsers` calls declare."""
+    calls = OptionCall.all(codes)
+    parsers = _Subparsers([node for code in codes for node in code.nodes], calls)
+    defaults = _Defaults(calls, parsers)
+    shared = Counter(call.destination for call in calls if _adds_option(call))
     for call in calls:
-        method = call.node.func.attr if isinstance(call.node.func, ast.Attribute) else ""
-        if method == "add_argument" and call.spellings:
+        if _adds_option(call):
             subcommands = parsers.subcommands_of(call)
-            yield from below(subcommands, _arguments(call, in_subparser=bool(subcommands)))
-        elif method == "add_subparsers" and parsers.names:
-            name = call.value("dest")
+            named = call.value("action") == "store_false" or shared[call.destination] > 1
+            name = call.destination if named else None
+            yield from below(subcommands, _arguments(call, defaults.of(call), name, in_subparser=bool(subcommands)))
+        elif _method(call) == "add_subparsers" and parsers.names:
+            chosen = call.value("dest")
             required = call.value("required") is True
-            yield selector(name if isinstance(name, str) else "command", parsers.names, required=required)
+            yield selector(chosen if isinstance(chosen, str) else "command", parsers.names, required=required)
 
 
-def _arguments(call: OptionCall, *, in_subparser: bool) -> Iterator[Declaration]:
+def _adds_option(call: OptionCall) -> bool:
+    return _method(call) == "add_argument" and bool(call.spellings)
+
+
+def _method(call: OptionCall) -> str:
+    return call.node.func.attr if isinstance(call.node.func, ast.Attribute) else ""
+
+
+def _arguments(call: OptionCall, default: Any, name: str | None, *, in_subparser: bool) -> Iterator[Declaration]:
     action = last_name(call.keyword("action")) or call.value("action")
     option = preferred(call.spellings)
     if action in {"help", "version"}:
         return
-    if action in _FLAG_ACTIONS:
-        yield flag(option)
+    if action in _IMPLIED:
+        yield flag([option], default, off=option if action == "store_false" else None, name=name)
     elif action == "BooleanOptionalAction":
-        yield flag(option)
-        yield flag("--no-" + option.removeprefix("--"))
+        yield flag([option], default, off="--no-" + option.removeprefix("--") if option.startswith("--") else None)
+    elif action == "count":
+        yield flag([option], default, kind="int")
+    elif action in _OTHER_FLAGS:  # what is stored is no True
+        yield flag([option], MISSING if default is MISSING else UNREAD)
     elif option.startswith("-"):
-        yield call.valued(option, required=call.value("required") is True and not in_subparser)
+        required = call.value("required") is True and not in_subparser
+        yield _with_false(call.valued(option, default, required=required))
     else:
         optional = call.value("nargs") in {"?", "*"} or call.keyword("default") or in_subparser
-        yield call.valued(option, required=not optional)
+        yield _with_false(call.valued(option, default, required=not optional))
+
+
+def _with_false(declaration: Declaration) -> Declaration:
+    """Pass False as an empty text: for argparse's `type=bool` every other text is true, `False` too."""
+    parameter, default = declaration
+    return (replace(parameter, off=""), default) if parameter.type == "bool" else declaration
+
+
+class _Defaults:
+    """What `default=`, `set_defaults` and `argument_default=` say, as far as they are literal."""
+
+    def __init__(self, calls: Sequence[OptionCall], parsers: "_Subparsers") -> None:
+        self._parsers = parsers
+        self._calls = {call.node: position for position, call in enumerate(calls)}
+        self._set = [
+            (position, parsers.subcommands_of(call), item.arg, call.constants.literal(item.value))
+            for position, call in enumerate(calls)
+            if _method(call) == "set_defaults"
+            for item in call.node.keywords
+        ]
+        self._is_general = any(call.keyword("argument_default") for call in calls)
+
+    def of(self, call: OptionCall) -> Any:
+        """Return an option's default: MISSING if none is stated, UNREAD if the source does not show it."""
+        action = call.value("action")
+        default = call.default(UNREAD if self._is_general else _IMPLIED.get(str(action), MISSING))
+        name, here = call.destination, self._calls[call.node]
+        for position, subcommands, changed, value in self._set:
+            if changed not in {name, None} or (position < here and call.keyword("default")):
+                continue
+            is_read = changed and value is not MISSING and subcommands == self._parsers.subcommands_of(call)
+            default = value if is_read else UNREAD
+        return default
 
 
 class _Subparsers:
@@ -58,7 +124,9 @@ class _Subparsers:
                 listed = parents.elts if isinstance(parents, ast.List | ast.Tuple) else []
                 for variable in filter(None, (variables.get(call.node, ""), *map(last_name, listed))):
                     self._by_variable[variable] = tuple(dict.fromkeys((*self._by_variable.get(variable, ()), name)))
-        self._adding = list(self._find_adding(nodes, calls)) if self.names else []
+        self._adding: list[tuple[set[ast.AST], str, tuple[str, ...]]] = []
+        for _ in range(MOST_NESTED if self.names else 0):
+            self._adding = list(self._find_adding(nodes, calls))
 
     def subcommands_of(self, call: OptionCall) -> tuple[str, ...]:
         """Return the subcommands under which the option of an `add_argument` call stands; none for the main parser."""
@@ -66,23 +134,26 @@ class _Subparsers:
         if isinstance(parser, ast.Call):  # commands.add_parser("show").add_argument("--all")
             made = OptionCall(parser, call.constants)
             return (_parser_name(made),) if last_name(parser.func) == "add_parser" else ()
-        variable = last_name(parser)
-        for function, subcommands in self._adding:
-            is_inside = function.lineno <= call.node.lineno <= (function.end_lineno or 0)
-            if is_inside and function.args.args[0].arg == variable:
+        return self._of(last_name(parser), call.node)
+
+    def _of(self, variable: str, node: ast.AST) -> tuple[str, ...]:
+        for inside, first, subcommands in self._adding:
+            if node in inside and first == variable:
                 return subcommands
         return self._by_variable.get(variable, ())
 
     def _find_adding(
         self, nodes: list[ast.AST], calls: list[OptionCall]
-    ) -> Iterator[tuple[ast.FunctionDef, tuple[str, ...]]]:
-        """Yield the functions that add options to the parser that they take, with its subcommands."""
-        plain = [call.node for call in calls if isinstance(call.node.func, ast.Name) and call.node.args]
+    ) -> Iterator[tuple[set[ast.AST], str, tuple[str, ...]]]:
+        """Yield the nodes of each function that adds options to a parser, the parser's name there, its subcommands."""
+        plain = [call.node for call in calls if last_name(call.node.func) and call.node.args]
         for function in (node for node in nodes if isinstance(node, ast.FunctionDef)):
-            passed = [last_name(call.args[0]) for call in plain if last_name(call.func) == function.name]
-            if passed and function.args.args:
-                several = [self._by_variable.get(parser, ()) for parser in passed]
-                yield function, tuple(dict.fromkeys(itertools.chain(*several)) if all(several) else ())
+            several = [
+                self._of(last_name(call.args[0]), call) for call in plain if last_name(call.func) == function.name
+            ]
+            if several and function.args.args:
+                subcommands = tuple(dict.fromkeys(itertools.chain(*several))) if all(several) else ()
+                yield set(walk(function)), function.args.args[0].arg, subcommands
 
 
 def _parser_name(call: OptionCall) -> str:

@@ -49,7 +49,9 @@ def _ordered(pairs: Iterable[tuple[Parameter, Any]], arguments: tuple[str, ...] 
     hidden: list[str] = []
     for parameter, value in pairs:
         if parameter.option is None:
-            texts = [to_text(entry) for entry in value] if isinstance(value, list | tuple) else [to_text(value)]
+            texts = (
+                [to_text(entry) for entry in value] if isinstance(value, list | tuple) else [_text(parameter, value)]
+            )
             (hidden if any(map(_looks_like_option, texts)) else words).extend(texts)
         elif isinstance(value, list | tuple):
             lists += [parameter.option, *map(to_text, value)]
@@ -59,12 +61,19 @@ def _ordered(pairs: Iterable[tuple[Parameter, Any]], arguments: tuple[str, ...] 
 
 
 def _option(parameter: Parameter, option: str, value: Any) -> list[str]:
+    if parameter.flag and parameter.type == "int":
+        return [option] * (value - (parameter.default or 0))
     if parameter.flag:
-        return [option] if value != parameter.default else []
-    text = to_text(value)
+        switches_on = option if option != parameter.off and value != parameter.default else None
+        return list(filter(None, [switches_on if value else parameter.off]))
+    text = _text(parameter, value)
     if _looks_like_option(text) and option.startswith("--"):
         return [f"{option}={text}"]
     return [option, text]
+
+
+def _text(parameter: Parameter, value: Any) -> str:
+    return parameter.off if value is False and parameter.off is not None else to_text(value)
 
 
 def _looks_like_option(text: str) -> bool:

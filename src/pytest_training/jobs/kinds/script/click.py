@@ -1,20 +1,24 @@
 """Options that click declares, in the commands of a group too."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from pytest_training.jobs.kinds.parameters import Declaration, OptionCall, below, flag, preferred, selector
-from pytest_training.jobs.source.literals import Constants, last_name, walk
+from pytest_training.jobs.kinds.parameters import Code, Declaration, OptionCall, below, flag, preferred, selector
+from pytest_training.jobs.source.literals import MISSING, UNREAD, Constants, last_name, walk
 
 _MODULES = {"click", "rich_click", "asyncclick"}
 _DECORATORS = {"option", "argument"}
 
 
-def click_options(nodes: list[ast.AST], constants: Constants) -> Iterator[Declaration]:
-    """Yield what the decorators declare; the commands are those of the module's group, if it has exactly one."""
-    names = _names(nodes)
-    if not names:
-        return
+def click_options(codes: Sequence[Code]) -> Iterator[Declaration]:
+    """Yield what the decorators declare; the commands are those of a module's group, if it has exactly one."""
+    for code in codes:
+        if names := _names(code.nodes):
+            yield from _declared(code, names)
+
+
+def _declared(code: Code, names: set[str]) -> Iterator[Declaration]:
+    nodes, constants = code
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
     groups = [group for function in functions if (group := decorator(function, "group"))]
     pairs = [(function, decorator(function, "command")) for function in functions] if len(groups) == 1 else []
@@ -26,7 +30,7 @@ def click_options(nodes: list[ast.AST], constants: Constants) -> Iterator[Declar
     decorators = [(item, name) for function, name in commands.items() for item in function.decorator_list]
     owners = {node: (name,) for item, name in decorators for node in walk(item)}
     is_unclear = not commands and any(isinstance(node, ast.Attribute) and node.attr == "group" for node in nodes)
-    for call in OptionCall.all(nodes, constants):
+    for call in OptionCall.all([code]):
         if _dotted(call.node.func) in names and call.spellings:
             subcommands = owners.get(call.node, ())
             yield from below(subcommands, _options(call, in_group=is_unclear or bool(subcommands)))
@@ -47,16 +51,17 @@ def _names(nodes: list[ast.AST]) -> set[str]:
 def _options(call: OptionCall, *, in_group: bool) -> Iterator[Declaration]:
     if last_name(call.node.func) == "argument":
         optional = call.value("required") is False or call.value("nargs") == -1 or call.keyword("default")
-        yield call.valued(call.spellings[0], required=not optional and not in_group)
+        yield call.valued(call.spellings[0], call.default(), required=not optional and not in_group)
         return
-    options = [text for text in call.spellings if text.startswith("-")]
-    paired = next((text for text in options if "/" in text), None)
-    if paired:
-        yield from (flag(text.strip()) for text in paired.split("/"))
-    elif call.value("is_flag") is True or call.value("count") is True or call.keyword("flag_value"):
-        yield flag(preferred(options))
+    options = [text for text in call.spellings if not text.isidentifier()]
+    if call.value("count") is True:
+        yield flag(options, call.default(0), kind="int")
+    elif call.keyword("flag_value"):  # several flags set one value: what is stored is no True
+        yield flag(options, UNREAD if call.keyword("default") else MISSING)
+    elif call.value("is_flag") is True or any("/" in text for text in options):
+        yield flag(options, call.default(False))
     elif options:
-        yield call.valued(preferred(options), required=call.value("required") is True and not in_group)
+        yield call.valued(preferred(options), call.default(), required=call.value("required") is True and not in_group)
 
 
 def decorator(function: ast.FunctionDef, *methods: str) -> ast.expr | None:

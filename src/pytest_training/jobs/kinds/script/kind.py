@@ -28,7 +28,7 @@ class ScriptKind(Kind):
             gates=read_gates(file.source, strict=False),
             problem=_idle(file.source, find_train(file.source)),
             fresh=file.sources.why_fresh(file.path),
-            **read_options(file.source),
+            **read_options(file.source, file.sources),
             **python_fields(file),
         )
 

@@ -3,40 +3,51 @@
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
-from pytest_training.jobs.kinds.parameters import OUTPUT_OPTIONS, Declaration
+from pytest_training.jobs.kinds.parameters import OUTPUT_OPTIONS, Code, Declaration
 from pytest_training.jobs.kinds.script.argparse import argparse_options
 from pytest_training.jobs.kinds.script.click import click_options
 from pytest_training.jobs.kinds.script.typer import typer_options
 from pytest_training.jobs.model import Parameter
-from pytest_training.jobs.source.literals import MISSING, walk
-from pytest_training.jobs.source.sources import Source
+from pytest_training.jobs.source.literals import MISSING
+from pytest_training.jobs.source.sources import Source, Sources
+from pytest_training.jobs.source.used import used_code
 
 _READERS = {b"add_argument": argparse_options, b"click": click_options, b"typer": typer_options}
 """Readers of command lines, by a word that every file with such a command line contains."""
 
 
-def read_options(source: Source) -> dict[str, Any]:
-    """Return the fields of a script's job that its own command line decides; the first declaration of a name counts."""
+def read_options(source: Source, sources: Sources) -> dict[str, Any]:
+    """Return the fields of a script's job that its own command line decides, also one that local modules declare."""
     declared: dict[str, Parameter] = {}
     defaults: dict[str, Any] = {}
-    for parameter, default in _all_options(source):
+    for parameter, default in _all_options(source, sources):
         first = declared.get(parameter.name)
         if first is None:
             declared[parameter.name] = parameter
             if default is not MISSING:
                 defaults[parameter.name] = default
-        elif first.subcommands and parameter.subcommands:
-            both = tuple(dict.fromkeys((*first.subcommands, *parameter.subcommands)))
-            declared[parameter.name] = msgspec.structs.replace(first, subcommands=both)
+        else:
+            declared[parameter.name] = _merged(first, parameter)
     taking_value = {item.option for item in declared.values() if not item.flag}
     output = next((option for option in OUTPUT_OPTIONS if option in taking_value), None)
     return {"declared": tuple(declared.values()), "parameters": defaults, "output_option": output}
 
 
-def _all_options(source: Source) -> Iterator[Declaration]:
-    readers = [reader for word, reader in _READERS.items() if word in source.content]
-    nodes = list(walk(source.tree)) if readers else []
-    for reader in readers:
-        yield from reader(nodes, source.constants)
+def _all_options(source: Source, sources: Sources) -> Iterator[Declaration]:
+    used = used_code(source, sources)
+    codes = [Code(nodes, each.constants) for each, nodes in used]
+    for word, reader in _READERS.items():
+        if any(word in each.content for each, _nodes in used):
+            yield from reader(codes)
+
+
+def _merged(first: Parameter, second: Parameter) -> Parameter:
+    """Return one parameter for two of one name: in several subcommands, or one on and one off."""
+    if first.subcommands and second.subcommands:
+        first = replace(first, subcommands=tuple(dict.fromkeys((*first.subcommands, *second.subcommands))))
+    on, off = sorted((first, second), key=lambda each: each.off is not None)
+    if on.flag and on.off is None and off.flag and off.option == off.off:
+        return replace(first, option=on.option, off=off.off)
+    return first

@@ -1,27 +1,30 @@
 """Options of typer scripts, read from the parameters of their commands."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from pytest_training.jobs.kinds.parameters import Declaration, annotated, below, flag, preferred, selector
+from msgspec.structs import replace
+
+from pytest_training.jobs.kinds.parameters import Code, Declaration, annotated, below, flag, preferred, selector
 from pytest_training.jobs.kinds.script.click import command_name, decorator
-from pytest_training.jobs.source.literals import Constants, last_name
+from pytest_training.jobs.source.literals import UNREAD, Constants, last_name
 
 
-def typer_options(nodes: list[ast.AST], constants: Constants) -> Iterator[Declaration]:
+def typer_options(codes: Sequence[Code]) -> Iterator[Declaration]:
     """Yield the parameters of every function that is a command, with their literal defaults."""
+    nodes = [node for code in codes for node in code.nodes]
     if not any(map(_imports_typer, nodes)):
         return
     started = {last_name(node.args[0]) for node in nodes if isinstance(node, ast.Call) and _calls_run(node)}
-    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
-    commands = [item for item in functions if item.name in started or decorator(item, "command", "callback")]
+    functions = [(node, code.constants) for code in codes for node in code.nodes if isinstance(node, ast.FunctionDef)]
+    commands = [pair for pair in functions if pair[0].name in started or decorator(pair[0], "command", "callback")]
     # The options of a callback stand before the subcommand.
-    calls = ((item, decorator(item, "command")) for item in commands)
-    named = {item.name: command_name(item, call, constants) for item, call in calls if call}
+    calls = ((item, decorator(item, "command"), constants) for item, constants in commands)
+    named = {item.name: command_name(item, call, constants) for item, call, constants in calls if call}
     subcommands = {name: (command,) for name, command in named.items()} if len(named) > 1 else {}
     if subcommands:
         yield selector("command", named.values(), required=True)
-    for function in commands:
+    for function, constants in commands:
         for argument, default in _parameters(function.args):
             options = _options(argument, default, constants, several=len(commands) > 1)
             yield from below(subcommands.get(function.name, ()), options)
@@ -58,16 +61,21 @@ def _options(
         default = arguments.pop(0) if arguments else None
     if isinstance(default, ast.Constant) and default.value is Ellipsis:
         default = None
-    spellings = [text for node in arguments for text in constants.strings(node) if text.startswith("-")]
+    spellings = [text for node in arguments for text in constants.strings(node) if text.lstrip(" /").startswith("-")]
     spelling = preferred(spellings or ["--" + argument.arg.replace("_", "-")])
-    if last_name(call.func) == "Argument" if call else default is None:
+    is_positional = last_name(call.func) == "Argument" if call else default is None
+    if is_positional:
         spelling = argument.arg
-    declaration = annotated(spelling, argument, default, constants, required=default is None and not several)
-    if declaration[0].option and declaration[0].type == "bool":
-        pair = spelling.split("/") if "/" in spelling else [spelling, "--no-" + spelling.removeprefix("--")]
-        yield from (flag(text.strip()) for text in pair)
+    declaration, value = annotated(spelling, argument, default, constants, required=default is None and not several)
+    default_value = UNREAD if declaration.unread else value
+    if declaration.type == "bool" and not is_positional:
+        switch, value = flag(spellings or [f"{spelling}/--no-{spelling.removeprefix('--')}"], default_value)
+        name = argument.arg if switch.option == switch.off else switch.name
+        yield replace(switch, required=declaration.required, name=name), value
+    elif call and any(item.arg == "count" for item in call.keywords):
+        yield flag([spelling], default_value, kind="int")
     else:
-        yield declaration
+        yield declaration, value
 
 
 def _typer_call(node: ast.expr | None) -> ast.Call | None:

@@ -1,0 +1,56 @@
+"""What the machine or its container has left of memory, and whether its kernel has killed for lack of it."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+KIBIBYTES = 1024
+LIMITS = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
+"""Files of a control group that hold its limit and what it uses, of version 2 and of version 1."""
+KILLS = ("memory.events", "memory.oom_control")
+ROOT = Path("/")
+
+
+def available_mb(root: Path = ROOT) -> float | None:
+    """Return the MiB that new allocations may take before something must go, or None if the system does not say."""
+    machine = _number(root / "proc/meminfo", r"^MemAvailable:\s+(\d+)")
+    limited = (_left(group, *names) for group in _groups(root) for names in LIMITS)
+    rooms = [machine * KIBIBYTES if machine is not None else None, *limited]
+    return min((room / 2**20 for room in rooms if room is not None), default=None)
+
+
+def oom_kills(root: Path = ROOT) -> int:
+    """Return how many processes the kernel has killed for lack of memory: in this container, else on this machine."""
+    files = [*(group / name for group in _groups(root) for name in KILLS), root / "proc/vmstat"]
+    counts = (_number(file, r"^oom_kill (\d+)") for file in files)
+    return next((count for count in counts if count is not None), 0)
+
+
+def _groups(root: Path) -> Iterator[Path]:
+    """Yield the folders of this process's control groups for memory, the innermost first."""
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers in {"", "memory"}:
+            hierarchy = root / "sys/fs/cgroup" / controllers
+            inside = hierarchy / path.strip("/")
+            yield from (group for group in (inside, *inside.parents) if group.is_relative_to(hierarchy))
+
+
+def _left(group: Path, limit: str, usage: str) -> float | None:
+    """Return the bytes that a control group may still use; pages of files that nobody used lately give way."""
+    most, used = _number(group / limit), _number(group / usage)
+    if most is None or used is None:
+        return None
+    return max(most - used + (_number(group / "memory.stat", r"^(?:total_)?inactive_file (\d+)") or 0), 0)
+
+
+def _number(path: Path, pattern: str = r"^(\d+)") -> int | None:
+    match = re.search(pattern, _read(path), re.MULTILINE)
+    return int(match[1]) if match else None
+
+
+def _read(path: Path) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        return path.read_text(encoding="utf-8", errors="replace")
+    return ""

@@ -1,0 +1,184 @@
+"""What is recorded of a script's flags and defaults is what its own parser makes of its command line."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+import pytest
+
+from pytest_training.errors import DeclarationError
+from pytest_training.jobs.kinds.script.arguments import script_arguments
+from pytest_training.jobs.model import Job
+from pytest_training.planning.parameters import apply_options
+
+from .project import Project, message
+
+ARGPARSE = """
+import argparse, os
+parser = argparse.ArgumentParser()
+{}
+SEEN.update(vars(parser.parse_args()))
+"""
+CLICK = """
+import click
+@click.command()
+{}
+def main(**options):
+    SEEN.update(options)
+main(standalone_mode=False)
+"""
+TYPER = """
+from typing import Annotated, Optional
+import typer
+app = typer.Typer()
+@app.command()
+def main({}):
+    SEEN.update(locals())
+app(standalone_mode=False)
+"""
+
+
+def added(*calls: str) -> str:
+    return ARGPARSE.format("\n".join(f"parser.add_argument({call})" for call in calls))
+
+
+STYLES = {
+    "store_true": added("'--amp', action='store_true'"),
+    "store_true, true": added("'--amp', action='store_true', default=True"),
+    "store_true, other variable": added("'--amp', action='store_true', dest='use_amp'"),
+    "store_false": added("'--no-amp', action='store_false'"),
+    "store_false, dest": added("'--no-amp', action='store_false', dest='amp'"),
+    "store_false, false": added("'--no-amp', action='store_false', dest='amp', default=False"),
+    "both": added("'--amp', action='store_true', dest='amp'", "'--no-amp', action='store_false', dest='amp'"),
+    "both, off first": added("'--no-amp', dest='amp', action='store_false'", "'--amp', action='store_true'"),
+    "both, set_defaults": added("'--amp', action='store_true'", "'--no-amp', dest='amp', action='store_false'").replace(
+        "SEEN", "parser.set_defaults(amp=True)\nSEEN"
+    ),
+    "set_defaults before": added("'--amp', action='store_true'").replace(
+        "Parser()", "Parser()\nparser.set_defaults(amp=True)"
+    ),
+    "optional, true": added("'--amp', action=argparse.BooleanOptionalAction, default=True"),
+    "optional, false": added("'--amp', action=argparse.BooleanOptionalAction, default=False"),
+    "optional, none": added("'--amp', action=argparse.BooleanOptionalAction"),
+    "optional, computed": added("'--amp', action=argparse.BooleanOptionalAction, default=bool(os.getcwd())"),
+    "computed": added("'--amp', action='store_true', default=bool(os.getcwd())"),
+    "type=bool, true": added("'--amp', type=bool, default=True"),
+    "type=bool, false": added("'--amp', type=bool, default=False"),
+    "type=bool, text": added("'--amp', type=bool, default='False'"),
+    "type=bool, short": added("'-a', type=bool, default=True"),
+    "type=bool, positional": added("'amp', type=bool, nargs='?', default=True"),
+    "store_const": added("'--amp', action='store_const', const=3, default=2"),
+    "argument_default": added("'--amp', action='store_true'").replace("Parser()", "Parser(argument_default=True)"),
+    "click, pair, true": CLICK.format("@click.option('--amp/--no-amp', default=True)"),
+    "click, pair": CLICK.format("@click.option('--amp/--no-amp')"),
+    "click, pair, none": CLICK.format("@click.option('--amp/--no-amp', default=None)"),
+    "click, pair with a name": CLICK.format("@click.option('--amp/--fp32', '-a/-f', 'amp', default=True)"),
+    "click, short off": CLICK.format("@click.option('--amp', ' /-A', default=True)"),
+    "click, is_flag": CLICK.format("@click.option('--amp', is_flag=True)"),
+    "click, is_flag, true": CLICK.format("@click.option('--amp', is_flag=True, default=True)"),
+    "click, bool": CLICK.format("@click.option('--amp', type=bool, default=True)"),
+    "click, bool default": CLICK.format("@click.option('--amp', default=True)"),
+    "click, envvar": CLICK.format("@click.option('--amp/--no-amp', envvar='AMP')"),
+    "click, values": CLICK.format("@click.option('--a', 'amp', flag_value=3, default=True)"),
+    "typer, true": TYPER.format("amp: bool = True"),
+    "typer, false": TYPER.format("amp: bool = False"),
+    "typer, none": TYPER.format("amp: Optional[bool] = None"),
+    "typer, one option": TYPER.format("amp: bool = typer.Option(True, '--amp')"),
+    "typer, pair": TYPER.format("amp: Annotated[bool, typer.Option('--amp/--fp32')] = True"),
+    "typer, only off": TYPER.format("amp: bool = typer.Option(True, ' /--fp32')"),
+    "typer, underscore": TYPER.format("use_amp: bool = True"),
+}
+REFUSED = {
+    *(("store_true, true", "false"), ("set_defaults before", "false"), ("store_false, false", "true")),
+    *(("computed", "false"), ("argument_default", "false"), ("click, is_flag, true", "false")),
+    *(("store_const", "false"), ("click, values", "false"), ("typer, one option", "false")),
+}
+"""What no option of the script leads to, or what cannot be known to."""
+NO_TRUTH = {("store_const", "true"), ("click, values", "true")}
+"""A flag that is on, whose stored value is something else than True."""
+
+
+def trained(job: Job, text: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return what the script's own parser makes of the job's command line."""
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(sys, "argv", ["train_x.py", *script_arguments(job, folder="folder")])
+    exec(text, {"SEEN": seen, "__name__": "__main__"})  # noqa: S102  (the script is ours)
+    return seen
+
+
+@pytest.mark.parametrize("value", [None, "true", "false"])
+@pytest.mark.parametrize("style", STYLES)
+def test_a_flag_is_recorded_as_the_script_trains_with_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch, style: str, value: str | None
+) -> None:
+    job = project.job(STYLES[style])
+    [parameter] = job.declared
+    settings = [f"x.{parameter.name}={value}"] if value else []
+    if (style, value) in REFUSED:
+        with pytest.raises(DeclarationError, match=r"can only switch it (on|off), and "):
+            apply_options([job], settings=settings)
+        return
+    [job] = apply_options([job], settings=settings)
+    [actual] = trained(job, STYLES[style], monkeypatch).values()
+    if value:
+        assert job.parameters[parameter.name] is (value == "true")
+    if parameter.name in job.parameters and (style, value) not in NO_TRUTH:
+        assert job.parameters[parameter.name] is (bool(actual) if parameter.option is None else actual)
+    else:
+        assert parameter.unread or actual is None or value  # not stated: the library's own None
+
+
+@pytest.mark.parametrize(
+    ("calls", "name", "recorded"),
+    [
+        (["'--epochs', type=int, default='7'"], "epochs", 7),
+        (["'--epochs', type=int, default=None"], "epochs", None),
+        (["'--epochs', type=int, default=os.cpu_count()"], "epochs", ...),
+        (["'--rate', type=float, default='1e-3'"], "rate", 0.001),
+        (["'--rate', type=float, default='fast'[1:]"], "rate", ...),
+        (["'-v', action='count', default=1"], "v", 1),
+        (["'--epochs', type=int)\nparser.set_defaults(epochs=3"], "epochs", 3),
+        (["'--epochs', type=int, default=5)\nparser.set_defaults(epochs=3"], "epochs", 3),
+        (["'--epochs', type=int, default=5)\nparser.set_defaults(**{'epochs': 3}"], "epochs", ...),
+        (["'--epochs', type=int, default=5)\nparser.set_defaults(epochs=int('3')"], "epochs", ...),
+        (["'--epochs', type=int, default=5)\nparser.set_defaults(other=3"], "epochs", 5),
+    ],
+)
+def test_defaults_are_read_and_never_invented(
+    project: Project, monkeypatch: pytest.MonkeyPatch, calls: list[str], name: str, recorded: Any
+) -> None:
+    text = added(*calls) if "fast" not in calls[0] else added(*calls).replace("'fast'[1:]", "float('2')")
+    job = project.job(text)
+    [parameter] = job.declared
+    if recorded is ...:
+        assert (name in job.parameters, parameter.unread, parameter.default) == (False, True, None)
+    else:
+        assert (job.parameters[name], parameter.unread) == (recorded, False)
+        assert trained(job, text, monkeypatch)[name] == recorded
+
+
+@pytest.mark.parametrize("value", [1, 2, 4])
+def test_a_counted_flag_is_repeated(project: Project, monkeypatch: pytest.MonkeyPatch, value: int) -> None:
+    for text, name in (
+        (added("'-v', action='count', default=1"), "v"),
+        (CLICK.format("@click.option('-v', count=True)"), "v"),
+        (TYPER.format("level: int = typer.Option(1, '--level', count=True)"), "level"),
+    ):
+        [job] = apply_options([project.job(text)], settings=[f"x.{name}={value}"])
+        counted = trained(job, text, monkeypatch)[name]
+        assert counted == value or name == "level"  # typer counts from 0
+        assert job.parameters[name] == value
+
+
+def test_the_option_that_switches_off_is_named_to_whom_sets_it(project: Project) -> None:
+    job = project.job(STYLES["optional, true"])
+    assert message(lambda: apply_options([job], settings=["x.no_amp=true"])) == (
+        "--set x.no_amp: x gets --no-amp by amp=false: set that"
+    )
+    assert re.search("only counts up, from 1", message(lambda: counted(project)))
+
+
+def counted(project: Project) -> list[Job]:
+    return apply_options([project.job(added("'-v', action='count', default=1"))], settings=["x.v=0"])
