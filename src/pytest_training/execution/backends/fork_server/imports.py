@@ -134,13 +134,11 @@ class Imports(msgspec.Struct, kw_only=True):
 
     def problems(self) -> tuple[str, ...]:
         """Return a sentence about each package that is left to the jobs."""
-        threads = (
-            f"the jobs import {package} for themselves: its import starts a thread ({threads}), and the job server may "
-            f"have none; if a setting of the library prevents that, set it and remove {self.memory}"
-            for package, threads in self.threaded.items()
+        memory = os.path.basename(self.memory)  # noqa: PTH119  (no path: reports are published)
+        return (
+            *(threads_in_words(package, threads, memory) for package, threads in self.threaded.items()),
+            *(break_in_words(package, how) for package, how in self.broken.items()),
         )
-        broken = (f"the jobs import {package} for themselves: its import {how}" for package, how in self.broken.items())
-        return (*threads, *broken)
 
     def recall(self) -> None:
         """Add what earlier runs have learned of the packages to import."""
@@ -181,6 +179,19 @@ class Known(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """End the process."""
         os.write(self.writing, f"{self.threaded[module.__name__]}, of {module.__name__}".encode()[:LONGEST])
         os._exit(0)
+
+
+def threads_in_words(package: str, threads: str, memory: str) -> str:
+    """Say why a package that starts threads is left to the jobs."""
+    return (
+        f"the jobs import {package} for themselves: its import starts a thread ({threads}), and the job server may "
+        f"have none; if a setting of the library prevents that, set it and remove {memory} in the reports folder"
+    )
+
+
+def break_in_words(package: str, how: str) -> str:
+    """Say why a package that ends the server is left to the jobs."""
+    return f"the jobs import {package} for themselves: its import {how}"
 
 
 def installed() -> int:
