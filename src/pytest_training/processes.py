@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import resource
 
-KIBIBYTES = 1024
 ONE_THREAD = 3
 """Links of /proc/PID/task, a folder: itself, its parent, and one for each thread."""
-ORPHANS_S = 2.0
 STOPPED = 0x7F
 """A wait status."""
+ORPHANS_S = 6.0
+CLEANERS = (b"resource_tracker import main", b"torch_shm_manager")
+"""Parts of the command lines of multiprocessing's, loky's and PyTorch's."""
+CLEANING_S = 4.0  # it may just have been started, on a busy machine
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded once: every child needs it
@@ -93,10 +95,20 @@ def rest_s(cost_s: float) -> float:
 
 
 def signal_tree(pid: int, number: int) -> None:
-    """Send a signal to a process and all its descendants."""
+    """Send a signal to a process and all its descendants; SIGKILL spares those that clean up when the rest is gone."""
     for member in tree(pid):
+        if number == signal.SIGKILL and _is_cleaner(member):
+            continue
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(member, number)
+
+
+def _is_cleaner(pid: int) -> bool:
+    """Return True if a process removes shared memory as soon as all others have ended that may use it."""
+    with contextlib.suppress(OSError):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return not command or any(word in command for word in CLEANERS)  # empty: it is just becoming a program
+    return False
 
 
 def signal_name(number: int) -> str:
@@ -129,36 +141,18 @@ def kill_orphans(own: Collection[int]) -> None:
 
     A daemonised grandchild of a job becomes our child when the job ends (`adopt_orphans`), whatever session it leads.
     """
-    give_up = time.monotonic() + ORPHANS_S
+    begun = time.monotonic()
     while orphans := [pid for pid in children(os.getpid()) if pid not in own]:
         for orphan in orphans:
             with contextlib.suppress(ChildProcessError):
-                if os.waitpid(orphan, os.WNOHANG) == (0, 0):
-                    signal_tree(orphan, signal.SIGKILL)
-        if time.monotonic() > give_up:
+                if os.waitpid(orphan, os.WNOHANG) != (0, 0):
+                    continue
+                signal_tree(orphan, signal.SIGKILL)
+                if time.monotonic() - begun > CLEANING_S:
+                    os.kill(orphan, signal.SIGKILL)  # a cleaner that does not end; nobody has reaped it
+        if time.monotonic() - begun > ORPHANS_S:
             break  # a process that the kernel cannot end now (a dead network file system) must not end the run
         time.sleep(0.001)
-
-
-def _status_mb(pid: int | str, field: bytes) -> float | None:
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in Path(f"/proc/{pid}/status").read_bytes().splitlines():
-            if line.startswith(field):
-                return int(line.split()[1]) / KIBIBYTES
-    return None
-
-
-def tree_memory_mb(pid: int) -> float:
-    """Return the resident memory of a process tree in MiB; a lone process's peak so far, which misses no spike."""
-    members = tree(pid)
-    if len(members) == 1:
-        return _status_mb(pid, b"VmHWM:") or 0.0
-    return sum(_status_mb(member, b"VmRSS:") or 0.0 for member in members)
-
-
-def resident_memory_mb(pid: int | str = "self") -> float:
-    """Return a process's resident memory in MiB."""
-    return _status_mb(pid, b"VmRSS:") or 0.0
 
 
 def reset_own_peak_memory() -> None:

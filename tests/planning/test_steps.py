@@ -18,6 +18,7 @@ from pytest_training.planning.steps import (
     compare,
     fingerprint,
     load,
+    note_unreached,
     order,
     resume,
     select,
@@ -53,8 +54,8 @@ def prepared(draft: Draft) -> Draft:
     return set_parameters(load(draft))
 
 
-def test_the_plan_is_made_in_seven_steps() -> None:
-    assert (load, resume, set_parameters, select, order, fingerprint, compare) == PLAN
+def test_the_plan_is_made_in_eight_steps() -> None:
+    assert (load, resume, set_parameters, select, note_unreached, order, fingerprint, compare) == PLAN
 
 
 def test_load_reads_jobs_and_datasets(draft: Draft, project: Project) -> None:
@@ -113,9 +114,11 @@ def test_order_puts_the_longest_first_and_shares_out_the_cores(draft: Draft) -> 
     assert (ordered.plan.seed, ordered.plan.workers, ordered.plan.threads) == (4, 10_000, 1)
 
 
-def test_order_refuses_a_job_that_lacks_a_value(draft: Draft, project: Project) -> None:
+def test_a_job_that_lacks_a_value_has_a_problem(draft: Draft, project: Project) -> None:
     project.function("a", "cohort")
-    assert "a needs a value for cohort" in message(lambda: order(load(draft)))
+    problems = {planned.job.id: planned.job.problem for planned in order(prepared(draft)).plan.jobs}
+    assert "a needs a value for cohort" in (problems["a"] or "")
+    assert [job_id for job_id in problems if problems[job_id]] == ["a", "c"]
 
 
 def test_fingerprint_notes_what_decides_the_metrics_unless_nothing_trains(draft: Draft, project: Project) -> None:

@@ -238,6 +238,7 @@ def new_outcome(job: Job, *, seed: int, slot: str = "", **fields: Any) -> Outcom
     """Return an outcome of a job, without `fields` the one of a job that has not run."""
     unread = tuple(each.name for each in job.declared if each.unread and each.name not in job.parameters)
     defaults: dict[str, Any] = {"status": Status.NOT_RUN, "parameters": job.parameters, "unread": unread}
+    fields["notes"] = (*fields.get("notes", ()), *job.notes)
     return Outcome(
         job_id=job.id,
         kind=job.kind,

@@ -121,10 +121,8 @@ def read_job(path: Path, job_id: str, sources: Sources, training_root: Path, kin
 def _recognise(kind: Kind, file: File) -> Job | None:
     try:
         return kind.recognise(file)
-    except DeclarationError:
-        raise
-    except Unreadable as error:
-        problem = str(error)
+    except (DeclarationError, Unreadable) as error:
+        problem = "; ".join(str(error).splitlines())
     except RecursionError:
         problem = f"{file.label}:1: nested too deeply to be read"
     except FROM_OTHERS as error:  # a kind from outside may raise anything: it fails this job alone

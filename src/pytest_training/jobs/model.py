@@ -154,6 +154,8 @@ class Job(Value, frozen=True, kw_only=True):
     """Ids of jobs that must have passed in the same run before this one starts."""
     problem: str | None = None
     """Why the job must fail, e.g. `training/train_x.py:3: SyntaxError: invalid syntax`."""
+    notes: tuple[str, ...] = ()
+    """What was asked of the job and does not reach it, in sentences for its outcome."""
     files: tuple[str, ...] = ()
     """Absolute paths of the local files that make up its code: its own and the local modules that it imports."""
     imports: tuple[str, ...] = ()

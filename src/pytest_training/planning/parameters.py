@@ -12,6 +12,7 @@ from pytest_training.jobs.model import Job
 from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, with_value
 from pytest_training.wording import one_of, printable
 
+SHOWN_JOBS = 6
 FORM = "JOB.PARAMETER=VALUE, like als.epochs=80"
 
 
@@ -34,6 +35,27 @@ def apply_options(
     for setting in settings:
         result = _apply_setting(result, setting, kinds)
     return result
+
+
+def unreached(
+    jobs: Sequence[Job], *, epochs: int | None = None, folds: int | None = None, settings: Sequence[str] = ()
+) -> list[str]:
+    """Return a sentence for each of the options that some of the selected jobs have no parameter for."""
+    values = {"epochs": epochs, "folds": folds}
+    numbers = ((f"--{name}", "*", name) for name, number in values.items() if number is not None)
+    targets = (setting.partition("=")[0] for setting in settings)
+    parts = ((f"--set {printable(target, 80)}", *target.rpartition(".")[::2]) for target in targets)
+    return [sentence for option in dict.fromkeys((*numbers, *parts)) if (sentence := _unreached(jobs, *option))]
+
+
+def _unreached(jobs: Sequence[Job], option: str, pattern: str, name: str) -> str | None:
+    """Return for example `--epochs: 9 of 11 jobs have no such parameter: absl, fire, …`, or None if each has it."""
+    meant = [job for job in jobs if not job.problem and (job.id == pattern or fnmatch.fnmatchcase(job.id, pattern))]
+    without = [job.id for job in meant if not _has(job, name)]
+    more = f" and {len(without) - SHOWN_JOBS} more" if len(without) > SHOWN_JOBS else ""
+    names = ", ".join(without[:SHOWN_JOBS]) + more
+    jobs_have = f"of {len(meant)} jobs have" if len(meant) > 1 else "of 1 job has"
+    return f"{option}: {len(without)} {jobs_have} no such parameter: {names}" if without else None
 
 
 def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
@@ -70,26 +92,17 @@ def _one_of(name: str, jobs: Sequence[Job]) -> str:
 
 
 def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:
-    if not _has(job, name):
-        return job
     kind = kinds[job.kind]
+    if not _has(job, name):
+        what = "option in its source" if kind.has_options else "parameter"
+        note = f"{where.partition(' (')[0]} not passed: no such {what}"
+        return job if job.problem else msgspec.structs.replace(job, notes=(*job.notes, note))
     return with_value(job, name, convert_text(find_parameter(job, name, where), text, where, kind), kind)
 
 
-def note_missing(jobs: Sequence[Job], kinds: Kinds = KINDS) -> list[Job]:
-    """Return the jobs; a script has a problem if it lacks a required value.
-
-    Scripts are often somebody else's: the others are trained without them.
-    """
-    missing = {job.id: _missing(job) for job in jobs if kinds[job.kind].has_options}
-    return [msgspec.structs.replace(job, problem=missing.get(job.id) or job.problem) for job in jobs]
-
-
-def missing_parameters(jobs: Sequence[Job]) -> None:
-    """Raise DeclarationError for the first job that lacks a required value."""
-    for job in jobs:
-        if problem := _missing(job):
-            raise DeclarationError(problem)
+def note_missing(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs; one that lacks a required value has a problem, and the others are trained without it."""
+    return [msgspec.structs.replace(job, problem=_missing(job) or job.problem) for job in jobs]
 
 
 def _missing(job: Job) -> str | None:

@@ -17,7 +17,7 @@ from pytest_training.execution.folder import ReportsFolder, new_run_id
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Dataset, Job, Plan
 from pytest_training.machine import machine_cores
-from pytest_training.planning.parameters import apply_options, missing_parameters, note_missing
+from pytest_training.planning.parameters import apply_options, note_missing, unreached
 from pytest_training.planning.request import Request
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def set_parameters(draft: Draft) -> Draft:
     """Give the jobs the request's parameters and limits."""
     request = draft.request
     epochs, folds, settings, kinds = request.epochs, request.folds, request.settings, request.kinds
-    jobs = note_missing(apply_options(draft.jobs, epochs=epochs, folds=folds, settings=settings, kinds=kinds), kinds)
+    jobs = note_missing(apply_options(draft.jobs, epochs=epochs, folds=folds, settings=settings, kinds=kinds))
     limited = (msgspec.structs.replace(job, limits={**request.default_limits, **job.limits}) for job in jobs)
     return replace(draft, jobs=tuple(limited))
 
@@ -97,11 +97,17 @@ def select(draft: Draft) -> Draft:
     return replace(draft, jobs=tuple(by_id[job_id] for job_id in draft.selected))
 
 
+def note_unreached(draft: Draft) -> Draft:
+    """Name the selected jobs that an option for parameters does not reach."""
+    request = draft.request
+    sentences = unreached(draft.jobs, epochs=request.epochs, folds=request.folds, settings=request.settings)
+    return replace(draft, problems=(*draft.problems, *sentences))
+
+
 def order(draft: Draft) -> Draft:
     """Plan the jobs in the order in which they start, the longest first."""
     from pytest_training.planning.plan import make_plan  # noqa: PLC0415  (only a run needs it)
 
-    missing_parameters(draft.jobs)
     history = _history(draft)
     measured = history.expected(draft.jobs)
     saved, problems = _saved_durations(draft, measured)
@@ -161,5 +167,5 @@ def _noting(history: History, draft: Draft) -> Draft:
 
 
 PREPARE: tuple[Step, ...] = (resume, set_parameters)
-FINISH: tuple[Step, ...] = (select, order, fingerprint, compare)
+FINISH: tuple[Step, ...] = (select, note_unreached, order, fingerprint, compare)
 PLAN: tuple[Step, ...] = (load, *PREPARE, *FINISH)
