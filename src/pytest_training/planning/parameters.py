@@ -75,6 +75,20 @@ def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
     return [_set(job, name, text, where, kinds) if job.id in ids else job for job in jobs]
 
 
+def refuse_secrets(jobs: Sequence[Job], settings: Sequence[str]) -> None:
+    """Raise DeclarationError for a `--set` of a secret parameter, of a job that is not selected too.
+
+    Reports show the command line, and the values of jobs that the same pattern matches.
+    """
+    for setting in settings:
+        target = setting.partition("=")[0]
+        pattern, _, name = target.rpartition(".")
+        for job in jobs:
+            is_secret = any(each.name == name and each.variable for each in job.declared)
+            if is_secret and (job.id == pattern or fnmatch.fnmatchcase(job.id, pattern)):
+                find_parameter(job, name, f"--set {printable(target, 80)}")
+
+
 def _matching(jobs: list[Job], pattern: str, where: str) -> list[Job]:
     matching = [job for job in jobs if job.id == pattern]
     matching = matching or [job for job in jobs if fnmatch.fnmatchcase(job.id, pattern)]
