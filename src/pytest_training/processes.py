@@ -9,7 +9,6 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-KIBIBYTES = 1024
 ORPHANS_S = 6.0
 CLEANERS = (b"resource_tracker import main", b"torch_shm_manager")
 """Parts of the command lines of multiprocessing's, loky's and PyTorch's."""
@@ -106,27 +105,6 @@ def kill_orphans(own: Collection[int]) -> None:
         if time.monotonic() - begun > ORPHANS_S:
             break  # a process that the kernel cannot end now (a dead network file system) must not end the run
         time.sleep(0.001)
-
-
-def _status_mb(pid: int | str, field: bytes) -> float | None:
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in Path(f"/proc/{pid}/status").read_bytes().splitlines():
-            if line.startswith(field):
-                return int(line.split()[1]) / KIBIBYTES
-    return None
-
-
-def tree_memory_mb(pid: int) -> float:
-    """Return the resident memory of a process tree in MiB; a lone process's peak so far, which misses no spike."""
-    members = tree(pid)
-    if len(members) == 1:
-        return _status_mb(pid, b"VmHWM:") or 0.0
-    return sum(_status_mb(member, b"VmRSS:") or 0.0 for member in members)
-
-
-def resident_memory_mb(pid: int | str = "self") -> float:
-    """Return a process's resident memory in MiB."""
-    return _status_mb(pid, b"VmRSS:") or 0.0
 
 
 def reset_own_peak_memory() -> None:

@@ -121,8 +121,12 @@ class Repository:
 
     def outcomes(self) -> dict[str, dict[str, Any]]:
         """Return the metadata of each job of the last run, by id."""
-        report = json.loads((self.user / "reports" / "report.json").read_bytes())
-        return {test["metadata"]["id"]: test["metadata"] for test in report["tests"]}
+        return {test["metadata"]["id"]: test["metadata"] for test in self.report()["tests"]}
+
+    def report(self) -> dict[str, Any]:
+        """Return report.json of the last run."""
+        report: dict[str, Any] = json.loads((self.user / "reports" / "report.json").read_bytes())
+        return report
 
     def log(self, job_id: str) -> str:
         """Return what a job of the last run printed."""

@@ -45,7 +45,8 @@ def test_the_last_row_of_a_table_is_the_metrics(trained: Repository) -> None:
 @pytest.mark.parametrize("job_id", ["printing", "early", "commented", "models/a/same"])
 def test_without_metrics_the_exit_status_decides_and_the_report_says_so(trained: Repository, job_id: str) -> None:
     found = trained.outcomes()[job_id]
-    assert (found["status"], found["metrics"], found["notes"]) == ("passed", {}, ["no metrics found"])
+    missed = "--epochs not passed: no such option in its source"
+    assert (found["status"], found["metrics"], found["notes"]) == ("passed", {}, ["no metrics found", missed])
 
 
 def test_two_scripts_with_one_name_are_two_jobs(trained: Repository) -> None:
@@ -62,6 +63,17 @@ def test_options_of_a_subcommand_that_nobody_chose_are_not_given(trained: Reposi
 
 def test_the_console_says_that_no_metrics_were_found(trained: Repository) -> None:
     assert re.search(r"PASSED +printing +no metrics found ", trained.told)
+
+
+def test_an_option_that_reaches_some_scripts_names_the_others_on_the_console_and_in_the_report(
+    trained: Repository,
+) -> None:
+    sentence = "--epochs: 7 of 10 jobs have no such parameter: "
+    assert f"warning: {sentence}" in trained.told
+    [problem] = [text for text in trained.report()["training"]["problems"] if text.startswith(sentence)]
+    names = problem.removeprefix(sentence).removesuffix(" and 1 more").split(", ")
+    assert {*names} < {"models/a/same", "models/b/same", "commented", "early", "printing", "table", "plain"}
+    assert trained.outcomes()["forest"]["notes"] == []
 
 
 def test_nothing_is_written_into_the_repository(trained: Repository) -> None:

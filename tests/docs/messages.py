@@ -32,7 +32,7 @@ CALLED = {
 }
 """Methods and functions of ours that make a message of one of their arguments."""
 KEYWORDS = {"reason", "refused", "problem", "message"}
-ASSIGNED = {"reason", "problem", "REFUSED", "notes", "told", "UNKNOWN", "NOT_COMPARED"}
+ASSIGNED = {"reason", "problem", "REFUSED", "note", "notes", "told", "UNKNOWN", "NOT_COMPARED"}
 RETURNING = {
     "in_words",
     "sentence",
@@ -42,13 +42,18 @@ RETURNING = {
     "signature_mistake",
     "enable_json_report",
     "nothing_to_train",
+    "nobody_asks",
     "_broken",
+    "_unreached",
     "_missing",
     "call_each",
     "_failure",
     "unknown_names",
     "unknown_arguments",
     "nothing_selected",
+    "unmet",
+    "bad_place",
+    "_sentence",
     "_killer",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}

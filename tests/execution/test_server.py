@@ -276,8 +276,24 @@ def test_peak_memory_is_the_jobs_own(workplace: Workplace, launcher: ServerLaunc
     assert ending(workplace, launcher, thin).peak_memory_mb < before + 20
     script = workplace.script("fat = bytearray(b'x') * (300 * 2**20)")
     assert 300 <= ending(workplace, launcher, script).peak_memory_mb < 400
-    in_a_child = workplace.function(f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {FAT[:-10]!r}])")
+    lasting = f"{FAT[:-10]}; import time; time.sleep(0.5)"
+    in_a_child = workplace.function(f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {lasting!r}])")
     assert 300 <= ending(workplace, launcher, in_a_child).peak_memory_mb < 500
+
+
+def test_what_the_server_has_loaded_for_others_is_not_the_jobs(
+    workplace: Workplace, modules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (modules / "large.py").write_text("weights = bytearray(b'x') * (200 * 2**20)\n")
+    monkeypatch.setenv("PYTHONPATH", str(modules))
+    thin = "import time; time.sleep(0.5); return {}"
+    own = "own = bytearray(b'x') * (60 * 2**20); import time; time.sleep(0.5); return {}"
+    for preloaded in ([], ["large"]):
+        with contextlib.closing(start_server(preloaded, log=workplace.root / "server.log", seed=0)) as server:
+            launcher = ServerLauncher(server.address)
+            assert workplace.verdict(launcher, workplace.function(own, limits={"memory": 100})).status == "passed"
+            assert workplace.verdict(launcher, workplace.function(own, limits={"memory": 50})).cause == "memory"
+            assert ending(workplace, launcher, workplace.function(thin)).peak_memory_mb < 30
 
 
 def test_cpu_time_is_that_of_the_job_and_of_what_it_waited_for(workplace: Workplace, launcher: ServerLauncher) -> None:

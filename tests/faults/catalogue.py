@@ -68,6 +68,21 @@ FAULTS: dict[str, Fault] = {
         "import time\nkept = []\nwhile True: kept.append(bytearray(20_000_000)); time.sleep(0.02)",
         settings="{memory: 400MB}",
     ),
+    "grows_in_memfd": Fault(
+        "a file in memory that grows (memfd)",
+        "memory",
+        "limit is",
+        "import os, time\nfile = os.memfd_create('x')\nwhile True: os.write(file, b'x' * 20_000_000); time.sleep(0.02)",
+        settings="{memory: 200MB}",
+    ),
+    "grows_in_shm": Fault(
+        "a file in /dev/shm that grows",
+        "memory",
+        "limit is",
+        "import os, time\nfile = os.open(f'/dev/shm/grows-{os.getpid()}', os.O_CREAT | os.O_RDWR)\n"
+        "os.unlink(f'/dev/shm/grows-{os.getpid()}')\nwhile True: os.write(file, b'x' * 20_000_000); time.sleep(0.02)",
+        settings="{memory: 200MB}",
+    ),
     "greedy": Fault("more memory than the machine has", "memory", "MemoryError", "bytearray(2**55)\nreturn {'x': 1.0}"),
     "greedy_array": Fault(
         "an array larger than the memory", "memory", "Unable to allocate", "import numpy; numpy.empty(2**53)"

@@ -12,7 +12,7 @@ from jobs.project import Project, message
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Job
-from pytest_training.planning.parameters import apply_options, fill_seeds, missing_parameters
+from pytest_training.planning.parameters import apply_options, fill_seeds, note_missing, unreached
 
 SIGNATURE = (
     "epochs=50, rate=0.1, name='x', fast=False, items=[1], more={}, free=None, path: str | None = None, "
@@ -181,22 +181,64 @@ def test_a_job_that_cannot_be_read_does_not_stop_the_others(project: Project) ->
     project.function("a", "epochs=1")
     jobs = project.discovered()
     assert values(jobs, "broken.epochs=3", "*.epochs=4")["a"]["epochs"] == 4
-    missing_parameters(jobs)
+    assert note_missing(jobs)[0].problem is None
 
 
 def test_required_parameters_must_come_from_somewhere(project: Project) -> None:
     project.function("a", "data, epochs=1, target")
     jobs = project.discovered()
-    assert message(lambda: missing_parameters(jobs)) == (
+    assert note_missing(jobs)[0].problem == (
         "training/train_a.py: a needs a value for data, target: give it with --set a.data=VALUE "
         "--set a.target=VALUE, or under jobs.a.parameters in the catalogue"
     )
-    missing_parameters(apply_options(jobs, settings=["a.data=x", "a.target=y"]))
+    assert note_missing(apply_options(jobs, settings=["a.data=x", "a.target=y"]))[0].problem is None
 
 
 def test_the_output_folder_is_never_missing(project: Project) -> None:
     job = project.job("import argparse\np = argparse.ArgumentParser()\np.add_argument('--out', required=True)\n")
-    missing_parameters([job])
+    assert note_missing([job])[0].problem is None
+
+
+@pytest.mark.parametrize(
+    ("options", "notes", "sentences"),
+    [
+        ({"epochs": 3}, {"d.1/net": ["--epochs"]}, ["--epochs: 1 of 4 jobs have no such parameter: d.1/net"]),
+        (
+            {"folds": 3},
+            {"als": ["--folds"], "script": ["--folds"]},
+            ["--folds: 2 of 4 jobs have no such parameter: als, script"],
+        ),
+        (
+            {"settings": ["*.folds=3", "als.epochs=4"]},
+            {"als": ["--set *.folds"], "script": ["--set *.folds"]},
+            ["--set *.folds: 2 of 4 jobs have no such parameter: als, script"],
+        ),
+        ({"settings": ["*net.folds=3", "als.epochs=4"]}, {}, []),
+        (
+            {"epochs": 3, "settings": ["*net.epochs=4"]},
+            {"d.1/net": ["--epochs", "--set *net.epochs"]},
+            [
+                "--epochs: 1 of 4 jobs have no such parameter: d.1/net",
+                "--set *net.epochs: 1 of 2 jobs have no such parameter: d.1/net",
+            ],
+        ),
+    ],
+)
+def test_an_option_that_does_not_reach_a_job_is_noted(
+    jobs: list[Job], options: dict[str, Any], notes: dict[str, list[str]], sentences: list[str]
+) -> None:
+    changed = apply_options(jobs, **options)
+    noted = {job.id: [note.partition(" not passed: no such ")[0] for note in job.notes] for job in changed if job.notes}
+    assert noted == notes
+    assert unreached(changed, **options) == sentences
+
+
+def test_of_many_jobs_that_an_option_does_not_reach_some_are_named(project: Project) -> None:
+    for number in range(9):
+        project.function(f"job{number}")
+    project.function("other", "epochs=3")
+    [sentence] = unreached(project.discovered(), epochs=3)
+    assert sentence.endswith("9 of 10 jobs have no such parameter: job0, job1, job2, job3, job4, job5 and 3 more")
 
 
 @given(

@@ -59,6 +59,8 @@ class AttemptFolder:
     """The job's metrics or its failure, as JSON."""
     started = Inside("started.json")
     """The attempt as it began or, unless it passed, as it ended: a slot that dies leaves it."""
+    needed = Inside("needed.json")
+    """The outcomes of the jobs that it needs, for programs; only if it needs any."""
     artifacts = Inside("artifacts")
     """The folder that the job sees as `run.folder`."""
 

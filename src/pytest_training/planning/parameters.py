@@ -14,6 +14,7 @@ from pytest_training.jobs.model import Job
 from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, with_value
 from pytest_training.wording import one_of, printable
 
+SHOWN_JOBS = 6
 FORM = "JOB.PARAMETER=VALUE, like als.epochs=80"
 
 
@@ -38,6 +39,27 @@ def apply_options(
     return result
 
 
+def unreached(
+    jobs: Sequence[Job], *, epochs: int | None = None, folds: int | None = None, settings: Sequence[str] = ()
+) -> list[str]:
+    """Return a sentence for each of the options that some of the selected jobs have no parameter for."""
+    values = {"epochs": epochs, "folds": folds}
+    numbers = ((f"--{name}", "*", name) for name, number in values.items() if number is not None)
+    targets = (setting.partition("=")[0] for setting in settings)
+    parts = ((f"--set {printable(target, 80)}", *target.rpartition(".")[::2]) for target in targets)
+    return [sentence for option in dict.fromkeys((*numbers, *parts)) if (sentence := _unreached(jobs, *option))]
+
+
+def _unreached(jobs: Sequence[Job], option: str, pattern: str, name: str) -> str | None:
+    """Return for example `--epochs: 9 of 11 jobs have no such parameter: absl, fire, …`, or None if each has it."""
+    meant = [job for job in jobs if not job.problem and (job.id == pattern or fnmatch.fnmatchcase(job.id, pattern))]
+    without = [job.id for job in meant if not _has(job, name)]
+    more = f" and {len(without) - SHOWN_JOBS} more" if len(without) > SHOWN_JOBS else ""
+    names = ", ".join(without[:SHOWN_JOBS]) + more
+    jobs_have = f"of {len(meant)} jobs have" if len(meant) > 1 else "of 1 job has"
+    return f"{option}: {len(without)} {jobs_have} no such parameter: {names}" if without else None
+
+
 def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
     target, equals, text = setting.partition("=")
     where = f"--set {printable(target, 80)}"  # without the value: it may be meant for a secret parameter
@@ -53,6 +75,20 @@ def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
         raise DeclarationError(f"{where}: no job that matches {pattern!r} has a parameter {name!r}: {expected}")
     ids = {job.id for job in matching}
     return [_set(job, name, text, where, kinds) if job.id in ids else job for job in jobs]
+
+
+def refuse_secrets(jobs: Sequence[Job], settings: Sequence[str]) -> None:
+    """Raise DeclarationError for a `--set` of a secret parameter, of a job that is not selected too.
+
+    Reports show the command line, and the values of jobs that the same pattern matches.
+    """
+    for setting in settings:
+        target = setting.partition("=")[0]
+        pattern, _, name = target.rpartition(".")
+        for job in jobs:
+            is_secret = any(each.name == name and each.variable for each in job.declared)
+            if is_secret and (job.id == pattern or fnmatch.fnmatchcase(job.id, pattern)):
+                find_parameter(job, name, f"--set {printable(target, 80)}")
 
 
 def _matching(jobs: list[Job], pattern: str, where: str) -> list[Job]:
@@ -72,9 +108,11 @@ def _one_of(name: str, jobs: Sequence[Job]) -> str:
 
 
 def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:
-    if not _has(job, name):
-        return job
     kind = kinds[job.kind]
+    if not _has(job, name):
+        what = "option in its source" if kind.has_options else "parameter"
+        note = f"{where.partition(' (')[0]} not passed: no such {what}"
+        return job if job.problem else msgspec.structs.replace(job, notes=(*job.notes, note))
     return with_value(job, name, convert_text(find_parameter(job, name, where), text, where, kind), kind)
 
 
@@ -91,20 +129,9 @@ def _with_seed(job: Job, seed: int, kind: Kind) -> Job:
     return job
 
 
-def note_missing(jobs: Sequence[Job], kinds: Kinds = KINDS) -> list[Job]:
-    """Return the jobs; a script has a problem if it lacks a required value.
-
-    Scripts are often somebody else's: the others are trained without them.
-    """
-    missing = {job.id: _missing(job) for job in jobs if kinds[job.kind].has_options}
-    return [msgspec.structs.replace(job, problem=missing.get(job.id) or job.problem) for job in jobs]
-
-
-def missing_parameters(jobs: Sequence[Job]) -> None:
-    """Raise DeclarationError for the first job that lacks a required value."""
-    for job in jobs:
-        if problem := _missing(job):
-            raise DeclarationError(problem)
+def note_missing(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs; one that lacks a required value has a problem, and the others are trained without it."""
+    return [msgspec.structs.replace(job, problem=_missing(job) or job.problem) for job in jobs]
 
 
 def _missing(job: Job) -> str | None:

@@ -138,12 +138,12 @@ def _detail(outcome: Outcome, room: int) -> str:
         variants = [main_metric(outcome), main_metric(outcome, interval=False)]
     else:
         variants = [sentence(outcome)]
-    waited = waiting(outcome.waiting_s)
-    with_notes = ", ".join(filter(None, [variants[0], *map(one_line, outcome.notes), waited]))
+    details = list(filter(None, [variants[0], *map(one_line, outcome.notes), waiting(outcome.waiting_s)]))
+    fuller = [", ".join(details[:number]) for number in range(len(details), 0, -1)]
     if outcome.cause == "unchanged":  # that its metric is an earlier run's is never cut off
-        variants = list(map(one_line, outcome.notes))
+        fuller, variants = fuller[:1], list(map(one_line, outcome.notes))
     room -= len(simulated)
-    chosen = next((text for text in (with_notes, *variants) if cells(text) <= room), variants[-1])
+    chosen = next((text for text in (*fuller, *variants) if cells(text) <= room), variants[-1])
     return (fit(chosen, room) + simulated).removeprefix(", ")
 
 

@@ -38,7 +38,7 @@ from pytest_training.session.outcomes import Outcomes
 from pytest_training.session.traces import Traces
 from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
-from pytest_training.text import one_line
+from pytest_training.text import home_folder, one_line
 
 OUTCOME_PATIENCE_S = 2.0
 
@@ -90,7 +90,11 @@ class RunningRun:
                 BackendRun(folder=folder, imports=_imports(plan), seed=plan.seed, report_problem=run.problems.append)
             )
             context = SlotContext(
-                reports=str(options.reports), run_id=plan.run_id, settings=settings, connection=connection
+                reports=str(options.reports),
+                run_id=plan.run_id,
+                settings=settings,
+                home=home_folder(),
+                connection=connection,
             )
             msgspec.json.encode(context)  # raises TypeError unless the connection is a JSON value
             config.stash[SLOT] = context.slot("main", plan, registry)

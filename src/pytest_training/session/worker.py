@@ -21,7 +21,7 @@ class Worker(Collector):
         values: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]  # xdist sets it
         self.context = msgspec.json.decode(values["training"], type=SlotContext)
         super().__init__(config, Path(self.context.reports))
-        self.plan = read_plan(self.context.folder.plan)
+        self.plan = read_plan(self.context.folder.plan, self.context.home)
         config.stash[SLOT] = self.context.slot(values["workerid"], self.plan, config.stash[REGISTRY])
         self.register_tags(self.jobs_to_collect())
         self.collected: list[pytest.Item] = []

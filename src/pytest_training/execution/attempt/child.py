@@ -55,6 +55,7 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> NoReturn:
     os.chdir(request.job.root)
     artifacts = str(folder.artifacts)
     os.environ.update(environment.job_environment(request.job, artifacts, seed=request.seed, threads=request.threads))
+    os.environ.update(environment.needed_variables(request.needed, folder.needed))
     with appending(folder.events) as events:  # for the live view
         events.write(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")
     reset_own_peak_memory()
@@ -107,6 +108,7 @@ def _make_run(request: AttemptRequest) -> Run:
         threads=request.threads,
         device="cuda" if visible_gpus() else "cpu",
         datasets={dataset.name: dataset for dataset in request.datasets},
+        needed=request.needed,
         events=request.files.events,
         checkpoint=Path(request.checkpoint),
         below=request.files.below,

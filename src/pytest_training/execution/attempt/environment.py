@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import TracebackType
 from pytest_training.execution.attempt.startup import sitecustomize
 from pytest_training.execution.attempt.startup.sitecustomize import VARIABLE, Seeder
 from pytest_training.jobs.kinds.protocol import Command
-from pytest_training.jobs.model import Job
+from pytest_training.jobs.model import Job, NeededOutcome
 
 PACKAGE = str(Path(__file__).resolve().parents[2])
 THREAD_VARIABLES = (
@@ -78,6 +79,13 @@ def job_environment(job: Job, folder: str, *, seed: int, threads: int) -> dict[s
         "TRAINING_SEED": str(seed),
         "TRAINING_THREADS": str(threads),
     }
+
+
+def needed_variables(needed: Mapping[str, NeededOutcome], file: Path) -> dict[str, str]:
+    """Return the environment variables for the jobs that a job needs: a file with all, and the folder of each."""
+    folders = {re.sub("[^0-9A-Za-z]", "_", job_id).upper(): each.path for job_id, each in needed.items()}
+    variables = {f"TRAINING_NEEDED_{name}": folder for name, folder in folders.items()}
+    return {**variables, "TRAINING_NEEDED": str(file)} if needed else {}
 
 
 def own_frames(frames: TracebackType | None) -> TracebackType | None:

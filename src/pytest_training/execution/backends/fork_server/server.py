@@ -29,6 +29,7 @@ from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
+from pytest_training.limits.own_memory import OwnMemory, proc_fields
 from pytest_training.limits.protocol import Ending, LimitReference, Tree, load_limit
 from pytest_training.machine import visible_gpus
 
@@ -183,8 +184,10 @@ class JobServer:
             self._become_child(request, gpus, parent)
         del self.free_gpus[: request.job.gpus]
         connection.pid = pid
-        inherited_mb = processes.resident_memory_mb() if isinstance(request.start, Command) else 0.0
-        tree, grace_s = Tree(pid, started), request.settings.grace_s
+        is_program, is_warm = isinstance(request.start, Command), getattr(request.start, "is_warm", True)
+        server = proc_fields("self", "status")
+        tree = Tree(pid, started, memory=OwnMemory(server.get("RssAnon", 0.0) if is_warm else 0.0, "self"))
+        inherited_mb, grace_s = server.get("VmRSS", 0.0) if is_program else 0.0, request.settings.grace_s
         ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=grace_s)
         self.children[pid] = Child(connection, ladder, gpus, inherited_mb)
 
@@ -275,7 +278,7 @@ class JobServer:
         _, status, usage = os.wait4(tree.pid, 0)
         self.free_gpus.extend(child.gpus)
         if (peak_mb := usage.ru_maxrss / 1024) > child.inherited_mb:
-            tree.peak_mb = max(tree.peak_mb, peak_mb)
+            tree.memory.spike(peak_mb)
         ending = ladder.ending(os.waitstatus_to_exitcode(status), cpu_s=usage.ru_utime + usage.ru_stime)
         self._answer(child.connection, Reply(ending=ending, refused=ladder.problem))
 
