@@ -35,6 +35,7 @@ from pytest_training.limits.machine_memory import available_mb
 from pytest_training.machine import visible_gpus
 from pytest_training.places import NO_FOLLOW, appending
 from pytest_training.processes import reset_own_peak_memory
+from pytest_training.signals import SCHEDULERS, as_in_a_new_process
 from pytest_training.text import bounded
 from pytest_training.wording import in_utf8, safe_repr
 
@@ -51,7 +52,10 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> NoReturn:
     folder = request.files
     redirect_output(folder.log)
     faulthandler.enable(all_threads=False)
+    as_in_a_new_process()
     signal.signal(signal.SIGTERM, _raise_stopped)
+    for number in SCHEDULERS:
+        signal.signal(number, lambda *_: None)  # a scheduler may send it to all; the owner ends the job
     os.chdir(request.job.root)
     artifacts = str(folder.artifacts)
     os.environ.update(environment.job_environment(request.job, artifacts, seed=request.seed, threads=request.threads))
@@ -196,7 +200,7 @@ def _become_program(request: AttemptRequest, program: Command, warm: Beginning |
     """Replace this process by the job's program; a Python file may run in a warm process."""
     run = _make_run(request)
     os.environ.update(program.environment)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    as_in_a_new_process()
     try:
         for dataset in request.datasets:  # a program cannot ask for them one by one
             run.data(dataset.name)
