@@ -143,6 +143,8 @@ class Job(Value, frozen=True, kw_only=True):
     """Limits of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
     cpus: int | None = None
     gpus: int = 0
+    seeded: bool = True
+    """False to leave the global generators, and a script's option for its seed, as they are."""
     retries: int = 0
     retry_wait_s: float = 0.0
     """Seconds before the second attempt; doubled before each further one."""
@@ -203,6 +205,22 @@ class Unchanged(Value, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
 
 
+class NeededOutcome(Value, frozen=True, kw_only=True, rename={"path": "folder"}):
+    """What a needed job left when it passed."""
+
+    run_id: str
+    """The run in which it passed: this one or an earlier one."""
+    path: str
+    metrics: dict[str, float] = {}
+    artifacts: tuple[str, ...] = ()
+    """Names of its files, relative to its folder."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder with its files."""
+        return Path(self.path)
+
+
 class PlannedJob(Value, frozen=True, kw_only=True):
     """One selected job with its expected duration."""
 
@@ -214,6 +232,10 @@ class PlannedJob(Value, frozen=True, kw_only=True):
     """Digest of all that decides its metrics but the data: code, parameters, gates, seed, package versions."""
     unchanged: Unchanged | None = None
     """An earlier outcome that is still true: the job need not run (`--training-skip-unchanged`)."""
+    needed: dict[str, NeededOutcome] = {}
+    """Outcomes of needed jobs that this run does not train, by job id."""
+    unmet: str | None = None
+    """Why the job must fail: it needs one that is not selected and has no earlier outcome that is still true."""
 
 
 class Plan(Value, frozen=True, kw_only=True):
