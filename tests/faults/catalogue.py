@@ -217,6 +217,39 @@ FAULTS: dict[str, Fault] = {
     "deletes": Fault(
         "its folder deleted", None, "", "import shutil; shutil.rmtree(run.folder.parent)\nreturn {'x': 1.0}"
     ),
+    "plants": Fault(
+        "a link in place of another job's folder",
+        None,
+        "",
+        "import contextlib, os\nother = run.folder.parents[1].with_name('fine_last')\n"
+        "with contextlib.suppress(FileExistsError): os.symlink('nowhere', other)\nreturn {'x': 1.0}",
+    ),
+    "leads_away": Fault(
+        "its folder replaced by a link",
+        None,
+        "",
+        "import os\nown, away = run.folder.parent, os.path.abspath('away')\n"
+        "os.rename(own, away); os.symlink(away, own)\nreturn {'x': 1.0}",
+    ),
+    "pipes": Fault(
+        "a pipe in place of result.json",
+        "result",
+        "was replaced by the job",
+        "import os; os.mkfifo(run.folder.parent / 'result.json'); os._exit(0)",
+    ),
+    "links": Fault(
+        "a link in place of its checkpoint",
+        None,
+        "",
+        "import os\nplace = run.folder.parents[1] / 'checkpoint'\nos.symlink(os.getcwd(), place)\n"
+        "run.checkpoint.save(epoch=1)\nassert not os.path.exists('state.zip')\nreturn {'x': 1.0}",
+    ),
+    "locks": Fault(
+        "folders without permissions",
+        None,
+        "",
+        "import os\nos.chmod(run.folder, 0o400); os.chmod(run.folder.parent, 0)\nreturn {'x': 1.0}",
+    ),
     "moves": Fault("another working directory", None, "", "import os; os.chdir('/')\nreturn {'x': 1.0}"),
     "masks": Fault("a changed umask", None, "", "import os; os.umask(0o777)\nreturn {'x': 1.0}"),
     "clears": Fault("a cleared os.environ", None, "", "import os; os.environ.clear()\nreturn {'x': 1.0}"),
