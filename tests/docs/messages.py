@@ -44,6 +44,7 @@ RETURNING = {
     "nothing_to_train",
     "_broken",
     "_unreached",
+    "_nested",
     "_missing",
     "call_each",
     "_failure",
