@@ -11,6 +11,9 @@ from measuring import PYTEST, WORKERS, Measurement, measure, medians
 from projects import forget_runs, plain_project, training_project
 from tables import Answer
 
+from pytest_training.records.durations import FILE, Durations, JobDurations, machine_speed, write_durations
+from pytest_training.records.expectation import Measured
+
 QUESTION = "Unequal sleeps on 4 workers: total time over the lower bound"
 REPEATS = 3
 
@@ -18,6 +21,10 @@ UNEQUAL = (1, 1, 1, 2, 2, 3, 1, 1, 5, 2, 1, 8)
 SLACK = 1.05
 
 FIRST, SECOND = "pytest-training, first run (nothing known)", "pytest-training, durations known"
+SAVED = "pytest-training, first run with a durations.json made elsewhere"
+SAVED_SLACK = 1.10
+TWICE_AS_FAST = 2.0
+"""The other machine, by its durations and its speed: a file says what both were."""
 START = "pytest-xdist's own start-up (12 empty tests)"
 
 SLEEP = 'import time\n\n\ndef train(run):\n    """Sleep."""\n    time.sleep({seconds})\n    return {{"score": 1.0}}\n'
@@ -43,6 +50,8 @@ def answer(folder: Path, repeats: int) -> Answer:
         result.rows.append([name, f"{walls[0]:.2f}", over[0], f"{walls[1]:.2f}", over[1]])
     for column, bound, what in zip(columns, bounds, ("12 sleeps", "40 lognormal sleeps"), strict=True):
         allowed = SLACK * (bound + column[START].wall_s)
+        allowed_saved = SAVED_SLACK * (bound + column[START].wall_s)
+        result.limit(f"{what}, durations.json, {SAVED_SLACK} x (bound + start-up)", column[SAVED].wall_s, allowed_saved)
         result.limit(f"{what}, durations known, {SLACK} x (bound + start-up)", column[SECOND].wall_s, allowed)
     greedy = [_greedy(each) for each in (UNEQUAL, several)]
     result.notes.append(
@@ -56,14 +65,27 @@ def _column(folder: Path, seconds: Sequence[float], repeats: int) -> dict[str, M
     plain = plain_project(folder / "plain", seconds)
     empty = plain_project(folder / "empty", [0.0] * 12)
     ours = training_project(folder / "ours", [SLEEP.format(seconds=each) for each in seconds])
+    saved = training_project(folder / "saved", [SLEEP.format(seconds=each) for each in seconds])
+    _save_durations(saved, seconds)
     alternatives: dict[str, Callable[[], Measurement]] = {
         START: partial(_pytest, empty, "-p", "no:training"),
         "pytest-xdist, --dist load": partial(_pytest, plain, "-p", "no:training", "--dist", "load"),
         "pytest-xdist, --dist worksteal": partial(_pytest, plain, "-p", "no:training", "--dist", "worksteal"),
         FIRST: partial(_first, ours),
         SECOND: partial(_pytest, ours),
+        SAVED: partial(_first, saved),
     }
     return medians(alternatives, repeats, warm_up=False)  # FIRST is what KNOWN knows
+
+
+def _save_durations(project: Path, seconds: Sequence[float]) -> None:
+    """Write what a machine twice as fast would have saved."""
+    speed = machine_speed() * TWICE_AS_FAST
+    jobs = {
+        f"{number:04}": JobDurations(speed=speed, measured=(Measured(seconds=each / TWICE_AS_FAST),))
+        for number, each in enumerate(seconds)
+    }
+    write_durations(Durations(jobs=jobs), project / "training" / FILE)
 
 
 def _pytest(project: Path, *options: str) -> Measurement:

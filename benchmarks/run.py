@@ -14,12 +14,15 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
+import arrow_imports
+import busy_threads
 import collecting
 import listing
 import many_jobs
 import order
 import questions
 import report
+import second_run
 import shared_imports
 import small_jobs
 import talkative
@@ -31,8 +34,11 @@ QUESTIONS: dict[str, tuple[Callable[[Path, int], Answer], int]] = {
     module.__name__: (module.answer, module.REPEATS)
     for module in (
         order,
+        second_run,
         small_jobs,
         shared_imports,
+        arrow_imports,
+        busy_threads,
         torch_scripts,
         collecting,
         listing,

@@ -29,6 +29,11 @@ SHARED, APART = "pytest-training, one job server", "a subprocess per job, Thread
 
 def answer(folder: Path, repeats: int) -> Answer:
     """Measure with and without sharing."""
+    return compare(folder, repeats, QUESTION, TIMES_LESS)
+
+
+def compare(folder: Path, repeats: int, question: str, times_less: int) -> Answer:
+    """Measure one job server beside an interpreter for each job."""
     folder.mkdir(parents=True, exist_ok=True)
     check_accounting(folder)
     ours = training_project(folder / "ours", [JOB] * COUNT)
@@ -40,9 +45,9 @@ def answer(folder: Path, repeats: int) -> Answer:
         APART: partial(measure, [sys.executable, "pool.py"], programs),
     }
     middle = medians(alternatives, repeats)
-    result = Answer(QUESTION, ["runner", "s", "CPU s", "CPU against one server"])
+    result = Answer(question, ["runner", "s", "CPU s", "CPU against one server"])
     shared = middle[SHARED].cpu_s
     for name, each in middle.items():
         result.rows.append([name, f"{each.wall_s:.2f}", f"{each.cpu_s:.2f}", f"{each.cpu_s / shared:.2f} x"])
-    result.limit(f"CPU, a {TIMES_LESS}th of a subprocess per job", shared, middle[APART].cpu_s / TIMES_LESS, "CPU s")
+    result.limit(f"CPU, 1/{times_less} of a subprocess per job", shared, middle[APART].cpu_s / times_less, "CPU s")
     return result

@@ -12,6 +12,27 @@ class DeclarationError(TrainingError):
     """
 
 
+class Mistakes:
+    """Collects mistakes, a sentence each, so that a user learns all of a file at once: `with mistakes: read(…)`."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _kind: object, error: BaseException | None, _frames: object) -> bool:
+        """Note a DeclarationError, which may have several lines."""
+        if isinstance(error, DeclarationError):
+            self.sentences += [line for line in str(error).splitlines() if line not in self.sentences]
+        return isinstance(error, DeclarationError)
+
+    def check(self) -> None:
+        """Raise one DeclarationError with all mistakes, a line each, if there is one."""
+        if self.sentences:
+            raise DeclarationError("\n".join(self.sentences))
+
+
 class DataError(TrainingError):
     """A dataset is missing, or is not the one that the catalogue declares."""
 

@@ -12,7 +12,7 @@ from pytest_training.execution.backends.in_process import InProcess
 from pytest_training.jobs.model import RunSettings
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.limits import LIMITS
-from pytest_training.options import REGISTRY, folder_of
+from pytest_training.options import REGISTRY, folder_of, project_folder
 from pytest_training.planning.request import Request
 from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
@@ -37,7 +37,7 @@ def read_options(config: pytest.Config) -> Options:
     if option.training_root and not root.is_dir():
         raise pytest.UsageError(f"--training-root: no folder {str(root)!r}")
     has_settings = config.inipath is not None or not option.training_root
-    project = project_of(root, config.rootpath, has_settings=has_settings)
+    project = project_of(root, project_folder(config), has_settings=has_settings)
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
     return Options(
         project=project,
@@ -60,7 +60,7 @@ def read_options(config: pytest.Config) -> Options:
         ),
         resume=_resume(config),
         skip_unchanged=option.training_skip_unchanged,
-        search=_search(config),
+        search=read_search(config),
         kinds=registry.kinds,
         compare=option.training_compare,
         max_regression=(*config.getini("training_max_regression"), *(option.training_max_regression or ())),
@@ -127,7 +127,8 @@ def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]
         raise pytest.UsageError(str(error)) from None
 
 
-def _search(config: pytest.Config) -> Search:
+def read_search(config: pytest.Config) -> Search:
+    """Return where the options and settings look for jobs; raise UsageError for an invalid one."""
     here, option = config.invocation_params.dir, config.option
     exclude = option.training_exclude or config.getini("training_exclude")
     try:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pytest
 
+from pytest_training.fixture import SHIPPED_TEST
+
 if TYPE_CHECKING:
     from pytest_training.registry import Registry
 
@@ -22,6 +24,11 @@ MAX_ENTRIES = 5_000  # of directories: where a folder called training/ holds dat
 REGISTRY: pytest.StashKey[Registry] = pytest.StashKey()
 """On config: the kinds, limits, readers and backends of this process; only if there is something to train."""
 
+PROJECT: pytest.StashKey[Path] = pytest.StashKey()
+"""On config: the folder of the project, once it is determined."""
+
+MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "tox.ini")
+"""Names that mark a project's folder: what lies above is none of its own."""
 NAMING_PATHS = ("root", "discover", "catalogue", "reports", "plan")
 
 
@@ -125,15 +132,35 @@ def is_asked_for(config: pytest.Config) -> bool:
     return bool(typed.training_discover or typed.training_include)
 
 
+@contextlib.contextmanager
+def initial_conftests(config: pytest.Config) -> Iterator[None]:
+    """Have pytest load the root's conftest.py alone where an option names the jobs: below, there may be strangers'."""
+    typed = config.known_args_namespace
+    names_jobs = typed.training_root or is_asked_for(config)
+    is_free = not any(named_path(config, each).exists() for each in typed.file_or_dir) and not config.getini(
+        "testpaths"
+    )
+    before = typed.file_or_dir
+    if names_jobs and is_free:
+        typed.file_or_dir = [str(SHIPPED_TEST), str(config.rootpath / "conftest.py")]  # pytest ignores what is missing
+    yield
+    typed.file_or_dir = before
+
+
 def has_jobs(config: pytest.Config) -> bool:
     """Return True if this project has something to train; no file is read."""
-    root, typed = folder_of(config, "root"), config.known_args_namespace
+    typed = config.known_args_namespace
     if is_asked_for(config):
         return True
     if typed.training_root or typed.training_catalogue or config.getini("training_catalogue"):
         return True  # a missing folder or file is an error then
+    return holds_jobs(config, folder_of(config, "root"))
+
+
+def holds_jobs(config: pytest.Config, folder: Path) -> bool:
+    """Return True if a folder has files of jobs or a catalogue, by their names."""
     suffix = "" if config.hook.pytest_training_register.get_hookimpls() else ".py"  # there may be other kinds of job
-    return root.is_dir() and ((root / "jobs.yaml").is_file() or any(_job_names(root, suffix)))
+    return folder.is_dir() and ((folder / "jobs.yaml").is_file() or any(_job_names(folder, suffix)))
 
 
 def _job_names(root: Path, suffix: str) -> Iterator[str]:
@@ -151,7 +178,33 @@ def folder_of(config: pytest.Config, name: Literal["root", "reports"]) -> Path:
     typed = getattr(config.known_args_namespace, f"training_{name}")  # `option` lacks values while conftests load
     if typed:
         return config.invocation_params.dir / str(typed)
-    return Path(config.rootpath, str(config.getini(f"training_{name}")))
+    return project_folder(config) / str(config.getini(f"training_{name}"))
+
+
+def project_folder(config: pytest.Config) -> Path:
+    """Return pytest's root, or, if that has no folder with jobs, the one above what the command line names that has."""
+    if PROJECT not in config.stash:
+        root, setting = Path(config.rootpath), str(config.getini("training_root"))
+        is_settled = config.known_args_namespace.training_root or (root / setting).is_dir()
+        above = () if is_settled else _folders_above(config, setting)
+        config.stash[PROJECT] = next((each for each in above if holds_jobs(config, each / setting)), root)
+    return config.stash[PROJECT]
+
+
+def _folders_above(config: pytest.Config, setting: str) -> Iterator[Path]:
+    """Yield the folders above what the command line names, up to the project's; above that, those around the jobs."""
+    for argument in config.known_args_namespace.file_or_dir or [""]:
+        path = named_path(config, argument)
+        is_outside = False
+        for folder in (path, *path.parents) if path.exists() else ():
+            if not is_outside or path.is_relative_to(folder / setting):
+                yield folder
+            is_outside = is_outside or any((folder / mark).exists() for mark in MARKS)
+
+
+def named_path(config: pytest.Config, argument: str) -> Path:
+    """Return the file or folder that an argument of the command line names, links left as they are."""
+    return Path(os.path.normpath(config.invocation_params.dir / argument.partition("::")[0]))
 
 
 def shown_path(path: Path, config: pytest.Config) -> str:

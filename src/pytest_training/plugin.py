@@ -40,7 +40,8 @@ def pytest_load_initial_conftests(
         from pytest_training.pytest_adapter import settle_root  # noqa: PLC0415  (see the module's docstring)
 
         settle_root(early_config, parser, args)
-    yield
+    with options.initial_conftests(early_config):
+        yield
     if options.has_jobs(early_config):
         options.add_job_options(parser)
 
@@ -52,12 +53,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if not (options.has_jobs(config) if values is None else "training" in values):
         return
     from pytest_training.registry import Registry  # noqa: PLC0415  (see the module's docstring)
-    from pytest_training.session.distribution import use_shipped_test  # noqa: PLC0415  (as above)
+    from pytest_training.session.arguments import settle_arguments  # noqa: PLC0415  (as above)
     from pytest_training.session.hooks import call_before_training  # noqa: PLC0415  (as above)
 
     config.stash[options.REGISTRY] = registry = Registry()
     call_before_training(config, "pytest_training_register", registry=registry)
-    use_shipped_test(config)
+    settle_arguments(config)
     if values is None:
         from pytest_training.session.owner import Owner  # noqa: PLC0415  (as above)
 

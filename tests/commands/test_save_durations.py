@@ -10,6 +10,12 @@ from typing import Any
 import pytest
 from sessions import Project, text
 
+from pytest_training.commands.main import main
+from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.records.history import History
+from pytest_training.records.provenance import provenance
+from pytest_training.records.run_record import RunRecord
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
@@ -49,37 +55,56 @@ def test_a_first_run_elsewhere_begins_with_unknown_jobs_and_then_with_the_longes
     dry.stdout.fnmatch_lines(["*1  zero*unknown", "*2  long* s (durations.json)"])
 
 
-def test_lines_of_jobs_that_never_ran_here_stay_and_those_of_the_project_alone_are_added(project: Project) -> None:
+def passed(project: Project, *job_ids: str) -> None:
+    """Record a run of this machine in which these jobs passed."""
+    record = RunRecord(run_id="r1", started="", ended="", seed=0, workers=1, exit_code=0)
+    outcomes = [
+        Outcome(job_id=job_id, kind="function", title="", status=Status.PASSED, wall_s=2.0) for job_id in job_ids
+    ]
+    History(project.reports / "history.sqlite").add(record, outcomes, provenance(project.root))
+
+
+def answered(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Answer the verb in this process; return the exit code, and stderr or else stdout."""
+    monkeypatch.chdir(project.root)
+    code, printed = main(["save-durations"]), capsys.readouterr()
+    return code, printed.err or printed.out
+
+
+def test_lines_of_jobs_that_never_ran_here_stay_and_those_of_the_project_alone_are_added(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = '"elsewhere": {"speed": 1.0, "measured": [{"seconds": 7.0, "parameters": {}}]}'
     project.write("training/durations.json", f'{{"schema_version": 1, "jobs": {{{other}}}}}')
-    project.jobs("als", "gone")
-    assert project.run("-p", "no:xdist").ret == 0
-    (project.root / "training/train_gone.py").unlink()
-    project.job("stroke")
-    assert project.run("-p", "no:xdist", "-k", "als").ret == 0
-    answer = project.ask("save-durations")
-    assert answer.ret == 0, text(answer)
+    project.jobs("als", "stroke")
+    passed(project, "als", "gone")
+    code, printed = answered(project, monkeypatch, capsys)
+    assert (code, printed) == (0, "no duration of stroke: never passed on this machine\n")
     assert list(saved(project)) == ["als", "elsewhere"]
     assert saved(project)["elsewhere"]["measured"] == [{"seconds": 7.0, "parameters": {}}]
-    assert answer.errlines == ["no duration of stroke: never passed on this machine"]
 
 
-def test_without_a_job_that_passed_nothing_is_written(project: Project) -> None:
+def test_without_a_job_that_passed_nothing_is_written(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     project.jobs("als")
-    answer = project.ask("save-durations")
-    assert (answer.ret, answer.outlines) == (2, [])
-    assert "error: no job has passed on this machine, by " in answer.errlines[0]
+    code, printed = answered(project, monkeypatch, capsys)
+    assert code == 2
+    assert "error: no job has passed on this machine, by " in printed
     assert not (project.root / "training/durations.json").exists()
 
 
-def test_a_damaged_file_is_left_as_it_is_and_hinders_no_run(project: Project) -> None:
+def test_a_damaged_file_is_left_as_it_is_and_hinders_no_run(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     project.jobs("als")
     damaged = project.write("training/durations.json", "{\n<<<<<<< HEAD\n")
-    for arguments in (("-p", "no:xdist"), ("--collect-only",)):
-        ended = project.run(*arguments)
-        assert ended.ret == 0, text(ended)
-        assert "durations.json: expected durations as" in text(ended)
-    answer = project.ask("save-durations")
-    assert answer.ret == 2
-    assert "found the marks of a merge conflict" in answer.errlines[0]
+    ended = project.run("-p", "no:xdist")
+    assert ended.ret == 0, text(ended)
+    assert "durations.json: expected durations as" in text(ended)
+    dry = project.run("--collect-only")
+    assert "durations.json: expected durations as" in text(dry)
+    code, printed = answered(project, monkeypatch, capsys)
+    assert code == 2
+    assert "found the marks of a merge conflict" in printed
     assert damaged.read_text() == "{\n<<<<<<< HEAD\n"

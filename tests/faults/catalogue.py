@@ -48,6 +48,19 @@ FAULTS: dict[str, Fault] = {
     "stopped": Fault(
         "SIGSTOP", "timeout", "time limit", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", settings=HANG
     ),
+    "traced": Fault(
+        "a stop by ptrace",
+        "timeout",
+        "time limit",
+        "import ctypes, os, signal\nctypes.CDLL(None).ptrace(0, 0, 0, 0)\nos.kill(os.getpid(), signal.SIGSTOP)",
+        settings=HANG,
+    ),
+    "zombies": Fault(
+        "1,000 children that nobody waits for",
+        None,
+        "",
+        "import os\nfor _ in range(1000):\n    if os.fork() == 0: os._exit(0)\nreturn {'x': 1.0}",
+    ),
     "hangs": Fault("hang in Python", "timeout", "time limit", "while True: pass", settings=HANG),
     "hangs_in_c": Fault(
         "hang in C that holds the GIL",
@@ -69,6 +82,21 @@ FAULTS: dict[str, Fault] = {
         "limit is",
         "import time\nkept = []\nwhile True: kept.append(bytearray(20_000_000)); time.sleep(0.02)",
         settings="{memory: 400MB}",
+    ),
+    "grows_in_memfd": Fault(
+        "a file in memory that grows (memfd)",
+        "memory",
+        "limit is",
+        "import os, time\nfile = os.memfd_create('x')\nwhile True: os.write(file, b'x' * 20_000_000); time.sleep(0.02)",
+        settings="{memory: 200MB}",
+    ),
+    "grows_in_shm": Fault(
+        "a file in /dev/shm that grows",
+        "memory",
+        "limit is",
+        "import os, time\nfile = os.open(f'/dev/shm/grows-{os.getpid()}', os.O_CREAT | os.O_RDWR)\n"
+        "os.unlink(f'/dev/shm/grows-{os.getpid()}')\nwhile True: os.write(file, b'x' * 20_000_000); time.sleep(0.02)",
+        settings="{memory: 200MB}",
     ),
     "greedy": Fault("more memory than the machine has", "memory", "MemoryError", "bytearray(2**55)\nreturn {'x': 1.0}"),
     "greedy_array": Fault(

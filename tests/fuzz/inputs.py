@@ -27,7 +27,7 @@ from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Gate, Job, Parameter, read_plan, save_plan
 from pytest_training.limits.protocol import Ending
 from pytest_training.planning.description import describe_plan
-from pytest_training.planning.parameters import apply_options, missing_parameters
+from pytest_training.planning.parameters import apply_options, note_missing
 from pytest_training.planning.plan import make_plan
 from pytest_training.records.events import MOST_VALUES, EventTail, read_events
 from pytest_training.records.history import History
@@ -69,8 +69,7 @@ def catalogue(content: bytes) -> None:
         (training / "jobs.yaml").write_bytes(content)
         with contextlib.suppress(DeclarationError):
             jobs, datasets = load_jobs(training, root)
-            missing_parameters(jobs)
-            plan = make_plan(jobs, datasets, run_id="r", seed=0, workers=2, threads=1, measured={})
+            plan = make_plan(note_missing(jobs), datasets, run_id="r", seed=0, workers=2, threads=1, measured={})
             describe_plan(plan)
             save_plan(plan, root / "plan.json")
             assert read_plan(root / "plan.json") == plan

@@ -188,7 +188,10 @@ def test_a_mistake_names_file_line_and_key(two: Project, text: str, found: str) 
     [
         (
             "{epoch: 5}",
-            "als has no parameter 'epoch': did you mean 'epochs'? Expected one of epochs",
+            (
+                "als has no parameter 'epoch': did you mean 'epochs'? Expected one of "
+                "epochs, folds, rate, name, kind, more"
+            ),
         ),
         ("{epochs: 1.5}", "expected a whole number, found 1.5"),
         ("{epochs: true}", "expected a whole number, found true"),
@@ -443,4 +446,55 @@ def test_a_damaged_catalogue_is_read_or_a_declaration_error(two: Project, at: in
 
 
 def test_messages_have_one_line(two: Project) -> None:
-    assert "\n" not in message(lambda: two.load('jobs: {als: {title: [], "a\\nb": 3}}'))
+    lines = message(lambda: two.load('jobs: {als: {title: [], "a\\nb": 3}}')).splitlines()
+    assert [line.split(": ")[1] for line in lines] == [r"jobs.als.a\nb", "jobs.als.title"]
+
+
+def test_all_mistakes_of_a_file_are_named_at_once(two: Project) -> None:
+    message = two.mistake("""
+        default: {}
+        defaults: {retries: many, timeout: [1], parameters: {fold: 3}}
+        jobs:
+          als:
+            gate: {r2: ">= 0.5"}
+            gates: {r2: "=> 0.5", mae: low, rmse: "< 2"}
+            timeout: soon
+            secret: {token: "no name"}
+            needs: [broken, nowhere]
+          nett: {timeout: 1m}
+          net: {parameters: {epoch: 5}, needs: [netz]}
+          broken: {command: [], tags: [1]}
+          second: {script: nowhere.py}
+        data:
+          one: {path: x, url: http://x}
+          two: {path: x, shape: [0]}
+        """)
+    keys = sorted(line.split(": ")[1] for line in message.splitlines())
+    assert keys == [
+        *("data.one", "data.two.shape[0]", "default"),
+        *("defaults.parameters.fold", "defaults.retries", "defaults.timeout"),
+        *("jobs.als.gate", "jobs.als.gates.mae", "jobs.als.gates.r2", "jobs.als.needs[1]"),
+        *("jobs.als.secret.token", "jobs.als.timeout", "jobs.broken.command", "jobs.broken.tags[0]"),
+        *("jobs.net.needs[0]", "jobs.net.parameters.epoch", "jobs.nett", "jobs.second.script"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("jobs:\n  als: {}\n  gates: {r2: '> 0'}", "jobs.gates: 'gates' is a key of a job: indent it below the id"),
+        ("gates: {r2: '> 0'}", "gates: 'gates' is a key of a job: indent it below `jobs:` and the id of its job"),
+        ("jobs: {als: {optional: yes}}", "expected true or false, found 'yes'; write true or false"),
+        ("jobs:\n  als: timeout:1m", "expected a mapping, found 'timeout:1m'; a space belongs behind the colon"),
+        ("jobs: {als: {gates: r2 >= 0.5}}", "found 'r2 >= 0.5': did you mean r2: '>= 0.5'?"),
+        ("jobs: {als: {gates: {r2 >= 0.5}}}", "expected a metric and its gate: did you mean r2: '>= 0.5'?"),
+        ("jobs: {als: {gates: {r3: null}}}", "gates: 'r3' has no gate to take away: did you mean 'r2'?"),
+        ("defaults: {gates: {r2: '> 0'}}\njobs: {als: {gates: {r3: }}}", "to take away: did you mean 'r2'?"),
+        ("jobs: {als: {gates: {r2: 0.5}}}", "found 0.5: did you mean '>= 0.5'?"),
+        ("jobs: {als: {gates: {r2: = 0.5}}}", "found '= 0.5': did you mean '== 0.5'?"),
+        ("jobs: {als: {gates: {r2: \u2265 0.5}}}", "found '\u2265 0.5': did you mean '>= 0.5'?"),
+        ("jobs: {als: {gates: {r2: '\u201c>= 0.5\u201d'}}}", ": did you mean '>= 0.5'?"),
+    ],
+)
+def test_what_stands_in_the_wrong_place_or_form_has_a_sentence_that_helps(two: Project, text: str, hint: str) -> None:
+    assert hint in two.mistake(text)

@@ -15,8 +15,12 @@ def parameters(project: Project, signature: str, before: str = "") -> dict[str, 
 
 
 def mistake(project: Project, text: str) -> str:
+    """Return the problem of a job that cannot be trained, beside one that can."""
     project.write("training/train_x.py", text)
-    return project.mistake()
+    project.function("healthy", "epochs=1")
+    jobs = project.jobs()
+    assert jobs["healthy"].problem is None
+    return jobs["x"].problem or ""
 
 
 @pytest.mark.parametrize(
@@ -155,11 +159,17 @@ def test_gates_are_read_and_several_may_hold_for_one_metric(project: Project) ->
     [
         (
             '{\n  "r2": "=> 1"}',
-            ":2: gate of 'r2': expected one of >= <= > < == and a number, like '>= 0.85', found '=> 1'",
+            (
+                ":2: gate of 'r2': expected one of >= <= > < == and a number, "
+                "like '>= 0.85', found '=> 1': did you mean '>= 1'?"
+            ),
         ),
         (
             '{"r2": 0.5}',
-            ":1: gate of 'r2': expected one of >= <= > < == and a number, like '>= 0.85', found 0.5",
+            (
+                ":1: gate of 'r2': expected one of >= <= > < == and a number, "
+                "like '>= 0.85', found 0.5: did you mean '>= 0.5'?"
+            ),
         ),
         ('{"r2": "> 1",\n "r2": "> 2"}', ":2: GATES names 'r2' twice"),
         ("make()", ':1: GATES: expected one literal dict like {"roc_auc": ">= 0.85"}, found \'make()\''),

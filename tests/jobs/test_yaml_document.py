@@ -87,7 +87,7 @@ def test_a_billion_laughs_are_refused() -> None:
         ("<<: 3\n", "f:1: expected << to name a mapping"),
         (
             "a:\n\tb: 1\n",
-            "f:2: not valid YAML: found character that cannot start any token (a tab stands there",
+            "f:2: not valid YAML: found character that cannot start any token: a tab stands there",
         ),
         ("a: [1\nb: 2\n", "f:2: not valid YAML: did not find expected ',' or ']'"),
         ("a: " + "[" * 40 + "]" * 40, "f:1: expected at most 30 levels of nesting"),
@@ -148,3 +148,33 @@ _TREES = st.recursive(
 @given(_TREES, st.booleans())
 def test_what_pyyaml_writes_is_read_back(tree: object, flow: bool) -> None:  # noqa: FBT001  (by hypothesis)
     assert plain(yaml.safe_dump(tree, default_flow_style=flow)) == tree
+
+
+@pytest.mark.parametrize(
+    ("lines", "hint"),
+    [
+        ("gates: {acc: >= 0.5}", "put the gate in quotes: '>= 0.5'"),
+        ("gates:\n  acc: > .5", "put the gate in quotes: '> .5'"),
+        ("acc: [>= 0.5, <= 1]", "put the gate in quotes: '>= 0.5'"),
+        ("title: *best*", "put a text that begins with * in quotes"),
+        ("title: %x", "put a text that begins with % in quotes"),
+        ("title: @x", "put a text that begins with @ in quotes"),
+        ("command: [python, {folder}/x]", "put a text with braces in quotes: '{folder}/x'"),
+        ("command: [python, --out={folder}]", "put a text with braces in quotes: '--out={folder}'"),
+        ("timeout: 1m\n  retries: 2", "the lines of one list or mapping begin in the same column"),
+        ("a:\n    timeout: 1m\n   retries: 2", "the lines of one list or mapping begin in the same column"),
+        ("- a\nb: c", "the lines of one list or mapping begin in the same column"),
+        ("title: ALS: progression", "put a text with a colon in quotes"),
+        ("timeout:1m\nretries: 2", "a space belongs behind the colon of timeout:1m"),
+        ("tags:\n- a\n-b\nc: d", "line 3 has no colon, or no space behind its dash"),
+        ('title: "C:\\users"', "a backslash in double quotes begins a code: use single quotes"),
+        ('title: "open\nretries: 2', "the quote that opens in line 1 is not closed"),
+        ("title: 'it's'", "text stands behind the closing quote"),
+        ("tags: [a, b\nretries: 2", "the list or mapping that opens in line 1 is not closed, or a comma is missing"),
+        ("a:\n\tb: 1", "a tab stands there: YAML is indented with spaces"),
+        ("a:\n\u00a0 b: {}\n c: {}", "a character in line 2 only looks like a space"),
+        ("als\uff1a\n  x: 1", "a character in line 1 only looks like a colon"),
+    ],
+)
+def test_yamls_own_riddles_have_a_sentence_that_helps(lines: str, hint: str) -> None:
+    assert hint in message(lambda: read_document(lines, "f"))

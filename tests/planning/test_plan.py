@@ -102,15 +102,17 @@ def test_a_plan_names_the_datasets_that_its_jobs_use(loaded: Project) -> None:
     ]
 
 
-def test_a_dataset_that_is_not_declared_is_a_mistake(loaded: Project) -> None:
+def test_a_dataset_that_is_not_declared_is_a_problem_of_its_job(loaded: Project) -> None:
     loaded.write("training/train_new.py", "def train(run):\n    run.data('cohrt')\n")
-    assert message(lambda: plan_of(loaded)) == (
+    problems = {planned.job.id: planned.job.problem for planned in plan_of(loaded).jobs}
+    assert problems.pop("new") == (
         "training/train_new.py: new uses the dataset 'cohrt', which the catalogue does not declare "
-        "under `data:`: expected one of cohort, lost, spare"
+        "under `data:`: did you mean 'cohort'? Expected one of cohort, lost, spare"
     )
-    assert plan_of(loaded, "als").jobs
+    assert set(problems.values()) == {None}
     loaded.write("training/jobs.yaml", "")
-    assert message(lambda: plan_of(loaded)).endswith("expected a declaration, found none at all")
+    (new,) = (planned for planned in plan_of(loaded).jobs if planned.job.id == "new")
+    assert (new.job.problem or "").endswith("expected a declaration, found none at all")
 
 
 def test_no_jobs_make_an_empty_plan(project: Project) -> None:

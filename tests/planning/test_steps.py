@@ -102,6 +102,17 @@ def test_set_parameters_gives_values_and_limits_to_the_jobs_that_have_none(draft
     assert "needs a value for x" in str(c.problem)
 
 
+@pytest.mark.parametrize("setting", ["a.epochs=7", "*.epochs=7", "[ab].epochs=7"])
+def test_a_secret_is_refused_on_the_command_line_before_any_job_is_left_out(
+    draft: Draft, project: Project, setting: str
+) -> None:
+    project.write("training/jobs.yaml", "jobs: {a: {secret: {epochs: MY_EPOCHS}}}\n")
+    assert message(lambda: load(asking(draft, settings=(setting,)))) == (
+        f"--set {setting.partition('=')[0]}: a takes epochs from the environment variable MY_EPOCHS: set that instead"
+    )
+    load(asking(draft, settings=("b.epochs=7",)))
+
+
 def test_select_keeps_the_selected_jobs_in_the_order_of_the_selection(draft: Draft) -> None:
     loaded = load(draft)
     assert ids(select(loaded)) == ["a", "b", "c"]
@@ -114,9 +125,11 @@ def test_order_puts_the_longest_first_and_shares_out_the_cores(draft: Draft) -> 
     assert (ordered.plan.seed, ordered.plan.workers, ordered.plan.threads) == (4, 10_000, 1)
 
 
-def test_order_refuses_a_job_that_lacks_a_value(draft: Draft, project: Project) -> None:
+def test_a_job_that_lacks_a_value_has_a_problem(draft: Draft, project: Project) -> None:
     project.function("a", "cohort")
-    assert "a needs a value for cohort" in message(lambda: order(load(draft)))
+    problems = {planned.job.id: planned.job.problem for planned in order(prepared(draft)).plan.jobs}
+    assert "a needs a value for cohort" in (problems["a"] or "")
+    assert [job_id for job_id in problems if problems[job_id]] == ["a", "c"]
 
 
 def test_fingerprint_notes_what_decides_the_metrics_unless_nothing_trains(draft: Draft, project: Project) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_training.errors import DeclarationError
@@ -43,6 +43,7 @@ def entry(*measured: Measured, speed: float = 1.0) -> JobDurations:
     return JobDurations(speed=speed, measured=measured)
 
 
+@settings(max_examples=40)
 @given(jobs=st.dictionaries(st.sampled_from(["als", "ä b", 'x"y', "deep/one", "\n"]), entries))
 def test_what_is_written_is_read_one_line_a_job(jobs: dict[str, JobDurations], tmp_path_factory: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "durations.json"

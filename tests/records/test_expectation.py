@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_training.records.expectation import Measured, expected_seconds
@@ -20,6 +20,7 @@ def measured(duration_s: float, **parameters: Any) -> Measured:
     return Measured(seconds=duration_s, parameters=parameters)
 
 
+@settings(max_examples=40)
 @given(fixed_s=seconds, per_fit_s=st.floats(1e-3, 10), epochs=st.lists(counts, min_size=3, max_size=3, unique=True))
 def test_two_sizes_tell_the_fixed_part(fixed_s: float, per_fit_s: float, epochs: list[int]) -> None:
     def took(number: int) -> float:
@@ -31,6 +32,7 @@ def test_two_sizes_tell_the_fixed_part(fixed_s: float, per_fit_s: float, epochs:
     assert expected == pytest.approx(took(asked), rel=1e-6)
 
 
+@settings(max_examples=40)
 @given(duration_s=seconds, epochs=counts, folds=counts, used=counts)
 def test_a_small_training_never_takes_next_to_nothing_by_one_large_one(
     duration_s: float, epochs: int, folds: int, used: int
@@ -90,6 +92,7 @@ def test_parameters_that_scale_nothing_leave_the_duration(now: dict[str, Any], t
     assert expected_seconds(now, [measured(8.0, **then)]) == 8.0
 
 
+@settings(max_examples=40)
 @given(
     asked=st.dictionaries(st.sampled_from(["epochs", "folds", "rate"]), anything),
     earlier=st.lists(

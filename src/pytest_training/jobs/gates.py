@@ -11,6 +11,8 @@ from pytest_training.wording import describe
 Operator = Literal[">=", "<=", ">", "<", "=="]
 
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?"
+_MEANT = {"=>": ">=", "=<": "<=", "=": "==", "≥": ">=", "≤": "<=", "===": "=="}
+_NEARLY = re.compile(rf"(=>|=<|>=|<=|===|==|=|≥|≤|>|<|)\s*({_NUMBER})", re.IGNORECASE)
 _GATE = re.compile(rf"(>=|<=|==|>|<)\s*(?:({_NUMBER})|[-+]?\.?(?:nan|inf|infinity))", re.IGNORECASE)
 
 
@@ -29,12 +31,20 @@ def _gate(metric: str, text: Any, place: str) -> Gate:
     match = _GATE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise DeclarationError(
-            f"{place}: expected one of >= <= > < == and a number, like '>= 0.85', found {describe(text)}"
+            f"{place}: expected one of >= <= > < == and a number, like '>= 0.85', found {describe(text)}{_meant(text)}"
         )
     threshold = float(match[2] or math.nan)
     if not math.isfinite(threshold):
         raise DeclarationError(f"{place}: expected a finite threshold, found {describe(text)}")
     return Gate(metric=metric, operator=cast("Operator", match[1]), threshold=threshold)
+
+
+def _meant(text: Any) -> str:
+    """Return `: did you mean '>= 0.5'?` for a number alone, and for signs that other languages have."""
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return f": did you mean '>= {text}'?"
+    match = _NEARLY.search(text) if isinstance(text, str) else None
+    return f": did you mean '{_MEANT.get(match[1], match[1] or '>=')} {match[2]}'?" if match else ""
 
 
 def _check_possible(gates: tuple[Gate, ...], place: str) -> None:

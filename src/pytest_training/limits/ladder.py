@@ -1,5 +1,6 @@
 """How an attempt is ended that exceeds a limit, or that the run interrupts: SIGTERM, the grace period, SIGKILL."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ class Ladder:
     problem: str | None = None
     """Why a limit could not be measured, which ends the attempt too."""
     kill_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self.tree.memory.limit_mb = self.most.get("memory", math.inf)
 
     def watch(self) -> None:
         """Measure the tree and do what is due now; to be called again and again."""
@@ -72,5 +76,7 @@ class Ladder:
             measured=self.measured,
             wall_s=round(self.tree.age_s, 4),
             cpu_s=round(cpu_s, 4),
-            peak_memory_mb=round(self.tree.peak_mb, 1) or None,
+            free_mb=self.tree.pressure.free_mb if exit_code else None,
+            oom_killer=exit_code != 0 and self.tree.pressure.has_killed(),
+            peak_memory_mb=round(self.tree.memory.peak_mb, 1) or None,
         )

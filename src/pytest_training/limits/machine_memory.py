@@ -2,7 +2,10 @@
 
 import contextlib
 import re
+import time
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 KIBIBYTES = 1024
@@ -10,6 +13,29 @@ LIMITS = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.us
 """Files of a control group that hold its limit and what it uses, of version 2 and of version 1."""
 KILLS = ("memory.events", "memory.oom_control")
 ROOT = Path("/")
+EVERY_S = 1.0
+MOMENTS = 6
+"""Measurements, of which the oldest is the number of kills before an attempt's last seconds."""
+
+
+@dataclass
+class Pressure:
+    """What was left of memory while an attempt ran, measured once a second."""
+
+    free_mb: float | None = None
+    kills: deque[int] = field(default_factory=lambda: deque(maxlen=MOMENTS))
+    due: float = 0.0
+
+    def sample(self) -> None:
+        """Measure, if it is time."""
+        if time.monotonic() >= self.due:
+            self.due = time.monotonic() + EVERY_S
+            self.free_mb = available_mb()
+            self.kills.append(oom_kills())
+
+    def has_killed(self) -> bool:
+        """Return True if the kernel has killed for lack of memory in the last seconds."""
+        return bool(self.kills) and oom_kills() > self.kills[0]
 
 
 def available_mb(root: Path = ROOT) -> float | None:

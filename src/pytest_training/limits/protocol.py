@@ -15,6 +15,8 @@ import msgspec
 
 from pytest_training import processes
 from pytest_training.errors import FROM_OTHERS, DeclarationError
+from pytest_training.limits.machine_memory import Pressure
+from pytest_training.limits.own_memory import OwnMemory
 from pytest_training.units import duration
 
 
@@ -25,13 +27,14 @@ class Tree:
     pid: int
     started: float = field(default_factory=time.monotonic)
     memory_mb: float = 0.0
-    """Resident memory of all of them together, in MiB."""
-    peak_mb: float = 0.0
+    """Memory of their own, all together, in MiB."""
+    memory: OwnMemory = field(default_factory=OwnMemory)
+    pressure: Pressure = field(default_factory=Pressure)
 
     def sample(self) -> None:
-        """Measure the memory that they hold now."""
-        self.memory_mb = processes.tree_memory_mb(self.pid)
-        self.peak_mb = max(self.peak_mb, self.memory_mb)
+        """Measure the memory that they hold now, and what the machine has left."""
+        self.memory_mb = self.memory.sample(self.pids)
+        self.pressure.sample()
 
     @property
     def age_s(self) -> float:
@@ -75,7 +78,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     oom_killer: bool = False
     """True if the kernel's out-of-memory killer was at work in the attempt's last seconds."""
     peak_memory_mb: float | None = None
-    """Largest resident memory of the job's own process tree, in MiB; None if nothing was measured."""
+    """Most memory that the job's processes held of their own, in MiB; None if nothing was measured."""
 
 
 class Limit(Protocol):

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.catalogue.datasets import plan_dataset
 from pytest_training.jobs.model import Dataset, Job, Plan, PlannedDataset, PlannedJob, Source
 from pytest_training.jobs.order import find_circle, simulate, start_order
-from pytest_training.wording import listing
+from pytest_training.wording import one_of
 
 
 def make_plan(  # noqa: PLR0913  (each is one field of the plan)
@@ -22,7 +24,8 @@ def make_plan(  # noqa: PLR0913  (each is one field of the plan)
 ) -> Plan:
     """Return the plan; `measured` gives expected seconds from history, `saved` those from durations.json, by job id."""
     declared, needs = {dataset.name: dataset for dataset in datasets}, {job.id: job.needs for job in jobs}
-    used = dict.fromkeys(name for job in jobs for name in _checked_data(job, declared))
+    jobs = [_with_declared_data(job, declared) for job in jobs]
+    used = dict.fromkeys(name for job in jobs for name in job.data)
     if circle := find_circle(needs):
         raise DeclarationError(f"needs go round in a circle: {' needs '.join(circle)}")
     datasets_by_name = {name: plan_dataset(declared[name]) for name in used}
@@ -43,15 +46,17 @@ def make_plan(  # noqa: PLR0913  (each is one field of the plan)
     )
 
 
-def _checked_data(job: Job, declared: Mapping[str, Dataset]) -> tuple[str, ...]:
-    for name in job.data:
-        if name not in declared:
-            expected = f"one of {listing(name, declared)}" if declared else "a declaration, found none at all"
-            raise DeclarationError(
-                f"{job.source}: {job.id} uses the dataset {name!r}, which the catalogue does not declare "
-                f"under `data:`: expected {expected}"
-            )
-    return job.data
+def _with_declared_data(job: Job, declared: Mapping[str, Dataset]) -> Job:
+    """Return the job; one that uses a dataset without a declaration has a problem, and the others are trained."""
+    if not (unknown := next((name for name in job.data if name not in declared), None)):
+        return job
+    expected = one_of(unknown, declared) if declared else "expected a declaration, found none at all"
+    problem = (
+        f"{job.source}: {job.id} uses the dataset {unknown!r}, which the catalogue does not declare "
+        f"under `data:`: {expected}"
+    )
+    data = tuple(name for name in job.data if name in declared)
+    return msgspec.structs.replace(job, data=data, problem=job.problem or problem)
 
 
 def _expected(job: Job, measured: Mapping[str, float], saved: Mapping[str, float]) -> tuple[float | None, Source]:

@@ -1,6 +1,7 @@
 """The state of the running jobs, from their files and processes; polled a few times a second."""
 
 import heapq
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -11,7 +12,8 @@ from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.jobs.model import Job, PlannedJob, Source
-from pytest_training.processes import tree_memory_mb
+from pytest_training.limits.own_memory import OwnMemory
+from pytest_training.processes import tree
 from pytest_training.records.events import EventTail
 from pytest_training.text import one_line
 from pytest_training.units import number
@@ -42,6 +44,7 @@ class WatchedJob:
     attempt: int = 0
     tail: EventTail | None = None
     memory_measured: float = 0.0
+    memory: OwnMemory = field(default_factory=OwnMemory)
 
     @property
     def elapsed_s(self) -> float:
@@ -85,6 +88,7 @@ class WatchedJob:
         files = folder.job(self.job.id)
         while files.attempt(self.attempt + 1).started.exists():
             self.attempt += 1
+            self.memory = OwnMemory(inherited_mb=math.inf)
             self.tail = EventTail(files.attempt(self.attempt).events)
             begun = read_json(files.attempt(self.attempt).started, Attempt)
             self.slot = begun.slot if begun else self.slot
@@ -96,7 +100,7 @@ class WatchedJob:
             self.begun = now
         if self.tail.pid is not None and now - self.memory_measured > MEMORY_EVERY_S:
             self.memory_measured = now
-            self.memory_mb = tree_memory_mb(self.tail.pid) or None
+            self.memory_mb = self.memory.sample(tree(self.tail.pid)) or None
 
 
 def _in_words(value: object) -> str:

@@ -12,7 +12,6 @@ from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.planning import steps
-from pytest_training.planning.parameters import missing_parameters
 from pytest_training.planning.request import Request
 from pytest_training.planning.steps import Draft
 from pytest_training.project import Project
@@ -81,8 +80,6 @@ def select(arguments: Arguments, project: Project, here: Path) -> Selection:
     settings = tuple(_settings(arguments, draft.jobs))
     draft = steps.advance(replace(draft, request=replace(draft.request, settings=settings)), steps.PREPARE)
     selected = steps.select(replace(draft, selected=tuple(_selected(arguments, draft.jobs)))).jobs
-    if not arguments.list_:
-        missing_parameters(selected)
     return Selection(draft.request, selected, len(selected) == len(draft.jobs))
 
 

@@ -4,15 +4,9 @@ xdist starts its workers before pytest collects, when the number of jobs is unkn
 owner has collected, then started with at most one worker per item, or not at all.
 """
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from pytest_training.fixture import FIXTURE, SHIPPED_TEST
-from pytest_training.options import is_asked_for
-from pytest_training.pytest_adapter import matches, set_options, start_xdist
+from pytest_training.pytest_adapter import set_options, start_xdist
 
 
 class Distribution:
@@ -56,28 +50,3 @@ class Distribution:
             raise pytest.UsageError(
                 f"cannot start {workers} workers: {error.strerror}; a smaller number after -n needs less"
             ) from None
-
-
-def use_shipped_test(config: pytest.Config) -> None:
-    """Collect the plugin's own test if the command line names jobs, but no test for them."""
-    names_jobs = is_asked_for(config) or config.known_args_namespace.training_root
-    if names_jobs and config.args_source != pytest.Config.ArgsSource.ARGS and not has_training_test(config):
-        config.args[:] = [str(SHIPPED_TEST.parent)]
-
-
-def has_training_test(config: pytest.Config) -> bool:
-    """Return True if a test file or conftest.py of this session names the fixture: cheaper than to collect."""
-    return any(FIXTURE.encode() in path.read_bytes() for path in _test_files(config) if path.is_file())
-
-
-def _test_files(config: pytest.Config) -> Iterator[Path]:
-    included = [*config.getini("python_files"), "conftest.py"]
-    excluded = [*config.getini("norecursedirs"), "__pycache__"]
-    for argument in config.args:
-        path = config.invocation_params.dir / argument.partition("::")[0]
-        yield from (folder / "conftest.py" for folder in path.parents)
-        if not path.is_dir():
-            yield path
-        for folder, folders, names in os.walk(path):
-            folders[:] = [name for name in folders if not matches(Path(folder, name), excluded)]
-            yield from (file for name in names if matches(file := Path(folder, name), included))

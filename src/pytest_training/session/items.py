@@ -14,6 +14,7 @@ import pytest
 from pytest_training.execution.folder import ReportsFolder
 from pytest_training.fixture import FIXTURE
 from pytest_training.jobs.model import Job, Plan, PlannedJob
+from pytest_training.session.arguments import is_job_file
 
 IDLE_NODEID = "::training-idle"
 COLLECTED_ID = pytest.StashKey[str]()
@@ -32,6 +33,10 @@ class Collector:
         """Register every tag of the jobs as a mark."""
         for tag in sorted({tag for job in jobs for tag in job.tags}):
             self.config.addinivalue_line("markers", f"{tag}: training jobs with this tag")
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Leave out the files of jobs, whatever `python_files` says: they are never imported."""
+        return True if is_job_file(self.config, collection_path) else None
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Note the item's id; let `-k größe` select the job of that id, as pytest escapes all but ASCII in node ids."""

@@ -21,7 +21,8 @@ from pytest_training.jobs.model import Job, Plan, save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
-from pytest_training.session.distribution import Distribution, has_training_test
+from pytest_training.session.arguments import has_training_test, leave_out_others, named_jobs, nobody_asks
+from pytest_training.session.distribution import Distribution
 from pytest_training.session.hooks import call_before_training
 from pytest_training.session.items import IDLE_NODEID, Collector, collected_id, give_plan, job_of
 from pytest_training.session.selection import nothing_selected, unknown_arguments, unknown_names
@@ -40,6 +41,8 @@ class Owner(Collector):
         self.options: option_values.Options | None = None
         self.draft: Draft | None = None
         """The plan, as far as it is made."""
+        self.jobs: Sequence[Job] = ()
+        """The jobs that the command line names by their files, or all."""
         self.mistake: Exception | None = None
         self.selected: tuple[str, ...] = ()
         """The tests of the run, by the ids with which they were collected."""
@@ -56,16 +59,17 @@ class Owner(Collector):
         """Sentences about names in the selection that stand for nothing."""
 
     def jobs_to_collect(self) -> Sequence[Job]:
-        """Return every job with its final parameters; `_plan` raises a mistake, after collection."""
+        """Return the jobs with their final parameters; `_plan` raises a mistake, after collection."""
         if self.draft is None and self.mistake is None:
             try:
                 self.options = option_values.read_options(self.config)
                 draft = Draft(request=self.options, is_dry=self.config.option.collectonly)
                 self.draft = advance(draft, (load, self._offer_to_hooks, *PREPARE))
                 self.register_tags(self.draft.jobs)
+                self.jobs = named_jobs(self.config, self.draft.jobs)
             except (DeclarationError, pytest.UsageError) as error:
                 self.mistake = error
-        return self.draft.jobs if self.draft else ()
+        return self.jobs
 
     def _offer_to_hooks(self, draft: Draft) -> Draft:
         """Have hooks change the jobs, before any is selected."""
@@ -103,6 +107,7 @@ class Owner(Collector):
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Any:
         """Note what is collected; after the selection deselect the jobs that passed in the resumed run."""
+        leave_out_others(self.config, items, filter(job_of, items))
         self.collected = list(items)
         result = yield
         if self.draft is not None and (earlier := self.draft.earlier) is not None:
@@ -126,7 +131,7 @@ class Owner(Collector):
     def _plan(self, session: pytest.Session) -> None:
         """Plan the selected jobs, and begin the run unless this is a dry run."""
         if self.mistake is not None:
-            raise pytest.UsageError(str(self.mistake))
+            raise pytest.UsageError(*str(self.mistake).splitlines())  # a line each
         self._note_unknown(session)
         items = {item: job for item in session.items if (job := job_of(item)) is not None}
         if not items or not self.is_selected or self.draft is None or self.options is None:
@@ -208,9 +213,11 @@ class Owner(Collector):
         return (yield)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Write the plan of a dry run, and why nothing was trained."""
         draft = self.draft
+        if draft is None and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not self.collected:
+            terminalreporter.write_line(nobody_asks(self.config), yellow=True)
         if draft is None or self.run is not None:
             return
         for sentence in self.unknown:

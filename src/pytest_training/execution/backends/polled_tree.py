@@ -66,9 +66,16 @@ class PolledTree(Tree):
             everybody = [first, *first.children(recursive=True)]
             self.earlier.update(everybody)
             self.members = everybody[sys.platform == "linux" :]
-            self.memory_mb = sum(map(_memory_mb, self.members))
-            self.peak_mb = max(self.peak_mb, self.memory_mb)
+            self.memory_mb = self._memory_mb()
+            self.pressure.sample()
             self.cpu_s = sum(first.cpu_times()[:4])
+
+    def _memory_mb(self) -> float:
+        if sys.platform == "linux":
+            return self.memory.sample(self.pids)
+        resident_mb = sum(map(_resident_mb, self.members))
+        self.memory.peak_mb = max(self.memory.peak_mb, resident_mb)
+        return resident_mb
 
     def wait(self, seconds: float) -> int | None:
         """Return the exit code of the attempt's process, or None if it still runs after that time."""
@@ -102,7 +109,7 @@ class PolledTree(Tree):
             _signal(self.earlier, "kill")
 
 
-def _memory_mb(process: psutil.Process) -> float:
+def _resident_mb(process: psutil.Process) -> float:
     with contextlib.suppress(psutil.Error):
         return float(process.memory_info().rss) / 2**20
     return 0.0

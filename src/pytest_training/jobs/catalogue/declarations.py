@@ -1,17 +1,13 @@
-"""The keys that `jobs.yaml` may have for a job and for all jobs, each with the reader of its value.
-
-`jobs:` may be a list, the format of `run_all_training.py --config`: each entry names a script; `supports_epochs: true`
-means that the script takes `--epochs` although its source does not show it, `false` that it shall not get it.
-"""
+"""The keys that `jobs.yaml` may have for a job and for all jobs, each with the reader of its value."""
 
 import keyword
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from pytest_training.errors import DeclarationError
+from pytest_training.errors import DeclarationError, Mistakes
 from pytest_training.jobs.catalogue.document import Entry
 from pytest_training.jobs.gates import parse_gates
 from pytest_training.jobs.model import Dataset, Gate, MetricsFile
@@ -22,7 +18,7 @@ from pytest_training.units import parse_duration
 LARGEST_MATRIX = 1000
 
 _TAKEN_TAGS = {"filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"}
-_NOT_IN_ID = re.compile(r"[^\w.+-]+")
+_WHOLE_GATE = re.compile(r"(\S+?)\s*([<>=]=?\s*\S+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -50,6 +46,8 @@ class Declaration:
     data: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     needs: tuple[Entry, ...] = ()
+    mistakes: tuple[str, ...] = ()
+    """Sentences about what could not be read."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,8 @@ class Catalogue:
     defaults: Declaration
     jobs: dict[str, Declaration] = field(default_factory=dict)
     datasets: tuple[Dataset, ...] = ()
+    mistakes: tuple[str, ...] = ()
+    """Of the whole file, but for those of its jobs."""
 
 
 Reader = Callable[[Entry], Any]
@@ -97,7 +97,7 @@ def _metrics(entry: Entry) -> MetricsFile:
     return MetricsFile(**{key: below.text() for key, below in entries.items()})
 
 
-def _arguments(entry: Entry) -> tuple[str, ...]:
+def read_arguments(entry: Entry) -> tuple[str, ...]:
     """Return a list of arguments for a command line."""
     return tuple(map(_argument, entry.items("a list of arguments, like [--quick, --size, 3]")))
 
@@ -110,11 +110,13 @@ def _option(entry: Entry) -> str:
 
 
 def _options(entry: Entry) -> dict[str, Entry]:
-    for name, option in entry.mapping().items():
+    def check(name: str, option: Entry) -> Entry:
         if not name.isidentifier():
             raise option.error("expected the name of a parameter, like learning_rate")
         _or_none(_option)(option)
-    return entry.mapping()
+        return option
+
+    return entry.each(check)
 
 
 def _retry_on(entry: Entry, allowed: tuple[str, ...]) -> tuple[str, ...]:
@@ -126,17 +128,24 @@ def _retry_on(entry: Entry, allowed: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _variables(entry: Entry) -> dict[str, Entry]:
-    for name, variable in entry.mapping().items():
+    def check(name: str, variable: Entry) -> Entry:
         if not isinstance(variable.plain, str) or not _VARIABLE.fullmatch(variable.plain):
             raise variable.error(f"expected the name of the environment variable that holds {name}, like MY_TOKEN")
-    return entry.mapping()
+        return variable
+
+    return entry.each(check)
 
 
 def _gates(entry: Entry) -> dict[str, tuple[Gate, ...]]:
-    return {
-        metric: () if gate.value is None else parse_gates(metric, gate.plain, gate.where)
-        for metric, gate in entry.mapping().items()
-    }
+    if isinstance(entry.value, str) and (match := _WHOLE_GATE.fullmatch(entry.value)):
+        raise entry.error(f"expected a mapping, found {entry.value!r}: did you mean {match[1]}: '{match[2]}'?")
+    return entry.each(_gate)
+
+
+def _gate(metric: str, entry: Entry) -> tuple[Gate, ...]:
+    if entry.value is None and (match := _WHOLE_GATE.fullmatch(metric)):
+        raise entry.error(f"expected a metric and its gate: did you mean {match[1]}: '{match[2]}'?")
+    return () if entry.value is None else parse_gates(metric, entry.plain, entry.where)
 
 
 def _tag(entry: Entry) -> str:
@@ -148,7 +157,7 @@ def _tag(entry: Entry) -> str:
     return tag
 
 
-def _script(entry: Entry) -> Entry:
+def read_script(entry: Entry) -> Entry:
     """Return the entry if it is a text."""
     entry.text("the path of a Python file")
     return entry
@@ -192,6 +201,7 @@ def _settings(limits: Limits) -> Readers:
         **{key: (key, _limit(limit)) for key, limit in limits.items()},
         "cpus": ("cpus", _or_none(lambda entry: entry.whole(minimum=1, maximum=4096))),
         "gpus": ("gpus", lambda entry: entry.whole(minimum=0, maximum=1024)),
+        "seed": ("seeded", Entry.flag),
         "retries": ("retries", lambda entry: entry.whole(minimum=0, maximum=100)),
         "retry_wait": ("retry_wait_s", _duration),
         "retry_on": ("retry_on", lambda entry: _retry_on(entry, retry_reasons(limits))),
@@ -202,21 +212,13 @@ def _settings(limits: Limits) -> Readers:
 
 
 _SCRIPT_SETTINGS: Readers = {
-    "arguments": ("arguments", _arguments),
+    "arguments": ("arguments", read_arguments),
     "output": ("output", Entry.text),
     "output_option": ("output_option", _or_none(_option)),
 }
-_SUPPORTS = {f"supports_{name}": name for name in ("epochs", "folds", "sample", "batch")}
-_LISTED_KEYS = ("name", "script", "output", "id", "args", "optional", "use_output_dir", *_SUPPORTS)
-_LISTED_SETTINGS: Readers = {
-    "name": ("title", Entry.text),
-    "output": ("output", Entry.text),
-    "optional": ("optional", Entry.flag),
-    "args": ("arguments", _arguments),
-}
 _PARTS: Readers = {
     "options": ("options", _options),
-    "script": ("script", _script),
+    "script": ("script", read_script),
     "command": ("command", _command),
     "parameters": ("parameters", Entry.mapping),
     "secret": ("variables", _variables),
@@ -237,63 +239,36 @@ def job_keys(limits: Limits) -> tuple[str, ...]:
 def read_defaults(entry: Entry, limits: Limits) -> Declaration:
     """Return what `defaults:` declares."""
     keys = (key for key in _settings(limits) if key != "title")
-    return _declaration(entry, (*keys, "parameters", "gates", "tags"), limits)
+    return read_declaration(entry, (*keys, "parameters", "gates", "tags"), limits)
 
 
-def _declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> Declaration:
-    """Check one job's mapping, or that of `defaults:`."""
-    entries = entry.mapping(allowed=allowed)
-    settings = _fields(entries, _settings(limits) | _SCRIPT_SETTINGS)
+def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> Declaration:
+    """Read one job's mapping, or that of `defaults:`, as far as it has no mistakes."""
+    mistakes = Mistakes()
+    with mistakes:
+        entry.mapping(allowed=allowed)
+    entries = entry.value if isinstance(entry.value, dict) else {}
+    settings, parts = (
+        read_fields(entries, _settings(limits) | _SCRIPT_SETTINGS, mistakes),
+        read_fields(entries, _PARTS, mistakes),
+    )
+    for name in parts.get("matrix", ()):
+        if name in parts.get("parameters", ()):
+            with mistakes:
+                raise entries["matrix"].value[name].error(f"{name} is under parameters too: leave one")
+    if parts.get("script") and parts.get("command"):
+        with mistakes:
+            raise entry.error("expected either script or command, found both")
     job_limits = {key: settings.pop(key) for key in limits if key in settings}
-    declaration = Declaration(entry=entry, limits=job_limits, settings=settings, **_fields(entries, _PARTS))
-    if declaration.script is not None and declaration.command:
-        raise entry.error("expected either script or command, found both")
-    for name in declaration.matrix:
-        if name in declaration.parameters:
-            raise entries["matrix"].mapping()[name].error(f"{name} is under parameters too: leave one")
-    return declaration
+    return Declaration(entry, settings=settings, limits=job_limits, mistakes=tuple(mistakes.sentences), **parts)
 
 
-def _fields(entries: dict[str, Entry], readers: Readers) -> dict[str, Any]:
-    """Return the fields that the entries set."""
-    return {readers[key][0]: readers[key][1](entry) for key, entry in entries.items() if key in readers}
-
-
-def read_jobs(entry: Entry, limits: Limits) -> dict[str, Declaration]:
-    """Return the declarations by job id."""
-    if not isinstance(entry.value, list):
-        keys = job_keys(limits)
-        return {job_id: _declaration(below, keys, limits) for job_id, below in entry.mapping().items()}
-    declarations: dict[str, Declaration] = {}
-    for item in entry.items():
-        job_id, declaration = _listed_job(item)
-        if job_id in declarations:
-            first = declarations[job_id].entry
-            raise item.error(f"the id {job_id!r} belongs to the job in line {first.line}: choose another")
-        declarations[job_id] = declaration
-    return declarations
-
-
-def _listed_job(item: Entry) -> tuple[str, Declaration]:
-    entries = item.mapping(allowed=_LISTED_KEYS)
-    if "script" not in entries:
-        raise item.error("expected `script:`, the path of a Python file")
-    script, settings = _script(entries["script"]), _fields(entries, _LISTED_SETTINGS)
-    wants_output = entries["use_output_dir"].flag() if "use_output_dir" in entries else None
-    if wants_output is False:
-        settings["output_option"] = None
-    options = {
-        name: entries[key]._replace(value=f"--{name}" if entries[key].flag() else None)
-        for key, name in _SUPPORTS.items()
-        if key in entries
-    }
-    declaration = Declaration(item, settings, script=script, options=options, wants_output=wants_output is True)
-    return _id(entries), declaration
-
-
-def _id(entries: dict[str, Entry]) -> str:
-    if "id" in entries:
-        return entries["id"].text("the id of a job")
-    if "name" in entries:
-        return _NOT_IN_ID.sub("_", entries["name"].text()).strip("_").lower() or "job"
-    return PurePosixPath(entries["script"].text()).stem.removeprefix("train_")
+def read_fields(entries: dict[str, Entry], readers: Readers, mistakes: Mistakes) -> dict[str, Any]:
+    """Return the fields that the entries set, and note the mistakes of the others."""
+    fields: dict[str, Any] = {}
+    for key, entry in entries.items():
+        if key in readers:
+            field_name, read = readers[key]
+            with mistakes:
+                fields[field_name] = read(entry)
+    return fields

@@ -7,15 +7,18 @@ all that it stands for, so that a few lines cannot expand into a huge document.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from pytest_training.errors import DeclarationError
-from pytest_training.wording import describe, one_of, printable
+from pytest_training.errors import DeclarationError, Mistakes
+from pytest_training.jobs.catalogue.riddles import Stop, explain
+from pytest_training.wording import SHOWN_NAMES, describe, one_of, printable
 
 if TYPE_CHECKING:
     import yaml
+
+T = TypeVar("T")
 
 LARGEST_FILE = 4 * 2**20
 LARGEST_ALIASES = 10_000
@@ -28,6 +31,7 @@ _WORDS = {
 }
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_GLUED = re.compile(r"[\w-]+:\S.*")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
 
 
@@ -55,7 +59,10 @@ class Entry(NamedTuple):
         """Return an error with what was expected and what stands there."""
         is_mapping, is_list = isinstance(self.value, dict), isinstance(self.value, list)
         words = "a mapping" if is_mapping else "a list" if is_list else describe(self.value)
-        return self.error(f"expected {what}, found {words}")
+        is_glued = what.startswith("a mapping") and isinstance(self.value, str) and _GLUED.fullmatch(self.value)
+        is_flag = what == "true or false" and str(self.value).lower() in {"yes", "no", "on", "off", "1", "0"}
+        hint = "; a space belongs behind the colon" if is_glued else "; write true or false" if is_flag else ""
+        return self.error(f"expected {what}, found {words}{hint}")
 
     @property
     def plain(self) -> Any:
@@ -68,11 +75,24 @@ class Entry(NamedTuple):
         """Return the entries of a mapping; no value counts as an empty one."""
         entries: dict[str, Entry] = {} if self.value is None else self.value
         if not isinstance(entries, dict):
-            raise self.expected(f"a mapping of {', '.join(allowed)}" if allowed else "a mapping")
-        for key, entry in entries.items():
-            if allowed and key not in allowed:
-                raise entry.error(f"unknown key {key!r}: {one_of(key, allowed, limit=len(allowed))}")
+            raise self.expected(f"a mapping of {', '.join(allowed)}" if 0 < len(allowed) < SHOWN_NAMES else "a mapping")
+        mistakes = Mistakes()
+        for key, entry in entries.items() if allowed else ():
+            with mistakes:
+                if key not in allowed:
+                    raise entry.error(f"unknown key {key!r}: {one_of(key, allowed, limit=len(allowed))}")
+        mistakes.check()
         return entries
+
+    def each(self, read: Callable[[str, Entry], T]) -> dict[str, T]:
+        """Return what `read` makes of each entry of a mapping, by its key; raise one error with all mistakes."""
+        values: dict[str, T] = {}
+        mistakes = Mistakes()
+        for key, entry in self.mapping().items():
+            with mistakes:
+                values[key] = read(key, entry)
+        mistakes.check()
+        return values
 
     def items(self, what: str = "a list") -> list[Entry]:
         """Return the entries of a list."""
@@ -143,12 +163,11 @@ def read_document(text: str, file: str) -> Entry:
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> DeclarationError:
-    mark = error.problem_mark or error.context_mark
-    lines = text.splitlines()
+    mark, begun = error.problem_mark or error.context_mark, error.context_mark
+    problem = str(error.problem or error.context)
     line = mark.line if mark else 0
-    tab = line < len(lines) and "\t" in lines[line]
-    hint = " (a tab stands there: YAML is indented with spaces)" if tab else ""
-    return DeclarationError(f"{file}:{line + 1}: not valid YAML: {error.problem or error.context}{hint}")
+    hint = explain(Stop(problem, text.splitlines(), line, begun.line if begun else None))
+    return DeclarationError(f"{file}:{line + 1}: not valid YAML: {problem}{f': {hint}' if hint else ''}")
 
 
 class _Composer:

@@ -5,7 +5,6 @@ for jobs that state none for that metric; a parameter of `defaults:` goes to the
 `data` add up. A job with `script:` takes the place of the discovered job of that file.
 """
 
-import difflib
 import itertools
 import os
 import re
@@ -16,122 +15,89 @@ from typing import Any
 
 import msgspec
 
-from pytest_training.errors import DeclarationError
+from pytest_training.errors import Mistakes
+from pytest_training.jobs.catalogue.adding import added_jobs
 from pytest_training.jobs.catalogue.datasets import read_dataset
-from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration, read_defaults, read_jobs
+from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration, job_keys, read_defaults
 from pytest_training.jobs.catalogue.document import Entry, read_file
-from pytest_training.jobs.discovery import absolute, read_job, suffixes_of
+from pytest_training.jobs.catalogue.job_list import read_jobs
+from pytest_training.jobs.discovery import absolute
 from pytest_training.jobs.kinds import KINDS
-from pytest_training.jobs.kinds.command import CommandKind
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
-from pytest_training.jobs.model import Gate, Job, Parameter
+from pytest_training.jobs.model import Dataset, Gate, Job, Parameter
 from pytest_training.jobs.order import find_circle
-from pytest_training.jobs.source.sources import Sources
 from pytest_training.jobs.values import check_value, convert_text, find_parameter, with_value
 from pytest_training.limits import LIMITS, Limits
-from pytest_training.wording import describe, label, one_of
-
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
-_ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
+from pytest_training.wording import label, one_of
 
 
 def load_catalogue(path: Path, *, training_root: Path, project_root: Path, limits: Limits = LIMITS) -> Catalogue:
     """Read and validate a catalogue."""
     path, training_root, project_root = absolute(path), absolute(training_root), absolute(project_root)
     file = label(path, project_root)
-    entries = read_file(path, file).mapping(allowed=("defaults", "jobs", "data"))
-    data = entries.get("data", Entry(file)).mapping()
+    document, mistakes = read_file(path, file), Mistakes()
+    with mistakes:
+        _check_top(document, job_keys(limits))
+    entries = document.value if isinstance(document.value, dict) else {}
+    jobs: dict[str, Declaration] = {}
+    datasets: dict[str, Dataset] = {}
+    with mistakes:
+        jobs = read_jobs(entries.get("jobs", Entry(file)), limits)
+    with mistakes:
+        datasets = entries.get("data", Entry(file)).each(lambda name, entry: read_dataset(name, entry, path.parent))
+    defaults = read_defaults(entries.get("defaults", Entry(file)), limits)
     return Catalogue(
         file=file,
         folder=path.parent,
         training_root=training_root,
         project_root=project_root,
-        jobs=read_jobs(entries.get("jobs", Entry(file)), limits),
-        defaults=read_defaults(entries.get("defaults", Entry(file)), limits),
-        datasets=tuple(read_dataset(name, entry, path.parent) for name, entry in data.items()),
+        jobs=jobs,
+        defaults=defaults,
+        datasets=tuple(datasets.values()),
+        mistakes=(*mistakes.sentences, *defaults.mistakes),
     )
+
+
+def _check_top(document: Entry, of_jobs: Sequence[str]) -> None:
+    keys = ("defaults", "jobs", "data")
+    for key, entry in document.value.items() if isinstance(document.value, dict) else ():
+        if key in of_jobs and key not in keys:
+            raise entry.error(f"{key!r} is a key of a job: indent it below `jobs:` and the id of its job")
+    document.mapping(allowed=keys)
 
 
 def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KINDS) -> list[Job]:
-    """Return the jobs as the catalogue changes them, and after them those that it adds."""
-    added = _added({job.id: job for job in jobs}, catalogue, kinds)
+    """Return the jobs as the catalogue changes them, and after them those that it adds.
+
+    Raise DeclarationError with all mistakes of the catalogue, a line each.
+    """
+    mistakes = Mistakes()
+    mistakes.sentences += catalogue.mistakes
+    added = added_jobs({job.id: job for job in jobs}, catalogue, kinds, mistakes)
     files = {os.path.realpath(job.path) for job in added if job.path}
     everything = [job for job in jobs if not (files and job.path and os.path.realpath(job.path) in files)] + added
-    _check_default_parameters(everything, catalogue.defaults)
-    variants = {job.id: list(_variants(job, catalogue, kinds[job.kind])) for job in everything}
-    _check_unique(variants, catalogue)
-    result = [_with_needs(job, job_id, variants, catalogue) for job_id in variants for job in variants[job_id]]
+    _check_default_parameters(everything, catalogue.defaults, mistakes)
+    variants: dict[str, list[Job]] = {}
+    for job in everything:
+        with mistakes:
+            variants[job.id] = [job]
+            if not _is_mistaken(job.id, catalogue):
+                variants[job.id] = list(_variants(job, catalogue, kinds[job.kind]))
+    result = [
+        _with_needs(job, job_id, variants, catalogue, mistakes) for job_id in variants for job in variants[job_id]
+    ]
+    with mistakes:
+        _check_unique(variants, catalogue)
     circle = find_circle({job.id: job.needs for job in result})
     if circle:
-        raise DeclarationError(f"{catalogue.file}: needs go round in a circle: {' needs '.join(circle)}")
+        mistakes.sentences.append(f"{catalogue.file}: needs go round in a circle: {' needs '.join(circle)}")
+    mistakes.check()
     return result
 
 
-def _added(by_id: Mapping[str, Job], catalogue: Catalogue, kinds: Kinds) -> list[Job]:
-    sources = Sources(catalogue.training_root, catalogue.project_root)
-    added = []
-    for job_id, declaration in catalogue.jobs.items():
-        if declaration.script is not None:
-            path = _script_path(declaration.script, catalogue, suffixes_of(kinds))
-            _check_id(job_id, declaration, by_id, path)
-            job = read_job(path, job_id, sources, catalogue.training_root, kinds)
-            if job is None:
-                raise declaration.script.error("no kind of job recognises this file")
-            added.append(job)
-        elif declaration.command:
-            _check_id(job_id, declaration, by_id, None)
-            added.append(_command_job(job_id, declaration, catalogue))
-        elif job_id not in by_id:
-            expected = one_of(job_id, by_id) if by_id else "no file train_*.py was found"
-            raise declaration.entry.error(f"no such job {job_id!r}: {expected}; or add `script:` or `command:`")
-    return added
-
-
-def _script_path(entry: Entry, catalogue: Catalogue, suffixes: tuple[str, ...]) -> Path:
-    named = Path(entry.plain)
-    candidates = [folder / named for folder in (catalogue.project_root, catalogue.folder)]
-    path = next((path for path in candidates if path.is_file()), None)
-    if path is None or not path.name.endswith(suffixes):
-        problem = "no such file" if path is None else "no Python file; start it with `command:`"
-        raise entry.error(
-            f"expected a Python file relative to the project's root, found {describe(entry.plain)}: {problem}"
-        )
-    return Path(os.path.normpath(path))
-
-
-def _check_id(job_id: str, declaration: Declaration, by_id: Mapping[str, Job], path: Path | None) -> None:
-    other = by_id.get(job_id)
-    if other is not None and not (path and other.path and os.path.realpath(path) == os.path.realpath(other.path)):
-        raise declaration.entry.error(
-            f"the id belongs to {other.source}: choose another, or leave out script and command"
-        )
-    if other is None and not _ID.fullmatch(job_id):
-        raise declaration.entry.error(
-            f"expected an id of letters, digits and _ . + - (with / for folders), found {describe(job_id)}"
-        )
-
-
-def _command_job(job_id: str, declaration: Declaration, catalogue: Catalogue) -> Job:
-    values = {name: [entry.plain] for name, entry in declaration.parameters.items()}
-    values |= {name: [entry.plain for entry in entries] for name, entries in declaration.matrix.items()}
-    values |= {name: [f"${entry.plain}"] for name, entry in declaration.variables.items()}
-    _check_placeholders(declaration, ["folder", "seed", *values])
-    return CommandKind().job(
-        declaration.command,
-        values,
-        id=job_id,
-        source=f"{catalogue.file}:{declaration.entry.line}",
-        home=str(catalogue.training_root),
-        root=str(catalogue.project_root),
-    )
-
-
-def _check_placeholders(declaration: Declaration, names: list[str]) -> None:
-    """Refuse a name in braces that is nearly one of these; any other text in braces is the program's own."""
-    for name in _PLACEHOLDER.findall("\n".join(declaration.command)):
-        near = difflib.get_close_matches(name, names, n=1)
-        if near and name not in names:
-            raise declaration.entry.error(f"command: {{{name}}} stands for nothing: {one_of(name, names)}")
+def _is_mistaken(job_id: str, catalogue: Catalogue) -> bool:
+    """Return True if a job's entry could not be read whole: what else it says is not judged."""
+    return job_id in catalogue.jobs and bool(catalogue.jobs[job_id].mistakes)
 
 
 def _variants(job: Job, catalogue: Catalogue, kind: Kind) -> Iterator[Job]:
@@ -230,6 +196,10 @@ def _with_settings(job: Job, defaults: Declaration, declaration: Declaration, ki
 def _merged_gates(job: Job, defaults: Declaration, declaration: Declaration) -> tuple[Gate, ...]:
     gates = {**defaults.gates}
     gates |= {gate.metric: tuple(g for g in job.gates if g.metric == gate.metric) for gate in job.gates}
+    for metric, own in declaration.gates.items():
+        if not own and metric not in gates:
+            expected = one_of(metric, gates) if gates else "there is none"
+            raise declaration.entry.error(f"gates: {metric!r} has no gate to take away: {expected}")
     gates |= declaration.gates
     return tuple(gate for several in gates.values() for gate in several)
 
@@ -249,12 +219,13 @@ def _set(job: Job, name: str, entry: Entry, where: str, kind: Kind) -> Job:
     return with_value(job, name, value, kind)
 
 
-def _check_default_parameters(jobs: list[Job], defaults: Declaration) -> None:
+def _check_default_parameters(jobs: list[Job], defaults: Declaration, mistakes: Mistakes) -> None:
     names = {parameter.name for job in jobs for parameter in job.declared}
     unread = any(job.problem for job in jobs)
     for name, entry in defaults.parameters.items():
         if name not in names and not unread:
-            raise entry.error(f"no job has a parameter {name!r}: {one_of(name, sorted(names))}")
+            with mistakes:
+                raise entry.error(f"no job has a parameter {name!r}: {one_of(name, sorted(names))}")
 
 
 def _check_unique(variants: Mapping[str, list[Job]], catalogue: Catalogue) -> None:
@@ -265,17 +236,21 @@ def _check_unique(variants: Mapping[str, list[Job]], catalogue: Catalogue) -> No
                 raise declaration.entry.error(f"two jobs would have the id {job.id!r}")
 
 
-def _with_needs(job: Job, declared_id: str, variants: Mapping[str, list[Job]], catalogue: Catalogue) -> Job:
+def _with_needs(
+    job: Job, declared_id: str, variants: Mapping[str, list[Job]], catalogue: Catalogue, mistakes: Mistakes
+) -> Job:
     """Resolve `needs`; a job with a matrix stands for all its variants."""
     declaration = catalogue.jobs.get(declared_id)
     if declaration is None or not declaration.needs:
         return job
     by_id = {other.id: [other.id] for jobs in variants.values() for other in jobs}
+    by_id = {job_id: [] for job_id in catalogue.jobs} | by_id  # one that could not be added has its mistake
     by_id |= {other_id: [other.id for other in jobs] for other_id, jobs in variants.items()}
     needs: list[str] = []
     for entry in declaration.needs:
-        name = entry.text("the id of a job")
-        if name not in by_id:
-            raise entry.error(f"no such job {name!r}: {one_of(name, by_id)}")
-        needs += by_id[name]
+        with mistakes:
+            name = entry.text("the id of a job")
+            if name not in by_id:
+                raise entry.error(f"no such job {name!r}: {one_of(name, by_id)}")
+            needs += by_id[name]
     return msgspec.structs.replace(job, needs=tuple(dict.fromkeys(needs)))

@@ -3,7 +3,7 @@
 import ast
 from typing import Any
 
-from pytest_training.errors import DeclarationError
+from pytest_training.errors import DeclarationError, Mistakes
 from pytest_training.jobs.gates import parse_gates
 from pytest_training.jobs.kinds.parameters import annotated
 from pytest_training.jobs.kinds.protocol import Call, File, Kind
@@ -33,9 +33,12 @@ class FunctionKind(Kind):
             return None
         if signature_mistake(train) and read_options(file.source, file.sources)["declared"]:
             return None  # a script's own `train(run, config)`
-        declared, values = read_parameters(train, file.source)
-        gates = read_gates(file.source, strict=True)
-        return file.job(self.name, declared=declared, parameters=values, gates=gates, **python_fields(file))
+        fields, mistakes = python_fields(file), Mistakes()
+        with mistakes:
+            fields["declared"], fields["parameters"] = read_parameters(train, file.source)
+        with mistakes:
+            fields["gates"] = read_gates(file.source, strict=True)
+        return file.job(self.name, problem="; ".join(mistakes.sentences) or None, **fields)
 
     def start(self, job: Job, *, folder: str, seed: int) -> Call:  # noqa: ARG002  (the run that it is called with has both)
         """Return the call of `train`."""
@@ -87,8 +90,7 @@ def read_parameters(function: Function, source: Source) -> tuple[tuple[Parameter
 
     A default that is an expression stays Python's own: the parameter has no value until a user sets it.
     """
-    mistake = signature_mistake(function)
-    if mistake:
+    if mistake := signature_mistake(function):
         raise DeclarationError(f"{source.where(function)}: {mistake}: {ALLOWED}")
     declared, values = [], {}
     for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
@@ -119,10 +121,14 @@ def read_gates(source: Source, *, strict: bool) -> tuple[Gate, ...]:
 
 def _parse(node: ast.Dict, value: dict[str, Any], source: Source) -> tuple[Gate, ...]:
     gates: dict[str, tuple[Gate, ...]] = {}
+    mistakes = Mistakes()
     for key in node.keys:
         metric = source.constants.literal(key)
         where = source.where(key or node)
-        if metric in gates:
-            raise DeclarationError(f"{where}: GATES names {metric!r} twice")
-        gates[metric] = parse_gates(metric, value[metric], where)
+        with mistakes:
+            if metric in gates:
+                raise DeclarationError(f"{where}: GATES names {metric!r} twice")
+            gates[metric] = ()
+            gates[metric] = parse_gates(metric, value[metric], where)
+    mistakes.check()
     return tuple(gate for several in gates.values() for gate in several)

@@ -1,0 +1,154 @@
+"""The memory of an attempt's own, in MiB: what would be free if its processes ended.
+
+That is their anonymous memory without the pages that the job server shares with them, and what they hold in files that
+lie in memory (memfd, /dev/shm). Pages of files on disk give way when others need the memory: they are not counted.
+
+/proc/PID/status bounds it from above and takes 0.02 ms. smaps_rollup says what is shared and takes 12 ms for a GiB: it
+is read only when the bound is above the limit or the estimate above the peak, and for a fiftieth of the time.
+"""
+
+import contextlib
+import math
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KIBIBYTES = 1024
+PATIENCE = 50
+"""The next exact measurement comes after so many times what the last one took."""
+GROWTH = 1.1
+SHM = "/dev/shm/"  # noqa: S108  (files of jobs are measured there)
+FIELD = re.compile(rb"^(\w+):\s+(\d+) kB$", re.MULTILINE)
+MAPPED = re.compile(r"^\S+ \S+ \S+ (\w+):(\w+) (\d+) +(/dev/shm/.*|/memfd:.*)$", re.MULTILINE)
+
+Fields = dict[str, float]
+File = tuple[int, int]
+"""A file's device and inode."""
+
+
+@dataclass
+class OwnMemory:
+    """The memory of one attempt's processes, measured again and again."""
+
+    inherited_mb: float = 0.0
+    """What the attempt's first process shares with the job server; at first all that the server had at the fork."""
+    server: str = ""
+    """The job server in /proc, or nothing if it is unknown or there is none."""
+    limit_mb: float = math.inf
+    peak_mb: float = 0.0
+    disk_mb: float = 0.0
+    """Most pages of files on disk at a measurement."""
+    exact_from: float = 0.0
+    shm_mb: float = -1.0
+    """Memory that all files in memory of this machine took when those of the attempt were last looked for."""
+    unmapped_mb: float = 0.0
+    paths: set[str] = field(default_factory=set)
+    """Files in /dev/shm that the attempt has had open or mapped."""
+
+    def __post_init__(self) -> None:
+        self.excess_mb = self.inherited_mb
+        """What the sum over the processes has too much: pages of the server, and those counted twice."""
+
+    def sample(self, pids: Sequence[int]) -> float:
+        """Return the MiB that are the attempt's own now, or were between two measurements."""
+        began = time.monotonic()
+        members = {pid: fields for pid in pids if (fields := proc_fields(pid, "status"))}
+        if not members:
+            return 0.0
+        bound = sum(map(_bound, members.values()))
+        self.disk_mb = max(self.disk_mb, sum(each.get("RssFile", 0.0) for each in members.values()))
+        is_due = began >= self.exact_from
+        if is_due:
+            self._look_for_files(members)
+        own, limit_mb = bound - self.excess_mb, self.limit_mb - self.unmapped_mb
+        if own > limit_mb or (is_due and (own <= 0 or bound > limit_mb or own > GROWTH * self.peak_mb)):
+            own = self._measure(members)
+        self.exact_from = max(self.exact_from, time.monotonic() + PATIENCE * (time.monotonic() - began))
+        own += self.unmapped_mb
+        self.peak_mb = max(self.peak_mb, own)
+        return max(own, self.spike(next(iter(members.values())).get("VmHWM", 0.0)) if len(members) == 1 else 0.0)
+
+    def spike(self, resident_mb: float) -> float:
+        """Return the attempt's own part of a lone process's largest resident memory, and take it for the peak.
+
+        What may be no more than pages of files on disk is none: a large file that was mapped for a moment.
+        """
+        own = resident_mb - self.excess_mb - self.disk_mb
+        if own <= self.disk_mb:
+            return 0.0
+        self.peak_mb = max(self.peak_mb, own)
+        return own
+
+    def _measure(self, members: dict[int, Fields]) -> float:
+        count = len(members)
+        private = proportional = shared = 0.0
+        for pid, status in members.items():
+            anonymous, exact = status.get("RssAnon", 0.0), proc_fields(pid, "smaps_rollup")
+            in_memory = exact.get("Pss_Shmem", status.get("RssShmem", 0.0) / count)
+            on_disk = max(exact.get("Pss_Dirty", 0.0) - exact.get("Pss_Anon", 0.0) - in_memory, 0.0)
+            dirty = exact.get("Private_Dirty", anonymous - self.inherited_mb + in_memory)  # of files, too
+            private += min(max(dirty - in_memory - on_disk, 0.0), anonymous)
+            proportional += exact.get("Pss_Anon", 0.0)
+            shared += in_memory
+        if count == 1:  # never more than before; a process that ends between two readings seems to have less of its own
+            self.inherited_mb = min(self.inherited_mb, max(anonymous - private, 0.0))
+            private = anonymous - self.inherited_mb
+        else:  # processes that a job has forked share its pages with each other, and the server's with the server
+            private = max(private, proportional - self.inherited_mb * count * self._server_part(count))
+        own = private + shared
+        self.excess_mb = sum(map(_bound, members.values())) - own
+        return own
+
+    def _server_part(self, count: int) -> float:
+        """Return the part of an inherited page that is put down to each process that has it."""
+        server = proc_fields(self.server, "smaps_rollup") if self.server else {}
+        return server["Pss_Anon"] / server["Anonymous"] if server.get("Anonymous") else 1 / (count + 1)
+
+    def _look_for_files(self, members: dict[int, Fields]) -> None:
+        """Add up the files in memory that no process of the attempt has mapped: only what is mapped is in a status."""
+        before, self.shm_mb = self.shm_mb, proc_fields("", "meminfo").get("Shmem", 0.0)
+        if abs(self.shm_mb - before) < 1:
+            return
+        held = {key: size for pid in members for key, size in self._open_files(pid)}
+        mapped = {key for pid, fields in members.items() if fields.get("RssShmem") for key in self._mapped_files(pid)}
+        for path in list(self.paths):
+            held |= dict(_file(path))
+        self.unmapped_mb = sum(size for key, size in held.items() if key not in mapped)
+
+    def _open_files(self, pid: int) -> Iterator[tuple[File, float]]:
+        with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    link = os.readlink(entry.path)  # noqa: PTH115  (a Path for each descriptor costs more than the call)
+                    if link.startswith((SHM, "/memfd:")):
+                        self.paths.update([link] if link.startswith(SHM) else [])
+                        yield from _file(entry.path)
+
+    def _mapped_files(self, pid: int) -> Iterator[File]:
+        with contextlib.suppress(OSError):
+            for major, minor, inode, path in MAPPED.findall(Path(f"/proc/{pid}/maps").read_text(errors="replace")):
+                self.paths.update([path] if path.startswith(SHM) else [])
+                yield os.makedev(int(major, 16), int(minor, 16)), int(inode)
+
+
+def _bound(status: Fields) -> float:
+    return status.get("RssAnon", 0.0) + status.get("RssShmem", 0.0)
+
+
+def proc_fields(pid: int | str, name: str) -> Fields:
+    """Return the amounts in a file of /proc in MiB; none if the process is gone or may not be read."""
+    with contextlib.suppress(OSError):
+        content = Path("/proc", str(pid), name).read_bytes()
+        return {field.decode(): int(amount) / KIBIBYTES for field, amount in FIELD.findall(content)}
+    return {}
+
+
+def _file(path: str) -> Iterator[tuple[File, float]]:
+    with contextlib.suppress(OSError):
+        status = os.stat(path)  # noqa: PTH116  (of what a descriptor's link in /proc stands for)
+        if stat.S_ISREG(status.st_mode):
+            yield (status.st_dev, status.st_ino), status.st_blocks * 512 / 2**20
