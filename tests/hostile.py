@@ -31,7 +31,7 @@ def train(run, *, name={NAME!r}):
     os.symlink("/etc/passwd", run.folder / "passwd.png")
     run.data("panel")
     if "fails" in os.path.basename(__file__):
-        raise ValueError({NAME!r} + "\\n::error::second\\nline \\x1b[31m")
+        raise ValueError("##[add-path]x " + {NAME!r} + "\\n::error::second\\nline \\x1b[31m")
     return {{{NAME!r}: 1.0, "score": 0.7}}
 """
 CATALOGUE = {

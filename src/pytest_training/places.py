@@ -101,10 +101,13 @@ def entered(path: Path, below: Path | None = None) -> Iterator[Place]:
 
 def _enter_all(path: Path, below: Path) -> int:
     try:
-        descriptor = os.open(below, ENTER & ~NO_FOLLOW)
-    except FileNotFoundError:
-        below.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(below, ENTER & ~NO_FOLLOW)
+        if not below.is_dir():
+            below.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(
+            errno.ENOTDIR, "something else has taken the place of a folder", error.filename
+        ) from None
+    descriptor = os.open(below, ENTER & ~NO_FOLLOW)
     for name in path.relative_to(below).parts:
         try:
             above, descriptor = descriptor, _enter(Place(path, descriptor), name)

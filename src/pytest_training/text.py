@@ -1,5 +1,6 @@
 """Makes what jobs print and name safe to show, and lays it out in a terminal's columns."""
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -84,6 +85,25 @@ def xml_text(text: str, limit: int = LINE_LIMIT) -> str:
     """Return the text as XML 1.0 may hold it: every other character becomes U+FFFD."""
     text = shorten(text, limit)
     return text if text.isprintable() else re.sub(NOT_XML, "\ufffd", text)
+
+
+def home_folder() -> str:
+    """Return the path of the user's home folder, or `~` if there is none."""
+    return os.path.expanduser("~")  # noqa: PTH111  (Path.home raises without one)
+
+
+def home_pattern() -> re.Pattern[str] | None:
+    """Return what matches the path of the home folder, which has the user's name; None without such.
+
+    Not behind `=`: that is a value on a command line, and a shell knows no `~` there.
+    """
+    names = {name for name in (home_folder(), os.path.realpath(home_folder())) if name.strip("/~")}
+    return re.compile(rf"(?<![\w.~/=-])(?:{'|'.join(map(re.escape, names))})(?![\w.-])") if names else None
+
+
+def without_home(text: str, home: re.Pattern[str] | None) -> str:
+    """Return the text with `~` for the home folder."""
+    return home.sub("~", text) if home else text
 
 
 def cells(text: str) -> int:

@@ -32,7 +32,7 @@ CALLED = {
 }
 """Methods and functions of ours that make a message of one of their arguments."""
 KEYWORDS = {"reason", "refused", "problem", "message"}
-ASSIGNED = {"reason", "problem", "REFUSED", "note", "notes", "told", "UNKNOWN", "NOT_COMPARED"}
+ASSIGNED = {"ALONE", "reason", "problem", "REFUSED", "note", "notes", "told", "UNKNOWN", "NOT_COMPARED"}
 RETURNING = {
     "in_words",
     "sentence",
@@ -51,7 +51,12 @@ RETURNING = {
     "unknown_names",
     "unknown_arguments",
     "nothing_selected",
+    "unmet",
+    "bad_place",
+    "_sentence",
     "_killer",
+    "threads_in_words",
+    "break_in_words",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""

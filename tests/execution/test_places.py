@@ -16,7 +16,7 @@ from pytest_training.execution.backends.fork_server.backend import ServerLaunche
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import Walk, artifacts
 from pytest_training.execution.slot import Slot, read_outcome
-from pytest_training.jobs.model import Job, RunSettings
+from pytest_training.jobs.model import Job, MetricsFile, RunSettings
 
 from .workplace import Workplace, planned
 
@@ -109,6 +109,21 @@ def test_whatever_stands_at_a_name_of_ours_harms_nobody(
     assert not list(slot.folder.path.rglob("*.partial*"))
 
 
+@pytest.mark.parametrize(
+    "thing", ["a dangling link", "a link to itself", "a link to a file outside", "a pipe", "a file"]
+)
+def test_without_a_reports_folder_every_job_ends_and_says_so(
+    workplace: Workplace, slot: Slot, outside: Path, thing: str
+) -> None:
+    body = BODY.format(place="jobs.parents[2]", thing=THINGS[thing].format(place="place"), end="return {}")
+    first = workplace.function(body, top=TOP.replace('os.environ["OUTSIDE_OF_THE_RUN"]', repr(str(outside))), retries=1)
+    for job in (first, workplace.function("return {}"), workplace.function("return {}", retries=3)):
+        outcome = slot.train(planned(job))
+        assert (outcome.status, outcome.cause) == ("failed", "system")
+        assert outcome.reason.startswith("cannot be trained or recorded: ")
+        assert str(slot.folder.reports) in outcome.reason
+
+
 @pytest.fixture
 def unprivileged() -> Iterator[Path]:
     """Return a folder of the user that this process is for the length of the test: root may do anything."""
@@ -175,6 +190,27 @@ def test_artifacts_however_deep_and_however_many_are_listed_in_bounds(
     deep(memory, depth)
     listed, remarks = artifacts(memory)
     assert (len(listed), len(remarks)) == (names, notes)
+
+
+DEEP_SCRIPT = """
+import os
+os.chdir(os.environ["TRAINING_FOLDER"])
+for _ in range(1100):
+    os.mkdir("d")
+    os.chdir("d")
+open("metrics.json", "w").write('{"score": 0.5}')
+"""
+
+
+def test_metrics_a_thousand_folders_deep_are_read(memory: Path, launcher: ServerLauncher) -> None:
+    workplace = Workplace(memory)
+    slot = Slot(
+        name="main", folder=RunFolder(memory, "r"), launcher=launcher, seed=0, threads=1, settings=RunSettings()
+    )
+    job = workplace.script(DEEP_SCRIPT, metrics=MetricsFile(file="**/metrics.json"))
+    outcome = slot.train(planned(job))
+    assert (outcome.status, outcome.metrics) == ("passed", {"score": 0.5}), outcome.reason
+    assert len(outcome.artifacts) == 1
 
 
 def test_of_more_artifacts_than_anybody_reads_the_first_are_listed(tmp_path: Path) -> None:

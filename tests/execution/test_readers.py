@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -231,3 +232,19 @@ def test_a_program_has_no_metrics_in_its_result(job: Job, workplace: Workplace, 
     folder.result.write_bytes(msgspec.json.encode(Result(metrics={"r2": 0.5})))
     assert read_metrics(ended(job, folder), READERS) == {}
     assert read_metrics(ended(workplace.function("return {}"), folder), READERS) == {"r2": 0.5}
+
+
+PATTERNS = ("**/m.json", "a/**/m.json", "**/**/*.json", "**/a/**/m.json", "*/**/?.json", "**/[ab]/m.json", "a/**/b/*n")
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_of_any_depth_finds_what_pathlib_finds(folder: AttemptFolder, job: Job, pattern: str) -> None:
+    for number, folders in enumerate(
+        itertools.chain(*(itertools.product(["a", "b", ".h"], repeat=i) for i in range(4)))
+    ):
+        for name in ("m.json", "other"):
+            path = folder.artifacts.joinpath(*folders, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            written_at(path, json.dumps({"number": number}), number + 10.0)
+    numbers = [json.loads(path.read_text())["number"] for path in folder.artifacts.glob(pattern) if path.is_file()]
+    assert read_metrics_file(with_file(job, pattern), folder, since=0) == {"number": max(numbers)}

@@ -151,12 +151,16 @@ def test_a_job_that_asks_for_threads_gets_them(workplace: Workplace, slot: Slot)
 def test_a_need_is_met_by_a_job_that_passed_in_this_run(workplace: Workplace, slot: Slot) -> None:
     good, bad = workplace.function("return {}"), workplace.function("return 1")
     needy = msgspec.structs.replace(workplace.function("return {}"), needs=(good.id, bad.id))
-    assert slot.unmet_need(needy) == good.id
+    early = slot.leave_out(planned(needy))
+    assert early is not None
+    assert (early.status, early.cause) == ("failed", "needs")
+    assert early.reason.startswith(f"needs {good.id}, which has not ended")
     slot.train(planned(good))
     slot.train(planned(bad))
-    assert slot.unmet_need(needy) == bad.id
-    outcome = slot.leave_out(needy, bad.id)
+    outcome = slot.leave_out(planned(needy))
+    assert outcome is not None
     assert (outcome.status, outcome.cause) == ("not run", "needs")
+    assert outcome.reason == f"needs {bad.id}, which did not pass in this run"
     assert read_outcome(slot.folder, needy.id) == outcome
 
 

@@ -46,6 +46,19 @@ FAULTS: dict[str, Fault] = {
     "stopped": Fault(
         "SIGSTOP", "timeout", "time limit", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", settings=HANG
     ),
+    "traced": Fault(
+        "a stop by ptrace",
+        "timeout",
+        "time limit",
+        "import ctypes, os, signal\nctypes.CDLL(None).ptrace(0, 0, 0, 0)\nos.kill(os.getpid(), signal.SIGSTOP)",
+        settings=HANG,
+    ),
+    "zombies": Fault(
+        "1,000 children that nobody waits for",
+        None,
+        "",
+        "import os\nfor _ in range(1000):\n    if os.fork() == 0: os._exit(0)\nreturn {'x': 1.0}",
+    ),
     "hangs": Fault("hang in Python", "timeout", "time limit", "while True: pass", settings=HANG),
     "hangs_in_c": Fault(
         "hang in C that holds the GIL",

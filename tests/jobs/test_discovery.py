@@ -126,6 +126,30 @@ def test_a_file_that_cannot_be_read_is_a_job_with_a_problem(project: Project, co
     assert project.jobs()["sound"].problem is None
 
 
+LINKS = ("loop", "sub/loop", "helper.py", "pyvenv.cfg", "train_x/loop", "train_loop.txt")
+
+
+@pytest.mark.parametrize("name", [*LINKS, "train_loop.py", "sub/train_loop.py"])
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_link_that_leads_to_itself_harms_no_other_job(project: Project, name: str, length: int) -> None:
+    project.write("training/train_a.py", "import helper\n\ndef train(run):\n    return {}\n")
+    first = project.training / name
+    links = [first, *(first.with_name(f"{number}.link") for number in range(1, length))]
+    links[0].parent.mkdir(exist_ok=True)
+    for link, target in zip(links, [*links[1:], links[0]], strict=True):
+        link.symlink_to(target)
+    problems = {job_id: job.problem for job_id, job in project.jobs().items()}
+    assert problems.pop("a") is None
+    assert list(problems) == ([] if name in LINKS else ["loop"])
+    assert not problems or "Too many levels of symbolic links" in str(problems["loop"])
+
+
+@pytest.mark.parametrize("target", ["jobs.yaml", "nowhere.yaml"])
+def test_a_catalogue_that_is_a_broken_link_is_a_mistake(project: Project, target: str) -> None:
+    (project.training / "jobs.yaml").symlink_to(target)
+    assert "jobs.yaml: no such catalogue" in project.mistake()
+
+
 def test_a_broken_link_is_a_job_with_a_problem(project: Project) -> None:
     (project.training / "train_x.py").symlink_to("nowhere.py")
     [job] = project.discovered()

@@ -102,6 +102,17 @@ def test_set_parameters_gives_values_and_limits_to_the_jobs_that_have_none(draft
     assert "needs a value for x" in str(c.problem)
 
 
+@pytest.mark.parametrize("setting", ["a.epochs=7", "*.epochs=7", "[ab].epochs=7"])
+def test_a_secret_is_refused_on_the_command_line_before_any_job_is_left_out(
+    draft: Draft, project: Project, setting: str
+) -> None:
+    project.write("training/jobs.yaml", "jobs: {a: {secret: {epochs: MY_EPOCHS}}}\n")
+    assert message(lambda: load(asking(draft, settings=(setting,)))) == (
+        f"--set {setting.partition('=')[0]}: a takes epochs from the environment variable MY_EPOCHS: set that instead"
+    )
+    load(asking(draft, settings=("b.epochs=7",)))
+
+
 def test_select_keeps_the_selected_jobs_in_the_order_of_the_selection(draft: Draft) -> None:
     loaded = load(draft)
     assert ids(select(loaded)) == ["a", "b", "c"]

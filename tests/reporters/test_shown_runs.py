@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import platform
 import re
 import shlex
 from collections.abc import Iterator
@@ -73,13 +74,13 @@ def commands(lines: list[str]) -> Iterator[str]:
             stopped_by = None if line == f"::{stopped_by}::" else stopped_by
         elif line.startswith("::stop-commands::"):
             stopped_by = line.removeprefix("::stop-commands::")
-        elif line.startswith("::"):
+        elif line.startswith("::") or "##[" in line:  # the older form works anywhere in a line
             yield line
 
 
 def test_nothing_that_a_hostile_job_says_becomes_markup_or_grows_the_reports(project: Project) -> None:
     hostile.make(project)
-    env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(project.root / "step.md")}
+    env = {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(project.root / "step.md")}
     result = project.run(env=env)
     assert result.ret == 1, text(result)
     written = page(project)
@@ -110,6 +111,27 @@ def test_nothing_that_a_hostile_job_says_becomes_markup_or_grows_the_reports(pro
         assert dangerous not in told, dangerous
     (annotation,) = commands(result.outlines)
     assert annotation.startswith("::error file=training/train_fails.py,title=training fails::raised ValueError: ")
+
+
+REPORTS = ("plan.json", "report.json", "junit.xml", "index.html", "summary.md")
+
+
+def test_reports_name_neither_the_computer_nor_its_user(project: Project) -> None:
+    home = project.root.parent
+    project.job("fails", 'print(__file__)\nraise ValueError(f"not in {__file__}")')
+    project.job(
+        "reads", 'assert data == os.environ["HOME"] + "/x"\nreturn {"x": 1.0}', top="import os", parameters="data=''"
+    )
+    result = project.run("-n", "2", "--set", f"reads.data={home}/x", env={"HOME": str(home)})
+    assert project.statuses() == {"fails": "failed", "reads": "passed"}, text(result)
+    (run,) = project.reports.glob("runs/*")
+    own = re.compile(rf"{re.escape(str(home))}/(?!x\b)|\b{re.escape(platform.node())}\b")
+    for path in [*(run / name for name in REPORTS), *(project.reports / name for name in REPORTS[1:])]:
+        written = path.read_text(encoding="utf-8")
+        assert not own.search(written), path
+        assert f"~/{project.root.name}/" in written, path
+    assert project.metadata()["reads"]["parameters"] == {"data": f"{home}/x"}  # what ran
+    assert f"--set reads.data={home}/x" in page(project)
 
 
 def test_history_comparison_and_regression(project: Project) -> None:

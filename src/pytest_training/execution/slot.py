@@ -16,6 +16,7 @@ from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder, utc_now
 from pytest_training.execution.job_files import artifacts, copy_files, log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
+from pytest_training.execution.needs import gather, start_with_places, unmet, with_places
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.protocol import Reader
@@ -79,7 +80,7 @@ class Slot:
         started, clock = utc_now(), Stopwatch(self.launcher)
         attempts: list[Attempt] = []
         while True:
-            attempt, verdict, folder = self._attempt(job, clock)
+            attempt, verdict, folder = self._attempt(planned, clock)
             attempts.append(attempt)
             if len(attempts) > job.retries or not self._may_mend(job, verdict):
                 break
@@ -107,14 +108,6 @@ class Slot:
             return False
         return job.retry_on is None or bool({usual, verdict.cause}.intersection(job.retry_on))
 
-    def unmet_need(self, job: Job) -> str | None:
-        """Return the first needed job that has not passed in this run, or None if every one has."""
-        for needed in job.needs:
-            outcome = read_outcome(self.folder, needed)
-            if outcome is None or not (outcome.status == Status.PASSED or outcome.cause == "unchanged"):
-                return needed
-        return None
-
     def _skip(self, job: Job, unchanged: Unchanged) -> Outcome:
         outcome = self._outcome(
             job,
@@ -127,13 +120,16 @@ class Slot:
         )
         return save_outcome(self.folder, outcome)
 
-    def leave_out(self, job: Job, needed: str) -> Outcome:
-        """Record that a job did not run because one that it needs did not pass."""
-        reason = f"needs {needed}, which did not pass in this run"
-        return save_outcome(self.folder, self._outcome(job, cause="needs", reason=reason))
+    def leave_out(self, planned: PlannedJob) -> Outcome | None:
+        """Return the outcome of a job that cannot run for want of one that it needs, or None if it can run."""
+        needs = unmet(planned, self.folder) if planned.job.needs and not planned.unchanged else None
+        if needs is None:
+            return None
+        status, reason = needs
+        return save_outcome(self.folder, self._outcome(planned.job, status=status, cause="needs", reason=reason))
 
-    def _attempt(self, job: Job, clock: Stopwatch) -> tuple[Attempt, Verdict, AttemptFolder]:
-        files = self.folder.job(job.id)
+    def _attempt(self, planned: PlannedJob, clock: Stopwatch) -> tuple[Attempt, Verdict, AttemptFolder]:
+        job, files = planned.job, self.folder.job(planned.job.id)
         number, folder = files.begin_attempt()
         identity, notes = folder.identity(), self._take_checkpoint(job, files)
         started, since = utc_now(), time.time()
@@ -145,7 +141,7 @@ class Slot:
             slot=self.name,
         )
         write_atomically(folder.started, msgspec.json.encode(begun), below=folder.below)
-        reply, verdict = self._execute(job, folder, files.checkpoint, since, clock)
+        reply, verdict = self._execute(planned, folder, files.checkpoint, since, clock)
         attempt = msgspec.structs.replace(
             begun,
             status=verdict.status,
@@ -169,33 +165,44 @@ class Slot:
         source = next((each.checkpoint for each in earlier if each.checkpoint.is_dir()), None)
         return copy_files(source, files.checkpoint, below=files.below) if source else ()
 
-    def _execute(
-        self, job: Job, folder: AttemptFolder, checkpoint: Path, since: float, clock: Stopwatch
-    ) -> tuple[Reply, Verdict]:
-        if job.problem:
-            return refuse(job.problem)
-        kind = self.kinds[job.kind]
-        try:
-            secrets = Secrets.of(job, kind)
-        except DeclarationError as error:
-            return refuse(str(error))
-        revealed = secrets.reveal(job)
+    def _request(
+        self, planned: PlannedJob, folder: AttemptFolder, checkpoint: Path, secrets: Secrets
+    ) -> AttemptRequest:
+        """Return the request for an attempt; raise DeclarationError if the job cannot be started."""
+        job, kind, needed = planned.job, self.kinds[planned.job.kind], gather(planned, self.folder)
+        if needed:
+            write_atomically(folder.needed, msgspec.json.encode(needed), below=folder.below)
+        revealed = with_places(secrets.reveal(job), needed)
         try:
             start = kind.start(revealed, folder=str(folder.artifacts), seed=self.seed)
             _expect(start, Call | Command)
         except FROM_OTHERS as error:  # a kind from outside may raise anything: it fails this job alone
-            return refuse(f"kind {job.kind!r} cannot start it: {type(error).__name__}: {secrets.mask(str(error))}")
-        request = AttemptRequest(
+            message = f"{type(error).__name__}: {secrets.mask(str(error))}"
+            raise DeclarationError(f"kind {job.kind!r} cannot start it: {message}") from None
+        return AttemptRequest(
             job=revealed,
-            start=start,
+            start=start_with_places(start, needed),
             folder=str(folder.path),
             checkpoint=str(checkpoint),
             seed=self.seed,
             threads=job.cpus or self.threads,
             datasets=tuple(self.datasets[name] for name in job.data),
+            needed=needed,
             settings=self.settings,
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
         )
+
+    def _execute(
+        self, planned: PlannedJob, folder: AttemptFolder, checkpoint: Path, since: float, clock: Stopwatch
+    ) -> tuple[Reply, Verdict]:
+        job, kind = planned.job, self.kinds[planned.job.kind]
+        if job.problem:
+            return refuse(job.problem)
+        try:
+            secrets = Secrets.of(job, kind)
+            request = self._request(planned, folder, checkpoint, secrets)
+        except DeclarationError as error:
+            return refuse(str(error))
         try:
             reply = secrets.launch(request, clock)
             _expect(reply, Reply)
@@ -207,6 +214,7 @@ class Slot:
         folder.settle()
         readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
         verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
+        verdict = replace(verdict, notes=(*reply.notes, *verdict.notes))
         return reply, replace(verdict, reason=secrets.mask(verdict.reason), metrics=secrets.mask(verdict.metrics))
 
     def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:

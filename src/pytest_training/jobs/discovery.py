@@ -84,10 +84,12 @@ def _scan(
         path = Path(entry.path)
         relative = path.relative_to(training_root).as_posix()
         is_job = entry.name.endswith(suffixes) and path.stem != "train_" and files.takes(relative)
-        if entry.is_dir():
+        is_link = entry.is_symlink()
+        # Of a link to itself, or into a closed folder, the entry's own is_dir raises an error.
+        if os.path.isdir(path) if is_link else entry.is_dir():  # noqa: PTH112  (Path.is_dir may raise too)
             if not _is_skipped(path):
                 yield entry
-        elif is_job and (entry.is_file() or entry.is_symlink()):
+        elif is_job and (is_link or entry.is_file()):
             yield entry
 
 

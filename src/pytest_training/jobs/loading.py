@@ -74,7 +74,7 @@ def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset], kinds: Kinds) -
 def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: FileFilter, parts: Parts) -> Loaded:
     jobs = discover(folder, project, files, parts.kinds)
     path = absolute(catalogue) if catalogue else absolute(folder) / DEFAULT_CATALOGUE
-    if catalogue is None and not path.is_file():
+    if catalogue is None and not path.is_file() and not path.is_symlink():  # a broken link is a mistake
         return Loaded(jobs, [])
     return _apply(path, Loaded(jobs, []), folder, project, parts)
 

@@ -8,6 +8,7 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
+from pytest_training.text import home_folder
 
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` if the source declares none."""
@@ -142,6 +143,8 @@ class Job(Value, frozen=True, kw_only=True):
     """Limits of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
     cpus: int | None = None
     gpus: int = 0
+    seeded: bool = True
+    """False to leave the global generators, and a script's option for its seed, as they are."""
     retries: int = 0
     retry_wait_s: float = 0.0
     """Seconds before the second attempt; doubled before each further one."""
@@ -202,6 +205,22 @@ class Unchanged(Value, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
 
 
+class NeededOutcome(Value, frozen=True, kw_only=True, rename={"path": "folder"}):
+    """What a needed job left when it passed."""
+
+    run_id: str
+    """The run in which it passed: this one or an earlier one."""
+    path: str
+    metrics: dict[str, float] = {}
+    artifacts: tuple[str, ...] = ()
+    """Names of its files, relative to its folder."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder with its files."""
+        return Path(self.path)
+
+
 class PlannedJob(Value, frozen=True, kw_only=True):
     """One selected job with its expected duration."""
 
@@ -213,6 +232,10 @@ class PlannedJob(Value, frozen=True, kw_only=True):
     """Digest of all that decides its metrics but the data: code, parameters, gates, seed, package versions."""
     unchanged: Unchanged | None = None
     """An earlier outcome that is still true: the job need not run (`--training-skip-unchanged`)."""
+    needed: dict[str, NeededOutcome] = {}
+    """Outcomes of needed jobs that this run does not train, by job id."""
+    unmet: str | None = None
+    """Why the job must fail: it needs one that is not selected and has no earlier outcome that is still true."""
 
 
 class Plan(Value, frozen=True, kw_only=True):
@@ -234,13 +257,33 @@ class Plan(Value, frozen=True, kw_only=True):
     schema_version: int = SCHEMA_VERSION
 
 
+HOME = "~"
+
+
 def save_plan(plan: Plan, path: Path) -> None:
-    """Write the plan as JSON."""
+    """Write the plan as JSON, with `~` for the user's home folder, which has the user's name."""
+    plan = _with_paths(plan, home_folder(), HOME) if home_folder().strip("/") else plan
     write_atomically(path, msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
 
 
-def read_plan(path: Path) -> Plan:
-    """Read a plan that `save_plan` wrote."""
+def _with_paths(plan: Plan, start: str, new: str) -> Plan:
+    """Return the plan with another start of its absolute paths."""
+
+    def changed(path: str) -> str:
+        return new + path[len(start) :] if path == start or path.startswith(f"{start}/") else path
+
+    jobs = []
+    for each in plan.jobs:
+        job, path = each.job, changed(each.job.path) if each.job.path else each.job.path
+        files = tuple(map(changed, job.files))
+        job = msgspec.structs.replace(job, path=path, home=changed(job.home), root=changed(job.root), files=files)
+        jobs.append(msgspec.structs.replace(each, job=job))
+    datasets = tuple(msgspec.structs.replace(each, home=changed(each.home)) for each in plan.datasets)
+    return msgspec.structs.replace(plan, jobs=tuple(jobs), datasets=datasets)
+
+
+def read_plan(path: Path, home: str | None = None) -> Plan:
+    """Read a plan that `save_plan` wrote; `home` is the user's home folder if this process may have another."""
     try:
         plan = msgspec.json.decode(path.read_bytes(), type=Plan)
     except OSError as error:
@@ -249,4 +292,4 @@ def read_plan(path: Path) -> Plan:
         raise DeclarationError(f"{path}: expected a plan as JSON: {error}") from error
     if plan.schema_version != SCHEMA_VERSION:
         raise DeclarationError(f"{path}: expected a plan of version {SCHEMA_VERSION}, found {plan.schema_version}")
-    return plan
+    return _with_paths(plan, HOME, home or home_folder())

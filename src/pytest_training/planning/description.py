@@ -38,19 +38,23 @@ def _job(planned: PlannedJob, limits: Limits) -> Iterator[str]:
     job = planned.job
     yield from _wrapped(f"{job.id}  ", job.title or job.source, INDENT)
     rows = [
-        ("problem", job.problem or ""),
+        ("problem", job.problem or planned.unmet or ""),
         ("command", " ".join(job.command)),
         ("parameters", "  ".join(f"{name}={_value(value)}" for name, value in job.parameters.items())),
         *(("data", _dataset(dataset)) for dataset in planned.datasets),
         ("expected", _expected(planned)),
         ("gates", ", ".join(f"{gate.metric} {gate.operator} {gate.threshold:g}" for gate in job.gates) or "none"),
         ("limits", ", ".join(_limits(job, limits)) or "none"),
-        ("needs", ", ".join(job.needs)),
+        ("needs", ", ".join(_needed(planned, job_id) for job_id in job.needs)),
         ("tags", ", ".join(job.tags)),
     ]
     for name, text in rows:
         if text:
             yield from _wrapped(f"{'':{INDENT}}{name:{LABEL}}", text, INDENT + LABEL)
+
+
+def _needed(planned: PlannedJob, job_id: str) -> str:
+    return f"{job_id} (of run {planned.needed[job_id].run_id})" if job_id in planned.needed else job_id
 
 
 def _wrapped(first: str, text: str, indent: int) -> list[str]:

@@ -1,10 +1,12 @@
 """A digest of all that decides a job's metrics, and the earlier outcomes that are still valid."""
 
+import dataclasses
 import functools
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -12,8 +14,10 @@ from msgspec.structs import replace
 
 from pytest_training.errors import DataError
 from pytest_training.execution.data.cache import sha256_of
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.needs import needed_outcome
 from pytest_training.execution.outcome import DataUsed
-from pytest_training.jobs.model import Dataset, Job, Plan, PlannedJob, Unchanged
+from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, PlannedJob, Unchanged
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.provenance import package_versions
 
@@ -41,6 +45,7 @@ def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, read: C
         "given": job.given,
         "gates": [msgspec.to_builtins(gate) for gate in job.gates],
         "seed": seed,
+        "seeded": job.seeded,
         "packages": package_versions(job.imports),
         "python": platform.python_version(),
     }
@@ -54,26 +59,97 @@ def _simulations(job: Job, datasets: Mapping[str, Dataset]) -> list[str]:
     return [str(path) for path in paths if path.is_file()]
 
 
-def with_fingerprints(plan: Plan) -> Plan:
-    """Return the plan with a fingerprint for each job."""
-    datasets = {dataset.name: dataset for dataset in plan.datasets}
+def fingerprints(
+    jobs: Mapping[str, Job], ids: Iterable[str], datasets: Iterable[Dataset], *, seed: int
+) -> dict[str, str]:
+    """Return the fingerprints of these jobs and of all that they need, each after those of the jobs that it needs.
+
+    A fingerprint includes those of the needed jobs: their artifacts are the job's data.
+    """
+    by_name = {dataset.name: dataset for dataset in datasets}
     read = functools.cache(lambda file: Path(file).read_bytes())  # jobs share modules
-    jobs = (replace(each, fingerprint=fingerprint(each.job, datasets, seed=plan.seed, read=read)) for each in plan.jobs)
-    return replace(plan, jobs=tuple(jobs))
+    digests: dict[str, str] = {}
+    for job_id in _with_needed(jobs, ids):
+        parts = [fingerprint(jobs[job_id], by_name, seed=seed, read=read)]
+        parts += [digests.get(needed, "") for needed in jobs[job_id].needs]
+        joint = parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
+        digests[job_id] = joint if all(parts) else ""
+    return digests
 
 
-def mark_unchanged(plan: Plan, history: History) -> Plan:
+def _with_needed(jobs: Mapping[str, Job], ids: Iterable[str]) -> Iterator[str]:
+    """Yield these jobs and all that they need, each after those that it needs; a chain of needs may be long."""
+    waiting, entered = list(ids), set[str]()
+    done = set[str]()
+    while waiting:
+        job_id = waiting[-1]
+        needs = [each for each in jobs[job_id].needs if each in jobs and each not in entered]
+        entered.add(job_id)
+        if needs:
+            waiting += needs
+            continue
+        waiting.pop()
+        if job_id not in done:
+            done.add(job_id)
+            yield job_id
+
+
+@dataclass(frozen=True)
+class EarlierPasses:
+    """Earlier outcomes of jobs that passed, by job id."""
+
+    reports: Path
+    recorded: Mapping[str, Recorded] = field(default_factory=dict)
+    """The newest."""
+    valid: frozenset[str] = frozenset()
+    """Ids of the jobs that nothing has changed for since."""
+
+    @classmethod
+    def read(
+        cls, jobs: Mapping[str, Job], ids: Iterable[str], digests: Mapping[str, str], history: History
+    ) -> "EarlierPasses":
+        """Read them for these jobs and all that they need; of a needed job the folder must still be there."""
+        order = list(_with_needed(jobs, ids))
+        passes = cls(history.path.parent, history.newest(order, passed_only=True))
+        needed = {each for job_id in order for each in jobs[job_id].needs}
+        valid: set[str] = set()
+        for job_id in order:
+            is_valid = _is_valid(passes.recorded.get(job_id), digests[job_id]) and valid.issuperset(jobs[job_id].needs)
+            if is_valid and (job_id not in needed or passes.find(job_id) is not None):
+                valid.add(job_id)
+        return dataclasses.replace(passes, valid=frozenset(valid))
+
+    def find(self, job_id: str) -> NeededOutcome | None:
+        """Return the newest outcome, if its folder is there."""
+        recorded = self.recorded.get(job_id)
+        return needed_outcome(RunFolder(self.reports, recorded.run_id), job_id) if recorded else None
+
+    def outcome(self, job_id: str) -> NeededOutcome | None:
+        """Return the outcome if nothing has changed for it."""
+        return self.find(job_id) if job_id in self.valid else None
+
+
+def with_fingerprints(plan: Plan, digests: Mapping[str, str]) -> Plan:
+    """Return the plan with a fingerprint for each job."""
+    return replace(plan, jobs=tuple(replace(each, fingerprint=digests[each.job.id]) for each in plan.jobs))
+
+
+def mark_unchanged(plan: Plan, passes: EarlierPasses) -> Plan:
     """Return the plan with a mark on each job that last passed with the same fingerprint and the same data."""
-    passed = history.newest([planned.job.id for planned in plan.jobs], passed_only=True)
-    return replace(plan, jobs=tuple(_marked(planned, passed.get(planned.job.id)) for planned in plan.jobs))
+    return replace(plan, jobs=tuple(_marked(planned, passes) for planned in plan.jobs))
 
 
-def _marked(planned: PlannedJob, passed: Recorded | None) -> PlannedJob:
-    if passed is None or not planned.fingerprint or passed.outcome.fingerprint != planned.fingerprint:
+def _marked(planned: PlannedJob, passes: EarlierPasses) -> PlannedJob:
+    if planned.job.id not in passes.valid:
         return planned
-    if not all(map(_is_unchanged, passed.outcome.data)):
-        return planned
+    passed = passes.recorded[planned.job.id]
     return replace(planned, unchanged=Unchanged(run_id=passed.run_id, metrics=passed.outcome.metrics))
+
+
+def _is_valid(passed: Recorded | None, digest: str) -> bool:
+    if passed is None or not digest or passed.outcome.fingerprint != digest:
+        return False
+    return all(map(_is_unchanged, passed.outcome.data))
 
 
 def _is_unchanged(used: DataUsed) -> bool:

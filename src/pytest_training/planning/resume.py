@@ -11,9 +11,10 @@ import msgspec
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
+from pytest_training.execution.needs import needed_outcome
 from pytest_training.execution.outcome import Status
 from pytest_training.execution.slot import read_outcome
-from pytest_training.jobs.model import Job, Plan, read_plan
+from pytest_training.jobs.model import Job, NeededOutcome, Plan, read_plan
 from pytest_training.records.recorded_run import find_run
 from pytest_training.records.run_record import BegunRun
 from pytest_training.wording import one_of
@@ -55,6 +56,14 @@ class EarlierRun:
         """Return True if a job passed in that run, or needed no training."""
         outcome = read_outcome(self.folder, job_id)
         return outcome is not None and (outcome.status == Status.PASSED or outcome.cause == "unchanged")
+
+    def needed(self, job_id: str) -> NeededOutcome | None:
+        """Return what a job left in that run, or in the one that it took the outcome from."""
+        unchanged = next((each.unchanged for each in self.plan.jobs if each.job.id == job_id), None)
+        folder = RunFolder(self.folder.reports, unchanged.run_id) if unchanged else self.folder
+        return needed_outcome(folder, job_id) or next(
+            (each.needed[job_id] for each in self.plan.jobs if job_id in each.needed), None
+        )
 
 
 def _with_parameters(job: Job, planned: Job) -> Job:

@@ -17,7 +17,7 @@ from pytest_training.execution.folder import ReportsFolder, new_run_id
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Dataset, Job, Plan
 from pytest_training.machine import machine_cores
-from pytest_training.planning.parameters import apply_options, note_missing, unreached
+from pytest_training.planning.parameters import apply_options, fill_seeds, note_missing, refuse_secrets, unreached
 from pytest_training.planning.request import Request
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Draft:
     datasets: tuple[Dataset, ...] = ()
     earlier: EarlierRun | None = None
     """The run that this one resumes."""
+    others: tuple[Job, ...] = ()
+    """Jobs that are not selected."""
     selected: tuple[str, ...] | None = None
     """Ids of the selected jobs; None for all."""
     workers: int = 1
@@ -63,6 +65,7 @@ def load(draft: Draft) -> Draft:
     jobs, datasets = load_jobs(
         request.root, request.project, request.catalogue, request.search, kinds=request.kinds, limits=request.limits
     )
+    refuse_secrets(jobs, request.settings)
     return replace(draft, jobs=tuple(jobs), datasets=tuple(datasets))
 
 
@@ -77,14 +80,18 @@ def resume(draft: Draft) -> Draft:
 
     earlier = EarlierRun.find(request.reports, request.resume)
     request = replace(request, seed=earlier.plan.seed)
-    return replace(draft, request=request, jobs=tuple(earlier.jobs(draft.jobs)), earlier=earlier)
+    jobs = earlier.jobs(draft.jobs)
+    ids = {job.id for job in jobs}
+    others = tuple(job for job in draft.jobs if job.id not in ids)
+    return replace(draft, request=request, jobs=tuple(jobs), others=others, earlier=earlier)
 
 
 def set_parameters(draft: Draft) -> Draft:
     """Give the jobs the request's parameters and limits."""
     request = draft.request
     epochs, folds, settings, kinds = request.epochs, request.folds, request.settings, request.kinds
-    jobs = note_missing(apply_options(draft.jobs, epochs=epochs, folds=folds, settings=settings, kinds=kinds))
+    jobs = apply_options(draft.jobs, epochs=epochs, folds=folds, settings=settings, kinds=kinds)
+    jobs = note_missing(fill_seeds(jobs, request.seed, kinds))
     limited = (msgspec.structs.replace(job, limits={**request.default_limits, **job.limits}) for job in jobs)
     return replace(draft, jobs=tuple(limited))
 
@@ -94,7 +101,8 @@ def select(draft: Draft) -> Draft:
     if draft.selected is None:
         return draft
     by_id = {job.id: job for job in draft.jobs}
-    return replace(draft, jobs=tuple(by_id[job_id] for job_id in draft.selected))
+    jobs = tuple(by_id.pop(job_id) for job_id in draft.selected)
+    return replace(draft, jobs=jobs, others=(*draft.others, *by_id.values()))
 
 
 def note_unreached(draft: Draft) -> Draft:
@@ -136,15 +144,24 @@ def _saved_durations(draft: Draft, measured: Mapping[str, float]) -> tuple[dict[
 
 
 def fingerprint(draft: Draft) -> Draft:
-    """Note each job's fingerprint and, for `--training-skip-unchanged`, mark the unchanged jobs."""
-    if draft.is_dry and not draft.request.skip_unchanged:
-        return draft
-    from pytest_training.planning.fingerprint import mark_unchanged, with_fingerprints  # noqa: PLC0415  (as above)
+    """Note each job's fingerprint, and take from the history what is still true of it.
 
-    history = _history(draft)
-    plan = with_fingerprints(draft.plan)
-    plan = mark_unchanged(plan, history) if draft.request.skip_unchanged else plan
-    return _noting(history, replace(draft, plan=plan))
+    With `--training-skip-unchanged` that is the outcome of a job, else of a job that is needed but not selected.
+    """
+    ids, is_skipping = [job.id for job in draft.jobs], draft.request.skip_unchanged
+    outside = {needed for job in draft.jobs for needed in job.needs}.difference(ids)
+    if draft.is_dry and not is_skipping and not outside:
+        return draft
+    from pytest_training.planning import fingerprint as steps  # noqa: PLC0415  (as above)
+    from pytest_training.planning.needs import with_needs  # noqa: PLC0415  (as above)
+
+    history, jobs = _history(draft), {job.id: job for job in (*draft.others, *draft.jobs)}
+    digests = steps.fingerprints(jobs, ids, draft.datasets, seed=draft.request.seed)
+    needed = ids if is_skipping else sorted(outside.intersection(jobs))
+    passes = steps.EarlierPasses.read(jobs, needed, digests, history)
+    plan = steps.with_fingerprints(draft.plan, digests)
+    plan = steps.mark_unchanged(plan, passes) if is_skipping else plan
+    return _noting(history, replace(draft, plan=with_needs(plan, jobs, passes, draft.earlier)))
 
 
 def compare(draft: Draft) -> Draft:

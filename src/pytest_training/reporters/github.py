@@ -25,20 +25,26 @@ class Reporter:
         self.terminal: Any = config.pluginmanager.getplugin("terminalreporter")
         self.token = secrets.token_hex(16)
         """Switches commands on again; no job can guess it."""
+        self.last_lines: list[str] = []
 
     def pytest_training_run_start(self) -> None:
         """Switch commands off."""
         if self.terminal is not None and (line := stop_commands(self.token)):
             self.terminal.write_line(line)
+            self.last_lines.append(f"::{self.token}::")
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
-        """Add the summary; switch commands on again after pytest's failures, and annotate them."""
+        """Add the summary, and note the annotations."""
         if os.environ.get("GITHUB_STEP_SUMMARY") and run.record is not None:
             problem = add_step_summary(summary(run, run.comparison))
             run.problems.extend([problem] if problem else [])
-        if stop_commands(self.token):
-            run.closing.insert(0, (f"::{self.token}::", {}))
-        run.closing.extend((line, {}) for line in failure_annotations(run, os.environ))
+        self.last_lines += failure_annotations(run, os.environ)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """Switch commands on again and annotate failures, after all that pytest writes of what jobs said."""
+        for line in self.last_lines if self.terminal is not None else ():
+            self.terminal.write_line(line)
 
 
 def add_step_summary(text: str, environment: Mapping[str, str] = os.environ) -> str | None:

@@ -5,6 +5,7 @@ Each block of ours is a type; docs/schemas/ is written from them.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import RunRecord, timing
 from pytest_training.records.strict_json import encode_plain, plain
 from pytest_training.reporters.console import failure_text
+from pytest_training.text import home_pattern, without_home
 
 if TYPE_CHECKING:
     import pytest
@@ -29,6 +31,7 @@ Item = dict[str, Any]
 
 ENVIRONMENT = ("Packages", "Platform", "Plugins", "Python")
 """All that is left of what pytest-metadata records: the rest may be anybody's environment variables."""
+GIVEN = {"parameters", "arguments"}
 LOST_PHASE = "???"  # what xdist calls the phase of a test whose worker died
 PYTEST_WORDS: dict[Shown, str] = {Status.INTERRUPTED: "failed", Status.NOT_RUN: "skipped", Tolerated.FAILED: "xfailed"}
 """Where they differ: pytest-json-report knows no `interrupted` and no `not run`; metadata.status has them."""
@@ -143,7 +146,16 @@ def complete_report(
         ),
         totals=dict(Counter(outcome.status for outcome in outcomes.values())),
     )
-    json_report.update(plain(json_report))
+    json_report.update(_without_home(plain(json_report), home_pattern()))
+
+
+def _without_home(value: Any, home: re.Pattern[str] | None) -> Any:
+    """Return the value with `~` for the user's home folder, but in what the user gave: it is recorded as it was."""
+    if isinstance(value, str):
+        return without_home(value, home)
+    if isinstance(value, dict):
+        return {name: each if name in GIVEN else _without_home(each, home) for name, each in value.items()}
+    return [_without_home(each, home) for each in value] if isinstance(value, list) else value
 
 
 def _complete_tests(tests: list[Item], run: RunRecord, outcomes: Mapping[str, Outcome], plan: Plan) -> None:

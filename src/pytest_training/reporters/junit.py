@@ -16,7 +16,7 @@ from pytest_training.pytest_adapter import junit_case, switch_junit_off, switch_
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters.console import sentence
-from pytest_training.text import xml_text
+from pytest_training.text import home_pattern, without_home, xml_text
 
 NAME_LIMIT = 200
 LOG_LINES = 100  # of a job's log
@@ -74,7 +74,19 @@ def complete(content: bytes, run: TrainingRun, case_of: Callable[[str], tuple[st
         if case is None:
             case = ET.SubElement(suite, "testcase", classname=classname, name=name)
         _complete_case(case, outcomes[job_id], suite, run.folder.path)
+    suite.attrib.pop("hostname", None)
+    _leave_home_out(suite)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def _leave_home_out(suite: ET.Element) -> None:
+    """Write `~` for the user's home folder, but in parameters: they are recorded as they were."""
+    home = home_pattern()
+    for element in suite.iter():
+        if not element.get("name", "").startswith("parameter."):
+            element.text = without_home(element.text, home) if element.text else element.text
+            for name, value in element.items():
+                element.set(name, without_home(value, home))
 
 
 def _complete_case(case: ET.Element, outcome: Outcome, suite: ET.Element, folder: Path) -> None:

@@ -12,7 +12,7 @@ from pytest_training.records.comparison import Comparison, JobComparison
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import timing
 from pytest_training.reporters.console import counts, durations, main_metric, sentence, waiting
-from pytest_training.text import clean_lines, one_line
+from pytest_training.text import clean_lines, home_pattern, one_line, without_home
 from pytest_training.units import duration
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def summary(run: TrainingRun, comparison: Comparison | None) -> str:
         *_untrained(run.outcomes),
         *(f"> ⚠️ {plain(problem)}" for problem in run.problems),
     ]
-    return "\n\n".join(blocks) + "\n"
+    return without_home("\n\n".join(blocks) + "\n", home_pattern())
 
 
 def plain(text: str, limit: int = 300) -> str:

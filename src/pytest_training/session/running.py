@@ -22,6 +22,7 @@ from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
+from pytest_training.execution.loading import Loading, read_loading
 from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job, Plan, save_plan
 from pytest_training.option_values import Options
@@ -38,7 +39,7 @@ from pytest_training.session.outcomes import Outcomes
 from pytest_training.session.traces import Traces
 from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
-from pytest_training.text import one_line
+from pytest_training.text import home_folder, one_line
 
 OUTCOME_PATIENCE_S = 2.0
 
@@ -90,7 +91,11 @@ class RunningRun:
                 BackendRun(folder=folder, imports=_imports(plan), seed=plan.seed, report_problem=run.problems.append)
             )
             context = SlotContext(
-                reports=str(options.reports), run_id=plan.run_id, settings=settings, connection=connection
+                reports=str(options.reports),
+                run_id=plan.run_id,
+                settings=settings,
+                home=home_folder(),
+                connection=connection,
             )
             msgspec.json.encode(context)  # raises TypeError unless the connection is a JSON value
             config.stash[SLOT] = context.slot("main", plan, registry)
@@ -189,8 +194,11 @@ class RunningRun:
             exit_status = pytest.ExitCode.NO_TESTS_COLLECTED
             self.run.problems.append("no job was trained: the exit code is 5")
         plan, folder = self.run.plan, self.run.folder
+        loading = read_loading(folder.loading) or Loading()
+        self.run.problems.extend(loading.problems)
         record = RunRecord(
             run_id=plan.run_id,
+            loading=loading.seconds,
             started=self.run.started,
             ended=utc_now(),
             seed=plan.seed,

@@ -35,6 +35,7 @@ from pytest_training.limits.machine_memory import available_mb
 from pytest_training.machine import visible_gpus
 from pytest_training.places import NO_FOLLOW, appending
 from pytest_training.processes import reset_own_peak_memory
+from pytest_training.signals import SCHEDULERS, as_in_a_new_process
 from pytest_training.text import bounded
 from pytest_training.wording import in_utf8, safe_repr
 
@@ -51,10 +52,14 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> NoReturn:
     folder = request.files
     redirect_output(folder.log)
     faulthandler.enable(all_threads=False)
+    as_in_a_new_process()
     signal.signal(signal.SIGTERM, _raise_stopped)
+    for number in SCHEDULERS:
+        signal.signal(number, lambda *_: None)  # a scheduler may send it to all; the owner ends the job
     os.chdir(request.job.root)
     artifacts = str(folder.artifacts)
     os.environ.update(environment.job_environment(request.job, artifacts, seed=request.seed, threads=request.threads))
+    os.environ.update(environment.needed_variables(request.needed, folder.needed))
     with appending(folder.events) as events:  # for the live view
         events.write(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")
     reset_own_peak_memory()
@@ -78,9 +83,11 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     metrics: dict[str, float] = {}
     failure, begun, loading_s = None, time.monotonic(), 0.0
     try:
-        function = _load_function(request, start)
-        loading_s = time.monotonic() - begun
-        metrics = finite_metrics(function(run, **request.job.parameters))
+        with environment.seed_generators(request.job, request.seed) as seeder:
+            function = _load_function(request, start)
+            loading_s = time.monotonic() - begun
+            seeder.seed_loaded()  # the file may have drawn numbers while it was loaded
+            metrics = finite_metrics(function(run, **request.job.parameters))
     except BaseException as error:  # noqa: BLE001  (whatever a job raises is its failure, not ours)
         failure = _explain(error, request.job)
         if raised is not None:
@@ -105,6 +112,7 @@ def _make_run(request: AttemptRequest) -> Run:
         threads=request.threads,
         device="cuda" if visible_gpus() else "cpu",
         datasets={dataset.name: dataset for dataset in request.datasets},
+        needed=request.needed,
         events=request.files.events,
         checkpoint=Path(request.checkpoint),
         below=request.files.below,
@@ -118,12 +126,9 @@ def _leave(result: Result, request: AttemptRequest) -> Result:
 
 
 def _load_function(request: AttemptRequest, start: Call) -> Callable[..., Any]:
-    environment.load_seeded(request.job)
-    environment.set_seeds(request.seed)  # a file may draw numbers while it is loaded
     environment.extend_import_path(request.job)
     module = _load(Path(start.path))
     environment.set_loaded_threads(request.threads)
-    environment.set_seeds(request.seed)
     function: Callable[..., Any] = getattr(module, start.function)
     return function
 
@@ -195,13 +200,15 @@ def _become_program(request: AttemptRequest, program: Command, warm: Beginning |
     """Replace this process by the job's program; a Python file may run in a warm process."""
     run = _make_run(request)
     os.environ.update(program.environment)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    as_in_a_new_process()
     try:
         for dataset in request.datasets:  # a program cannot ask for them one by one
             run.data(dataset.name)
         _leave(Result(data=run.used), request)
         if warm and program.is_warm and not shadowed(program):
+            environment.seed_generators(request.job, request.seed).__enter__()
             end_interpreter(warm, run_script(program, threads=request.threads))
+        environment.seed_program(request.job, request.seed, program)
         os.execvp(program.argv[0], program.argv)
     except DataError as error:
         failure = Failure(cause="data", message=str(error))

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
-from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, RunSettings, Value
+from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, NeededOutcome, RunSettings, Value
 from pytest_training.limits.protocol import Ending, LimitReference
 
 NO_RESULT = 74
@@ -28,6 +28,8 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     seed: int
     threads: int
     datasets: tuple[Dataset, ...] = ()
+    needed: dict[str, NeededOutcome] = {}
+    """Outcomes of the jobs that it needs, by job id."""
     settings: RunSettings = RunSettings()
     limits: tuple[LimitReference, ...] = ()
     """Those of the job's limits that are not the plugin's own."""
@@ -82,3 +84,5 @@ class Reply(Value, frozen=True, kw_only=True):
     ending: Ending = Ending()
     refused: str | None = None
     lost: Lost | None = None
+    notes: tuple[str, ...] = ()
+    """Sentences about how it was executed, for the outcome."""

@@ -11,7 +11,8 @@ from pytest_training.execution.attempt.event_log import EventLog
 from pytest_training.execution.data.cache import sha256_of
 from pytest_training.execution.data.obtain import obtain
 from pytest_training.execution.outcome import DataUsed
-from pytest_training.jobs.model import Dataset
+from pytest_training.jobs.model import Dataset, NeededOutcome
+from pytest_training.wording import one_of
 
 
 class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on costs as much as the call itself
@@ -25,6 +26,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         threads: int = 1,
         device: str = "cpu",
         datasets: Mapping[str, Dataset] | None = None,
+        needed: Mapping[str, NeededOutcome] | None = None,
         events: Path | None = None,
         checkpoint: Path | None = None,
         below: Path | None = None,
@@ -44,6 +46,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         self._below = below
         self._real_data_only = real_data_only
         self._datasets = dict(datasets or {})
+        self._needed = dict(needed or {})
         self._used: dict[str, DataUsed] = {}
 
     def dataset(self, name: str) -> Dataset:
@@ -56,6 +59,13 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
                 f"dataset {name!r} is not declared for this job (declared: {declared}); "
                 "add it under `data:` in training/jobs.yaml and, if its name is computed, to the job's `data:` list"
             ) from None
+
+    def needed(self, job_id: str) -> NeededOutcome:
+        """Return `folder`, `metrics` and `artifacts` of a job under this one's `needs:`."""
+        if job_id not in self._needed:
+            problem = f"job {job_id!r} is not under `needs:` of this job in training/jobs.yaml"
+            raise DataError(f"{problem}: {one_of(job_id, self._needed)}")
+        return self._needed[job_id]
 
     def data(self, name: str) -> Path:
         """Return the local path of a dataset, checked against its declared sha256."""

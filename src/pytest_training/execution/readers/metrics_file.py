@@ -3,15 +3,19 @@
 import contextlib
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.job_files import lies_below, read_small
+from pytest_training.execution.job_files import Walk, lies_below, read_small
 from pytest_training.execution.readers.protocol import EndedAttempt
 from pytest_training.jobs.model import Job
 
+ANY_DEPTH = "**"
+MOST_SEARCHED = 200_000
+"""Files and folders, for a pattern with `**`."""
 USUAL_FILES = ("metrics.json", "metrics.csv")
 
 
@@ -84,11 +88,38 @@ def _newest(pattern: str, folder: Path, *, since: float = 0.0) -> Path | None:
     if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
         raise ResultError(f"metrics file {pattern!r}: expected a path inside the job's folder or the root")
     try:
-        paths = [path for path in folder.glob(pattern) if path.is_file() and not path.is_symlink()]
+        paths = [path for path in _matching(pattern, folder) if path.is_file() and not path.is_symlink()]
         if not since:  # the job's own folder: a link to a folder elsewhere could be planted there
             paths = [path for path in paths if not folder.is_symlink() and lies_below(folder, path)]
+        times = {path: path.stat().st_mtime for path in paths}
     except (OSError, ValueError):
         return None
     # A file from before the start belongs to another attempt: an earlier run's metrics must never pass as this one's.
-    times = {path: path.stat().st_mtime for path in paths}
     return max((path for path in paths if times[path] >= since), key=times.__getitem__, default=None)
+
+
+def _matching(pattern: str, folder: Path) -> Iterator[Path]:
+    parts = Path(pattern).parts
+    if ANY_DEPTH not in parts:
+        yield from folder.glob(pattern)
+        return
+    walk = Walk(folder, most=MOST_SEARCHED)  # pathlib's own search is recursive and has no bound
+    for relative, entry in walk:
+        if _matches(Path(relative).parts, parts):
+            yield Path(entry.path)
+    if walk.is_cut:
+        raise ResultError(
+            f"metrics file {pattern!r}: more than {walk.most} files to search; expected a narrower pattern"
+        )
+
+
+def _matches(path: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Return True if the parts of a path match those of a pattern, of which `**` matches any number."""
+    states = {0}  # numbers of the pattern's parts that have matched
+    for part in path:
+        for state, each in enumerate(pattern):  # it may match nothing
+            states |= {state + 1} if state in states and each == ANY_DEPTH else set()
+        waiting = {state for state in states if state < len(pattern)}
+        states = {state for state in waiting if pattern[state] == ANY_DEPTH}
+        states |= {state + 1 for state in waiting - states if fnmatchcase(part, pattern[state])}
+    return len(pattern) in states

@@ -36,7 +36,7 @@ from pytest_training.records.strict_json import encode
 from pytest_training.reporters.console import gate_row, sentence
 from pytest_training.reporters.html.charts import Curve, curves, sparkline, timeline
 from pytest_training.reporters.html.pictures import Picture, PictureBook, artifacts
-from pytest_training.text import clean_lines, one_line
+from pytest_training.text import clean_lines, home_pattern, one_line, without_home
 from pytest_training.units import duration, number
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class JobView:
 
 def write_page(run: TrainingRun, *, is_latest: bool) -> None:
     """Write the page into the run's folder and, for the latest run, to its stable name."""
-    rendered = _render(run)
+    rendered = without_home(_render(run), home_pattern())
     write_atomically(run.folder.page, _based(rendered, ""))
     if is_latest:
         stable = run.folder.stable.copy_of(run.folder.page)

@@ -1,0 +1,96 @@
+"""What a job gets of the jobs that it needs: their outcomes, also in place of `{needs.teacher.folder}` and the like."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from pytest_training.errors import DeclarationError
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.job_files import read_json
+from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.jobs.kinds.protocol import Call, Command
+from pytest_training.jobs.model import Job, NeededOutcome, PlannedJob
+from pytest_training.wording import one_of
+
+Needed = Mapping[str, NeededOutcome]
+Start = TypeVar("Start", Call, Command, Call | Command)
+
+PLACE = re.compile(r"\{needs\.([^{}]*)\}")
+
+
+def needed_outcome(folder: RunFolder, job_id: str) -> NeededOutcome | None:
+    """Return what a job left in a run if it passed there and its folder still exists, else None."""
+    outcome = read_json(folder.job(job_id).outcome, Outcome)
+    if outcome is None or outcome.status != Status.PASSED or not outcome.attempts:
+        return None
+    place = folder.job(job_id).attempt(outcome.attempts[-1].number).artifacts
+    if not place.is_dir():
+        return None
+    prefix = f"{place.relative_to(folder.path).as_posix()}/"
+    names = tuple(name.removeprefix(prefix) for name in outcome.artifacts)
+    return NeededOutcome(run_id=folder.run_id, path=str(place), metrics=outcome.metrics, artifacts=names)
+
+
+def unmet(planned: PlannedJob, folder: RunFolder) -> tuple[Status, str] | None:
+    """Return the status and reason of a job that cannot run for want of a needed one, or None if it can."""
+    if planned.unmet is not None:
+        return Status.FAILED, planned.unmet
+    for job_id in planned.job.needs:
+        outcome = None if job_id in planned.needed else read_json(folder.job(job_id).outcome, Outcome)
+        if outcome is None and job_id not in planned.needed:
+            return Status.FAILED, f"needs {job_id}, which has not ended: another plugin, or xdist, has put it later"
+        if outcome is not None and outcome.status != Status.PASSED and outcome.cause != "unchanged":
+            return Status.NOT_RUN, f"needs {job_id}, which did not pass in this run"
+    return None
+
+
+def gather(planned: PlannedJob, folder: RunFolder) -> dict[str, NeededOutcome]:
+    """Return the outcome of each needed job, of this run or of the earlier one that the plan names."""
+    found = {job_id: planned.needed.get(job_id) or needed_outcome(folder, job_id) for job_id in planned.job.needs}
+    return {job_id: each for job_id, each in found.items() if each is not None}
+
+
+def with_places(job: Job, needed: Needed) -> Job:
+    """Return the job with `{needs.teacher.folder}` and the like filled in in its parameters."""
+    if not needed:
+        return job
+    return msgspec.structs.replace(
+        job, parameters={name: _filled(each, needed) for name, each in job.parameters.items()}
+    )
+
+
+def start_with_places(start: Start, needed: Needed) -> Start:
+    """Return what executes a job, these places filled in; raise DeclarationError for a metric that is missing."""
+    if not needed or isinstance(start, Call):
+        return start
+    return msgspec.structs.replace(start, argv=tuple(_filled(each, needed) for each in start.argv))
+
+
+def bad_place(job: Job) -> str | None:
+    """Return why a place like `{needs.teacher.folder}` in the job's texts cannot be filled in, or None if all can."""
+    texts = [*job.command, *job.arguments, *(each for each in job.parameters.values() if isinstance(each, str))]
+    for name in (match for text in texts for match in PLACE.findall(text)):
+        if not any(name == f"{each}.folder" or name.startswith(f"{each}.metrics.") for each in job.needs):
+            places = [f"{{needs.{each}.{what}}}" for each in job.needs for what in ("folder", "metrics.NAME")]
+            place = f"{{needs.{name}}}"
+            return f"{job.source}: {job.id}: no needed job fills {place}: {one_of(place, places)}"
+    return None
+
+
+def _filled(value: Any, needed: Needed) -> Any:
+    """Return a text with its places filled in, in one pass; another value as it is."""
+    return PLACE.sub(lambda match: _place(match, needed), value) if isinstance(value, str) else value
+
+
+def _place(match: re.Match[str], needed: Needed) -> str:
+    for job_id, each in needed.items():
+        if match[1] == f"{job_id}.folder":
+            return each.path
+        if match[1].startswith(f"{job_id}.metrics."):
+            metric = match[1].removeprefix(f"{job_id}.metrics.")
+            if metric not in each.metrics:
+                raise DeclarationError(f"{match[0]}: {job_id} has no metric {metric!r}: {one_of(metric, each.metrics)}")
+            return repr(each.metrics[metric])
+    return match[0]
