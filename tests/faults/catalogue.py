@@ -31,6 +31,8 @@ class Fault(NamedTuple):
 
 HANG = "{timeout: 2s}"
 
+WRITES = "import os\nfrom pathlib import Path\nPath(os.environ['TRAINING_FOLDER'], 'metrics.json').write_text('{}')\n"
+
 FAULTS: dict[str, Fault] = {
     "raises": Fault("an exception", "error", "raised ZeroDivisionError: division by zero", "return {'x': 1 / 0}"),
     "exits": Fault("sys.exit(0) before finishing", "exit", "called sys.exit(0)", "import sys; sys.exit(0)"),
@@ -185,6 +187,25 @@ FAULTS: dict[str, Fault] = {
         "error",
         "raised ValueError: here",
         r"import os; os.write(1, b'\xff\xfe\x00\x1b[31m' * 100)" + "\nraise ValueError('here')",
+    ),
+    "nan_of_script": Fault(
+        "a script with one metric that is NaN", None, "", "", whole=WRITES.format('{"x": 1.0, "y": NaN}')
+    ),
+    "nan_with_gate": Fault(
+        "the same with a gate on it",
+        "result",
+        "metric 'y' is nan; expected a finite number; a gate needs it",
+        "",
+        whole=WRITES.format('{"x": 1.0, "y": NaN}'),
+        settings="{gates: {y: '> 0'}}",
+    ),
+    "nested": Fault(
+        "a script with nested metrics and a gate",
+        "result",
+        "metrics found: none; its metrics are nested: write metrics: {path: test}",
+        "",
+        whole=WRITES.format('{"test": {"y": 1.0}}'),
+        settings="{gates: {y: '> 0'}}",
     ),
     "nan": Fault("a metric that is NaN", "result", "'x' is nan", "return {'x': float('nan')}"),
     "text": Fault("a metric that is text", "result", "expected a finite number", "return {'x': 'high'}"),
