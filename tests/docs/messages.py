@@ -45,6 +45,7 @@ RETURNING = {
     "nobody_asks",
     "_broken",
     "_unreached",
+    "_nested",
     "_missing",
     "call_each",
     "_failure",

@@ -143,6 +143,8 @@ class Job(Value, frozen=True, kw_only=True):
     """Limits of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
     cpus: int | None = None
     gpus: int = 0
+    seeded: bool = True
+    """False to leave the global generators, and a script's option for its seed, as they are."""
     retries: int = 0
     retry_wait_s: float = 0.0
     """Seconds before the second attempt; doubled before each further one."""

@@ -17,7 +17,7 @@ from pytest_training.execution.folder import ReportsFolder, new_run_id
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Dataset, Job, Plan
 from pytest_training.machine import machine_cores
-from pytest_training.planning.parameters import apply_options, note_missing, refuse_secrets, unreached
+from pytest_training.planning.parameters import apply_options, fill_seeds, note_missing, refuse_secrets, unreached
 from pytest_training.planning.request import Request
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def set_parameters(draft: Draft) -> Draft:
     """Give the jobs the request's parameters and limits."""
     request = draft.request
     epochs, folds, settings, kinds = request.epochs, request.folds, request.settings, request.kinds
-    jobs = note_missing(apply_options(draft.jobs, epochs=epochs, folds=folds, settings=settings, kinds=kinds))
+    jobs = apply_options(draft.jobs, epochs=epochs, folds=folds, settings=settings, kinds=kinds)
+    jobs = note_missing(fill_seeds(jobs, request.seed, kinds))
     limited = (msgspec.structs.replace(job, limits={**request.default_limits, **job.limits}) for job in jobs)
     return replace(draft, jobs=tuple(limited))
 

@@ -56,8 +56,6 @@ def _forget_the_server(program: Command, threads: int) -> None:
         installed.remove(SERVER_FOLDER)
     sys.path[:] = list(dict.fromkeys([*_import_path(program), *installed]))
     set_loaded_threads(threads)
-    if numpy := sys.modules.get("numpy"):
-        numpy.random.seed(None)  # else every script draws the numbers that the server would have drawn
 
 
 def _run(path: str) -> int:
