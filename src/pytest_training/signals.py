@@ -1,12 +1,19 @@
-"""The signals that end a run: SIGTERM (a scheduler, CI) and SIGHUP (a closed terminal) end it as Ctrl-C does."""
+"""The signals that end a run as Ctrl-C does: SIGTERM (a scheduler, CI), SIGHUP (a closed terminal), warnings."""
 
 import contextlib
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SCHEDULERS = tuple(getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name))
+"""What Slurm (`--signal`) and submitit send before they end everything."""
+WARNINGS = (*SCHEDULERS, *([signal.SIGXCPU] if sys.platform != "win32" else []))
+"""Signals that a user's program or plugin may handle in another way; SIGXCPU says that the CPU time is used up."""
+ALWAYS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if sys.platform != "win32" else []))
+ENDING = (*ALWAYS, *WARNINGS)
 
 
 class EndingSignals:
@@ -16,31 +23,29 @@ class EndingSignals:
         self._before: dict[signal.Signals, Any] = {}
 
     def take(self) -> None:
-        """Let SIGTERM and SIGHUP raise KeyboardInterrupt, unless nohup ignores them."""
-        self._set({signal.SIGTERM: signal.default_int_handler, signal.SIGHUP: _hang_up}, only=signal.SIG_DFL)
+        """Let them raise KeyboardInterrupt, unless nohup ignores them or something else handles them."""
+        taken = [number for number in ENDING if number != signal.SIGINT and _is_unhandled(number)]
+        self._set({each: signal.default_int_handler if each == signal.SIGTERM else _raise_once for each in taken})
 
     def hold(self) -> None:
         """Ignore them all: the jobs have ended, and another Ctrl-C must not lose the reports."""
-        self._set(dict.fromkeys(ENDING, signal.SIG_IGN))
+        self._set(dict.fromkeys((*ALWAYS, *self._before), signal.SIG_IGN))
 
     def give_back(self) -> None:
         """Restore the earlier handlers: a program that called `pytest.main` goes on."""
         self._set(self._before)
         self._before = {}
 
-    def _set(self, handlers: dict[signal.Signals, Any], *, only: Any = None) -> None:
+    def _set(self, handlers: dict[signal.Signals, Any]) -> None:
         with contextlib.suppress(ValueError):  # outside the main thread, the program handles signals
             for number, handler in handlers.items():
-                now = signal.getsignal(number)
-                if only is None or now == only:
-                    signal.signal(number, handler)
-                    self._before.setdefault(number, now)
+                self._before.setdefault(number, signal.signal(number, handler))
 
 
 @contextlib.contextmanager
 def left_to_the_owner() -> Iterator[None]:
     """Ignore the signals in an xdist worker while it trains: the owner stops the jobs."""
-    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in ENDING]
+    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in ALWAYS]
     try:
         yield
     finally:
@@ -48,7 +53,28 @@ def left_to_the_owner() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _hang_up(_number: int, _frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt once: kernel and shell both send SIGHUP when a terminal closes."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+def ignore_warnings() -> None:
+    """Ignore, in an xdist worker, the warnings that nothing else handles: Slurm sends them to every process."""
+    for number in filter(_is_unhandled, WARNINGS):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def as_in_a_new_process() -> None:
+    """Undo in a job's process what the processes above it do with signals."""
+    for number in ENDING:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def _is_unhandled(number: signal.Signals) -> bool:
+    """Return True if nobody handles or ignores a signal; Python does not know the handlers of C libraries."""
+    with contextlib.suppress(OSError):
+        status = Path("/proc/self/status").read_text()
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        return signal.getsignal(number) == signal.SIG_DFL and not caught & 1 << (number - 1)
+    return signal.getsignal(number) == signal.SIG_DFL
+
+
+def _raise_once(number: int, _frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt once: kernel and shell both send SIGHUP, and SIGXCPU comes again every second."""
+    signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -32,7 +32,7 @@ CALLED = {
 }
 """Methods and functions of ours that make a message of one of their arguments."""
 KEYWORDS = {"reason", "refused", "problem", "message"}
-ASSIGNED = {"reason", "problem", "REFUSED", "note", "notes", "told", "UNKNOWN", "NOT_COMPARED"}
+ASSIGNED = {"ALONE", "reason", "problem", "REFUSED", "note", "notes", "told", "UNKNOWN", "NOT_COMPARED"}
 RETURNING = {
     "in_words",
     "sentence",
@@ -46,6 +46,7 @@ RETURNING = {
     "remarks",
     "_broken",
     "_unreached",
+    "_nested",
     "_missing",
     "call_each",
     "_failure",
@@ -56,6 +57,8 @@ RETURNING = {
     "bad_place",
     "_sentence",
     "_killer",
+    "threads_in_words",
+    "break_in_words",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""

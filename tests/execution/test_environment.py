@@ -15,9 +15,10 @@ from pytest_training.execution.attempt.environment import (
     THREAD_VARIABLES,
     extend_import_path,
     job_environment,
-    set_seeds,
+    seed_generators,
     set_threads,
 )
+from pytest_training.jobs.model import Job
 from pytest_training.machine import machine_cores, visible_gpus
 
 from .workplace import Workplace
@@ -43,21 +44,20 @@ def test_cores_are_those_that_this_process_may_use() -> None:
     assert machine_cores() == len(os.sched_getaffinity(0))
 
 
+def drawn(job: Job, seed: int) -> tuple[float, ...]:
+    with seed_generators(job, seed):
+        return random.random(), np.random.rand()  # noqa: NPY002, S311  (the generators that are seeded)
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2**32 - 1, 2**32, 2**70])
-def test_a_seed_of_any_size_gives_the_same_numbers_again(seed: int) -> None:
-    drawn = []
-    for _ in range(2):
-        set_seeds(seed)
-        drawn.append((random.random(), np.random.rand()))  # noqa: NPY002, S311  (the generators that are seeded)
-    assert drawn[0] == drawn[1]
+def test_a_seed_of_any_size_gives_the_same_numbers_again(workplace: Workplace, seed: int) -> None:
+    job = workplace.command("tool")
+    assert drawn(job, seed) == drawn(job, seed)
 
 
-def test_other_seeds_give_other_numbers() -> None:
-    drawn = set()
-    for seed in range(3):
-        set_seeds(seed)
-        drawn.add((random.random(), np.random.rand()))  # noqa: NPY002, S311  (as above)
-    assert len(drawn) == 3
+def test_other_seeds_and_other_jobs_draw_other_numbers(workplace: Workplace) -> None:
+    jobs = [workplace.command("tool") for _ in range(3)]
+    assert len({drawn(job, seed) for job in jobs for seed in range(3)}) == 9
 
 
 @pytest.mark.parametrize(

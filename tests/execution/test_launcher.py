@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from pytest_training.execution.attempt.environment import WAITING
 from pytest_training.execution.attempt.messages import Reply
 from pytest_training.execution.backends import default_backend
 from pytest_training.execution.backends.fork_server.backend import (
+    ALONE,
     SERVER_DIED,
     ServerHandle,
     ServerLauncher,
@@ -32,6 +35,7 @@ from pytest_training.execution.backends.in_process import InProcessLauncher
 from pytest_training.execution.backends.protocol import Launcher, Seat
 from pytest_training.execution.backends.subprocess import AT_ONCE, SubprocessLauncher
 from pytest_training.execution.folder import AttemptFolder, RunFolder
+from pytest_training.execution.keeper import MOST_SERVERS
 from pytest_training.jobs.model import Gate, Job, RunSettings
 from pytest_training.processes import tree
 
@@ -335,4 +339,33 @@ def test_a_killed_server_is_told_and_the_next_request_is_served(workplace: Workp
     finally:
         handle.close()
     assert not Path(handle.address).exists()
-    assert ServerLauncher(handle.address).launch(request) == SERVER_DIED
+
+
+def kill_five_servers(handle: ServerHandle) -> None:
+    for _ in range(MOST_SERVERS):
+        eventually(lambda: len(tree(handle.process.pid)) == 2)
+        _, server = tree(handle.process.pid)
+        os.kill(server, signal.SIGKILL)
+        eventually(lambda: not is_alive(server))  # noqa: B023  (it is called within this turn)
+    handle.process.wait()
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [
+        kill_five_servers,
+        lambda handle: os.kill(handle.process.pid, signal.SIGKILL),
+        lambda handle: shutil.rmtree(handle.folder),
+        ServerHandle.close,
+    ],
+    ids=["five deaths", "the keeper's death", "no socket", "closed"],
+)
+def test_where_no_server_is_left_each_job_is_trained_by_an_interpreter_of_its_own(
+    workplace: Workplace, tmp_path: Path, lose: Callable[[ServerHandle], object]
+) -> None:
+    with contextlib.closing(start_server([], log=tmp_path / "server.log", seed=0)) as handle:
+        lose(handle)
+        launcher = ServerLauncher(handle.address)
+        for body, status in (("return {}", 0), ("raise ValueError('no')", 1)):
+            reply = launcher.launch(workplace.request(workplace.function(body)))
+            assert (reply.ending.exit_status, reply.lost, reply.notes) == (status, None, (ALONE,))

@@ -107,3 +107,41 @@ def test_peak_memory_counts_from_the_reset() -> None:
     before, after = map(float, told.split())
     assert before > 200
     assert after < 100
+
+
+ZOMBIES = """
+import os, sys, time
+for _ in range(300):
+    if os.fork() == 0:
+        os._exit(0)
+if os.fork() == 0:
+    time.sleep(1000)
+os.close(1)
+time.sleep(1000)
+"""
+
+
+def test_children_that_nobody_waited_for_are_no_part_of_a_tree() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", ZOMBIES], stdout=subprocess.PIPE)
+    eventually(lambda: len(processes.children(parent.pid)) == 301)
+    eventually(lambda: len(processes.tree(parent.pid)) == 2)
+    processes.adopt_orphans()
+    known = set(processes.children(os.getpid())) - {parent.pid}
+    processes.signal_tree(parent.pid, signal.SIGKILL)
+    parent.communicate()
+    processes.kill_orphans(known)
+    assert set(processes.children(os.getpid())) == known
+
+
+@pytest.mark.parametrize(("code", "exit_code"), [("os._exit(3)", 3), ("os.kill(os.getpid(), 9)", -9)])
+def test_a_child_has_not_ended_when_it_stops_for_the_one_that_traces_it(code: str, exit_code: int) -> None:
+    tracer = (
+        "import ctypes, os, signal, time; from pytest_training.processes import *\n"
+        "pid = os.fork(); libc = ctypes.CDLL(None)\n"
+        "if pid == 0:\n    libc.ptrace(0, 0, 0, 0); os.kill(os.getpid(), signal.SIGSTOP); "
+        f"{code}\n"
+        "while not os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT): time.sleep(0.01)\n"
+        "print(has_ended(pid)); libc.ptrace(17, pid, 0, 0); print(wait_for_end(pid)[0])"
+    )
+    said = subprocess.run([sys.executable, "-c", tracer], stdout=subprocess.PIPE, check=True, text=True).stdout
+    assert said.split() == ["False", str(exit_code)]

@@ -20,7 +20,7 @@ from watching import eventually, is_alive, pid_in
 
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.fork_server.backend import (
-    PAUSE,
+    STARTED,
     STOP,
     STOP_ALL,
     ServerHandle,
@@ -28,6 +28,7 @@ from pytest_training.execution.backends.fork_server.backend import (
     start_server,
 )
 from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.loading import read_loading
 from pytest_training.jobs.model import Job, RunSettings
 from pytest_training.processes import tree
 
@@ -90,7 +91,7 @@ def connect(address: str) -> socket.socket:
 
 def reply_on(link: socket.socket) -> Reply:
     received = b"".join(iter(lambda: link.recv(65536), b""))
-    return msgspec.json.decode(received, type=Reply)
+    return msgspec.json.decode(received.removeprefix(STARTED + b"\n"), type=Reply)
 
 
 # What clients do
@@ -120,7 +121,7 @@ def test_two_attempts_run_at_once(workplace: Workplace, launcher: ServerLauncher
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.binary(max_size=40).filter(lambda line: line not in {STOP, STOP_ALL, PAUSE} and b"\n" not in line))
+@given(st.binary(max_size=40).filter(lambda line: line not in {STOP, STOP_ALL} and b"\n" not in line))
 def test_garbage_is_refused_in_one_sentence(launcher: ServerLauncher, line: bytes) -> None:
     with connect(launcher.address) as link:
         link.sendall(line + b"\n")
@@ -161,7 +162,7 @@ def test_a_second_request_on_one_connection_does_not_replace_the_first(
     first, second = (workplace.request(workplace.function("return {}")) for _ in range(2))
     with connect(launcher.address) as link:
         link.sendall(encoded(first) + encoded(second))
-        assert msgspec.json.decode(link.makefile("rb").readline(), type=Reply).ending.exit_status == 0
+        assert reply_on(link).ending.exit_status == 0
     assert AttemptFolder(Path(first.folder)).result.exists()
     assert not AttemptFolder(Path(second.folder)).log.exists()
 
@@ -257,6 +258,55 @@ def test_a_module_that_hurts_when_it_is_imported_hurts_the_jobs_that_import_it_a
     verdict = workplace.verdict(launcher, workplace.function("return {}", top=f"import {module}"))
     assert (verdict.cause, verdict.reason) == (cause, reason)
     assert workplace.verdict(launcher, workplace.function("return {}")).status == "passed"
+
+
+PACKAGES = {
+    "plain": "",
+    "starter": "from threading import Event, Thread\nThread(target=Event().wait, daemon=True, name='gossip').start()\n",
+    "above": "import plain, starter\n",
+    "hidden": "import importlib\nimportlib.import_module('starter')\n",
+    "ending": "import os; os._exit(7)\n",
+    "last": "import plain\n",
+}
+COUNTED = "import os\nwith open({file!r}, 'a') as file: file.write(f'{{__name__}} {{os.getpid()}}\\n')\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "threaded", "broken"),
+    [
+        (("plain", "starter", "above", "hidden", "last"), {"starter", "above", "hidden"}, set()),
+        (("plain", "above.x", "hidden", "starter", "last.x"), {"starter", "above", "hidden"}, set()),
+        (("hidden", "ending", "plain"), {"hidden"}, {"ending"}),
+        (("ending", "above", "plain"), {"above"}, {"ending"}),
+        (("starter", "above"), {"starter", "above"}, set()),
+    ],
+    ids=lambda value: ",".join(sorted(value)),
+)
+def test_packages_that_start_threads_cost_one_restart_and_none_in_the_next_run(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], threaded: set[str], broken: set[str]
+) -> None:
+    loads = workplace.root / "loads"
+    for name, text in PACKAGES.items():
+        (workplace.root / f"{name}.py").write_text(COUNTED.format(file=str(loads)) + text + "LOADED_BY = os.getpid()\n")
+    monkeypatch.setenv("PYTHONPATH", str(workplace.root))
+    harmless = {name.partition(".")[0] for name in names} - threaded - broken
+    top = "import os, sys\nfrom pytest_training.processes import thread_count\nhere = set(sys.modules)\n"
+    body = f"return {{name: float(name in here) for name in {sorted(PACKAGES)!r}}} | {{'threads': thread_count()}}"
+    for restarts in (1, 0):
+        loads.write_text("")
+        with contextlib.closing(start_server(names, log=workplace.root / "server.log", seed=0)) as server:
+            metrics = workplace.verdict(ServerLauncher(server.address), workplace.function(body, top=top)).metrics
+        assert metrics.pop("threads") == 1, (workplace.root / "server.log").read_text()
+        assert {name for name, is_loaded in metrics.items() if is_loaded} - {"plain"} == harmless - {"plain"}
+        lines = loads.read_text().split()[::2]
+        for name in {*lines} - broken:
+            tried = len(threaded) if name == "starter" else len(broken)
+            assert lines.count(name) <= 1 + restarts + tried, lines
+        loading = read_loading(server.loading)
+        assert loading is not None
+        assert {problem.split()[3] for problem in loading.problems} == threaded | broken
+        assert set(loading.seconds) == harmless
+    assert "gossip" in (workplace.root / "threads.json").read_text()
 
 
 # What it measures

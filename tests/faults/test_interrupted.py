@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -124,7 +125,12 @@ def recorded(history: Path) -> dict[str, str]:
 @pytest.mark.parametrize("workers", [0, 3], ids=["alone", "workers"])
 @pytest.mark.parametrize("group", [pytest.param(False, marks=SLOW), True], ids=["process", "group"])
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=SLOW)], ids=lambda number: number.name
+    "number",
+    [
+        *(signal.SIGINT, signal.SIGTERM),
+        *(pytest.param(each, marks=SLOW) for each in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)),
+    ],
+    ids=lambda number: number.name,
 )
 def test_a_signal_ends_the_run_gently(session: Session, number: signal.Signals, *, group: bool, workers: int) -> None:
     session.start(workers, "1s")
@@ -144,6 +150,48 @@ def test_a_signal_ends_the_run_gently(session: Session, number: signal.Signals, 
     if workers:
         assert endings["gentle"]["signal"] is None
         assert list(session.project.reports.glob("runs/*/jobs/gentle/checkpoint/*"))
+
+
+@pytest.mark.parametrize("start", ["fork", pytest.param("subprocess", marks=SLOW)])
+@pytest.mark.parametrize("number", [signal.SIGUSR1, pytest.param(signal.SIGUSR2, marks=SLOW)])
+def test_a_scheduler_that_warns_every_process_ends_the_run_gently_too(
+    session: Session, number: signal.Signals, start: str
+) -> None:
+    session.start(3, "1s", "-o", f"training_start={start}")
+    for pid in session.left():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+    assert_all_is_told(session)
+    assert session.told() == set(session.running)
+    assert list(session.project.reports.glob("runs/*/jobs/gentle/checkpoint/*"))
+
+
+SLOW_MODULE = "import os, time\nopen('loading.new', 'w').write(f'{os.getpid()}\\n')\n"
+SLOW_MODULE += "os.rename('loading.new', 'loading')\ntime.sleep(1000)\n"
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=SLOW)], ids=lambda each: each.name
+)
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=SLOW), 2], ids=["alone", "workers"])
+def test_imports_of_the_job_server_end_at_once(
+    session: Session, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, workers: int
+) -> None:
+    """The module would take a quarter of an hour, and each job would have ten minutes to end."""
+    monkeypatch.setenv("PYTHONPATH", str(session.project.root / "installed"))
+    session.project.write("installed/monai.py", SLOW_MODULE)
+    for name in JOBS:
+        session.project.job(name, top="import monai")
+    session.project.write("pytest.ini", "[pytest]\ntraining_grace = 10m\n")
+    session.process = session.project.start("-n", str(workers))
+    pid_in(session.project.root / "loading")
+    (loading,) = session.project.reports.glob("runs/*/loading.json")
+    assert '"now":"monai"' in loading.read_text()
+    eventually(lambda: list(session.project.reports.glob("runs/*/jobs/*/attempt-1/started.json")))
+    session.send(number, group=True)
+    assert session.process.wait(PATIENCE_S) == pytest.ExitCode.INTERRUPTED
+    assert not session.left()
+    assert set(session.project.statuses().values()) <= {"interrupted", "not run"}
 
 
 @pytest.mark.parametrize("group", [pytest.param(False, marks=SLOW), True], ids=["process", "group"])

@@ -12,7 +12,7 @@ from jobs.project import Project, message
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Job
-from pytest_training.planning.parameters import apply_options, note_missing, unreached
+from pytest_training.planning.parameters import apply_options, fill_seeds, note_missing, unreached
 
 SIGNATURE = (
     "epochs=50, rate=0.1, name='x', fast=False, items=[1], more={}, free=None, path: str | None = None, "
@@ -249,3 +249,47 @@ def test_of_many_jobs_that_an_option_does_not_reach_some_are_named(project: Proj
 def test_any_setting_applies_or_is_a_declaration_error(jobs: list[Job], text: str, start: str) -> None:
     with contextlib.suppress(DeclarationError):
         apply_options(jobs, settings=[start + text])
+
+
+SEEDED = {
+    "argparse": "import argparse\np = argparse.ArgumentParser()\np.add_argument('--seed', type=int, default=42)\n",
+    "untyped": "import argparse\np = argparse.ArgumentParser()\np.add_argument('--random-seed', default='42')\n",
+    "click": "import click\n@click.command()\n@click.option('--random_state', default=42)\ndef f(**_): ...\nf()\n",
+    "typer": "import typer\ndef main(seed: int = 42): ...\ntyper.run(main)\n",
+    "required": "import argparse\np = argparse.ArgumentParser()\np.add_argument('--seed', type=int, required=True)\n",
+}
+"""Scripts with an option for their seed, and what they get for seed 7."""
+UNSEEDED = {
+    "choices": "import argparse\np = argparse.ArgumentParser()\np.add_argument('--seed', type=int, choices=[1, 2])\n",
+    "several": "import argparse\np = argparse.ArgumentParser()\np.add_argument('--seed', type=int, nargs='+')\n",
+    "flag": "import argparse\np = argparse.ArgumentParser()\np.add_argument('--seed', action='store_true')\n",
+    "function": "def train(run, *, seed=42): ...\n",
+    "none": "import argparse\np = argparse.ArgumentParser()\np.add_argument('--epochs')\n",
+}
+
+
+def test_a_script_gets_the_runs_seed_through_its_own_option(project: Project) -> None:
+    for name, text in (SEEDED | UNSEEDED).items():
+        project.write(f"training/train_{name}.py", text)
+    before = {job.id: job for job in project.discovered()}
+    after = {job.id: job for job in fill_seeds(before.values(), 7)}
+    filled = {name: dict(after[name].parameters) for name in SEEDED}
+    assert {name: [*each.values()] for name, each in filled.items()} == {
+        **{name: [7] for name in SEEDED},
+        "untyped": ["7"],
+    }
+    assert all(after[name].given == tuple(filled[name]) for name in SEEDED)
+    assert {name: after[name] for name in UNSEEDED} == {name: before[name] for name in UNSEEDED}
+
+
+def test_a_script_keeps_the_seed_that_the_user_has_set_or_asks_to_leave(project: Project) -> None:
+    for name in ("listed", "left", "asked", "all"):
+        project.write(f"training/train_{name}.py", SEEDED["argparse"])
+    declared, _ = project.load("jobs:\n  listed: {parameters: {seed: 1}}\n  left: {seed: false}\n")
+    jobs = apply_options(declared, settings=["asked.seed=3"])
+    assert {job.id: job.parameters["seed"] for job in fill_seeds(jobs, 7)} == {
+        "listed": 1,
+        "left": 42,
+        "asked": 3,
+        "all": 7,
+    }

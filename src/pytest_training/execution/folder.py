@@ -140,6 +140,8 @@ class ReportsFolder:
     """The folder of the runs' folders."""
     history = Inside("history.sqlite")
     """Every outcome of every run."""
+    threads = Inside("threads.json")
+    """Packages that start threads when they are imported, as far as job servers have learned."""
 
     def copy_of(self, report: Path) -> Path:
         """Return the path of a report's copy while its run is the latest."""
@@ -178,6 +180,8 @@ class RunFolder:
     """This run's reports; `reports/` has a copy of the latest run's."""
     interrupted = Inside("interrupted.txt")
     """How running jobs must end, for slots without a job server; written when the run is interrupted."""
+    loading = Inside("loading.json")
+    """What the job server imports for all jobs, and how long each package took."""
     server_log = Inside("server.log")
     """Output of the job server: normally nothing."""
 

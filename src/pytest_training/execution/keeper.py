@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from pytest_training import processes
+from pytest_training.signals import ENDING
 
 MOST_SERVERS = 5  # one that dies again and again is of no use
 LONGEST_NOTE = 1000
@@ -56,7 +57,7 @@ def become_server(lifeline: int, listening: int) -> Ties:
         os.close(reading)
         owner_is_gone = _wait_for_either(lifeline, server)
         processes.signal_tree(server, signal.SIGKILL)
-        os.waitpid(server, 0)
+        exit_code, _ = processes.wait_for_end(server)
         processes.kill_orphans(())
         os.close(writing)
         if owner_is_gone:
@@ -65,6 +66,11 @@ def become_server(lifeline: int, listening: int) -> Ties:
             crashed = (*crashed, name)
             write_note(note, "")
             sys.stderr.write(f"the job server ended when it imported {name}, which is left to the jobs from now on\n")
+        else:
+            how = processes.signal_name(-exit_code) if exit_code < 0 else f"exit status {exit_code}"
+            sys.stderr.write(f"the job server ended ({how}) with the jobs that ran; another takes over\n")
+    else:
+        sys.stderr.write(f"{MOST_SERVERS} job servers ended: each job is trained in an interpreter of its own\n")
     shutil.rmtree(Path(socket.socket(fileno=listening).getsockname()).parent, ignore_errors=True)
     os._exit(0)
 
@@ -78,13 +84,13 @@ def become_job(lifeline: int) -> None:
         processes.die_with_parent(parent)
         os.setsid()
         return
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # for the job; the keeper ends by the lifeline
     _wait_for_either(lifeline, job)
     processes.signal_tree(job, signal.SIGKILL)
-    _, status = os.waitpid(job, 0)
+    exit_code, _ = processes.wait_for_end(job)
     processes.kill_orphans(())
-    _end_as(os.waitstatus_to_exitcode(status))
+    _end_as(exit_code)
 
 
 def _end_as(exit_code: int) -> NoReturn:

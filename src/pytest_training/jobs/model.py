@@ -143,6 +143,8 @@ class Job(Value, frozen=True, kw_only=True):
     """Limits of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
     cpus: int | None = None
     gpus: int = 0
+    seeded: bool = True
+    """False to leave the global generators, and a script's option for its seed, as they are."""
     retries: int = 0
     retry_wait_s: float = 0.0
     """Seconds before the second attempt; doubled before each further one."""
@@ -252,6 +254,8 @@ class Plan(Value, frozen=True, kw_only=True):
     """Expected duration of the run on that many workers; None unless every job has one."""
     lower_bound_s: float | None = None
     """max(sum / workers, longest): no order can be faster."""
+    loading_s: float | None = None
+    """Seconds in which the last run's job server imported what these jobs import, before the first job began."""
     schema_version: int = SCHEMA_VERSION
 
 

@@ -45,6 +45,7 @@ def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, read: C
         "given": job.given,
         "gates": [msgspec.to_builtins(gate) for gate in job.gates],
         "seed": seed,
+        "seeded": job.seeded,
         "packages": package_versions(job.imports),
         "python": platform.python_version(),
     }

@@ -1,13 +1,15 @@
 """Parameters from the command line: `--epochs 50`, `--set als.epochs=80`, `--set '*.folds=3'`."""
 
+import contextlib
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds import KINDS
-from pytest_training.jobs.kinds.protocol import Kinds
+from pytest_training.jobs.kinds.parameters import seed_option
+from pytest_training.jobs.kinds.protocol import Kind, Kinds
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, with_value
 from pytest_training.wording import one_of, printable
@@ -112,6 +114,19 @@ def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:
         note = f"{where.partition(' (')[0]} not passed: no such {what}"
         return job if job.problem else msgspec.structs.replace(job, notes=(*job.notes, note))
     return with_value(job, name, convert_text(find_parameter(job, name, where), text, where, kind), kind)
+
+
+def fill_seeds(jobs: Iterable[Job], seed: int, kinds: Kinds = KINDS) -> list[Job]:
+    """Return the jobs; a script that has an option for its seed gets the run's, unless the user has set the option."""
+    return [_with_seed(job, seed, kinds[job.kind]) for job in jobs]
+
+
+def _with_seed(job: Job, seed: int, kind: Kind) -> Job:
+    option = seed_option(job.declared) if kind.has_options and job.seeded else None
+    if option is not None and option.name not in job.given and option.variable is None:
+        with contextlib.suppress(DeclarationError):  # not one of its choices, or too large
+            return with_value(job, option.name, convert_text(option, str(seed), "", kind), kind)
+    return job
 
 
 def note_missing(jobs: Sequence[Job]) -> list[Job]:

@@ -17,7 +17,7 @@ from pytest_training.execution.folder import ReportsFolder, new_run_id
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Dataset, Job, Plan
 from pytest_training.machine import machine_cores
-from pytest_training.planning.parameters import apply_options, note_missing, refuse_secrets, unreached
+from pytest_training.planning.parameters import apply_options, fill_seeds, note_missing, refuse_secrets, unreached
 from pytest_training.planning.request import Request
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def set_parameters(draft: Draft) -> Draft:
     """Give the jobs the request's parameters and limits."""
     request = draft.request
     epochs, folds, settings, kinds = request.epochs, request.folds, request.settings, request.kinds
-    jobs = note_missing(apply_options(draft.jobs, epochs=epochs, folds=folds, settings=settings, kinds=kinds))
+    jobs = apply_options(draft.jobs, epochs=epochs, folds=folds, settings=settings, kinds=kinds)
+    jobs = note_missing(fill_seeds(jobs, request.seed, kinds))
     limited = (msgspec.structs.replace(job, limits={**request.default_limits, **job.limits}) for job in jobs)
     return replace(draft, jobs=tuple(limited))
 
@@ -128,7 +129,19 @@ def order(draft: Draft) -> Draft:
         measured=measured,
         saved=saved,
     )
+    plan = msgspec.structs.replace(plan, loading_s=_loading_s(draft))
     return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
+
+
+def _loading_s(draft: Draft) -> float | None:
+    """Return how long the last run's server imported what the jobs import, or None if it did not."""
+    from pytest_training.execution.job_files import read_json  # noqa: PLC0415  (as above)
+    from pytest_training.records.run_record import RunRecord  # noqa: PLC0415  (as above)
+
+    last = max(ReportsFolder(draft.request.reports).runs.glob("*/run.json"), default=None)
+    record = read_json(last, RunRecord) if last else None
+    packages = {name.partition(".")[0] for job in draft.jobs if not job.fresh for name in job.imports}
+    return sum(record.loading[name] for name in packages & record.loading.keys()) or None if record else None
 
 
 def _saved_durations(draft: Draft, measured: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:

@@ -23,6 +23,8 @@ class RunRecord(Value, frozen=True, kw_only=True):
     """The command line."""
     folder: str = ""
     """The run folder, relative to the reports folder: `runs/<run id>`."""
+    loading: dict[str, float] = {}
+    """Seconds that the job server took to import each package, once for all jobs."""
     problems: tuple[str, ...] = ()
     """What went wrong around the jobs, in sentences: with the history, for one."""
     schema_version: int = SCHEMA_VERSION

@@ -22,6 +22,7 @@ from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
+from pytest_training.execution.loading import Loading, read_loading
 from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job, Plan, save_plan
 from pytest_training.option_values import Options
@@ -194,8 +195,11 @@ class RunningRun:
             exit_status = pytest.ExitCode.NO_TESTS_COLLECTED
             self.run.problems.append("no job was trained: the exit code is 5")
         plan, folder = self.run.plan, self.run.folder
+        loading = read_loading(folder.loading) or Loading()
+        self.run.problems.extend(loading.problems)
         record = RunRecord(
             run_id=plan.run_id,
+            loading=loading.seconds,
             started=self.run.started,
             ended=utc_now(),
             seed=plan.seed,

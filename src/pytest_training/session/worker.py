@@ -12,6 +12,7 @@ from pytest_training.jobs.model import Job, read_plan
 from pytest_training.options import REGISTRY
 from pytest_training.session.items import IDLE_NODEID, Collector, IdleItem, collected_id, give_plan
 from pytest_training.session.training_job import SLOT, SlotContext
+from pytest_training.signals import ignore_warnings
 
 
 class Worker(Collector):
@@ -21,6 +22,7 @@ class Worker(Collector):
         values: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]  # xdist sets it
         self.context = msgspec.json.decode(values["training"], type=SlotContext)
         super().__init__(config, Path(self.context.reports))
+        ignore_warnings()
         self.plan = read_plan(self.context.folder.plan, self.context.home)
         config.stash[SLOT] = self.context.slot(values["workerid"], self.plan, config.stash[REGISTRY])
         self.register_tags(self.jobs_to_collect())

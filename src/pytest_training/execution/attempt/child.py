@@ -26,7 +26,7 @@ from pytest_training.errors import DataError, ResultError
 from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.finish import Beginning, end_interpreter
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
-from pytest_training.execution.attempt.metrics import finite_metrics
+from pytest_training.execution.attempt.metrics import UnfitMetricError, finite_metrics
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
@@ -35,6 +35,7 @@ from pytest_training.limits.machine_memory import available_mb
 from pytest_training.machine import visible_gpus
 from pytest_training.places import NO_FOLLOW, appending
 from pytest_training.processes import reset_own_peak_memory
+from pytest_training.signals import SCHEDULERS, as_in_a_new_process
 from pytest_training.text import bounded
 from pytest_training.wording import in_utf8, safe_repr
 
@@ -51,7 +52,10 @@ def run_attempt(request: AttemptRequest, *, warm: bool = False) -> NoReturn:
     folder = request.files
     redirect_output(folder.log)
     faulthandler.enable(all_threads=False)
+    as_in_a_new_process()
     signal.signal(signal.SIGTERM, _raise_stopped)
+    for number in SCHEDULERS:
+        signal.signal(number, lambda *_: None)  # a scheduler may send it to all; the owner ends the job
     os.chdir(request.job.root)
     artifacts = str(folder.artifacts)
     os.environ.update(environment.job_environment(request.job, artifacts, seed=request.seed, threads=request.threads))
@@ -79,11 +83,14 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     metrics: dict[str, float] = {}
     failure, begun, loading_s = None, time.monotonic(), 0.0
     try:
-        function = _load_function(request, start)
-        loading_s = time.monotonic() - begun
-        metrics = finite_metrics(function(run, **request.job.parameters))
+        with environment.seed_generators(request.job, request.seed) as seeder:
+            function = _load_function(request, start)
+            loading_s = time.monotonic() - begun
+            seeder.seed_loaded()  # the file may have drawn numbers while it was loaded
+            metrics = finite_metrics(function(run, **request.job.parameters))
     except BaseException as error:  # noqa: BLE001  (whatever a job raises is its failure, not ours)
         failure = _explain(error, request.job)
+        metrics = error.metrics if isinstance(error, UnfitMetricError) else {}
         if raised is not None:
             raised(error)
         elif failure.traceback:
@@ -120,12 +127,9 @@ def _leave(result: Result, request: AttemptRequest) -> Result:
 
 
 def _load_function(request: AttemptRequest, start: Call) -> Callable[..., Any]:
-    environment.load_seeded(request.job)
-    environment.set_seeds(request.seed)  # a file may draw numbers while it is loaded
     environment.extend_import_path(request.job)
     module = _load(Path(start.path))
     environment.set_loaded_threads(request.threads)
-    environment.set_seeds(request.seed)
     function: Callable[..., Any] = getattr(module, start.function)
     return function
 
@@ -197,13 +201,15 @@ def _become_program(request: AttemptRequest, program: Command, warm: Beginning |
     """Replace this process by the job's program; a Python file may run in a warm process."""
     run = _make_run(request)
     os.environ.update(program.environment)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    as_in_a_new_process()
     try:
         for dataset in request.datasets:  # a program cannot ask for them one by one
             run.data(dataset.name)
         _leave(Result(data=run.used), request)
         if warm and program.is_warm and not shadowed(program):
+            environment.seed_generators(request.job, request.seed).__enter__()
             end_interpreter(warm, run_script(program, threads=request.threads))
+        environment.seed_program(request.job, request.seed, program)
         os.execvp(program.argv[0], program.argv)
     except DataError as error:
         failure = Failure(cause="data", message=str(error))

@@ -1,15 +1,16 @@
 """The surroundings of a job in its process: thread variables, seeds, import path, the frames above its own."""
 
-import contextlib
-import importlib
+import hashlib
 import os
-import random
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from types import TracebackType
 
+from pytest_training.execution.attempt.startup import sitecustomize
+from pytest_training.execution.attempt.startup.sitecustomize import VARIABLE, Seeder
+from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import Job, NeededOutcome
 
 PACKAGE = str(Path(__file__).resolve().parents[2])
@@ -21,6 +22,7 @@ THREAD_VARIABLES = (
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 """OpenMP's threads spin while they wait: one job on a busy machine of two cores took 319 s instead of 18."""
 SEED_LIMIT = 2**32  # numpy's and Python's hash seed take 32 bits
+STARTUP = str(Path(sitecustomize.__file__).parent)
 
 
 def set_threads(environment: MutableMapping[str, str], threads: int) -> None:
@@ -44,21 +46,18 @@ def set_loaded_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def load_seeded(job: Job) -> None:
-    """Load the libraries with a seed that the job imports, so that it can be set before the job's file runs."""
-    for name in ("numpy", "torch"):
-        if name in job.imports:
-            with contextlib.suppress(ImportError):  # the job itself fails with it
-                importlib.import_module(name)
+def seed_generators(job: Job, seed: int) -> Seeder:
+    """Return what seeds the global generators; not all jobs draw the same names from them: the id is in the seed."""
+    digest = hashlib.sha256(f"{seed} {job.id}".encode()).digest()
+    return Seeder(int.from_bytes(digest[:8]) if job.seeded else None)
 
 
-def set_seeds(seed: int) -> None:
-    """Seed random, and numpy and torch where the job imported them."""
-    random.seed(seed)
-    if numpy := sys.modules.get("numpy"):
-        numpy.random.seed(seed % SEED_LIMIT)
-    if torch := sys.modules.get("torch"):
-        torch.manual_seed(seed)
+def seed_program(job: Job, seed: int, program: Command) -> None:
+    """Have a script's own interpreter seed the generators when it starts."""
+    number = seed_generators(job, seed).seed
+    if program.argv[0] == sys.executable and number is not None:
+        os.environ[VARIABLE] = str(number)
+        os.environ["PYTHONPATH"] = os.pathsep.join([STARTUP, os.environ.get("PYTHONPATH", "")])
 
 
 def extend_import_path(job: Job) -> None:

@@ -84,3 +84,5 @@ class Reply(Value, frozen=True, kw_only=True):
     ending: Ending = Ending()
     refused: str | None = None
     lost: Lost | None = None
+    notes: tuple[str, ...] = ()
+    """Sentences about how it was executed, for the outcome."""

@@ -8,7 +8,6 @@ import builtins
 import contextlib
 import importlib.machinery
 import os
-import signal
 import sys
 import types
 from pathlib import Path
@@ -49,8 +48,6 @@ def run_script(program: Command, *, threads: int) -> int:
 
 
 def _forget_the_server(program: Command, threads: int) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = list(program.argv[1:])
     sys.orig_argv = [sys.executable, *sys.argv]
     sys.dont_write_bytecode = True  # as PYTHONDONTWRITEBYTECODE does when an interpreter starts
@@ -59,8 +56,6 @@ def _forget_the_server(program: Command, threads: int) -> None:
         installed.remove(SERVER_FOLDER)
     sys.path[:] = list(dict.fromkeys([*_import_path(program), *installed]))
     set_loaded_threads(threads)
-    if numpy := sys.modules.get("numpy"):
-        numpy.random.seed(None)  # else every script draws the numbers that the server would have drawn
 
 
 def _run(path: str) -> int:

@@ -15,6 +15,8 @@ from pytest_training.execution.backends.protocol import Backend, BackendRun, Lau
 from pytest_training.execution.folder import RunFolder
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
+from pytest_training.limits.protocol import Ending
+from pytest_training.processes import rest_s
 
 if TYPE_CHECKING:
     from pytest_training.execution.backends.polled_tree import PolledTree
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 GENTLY, AT_ONCE = "gently", "at once"
 """How attempts must end; see `RunFolder.interrupted`."""
 POLL_S = 0.05
+INTERRUPTED = Reply(ending=Ending(ended_by="interrupted"))
+"""Of an attempt that never began."""
 
 
 class Subprocess(Backend):
@@ -56,6 +60,8 @@ class SubprocessLauncher:
         """Start, watch the limits, end the tree."""
         from pytest_training.execution.backends.polled_tree import PolledTree, start_process  # noqa: PLC0415  (psutil is slow to load)
 
+        if self._order():
+            return INTERRUPTED
         process = start_process(request)
         tree = PolledTree(process.pid, process=process)
         limits, grace_s = self.seat.limits if self.seat else LIMITS, request.settings.grace_s
@@ -74,12 +80,15 @@ class SubprocessLauncher:
 
     def _wait(self, tree: PolledTree, ladder: Ladder) -> int:
         tree.sample()
-        while (exit_code := tree.wait(POLL_S)) is None:
+        pause_s = POLL_S
+        while (exit_code := tree.wait(pause_s)) is None:
+            begun = time.monotonic()
             if order := self._order():
                 ladder.end("interrupted")
             if order == AT_ONCE:
                 ladder.end_now()
             ladder.watch()
+            pause_s = max(POLL_S, rest_s(time.monotonic() - begun))
         return exit_code
 
     def pause(self, seconds: float) -> bool:

@@ -201,6 +201,7 @@ def _settings(limits: Limits) -> Readers:
         **{key: (key, _limit(limit)) for key, limit in limits.items()},
         "cpus": ("cpus", _or_none(lambda entry: entry.whole(minimum=1, maximum=4096))),
         "gpus": ("gpus", lambda entry: entry.whole(minimum=0, maximum=1024)),
+        "seed": ("seeded", Entry.flag),
         "retries": ("retries", lambda entry: entry.whole(minimum=0, maximum=100)),
         "retry_wait": ("retry_wait_s", _duration),
         "retry_on": ("retry_on", lambda entry: _retry_on(entry, retry_reasons(limits))),

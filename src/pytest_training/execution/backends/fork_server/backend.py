@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -20,21 +21,26 @@ from pytest_training.errors import TrainingError
 from pytest_training.execution.attempt.environment import SEED_LIMIT, WAITING, set_threads, unless_set
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
 from pytest_training.execution.backends.protocol import BackendRun, Launcher, Seat
-from pytest_training.execution.backends.subprocess import Subprocess
+from pytest_training.execution.backends.subprocess import INTERRUPTED, Subprocess, SubprocessLauncher
+from pytest_training.execution.loading import read_loading
 
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
 SERVER_EXIT_S = 5.0
-ARROW = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
-"""pyarrow's allocator starts a thread when it is imported, and the server starts afresh for every module that does."""
+NO_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false", "ORT_DISABLE_TELEMETRY": "1"}
+"""Settings of libraries that else start a thread when they are imported: pyarrow, which pandas imports; onnxruntime."""
 STOP = b"stop"
 """Line that asks for the gentle end of the connection's attempt."""
 STOP_ALL = b"stop all"
 """Line that asks for the gentle end of every attempt: the run is interrupted."""
-PAUSE = b"pause"
-"""Line that asks for an answer as soon as the run is interrupted, and for none otherwise."""
+STARTED = b"started"
+"""Line that says that the attempt's process has been started: from then on a dead server has lost it."""
+TRIES = 3
+"""Servers that are asked for one attempt: one that dies before it starts the attempt loses nothing."""
 SERVER_DIED = Reply(
     lost=Lost(cause="server died", reason="the job server died while the job ran; see server.log in the run folder")
 )
+
+ALONE = "trained in an interpreter of its own: the job server is gone; see server.log in the run folder"
 
 
 class ForkServer(Subprocess):
@@ -47,7 +53,8 @@ class ForkServer(Subprocess):
         """Start the job server; return the address of its socket."""
         super().start(run)
         try:
-            self.server = start_server(run.imports, log=run.folder.server_log, seed=run.seed)
+            memory = run.folder.stable.threads
+            self.server = start_server(run.imports, log=run.folder.server_log, seed=run.seed, memory=memory)
         except TrainingError as error:
             run.report_problem(f"each job imports for itself: {error}")
             return None
@@ -55,17 +62,16 @@ class ForkServer(Subprocess):
 
     def launcher(self, connection: str | None, seat: Seat) -> Launcher:
         """Return a launcher that asks the server, if there is one."""
-        return super().launcher(connection, seat) if connection is None else ServerLauncher(connection)
+        return super().launcher(connection, seat) if connection is None else ServerLauncher(connection, seat)
 
     def stop_all(self, grace_s: float) -> float:
-        """Ask the server to end every attempt, and wait; without grace end the server with them."""
-        if self.server is None:
-            return super().stop_all(grace_s)
-        if grace_s:
+        """Ask the server to end every attempt, and wait; without grace, or while it imports, end it with them."""
+        give_up = time.monotonic() + super().stop_all(grace_s)  # for attempts without the server, or never begun
+        if self.server is not None and grace_s and is_serving(self.server.loading):
             self.server.stop_all()
         else:
             self.close()
-        return 0.0
+        return max(give_up - time.monotonic(), 0.0)
 
     def close(self) -> None:
         """End the server and every attempt that still runs."""
@@ -81,13 +87,15 @@ class ServerHandle:
     address: str
     process: subprocess.Popen[bytes]
     folder: Path
+    loading: Path
+    """See `RunFolder.loading`."""
 
     def stop_all(self) -> None:
         """Ask every job to end, and wait until the last one has, or has been killed after its grace."""
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as link:
             link.connect(self.address)
             link.sendall(STOP_ALL + b"\n")
-            read_reply(link)
+            read_reply(link.makefile("rb"))
 
     def close(self) -> None:
         """End the server and every job that still runs."""
@@ -101,56 +109,59 @@ class ServerHandle:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-@dataclass(frozen=True)
-class ServerLauncher:
-    """Asks the job server."""
+class ServerLauncher(SubprocessLauncher):
+    """Asks the job server; once there is none any more, starts a fresh interpreter."""
 
-    address: str
+    def __init__(self, address: str, seat: Seat | None = None) -> None:
+        super().__init__(seat)
+        self.address = address
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Send the request and wait; on Ctrl-C ask the server to end the attempt gently."""
-        with socket.socket(socket.AF_UNIX) as link:
-            try:
+        for _ in range(TRIES):
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as link:
                 link.connect(self.address)
                 link.sendall(msgspec.json.encode(request) + b"\n")
-            except OSError:
-                return SERVER_DIED
+                if (reply := self._wait_for_reply(link)) is not None:
+                    return reply
+        reply = super().launch(request)
+        return reply if reply is INTERRUPTED else msgspec.structs.replace(reply, notes=(*reply.notes, ALONE))
+
+    def _wait_for_reply(self, link: socket.socket) -> Reply | None:
+        with link.makefile("rb") as answer:
             try:
-                return read_reply(link)
+                return read_reply(answer)
             except KeyboardInterrupt:
+                if self.seat is not None and not is_serving(self.seat.folder.loading):
+                    return INTERRUPTED
                 with contextlib.suppress(OSError):
                     link.sendall(STOP + b"\n")
-                reply = read_reply(link)
+                reply = read_reply(answer) or INTERRUPTED
                 ending = msgspec.structs.replace(reply.ending, ended_by="interrupted")
                 return msgspec.structs.replace(reply, ending=ending, lost=None)
 
-    def pause(self, seconds: float) -> bool:
-        """Wait that long, or until the server answers that the run is interrupted."""
-        give_up = time.monotonic() + seconds
-        try:
-            while (rest_s := give_up - time.monotonic()) > 0:
-                with socket.socket(socket.AF_UNIX) as link:
-                    link.settimeout(rest_s)
-                    link.connect(self.address)
-                    link.sendall(PAUSE + b"\n")
-                    if link.recv(1):
-                        return False
-        except KeyboardInterrupt:
-            return False
-        except OSError:  # the time is over, or there is no server, as the next attempt will say
-            pass
-        return True
 
-
-def read_reply(link: socket.socket) -> Reply:
-    """Return the server's answer, or that it died."""
-    with contextlib.suppress(OSError), link.makefile("rb") as answer:
-        if (line := answer.readline()).endswith(b"\n"):
+def read_reply(answer: BinaryIO) -> Reply | None:
+    """Return the server's answer; if it died, that it did while the attempt ran, or None before the attempt began."""
+    died = None
+    with contextlib.suppress(OSError):
+        line = answer.readline()
+        if line.rstrip() == STARTED:
+            line, died = answer.readline(), SERVER_DIED
+        if line.endswith(b"\n"):
             return msgspec.json.decode(line, type=Reply)
-    return SERVER_DIED
+    return died
 
 
-def start_server(imports: Sequence[str], *, log: Path, seed: int, longest_import_s: float = 120.0) -> ServerHandle:
+def is_serving(loading: Path) -> bool:
+    """Return True if the server has imported what it was asked to import: only then it answers."""
+    state = read_loading(loading)
+    return state is not None and not state.now
+
+
+def start_server(
+    imports: Sequence[str], *, log: Path, seed: int, memory: Path | None = None, longest_import_s: float = 120.0
+) -> ServerHandle:
     """Start the job server; it accepts requests at once and serves them when its imports are done."""
     folder = _private_folder()
     address = folder / "server"
@@ -158,8 +169,17 @@ def start_server(imports: Sequence[str], *, log: Path, seed: int, longest_import
     with socket.socket(socket.AF_UNIX) as listening, log.open("ab") as output:
         listening.bind(str(address))
         listening.listen(512)
-        settings = {"socket": listening.fileno(), "imports": list(imports), "longest_import_s": longest_import_s}
-        environment = dict(os.environ) | unless_set(WAITING | ARROW)
+        loading = log.with_name("loading.json")
+        settings = {
+            "socket": listening.fileno(),
+            "imports": {
+                "names": list(imports),
+                "longest_s": longest_import_s,
+                "loading": str(loading),
+                "memory": str(memory or log.with_name("threads.json")),
+            },
+        }
+        environment = dict(os.environ) | unless_set(WAITING | NO_THREADS)
         set_threads(environment, 1)  # a library that starts its threads when imported would make fork unsafe
         environment["PYTHONHASHSEED"] = str(seed % SEED_LIMIT)
         process = subprocess.Popen(
@@ -171,7 +191,7 @@ def start_server(imports: Sequence[str], *, log: Path, seed: int, longest_import
             pass_fds=[listening.fileno()],
             start_new_session=True,
         )
-    return ServerHandle(str(address), process, folder)
+    return ServerHandle(str(address), process, folder, loading)
 
 
 def _private_folder() -> Path:

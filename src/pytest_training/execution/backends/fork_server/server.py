@@ -24,7 +24,7 @@ from pytest_training import processes
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.backends.fork_server.backend import PAUSE, STOP, STOP_ALL
+from pytest_training.execution.backends.fork_server.backend import STARTED, STOP, STOP_ALL
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
@@ -39,19 +39,19 @@ LONGEST_REQUEST = 64 * 2**20
 
 @dataclass(eq=False)
 class Connection:
-    """One slot's connection: at most one attempt, or the pause before the next."""
+    """One slot's connection: at most one attempt."""
 
     link: socket.socket
     received: bytearray = field(default_factory=bytearray)
     request: AttemptRequest | None = None
     pid: int | None = None
-    is_pause: bool = False
 
-    def answer(self, reply: Reply) -> None:
-        """Send the one answer; ignore a slot that is gone."""
+    def send(self, line: bytes) -> None:
+        """Send a line; ignore a slot that is gone."""
         with contextlib.suppress(OSError):
             self.link.setblocking(True)
-            self.link.sendall(msgspec.json.encode(reply) + b"\n")
+            self.link.sendall(line + b"\n")
+            self.link.setblocking(False)
 
 
 @dataclass
@@ -63,6 +63,8 @@ class Child:
     gpus: tuple[str, ...]
     inherited_mb: float
     """Resident memory at the fork, for a program: a smaller `ru_maxrss` is the server's own."""
+    due: float = 0.0
+    """Time of the next measurement."""
 
 
 class JobServer:
@@ -125,7 +127,7 @@ class JobServer:
             self._obey(connection, bytes(line))
 
     def _obey(self, connection: Connection, line: bytes) -> None:
-        orders = {STOP: self._stop, STOP_ALL: self._stop_all, PAUSE: self._pause}
+        orders = {STOP: self._stop, STOP_ALL: self._stop_all}
         if line in orders:
             orders[line](connection)
             return
@@ -162,7 +164,7 @@ class JobServer:
                 )
 
     def _answer(self, connection: Connection, reply: Reply) -> None:
-        connection.answer(reply)
+        connection.send(msgspec.json.encode(reply))
         self._forget(connection)
 
     def _start_waiting(self) -> None:
@@ -190,6 +192,7 @@ class JobServer:
         inherited_mb, grace_s = server.get("VmRSS", 0.0) if is_program else 0.0, request.settings.grace_s
         ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=grace_s)
         self.children[pid] = Child(connection, ladder, gpus, inherited_mb)
+        connection.send(STARTED)
 
     def _become_child(self, request: AttemptRequest, gpus: tuple[str, ...], parent: int) -> NoReturn:
         status = 70  # what the shell calls an internal software error
@@ -198,8 +201,7 @@ class JobServer:
             processes.adopt_orphans()
             os.setsid()
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._close_all()
             if gpus:
                 os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
@@ -238,16 +240,11 @@ class JobServer:
         else:
             self._answer(connection, Reply(ending=Ending(ended_by="interrupted")))
 
-    def _pause(self, connection: Connection) -> None:
-        connection.is_pause = True
-        if self.stopping is not None:
-            self._stop(connection)
-
     def _stop_all(self, connection: Connection) -> None:
         """End every attempt gently and start none any more; answer when the last has ended."""
         self.stopping = connection
         for each in list(self.connections):
-            if each.is_pause or each.request is not None:
+            if each.request is not None:
                 self._stop(each)
         self._answer_stopped()
 
@@ -257,14 +254,17 @@ class JobServer:
 
     def _watch(self) -> None:
         """Measure every running attempt, and end what exceeds a limit or its grace."""
-        self.watched = time.monotonic()
+        self.watched = begun = time.monotonic()
         for child in self.children.values():
-            child.ladder.watch()
+            if begun >= child.due:
+                child.ladder.watch()
+                ended = time.monotonic()
+                child.due, begun = ended + processes.rest_s(ended - begun) - SAMPLE_S, ended
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self.wakeup, 4096)
-        ended = [pid for pid in self.children if _has_ended(pid)]
+        ended = [pid for pid in self.children if processes.has_ended(pid)]
         for pid in ended:
             processes.kill_orphans(self.children)  # what the job left behind is now ours, and ends before the answer
             self._end_child(self.children.pop(pid))
@@ -275,11 +275,11 @@ class JobServer:
 
     def _end_child(self, child: Child) -> None:
         ladder, tree = child.ladder, child.ladder.tree
-        _, status, usage = os.wait4(tree.pid, 0)
+        exit_code, usage = processes.wait_for_end(tree.pid)
         self.free_gpus.extend(child.gpus)
         if (peak_mb := usage.ru_maxrss / 1024) > child.inherited_mb:
             tree.memory.spike(peak_mb)
-        ending = ladder.ending(os.waitstatus_to_exitcode(status), cpu_s=usage.ru_utime + usage.ru_stime)
+        ending = ladder.ending(exit_code, cpu_s=usage.ru_utime + usage.ru_stime)
         self._answer(child.connection, Reply(ending=ending, refused=ladder.problem))
 
     def _end(self) -> NoReturn:
@@ -288,8 +288,3 @@ class JobServer:
             processes.signal_tree(pid, signal.SIGKILL)
         processes.kill_orphans(())
         os._exit(0)
-
-
-def _has_ended(pid: int) -> bool:
-    # WNOWAIT: the pid stays taken until wait4 has its resource usage.
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

@@ -1,0 +1,1 @@
+"""A folder for PYTHONPATH: what an interpreter of a script's own does before the script."""

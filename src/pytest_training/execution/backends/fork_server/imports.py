@@ -1,0 +1,232 @@
+"""Imports, once for all jobs and package by package, what the jobs import; leaves to them what the server cannot have.
+
+A package that starts a thread when it is imported makes the server start afresh, once: from then on it tries each
+package that it does not know in a child that ends. What it has learned is remembered for the next run.
+"""
+
+import contextlib
+import gc
+import importlib.abc
+import importlib.machinery
+import os
+import signal
+import sys
+import sysconfig
+import threading
+import time
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
+
+import msgspec
+
+from pytest_training import processes
+from pytest_training.atomic import write_atomically
+from pytest_training.execution import keeper
+from pytest_training.execution.job_files import read_json
+from pytest_training.execution.loading import Loading
+from pytest_training.jobs.model import Value
+
+SUSPECTED = ("polars", "catboost")
+"""Packages that start threads in some versions, without a setting against it: they are tried in a child at once."""
+LONGEST = 500
+SLOW_S = 1.0
+"""An import that takes longer is worth a line in server.log."""
+
+
+class Threaded(Value, frozen=True, kw_only=True):
+    """Packages that start threads when they are imported, with the names of these; the content of threads.json."""
+
+    installed: int
+    """Digest of what is installed: another version may do without."""
+    packages: dict[str, str] = {}
+
+
+class Imports(msgspec.Struct, kw_only=True):
+    """What to import, and what is known of it; handed on when the server starts afresh."""
+
+    names: tuple[str, ...]
+    longest_s: float
+    """A module that takes longer is left to the jobs: nothing is served before all is loaded."""
+    loading: str
+    """The file that says what is being loaded."""
+    memory: str
+    """threads.json, which all runs share."""
+    threaded: dict[str, str] = {}
+    broken: dict[str, str] = {}
+    """Packages that end the server, and how."""
+    harmless: tuple[str, ...] | None = None
+    """Packages that need not be tried in a child first; None before one has started a thread."""
+    seconds: dict[str, float] = {}
+
+    def load(self, note: int) -> bool:
+        """Import all, and return True; or False once a package has started a thread in this process."""
+        gc.disable()  # what is loaded now stays: looking through it again and again is lost time
+        loaded: list[str] = []
+        for package, names in self._packages().items():
+            is_known = package not in SUSPECTED if self.harmless is None else package in self.harmless
+            if is_known or self._is_harmless(package, names):
+                self._import(package, names, note)
+                if threads := _threads():
+                    self.threaded[package] = threads
+                    self.names = self.names if self.harmless is None else ()  # it does so now and then: no third try
+                    self.harmless, self.seconds = tuple(loaded), {}
+                    return False
+                loaded.append(package)
+        keeper.write_note(note, "")
+        sys.stdout.flush()
+        processes.flush_c_streams()  # else each job would print it anew
+        gc.freeze()  # keeps the collector of the children from copying the pages that all share
+        return True
+
+    def _packages(self) -> dict[str, list[str]]:
+        """Return the modules to import by their top-level packages."""
+        packages: dict[str, list[str]] = defaultdict(list)
+        for name in self.names:
+            package = name.partition(".")[0]
+            if package not in self.threaded and package not in self.broken:
+                packages[package].append(name)
+        return packages
+
+    def _import(self, package: str, names: Iterable[str], note: int) -> None:
+        missing = [name for name in names if name not in sys.modules]
+        if missing:
+            self._say(package)
+            begun = time.monotonic()
+            for name in missing:
+                keeper.write_note(note, name)
+                import_within(name, self.longest_s)
+            self.seconds[package] = round(time.monotonic() - begun, 3)
+
+    def _is_harmless(self, package: str, names: Iterable[str]) -> bool:
+        """Return True if a child that imported the package had no thread then; note why not."""
+        self._say(package)
+        reading, writing = os.pipe()
+        parent, child = os.getpid(), os.fork()
+        if child == 0:
+            try:
+                processes.die_with_parent(parent)
+                sys.meta_path.insert(0, Known(self.threaded, writing))
+                for name in names:
+                    import_within(name, self.longest_s)
+                os.write(writing, _threads().encode()[:LONGEST])
+            finally:
+                os._exit(0)
+        os.close(writing)
+        exit_code, _ = processes.wait_for_end(child)
+        processes.kill_orphans(())
+        os.set_blocking(reading, False)  # a process that the package has started may hold the other end
+        with os.fdopen(reading, "rb") as pipe:
+            threads = (pipe.read() or b"").decode()
+        if threads:
+            self.threaded[package] = threads
+        elif exit_code:
+            self.broken[package] = f"ended the process that tried it, with {exit_code}"
+        return not threads and not exit_code
+
+    def _say(self, package: str = "") -> None:
+        state = Loading(now=package, since=time.time(), seconds=self.seconds, problems=self.problems())
+        with contextlib.suppress(OSError):  # a full disk: the jobs will say so
+            write_atomically(Path(self.loading), msgspec.json.encode(state))
+
+    def problems(self) -> tuple[str, ...]:
+        """Return a sentence about each package that is left to the jobs."""
+        memory = os.path.basename(self.memory)  # noqa: PTH119  (no path: reports are published)
+        return (
+            *(threads_in_words(package, threads, memory) for package, threads in self.threaded.items()),
+            *(break_in_words(package, how) for package, how in self.broken.items()),
+        )
+
+    def recall(self) -> None:
+        """Add what earlier runs have learned of the packages to import."""
+        known = read_json(Path(self.memory), Threaded)
+        if known is not None and known.installed == installed():
+            wanted = {name.partition(".")[0] for name in self.names}
+            self.threaded |= {package: threads for package, threads in known.packages.items() if package in wanted}
+
+    def leave(self, crashed: Iterable[str]) -> None:
+        """Leave to the jobs the packages of modules that ended an earlier server, and try the others from now on."""
+        self.broken |= {name.partition(".")[0]: "ended the job server" for name in crashed}
+        self.harmless = () if self.broken else None
+
+    def finish(self) -> None:
+        """Say that all is loaded, and remember what was learned."""
+        self._say()
+        slow = (f"imported {package} in {s:.1f} s" for package, s in self.seconds.items() if s >= SLOW_S)
+        sys.stderr.writelines(f"{line}\n" for line in (*slow, *self.problems()))
+        if self.threaded:
+            known, now = read_json(Path(self.memory), Threaded), installed()
+            packages = known.packages if known is not None and known.installed == now else {}
+            content = msgspec.json.encode(Threaded(installed=now, packages=packages | self.threaded))
+            with contextlib.suppress(OSError):
+                write_atomically(Path(self.memory), content)
+
+
+class Known(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Ends the child that tries a package as soon as that imports one that starts threads."""
+
+    def __init__(self, threaded: dict[str, str], writing: int) -> None:
+        self.threaded, self.writing = threaded, writing
+
+    def find_spec(self, name: str, *_: object) -> importlib.machinery.ModuleSpec | None:
+        """Return a specification that loads nothing: whether a module exists may be asked without an import."""
+        return importlib.machinery.ModuleSpec(name, self) if name in self.threaded else None
+
+    def exec_module(self, module: ModuleType) -> NoReturn:
+        """End the process."""
+        os.write(self.writing, f"{self.threaded[module.__name__]}, of {module.__name__}".encode()[:LONGEST])
+        os._exit(0)
+
+
+def threads_in_words(package: str, threads: str, memory: str) -> str:
+    """Say why a package that starts threads is left to the jobs."""
+    return (
+        f"the jobs import {package} for themselves: its import starts a thread ({threads}), and the job server may "
+        f"have none; if a setting of the library prevents that, set it and remove {memory} in the reports folder"
+    )
+
+
+def break_in_words(package: str, how: str) -> str:
+    """Say why a package that ends the server is left to the jobs."""
+    return f"the jobs import {package} for themselves: its import {how}"
+
+
+def installed() -> int:
+    """Return a digest of the interpreter, and of the names and versions of what is installed."""
+    names: list[str] = []
+    for folder in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        with contextlib.suppress(OSError):
+            names += (name for name in os.listdir(folder) if name.endswith("-info"))  # noqa: PTH208  (names are enough)
+    return zlib.crc32("\n".join([sys.version, sys.prefix, *sorted(names)]).encode())
+
+
+def import_within(name: str, seconds: float) -> None:
+    """Import a module if there is one of that name; SIGALRM ends this process if that takes longer."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    _import(name)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _import(name: str) -> None:
+    """Import a module if there is one of that name: `a.b` may also be a function b of module a."""
+    package, _, attribute = name.rpartition(".")
+    try:
+        if package in sys.modules and hasattr(sys.modules[package], attribute):
+            return
+        importlib.import_module(name)
+    except BaseException as error:  # noqa: BLE001  (the job that needs it will say why, in its own log)
+        if not (isinstance(error, ModuleNotFoundError) and error.name == name):
+            sys.stderr.write(f"the job server could not import {name}: {type(error).__name__}: {error}\n")
+
+
+def _threads() -> str:
+    """Return the names of this process's threads but the first; Python's own count misses those of C libraries."""
+    if processes.thread_count() == 1:
+        return ""
+    tasks = sorted(Path("/proc/self/task").iterdir(), key=lambda task: int(task.name))
+    first, *others = (task.joinpath("comm").read_text(errors="replace").strip() for task in tasks)
+    names = [thread.name for thread in threading.enumerate()[1:]] + [name for name in others if name != first]
+    return ", ".join(dict.fromkeys(names)) or "without a name"
