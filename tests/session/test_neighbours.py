@@ -122,6 +122,7 @@ def test_a_rerun_job_ends_once_with_its_last_outcome(project: Project) -> None:
     lines = [line.split()[:2] for line in result.outlines if "/2]" in line]
     assert lines == [["PASSED", "a"], ["FAILED", "b"]]
     assert project.statuses() == {"a": "passed", "b": "failed"}
+    assert [test["outcome"] for test in project.report()["tests"]] == ["passed", "failed"]
 
 
 def test_a_job_is_not_forked_once_more_but_ordinary_tests_are(project: Project) -> None:
