@@ -150,7 +150,8 @@ class Watch:
         """Forget the jobs that are done, poll the others and return them, the longest running first."""
         for job_id, outcome in list(self.outcomes.items()):
             if self.running.pop(job_id, None) is not None and outcome.wall_s > 0:
-                self._note_duration(job_id, outcome.wall_s)
+                self.took_s.append(outcome.wall_s)
+                self._note_machine(job_id, outcome)
         jobs = list(self.running.values())
         for each in jobs:
             each.poll(self.folder)
@@ -160,12 +161,11 @@ class Watch:
             each.waits_for = loading_in_words(self.loading)
         return jobs
 
-    def _note_duration(self, job_id: str, took_s: float) -> None:
-        """Note what a job took; what durations.json says of the others is scaled by it."""
-        self.took_s.append(took_s)
-        planned = self.planned.get(job_id)
-        if planned and planned.expected_s and planned.expected_from == ELSEWHERE:
-            self.elsewhere.append((took_s, planned.expected_s))
+    def _note_machine(self, job_id: str, outcome: Outcome) -> None:
+        """Note what a whole training took here: what durations.json says of the others is scaled by it."""
+        planned, is_whole = self.planned.get(job_id), outcome.status == Status.PASSED or outcome.cause == "gate"
+        if is_whole and planned and planned.expected_s and planned.expected_from == ELSEWHERE:
+            self.elsewhere.append((outcome.wall_s, planned.expected_s))
             for each in self.running.values():
                 each.expected_s = self._expected_s(each.job.id)
 
