@@ -63,7 +63,8 @@ class Progress:
         cls, config: pytest.Config, run: TrainingRun, outcomes: Mapping[str, Outcome], mode: str
     ) -> Progress | None:
         """Return a Progress, or None if display is off; in process the terminal belongs to the job's debugger."""
-        is_off = mode == "off" or terminal_of(config) is None or run.settings.backend == "in-process"
+        is_pytests = isinstance(terminal_of(config), pytest.TerminalReporter)  # another's has methods of its own
+        is_off = mode == "off" or not is_pytests or run.settings.backend == "in-process"
         return None if is_off else cls(config, run, outcomes, mode)
 
     def start_job(self, job: Job) -> None:
