@@ -13,6 +13,7 @@ from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.limits.own_memory import OwnMemory
+from pytest_training.limits.stillness import Stillness, stalled
 from pytest_training.processes import tree
 from pytest_training.records.events import EventTail
 from pytest_training.text import one_line
@@ -45,6 +46,7 @@ class WatchedJob:
     tail: EventTail | None = None
     memory_measured: float = 0.0
     memory: OwnMemory = field(default_factory=OwnMemory)
+    stillness: Stillness = field(default_factory=Stillness)
 
     @property
     def elapsed_s(self) -> float:
@@ -78,7 +80,9 @@ class WatchedJob:
         return None if self.expected_s is None else max(self.expected_s - self.trained_s, 0.0)
 
     def values(self) -> str:
-        """Return the newest logged numbers in words: `fold 3 · epoch 12 · loss 0.412`."""
+        """Return the newest logged numbers in words, `fold 3 · epoch 12 · loss 0.412`, or that it is stalled."""
+        if still := stalled(self.stillness.still_s):
+            return still
         logged = self.tail.values if self.tail else {}
         names = [name for name in (*FIRST, *logged) if name in logged and name not in HIDDEN]
         return " · ".join(f"{one_line(name, 20)} {_in_words(logged[name])}" for name in [*dict.fromkeys(names)][:8])
@@ -89,6 +93,8 @@ class WatchedJob:
         while files.attempt(self.attempt + 1).started.exists():
             self.attempt += 1
             self.memory = OwnMemory(inherited_mb=math.inf)
+            own = files.attempt(self.attempt)
+            self.stillness = Stillness((own.log, own.events), self.stillness.after_s)
             self.tail = EventTail(files.attempt(self.attempt).events)
             begun = read_json(files.attempt(self.attempt).started, Attempt)
             self.slot = begun.slot if begun else self.slot
@@ -100,7 +106,9 @@ class WatchedJob:
             self.begun = now
         if self.tail.pid is not None and now - self.memory_measured > MEMORY_EVERY_S:
             self.memory_measured = now
-            self.memory_mb = self.memory.sample(tree(self.tail.pid)) or None
+            pids = tree(self.tail.pid)
+            self.memory_mb = self.memory.sample(pids) or None
+            self.stillness.sample(pids)
 
 
 def _in_words(value: object) -> str:
@@ -123,6 +131,7 @@ class Watch:
     begun: set[str] = field(default_factory=set)
     took_s: list[float] = field(default_factory=list)
     """Durations of the finished jobs."""
+    stalled_s: float = 600.0
     elsewhere: list[tuple[float, float]] = field(default_factory=list)
     """Of those that durations.json knows: what they took, and what was expected."""
 
@@ -130,7 +139,8 @@ class Watch:
         """Take note that a job starts."""
         self.begun.add(job.id)
         sees_start = self.sees_starts and not any(parameter.variable for parameter in job.declared)
-        self.running[job.id] = WatchedJob(job, self._expected_s(job.id), sees_start=sees_start)
+        still = Stillness(after_s=self.stalled_s)
+        self.running[job.id] = WatchedJob(job, self._expected_s(job.id), sees_start=sees_start, stillness=still)
 
     def poll(self) -> list[WatchedJob]:
         """Forget the jobs that are done, poll the others and return them, the longest running first."""
