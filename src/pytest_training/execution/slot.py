@@ -215,9 +215,13 @@ class Slot:
         folder.settle()
         readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
         verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
-        still = stalled(reply.ending.stalled_s)
-        verdict = replace(verdict, notes=(*reply.notes, *verdict.notes, *([still] if still else [])))
-        return reply, replace(verdict, reason=secrets.mask(verdict.reason), metrics=secrets.mask(verdict.metrics))
+        still = filter(None, [stalled(reply.ending.stalled_s)])
+        return reply, replace(
+            verdict,
+            reason=secrets.mask(verdict.reason),
+            metrics=secrets.mask(verdict.metrics),
+            notes=(*reply.notes, *map(secrets.mask, verdict.notes), *still),
+        )
 
     def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:
         """Return the fields of an outcome that attempts, and the files of the last one, decide."""
