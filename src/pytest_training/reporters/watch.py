@@ -83,7 +83,7 @@ class WatchedJob:
         return None if self.expected_s is None else max(self.expected_s - self.trained_s, 0.0)
 
     def values(self) -> str:
-        """Return the newest logged numbers in words, `epoch 12 · loss 0.412`, or what it waits for, or that it stalls."""
+        """Return the newest logged numbers, `epoch 12 · loss 0.412`, or what it waits for, or that it is stalled."""
         if state := self.waits_for if self.is_waiting else stalled(self.stillness.still_s):
             return state
         logged = self.tail.values if self.tail else {}
