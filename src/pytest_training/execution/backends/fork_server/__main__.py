@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import msgspec
@@ -41,7 +42,7 @@ def main(argument: str) -> NoReturn:
         os.execv(sys.executable, [*sys.orig_argv[:-1], again])
     imports.finish()
     os.close(ties.note)
-    JobServer(socket.socket(fileno=settings.socket), ties.lifeline).serve()
+    JobServer(socket.socket(fileno=settings.socket), ties.lifeline, Path(imports.loading).with_name("gpus")).serve()
 
 
 if __name__ == "__main__":
