@@ -45,6 +45,23 @@ def clean_lines(written: str | Iterable[str], *, first: int = 30, last: int = 70
     return [clean_line(line) for line in lines]
 
 
+def final_lines(text: str) -> list[str]:
+    """Return the lines as a terminal shows them at last: of a progress bar, or of bars below each other, one state."""
+    if "\r" not in text and "\x1b[" not in text:
+        return text.split("\n")
+    lines, row, begins = [""], 0, True
+    for part in re.split(r"(\n|\r|\x1b\[\d*A)", text):
+        if part == "\n":
+            row += 1
+            lines += [""] if row == len(lines) else []
+        elif part.startswith("\x1b[") and part.endswith("A"):
+            row = max(row - int(part[2:-1] or 1), 0)
+        elif part.strip():
+            lines[row] = part if begins else lines[row] + part
+        begins = part in {"\n", "\r"} or (begins and not part.strip())
+    return lines
+
+
 def one_line(text: str, limit: int = LINE_LIMIT) -> str:
     """Return the text as one clean line: line breaks become spaces."""
     words = (clean_line(line, limit) for line in text[: 20 * limit].splitlines())

@@ -84,6 +84,42 @@ def test_a_failed_job_shows_its_reason_shortened_to_the_line() -> None:
     assert markup == {"red": True}
 
 
+LONG = "training/neurology/longitudinal/train_parkinsons.py"
+TELLING = {
+    "ended after 12.0 s: it used 12,000 MiB of memory, its limit is 10,000 MiB": "memory 12,000 MiB, limit 10,000 MiB",
+    "ended after 1,200.0 s: its time limit is 1200 s": "time limit is 1200 s",
+    "ended after 2 min 05 s: open_files was 1200, its limit is 1000": "open_files was 1200, its limit is 1000",
+    "out of memory: raised MemoryError; it held 3 MiB; free were 20 MiB; load less": "out of memory: MemoryError",
+    "out of GPU memory: raised torch.OutOfMemoryError: CUDA out of memory. Tried": "out of GPU memory",
+    "a module is missing: raised ModuleNotFoundError: No module named 'lightgbm'; install": "'lightgbm'",
+    "a module is missing: ended with exit status 1: ModuleNotFoundError: No module named 'jax'; install": "'jax'",
+    "a file is missing: raised FileNotFoundError: [Errno 2] No such file or directory: 'a.csv'; …": "missing: 'a.csv'",
+    "no space is left: raised OSError: [Errno 28] No space left on device; make room": "no space is left",
+    "the network failed: ended with exit status 1: requests.exceptions.HTTPError: 503": "network failed",
+    "raised sqlalchemy.exc.IntegrityError: no such row": "IntegrityError: no such row",
+    "raised torch._dynamo.exc.InternalTorchDynamoError: AttributeError": "InternalTorchDynamoError",
+    f"{LONG}:3: SyntaxError: expected ':'": "SyntaxError",
+    f"{LONG}:31: expected a function of module-level code": "train_parkinsons.py:31: expected",
+    "cannot be trained or recorded: No space left on device: reports/runs/1/jobs/a": "No space left on device",
+    "its result could not be written to the run folder (disk full?)": "result could not be written",
+    "cannot start '/opt/company/tools/bin/fit-model': No such file or directory": "'fit-model'",
+    "was killed by SIGSEGV after 1,200.0 s": "SIGSEGV",
+    "ended with exit status 3 without an exception (os._exit or a C library)": "exit status 3",
+    "no metric 'auc', which a gate needs; metrics found: loss, accuracy": "no metric 'auc'",
+    "needs als, which did not pass in this run": "needs als",
+    "worker died: the pytest process gw3 that waited for this job ended without a word": "worker died",
+}
+
+
+@pytest.mark.parametrize("reason", TELLING)
+def test_a_reason_keeps_its_telling_word_at_80_columns(reason: str) -> None:
+    text, _ = finished_line(failed("error", reason), width=80, done=1, total=12)
+    assert TELLING[reason] in text
+    assert len(text) == 79
+    wide, _ = finished_line(failed("error", reason), width=200, done=1, total=12)
+    assert reason in wide
+
+
 def test_what_a_reader_should_know_is_shown_where_there_is_room() -> None:
     retried = outcome(notes=("passed at attempt 2",))
     assert "roc_auc 0.871, passed at attempt 2 " in finished_line(retried, width=100, done=1, total=1)[0]

@@ -16,13 +16,14 @@ from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Failure
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.places import entered
-from pytest_training.text import clean_line
+from pytest_training.text import clean_line, final_lines
 from pytest_training.wording import in_utf8
 
 T = TypeVar("T")
 
 LARGEST_RESULT = 16 * 2**20
-END_BYTES = 64 * 1024
+FIRST_BYTES, END_BYTES = 2**16, 2**22
+"""What is read of the end of a log: at first, and at most if that has too few lines."""
 CHUNK = 2**20
 MOST_ENTRIES = 10_000
 """Files and folders of a job that are listed."""
@@ -150,30 +151,39 @@ def lies_below(folder: Path, path: Path) -> bool:
 
 def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:
     """Return the last lines of a log without the traceback at its end and the plugin's own frames."""
-    lines = _end(path)[0].splitlines()
-    traceback = (without.traceback or "").splitlines() if without else []
-    if traceback and lines[-len(traceback) :] == traceback:  # it is shown beside the log
-        del lines[-len(traceback) :]
+    traceback = final_lines((without.traceback or "").rstrip("\n")) if without else [""]
+    lines, _ = _last_lines(path, TAIL_LINES + len(traceback))
+    first = lines[-len(traceback)] if len(traceback) <= len(lines) else ""
+    if any(traceback) and first.endswith(traceback[0]) and lines[len(lines) - len(traceback) + 1 :] == traceback[1:]:
+        lines[-len(traceback) :] = filter(None, [first.removesuffix(traceback[0])])  # it is shown beside the log
     lines = [line for line in lines if not line.lstrip().startswith(NOT_THE_JOBS)]
     return tuple(lines[-TAIL_LINES:])
 
 
 def log_end(path: Path, count: int, *, line_limit: int = 300) -> list[str]:
     """Return the last lines of a log, cleaned; a first line stands for any before them."""
-    text, is_cut = _end(path)
-    lines = text.split("\n")
-    if not lines[-1].strip():
-        lines.pop()
+    lines, is_cut = _last_lines(path, count)
     end = [clean_line(line, line_limit) for line in lines[-count:]]
     return ["… the log has more before this …", *end] if is_cut or len(lines) > count else end
 
 
-def _end(path: Path) -> tuple[str, bool]:
+def _last_lines(path: Path, count: int) -> tuple[list[str], bool]:
+    """Return at least so many last lines, and whether the log has more; a line may have many states of a bar."""
+    size = FIRST_BYTES
+    while True:
+        text, is_cut = _end(path, size)
+        lines = final_lines(text)
+        if not is_cut or len(lines) > count or size >= END_BYTES:
+            return lines[: len(lines) - (not lines[-1].strip())], is_cut
+        size *= 8
+
+
+def _end(path: Path, size: int) -> tuple[str, bool]:
     """Return the end of a file as text, and whether it has more before that."""
     try:
         with open_own(path) as file:
-            begin = max(0, file.seek(0, os.SEEK_END) - END_BYTES)
+            begin = max(0, file.seek(0, os.SEEK_END) - size)
             file.seek(begin)
-            return file.read(END_BYTES).decode("utf-8", "replace"), begin > 0
+            return file.read(size).decode("utf-8", "replace"), begin > 0
     except OSError:
         return "", False

@@ -214,8 +214,12 @@ class Slot:
         folder.settle()
         readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
         verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
-        verdict = replace(verdict, notes=(*reply.notes, *verdict.notes))
-        return reply, replace(verdict, reason=secrets.mask(verdict.reason), metrics=secrets.mask(verdict.metrics))
+        return reply, replace(
+            verdict,
+            reason=secrets.mask(verdict.reason),
+            metrics=secrets.mask(verdict.metrics),
+            notes=(*reply.notes, *map(secrets.mask, verdict.notes)),
+        )
 
     def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:
         """Return the fields of an outcome that attempts, and the files of the last one, decide."""

@@ -254,6 +254,8 @@ class Plan(Value, frozen=True, kw_only=True):
     """Expected duration of the run on that many workers; None unless every job has one."""
     lower_bound_s: float | None = None
     """max(sum / workers, longest): no order can be faster."""
+    loading_s: float | None = None
+    """Seconds in which the last run's job server imported what these jobs import, before the first job began."""
     schema_version: int = SCHEMA_VERSION
 
 

@@ -3,6 +3,7 @@
 Returns text and the markup that pytest's terminal writer takes; prints nothing itself.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -20,6 +21,18 @@ ROOM_FOR_COUNT = 72  # columns; below it the metric needs the place
 WORTH_SAYING_S = 1.0
 """Shortest waiting that the console names."""
 NARROWEST = 40  # columns; a narrower terminal wraps
+SHORTER = (
+    (r"^ended after [^:]+: it used (.+) of memory, its limit is (.+)$", r"memory \1, limit \2"),
+    (r"^ended after [^:]+: (its )?", ""),
+    (
+        r"^(a module|a file) is missing: .*?(no module named|no such file or directory:) ('[^']+').*",
+        r"\1 is missing: \3",
+    ),
+    (r"^cannot be trained or recorded: |^its (?=result could not)|: ended with exit status \d+(?=: )", ""),
+    (r"(^|: )raised (?:\w+\.)*(?=\w)", r"\1"),
+    (r"^(\D*?)(?:[\w.~-]*/)+(?=[\w.-]+(:\d+: |'))", r"\1"),
+)
+"""What a reason without room leaves out, so that its telling word stays: patterns with what takes their place."""
 EXCESS = {">=": "short by", ">": "short by", "<=": "over by", "<": "over by", "==": "off by"}
 
 
@@ -70,6 +83,13 @@ def main_metric(outcome: Outcome, *, interval: bool = True) -> str:
 def sentence(outcome: Outcome) -> str:
     """Return why the job did not pass, in one clean line."""
     return one_line(outcome.reason) or f"the job is {outcome.status}"
+
+
+def brief(reason: str) -> str:
+    """Return a reason without what says least: the module of an exception, the folder of a file."""
+    for pattern, short in SHORTER:
+        reason = re.sub(pattern, short, reason, count=1, flags=re.IGNORECASE)
+    return reason
 
 
 def failure_text(outcome: Outcome, *, folder: str = "") -> str:
@@ -137,7 +157,7 @@ def _detail(outcome: Outcome, room: int) -> str:
     if outcome.status.is_good:
         variants = [main_metric(outcome), main_metric(outcome, interval=False)]
     else:
-        variants = [sentence(outcome)]
+        variants = [sentence(outcome), brief(sentence(outcome))]
     details = list(filter(None, [variants[0], *map(one_line, outcome.notes), waiting(outcome.waiting_s)]))
     fuller = [", ".join(details[:number]) for number in range(len(details), 0, -1)]
     if outcome.cause == "unchanged":  # that its metric is an earlier run's is never cut off

@@ -10,13 +10,14 @@ from statistics import fmean
 
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
+from pytest_training.execution.loading import Loading, read_loading
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.limits.own_memory import OwnMemory
 from pytest_training.processes import tree
 from pytest_training.records.events import EventTail
 from pytest_training.text import one_line
-from pytest_training.units import number
+from pytest_training.units import duration, number
 
 MEMORY_EVERY_S = 1.0
 CERTAIN = 0.03  # share of the work after which its own pace is a better guide than history
@@ -39,6 +40,8 @@ class WatchedJob:
     """True if a file says when its own process begins; until then it waits."""
     begun: float | None = None
     """When its process was first seen."""
+    waits_for: str = ""
+    """What is being imported meanwhile: `loading monai, 40 s`."""
     slot: str = ""
     memory_mb: float | None = None
     attempt: int = 0
@@ -78,7 +81,9 @@ class WatchedJob:
         return None if self.expected_s is None else max(self.expected_s - self.trained_s, 0.0)
 
     def values(self) -> str:
-        """Return the newest logged numbers in words: `fold 3 · epoch 12 · loss 0.412`."""
+        """Return the newest logged numbers in words, `fold 3 · epoch 12 · loss 0.412`, or what the job waits for."""
+        if self.is_waiting:
+            return self.waits_for
         logged = self.tail.values if self.tail else {}
         names = [name for name in (*FIRST, *logged) if name in logged and name not in HIDDEN]
         return " · ".join(f"{one_line(name, 20)} {_in_words(logged[name])}" for name in [*dict.fromkeys(names)][:8])
@@ -103,6 +108,13 @@ class WatchedJob:
             self.memory_mb = self.memory.sample(tree(self.tail.pid)) or None
 
 
+def loading_in_words(loading: Loading | None) -> str:
+    """Return what is being imported and for how long, or nothing: `loading monai, 40 s`."""
+    if loading is None or not loading.now:
+        return ""
+    return f"loading {one_line(loading.now, 30)}, {duration(max(time.time() - loading.since, 0.0))}"
+
+
 def _in_words(value: object) -> str:
     return number(value) if isinstance(value, int | float) else one_line(str(value), 20)
 
@@ -123,6 +135,8 @@ class Watch:
     begun: set[str] = field(default_factory=set)
     took_s: list[float] = field(default_factory=list)
     """Durations of the finished jobs."""
+    loading: Loading | None = None
+    """What the job server imports, while a job waits for it."""
     elsewhere: list[tuple[float, float]] = field(default_factory=list)
     """Of those that durations.json knows: what they took, and what was expected."""
 
@@ -136,18 +150,22 @@ class Watch:
         """Forget the jobs that are done, poll the others and return them, the longest running first."""
         for job_id, outcome in list(self.outcomes.items()):
             if self.running.pop(job_id, None) is not None and outcome.wall_s > 0:
-                self._note_duration(job_id, outcome.wall_s)
+                self.took_s.append(outcome.wall_s)
+                self._note_machine(job_id, outcome)
         jobs = list(self.running.values())
         for each in jobs:
             each.poll(self.folder)
+        waiting = [each for each in jobs if each.is_waiting]
+        self.loading = read_loading(self.folder.loading) if waiting else None
+        for each in waiting:
+            each.waits_for = loading_in_words(self.loading)
         return jobs
 
-    def _note_duration(self, job_id: str, took_s: float) -> None:
-        """Note what a job took; what durations.json says of the others is scaled by it."""
-        self.took_s.append(took_s)
-        planned = self.planned.get(job_id)
-        if planned and planned.expected_s and planned.expected_from == ELSEWHERE:
-            self.elsewhere.append((took_s, planned.expected_s))
+    def _note_machine(self, job_id: str, outcome: Outcome) -> None:
+        """Note what a whole training took here: what durations.json says of the others is scaled by it."""
+        planned, is_whole = self.planned.get(job_id), outcome.status == Status.PASSED or outcome.cause == "gate"
+        if is_whole and planned and planned.expected_s and planned.expected_from == ELSEWHERE:
+            self.elsewhere.append((outcome.wall_s, planned.expected_s))
             for each in self.running.values():
                 each.expected_s = self._expected_s(each.job.id)
 
