@@ -66,7 +66,7 @@ class Reporter:
         """Say at once, in a signal's handler, what becomes of the running jobs."""
         if not self.running or self.terminal is None:
             return
-        names = one_line(listing("", self.running, limit=MOST_STOPPED))
+        names = one_line(listing("", sorted(self.running), limit=MOST_STOPPED))
         room = f"{grace_s:g} s" if grace_s < MINUTE_S else duration(grace_s)
         what = f"stopping {names}: up to {room} to save; Ctrl-C again kills them" if grace_s else f"killing {names}"
         with contextlib.suppress(Exception):  # the signal may have interrupted the terminal's own writing
