@@ -91,6 +91,7 @@ OPTIONS = (
     ),
     Option("heartbeat", "time between two lines about a job that goes on", setting="1m"),
     Option("grace", "time between asking a job to end and killing it", setting="10s"),
+    Option("stalled", "time without output and CPU after which a job is said to be stalled", setting="10m"),
     Option("start", "how a job starts: auto, fork (job server) or subprocess (a fresh interpreter)", setting="auto"),
 )
 EVERYDAY: dict[str, dict[str, str]] = {

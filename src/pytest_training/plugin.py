@@ -55,10 +55,12 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_training.registry import Registry  # noqa: PLC0415  (see the module's docstring)
     from pytest_training.session.arguments import settle_arguments  # noqa: PLC0415  (as above)
     from pytest_training.session.hooks import call_before_training  # noqa: PLC0415  (as above)
+    from pytest_training.session.neighbours import Neighbours  # noqa: PLC0415  (as above)
 
     config.stash[options.REGISTRY] = registry = Registry()
     call_before_training(config, "pytest_training_register", registry=registry)
     settle_arguments(config)
+    config.pluginmanager.register(Neighbours(), "training-neighbours")
     if values is None:
         from pytest_training.session.owner import Owner  # noqa: PLC0415  (as above)
 

@@ -56,6 +56,13 @@ def test_a_missing_gated_metric_is_told_with_those_that_are_there(workplace: Wor
         )
 
 
+def test_a_function_that_returns_one_nan_fails_and_its_other_metrics_are_kept(workplace: Workplace) -> None:
+    failure = Failure(cause="result", message="metric 'mae' is nan; expected a finite number")
+    verdict = judged(workplace, Ending(exit_status=1), Result(metrics={"r2": 0.5}, failure=failure))
+    assert told(verdict) == ("failed", "result", "metric 'mae' is nan; expected a finite number")
+    assert verdict.metrics == {"r2": 0.5}
+
+
 @pytest.mark.parametrize(
     ("operator", "holding", "failing"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_training.errors import ResultError
-from pytest_training.execution.attempt.metrics import finite_metrics
+from pytest_training.execution.attempt.metrics import UnfitMetricError, finite_metrics, sort_metrics
 from pytest_training.wording import safe_repr
 
 SCALARS = (
@@ -54,10 +55,32 @@ def test_whatever_a_job_returns_is_finite_numbers_or_one_sentence(returned: Any)
 
 
 @pytest.mark.parametrize(
-    "value", [0.5, np.float64(0.5), np.float32(0.5), np.array(0.5), np.array([0.5]), Fraction(1, 2)]
+    "value", [0.5, np.float64(0.5), np.float32(0.5), np.array(0.5), np.array([0.5]), Fraction(1, 2), Decimal("0.5")]
 )
 def test_scalars_of_every_library_are_metrics(value: Any) -> None:
     assert finite_metrics({"r2": value}) == {"r2": 0.5}
+
+
+@pytest.mark.parametrize(
+    "value", [1, True, np.True_, np.array(True), np.int64(1), np.uint8(1), Decimal(1), np.array(1)]
+)
+def test_whole_numbers_and_truth_values_of_every_library_are_metrics(value: Any) -> None:
+    metrics = finite_metrics({"converged": value})
+    assert (metrics, type(metrics["converged"])) == ({"converged": 1.0}, float)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.text(min_size=1, max_size=5).filter(str.isprintable), SCALARS, max_size=5))
+def test_each_value_is_a_metric_or_is_named_whatever_the_others_are(returned: dict[str, Any]) -> None:
+    metrics, refused = sort_metrics(returned)
+    assert metrics.keys() | refused.keys() == returned.keys()
+    assert not metrics.keys() & refused.keys()
+    for name, value in returned.items():
+        assert sort_metrics({name: value}).metrics == {key: metrics[key] for key in metrics.keys() & {name}}
+    if refused:
+        with pytest.raises(UnfitMetricError) as caught:
+            finite_metrics(returned)
+        assert caught.value.metrics == metrics
 
 
 def test_names_of_numpy_become_plain_strings() -> None:
@@ -70,7 +93,8 @@ def test_names_of_numpy_become_plain_strings() -> None:
     [
         (math.nan, "metric 'r2' is nan; expected a finite number"),
         (math.inf, "metric 'r2' is inf; expected a finite number"),
-        (True, "metric 'r2' is True (bool); expected a finite number"),
+        (Decimal("sNaN"), "metric 'r2' is nan; expected a finite number"),
+        (np.array([True, False]), "metric 'r2' is array([ True, False]) (ndarray); expected a finite number"),
         ("0.9", "metric 'r2' is '0.9' (str); expected a finite number"),
         (None, "metric 'r2' is None (NoneType); expected a finite number"),
         (1 + 2j, "metric 'r2' is (1+2j) (complex); expected a finite number"),

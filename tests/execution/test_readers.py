@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Failure, Result
-from pytest_training.execution.attempt.metrics import finite_metrics
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import LARGEST_RESULT
 from pytest_training.execution.readers import READERS
@@ -167,7 +166,7 @@ def test_a_metrics_file_that_is_not_json_is_named(job: Job, folder: AttemptFolde
 def test_a_number_in_a_metrics_file_that_is_not_finite_is_named(job: Job, folder: AttemptFolder, content: str) -> None:
     (folder.artifacts / "metrics.json").write_text(f'{{"r2": {content}}}')
     with pytest.raises(ResultError, match=r"metric 'r2' is (nan|inf); expected a finite number"):
-        finite_metrics(read_metrics_file(job, folder, since=0))
+        read_metrics(ended(job, folder), READERS)
 
 
 def test_a_metrics_file_of_100_mb_is_refused(job: Job, folder: AttemptFolder) -> None:
@@ -199,6 +198,44 @@ def test_a_pattern_that_leads_out_of_the_folder_is_refused(job: Job, folder: Att
         read_metrics_file(with_file(job, pattern), folder, since=0)
 
 
+@pytest.mark.parametrize(
+    ("content", "metrics", "notes"),
+    [
+        ('{"r2": 0.5, "loss": NaN}', {"r2": 0.5}, ["metric 'loss' is nan; expected a finite number"]),
+        ('{"loss": -Infinity, "r2": 0.5, "n": 1e999}', {"r2": 0.5}, ["metric 'loss' is -inf", "metric 'n' is inf"]),
+        ('{"r2": 0.5, "": 1}', {"r2": 0.5}, ["a metric is named ''; expected a short printable string"]),
+        ('{"r2": 0.5, "converged": true}', {"r2": 0.5, "converged": 1.0}, []),
+        ('{"r2": 0.5, "model": "rf", "best": null, "by": [1], "test": {"r2": 0.1}}', {"r2": 0.5}, []),
+        ('{"test": {"r2": 0.5}}', {}, ["its metrics are nested: write metrics: {path: test} in the catalogue"]),
+        (
+            '{"a": {"s": "x"}, "b": {"c": {"d": {"r2": 0.5}}}}',
+            {},
+            ["its metrics are nested: write metrics: {path: b.c.d}"],
+        ),
+        ('{"a": {"s": "x"}}', {}, []),
+        (
+            '{"r2": 0.5, "a": NaN, "b": NaN, "c": NaN, "d": NaN, "e": NaN}',
+            {"r2": 0.5},
+            ["metric 'a' is nan", "metric 'b' is nan", "metric 'c' is nan", "2 more metrics are no finite numbers"],
+        ),
+    ],
+)
+def test_what_is_no_metric_is_named_and_the_others_are_kept(
+    job: Job, folder: AttemptFolder, content: str, metrics: dict[str, float], notes: list[str]
+) -> None:
+    (folder.artifacts / "metrics.json").write_text(content)
+    found = read_metrics(ended(job, folder), READERS)
+    assert found.values == metrics
+    assert len(found.notes) == len(notes)
+    assert all(note.startswith(start) for note, start in zip(found.notes, notes, strict=True)), found.notes
+
+
+def test_a_cell_that_is_no_number_leaves_the_rest_of_the_row(job: Job, folder: AttemptFolder) -> None:
+    (folder.artifacts / "metrics.csv").write_text("epoch,loss,auc\n1,0.5,0.7\n2,nan,0.8\n")
+    found = read_metrics(ended(job, folder), READERS)
+    assert (found.values, [*found.refused]) == ({"epoch": 2.0, "auc": 0.8}, ["loss"])
+
+
 # readers
 
 
@@ -215,11 +252,11 @@ class Log:
 def test_the_first_reader_that_finds_metrics_counts(job: Job, folder: AttemptFolder) -> None:
     attempt, readers = ended(job, folder), (*READERS, Log())
     folder.log.write_text("")
-    assert read_metrics(attempt, readers) == {}
+    assert read_metrics(attempt, readers).values == {}
     folder.log.write_text("accuracy 0.5")
-    assert read_metrics(attempt, readers) == {"accuracy": 0.5}
+    assert read_metrics(attempt, readers).values == {"accuracy": 0.5}
     (folder.artifacts / "metrics.json").write_text('{"r2": 0.1}')
-    assert read_metrics(attempt, readers) == {"r2": 0.1}
+    assert read_metrics(attempt, readers).values == {"r2": 0.1}
 
 
 def test_a_reader_that_raises_is_named(job: Job, folder: AttemptFolder) -> None:
@@ -230,8 +267,8 @@ def test_a_reader_that_raises_is_named(job: Job, folder: AttemptFolder) -> None:
 
 def test_a_program_has_no_metrics_in_its_result(job: Job, workplace: Workplace, folder: AttemptFolder) -> None:
     folder.result.write_bytes(msgspec.json.encode(Result(metrics={"r2": 0.5})))
-    assert read_metrics(ended(job, folder), READERS) == {}
-    assert read_metrics(ended(workplace.function("return {}"), folder), READERS) == {"r2": 0.5}
+    assert read_metrics(ended(job, folder), READERS).values == {}
+    assert read_metrics(ended(workplace.function("return {}"), folder), READERS).values == {"r2": 0.5}
 
 
 PATTERNS = ("**/m.json", "a/**/m.json", "**/**/*.json", "**/a/**/m.json", "*/**/?.json", "**/[ab]/m.json", "a/**/b/*n")

@@ -31,6 +31,8 @@ class Fault(NamedTuple):
 
 HANG = "{timeout: 2s}"
 
+WRITES = "import os\nfrom pathlib import Path\nPath(os.environ['TRAINING_FOLDER'], 'metrics.json').write_text('{}')\n"
+
 FAULTS: dict[str, Fault] = {
     "raises": Fault("an exception", "error", "raised ZeroDivisionError: division by zero", "return {'x': 1 / 0}"),
     "exits": Fault("sys.exit(0) before finishing", "exit", "called sys.exit(0)", "import sys; sys.exit(0)"),
@@ -96,6 +98,7 @@ FAULTS: dict[str, Fault] = {
         "os.unlink(f'/dev/shm/grows-{os.getpid()}')\nwhile True: os.write(file, b'x' * 20_000_000); time.sleep(0.02)",
         settings="{memory: 200MB}",
     ),
+    "stalls": Fault("no output and no CPU for long", None, "", "import time; time.sleep(3)\nreturn {'x': 1.0}"),
     "greedy": Fault("more memory than the machine has", "memory", "MemoryError", "bytearray(2**55)\nreturn {'x': 1.0}"),
     "greedy_array": Fault(
         "an array larger than the memory", "memory", "Unable to allocate", "import numpy; numpy.empty(2**53)"
@@ -186,6 +189,25 @@ FAULTS: dict[str, Fault] = {
         "raised ValueError: here",
         r"import os; os.write(1, b'\xff\xfe\x00\x1b[31m' * 100)" + "\nraise ValueError('here')",
     ),
+    "nan_of_script": Fault(
+        "a script with one metric that is NaN", None, "", "", whole=WRITES.format('{"x": 1.0, "y": NaN}')
+    ),
+    "nan_with_gate": Fault(
+        "the same with a gate on it",
+        "result",
+        "metric 'y' is nan; expected a finite number; a gate needs it",
+        "",
+        whole=WRITES.format('{"x": 1.0, "y": NaN}'),
+        settings="{gates: {y: '> 0'}}",
+    ),
+    "nested": Fault(
+        "a script with nested metrics and a gate",
+        "result",
+        "metrics found: none; its metrics are nested: write metrics: {path: test}",
+        "",
+        whole=WRITES.format('{"test": {"y": 1.0}}'),
+        settings="{gates: {y: '> 0'}}",
+    ),
     "nan": Fault("a metric that is NaN", "result", "'x' is nan", "return {'x': float('nan')}"),
     "text": Fault("a metric that is text", "result", "expected a finite number", "return {'x': 'high'}"),
     "listed": Fault("a list in place of metrics", "result", "expected a dict", "return [0.9]"),
@@ -216,6 +238,39 @@ FAULTS: dict[str, Fault] = {
     ),
     "deletes": Fault(
         "its folder deleted", None, "", "import shutil; shutil.rmtree(run.folder.parent)\nreturn {'x': 1.0}"
+    ),
+    "plants": Fault(
+        "a link in place of another job's folder",
+        None,
+        "",
+        "import contextlib, os\nother = run.folder.parents[1].with_name('fine_last')\n"
+        "with contextlib.suppress(FileExistsError): os.symlink('nowhere', other)\nreturn {'x': 1.0}",
+    ),
+    "leads_away": Fault(
+        "its folder replaced by a link",
+        None,
+        "",
+        "import os\nown, away = run.folder.parent, os.path.abspath('away')\n"
+        "os.rename(own, away); os.symlink(away, own)\nreturn {'x': 1.0}",
+    ),
+    "pipes": Fault(
+        "a pipe in place of result.json",
+        "result",
+        "was replaced by the job",
+        "import os; os.mkfifo(run.folder.parent / 'result.json'); os._exit(0)",
+    ),
+    "links": Fault(
+        "a link in place of its checkpoint",
+        None,
+        "",
+        "import os\nplace = run.folder.parents[1] / 'checkpoint'\nos.symlink(os.getcwd(), place)\n"
+        "run.checkpoint.save(epoch=1)\nassert not os.path.exists('state.zip')\nreturn {'x': 1.0}",
+    ),
+    "locks": Fault(
+        "folders without permissions",
+        None,
+        "",
+        "import os\nos.chmod(run.folder, 0o400); os.chmod(run.folder.parent, 0)\nreturn {'x': 1.0}",
     ),
     "moves": Fault("another working directory", None, "", "import os; os.chdir('/')\nreturn {'x': 1.0}"),
     "masks": Fault("a changed umask", None, "", "import os; os.umask(0o777)\nreturn {'x': 1.0}"),

@@ -12,7 +12,7 @@ from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import log_end
 from pytest_training.execution.outcome import Cause, GateResult, Status
 from pytest_training.execution.readers import READERS
-from pytest_training.execution.readers.protocol import EndedAttempt, Reader, read_metrics
+from pytest_training.execution.readers.protocol import EndedAttempt, FoundMetrics, Reader, read_metrics
 from pytest_training.execution.readers.result import read_result
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Gate
@@ -128,7 +128,8 @@ def _judge_failure(result: Result, failure: Failure) -> Verdict:
         return _failed("crash", "was ended by SIGTERM from outside the run", result)
     prefix = "raised " if failure.traceback else ""
     # It is cut here, not where it was raised: of a secret that is cut in two, half would not be masked.
-    return _failed(failure.cause, prefix + failure.message[:LONGEST_MESSAGE], result)
+    verdict = _failed(failure.cause, prefix + failure.message[:LONGEST_MESSAGE], result)
+    return replace(verdict, metrics=result.metrics)  # of which one was no finite number
 
 
 def _name_accident(verdict: Verdict, ending: Ending, folder: AttemptFolder) -> Verdict:
@@ -163,20 +164,26 @@ def _held(ending: Ending, failure: Failure | None) -> str:
 
 
 def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> Verdict:
-    metrics = read_metrics(attempt, readers)
-    notes: tuple[str, ...] = ("no metrics found",) if not metrics and isinstance(attempt.start, Command) else ()
+    found = read_metrics(attempt, readers)
+    metrics, notes = found.values, found.notes
+    if not metrics and isinstance(attempt.start, Command):
+        notes = ("no metrics found", *notes)
     if attempt.job.data and attempt.result is None:
         notes += ("result.json was deleted by the job: which data it used is in no report",)
     gates = judge_gates(attempt.job.gates, metrics)
-    status, cause, reason = _judge_gates(gates, metrics)
+    status, cause, reason = _judge_gates(gates, found)
     return Verdict(status, cause, reason, metrics, gates, attempt.result or Result(), notes)
 
 
-def _judge_gates(gates: tuple[GateResult, ...], metrics: dict[str, float]) -> tuple[Status, Cause | None, str]:
+def _judge_gates(gates: tuple[GateResult, ...], found: FoundMetrics) -> tuple[Status, Cause | None, str]:
     missing = [result.gate.metric for result in gates if result.found is None]
+    for name in (name for name in missing if name in found.refused):
+        return Status.FAILED, "result", f"{found.refused[name]}; a gate needs it"
     if missing:
-        returned = ", ".join(metrics) or "none"
-        return Status.FAILED, "result", f"no metric {missing[0]!r}, which a gate needs; metrics found: {returned}"
+        returned = ", ".join(found.values) or "none"
+        where = f"; {found.hint}" if found.hint else ""
+        reason = f"no metric {missing[0]!r}, which a gate needs; metrics found: {returned}{where}"
+        return Status.FAILED, "result", reason
     broken = [_broken(result) for result in gates if not result.passed]
     return (Status.FAILED, "gate", "; ".join(broken)) if broken else (Status.PASSED, None, "")
 

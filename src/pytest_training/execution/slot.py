@@ -27,6 +27,7 @@ from pytest_training.jobs.kinds.protocol import Call, Command, Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.protocol import refer
+from pytest_training.limits.stillness import stalled
 from pytest_training.signals import left_to_the_owner
 from pytest_training.wording import safe_repr
 
@@ -214,8 +215,13 @@ class Slot:
         folder.settle()
         readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
         verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
-        verdict = replace(verdict, notes=(*reply.notes, *verdict.notes))
-        return reply, replace(verdict, reason=secrets.mask(verdict.reason), metrics=secrets.mask(verdict.metrics))
+        still = filter(None, [stalled(reply.ending.stalled_s)])
+        return reply, replace(
+            verdict,
+            reason=secrets.mask(verdict.reason),
+            metrics=secrets.mask(verdict.metrics),
+            notes=(*reply.notes, *map(secrets.mask, verdict.notes), *still),
+        )
 
     def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:
         """Return the fields of an outcome that attempts, and the files of the last one, decide."""

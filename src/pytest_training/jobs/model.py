@@ -178,6 +178,8 @@ class RunSettings(Value, frozen=True, kw_only=True):
     """Its name: `fork`, `subprocess`, `in-process`, or that of a registered one."""
     grace_s: float = 10.0
     """Seconds between SIGTERM and SIGKILL."""
+    stalled_s: float = 600.0
+    """Seconds without output and CPU after which a job is stalled."""
     real_data_only: bool = False
     """True to refuse simulated data (`--training-require-real-data`)."""
     resumed: tuple[str, ...] = ()
@@ -254,6 +256,8 @@ class Plan(Value, frozen=True, kw_only=True):
     """Expected duration of the run on that many workers; None unless every job has one."""
     lower_bound_s: float | None = None
     """max(sum / workers, longest): no order can be faster."""
+    loading_s: float | None = None
+    """Seconds in which the last run's job server imported what these jobs import, before the first job began."""
     schema_version: int = SCHEMA_VERSION
 
 

@@ -28,7 +28,7 @@ from pytest_training.jobs.model import Job, Plan, save_plan
 from pytest_training.option_values import Options
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
-from pytest_training.pytest_adapter import end_status_line, show_lines_instead_of_dots
+from pytest_training.pytest_adapter import end_status_line, show_lines_instead_of_dots, use_pytests_terminal
 from pytest_training.records.provenance import provenance
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import BegunRun, RunRecord
@@ -74,6 +74,7 @@ class RunningRun:
     def begin(cls, config: pytest.Config, options: Options, draft: Draft, jobs: Mapping[str, Job]) -> RunningRun:
         """Make the run folder, start the backend, and register the reporters."""
         plan, folder = draft.plan, RunFolder(options.reports, draft.plan.run_id)
+        use_pytests_terminal(config)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
         resumed = draft.earlier.chain if draft.earlier else ()
         settings = msgspec.structs.replace(options.run_settings, resumed=resumed)

@@ -26,7 +26,7 @@ from pytest_training.errors import DataError, ResultError
 from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.finish import Beginning, end_interpreter
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
-from pytest_training.execution.attempt.metrics import finite_metrics
+from pytest_training.execution.attempt.metrics import UnfitMetricError, finite_metrics
 from pytest_training.execution.attempt.neutral import Neutral
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
@@ -93,6 +93,7 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
             metrics = finite_metrics(function(run, **request.job.parameters))
     except BaseException as error:  # noqa: BLE001  (whatever a job raises is its failure, not ours)
         failure = _explain(error, request.job)
+        metrics = error.metrics if isinstance(error, UnfitMetricError) else {}
         if raised is not None:
             raised(error)
         elif failure.traceback:

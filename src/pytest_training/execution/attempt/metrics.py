@@ -1,10 +1,11 @@
-"""Metrics: a mapping of names to finite numbers. The same rule for a returned dict and a file."""
+"""Metrics: a mapping of names to finite numbers. A value that is none is named; the others are kept."""
 
 import contextlib
 import math
 import numbers
 from collections.abc import Mapping
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from pytest_training.errors import ResultError
 from pytest_training.wording import safe_repr
@@ -12,17 +13,46 @@ from pytest_training.wording import safe_repr
 LONGEST_NAME = 200
 
 
+class SortedMetrics(NamedTuple):
+    """The finite numbers of a mapping, and by name a sentence about each other value."""
+
+    metrics: dict[str, float]
+    refused: dict[str, str]
+
+
+class UnfitMetricError(ResultError):
+    """A value that a function returned is no finite number; the others are kept."""
+
+    def __init__(self, message: str, metrics: dict[str, float]) -> None:
+        super().__init__(message)
+        self.metrics = metrics
+
+
 def finite_metrics(returned: Any) -> dict[str, float]:
     """Return what a job returned as plain floats, or raise ResultError with the first mistake."""
+    metrics, refused = sort_metrics(returned)
+    for sentence in refused.values():
+        raise UnfitMetricError(sentence, metrics)
+    return metrics
+
+
+def sort_metrics(returned: Any) -> SortedMetrics:
+    """Return a mapping's metrics as plain floats, apart from other values; raise ResultError for no mapping."""
     if not isinstance(returned, Mapping):
         value = f"{safe_repr(returned)} ({type(returned).__name__})"
         raise ResultError(f"train returned {value}; expected a dict of metric names and numbers")
-    return {_metric_name(name): _finite(name, value) for name, value in returned.items()}
+    result = SortedMetrics({}, {})
+    for name, value in returned.items():
+        try:
+            result.metrics[_metric_name(name)] = _finite(name, value)
+        except ResultError as error:
+            result.refused[safe_repr(name) if not isinstance(name, str) else name] = str(error)
+    return result
 
 
 def _metric_name(name: Any) -> str:
     if not isinstance(name, str) or not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise ResultError(f"train returned a metric named {safe_repr(name)}; expected a short printable string")
+        raise ResultError(f"a metric is named {safe_repr(name)}; expected a short printable string")
     return "".join(name)  # of numpy's own string type a plain string
 
 
@@ -31,12 +61,14 @@ def _finite(name: str, value: Any) -> float:
     if hasattr(value, "item") and size == 1:
         with contextlib.suppress(Exception):
             value = value.item()  # numpy and torch scalars
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    if not isinstance(value, numbers.Real | Decimal):
         raise ResultError(f"metric {name!r} is {safe_repr(value)} ({type(value).__name__}); expected a finite number")
     try:
         number = float(value)
     except OverflowError:  # an int or a fraction may be larger than any float
         number = math.inf
+    except ValueError:  # a signalling NaN
+        number = math.nan
     if not math.isfinite(number):
         raise ResultError(f"metric {name!r} is {number}; expected a finite number")
     return number

@@ -63,7 +63,7 @@ class SubprocessLauncher:
         if self._order():
             return INTERRUPTED
         process = start_process(request)
-        tree = PolledTree(process.pid, process=process)
+        tree = PolledTree(process.pid, process=process, stillness=request.stillness)
         limits, grace_s = self.seat.limits if self.seat else LIMITS, request.settings.grace_s
         ladder = Ladder(tree=tree, limits=limits, most=request.job.limits, grace_s=grace_s)
         exit_code = self._wait_through_signals(tree, ladder)

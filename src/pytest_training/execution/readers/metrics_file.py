@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.folder import AttemptFolder
@@ -24,7 +25,7 @@ class MetricsFileReader:
 
     name = "metrics_file"
 
-    def read(self, attempt: EndedAttempt) -> dict[str, float] | None:
+    def read(self, attempt: EndedAttempt) -> dict[str, Any] | None:
         """Return the metrics of the newest such file; raise ResultError if the named one is missing."""
         job = attempt.job
         path = _newest_file(job, attempt.folder, attempt.started)
@@ -41,7 +42,7 @@ class MetricsFileReader:
         return _last_row(content, path.name)
 
 
-def _from_json(content: bytes, dotted: str, name: str) -> dict[str, float]:
+def _from_json(content: bytes, dotted: str, name: str) -> dict[str, Any]:
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -52,8 +53,8 @@ def _from_json(content: bytes, dotted: str, name: str) -> dict[str, float]:
         document = document[key]
     if not isinstance(document, Mapping):
         raise ResultError(f"{name}: expected a mapping of metric names to numbers, found {type(document).__name__}")
-    # What a foreign script puts beside its numbers (names, lists, more mappings) is no mistake.
-    return {metric: value for metric, value in document.items() if type(value) in {int, float}}
+    # What a foreign script puts beside its numbers (names, lists) is no mistake.
+    return {metric: value for metric, value in document.items() if isinstance(value, int | float | Mapping)}
 
 
 def _newest_file(job: Job, folder: AttemptFolder, since: float) -> Path | None:

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pytest_training.errors import FROM_OTHERS, ResultError
 from pytest_training.execution.attempt.messages import Result
-from pytest_training.execution.attempt.metrics import finite_metrics
+from pytest_training.execution.attempt.metrics import sort_metrics
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
+from pytest_training.wording import printable
+
+MOST_NAMED = 3
+MOST_NESTED = 4
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,24 @@ class Reader(Protocol):
         ...
 
 
-def read_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> dict[str, float]:
-    """Return the metrics that the first reader finds, or an empty dict."""
+class FoundMetrics(NamedTuple):
+    """The metrics of an attempt; values that are none, each with a sentence; and where others may be."""
+
+    values: dict[str, float]
+    refused: dict[str, str]
+    hint: str = ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the outcome."""
+        notes = [*filter(None, [self.hint]), *list(self.refused.values())[:MOST_NAMED]]
+        if len(self.refused) > MOST_NAMED:
+            notes.append(f"{len(self.refused) - MOST_NAMED} more metrics are no finite numbers")
+        return tuple(notes)
+
+
+def read_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> FoundMetrics:
+    """Return the metrics that the first reader finds; raise ResultError if none of its values is a finite number."""
     for reader in readers:
         try:
             metrics = reader.read(attempt)
@@ -45,5 +65,25 @@ def read_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> dict[str, 
         except FROM_OTHERS as error:  # a reader from outside may raise anything: it fails this job alone
             raise ResultError(f"reader {reader.name!r} raised {type(error).__name__}: {error}") from error
         if metrics is not None:
-            return finite_metrics(metrics)
-    return {}
+            return _sorted(metrics)
+    return FoundMetrics({}, {})
+
+
+def _sorted(metrics: Mapping[str, Any]) -> FoundMetrics:
+    below = {name: value for name, value in metrics.items() if isinstance(value, Mapping)}
+    values, refused = sort_metrics({name: value for name, value in metrics.items() if name not in below})
+    if refused and not values:
+        raise ResultError(next(iter(refused.values())))
+    return FoundMetrics(values, refused, "" if values else _nested(below))
+
+
+def _nested(below: Mapping[str, Any]) -> str:
+    """Return how to take the first mapping with numbers, or nothing if no level near the top has one."""
+    level: Mapping[str, Any] = below
+    for _ in range(MOST_NESTED):
+        for path, value in level.items():
+            if any(type(number) in {int, float} for number in value.values()):
+                return f"its metrics are nested: write metrics: {{path: {printable(path, 60)}}} in the catalogue"
+        deeper = ((f"{path}.{name}", each) for path, value in level.items() for name, each in value.items())
+        level = {path: each for path, each in deeper if isinstance(each, Mapping)}
+    return ""

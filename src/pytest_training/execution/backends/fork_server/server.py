@@ -189,7 +189,8 @@ class JobServer:
         connection.pid = pid
         is_program, is_warm = isinstance(request.start, Command), getattr(request.start, "is_warm", True)
         server = proc_fields("self", "status")
-        tree = Tree(pid, started, memory=OwnMemory(server.get("RssAnon", 0.0) if is_warm else 0.0, "self"))
+        memory = OwnMemory(server.get("RssAnon", 0.0) if is_warm else 0.0, "self")
+        tree = Tree(pid, started, memory=memory, stillness=request.stillness)
         inherited_mb, grace_s = server.get("VmRSS", 0.0) if is_program else 0.0, request.settings.grace_s
         ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=grace_s)
         self.children[pid] = Child(connection, ladder, gpus, inherited_mb)
