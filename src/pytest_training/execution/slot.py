@@ -11,6 +11,7 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS, DeclarationError
+from pytest_training.execution.attempt.environment import changes_since, session_environment
 from pytest_training.execution.attempt.messages import LOST, AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder, utc_now
@@ -57,6 +58,8 @@ class Slot:
     kinds: Kinds = field(default_factory=lambda: KINDS)
     readers: Sequence[Reader] = READERS
     limits: Limits = field(default_factory=lambda: LIMITS)
+    environment: Mapping[str, str] = field(default_factory=session_environment)
+    """That with which the backend has started."""
     owned: bool = False
     """True in an xdist worker: the owner, not this worker, handles Ctrl-C and stops jobs."""
 
@@ -190,6 +193,7 @@ class Slot:
             datasets=tuple(self.datasets[name] for name in job.data),
             needed=needed,
             settings=self.settings,
+            environment=changes_since(self.environment),
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
         )
 

@@ -32,6 +32,8 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     needed: dict[str, NeededOutcome] = {}
     """Outcomes of the jobs that it needs, by job id."""
     settings: RunSettings = RunSettings()
+    environment: dict[str, str | None] = {}
+    """Variables of the slot that have changed since the backend started; None for one that is gone."""
     limits: tuple[LimitReference, ...] = ()
     """Those of the job's limits that are not the plugin's own."""
 

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import msgspec
@@ -44,7 +45,8 @@ def main(argument: str) -> NoReturn:
         os.execv(sys.executable, [*sys.orig_argv[:-1], again])
     imports.finish()
     os.close(ties.note)
-    JobServer(socket.socket(fileno=settings.socket), ties.lifeline, neutral).serve()
+    gpus = Path(imports.loading).with_name("gpus")
+    JobServer(socket.socket(fileno=settings.socket), ties.lifeline, gpus, neutral).serve()
 
 
 if __name__ == "__main__":
