@@ -19,6 +19,7 @@ import pytest
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS
+from pytest_training.execution.attempt.environment import session_environment
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
 from pytest_training.execution.loading import Loading, read_loading
@@ -96,6 +97,7 @@ class RunningRun:
                 reports=str(options.reports),
                 run_id=plan.run_id,
                 settings=settings,
+                environment=session_environment(),
                 home=home_folder(),
                 connection=connection,
             )
