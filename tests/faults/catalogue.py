@@ -98,6 +98,7 @@ FAULTS: dict[str, Fault] = {
         "os.unlink(f'/dev/shm/grows-{os.getpid()}')\nwhile True: os.write(file, b'x' * 20_000_000); time.sleep(0.02)",
         settings="{memory: 200MB}",
     ),
+    "stalls": Fault("no output and no CPU for long", None, "", "import time; time.sleep(3)\nreturn {'x': 1.0}"),
     "greedy": Fault("more memory than the machine has", "memory", "MemoryError", "bytearray(2**55)\nreturn {'x': 1.0}"),
     "greedy_array": Fault(
         "an array larger than the memory", "memory", "Unable to allocate", "import numpy; numpy.empty(2**53)"

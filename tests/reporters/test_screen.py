@@ -227,6 +227,12 @@ def test_what_other_machines_measured_is_scaled_by_what_has_ended_so_far(tmp_pat
     ended = Outcome(job_id="a", kind="function", title="", status=Status.PASSED, wall_s=30.0)
     watched.outcomes = {"a": ended}
     assert [each.expected_s for each in watched.poll()] == [120.0]
+    broken = msgspec.structs.replace(ended, job_id="c", status=Status.FAILED, cause="error", wall_s=0.1)
+    watched.start(watched.planned["c"].job)
+    watched.outcomes["c"] = broken
+    assert [each.expected_s for each in watched.poll()] == [120.0]
+    del watched.outcomes["c"]
+    watched.begun.remove("c")
     assert watched.remaining_s() == pytest.approx(120.0, abs=1.0)
     watched.outcomes = {"a": ended, "b": msgspec.structs.replace(ended, job_id="b", wall_s=120.0)}
     assert watched.poll() == []

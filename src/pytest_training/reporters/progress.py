@@ -51,6 +51,7 @@ class Progress:
         planned = {each.job.id: each for each in run.plan.jobs}
         sees_starts = run.settings.backend in BACKENDS  # one from outside may copy the files at the end
         self.watch = Watch(run.folder, planned, run.plan.workers, sees_starts, outcomes)
+        self.watch.stalled_s = run.settings.stalled_s
         self.heartbeat_s = parse_duration(str(config.getini("training_heartbeat")), "training_heartbeat")
         self.over = threading.Event()
         self.screen = Screen(TerminalFile(self.terminal))

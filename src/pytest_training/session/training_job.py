@@ -37,6 +37,8 @@ class SlotContext(Value, frozen=True, kw_only=True):
     """The JSON value that the backend's `start` returned."""
     items: tuple[str, ...] = ()
     """The selected tests, by the node ids with which they were collected; for a worker."""
+    environment: dict[str, str]
+    """The owner's when the backend started."""
     worker: bool = False
     """True for an xdist worker."""
     idle: bool = False
@@ -62,6 +64,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
             datasets={dataset.name: dataset for dataset in plan.datasets},
             kinds=registry.kinds,
             readers=registry.readers,
+            environment=self.environment,
             owned=self.worker,
         )
 

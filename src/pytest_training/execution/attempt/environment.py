@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import sys
+import time
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from pytest_training.execution.attempt.startup import sitecustomize
 from pytest_training.execution.attempt.startup.sitecustomize import VARIABLE, Seeder
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import Job, NeededOutcome
+from pytest_training.wording import in_utf8
 
 PACKAGE = str(Path(__file__).resolve().parents[2])
 THREAD_VARIABLES = (
@@ -34,6 +36,31 @@ def set_threads(environment: MutableMapping[str, str], threads: int) -> None:
 def unless_set(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that the user has not set, not even to an empty text."""
     return {name: value for name, value in variables.items() if name not in os.environ}
+
+
+def session_environment() -> dict[str, str]:
+    """Return the variables of this process that its jobs may have."""
+    return {name: value for name, value in os.environ.items() if _may_have(name, value)}
+
+
+def changes_since(before: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the variables that have changed since then; None for one that is gone."""
+    now = dict(os.environ)
+    changed = {name: value for name, value in now.items() if before.get(name) != value and _may_have(name, value)}
+    return changed | dict.fromkeys(before.keys() - now.keys())
+
+
+def _may_have(name: str, value: str) -> bool:
+    """Return False for pytest's own variables, which differ from test to test, and for what JSON cannot hold."""
+    return not name.startswith("PYTEST_") and in_utf8(name + value) == name + value
+
+
+def change_environment(changes: Mapping[str, str | None]) -> None:
+    """Set variables, and remove those that are None."""
+    for name, value in changes.items():
+        os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+    if "TZ" in changes and hasattr(time, "tzset"):
+        time.tzset()
 
 
 def set_loaded_threads(threads: int) -> None:
