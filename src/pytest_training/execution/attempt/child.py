@@ -27,6 +27,7 @@ from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.finish import Beginning, end_interpreter
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
 from pytest_training.execution.attempt.metrics import UnfitMetricError, finite_metrics
+from pytest_training.execution.attempt.neutral import Neutral
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
@@ -44,13 +45,15 @@ class Stopped(BaseException):
     """SIGTERM, raised in the job's main thread so that its `finally` blocks run."""
 
 
-def run_attempt(request: AttemptRequest, *, warm: bool = False) -> NoReturn:
+def run_attempt(request: AttemptRequest, *, warm: Neutral | None = None) -> NoReturn:
     """Execute a request in this process, which is the job's own, and end it.
 
-    `warm` means that the libraries are loaded: the process is a fork of the job server.
+    `warm` has what the imports have changed in a fork of the job server, where the libraries are loaded.
     """
     folder = request.files
     redirect_output(folder.log)
+    if warm is not None:
+        warm.restore(request.job.imports)
     faulthandler.enable(all_threads=False)
     as_in_a_new_process()
     signal.signal(signal.SIGTERM, _raise_stopped)
