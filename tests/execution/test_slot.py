@@ -440,6 +440,22 @@ def test_a_job_does_not_pay_for_what_others_import(
     assert outcome.wall_s < outcome.waiting_s
 
 
+@pytest.mark.parametrize("has_checkpoint", [True, False])
+def test_an_attempt_says_whether_it_goes_on_from_an_earlier_run(
+    workplace: Workplace,
+    slot: Slot,
+    has_checkpoint: bool,  # noqa: FBT001  (a case)
+) -> None:
+    job = workplace.function("return {}")
+    if has_checkpoint:
+        earlier = RunFolder(slot.folder.reports, "r0").job(job.id).checkpoint
+        earlier.mkdir(parents=True)
+        (earlier / "state.json").write_text("{}")
+    resuming = dataclasses.replace(slot, settings=RunSettings(resumed=("r0",)))
+    (attempt,) = resuming.train(planned(job)).attempts
+    assert attempt.continued == has_checkpoint
+
+
 def test_an_attempt_says_how_long_its_file_took_to_load(workplace: Workplace, slot: Slot) -> None:
     top = "import time\ntime.sleep(0.3)"
     for body in ("return {}", "raise ValueError('no')"):

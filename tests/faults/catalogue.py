@@ -99,6 +99,13 @@ FAULTS: dict[str, Fault] = {
         settings="{memory: 200MB}",
     ),
     "stalls": Fault("no output and no CPU for long", None, "", "import time; time.sleep(3)\nreturn {'x': 1.0}"),
+    "logs_nan": Fault(
+        "a logged loss that is NaN",
+        None,
+        "",
+        "for epoch in range(3): run.log(epoch=epoch, loss=float('nan') if epoch else 1.0)\nreturn {'x': 1.0}",
+    ),
+    "prints_nan": Fault("a printed loss that is NaN", None, "", "", whole="print('epoch 1: loss nan')\n"),
     "greedy": Fault("more memory than the machine has", "memory", "MemoryError", "bytearray(2**55)\nreturn {'x': 1.0}"),
     "greedy_array": Fault(
         "an array larger than the memory", "memory", "Unable to allocate", "import numpy; numpy.empty(2**53)"

@@ -39,6 +39,19 @@ def pytest_runtest_protocol(item, nextitem):
             file.write(item.name + " ")
 """
 """pytest-forked."""
+BLOCKED = """
+import socket
+import pytest
+
+def blocked(*arguments):
+    raise RuntimeError("A test tried to use socket.socket")
+
+@pytest.fixture(autouse=True)
+def block(monkeypatch):
+    monkeypatch.setattr(socket.socket, "connect", blocked)
+    monkeypatch.setattr(socket, "socket", blocked)
+"""
+"""pytest-socket, with --disable-socket and --allow-hosts."""
 SUGAR = """
 import time
 import pytest
@@ -109,6 +122,7 @@ def test_a_rerun_job_ends_once_with_its_last_outcome(project: Project) -> None:
     lines = [line.split()[:2] for line in result.outlines if "/2]" in line]
     assert lines == [["PASSED", "a"], ["FAILED", "b"]]
     assert project.statuses() == {"a": "passed", "b": "failed"}
+    assert [test["outcome"] for test in project.report()["tests"]] == ["passed", "failed"]
 
 
 def test_a_job_is_not_forked_once_more_but_ordinary_tests_are(project: Project) -> None:
@@ -116,6 +130,12 @@ def test_a_job_is_not_forked_once_more_but_ordinary_tests_are(project: Project) 
     project.write("test_ordinary.py", "def test_ordinary():\n    pass\n")
     project.here("--forked").assert_outcomes(passed=3)
     assert (project.root / "forked.txt").read_text() == "test_ordinary "
+
+
+def test_jobs_train_where_tests_may_not_use_sockets(project: Project) -> None:
+    project.write("conftest.py", BLOCKED)
+    project.here().assert_outcomes(passed=2)
+    assert not any(job["notes"] for job in project.metadata().values())
 
 
 @pytest.mark.parametrize("method", ["signal", "thread"])

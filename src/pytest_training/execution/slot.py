@@ -135,7 +135,8 @@ class Slot:
     def _attempt(self, planned: PlannedJob, clock: Stopwatch) -> tuple[Attempt, Verdict, AttemptFolder]:
         job, files = planned.job, self.folder.job(planned.job.id)
         number, folder = files.begin_attempt()
-        identity, notes = folder.identity(), self._take_checkpoint(job, files)
+        identity, had_checkpoint = folder.identity(), files.checkpoint.is_dir()
+        notes = self._take_checkpoint(job, files)
         started, since = utc_now(), time.time()
         begun = Attempt(
             number=number,
@@ -143,6 +144,7 @@ class Slot:
             started=started,
             folder=folder.path.relative_to(self.folder.path).as_posix(),
             slot=self.name,
+            continued=files.checkpoint.is_dir() and not had_checkpoint,
         )
         write_atomically(folder.started, msgspec.json.encode(begun), below=folder.below)
         reply, verdict = self._execute(planned, folder, files.checkpoint, since, clock)
@@ -224,7 +226,7 @@ class Slot:
             verdict,
             reason=secrets.mask(verdict.reason),
             metrics=secrets.mask(verdict.metrics),
-            notes=(*reply.notes, *map(secrets.mask, verdict.notes), *still),
+            notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes)), *still),
         )
 
     def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from pytest_training import processes
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.attempt.neutral import Neutral
 from pytest_training.execution.backends.fork_server.backend import STARTED, STOP, STOP_ALL
 from pytest_training.execution.gpus import Cards, Hand
 from pytest_training.jobs.kinds.protocol import Command
@@ -71,8 +72,8 @@ class Child:
 class JobServer:
     """The loop: accept, fork, watch, reap, answer."""
 
-    def __init__(self, listening: socket.socket, lifeline: int, gpus: Path) -> None:
-        self.listening = listening
+    def __init__(self, listening: socket.socket, lifeline: int, gpus: Path, neutral: Neutral) -> None:
+        self.listening, self.neutral = listening, neutral
         self.lifeline = lifeline
         self.selector = selectors.DefaultSelector()
         self.connections: list[Connection] = []
@@ -215,7 +216,7 @@ class JobServer:
             if held.cards:
                 request = msgspec.structs.replace(request, environment=request.environment | held.environment)
             gc.enable()
-            run_attempt(request, warm=True)
+            run_attempt(request, warm=self.neutral)
         except BaseException:  # noqa: BLE001  (a child must never return into the server's loop)
             traceback.print_exc()
         finally:
