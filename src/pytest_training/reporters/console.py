@@ -28,7 +28,10 @@ SHORTER = (
         r"^(a module|a file) is missing: .*?(no module named|no such file or directory:) ('[^']+').*",
         r"\1 is missing: \3",
     ),
-    (r"^cannot be trained or recorded: |^its (?=result could not)|: ended with exit status \d+(?=: )", ""),
+    (
+        r"^cannot be trained or recorded: |^its (?=result could not)|(: |^)ended with exit status \d+(: (?=\w)|(?=: ))",
+        "",
+    ),
     (r"(^|: )raised (?:\w+\.)*(?=\w)", r"\1"),
     (r"^(\D*?)(?:[\w.~-]*/)+(?=[\w.-]+(:\d+: |'))", r"\1"),
 )
