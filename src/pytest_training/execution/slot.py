@@ -226,7 +226,7 @@ class Slot:
             verdict,
             reason=secrets.mask(verdict.reason),
             metrics=secrets.mask(verdict.metrics),
-            notes=(*reply.notes, *map(secrets.mask, verdict.notes), *still),
+            notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes)), *still),
         )
 
     def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:

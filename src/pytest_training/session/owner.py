@@ -199,7 +199,9 @@ class Owner(Collector):
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
-        """Drop what pytest cannot report of a signal."""
+        """Drop what pytest cannot report of a signal, and hold further ones back."""
+        if self.run is not None:
+            self.run.interruption.is_held = True
         drop_entries_without_line(excinfo)
         return (yield)
 
@@ -209,6 +211,7 @@ class Owner(Collector):
         if self.nothing_left and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = pytest.ExitCode.OK
         if self.run is not None:
+            self.run.interruption.is_held = exitstatus == pytest.ExitCode.INTERRUPTED
             if exitstatus == pytest.ExitCode.INTERRUPTED:
                 self.run.interrupt(has_workers=self.distribution.has_started)
                 release_workers(self.config)

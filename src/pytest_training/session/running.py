@@ -11,7 +11,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -36,8 +35,9 @@ from pytest_training.records.run_record import BegunRun, RunRecord
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters import console, load_reporters
 from pytest_training.session.hooks import RAISED, call_each
+from pytest_training.session.interruption import Interruption
 from pytest_training.session.outcomes import Outcomes
-from pytest_training.session.traces import Traces
+from pytest_training.session.traces import Traces, writing_to
 from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
 from pytest_training.text import home_folder, one_line
@@ -67,7 +67,8 @@ class RunningRun:
         self.context = context
         self.backend = backend
         self.outcomes = Outcomes(run, jobs)
-        self.signals = EndingSignals()
+        self.interruption = Interruption(self._answer)
+        self.signals = EndingSignals(self.interruption.is_raised)
         self.started_ids: set[str] = set()
         self.is_over = self.is_ending = False
 
@@ -81,7 +82,7 @@ class RunningRun:
         settings = msgspec.structs.replace(options.run_settings, resumed=resumed)
         run = TrainingRun(folder, plan, begun=_begun(config, plan, jobs, resumed), settings=settings)
         run.problems.extend(draft.problems)
-        with _writing_to(options.reports), _naming(settings.backend), contextlib.ExitStack() as failed:
+        with writing_to(options.reports), _naming(settings.backend), contextlib.ExitStack() as failed:
             backend = registry.backends[settings.backend]()
             traces = Traces.make(folder)
             failed.callback(traces.remove)
@@ -170,11 +171,19 @@ class RunningRun:
     def interrupt(self, *, has_workers: bool) -> None:
         """Ask every running job to end and wait for that; a second Ctrl-C ends them at once."""
         try:
-            self._stop_all(self.run.settings.grace_s, has_workers=has_workers)
+            self.interruption.is_held = False
+            grace_s = self.run.settings.grace_s if self.interruption.count < 2 else 0.0
+            self._stop_all(grace_s, has_workers=has_workers)
         except KeyboardInterrupt:
             self.signals.hold()
             self._stop_all(0.0, has_workers=has_workers)
         self.signals.hold()
+
+    def _answer(self, count: int) -> None:
+        """Say what becomes of the running jobs."""
+        terminal: Any = self.config.pluginmanager.getplugin("training-terminal")
+        if terminal is not None:
+            terminal.say_stopping(self.run.settings.grace_s if count == 1 else 0.0)
 
     def _stop_all(self, grace_s: float, *, has_workers: bool) -> None:
         with self.run.noting_failure("that the run is interrupted"):
@@ -289,14 +298,3 @@ def _naming(backend: str) -> Iterator[None]:
         raise
     except FROM_OTHERS as error:  # a backend from outside may raise anything
         raise pytest.UsageError(f"backend {backend!r} cannot start: {type(error).__name__}: {error}") from None
-
-
-@contextlib.contextmanager
-def _writing_to(reports: Path) -> Iterator[None]:
-    """Raise a usage error if a file cannot be written: nothing has been trained yet."""
-    try:
-        yield
-    except OSError as error:
-        raise pytest.UsageError(
-            f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
-        ) from None
