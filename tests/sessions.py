@@ -89,15 +89,21 @@ class Project(Files):
         return ended(question(*words), cwd=cwd or self.root)
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
-        """Start pytest as a terminal does, leading a group of its own, and return at once."""
-        return subprocess.Popen(
-            command(*arguments),
-            cwd=self.root,
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        """Start pytest as a terminal does, leading a group of its own, and return at once; `said` is what it prints."""
+        with (self.root / "said.txt").open("wb") as output:
+            return subprocess.Popen(
+                command(*arguments),
+                cwd=self.root,
+                env=environment(),
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self) -> str:
+        """What the session that `start` began has printed so far."""
+        return (self.root / "said.txt").read_text(encoding="utf-8", errors="replace")
 
     def follow(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start pytest and return at once; its stdout can be read."""

@@ -54,6 +54,7 @@ def read_options(config: pytest.Config) -> Options:
         run_settings=RunSettings(
             backend=InProcess.name if in_process else _backend(config, registry.backends),
             grace_s=_number(config, "grace", parse_duration) or 0.0,
+            stalled_s=_number(config, "stalled", parse_duration) or 0.0,
             real_data_only=option.training_require_real_data,
             compare=option.training_compare,
             project=str(project),

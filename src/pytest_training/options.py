@@ -30,7 +30,7 @@ PROJECT: pytest.StashKey[Path] = pytest.StashKey()
 """On config: the folder of the project, once it is determined."""
 
 MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "tox.ini")
-"""Names that mark a project's folder: what lies above is none of its own."""
+"""Names that mark the folder of a project."""
 NAMING_PATHS = ("root", "discover", "catalogue", "reports", "plan")
 
 
@@ -93,6 +93,7 @@ OPTIONS = (
     ),
     Option("heartbeat", "time between two lines about a job that goes on", setting="1m"),
     Option("grace", "time between asking a job to end and killing it", setting="10s"),
+    Option("stalled", "time without output and CPU after which a job is said to be stalled", setting="10m"),
     Option("start", "how a job starts: auto, fork (job server) or subprocess (a fresh interpreter)", setting="auto"),
 )
 EVERYDAY: dict[str, dict[str, str]] = {
@@ -195,14 +196,15 @@ def project_folder(config: pytest.Config) -> Path:
 
 
 def _folders_above(config: pytest.Config, setting: str) -> Iterator[Path]:
-    """Yield the folders above what the command line names, up to the project's; above that, those around the jobs."""
+    """Yield the folders that may be the project of what the command line names: beside it, marked, around its jobs."""
     for argument in config.known_args_namespace.file_or_dir or [""]:
         path = named_path(config, argument)
-        is_outside = False
+        is_marked = False
         for folder in (path, *path.parents) if path.exists() else ():
-            if not is_outside or path.is_relative_to(folder / setting):
+            is_nearest = not is_marked and any((folder / mark).exists() for mark in MARKS)
+            if is_nearest or folder in {path, path.parent} or path.is_relative_to(folder / setting):
                 yield folder
-            is_outside = is_outside or any((folder / mark).exists() for mark in MARKS)
+            is_marked = is_marked or is_nearest
 
 
 def named_path(config: pytest.Config, argument: str) -> Path:

@@ -3,10 +3,13 @@
 import contextlib
 import copy
 import os
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest import timing
 from _pytest.pathlib import fnmatch_ex
 
 
@@ -77,6 +80,20 @@ def drop_entries_without_line(excinfo: pytest.ExceptionInfo[BaseException]) -> N
 def terminal_of(config: pytest.Config) -> Any:
     """Return pytest's terminal reporter, or None with `-p no:terminal`."""
     return config.pluginmanager.getplugin("terminalreporter")
+
+
+def use_pytests_terminal(config: pytest.Config) -> None:
+    """Have pytest's own terminal in place of pytest-sugar's, which redraws lines that are not there any more."""
+    terminal = terminal_of(config)
+    if type(terminal).__module__ != "pytest_sugar":
+        return
+    start = terminal._session_start = timing.Instant()  # noqa: SLF001  (sugar has its own)
+    passed_s = time.time() - terminal._sessionstarttime  # noqa: SLF001  (as above)
+    object.__setattr__(start, "perf_count", start.perf_count - passed_s)  # an Instant is frozen
+    for plugin in (terminal, sys.modules["pytest_sugar"]):  # the module has words for every test
+        config.pluginmanager.unregister(plugin)
+    terminal.__class__ = pytest.TerminalReporter
+    config.pluginmanager.register(terminal, "terminalreporter")
 
 
 def show_lines_instead_of_dots(config: pytest.Config) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,13 +19,25 @@ ENDING = (*ALWAYS, *WARNINGS)
 class EndingSignals:
     """The handlers of the run's owner, and those before them."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_raised: Callable[[], bool] | None = None) -> None:
+        """`is_raised` is called in each signal's handler; it returns False to hold the signal back."""
         self._before: dict[signal.Signals, Any] = {}
+        self._is_raised = is_raised
 
     def take(self) -> None:
         """Let them raise KeyboardInterrupt, unless nohup ignores them or something else handles them."""
         taken = [number for number in ENDING if number != signal.SIGINT and _is_unhandled(number)]
-        self._set({each: signal.default_int_handler if each == signal.SIGTERM else _raise_once for each in taken})
+        if self._is_raised and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+            taken.append(signal.SIGINT)
+        self._set(dict.fromkeys(taken, self._raise))
+
+    def _raise(self, number: int, _frame: FrameType | None) -> None:
+        """Raise KeyboardInterrupt, mostly once: kernel and shell both send SIGHUP, and SIGXCPU comes every second."""
+        __tracebackhide__ = True
+        if number not in {signal.SIGINT, signal.SIGTERM}:
+            signal.signal(number, signal.SIG_IGN)
+        if self._is_raised is None or self._is_raised():
+            raise KeyboardInterrupt
 
     def hold(self) -> None:
         """Ignore them all: the jobs have ended, and another Ctrl-C must not lose the reports."""
@@ -72,9 +84,3 @@ def _is_unhandled(number: signal.Signals) -> bool:
         caught = int(status.partition("SigCgt:")[2].split()[0], 16)
         return signal.getsignal(number) == signal.SIG_DFL and not caught & 1 << (number - 1)
     return signal.getsignal(number) == signal.SIG_DFL
-
-
-def _raise_once(number: int, _frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt once: kernel and shell both send SIGHUP, and SIGXCPU comes again every second."""
-    signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt

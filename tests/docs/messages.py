@@ -43,6 +43,7 @@ RETURNING = {
     "enable_json_report",
     "nothing_to_train",
     "nobody_asks",
+    "remarks",
     "_broken",
     "_unreached",
     "_nested",

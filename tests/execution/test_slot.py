@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +15,12 @@ import msgspec
 import pytest
 
 from pytest_training.execution.attempt.checkpoint import Checkpoint
+from pytest_training.execution.attempt.environment import session_environment
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
 from pytest_training.execution.backends.fork_server.backend import ServerLauncher, start_server
+from pytest_training.execution.backends.in_process import InProcessLauncher
 from pytest_training.execution.backends.protocol import Launcher
+from pytest_training.execution.backends.subprocess import SubprocessLauncher
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.execution.slot import Slot, read_outcome
@@ -272,6 +277,44 @@ def test_the_outcome_of_a_slot_that_died_is_made_of_what_its_attempts_left(workp
     assert (outcome.log, outcome.log_tail) == (f"jobs/{job.id}/attempt-2/log.txt", ("epoch 1",))
 
 
+VARIABLES = (
+    "import json, os\nfound = {name: os.environ.get(name) for name in ('SET', 'GONE', 'TZ', 'OMP_NUM_THREADS')}\n"
+)
+LATER = {"SET": "later: ü", "GONE": None, "TZ": "Pacific/Auckland", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.parametrize("backend", ["fork", "subprocess", "in-process"])
+def test_jobs_have_the_environment_of_the_moment_when_they_start(
+    workplace: Workplace, slot: Slot, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    monkeypatch.setenv("GONE", "there")
+    monkeypatch.setenv("SET", "earlier")
+    save = "import pathlib\npathlib.Path(os.environ['TRAINING_FOLDER'], 'found.json').write_text(json.dumps(found))\n"
+    script = workplace.script(VARIABLES + save)
+    jobs = [
+        workplace.function("run.save('found.json', found)\nreturn {}", top=VARIABLES),
+        script,
+        workplace.command(sys.executable, str(script.path)),
+    ]
+    with contextlib.closing(start_server([], log=workplace.root / "server.log", seed=0)) as server:
+        launcher = {
+            "fork": ServerLauncher(server.address),
+            "subprocess": SubprocessLauncher(),
+            "in-process": InProcessLauncher(),
+        }[backend]
+        slot = dataclasses.replace(slot, launcher=launcher, environment=session_environment())
+        monkeypatch.delenv("GONE")
+        monkeypatch.setenv("PYTEST_CURRENT_TEST", "of this test")
+        for name in ("SET", "TZ"):
+            monkeypatch.setenv(name, str(LATER[name]))
+        for job in jobs[: 1 if backend == "in-process" else 3]:
+            outcome = slot.train(planned(job))
+            found = msgspec.json.decode((slot.folder.path / outcome.artifacts[0]).read_bytes())
+            if backend == "in-process":
+                found["OMP_NUM_THREADS"] = "1"
+            assert found == LATER, job.kind
+
+
 FIRST_FAILED = Ending(wall_s=0.5, exit_status=1)
 
 
@@ -395,6 +438,22 @@ def test_a_job_does_not_pay_for_what_others_import(
         server.close()
     assert outcome.waiting_s >= 0.6
     assert outcome.wall_s < outcome.waiting_s
+
+
+@pytest.mark.parametrize("has_checkpoint", [True, False])
+def test_an_attempt_says_whether_it_goes_on_from_an_earlier_run(
+    workplace: Workplace,
+    slot: Slot,
+    has_checkpoint: bool,  # noqa: FBT001  (a case)
+) -> None:
+    job = workplace.function("return {}")
+    if has_checkpoint:
+        earlier = RunFolder(slot.folder.reports, "r0").job(job.id).checkpoint
+        earlier.mkdir(parents=True)
+        (earlier / "state.json").write_text("{}")
+    resuming = dataclasses.replace(slot, settings=RunSettings(resumed=("r0",)))
+    (attempt,) = resuming.train(planned(job)).attempts
+    assert attempt.continued == has_checkpoint
 
 
 def test_an_attempt_says_how_long_its_file_took_to_load(workplace: Workplace, slot: Slot) -> None:

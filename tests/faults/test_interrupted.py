@@ -136,6 +136,9 @@ def test_a_signal_ends_the_run_gently(session: Session, number: signal.Signals, 
     session.start(workers, "1s")
     session.send(number, group=group)
     assert_all_is_told(session)
+    stopping = f"stopping {', '.join(session.running)}: up to 1 s to save; Ctrl-C again kills them\n"
+    assert session.project.said.count(stopping) == 1, session.project.said
+    assert "\ngo on: pytest --training-resume\n" in session.project.said
     assert session.told() == set(session.running)
     endings = {
         name: found["attempts"][-1]["ending"]
@@ -238,8 +241,12 @@ def test_a_second_ctrl_c_ends_the_run_at_once(session: Session, workers: int, st
     session.start(workers, "10m", "-o", f"training_start={start}")
     session.send(signal.SIGINT, group=True)
     eventually(lambda: session.told() == set(session.running))
+    names = ", ".join(session.running)
+    assert f"stopping {names}: up to 10 min to save; Ctrl-C again kills them\n" in session.project.said
     session.send(signal.SIGINT, group=True)
     assert_all_is_told(session)
+    assert f"killing {names}\n" in session.project.said
+    assert "Traceback" not in session.project.said
 
 
 FINISHING = """
@@ -264,6 +271,32 @@ def test_signals_while_reports_are_written_cost_no_report(session: Session, work
         session.send(number, group=False)
     (session.project.root / "go").touch()
     assert_all_is_told(session)
+
+
+TWICE_AT_ONCE = """
+import os, signal
+
+def pytest_runtest_logreport(report):
+    if report.when == "call":
+        os.kill(os.getpid(), signal.SIGINT)
+
+def pytest_keyboard_interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_a_second_ctrl_c_while_pytest_notes_the_first_shows_no_traceback(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.jobs("als", "stroke")
+    project.write("conftest.py", TWICE_AT_ONCE)
+    result = project.run("-p", "no:xdist", "--training-reports", "my reports", "--training-progress", "off")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert not result.stderr.lines
+    again = "go on: pytest --training-resume --training-reports='my reports'"
+    result.stdout.fnmatch_lines(
+        ["stopping als: up to 10 s *", "2 jobs: 1 passed, 1 not run", again, "*conftest.py:?: Key*"]
+    )
+    assert project.report("my reports")["exitcode"] == pytest.ExitCode.INTERRUPTED
 
 
 AT_A_CALL = """

@@ -136,6 +136,12 @@ def test_jobs_that_ran_on_both_machines_tell_how_fast_this_one_is() -> None:
     assert expected == {"d": 4.0}
 
 
+def test_lines_of_several_machines_are_comparable() -> None:
+    there = Durations(jobs={"slow": entry(took(10.0), speed=1.0), "fast": entry(took(2.0), speed=5.0)})
+    there.jobs["both"] = entry(took(4.0), speed=2.0)
+    assert expected_here(there, [job(name) for name in there.jobs], {"both": 16.0}) == {"slow": 20.0, "fast": 20.0}
+
+
 def test_without_a_common_job_the_speeds_of_the_machines_decide() -> None:
     speed = machine_speed()
     assert speed > 0

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.jobs.model import Job
 from pytest_training.records.history import History
 from pytest_training.records.history_file import set_aside
@@ -131,6 +131,14 @@ def test_durations_of_other_machines_and_of_jobs_that_did_not_pass_are_ignored(h
     assert history.expected([job()]) == {}
     history.add(run_record("passed"), [outcome(wall_s=3)], PROVENANCE)
     assert history.expected([job()]) == {"als": 3}
+
+
+def test_the_rest_of_a_resumed_training_is_not_taken_for_a_whole_one(history: History) -> None:
+    rest = Attempt(number=1, status=Status.PASSED, continued=True)
+    history.add(run_record("whole"), [outcome(wall_s=60)], PROVENANCE)
+    history.add(run_record("rest"), [outcome(wall_s=3, attempts=(rest,))], PROVENANCE)
+    assert history.expected([job()]) == {"als": 60}
+    assert [each.wall_s for each in outcomes_of(history)] == [3, 60]
 
 
 def test_a_thousand_jobs_are_looked_up_without_reading_the_whole_history(history: History) -> None:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.loading import Loading
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Job, Parameter, PlannedJob
 from pytest_training.pytest_adapter import TerminalFile
@@ -188,11 +189,14 @@ def test_a_job_that_waits_for_the_imports_of_others_is_shown_as_waiting(tmp_path
     attempt = watched.folder.job("a").attempt(1)
     attempt.create()
     attempt.started.write_bytes(b"{}")
+    loading = Loading(now="monai", since=time.time() - 40)
+    watched.folder.loading.write_bytes(msgspec.json.encode(loading))
     (waiting,) = watched.poll()
     waiting.since = time.monotonic() - 65
     (line, _) = region([waiting], Counter(), None, size=(100, 30), now=NOW)
     assert waiting.is_waiting
     assert "waiting" in line.plain
+    assert "loading monai, 40" in line.plain
     assert "1:05" in line.plain
     assert watched.remaining_s() == 100.0
     attempt.events.write_text('{"t": 0.0, "pid": 1}\n')
@@ -223,6 +227,12 @@ def test_what_other_machines_measured_is_scaled_by_what_has_ended_so_far(tmp_pat
     ended = Outcome(job_id="a", kind="function", title="", status=Status.PASSED, wall_s=30.0)
     watched.outcomes = {"a": ended}
     assert [each.expected_s for each in watched.poll()] == [120.0]
+    broken = msgspec.structs.replace(ended, job_id="c", status=Status.FAILED, cause="error", wall_s=0.1)
+    watched.start(watched.planned["c"].job)
+    watched.outcomes["c"] = broken
+    assert [each.expected_s for each in watched.poll()] == [120.0]
+    del watched.outcomes["c"]
+    watched.begun.remove("c")
     assert watched.remaining_s() == pytest.approx(120.0, abs=1.0)
     watched.outcomes = {"a": ended, "b": msgspec.structs.replace(ended, job_id="b", wall_s=120.0)}
     assert watched.poll() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -51,7 +52,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         project.job(job_id, body, top="import heavy")
     project.write("training/jobs.yaml", CATALOGUE)
     environment = {"PYTHONPATH": str(project.root / "libraries"), "CUDA_VISIBLE_DEVICES": "0"}
-    result = project.run("-n", "4", env=environment)
+    result = project.run("-n", "4", "-o", "training_heartbeat=0.4s", env=environment)
     assert result.ret == 0, text(result)
     project.write("printed.txt", result.stdout.str())
     return project
@@ -92,7 +93,8 @@ def test_work_and_bound_are_those_of_the_jobs_own_times(project: Project, jobs: 
 
 def test_a_second_run_is_ordered_rightly_though_the_first_paid_for_imports(project: Project) -> None:
     plan = project.root / "plan.json"
-    project.run("-n", "2", "--collect-only", "--training-plan", plan)
+    dry = project.run("-n", "2", "--collect-only", "--training-plan", plan)
+    dry.stdout.fnmatch_lines(["expected duration on 2 workers: *", "before it: imports, * s in the last run"])
     order = [planned["job"]["id"] for planned in json.loads(plan.read_text())["jobs"]]
     assert (order[0], order[-1]) == ("long", "brief")
 
@@ -100,6 +102,8 @@ def test_a_second_run_is_ordered_rightly_though_the_first_paid_for_imports(proje
 def test_the_waiting_is_said(project: Project) -> None:
     printed = (project.root / "printed.txt").read_text()
     assert " for imports, GPUs or another attempt\n" in printed
+    assert re.search(r"^waiting brief  for \d.* s, loading heavy, \d.* s$", printed, re.MULTILINE)
+    assert printed.count(" so far: jobs wait for it\n") == 1
     assert "of waiting" in (project.reports / "index.html").read_text(encoding="utf-8")
     assert 'class="waited"' in (project.reports / "index.html").read_text(encoding="utf-8")
     assert "for imports, GPUs or another attempt" in (project.reports / "summary.md").read_text(encoding="utf-8")

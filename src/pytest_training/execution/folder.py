@@ -189,6 +189,8 @@ class RunFolder:
     """This run's reports; `reports/` has a copy of the latest run's."""
     interrupted = Inside("interrupted.txt")
     """How running jobs must end, for slots without a job server; written when the run is interrupted."""
+    gpus = Inside("gpus")
+    """A lock for each GPU that an attempt has been given."""
     loading = Inside("loading.json")
     """What the job server imports for all jobs, and how long each package took."""
     server_log = Inside("server.log")

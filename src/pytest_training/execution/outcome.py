@@ -87,6 +87,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     """Relative to the run folder."""
     slot: str = ""
     """Name of the slot that executed it, written when it starts."""
+    continued: bool = False
+    """True if it began with the checkpoint of a run that this one resumes: a whole training takes longer."""
     loading_s: float = 0.0
     """Seconds that a function job took to load its file, with the modules that nobody had imported yet."""
 

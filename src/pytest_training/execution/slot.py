@@ -11,6 +11,7 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS, DeclarationError
+from pytest_training.execution.attempt.environment import changes_since, session_environment
 from pytest_training.execution.attempt.messages import LOST, AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder, utc_now
@@ -27,6 +28,7 @@ from pytest_training.jobs.kinds.protocol import Call, Command, Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.protocol import refer
+from pytest_training.limits.stillness import stalled
 from pytest_training.signals import left_to_the_owner
 from pytest_training.wording import safe_repr
 
@@ -56,6 +58,8 @@ class Slot:
     kinds: Kinds = field(default_factory=lambda: KINDS)
     readers: Sequence[Reader] = READERS
     limits: Limits = field(default_factory=lambda: LIMITS)
+    environment: Mapping[str, str] = field(default_factory=session_environment)
+    """That with which the backend has started."""
     owned: bool = False
     """True in an xdist worker: the owner, not this worker, handles Ctrl-C and stops jobs."""
 
@@ -131,6 +135,7 @@ class Slot:
     def _attempt(self, planned: PlannedJob, clock: Stopwatch) -> tuple[Attempt, Verdict, AttemptFolder]:
         job, files = planned.job, self.folder.job(planned.job.id)
         number, folder = files.begin_attempt()
+        had_checkpoint = files.checkpoint.is_dir()
         notes = self._take_checkpoint(job, files)
         started, since = utc_now(), time.time()
         begun = Attempt(
@@ -139,6 +144,7 @@ class Slot:
             started=started,
             folder=folder.path.relative_to(self.folder.path).as_posix(),
             slot=self.name,
+            continued=files.checkpoint.is_dir() and not had_checkpoint,
         )
         write_atomically(folder.started, msgspec.json.encode(begun), below=folder.below)
         reply, verdict = self._execute(planned, folder, files.checkpoint, since, clock)
@@ -189,6 +195,7 @@ class Slot:
             datasets=tuple(self.datasets[name] for name in job.data),
             needed=needed,
             settings=self.settings,
+            environment=changes_since(self.environment),
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
         )
 
@@ -214,11 +221,12 @@ class Slot:
         folder.settle()
         readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
         verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
+        still = filter(None, [stalled(reply.ending.stalled_s)])
         return reply, replace(
             verdict,
             reason=secrets.mask(verdict.reason),
             metrics=secrets.mask(verdict.metrics),
-            notes=(*reply.notes, *map(secrets.mask, verdict.notes)),
+            notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes)), *still),
         )
 
     def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:

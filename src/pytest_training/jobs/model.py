@@ -162,6 +162,8 @@ class Job(Value, frozen=True, kw_only=True):
     """What was asked of the job and does not reach it, in sentences for its outcome."""
     files: tuple[str, ...] = ()
     """Absolute paths of the local files that make up its code: its own and the local modules that it imports."""
+    reads: tuple[str, ...] = ()
+    """Patterns of further files that decide its metrics, relative to the root: the catalogue's `files`."""
     imports: tuple[str, ...] = ()
     """Installed modules that its source and its local modules import; `from a import b` gives `a` and `a.b`."""
     arguments: tuple[str, ...] = ()
@@ -179,6 +181,8 @@ class RunSettings(Value, frozen=True, kw_only=True):
     """Its name: `fork`, `subprocess`, `in-process`, or that of a registered one."""
     grace_s: float = 10.0
     """Seconds between SIGTERM and SIGKILL."""
+    stalled_s: float = 600.0
+    """Seconds without output and CPU after which a job is stalled."""
     real_data_only: bool = False
     """True to refuse simulated data (`--training-require-real-data`)."""
     resumed: tuple[str, ...] = ()
@@ -255,6 +259,8 @@ class Plan(Value, frozen=True, kw_only=True):
     """Expected duration of the run on that many workers; None unless every job has one."""
     lower_bound_s: float | None = None
     """max(sum / workers, longest): no order can be faster."""
+    loading_s: float | None = None
+    """Seconds in which the last run's job server imported what these jobs import, before the first job began."""
     schema_version: int = SCHEMA_VERSION
 
 

@@ -78,5 +78,6 @@ class Ladder:
             cpu_s=round(cpu_s, 4),
             free_mb=self.tree.pressure.free_mb if exit_code else None,
             oom_killer=exit_code != 0 and self.tree.pressure.has_killed(),
+            stalled_s=round(self.tree.stillness.longest_s, 1),
             peak_memory_mb=round(self.tree.memory.peak_mb, 1) or None,
         )

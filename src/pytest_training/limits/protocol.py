@@ -17,6 +17,7 @@ from pytest_training import processes
 from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.limits.machine_memory import Pressure
 from pytest_training.limits.own_memory import OwnMemory
+from pytest_training.limits.stillness import Stillness
 from pytest_training.units import duration
 
 
@@ -30,11 +31,14 @@ class Tree:
     """Memory of their own, all together, in MiB."""
     memory: OwnMemory = field(default_factory=OwnMemory)
     pressure: Pressure = field(default_factory=Pressure)
+    stillness: Stillness = field(default_factory=Stillness)
 
     def sample(self) -> None:
         """Measure the memory that they hold now, and what the machine has left."""
-        self.memory_mb = self.memory.sample(self.pids)
+        pids = self.pids
+        self.memory_mb = self.memory.sample(pids)
         self.pressure.sample()
+        self.stillness.sample(pids)
 
     @property
     def age_s(self) -> float:
@@ -77,6 +81,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Memory that the machine, or the job's container, had left at the last measurement, in MiB."""
     oom_killer: bool = False
     """True if the kernel's out-of-memory killer was at work in the attempt's last seconds."""
+    stalled_s: float = 0.0
+    """The longest time without output and CPU, if it was long enough to call the attempt stalled."""
     peak_memory_mb: float | None = None
     """Most memory that the job's processes held of their own, in MiB; None if nothing was measured."""
 

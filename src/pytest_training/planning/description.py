@@ -96,3 +96,5 @@ def _total(plan: Plan) -> Iterator[str]:
         yield f"{expected}: {duration(plan.makespan_s)}"
         if plan.lower_bound_s is not None:
             yield f"no order is faster than {duration(plan.lower_bound_s)}"
+    if plan.loading_s:
+        yield f"before it: imports, {duration(plan.loading_s)} in the last run"

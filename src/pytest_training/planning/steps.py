@@ -129,7 +129,19 @@ def order(draft: Draft) -> Draft:
         measured=measured,
         saved=saved,
     )
+    plan = msgspec.structs.replace(plan, loading_s=_loading_s(draft))
     return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
+
+
+def _loading_s(draft: Draft) -> float | None:
+    """Return how long the last run's server imported what the jobs import, or None if it did not."""
+    from pytest_training.execution.job_files import read_json  # noqa: PLC0415  (as above)
+    from pytest_training.records.run_record import RunRecord  # noqa: PLC0415  (as above)
+
+    last = max(ReportsFolder(draft.request.reports).runs.glob("*/run.json"), default=None)
+    record = read_json(last, RunRecord) if last else None
+    packages = {name.partition(".")[0] for job in draft.jobs if not job.fresh for name in job.imports}
+    return sum(record.loading[name] for name in packages & record.loading.keys()) or None if record else None
 
 
 def _saved_durations(draft: Draft, measured: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:

@@ -31,7 +31,7 @@ class JobDurations(Value, frozen=True, kw_only=True):
     speed: float
     """Of that machine, see `machine_speed`."""
     measured: tuple[Measured, ...]
-    """The newest first, with those of the job's parameters that decide its duration."""
+    """The largest size first, with those of the job's parameters that decide its duration."""
 
 
 class Durations(Value, frozen=True, kw_only=True):
@@ -60,28 +60,27 @@ def read_durations(path: Path) -> Durations:
     return durations
 
 
-def expected_here(durations: Durations, jobs: Iterable[Job], here: Mapping[str, float]) -> dict[str, float]:
-    """Return the seconds to expect of jobs that `here`, the expectations of this machine's history, has not.
+def expected_here(durations: Durations, jobs: Iterable[Job], history: Mapping[str, float]) -> dict[str, float]:
+    """Return the seconds to expect of the jobs that this machine's history does not know.
 
-    They are scaled by the jobs that have ended on both machines, else by the speeds of the two.
+    Seconds x speed is a job's work, the same on all machines. The jobs of the history tell the seconds for some work
+    on this one, else its speed does.
     """
-    there = {job.id: seconds for job in jobs if (seconds := _expected(durations.jobs.get(job.id), job))}
-    unknown = [job_id for job_id in there if job_id not in here]
-    ratios = [here[job_id] / there[job_id] for job_id in there if job_id in here]
-    if ratios or not unknown:
-        return {job_id: there[job_id] * median(ratios) for job_id in unknown}
-    speed = machine_speed()
-    return {job_id: there[job_id] * durations.jobs[job_id].speed / speed for job_id in unknown}
+    work = {job.id: amount for job in jobs if (amount := _work(durations.jobs.get(job.id), job))}
+    if not work.keys() - history.keys():
+        return {}
+    scale = median([history[each] / work[each] for each in work if each in history] or [1 / machine_speed()])
+    return {job_id: amount * scale for job_id, amount in work.items() if job_id not in history}
 
 
-def _expected(entry: JobDurations | None, job: Job) -> float | None:
-    is_valid = entry is not None and is_positive(entry.speed)
-    return expected_seconds(weights(plain(job.parameters)), entry.measured) if entry and is_valid else None
+def _work(entry: JobDurations | None, job: Job) -> float | None:
+    seconds = expected_seconds(weights(plain(job.parameters)), entry.measured) if entry else None
+    return seconds * entry.speed if entry and seconds and is_positive(entry.speed) else None
 
 
 def machine_speed() -> float:
     """Return how many millions of numbers this interpreter adds a second: the best of some tries, 20 ms in all."""
-    return round(ADDITIONS / min(_time_additions() for _ in range(TRIES)) / 1e6, 1)
+    return max(round(ADDITIONS / min(_time_additions() for _ in range(TRIES)) / 1e6, 1), 0.1)
 
 
 def _time_additions() -> float:

@@ -15,7 +15,8 @@ FIXED_SHARE = 0.5
 
 It was 53 %, 64 % and 78 % of the CPU seconds of three jobs of this repository; a job of a large net has hardly any.
 """
-LARGEST = 1e300
+LARGEST = 1e9
+"""Seconds beyond 30 years, and sizes beyond this or below its inverse, are no measurements."""
 
 
 class Measured(Value, frozen=True, kw_only=True):
@@ -39,8 +40,8 @@ def expected_seconds(parameters: Mapping[str, Any], earlier: Iterable[Measured])
 
 
 def is_positive(value: Any) -> TypeGuard[float]:
-    """Return True for a finite number above 0: SQLite keeps any type in any column."""
-    return isinstance(value, float | int) and not isinstance(value, bool) and 0 < value < LARGEST
+    """Return True for a number above 0 of a sensible size: SQLite keeps any type in any column."""
+    return isinstance(value, float | int) and not isinstance(value, bool) and 1 / LARGEST < value < LARGEST
 
 
 def differing_in_size(parameters: Mapping[str, Any], earlier: Sequence[Measured]) -> list[Measured]:
@@ -70,7 +71,7 @@ def _by_size(parameters: Mapping[str, Any], earlier: Iterable[Measured]) -> dict
 
 def _size(used: Mapping[str, float], asked: Mapping[str, float]) -> float:
     size = math.prod(used[name] / asked[name] for name in WEIGHTS if name in used and name in asked)
-    return round(size, 9) if 1 / LARGEST < size < LARGEST and round(size, 9) else 1.0
+    return round(size, 9) if is_positive(size) else 1.0
 
 
 def _on_the_line(sizes: Mapping[float, float]) -> float:
@@ -79,4 +80,4 @@ def _on_the_line(sizes: Mapping[float, float]) -> float:
         return seconds * (FIXED_SHARE + (1 - FIXED_SHARE) / size)
     far, far_s = max(others, key=lambda other: abs(math.log(other[0] / size)))
     slope = min(max((far_s - seconds) / (far - size), 0.0), seconds / size)  # neither part is less than nothing
-    return seconds + slope * (1 - size)
+    return max(seconds - slope * size, 0.0) + slope

@@ -146,6 +146,8 @@ def run_row(run: RunRecord, provenance: Provenance, machine: str) -> dict[str, A
 def outcome_row(run_id: str, outcome: Outcome, machine: str) -> dict[str, Any]:
     """Return the columns of an outcome; its log is in the run folder."""
     own = {name: getattr(outcome, name) for name in OF_OUTCOME}
+    if any(attempt.continued for attempt in outcome.attempts):
+        own["wall_s"] = None  # the column is what is expected of the next run
     return {"run_id": run_id, "machine": machine, **own, "outcome": msgspec.structs.replace(outcome, log_tail=())}
 
 

@@ -179,7 +179,7 @@ def _repair(item: Item, outcome: Outcome, run: RunRecord) -> None:
         item["call"] = {**lost, "duration": outcome.wall_s, "outcome": "skipped" if word == "xfailed" else word}
         if outcome.status != Status.PASSED:
             item["call"]["longrepr"] = failure_text(outcome, folder=run.folder)
-    if item["outcome"] == "passed":  # of an interrupted job pytest knows the setup only, and that passed
+    if item["outcome"] in {"passed", "rerun"}:  # of an interrupted job pytest knows the setup only, and that passed
         item["outcome"] = word
 
 

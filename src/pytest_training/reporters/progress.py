@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -17,11 +18,12 @@ from pytest_training.pytest_adapter import TerminalFile, end_line, terminal_of
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.reporters.live import drawn, region
 from pytest_training.reporters.screen import Screen
-from pytest_training.reporters.watch import Watch, WatchedJob
+from pytest_training.reporters.watch import Watch, WatchedJob, loading_in_words
 from pytest_training.text import fit, one_line, pad
 from pytest_training.units import duration, parse_duration
 
 REDRAW_S = 0.33
+SAY_LOADING_AFTER_S = 5.0
 MODES = ("auto", "live", "lines", "off")
 
 
@@ -49,18 +51,21 @@ class Progress:
         planned = {each.job.id: each for each in run.plan.jobs}
         sees_starts = run.settings.backend in BACKENDS  # one from outside may copy the files at the end
         self.watch = Watch(run.folder, planned, run.plan.workers, sees_starts, outcomes)
+        self.watch.stalled_s = run.settings.stalled_s
         self.heartbeat_s = parse_duration(str(config.getini("training_heartbeat")), "training_heartbeat")
         self.over = threading.Event()
         self.screen = Screen(TerminalFile(self.terminal))
         self.thread: threading.Thread | None = None
         self.next_beats: dict[str, float] = {}
+        self.loading_said: set[str] = set()
 
     @classmethod
     def begin(
         cls, config: pytest.Config, run: TrainingRun, outcomes: Mapping[str, Outcome], mode: str
     ) -> Progress | None:
         """Return a Progress, or None if display is off; in process the terminal belongs to the job's debugger."""
-        is_off = mode == "off" or terminal_of(config) is None or run.settings.backend == "in-process"
+        is_pytests = isinstance(terminal_of(config), pytest.TerminalReporter)  # another's has methods of its own
+        is_off = mode == "off" or not is_pytests or run.settings.backend == "in-process"
         return None if is_off else cls(config, run, outcomes, mode)
 
     def start_job(self, job: Job) -> None:
@@ -100,7 +105,12 @@ class Progress:
         self.screen.show([drawn(line, colours=bool(self.terminal.hasmarkup)) for line in lines])
 
     def _beat(self, running: list[WatchedJob]) -> None:
-        """Write a line about each job that has run for another minute."""
+        """Write a line about each job that has run for another minute, and about each import that takes long."""
+        loading, say_after_s = self.watch.loading, min(SAY_LOADING_AFTER_S, self.heartbeat_s)
+        if loading and loading.now not in self.loading_said and time.time() - loading.since >= say_after_s:
+            self.loading_said.add(loading.now)
+            if (words := loading_in_words(loading)) and self.verbosity >= 0:
+                self.screen.say(f"{words} so far: jobs wait for it")
         for watched in running:
             due = self.next_beats.setdefault(watched.job.id, self.heartbeat_s)
             if watched.elapsed_s < due or self.verbosity < 0:

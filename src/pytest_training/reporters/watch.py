@@ -10,13 +10,15 @@ from statistics import fmean
 
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
+from pytest_training.execution.loading import Loading, read_loading
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.limits.own_memory import OwnMemory
+from pytest_training.limits.stillness import Stillness, stalled
 from pytest_training.processes import tree
 from pytest_training.records.events import EventTail
 from pytest_training.text import one_line
-from pytest_training.units import number
+from pytest_training.units import duration, number
 
 MEMORY_EVERY_S = 1.0
 CERTAIN = 0.03  # share of the work after which its own pace is a better guide than history
@@ -39,12 +41,15 @@ class WatchedJob:
     """True if a file says when its own process begins; until then it waits."""
     begun: float | None = None
     """When its process was first seen."""
+    waits_for: str = ""
+    """What is being imported meanwhile: `loading monai, 40 s`."""
     slot: str = ""
     memory_mb: float | None = None
     attempt: int = 0
     tail: EventTail | None = None
     memory_measured: float = 0.0
     memory: OwnMemory = field(default_factory=OwnMemory)
+    stillness: Stillness = field(default_factory=Stillness)
 
     @property
     def elapsed_s(self) -> float:
@@ -78,7 +83,9 @@ class WatchedJob:
         return None if self.expected_s is None else max(self.expected_s - self.trained_s, 0.0)
 
     def values(self) -> str:
-        """Return the newest logged numbers in words: `fold 3 · epoch 12 · loss 0.412`."""
+        """Return the newest logged numbers, `epoch 12 · loss 0.412`, or what it waits for, or that it is stalled."""
+        if state := self.waits_for if self.is_waiting else stalled(self.stillness.still_s):
+            return state
         logged = self.tail.values if self.tail else {}
         names = [name for name in (*FIRST, *logged) if name in logged and name not in HIDDEN]
         return " · ".join(f"{one_line(name, 20)} {_in_words(logged[name])}" for name in [*dict.fromkeys(names)][:8])
@@ -89,6 +96,8 @@ class WatchedJob:
         while files.attempt(self.attempt + 1).started.exists():
             self.attempt += 1
             self.memory = OwnMemory(inherited_mb=math.inf)
+            own = files.attempt(self.attempt)
+            self.stillness = Stillness((own.log, own.events), self.stillness.after_s)
             self.tail = EventTail(files.attempt(self.attempt).events)
             begun = read_json(files.attempt(self.attempt).started, Attempt)
             self.slot = begun.slot if begun else self.slot
@@ -100,7 +109,16 @@ class WatchedJob:
             self.begun = now
         if self.tail.pid is not None and now - self.memory_measured > MEMORY_EVERY_S:
             self.memory_measured = now
-            self.memory_mb = self.memory.sample(tree(self.tail.pid)) or None
+            pids = tree(self.tail.pid)
+            self.memory_mb = self.memory.sample(pids) or None
+            self.stillness.sample(pids)
+
+
+def loading_in_words(loading: Loading | None) -> str:
+    """Return what is being imported and for how long, or nothing: `loading monai, 40 s`."""
+    if loading is None or not loading.now:
+        return ""
+    return f"loading {one_line(loading.now, 30)}, {duration(max(time.time() - loading.since, 0.0))}"
 
 
 def _in_words(value: object) -> str:
@@ -123,6 +141,9 @@ class Watch:
     begun: set[str] = field(default_factory=set)
     took_s: list[float] = field(default_factory=list)
     """Durations of the finished jobs."""
+    stalled_s: float = 600.0
+    loading: Loading | None = None
+    """What the job server imports, while a job waits for it."""
     elsewhere: list[tuple[float, float]] = field(default_factory=list)
     """Of those that durations.json knows: what they took, and what was expected."""
 
@@ -130,24 +151,29 @@ class Watch:
         """Take note that a job starts."""
         self.begun.add(job.id)
         sees_start = self.sees_starts and not any(parameter.variable for parameter in job.declared)
-        self.running[job.id] = WatchedJob(job, self._expected_s(job.id), sees_start=sees_start)
+        still = Stillness(after_s=self.stalled_s)
+        self.running[job.id] = WatchedJob(job, self._expected_s(job.id), sees_start=sees_start, stillness=still)
 
     def poll(self) -> list[WatchedJob]:
         """Forget the jobs that are done, poll the others and return them, the longest running first."""
         for job_id, outcome in list(self.outcomes.items()):
             if self.running.pop(job_id, None) is not None and outcome.wall_s > 0:
-                self._note_duration(job_id, outcome.wall_s)
+                self.took_s.append(outcome.wall_s)
+                self._note_machine(job_id, outcome)
         jobs = list(self.running.values())
         for each in jobs:
             each.poll(self.folder)
+        waiting = [each for each in jobs if each.is_waiting]
+        self.loading = read_loading(self.folder.loading) if waiting else None
+        for each in waiting:
+            each.waits_for = loading_in_words(self.loading)
         return jobs
 
-    def _note_duration(self, job_id: str, took_s: float) -> None:
-        """Note what a job took; what durations.json says of the others is scaled by it."""
-        self.took_s.append(took_s)
-        planned = self.planned.get(job_id)
-        if planned and planned.expected_s and planned.expected_from == ELSEWHERE:
-            self.elsewhere.append((took_s, planned.expected_s))
+    def _note_machine(self, job_id: str, outcome: Outcome) -> None:
+        """Note what a whole training took here: what durations.json says of the others is scaled by it."""
+        planned, is_whole = self.planned.get(job_id), outcome.status == Status.PASSED or outcome.cause == "gate"
+        if is_whole and planned and planned.expected_s and planned.expected_from == ELSEWHERE:
+            self.elsewhere.append((outcome.wall_s, planned.expected_s))
             for each in self.running.values():
                 each.expected_s = self._expected_s(each.job.id)
 

@@ -24,6 +24,8 @@ class Outcomes:
         """The tests of each job that have not ended."""
         for node, job in jobs.items():
             self.running.setdefault(job.id, set()).add(node)
+        self.again: set[str] = set()
+        """Tests that have failed and begin again."""
         self.dead: set[str] = set()
         """Tests that died with their worker: they have no report of a teardown."""
 
@@ -33,9 +35,15 @@ class Outcomes:
         job = self.jobs.get(node)
         if job is None:
             return None
+        if str(report.outcome) == "rerun":  # of pytest-rerunfailures: the test begins again after its teardown
+            self.again.add(node)
         if report.when == "call" or report.failed or (report.skipped and node not in self.by_node):
             self.by_node[node] = self._outcome(job, report)
-        return self._end(node, job) if report.when == "teardown" or node in self.dead else None
+        has_ended = report.when == "teardown" or node in self.dead
+        if has_ended and node in self.again:
+            self.again.discard(node)
+            return None
+        return self._end(node, job) if has_ended else None
 
     def note_dead_worker(self, report: Any) -> Outcome | None:
         """Write the outcome that a dead worker could not write, and return it."""

@@ -25,6 +25,7 @@ from pytest_training.session.arguments import has_training_test, leave_out_other
 from pytest_training.session.distribution import Distribution
 from pytest_training.session.hooks import call_before_training
 from pytest_training.session.items import IDLE_NODEID, Collector, collected_id, give_plan, job_of
+from pytest_training.session.neighbours import remarks
 from pytest_training.session.selection import nothing_selected, unknown_arguments, unknown_names
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ class Owner(Collector):
         if self.draft is None and self.mistake is None:
             try:
                 self.options = option_values.read_options(self.config)
-                draft = Draft(request=self.options, is_dry=self.config.option.collectonly)
+                draft = Draft(
+                    request=self.options, is_dry=self.config.option.collectonly, problems=tuple(remarks(self.config))
+                )
                 self.draft = advance(draft, (load, self._offer_to_hooks, *PREPARE))
                 self.register_tags(self.draft.jobs)
                 self.jobs = named_jobs(self.config, self.draft.jobs)
@@ -196,7 +199,9 @@ class Owner(Collector):
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
-        """Drop what pytest cannot report of a signal."""
+        """Drop what pytest cannot report of a signal, and hold further ones back."""
+        if self.run is not None:
+            self.run.interruption.is_held = True
         drop_entries_without_line(excinfo)
         return (yield)
 
@@ -206,6 +211,7 @@ class Owner(Collector):
         if self.nothing_left and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = pytest.ExitCode.OK
         if self.run is not None:
+            self.run.interruption.is_held = exitstatus == pytest.ExitCode.INTERRUPTED
             if exitstatus == pytest.ExitCode.INTERRUPTED:
                 self.run.interrupt(has_workers=self.distribution.has_started)
                 release_workers(self.config)

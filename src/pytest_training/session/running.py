@@ -11,7 +11,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +19,7 @@ import pytest
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS
+from pytest_training.execution.attempt.environment import session_environment
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
 from pytest_training.execution.loading import Loading, read_loading
@@ -28,15 +28,16 @@ from pytest_training.jobs.model import Job, Plan, save_plan
 from pytest_training.option_values import Options
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
-from pytest_training.pytest_adapter import end_status_line, show_lines_instead_of_dots
+from pytest_training.pytest_adapter import end_status_line, show_lines_instead_of_dots, use_pytests_terminal
 from pytest_training.records.provenance import provenance
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import BegunRun, RunRecord
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters import console, load_reporters
 from pytest_training.session.hooks import RAISED, call_each
+from pytest_training.session.interruption import Interruption
 from pytest_training.session.outcomes import Outcomes
-from pytest_training.session.traces import Traces
+from pytest_training.session.traces import Traces, writing_to
 from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
 from pytest_training.text import home_folder, one_line
@@ -66,7 +67,8 @@ class RunningRun:
         self.context = context
         self.backend = backend
         self.outcomes = Outcomes(run, jobs)
-        self.signals = EndingSignals()
+        self.interruption = Interruption(self._answer)
+        self.signals = EndingSignals(self.interruption.is_raised)
         self.started_ids: set[str] = set()
         self.is_over = self.is_ending = False
 
@@ -74,12 +76,13 @@ class RunningRun:
     def begin(cls, config: pytest.Config, options: Options, draft: Draft, jobs: Mapping[str, Job]) -> RunningRun:
         """Make the run folder, start the backend, and register the reporters."""
         plan, folder = draft.plan, RunFolder(options.reports, draft.plan.run_id)
+        use_pytests_terminal(config)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
         resumed = draft.earlier.chain if draft.earlier else ()
         settings = msgspec.structs.replace(options.run_settings, resumed=resumed)
         run = TrainingRun(folder, plan, begun=_begun(config, plan, jobs, resumed), settings=settings)
         run.problems.extend(draft.problems)
-        with _writing_to(options.reports), _naming(settings.backend), contextlib.ExitStack() as failed:
+        with writing_to(options.reports), _naming(settings.backend), contextlib.ExitStack() as failed:
             backend = registry.backends[settings.backend]()
             traces = Traces.make(folder)
             failed.callback(traces.remove)
@@ -94,6 +97,7 @@ class RunningRun:
                 reports=str(options.reports),
                 run_id=plan.run_id,
                 settings=settings,
+                environment=session_environment(),
                 home=home_folder(),
                 connection=connection,
             )
@@ -167,11 +171,19 @@ class RunningRun:
     def interrupt(self, *, has_workers: bool) -> None:
         """Ask every running job to end and wait for that; a second Ctrl-C ends them at once."""
         try:
-            self._stop_all(self.run.settings.grace_s, has_workers=has_workers)
+            self.interruption.is_held = False
+            grace_s = self.run.settings.grace_s if self.interruption.count < 2 else 0.0
+            self._stop_all(grace_s, has_workers=has_workers)
         except KeyboardInterrupt:
             self.signals.hold()
             self._stop_all(0.0, has_workers=has_workers)
         self.signals.hold()
+
+    def _answer(self, count: int) -> None:
+        """Say what becomes of the running jobs."""
+        terminal: Any = self.config.pluginmanager.getplugin("training-terminal")
+        if terminal is not None:
+            terminal.say_stopping(self.run.settings.grace_s if count == 1 else 0.0)
 
     def _stop_all(self, grace_s: float, *, has_workers: bool) -> None:
         with self.run.noting_failure("that the run is interrupted"):
@@ -286,14 +298,3 @@ def _naming(backend: str) -> Iterator[None]:
         raise
     except FROM_OTHERS as error:  # a backend from outside may raise anything
         raise pytest.UsageError(f"backend {backend!r} cannot start: {type(error).__name__}: {error}") from None
-
-
-@contextlib.contextmanager
-def _writing_to(reports: Path) -> Iterator[None]:
-    """Raise a usage error if a file cannot be written: nothing has been trained yet."""
-    try:
-        yield
-    except OSError as error:
-        raise pytest.UsageError(
-            f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
-        ) from None

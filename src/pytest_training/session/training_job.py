@@ -1,10 +1,12 @@
 """The slot of a process, and the value of the `training_job` fixture, which trains a job there."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pytest_training.execution.backends.protocol import Seat
@@ -19,6 +21,9 @@ from pytest_training.reporters.console import failure_text
 SLOT = pytest.StashKey[Slot]()
 """On config: the slot of this process, once the run has begun."""
 
+TEST_LIMIT_S = pytest.StashKey[float]()
+"""On an item: the time limit that pytest-timeout has for it."""
+
 
 class SlotContext(Value, frozen=True, kw_only=True):
     """What a slot needs of its run; an xdist worker gets it as JSON in `workerinput`."""
@@ -32,6 +37,8 @@ class SlotContext(Value, frozen=True, kw_only=True):
     """The JSON value that the backend's `start` returned."""
     items: tuple[str, ...] = ()
     """The selected tests, by the node ids with which they were collected; for a worker."""
+    environment: dict[str, str]
+    """The owner's when the backend started."""
     worker: bool = False
     """True for an xdist worker."""
     idle: bool = False
@@ -57,6 +64,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
             datasets={dataset.name: dataset for dataset in plan.datasets},
             kinds=registry.kinds,
             readers=registry.readers,
+            environment=self.environment,
             owned=self.worker,
         )
 
@@ -78,12 +86,20 @@ class TrainingJob:
     def train(self) -> Outcome:
         """Train the job, with its retries, and return its outcome; `check` raises its failure."""
         __tracebackhide__ = True
-        self.outcome = self.slot.leave_out(self.planned) or self.slot.train(self.planned)
+        self.outcome = self.slot.leave_out(self.planned) or self.slot.train(self._limited())
         if self.outcome.cause in {"needs", "unchanged"} and self.outcome.status != Status.FAILED:
             pytest.skip(self.outcome.reason)
         if self.outcome.status == Status.INTERRUPTED:
             raise KeyboardInterrupt(self.outcome.reason)
         return self.outcome
+
+    def _limited(self) -> PlannedJob:
+        """Return the planned job, with the test's time limit if that is the shorter one."""
+        limit_s, own_s = self.item.stash.get(TEST_LIMIT_S, None), self.job.limits.get("timeout", math.inf)
+        if not limit_s or own_s <= limit_s:
+            return self.planned
+        job = msgspec.structs.replace(self.job, limits={**self.job.limits, "timeout": limit_s})
+        return msgspec.structs.replace(self.planned, job=job)
 
     def check(self) -> None:
         """Fail the test unless the job passed."""

@@ -27,6 +27,7 @@ from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.finish import Beginning, end_interpreter
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
 from pytest_training.execution.attempt.metrics import UnfitMetricError, finite_metrics
+from pytest_training.execution.attempt.neutral import Neutral
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
@@ -34,7 +35,7 @@ from pytest_training.jobs.model import Job
 from pytest_training.limits.machine_memory import available_mb
 from pytest_training.machine import visible_gpus
 from pytest_training.places import NO_FOLLOW, appending
-from pytest_training.processes import reset_own_peak_memory
+from pytest_training.processes import die_before_others, reset_own_peak_memory
 from pytest_training.signals import SCHEDULERS, as_in_a_new_process
 from pytest_training.text import bounded
 from pytest_training.wording import in_utf8, safe_repr
@@ -44,25 +45,29 @@ class Stopped(BaseException):
     """SIGTERM, raised in the job's main thread so that its `finally` blocks run."""
 
 
-def run_attempt(request: AttemptRequest, *, warm: bool = False) -> NoReturn:
+def run_attempt(request: AttemptRequest, *, warm: Neutral | None = None) -> NoReturn:
     """Execute a request in this process, which is the job's own, and end it.
 
-    `warm` means that the libraries are loaded: the process is a fork of the job server.
+    `warm` has what the imports have changed in a fork of the job server, where the libraries are loaded.
     """
     folder = request.files
     redirect_output(folder.log)
+    if warm is not None:
+        warm.restore(request.job.imports)
     faulthandler.enable(all_threads=False)
     as_in_a_new_process()
     signal.signal(signal.SIGTERM, _raise_stopped)
     for number in SCHEDULERS:
         signal.signal(number, lambda *_: None)  # a scheduler may send it to all; the owner ends the job
     os.chdir(request.job.root)
+    environment.change_environment(request.environment)
     artifacts = str(folder.artifacts)
     os.environ.update(environment.job_environment(request.job, artifacts, seed=request.seed, threads=request.threads))
     os.environ.update(environment.needed_variables(request.needed, folder.needed))
     with appending(folder.events) as events:  # for the live view
         events.write(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")
     reset_own_peak_memory()
+    die_before_others()
     beginning = Beginning()
     if isinstance(request.start, Command):
         _become_program(request, request.start, beginning if warm else None)
@@ -102,7 +107,7 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     with contextlib.suppress(Exception):
         run.close()
     loading_s = round(loading_s or time.monotonic() - begun, 4)  # it may have failed there
-    result = Result(metrics=metrics, failure=failure, data=run.used, loading_s=loading_s)
+    result = Result(metrics=metrics, failure=failure, data=run.used, loading_s=loading_s, notes=run.remarks)
     return _leave(result, request)
 
 

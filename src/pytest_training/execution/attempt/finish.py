@@ -57,7 +57,7 @@ class Beginning:
 
 @dataclass
 class Watch:
-    """Ends a step that is overdue; one that goes on in spite of that ends the process."""
+    """Ends what is overdue; what goes on in spite of that ends the process."""
 
     status: int
     limit_s: float
@@ -68,22 +68,36 @@ class Watch:
         if self.is_overdue:
             os._exit(self.status)
         self.is_overdue = True
-        raise Overdue(f"it did not end within {self.limit_s:g} s")
+        raise Overdue
 
     def run(self, steps: Sequence[Callable[[], object]]) -> None:
         """Take the steps, all within the limit."""
         give_up = monotonic() + self.limit_s
         signal.signal(signal.SIGALRM, self)
+        others, sys.unraisablehook = sys.unraisablehook, lambda error: self._ignore(error, others)
         for step in steps:
             try:
-                self.is_overdue = False
-                signal.setitimer(signal.ITIMER_REAL, max(give_up - monotonic(), SHORTEST_S), max(self.limit_s, 0.1))
+                signal.setitimer(signal.ITIMER_REAL, max(give_up - monotonic(), SHORTEST_S), 0.1 + self.limit_s / 10)
                 _take(step)
-            except Overdue as overdue:
-                threads = [each.name for each in threading.enumerate()[1:] if not each.daemon]
-                _print(f"the end of the job: {overdue}; threads that go on: {', '.join(threads) or 'none'}\n")
+            except Overdue:
+                self._say()
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = others
+
+    def _ignore(self, error: Any, others: Callable[[Any], object]) -> None:
+        """Do what `sys.unraisablehook` does: Python has ended one function at exit, or `__del__`, and goes on."""
+        if error.exc_type is Overdue:
+            self._say()
+        else:
+            others(error)
+
+    def _say(self) -> None:
+        self.is_overdue = False
+        threads = ", ".join(each.name for each in threading.enumerate()[1:] if not each.daemon)
+        _print(f"the end of the job took more than {self.limit_s:g} s: it goes on without what does not end\n")
+        if threads:
+            _print(f"threads that do not end: {threads}\n")
 
 
 def end_interpreter(beginning: Beginning, status: int, *, limit_s: float | None = None) -> NoReturn:

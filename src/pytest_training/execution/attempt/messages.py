@@ -8,6 +8,7 @@ from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, NeededOutcome, RunSettings, Value
 from pytest_training.limits.protocol import Ending, LimitReference
+from pytest_training.limits.stillness import Stillness
 
 NO_RESULT = 74
 """Exit status (EX_IOERR) of a job's process that could not write result.json."""
@@ -31,6 +32,8 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     needed: dict[str, NeededOutcome] = {}
     """Outcomes of the jobs that it needs, by job id."""
     settings: RunSettings = RunSettings()
+    environment: dict[str, str | None] = {}
+    """Variables of the slot that have changed since the backend started; None for one that is gone."""
     limits: tuple[LimitReference, ...] = ()
     """Those of the job's limits that are not the plugin's own."""
 
@@ -40,6 +43,11 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
         path = Path(self.folder)  # RUNS/run/jobs/ID/attempt-1
         below = path.parents[min(self.job.id.count("/") + 3, len(path.parents) - 1)]
         return AttemptFolder(path, Path(self.private) if self.private else None, below)
+
+    @property
+    def stillness(self) -> Stillness:
+        """What notices that the attempt is stalled."""
+        return Stillness((self.files.log, self.files.events), self.settings.stalled_s)
 
 
 class Failure(Value, frozen=True, kw_only=True):
@@ -60,6 +68,8 @@ class Result(Value, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     failure: Failure | None = None
     data: tuple[DataUsed, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Remarks on what the job logged."""
     loading_s: float = 0.0
     """Seconds that it took to load the job's file."""
     schema_version: int = SCHEMA_VERSION

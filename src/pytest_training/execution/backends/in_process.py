@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_training.atomic import write_atomically
-from pytest_training.execution.attempt.environment import WAITING, own_frames, unless_set
+from pytest_training.execution.attempt.environment import WAITING, change_environment, own_frames, unless_set
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Backend, Launcher, Seat
 from pytest_training.execution.backends.subprocess import SubprocessLauncher
@@ -31,20 +31,21 @@ class InProcessLauncher(SubprocessLauncher):
     raised: BaseException | None = None
     """What the last job raised, for pytest's own traceback and debugger."""
 
-    def launch(self, request: AttemptRequest) -> Reply:
+    def _execute(self, request: AttemptRequest) -> Reply:
         """Call the job's function here; a program, or a job with private files, still gets its subprocess."""
         from pytest_training.execution.attempt.child import execute  # noqa: PLC0415  (a worker never needs it)
 
         self.raised = None
         if isinstance(request.start, Command) or request.private:
-            return super().launch(request)
+            return super()._execute(request)
         started, cpu = time.monotonic(), time.process_time()
-        os.environ.update(added := unless_set(WAITING))
+        added = unless_set(WAITING) | request.environment
+        before = {name: os.environ.get(name) for name in added}
+        change_environment(added)
         try:
             result = execute(request, request.start, raised=self._keep)
         finally:
-            for name in added:
-                os.environ.pop(name, None)
+            change_environment(before)
         if not os.path.lexists(request.files.log):
             write_atomically(request.files.log, b"", below=request.files.below)
         return Reply(

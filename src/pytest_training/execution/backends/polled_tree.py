@@ -68,6 +68,7 @@ class PolledTree(Tree):
             self.members = everybody[sys.platform == "linux" :]
             self.memory_mb = self._memory_mb()
             self.pressure.sample()
+            self.stillness.sample(self.pids)
             self.cpu_s = sum(first.cpu_times()[:4])
 
     def _memory_mb(self) -> float:

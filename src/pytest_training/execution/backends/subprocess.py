@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from pytest_training.atomic import write_atomically
+from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Seat
 from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.gpus import Cards
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
 from pytest_training.limits.protocol import Ending
@@ -58,13 +62,31 @@ class SubprocessLauncher:
     """None for attempts outside a run: no owner interrupts them."""
 
     def launch(self, request: AttemptRequest) -> Reply:
+        """Execute an attempt as soon as it has its GPUs; they are its alone until it has ended."""
+        count = request.job.gpus
+        if not count:
+            return self._execute(request)
+        cards = Cards(self.seat.folder.gpus if self.seat else None)
+        try:
+            cards.check(count)
+            held = cards.wait(count, lambda: not self._order())
+        except DeclarationError as error:
+            return Reply(refused=f"{error}")
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        if held is None:
+            return INTERRUPTED
+        with contextlib.closing(held):
+            return self._execute(msgspec.structs.replace(request, environment=request.environment | held.environment))
+
+    def _execute(self, request: AttemptRequest) -> Reply:
         """Start, watch the limits, end the tree."""
         from pytest_training.execution.backends.polled_tree import PolledTree, start_process  # noqa: PLC0415  (psutil is slow to load)
 
         if self._order():
             return INTERRUPTED
         process = start_process(request)
-        tree = PolledTree(process.pid, process=process)
+        tree = PolledTree(process.pid, process=process, stillness=request.stillness)
         limits, grace_s = self.seat.limits if self.seat else LIMITS, request.settings.grace_s
         ladder = Ladder(tree=tree, limits=limits, most=request.job.limits, grace_s=grace_s)
         exit_code = self._wait_through_signals(tree, ladder)

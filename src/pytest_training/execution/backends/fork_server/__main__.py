@@ -4,12 +4,14 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
 from pytest_training import processes
 from pytest_training.execution import keeper
+from pytest_training.execution.attempt.neutral import Neutral
 from pytest_training.execution.backends.fork_server.imports import Imports
 from pytest_training.execution.backends.fork_server.server import JobServer
 from pytest_training.signals import ENDING
@@ -36,12 +38,15 @@ def main(argument: str) -> NoReturn:
     if settings.ties is None:
         imports.recall()
         imports.leave(ties.crashed)
-    if not imports.load(ties.note):
+    with Neutral() as neutral:
+        is_loaded = imports.load(ties.note)
+    if not is_loaded:
         again = msgspec.json.encode(Settings(settings.socket, imports, ties)).decode()
         os.execv(sys.executable, [*sys.orig_argv[:-1], again])
     imports.finish()
     os.close(ties.note)
-    JobServer(socket.socket(fileno=settings.socket), ties.lifeline).serve()
+    gpus = Path(imports.loading).with_name("gpus")
+    JobServer(socket.socket(fileno=settings.socket), ties.lifeline, gpus, neutral).serve()
 
 
 if __name__ == "__main__":

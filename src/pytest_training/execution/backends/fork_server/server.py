@@ -16,6 +16,7 @@ import socket
 import time
 import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NoReturn
 
 import msgspec
@@ -24,14 +25,15 @@ from pytest_training import processes
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.attempt.neutral import Neutral
 from pytest_training.execution.backends.fork_server.backend import STARTED, STOP, STOP_ALL
+from pytest_training.execution.gpus import Cards, Hand
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
 from pytest_training.limits.own_memory import OwnMemory, proc_fields
 from pytest_training.limits.protocol import Ending, LimitReference, Tree, load_limit
-from pytest_training.machine import visible_gpus
 
 SAMPLE_S = 0.2  # between two measurements of memory and time
 LONGEST_REQUEST = 64 * 2**20
@@ -60,7 +62,7 @@ class Child:
 
     connection: Connection
     ladder: Ladder
-    gpus: tuple[str, ...]
+    held: Hand
     inherited_mb: float
     """Resident memory at the fork, for a program: a smaller `ru_maxrss` is the server's own."""
     due: float = 0.0
@@ -70,16 +72,17 @@ class Child:
 class JobServer:
     """The loop: accept, fork, watch, reap, answer."""
 
-    def __init__(self, listening: socket.socket, lifeline: int) -> None:
-        self.listening = listening
+    def __init__(self, listening: socket.socket, lifeline: int, gpus: Path, neutral: Neutral) -> None:
+        self.listening, self.neutral = listening, neutral
         self.lifeline = lifeline
         self.selector = selectors.DefaultSelector()
         self.connections: list[Connection] = []
         self.children: dict[int, Child] = {}
-        self.free_gpus = visible_gpus()
-        self.all_gpus = len(self.free_gpus)
+        self.cards = Cards(gpus)
         self.limits = dict(LIMITS)
         self.watched = 0.0
+        self.is_queueing = False
+        """True if an attempt waits for GPUs."""
         self.stopping: Connection | None = None
         """The connection that asked for the end of all attempts."""
         self.wakeup, self.bell = os.pipe()
@@ -95,13 +98,15 @@ class JobServer:
         self.selector.register(self.lifeline, selectors.EVENT_READ, self._end)
         self.selector.register(self.wakeup, selectors.EVENT_READ, self._reap)
         while True:
-            for key, _ in self.selector.select(SAMPLE_S if self.children else None):
+            for key, _ in self.selector.select(SAMPLE_S if self.children or self.is_queueing else None):
                 if isinstance(key.data, Connection):
                     self._read(key.data)
                 else:
                     key.data()
             if time.monotonic() - self.watched >= SAMPLE_S:
                 self._watch()
+                if self.is_queueing:  # for cards that an attempt without this server may hold
+                    self._start_waiting()
 
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionError):
@@ -150,8 +155,7 @@ class JobServer:
             raise DeclarationError(f"the job server cannot read the request: {error}") from None
         for reference in request.limits:
             self._add_limit(reference)
-        if request.job.gpus > self.all_gpus:
-            raise DeclarationError(f"needs {request.job.gpus} GPUs; this machine shows {self.all_gpus}")
+        self.cards.check(request.job.gpus)
         return request
 
     def _add_limit(self, reference: LimitReference) -> None:
@@ -169,32 +173,38 @@ class JobServer:
 
     def _start_waiting(self) -> None:
         """Start, in order of arrival, every attempt whose GPUs are free; the others wait."""
+        self.is_queueing = False
         for connection in list(self.connections):
             request = connection.request if connection.pid is None else None
-            if request is not None and request.job.gpus <= len(self.free_gpus):
-                self._start(connection, request)
+            if request is not None:
+                # Those that come later do not overtake one that waits for cards, or it might wait for ever.
+                held = None if self.is_queueing and request.job.gpus else self.cards.take(request.job.gpus)
+                if held is None:
+                    self.is_queueing = True
+                else:
+                    self._start(connection, request, held)
 
-    def _start(self, connection: Connection, request: AttemptRequest) -> None:
-        gpus = tuple(self.free_gpus[: request.job.gpus])
+    def _start(self, connection: Connection, request: AttemptRequest, held: Hand) -> None:
         parent, started = os.getpid(), time.monotonic()
         try:
             pid = os.fork()
         except OSError as error:
+            held.close()
             self._answer(connection, Reply(refused=f"cannot start a process: {error.strerror}"))
             return
         if pid == 0:
-            self._become_child(request, gpus, parent)
-        del self.free_gpus[: request.job.gpus]
+            self._become_child(request, held, parent)
         connection.pid = pid
         is_program, is_warm = isinstance(request.start, Command), getattr(request.start, "is_warm", True)
         server = proc_fields("self", "status")
-        tree = Tree(pid, started, memory=OwnMemory(server.get("RssAnon", 0.0) if is_warm else 0.0, "self"))
+        memory = OwnMemory(server.get("RssAnon", 0.0) if is_warm else 0.0, "self")
+        tree = Tree(pid, started, memory=memory, stillness=request.stillness)
         inherited_mb, grace_s = server.get("VmRSS", 0.0) if is_program else 0.0, request.settings.grace_s
         ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=grace_s)
-        self.children[pid] = Child(connection, ladder, gpus, inherited_mb)
+        self.children[pid] = Child(connection, ladder, held, inherited_mb)
         connection.send(STARTED)
 
-    def _become_child(self, request: AttemptRequest, gpus: tuple[str, ...], parent: int) -> NoReturn:
+    def _become_child(self, request: AttemptRequest, held: Hand, parent: int) -> NoReturn:
         status = 70  # what the shell calls an internal software error
         try:
             processes.die_with_parent(parent)
@@ -203,10 +213,10 @@ class JobServer:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._close_all()
-            if gpus:
-                os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+            if held.cards:
+                request = msgspec.structs.replace(request, environment=request.environment | held.environment)
             gc.enable()
-            run_attempt(request, warm=True)
+            run_attempt(request, warm=self.neutral)
         except BaseException:  # noqa: BLE001  (a child must never return into the server's loop)
             traceback.print_exc()
         finally:
@@ -218,6 +228,8 @@ class JobServer:
         self.listening.close()
         for connection in self.connections:
             connection.link.close()
+        for child in self.children.values():
+            child.held.forget()
         os.close(self.wakeup)
         os.close(self.bell)
         os.close(self.lifeline)
@@ -276,7 +288,7 @@ class JobServer:
     def _end_child(self, child: Child) -> None:
         ladder, tree = child.ladder, child.ladder.tree
         exit_code, usage = processes.wait_for_end(tree.pid)
-        self.free_gpus.extend(child.gpus)
+        child.held.close()
         if (peak_mb := usage.ru_maxrss / 1024) > child.inherited_mb:
             tree.memory.spike(peak_mb)
         ending = ladder.ending(exit_code, cpu_s=usage.ru_utime + usage.ru_stime)

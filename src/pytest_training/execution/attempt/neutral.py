@@ -1,0 +1,168 @@
+"""What imports change for the whole interpreter: a job begins with the changes of the packages that it uses alone.
+
+The server notes the changes package by package while it imports, and which package uses which.
+"""
+
+import builtins
+import contextlib
+import gc
+import locale
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import ModuleType
+from typing import Any, Self
+
+
+def _umask() -> int:
+    umask = os.umask(0o77)
+    os.umask(umask)
+    return umask
+
+
+def _default_context() -> object:
+    return getattr(sys.modules.get("multiprocessing.context"), "_default_context", None)
+
+
+ABSENT = object()
+ATTRIBUTES: tuple[tuple[object, str], ...] = (
+    *((sys, name) for name in ("excepthook", "displayhook", "unraisablehook", "breakpointhook", "dont_write_bytecode")),
+    *((warnings, name) for name in ("showwarning", "formatwarning")),
+    *((logging, name) for name in ("lastResort", "raiseExceptions", "_loggerClass", "_logRecordFactory")),
+    *((logging.root, name) for name in ("level", "disabled")),
+    (logging.root.manager, "disable"),
+    (threading, "excepthook"),
+)
+FUNCTIONS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
+    "recursion": (sys.getrecursionlimit, sys.setrecursionlimit),
+    "digits": (sys.get_int_max_str_digits, sys.set_int_max_str_digits),
+    "switches": (sys.getswitchinterval, sys.setswitchinterval),
+    "garbage": (gc.get_threshold, lambda threshold: gc.set_threshold(*threshold)),
+    "locale": (lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
+    "umask": (_umask, os.umask),
+    "start method": (
+        lambda: getattr(_default_context(), "_actual_context", None),
+        lambda context: setattr(_default_context(), "_actual_context", context),
+    ),
+}
+SIGNALS = tuple(signal.valid_signals())
+
+Settings = dict[tuple[object, ...], Any]
+"""Values by their kind and name; a list has several that each import may add to."""
+
+
+def _lists() -> dict[str, list[Any]]:
+    return {
+        "filters": warnings.filters,  # type: ignore[dict-item]  # typeshed has a Sequence
+        "handlers": logging.root.handlers,
+        "log filters": logging.root.filters,
+        "path": sys.path,
+    }
+
+
+def settings() -> Settings:
+    """Return the settings as they are."""
+    return {
+        **{("attribute", *each): getattr(*each) for each in ATTRIBUTES},
+        **{("function", name): get() for name, (get, _) in FUNCTIONS.items()},
+        **{("signal", number): signal.getsignal(number) for number in SIGNALS},
+        **{("variable", name): text for name, text in os.environ.items()},
+        **{("list", name): list(entries) for name, entries in _lists().items()},
+    }
+
+
+def _changes(before: Settings, after: Settings) -> Settings:
+    changed = {key: value for key, value in after.items() if before.get(key, ABSENT) != value}
+    changed |= dict.fromkeys(before.keys() - after.keys(), ABSENT)
+    lists = {key: [each for each in after[key] if each not in before[key]] for key in changed if key[0] == "list"}
+    return changed | lists
+
+
+def _set(key: tuple[Any, ...], value: Any) -> None:
+    kind, *name = key
+    with contextlib.suppress(Exception):  # a value that only C knows, a locale that is gone
+        if kind == "attribute":
+            setattr(name[0], name[1], value)
+        elif kind == "function":
+            FUNCTIONS[name[0]][1](value)
+        elif kind == "signal":
+            signal.signal(name[0], value)
+        elif kind == "list":
+            _lists()[name[0]][:] = value
+        elif value is ABSENT:
+            os.environ.pop(name[0], None)
+        else:
+            os.environ[name[0]] = value
+
+
+class Neutral:
+    """Notes, while it is entered, what each package changes and uses."""
+
+    def __init__(self) -> None:
+        self.fresh = self._now = settings()
+        self._changes: list[tuple[str, Settings]] = []
+        self._uses: defaultdict[str, set[str]] = defaultdict(set)
+        self._importing = [""]
+        self._import = builtins.__import__
+
+    def __enter__(self) -> Self:
+        """Watch every import statement."""
+        builtins.__import__ = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave imports alone."""
+        self._note()
+        builtins.__import__ = self._import
+
+    def __call__(  # the parameters of `__import__`
+        self,
+        name: str,
+        globals: Any = None,  # noqa: A002  (as above)
+        locals: Any = None,  # noqa: A002  (as above)
+        fromlist: Any = (),
+        level: int = 0,
+    ) -> ModuleType:
+        """Import a module; note the changes if it is of another package than what imports it."""
+        package = name.partition(".")[0]
+        if level == 0 and package not in sys.stdlib_module_names:
+            self._uses[str((globals or {}).get("__name__", "")).partition(".")[0]].add(package)
+            if name not in sys.modules and package != self._importing[-1]:
+                with self._noting(package):
+                    return self._import(name, globals, locals, fromlist, level)
+        return self._import(name, globals, locals, fromlist, level)
+
+    @contextlib.contextmanager
+    def _noting(self, package: str) -> Iterator[None]:
+        self._note()
+        self._importing.append(package)
+        try:
+            yield
+        finally:
+            self._note()
+            self._importing.pop()
+
+    def _note(self) -> None:
+        before, self._now = self._now, settings()
+        if changes := _changes(before, self._now):
+            self._changes.append((self._importing[-1], changes))
+
+    def restore(self, imports: Iterable[str]) -> None:
+        """Set what imports have changed to what it would be with these imports alone."""
+        if not self._changes:
+            return
+        used = list(dict.fromkeys(name.partition(".")[0] for name in imports))
+        for package in used:  # grows while it is read
+            used += [other for other in self._uses.get(package, ()) if other not in used]
+        values = {key: self.fresh.get(key, ABSENT) for _, changes in self._changes for key in changes}
+        for key, value in (pair for package, changes in self._changes if package in used for pair in changes.items()):
+            values[key] = [*value, *values[key]] if key[0] == "list" else value
+        for key, value in values.items():
+            _set(key, value)
+        warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)
+        logging.root.manager._clear_cache()  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)

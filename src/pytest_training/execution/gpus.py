@@ -1,0 +1,95 @@
+"""Hands out the machine's GPUs among all processes of a run: one lock on one file of the run folder for each card."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from pytest_training.errors import DeclarationError
+from pytest_training.machine import visible_gpus
+
+fcntl: ModuleType | None = None
+with contextlib.suppress(ImportError):  # Windows: cards are handed out there, but not kept from others
+    import fcntl
+
+POLL_S = 0.05
+QUEUE = "queue"
+
+
+@dataclass(frozen=True)
+class Hand:
+    """Cards that one attempt holds."""
+
+    cards: tuple[str, ...]
+    locks: tuple[int, ...] = ()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variable by which CUDA shows no other card."""
+        return {"CUDA_VISIBLE_DEVICES": ",".join(self.cards)}
+
+    def close(self) -> None:
+        """Give them back."""
+        for lock in self.locks:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_UN)  # for the copies of the descriptor too
+            os.close(lock)
+
+    def forget(self) -> None:
+        """Close the descriptors of another attempt's cards in a forked child."""
+        for lock in self.locks:
+            os.close(lock)
+
+
+@dataclass(frozen=True)
+class Cards:
+    """The GPUs that this process may use."""
+
+    folder: Path | None
+    """The folder of the locks; None for a process that is alone."""
+    ids: tuple[str, ...] = field(default_factory=lambda: tuple(visible_gpus()))
+
+    def check(self, count: int) -> None:
+        """Raise DeclarationError if there are not so many."""
+        if count > len(self.ids):
+            raise DeclarationError(f"needs {count} GPUs; this machine shows {len(self.ids)}")
+
+    def take(self, count: int) -> Hand | None:
+        """Return so many that nobody holds, or None if there are not so many."""
+        held = Hand(())
+        for card in self.ids:
+            if len(held.cards) < count and (lock := self._lock(card)) is not None:
+                held = Hand((*held.cards, card), (*held.locks, lock))
+        if len(held.cards) == count:
+            return held
+        held.close()
+        return None
+
+    def wait(self, count: int, goes_on: Callable[[], bool]) -> Hand | None:
+        """Return so many as soon as nobody holds them, in order of arrival; None once the run does not go on."""
+        with contextlib.ExitStack() as turn:
+            queued = not count
+            while goes_on():
+                if not queued and (lock := self._lock(QUEUE)) is not None:
+                    turn.callback(Hand((), (lock,)).close)
+                    queued = True
+                if queued and (held := self.take(count)) is not None:
+                    return held
+                time.sleep(POLL_S)
+        return None
+
+    def _lock(self, name: str) -> int | None:
+        """Return a descriptor that holds the lock of that name, or None if another process holds it."""
+        if self.folder is None or fcntl is None:
+            return os.open(os.devnull, os.O_RDONLY)
+        self.folder.mkdir(exist_ok=True)
+        lock = os.open(self.folder / f"{name.replace('/', '-')}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        return lock
