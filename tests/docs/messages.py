@@ -58,6 +58,7 @@ RETURNING = {
     "_sentence",
     "_killer",
     "threads_in_words",
+    "alone",
     "break_in_words",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
