@@ -34,7 +34,7 @@ from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
-from pytest_training.limits.own_memory import OwnMemory, proc_fields
+from pytest_training.limits.own_memory import OwnMemory
 from pytest_training.limits.protocol import Ending, LimitReference, Tree, load_limit
 
 SAMPLE_S = 0.2  # between two measurements of memory and time
@@ -48,8 +48,6 @@ class Child:
     connection: Connection
     ladder: Ladder
     held: Hand
-    inherited_mb: float
-    """Resident memory at the fork, for a program: a smaller `ru_maxrss` is the server's own."""
     due: float = 0.0
     """Time of the next measurement."""
 
@@ -187,13 +185,10 @@ class JobServer:
         if pid == 0:
             self._become_child(request, held, parent)
         connection.pid = pid
-        is_program, is_warm = isinstance(request.start, Command), getattr(request.start, "is_warm", True)
-        server = proc_fields("self", "status")
-        memory = OwnMemory(server.get("RssAnon", 0.0) if is_warm else 0.0, "self")
-        tree = Tree(pid, started, memory=memory, stillness=request.stillness)
-        inherited_mb, grace_s = server.get("VmRSS", 0.0) if is_program else 0.0, request.settings.grace_s
+        memory = OwnMemory.of_fork(is_program=isinstance(request.start, Command) and not request.start.is_warm)
+        tree, grace_s = Tree(pid, started, memory=memory, stillness=request.stillness), request.settings.grace_s
         ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=grace_s)
-        self.children[pid] = Child(connection, ladder, held, inherited_mb)
+        self.children[pid] = Child(connection, ladder, held)
         connection.send(STARTED)
 
     def _become_child(self, request: AttemptRequest, held: Hand, parent: int) -> NoReturn:
@@ -281,8 +276,7 @@ class JobServer:
         ladder, tree = child.ladder, child.ladder.tree
         exit_code, usage = processes.wait_for_end(tree.pid)
         child.held.close()
-        if (peak_mb := usage.ru_maxrss / 1024) > child.inherited_mb:
-            tree.memory.spike(peak_mb)
+        tree.memory.end(usage.ru_maxrss / 1024)
         ending = ladder.ending(exit_code, cpu_s=usage.ru_utime + usage.ru_stime)
         self._answer(child.connection, Reply(ending=ending, refused=ladder.problem))
 
