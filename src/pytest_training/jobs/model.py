@@ -182,7 +182,6 @@ class RunSettings(Value, frozen=True, kw_only=True):
     grace_s: float = 10.0
     """Seconds between SIGTERM and SIGKILL."""
     stalled_s: float = 600.0
-    """Seconds without output and CPU after which a job is stalled."""
     real_data_only: bool = False
     """True to refuse simulated data (`--training-require-real-data`)."""
     resumed: tuple[str, ...] = ()
