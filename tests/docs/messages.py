@@ -60,6 +60,7 @@ RETURNING = {
     "_not_finite",
     "stalled",
     "threads_in_words",
+    "alone",
     "break_in_words",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
