@@ -61,6 +61,7 @@ RETURNING = {
     "stalled",
     "threads_in_words",
     "waiting_line",
+    "alone",
     "break_in_words",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}

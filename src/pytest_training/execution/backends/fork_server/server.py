@@ -15,7 +15,8 @@ import signal
 import socket
 import time
 import traceback
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,7 +27,8 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.attempt.neutral import Neutral
-from pytest_training.execution.backends.fork_server.backend import STARTED, STOP, STOP_ALL
+from pytest_training.execution.backends.fork_server.backend import FRESH, STARTED, STOP, STOP_ALL
+from pytest_training.execution.backends.fork_server.connection import Connection, variables_too_late
 from pytest_training.execution.gpus import Cards, Hand
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
@@ -37,23 +39,6 @@ from pytest_training.limits.protocol import Ending, LimitReference, Tree, load_l
 
 SAMPLE_S = 0.2  # between two measurements of memory and time
 LONGEST_REQUEST = 64 * 2**20
-
-
-@dataclass(eq=False)
-class Connection:
-    """One slot's connection: at most one attempt."""
-
-    link: socket.socket
-    received: bytearray = field(default_factory=bytearray)
-    request: AttemptRequest | None = None
-    pid: int | None = None
-
-    def send(self, line: bytes) -> None:
-        """Send a line; ignore a slot that is gone."""
-        with contextlib.suppress(OSError):
-            self.link.setblocking(True)
-            self.link.sendall(line + b"\n")
-            self.link.setblocking(False)
 
 
 @dataclass
@@ -70,13 +55,17 @@ class Child:
 class JobServer:
     """The loop: accept, fork, watch, reap, answer."""
 
-    def __init__(self, listening: socket.socket, lifeline: int, gpus: Path, neutral: Neutral) -> None:
+    def __init__(
+        self, listening: socket.socket, lifeline: int, gpus: Path, neutral: Neutral, read: Collection[str]
+    ) -> None:
         self.listening, self.neutral = listening, neutral
         self.lifeline = lifeline
         self.selector = selectors.DefaultSelector()
         self.connections: list[Connection] = []
         self.children: dict[int, Child] = {}
         self.cards = Cards(gpus)
+        self.read = read
+        """Variables that loaded libraries have read."""
         self.limits = dict(LIMITS)
         self.watched = 0.0
         self.is_queueing = False
@@ -143,6 +132,9 @@ class JobServer:
         else:
             if self.stopping is not None:
                 self._stop(connection)
+            elif too_late := variables_too_late(connection.request, self.read):
+                connection.send(b" ".join([FRESH, *map(str.encode, too_late)]))
+                self._forget(connection)
             self._start_waiting()
 
     def _decode(self, line: bytes) -> AttemptRequest:
