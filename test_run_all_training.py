@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_training.run_all.verification import CHECKS, check
+from verify_run_all import CHECKS, check
 
 
 @pytest.mark.parametrize("sentence", CHECKS)

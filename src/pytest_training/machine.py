@@ -1,5 +1,7 @@
 """What this machine has for jobs: the cores and the GPUs that this process may use."""
 
+import contextlib
+import math
 import os
 from pathlib import Path
 
@@ -8,10 +10,35 @@ NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
 def machine_cores() -> int:
-    """Return how many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
+    """Return how many CPUs this process may use; a container's quota counts, rounded up."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, math.ceil(cpu_quota() or cores or 1)))
+
+
+def cpu_quota(system: Path = Path("/")) -> float | None:
+    """Return how many CPUs the control groups of this process, version 1 or 2, may use together, or None."""
+    quotas: list[float] = []
+    with contextlib.suppress(OSError, ValueError):
+        for line in (system / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if not controllers or "cpu" in controllers.split(","):
+                root = system / "sys/fs/cgroup" / controllers
+                group = root / path.lstrip("/")
+                # A container may see the host's name of its group, and its own files at the root.
+                folders = [group, *group.parents[: len(group.relative_to(root).parts)]]
+                quotas += filter(None, map(_quota, folders))
+    return min(quotas, default=None)
+
+
+def _quota(group: Path) -> float | None:
+    """Return the quota of a control group: that of `1.5` CPUs is 150 of 100 ms."""
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = map(int, (group / "cpu.max").read_text().split())  # `max` without a quota
+        return quota / period
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = (int((group / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+        return quota / period if quota > 0 else None
+    return None
 
 
 def visible_gpus() -> list[str]:

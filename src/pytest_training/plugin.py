@@ -5,6 +5,7 @@ pytest imports this module at every start, in projects without trainings too: so
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,6 +70,15 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_training.session.worker import Worker  # noqa: PLC0415  (as above)
 
         config.pluginmanager.register(Worker(config), SESSION)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Return for `-n auto` how many CPUs a container may use, of which xdist knows nothing, or None to let it count."""
+    from pytest_training.machine import cpu_quota, machine_cores  # noqa: PLC0415  (see the module's docstring)
+
+    is_counted = options.has_jobs(config) and "PYTEST_XDIST_AUTO_NUM_WORKERS" not in os.environ
+    return machine_cores() if is_counted and cpu_quota() is not None else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

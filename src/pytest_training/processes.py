@@ -19,6 +19,8 @@ ONE_THREAD = 3
 """Links of /proc/PID/task, a folder: itself, its parent, and one for each thread."""
 STOPPED = 0x7F
 """A wait status."""
+FIRST_TO_DIE = "500"
+"""Of 1000; a process has 0 unless somebody says more, and the killer adds the part of the memory that it holds."""
 ORPHANS_S = 6.0
 CLEANERS = (b"resource_tracker import main", b"torch_shm_manager")
 """Parts of the command lines of multiprocessing's, loky's and PyTorch's."""
@@ -153,6 +155,12 @@ def kill_orphans(own: Collection[int]) -> None:
         if time.monotonic() - begun > ORPHANS_S:
             break  # a process that the kernel cannot end now (a dead network file system) must not end the run
         time.sleep(0.001)
+
+
+def die_before_others() -> None:
+    """Offer this process to the kernel's out-of-memory killer, rather than the job server that all jobs share."""
+    with contextlib.suppress(OSError):  # only root may lower it
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_DIE)
 
 
 def reset_own_peak_memory() -> None:

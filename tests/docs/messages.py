@@ -57,7 +57,10 @@ RETURNING = {
     "bad_place",
     "_sentence",
     "_killer",
+    "_not_finite",
+    "stalled",
     "threads_in_words",
+    "alone",
     "break_in_words",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}

@@ -14,7 +14,7 @@ import pytest
 from adopting.repository import Repository
 from run_all.miniature import SIDE_BY_SIDE, Miniature, surroundings
 
-from pytest_training.run_all.demonstration import JOBS
+from demo_parallel_mode import JOBS
 
 TOP = Path(__file__).parents[2]
 NO_GUIDES = {"CHANGELOG.md"}

@@ -20,7 +20,8 @@ def blocks(page: str, language: str) -> list[str]:
 def test_the_catalogue_in_the_docs_is_valid(tmp_path: Path) -> None:
     (catalogue,) = blocks("docs/jobs-yaml.md", "yaml")
     job = 'def train(run, *, epochs=1, folds=5, token=""):\n    return {}\n'
-    for name, content in {"training/train_als.py": job, "tools/fit.py": job, "training/jobs.yaml": catalogue}.items():
+    files = {"training/train_als.py": job, "tools/fit.py": job, "training/jobs.yaml": catalogue, "configs/a.yaml": ""}
+    for name, content in files.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(content)

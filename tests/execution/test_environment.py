@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import subprocess
 import sys
+import types
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
 from pytest_training.execution.attempt.environment import (
+    LOADED,
     THREAD_VARIABLES,
     extend_import_path,
     job_environment,
     seed_generators,
+    set_loaded_threads,
     set_threads,
 )
+from pytest_training.execution.backends.fork_server.backend import ServerLauncher, start_server
 from pytest_training.jobs.model import Job
-from pytest_training.machine import machine_cores, visible_gpus
+from pytest_training.machine import cpu_quota, machine_cores, visible_gpus
 
 from .workplace import Workplace
 
@@ -42,6 +48,80 @@ def test_cores_are_those_that_this_process_may_use() -> None:
     )
     assert seen.stdout.strip() == b"1"
     assert machine_cores() == len(os.sched_getaffinity(0))
+
+
+GROUPS: list[tuple[str, dict[str, str], float | None]] = [
+    ("0::/", {"cpu.max": "150000 100000"}, 1.5),
+    ("0::/", {"cpu.max": "max 100000"}, None),
+    ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "400000 100000"}, 4.0),
+    ("0::/a/b", {"a/b/cpu.max": "50000 100000", "cpu.max": "400000 100000"}, 0.5),
+    ("0::/docker/of-the-host", {"cpu.max": "200000 100000"}, 2.0),
+    ("3:cpu,cpuacct:/", {"cpu,cpuacct/cpu.cfs_quota_us": "300000", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, 3.0),
+    ("3:cpu:/a", {"cpu/a/cpu.cfs_quota_us": "-1", "cpu/a/cpu.cfs_period_us": "100000"}, None),
+    ("3:cpu:/a", {"cpu/cpu.cfs_quota_us": "25000", "cpu/cpu.cfs_period_us": "50000"}, 0.5),
+    ("4:memory:/a", {"memory/a/cpu.max": "100000 100000"}, None),
+    ("nonsense", {}, None),
+    ("0::/", {"cpu.max": "150000"}, None),
+]
+
+
+@pytest.mark.parametrize(("lines", "files", "quota"), GROUPS, ids=str)
+def test_a_quota_of_a_control_group_counts(
+    tmp_path: Path, lines: str, files: dict[str, str], quota: float | None
+) -> None:
+    for name, content in (
+        {"proc/self/cgroup": f"1:name=x:/\n{lines}\n"} | {f"sys/fs/cgroup/{k}": v for k, v in files.items()}
+    ).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content + "\n")
+    assert cpu_quota(tmp_path) == quota
+
+
+LIBRARIES = {
+    "numba": ("numba.config.NUMBA_NUM_THREADS", "numba.get_num_threads()", "parallel_sum()"),
+    "numexpr": ("numexpr.get_num_threads()",),
+    "pyarrow": ("pyarrow.cpu_count()",),
+    "torch": ("torch.get_num_threads()", "torch.get_num_interop_threads()"),
+    "cv2": ("cv2.getNumThreads()",),
+}
+PARALLEL_SUM = """
+def parallel_sum():
+    @numba.njit(parallel=True)
+    def total(values):
+        numba.set_num_threads(2)
+        result = 0.0
+        for i in numba.prange(len(values)):
+            result += values[i]
+        return result
+    import numpy
+    numba.set_num_threads(1)
+    return total(numpy.ones(3)) - 1
+"""
+
+
+@pytest.mark.parametrize("library", [pytest.param(each, marks=pytest.mark.slow) for each in LIBRARIES])
+@pytest.mark.parametrize("is_warm", [True, False], ids=["loaded", "not loaded"])
+def test_libraries_that_were_loaded_keep_to_the_budget_too(
+    workplace: Workplace, library: str, *, is_warm: bool
+) -> None:
+    pytest.importorskip(library)
+    numbers = ", ".join(f"'n{index}': {code}" for index, code in enumerate(LIBRARIES[library]))
+    job = workplace.function(f"return {{{numbers}}}", top=f"import {library}\n{PARALLEL_SUM}")
+    with contextlib.closing(start_server([library] * is_warm, log=workplace.root / "server.log", seed=0)) as server:
+        verdict = workplace.verdict(ServerLauncher(server.address), job, threads=2)
+    assert set(verdict.metrics.values()) == {2.0}, verdict.reason
+
+
+@pytest.mark.parametrize(("library", "function"), LOADED)
+def test_every_loaded_library_is_told_and_one_that_refuses_harms_nobody(
+    monkeypatch: pytest.MonkeyPatch, library: str, function: str
+) -> None:
+    told: list[int] = []
+    monkeypatch.setitem(sys.modules, library, types.SimpleNamespace(**{function: told.append}))
+    set_loaded_threads(3)
+    assert told == [3]
+    monkeypatch.setitem(sys.modules, library, types.SimpleNamespace(**{function: (1).__truediv__}))
+    set_loaded_threads(0)
 
 
 def drawn(job: Job, seed: int) -> tuple[float, ...]:

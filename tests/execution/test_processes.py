@@ -95,6 +95,15 @@ def test_threads_are_counted_those_of_c_libraries_too() -> None:
     eventually(lambda: processes.thread_count() == before)
 
 
+def test_a_job_dies_before_the_job_server() -> None:
+    code = (
+        "from pytest_training.processes import die_before_others\n"
+        "die_before_others(); print(open('/proc/self/oom_score_adj').read())"
+    )
+    told = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True).stdout
+    assert int(told) >= 500
+
+
 def test_peak_memory_counts_from_the_reset() -> None:
     code = (
         "from pytest_training.processes import reset_own_peak_memory\n"

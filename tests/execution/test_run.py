@@ -42,6 +42,22 @@ def test_events_are_one_json_object_a_line_in_the_order_in_which_they_came(tmp_p
     assert events[1]["progress"] == [1, 10]
 
 
+@pytest.mark.parametrize("value", [math.nan, -math.inf, np.float32("nan"), np.array([np.inf]), Fraction(10) ** 400])
+def test_the_first_number_that_is_not_finite_is_remarked(tmp_path: Path, value: Any) -> None:
+    run = Run(folder=tmp_path, events=tmp_path / "events.jsonl")
+    for epoch in range(5):
+        run.log(fold=1, epoch=epoch, loss=value if epoch > 2 else 0.5, text=":null")
+    run.close()
+    assert run.remarks == ("loss is not finite at fold 1, epoch 3",)
+
+
+def test_finite_numbers_need_no_remark(tmp_path: Path) -> None:
+    run = Run(folder=tmp_path, events=tmp_path / "events.jsonl")
+    run.log(loss=0.5, text='":null')
+    run.close()
+    assert run.remarks == ()
+
+
 def test_numbers_of_every_library_become_plain_ones(tmp_path: Path) -> None:
     values = {"a": np.float32(0.5), "b": np.int64(3), "c": np.array([2.0]), "d": Fraction(1, 4), "e": True}
     assert logged(tmp_path, **values) == {"a": 0.5, "b": 3, "c": 2.0, "d": 0.25, "e": True}

@@ -62,6 +62,14 @@ FAULTS: dict[str, Fault] = {
         "import os\nfor _ in range(1000):\n    if os.fork() == 0: os._exit(0)\nreturn {'x': 1.0}",
     ),
     "hangs": Fault("hang in Python", "timeout", "time limit", "while True: pass", settings=HANG),
+    "loads": Fault(
+        "a file that takes too long to load",
+        "timeout",
+        "time limit",
+        "return {}",
+        top="import time\ntime.sleep(1000)",
+        settings=HANG,
+    ),
     "hangs_in_c": Fault(
         "hang in C that holds the GIL",
         "timeout",
@@ -99,6 +107,13 @@ FAULTS: dict[str, Fault] = {
         settings="{memory: 200MB}",
     ),
     "stalls": Fault("no output and no CPU for long", None, "", "import time; time.sleep(3)\nreturn {'x': 1.0}"),
+    "logs_nan": Fault(
+        "a logged loss that is NaN",
+        None,
+        "",
+        "for epoch in range(3): run.log(epoch=epoch, loss=float('nan') if epoch else 1.0)\nreturn {'x': 1.0}",
+    ),
+    "prints_nan": Fault("a printed loss that is NaN", None, "", "", whole="print('epoch 1: loss nan')\n"),
     "greedy": Fault("more memory than the machine has", "memory", "MemoryError", "bytearray(2**55)\nreturn {'x': 1.0}"),
     "greedy_array": Fault(
         "an array larger than the memory", "memory", "Unable to allocate", "import numpy; numpy.empty(2**53)"
@@ -317,6 +332,28 @@ FAULTS: dict[str, Fault] = {
         None,
         "",
         "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()\nreturn {'x': 1.0}",
+    ),
+    "endless": Fault(
+        "a function at exit and a `__del__` that never end",
+        None,
+        "",
+        "import atexit, time\natexit.register(time.sleep, 1000)\nreturn {'x': 1.0}",
+        top="import time\nclass Endless:\n    def __del__(self): time.sleep(1000)\nendless = Endless()\n",
+    ),
+    "opened": Fault(
+        "files that are still open at its end, and a generator in its `try`",
+        None,
+        "",
+        "table.write('x'); next(running)\nreturn {'x': 1.0}",
+        top="import os\ntable = open(os.environ['TRAINING_FOLDER'] + '/table', 'w')\ndef steps():\n    try: yield\n"
+        "    finally: table.write('y')\nrunning = steps()\n",
+    ),
+    "shares": Fault(
+        "shared memory that it does not remove, and SIGKILL",
+        "crash",
+        "SIGKILL",
+        "import os, signal\nfrom multiprocessing.shared_memory import SharedMemory\n"
+        "memory = SharedMemory(create=True, size=4096)\nos.kill(os.getpid(), signal.SIGKILL)",
     ),
     "reads": Fault("a job that reads stdin", "error", "raised EOFError", "return {'x': float(input())}"),
 }

@@ -117,8 +117,16 @@ def test_each_fault_has_its_true_reason_and_fails_its_job_alone(ended: Ended) ->
     assert [ended.metadata[name]["status"] for name in FINE] == ["passed", "passed"]
 
 
-def test_a_job_that_stalls_passes_with_a_note(ended: Ended) -> None:
-    assert [note[:31] for note in ended.metadata["stalls"]["notes"]] == ["stalled: no output and no CPU f"]
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("stalls", "stalled: no output and no CPU for "),
+        ("logs_nan", "loss is not finite at epoch 1"),
+        ("prints_nan", "a number is not finite in the last lines of its log: epoch 1: loss nan"),
+    ],
+)
+def test_what_is_strange_and_fails_no_job_is_a_note(ended: Ended, name: str, note: str) -> None:
+    assert note in "; ".join(ended.metadata[name]["notes"])
 
 
 def test_every_job_is_in_every_report(ended: Ended) -> None:

@@ -126,7 +126,7 @@ def test_an_empty_catalogue_changes_nothing(two: Project, text: str) -> None:
         ("jobs: 3", "training/jobs.yaml:1: jobs: expected a mapping, found 3"),
         (
             "defaults: {title: x}",
-            "training/jobs.yaml:1: defaults.title: unknown key 'title': did you mean 'timeout'? Expected one of",
+            "training/jobs.yaml:1: defaults.title: unknown key 'title': did you mean 'files'? Expected one of",
         ),
         (
             "jobs:\n  als:\n    timout: 3s\n",

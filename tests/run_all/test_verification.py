@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pytest_training.run_all.demonstration import Training, speed_up
+from demo_parallel_mode import Training, speed_up
 
 from .miniature import SIDE_BY_SIDE, Miniature, run
 

@@ -63,6 +63,13 @@ def test_files_and_folders_of_jobs_are_collected(
     assert collected(project, *(word.format(root=project.root) for word in arguments)) == ids(jobs)
 
 
+def test_files_of_further_folders_are_jobs_too(project: Project) -> None:
+    project.write("more/run_f.py", f"import argparse\nif __name__ == '__main__':\n    {BOMB}\n")
+    further = ("--training-discover", "more", "--training-include", "run_*.py")
+    assert collected(project, *further) == [*ids("abcde"), f"{TEST}::test_training_job[run_f]"]
+    assert collected(project, *further, "more/run_f.py") == [f"{TEST}::test_training_job[run_f]"]
+
+
 def test_no_setting_makes_tests_of_the_files_of_jobs(project: Project) -> None:
     project.write("pytest.ini", "[pytest]\npython_files = *.py\n")
     (project.root / "training/helpers.py").unlink()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pytest_training.accidents import ACCIDENTS, find_accident, last_words
+from pytest_training.accidents import ACCIDENTS, LAST_LINES, find_accident, last_words
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
@@ -143,7 +143,7 @@ def _name_accident(verdict: Verdict, ending: Ending, folder: AttemptFolder) -> V
         accident, words = OUT_OF_MEMORY, f"{words}, {killer}"
     if accident is None:
         return verdict
-    held = _held(ending, failure) if accident.cause == OUT_OF_MEMORY.cause else ""
+    held = _held(ending, failure, killer) if accident.cause == OUT_OF_MEMORY.cause else ""
     return replace(verdict, cause=accident.cause, reason=accident.message.replace("…", words + held))
 
 
@@ -157,8 +157,10 @@ def _killer(ending: Ending, said: Sequence[str]) -> str:
     return "probably by an out-of-memory killer" if is_low else ""
 
 
-def _held(ending: Ending, failure: Failure | None) -> str:
+def _held(ending: Ending, failure: Failure | None, killer: str) -> str:
     free_mb = failure.free_mb if failure and failure.free_mb is not None else ending.free_mb
+    if ending.oom_killer and killer:  # there was nothing left; what was measured is from before that, or after
+        free_mb = None
     amounts = ((ending.peak_memory_mb, "it held"), (free_mb, "free were"))
     return "".join(f"; {words} {amount:,.0f} MiB" for amount, words in amounts if amount is not None)
 
@@ -168,11 +170,18 @@ def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> Verdict:
     metrics, notes = found.values, found.notes
     if not metrics and isinstance(attempt.start, Command):
         notes = ("no metrics found", *notes)
+    if isinstance(attempt.start, Command) and (line := _not_finite(attempt.folder)):
+        notes = (*notes, f"a number is not finite in the last lines of its log: {line}")
     if attempt.job.data and attempt.result is None:
         notes += ("result.json was deleted by the job: which data it used is in no report",)
     gates = judge_gates(attempt.job.gates, metrics)
     status, cause, reason = _judge_gates(gates, found)
     return Verdict(status, cause, reason, metrics, gates, attempt.result or Result(), notes)
+
+
+def _not_finite(folder: AttemptFolder) -> str:
+    accident, line = find_accident(reversed(log_end(folder.log, LAST_LINES))) or (None, "")
+    return line if accident and accident.cause == "nan" else ""
 
 
 def _judge_gates(gates: tuple[GateResult, ...], found: FoundMetrics) -> tuple[Status, Cause | None, str]:

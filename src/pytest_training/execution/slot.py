@@ -135,7 +135,7 @@ class Slot:
     def _attempt(self, planned: PlannedJob, clock: Stopwatch) -> tuple[Attempt, Verdict, AttemptFolder]:
         job, files = planned.job, self.folder.job(planned.job.id)
         number, folder = files.begin_attempt()
-        identity, had_checkpoint = folder.identity(), files.checkpoint.is_dir()
+        had_checkpoint = files.checkpoint.is_dir()
         notes = self._take_checkpoint(job, files)
         started, since = utc_now(), time.time()
         begun = Attempt(
@@ -159,7 +159,7 @@ class Slot:
         if verdict.status != Status.PASSED:  # else the outcome follows at once
             with contextlib.suppress(OSError):  # the outcome has it too
                 write_atomically(folder.started, msgspec.json.encode(attempt), below=folder.below)
-        if folder.identity() != identity:
+        if folder.was_replaced:
             notes = (*notes, "its folder was deleted or replaced while it ran: what was there before is in no report")
         return attempt, replace(verdict, notes=(*verdict.notes, *notes)), folder
 
@@ -226,7 +226,7 @@ class Slot:
             verdict,
             reason=secrets.mask(verdict.reason),
             metrics=secrets.mask(verdict.metrics),
-            notes=(*reply.notes, *map(secrets.mask, verdict.notes), *still),
+            notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes)), *still),
         )
 
     def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:

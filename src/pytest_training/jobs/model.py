@@ -8,6 +8,7 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
+from pytest_training.places import open_plain
 from pytest_training.text import home_folder
 
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
@@ -161,6 +162,8 @@ class Job(Value, frozen=True, kw_only=True):
     """What was asked of the job and does not reach it, in sentences for its outcome."""
     files: tuple[str, ...] = ()
     """Absolute paths of the local files that make up its code: its own and the local modules that it imports."""
+    reads: tuple[str, ...] = ()
+    """Patterns of further files that decide its metrics, relative to the root: the catalogue's `files`."""
     imports: tuple[str, ...] = ()
     """Installed modules that its source and its local modules import; `from a import b` gives `a` and `a.b`."""
     arguments: tuple[str, ...] = ()
@@ -179,7 +182,6 @@ class RunSettings(Value, frozen=True, kw_only=True):
     grace_s: float = 10.0
     """Seconds between SIGTERM and SIGKILL."""
     stalled_s: float = 600.0
-    """Seconds without output and CPU after which a job is stalled."""
     real_data_only: bool = False
     """True to refuse simulated data (`--training-require-real-data`)."""
     resumed: tuple[str, ...] = ()
@@ -289,9 +291,10 @@ def _with_paths(plan: Plan, start: str, new: str) -> Plan:
 def read_plan(path: Path, home: str | None = None) -> Plan:
     """Read a plan that `save_plan` wrote; `home` is the user's home folder if this process may have another."""
     try:
-        plan = msgspec.json.decode(path.read_bytes(), type=Plan)
+        with open_plain(path) as file:
+            plan = msgspec.json.decode(file.read(), type=Plan)
     except OSError as error:
-        raise DeclarationError(f"{path}: expected a plan: {error.strerror}") from error
+        raise DeclarationError(f"{path}: expected a plan: {error.strerror or 'it is no plain file'}") from error
     except UNDECODABLE as error:
         raise DeclarationError(f"{path}: expected a plan as JSON: {error}") from error
     if plan.schema_version != SCHEMA_VERSION:

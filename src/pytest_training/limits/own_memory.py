@@ -16,13 +16,16 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 KIBIBYTES = 1024
 PATIENCE = 50
 """The next exact measurement comes after so many times what the last one took."""
 GROWTH = 1.1
 SHM = "/dev/shm/"  # noqa: S108  (files of jobs are measured there)
-FIELD = re.compile(rb"^(\w+):\s+(\d+) kB$", re.MULTILINE)
+FIELD = re.compile(
+    rb"^(VmHWM|VmRSS|RssAnon|RssFile|RssShmem|Shmem|Anonymous|Private_Dirty|Pss_\w+):\s+(\d+) kB$", re.MULTILINE
+)
 MAPPED = re.compile(r"^\S+ \S+ \S+ (\w+):(\w+) (\d+) +(/dev/shm/.*|/memfd:.*)$", re.MULTILINE)
 
 Fields = dict[str, float]
@@ -38,6 +41,8 @@ class OwnMemory:
     """What the attempt's first process shares with the job server; at first all that the server had at the fork."""
     server: str = ""
     """The job server in /proc, or nothing if it is unknown or there is none."""
+    server_mb: float = 0.0
+    """Resident memory of the server at the fork of a program: its process had that before it became the program."""
     limit_mb: float = math.inf
     peak_mb: float = 0.0
     disk_mb: float = 0.0
@@ -52,6 +57,19 @@ class OwnMemory:
     def __post_init__(self) -> None:
         self.excess_mb = self.inherited_mb
         """What the sum over the processes has too much: pages of the server, and those counted twice."""
+
+    @classmethod
+    def of_fork(cls, *, is_program: bool) -> Self:
+        """Return the memory of a fork of this process, which is the job server."""
+        mine = proc_fields("self", "status")
+        if is_program:
+            return cls(server_mb=mine.get("VmRSS", 0.0))
+        return cls(inherited_mb=mine.get("RssAnon", 0.0), server="self")
+
+    def end(self, resident_mb: float) -> None:
+        """Take note of the largest resident memory of a process that has ended."""
+        if resident_mb > self.server_mb:
+            self.spike(resident_mb)
 
     def sample(self, pids: Sequence[int]) -> float:
         """Return the MiB that are the attempt's own now, or were between two measurements."""

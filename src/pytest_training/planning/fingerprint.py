@@ -1,11 +1,10 @@
 """A digest of all that decides a job's metrics, and the earlier outcomes that are still valid."""
 
 import dataclasses
-import functools
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,23 +17,23 @@ from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.needs import needed_outcome
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, PlannedJob, Unchanged
+from pytest_training.planning.contents import Contents
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.provenance import package_versions
 
 
-def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, read: Callable[[str], bytes]) -> str:
+def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, contents: Contents) -> str:
     """Return a digest of all that decides a job's metrics but the content of its data, or "" if code is missing.
 
-    Code is the job's file and the local modules that it imports, and the files among its arguments.
+    Code is the job's file and the local modules that it imports, and the files that `Contents` finds named in them, in
+    its arguments, its parameters and the catalogue.
     """
-    arguments = (Path(job.root, argument) for argument in (*job.command, *job.arguments))
-    files = {*job.files, *_simulations(job, datasets), *(str(path) for path in arguments if path.is_file())}
     if job.path and not job.files:
         return ""
     digest = hashlib.sha256()
     try:
-        for file in sorted(files):
-            digest.update(f"{file}\0".encode(errors="surrogateescape") + read(file) + b"\0")
+        for file in sorted({*contents.files(job), *_simulations(job, datasets)}):
+            digest.update(f"{file}\0".encode(errors="surrogateescape") + contents.read(file) + b"\0")
     except OSError:
         return ""
     rest = {
@@ -67,10 +66,10 @@ def fingerprints(
     A fingerprint includes those of the needed jobs: their artifacts are the job's data.
     """
     by_name = {dataset.name: dataset for dataset in datasets}
-    read = functools.cache(lambda file: Path(file).read_bytes())  # jobs share modules
+    contents = Contents()
     digests: dict[str, str] = {}
     for job_id in _with_needed(jobs, ids):
-        parts = [fingerprint(jobs[job_id], by_name, seed=seed, read=read)]
+        parts = [fingerprint(jobs[job_id], by_name, seed=seed, contents=contents)]
         parts += [digests.get(needed, "") for needed in jobs[job_id].needs]
         joint = parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
         digests[job_id] = joint if all(parts) else ""

@@ -13,6 +13,7 @@ import pytest
 from pytest_training.fixture import FIXTURE, SHIPPED_TEST
 from pytest_training.jobs.discovery import absolute, suffixes_of
 from pytest_training.jobs.model import Job
+from pytest_training.jobs.search import FileFilter
 from pytest_training.option_values import read_search
 from pytest_training.options import (
     REGISTRY,
@@ -61,18 +62,27 @@ def settle_arguments(config: pytest.Config) -> None:
 
 def _names_jobs(config: pytest.Config, path: Path) -> bool:
     """Return True for a job's file, the catalogue, or a folder with jobs that is not a project's."""
-    root = _root(config)
+    roots = [root for root, _ in _places(config)]
     if path.is_dir():
-        return path.is_relative_to(root) and root != project_folder(config) and holds_jobs(config, path)
-    return is_job_file(config, path) or (path == root / "jobs.yaml" and path.is_file())
+        is_below = any(path.is_relative_to(root) and root != project_folder(config) for root in roots)
+        return is_below and holds_jobs(config, path)
+    return is_job_file(config, path) or (path == roots[0] / "jobs.yaml" and path.is_file())
 
 
 def is_job_file(config: pytest.Config, path: Path) -> bool:
-    """Return True for a file of the training folder that is a job: pytest must not import it."""
-    root, suffixes = _root(config), suffixes_of(config.stash[REGISTRY].kinds)
-    if not path.is_relative_to(root) or not path.name.endswith(suffixes):
+    """Return True for a file that is a job: pytest must not import it."""
+    if not path.name.endswith(suffixes_of(config.stash[REGISTRY].kinds)) or not path.is_file():
         return False
-    return path.is_file() and read_search(config).own_files.takes(path.relative_to(root).as_posix())
+    return any(
+        path.is_relative_to(root) and files.takes(path.relative_to(root).as_posix()) for root, files in _places(config)
+    )
+
+
+def _places(config: pytest.Config) -> Iterator[tuple[Path, FileFilter]]:
+    """Yield the training folder and the further folders with jobs, each with its filter of files."""
+    search = read_search(config)
+    yield _root(config), search.own_files
+    yield from ((absolute(folder), search.files) for folder in search.folders)
 
 
 def _root(config: pytest.Config) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Job, read_plan
 from pytest_training.options import REGISTRY
 from pytest_training.session.items import IDLE_NODEID, Collector, IdleItem, collected_id, give_plan
@@ -23,7 +24,13 @@ class Worker(Collector):
         self.context = msgspec.json.decode(values["training"], type=SlotContext)
         super().__init__(config, Path(self.context.reports))
         ignore_warnings()
-        self.plan = read_plan(self.context.folder.plan, self.context.home)
+        self.problem = ""
+        try:
+            self.plan = read_plan(self.context.folder.plan, self.context.home)
+        except DeclarationError as error:
+            problem = f"worker {values['workerid']}: {error}; the run's folder must stay while it goes on"
+            self.problem = problem
+            return
         config.stash[SLOT] = self.context.slot(values["workerid"], self.plan, config.stash[REGISTRY])
         self.register_tags(self.jobs_to_collect())
         self.collected: list[pytest.Item] = []
@@ -32,6 +39,13 @@ class Worker(Collector):
     def jobs_to_collect(self) -> list[Job]:
         """Return the selected jobs as the owner planned them: files may have changed since."""
         return [planned.job for planned in self.plan.jobs]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """End the run with one sentence if there is no plan; an error would be an internal one, with its traceback."""
+        if self.problem:
+            session.shouldstop = self.problem
+            raise session.Failed(self.problem)
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Remember the item."""

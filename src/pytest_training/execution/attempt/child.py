@@ -35,7 +35,7 @@ from pytest_training.jobs.model import Job
 from pytest_training.limits.machine_memory import available_mb
 from pytest_training.machine import visible_gpus
 from pytest_training.places import NO_FOLLOW, appending
-from pytest_training.processes import reset_own_peak_memory
+from pytest_training.processes import die_before_others, reset_own_peak_memory
 from pytest_training.signals import SCHEDULERS, as_in_a_new_process
 from pytest_training.text import bounded
 from pytest_training.wording import in_utf8, safe_repr
@@ -67,6 +67,7 @@ def run_attempt(request: AttemptRequest, *, warm: Neutral | None = None) -> NoRe
     with appending(folder.events) as events:  # for the live view
         events.write(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")
     reset_own_peak_memory()
+    die_before_others()
     beginning = Beginning()
     if isinstance(request.start, Command):
         _become_program(request, request.start, beginning if warm else None)
@@ -106,7 +107,7 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     with contextlib.suppress(Exception):
         run.close()
     loading_s = round(loading_s or time.monotonic() - begun, 4)  # it may have failed there
-    result = Result(metrics=metrics, failure=failure, data=run.used, loading_s=loading_s)
+    result = Result(metrics=metrics, failure=failure, data=run.used, loading_s=loading_s, notes=run.remarks)
     return _leave(result, request)
 
 

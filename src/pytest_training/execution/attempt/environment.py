@@ -1,5 +1,6 @@
 """The surroundings of a job in its process: thread variables, seeds, import path, the frames above its own."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -8,6 +9,7 @@ import time
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from pytest_training.execution.attempt.startup import sitecustomize
 from pytest_training.execution.attempt.startup.sitecustomize import VARIABLE, Seeder
@@ -19,8 +21,13 @@ PACKAGE = str(Path(__file__).resolve().parents[2])
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
     *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),
-    *("LOKY_MAX_CPU_COUNT",),
+    *("NUMBA_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "LOKY_MAX_CPU_COUNT"),
 )
+LOADED = (
+    *(("torch", "set_num_threads"), ("torch", "set_num_interop_threads"), ("numexpr", "set_num_threads")),
+    *(("pyarrow", "set_cpu_count"), ("pyarrow", "set_io_thread_count"), ("cv2", "setNumThreads")),
+)
+"""Functions of libraries that read the variables, or the number of cores, when they were loaded."""
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 """OpenMP's threads spin while they wait: one job on a busy machine of two cores took 319 s instead of 18."""
 SEED_LIMIT = 2**32  # numpy's and Python's hash seed take 32 bits
@@ -69,8 +76,21 @@ def set_loaded_threads(threads: int) -> None:
         import threadpoolctl  # noqa: PLC0415  (a job without numeric libraries does not need it)
 
         threadpoolctl.threadpool_limits(threads)
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(threads)
+    for library, function in LOADED:
+        if module := sys.modules.get(library):
+            with contextlib.suppress(Exception):  # half loaded, or at work: torch takes the second number but once
+                getattr(module, function)(threads)
+    if parallel := sys.modules.get("numba.np.ufunc.parallel"):
+        with contextlib.suppress(Exception):  # at work, or another version
+            _set_numba_threads(parallel, threads)
+
+
+def _set_numba_threads(parallel: Any, threads: int) -> None:
+    """Let numba start so many threads when it needs them; its own function would start them now, and a fork end it."""
+    parallel.config.reload_config()  # reads NUMBA_NUM_THREADS
+    parallel.NUM_THREADS = threads
+    parallel.snt_check = check = parallel.gen_snt_check()
+    parallel.overload(check)(lambda n: check)  # noqa: ARG005  (numba goes by the name)
 
 
 def seed_generators(job: Job, seed: int) -> Seeder:

@@ -40,6 +40,7 @@ class EventLog:
         self._file: BinaryIO = appending(path) if path else io.BytesIO()
         self._size = self._file.tell()
         self._started = self._end = monotonic()  # of the attempt; of the present second
+        self._first_not_finite = ""
         self._kept: dict[str, int] = {}  # in this second, by kind
         self._waiting: list[dict[str, Any]] = []
         self._left_out: dict[str, dict[str, Any]] = {}  # the newest of this second, by kind
@@ -68,6 +69,11 @@ class EventLog:
         self._end_second(monotonic())
         self._write()
         self._file.close()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of the outcome should know of the events: the first number that is not finite."""
+        return (self._first_not_finite,) if self._first_not_finite else ()
 
     def _add(self, kind: str, what: str, content: Any) -> bool:
         """Return True if the event is left out, unless it stays the newest of its kind in this second."""
@@ -109,6 +115,17 @@ class EventLog:
             content = ENCODE(waiting)
             self._file.write(content)
             self._size += len(content)
+            if b":null" in content and not self._first_not_finite:
+                self._first_not_finite = next(filter(None, map(_not_finite, waiting)), "")
+
+
+def _not_finite(event: dict[str, Any]) -> str:
+    """Say which number of an event is not finite, and where it arose: `loss is not finite at fold 0, epoch 3`."""
+    values = event.get("log", {})
+    null = next((name for name, value in values.items() if ENCODE([value]) == b"null\n"), "")
+    places = [f"{name} {value}" for name, value in values.items() if isinstance(value, int)]
+    place = f" at {', '.join(places)}" if places else ""
+    return f"{null} is not finite{place}" if null else ""
 
 
 def _plain_values(values: dict[str, Any]) -> dict[str, Any]:

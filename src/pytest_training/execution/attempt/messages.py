@@ -68,6 +68,8 @@ class Result(Value, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     failure: Failure | None = None
     data: tuple[DataUsed, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Remarks on what the job logged."""
     loading_s: float = 0.0
     """Seconds that it took to load the job's file."""
     schema_version: int = SCHEMA_VERSION

@@ -127,6 +127,13 @@ def _retry_on(entry: Entry, allowed: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(reason for reason in allowed if reason in reasons)
 
 
+def _pattern(entry: Entry) -> str:
+    text = entry.text("a file")
+    if Path(text).is_absolute():
+        raise entry.expected("a file or pattern relative to the project's root, like configs/*.yaml")
+    return text
+
+
 def _variables(entry: Entry) -> dict[str, Entry]:
     def check(name: str, variable: Entry) -> Entry:
         if not isinstance(variable.plain, str) or not _VARIABLE.fullmatch(variable.plain):
@@ -202,6 +209,7 @@ def _settings(limits: Limits) -> Readers:
         "cpus": ("cpus", _or_none(lambda entry: entry.whole(minimum=1, maximum=4096))),
         "gpus": ("gpus", lambda entry: entry.whole(minimum=0, maximum=1024)),
         "seed": ("seeded", Entry.flag),
+        "files": ("reads", lambda entry: tuple(map(_pattern, entry.items("a list of files, like [configs/*.yaml]")))),
         "retries": ("retries", lambda entry: entry.whole(minimum=0, maximum=100)),
         "retry_wait": ("retry_wait_s", _duration),
         "retry_on": ("retry_on", lambda entry: _retry_on(entry, retry_reasons(limits))),

@@ -5,6 +5,7 @@ for jobs that state none for that metric; a parameter of `defaults:` goes to the
 `data` add up. A job with `script:` takes the place of the discovered job of that file.
 """
 
+import contextlib
 import itertools
 import os
 import re
@@ -183,6 +184,9 @@ def _with_settings(job: Job, defaults: Declaration, declaration: Declaration, ki
         fields.pop("metrics", None)
     if not kind.has_options and "fresh" not in declaration.settings:
         fields.pop("fresh", None)
+    place = declaration if "reads" in declaration.settings else defaults
+    for pattern in (pattern for pattern in fields.get("reads", ()) if not _matches(job, pattern)):
+        raise place.entry.error(f"files: expected files relative to the project's root, found none for {pattern!r}")
     return msgspec.structs.replace(
         job,
         **fields,
@@ -191,6 +195,12 @@ def _with_settings(job: Job, defaults: Declaration, declaration: Declaration, ki
         tags=tuple(dict.fromkeys((*job.tags, *defaults.tags, *declaration.tags))),
         data=tuple(dict.fromkeys((*job.data, *declaration.data))),
     )
+
+
+def _matches(job: Job, pattern: str) -> bool:
+    with contextlib.suppress(ValueError, OSError):  # no pattern
+        return any(True for _ in Path(job.root).glob(pattern))
+    return False
 
 
 def _merged_gates(job: Job, defaults: Declaration, declaration: Declaration) -> tuple[Gate, ...]:

@@ -36,6 +36,8 @@ STOP_ALL = b"stop all"
 """Line that asks for the gentle end of every attempt: the run is interrupted."""
 STARTED = b"started"
 """Line that says that the attempt's process has been started: from then on a dead server has lost it."""
+FRESH = b"fresh"
+"""Beginning of the line that sends an attempt to an interpreter of its own, for the variables that follow."""
 TRIES = 3
 """Servers that are asked for one attempt: one that dies before it starts the attempt loses nothing."""
 SERVER_DIED = Reply(
@@ -124,12 +126,18 @@ class ServerLauncher(SubprocessLauncher):
             with contextlib.suppress(OSError), SOCKET(socket.AF_UNIX) as link:
                 CONNECT(link, self.address)
                 link.sendall(msgspec.json.encode(request) + b"\n")
-                if (reply := self._wait_for_reply(link)) is not None:
-                    return reply
-        reply = super().launch(request)
-        return reply if reply is INTERRUPTED else msgspec.structs.replace(reply, notes=(*reply.notes, ALONE))
+                answer = self._wait_for_answer(link)
+                if isinstance(answer, Reply):
+                    return answer
+                if answer:
+                    return self._launch_alone(request, answer)
+        return self._launch_alone(request, ALONE)
 
-    def _wait_for_reply(self, link: socket.socket) -> Reply | None:
+    def _launch_alone(self, request: AttemptRequest, note: str) -> Reply:
+        reply = super().launch(request)
+        return reply if reply is INTERRUPTED else msgspec.structs.replace(reply, notes=(*reply.notes, note))
+
+    def _wait_for_answer(self, link: socket.socket) -> Reply | str | None:
         with link.makefile("rb") as answer:
             try:
                 return read_reply(answer)
@@ -138,21 +146,33 @@ class ServerLauncher(SubprocessLauncher):
                     return INTERRUPTED
                 with contextlib.suppress(OSError):
                     link.sendall(STOP + b"\n")
-                reply = read_reply(answer) or INTERRUPTED
+                reply = read_reply(answer)
+                reply = reply if isinstance(reply, Reply) else INTERRUPTED
                 ending = msgspec.structs.replace(reply.ending, ended_by="interrupted")
                 return msgspec.structs.replace(reply, ending=ending, lost=None)
 
 
-def read_reply(answer: BinaryIO) -> Reply | None:
-    """Return the server's answer; if it died, that it did while the attempt ran, or None before the attempt began."""
+def read_reply(answer: BinaryIO) -> Reply | str | None:
+    """Return the server's reply, or a note why the attempt is to be executed without it.
+
+    If it died: that it did so while the attempt ran, or None before the attempt began.
+    """
     died = None
     with contextlib.suppress(OSError):
         line = answer.readline()
         if line.rstrip() == STARTED:
             line, died = answer.readline(), SERVER_DIED
+        if line.startswith(FRESH):
+            return alone(line.decode().split()[1:])
         if line.endswith(b"\n"):
             return msgspec.json.decode(line, type=Reply)
     return died
+
+
+def alone(variables: Sequence[str]) -> str:
+    """Return the note on an attempt for which the server's libraries were loaded too early."""
+    names = ", ".join(variables)
+    return f"trained in an interpreter of its own: {names} changed after the job server had loaded what reads it"
 
 
 def is_serving(loading: Path) -> bool:

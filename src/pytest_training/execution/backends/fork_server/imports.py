@@ -16,7 +16,7 @@ import threading
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -61,9 +61,15 @@ class Imports(msgspec.Struct, kw_only=True):
     harmless: tuple[str, ...] | None = None
     """Packages that need not be tried in a child first; None before one has started a thread."""
     seconds: dict[str, float] = {}
+    read: set[str] = set()
+    """Variables that were read meanwhile: a library that has read one does not do so again."""
 
     def load(self, note: int) -> bool:
         """Import all, and return True; or False once a package has started a thread in this process."""
+        with recorded_reads() as self.read:
+            return self._load(note)
+
+    def _load(self, note: int) -> bool:
         gc.disable()  # what is loaded now stays: looking through it again and again is lost time
         loaded: list[str] = []
         for package, names in self._packages().items():
@@ -201,6 +207,25 @@ def installed() -> int:
         with contextlib.suppress(OSError):
             names += (name for name in os.listdir(folder) if name.endswith("-info"))  # noqa: PTH208  (names are enough)
     return zlib.crc32("\n".join([sys.version, sys.prefix, *sorted(names)]).encode())
+
+
+@contextlib.contextmanager
+def recorded_reads() -> Iterator[set[str]]:
+    """Record which variables are read from `os.environ`, there or not."""
+    names: set[str] = set()
+    plain = type(os.environ)
+
+    class Recording(plain):  # type: ignore[misc,valid-type]  # the class of os.environ has no public name
+        def __getitem__(self, name: str) -> str:
+            names.add(name)
+            value: str = super().__getitem__(name)
+            return value
+
+    os.environ.__class__ = Recording
+    try:
+        yield names
+    finally:
+        os.environ.__class__ = plain
 
 
 def import_within(name: str, seconds: float) -> None:

@@ -1,0 +1,69 @@
+"""Paths that a source names literally: `open("a.yaml")`, `HERE / "configs" / "a.json"`, `join("a", "b.csv")`."""
+
+import ast
+import itertools
+import re
+
+from pytest_training.jobs.source.literals import Constants, last_name, walk
+
+LONGEST_PATH = 300
+DEEPEST = 6
+"""Operators and names in one expression of a path."""
+
+_JOINS = {"join", "joinpath", "Path", "PurePath"}
+_PATHS = (ast.Constant, ast.JoinedStr, ast.BinOp, ast.Call, ast.Name)
+_HINTS = re.compile(rb"""\.\w+['"]|\b(open|Path|join|read\w*|load\w*)\b""")
+_WRITES = re.compile(r"write_.*|to_.*|save.*|dump|mkdir|touch|unlink|FileHandler|basicConfig")
+
+
+def named_paths(content: bytes) -> set[str]:
+    """Return what may be a path among the literals of a Python source, but for what it writes."""
+    if not _HINTS.search(content):
+        return set()
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    constants, nodes = Constants(tree), list(walk(tree))
+    written = {node for call in nodes if _writes(call, constants) for node in walk(call)}
+    outputs = filter(None, (constants.node(node.id) for node in written if isinstance(node, ast.Name)))
+    written |= {node for output in outputs for node in walk(output)}
+    paths = (node for node in nodes if isinstance(node, _PATHS) and node not in written)
+    ends = (_known_end(_parts(node, constants, 0)) for node in paths)
+    return {path for path in ends if path and len(path) <= LONGEST_PATH and path.isprintable()}
+
+
+def _known_end(parts: list[str | None]) -> str:
+    """Return the path behind the last unknown part."""
+    end = list(itertools.takewhile(bool, reversed(parts)))
+    return "/".join(filter(None, reversed(end)))
+
+
+def _parts(node: ast.AST | None, constants: Constants, depth: int) -> list[str | None]:
+    """Return the parts of a path that an expression stands for, with None for each unknown one."""
+    below: list[ast.expr | None] = []
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.JoinedStr(values=[*_, ast.Constant(value=str(text))]) if text.startswith("/"):
+            return [None, text.lstrip("/")]
+        case ast.Name(id=name, ctx=ast.Load()):
+            below = [constants.node(name)]
+        case ast.BinOp(op=ast.Div()):
+            below = [node.left, node.right]
+        case ast.Call(func=ast.Attribute() | ast.Name() as function) if last_name(function) in _JOINS:
+            below = [*([function.value] if isinstance(function, ast.Attribute) else []), *node.args]
+    if not below or depth > DEEPEST:
+        return [None]
+    return [part for each in below for part in _parts(each, constants, depth + 1)]
+
+
+def _writes(node: ast.AST, constants: Constants) -> bool:
+    """Return True for a call that writes a file: `path.write_text(…)`, `frame.to_csv(…)`, `open(path, "w")`."""
+    if not isinstance(node, ast.Call):
+        return False
+    name = last_name(node.func)
+    if name != "open":
+        return bool(_WRITES.fullmatch(name))
+    modes = [*node.args[1:2], *(item.value for item in node.keywords if item.arg == "mode")]
+    return any({*"wax"} & {*text} for mode in modes for text in constants.strings(mode))
