@@ -202,11 +202,10 @@ class RunningRun:
         self.is_ending = True
         for outcome in self.outcomes.complete():
             self.call("pytest_training_job_end", outcome=outcome)
-        all_outcomes = self.outcomes.by_node.values()
+        plan, folder, all_outcomes = self.run.plan, self.run.folder, self.outcomes.by_node.values()
         if exit_status == pytest.ExitCode.OK and not any(outcome.is_trained for outcome in all_outcomes):
             exit_status = pytest.ExitCode.NO_TESTS_COLLECTED
             self.run.problems.append("no job was trained: the exit code is 5")
-        plan, folder = self.run.plan, self.run.folder
         loading = read_json(folder.loading, Loading) or Loading()
         self.run.problems.extend(loading.problems)
         record = RunRecord(
