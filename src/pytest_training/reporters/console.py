@@ -24,11 +24,9 @@ NARROWEST = 40  # columns; a narrower terminal wraps
 SHORTER = (
     (r"^ended after [^:]+: it used (.+) of memory, its limit is (.+)$", r"memory \1, limit \2"),
     (r"^ended after [^:]+: (its )?", ""),
-    (
-        r"^(a module|a file) is missing: .*?(no module named|no such file or directory:) ('[^']+').*",
-        r"\1 is missing: \3",
-    ),
-    (r"^cannot be trained or recorded: |^its (?=result could not)|: ended with exit status \d+(?=: )", ""),
+    (r"^(a \w+) is missing: .*?(no module named|no such file or directory:) ('[^']+').*", r"\1 is missing: \3"),
+    (r"^cannot be trained or recorded: |^its (?=result could not)", ""),
+    (r"(^|: )ended with exit status \d+: (?=\w)", r"\1raised "),
     (r"(^|: )raised (?:\w+\.)*(?=\w)", r"\1"),
     (r"^(\D*?)(?:[\w.~-]*/)+(?=[\w.-]+(:\d+: |'))", r"\1"),
 )
