@@ -205,3 +205,21 @@ def test_the_status_of_a_script_stays_whatever_its_end_raises(workplace: Workpla
     ours, ending = attempt(launcher, workplace.request(workplace.script(text + "sys.exit(3)\n")))
     assert (ours.files, ending.exit_status) == ({"text": b"x"}, 3)
     assert "invalid literal for int" in ours.printed
+
+
+def test_whatever_a_script_does_to_the_modules_its_files_are_whole(
+    workplace: Workplace, launcher: ServerLauncher
+) -> None:
+    tricks = {
+        "no main": "del sys.modules['__main__']",
+        "no modules": "sys.modules.clear()",
+        "an object": "sys.modules['object'] = object()\nsys.modules['none'] = None",
+        "no names": "globals().clear()",
+        "renamed": "sys.modules['other'] = sys.modules.pop('__main__')",
+        "a raising end": "class A:\n    def __del__(self): raise ValueError\na = A()",
+        "frozen": "import gc\ngc.disable(); gc.freeze()",
+    }
+    for name, trick in tricks.items():
+        script = workplace.script(f"{START}import sys\ntext = open(folder + 'text', 'w'); text.write('x')\n{trick}\n")
+        ours, ending = attempt(launcher, workplace.request(script))
+        assert (ours.files, ending.exit_status) == ({"text": b"x"}, 0), name

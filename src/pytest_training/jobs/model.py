@@ -8,6 +8,7 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
+from pytest_training.places import open_plain
 from pytest_training.text import home_folder
 
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
@@ -290,9 +291,10 @@ def _with_paths(plan: Plan, start: str, new: str) -> Plan:
 def read_plan(path: Path, home: str | None = None) -> Plan:
     """Read a plan that `save_plan` wrote; `home` is the user's home folder if this process may have another."""
     try:
-        plan = msgspec.json.decode(path.read_bytes(), type=Plan)
+        with open_plain(path) as file:
+            plan = msgspec.json.decode(file.read(), type=Plan)
     except OSError as error:
-        raise DeclarationError(f"{path}: expected a plan: {error.strerror}") from error
+        raise DeclarationError(f"{path}: expected a plan: {error.strerror or 'it is no plain file'}") from error
     except UNDECODABLE as error:
         raise DeclarationError(f"{path}: expected a plan as JSON: {error}") from error
     if plan.schema_version != SCHEMA_VERSION:

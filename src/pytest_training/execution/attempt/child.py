@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
@@ -27,7 +27,6 @@ from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.finish import Beginning, end_interpreter
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
 from pytest_training.execution.attempt.metrics import UnfitMetricError, finite_metrics
-from pytest_training.execution.attempt.neutral import Neutral
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
@@ -40,12 +39,15 @@ from pytest_training.signals import SCHEDULERS, as_in_a_new_process
 from pytest_training.text import bounded
 from pytest_training.wording import in_utf8, safe_repr
 
+if TYPE_CHECKING:
+    from pytest_training.execution.attempt.neutral import Neutral
+
 
 class Stopped(BaseException):
     """SIGTERM, raised in the job's main thread so that its `finally` blocks run."""
 
 
-def run_attempt(request: AttemptRequest, *, warm: Neutral | None = None) -> NoReturn:
+def run_attempt(request: AttemptRequest, *, warm: "Neutral | None" = None) -> NoReturn:
     """Execute a request in this process, which is the job's own, and end it.
 
     `warm` has what the imports have changed in a fork of the job server, where the libraries are loaded.
