@@ -310,10 +310,11 @@ def test_a_check_before_the_training_is_a_mistake_in_the_test(project: Project) 
 
 
 SIGNALS = """
-import signal
+import pytest, signal
 
 def test_training_job(training_job):
-    assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 """
 

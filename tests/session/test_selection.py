@@ -153,7 +153,7 @@ def test_a_name_that_stands_for_nothing_is_said_though_others_are_selected(proje
     nearest, others = f"{NODE}[stroke]", f"{NODE}[als], {NODE}[als_fine]"
     result = project.here(
         *("-k", "stroke or parkinson", "-m", "vascular or (kidney and not cluster)"),
-        *("--deselect", f"{NODE}[strke]"),
+        *("--deselect", f"{NODE}[strke]", "--deselect", "tests/test_other.py::test_slow[1]"),
     )
     assert result.ret == 0
     assert project.report()["training"]["problems"] == [

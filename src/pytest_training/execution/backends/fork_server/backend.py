@@ -19,10 +19,10 @@ import msgspec
 
 from pytest_training.errors import TrainingError
 from pytest_training.execution.attempt.environment import SEED_LIMIT, WAITING, set_threads, unless_set
-from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
+from pytest_training.execution.attempt.messages import AttemptRequest, Loading, Lost, Reply
 from pytest_training.execution.backends.protocol import BackendRun, Launcher, Seat
 from pytest_training.execution.backends.subprocess import INTERRUPTED, Subprocess, SubprocessLauncher
-from pytest_training.execution.loading import read_loading
+from pytest_training.execution.job_files import read_json
 
 SOCKET, CONNECT = socket.socket, socket.socket.connect
 """Python's own: while a test runs, pytest-socket has others in their places."""
@@ -177,7 +177,7 @@ def alone(variables: Sequence[str]) -> str:
 
 def is_serving(loading: Path) -> bool:
     """Return True if the server has imported what it was asked to import: only then it answers."""
-    state = read_loading(loading)
+    state = read_json(loading, Loading)
     return state is not None and not state.now
 
 

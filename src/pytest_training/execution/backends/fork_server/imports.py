@@ -26,8 +26,8 @@ import msgspec
 from pytest_training import processes
 from pytest_training.atomic import write_atomically
 from pytest_training.execution import keeper
+from pytest_training.execution.attempt.messages import Loading
 from pytest_training.execution.job_files import read_json
-from pytest_training.execution.loading import Loading
 from pytest_training.jobs.model import Value
 
 SUSPECTED = ("polars", "catboost")
