@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from watching import eventually, is_alive, pid_in
 
-from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.attempt.messages import AttemptRequest, Loading, Reply
 from pytest_training.execution.backends.fork_server.backend import (
     STARTED,
     STOP,
@@ -29,7 +30,7 @@ from pytest_training.execution.backends.fork_server.backend import (
 )
 from pytest_training.execution.backends.fork_server.imports import recorded_reads
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.loading import read_loading
+from pytest_training.execution.job_files import read_json
 from pytest_training.jobs.model import Job, RunSettings
 from pytest_training.processes import tree
 
@@ -303,9 +304,10 @@ def test_packages_that_start_threads_cost_one_restart_and_none_in_the_next_run(
         for name in {*lines} - broken:
             tried = len(threaded) if name == "starter" else len(broken)
             assert lines.count(name) <= 1 + restarts + tried, lines
-        loading = read_loading(server.loading)
+        loading = read_json(server.loading, Loading)
         assert loading is not None
-        assert {problem.split()[3] for problem in loading.problems} == threaded | broken
+        named = [problem.split(" for ")[0].split(" import ")[1].split(", ") for problem in loading.problems]
+        assert {*itertools.chain(*named)} == threaded | broken
         assert set(loading.seconds) == harmless
     assert "gossip" in (workplace.root / "threads.json").read_text()
 

@@ -192,10 +192,14 @@ class Owner(Collector):
         return PlannedScheduling(*self.run.order())
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
-    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Remove the idle item from a worker's collection, so that no count includes it."""
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        """Leave the idle item out of every count, and end the run if a worker has not collected a test."""
         if ids and ids[-1] == IDLE_NODEID:
             ids.pop()
+        if self.run is not None and len(ids) < len(self.selected):
+            from pytest_training.session.scheduler import collection_error  # noqa: PLC0415  (as above)
+
+            raise collection_error(node, f"did not collect {', '.join(sorted(set(self.selected).difference(ids)))}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:

@@ -7,6 +7,7 @@ from itertools import chain
 import pytest
 
 from pytest_training.jobs.model import Job
+from pytest_training.session.items import job_of
 from pytest_training.wording import listing, one_of, printable
 
 TERM = re.compile(r"(?P<negated>\bnot\s+)?(?P<name>[\w:+\-.\[\]\\/]+)")
@@ -27,9 +28,10 @@ def unknown_names(config: pytest.Config, items: Sequence[pytest.Item], jobs: Seq
     for term, negated in _terms(ARGUMENTS.sub("", config.option.markexpr or "")):
         if term not in marks and not negated:
             yield f"-m: no job has the tag {term!r}: {one_of(term, tags)}"
-    nodes = [item.nodeid for item in items]
+    nodes = [item.nodeid for item in items if job_of(item) is not None]
+    tests = {node.partition("[")[0] for node in nodes}
     for prefix in config.option.deselect or ():
-        if not any(node.startswith(prefix) for node in nodes):
+        if prefix.partition("[")[0] in tests and not any(node.startswith(prefix) for node in nodes):
             yield f"--deselect: no test is called {printable(prefix, 200)!r}: {one_of(prefix, nodes, limit=3)}"
 
 
