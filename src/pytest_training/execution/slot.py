@@ -125,7 +125,9 @@ class Slot:
 
     def leave_out(self, planned: PlannedJob) -> Outcome | None:
         """Return the outcome of a job that cannot run for want of one that it needs, or None if it can run."""
-        needs = unmet(planned, self.folder) if planned.job.needs and not planned.unchanged else None
+        if not planned.job.needs or planned.unchanged:
+            return None
+        needs = unmet(planned, self.folder, is_worker=self.owned)
         if needs is None:
             return None
         status, reason = needs
