@@ -226,3 +226,14 @@ def test_whatever_a_script_does_to_the_modules_its_files_are_whole(
         script = workplace.script(f"{START}import sys\ntext = open(folder + 'text', 'w'); text.write('x')\n{trick}\n")
         ours, ending = attempt(launcher, workplace.request(script))
         assert (ours.files, ending.exit_status) == ({"text": b"x"}, 0), name
+
+
+def test_a_job_that_is_stopped_at_its_end_still_ends_its_files(workplace: Workplace, launcher: ServerLauncher) -> None:
+    top = START + "import threading, time\ntext = open(folder + 'text', 'w'); text.write('x')\n"
+    body = "threading.Thread(target=time.sleep, args=(1000,)).start()\nreturn {}"
+    request = workplace.request(
+        workplace.function(body, top=top, limits={"timeout": 0.5}), settings=RunSettings(grace_s=60)
+    )
+    ours, ending = attempt(launcher, request)
+    assert (ours.files, ending.ended_by) == ({"text": b"x"}, "timeout")
+    assert "Traceback" not in ours.printed

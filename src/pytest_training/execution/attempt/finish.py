@@ -82,7 +82,8 @@ class Watch:
     def run(self, steps: Sequence[Callable[[], object]]) -> None:
         """Take the steps, all within the limit."""
         give_up = monotonic() + self.limit_s
-        signal.signal(signal.SIGALRM, self)
+        for number in (signal.SIGALRM, signal.SIGTERM):
+            signal.signal(number, self)
         others, sys.unraisablehook = sys.unraisablehook, lambda error: self._ignore(error, others)
         for step in steps:
             try:
