@@ -60,6 +60,7 @@ RETURNING = {
     "_not_finite",
     "stalled",
     "threads_in_words",
+    "waiting_line",
     "alone",
     "break_in_words",
 }

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,10 @@ def test_a_need_is_met_by_a_job_that_passed_in_this_run(workplace: Workplace, sl
     early = slot.leave_out(planned(needy))
     assert early is not None
     assert (early.status, early.cause) == ("failed", "needs")
-    assert early.reason.startswith(f"needs {good.id}, which has not ended")
+    assert early.reason == f"needs {good.id}, which has not ended: another plugin has changed the order"
+    in_worker = replace(slot, owned=True).leave_out(planned(needy))
+    assert in_worker is not None
+    assert in_worker.reason.endswith("xdist keeps to needs only without ordinary tests and --dist")
     slot.train(planned(good))
     slot.train(planned(bad))
     outcome = slot.leave_out(planned(needy))

@@ -13,7 +13,7 @@ from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.execution.attempt.environment import changes_since, session_environment
 from pytest_training.execution.attempt.messages import LOST, AttemptRequest, Reply
-from pytest_training.execution.backends.protocol import Launcher
+from pytest_training.execution.backends.protocol import Launcher, Stopwatch
 from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder, utc_now
 from pytest_training.execution.job_files import artifacts, copy_files, log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
@@ -22,7 +22,6 @@ from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.secrets import Secrets
-from pytest_training.execution.stopwatch import Stopwatch
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Call, Command, Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
@@ -126,7 +125,9 @@ class Slot:
 
     def leave_out(self, planned: PlannedJob) -> Outcome | None:
         """Return the outcome of a job that cannot run for want of one that it needs, or None if it can run."""
-        needs = unmet(planned, self.folder) if planned.job.needs and not planned.unchanged else None
+        if not planned.job.needs or planned.unchanged:
+            return None
+        needs = unmet(planned, self.folder, is_worker=self.owned)
         if needs is None:
             return None
         status, reason = needs

@@ -139,16 +139,14 @@ class Job(Value, frozen=True, kw_only=True):
     """Limits of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
     cpus: int | None = None
     gpus: int = 0
-    seeded: bool = True
-    """False to leave the global generators, and a script's option for its seed, as they are."""
+    seeded: bool = True  # False leaves the global generators, and a script's option for its seed, as they are
     retries: int = 0
     retry_wait_s: float = 0.0
     """Seconds before the second attempt; doubled before each further one."""
     retry_on: tuple[str, ...] | None = None
     """Reasons to try again; None for every accident."""
     optional: bool = False
-    expected_s: float | None = None
-    """Expected duration in seconds as the catalogue states it."""
+    expected_s: float | None = None  # as the catalogue states it
     needs: tuple[str, ...] = ()
     """Ids of jobs that must have passed in the same run before this one starts."""
     problem: str | None = None

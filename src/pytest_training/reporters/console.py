@@ -125,8 +125,8 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
     if took := durations(measured):
         bound = f" on {run.workers} slots; no order takes less than {duration(measured.lower_bound_s)}"
         lines.append((took + (bound if run.workers != 1 else ""), {}))
-    if waited := waiting(measured.waiting_s):
-        lines.append((f"jobs {waited} for imports, GPUs or another attempt", {}))
+    if waited := waiting_line(measured):
+        lines.append((waited, {}))
     lines.append((f"reports: {one_line(reports)}/{run.folder}", {}))
     return lines + [(f"warning: {one_line(problem)}", {"yellow": True}) for problem in run.problems]
 
@@ -147,6 +147,12 @@ def durations(measured: Timing) -> str:
 def waiting(seconds: float) -> str:
     """Return how long jobs waited, or nothing if that is not worth a word: `waited 3.6 s`."""
     return f"waited {duration(seconds)}" if seconds >= WORTH_SAYING_S else ""
+
+
+def waiting_line(measured: Timing) -> str:
+    """Return how long the jobs of a run waited, and for what, or nothing if that is not worth a line."""
+    waited = waiting(measured.waiting_s)
+    return waited and f"jobs {waited} for imports, GPUs or another attempt"
 
 
 def _detail(outcome: Outcome, room: int) -> str:

@@ -144,8 +144,7 @@ def nobody_asks(config: pytest.Config) -> str:
     """Return the sentence for a session that has collected nothing although there are jobs."""
     root = shown_path(folder_of(config, "root"), config)
     return (
-        f"no test asks for the jobs in {root}: `pytest {root}` trains them, and `pytest-training init` writes a test "
-        "that does"
+        f"no test asks for the jobs in {root}: pytest {root} trains them, pytest-training init writes a test that does"
     )
 
 
