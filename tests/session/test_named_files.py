@@ -125,7 +125,7 @@ def test_names_without_a_job_are_mistakes(project: Project, arguments: tuple[str
 def test_where_no_test_asks_for_jobs_a_sentence_says_so(project: Project, arguments: tuple[str, ...]) -> None:
     result = project.here(*arguments)
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    said = "no test asks for the jobs in training: `pytest training` trains them, and `pytest-training init` writes a *"
+    said = "no test asks for the jobs in training: pytest training trains them, pytest-training init writes a test *"
     result.stdout.fnmatch_lines([said])
 
 

@@ -100,6 +100,8 @@ CASES = (
     Case(tuple(f"--deselect={NODE}[{job}]" for job in ("als", "als_fine", "stroke")), EMPTY, NOTHING),
     Case(("--lf", "--lfnf=none"), EMPTY, NOTHING),
     Case((), EMPTY, NOTHING, DropsAll()),
+    Case(("--setup-plan",), EMPTY, LEFT),
+    Case(("--setup-only", "-k", "als"), EMPTY, LEFT),
     Case((), EMPTY, LEFT, RunsNone()),
     Case((), EMPTY, LEFT, Exits()),
     Case((), USAGE, LEFT, Refuses()),

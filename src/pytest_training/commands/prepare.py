@@ -12,7 +12,8 @@ from pytest_training.execution.folder import ReportsFolder
 from pytest_training.fixture import SHIPPED_TEST
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.loading import load_jobs
-from pytest_training.jobs.model import Job, read_plan
+from pytest_training.jobs.model import Job
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern
 from pytest_training.project import Project, find_settings
 from pytest_training.records.durations import FILE, machine_speed, read_durations, updated, write_durations

@@ -22,6 +22,7 @@ KIBIBYTES = 1024
 PATIENCE = 50
 """The next exact measurement comes after so many times what the last one took."""
 GROWTH = 1.1
+CLOCK_S = 0.1  # by which the time of a file may lie behind
 SHM = "/dev/shm/"  # noqa: S108  (files of jobs are measured there)
 FIELD = re.compile(
     rb"^(VmHWM|VmRSS|RssAnon|RssFile|RssShmem|Shmem|Anonymous|Private_Dirty|Pss_\w+):\s+(\d+) kB$", re.MULTILINE
@@ -49,8 +50,11 @@ class OwnMemory:
     """Most pages of files on disk at a measurement."""
     exact_from: float = 0.0
     shm_mb: float = -1.0
-    """Memory that all files in memory of this machine took when those of the attempt were last looked for."""
+    """What files in memory took, on this machine and mapped, when those of the attempt were last looked for."""
     unmapped_mb: float = 0.0
+    foreign_mb: float = 0.0
+    """Files in memory that the attempt has mapped, and that were there before it: a dataset in /dev/shm."""
+    begun: float = field(default_factory=lambda: time.time() - CLOCK_S)
     paths: set[str] = field(default_factory=set)
     """Files in /dev/shm that the attempt has had open or mapped."""
 
@@ -117,7 +121,7 @@ class OwnMemory:
             private = anonymous - self.inherited_mb
         else:  # processes that a job has forked share its pages with each other, and the server's with the server
             private = max(private, proportional - self.inherited_mb * count * self._server_part(count))
-        own = private + shared
+        own = private + max(shared - self.foreign_mb, 0.0)
         self.excess_mb = sum(map(_bound, members.values())) - own
         return own
 
@@ -128,14 +132,27 @@ class OwnMemory:
 
     def _look_for_files(self, members: dict[int, Fields]) -> None:
         """Add up the files in memory that no process of the attempt has mapped: only what is mapped is in a status."""
-        before, self.shm_mb = self.shm_mb, proc_fields("", "meminfo").get("Shmem", 0.0)
+        used_mb = [
+            proc_fields("", "meminfo").get("Shmem", 0.0),
+            *(each.get("RssShmem", 0.0) for each in members.values()),
+        ]
+        before, self.shm_mb = self.shm_mb, sum(used_mb)
         if abs(self.shm_mb - before) < 1:
             return
         held = {key: size for pid in members for key, size in self._open_files(pid)}
         mapped = {key for pid, fields in members.items() if fields.get("RssShmem") for key in self._mapped_files(pid)}
         for path in list(self.paths):
-            held |= dict(_file(path))
-        self.unmapped_mb = sum(size for key, size in held.items() if key not in mapped)
+            held |= dict(self._file(path))
+        self.unmapped_mb = sum(max(size, 0.0) for key, size in held.items() if key not in mapped)
+        self.foreign_mb = -sum(min(size, 0.0) for key, size in held.items() if key in mapped)
+
+    def _file(self, path: str) -> Iterator[tuple[File, float]]:
+        """Yield a file in memory with its size, which is negative if it was there before the attempt."""
+        with contextlib.suppress(OSError):
+            status = os.stat(path)  # noqa: PTH116  (of what a descriptor's link in /proc stands for)
+            if stat.S_ISREG(status.st_mode):
+                size = status.st_blocks * 512 / 2**20
+                yield (status.st_dev, status.st_ino), size if status.st_mtime >= self.begun else -size
 
     def _open_files(self, pid: int) -> Iterator[tuple[File, float]]:
         with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
@@ -144,7 +161,7 @@ class OwnMemory:
                     link = os.readlink(entry.path)  # noqa: PTH115  (a Path for each descriptor costs more than the call)
                     if link.startswith((SHM, "/memfd:")):
                         self.paths.update([link] if link.startswith(SHM) else [])
-                        yield from _file(entry.path)
+                        yield from self._file(entry.path)
 
     def _mapped_files(self, pid: int) -> Iterator[File]:
         with contextlib.suppress(OSError):
@@ -163,10 +180,3 @@ def proc_fields(pid: int | str, name: str) -> Fields:
         content = Path("/proc", str(pid), name).read_bytes()
         return {field.decode(): int(amount) / KIBIBYTES for field, amount in FIELD.findall(content)}
     return {}
-
-
-def _file(path: str) -> Iterator[tuple[File, float]]:
-    with contextlib.suppress(OSError):
-        status = os.stat(path)  # noqa: PTH116  (of what a descriptor's link in /proc stands for)
-        if stat.S_ISREG(status.st_mode):
-            yield (status.st_dev, status.st_ino), status.st_blocks * 512 / 2**20

@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -73,13 +74,15 @@ def run_attempt(request: AttemptRequest, *, warm: "Neutral | None" = None) -> No
     beginning = Beginning()
     if isinstance(request.start, Command):
         _become_program(request, request.start, beginning if warm else None)
+    result = Result()
     try:
-        status = 0 if execute(request, request.start).failure is None else 1
+        result = execute(request, request.start)
+        status = 0 if result.failure is None else 1
     except OSError as error:  # ours: what the job raised is in the result
         with contextlib.suppress(Exception):
             sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
         status = NO_RESULT
-    end_interpreter(beginning, status, limit_s=request.settings.grace_s)
+    end_interpreter(beginning, status, limit_s=request.settings.grace_s, note=partial(_note, request, result))
 
 
 def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseException], None] | None = None) -> Result:
@@ -111,6 +114,11 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     loading_s = round(loading_s or time.monotonic() - begun, 4)  # it may have failed there
     result = Result(metrics=metrics, failure=failure, data=run.used, loading_s=loading_s, notes=run.remarks)
     return _leave(result, request)
+
+
+def _note(request: AttemptRequest, result: Result, sentence: str) -> None:
+    if result != Result():  # else it could not be written
+        _leave(msgspec.structs.replace(result, notes=(*result.notes, sentence)), request)
 
 
 def _make_run(request: AttemptRequest) -> Run:

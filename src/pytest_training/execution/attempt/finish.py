@@ -68,6 +68,8 @@ class Watch:
 
     status: int
     limit_s: float
+    note: Callable[[str], object]
+    """Tells the run what did not end."""
     is_overdue: bool = False
 
     def __call__(self, _signal: int, _frame: FrameType | None) -> NoReturn:
@@ -80,7 +82,8 @@ class Watch:
     def run(self, steps: Sequence[Callable[[], object]]) -> None:
         """Take the steps, all within the limit."""
         give_up = monotonic() + self.limit_s
-        signal.signal(signal.SIGALRM, self)
+        for number in (signal.SIGALRM, signal.SIGTERM):
+            signal.signal(number, self)
         others, sys.unraisablehook = sys.unraisablehook, lambda error: self._ignore(error, others)
         for step in steps:
             try:
@@ -102,17 +105,20 @@ class Watch:
     def _say(self) -> None:
         self.is_overdue = False
         threads = ", ".join(each.name for each in threading.enumerate()[1:] if not each.daemon)
-        _print(f"the end of the job took more than {self.limit_s:g} s: it goes on without what does not end\n")
-        if threads:
-            _print(f"threads that do not end: {threads}\n")
+        named = f"; threads that do not end: {threads}" if threads else ""
+        sentence = f"its end took more than {self.limit_s:g} s, and goes on without what does not end{named}"
+        _print(f"{sentence}\n")
+        _take(partial(self.note, sentence))
 
 
-def end_interpreter(beginning: Beginning, status: int, *, limit_s: float | None = None) -> NoReturn:
-    """End this process; each of the three parts of its end may take that long."""
+def end_interpreter(
+    beginning: Beginning, status: int, *, limit_s: float | None = None, note: Callable[[str], object] = str
+) -> NoReturn:
+    """End this process; each of the three parts of its end may take that long, or `note` gets a sentence."""
     at_shutdown = getattr(threading, "_threading_atexits", [])  # of loky and concurrent.futures: they end workers
     steps = [*reversed(at_shutdown), threading._shutdown]  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)
     at_shutdown.clear()
-    run = _run_all if limit_s is None or not hasattr(signal, "setitimer") else Watch(status, limit_s).run
+    run = _run_all if limit_s is None or not hasattr(signal, "setitimer") else Watch(status, limit_s, note).run
     run(steps)
     run([atexit._run_exitfuncs])  # noqa: SLF001  (no public name)
     threading.excepthook = lambda _: None  # Python has stopped daemon threads at this point; here they meet the ruins

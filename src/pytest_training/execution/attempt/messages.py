@@ -69,7 +69,7 @@ class Result(Value, frozen=True, kw_only=True):
     failure: Failure | None = None
     data: tuple[DataUsed, ...] = ()
     notes: tuple[str, ...] = ()
-    """Remarks on what the job logged."""
+    """Remarks on what the job logged, and on its end."""
     loading_s: float = 0.0
     """Seconds that it took to load the job's file."""
     schema_version: int = SCHEMA_VERSION

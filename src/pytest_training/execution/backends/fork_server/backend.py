@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from pytest_training.atomic import write_atomically
 from pytest_training.errors import TrainingError
 from pytest_training.execution.attempt.environment import SEED_LIMIT, WAITING, set_threads, unless_set
 from pytest_training.execution.attempt.messages import AttemptRequest, Loading, Lost, Reply
@@ -176,9 +177,9 @@ def alone(variables: Sequence[str]) -> str:
 
 
 def is_serving(loading: Path) -> bool:
-    """Return True if the server has imported what it was asked to import: only then it answers."""
+    """Return True unless the server imports: meanwhile it does not answer."""
     state = read_json(loading, Loading)
-    return state is not None and not state.now
+    return state is None or not state.now  # the reports folder may be gone
 
 
 def start_server(
@@ -192,6 +193,7 @@ def start_server(
         listening.bind(str(address))
         listening.listen(512)
         loading = log.with_name("loading.json")
+        write_atomically(loading, msgspec.json.encode(Loading(now="Python", since=time.time())))
         settings = {
             "socket": listening.fileno(),
             "imports": {

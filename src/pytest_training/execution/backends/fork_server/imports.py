@@ -27,6 +27,7 @@ from pytest_training import processes
 from pytest_training.atomic import write_atomically
 from pytest_training.execution import keeper
 from pytest_training.execution.attempt.messages import Loading
+from pytest_training.execution.backends.fork_server.backend import NO_THREADS
 from pytest_training.execution.job_files import read_json
 from pytest_training.jobs.model import Value
 
@@ -142,7 +143,7 @@ class Imports(msgspec.Struct, kw_only=True):
         """Return a sentence about each package that is left to the jobs."""
         memory = os.path.basename(self.memory)  # noqa: PTH119  (no path: reports are published)
         return (
-            *(threads_in_words(package, threads, memory) for package, threads in self.threaded.items()),
+            *([threads_in_words(self.threaded, memory)] if self.threaded else []),
             *(break_in_words(package, how) for package, how in self.broken.items()),
         )
 
@@ -183,15 +184,16 @@ class Known(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> NoReturn:
         """End the process."""
-        os.write(self.writing, f"{self.threaded[module.__name__]}, of {module.__name__}".encode()[:LONGEST])
+        os.write(self.writing, self.threaded[module.__name__].encode()[:LONGEST])
         os._exit(0)
 
 
-def threads_in_words(package: str, threads: str, memory: str) -> str:
-    """Say why a package that starts threads is left to the jobs."""
+def threads_in_words(threaded: dict[str, str], memory: str) -> str:
+    """Say why packages that start threads are left to the jobs."""
+    packages, threads = ", ".join(threaded), ", ".join(dict.fromkeys(threaded.values()))
     return (
-        f"the jobs import {package} for themselves: its import starts a thread ({threads}), and the job server may "
-        f"have none; if a setting of the library prevents that, set it and remove {memory} in the reports folder"
+        f"the jobs import {packages} for themselves: that starts a thread ({threads}), and the job server may have "
+        f"none; if a setting of the library prevents it, set it and remove {memory} in the reports folder"
     )
 
 
@@ -201,12 +203,13 @@ def break_in_words(package: str, how: str) -> str:
 
 
 def installed() -> int:
-    """Return a digest of the interpreter, and of the names and versions of what is installed."""
+    """Return a digest of the interpreter, of the names and versions of what is installed, and of known settings."""
     names: list[str] = []
     for folder in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
         with contextlib.suppress(OSError):
             names += (name for name in os.listdir(folder) if name.endswith("-info"))  # noqa: PTH208  (names are enough)
-    return zlib.crc32("\n".join([sys.version, sys.prefix, *sorted(names)]).encode())
+    cures = [os.environ.get(name, "") for name in NO_THREADS]
+    return zlib.crc32("\n".join([sys.version, sys.prefix, *cures, *sorted(names)]).encode("utf-8", "replace"))
 
 
 @contextlib.contextmanager
