@@ -11,8 +11,7 @@ from measuring import PYTEST, WORKERS, Measurement, measure, medians
 from projects import forget_runs, plain_project, training_project
 from tables import Answer
 
-from pytest_training.records.durations import FILE, Durations, JobDurations, machine_speed, write_durations
-from pytest_training.records.expectation import Measured
+from pytest_training.records.durations import FILE, Durations, JobDurations, Measured, machine_speed, write_durations
 
 QUESTION = "Unequal sleeps on 4 workers: total time over the lower bound"
 REPEATS = 3

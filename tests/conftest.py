@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +25,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if slow:
         items[:] = [item for item in items if item not in slow]
         config.hook.pytest_deselected(items=slow)
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """Return a folder in memory: a thousand folders in one another take a disk seconds."""
+    folder = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    yield folder
+    subprocess.run(["rm", "-rf", str(folder)], check=True)  # Python's own rmtree ends in a RecursionError

@@ -157,5 +157,5 @@ def test_a_job_that_another_plugin_puts_before_its_need_is_not_green(project: Pr
     assert project.here("-k", "student or teacher").ret == pytest.ExitCode.TESTS_FAILED
     assert reasons(project)["student"] == (
         *("failed", "needs"),
-        "needs teacher, which has not ended: another plugin, or xdist, has put it later",
+        "needs teacher, which has not ended: another plugin has changed the order",
     )

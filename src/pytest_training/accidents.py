@@ -85,7 +85,7 @@ ACCIDENTS = (
     Accident(
         "network",
         message="the network failed: …; retry_on: [network] tries again",
-        pattern=r"Temporary failure in name resolution|Name or service not known|Connection (refused|reset by peer)"
+        pattern=r"Temporary failure in name resolution|Name or service not known|Connection refused"
         r"|Network is unreachable|Read timed out|(429|502|503|504) (Client|Server) Error",
     ),
 )
@@ -111,8 +111,17 @@ def last_words(lines: Sequence[str]) -> list[str]:
     begin = starts.pop() if starts else max(len(lines) - LAST_LINES, 0)
     while starts and (_is_chained(lines[:begin]) or any(map(WRAPPER.match, lines[begin:]))):
         begin = starts.pop()
-    ended = [FRAMED.sub("", line) for line in lines[begin:]]
-    return [line for line in reversed(ended) if line[:1].strip()]
+    return [line for line in map(_unframed, reversed(lines[begin:])) if line[:1].strip()]
+
+
+def last_exception(lines: Sequence[str]) -> str:
+    """Return the last exception of a log with its message, or nothing if the log has no traceback."""
+    begin = max((number for number, line in enumerate(lines) if TRACEBACK in line), default=len(lines))
+    return next((line for line in map(_unframed, lines[begin + 1 :]) if line[:1].strip()), "")
+
+
+def _unframed(line: str) -> str:
+    return FRAMED.sub("", line)
 
 
 def _is_chained(before: Sequence[str]) -> bool:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 5_000  # of directories: where a folder called training/ holds data, looking for jobs must stay cheap
 
+DEEPEST = 100  # folders in one another
+
 REGISTRY: pytest.StashKey[Registry] = pytest.StashKey()
 """On config: the kinds, limits, readers and backends of this process; only if there is something to train."""
 
@@ -166,8 +168,9 @@ def holds_jobs(config: pytest.Config, folder: Path) -> bool:
 
 def _job_names(root: Path, suffix: str) -> Iterator[str]:
     remaining = MAX_ENTRIES
-    for _, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith((".", "__"))]
+    deepest = str(root).count(os.sep) + DEEPEST  # os.walk is recursive
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith((".", "__")) and folder.count(os.sep) < deepest]
         yield from (name for name in files if name.startswith("train_") and name.endswith(suffix))
         remaining -= len(files) + len(folders)
         if remaining < 0:

@@ -30,6 +30,18 @@ def appending(path: Path) -> BinaryIO:
     return open(path, "ab", buffering=0, opener=_without_link)
 
 
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file to read it; raise OSError if it is missing or no plain file, such as a pipe without a writer."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW | getattr(os, "O_NONBLOCK", 0))
+    except ValueError:  # a NUL in the name
+        raise FileNotFoundError(f"{str(path)!r} is no file") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(f"{path} is no file")
+    return os.fdopen(descriptor, "rb")
+
+
 def _without_link(path: str, flags: int) -> int:
     return os.open(path, flags | NO_FOLLOW, 0o666)
 
@@ -58,6 +70,13 @@ class Place:
                 raise
             self.move_aside(name)
             os.mkdir(self._at(name), dir_fd=self.descriptor)
+
+    def settle(self, name: str) -> None:
+        """Make sure that a name is a folder of ours or a link, which may lead to another disk."""
+        if self.descriptor is not None and not _is_link(name, self.descriptor):
+            below = _enter(self.descriptor, name)
+            _allow(below)
+            os.close(below)
 
     def replace(self, source: str, target: str) -> None:
         """Give an entry another name, in place of what has it; in a run a folder that has it is moved aside."""
@@ -100,40 +119,49 @@ def entered(path: Path, below: Path | None = None) -> Iterator[Place]:
 
 
 def _enter_all(path: Path, below: Path) -> int:
-    try:
-        if not below.is_dir():
-            below.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise NotADirectoryError(
-            errno.ENOTDIR, "something else has taken the place of a folder", error.filename
-        ) from None
-    descriptor = os.open(below, ENTER & ~NO_FOLLOW)
-    for name in path.relative_to(below).parts:
+    descriptor = _open_first(below)
+    relative = str(path)[len(str(below)) + 1 :]  # pathlib's own way costs more than to open the folders
+    for name in filter(None, relative.split("/")):
+        above = descriptor
         try:
-            above, descriptor = descriptor, _enter(Place(path, descriptor), name)
+            descriptor = _enter(above, name)
         except OSError as error:
             error.filename = str(path)
-            above = descriptor
             raise
         finally:
             os.close(above)
+    _allow(descriptor)
     return descriptor
 
 
-def _enter(above: Place, name: str) -> int:
+def _open_first(below: Path) -> int:
+    try:
+        return os.open(below, ENTER & ~NO_FOLLOW)
+    except OSError:
+        try:
+            below.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            taken = "something else has taken the place of a folder"
+            raise NotADirectoryError(errno.ENOTDIR, taken, error.filename) from None
+        return os.open(below, ENTER & ~NO_FOLLOW)
+
+
+def _enter(above: int, name: str) -> int:
+    """Return the descriptor of a folder in another one."""
     for _ in range(TRIES):
         try:
-            descriptor = os.open(name, ENTER, dir_fd=above.descriptor)
+            return os.open(name, ENTER, dir_fd=above)
         except FileNotFoundError:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(name, dir_fd=above.descriptor)
+                _allow(above)
+                os.mkdir(name, dir_fd=above)
+        except PermissionError:
+            _allow(above)
         except OSError as error:
             if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
                 raise
-            above.move_aside(name)
-        else:
-            _allow(descriptor)
-            return descriptor
+            _allow(above)
+            Place(Path(), above).move_aside(name)
     raise FileExistsError(errno.EEXIST, "another program takes the place of a folder again and again", name)
 
 
@@ -144,6 +172,13 @@ def _allow(descriptor: int) -> None:
         with contextlib.suppress(OSError):  # of somebody else; then the next step says so
             opened = f"/proc/self/fd/{descriptor}" if hasattr(os, "O_PATH") else descriptor
             os.chmod(opened, mode & 0o7777 | ALL_RIGHTS)  # noqa: PTH101  (the folder itself, by its descriptor)
+
+
+def _is_link(name: str, descriptor: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _is_folder(name: str, descriptor: int | None) -> bool:

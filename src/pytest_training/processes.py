@@ -19,7 +19,7 @@ ONE_THREAD = 3
 """Links of /proc/PID/task, a folder: itself, its parent, and one for each thread."""
 STOPPED = 0x7F
 """A wait status."""
-FIRST_TO_DIE = 500
+FIRST_TO_DIE = "500"
 """Of 1000; a process has 0 unless somebody says more, and the killer adds the part of the memory that it holds."""
 ORPHANS_S = 6.0
 CLEANERS = (b"resource_tracker import main", b"torch_shm_manager")
@@ -159,9 +159,8 @@ def kill_orphans(own: Collection[int]) -> None:
 
 def die_before_others() -> None:
     """Offer this process to the kernel's out-of-memory killer, rather than the job server that all jobs share."""
-    with contextlib.suppress(OSError, ValueError):
-        score = Path("/proc/self/oom_score_adj")
-        score.write_text(str(max(int(score.read_text()), FIRST_TO_DIE)))
+    with contextlib.suppress(OSError):  # only root may lower it
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_DIE)
 
 
 def reset_own_peak_memory() -> None:

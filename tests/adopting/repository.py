@@ -67,9 +67,12 @@ FILES = {
     "models/train_printing.py": "print('accuracy: 0.91')\n",
     "models/train_table.py": """
         import argparse
+        import os
         import pathlib
         parser = argparse.ArgumentParser()
         parser.add_argument("--output-dir", default="out")
+        parser.add_argument("--workers", type=int, default=os.cpu_count())
+        parser.add_argument("--amp", action=argparse.BooleanOptionalAction, default=True)
         folder = pathlib.Path(parser.parse_args().output_dir)
         (folder / "metrics.csv").write_text("epoch,loss,phase\\n1,0.5,train\\n2,0.25,train\\n")
         """,

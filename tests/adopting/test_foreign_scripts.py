@@ -49,6 +49,13 @@ def test_without_metrics_the_exit_status_decides_and_the_report_says_so(trained:
     assert (found["status"], found["metrics"], found["notes"]) == ("passed", {}, ["no metrics found", missed])
 
 
+def test_defaults_are_recorded_as_the_script_has_them_and_what_it_computes_as_unknown(trained: Repository) -> None:
+    recorded = trained.outcomes()["table"]
+    assert (recorded["parameters"]["amp"], recorded["unread"]) == (True, ["workers"])
+    assert "workers" not in recorded["parameters"]
+    assert "unknown: a default that the source does not show" in (trained.user / "reports" / "index.html").read_text()
+
+
 def test_two_scripts_with_one_name_are_two_jobs(trained: Repository) -> None:
     assert [trained.log(f"models/{folder}/same") for folder in "ab"] == ["a\n", "b\n"]
 

@@ -57,7 +57,11 @@ RETURNING = {
     "bad_place",
     "_sentence",
     "_killer",
+    "_not_finite",
+    "stalled",
     "threads_in_words",
+    "waiting_line",
+    "alone",
     "break_in_words",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}

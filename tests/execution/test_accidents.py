@@ -135,7 +135,8 @@ def judged_everywhere(workplace: Workplace, line: str) -> list[Verdict]:
 def test_what_was_said_before_another_end_names_nothing(workplace: Workplace, cause: str) -> None:
     for line in SAID[cause]:
         mended = f"{traceback(line)}\nthat was mended\n{traceback('ValueError: other')}\n"
-        assert judged(workplace, EXITED, log=mended).cause == "exit"
+        verdict = judged(workplace, EXITED, log=mended)
+        assert (verdict.cause, verdict.reason) == ("exit", "ended with exit status 1: ValueError: other")
         assert judged(workplace, EXITED, log=line + "\n" + "epoch\n" * 20).cause == "exit"
         assert judged(workplace, Ending(exit_status=0), log=line).status == "passed"
 

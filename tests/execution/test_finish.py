@@ -21,6 +21,7 @@ from pytest_training.execution.backends.fork_server.backend import ServerLaunche
 from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.backends.subprocess import SubprocessLauncher
 from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.judge import judge
 from pytest_training.jobs.model import RunSettings
 from pytest_training.limits.protocol import Ending
 
@@ -191,13 +192,15 @@ threading.Thread(target=time.sleep, args=(1000,), name='sleeper').start()
 def test_what_never_ends_is_left_and_the_rest_is_done(
     workplace: Workplace, launcher: ServerLauncher, mode: str
 ) -> None:
-    request = workplace.request(workplace.function("return {}", top=START + ENDLESS))
-    ours, ending = attempt(SubprocessLauncher() if mode == "subprocess" else launcher, request)
+    request = workplace.request(workplace.function("return {'x': 1.0}", top=START + ENDLESS))
+    reply = (SubprocessLauncher() if mode == "subprocess" else launcher).launch(request)
+    folder = AttemptFolder(Path(request.folder))
+    ours = left(folder.artifacts, folder.log.read_text())
     assert ours.files == {"table": b"x" * 99, "at exit": b"done"}
-    assert ending.exit_status == 0
-    line = "the end of the job took more than 0.3 s: it goes on without what does not end"
-    assert {*ours.printed.splitlines()} == {line, "threads that do not end: sleeper"}
-    assert ours.printed.count(line) == 4
+    assert reply.ending.exit_status == 0
+    line = "its end took more than 0.3 s, and goes on without what does not end; threads that do not end: sleeper"
+    assert ours.printed.splitlines() == [line] * 4
+    assert judge(request, reply, since=0.0).result.notes == (line,)
 
 
 def test_the_status_of_a_script_stays_whatever_its_end_raises(workplace: Workplace, launcher: ServerLauncher) -> None:
@@ -205,3 +208,32 @@ def test_the_status_of_a_script_stays_whatever_its_end_raises(workplace: Workpla
     ours, ending = attempt(launcher, workplace.request(workplace.script(text + "sys.exit(3)\n")))
     assert (ours.files, ending.exit_status) == ({"text": b"x"}, 3)
     assert "invalid literal for int" in ours.printed
+
+
+def test_whatever_a_script_does_to_the_modules_its_files_are_whole(
+    workplace: Workplace, launcher: ServerLauncher
+) -> None:
+    tricks = {
+        "no main": "del sys.modules['__main__']",
+        "no modules": "sys.modules.clear()",
+        "an object": "sys.modules['object'] = object()\nsys.modules['none'] = None",
+        "no names": "globals().clear()",
+        "renamed": "sys.modules['other'] = sys.modules.pop('__main__')",
+        "a raising end": "class A:\n    def __del__(self): raise ValueError\na = A()",
+        "frozen": "import gc\ngc.disable(); gc.freeze()",
+    }
+    for name, trick in tricks.items():
+        script = workplace.script(f"{START}import sys\ntext = open(folder + 'text', 'w'); text.write('x')\n{trick}\n")
+        ours, ending = attempt(launcher, workplace.request(script))
+        assert (ours.files, ending.exit_status) == ({"text": b"x"}, 0), name
+
+
+def test_a_job_that_is_stopped_at_its_end_still_ends_its_files(workplace: Workplace, launcher: ServerLauncher) -> None:
+    top = START + "import threading, time\ntext = open(folder + 'text', 'w'); text.write('x')\n"
+    body = "threading.Thread(target=time.sleep, args=(1000,)).start()\nreturn {}"
+    request = workplace.request(
+        workplace.function(body, top=top, limits={"timeout": 0.5}), settings=RunSettings(grace_s=60)
+    )
+    ours, ending = attempt(launcher, request)
+    assert (ours.files, ending.ended_by) == ({"text": b"x"}, "timeout")
+    assert "Traceback" not in ours.printed

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,7 +53,9 @@ CHANGES = {
     "import path": Change("sys.path.append('/added')", "'/added' in sys.path"),
     "start method": Change("multiprocessing.set_start_method('spawn')", "multiprocessing.get_start_method()"),
 }
-IMPORTS = "import gc, json, locale, logging, multiprocessing, os, signal, sys, threading, warnings\n"
+PRINTING = "def end(name):\n    print(name, 'ends', flush=True)\natexit.register(end, __name__)\n"
+"""Another change of each library: a function at exit."""
+IMPORTS = "import atexit, gc, json, locale, logging, multiprocessing, os, signal, sys, threading, warnings\n"
 NAMES = [f"library_{number}" for number in range(len(CHANGES))]
 SHOW = f"""
 with open(os.environ["TRAINING_FOLDER"] + "/shown.json", "w") as file:
@@ -66,7 +68,7 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a folder of libraries that each change one thing, and of one that uses them."""
     folder = tmp_path_factory.mktemp("libraries")
     for name, change in zip(NAMES, CHANGES.values(), strict=True):
-        (folder / f"{name}.py").write_text(IMPORTS + change.code)
+        (folder / f"{name}.py").write_text(IMPORTS + PRINTING + change.code)
     (folder / "user.py").write_text(f"import {', '.join(NAMES)}\n")
     (folder / "other_user.py").write_text(f"import {', '.join(NAMES)}\n")
     with pytest.MonkeyPatch.context() as patch:
@@ -119,3 +121,14 @@ def test_the_log_of_a_script_is_its_own(workplace: Workplace, changed: ServerHan
     request = workplace.request(job)
     ServerLauncher(changed.address).launch(request)
     assert AttemptFolder(Path(request.folder)).log.read_text() == "INFO:root:mine\n"
+
+
+@pytest.mark.parametrize(("imports", "ends"), [((), []), (("library_1",), [1]), (("user",), range(len(CHANGES)))])
+def test_the_functions_at_exit_are_those_of_what_a_job_imports(
+    workplace: Workplace, changed: ServerHandle, imports: tuple[str, ...], ends: Sequence[int]
+) -> None:
+    job = workplace.script("import tempfile\nfolder = tempfile.TemporaryDirectory()\n", imports=imports)
+    request = workplace.request(job)
+    ServerLauncher(changed.address).launch(request)
+    lines = AttemptFolder(Path(request.folder)).log.read_text().splitlines()
+    assert lines == [f"library_{number} ends" for number in reversed(ends)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from deep_folders import deep
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.backends.fork_server.backend import ServerLauncher
@@ -162,32 +162,12 @@ def test_a_folder_below_that_cannot_be_listed_is_named_in_a_note(unprivileged: P
     (unprivileged / "closed").chmod(0o700)
 
 
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """Return a folder in memory: a thousand folders in one another take a disk seconds."""
-    folder = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-    yield folder
-    subprocess.run(["rm", "-rf", str(folder)], check=True)  # Python's own rmtree ends in a RecursionError
-
-
-def deep(folder: Path, depth: int) -> None:
-    """Make folders in one another, deeper than a path may be long, with a file in the last."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir("d", dir_fd=descriptor)
-        below = os.open("d", os.O_RDONLY, dir_fd=descriptor)
-        os.close(descriptor)
-        descriptor = below
-    os.close(os.open("metrics.json", os.O_CREAT | os.O_WRONLY, dir_fd=descriptor))
-    os.close(descriptor)
-
-
 @pytest.mark.parametrize(("depth", "names", "notes"), [(1000, 2, 0), (3000, 1, 1)])
 def test_artifacts_however_deep_and_however_many_are_listed_in_bounds(
     memory: Path, depth: int, names: int, notes: int
 ) -> None:
     (memory / "first").touch()
-    deep(memory, depth)
+    deep(memory, depth, "metrics.json")
     listed, remarks = artifacts(memory)
     assert (len(listed), len(remarks)) == (names, notes)
 

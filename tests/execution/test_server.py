@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from watching import eventually, is_alive, pid_in
 
-from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.attempt.messages import AttemptRequest, Loading, Reply
 from pytest_training.execution.backends.fork_server.backend import (
     STARTED,
     STOP,
@@ -27,8 +28,9 @@ from pytest_training.execution.backends.fork_server.backend import (
     ServerLauncher,
     start_server,
 )
+from pytest_training.execution.backends.fork_server.imports import recorded_reads
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.loading import read_loading
+from pytest_training.execution.job_files import read_json
 from pytest_training.jobs.model import Job, RunSettings
 from pytest_training.processes import tree
 
@@ -274,11 +276,19 @@ COUNTED = "import os\nwith open({file!r}, 'a') as file: file.write(f'{{__name__}
 @pytest.mark.parametrize(
     ("names", "threaded", "broken"),
     [
-        (("plain", "starter", "above", "hidden", "last"), {"starter", "above", "hidden"}, set()),
+        pytest.param(
+            *(("plain", "starter", "above", "hidden", "last"), {"starter", "above", "hidden"}, set()),
+            marks=pytest.mark.slow,
+        ),
         (("plain", "above.x", "hidden", "starter", "last.x"), {"starter", "above", "hidden"}, set()),
         (("hidden", "ending", "plain"), {"hidden"}, {"ending"}),
-        (("ending", "above", "plain"), {"above"}, {"ending"}),
-        (("starter", "above"), {"starter", "above"}, set()),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in [
+                (("ending", "above", "plain"), {"above"}, {"ending"}),
+                (("starter", "above"), {"starter", "above"}, set()),
+            ]
+        ),
     ],
     ids=lambda value: ",".join(sorted(value)),
 )
@@ -302,11 +312,86 @@ def test_packages_that_start_threads_cost_one_restart_and_none_in_the_next_run(
         for name in {*lines} - broken:
             tried = len(threaded) if name == "starter" else len(broken)
             assert lines.count(name) <= 1 + restarts + tried, lines
-        loading = read_loading(server.loading)
+        loading = read_json(server.loading, Loading)
         assert loading is not None
-        assert {problem.split()[3] for problem in loading.problems} == threaded | broken
+        named = [problem.split(" for ")[0].split(" import ")[1].split(", ") for problem in loading.problems]
+        assert {*itertools.chain(*named)} == threaded | broken
         assert set(loading.seconds) == harmless
     assert "gossip" in (workplace.root / "threads.json").read_text()
+
+
+READERS = {
+    "get": "READ = os.environ.get('KERAS')",
+    "getenv": "READ = os.getenv('KERAS')",
+    "item": "try: READ = os.environ['KERAS']\nexcept KeyError: READ = None",
+    "contains": "READ = 'set' if 'KERAS' in os.environ else None",
+    "copy": "READ = dict(os.environ) and os.environ.copy().get('KERAS')",
+    "setdefault": "READ = os.environ.setdefault('KERAS', 'tensorflow')",
+}
+
+
+@pytest.fixture(scope="module")
+def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHandle]:
+    """Return a server that has loaded what reads the variable KERAS in all these ways."""
+    folder = tmp_path_factory.mktemp("reading")
+    for name, code in READERS.items():
+        (folder / f"reads_{name}.py").write_text(f"import os\n{code}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder))
+        patch.delenv("KERAS", raising=False)
+        with contextlib.closing(
+            start_server([f"reads_{n}" for n in READERS], log=folder / "server.log", seed=0)
+        ) as handle:
+            yield handle
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_alone"),
+    [
+        ({}, False),
+        ({"MLFLOW_TRACKING_URI": "x"}, False),
+        ({"OMP_NUM_THREADS": "64", "PYTHONHASHSEED": "9"}, False),
+        ({"KERAS": "jax"}, True),
+        ({"LANG": None}, True),
+        *(
+            pytest.param({name: ""}, True, marks=pytest.mark.slow)
+            for name in ("LD_PRELOAD", "OMP_WAIT_POLICY", "PYTHONWARNINGS", "MKL_CBWR")
+        ),
+    ],
+    ids=str,
+)
+def test_a_variable_that_was_read_too_early_sends_the_job_to_an_interpreter_of_its_own(
+    workplace: Workplace,
+    reading: ServerHandle,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, str | None],
+    is_alone: bool,  # noqa: FBT001  (a column of the table)
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(reading.loading).parent))
+    names = ", ".join(f"reads_{name}" for name in READERS)
+    body = "return {'server': os.getppid(), 'different': sum(module.READ != os.environ.get('KERAS') for module in ALL)}"
+    job = workplace.function(body, top=f"import os, {names}\nALL = [{names}]")
+    request = workplace.request(job, environment=changes)
+    reply = ServerLauncher(reading.address).launch(request)
+    metrics = msgspec.json.decode(request.files.result.read_bytes())["metrics"]
+    assert (metrics["server"] in tree(reading.process.pid)) != is_alone
+    assert bool(reply.notes) == is_alone
+    if is_alone:
+        assert next(iter(changes)) in reply.notes[0] or "LANG" in reply.notes[0]
+
+
+@pytest.mark.parametrize("value", ["torch", None])
+def test_variables_that_libraries_read_are_recorded_whatever_the_way(
+    monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    for name, code in READERS.items():
+        monkeypatch.delenv("KERAS", raising=False)
+        if value or name == "copy":
+            monkeypatch.setenv("KERAS", "torch")
+        with recorded_reads() as names:
+            exec(code, {"os": os})  # noqa: S102  (what a library does)
+        assert "KERAS" in names, name
+    assert type(os.environ).__name__ == "_Environ"
 
 
 # What it measures

@@ -62,6 +62,14 @@ FAULTS: dict[str, Fault] = {
         "import os\nfor _ in range(1000):\n    if os.fork() == 0: os._exit(0)\nreturn {'x': 1.0}",
     ),
     "hangs": Fault("hang in Python", "timeout", "time limit", "while True: pass", settings=HANG),
+    "loads": Fault(
+        "a file that takes too long to load",
+        "timeout",
+        "time limit",
+        "return {}",
+        top="import time\ntime.sleep(1000)",
+        settings=HANG,
+    ),
     "hangs_in_c": Fault(
         "hang in C that holds the GIL",
         "timeout",

@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from deep_folders import deep
 
 from pytest_training.jobs.discovery import discover
+from pytest_training.options import _job_names
 
 from .project import Project, message
 
@@ -142,6 +144,16 @@ def test_a_link_that_leads_to_itself_harms_no_other_job(project: Project, name: 
     assert problems.pop("a") is None
     assert list(problems) == ([] if name in LINKS else ["loop"])
     assert not problems or "Too many levels of symbolic links" in str(problems["loop"])
+
+
+@pytest.mark.parametrize("depth", [99, 150, 1100, 3000])
+def test_folders_of_any_depth_are_searched_in_bounds(memory: Path, depth: int) -> None:
+    project = Project(memory)
+    project.write("training/train_a.py", "def train(run):\n    return {}\n")
+    deep(project.training, depth, "train_b.py", "def train(run):\n    return {}\n")
+    assert list(project.jobs()) == (["b", "a"] if depth == 99 else ["a"])
+    assert next(_job_names(project.training, ".py")) == "train_a.py"
+    assert len(list(_job_names(project.training, ".py"))) == (2 if depth == 99 else 1)
 
 
 @pytest.mark.parametrize("target", ["jobs.yaml", "nowhere.yaml"])

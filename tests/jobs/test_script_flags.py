@@ -159,6 +159,29 @@ def test_defaults_are_read_and_never_invented(
         assert trained(job, text, monkeypatch)[name] == recorded
 
 
+def test_of_two_defaults_of_one_name_none_is_recorded(project: Project) -> None:
+    job = project.job(
+        ARGPARSE.format(
+            "sub = parser.add_subparsers(dest='mode')\n"
+            "fit = sub.add_parser('fit')\nfit.add_argument('--epochs', default=3)\n"
+            "fit.add_argument('--seed', default=1)\n"
+            "test = sub.add_parser('test')\ntest.add_argument('--epochs', default=1)\n"
+            "test.add_argument('--seed', default=1)"
+        )
+    )
+    assert job.parameters == {"seed": 1}
+    assert {each.name for each in job.declared if each.unread} == {"epochs"}
+
+
+def test_the_default_of_the_output_folder_is_not_recorded_for_the_script_gets_the_jobs(project: Project) -> None:
+    text = added("'--out', default='results'", "'--epochs', type=int, default=3")
+    job = project.job(text)
+    assert job.parameters == {"epochs": 3}
+    assert script_arguments(job, folder="folder") == ["--out", "folder"]
+    [job] = apply_options([job], settings=["x.out=mine"])
+    assert (job.parameters["out"], script_arguments(job, folder="folder")) == ("mine", ["--out", "mine"])
+
+
 @pytest.mark.parametrize("value", [1, 2, 4])
 def test_a_counted_flag_is_repeated(project: Project, monkeypatch: pytest.MonkeyPatch, value: int) -> None:
     for text, name in (

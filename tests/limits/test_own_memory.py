@@ -71,6 +71,14 @@ def deleted_file() -> int:
     return descriptor
 
 
+def foreign_file() -> Any:
+    """Open and map a file that was there before."""
+    descriptor = written(os.open(SHM, os.O_CREAT | os.O_RDWR))
+    os.utime(SHM, (0, 0))
+    pages = mmap.mmap(descriptor, 50 * MB, prot=mmap.PROT_READ)
+    return pages, pages[:: mmap.PAGESIZE]
+
+
 def array_of_workers() -> Any:
     """Have memory that workers share by inheritance, as multiprocessing.Array has."""
     pages = mmap.mmap(-1, 50 * MB)
@@ -98,6 +106,7 @@ HELD: dict[str, tuple[Callable[[], Any], float]] = {
     "a deleted file in /dev/shm": (deleted_file, 50),
     "shared memory": (shared_block, 50),
     "anonymous shared memory": (array_of_workers, 50),
+    "a dataset in /dev/shm": (foreign_file, 0),
     "a file on disk": (mapped_from_disk, 0),
 }
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from jobs.project import Project, message
 
-from pytest_training.jobs.model import Plan, read_plan, save_plan
+from pytest_training.jobs.model import Plan
+from pytest_training.jobs.plan_file import read_plan, save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.plan import make_plan
 
@@ -171,3 +174,11 @@ def test_no_line_is_wider_than_a_hundred_columns(project: Project) -> None:
 def test_control_characters_of_a_value_reach_no_terminal(project: Project) -> None:
     project.write("training/train_x.py", 'def train(run, *, a="\\x1b[31m\\nred"):\n    "T\\x1b[0m"\n')
     assert all(line.isprintable() for line in describe_plan(plan_of(project)))
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path)], ids=["pipe", "folder", "loop"]
+)
+def test_a_plan_that_is_no_plain_file_is_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "plan.json")
+    assert "expected a plan: " in message(lambda: read_plan(tmp_path / "plan.json"))

@@ -16,13 +16,13 @@ from pytest_training.jobs.model import Job
 from pytest_training.records.durations import (
     Durations,
     JobDurations,
+    Measured,
     expected_here,
     machine_speed,
     read_durations,
     updated,
     write_durations,
 )
-from pytest_training.records.expectation import Measured
 
 entries = st.builds(
     JobDurations,

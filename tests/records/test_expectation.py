@@ -1,4 +1,4 @@
-"""Tests of records/expectation.py: a duration has a fixed part, and one in proportion to epochs and folds."""
+"""Tests of expected durations: a duration has a fixed part, and one in proportion to epochs and folds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_training.records.expectation import Measured, expected_seconds
+from pytest_training.records.durations import Measured, expected_seconds
 
 counts = st.integers(1, 1000)
 seconds = st.floats(0.01, 1e5)

@@ -105,6 +105,7 @@ TELLING = {
     "cannot start '/opt/company/tools/bin/fit-model': No such file or directory": "'fit-model'",
     "was killed by SIGSEGV after 1,200.0 s": "SIGSEGV",
     "ended with exit status 3 without an exception (os._exit or a C library)": "exit status 3",
+    "ended with exit status 1: sklearn.exceptions.NotFittedError: this LogisticRegression": "NotFittedError: this",
     "no metric 'auc', which a gate needs; metrics found: loss, accuracy": "no metric 'auc'",
     "needs als, which did not pass in this run": "needs als",
     "worker died: the pytest process gw3 that waited for this job ended without a word": "worker died",

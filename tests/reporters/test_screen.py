@@ -12,14 +12,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_training.execution.attempt.messages import Loading
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.loading import Loading
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Job, Parameter, PlannedJob
 from pytest_training.pytest_adapter import TerminalFile
 from pytest_training.records.events import EventTail
-from pytest_training.reporters.live import region
-from pytest_training.reporters.screen import Screen
+from pytest_training.reporters.live import Screen, region
 from pytest_training.reporters.watch import Watch, WatchedJob
 from pytest_training.text import cells
 

@@ -63,6 +63,13 @@ def test_files_and_folders_of_jobs_are_collected(
     assert collected(project, *(word.format(root=project.root) for word in arguments)) == ids(jobs)
 
 
+def test_files_of_further_folders_are_jobs_too(project: Project) -> None:
+    project.write("more/run_f.py", f"import argparse\nif __name__ == '__main__':\n    {BOMB}\n")
+    further = ("--training-discover", "more", "--training-include", "run_*.py")
+    assert collected(project, *further) == [*ids("abcde"), f"{TEST}::test_training_job[run_f]"]
+    assert collected(project, *further, "more/run_f.py") == [f"{TEST}::test_training_job[run_f]"]
+
+
 def test_no_setting_makes_tests_of_the_files_of_jobs(project: Project) -> None:
     project.write("pytest.ini", "[pytest]\npython_files = *.py\n")
     (project.root / "training/helpers.py").unlink()
@@ -118,7 +125,7 @@ def test_names_without_a_job_are_mistakes(project: Project, arguments: tuple[str
 def test_where_no_test_asks_for_jobs_a_sentence_says_so(project: Project, arguments: tuple[str, ...]) -> None:
     result = project.here(*arguments)
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    said = "no test asks for the jobs in training: `pytest training` trains them, and `pytest-training init` writes a *"
+    said = "no test asks for the jobs in training: pytest training trains them, pytest-training init writes a test *"
     result.stdout.fnmatch_lines([said])
 
 

@@ -175,7 +175,7 @@ def test_a_terminal_that_is_not_pytests_shows_the_jobs_too(project: Project) -> 
         (
             "--cov=training",
             "",
-            "warning: --cov measures no job: `patch = subprocess` in the section run of *",
+            "warning: --cov measures no job: patch = subprocess in the section run of *",
         ),
         ("--cov=training", "COVERAGE_PROCESS_CONFIG", ""),
         ("--cov=training", "COVERAGE_PROCESS_START", ""),

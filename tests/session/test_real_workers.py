@@ -130,11 +130,13 @@ collect_ignore = ["test_jobs.py"] if "PYTEST_XDIST_WORKER" in os.environ else []
 """
 
 
-def test_collections_that_differ_are_one_clear_error(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize("dist", ["load", pytest.param("worksteal", marks=pytest.mark.slow)])
+def test_collections_that_differ_are_one_clear_error(tmp_path_factory: pytest.TempPathFactory, dist: str) -> None:
     project = Project(tmp_path_factory.mktemp("forgetful"))
     project.jobs(*"abc")
     project.write("conftest.py", FORGETFUL)
-    result = project.run("-n", "2")
+    project.write("test_ordinary.py", "def test_true():\n    pass\n")
+    result = project.run("-n", "2", "--dist", dist)
     result.stdout.fnmatch_lines(
         ["*worker gw? did not collect test_jobs.py::test_training_job[[]a[]], *; every process *"]
     )

@@ -100,6 +100,8 @@ CASES = (
     Case(tuple(f"--deselect={NODE}[{job}]" for job in ("als", "als_fine", "stroke")), EMPTY, NOTHING),
     Case(("--lf", "--lfnf=none"), EMPTY, NOTHING),
     Case((), EMPTY, NOTHING, DropsAll()),
+    Case(("--setup-plan",), EMPTY, LEFT),
+    Case(("--setup-only", "-k", "als"), EMPTY, LEFT),
     Case((), EMPTY, LEFT, RunsNone()),
     Case((), EMPTY, LEFT, Exits()),
     Case((), USAGE, LEFT, Refuses()),
@@ -153,7 +155,7 @@ def test_a_name_that_stands_for_nothing_is_said_though_others_are_selected(proje
     nearest, others = f"{NODE}[stroke]", f"{NODE}[als], {NODE}[als_fine]"
     result = project.here(
         *("-k", "stroke or parkinson", "-m", "vascular or (kidney and not cluster)"),
-        *("--deselect", f"{NODE}[strke]"),
+        *("--deselect", f"{NODE}[strke]", "--deselect", "tests/test_other.py::test_slow[1]"),
     )
     assert result.ret == 0
     assert project.report()["training"]["problems"] == [

@@ -1,8 +1,9 @@
 """Every path that a run touches, in one place."""
 
+import contextlib
 import itertools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,8 @@ class AttemptFolder:
     """Folder of what only the attempt's process and slot may read until it has ended; None for `path`."""
     below: Path | None = None
     """The last folder above it that may be a link; None if all may be."""
+    began: tuple[int, ...] = ()
+    """Its marks as it was made."""
 
     log = Inside("log.txt", "own")
     """Output of the job, stdout and stderr."""
@@ -78,21 +81,26 @@ class AttemptFolder:
         """Make the folder; it must be new."""
         with entered(self.path.parent, self.below) as above:
             above.make(self.path.name)
-        with entered(self.artifacts, self.below):
-            pass
+            above.make(f"{self.path.name}/{self.artifacts.name}")
+
+    def marks(self) -> tuple[int, ...]:
+        """Return what tells the folder from others at its place, with its permissions and those of the artifacts."""
+        own, artifacts = os.lstat(self.path), os.lstat(self.artifacts)
+        return own.st_dev, own.st_ino, own.st_mode, artifacts.st_mode
 
     def settle(self) -> None:
         """Make sure, once the attempt has ended, that the folder and that of the artifacts are ours again."""
-        with entered(self.path, self.below):
-            pass
-        if not self.artifacts.is_symlink():  # it may lead to another disk; then nothing below it is listed
-            with entered(self.artifacts, self.below):
-                pass
+        with contextlib.suppress(OSError):
+            if self.marks() == self.began:
+                return
+        with entered(self.path, self.below) as place:
+            place.settle(self.artifacts.name)
 
-    def identity(self) -> tuple[int, int]:
-        """Return what tells the folder from another one at its place."""
-        status = self.path.lstat()
-        return status.st_dev, status.st_ino
+    @property
+    def was_replaced(self) -> bool:
+        """True if the folder is not the one that was made."""
+        status = os.lstat(self.path)
+        return bool(self.began) and (status.st_dev, status.st_ino) != self.began[:2]
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,8 @@ class JobFolder:
                     raise
             else:
                 break
-        return number, self.attempt(number)
+        folder = self.attempt(number)
+        return number, replace(folder, began=folder.marks())
 
 
 @dataclass(frozen=True)

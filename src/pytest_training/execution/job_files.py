@@ -1,7 +1,6 @@
 """Files that a job wrote, read with suspicion: through no link, without waiting, of a large one only the end."""
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,12 +14,13 @@ from pytest_training.atomic import write_pieces
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Failure
 from pytest_training.jobs.model import UNDECODABLE
-from pytest_training.places import entered
+from pytest_training.places import entered, open_plain
 from pytest_training.text import clean_line, final_lines
 from pytest_training.wording import in_utf8
 
 T = TypeVar("T")
 
+LARGEST_JSON = 64 * 2**20
 LARGEST_RESULT = 16 * 2**20
 FIRST_BYTES, END_BYTES = 2**16, 2**22
 """What is read of the end of a log: at first, and at most if that has too few lines."""
@@ -37,21 +37,15 @@ def open_own(path: Path) -> BinaryIO:
 
     A job could put a link there to any file of the user's, or a pipe without a writer.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except ValueError:  # a NUL in the name
-        raise FileNotFoundError(f"{str(path)!r} is no file") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise FileNotFoundError(f"{path} is no file")
-    return os.fdopen(descriptor, "rb")
+    return open_plain(path)
 
 
 def read_json(path: Path, kind: type[T]) -> T | None:
-    """Return the value in a file, or None if it is missing or holds something else."""
+    """Return the value in a file, or None if it is missing, larger than any of ours, or holds something else."""
     try:
         with open_own(path) as file:
-            return msgspec.json.decode(file.read(), type=kind)
+            content = file.read(LARGEST_JSON + 1)
+            return msgspec.json.decode(content, type=kind) if len(content) <= LARGEST_JSON else None
     except (OSError, *UNDECODABLE):
         return None
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pytest_training.accidents import ACCIDENTS, LAST_LINES, find_accident, last_words
+from pytest_training.accidents import ACCIDENTS, LAST_LINES, find_accident, last_exception, last_words
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
@@ -142,7 +142,8 @@ def _name_accident(verdict: Verdict, ending: Ending, folder: AttemptFolder) -> V
     if killer := _killer(ending, said):
         accident, words = OUT_OF_MEMORY, f"{words}, {killer}"
     if accident is None:
-        return verdict
+        exception = last_exception(lines) if verdict.reason.endswith(f"exit status {ending.exit_status}") else ""
+        return replace(verdict, reason=f"{verdict.reason}: {exception}" if exception else verdict.reason)
     held = _held(ending, failure, killer) if accident.cause == OUT_OF_MEMORY.cause else ""
     return replace(verdict, cause=accident.cause, reason=accident.message.replace("…", words + held))
 

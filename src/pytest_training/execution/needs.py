@@ -33,14 +33,16 @@ def needed_outcome(folder: RunFolder, job_id: str) -> NeededOutcome | None:
     return NeededOutcome(run_id=folder.run_id, path=str(place), metrics=outcome.metrics, artifacts=names)
 
 
-def unmet(planned: PlannedJob, folder: RunFolder) -> tuple[Status, str] | None:
+def unmet(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> tuple[Status, str] | None:
     """Return the status and reason of a job that cannot run for want of a needed one, or None if it can."""
     if planned.unmet is not None:
         return Status.FAILED, planned.unmet
     for job_id in planned.job.needs:
         outcome = None if job_id in planned.needed else read_json(folder.job(job_id).outcome, Outcome)
         if outcome is None and job_id not in planned.needed:
-            return Status.FAILED, f"needs {job_id}, which has not ended: another plugin, or xdist, has put it later"
+            reason = "xdist keeps to needs only without ordinary tests and --dist"
+            reason = reason if is_worker else "another plugin has changed the order"
+            return Status.FAILED, f"needs {job_id}, which has not ended: {reason}"
         if outcome is not None and outcome.status != Status.PASSED and outcome.cause != "unchanged":
             return Status.NOT_RUN, f"needs {job_id}, which did not pass in this run"
     return None

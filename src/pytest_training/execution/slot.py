@@ -13,7 +13,7 @@ from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.execution.attempt.environment import changes_since, session_environment
 from pytest_training.execution.attempt.messages import LOST, AttemptRequest, Reply
-from pytest_training.execution.backends.protocol import Launcher
+from pytest_training.execution.backends.protocol import Launcher, Stopwatch
 from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder, utc_now
 from pytest_training.execution.job_files import artifacts, copy_files, log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
@@ -22,7 +22,6 @@ from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.secrets import Secrets
-from pytest_training.execution.stopwatch import Stopwatch
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Call, Command, Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
@@ -126,7 +125,9 @@ class Slot:
 
     def leave_out(self, planned: PlannedJob) -> Outcome | None:
         """Return the outcome of a job that cannot run for want of one that it needs, or None if it can run."""
-        needs = unmet(planned, self.folder) if planned.job.needs and not planned.unchanged else None
+        if not planned.job.needs or planned.unchanged:
+            return None
+        needs = unmet(planned, self.folder, is_worker=self.owned)
         if needs is None:
             return None
         status, reason = needs
@@ -135,7 +136,7 @@ class Slot:
     def _attempt(self, planned: PlannedJob, clock: Stopwatch) -> tuple[Attempt, Verdict, AttemptFolder]:
         job, files = planned.job, self.folder.job(planned.job.id)
         number, folder = files.begin_attempt()
-        identity, had_checkpoint = folder.identity(), files.checkpoint.is_dir()
+        had_checkpoint = files.checkpoint.is_dir()
         notes = self._take_checkpoint(job, files)
         started, since = utc_now(), time.time()
         begun = Attempt(
@@ -159,7 +160,7 @@ class Slot:
         if verdict.status != Status.PASSED:  # else the outcome follows at once
             with contextlib.suppress(OSError):  # the outcome has it too
                 write_atomically(folder.started, msgspec.json.encode(attempt), below=folder.below)
-        if folder.identity() != identity:
+        if folder.was_replaced:
             notes = (*notes, "its folder was deleted or replaced while it ran: what was there before is in no report")
         return attempt, replace(verdict, notes=(*verdict.notes, *notes)), folder
 
@@ -282,8 +283,16 @@ def save_outcome(folder: RunFolder, outcome: Outcome) -> Outcome:
 
 
 def read_outcome(folder: RunFolder, job_id: str) -> Outcome | None:
-    """Return a job's outcome, or None if no valid one is there."""
-    return read_json(folder.job(job_id).outcome, Outcome)
+    """Return a job's outcome, or None if no valid one is there: a job may have written it, with paths to elsewhere."""
+    outcome = read_json(folder.job(job_id).outcome, Outcome)
+    return outcome if outcome is not None and _is_own(outcome, job_id) else None
+
+
+def _is_own(outcome: Outcome, job_id: str) -> bool:
+    """Return True if an outcome is of that job, and all its paths lead into that job's folder."""
+    paths = [outcome.log or "", *outcome.artifacts, *(attempt.folder for attempt in outcome.attempts)]
+    inside = (not path or path.startswith(f"jobs/{job_id}/") for path in paths)
+    return outcome.job_id == job_id and all(inside) and not any("/../" in f"{path}/" for path in paths)
 
 
 def _expect(value: object, kind: Any) -> None:

@@ -14,6 +14,8 @@ from pytest_training.jobs.search import FileFilter
 from pytest_training.jobs.source.sources import Sources, Unreadable
 
 SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "node_modules", "site-packages"}
+DEEPEST = 100
+"""Folders in one another that are searched: paths end at 4,096 bytes, and Python's recursion at 1,000 calls."""
 ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 """What lies in the folder of a virtual or conda environment."""
 
@@ -87,7 +89,7 @@ def _scan(
         is_link = entry.is_symlink()
         # Of a link to itself, or into a closed folder, the entry's own is_dir raises an error.
         if os.path.isdir(path) if is_link else entry.is_dir():  # noqa: PTH112  (Path.is_dir may raise too)
-            if not _is_skipped(path):
+            if relative.count("/") < DEEPEST and not _is_skipped(path):
                 yield entry
         elif is_job and (is_link or entry.is_file()):
             yield entry

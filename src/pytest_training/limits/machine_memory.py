@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 KIBIBYTES = 1024
-LIMITS = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
-"""Files of a control group that hold its limit and what it uses, of version 2 and of version 1."""
-KILLS = ("memory.events", "memory.oom_control")
+FILES = {
+    "": ("memory.max", "memory.current", "memory.events"),
+    "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.oom_control"),
+}
+"""Files of a control group with its limit, its use and its kills, by controllers: of version 2, and of version 1."""
 ROOT = Path("/")
 EVERY_S = 1.0
 MOMENTS = 6
@@ -41,34 +43,36 @@ class Pressure:
 def available_mb(root: Path = ROOT) -> float | None:
     """Return the MiB that new allocations may take before something must go, or None if the system does not say."""
     machine = _number(root / "proc/meminfo", r"^MemAvailable:\s+(\d+)")
-    limited = (_left(group, *names) for group in _groups(root) for names in LIMITS)
+    limited = (_left(limit, usage) for limit, usage, _ in _groups(root))
     rooms = [machine * KIBIBYTES if machine is not None else None, *limited]
     return min((room / 2**20 for room in rooms if room is not None), default=None)
 
 
 def oom_kills(root: Path = ROOT) -> int:
     """Return how many processes the kernel has killed for lack of memory: in this container, else on this machine."""
-    files = [*(group / name for group in _groups(root) for name in KILLS), root / "proc/vmstat"]
+    files = [*(kills for *_, kills in _groups(root)), root / "proc/vmstat"]
     counts = (_number(file, r"^oom_kill (\d+)") for file in files)
     return next((count for count in counts if count is not None), 0)
 
 
-def _groups(root: Path) -> Iterator[Path]:
-    """Yield the folders of this process's control groups for memory, the innermost first."""
+def _groups(root: Path) -> Iterator[Iterator[Path]]:
+    """Yield the files of this process's control groups for memory, the innermost first."""
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
-        if controllers in {"", "memory"}:
+        if controllers in FILES:
             hierarchy = root / "sys/fs/cgroup" / controllers
             inside = hierarchy / path.strip("/")
-            yield from (group for group in (inside, *inside.parents) if group.is_relative_to(hierarchy))
+            depth = len(inside.parts) - len(hierarchy.parts)
+            for group in (inside, *inside.parents[:depth]):
+                yield (group / name for name in FILES[controllers])
 
 
-def _left(group: Path, limit: str, usage: str) -> float | None:
+def _left(limit: Path, usage: Path) -> float | None:
     """Return the bytes that a control group may still use; pages of files that nobody used lately give way."""
-    most, used = _number(group / limit), _number(group / usage)
+    most, used = _number(limit), _number(usage)
     if most is None or used is None:
         return None
-    return max(most - used + (_number(group / "memory.stat", r"^(?:total_)?inactive_file (\d+)") or 0), 0)
+    return max(most - used + (_number(limit.with_name("memory.stat"), r"^(?:total_)?inactive_file (\d+)") or 0), 0)
 
 
 def _number(path: Path, pattern: str = r"^(\d+)") -> int | None:

@@ -16,13 +16,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 KIBIBYTES = 1024
 PATIENCE = 50
 """The next exact measurement comes after so many times what the last one took."""
 GROWTH = 1.1
+CLOCK_S = 0.1  # by which the time of a file may lie behind
 SHM = "/dev/shm/"  # noqa: S108  (files of jobs are measured there)
-FIELD = re.compile(rb"^(\w+):\s+(\d+) kB$", re.MULTILINE)
+FIELD = re.compile(
+    rb"^(VmHWM|VmRSS|RssAnon|RssFile|RssShmem|Shmem|Anonymous|Private_Dirty|Pss_\w+):\s+(\d+) kB$", re.MULTILINE
+)
 MAPPED = re.compile(r"^\S+ \S+ \S+ (\w+):(\w+) (\d+) +(/dev/shm/.*|/memfd:.*)$", re.MULTILINE)
 
 Fields = dict[str, float]
@@ -38,20 +42,38 @@ class OwnMemory:
     """What the attempt's first process shares with the job server; at first all that the server had at the fork."""
     server: str = ""
     """The job server in /proc, or nothing if it is unknown or there is none."""
+    server_mb: float = 0.0
+    """Resident memory of the server at the fork of a program: its process had that before it became the program."""
     limit_mb: float = math.inf
     peak_mb: float = 0.0
     disk_mb: float = 0.0
     """Most pages of files on disk at a measurement."""
     exact_from: float = 0.0
     shm_mb: float = -1.0
-    """Memory that all files in memory of this machine took when those of the attempt were last looked for."""
+    """What files in memory took, on this machine and mapped, when those of the attempt were last looked for."""
     unmapped_mb: float = 0.0
+    foreign_mb: float = 0.0
+    """Files in memory that the attempt has mapped, and that were there before it: a dataset in /dev/shm."""
+    begun: float = field(default_factory=lambda: time.time() - CLOCK_S)
     paths: set[str] = field(default_factory=set)
     """Files in /dev/shm that the attempt has had open or mapped."""
 
     def __post_init__(self) -> None:
         self.excess_mb = self.inherited_mb
         """What the sum over the processes has too much: pages of the server, and those counted twice."""
+
+    @classmethod
+    def of_fork(cls, *, is_program: bool) -> Self:
+        """Return the memory of a fork of this process, which is the job server."""
+        mine = proc_fields("self", "status")
+        if is_program:
+            return cls(server_mb=mine.get("VmRSS", 0.0))
+        return cls(inherited_mb=mine.get("RssAnon", 0.0), server="self")
+
+    def end(self, resident_mb: float) -> None:
+        """Take note of the largest resident memory of a process that has ended."""
+        if resident_mb > self.server_mb:
+            self.spike(resident_mb)
 
     def sample(self, pids: Sequence[int]) -> float:
         """Return the MiB that are the attempt's own now, or were between two measurements."""
@@ -99,7 +121,7 @@ class OwnMemory:
             private = anonymous - self.inherited_mb
         else:  # processes that a job has forked share its pages with each other, and the server's with the server
             private = max(private, proportional - self.inherited_mb * count * self._server_part(count))
-        own = private + shared
+        own = private + max(shared - self.foreign_mb, 0.0)
         self.excess_mb = sum(map(_bound, members.values())) - own
         return own
 
@@ -110,14 +132,27 @@ class OwnMemory:
 
     def _look_for_files(self, members: dict[int, Fields]) -> None:
         """Add up the files in memory that no process of the attempt has mapped: only what is mapped is in a status."""
-        before, self.shm_mb = self.shm_mb, proc_fields("", "meminfo").get("Shmem", 0.0)
+        used_mb = [
+            proc_fields("", "meminfo").get("Shmem", 0.0),
+            *(each.get("RssShmem", 0.0) for each in members.values()),
+        ]
+        before, self.shm_mb = self.shm_mb, sum(used_mb)
         if abs(self.shm_mb - before) < 1:
             return
         held = {key: size for pid in members for key, size in self._open_files(pid)}
         mapped = {key for pid, fields in members.items() if fields.get("RssShmem") for key in self._mapped_files(pid)}
         for path in list(self.paths):
-            held |= dict(_file(path))
-        self.unmapped_mb = sum(size for key, size in held.items() if key not in mapped)
+            held |= dict(self._file(path))
+        self.unmapped_mb = sum(max(size, 0.0) for key, size in held.items() if key not in mapped)
+        self.foreign_mb = -sum(min(size, 0.0) for key, size in held.items() if key in mapped)
+
+    def _file(self, path: str) -> Iterator[tuple[File, float]]:
+        """Yield a file in memory with its size, which is negative if it was there before the attempt."""
+        with contextlib.suppress(OSError):
+            status = os.stat(path)  # noqa: PTH116  (of what a descriptor's link in /proc stands for)
+            if stat.S_ISREG(status.st_mode):
+                size = status.st_blocks * 512 / 2**20
+                yield (status.st_dev, status.st_ino), size if status.st_mtime >= self.begun else -size
 
     def _open_files(self, pid: int) -> Iterator[tuple[File, float]]:
         with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
@@ -126,7 +161,7 @@ class OwnMemory:
                     link = os.readlink(entry.path)  # noqa: PTH115  (a Path for each descriptor costs more than the call)
                     if link.startswith((SHM, "/memfd:")):
                         self.paths.update([link] if link.startswith(SHM) else [])
-                        yield from _file(entry.path)
+                        yield from self._file(entry.path)
 
     def _mapped_files(self, pid: int) -> Iterator[File]:
         with contextlib.suppress(OSError):
@@ -145,10 +180,3 @@ def proc_fields(pid: int | str, name: str) -> Fields:
         content = Path("/proc", str(pid), name).read_bytes()
         return {field.decode(): int(amount) / KIBIBYTES for field, amount in FIELD.findall(content)}
     return {}
-
-
-def _file(path: str) -> Iterator[tuple[File, float]]:
-    with contextlib.suppress(OSError):
-        status = os.stat(path)  # noqa: PTH116  (of what a descriptor's link in /proc stands for)
-        if stat.S_ISREG(status.st_mode):
-            yield (status.st_dev, status.st_ino), status.st_blocks * 512 / 2**20

@@ -1,4 +1,4 @@
-"""Reports on a run: plugins that implement the plugin's own hooks, one module each."""
+"""Reports on a run: plugins that implement the plugin's own hooks, one module each, or the class `Reporter` in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-
 REPORTERS = ("history", "json_report", "junit", "html.page", "markdown", "github", "terminal")
 """Modules in the order in which they are called; the history is first, so that reports have its problems."""
 
@@ -17,4 +16,6 @@ REPORTERS = ("history", "json_report", "junit", "html.page", "markdown", "github
 def load_reporters(config: pytest.Config) -> Iterator[tuple[str, object]]:
     """Yield each reporter with the name of its plugin; they are imported here, when a run begins."""
     for name in REPORTERS:
-        yield f"training-{name.partition('.')[0]}", import_module(f"{__name__}.{name}").Reporter(config)
+        module = import_module(f"{__name__}.{name}")
+        reporter = module.Reporter(config) if hasattr(module, "Reporter") else module
+        yield f"training-{name.partition('.')[0]}", reporter

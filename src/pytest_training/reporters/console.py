@@ -24,11 +24,9 @@ NARROWEST = 40  # columns; a narrower terminal wraps
 SHORTER = (
     (r"^ended after [^:]+: it used (.+) of memory, its limit is (.+)$", r"memory \1, limit \2"),
     (r"^ended after [^:]+: (its )?", ""),
-    (
-        r"^(a module|a file) is missing: .*?(no module named|no such file or directory:) ('[^']+').*",
-        r"\1 is missing: \3",
-    ),
-    (r"^cannot be trained or recorded: |^its (?=result could not)|: ended with exit status \d+(?=: )", ""),
+    (r"^(a \w+) is missing: .*?(no module named|no such file or directory:) ('[^']+').*", r"\1 is missing: \3"),
+    (r"^cannot be trained or recorded: |^its (?=result could not)", ""),
+    (r"(^|: )ended with exit status \d+: (?=\w)", r"\1raised "),
     (r"(^|: )raised (?:\w+\.)*(?=\w)", r"\1"),
     (r"^(\D*?)(?:[\w.~-]*/)+(?=[\w.-]+(:\d+: |'))", r"\1"),
 )
@@ -127,8 +125,8 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
     if took := durations(measured):
         bound = f" on {run.workers} slots; no order takes less than {duration(measured.lower_bound_s)}"
         lines.append((took + (bound if run.workers != 1 else ""), {}))
-    if waited := waiting(measured.waiting_s):
-        lines.append((f"jobs {waited} for imports, GPUs or another attempt", {}))
+    if waited := waiting_line(measured):
+        lines.append((waited, {}))
     lines.append((f"reports: {one_line(reports)}/{run.folder}", {}))
     return lines + [(f"warning: {one_line(problem)}", {"yellow": True}) for problem in run.problems]
 
@@ -149,6 +147,12 @@ def durations(measured: Timing) -> str:
 def waiting(seconds: float) -> str:
     """Return how long jobs waited, or nothing if that is not worth a word: `waited 3.6 s`."""
     return f"waited {duration(seconds)}" if seconds >= WORTH_SAYING_S else ""
+
+
+def waiting_line(measured: Timing) -> str:
+    """Return how long the jobs of a run waited, and for what, or nothing if that is not worth a line."""
+    waited = waiting(measured.waiting_s)
+    return waited and f"jobs {waited} for imports, GPUs or another attempt"
 
 
 def _detail(outcome: Outcome, room: int) -> str:

@@ -1,22 +1,16 @@
 """summary.md: what a reviewer reads in a pull request. Nothing that a job named acts as Markdown."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome, Status, Tolerated
 from pytest_training.records.comparison import Comparison, JobComparison
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import timing
-from pytest_training.reporters.console import counts, durations, main_metric, sentence, waiting
+from pytest_training.reporters.console import counts, durations, main_metric, sentence, waiting_line
 from pytest_training.text import clean_lines, home_pattern, one_line, without_home
 from pytest_training.units import duration
-
-if TYPE_CHECKING:
-    import pytest
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$-])")
 MOST_JOBS = 200  # rows of the table; GitHub takes 1 MiB in all
@@ -25,16 +19,9 @@ MOST_CHANGES = 40
 MOST_NAMED = 12  # jobs behind one reason
 
 
-class Reporter:
-    """Writes the summary of a run, and that of the latest run under its stable name."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        """Need nothing of pytest."""
-
-    def pytest_training_run_end(self, run: TrainingRun) -> None:
-        """Write the summary."""
-        if run.record is None:
-            return
+def pytest_training_run_end(run: TrainingRun) -> None:
+    """Write the summary of a run."""
+    if run.record is not None:
         with run.noting_failure(f"summary.md in {run.folder.path}"):
             write_summary(run, is_latest=True)
 
@@ -70,15 +57,11 @@ def _head(run: TrainingRun) -> Iterator[str]:
     if not run.is_finished:
         yield "**This run did not finish.**"
     measured = timing(run.outcomes, run.plan.workers)
-    facts = (
-        [took, f"{run.plan.workers} slot{'s' if run.plan.workers != 1 else ''}"]
-        if (took := durations(measured))
-        else []
-    )
-    facts += [f"jobs {waited} for imports, GPUs or another attempt"] if (waited := waiting(measured.waiting_s)) else []
+    slots = f"{run.plan.workers} slot{'s' if run.plan.workers != 1 else ''}"
+    facts = [f"{took} · {slots}" if (took := durations(measured)) else "", waiting_line(measured)]
     if run.provenance and run.provenance.commit:
         facts.append(f"commit `{run.provenance.commit[:10]}`{' with changes' if run.provenance.dirty else ''}")
-    yield " · ".join([*facts, f"run `{run.folder.run_id}`"])
+    yield " · ".join(filter(None, [*facts, f"run `{run.folder.run_id}`"]))
 
 
 def _table(outcomes: Sequence[Outcome], comparison: Comparison | None) -> Iterator[str]:
@@ -133,8 +116,7 @@ def _words(job: JobComparison) -> Iterator[str]:
 
 
 def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    failed = [outcome for outcome in outcomes if outcome.status in {Status.FAILED, Status.INTERRUPTED}]
-    if failed:
+    if failed := [outcome for outcome in outcomes if outcome.status in {Status.FAILED, Status.INTERRUPTED}]:
         yield "### What went wrong"
     for outcome in failed[:MOST_FAILURES]:
         optional = " (optional)" if outcome.shown is Tolerated.FAILED else ""
@@ -143,8 +125,7 @@ def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
         if printed.strip():
             fence = "`" * (3 + max(map(len, re.findall(r"`+", printed)), default=0))
             lines = clean_lines(printed.rstrip("\n"), first=8, last=16)
-            yield "<details><summary>what it printed</summary>"
-            yield "\n".join([f"{fence}text", *lines, fence])
+            yield from ("<details><summary>what it printed</summary>", "\n".join([f"{fence}text", *lines, fence]))
             yield "</details>"
     if len(failed) > MOST_FAILURES:
         yield f"and {len(failed) - MOST_FAILURES} more, in index.html"

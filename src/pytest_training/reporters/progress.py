@@ -16,8 +16,7 @@ from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job
 from pytest_training.pytest_adapter import TerminalFile, end_line, terminal_of
 from pytest_training.records.recorded_run import TrainingRun
-from pytest_training.reporters.live import drawn, region
-from pytest_training.reporters.screen import Screen
+from pytest_training.reporters.live import Screen, drawn, region
 from pytest_training.reporters.watch import Watch, WatchedJob, loading_in_words
 from pytest_training.text import fit, one_line, pad
 from pytest_training.units import duration, parse_duration

@@ -13,8 +13,8 @@ from pytest_training.pytest_adapter import TerminalFile, end_line, terminal_of
 from pytest_training.records.comparison import Comparison
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.reporters.console import Line, finished_line, summary_lines
+from pytest_training.reporters.live import Screen
 from pytest_training.reporters.progress import Progress, requested_mode
-from pytest_training.reporters.screen import Screen
 from pytest_training.text import one_line
 from pytest_training.units import duration
 from pytest_training.wording import listing

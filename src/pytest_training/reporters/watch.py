@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from pytest_training.execution.attempt.messages import Loading
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
-from pytest_training.execution.loading import Loading, read_loading
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.limits.own_memory import OwnMemory
@@ -164,7 +164,7 @@ class Watch:
         for each in jobs:
             each.poll(self.folder)
         waiting = [each for each in jobs if each.is_waiting]
-        self.loading = read_loading(self.folder.loading) if waiting else None
+        self.loading = read_json(self.folder.loading, Loading) if waiting else None
         for each in waiting:
             each.waits_for = loading_in_words(self.loading)
         return jobs

@@ -13,6 +13,7 @@ import pytest
 from pytest_training.fixture import FIXTURE, SHIPPED_TEST
 from pytest_training.jobs.discovery import absolute, suffixes_of
 from pytest_training.jobs.model import Job
+from pytest_training.jobs.search import FileFilter
 from pytest_training.option_values import read_search
 from pytest_training.options import (
     REGISTRY,
@@ -38,6 +39,8 @@ class NamedJobs:
 NAMED = pytest.StashKey[NamedJobs]()
 """On config, if the command line names files or folders of jobs."""
 
+PLACES = pytest.StashKey[Sequence[tuple[Path, FileFilter]]]()
+
 
 def settle_arguments(config: pytest.Config) -> None:
     """Collect the test that trains where the command line names jobs, but no test for them."""
@@ -61,18 +64,28 @@ def settle_arguments(config: pytest.Config) -> None:
 
 def _names_jobs(config: pytest.Config, path: Path) -> bool:
     """Return True for a job's file, the catalogue, or a folder with jobs that is not a project's."""
-    root = _root(config)
+    roots = [root for root, _ in _places(config)]
     if path.is_dir():
-        return path.is_relative_to(root) and root != project_folder(config) and holds_jobs(config, path)
-    return is_job_file(config, path) or (path == root / "jobs.yaml" and path.is_file())
+        is_below = any(path.is_relative_to(root) and root != project_folder(config) for root in roots)
+        return is_below and holds_jobs(config, path)
+    return is_job_file(config, path) or (path == roots[0] / "jobs.yaml" and path.is_file())
 
 
 def is_job_file(config: pytest.Config, path: Path) -> bool:
-    """Return True for a file of the training folder that is a job: pytest must not import it."""
-    root, suffixes = _root(config), suffixes_of(config.stash[REGISTRY].kinds)
-    if not path.is_relative_to(root) or not path.name.endswith(suffixes):
+    """Return True for a file that is a job: pytest must not import it."""
+    roots = [(root, files) for root, files in _places(config) if path.is_relative_to(root)]
+    if not roots or not path.name.endswith(suffixes_of(config.stash[REGISTRY].kinds)) or not path.is_file():
         return False
-    return path.is_file() and read_search(config).own_files.takes(path.relative_to(root).as_posix())
+    return any(files.takes(path.relative_to(root).as_posix()) for root, files in roots)
+
+
+def _places(config: pytest.Config) -> Sequence[tuple[Path, FileFilter]]:
+    """Return the training folder and the further folders with jobs, each with its filter of files."""
+    if PLACES not in config.stash:  # asked for every file that pytest collects
+        search = read_search(config)
+        further = ((absolute(folder), search.files) for folder in search.folders)
+        config.stash[PLACES] = ((_root(config), search.own_files), *further)
+    return config.stash[PLACES]
 
 
 def _root(config: pytest.Config) -> Path:
@@ -134,8 +147,7 @@ def nobody_asks(config: pytest.Config) -> str:
     """Return the sentence for a session that has collected nothing although there are jobs."""
     root = shown_path(folder_of(config, "root"), config)
     return (
-        f"no test asks for the jobs in {root}: `pytest {root}` trains them, and `pytest-training init` writes a test "
-        "that does"
+        f"no test asks for the jobs in {root}: pytest {root} trains them, pytest-training init writes a test that does"
     )
 
 

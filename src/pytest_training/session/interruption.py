@@ -1,5 +1,6 @@
 """What a signal does that ends the run: it is answered at once, and a further one kills the jobs."""
 
+import os
 from collections.abc import Callable
 
 
@@ -12,9 +13,12 @@ class Interruption:
         self.is_held = False
         """True while pytest notes the first one: another KeyboardInterrupt would show pytest's own frames."""
         self._answer = answer
+        self._owner = os.getpid()
 
     def is_raised(self) -> bool:
         """Note a signal; return True if it is to raise KeyboardInterrupt where it came."""
+        if os.getpid() != self._owner:  # a fork of a job that is debugged in the pytest process
+            return True
         self.count += 1
         self._answer(self.count)
         return not self.is_held

@@ -45,7 +45,7 @@ class Neighbours:
 def remarks(config: pytest.Config) -> Iterator[str]:
     """Yield a sentence for each plugin that does not do for jobs what it does for tests."""
     if getattr(config.option, "cov_source", None) and not any(name in os.environ for name in MEASURED):
-        yield "--cov measures no job: `patch = subprocess` in the section run of coverage's settings changes that"
+        yield "--cov measures no job: patch = subprocess in the section run of coverage's settings changes that"
     if getattr(config.option, "testmon", False):
         yield (
             "--testmon cannot see what a job runs, and leaves out jobs that have changed: "

@@ -39,7 +39,7 @@ class Outcomes:
             self.again.add(node)
         if report.when == "call" or report.failed or (report.skipped and node not in self.by_node):
             self.by_node[node] = self._outcome(job, report)
-        has_ended = report.when == "teardown" or node in self.dead
+        has_ended = (report.when == "teardown" and node in self.by_node) or node in self.dead  # not with --setup-only
         if has_ended and node in self.again:
             self.again.discard(node)
             return None

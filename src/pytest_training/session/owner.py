@@ -17,7 +17,8 @@ import pytest
 from pytest_training import option_values, options
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.loading import check_jobs
-from pytest_training.jobs.model import Job, Plan, save_plan
+from pytest_training.jobs.model import Job, Plan
+from pytest_training.jobs.plan_file import save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
@@ -192,10 +193,14 @@ class Owner(Collector):
         return PlannedScheduling(*self.run.order())
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
-    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Remove the idle item from a worker's collection, so that no count includes it."""
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        """Leave the idle item out of every count, and end the run if a worker has not collected a test."""
         if ids and ids[-1] == IDLE_NODEID:
             ids.pop()
+        if self.run is not None and len(ids) < len(self.selected):
+            from pytest_training.session.scheduler import collection_error  # noqa: PLC0415  (as above)
+
+            raise collection_error(node, f"did not collect {', '.join(sorted(set(self.selected).difference(ids)))}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:

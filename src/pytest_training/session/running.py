@@ -20,11 +20,13 @@ import pytest
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS
 from pytest_training.execution.attempt.environment import session_environment
+from pytest_training.execution.attempt.messages import Loading
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
-from pytest_training.execution.loading import Loading, read_loading
+from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
-from pytest_training.jobs.model import Job, Plan, save_plan
+from pytest_training.jobs.model import Job, Plan
+from pytest_training.jobs.plan_file import save_plan
 from pytest_training.option_values import Options
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
@@ -206,7 +208,7 @@ class RunningRun:
             exit_status = pytest.ExitCode.NO_TESTS_COLLECTED
             self.run.problems.append("no job was trained: the exit code is 5")
         plan, folder = self.run.plan, self.run.folder
-        loading = read_loading(folder.loading) or Loading()
+        loading = read_json(folder.loading, Loading) or Loading()
         self.run.problems.extend(loading.problems)
         record = RunRecord(
             run_id=plan.run_id,

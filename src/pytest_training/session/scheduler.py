@@ -53,9 +53,9 @@ class PlannedScheduling:
         jobs = list(collection)
         if self._collection and jobs != self._collection:
             different = sorted(set(jobs) ^ set(self._collection)) or ["the same jobs in another order"]
-            raise _different(node, f"collected other jobs than the first one: {', '.join(different)}")
+            raise collection_error(node, f"collected other jobs than the first one: {', '.join(different)}")
         if missing := sorted(set(self._waiting) - set(jobs)):
-            raise _different(node, f"did not collect {', '.join(missing)}")
+            raise collection_error(node, f"did not collect {', '.join(missing)}")
         self._collection = jobs
         self._index = {job: index for index, job in enumerate(jobs)}
         self._running[node] = None
@@ -103,6 +103,6 @@ class PlannedScheduling:
             node.shutdown()
 
 
-def _different(node: WorkerController, how: str) -> KeyboardInterrupt:
+def collection_error(node: WorkerController, how: str) -> KeyboardInterrupt:
     """Return what ends the run as errors of collection do: with reports, without an internal error."""
     return pytest.Session.Interrupted(f"worker {node.gateway.id} {how}; every process must collect the same tests")

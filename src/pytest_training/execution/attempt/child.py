@@ -15,9 +15,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
@@ -27,7 +28,6 @@ from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.finish import Beginning, end_interpreter
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
 from pytest_training.execution.attempt.metrics import UnfitMetricError, finite_metrics
-from pytest_training.execution.attempt.neutral import Neutral
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
@@ -40,12 +40,15 @@ from pytest_training.signals import SCHEDULERS, as_in_a_new_process
 from pytest_training.text import bounded
 from pytest_training.wording import in_utf8, safe_repr
 
+if TYPE_CHECKING:
+    from pytest_training.execution.attempt.neutral import Neutral
+
 
 class Stopped(BaseException):
     """SIGTERM, raised in the job's main thread so that its `finally` blocks run."""
 
 
-def run_attempt(request: AttemptRequest, *, warm: Neutral | None = None) -> NoReturn:
+def run_attempt(request: AttemptRequest, *, warm: "Neutral | None" = None) -> NoReturn:
     """Execute a request in this process, which is the job's own, and end it.
 
     `warm` has what the imports have changed in a fork of the job server, where the libraries are loaded.
@@ -71,13 +74,15 @@ def run_attempt(request: AttemptRequest, *, warm: Neutral | None = None) -> NoRe
     beginning = Beginning()
     if isinstance(request.start, Command):
         _become_program(request, request.start, beginning if warm else None)
+    result = Result()
     try:
-        status = 0 if execute(request, request.start).failure is None else 1
+        result = execute(request, request.start)
+        status = 0 if result.failure is None else 1
     except OSError as error:  # ours: what the job raised is in the result
         with contextlib.suppress(Exception):
             sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
         status = NO_RESULT
-    end_interpreter(beginning, status, limit_s=request.settings.grace_s)
+    end_interpreter(beginning, status, limit_s=request.settings.grace_s, note=partial(_note, request, result))
 
 
 def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseException], None] | None = None) -> Result:
@@ -109,6 +114,11 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     loading_s = round(loading_s or time.monotonic() - begun, 4)  # it may have failed there
     result = Result(metrics=metrics, failure=failure, data=run.used, loading_s=loading_s, notes=run.remarks)
     return _leave(result, request)
+
+
+def _note(request: AttemptRequest, result: Result, sentence: str) -> None:
+    if result != Result():  # else it could not be written
+        _leave(msgspec.structs.replace(result, notes=(*result.notes, sentence)), request)
 
 
 def _make_run(request: AttemptRequest) -> Run:

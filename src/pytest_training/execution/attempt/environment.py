@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import random  # noqa: F401  (the standard one, which is seeded, before a file of that name in the folder of a job)
 import re
 import sys
 import time

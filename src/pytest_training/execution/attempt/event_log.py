@@ -123,8 +123,9 @@ def _not_finite(event: dict[str, Any]) -> str:
     """Say which number of an event is not finite, and where it arose: `loss is not finite at fold 0, epoch 3`."""
     values = event.get("log", {})
     null = next((name for name, value in values.items() if ENCODE([value]) == b"null\n"), "")
-    place = ", ".join(f"{name} {value}" for name, value in values.items() if isinstance(value, int))
-    return f"{null} is not finite" + (f" at {place}" if place else "") if null else ""
+    places = [f"{name} {value}" for name, value in values.items() if isinstance(value, int)]
+    place = f" at {', '.join(places)}" if places else ""
+    return f"{null} is not finite{place}" if null else ""
 
 
 def _plain_values(values: dict[str, Any]) -> dict[str, Any]:

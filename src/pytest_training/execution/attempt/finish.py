@@ -43,16 +43,23 @@ class Beginning:
     newest: str = field(default_factory=lambda: next(reversed(sys.modules)))
     """Name of the module that was imported last."""
     main: ModuleType = field(default_factory=lambda: sys.modules["__main__"])
+    later: list[object] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Leave what is there now out of every collection of garbage."""
         gc.freeze()
+        self.later = []
+
+    def undo_freeze(self) -> None:
+        """Make the job's objects collectable if the job has frozen them."""
+        if not any(thing is self.later for thing in gc.get_objects()):
+            gc.unfreeze()
 
     def own_modules(self) -> list[str]:
         """Return the names of the job's own modules, the newest first."""
         later = itertools.takewhile(lambda name: name != self.newest, reversed(sys.modules))
-        own = [name for name in later if _is_local(sys.modules[name])]
-        return own if sys.modules.get("__main__") is self.main else [*own, "__main__"]
+        own = [name for name in later if name != "__main__" and _is_local(sys.modules[name])]
+        return own if sys.modules.get("__main__", self.main) is self.main else [*own, "__main__"]
 
 
 @dataclass
@@ -61,6 +68,8 @@ class Watch:
 
     status: int
     limit_s: float
+    note: Callable[[str], object]
+    """Tells the run what did not end."""
     is_overdue: bool = False
 
     def __call__(self, _signal: int, _frame: FrameType | None) -> NoReturn:
@@ -73,7 +82,8 @@ class Watch:
     def run(self, steps: Sequence[Callable[[], object]]) -> None:
         """Take the steps, all within the limit."""
         give_up = monotonic() + self.limit_s
-        signal.signal(signal.SIGALRM, self)
+        for number in (signal.SIGALRM, signal.SIGTERM):
+            signal.signal(number, self)
         others, sys.unraisablehook = sys.unraisablehook, lambda error: self._ignore(error, others)
         for step in steps:
             try:
@@ -95,20 +105,24 @@ class Watch:
     def _say(self) -> None:
         self.is_overdue = False
         threads = ", ".join(each.name for each in threading.enumerate()[1:] if not each.daemon)
-        _print(f"the end of the job took more than {self.limit_s:g} s: it goes on without what does not end\n")
-        if threads:
-            _print(f"threads that do not end: {threads}\n")
+        named = f"; threads that do not end: {threads}" if threads else ""
+        sentence = f"its end took more than {self.limit_s:g} s, and goes on without what does not end{named}"
+        _print(f"{sentence}\n")
+        _take(partial(self.note, sentence))
 
 
-def end_interpreter(beginning: Beginning, status: int, *, limit_s: float | None = None) -> NoReturn:
-    """End this process; each of the three parts of its end may take that long."""
+def end_interpreter(
+    beginning: Beginning, status: int, *, limit_s: float | None = None, note: Callable[[str], object] = str
+) -> NoReturn:
+    """End this process; each of the three parts of its end may take that long, or `note` gets a sentence."""
     at_shutdown = getattr(threading, "_threading_atexits", [])  # of loky and concurrent.futures: they end workers
     steps = [*reversed(at_shutdown), threading._shutdown]  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)
     at_shutdown.clear()
-    run = _run_all if limit_s is None or not hasattr(signal, "setitimer") else Watch(status, limit_s).run
+    run = _run_all if limit_s is None or not hasattr(signal, "setitimer") else Watch(status, limit_s, note).run
     run(steps)
     run([atexit._run_exitfuncs])  # noqa: SLF001  (no public name)
-    run([partial(_end_objects, beginning)])
+    threading.excepthook = lambda _: None  # Python has stopped daemon threads at this point; here they meet the ruins
+    run([beginning.undo_freeze, _flush_files, partial(_end_modules, beginning), _finalise_rest])
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
@@ -135,18 +149,16 @@ def _print(text: str) -> None:
         sys.stderr.write(text)
 
 
-def _end_objects(beginning: Beginning) -> None:
-    """End the job's own modules in Python's order, then every object that they leave and that has an end of its own."""
-    threading.excepthook = lambda _: None  # Python has stopped daemon threads at this point; here they meet the ruins
-    _flush_files()
+def _end_modules(beginning: Beginning) -> None:
+    """End the job's own modules in Python's order, and with them what they alone hold."""
     for name in ("last_exc", "last_type", "last_value", "last_traceback"):
         vars(sys).pop(name, None)
     modules = [weakref.ref(sys.modules.pop(name)) for name in beginning.own_modules()]
     _collect()
-    for module in filter(None, (reference() for reference in modules)):
-        _clear(vars(module))
-    _collect()
-    _finalise_rest()
+    if alive := [module for module in (reference() for reference in modules) if module is not None]:
+        for module in alive:
+            _clear(vars(module))
+        _collect()
 
 
 def _collect() -> None:
@@ -156,6 +168,7 @@ def _collect() -> None:
 def _is_local(module: object) -> bool:
     """Return True for a module that is neither installed nor Python's own."""
     with contextlib.suppress(Exception):
+        weakref.ref(module)  # a library may leave any object there
         path = object.__getattribute__(module, "__dict__")["__file__"]  # a module's own way may import others
         return not (path.startswith((STANDARD, PACKAGE)) or any(part in path for part in INSTALLED))
     return False

@@ -69,7 +69,7 @@ class Result(Value, frozen=True, kw_only=True):
     failure: Failure | None = None
     data: tuple[DataUsed, ...] = ()
     notes: tuple[str, ...] = ()
-    """Remarks on what the job logged."""
+    """Remarks on what the job logged, and on its end."""
     loading_s: float = 0.0
     """Seconds that it took to load the job's file."""
     schema_version: int = SCHEMA_VERSION
@@ -96,3 +96,16 @@ class Reply(Value, frozen=True, kw_only=True):
     lost: Lost | None = None
     notes: tuple[str, ...] = ()
     """Sentences about how it was executed, for the outcome."""
+
+
+class Loading(Value, frozen=True, kw_only=True):
+    """The content of loading.json: what the job server loads once for all jobs, written while it does."""
+
+    now: str = ""
+    """The package that is being imported; empty once jobs are served."""
+    since: float = 0.0
+    """When that began, in seconds since 1970."""
+    seconds: dict[str, float] = {}
+    """How long each package took."""
+    problems: tuple[str, ...] = ()
+    """Sentences about packages that are left to the jobs."""

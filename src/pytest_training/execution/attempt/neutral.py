@@ -3,6 +3,7 @@
 The server notes the changes package by package while it imports, and which package uses which.
 """
 
+import atexit
 import builtins
 import contextlib
 import gc
@@ -108,17 +109,22 @@ class Neutral:
         self._changes: list[tuple[str, Settings]] = []
         self._uses: defaultdict[str, set[str]] = defaultdict(set)
         self._importing = [""]
-        self._import = builtins.__import__
+        self._import, self._register = builtins.__import__, atexit.register
+        self._at_exit: list[tuple[str, Callable[..., object]]] = []
 
     def __enter__(self) -> Self:
-        """Watch every import statement."""
-        builtins.__import__ = self
+        """Watch every import statement, and what is to be called at exit."""
+        builtins.__import__, atexit.register = self, self._register_at_exit
         return self
 
     def __exit__(self, *_: object) -> None:
         """Leave imports alone."""
         self._note()
-        builtins.__import__ = self._import
+        builtins.__import__, atexit.register = self._import, self._register
+
+    def _register_at_exit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Callable[..., Any]:
+        self._at_exit.append((str(getattr(function, "__module__", "")).partition(".")[0], function))
+        return self._register(function, *arguments, **named)
 
     def __call__(  # the parameters of `__import__`
         self,
@@ -154,7 +160,7 @@ class Neutral:
 
     def restore(self, imports: Iterable[str]) -> None:
         """Set what imports have changed to what it would be with these imports alone."""
-        if not self._changes:
+        if not self._changes and not self._at_exit:
             return
         used = list(dict.fromkeys(name.partition(".")[0] for name in imports))
         for package in used:  # grows while it is read
@@ -164,5 +170,8 @@ class Neutral:
             values[key] = [*value, *values[key]] if key[0] == "list" else value
         for key, value in values.items():
             _set(key, value)
+        for package, function in self._at_exit:
+            if package not in sys.stdlib_module_names and package not in used:
+                atexit.unregister(function)
         warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)
         logging.root.manager._clear_cache()  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)

@@ -20,6 +20,7 @@ from pytest_training.execution.gpus import Cards
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
 from pytest_training.limits.protocol import Ending
+from pytest_training.places import open_plain
 from pytest_training.processes import rest_s
 
 if TYPE_CHECKING:
@@ -131,6 +132,6 @@ class SubprocessLauncher:
             return ""
         if self.seat.owner not in {None, os.getppid()}:
             return AT_ONCE
-        with contextlib.suppress(OSError):
-            return self.seat.folder.interrupted.read_text()
+        with contextlib.suppress(OSError), open_plain(self.seat.folder.interrupted) as file:
+            return file.read(len(AT_ONCE)).decode("utf-8", "replace")
         return ""

@@ -11,20 +11,25 @@ DEEPEST = 6
 """Operators and names in one expression of a path."""
 
 _JOINS = {"join", "joinpath", "Path", "PurePath"}
+_PATHS = (ast.Constant, ast.JoinedStr, ast.BinOp, ast.Call, ast.Name)
+_HINTS = re.compile(rb"""\.\w+['"]|\b(open|Path|join|read\w*|load\w*)\b""")
 _WRITES = re.compile(r"write_.*|to_.*|save.*|dump|mkdir|touch|unlink|FileHandler|basicConfig")
 
 
 def named_paths(content: bytes) -> set[str]:
     """Return what may be a path among the literals of a Python source, but for what it writes."""
+    if not _HINTS.search(content):
+        return set()
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
-    constants = Constants(tree)
-    written = {node for call in walk(tree) if _writes(call, constants) for node in walk(call)}
+    constants, nodes = Constants(tree), list(walk(tree))
+    written = {node for call in nodes if _writes(call, constants) for node in walk(call)}
     outputs = filter(None, (constants.node(node.id) for node in written if isinstance(node, ast.Name)))
     written |= {node for output in outputs for node in walk(output)}
-    ends = (_known_end(_parts(node, constants, 0)) for node in walk(tree) if node not in written)
+    paths = (node for node in nodes if isinstance(node, _PATHS) and node not in written)
+    ends = (_known_end(_parts(node, constants, 0)) for node in paths)
     return {path for path in ends if path and len(path) <= LONGEST_PATH and path.isprintable()}
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pytest_training.jobs.source.freshness import why_fresh
 from pytest_training.jobs.source.literals import Constants, last_name, module_statements, walk
@@ -96,6 +96,8 @@ class Sources:
         self._folders = (training_root, project_root, project_root / "src")
         self._facts: dict[Path, Facts] = {}
         self._followed = 0
+        self.modules: dict[Path, Any] = {}
+        """Local modules as `used.py` reads them, once each."""
         self._local: dict[tuple[str, Import], list[Path] | None] = {}
 
     def remember(self, source: Source) -> None:

@@ -19,8 +19,8 @@ def used_code(script: Source, sources: Sources) -> list[tuple[Source, list[ast.A
     used = {script.path: (script, list(walk(script.tree)) if declaring else [])}
     if {*declaring} <= {script.path} and b"typer" not in script.content:  # its commands may be any functions
         return [*used.values()]
-    modules = {script.path: Module(script, sources)}
-    todo, done = list(modules[script.path].references(used[script.path][1])), set[Piece | ast.stmt]()
+    modules: dict[Path, Module] = sources.modules
+    todo, done = list(Module(script, sources).references(used[script.path][1])), set[Piece | ast.stmt]()
     while todo:
         path, name = piece = todo.pop(0)
         if piece in done or path == script.path:

@@ -1,7 +1,5 @@
 """Writes index.html: one file that needs no network. The templates draw a run from its outcomes, within bounds."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import hashlib
@@ -14,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import jinja2
@@ -38,9 +36,6 @@ from pytest_training.reporters.html.charts import Curve, curves, sparkline, time
 from pytest_training.reporters.html.pictures import Picture, PictureBook, artifacts
 from pytest_training.text import clean_lines, home_pattern, one_line, without_home
 from pytest_training.units import duration, number
-
-if TYPE_CHECKING:
-    import pytest
 
 TEMPLATES = Path(__file__).parent / "templates"
 BASE = f"base-{secrets.token_hex(12)}/"
@@ -66,16 +61,9 @@ SCALES = (Scale(50, 60, 400, 12, 60), Scale(250, 30, 150, 8, 30), Scale(float("i
 """They keep the page of 12 jobs under 2 MB, and of 1,000 under 15 MB."""
 
 
-class Reporter:
-    """Writes the page of a run, and that of the latest run under its stable name."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        """Need nothing of pytest."""
-
-    def pytest_training_run_end(self, run: TrainingRun) -> None:
-        """Write the page."""
-        if run.record is None:
-            return
+def pytest_training_run_end(run: TrainingRun) -> None:
+    """Write the page of a run."""
+    if run.record is not None:
         with run.noting_failure(f"index.html in {run.folder.path}"):
             write_page(run, is_latest=True)
 

@@ -46,7 +46,7 @@ def main(argument: str) -> NoReturn:
     imports.finish()
     os.close(ties.note)
     gpus = Path(imports.loading).with_name("gpus")
-    JobServer(socket.socket(fileno=settings.socket), ties.lifeline, gpus, neutral).serve()
+    JobServer(socket.socket(fileno=settings.socket), ties.lifeline, gpus, neutral, imports.read).serve()
 
 
 if __name__ == "__main__":

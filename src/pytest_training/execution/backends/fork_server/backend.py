@@ -17,12 +17,13 @@ from typing import BinaryIO
 
 import msgspec
 
+from pytest_training.atomic import write_atomically
 from pytest_training.errors import TrainingError
 from pytest_training.execution.attempt.environment import SEED_LIMIT, WAITING, set_threads, unless_set
-from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
+from pytest_training.execution.attempt.messages import AttemptRequest, Loading, Lost, Reply
 from pytest_training.execution.backends.protocol import BackendRun, Launcher, Seat
 from pytest_training.execution.backends.subprocess import INTERRUPTED, Subprocess, SubprocessLauncher
-from pytest_training.execution.loading import read_loading
+from pytest_training.execution.job_files import read_json
 
 SOCKET, CONNECT = socket.socket, socket.socket.connect
 """Python's own: while a test runs, pytest-socket has others in their places."""
@@ -36,6 +37,8 @@ STOP_ALL = b"stop all"
 """Line that asks for the gentle end of every attempt: the run is interrupted."""
 STARTED = b"started"
 """Line that says that the attempt's process has been started: from then on a dead server has lost it."""
+FRESH = b"fresh"
+"""Beginning of the line that sends an attempt to an interpreter of its own, for the variables that follow."""
 TRIES = 3
 """Servers that are asked for one attempt: one that dies before it starts the attempt loses nothing."""
 SERVER_DIED = Reply(
@@ -124,12 +127,18 @@ class ServerLauncher(SubprocessLauncher):
             with contextlib.suppress(OSError), SOCKET(socket.AF_UNIX) as link:
                 CONNECT(link, self.address)
                 link.sendall(msgspec.json.encode(request) + b"\n")
-                if (reply := self._wait_for_reply(link)) is not None:
-                    return reply
-        reply = super().launch(request)
-        return reply if reply is INTERRUPTED else msgspec.structs.replace(reply, notes=(*reply.notes, ALONE))
+                answer = self._wait_for_answer(link)
+                if isinstance(answer, Reply):
+                    return answer
+                if answer:
+                    return self._launch_alone(request, answer)
+        return self._launch_alone(request, ALONE)
 
-    def _wait_for_reply(self, link: socket.socket) -> Reply | None:
+    def _launch_alone(self, request: AttemptRequest, note: str) -> Reply:
+        reply = super().launch(request)
+        return reply if reply is INTERRUPTED else msgspec.structs.replace(reply, notes=(*reply.notes, note))
+
+    def _wait_for_answer(self, link: socket.socket) -> Reply | str | None:
         with link.makefile("rb") as answer:
             try:
                 return read_reply(answer)
@@ -138,27 +147,39 @@ class ServerLauncher(SubprocessLauncher):
                     return INTERRUPTED
                 with contextlib.suppress(OSError):
                     link.sendall(STOP + b"\n")
-                reply = read_reply(answer) or INTERRUPTED
+                reply = read_reply(answer)
+                reply = reply if isinstance(reply, Reply) else INTERRUPTED
                 ending = msgspec.structs.replace(reply.ending, ended_by="interrupted")
                 return msgspec.structs.replace(reply, ending=ending, lost=None)
 
 
-def read_reply(answer: BinaryIO) -> Reply | None:
-    """Return the server's answer; if it died, that it did while the attempt ran, or None before the attempt began."""
+def read_reply(answer: BinaryIO) -> Reply | str | None:
+    """Return the server's reply, or a note why the attempt is to be executed without it.
+
+    If it died: that it did so while the attempt ran, or None before the attempt began.
+    """
     died = None
     with contextlib.suppress(OSError):
         line = answer.readline()
         if line.rstrip() == STARTED:
             line, died = answer.readline(), SERVER_DIED
+        if line.startswith(FRESH):
+            return alone(line.decode().split()[1:])
         if line.endswith(b"\n"):
             return msgspec.json.decode(line, type=Reply)
     return died
 
 
+def alone(variables: Sequence[str]) -> str:
+    """Return the note on an attempt for which the server's libraries were loaded too early."""
+    names = ", ".join(variables)
+    return f"trained in an interpreter of its own: {names} changed after the job server had loaded what reads it"
+
+
 def is_serving(loading: Path) -> bool:
-    """Return True if the server has imported what it was asked to import: only then it answers."""
-    state = read_loading(loading)
-    return state is not None and not state.now
+    """Return True unless the server imports: meanwhile it does not answer."""
+    state = read_json(loading, Loading)
+    return state is None or not state.now  # the reports folder may be gone
 
 
 def start_server(
@@ -172,6 +193,7 @@ def start_server(
         listening.bind(str(address))
         listening.listen(512)
         loading = log.with_name("loading.json")
+        write_atomically(loading, msgspec.json.encode(Loading(now="Python", since=time.time())))
         settings = {
             "socket": listening.fileno(),
             "imports": {

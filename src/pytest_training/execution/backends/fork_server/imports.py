@@ -16,7 +16,7 @@ import threading
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -26,8 +26,9 @@ import msgspec
 from pytest_training import processes
 from pytest_training.atomic import write_atomically
 from pytest_training.execution import keeper
+from pytest_training.execution.attempt.messages import Loading
+from pytest_training.execution.backends.fork_server.backend import NO_THREADS
 from pytest_training.execution.job_files import read_json
-from pytest_training.execution.loading import Loading
 from pytest_training.jobs.model import Value
 
 SUSPECTED = ("polars", "catboost")
@@ -61,9 +62,15 @@ class Imports(msgspec.Struct, kw_only=True):
     harmless: tuple[str, ...] | None = None
     """Packages that need not be tried in a child first; None before one has started a thread."""
     seconds: dict[str, float] = {}
+    read: set[str] = set()
+    """Variables that were read meanwhile: a library that has read one does not do so again."""
 
     def load(self, note: int) -> bool:
         """Import all, and return True; or False once a package has started a thread in this process."""
+        with recorded_reads() as self.read:
+            return self._load(note)
+
+    def _load(self, note: int) -> bool:
         gc.disable()  # what is loaded now stays: looking through it again and again is lost time
         loaded: list[str] = []
         for package, names in self._packages().items():
@@ -136,7 +143,7 @@ class Imports(msgspec.Struct, kw_only=True):
         """Return a sentence about each package that is left to the jobs."""
         memory = os.path.basename(self.memory)  # noqa: PTH119  (no path: reports are published)
         return (
-            *(threads_in_words(package, threads, memory) for package, threads in self.threaded.items()),
+            *([threads_in_words(self.threaded, memory)] if self.threaded else []),
             *(break_in_words(package, how) for package, how in self.broken.items()),
         )
 
@@ -177,15 +184,16 @@ class Known(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> NoReturn:
         """End the process."""
-        os.write(self.writing, f"{self.threaded[module.__name__]}, of {module.__name__}".encode()[:LONGEST])
+        os.write(self.writing, self.threaded[module.__name__].encode()[:LONGEST])
         os._exit(0)
 
 
-def threads_in_words(package: str, threads: str, memory: str) -> str:
-    """Say why a package that starts threads is left to the jobs."""
+def threads_in_words(threaded: dict[str, str], memory: str) -> str:
+    """Say why packages that start threads are left to the jobs."""
+    packages, threads = ", ".join(threaded), ", ".join(dict.fromkeys(threaded.values()))
     return (
-        f"the jobs import {package} for themselves: its import starts a thread ({threads}), and the job server may "
-        f"have none; if a setting of the library prevents that, set it and remove {memory} in the reports folder"
+        f"the jobs import {packages} for themselves: that starts a thread ({threads}), and the job server may have "
+        f"none; if a setting of the library prevents it, set it and remove {memory} in the reports folder"
     )
 
 
@@ -195,12 +203,32 @@ def break_in_words(package: str, how: str) -> str:
 
 
 def installed() -> int:
-    """Return a digest of the interpreter, and of the names and versions of what is installed."""
+    """Return a digest of the interpreter, of the names and versions of what is installed, and of known settings."""
     names: list[str] = []
     for folder in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
         with contextlib.suppress(OSError):
             names += (name for name in os.listdir(folder) if name.endswith("-info"))  # noqa: PTH208  (names are enough)
-    return zlib.crc32("\n".join([sys.version, sys.prefix, *sorted(names)]).encode())
+    cures = [os.environ.get(name, "") for name in NO_THREADS]
+    return zlib.crc32("\n".join([sys.version, sys.prefix, *cures, *sorted(names)]).encode("utf-8", "replace"))
+
+
+@contextlib.contextmanager
+def recorded_reads() -> Iterator[set[str]]:
+    """Record which variables are read from `os.environ`, there or not."""
+    names: set[str] = set()
+    plain = type(os.environ)
+
+    class Recording(plain):  # type: ignore[misc,valid-type]  # the class of os.environ has no public name
+        def __getitem__(self, name: str) -> str:
+            names.add(name)
+            value: str = super().__getitem__(name)
+            return value
+
+    os.environ.__class__ = Recording
+    try:
+        yield names
+    finally:
+        os.environ.__class__ = plain
 
 
 def import_within(name: str, seconds: float) -> None:

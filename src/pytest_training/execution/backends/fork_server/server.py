@@ -15,7 +15,8 @@ import signal
 import socket
 import time
 import traceback
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,34 +27,18 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.attempt.neutral import Neutral
-from pytest_training.execution.backends.fork_server.backend import STARTED, STOP, STOP_ALL
+from pytest_training.execution.backends.fork_server.backend import FRESH, STARTED, STOP, STOP_ALL
+from pytest_training.execution.backends.fork_server.connection import Connection, variables_too_late
 from pytest_training.execution.gpus import Cards, Hand
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
-from pytest_training.limits.own_memory import OwnMemory, proc_fields
+from pytest_training.limits.own_memory import OwnMemory
 from pytest_training.limits.protocol import Ending, LimitReference, Tree, load_limit
 
 SAMPLE_S = 0.2  # between two measurements of memory and time
 LONGEST_REQUEST = 64 * 2**20
-
-
-@dataclass(eq=False)
-class Connection:
-    """One slot's connection: at most one attempt."""
-
-    link: socket.socket
-    received: bytearray = field(default_factory=bytearray)
-    request: AttemptRequest | None = None
-    pid: int | None = None
-
-    def send(self, line: bytes) -> None:
-        """Send a line; ignore a slot that is gone."""
-        with contextlib.suppress(OSError):
-            self.link.setblocking(True)
-            self.link.sendall(line + b"\n")
-            self.link.setblocking(False)
 
 
 @dataclass
@@ -63,8 +48,6 @@ class Child:
     connection: Connection
     ladder: Ladder
     held: Hand
-    inherited_mb: float
-    """Resident memory at the fork, for a program: a smaller `ru_maxrss` is the server's own."""
     due: float = 0.0
     """Time of the next measurement."""
 
@@ -72,13 +55,17 @@ class Child:
 class JobServer:
     """The loop: accept, fork, watch, reap, answer."""
 
-    def __init__(self, listening: socket.socket, lifeline: int, gpus: Path, neutral: Neutral) -> None:
+    def __init__(
+        self, listening: socket.socket, lifeline: int, gpus: Path, neutral: Neutral, read: Collection[str]
+    ) -> None:
         self.listening, self.neutral = listening, neutral
         self.lifeline = lifeline
         self.selector = selectors.DefaultSelector()
         self.connections: list[Connection] = []
         self.children: dict[int, Child] = {}
         self.cards = Cards(gpus)
+        self.read = read
+        """Variables that loaded libraries have read."""
         self.limits = dict(LIMITS)
         self.watched = 0.0
         self.is_queueing = False
@@ -145,6 +132,9 @@ class JobServer:
         else:
             if self.stopping is not None:
                 self._stop(connection)
+            elif too_late := variables_too_late(connection.request, self.read):
+                connection.send(b" ".join([FRESH, *map(str.encode, too_late)]))
+                self._forget(connection)
             self._start_waiting()
 
     def _decode(self, line: bytes) -> AttemptRequest:
@@ -195,13 +185,10 @@ class JobServer:
         if pid == 0:
             self._become_child(request, held, parent)
         connection.pid = pid
-        is_program, is_warm = isinstance(request.start, Command), getattr(request.start, "is_warm", True)
-        server = proc_fields("self", "status")
-        memory = OwnMemory(server.get("RssAnon", 0.0) if is_warm else 0.0, "self")
-        tree = Tree(pid, started, memory=memory, stillness=request.stillness)
-        inherited_mb, grace_s = server.get("VmRSS", 0.0) if is_program else 0.0, request.settings.grace_s
+        memory = OwnMemory.of_fork(is_program=isinstance(request.start, Command) and not request.start.is_warm)
+        tree, grace_s = Tree(pid, started, memory=memory, stillness=request.stillness), request.settings.grace_s
         ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=grace_s)
-        self.children[pid] = Child(connection, ladder, held, inherited_mb)
+        self.children[pid] = Child(connection, ladder, held)
         connection.send(STARTED)
 
     def _become_child(self, request: AttemptRequest, held: Hand, parent: int) -> NoReturn:
@@ -289,8 +276,7 @@ class JobServer:
         ladder, tree = child.ladder, child.ladder.tree
         exit_code, usage = processes.wait_for_end(tree.pid)
         child.held.close()
-        if (peak_mb := usage.ru_maxrss / 1024) > child.inherited_mb:
-            tree.memory.spike(peak_mb)
+        tree.memory.end(usage.ru_maxrss / 1024)
         ending = ladder.ending(exit_code, cpu_s=usage.ru_utime + usage.ru_stime)
         self._answer(child.connection, Reply(ending=ending, refused=ladder.problem))
 

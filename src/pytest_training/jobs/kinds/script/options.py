@@ -23,16 +23,17 @@ def read_options(source: Source, sources: Sources) -> dict[str, Any]:
     declared: dict[str, Parameter] = {}
     defaults: dict[str, Any] = {}
     for parameter, default in _all_options(source, sources):
-        first = declared.get(parameter.name)
-        if first is None:
-            declared[parameter.name] = parameter
-            if default is not MISSING:
-                defaults[parameter.name] = default
-        else:
+        first = declared.setdefault(parameter.name, parameter)
+        if first is not parameter:
             declared[parameter.name] = _merged(first, parameter)
-    taking_value = {item.option for item in declared.values() if not item.flag}
-    output = next((option for option in OUTPUT_OPTIONS if option in taking_value), None)
-    return {"declared": tuple(declared.values()), "parameters": defaults, "output_option": output}
+        elif default is not MISSING:
+            defaults[parameter.name] = default
+    by_option = {item.option: item for item in declared.values() if not item.flag}
+    output = next((option for option in OUTPUT_OPTIONS if option in by_option), None)
+    # An output folder is the job's own.
+    unused = {item.name for item in declared.values() if item.unread or (output and item.option == output)}
+    parameters = {name: value for name, value in defaults.items() if name not in unused}
+    return {"declared": tuple(declared.values()), "parameters": parameters, "output_option": output}
 
 
 def _all_options(source: Source, sources: Sources) -> Iterator[Declaration]:
@@ -45,9 +46,10 @@ def _all_options(source: Source, sources: Sources) -> Iterator[Declaration]:
 
 def _merged(first: Parameter, second: Parameter) -> Parameter:
     """Return one parameter for two of one name: in several subcommands, or one on and one off."""
-    if first.subcommands and second.subcommands:
-        first = replace(first, subcommands=tuple(dict.fromkeys((*first.subcommands, *second.subcommands))))
     on, off = sorted((first, second), key=lambda each: each.off is not None)
     if on.flag and on.off is None and off.flag and off.option == off.off:
         return replace(first, option=on.option, off=off.off)
-    return first
+    if first.subcommands and second.subcommands:
+        first = replace(first, subcommands=tuple(dict.fromkeys((*first.subcommands, *second.subcommands))))
+    is_clear = first.default == second.default and not second.unread
+    return first if is_clear else replace(first, default=None, unread=True)
