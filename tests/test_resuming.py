@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sessions import Project, text
+from sessions import Project, strict_json, text
 
 STOPS_ONCE = """
 state = run.checkpoint.load() or {"epoch": 0}
@@ -38,6 +38,8 @@ def test_a_resumed_run_trains_only_what_did_not_pass_with_its_parameters_seed_an
     metadata = project.metadata()["stops"]
     assert metadata["metrics"] == {"epochs": 6, "began_at": 2, "seed": 7}
     assert metadata["parameters"] == {"epochs": 6}
+    earlier, later = sorted(project.reports.glob("runs/*"))
+    assert strict_json(later / "begun.json")["resumed"] == [earlier.name]  # its checkpoints count in a third run too
 
     nothing = project.run("-n", str(workers), "--training-resume")
     assert nothing.ret == 0

@@ -85,7 +85,7 @@ ACCIDENTS = (
     Accident(
         "network",
         message="the network failed: …; retry_on: [network] tries again",
-        pattern=r"Temporary failure in name resolution|Name or service not known|Connection (refused|reset by peer)"
+        pattern=r"Temporary failure in name resolution|Name or service not known|Connection refused"
         r"|Network is unreachable|Read timed out|(429|502|503|504) (Client|Server) Error",
     ),
 )

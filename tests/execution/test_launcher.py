@@ -356,9 +356,8 @@ def kill_five_servers(handle: ServerHandle) -> None:
         kill_five_servers,
         lambda handle: os.kill(handle.process.pid, signal.SIGKILL),
         lambda handle: shutil.rmtree(handle.folder),
-        ServerHandle.close,
     ],
-    ids=["five deaths", "the keeper's death", "no socket", "closed"],
+    ids=["five deaths", "the keeper's death", "no socket"],
 )
 def test_where_no_server_is_left_each_job_is_trained_by_an_interpreter_of_its_own(
     workplace: Workplace, tmp_path: Path, lose: Callable[[ServerHandle], object]

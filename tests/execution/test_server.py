@@ -276,11 +276,19 @@ COUNTED = "import os\nwith open({file!r}, 'a') as file: file.write(f'{{__name__}
 @pytest.mark.parametrize(
     ("names", "threaded", "broken"),
     [
-        (("plain", "starter", "above", "hidden", "last"), {"starter", "above", "hidden"}, set()),
+        pytest.param(
+            *(("plain", "starter", "above", "hidden", "last"), {"starter", "above", "hidden"}, set()),
+            marks=pytest.mark.slow,
+        ),
         (("plain", "above.x", "hidden", "starter", "last.x"), {"starter", "above", "hidden"}, set()),
         (("hidden", "ending", "plain"), {"hidden"}, {"ending"}),
-        (("ending", "above", "plain"), {"above"}, {"ending"}),
-        (("starter", "above"), {"starter", "above"}, set()),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in [
+                (("ending", "above", "plain"), {"above"}, {"ending"}),
+                (("starter", "above"), {"starter", "above"}, set()),
+            ]
+        ),
     ],
     ids=lambda value: ",".join(sorted(value)),
 )
@@ -344,10 +352,11 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHandle]:
         ({"MLFLOW_TRACKING_URI": "x"}, False),
         ({"OMP_NUM_THREADS": "64", "PYTHONHASHSEED": "9"}, False),
         ({"KERAS": "jax"}, True),
-        ({"KERAS": "jax", "LD_PRELOAD": ""}, True),
-        ({"OMP_WAIT_POLICY": "active"}, True),
-        ({"PYTHONWARNINGS": "ignore"}, True),
         ({"LANG": None}, True),
+        *(
+            pytest.param({name: ""}, True, marks=pytest.mark.slow)
+            for name in ("LD_PRELOAD", "OMP_WAIT_POLICY", "PYTHONWARNINGS", "MKL_CBWR")
+        ),
     ],
     ids=str,
 )

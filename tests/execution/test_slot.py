@@ -24,9 +24,9 @@ from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.backends.subprocess import SubprocessLauncher
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, Outcome, Status
-from pytest_training.execution.slot import Slot, read_outcome
+from pytest_training.execution.slot import Slot, new_outcome, read_outcome, save_outcome
 from pytest_training.execution.unfinished import interrupted_outcome, unfinished_outcome
-from pytest_training.jobs.model import Gate, Parameter, RunSettings
+from pytest_training.jobs.model import Gate, Job, Parameter, RunSettings
 from pytest_training.limits.protocol import Ending
 
 from .workplace import Workplace, planned
@@ -349,6 +349,27 @@ def test_a_job_that_was_killed_is_booked_with_what_it_ran(
         files.attempt(2).log.touch()
     outcome = interrupted_outcome(slot.folder, job, seed=0, reason="killed", ended="2026-01-01T10:00:07.000+00:00")
     assert (outcome.wall_s, outcome.waiting_s) == booked
+
+
+OUTSIDE = (
+    "/etc/passwd",
+    "../../../secret",
+    "jobs/als/../../../../secret",
+    "jobs/other/attempt-1/log.txt",
+    "jobs/als/..",
+)
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+@pytest.mark.parametrize("name", ["log", "artifacts", "attempts", "job_id"])
+def test_an_outcome_with_paths_to_elsewhere_is_none(slot: Slot, name: str, path: str) -> None:
+    outcome = new_outcome(Job(id="als", kind="function", source="", home="", root=""), seed=0)
+    assert save_outcome(slot.folder, outcome) == read_outcome(slot.folder, "als")
+    attempt = Attempt(number=1, status=Status.PASSED, folder=path)
+    forged = {"log": path, "artifacts": (path,), "attempts": (attempt,), "job_id": path}[name]
+    content = msgspec.json.encode(msgspec.structs.replace(outcome, **{name: forged}))
+    slot.folder.job("als").outcome.write_bytes(content)
+    assert read_outcome(slot.folder, "als") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b'{"job_id": 3}', b"\xff"])

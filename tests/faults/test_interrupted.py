@@ -155,8 +155,8 @@ def test_a_signal_ends_the_run_gently(session: Session, number: signal.Signals, 
         assert list(session.project.reports.glob("runs/*/jobs/gentle/checkpoint/*"))
 
 
-@pytest.mark.parametrize("start", ["fork", pytest.param("subprocess", marks=SLOW)])
-@pytest.mark.parametrize("number", [signal.SIGUSR1, pytest.param(signal.SIGUSR2, marks=SLOW)])
+@SLOW
+@pytest.mark.parametrize(("number", "start"), [(signal.SIGUSR1, "fork"), (signal.SIGUSR2, "subprocess")])
 def test_a_scheduler_that_warns_every_process_ends_the_run_gently_too(
     session: Session, number: signal.Signals, start: str
 ) -> None:

@@ -28,6 +28,7 @@ return {name: float(os.environ.get(name) == wanted) for name, wanted in zip(name
 """
 
 
+@pytest.mark.slow  # tests/execution/test_slot.py has the same without sessions
 @pytest.mark.parametrize(
     "arguments",
     [

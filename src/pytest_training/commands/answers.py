@@ -9,7 +9,8 @@ from collections.abc import Collection
 
 from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import ReportsFolder
-from pytest_training.jobs.model import RunSettings, read_plan
+from pytest_training.jobs.model import RunSettings
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.jobs.search import project_of
 from pytest_training.project import Project
 from pytest_training.records.history import History, Recorded

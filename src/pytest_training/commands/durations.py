@@ -9,7 +9,7 @@ from pytest_training.commands.answers import remark, say
 from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import ReportsFolder
 from pytest_training.jobs.loading import load_jobs
-from pytest_training.jobs.model import read_plan
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders
 from pytest_training.project import Project
 from pytest_training.records.durations import FILE, machine_speed, read_durations, updated, write_durations

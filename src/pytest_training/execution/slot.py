@@ -283,8 +283,16 @@ def save_outcome(folder: RunFolder, outcome: Outcome) -> Outcome:
 
 
 def read_outcome(folder: RunFolder, job_id: str) -> Outcome | None:
-    """Return a job's outcome, or None if no valid one is there."""
-    return read_json(folder.job(job_id).outcome, Outcome)
+    """Return a job's outcome, or None if no valid one is there: a job may have written it, with paths to elsewhere."""
+    outcome = read_json(folder.job(job_id).outcome, Outcome)
+    return outcome if outcome is not None and _is_own(outcome, job_id) else None
+
+
+def _is_own(outcome: Outcome, job_id: str) -> bool:
+    """Return True if an outcome is of that job, and all its paths lead into that job's folder."""
+    paths = [outcome.log or "", *outcome.artifacts, *(attempt.folder for attempt in outcome.attempts)]
+    inside = (not path or path.startswith(f"jobs/{job_id}/") for path in paths)
+    return outcome.job_id == job_id and all(inside) and not any("/../" in f"{path}/" for path in paths)
 
 
 def _expect(value: object, kind: Any) -> None:

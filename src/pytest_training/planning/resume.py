@@ -14,7 +14,8 @@ from pytest_training.execution.job_files import read_json
 from pytest_training.execution.needs import needed_outcome
 from pytest_training.execution.outcome import Status
 from pytest_training.execution.slot import read_outcome
-from pytest_training.jobs.model import Job, NeededOutcome, Plan, read_plan
+from pytest_training.jobs.model import Job, NeededOutcome, Plan
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.records.recorded_run import find_run
 from pytest_training.records.run_record import BegunRun
 from pytest_training.wording import one_of

@@ -17,7 +17,8 @@ import pytest
 from pytest_training import option_values, options
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.loading import check_jobs
-from pytest_training.jobs.model import Job, Plan, save_plan
+from pytest_training.jobs.model import Job, Plan
+from pytest_training.jobs.plan_file import save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers

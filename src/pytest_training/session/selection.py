@@ -19,16 +19,18 @@ OPERATORS = {"and", "or", "not"}
 
 def unknown_names(config: pytest.Config, items: Sequence[pytest.Item], jobs: Sequence[Job]) -> Iterator[str]:
     """Yield a sentence for each name in `-k`, `-m` and `--deselect` that stands for none of the collected tests."""
-    ids, tags = [job.id for job in jobs], _tags(jobs)
-    words = {word.lower() for item in items for word in chain(item.keywords, item.extra_keyword_matches)}
-    for term, _ in _terms(config.option.keyword):
-        if not any(term.lower() in word for word in words):
-            yield f"-k: no job or test is called {term!r}: {one_of(term, ids)}"
-    marks = {mark.name for item in items for mark in item.iter_markers()} | _registered(config)
-    for term, negated in _terms(ARGUMENTS.sub("", config.option.markexpr or "")):
-        if term not in marks and not negated:
-            yield f"-m: no job has the tag {term!r}: {one_of(term, tags)}"
-    nodes = [item.nodeid for item in items if job_of(item) is not None]
+    if config.option.keyword:
+        ids = [job.id for job in jobs]
+        words = {word.lower() for item in items for word in chain(item.keywords, item.extra_keyword_matches)}
+        for term, _ in _terms(config.option.keyword):
+            if not any(term.lower() in word for word in words):
+                yield f"-k: no job or test is called {term!r}: {one_of(term, ids)}"
+    if config.option.markexpr:
+        tags, marks = _tags(jobs), {mark.name for item in items for mark in item.iter_markers()} | _registered(config)
+        for term, negated in _terms(ARGUMENTS.sub("", config.option.markexpr)):
+            if term not in marks and not negated:
+                yield f"-m: no job has the tag {term!r}: {one_of(term, tags)}"
+    nodes = [item.nodeid for item in items if job_of(item) is not None] if config.option.deselect else []
     tests = {node.partition("[")[0] for node in nodes}
     for prefix in config.option.deselect or ():
         if prefix.partition("[")[0] in tests and not any(node.startswith(prefix) for node in nodes):
@@ -58,9 +60,9 @@ def nothing_selected(jobs: Sequence[Job]) -> str:
     return f"no job is selected; jobs: {listing('', [job.id for job in jobs])}{named}"
 
 
-def _terms(expression: str | None) -> Iterator[tuple[str, bool]]:
+def _terms(expression: str) -> Iterator[tuple[str, bool]]:
     """Yield each name of an expression, and whether `not` stands before it."""
-    for match in TERM.finditer(expression or ""):
+    for match in TERM.finditer(expression):
         if match["name"] not in OPERATORS:
             yield match["name"], match["negated"] is not None
 

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.model import Job, read_plan
+from pytest_training.jobs.model import Job
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.options import REGISTRY
 from pytest_training.session.items import IDLE_NODEID, Collector, IdleItem, collected_id, give_plan
 from pytest_training.session.training_job import SLOT, SlotContext
