@@ -39,6 +39,8 @@ class NamedJobs:
 NAMED = pytest.StashKey[NamedJobs]()
 """On config, if the command line names files or folders of jobs."""
 
+PLACES = pytest.StashKey[Sequence[tuple[Path, FileFilter]]]()
+
 
 def settle_arguments(config: pytest.Config) -> None:
     """Collect the test that trains where the command line names jobs, but no test for them."""
@@ -71,18 +73,19 @@ def _names_jobs(config: pytest.Config, path: Path) -> bool:
 
 def is_job_file(config: pytest.Config, path: Path) -> bool:
     """Return True for a file that is a job: pytest must not import it."""
-    if not path.name.endswith(suffixes_of(config.stash[REGISTRY].kinds)) or not path.is_file():
+    roots = [(root, files) for root, files in _places(config) if path.is_relative_to(root)]
+    if not roots or not path.name.endswith(suffixes_of(config.stash[REGISTRY].kinds)) or not path.is_file():
         return False
-    return any(
-        path.is_relative_to(root) and files.takes(path.relative_to(root).as_posix()) for root, files in _places(config)
-    )
+    return any(files.takes(path.relative_to(root).as_posix()) for root, files in roots)
 
 
-def _places(config: pytest.Config) -> Iterator[tuple[Path, FileFilter]]:
-    """Yield the training folder and the further folders with jobs, each with its filter of files."""
-    search = read_search(config)
-    yield _root(config), search.own_files
-    yield from ((absolute(folder), search.files) for folder in search.folders)
+def _places(config: pytest.Config) -> Sequence[tuple[Path, FileFilter]]:
+    """Return the training folder and the further folders with jobs, each with its filter of files."""
+    if PLACES not in config.stash:  # asked for every file that pytest collects
+        search = read_search(config)
+        further = ((absolute(folder), search.files) for folder in search.folders)
+        config.stash[PLACES] = ((_root(config), search.own_files), *further)
+    return config.stash[PLACES]
 
 
 def _root(config: pytest.Config) -> Path:
