@@ -289,9 +289,9 @@ def read_outcome(folder: RunFolder, job_id: str) -> Outcome | None:
 
 def _is_own(outcome: Outcome, job_id: str) -> bool:
     """Return True if an outcome is of that job, and all its paths lead into that job's folder."""
-    paths = [outcome.log or "", *outcome.artifacts, *(attempt.folder for attempt in outcome.attempts)]
-    inside = (not path or path.startswith(f"jobs/{job_id}/") for path in paths)
-    return outcome.job_id == job_id and all(inside) and not any("/../" in f"{path}/" for path in paths)
+    paths = filter(None, (outcome.log, *outcome.artifacts, *(attempt.folder for attempt in outcome.attempts)))
+    inside = (path.startswith(f"jobs/{job_id}/") and "/../" not in f"{path}/" for path in paths)
+    return outcome.job_id == job_id and all(inside)
 
 
 def _expect(value: object, kind: Any) -> None:
