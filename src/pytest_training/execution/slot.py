@@ -107,9 +107,8 @@ class Slot:
         """Return True if another attempt may mend what ended this one."""
         limit = self.limits.get(verdict.cause or "") if verdict.cause == verdict.ended_as else None
         usual = limit.retry_reason if limit else REASONS.get(verdict.ended_as)
-        if usual is None or job.problem:
-            return False
-        return job.retry_on is None or bool({usual, verdict.cause}.intersection(job.retry_on))
+        is_stated = job.retry_on is None or {usual, verdict.cause}.intersection(job.retry_on)
+        return bool(usual is not None and not job.problem and is_stated)
 
     def _skip(self, job: Job, unchanged: Unchanged) -> Outcome:
         outcome = self._outcome(
