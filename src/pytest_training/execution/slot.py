@@ -136,7 +136,7 @@ class Slot:
         job, files = planned.job, self.folder.job(planned.job.id)
         number, folder = files.begin_attempt()
         had_checkpoint = files.checkpoint.is_dir()
-        notes = self._take_checkpoint(job, files)
+        notes = () if had_checkpoint else self._take_checkpoint(job, files)
         started, since = utc_now(), time.time()
         begun = Attempt(
             number=number,
@@ -165,8 +165,6 @@ class Slot:
 
     def _take_checkpoint(self, job: Job, files: JobFolder) -> tuple[str, ...]:
         """Copy the job's checkpoint from the newest of the resumed runs that has one; return remarks."""
-        if files.checkpoint.is_dir():
-            return ()
         earlier = (RunFolder(self.folder.reports, run_id).job(job.id) for run_id in self.settings.resumed)
         source = next((each.checkpoint for each in earlier if each.checkpoint.is_dir()), None)
         return copy_files(source, files.checkpoint, below=files.below) if source else ()
