@@ -98,7 +98,7 @@ def _comments(job: Job) -> Iterator[str]:
     yield f"  # {job.id}:"
     yield f"  #   # {job.source}: {job.problem or job.title or job.kind}"
     if job.declared:
-        names = [parameter.name for parameter in job.declared]
+        names = [each.name for each in job.declared if each.option is None or each.option != job.output_option]
         values = ", ".join(f"{name}: {encode(job.parameters.get(name)).decode()}" for name in names)
         yield f"  #   parameters: {{{values}}}"
     yield '  #   gates: {accuracy: ">= 0.8"}'

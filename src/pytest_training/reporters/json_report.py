@@ -31,7 +31,7 @@ Item = dict[str, Any]
 
 ENVIRONMENT = ("Packages", "Platform", "Plugins", "Python")
 """All that is left of what pytest-metadata records: the rest may be anybody's environment variables."""
-GIVEN = {"parameters", "arguments"}
+AS_TYPED = {"parameters", "arguments"}
 LOST_PHASE = "???"  # what xdist calls the phase of a test whose worker died
 PYTEST_WORDS: dict[Shown, str] = {status: status.value for status in Status}
 PYTEST_WORDS |= {Status.INTERRUPTED: "failed", Status.NOT_RUN: "skipped", Tolerated.FAILED: "xfailed"}
@@ -154,7 +154,7 @@ def _without_home(value: Any, home: re.Pattern[str] | None) -> Any:
     if isinstance(value, str):
         return without_home(value, home)
     if isinstance(value, dict):
-        return {name: each if name in GIVEN else _without_home(each, home) for name, each in value.items()}
+        return {name: each if name in AS_TYPED else _without_home(each, home) for name, each in value.items()}
     return [_without_home(each, home) for each in value] if isinstance(value, list) else value
 
 

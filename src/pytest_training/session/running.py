@@ -42,7 +42,7 @@ from pytest_training.session.outcomes import Outcomes
 from pytest_training.session.traces import Traces, writing_to
 from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
-from pytest_training.text import home_folder, one_line
+from pytest_training.text import one_line
 
 OUTCOME_PATIENCE_S = 2.0
 
@@ -80,9 +80,8 @@ class RunningRun:
         plan, folder = draft.plan, RunFolder(options.reports, draft.plan.run_id)
         use_pytests_terminal(config)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
-        resumed = draft.earlier.chain if draft.earlier else ()
-        settings = msgspec.structs.replace(options.run_settings, resumed=resumed)
-        run = TrainingRun(folder, plan, begun=_begun(config, plan, jobs, resumed), settings=settings)
+        settings = msgspec.structs.replace(options.run_settings, resumed=draft.earlier.chain if draft.earlier else ())
+        run = TrainingRun(folder, plan, begun=_begun(config, plan, jobs, settings.resumed), settings=settings)
         run.problems.extend(draft.problems)
         with writing_to(options.reports), _naming(settings.backend), contextlib.ExitStack() as failed:
             backend = registry.backends[settings.backend]()
@@ -100,7 +99,6 @@ class RunningRun:
                 run_id=plan.run_id,
                 settings=settings,
                 environment=session_environment(),
-                home=home_folder(),
                 connection=connection,
             )
             msgspec.json.encode(context)  # raises TypeError unless the connection is a JSON value
