@@ -41,7 +41,7 @@ from pytest_training.session.outcomes import Outcomes
 from pytest_training.session.traces import Traces
 from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
-from pytest_training.text import home_folder, one_line
+from pytest_training.text import one_line
 
 OUTCOME_PATIENCE_S = 2.0
 
@@ -73,9 +73,8 @@ class RunningRun:
         folder = RunFolder(options.reports, plan.run_id)
         use_pytests_terminal(config)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
-        resumed = draft.earlier.chain if draft.earlier else ()
-        settings = msgspec.structs.replace(options.run_settings, resumed=resumed)
-        begun = _begun(config, plan, jobs, resumed)
+        settings = msgspec.structs.replace(options.run_settings, resumed=draft.earlier.chain if draft.earlier else ())
+        begun = _begun(config, plan, jobs, settings.resumed)
         run = TrainingRun(folder, plan, begun=begun, settings=settings, problems=list(draft.problems))
         with _starting(settings.backend, options.reports), contextlib.ExitStack() as failed:
             backend = registry.backends[settings.backend]()
@@ -93,7 +92,6 @@ class RunningRun:
                 run_id=plan.run_id,
                 settings=settings,
                 environment=session_environment(),
-                home=home_folder(),
                 connection=connection,
             )
             msgspec.json.encode(context)  # raises TypeError unless the connection is a JSON value
@@ -196,11 +194,10 @@ class RunningRun:
         self.is_ending = True
         for outcome in self.outcomes.complete():
             self.call("pytest_training_job_end", outcome=outcome)
-        all_outcomes = self.outcomes.by_node.values()
+        plan, folder, all_outcomes = self.run.plan, self.run.folder, self.outcomes.by_node.values()
         if exit_status == pytest.ExitCode.OK and not any(outcome.is_trained for outcome in all_outcomes):
             exit_status = pytest.ExitCode.NO_TESTS_COLLECTED
             self.run.problems.append("no job was trained: the exit code is 5")
-        plan, folder = self.run.plan, self.run.folder
         loading = read_json(folder.loading, Loading) or Loading()
         self.run.problems.extend(loading.problems)
         record = RunRecord(
@@ -216,11 +213,8 @@ class RunningRun:
         )
         by_id = {outcome.job_id: outcome for outcome in all_outcomes}
         has_begun = any(outcome.status != Status.NOT_RUN or outcome.cause for outcome in all_outcomes)
-        self.run = replace(
-            self.run,
-            outcomes=tuple(by_id[planned.job.id] for planned in plan.jobs),
-            record=record if has_begun else None,
-        )
+        outcomes = tuple(by_id[planned.job.id] for planned in plan.jobs)
+        self.run = replace(self.run, outcomes=outcomes, record=record if has_begun else None)
         return exit_status
 
     @pytest.hookimpl(wrapper=True, trylast=True)
