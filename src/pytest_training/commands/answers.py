@@ -1,7 +1,4 @@
-"""What `pytest-training` answers about runs from their files: logs, history, report; a function a verb.
-
-An answer goes to stdout, everything else to stderr.
-"""
+"""Answers about runs from their files, one function a verb. An answer goes to stdout, everything else to stderr."""
 
 import argparse
 import sys
@@ -29,8 +26,7 @@ def logs(arguments: argparse.Namespace, project: Project) -> None:
     """Print the log of a job; until the job ends if the run is in progress."""
     running = running_run(project.reports)
     folder = running or find_run(project.reports, "last")
-    jobs = {planned.job.id: planned.job for planned in read_plan(folder.plan).jobs}
-    job_id = arguments.job
+    jobs, job_id = {planned.job.id: planned.job for planned in read_plan(folder.plan).jobs}, arguments.job
     _check_job(job_id, jobs, f"run {folder.run_id}")
     remark(f"log of {job_id} in run {folder.run_id} ({'ended' if running is None else 'running'})")
     for line in JobLog(folder, jobs[job_id], is_followed=running is not None, remark=remark).lines():

@@ -25,8 +25,9 @@ VERBS = {
     "report": "write the page and the summary of an earlier run, also of one that was killed",
     "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
-MODULES = {"init": "init", "save-durations": "durations"}
-"""Each verb is a function of its name: these in modules of their own, the others in answers.py."""
+PREPARE = ("init", "save-durations")
+"""Each verb is a function of its name: these in prepare.py, the others in answers.py."""
+LAST = {"metavar": "RUN", "default": "last"}
 REPORTS = {"metavar": "DIR", "help": "folder with the reports (default: of the settings)"}
 ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "init": {
@@ -41,17 +42,8 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "--reports": REPORTS,
     },
     "report": {
-        "run": {
-            "metavar": "RUN",
-            "nargs": "?",
-            "default": "last",
-            "help": "id of the run, or its beginning (default: the last run)",
-        },
-        "--compare": {
-            "metavar": "WHAT",
-            "default": "last",
-            "help": "compare with a run, branch or commit (default: the last run)",
-        },
+        "run": LAST | {"nargs": "?", "help": "id of the run, or its beginning (default: the last run)"},
+        "--compare": LAST | {"metavar": "WHAT", "help": "compare with a run, branch or commit (default: the last run)"},
         "--json": {"action": "store_true", "help": "print the outcomes and the written files as JSON"},
         "--reports": REPORTS,
     },
@@ -95,7 +87,7 @@ def _answer(words: Sequence[str]) -> None:
     project = find_project(Path.cwd())
     if getattr(arguments, "reports", None):
         project = dataclasses.replace(project, reports=Path.cwd() / arguments.reports)
-    module = import_module(f"pytest_training.commands.{MODULES.get(verb, 'answers')}")
+    module = import_module(f"pytest_training.commands.{'prepare' if verb in PREPARE else 'answers'}")
     getattr(module, verb.replace("-", "_"))(arguments, project)
 
 

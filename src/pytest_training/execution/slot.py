@@ -107,9 +107,8 @@ class Slot:
         """Return True if another attempt may mend what ended this one."""
         limit = self.limits.get(verdict.cause or "") if verdict.cause == verdict.ended_as else None
         usual = limit.retry_reason if limit else REASONS.get(verdict.ended_as)
-        if usual is None or job.problem:
-            return False
-        return job.retry_on is None or bool({usual, verdict.cause}.intersection(job.retry_on))
+        is_stated = job.retry_on is None or {usual, verdict.cause}.intersection(job.retry_on)
+        return bool(usual is not None and not job.problem and is_stated)
 
     def _skip(self, job: Job, unchanged: Unchanged) -> Outcome:
         outcome = self._outcome(
@@ -137,7 +136,7 @@ class Slot:
         job, files = planned.job, self.folder.job(planned.job.id)
         number, folder = files.begin_attempt()
         had_checkpoint = files.checkpoint.is_dir()
-        notes = self._take_checkpoint(job, files)
+        notes = () if had_checkpoint else self._take_checkpoint(job, files)
         started, since = utc_now(), time.time()
         begun = Attempt(
             number=number,
@@ -166,8 +165,6 @@ class Slot:
 
     def _take_checkpoint(self, job: Job, files: JobFolder) -> tuple[str, ...]:
         """Copy the job's checkpoint from the newest of the resumed runs that has one; return remarks."""
-        if files.checkpoint.is_dir():
-            return ()
         earlier = (RunFolder(self.folder.reports, run_id).job(job.id) for run_id in self.settings.resumed)
         source = next((each.checkpoint for each in earlier if each.checkpoint.is_dir()), None)
         return copy_files(source, files.checkpoint, below=files.below) if source else ()
@@ -290,9 +287,9 @@ def read_outcome(folder: RunFolder, job_id: str) -> Outcome | None:
 
 def _is_own(outcome: Outcome, job_id: str) -> bool:
     """Return True if an outcome is of that job, and all its paths lead into that job's folder."""
-    paths = [outcome.log or "", *outcome.artifacts, *(attempt.folder for attempt in outcome.attempts)]
-    inside = (not path or path.startswith(f"jobs/{job_id}/") for path in paths)
-    return outcome.job_id == job_id and all(inside) and not any("/../" in f"{path}/" for path in paths)
+    paths = filter(None, (outcome.log, *outcome.artifacts, *(attempt.folder for attempt in outcome.attempts)))
+    inside = (path.startswith(f"jobs/{job_id}/") and "/../" not in f"{path}/" for path in paths)
+    return outcome.job_id == job_id and all(inside)
 
 
 def _expect(value: object, kind: Any) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
+from pytest_training.jobs.model import RunSettings
 from pytest_training.jobs.search import Search
 from pytest_training.limits import LIMITS, Limits
 
@@ -35,3 +36,6 @@ class Request:
     """What the run is compared with: `last`, a run, a branch or a commit."""
     max_regression: tuple[str, ...] = ()
     """Rules like `0.02`, `roc_auc=0.02` or `mae=5%`; of two for a metric the later counts."""
+    plan_file: Path | None = None
+    """Where the plan is written too."""
+    run_settings: RunSettings = field(default_factory=RunSettings)

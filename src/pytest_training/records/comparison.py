@@ -126,12 +126,13 @@ def compare(
 
 def _job(now: Outcome, earlier: Recorded) -> JobComparison:
     before = earlier.outcome
+    old, new = plain(before.parameters), plain(now.parameters)
     return JobComparison(
         job_id=now.job_id,
         earlier=earlier,
         changes=tuple(_changes(now, before)),
         status=(before.status, now.status) if before.status != now.status else None,
-        parameters=_differing(plain(before.parameters), plain(now.parameters)),
+        parameters=tuple(name for name in {**old, **new} if old.get(name, ...) != new.get(name, ...)),
     )
 
 
@@ -154,11 +155,6 @@ def _verdict(before: float, now: float, better: Direction | None) -> Verdict:
     return "better" if (now > before) == (better == "higher") else "worse"
 
 
-def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> tuple[str, ...]:
-    names = dict.fromkeys([*before, *now])
-    return tuple(name for name in names if [name in before, before.get(name)] != [name in now, now.get(name)])
-
-
 def find_earlier(  # noqa: PLR0913  (the name, whose jobs, and which outcomes count)
     history: History,
     job_ids: Sequence[str],
@@ -175,11 +171,9 @@ def find_earlier(  # noqa: PLR0913  (the name, whose jobs, and which outcomes co
     """
     place = find_place(history, name, project, before=before)
     earlier = history.newest(job_ids, place=place, before=before, passed_only=passed_only)
-    problem = None
-    if not earlier and job_ids:
-        what = "passed outcome" if passed_only else "outcome"
-        problem = f"nothing to compare with: the history has no {what} of these jobs from {place.words}"
-    return earlier, place.words, problem
+    what = "passed outcome" if passed_only else "outcome"
+    problem = f"nothing to compare with: the history has no {what} of these jobs from {place.words}"
+    return earlier, place.words, None if earlier or not job_ids else problem
 
 
 def find_place(history: History, name: str, project: Path, *, before: str | None = None) -> Place:

@@ -5,7 +5,7 @@ versions merge. A job's duration has a fixed part, and one in proportion to epoc
 """
 
 import math
-import time
+import timeit
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -19,8 +19,7 @@ from pytest_training.jobs.model import SCHEMA_VERSION, UNDECODABLE, Job, Value
 from pytest_training.records.strict_json import encode, plain
 
 FILE = "durations.json"
-MOST_SIZES = 3
-"""Sizes (epochs x folds) that are kept of a job: two tell its fixed part."""
+MOST_SIZES = 3  # sizes (epochs x folds) that are kept of a job: two tell its fixed part
 STEADY = 0.1
 """A line stays as it is while a duration differs by less than this part: a commit has only what matters."""
 TRIES, ADDITIONS = 12, 100_000
@@ -32,8 +31,7 @@ FIXED_SHARE = 0.5
 
 It was 53 %, 64 % and 78 % of the CPU seconds of three jobs of this repository; a job of a large net has hardly any.
 """
-LARGEST = 1e9
-"""Seconds beyond 30 years, and sizes beyond this or below its inverse, are no measurements."""
+LARGEST = 1e9  # seconds beyond 30 years, and sizes beyond this or below its inverse, are no measurements
 
 
 class Measured(Value, frozen=True, kw_only=True):
@@ -155,13 +153,8 @@ def _work(entry: JobDurations | None, job: Job) -> float | None:
 
 def machine_speed() -> float:
     """Return how many millions of numbers this interpreter adds a second: the best of some tries, 20 ms in all."""
-    return max(round(ADDITIONS / min(_time_additions() for _ in range(TRIES)) / 1e6, 1), 0.1)
-
-
-def _time_additions() -> float:
-    begun = time.perf_counter()
-    sum(range(ADDITIONS))
-    return time.perf_counter() - begun
+    fastest_s = min(timeit.repeat(lambda: sum(range(ADDITIONS)), number=1, repeat=TRIES))
+    return max(round(ADDITIONS / fastest_s / 1e6, 1), 0.1)
 
 
 def updated(saved: Durations, measured: Mapping[str, Sequence[Measured]], *, speed: float) -> Durations:

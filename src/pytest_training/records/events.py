@@ -12,14 +12,11 @@ import msgspec
 from pytest_training.execution.job_files import open_own
 from pytest_training.jobs.model import UNDECODABLE
 
-LARGEST_STEP = 64 * 1024
-"""Maximum number of bytes parsed per poll, the newest: a talkative job costs no more."""
+LARGEST_STEP = 64 * 1024  # maximum number of bytes parsed per poll, the newest: a talkative job costs no more
 
-MOST_VALUES = 100
-"""Maximum number of names with a value in the live view: a job may log as many as it likes."""
+MOST_VALUES = 100  # maximum number of names with a value in the live view: a job may log as many as it likes
 
-Number = float | None
-"""Whole numbers too: as floats they end at infinity, and what does not fit is no event."""
+Number = float | None  # whole numbers too: as floats they end at infinity, and what does not fit is no event
 Pid = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
@@ -39,12 +36,8 @@ DECODER = msgspec.json.Decoder(Event)
 
 def read_events(path: Path, *, largest: int) -> Iterator[Event]:
     """Yield the events in the first `largest` bytes of a file; ignore a torn line."""
-    try:
-        with open_own(path) as file:
-            content = file.read(largest)
-    except OSError:
-        return
-    yield from _events(content)
+    with contextlib.suppress(OSError), open_own(path) as file:
+        yield from _events(file.read(largest))
 
 
 def _events(content: bytes) -> Iterator[Event]:

@@ -91,7 +91,14 @@ class History:
             (self.machine, REMEMBERED),
             "how long jobs take is unknown",
         )
-        return {job_id: list(_read_measured(several)) for job_id, several in rows.items()}
+        return {
+            job_id: [
+                Measured(seconds=seconds, parameters=read_column(stored, dict[str, Any]) or {})
+                for seconds, stored in several
+                if is_positive(seconds)
+            ]
+            for job_id, several in rows.items()
+        }
 
     def newest(
         self, job_ids: Sequence[str], *, place: Place = ANYWHERE, before: str | None = None, passed_only: bool = False
@@ -115,7 +122,7 @@ class History:
 
     def origins(self) -> list[Origin]:
         """Return what each run can be named by, the newest first."""
-        rows = self._rows('SELECT run_id, branch, "commit" FROM runs ORDER BY run_id DESC', otherwise=NOT_COMPARED)
+        rows = self._rows('SELECT run_id, branch, "commit" FROM runs ORDER BY run_id DESC', NOT_COMPARED)
         return [Origin(*row) for row in rows]
 
     def add(self, run: RunRecord, outcomes: Sequence[Outcome], provenance: Provenance) -> None:
@@ -141,10 +148,10 @@ class History:
                 return question(connection) if history_file.schema_version(connection) else None
         except UNUSABLE as error:
             self._report(error, otherwise)
-            return None
+        return None
 
-    def _rows(self, query: str, *arguments: str, otherwise: str = UNKNOWN) -> list[tuple[Any, ...]]:
-        return self._read(lambda connection: connection.execute(query, arguments).fetchall(), otherwise) or []
+    def _rows(self, query: str, otherwise: str = UNKNOWN) -> list[tuple[Any, ...]]:
+        return self._read(lambda connection: connection.execute(query).fetchall(), otherwise) or []
 
     def _recorded(
         self, job_ids: Sequence[str], limit: int, condition: str, arguments: tuple[str, ...], otherwise: str
@@ -188,16 +195,8 @@ def _condition(place: Place) -> tuple[str, tuple[str, ...]]:
     return (f" AND r.\"{place.column}\" LIKE ? ESCAPE '!'", (f"{escaped}%",)) if place.column else ("", ())
 
 
-def _read_measured(rows: Iterable[tuple[Any, str]]) -> Iterator[Measured]:
-    for seconds, stored in rows:
-        if is_positive(seconds):
-            yield Measured(seconds=seconds, parameters=read_column(stored, dict[str, Any]) or {})
-
-
 def _read_recorded(rows: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:
     for run_id, started, stored, commit, branch, dirty in rows:
         if (outcome := read_column(stored, Outcome)) is not None:
-            is_dirty = None if dirty is None else bool(dirty)
-            yield Recorded(
-                run_id=run_id, started=started or "", outcome=outcome, commit=commit, branch=branch, dirty=is_dirty
-            )
+            place = {"commit": commit, "branch": branch, "dirty": None if dirty is None else bool(dirty)}
+            yield Recorded(run_id=run_id, started=started or "", outcome=outcome, **place)

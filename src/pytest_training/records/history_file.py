@@ -1,5 +1,6 @@
 """The SQLite file of the history: its tables, rows and version, how it is opened, and what a bad one becomes."""
 
+import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -79,10 +80,8 @@ def schema_version(connection: sqlite3.Connection) -> int:
 
 def create_tables(connection: sqlite3.Connection) -> None:
     """Make an empty file a history."""
-    for table in TABLES:
-        connection.execute(table)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA}")
+    for statement in (*TABLES, f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {SCHEMA}"):
+        connection.execute(statement)
 
 
 def is_damaged(error: Exception) -> bool:
@@ -102,10 +101,8 @@ def in_words(error: Exception, timeout_s: float) -> str:
 def set_aside(path: Path) -> Path:
     """Rename a damaged file and its journal to a name that no file has yet; return the new path."""
     stem = f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    target, number = path.with_name(stem), 1
-    while target.exists():
-        number += 1
-        target = path.with_name(f"{stem}-{number}")
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    target = next(target for name in names if not (target := path.with_name(name)).exists())
     for companion in ("-journal", ""):  # the journal first: no new database may meet an old one
         source = path.with_name(path.name + companion)
         if source.exists():
@@ -137,8 +134,7 @@ def _stored(value: Any) -> str | float | None:
 
 def run_row(run: RunRecord, provenance: Provenance, machine: str) -> dict[str, Any]:
     """Return the columns of a run."""
-    own = {name: getattr(run, name) for name in OF_RUN}
-    own |= {name: getattr(provenance, name) for name in OF_PROVENANCE}
+    own = {name: getattr(run, name) for name in OF_RUN} | {name: getattr(provenance, name) for name in OF_PROVENANCE}
     seed = str(run.seed)  # SQLite's integers end at 64 bits
     return {**own, "seed": seed, "machine": machine, "run": run, "provenance": provenance}
 

@@ -79,18 +79,12 @@ def provenance(root: Path, packages: Iterable[str] = ()) -> Provenance:
 @cache
 def this_machine() -> Machine:
     """Describe this machine."""
-    system, architecture, processor = platform.system(), platform.machine(), _processor()
+    hardware = {"system": platform.system(), "architecture": platform.machine(), "processor": _processor()}
     cpus, gpus = machine_cores(), gpu_models()
-    decisive = "\n".join((system, architecture, processor, str(cpus), *gpus))
-    return Machine(
-        id=hashlib.sha256(decisive.encode("utf-8", "replace")).hexdigest()[:12],
-        system=system,
-        architecture=architecture,
-        processor=processor,
-        cpus=cpus,
-        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
-        gpus=gpus,
-    )
+    decisive = "\n".join((*hardware.values(), str(cpus), *gpus))
+    digest = hashlib.sha256(decisive.encode("utf-8", "replace")).hexdigest()[:12]
+    memory_gib = round(psutil.virtual_memory().total / 2**30, 1)
+    return Machine(id=digest, **hardware, cpus=cpus, memory_gib=memory_gib, gpus=gpus)
 
 
 def git_state(root: Path, timeout_s: float = TIMEOUT_S) -> GitState:
@@ -110,7 +104,7 @@ def git_state(root: Path, timeout_s: float = TIMEOUT_S) -> GitState:
 
 def package_versions(imports: Iterable[str]) -> dict[str, str]:
     """Return the version of each distribution that the imported names belong to, and of pytest's own."""
-    names = {name.partition(".")[0] for name in imports} - set(sys.stdlib_module_names)
+    names = {name.partition(".")[0] for name in imports} - sys.stdlib_module_names
     distributions = {name: DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in names}
     unknown = frozenset(name for name, distribution in distributions.items() if _version(distribution) is None)
     versions = {name: version for name in (*ALWAYS, *distributions.values()) if (version := _version(name))}

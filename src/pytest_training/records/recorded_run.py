@@ -70,10 +70,6 @@ class TrainingRun:
         """Each selected test that trains, and the id of its job."""
         return self.begun.nodes if self.begun else {}
 
-    def node_id(self, job_id: str) -> str | None:
-        """Return the id by which pytest selects the job."""
-        return next((node for node, job in self.nodes.items() if job == job_id), None)
-
     @contextlib.contextmanager
     def noting_failure(self, file: str) -> Iterator[None]:
         """Add a problem to the run if a file cannot be written: the other reports are still worth having."""
@@ -111,12 +107,11 @@ def read_run(folder: RunFolder, settings: RunSettings | None = None) -> Training
     plan = read_plan(folder.plan)
     record, begun = read_json(folder.record, RunRecord), read_json(folder.begun, BegunRun)
     reason = "still running" if is_running(begun) else "the run was killed while this job ran"
+    finished = record is not None
     return TrainingRun(
         folder=folder,
         plan=plan,
-        outcomes=tuple(
-            _outcome(folder, each.job, plan.seed, reason, is_finished=record is not None) for each in plan.jobs
-        ),
+        outcomes=tuple(_outcome(folder, each.job, plan.seed, reason, is_finished=finished) for each in plan.jobs),
         provenance=read_json(folder.provenance, Provenance),
         record=record,
         begun=begun,
@@ -138,12 +133,9 @@ def is_going_on(folder: RunFolder) -> bool:
 
 def is_running(begun: BegunRun | None) -> bool:
     """Return True if the process that began a run still lives."""
-    if begun is None:
-        return False
-    try:
-        return abs(psutil.Process(begun.pid).create_time() - begun.pid_started) < SAME_START_S
-    except psutil.Error:
-        return False
+    with contextlib.suppress(psutil.Error):
+        return bool(begun and abs(psutil.Process(begun.pid).create_time() - begun.pid_started) < SAME_START_S)
+    return False
 
 
 def _outcome(folder: RunFolder, job: Job, seed: int, reason: str, *, is_finished: bool) -> Outcome:

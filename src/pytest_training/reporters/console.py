@@ -1,7 +1,4 @@
-"""Jobs in words for the terminal: a line per finished job, the text of a failure, the last lines of a run.
-
-Returns text and the markup that pytest's terminal writer takes; prints nothing itself.
-"""
+"""Jobs in words for the terminal: a line per finished job, the text of a failure, the last lines of a run."""
 
 import re
 from collections import Counter
@@ -18,8 +15,7 @@ Line = tuple[str, Markup]
 
 LOG_LINES = 20
 ROOM_FOR_COUNT = 72  # columns; below it the metric needs the place
-WORTH_SAYING_S = 1.0
-"""Shortest waiting that the console names."""
+WORTH_SAYING_S = 1.0  # shortest waiting that the console names
 NARROWEST = 40  # columns; a narrower terminal wraps
 SHORTER = (
     (r"^ended after [^:]+: it used (.+) of memory, its limit is (.+)$", r"memory \1, limit \2"),
@@ -118,8 +114,7 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
     is_clean = all(outcome.status.is_good or outcome.optional for outcome in outcomes)
     jobs = "1 job" if len(outcomes) == 1 else f"{len(outcomes)} jobs"
     lines: list[Line] = [(": ".join(filter(None, [jobs, counts(outcomes)])), {"green" if is_clean else "red": True})]
-    simulated = [one_line(outcome.job_id) for outcome in outcomes if outcome.is_simulated]
-    if simulated:
+    if simulated := [one_line(outcome.job_id) for outcome in outcomes if outcome.is_simulated]:
         lines.append((f"simulated data: {fit(', '.join(simulated), 200)}", {}))
     measured = timing(outcomes, run.workers)
     if took := durations(measured):
@@ -133,15 +128,13 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
 
 def counts(outcomes: Sequence[Outcome]) -> str:
     """Return the number of jobs by status in words: `2 passed, 1 failed`."""
-    counted = Counter(outcome.shown.word for outcome in outcomes)
-    return ", ".join(f"{count} {word}" for word, count in counted.items())
+    return ", ".join(f"{count} {word}" for word, count in Counter(each.shown.word for each in outcomes).items())
 
 
 def durations(measured: Timing) -> str:
     """Return how long jobs and run took, or nothing if no job ran: `18.0 s of training in 9.0 s`."""
-    if not measured.makespan_s:
-        return ""
-    return f"{duration(measured.work_s)} of training in {duration(measured.makespan_s)}"
+    took_s = measured.makespan_s
+    return f"{duration(measured.work_s)} of training in {duration(took_s)}" if took_s else ""
 
 
 def waiting(seconds: float) -> str:
@@ -177,6 +170,5 @@ def gate_row(result: GateResult) -> tuple[str, str, str, str]:
     if result.found is None:
         return metric, f"{gate.operator} {gate.threshold:.9g}", "nothing", "the job returned no such metric"
     required, value = distinct(gate.threshold, result.found)
-    by = f"{abs(result.found - gate.threshold):.3g}"
-    verdict = "holds" if result.passed else f"{EXCESS[gate.operator]} {by}"
-    return metric, f"{gate.operator} {required}", value, verdict
+    excess = f"{EXCESS[gate.operator]} {abs(result.found - gate.threshold):.3g}"
+    return metric, f"{gate.operator} {required}", value, "holds" if result.passed else excess

@@ -16,6 +16,8 @@ from pytest_training.text import one_line
 
 LARGEST_SUMMARY = 1_000_000  # bytes; GitHub refuses a step's summary above 1 MiB
 MOST_ANNOTATIONS = 10  # GitHub shows ten of a kind per step
+IN_TEXT = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+IN_PROPERTY = IN_TEXT | str.maketrans({":": "%3A", ",": "%2C"})
 
 
 class Reporter:
@@ -23,15 +25,14 @@ class Reporter:
 
     def __init__(self, config: pytest.Config) -> None:
         self.terminal: Any = config.pluginmanager.getplugin("terminalreporter")
-        self.token = secrets.token_hex(16)
-        """Switches commands on again; no job can guess it."""
         self.last_lines: list[str] = []
 
     def pytest_training_run_start(self) -> None:
-        """Switch commands off."""
-        if self.terminal is not None and (line := stop_commands(self.token)):
-            self.terminal.write_line(line)
-            self.last_lines.append(f"::{self.token}::")
+        """Switch commands off: a job may print `::error::` or `::add-mask::`, and pytest prints logs of failed jobs."""
+        if self.terminal is not None and os.environ.get("GITHUB_ACTIONS") == "true":
+            token = secrets.token_hex(16)  # switches commands on again; no job can guess it
+            self.terminal.write_line(f"::stop-commands::{token}")
+            self.last_lines.append(f"::{token}::")
 
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Add the summary, and note the annotations."""
@@ -60,14 +61,6 @@ def add_step_summary(text: str, environment: Mapping[str, str] = os.environ) -> 
     return None
 
 
-def stop_commands(token: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return the line that switches commands off until the token, or None outside GitHub.
-
-    A job may print `::error::` or `::add-mask::`, and pytest prints the logs of failed jobs.
-    """
-    return f"::stop-commands::{token}" if environment.get("GITHUB_ACTIONS") == "true" else None
-
-
 def failure_annotations(run: TrainingRun, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
     """Yield the lines that GitHub turns into annotations; none outside GitHub."""
     if environment.get("GITHUB_ACTIONS") != "true":
@@ -81,15 +74,10 @@ def failure_annotations(run: TrainingRun, environment: Mapping[str, str] = os.en
 def _annotation(outcome: Outcome, source: str) -> str:
     kind = "warning" if outcome.optional else "error"
     file, _, line = source.partition(":")
-    place = [f"file={_property(file)}"] if file else []
-    place += [f"line={line}"] if line.isdecimal() else []
-    title = _property(f"training {one_line(outcome.job_id, 80)}")
-    return f"::{kind} {','.join([*place, f'title={title}'])}::{_data(sentence(outcome))}"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(one_line(text, 200)).replace(":", "%3A").replace(",", "%2C")
+    place = {
+        "file": file,
+        "line": line if line.isdecimal() else "",
+        "title": f"training {one_line(outcome.job_id, 80)}",
+    }
+    properties = (f"{name}={one_line(value, 200).translate(IN_PROPERTY)}" for name, value in place.items() if value)
+    return f"::{kind} {','.join(properties)}::{sentence(outcome).translate(IN_TEXT)}"

@@ -76,8 +76,7 @@ class JobLog:
                 rest = b""
             if not content and has_ended:
                 return
-            if not content:
-                time.sleep(FOLLOW_S)
+            time.sleep(0 if content else FOLLOW_S)
 
     def _begin(self, log: Path) -> int:
         """Return where to begin: at the last part of a log that is followed, else at the first line."""

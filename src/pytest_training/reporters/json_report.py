@@ -1,7 +1,4 @@
-"""Completes pytest-json-report's report: metadata per job, jobs that it lost, the `training` block.
-
-Each block of ours is a type; docs/schemas/ is written from them.
-"""
+"""Completes pytest-json-report's report: metadata per job, lost jobs, `training`. Its types make docs/schemas/."""
 
 from __future__ import annotations
 
@@ -31,10 +28,11 @@ Item = dict[str, Any]
 
 ENVIRONMENT = ("Packages", "Platform", "Plugins", "Python")
 """All that is left of what pytest-metadata records: the rest may be anybody's environment variables."""
-GIVEN = {"parameters", "arguments"}
+AS_TYPED = {"parameters", "arguments"}
 LOST_PHASE = "???"  # what xdist calls the phase of a test whose worker died
-PYTEST_WORDS: dict[Shown, str] = {Status.INTERRUPTED: "failed", Status.NOT_RUN: "skipped", Tolerated.FAILED: "xfailed"}
-"""Where they differ: pytest-json-report knows no `interrupted` and no `not run`; metadata.status has them."""
+PYTEST_WORDS: dict[Shown, str] = {status: status.value for status in Status}
+PYTEST_WORDS |= {Status.INTERRUPTED: "failed", Status.NOT_RUN: "skipped", Tolerated.FAILED: "xfailed"}
+"""pytest-json-report knows no `interrupted` and no `not run`; metadata.status has them."""
 
 
 class ReportedDataset(Value, frozen=True, kw_only=True):
@@ -96,8 +94,7 @@ class Reporter:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.plugin: Any = None
-        """pytest-json-report's, once the run has begun; None if it is off."""
+        self.plugin: Any = None  # pytest-json-report's, once the run has begun; None if it is off
 
     def pytest_training_run_start(self, run: TrainingRun) -> None:
         """Switch pytest-json-report on."""
@@ -154,7 +151,7 @@ def _without_home(value: Any, home: re.Pattern[str] | None) -> Any:
     if isinstance(value, str):
         return without_home(value, home)
     if isinstance(value, dict):
-        return {name: each if name in GIVEN else _without_home(each, home) for name, each in value.items()}
+        return {name: each if name in AS_TYPED else _without_home(each, home) for name, each in value.items()}
     return [_without_home(each, home) for each in value] if isinstance(value, list) else value
 
 
@@ -165,7 +162,7 @@ def _complete_tests(tests: list[Item], run: RunRecord, outcomes: Mapping[str, Ou
     for nodeid, outcome in outcomes.items():
         if nodeid not in items:  # pytest reported nothing of the job, e.g. because it was interrupted
             line = lines.get(nodeid.partition("[")[0])
-            items[nodeid] = {"nodeid": nodeid, "lineno": line, "outcome": _pytest_word(outcome)}
+            items[nodeid] = {"nodeid": nodeid, "lineno": line, "outcome": PYTEST_WORDS[outcome.shown]}
             tests.append(items[nodeid])
         item = items[nodeid]
         _repair(item, outcome, run)
@@ -174,17 +171,13 @@ def _complete_tests(tests: list[Item], run: RunRecord, outcomes: Mapping[str, Ou
 
 
 def _repair(item: Item, outcome: Outcome, run: RunRecord) -> None:
-    word, lost = _pytest_word(outcome), item.pop(LOST_PHASE, {})
+    word, lost = PYTEST_WORDS[outcome.shown], item.pop(LOST_PHASE, {})
     if "call" not in item and ("setup" not in item or item["setup"].get("outcome") == "passed"):
         item["call"] = {**lost, "duration": outcome.wall_s, "outcome": "skipped" if word == "xfailed" else word}
         if outcome.status != Status.PASSED:
             item["call"]["longrepr"] = failure_text(outcome, folder=run.folder)
     if item["outcome"] in {"passed", "rerun"}:  # of an interrupted job pytest knows the setup only, and that passed
         item["outcome"] = word
-
-
-def _pytest_word(outcome: Outcome) -> str:
-    return PYTEST_WORDS.get(outcome.shown, outcome.shown.value)
 
 
 def _summary(json_report: dict[str, Any], outcomes: Mapping[str, Outcome]) -> dict[str, int]:
@@ -203,14 +196,13 @@ def _metadata(outcome: Outcome, folder: str, planned: PlannedJob, datasets: Sequ
     def below(path: str) -> str:
         return f"{folder}/{path}" if folder and path else path
 
-    placed = replace(
-        outcome,
-        attempts=tuple(replace(attempt, folder=below(attempt.folder)) for attempt in outcome.attempts),
-        log=below(outcome.log) if outcome.log else None,
-        artifacts=tuple(map(below, outcome.artifacts)),
-    )
+    fields = {name: getattr(outcome, name) for name in Reported.__struct_fields__} | {
+        "attempts": tuple(replace(attempt, folder=below(attempt.folder)) for attempt in outcome.attempts),
+        "log": below(outcome.log) if outcome.log else None,
+        "artifacts": tuple(map(below, outcome.artifacts)),
+    }
     return JobMetadata(
-        **{name: getattr(placed, name) for name in Reported.__struct_fields__},
+        **fields,
         id=outcome.job_id,
         datasets=tuple(_datasets(outcome, planned, datasets)),
         worker=outcome.slot,

@@ -29,8 +29,7 @@ class Reporter:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.xml: Any = None
-        """pytest's LogXML, once the run has begun; None if it is off."""
+        self.xml: Any = None  # pytest's LogXML, once the run has begun; None if it is off
 
     def pytest_training_run_start(self, run: TrainingRun) -> None:
         """Switch pytest's report on."""
@@ -69,11 +68,10 @@ def complete(content: bytes, run: TrainingRun, case_of: Callable[[str], tuple[st
     cases = {(case.get("classname", ""), case.get("name", "")): case for case in suite.iter("testcase")}
     outcomes = {outcome.job_id: outcome for outcome in run.outcomes}
     for nodeid, job_id in run.nodes.items():
-        classname, name = case_of(nodeid)
-        case = cases.get((classname, name))
-        if case is None:
-            case = ET.SubElement(suite, "testcase", classname=classname, name=name)
-        _complete_case(case, outcomes[job_id], suite, run.folder.path)
+        classname, name = place = case_of(nodeid)
+        if place not in cases:
+            cases[place] = ET.SubElement(suite, "testcase", classname=classname, name=name)
+        _complete_case(cases[place], outcomes[job_id], suite, run.folder.path)
     suite.attrib.pop("hostname", None)
     _leave_home_out(suite)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))

@@ -36,11 +36,9 @@ class Screen:
         self._place = place
         self._file = place.file
         self._lock = threading.RLock()
-        self._partial = ""
-        """What pytest has written of a line that has not ended."""
+        self._partial = ""  # what pytest has written of a line that has not ended
         self._lines: list[str] = []
-        self._width = 0
-        """Of the terminal when they were drawn."""
+        self._width = 0  # of the terminal when they were drawn
         self._descriptor = _real_descriptor(self._file)
         place.replace(self)
 
@@ -51,8 +49,7 @@ class Screen:
     def write(self, text: str) -> int:
         """Write for pytest, above the lines; all in one piece, so that they do not flicker."""
         with self._lock:
-            lines = self._lines
-            erasing = self._erasing()
+            lines, erasing = self._lines, self._erasing()
             _, newline, last = text.rpartition("\n")
             self._partial = (last if newline else self._partial + text).rpartition("\r")[2]
             if lines:
@@ -65,8 +62,7 @@ class Screen:
     def say(self, line: str) -> None:
         """Write one line of our own that stays."""
         with self._lock:
-            lines = self._lines
-            text = self._erasing() + ("\n" if self._partial else "") + line + "\n"
+            lines, text = self._lines, self._erasing() + ("\n" if self._partial else "") + line + "\n"
             self._partial = ""
             self._put(text + self._drawing(lines))
 
@@ -187,36 +183,27 @@ def _job(watched: WatchedJob, width: int, id_width: int, slot_width: int) -> Tex
             time += f" {end}"
     if room >= 12:
         bar = BAR if room >= BAR + 30 else NARROW_BAR
-        line.append(" ")
-        _bar(line, watched, bar)
+        line.append_tokens([(" ", None), *_bar(watched, bar)])
         room -= bar + 6
     values = fit(watched.values(), room - 2) if room > 10 else ""
     line.append("  " + pad(values, max(room - 2, 0)) if room >= 2 else " " * max(room, 0), style="cyan")
     return line.append(f" {time}")
 
 
-def _bar(line: Text, watched: WatchedJob, columns: int) -> None:
-    share = watched.share
+def _bar(watched: WatchedJob, columns: int) -> list[tuple[str, str]]:
     if watched.is_waiting:
-        line.append(pad("waiting", columns + 5), style="yellow")
-        return
-    if share is None:
-        line.append("·" * columns, style="dim")
-        line.append("     ")
-        return
+        return [(pad("waiting", columns + 5), "yellow")]
+    if (share := watched.share) is None:
+        return [("·" * columns + " " * 5, "dim")]
     full = round(share * columns)
-    line.append("━" * full, style="green")
-    line.append("─" * (columns - full), style="dim")
-    line.append(f"{100 * share:>3.0f} %")
+    return [("━" * full, "green"), ("─" * (columns - full), "dim"), (f"{100 * share:>3.0f} %", "")]
 
 
 def _run(counts: Mapping[str, int], remaining_s: float | None, width: int, now: datetime) -> Text:
-    line = Text(no_wrap=True, end="")
-    line.append(f"{counts['done']} done", style="green" if counts["done"] else "")
-    line.append(f" · {counts['running']} running · {counts['waiting']} waiting")
+    done = (f"{counts['done']} done", "green" if counts["done"] else "")
+    line = Text.assemble(done, f" · {counts['running']} running · {counts['waiting']} waiting", no_wrap=True, end="")
     if counts["failed"]:
-        line.append(" · ")
-        line.append(f"{counts['failed']} failed", style="bold red")
+        line.append(" · ").append(f"{counts['failed']} failed", style="bold red")
     if remaining_s:
         about = f" · about {clock(remaining_s)} to go"
         for end in (f"{about}, until {now + timedelta(seconds=remaining_s):%H:%M}", about):

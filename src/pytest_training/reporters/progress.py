@@ -34,18 +34,14 @@ def requested_mode(config: pytest.Config) -> str:
     return mode
 
 
-def _is_live(mode: str, terminal: Any) -> bool:
-    is_terminal = terminal.isatty and os.environ.get("TERM", "") not in {"", "dumb"}
-    return is_terminal and (mode == "live" or (mode == "auto" and not os.environ.get("CI")))
-
-
 class Progress:
     """The thread that shows the run."""
 
     def __init__(self, config: pytest.Config, run: TrainingRun, outcomes: Mapping[str, Outcome], mode: str) -> None:
         self.run = run
         self.terminal: Any = terminal_of(config)
-        self.is_live = _is_live(mode, self.terminal)
+        is_terminal = self.terminal.isatty and os.environ.get("TERM", "") not in {"", "dumb"}
+        self.is_live = is_terminal and (mode == "live" or (mode == "auto" and not os.environ.get("CI")))
         self.verbosity = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
         planned = {each.job.id: each for each in run.plan.jobs}
         sees_starts = run.settings.backend in BACKENDS  # one from outside may copy the files at the end
@@ -116,8 +112,9 @@ class Progress:
                 continue
             self.next_beats[watched.job.id] = due + self.heartbeat_s
             share = f"{100 * watched.share:.0f} %" if watched.share is not None else ""
-            is_left = watched.remaining_s and not watched.is_waiting
-            left = f"about {duration(watched.remaining_s or 0.0)} left" if is_left else ""
+            left = (
+                f"about {duration(left_s)} left" if (left_s := watched.remaining_s) and not watched.is_waiting else ""
+            )
             memory = f"{watched.memory_mb:.0f} MiB" if watched.memory_mb else ""
             facts = [f"for {duration(watched.elapsed_s)}", share, watched.values(), memory, left]
             state = "waiting" if watched.is_waiting else "running"

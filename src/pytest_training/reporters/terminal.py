@@ -56,9 +56,8 @@ class Reporter:
         if self.terminal is None or not is_default or not outcome.slot:
             return
         width = self.config.get_terminal_writer().fullwidth
-        text, markup = finished_line(
-            outcome, width=width, done=len(self.outcomes), total=self.total, id_width=self.id_width
-        )
+        done = len(self.outcomes)
+        text, markup = finished_line(outcome, width=width, done=done, total=self.total, id_width=self.id_width)
         end_line(self.terminal)
         self.terminal.write_line(text, **markup)
 
@@ -111,8 +110,7 @@ def comparison_lines(comparison: Comparison) -> list[Line]:
             lines.append((f"  {name}: {job.status[0]}, now {job.status[1]}{other}", {"yellow": True}))
         for change in job.listed:
             colour = {"better": {"green": True}, "worse": {"red": True}}.get(change.tone, {})
-            text = f"  {name}: {one_line(change.metric, 40)} {change.words()}{other}"
-            lines.append((text, colour))
+            lines.append((f"  {name}: {one_line(change.metric, 40)} {change.words()}{other}", colour))
     if len(notable) > MOST_CHANGES:
         lines.append((f"  and {len(notable) - MOST_CHANGES} more jobs: see summary.md", {}))
     if not notable and comparison.jobs:

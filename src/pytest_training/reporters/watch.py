@@ -22,8 +22,7 @@ from pytest_training.units import duration, number
 
 MEMORY_EVERY_S = 1.0
 CERTAIN = 0.03  # share of the work after which its own pace is a better guide than history
-ELSEWHERE: Source = "durations.json"
-"""Where an expectation is from that another machine measured."""
+ELSEWHERE: Source = "durations.json"  # where an expectation is from that another machine measured
 HIDDEN = frozenset(["t", "time", "step_time"])
 FIRST = ("repeat", "fold", "epoch", "step", "iteration")
 """Logged names that say where the job is: before the measurements, without decimals."""
@@ -77,8 +76,7 @@ class WatchedJob:
     @property
     def remaining_s(self) -> float | None:
         """Expected seconds to the end, by the job's own pace, else by history; or None if neither is known."""
-        share = self.share
-        if share is not None and share >= CERTAIN:
+        if (share := self.share or 0.0) >= CERTAIN:
             return self.elapsed_s * (1 - share) / share
         return None if self.expected_s is None else max(self.expected_s - self.trained_s, 0.0)
 
@@ -87,19 +85,18 @@ class WatchedJob:
         if state := self.waits_for if self.is_waiting else stalled(self.stillness.still_s):
             return state
         logged = self.tail.values if self.tail else {}
-        names = [name for name in (*FIRST, *logged) if name in logged and name not in HIDDEN]
-        return " · ".join(f"{one_line(name, 20)} {_in_words(logged[name])}" for name in [*dict.fromkeys(names)][:8])
+        ordered = [(name, logged[name]) for name in dict.fromkeys([*FIRST, *logged]) if name in {*logged} - HIDDEN][:8]
+        words = (number(value) if isinstance(value, int | float) else one_line(str(value), 20) for _, value in ordered)
+        return " · ".join(f"{one_line(name, 20)} {word}" for (name, _), word in zip(ordered, words, strict=True))
 
     def poll(self, folder: RunFolder) -> None:
         """Read what is new in the job's files, and once a second its memory."""
         files = folder.job(self.job.id)
         while files.attempt(self.attempt + 1).started.exists():
             self.attempt += 1
-            self.memory = OwnMemory(inherited_mb=math.inf)
-            own = files.attempt(self.attempt)
-            self.stillness = Stillness((own.log, own.events), self.stillness.after_s)
-            self.tail = EventTail(files.attempt(self.attempt).events)
-            begun = read_json(files.attempt(self.attempt).started, Attempt)
+            self.memory, own = OwnMemory(inherited_mb=math.inf), files.attempt(self.attempt)
+            self.stillness, self.tail = Stillness((own.log, own.events), self.stillness.after_s), EventTail(own.events)
+            begun = read_json(own.started, Attempt)
             self.slot = begun.slot if begun else self.slot
         if self.tail is None:
             return
@@ -119,10 +116,6 @@ def loading_in_words(loading: Loading | None) -> str:
     if loading is None or not loading.now:
         return ""
     return f"loading {one_line(loading.now, 30)}, {duration(max(time.time() - loading.since, 0.0))}"
-
-
-def _in_words(value: object) -> str:
-    return number(value) if isinstance(value, int | float) else one_line(str(value), 20)
 
 
 @dataclass
@@ -196,19 +189,14 @@ class Watch:
 
         An unknown job is expected to take as long as the others of this run on average.
         """
-        running = list(self.running.values())
         waiting = [self._expected_s(job_id) for job_id in self.planned if job_id not in self.begun]
-        remaining = [each.remaining_s for each in running]
-        durations = self.took_s + [
-            each.trained_s + left for each, left in zip(running, remaining, strict=True) if left is not None
-        ]
-        if not durations and None in (*waiting, *remaining):
+        running = [(each.trained_s, each.remaining_s) for each in list(self.running.values())]
+        durations = self.took_s + [trained_s + left for trained_s, left in running if left is not None]
+        if not durations and None in (*waiting, *(left for _, left in running)):
             return None
         typical = fmean(durations) if durations else 0.0
-        ends = [0.0] * (self.workers - len(running)) + [
-            max(typical - each.trained_s, 0.0) if left is None else left
-            for each, left in zip(running, remaining, strict=True)
-        ]
+        ends = [max(typical - trained_s, 0.0) if left is None else left for trained_s, left in running]
+        ends += [0.0] * (self.workers - len(running))
         heapq.heapify(ends)
         for expected_s in waiting:
             heapq.heappush(ends, heapq.heappop(ends) + (typical if expected_s is None else expected_s))

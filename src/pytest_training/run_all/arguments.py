@@ -29,6 +29,8 @@ SEVERAL = {"nargs": "+", "action": "extend", "default": []}
 FOLDERS = SEVERAL | FOLDER
 GLOBS = SEVERAL | {"metavar": "GLOB"}
 REGEXES = SEVERAL | {"metavar": "REGEX"}
+PARAMETERS = {"sample": ("sample", "samples", "sample_size"), "batch": ("batch", "batch_size")}
+"""Parameters that `--sample` and `--batch` set, wherever a job has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +94,6 @@ def _joined(words: Sequence[str]) -> list[str]:
     """Return the words with `--extra-arg --quick` as `--extra-arg=--quick`, which argparse can parse."""
     joined: list[str] = []
     for word in words:
-        if joined and joined[-1] == "--extra-arg":
-            joined[-1] = f"--extra-arg={word}"
-        else:
-            joined.append(word)
+        is_value = joined[-1:] == ["--extra-arg"]
+        joined.append(f"{joined.pop()}={word}" if is_value else word)
     return joined

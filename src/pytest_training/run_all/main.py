@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_training.errors import DeclarationError
 from pytest_training.project import Project, read_project
 from pytest_training.run_all.arguments import Arguments, parse
+from pytest_training.run_all.pytest_command import dry_run, listing, pytest_arguments
 from pytest_training.run_all.selection import NothingFoundError, Selection, select
 from pytest_training.signals import EndingSignals
 from pytest_training.text import print_any_sign
@@ -52,15 +53,13 @@ def main(words: Sequence[str] | None = None, *, root: Path | None = None) -> int
 
 
 def _act(arguments: Arguments, project: Project, selection: Selection, here: Path, signals: EndingSignals) -> int:
-    from pytest_training.run_all import display, pytest_command  # noqa: PLC0415  (an error needs neither)
-
     if arguments.list_:
-        return _show(display.listing(selection.selected, selection.request.kinds))
+        return _show(listing(selection.selected, selection.request.kinds))
     if arguments.parallel and len(selection.selected) > 1:
         _show([PARALLEL])
-    command = pytest_command.pytest_arguments(arguments, project, selection, here)
+    command = pytest_arguments(arguments, project, selection, here)
     if arguments.dry_run:
-        lines = display.dry_run(selection.selected, selection.request.kinds)
+        lines = dry_run(selection.selected, selection.request.kinds)
         return _show([*lines, f"Equivalent: {shlex.join(['pytest', *command])}"])
     from pytest_training.run_all.session import Session  # noqa: PLC0415  (only training needs it)
 
@@ -78,8 +77,7 @@ def _summarise(arguments: Arguments, project: Project, selection: Selection, ses
         _show([f"summary: {write_summary(summary, folder)}"])
     except OSError as error:
         return _refuse(f"cannot write the summary to {folder}: {error.strerror}", Exit.USAGE)
-    outputs, logs = arguments.base_output_dir, arguments.logs_dir
-    problems = list(copy_results(summary, selection.selected, outputs=outputs, logs=logs))
+    problems = list(copy_results(summary, selection.selected, arguments.base_output_dir, arguments.logs_dir))
     for problem in problems:
         _refuse(problem, Exit.FAILED)
     if session.is_interrupted:

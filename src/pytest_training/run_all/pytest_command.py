@@ -1,17 +1,21 @@
-"""The pytest command that is equivalent to a command line."""
+"""What a command line stands for: the table of `--list`, the commands of `--dry-run`, the equivalent pytest command."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_training.jobs.kinds.protocol import Call, Kinds
 from pytest_training.jobs.loading import DEFAULT_CATALOGUE
+from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import PATTERNS
 from pytest_training.planning.request import Request
 from pytest_training.project import Project
-from pytest_training.run_all.arguments import Arguments
+from pytest_training.run_all.arguments import PARAMETERS, Arguments
+from pytest_training.text import table
 
 if TYPE_CHECKING:
     from pytest_training.run_all.selection import Selection
@@ -26,6 +30,7 @@ FURTHER = {
 }
 """Flags without an option of pytest: the options that the plugin adds for them."""
 TEST_NAME = "test_training_job"
+FOLDER = "{folder}"  # stands for the job's own output folder, which has a name only once the run has an id
 
 
 def pytest_arguments(arguments: Arguments, project: Project, selection: Selection, here: Path) -> list[str]:
@@ -94,3 +99,43 @@ def _selected(project: Project, selection: Selection, here: Path) -> list[str]:
     test = os.path.relpath(project.test, here)
     names = (job_id.encode("unicode_escape").decode("ascii") for job_id in ids)  # pytest escapes what is not ASCII
     return [f"{test}::{TEST_NAME}[{name}]" for name in names] or [test]
+
+
+def listing(jobs: Sequence[Job], kinds: Kinds) -> Iterator[str]:
+    """Yield a table: each job's id, script, and the parameters of the command line that it takes."""
+    yield f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}"
+    rows = []
+    for job in jobs:
+        remarks = filter(
+            None, ["optional" if job.optional else "", f"cannot run: {job.problem}" if job.problem else ""]
+        )
+        rows.append((job.id, job.source, ", ".join(_takes(job, kinds)) or "-", ", ".join(remarks)))
+    yield from table(("id", "script", "takes", ""), rows)
+
+
+def _takes(job: Job, kinds: Kinds) -> Iterator[str]:
+    names = {parameter.name for parameter in job.declared}
+    for word, spelled in (("epochs", ("epochs",)), ("folds", ("folds",)), *PARAMETERS.items()):
+        if names.intersection(spelled):
+            yield word
+    start = kinds[job.kind].start(job, folder=FOLDER, seed=0)
+    if isinstance(start, Call) or job.output_option or any(FOLDER in argument for argument in start.argv):
+        yield "output"
+
+
+def dry_run(selected: Sequence[Job], kinds: Kinds) -> Iterator[str]:
+    """Yield a line for each job that would be trained."""
+    yield f"Selected jobs: {len(selected)}"
+    for job in selected:
+        yield f"[{job.id}] (dry-run) Command: {command_of(job, kinds, folder=FOLDER, seed=0)}"
+
+
+def command_of(job: Job, kinds: Kinds, *, folder: str, seed: int) -> str:
+    """Return the exact command of a program, or the call of a function."""
+    if job.problem:
+        return f"none: {job.problem}"
+    start = kinds[job.kind].start(job, folder=folder, seed=seed)
+    if isinstance(start, Call):
+        values = ", ".join(["run", *(f"{name}={value!r}" for name, value in job.parameters.items())])
+        return f"{Path(start.path).stem}.{start.function}({values})"
+    return shlex.join(start.argv).replace(f"'{FOLDER}'", FOLDER)

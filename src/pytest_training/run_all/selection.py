@@ -15,15 +15,12 @@ from pytest_training.planning import steps
 from pytest_training.planning.request import Request
 from pytest_training.planning.steps import Draft
 from pytest_training.project import Project
-from pytest_training.run_all.arguments import Arguments
+from pytest_training.run_all.arguments import PARAMETERS, Arguments
 from pytest_training.run_all.pytest_command import pytest_arguments
 from pytest_training.wording import one_of
 
-PARAMETERS = {"sample": ("sample", "samples", "sample_size"), "batch": ("batch", "batch_size")}
-"""Parameters that `--sample` and `--batch` set, wherever a job has one."""
 HOOKS = (b"pytest_training_register", b"pytest_training_jobs")
-EVERY_FILE = "."
-"""What excludes every file: `--no-default-jobs` leaves the jobs of --config alone."""
+EVERY_FILE = "."  # what excludes every file: `--no-default-jobs` leaves the jobs of --config alone
 
 
 class NothingFoundError(DeclarationError):
@@ -42,7 +39,7 @@ class Selection:
 
 def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
     """Return the request of the flags, without the parameters that depend on the jobs."""
-    roots = [] if arguments.no_auto_discover else [here / folder for folder in arguments.discover_root]
+    roots = [here / folder for folder in arguments.discover_root if not arguments.no_auto_discover]
     folders = list(checked_folders(roots, "--discover-root"))
     root, own_project, catalogue = project.training_root, project.root, project.catalogue
     catalogues = [here / arguments.config] if arguments.config else []

@@ -14,7 +14,7 @@ from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job
 from pytest_training.run_all.arguments import Arguments
-from pytest_training.run_all.display import FOLDER, command_of
+from pytest_training.run_all.pytest_command import FOLDER, command_of
 from pytest_training.run_all.selection import Selection
 from pytest_training.run_all.session import Session
 
@@ -56,8 +56,7 @@ def summarise(arguments: Arguments, selection: Selection, session: Session) -> d
 
 def _job(job: Job, selection: Selection, metadata: dict[str, Any], session: Session) -> dict[str, Any]:
     attempts, log = metadata.get("attempts") or [], metadata.get("log")
-    last = attempts[-1] if attempts else {}
-    seed = int(metadata.get("seed") or 0)
+    last, seed = attempts[-1] if attempts else {}, int(metadata.get("seed") or 0)
     folder = str(session.folder.reports / last["folder"] / "artifacts") if session.folder and last else FOLDER
     return {
         "id": job.id,
@@ -87,9 +86,7 @@ def write_summary(summary: dict[str, Any], folder: Path) -> Path:
     return path
 
 
-def copy_results(
-    summary: dict[str, Any], selected: Sequence[Job], *, outputs: Path | None, logs: Path | None
-) -> Iterator[str]:
+def copy_results(summary: Any, selected: Sequence[Job], outputs: Path | None, logs: Path | None) -> Iterator[str]:
     """Copy the jobs' artifacts and logs; yield a sentence for each job with some that cannot be copied."""
     names = {job.id: job.output or job.id for job in selected}
     for job in summary["jobs"]:

@@ -40,7 +40,6 @@ class Owner(Collector):
     def __init__(self, config: pytest.Config) -> None:
         super().__init__(config, options.folder_of(config, "reports"))
         self.distribution = Distribution(config)
-        self.options: option_values.Options | None = None
         self.draft: Draft | None = None
         """The plan, as far as it is made."""
         self.jobs: Sequence[Job] = ()
@@ -64,10 +63,8 @@ class Owner(Collector):
         """Return the jobs with their final parameters; `_plan` raises a mistake, after collection."""
         if self.draft is None and self.mistake is None:
             try:
-                self.options = option_values.read_options(self.config)
-                draft = Draft(
-                    request=self.options, is_dry=self.config.option.collectonly, problems=tuple(remarks(self.config))
-                )
+                request, is_dry = option_values.read_options(self.config), self.config.option.collectonly
+                draft = Draft(request=request, is_dry=is_dry, problems=tuple(remarks(self.config)))
                 self.draft = advance(draft, (load, self._offer_to_hooks, *PREPARE))
                 self.register_tags(self.draft.jobs)
                 self.jobs = named_jobs(self.config, self.draft.jobs)
@@ -138,10 +135,11 @@ class Owner(Collector):
             raise pytest.UsageError(*str(self.mistake).splitlines())  # a line each
         self._note_unknown(session)
         items = {item: job for item in session.items if (job := job_of(item)) is not None}
-        if not items or not self.is_selected or self.draft is None or self.options is None:
+        if not items or not self.is_selected or self.draft is None:
             return
         pure = len(items) == len(session.items)
-        capacity = self.config.stash[options.REGISTRY].backends[self.options.run_settings.backend].capacity
+        request = self.draft.request
+        capacity = self.config.stash[options.REGISTRY].backends[request.run_settings.backend].capacity
         most = min(len(items), capacity or len(items)) if pure else len(session.items)
         workers = self.distribution.settle(items=most, pure=pure)
         ids = tuple(dict.fromkeys(job.id for job in items.values()))
@@ -149,8 +147,8 @@ class Owner(Collector):
             self.draft = advance(replace(self.draft, selected=ids, workers=workers), FINISH)
         except DeclarationError as error:
             raise pytest.UsageError(str(error)) from None
-        if self.options.plan_file is not None:
-            _save_plan(self.draft.plan, self.options.plan_file)
+        if request.plan_file is not None:
+            _save_plan(self.draft.plan, request.plan_file)
         give_plan(items, self.draft.plan)
         if any(job.needs for job in items.values()):
             position = {planned.job.id: index for index, planned in enumerate(self.draft.plan.jobs)}
@@ -162,7 +160,7 @@ class Owner(Collector):
         self.selected = tuple(map(collected_id, session.items))
         jobs = {item.nodeid: job for item in items if (job := job_of(item)) is not None}
         draft = replace(self.draft, problems=(*self.draft.problems, *self.problems, *self.unknown))
-        self.run = RunningRun.begin(self.config, self.options, draft, jobs)
+        self.run = RunningRun.begin(self.config, draft, jobs)
 
     def _note_unknown(self, session: pytest.Session) -> None:
         """Note what the selection names that does not exist."""
@@ -206,7 +204,7 @@ class Owner(Collector):
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
         """Drop what pytest cannot report of a signal, and hold further ones back."""
         if self.run is not None:
-            self.run.interruption.is_held = True
+            self.run.signals.is_held = True
         drop_entries_without_line(excinfo)
         return (yield)
 
@@ -216,7 +214,7 @@ class Owner(Collector):
         if self.nothing_left and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = pytest.ExitCode.OK
         if self.run is not None:
-            self.run.interruption.is_held = exitstatus == pytest.ExitCode.INTERRUPTED
+            self.run.signals.is_held = exitstatus == pytest.ExitCode.INTERRUPTED
             if exitstatus == pytest.ExitCode.INTERRUPTED:
                 self.run.interrupt(has_workers=self.distribution.has_started)
                 release_workers(self.config)

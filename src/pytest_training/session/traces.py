@@ -2,11 +2,8 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder
@@ -39,14 +36,3 @@ class Traces:
                 if path == self.folder.reports and [each.name for each in path.iterdir()] == [IGNORED]:
                     (path / IGNORED).unlink()
                 path.rmdir()
-
-
-@contextlib.contextmanager
-def writing_to(reports: Path) -> Iterator[None]:
-    """Raise a usage error if a file cannot be written: nothing has been trained yet."""
-    try:
-        yield
-    except OSError as error:
-        raise pytest.UsageError(
-            f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
-        ) from None

@@ -17,6 +17,7 @@ from pytest_training.jobs.model import Job, Plan, PlannedJob, RunSettings, Value
 from pytest_training.options import shown_path
 from pytest_training.registry import Registry
 from pytest_training.reporters.console import failure_text
+from pytest_training.text import home_folder
 
 SLOT = pytest.StashKey[Slot]()
 """On config: the slot of this process, once the run has begun."""
@@ -31,7 +32,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
     reports: str
     run_id: str
     settings: RunSettings
-    home: str
+    home: str = msgspec.field(default_factory=home_folder)
     """The user's home folder, which the plan abbreviates."""
     connection: Any
     """The JSON value that the backend's `start` returned."""

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
 from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.limits.protocol import Ending
 from pytest_training.records.events import Event
 from pytest_training.records.run_record import moment
 from pytest_training.text import one_line
@@ -74,8 +74,7 @@ class Timeline(NamedTuple):
     left_out: int
 
 
-@dataclass(frozen=True)
-class _Scale:
+class _Scale(NamedTuple):
     low: float
     high: float
     start: float
@@ -104,11 +103,9 @@ def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
             of_metric = fits.setdefault((name, step), {})
             if len(of_metric) < 10 * MOST_LINES or key in of_metric:
                 _add(of_metric.setdefault(key, [[]]), log.get(step), float(value))
-    drawn = (
-        _curve(name, axis or "event", [*chain.from_iterable(of_metric.values())], most_points)
-        for (name, axis), of_metric in list(fits.items())[:20]
-    )
-    return [curve for curve in drawn if curve is not None][:MOST_CURVES]
+    several = [(name, axis, [*chain(*of_metric.values())]) for (name, axis), of_metric in list(fits.items())[:20]]
+    drawn = (_curve(name, axis or "event", lines, most_points) for name, axis, lines in several)
+    return list(filter(None, drawn))[:MOST_CURVES]
 
 
 def _add(parts: list[Points], at: object, value: float) -> None:
@@ -145,13 +142,9 @@ def _mean(fits: Sequence[Points]) -> Points:
     values_at: dict[float, list[float]] = {}
     for x, y in chain.from_iterable(dict(fit).items() for fit in fits):
         values_at.setdefault(x, []).append(y)
+    common = [(x, values) for x, values in sorted(values_at.items()) if len(values) * 2 >= len(fits)]
     # Divided before it is added up: a sum of finite floats may overflow.
-    mean = [
-        (x, math.fsum(y / len(values) for y in values))
-        for x, values in sorted(values_at.items())
-        if len(values) * 2 >= len(fits)
-    ]
-    return mean if len(mean) > 1 else []
+    return [(x, math.fsum(y / len(values) for y in values)) for x, values in common] if len(common) > 1 else []
 
 
 def _thinned(fit: Points, most: int) -> Points:
@@ -171,9 +164,8 @@ def ticks(low: float, high: float, about: int) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
-    return [
-        round(index * step, 12) for index in range(first, first + 4 * about + 2) if index * step <= high + 1e-9 * span
-    ]
+    multiples = (index * step for index in range(first, first + 4 * about + 2))
+    return [round(multiple, 12) for multiple in multiples if multiple <= high + 1e-9 * span]
 
 
 def sparkline(values: Sequence[float], *, width: float = 120.0, height: float = 28.0) -> tuple[str, float, float]:
@@ -203,11 +195,8 @@ def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
     slots = sorted({span.slot for span in spans}, key=lambda name: (len(name), name))
     top_of = {slot: 22 + index * GANTT_ROW for index, slot in enumerate(slots[:GANTT_MOST_SLOTS])}
     across = _Scale(0.0, max(end - begin, 1e-3), GANTT_LEFT, GANTT_WIDTH - 12)
-    bars = [
-        _bar(span, [across(time - begin) for time in span[2:]], top_of[span.slot])
-        for span in spans
-        if span.slot in top_of
-    ]
+    drawn = (span for span in spans if span.slot in top_of)
+    bars = [_bar(span, [across(time - begin) for time in span[2:]], top_of[span.slot]) for span in drawn]
     return Timeline(
         height=26 + len(top_of) * GANTT_ROW,
         slots=tuple(Tick(top, slot or "?") for slot, top in top_of.items()),
@@ -219,9 +208,8 @@ def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
 
 def _bar(span: _Span, places: Sequence[float], top: float) -> Bar:
     name, status = one_line(span.outcome.job_id, 60), span.outcome.status
-    asked, begin, end = places
+    (asked, begin, end), waited_s = places, span.begin - span.asked
     width = round(max(end - begin - 1, 1.5), 1)
-    waited_s = span.begin - span.asked
     waited = f", waited {duration(waited_s)}" if waited_s >= SHORTEST_WAIT_S else ""
     return Bar(
         job_id=span.outcome.job_id,
@@ -239,9 +227,7 @@ def _spans(outcome: Outcome) -> Iterator[_Span]:
     """Yield the times of each attempt; an attempt without a start is left out."""
     for attempt in outcome.attempts:
         if start := moment(attempt.started):
-            ending, asked = attempt.ending, start.timestamp()
-            waited_s, own_s = ending.waiting_s, ending.wall_s
-            if len(outcome.attempts) == 1 and not own_s:  # its slot or its run was killed
-                waited_s, own_s = outcome.waiting_s, outcome.wall_s
-            begin = asked + waited_s
-            yield _Span(outcome, attempt.slot or outcome.slot, asked, begin, begin + own_s)
+            is_killed = len(outcome.attempts) == 1 and not attempt.ending.wall_s  # its slot or its run was
+            times: Outcome | Ending = outcome if is_killed else attempt.ending
+            begin = start.timestamp() + times.waiting_s
+            yield _Span(outcome, attempt.slot or outcome.slot, start.timestamp(), begin, begin + times.wall_s)

@@ -103,10 +103,8 @@ class JobView:
     def metrics(self) -> list[MetricRow]:
         """The first metrics."""
         changes = {each.metric: each for each in self.comparison.changes} if self.comparison else {}
-        return [
-            MetricRow(measure, changes.get(measure.name), self._spark(measure.name))
-            for measure in self.measures[: self.scale.metrics]
-        ]
+        shown = self.measures[: self.scale.metrics]
+        return [MetricRow(measure, changes.get(measure.name), self._spark(measure.name)) for measure in shown]
 
     def _spark(self, metric: str) -> tuple[str, float, float] | None:
         values = [value for each in reversed(self.past) if (value := each.outcome.metrics.get(metric)) is not None]
@@ -132,7 +130,7 @@ class JobView:
     def command(self) -> str:
         """The command that trains the job once more with the same parameters and seed."""
         job_id, parameters = self.outcome.job_id, self.outcome.parameters
-        node = self.run.node_id(job_id)
+        node = next((node for node, job in self.run.nodes.items() if job == job_id), None)
         words = ["pytest", *([node] if node else ["-k", job_id]), "--training-seed", str(self.outcome.seed)]
         variables = {each.name for each in self.planned.job.declared if each.variable}
         for name in self.planned.job.given:
@@ -148,14 +146,9 @@ class JobView:
 def write_page(run: TrainingRun, *, is_latest: bool) -> None:
     """Write the page into the run's folder and, for the latest run, to its stable name."""
     rendered = without_home(_render(run), home_pattern())
-    write_atomically(run.folder.page, _based(rendered, ""))
-    if is_latest:
-        stable = run.folder.stable.copy_of(run.folder.page)
-        write_atomically(stable, _based(rendered, f"runs/{quote(run.folder.run_id)}/"))
-
-
-def _based(rendered: str, way: str) -> bytes:
-    return rendered.replace(BASE, way).encode("utf-8", "replace")
+    ways = {run.folder.page: "", run.folder.stable.copy_of(run.folder.page): f"runs/{quote(run.folder.run_id)}/"}
+    for path, way in list(ways.items())[: 2 if is_latest else 1]:
+        write_atomically(path, rendered.replace(BASE, way).encode("utf-8", "replace"))
 
 
 def _render(run: TrainingRun) -> str:
@@ -164,27 +157,24 @@ def _render(run: TrainingRun) -> str:
     jobs = sorted(_jobs(run, book), key=lambda job: job.outcome.shown.rank)
     counts = Counter(job.outcome.shown for job in jobs)
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
-    return (
-        _templates()
-        .get_template("page.html.j2")
-        .render(
-            run=run,
-            jobs=jobs,
-            counts=counts,
-            verdict=_verdict(run, counts),
-            timing=timing(run.outcomes, run.plan.workers),
-            timeline=timeline(run.outcomes),
-            pictures_left_out=book.left_out,
-            marks=MARKS,
-            most_rows=MOST_ROWS,
-            artifacts=artifacts,
-            log_end=log_end,
-            style=Markup(style),  # noqa: S704  (ours, and hashed below)
-            script=Markup(script),  # noqa: S704  (our own file)
-            style_hash=_hash(style),
-            script_hash=_hash(script),
-            base=BASE,
-        )
+    page = _templates().get_template("page.html.j2")
+    return page.render(
+        run=run,
+        jobs=jobs,
+        counts=counts,
+        verdict=_verdict(run, counts),
+        timing=timing(run.outcomes, run.plan.workers),
+        timeline=timeline(run.outcomes),
+        pictures_left_out=book.left_out,
+        marks=MARKS,
+        most_rows=MOST_ROWS,
+        artifacts=artifacts,
+        log_end=log_end,
+        style=Markup(style),  # noqa: S704  (ours, and hashed below)
+        script=Markup(script),  # noqa: S704  (our own file)
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        base=BASE,
     )
 
 
@@ -251,9 +241,8 @@ def _setting(value: Any) -> str:
 
 
 def _anchor(job_id: str) -> str:
-    if ANCHOR.fullmatch(job_id):
-        return f"job-{job_id}"
-    return f"job-{hashlib.sha256(job_id.encode('utf-8', 'replace')).hexdigest()[:12]}"
+    digest = hashlib.sha256(job_id.encode("utf-8", "replace")).hexdigest()[:12]
+    return f"job-{job_id if ANCHOR.fullmatch(job_id) else digest}"
 
 
 def _when(written: str) -> str:

@@ -63,15 +63,11 @@ class PictureBook:
     def _uri(self, path: PurePosixPath) -> str | None:
         suffix, content = path.suffix.lower(), b""
         if is_inside(self.run, str(path)):
-            try:
-                with open_own(self.run / path) as file:
-                    content = file.read(LARGEST + 1)
-            except OSError:
-                return None
-        if len(content) > LARGEST or not content.lstrip()[:100].startswith(STARTS[suffix]):
-            return None
+            with contextlib.suppress(OSError), open_own(self.run / path) as file:
+                content = file.read(LARGEST + 1)
         encoded = base64.b64encode(content).decode("ascii")
-        if len(encoded) > self.budget:
+        is_picture = len(content) <= LARGEST and content.lstrip()[:100].startswith(STARTS[suffix])
+        if not is_picture or len(encoded) > self.budget:
             return None
         self.budget -= len(encoded)
         return f"data:{TYPES[suffix]};base64,{encoded}"

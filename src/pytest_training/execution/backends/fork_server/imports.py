@@ -218,7 +218,7 @@ def recorded_reads() -> Iterator[set[str]]:
     names: set[str] = set()
     plain = type(os.environ)
 
-    class Recording(plain):  # type: ignore[misc,valid-type]  # the class of os.environ has no public name
+    class Recording(plain):  # type: ignore[misc, valid-type]  # the class of os.environ has no public name
         def __getitem__(self, name: str) -> str:
             names.add(name)
             value: str = super().__getitem__(name)
