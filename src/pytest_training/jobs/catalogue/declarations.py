@@ -109,14 +109,11 @@ def _option(entry: Entry) -> str:
     return text
 
 
-def _options(entry: Entry) -> dict[str, Entry]:
-    def check(name: str, option: Entry) -> Entry:
-        if not name.isidentifier():
-            raise option.error("expected the name of a parameter, like learning_rate")
-        _or_none(_option)(option)
-        return option
-
-    return entry.each(check)
+def _named_option(name: str, entry: Entry) -> Entry:
+    if not name.isidentifier():
+        raise entry.error("expected the name of a parameter, like learning_rate")
+    _or_none(_option)(entry)
+    return entry
 
 
 def _retry_on(entry: Entry, allowed: tuple[str, ...]) -> tuple[str, ...]:
@@ -134,13 +131,10 @@ def _pattern(entry: Entry) -> str:
     return text
 
 
-def _variables(entry: Entry) -> dict[str, Entry]:
-    def check(name: str, variable: Entry) -> Entry:
-        if not isinstance(variable.plain, str) or not _VARIABLE.fullmatch(variable.plain):
-            raise variable.error(f"expected the name of the environment variable that holds {name}, like MY_TOKEN")
-        return variable
-
-    return entry.each(check)
+def _variable(name: str, entry: Entry) -> Entry:
+    if not isinstance(entry.plain, str) or not _VARIABLE.fullmatch(entry.plain):
+        raise entry.error(f"expected the name of the environment variable that holds {name}, like MY_TOKEN")
+    return entry
 
 
 def _gates(entry: Entry) -> dict[str, tuple[Gate, ...]]:
@@ -216,20 +210,19 @@ def _settings(limits: Limits) -> Readers:
         "optional": ("optional", Entry.flag),
         "expected": ("expected_s", _or_none(_duration)),
         "fresh": ("fresh", lambda entry: f"{entry.where} says so" if entry.flag() else None),
+        "arguments": ("arguments", read_arguments),
+        "output": ("output", Entry.text),
+        "output_option": ("output_option", _or_none(_option)),
     }
 
 
-_SCRIPT_SETTINGS: Readers = {
-    "arguments": ("arguments", read_arguments),
-    "output": ("output", Entry.text),
-    "output_option": ("output_option", _or_none(_option)),
-}
+_NO_DEFAULTS = {"title", "arguments", "output", "output_option"}
 _PARTS: Readers = {
-    "options": ("options", _options),
+    "options": ("options", lambda entry: entry.each(_named_option)),
     "script": ("script", read_script),
     "command": ("command", _command),
     "parameters": ("parameters", Entry.mapping),
-    "secret": ("variables", _variables),
+    "secret": ("variables", lambda entry: entry.each(_variable)),
     "matrix": ("matrix", _matrix),
     "gates": ("gates", _gates),
     "data": ("data", lambda entry: tuple(item.text("the name of a dataset") for item in entry.items())),
@@ -241,12 +234,12 @@ _PARTS: Readers = {
 
 def job_keys(limits: Limits) -> tuple[str, ...]:
     """Return the keys that a job may have."""
-    return (*_settings(limits), *_SCRIPT_SETTINGS, *_PARTS)
+    return (*_settings(limits), *_PARTS)
 
 
 def read_defaults(entry: Entry, limits: Limits) -> Declaration:
     """Return what `defaults:` declares."""
-    keys = (key for key in _settings(limits) if key != "title")
+    keys = (key for key in _settings(limits) if key not in _NO_DEFAULTS)
     return read_declaration(entry, (*keys, "parameters", "gates", "tags"), limits)
 
 
@@ -256,14 +249,10 @@ def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> 
     with mistakes:
         entry.mapping(allowed=allowed)
     entries = entry.value if isinstance(entry.value, dict) else {}
-    settings, parts = (
-        read_fields(entries, _settings(limits) | _SCRIPT_SETTINGS, mistakes),
-        read_fields(entries, _PARTS, mistakes),
-    )
-    for name in parts.get("matrix", ()):
-        if name in parts.get("parameters", ()):
-            with mistakes:
-                raise entries["matrix"].value[name].error(f"{name} is under parameters too: leave one")
+    settings, parts = (read_fields(entries, readers, mistakes) for readers in (_settings(limits), _PARTS))
+    for name in filter(parts.get("parameters", {}).__contains__, parts.get("matrix", ())):
+        with mistakes:
+            raise entries["matrix"].value[name].error(f"{name} is under parameters too: leave one")
     if parts.get("script") and parts.get("command"):
         with mistakes:
             raise entry.error("expected either script or command, found both")

@@ -47,16 +47,8 @@ def load_catalogue(path: Path, *, training_root: Path, project_root: Path, limit
     with mistakes:
         datasets = entries.get("data", Entry(file)).each(lambda name, entry: read_dataset(name, entry, path.parent))
     defaults = read_defaults(entries.get("defaults", Entry(file)), limits)
-    return Catalogue(
-        file=file,
-        folder=path.parent,
-        training_root=training_root,
-        project_root=project_root,
-        jobs=jobs,
-        defaults=defaults,
-        datasets=tuple(datasets.values()),
-        mistakes=(*mistakes.sentences, *defaults.mistakes),
-    )
+    places, sentences = (file, path.parent, training_root, project_root), (*mistakes.sentences, *defaults.mistakes)
+    return Catalogue(*places, defaults, jobs, tuple(datasets.values()), sentences)
 
 
 def _check_top(document: Entry, of_jobs: Sequence[str]) -> None:
@@ -82,10 +74,11 @@ def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KI
     for job in everything:
         with mistakes:
             variants[job.id] = [job]
-            if not _is_mistaken(job.id, catalogue):
-                variants[job.id] = list(_variants(job, catalogue, kinds[job.kind]))
+            declaration = catalogue.jobs.get(job.id) or Declaration(Entry(catalogue.file))
+            if not declaration.mistakes:  # else what it says besides is not judged
+                variants[job.id] = list(_variants(job, catalogue.defaults, declaration, kinds[job.kind]))
     result = [
-        _with_needs(job, job_id, variants, catalogue, mistakes) for job_id in variants for job in variants[job_id]
+        _with_needs(job, key, variants, catalogue, mistakes) for key, several in variants.items() for job in several
     ]
     with mistakes:
         _check_unique(variants, catalogue)
@@ -96,19 +89,12 @@ def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KI
     return result
 
 
-def _is_mistaken(job_id: str, catalogue: Catalogue) -> bool:
-    """Return True if a job's entry could not be read whole: what else it says is not judged."""
-    return job_id in catalogue.jobs and bool(catalogue.jobs[job_id].mistakes)
-
-
-def _variants(job: Job, catalogue: Catalogue, kind: Kind) -> Iterator[Job]:
+def _variants(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Iterator[Job]:
     """Yield the job as declared, or one per combination of its matrix."""
-    declaration = catalogue.jobs.get(job.id) or Declaration(Entry(catalogue.file))
-    job = _with_settings(job, catalogue.defaults, declaration, kind)
+    job = _with_settings(job, defaults, declaration, kind)
     if job.problem is None:
-        job = _with_command_line(job, declaration, kind)
-        job = _with_variables(job, declaration, kind)
-        job = _with_parameters(job, catalogue.defaults, declaration, kind)
+        job = _with_variables(_with_command_line(job, declaration, kind), declaration, kind)
+        job = _with_parameters(job, defaults, declaration, kind)
     matrix = {} if job.problem is not None else declaration.matrix
     for combination in itertools.product(*matrix.values()):  # one, an empty one, without a matrix
         variant, words = job, [job.id]
@@ -135,15 +121,14 @@ def _with_command_line(job: Job, declaration: Declaration, kind: Kind) -> Job:
 
 
 def _with_option(job: Job, name: str, entry: Entry, kind: Kind) -> Job:
-    option: str | None = entry.plain
-    others = tuple(parameter for parameter in job.declared if parameter.name != name)
-    if option is None:
+    others = tuple(each for each in job.declared if each.name != name)
+    if entry.plain is None:
         return msgspec.structs.replace(job, declared=others)
     if not kind.has_options:
         find_parameter(job, name, entry.where)
         return job
-    parameter = next((parameter for parameter in job.declared if parameter.name == name), Parameter(name=name))
-    return msgspec.structs.replace(job, declared=(*others, msgspec.structs.replace(parameter, option=option)))
+    parameter = next((each for each in job.declared if each.name == name), Parameter(name=name))
+    return msgspec.structs.replace(job, declared=(*others, msgspec.structs.replace(parameter, option=entry.plain)))
 
 
 def _as_parameters(job: Job, entry: Entry, kind: Kind) -> Job:
@@ -164,9 +149,8 @@ def _with_variables(job: Job, declaration: Declaration, kind: Kind) -> Job:
     """Let environment variables set parameters; nothing else can from then on."""
     for name, entry in declaration.variables.items():
         parameter = msgspec.structs.replace(find_parameter(job, name, entry.where), variable=entry.plain)
-        job = with_value(job, name, f"${entry.plain}", kind)
         declared = tuple(parameter if each.name == name else each for each in job.declared)
-        job = msgspec.structs.replace(job, declared=declared)
+        job = with_value(msgspec.structs.replace(job, declared=declared), name, f"${entry.plain}", kind)
     return job
 
 
