@@ -130,21 +130,16 @@ def fingerprints(
     return digests
 
 
-def _with_needed(jobs: Mapping[str, Job], ids: Iterable[str]) -> Iterator[str]:
-    """Yield these jobs and all that they need, each after those that it needs; a chain of needs may be long."""
-    waiting, entered = list(ids), set[str]()
-    done = set[str]()
+def _with_needed(jobs: Mapping[str, Job], ids: Iterable[str]) -> list[str]:
+    """Return these jobs and all that they need, each after those that it needs; a chain of needs may be long."""
+    waiting, entered, done = list(ids), set[str](), dict[str, None]()
     while waiting:
-        job_id = waiting[-1]
-        needs = [each for each in jobs[job_id].needs if each in jobs and each not in entered]
-        entered.add(job_id)
-        if needs:
-            waiting += needs
-            continue
-        waiting.pop()
-        if job_id not in done:
-            done.add(job_id)
-            yield job_id
+        entered.add(waiting[-1])
+        needs = [each for each in jobs[waiting[-1]].needs if each in jobs and each not in entered]
+        waiting += needs
+        if not needs:
+            done.setdefault(waiting.pop())
+    return list(done)
 
 
 @dataclass(frozen=True)
@@ -162,7 +157,7 @@ class EarlierPasses:
         cls, jobs: Mapping[str, Job], ids: Iterable[str], digests: Mapping[str, str], history: History
     ) -> "EarlierPasses":
         """Read them for these jobs and all that they need; of a needed job the folder must still be there."""
-        order = list(_with_needed(jobs, ids))
+        order = _with_needed(jobs, ids)
         passes = cls(history.path.parent, history.newest(order, passed_only=True))
         needed = {each for job_id in order for each in jobs[job_id].needs}
         valid: set[str] = set()

@@ -12,7 +12,7 @@ from pytest_training.jobs.kinds.parameters import seed_option
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, with_value
-from pytest_training.wording import one_of, printable
+from pytest_training.wording import listing, one_of, printable
 
 SHOWN_JOBS = 6
 FORM = "JOB.PARAMETER=VALUE, like als.epochs=80"
@@ -53,8 +53,7 @@ def _unreached(jobs: Sequence[Job], option: str, pattern: str, name: str) -> str
     """Return for example `--epochs: 9 of 11 jobs have no such parameter: absl, fire, …`, or None if each has it."""
     meant = [job for job in jobs if not job.problem and _is_meant(job, pattern)]
     without = [job.id for job in meant if not _has(job, name)]
-    more = f" and {len(without) - SHOWN_JOBS} more" if len(without) > SHOWN_JOBS else ""
-    names = ", ".join(without[:SHOWN_JOBS]) + more
+    names = listing("", without, limit=SHOWN_JOBS)
     jobs_have = f"of {len(meant)} jobs have" if len(meant) > 1 else "of 1 job has"
     return f"{option}: {len(without)} {jobs_have} no such parameter: {names}" if without else None
 
