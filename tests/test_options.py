@@ -9,7 +9,7 @@ from sessions import Project, text
 
 from pytest_training.option_values import read_options
 from pytest_training.options import has_jobs
-from pytest_training.planning.request import Request
+from pytest_training.planning.steps import Request
 
 NO_TRACE = ("Traceback", "INTERNALERROR", "_pytest", "options.py")
 

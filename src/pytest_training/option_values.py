@@ -12,7 +12,7 @@ from pytest_training.jobs.model import RunSettings
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.limits import LIMITS
 from pytest_training.options import REGISTRY, folder_of, project_folder
-from pytest_training.planning.request import Request
+from pytest_training.planning.steps import Request
 from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
 from pytest_training.wording import one_of

@@ -8,7 +8,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +16,7 @@ import pytest
 from pytest_training import option_values, options
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.loading import check_jobs
-from pytest_training.jobs.model import Job, Plan
+from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
@@ -148,7 +147,12 @@ class Owner(Collector):
         except DeclarationError as error:
             raise pytest.UsageError(str(error)) from None
         if request.plan_file is not None:
-            _save_plan(self.draft.plan, request.plan_file)
+            try:
+                save_plan(self.draft.plan, request.plan_file)
+            except OSError as error:
+                raise pytest.UsageError(
+                    f"--training-plan: cannot write {request.plan_file}: {error.strerror}"
+                ) from None
         give_plan(items, self.draft.plan)
         if any(job.needs for job in items.values()):
             position = {planned.job.id: index for index, planned in enumerate(self.draft.plan.jobs)}
@@ -247,10 +251,3 @@ class Owner(Collector):
 def _ends_here(session: pytest.Session) -> bool:
     """Return True if errors of collection end the session before any test runs."""
     return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
-
-
-def _save_plan(plan: Plan, path: Path) -> None:
-    try:
-        save_plan(plan, path)
-    except OSError as error:
-        raise pytest.UsageError(f"--training-plan: cannot write {path}: {error.strerror}") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ from pytest_training.records.strict_json import encode
 from pytest_training.reporters import console, load_reporters
 from pytest_training.session.hooks import RAISED, call_each
 from pytest_training.session.outcomes import Outcomes
-from pytest_training.session.traces import Traces
+from pytest_training.session.traces import make_run_folder
 from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
 from pytest_training.text import one_line
@@ -57,7 +57,7 @@ class RunningRun:
     """The selected jobs by node id."""
     context: SlotContext
     backend: Backend
-    traces: Traces
+    remove_folder: Callable[[], None]
     started_ids: set[str] = field(default_factory=set)
     is_over: bool = False
     is_ending: bool = False
@@ -78,8 +78,7 @@ class RunningRun:
         run = TrainingRun(folder, plan, begun=begun, settings=settings, problems=list(draft.problems))
         with _starting(settings.backend, options.reports), contextlib.ExitStack() as failed:
             backend = registry.backends[settings.backend]()
-            traces = Traces.make(folder)
-            failed.callback(traces.remove)
+            remove_folder = failed.callback(make_run_folder(folder))
             save_plan(plan, folder.plan)
             run = replace(run, provenance=provenance(options.project, _imports(plan)))
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
@@ -97,7 +96,7 @@ class RunningRun:
             msgspec.json.encode(context)  # raises TypeError unless the connection is a JSON value
             config.stash[SLOT] = context.slot("main", plan, registry)
             failed.pop_all()
-        running = cls(config=config, run=run, jobs=jobs, context=context, backend=backend, traces=traces)
+        running = cls(config=config, run=run, jobs=jobs, context=context, backend=backend, remove_folder=remove_folder)
         for name, reporter in reversed(reporters):  # pluggy calls the last that was registered first
             config.pluginmanager.register(reporter, name)
         config.pluginmanager.register(running, "training-run")
@@ -254,7 +253,7 @@ class RunningRun:
         self.signals.give_back()
         self.backend.close()
         if self.is_over and self.run.record is None:
-            self.traces.remove()
+            self.remove_folder()
         log = self.run.folder.server_log
         if log.exists() and not log.stat().st_size:
             log.unlink()

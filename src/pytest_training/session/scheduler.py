@@ -20,7 +20,6 @@ class PlannedScheduling:
         self._needs = needs
         self._collection: list[str] = []
         """What the first worker has collected; empty before that."""
-        self._index: dict[str, int] = {}
         self._workers: list[WorkerController] = []
         self._running: dict[WorkerController, str | None] = {}  # workers that have collected; None while one waits
 
@@ -57,7 +56,6 @@ class PlannedScheduling:
         if missing := sorted(set(self._waiting) - set(jobs)):
             raise collection_error(node, f"did not collect {', '.join(missing)}")
         self._collection = jobs
-        self._index = {job: index for index, job in enumerate(jobs)}
         self._running[node] = None
 
     def schedule(self) -> None:
@@ -98,7 +96,7 @@ class PlannedScheduling:
         if job is not None:
             self._waiting.remove(job)
             self._running[node] = job
-            node.send_runtest_some([self._index[job], len(self._collection)])
+            node.send_runtest_some([self._collection.index(job), len(self._collection)])
         elif not self._waiting:
             node.shutdown()
 
