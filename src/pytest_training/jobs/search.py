@@ -75,7 +75,6 @@ def _is_marked(folder: Path) -> bool:
 
 def checked_folders(folders: Sequence[Path], where: str) -> tuple[Path, ...]:
     """Return the folders, or raise DeclarationError if one does not exist."""
-    for folder in folders:
-        if not folder.is_dir():
-            raise DeclarationError(f"{where}: no folder {str(folder)!r}")
+    if missing := next((folder for folder in folders if not folder.is_dir()), None):
+        raise DeclarationError(f"{where}: no folder {str(missing)!r}")
     return tuple(folders)

@@ -112,17 +112,15 @@ def _named_option(name: str, entry: Entry) -> Entry:
 
 def _retry_on(entry: Entry, allowed: tuple[str, ...]) -> tuple[str, ...]:
     reasons = [item.text("a reason to try again") for item in entry.items()]
-    for reason in reasons:
-        if reason not in allowed:
-            raise entry.error(f"expected some of {', '.join(allowed)}, found {reason!r}")
+    if wrong := next((reason for reason in reasons if reason not in allowed), None):
+        raise entry.error(f"expected some of {', '.join(allowed)}, found {wrong!r}")
     return tuple(reason for reason in allowed if reason in reasons)
 
 
 def _pattern(entry: Entry) -> str:
-    text = entry.text("a file")
-    if Path(text).is_absolute():
+    if Path(entry.text("a file")).is_absolute():
         raise entry.expected("a file or pattern relative to the project's root, like configs/*.yaml")
-    return text
+    return entry.text()
 
 
 def _variable(name: str, entry: Entry) -> Entry:

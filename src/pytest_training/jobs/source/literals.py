@@ -84,15 +84,13 @@ def storable(value: Any) -> Any:
         pairs = {key: storable(item) for key, item in value.items()}
         sound = all(isinstance(key, str) and item is not MISSING for key, item in pairs.items())
         return pairs if sound else MISSING
-    return value if _is_storable_scalar(value) else MISSING
-
-
-def _is_storable_scalar(value: Any) -> bool:
     if isinstance(value, str):
-        return not any("\ud800" <= character <= "\udfff" for character in value)
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return value is None or (isinstance(value, int) and abs(value) < LARGEST_INTEGER)
+        sound = not any("\ud800" <= character <= "\udfff" for character in value)
+    elif isinstance(value, float):
+        sound = math.isfinite(value)
+    else:
+        sound = value is None or (isinstance(value, int) and abs(value) < LARGEST_INTEGER)
+    return value if sound else MISSING
 
 
 class Constants:
