@@ -32,14 +32,14 @@ def argparse_options(codes: Sequence[Code]) -> Iterator[Declaration]:
     """Yield what `add_argument` and `add_subparsers` calls declare."""
     calls = OptionCall.all(codes)
     parsers = _Subparsers([node for code in codes for node in code.nodes], calls)
-    defaults = _Defaults(calls, parsers)
+    defaults = _defaults(calls, parsers)
     shared = Counter(call.destination for call in calls if _adds_option(call))
     for call in calls:
         if _adds_option(call):
             subcommands = parsers.subcommands_of(call)
             named = call.value("action") == "store_false" or shared[call.destination] > 1
             name = call.destination if named else None
-            yield from below(subcommands, _arguments(call, defaults.of(call), name, in_subparser=bool(subcommands)))
+            yield from below(subcommands, _arguments(call, defaults[call.node], name, in_subparser=bool(subcommands)))
         elif _method(call) == "add_subparsers" and parsers.names:
             chosen = call.value("dest")
             required = call.value("required") is True
@@ -79,30 +79,27 @@ def _with_false(declaration: Declaration) -> Declaration:
     return (replace(parameter, off=""), default) if parameter.type == "bool" else declaration
 
 
-class _Defaults:
-    """What `default=`, `set_defaults` and `argument_default=` say, as far as they are literal."""
+def _defaults(calls: Sequence[OptionCall], parsers: "_Subparsers") -> dict[ast.Call, Any]:
+    """Return each option's default by its call: MISSING if none is stated, UNREAD if the source does not show it.
 
-    def __init__(self, calls: Sequence[OptionCall], parsers: "_Subparsers") -> None:
-        self._parsers = parsers
-        self._calls = {call.node: position for position, call in enumerate(calls)}
-        self._set = [
-            (position, parsers.subcommands_of(call), item.arg, call.constants.literal(item.value))
-            for position, call in enumerate(calls)
-            if _method(call) == "set_defaults"
-            for item in call.node.keywords
-        ]
-        self._is_general = any(call.keyword("argument_default") for call in calls)
-
-    def of(self, call: OptionCall) -> Any:
-        """Return an option's default: MISSING if none is stated, UNREAD if the source does not show it."""
-        default = call.default(UNREAD if self._is_general else _IMPLIED.get(str(call.value("action")), MISSING))
-        name, here = call.destination, self._calls[call.node]
-        for position, subcommands, changed, value in self._set:
-            if changed not in {name, None} or (position < here and call.keyword("default")):
-                continue
-            is_read = changed and value is not MISSING and subcommands == self._parsers.subcommands_of(call)
-            default = value if is_read else UNREAD
-        return default
+    It is what `default=`, `set_defaults` and `argument_default=` say.
+    """
+    changes = [
+        (position, parsers.subcommands_of(call), item.arg, call.constants.literal(item.value))
+        for position, call in enumerate(calls)
+        if _method(call) == "set_defaults"
+        for item in call.node.keywords
+    ]
+    is_general = any(call.keyword("argument_default") for call in calls)
+    defaults: dict[ast.Call, Any] = {}
+    for here, call in ((here, call) for here, call in enumerate(calls) if _adds_option(call)):
+        default = call.default(UNREAD if is_general else _IMPLIED.get(str(call.value("action")), MISSING))
+        for position, subcommands, changed, value in changes:
+            if changed in {call.destination, None} and not (position < here and call.keyword("default")):
+                is_read = changed and value is not MISSING and subcommands == parsers.subcommands_of(call)
+                default = value if is_read else UNREAD
+        defaults[call.node] = default
+    return defaults
 
 
 class _Subparsers:
