@@ -27,10 +27,8 @@ class Declaration:
     """An entry of the catalogue: one job, or `defaults:` for all."""
 
     entry: Entry
-    settings: dict[str, Any] = field(default_factory=dict)
-    """Fields of the job with their new values."""
-    limits: dict[str, float | None] = field(default_factory=dict)
-    """By key; None takes a default back."""
+    settings: dict[str, Any] = field(default_factory=dict)  # fields of the job with their new values
+    limits: dict[str, float | None] = field(default_factory=dict)  # by key; None takes a default back
     gates: dict[str, tuple[Gate, ...]] = field(default_factory=dict)
     """Per metric; an empty tuple takes the file's gate away."""
     parameters: dict[str, Entry] = field(default_factory=dict)
@@ -39,31 +37,27 @@ class Declaration:
     matrix: dict[str, list[Entry]] = field(default_factory=dict)
     options: dict[str, Entry] = field(default_factory=dict)
     """How a script spells a parameter that its source does not declare; null takes a parameter away."""
-    wants_output: bool = False
-    """True if a script takes `--output-dir` although its source does not show it."""
+    wants_output: bool = False  # True if a script takes `--output-dir` although its source does not show it
     script: Entry | None = None
     command: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     needs: tuple[Entry, ...] = ()
-    mistakes: tuple[str, ...] = ()
-    """Sentences about what could not be read."""
+    mistakes: tuple[str, ...] = ()  # sentences about what could not be read
 
 
 @dataclass(frozen=True)
 class Catalogue:
     """A validated `jobs.yaml`; `apply_catalogue` checks that its jobs exist."""
 
-    file: str
-    """Its path as messages have it."""
+    file: str  # its path as messages have it
     folder: Path
     training_root: Path
     project_root: Path
     defaults: Declaration
     jobs: dict[str, Declaration] = field(default_factory=dict)
     datasets: tuple[Dataset, ...] = ()
-    mistakes: tuple[str, ...] = ()
-    """Of the whole file, but for those of its jobs."""
+    mistakes: tuple[str, ...] = ()  # of the whole file, but for those of its jobs
 
 
 Reader = Callable[[Entry], Any]
@@ -118,17 +112,15 @@ def _named_option(name: str, entry: Entry) -> Entry:
 
 def _retry_on(entry: Entry, allowed: tuple[str, ...]) -> tuple[str, ...]:
     reasons = [item.text("a reason to try again") for item in entry.items()]
-    for reason in reasons:
-        if reason not in allowed:
-            raise entry.error(f"expected some of {', '.join(allowed)}, found {reason!r}")
+    if wrong := next((reason for reason in reasons if reason not in allowed), None):
+        raise entry.error(f"expected some of {', '.join(allowed)}, found {wrong!r}")
     return tuple(reason for reason in allowed if reason in reasons)
 
 
 def _pattern(entry: Entry) -> str:
-    text = entry.text("a file")
-    if Path(text).is_absolute():
+    if Path(entry.text("a file")).is_absolute():
         raise entry.expected("a file or pattern relative to the project's root, like configs/*.yaml")
-    return text
+    return entry.text()
 
 
 def _variable(name: str, entry: Entry) -> Entry:

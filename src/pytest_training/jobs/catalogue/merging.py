@@ -82,8 +82,7 @@ def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KI
     ]
     with mistakes:
         _check_unique(variants, catalogue)
-    circle = find_circle({job.id: job.needs for job in result})
-    if circle:
+    if circle := find_circle({job.id: job.needs for job in result}):
         mistakes.sentences.append(f"{catalogue.file}: needs go round in a circle: {' needs '.join(circle)}")
     mistakes.check()
     return result
@@ -188,8 +187,8 @@ def _matches(job: Job, pattern: str) -> bool:
 
 
 def _merged_gates(job: Job, defaults: Declaration, declaration: Declaration) -> tuple[Gate, ...]:
-    gates = {**defaults.gates}
-    gates |= {gate.metric: tuple(g for g in job.gates if g.metric == gate.metric) for gate in job.gates}
+    own_gates = {gate.metric: tuple(g for g in job.gates if g.metric == gate.metric) for gate in job.gates}
+    gates = defaults.gates | own_gates
     for metric, own in declaration.gates.items():
         if not own and metric not in gates:
             expected = one_of(metric, gates) if gates else "there is none"
@@ -216,9 +215,9 @@ def _set(job: Job, name: str, entry: Entry, where: str, kind: Kind) -> Job:
 def _check_default_parameters(jobs: list[Job], defaults: Declaration, mistakes: Mistakes) -> None:
     names = {parameter.name for job in jobs for parameter in job.declared}
     unread = any(job.problem for job in jobs)
-    for name, entry in defaults.parameters.items():
-        if name not in names and not unread:
-            with mistakes:
+    for name, entry in () if unread else defaults.parameters.items():
+        with mistakes:
+            if name not in names:
                 raise entry.error(f"no job has a parameter {name!r}: {one_of(name, sorted(names))}")
 
 

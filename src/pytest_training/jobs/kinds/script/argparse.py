@@ -67,12 +67,10 @@ def _arguments(call: OptionCall, default: Any, name: str | None, *, in_subparser
         yield flag([option], default, kind="int")
     elif action in _OTHER_FLAGS:  # what is stored is no True
         yield flag([option], MISSING if default is MISSING else UNREAD)
-    elif option.startswith("-"):
-        required = call.value("required") is True and not in_subparser
-        yield _with_false(call.valued(option, default, required=required))
     else:
-        optional = call.value("nargs") in {"?", "*"} or call.keyword("default") or in_subparser
-        yield _with_false(call.valued(option, default, required=not optional))
+        optional = call.value("nargs") in {"?", "*"} or call.keyword("default")
+        required = call.value("required") is True if option.startswith("-") else not optional
+        yield _with_false(call.valued(option, default, required=required and not in_subparser))
 
 
 def _with_false(declaration: Declaration) -> Declaration:
@@ -97,8 +95,7 @@ class _Defaults:
 
     def of(self, call: OptionCall) -> Any:
         """Return an option's default: MISSING if none is stated, UNREAD if the source does not show it."""
-        action = call.value("action")
-        default = call.default(UNREAD if self._is_general else _IMPLIED.get(str(action), MISSING))
+        default = call.default(UNREAD if self._is_general else _IMPLIED.get(str(call.value("action")), MISSING))
         name, here = call.destination, self._calls[call.node]
         for position, subcommands, changed, value in self._set:
             if changed not in {name, None} or (position < here and call.keyword("default")):
@@ -148,11 +145,9 @@ class _Subparsers:
         """Yield the nodes of each function that adds options to a parser, the parser's name there, its subcommands."""
         plain = [call.node for call in calls if last_name(call.node.func) and call.node.args]
         for function in (node for node in nodes if isinstance(node, ast.FunctionDef)):
-            several = [
-                self._of(last_name(call.args[0]), call) for call in plain if last_name(call.func) == function.name
-            ]
-            if several and function.args.args:
-                subcommands = tuple(dict.fromkeys(itertools.chain(*several))) if all(several) else ()
+            names = [self._of(last_name(call.args[0]), call) for call in plain if last_name(call.func) == function.name]
+            if names and function.args.args:
+                subcommands = tuple(dict.fromkeys(itertools.chain(*names))) if all(names) else ()
                 yield set(walk(function)), function.args.args[0].arg, subcommands
 
 
