@@ -106,8 +106,7 @@ def _backend(config: pytest.Config, backends: Backends) -> str:
     if name == "auto":
         return default_backend()
     if name not in backends:
-        names = ["auto", *backends]
-        raise pytest.UsageError(f"{where}: expected a backend, found {name!r}: {one_of(name, names)}")
+        raise pytest.UsageError(f"{where}: expected a backend, found {name!r}: {one_of(name, ['auto', *backends])}")
     return name
 
 

@@ -22,15 +22,14 @@ from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
 from pytest_training.session.arguments import has_training_test, leave_out_others, named_jobs, nobody_asks
-from pytest_training.session.distribution import Distribution
 from pytest_training.session.hooks import call_before_training
 from pytest_training.session.items import IDLE_NODEID, Collector, collected_id, give_plan, job_of
 from pytest_training.session.neighbours import remarks
+from pytest_training.session.scheduler import Distribution, PlannedScheduling, collection_error
 from pytest_training.session.selection import nothing_selected, unknown_arguments, unknown_names
 
 if TYPE_CHECKING:
     from pytest_training.session.running import RunningRun
-    from pytest_training.session.scheduler import PlannedScheduling
 
 
 class Owner(Collector):
@@ -180,19 +179,14 @@ class Owner(Collector):
     def pytest_configure_node(self, node: Any) -> None:
         """Pass the run to a worker before it starts."""
         if self.run is not None:
-            context = msgspec.structs.replace(
-                self.run.context, items=self.selected, worker=True, idle=self.distribution.is_ours
-            )
+            is_ours = self.distribution.is_ours
+            context = msgspec.structs.replace(self.run.context, items=self.selected, worker=True, idle=is_ours)
             node.workerinput["training"] = msgspec.json.encode(context).decode()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self) -> PlannedScheduling | None:
         """Return the scheduler that follows the plan, or None with another --dist or with ordinary tests."""
-        if self.run is None or not self.distribution.is_ours:
-            return None
-        from pytest_training.session.scheduler import PlannedScheduling  # noqa: PLC0415  (xdist's workers are slow to load)
-
-        return PlannedScheduling(*self.run.order())
+        return PlannedScheduling(*self.run.order()) if self.run and self.distribution.is_ours else None
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
@@ -200,8 +194,6 @@ class Owner(Collector):
         if ids and ids[-1] == IDLE_NODEID:
             ids.pop()
         if self.run is not None and len(ids) < len(self.selected):
-            from pytest_training.session.scheduler import collection_error  # noqa: PLC0415  (as above)
-
             raise collection_error(node, f"did not collect {', '.join(sorted(set(self.selected).difference(ids)))}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
