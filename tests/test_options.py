@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sessions import Project, text
 
-from pytest_training.option_values import Options, read_options
+from pytest_training.option_values import read_options
 from pytest_training.options import has_jobs
+from pytest_training.planning.steps import Request
 
 NO_TRACE = ("Traceback", "INTERNALERROR", "_pytest", "options.py")
 
@@ -22,7 +23,7 @@ def project(pytester: pytest.Pytester) -> Project:
     return project
 
 
-def options(project: Project, *arguments: str, settings: str = "") -> Options:
+def options(project: Project, *arguments: str, settings: str = "") -> Request:
     """Return what is read from a command line and the settings in pytest.ini."""
     assert project.pytester is not None
     project.write("pytest.ini", "[pytest]\n" + settings)

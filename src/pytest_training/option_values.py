@@ -1,7 +1,6 @@
 """The values of options and settings, read into one request; loaded only where something trains."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from pytest_training.jobs.model import RunSettings
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.limits import LIMITS
 from pytest_training.options import REGISTRY, folder_of, project_folder
-from pytest_training.planning.request import Request
+from pytest_training.planning.steps import Request
 from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
 from pytest_training.wording import one_of
@@ -21,15 +20,7 @@ from pytest_training.wording import one_of
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options(Request):
-    """A request, and how this session trains."""
-
-    plan_file: Path | None
-    run_settings: RunSettings
-
-
-def read_options(config: pytest.Config) -> Options:
+def read_options(config: pytest.Config) -> Request:
     """Return the values of all options and settings; raise UsageError for an invalid one."""
     here, registry, option = config.invocation_params.dir, config.stash.get(REGISTRY, None) or Registry(), config.option
     root, catalogues = folder_of(config, "root"), option.training_catalogue
@@ -39,7 +30,7 @@ def read_options(config: pytest.Config) -> Options:
     has_settings = config.inipath is not None or not option.training_root
     project = project_of(root, project_folder(config), has_settings=has_settings)
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
-    return Options(
+    return Request(
         project=project,
         root=root,
         catalogue=here / catalogues[0] if catalogues else config.rootpath / setting if setting else None,
@@ -115,8 +106,7 @@ def _backend(config: pytest.Config, backends: Backends) -> str:
     if name == "auto":
         return default_backend()
     if name not in backends:
-        names = ["auto", *backends]
-        raise pytest.UsageError(f"{where}: expected a backend, found {name!r}: {one_of(name, names)}")
+        raise pytest.UsageError(f"{where}: expected a backend, found {name!r}: {one_of(name, ['auto', *backends])}")
     return name
 
 

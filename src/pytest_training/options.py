@@ -20,15 +20,11 @@ if TYPE_CHECKING:
     from pytest_training.registry import Registry
 
 MAX_ENTRIES = 5_000  # of directories: where a folder called training/ holds data, looking for jobs must stay cheap
-
 DEEPEST = 100  # folders in one another
-
 REGISTRY: pytest.StashKey[Registry] = pytest.StashKey()
 """On config: the kinds, limits, readers and backends of this process; only if there is something to train."""
-
 PROJECT: pytest.StashKey[Path] = pytest.StashKey()
 """On config: the folder of the project, once it is determined."""
-
 MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "tox.ini")
 """Names that mark the folder of a project."""
 NAMING_PATHS = ("root", "discover", "catalogue", "reports", "plan")
@@ -139,12 +135,9 @@ def is_asked_for(config: pytest.Config) -> bool:
 def initial_conftests(config: pytest.Config) -> Iterator[None]:
     """Have pytest load the root's conftest.py alone where an option names the jobs: below, there may be strangers'."""
     typed = config.known_args_namespace
-    names_jobs = typed.training_root or is_asked_for(config)
-    is_free = not any(named_path(config, each).exists() for each in typed.file_or_dir) and not config.getini(
-        "testpaths"
-    )
-    before = typed.file_or_dir
-    if names_jobs and is_free:
+    before, names_jobs = typed.file_or_dir, typed.training_root or is_asked_for(config)
+    names_tests = config.getini("testpaths") or any(named_path(config, each).exists() for each in before)
+    if names_jobs and not names_tests:
         typed.file_or_dir = [str(SHIPPED_TEST), str(config.rootpath / "conftest.py")]  # pytest ignores what is missing
     yield
     typed.file_or_dir = before
@@ -153,9 +146,8 @@ def initial_conftests(config: pytest.Config) -> Iterator[None]:
 def has_jobs(config: pytest.Config) -> bool:
     """Return True if this project has something to train; no file is read."""
     typed = config.known_args_namespace
-    if is_asked_for(config):
-        return True
-    if typed.training_root or typed.training_catalogue or config.getini("training_catalogue"):
+    is_named = typed.training_root or typed.training_catalogue or config.getini("training_catalogue")
+    if is_named or is_asked_for(config):
         return True  # a missing folder or file is an error then
     return holds_jobs(config, folder_of(config, "root"))
 

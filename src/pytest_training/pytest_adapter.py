@@ -50,8 +50,7 @@ def matches(path: Path, patterns: list[str]) -> bool:
 
 def set_options(config: pytest.Config, **values: Any) -> None:
     """Set options to other values than the command line: xdist cannot be started later in another way."""
-    for name, value in values.items():
-        setattr(config.option, name, value)
+    vars(config.option).update(values)
 
 
 def start_xdist(config: pytest.Config, session: pytest.Session) -> None:

@@ -1,6 +1,7 @@
 """The signals that end a run as Ctrl-C does: SIGTERM (a scheduler, CI), SIGHUP (a closed terminal), warnings."""
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -19,15 +20,19 @@ ENDING = (*ALWAYS, *WARNINGS)
 class EndingSignals:
     """The handlers of the run's owner, and those before them."""
 
-    def __init__(self, is_raised: Callable[[], bool] | None = None) -> None:
-        """`is_raised` is called in each signal's handler; it returns False to hold the signal back."""
+    def __init__(self, answer: Callable[[int], None] | None = None) -> None:
+        """`answer` is called in each signal's handler, with the number of signals so far."""
+        self.count = 0
+        self.is_held = False
+        """True while pytest notes the first one: another KeyboardInterrupt would show pytest's own frames."""
+        self._answer = answer
+        self._owner = os.getpid()
         self._before: dict[signal.Signals, Any] = {}
-        self._is_raised = is_raised
 
     def take(self) -> None:
         """Let them raise KeyboardInterrupt, unless nohup ignores them or something else handles them."""
         taken = [number for number in ENDING if number != signal.SIGINT and _is_unhandled(number)]
-        if self._is_raised and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        if self._answer and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
             taken.append(signal.SIGINT)
         self._set(dict.fromkeys(taken, self._raise))
 
@@ -36,8 +41,12 @@ class EndingSignals:
         __tracebackhide__ = True
         if number not in {signal.SIGINT, signal.SIGTERM}:
             signal.signal(number, signal.SIG_IGN)
-        if self._is_raised is None or self._is_raised():
-            raise KeyboardInterrupt
+        if self._answer and os.getpid() == self._owner:  # not a fork of a job that is debugged in the pytest process
+            self.count += 1
+            self._answer(self.count)
+            if self.is_held:
+                return
+        raise KeyboardInterrupt
 
     def hold(self) -> None:
         """Ignore them all: the jobs have ended, and another Ctrl-C must not lose the reports."""

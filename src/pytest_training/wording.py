@@ -9,12 +9,6 @@ SHOWN_NAMES = 12
 SHOWN_CHARACTERS = 60
 
 
-def nearest_first(word: str, names: Iterable[str]) -> list[str]:
-    """Return the names, those that resemble the word first."""
-    unique = dict.fromkeys(names)
-    return list(dict.fromkeys([*difflib.get_close_matches(word, unique, n=3, cutoff=0.5), *unique]))
-
-
 def one_of(word: str, names: Iterable[str], *, limit: int = SHOWN_NAMES) -> str:
     """Return `did you mean 'als'? Expected one of als, stroke`; without the question if no name resembles the word."""
     names = list(names)
@@ -25,7 +19,8 @@ def one_of(word: str, names: Iterable[str], *, limit: int = SHOWN_NAMES) -> str:
 
 def listing(word: str, names: Iterable[str], *, limit: int = SHOWN_NAMES) -> str:
     """Return the names as a list in a sentence, nearest match first: `als, alzheimers and 10 more`."""
-    ordered = nearest_first(word, names)
+    unique = dict.fromkeys(names)
+    ordered = list(dict.fromkeys([*difflib.get_close_matches(word, unique, n=3, cutoff=0.5), *unique]))
     more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
     return ", ".join(ordered[:limit]) + more if ordered else "(there is none)"
 

@@ -103,7 +103,9 @@ def _messages_of(node: ast.AST) -> Iterator[ast.expr]:
         if isinstance(node.target, ast.Name) and node.target.id in ASSIGNED and node.value:
             yield node.value
     elif isinstance(node, ast.Assign):
-        names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+        names = {
+            getattr(target, "id", getattr(target, "attr", "")) for target in node.targets
+        }  # `problem`, `self.problem`
         if names & ASSIGNED:
             yield node.value
     elif isinstance(node, ast.FunctionDef) and node.name in RETURNING:

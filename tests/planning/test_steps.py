@@ -10,10 +10,10 @@ import pytest
 from jobs.project import Project, message
 from made_runs import make_run
 
-from pytest_training.planning.request import Request
 from pytest_training.planning.steps import (
     PLAN,
     Draft,
+    Request,
     advance,
     compare,
     fingerprint,

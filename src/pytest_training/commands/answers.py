@@ -1,7 +1,4 @@
-"""What `pytest-training` answers about runs from their files: logs, history, report; a function a verb.
-
-An answer goes to stdout, everything else to stderr.
-"""
+"""Answers about runs from their files, one function a verb. An answer goes to stdout, everything else to stderr."""
 
 import argparse
 import sys

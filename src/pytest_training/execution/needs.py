@@ -38,29 +38,28 @@ def unmet(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> tuple[S
     if planned.unmet is not None:
         return Status.FAILED, planned.unmet
     for job_id in planned.job.needs:
-        outcome = None if job_id in planned.needed else read_json(folder.job(job_id).outcome, Outcome)
-        if outcome is None and job_id not in planned.needed:
+        if job_id in planned.needed:
+            continue
+        outcome = read_json(folder.job(job_id).outcome, Outcome)
+        if outcome is None:
             reason = "xdist keeps to needs only without ordinary tests and --dist"
             reason = reason if is_worker else "another plugin has changed the order"
             return Status.FAILED, f"needs {job_id}, which has not ended: {reason}"
-        if outcome is not None and outcome.status != Status.PASSED and outcome.cause != "unchanged":
+        if outcome.status != Status.PASSED and outcome.cause != "unchanged":
             return Status.NOT_RUN, f"needs {job_id}, which did not pass in this run"
     return None
 
 
 def gather(planned: PlannedJob, folder: RunFolder) -> dict[str, NeededOutcome]:
     """Return the outcome of each needed job, of this run or of the earlier one that the plan names."""
-    found = {job_id: planned.needed.get(job_id) or needed_outcome(folder, job_id) for job_id in planned.job.needs}
-    return {job_id: each for job_id, each in found.items() if each is not None}
+    outcomes = {job_id: planned.needed.get(job_id) or needed_outcome(folder, job_id) for job_id in planned.job.needs}
+    return {job_id: each for job_id, each in outcomes.items() if each is not None}
 
 
 def with_places(job: Job, needed: Needed) -> Job:
     """Return the job with `{needs.teacher.folder}` and the like filled in in its parameters."""
-    if not needed:
-        return job
-    return msgspec.structs.replace(
-        job, parameters={name: _filled(each, needed) for name, each in job.parameters.items()}
-    )
+    parameters = {name: _filled(each, needed) for name, each in job.parameters.items()}
+    return msgspec.structs.replace(job, parameters=parameters) if needed else job
 
 
 def start_with_places(start: Start, needed: Needed) -> Start:

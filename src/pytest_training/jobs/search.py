@@ -19,12 +19,9 @@ MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox
 class FileFilter:
     """The files of a folder that are jobs."""
 
-    include: tuple[str, ...] = PATTERNS
-    """Globs: of the file's name, or, with a slash, of its path below the folder."""
-    exclude: tuple[str, ...] = ()
-    """Regular expressions that must not match in the path below the folder."""
-    limit: int | None = None
-    """Maximum number of jobs, in the order of their paths."""
+    include: tuple[str, ...] = PATTERNS  # globs: of the file's name, or, with a slash, of its path below the folder
+    exclude: tuple[str, ...] = ()  # regular expressions that must not match in the path below the folder
+    limit: int | None = None  # maximum number of jobs, in the order of their paths
 
     def takes(self, relative: str) -> bool:
         """Return True if the file with this path below the folder is a job."""
@@ -37,16 +34,11 @@ class FileFilter:
 class Search:
     """Where jobs are."""
 
-    files: FileFilter = FileFilter()
-    """For the further folders, or for the training folder without such."""
-    folders: tuple[Path, ...] = ()
-    """Further folders with jobs."""
-    overrides: bool = False
-    """True if a job of a further folder takes the place of one with the same id."""
-    optional: bool = False
-    """True if jobs of the further folders are optional."""
-    catalogues: tuple[Path, ...] = ()
-    """Catalogues to apply on top, in this order."""
+    files: FileFilter = FileFilter()  # for the further folders, or for the training folder without such
+    folders: tuple[Path, ...] = ()  # further folders with jobs
+    overrides: bool = False  # True if a job of a further folder takes the place of one with the same id
+    optional: bool = False  # True if jobs of the further folders are optional
+    catalogues: tuple[Path, ...] = ()  # catalogues to apply on top, in this order
 
     @property
     def own_files(self) -> FileFilter:
@@ -83,7 +75,6 @@ def _is_marked(folder: Path) -> bool:
 
 def checked_folders(folders: Sequence[Path], where: str) -> tuple[Path, ...]:
     """Return the folders, or raise DeclarationError if one does not exist."""
-    for folder in folders:
-        if not folder.is_dir():
-            raise DeclarationError(f"{where}: no folder {str(folder)!r}")
+    if missing := next((folder for folder in folders if not folder.is_dir()), None):
+        raise DeclarationError(f"{where}: no folder {str(missing)!r}")
     return tuple(folders)

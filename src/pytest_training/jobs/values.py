@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.catalogue.document import read_document, read_scalar
+from pytest_training.jobs.catalogue.document import FLOAT, read_document, read_scalar
 from pytest_training.jobs.kinds.parameters import identifier
 from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.jobs.model import Job, Parameter, Type
@@ -27,15 +27,13 @@ _TYPES: dict[Type, tuple[str, Any]] = {
 }
 _BOOLEANS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
 _INTEGER = re.compile(r"[-+]?[0-9]{1,19}")
-_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
 def find_parameter(job: Job, name: str, where: str) -> Parameter:
     """Return the job's parameter of that name; raise DeclarationError if it has none or if a variable sets it."""
-    parameter = next((parameter for parameter in job.declared if parameter.name == name), None)
+    parameter = next((each for each in job.declared if each.name == name), None)
     if parameter is None:
-        opposite = next((each for each in job.declared if each.off and identifier(each.off) == name), None)
-        if opposite is not None:
+        if opposite := next((each for each in job.declared if each.off and identifier(each.off) == name), None):
             raise DeclarationError(f"{where}: {job.id} gets {opposite.off} by {opposite.name}=false: set that")
         expected = one_of(name, (each.name for each in job.declared)) if job.declared else "it has none"
         raise DeclarationError(f"{where}: {job.id} has no parameter {name!r}: {expected}")
@@ -117,7 +115,7 @@ def _converted(expected: Type, text: str, where: str, kind: Kind) -> Any:
         whole = _INTEGER.fullmatch(text.strip())
         return int(text) if whole and abs(int(text)) < LARGEST_INTEGER else MISSING
     if expected == "float":
-        return float(text) if _FLOAT.fullmatch(text.strip()) else MISSING
+        return float(text) if FLOAT.fullmatch(text.strip()) else MISSING
     if expected == "any" and not text.lstrip().startswith(("[", "{")):
         return read_scalar(text)
     return read_document(text, where).plain

@@ -78,11 +78,10 @@ def _expected(planned: PlannedJob) -> str:
 
 
 def _limits(job: Job, limits: Limits) -> list[str]:
+    counted = ((job.cpus, "CPU"), (job.gpus, "GPU"), (job.retries, "retry", "retries"))
     return [
         *(f"{key} {limit.describe(job.limits[key])}" for key, limit in limits.items() if key in job.limits),
-        *([] if job.cpus is None else [_count(job.cpus, "CPU")]),
-        *([_count(job.gpus, "GPU")] if job.gpus else []),
-        *([_count(job.retries, "retry", "retries")] if job.retries else []),
+        *(_count(number, *noun) for number, *noun in counted if number),
         *(["optional"] if job.optional else []),
     ]
 

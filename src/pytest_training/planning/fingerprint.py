@@ -2,7 +2,9 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
+import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,12 +16,64 @@ from msgspec.structs import replace
 from pytest_training.errors import DataError
 from pytest_training.execution.data.cache import sha256_of
 from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.job_files import Walk
 from pytest_training.execution.needs import needed_outcome
 from pytest_training.execution.outcome import DataUsed
+from pytest_training.execution.readers.metrics_file import USUAL_FILES
 from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, PlannedJob, Unchanged
-from pytest_training.planning.contents import Contents
+from pytest_training.jobs.source.named import named_paths
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.provenance import package_versions
+
+MOST_FILES = 10_000
+"""Files that one pattern may stand for."""
+LARGEST_READ, LARGEST_HASHED = 2**20, 2**28
+
+
+class Contents:
+    """Reads files once each: jobs share modules and settings."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, bytes] = {}
+        self._named: dict[str, list[str]] = {}
+
+    def read(self, file: str) -> bytes:
+        """Return a small file's content, a larger one's digest, or size and time of change of a very large one."""
+        if file not in self._contents:
+            path, stat = Path(file), Path(file).stat()
+            if stat.st_size <= LARGEST_READ:
+                self._contents[file] = path.read_bytes()
+            else:
+                is_hashed = stat.st_size <= LARGEST_HASHED
+                self._contents[file] = (sha256_of(path) if is_hashed else f"{stat.st_size} {stat.st_mtime_ns}").encode()
+        return self._contents[file]
+
+    def files(self, job: Job) -> Iterator[str]:
+        """Yield a job's code and the files that are named; raise OSError if code is missing or files are too many."""
+        yield from job.files
+        texts = (*job.command, *job.arguments, *(text for text in job.parameters.values() if isinstance(text, str)))
+        yield from _existing(Path(job.root), texts)
+        for file in job.files:
+            if file not in self._named:
+                self._named[file] = sorted(named_paths(self.read(file)) - {*USUAL_FILES})
+            for folder in dict.fromkeys((Path(job.root), *itertools.islice(Path(file).parents, 2))):
+                yield from _existing(folder, self._named[file])
+        for path in (path for pattern in job.reads for path in Path(job.root).glob(pattern)):
+            yield from _below(path) if path.is_dir() else [str(path)]
+
+
+def _existing(folder: Path, names: Iterator[str] | tuple[str, ...] | list[str]) -> Iterator[str]:
+    for name in names:
+        path = os.path.join(folder, name)  # noqa: PTH118  (hundreds in a file)
+        if os.path.isfile(path):  # noqa: PTH113  (as above)
+            yield path
+
+
+def _below(folder: Path) -> Iterator[str]:
+    walk = Walk(folder, MOST_FILES)
+    yield from (str(folder / relative) for relative, entry in walk if entry.is_file(follow_symlinks=False))
+    if walk.is_cut or walk.unreadable:
+        raise OSError(f"more than {MOST_FILES} files below {folder}, or not all can be read")
 
 
 def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, contents: Contents) -> str:
@@ -76,21 +130,16 @@ def fingerprints(
     return digests
 
 
-def _with_needed(jobs: Mapping[str, Job], ids: Iterable[str]) -> Iterator[str]:
-    """Yield these jobs and all that they need, each after those that it needs; a chain of needs may be long."""
-    waiting, entered = list(ids), set[str]()
-    done = set[str]()
+def _with_needed(jobs: Mapping[str, Job], ids: Iterable[str]) -> list[str]:
+    """Return these jobs and all that they need, each after those that it needs; a chain of needs may be long."""
+    waiting, entered, done = list(ids), set[str](), dict[str, None]()
     while waiting:
-        job_id = waiting[-1]
-        needs = [each for each in jobs[job_id].needs if each in jobs and each not in entered]
-        entered.add(job_id)
-        if needs:
-            waiting += needs
-            continue
-        waiting.pop()
-        if job_id not in done:
-            done.add(job_id)
-            yield job_id
+        entered.add(waiting[-1])
+        needs = [each for each in jobs[waiting[-1]].needs if each in jobs and each not in entered]
+        waiting += needs
+        if not needs:
+            done.setdefault(waiting.pop())
+    return list(done)
 
 
 @dataclass(frozen=True)
@@ -108,7 +157,7 @@ class EarlierPasses:
         cls, jobs: Mapping[str, Job], ids: Iterable[str], digests: Mapping[str, str], history: History
     ) -> "EarlierPasses":
         """Read them for these jobs and all that they need; of a needed job the folder must still be there."""
-        order = list(_with_needed(jobs, ids))
+        order = _with_needed(jobs, ids)
         passes = cls(history.path.parent, history.newest(order, passed_only=True))
         needed = {each for job_id in order for each in jobs[job_id].needs}
         valid: set[str] = set()
@@ -128,21 +177,16 @@ class EarlierPasses:
         return self.find(job_id) if job_id in self.valid else None
 
 
-def with_fingerprints(plan: Plan, digests: Mapping[str, str]) -> Plan:
-    """Return the plan with a fingerprint for each job."""
-    return replace(plan, jobs=tuple(replace(each, fingerprint=digests[each.job.id]) for each in plan.jobs))
+def with_fingerprints(plan: Plan, digests: Mapping[str, str], passes: EarlierPasses | None) -> Plan:
+    """Return the plan with each job's fingerprint, and a mark on each job that `passes` has a valid outcome of."""
 
+    def complete(planned: PlannedJob) -> PlannedJob:
+        job_id = planned.job.id
+        passed = passes.recorded[job_id] if passes and job_id in passes.valid else None
+        unchanged = Unchanged(run_id=passed.run_id, metrics=passed.outcome.metrics) if passed else None
+        return replace(planned, fingerprint=digests[job_id], unchanged=unchanged)
 
-def mark_unchanged(plan: Plan, passes: EarlierPasses) -> Plan:
-    """Return the plan with a mark on each job that last passed with the same fingerprint and the same data."""
-    return replace(plan, jobs=tuple(_marked(planned, passes) for planned in plan.jobs))
-
-
-def _marked(planned: PlannedJob, passes: EarlierPasses) -> PlannedJob:
-    if planned.job.id not in passes.valid:
-        return planned
-    passed = passes.recorded[planned.job.id]
-    return replace(planned, unchanged=Unchanged(run_id=passed.run_id, metrics=passed.outcome.metrics))
+    return replace(plan, jobs=tuple(map(complete, plan.jobs)))
 
 
 def _is_valid(passed: Recorded | None, digest: str) -> bool:

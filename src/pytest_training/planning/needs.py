@@ -28,11 +28,11 @@ def with_needs(plan: Plan, jobs: Mapping[str, Job], passes: EarlierPasses, earli
         job = planned.job
         if problem := bad_place(job):
             planned = replace(planned, job=replace(job, problem=job.problem or problem))
-        found = {job_id: outcome(job_id) for job_id in job.needs if job_id not in trained}
-        missing = [job_id for job_id, each in found.items() if each is None and job_id not in selected]
+        outcomes = {job_id: outcome(job_id) for job_id in job.needs if job_id not in trained}
+        missing = [job_id for job_id, each in outcomes.items() if each is None and job_id not in selected]
         return replace(
             planned,
-            needed={job_id: each for job_id, each in found.items() if each is not None},
+            needed={job_id: each for job_id, each in outcomes.items() if each is not None},
             unmet=_sentence(job, missing, jobs, passes) if missing and planned.unchanged is None else None,
         )
 

@@ -12,7 +12,7 @@ from pytest_training.jobs.kinds.parameters import seed_option
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, with_value
-from pytest_training.wording import one_of, printable
+from pytest_training.wording import listing, one_of, printable
 
 SHOWN_JOBS = 6
 FORM = "JOB.PARAMETER=VALUE, like als.epochs=80"
@@ -45,27 +45,24 @@ def unreached(
     """Return a sentence for each of the options that some of the selected jobs have no parameter for."""
     values = {"epochs": epochs, "folds": folds}
     numbers = ((f"--{name}", "*", name) for name, number in values.items() if number is not None)
-    targets = (setting.partition("=")[0] for setting in settings)
-    parts = ((f"--set {printable(target, 80)}", *target.rpartition(".")[::2]) for target in targets)
-    return [sentence for option in dict.fromkeys((*numbers, *parts)) if (sentence := _unreached(jobs, *option))]
+    options = dict.fromkeys((*numbers, *map(_target, settings)))
+    return [sentence for option in options if (sentence := _unreached(jobs, *option))]
 
 
 def _unreached(jobs: Sequence[Job], option: str, pattern: str, name: str) -> str | None:
     """Return for example `--epochs: 9 of 11 jobs have no such parameter: absl, fire, …`, or None if each has it."""
-    meant = [job for job in jobs if not job.problem and (job.id == pattern or fnmatch.fnmatchcase(job.id, pattern))]
+    meant = [job for job in jobs if not job.problem and _is_meant(job, pattern)]
     without = [job.id for job in meant if not _has(job, name)]
-    more = f" and {len(without) - SHOWN_JOBS} more" if len(without) > SHOWN_JOBS else ""
-    names = ", ".join(without[:SHOWN_JOBS]) + more
+    names = listing("", without, limit=SHOWN_JOBS)
     jobs_have = f"of {len(meant)} jobs have" if len(meant) > 1 else "of 1 job has"
     return f"{option}: {len(without)} {jobs_have} no such parameter: {names}" if without else None
 
 
 def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
+    where, pattern, name = _target(setting)
     target, equals, text = setting.partition("=")
-    where = f"--set {printable(target, 80)}"  # without the value: it may be meant for a secret parameter
-    pattern, dot, name = target.rpartition(".")
     if not equals or not pattern or not name:
-        hint = f"; for all jobs: '*.{target}=…'" if equals and target and not dot else ""
+        hint = f"; for all jobs: '*.{target}=…'" if equals and target and "." not in target else ""
         raise DeclarationError(f"{where}: expected {FORM}{hint}")
     matching = _matching(jobs, pattern, where)
     if len(matching) == 1 and not matching[0].problem:
@@ -82,18 +79,26 @@ def refuse_secrets(jobs: Sequence[Job], settings: Sequence[str]) -> None:
 
     Reports show the command line, and the values of jobs that the same pattern matches.
     """
-    for setting in settings:
-        target = setting.partition("=")[0]
-        pattern, _, name = target.rpartition(".")
+    for where, pattern, name in map(_target, settings):
         for job in jobs:
             is_secret = any(each.name == name and each.variable for each in job.declared)
-            if is_secret and (job.id == pattern or fnmatch.fnmatchcase(job.id, pattern)):
-                find_parameter(job, name, f"--set {printable(target, 80)}")
+            if is_secret and _is_meant(job, pattern):
+                find_parameter(job, name, where)
+
+
+def _target(setting: str) -> tuple[str, str, str]:
+    """Return how messages name a `--set`, without the value, which may be secret; its pattern, and its parameter."""
+    target = setting.partition("=")[0]
+    pattern, _, name = target.rpartition(".")
+    return f"--set {printable(target, 80)}", pattern, name
+
+
+def _is_meant(job: Job, pattern: str) -> bool:
+    return job.id == pattern or fnmatch.fnmatchcase(job.id, pattern)
 
 
 def _matching(jobs: list[Job], pattern: str, where: str) -> list[Job]:
-    matching = [job for job in jobs if job.id == pattern]
-    matching = matching or [job for job in jobs if fnmatch.fnmatchcase(job.id, pattern)]
+    matching = [job for job in jobs if job.id == pattern] or [job for job in jobs if _is_meant(job, pattern)]
     if not matching:
         raise DeclarationError(f"{where}: no job {pattern!r}: {one_of(pattern, (job.id for job in jobs))}")
     return matching
@@ -135,11 +140,10 @@ def note_missing(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _missing(job: Job) -> str | None:
-    required = [parameter for parameter in job.declared if parameter.required]
     missing = [
-        parameter.name
-        for parameter in required
-        if parameter.name not in job.parameters and (parameter.option is None or parameter.option != job.output_option)
+        each.name
+        for each in job.declared
+        if each.required and each.name not in job.parameters and not (each.option and each.option == job.output_option)
     ]
     if not missing or job.problem is not None:
         return None

@@ -68,9 +68,5 @@ def _expected(job: Job, measured: Mapping[str, float], saved: Mapping[str, float
 
 
 def _planned(job: Job, datasets: Mapping[str, PlannedDataset], expected: tuple[float | None, Source]) -> PlannedJob:
-    return PlannedJob(
-        job=job,
-        expected_s=expected[0],
-        expected_from=expected[1],
-        datasets=tuple(datasets[name] for name in job.data),
-    )
+    used = tuple(datasets[name] for name in job.data)
+    return PlannedJob(job=job, expected_s=expected[0], expected_from=expected[1], datasets=used)

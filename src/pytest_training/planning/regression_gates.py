@@ -3,13 +3,12 @@
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Gate, Job, Plan
-from pytest_training.planning.request import Request
+from pytest_training.planning.steps import Request
 from pytest_training.records.comparison import find_earlier, find_place
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import direction, headline
@@ -17,20 +16,8 @@ from pytest_training.records.measures import direction, headline
 RULE = r"(?:(?P<metric>[^=]+?)\s*=\s*)?(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)"
 
 
-@dataclass(frozen=True)
-class Allowance:
-    """How much worse a metric may get."""
-
-    amount: float
-    is_share: bool
-    """True if the amount is a share of the earlier value."""
-
-    def __str__(self) -> str:
-        return f"{100 * self.amount:g} %" if self.is_share else f"{self.amount:g}"
-
-
-Rules = Mapping[str | None, Allowance]
-"""By metric; the one for all metrics is under None."""
+Rules = Mapping[str | None, tuple[float, str]]
+"""How much worse a metric may get, as a number or with `%` as a share; the rule for all metrics is under None."""
 
 
 def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Plan, list[str]]:
@@ -61,15 +48,14 @@ def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Pla
 
 def _parse(texts: Sequence[str]) -> Rules:
     """Parse rules like `0.02`, `roc_auc=0.02` and `mae=5%`."""
-    rules: dict[str | None, Allowance] = {}
+    rules: dict[str | None, tuple[float, str]] = {}
     for text in texts:
         match = re.fullmatch(RULE, text.strip())
         if match is None:
             raise DeclarationError(
                 f"--training-max-regression: expected a number like 0.02, roc_auc=0.02 or mae=5%, found {text!r}"
             )
-        is_share = bool(match["percent"])
-        rules[match["metric"]] = Allowance(float(match["number"]) / (100 if is_share else 1), is_share)
+        rules[match["metric"]] = float(match["number"]), match["percent"]
     return rules
 
 
@@ -82,11 +68,11 @@ def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
         better, before = direction(metric, job.gates), earlier.outcome.metrics.get(metric)
         if better is None or before is None or not math.isfinite(before):
             continue
-        allowed = rules.get(metric) or rules[None]
-        margin = abs(before) * allowed.amount if allowed.is_share else allowed.amount
+        amount, percent = rules.get(metric) or rules[None]
+        margin = abs(before) * (amount / 100) if percent else amount
         yield Gate(
             metric=metric,
             operator=">=" if better == "higher" else "<=",
             threshold=before - margin if better == "higher" else before + margin,
-            against=f"{before:.4g} in run {earlier.run_id}, at most {allowed} worse",
+            against=f"{before:.4g} in run {earlier.run_id}, at most {amount:g}{' %' if percent else ''} worse",
         )

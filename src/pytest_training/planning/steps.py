@@ -7,24 +7,59 @@ pytest's session takes the steps up to `set_parameters` when it collects, and th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import ReportsFolder, new_run_id
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.loading import load_jobs
-from pytest_training.jobs.model import Dataset, Job, Plan
+from pytest_training.jobs.model import Dataset, Job, Plan, RunSettings
+from pytest_training.jobs.search import Search
+from pytest_training.limits import LIMITS, Limits
 from pytest_training.machine import machine_cores
 from pytest_training.planning.parameters import apply_options, fill_seeds, note_missing, refuse_secrets, unreached
-from pytest_training.planning.request import Request
 
 if TYPE_CHECKING:
     from pytest_training.planning.resume import EarlierRun
     from pytest_training.records.history import History
 
 UNPLANNED = Plan(run_id="", seed=0, workers=1, threads=1, jobs=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """All that decides which jobs are trained and how, checked as far as possible without the jobs."""
+
+    project: Path
+    root: Path
+    """The folder with the jobs."""
+    reports: Path
+    catalogue: Path | None = None
+    search: Search = field(default_factory=Search)
+    kinds: Kinds = field(default_factory=lambda: KINDS)
+    limits: Limits = field(default_factory=lambda: LIMITS)
+    seed: int = 0
+    epochs: int | None = None
+    folds: int | None = None
+    settings: tuple[str, ...] = ()
+    """Like `als.epochs=80`; of two for a parameter the later counts."""
+    default_limits: dict[str, float] = field(default_factory=dict)
+    """Of jobs that state none, by the limit's key."""
+    resume: str | None = None
+    """Run to resume: its id, or `last`."""
+    skip_unchanged: bool = False
+    compare: str | None = None
+    """What the run is compared with: `last`, a run, a branch or a commit."""
+    max_regression: tuple[str, ...] = ()
+    """Rules like `0.02`, `roc_auc=0.02` or `mae=5%`; of two for a metric the later counts."""
+    plan_file: Path | None = None
+    """Where the plan is written too."""
+    run_settings: RunSettings = field(default_factory=RunSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,8 +206,7 @@ def fingerprint(draft: Draft) -> Draft:
     digests = steps.fingerprints(jobs, ids, draft.datasets, seed=draft.request.seed)
     needed = ids if is_skipping else sorted(outside.intersection(jobs))
     passes = steps.EarlierPasses.read(jobs, needed, digests, history)
-    plan = steps.with_fingerprints(draft.plan, digests)
-    plan = steps.mark_unchanged(plan, passes) if is_skipping else plan
+    plan = steps.with_fingerprints(draft.plan, digests, passes if is_skipping else None)
     return _noting(history, replace(draft, plan=with_needs(plan, jobs, passes, draft.earlier)))
 
 

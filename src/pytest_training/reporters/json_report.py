@@ -1,7 +1,4 @@
-"""Completes pytest-json-report's report: metadata per job, jobs that it lost, the `training` block.
-
-Each block of ours is a type; docs/schemas/ is written from them.
-"""
+"""Completes pytest-json-report's report: metadata per job, lost jobs, `training`. Its types make docs/schemas/."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pytest_training.jobs.kinds.protocol import Call, Kinds
 from pytest_training.jobs.loading import DEFAULT_CATALOGUE
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import PATTERNS
-from pytest_training.planning.request import Request
+from pytest_training.planning.steps import Request
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import PARAMETERS, Arguments
 from pytest_training.text import table

@@ -1,7 +1,4 @@
-"""A plugin for `pytest -p`: options that only the flags of `run_all_training.py` need.
-
-Those for finding jobs are read in option_values.py.
-"""
+"""A plugin for `pytest -p`: options for flags of `run_all_training.py`; option_values.py reads those that find jobs."""
 
 import pytest
 

@@ -12,8 +12,7 @@ from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.planning import steps
-from pytest_training.planning.request import Request
-from pytest_training.planning.steps import Draft
+from pytest_training.planning.steps import Draft, Request
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import PARAMETERS, Arguments
 from pytest_training.run_all.pytest_command import pytest_arguments

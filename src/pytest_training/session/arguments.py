@@ -5,7 +5,6 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,18 +26,8 @@ from pytest_training.options import (
 from pytest_training.pytest_adapter import matches
 from pytest_training.wording import one_of
 
-
-@dataclass(frozen=True)
-class NamedJobs:
-    """The jobs that the command line names by their files, and the tests that are collected for them."""
-
-    arguments: tuple[str, ...]
-    tests: frozenset[Path]
-
-
-NAMED = pytest.StashKey[NamedJobs]()
-"""On config, if the command line names files or folders of jobs."""
-
+NAMED = pytest.StashKey[tuple[list[str], set[Path]]]()
+"""On config, if the command line names files or folders of jobs: these, and the tests that are collected for them."""
 PLACES = pytest.StashKey[Sequence[tuple[Path, FileFilter]]]()
 
 
@@ -59,7 +48,7 @@ def settle_arguments(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{named[0]} and {both}: expected jobs either by their files or by node ids")
     config.args[:] = [*others, *folders, *(tests if not beside else ())]
     if not beside:
-        config.stash[NAMED] = NamedJobs(tuple(named), frozenset(map(Path, tests)))
+        config.stash[NAMED] = named, {*map(Path, tests)}
 
 
 def _names_jobs(config: pytest.Config, path: Path) -> bool:
@@ -84,12 +73,8 @@ def _places(config: pytest.Config) -> Sequence[tuple[Path, FileFilter]]:
     if PLACES not in config.stash:  # asked for every file that pytest collects
         search = read_search(config)
         further = ((absolute(folder), search.files) for folder in search.folders)
-        config.stash[PLACES] = ((_root(config), search.own_files), *further)
+        config.stash[PLACES] = ((absolute(folder_of(config, "root")), search.own_files), *further)
     return config.stash[PLACES]
-
-
-def _root(config: pytest.Config) -> Path:
-    return absolute(folder_of(config, "root"))
 
 
 def training_tests(config: pytest.Config) -> list[str]:
@@ -109,13 +94,13 @@ def named_jobs(config: pytest.Config, jobs: Sequence[Job]) -> Sequence[Job]:
     """Return the jobs that the command line names, or all; raise UsageError for a name without a job."""
     if (named := config.stash.get(NAMED, None)) is None:
         return jobs
-    chosen = {job.id for argument in named.arguments for job in _jobs_of(config, argument, jobs)}
+    chosen = {job.id for argument in named[0] for job in _jobs_of(config, argument, jobs)}
     return [job for job in jobs if job.id in chosen]
 
 
 def _jobs_of(config: pytest.Config, argument: str, jobs: Sequence[Job]) -> list[Job]:
     path, (_, _, job_id) = named_path(config, argument), argument.partition("::")
-    root = _root(config)
+    root, _ = _places(config)[0]
     everything = path in {root, root / "jobs.yaml"}
     below = [job for job in jobs if everything or (job.path is not None and Path(job.path).is_relative_to(path))]
     chosen = [job for job in below if job_id in {"", job.id}]
@@ -131,7 +116,7 @@ def leave_out_others(config: pytest.Config, items: list[pytest.Item], jobs: Iter
     """Remove the ordinary tests from files that are collected for the sake of jobs alone."""
     if named := config.stash.get(NAMED, None):
         kept = set(jobs)
-        others = [item for item in items if item not in kept and item.path in named.tests]
+        others = [item for item in items if item not in kept and item.path in named[1]]
         items[:] = [item for item in items if item not in others]
         config.hook.pytest_deselected(items=others)
 

@@ -72,7 +72,3 @@ class IdleItem(pytest.Item):
     def runtest(self) -> NoReturn:
         """Do nothing: the worker's run protocol skips the item."""
         raise AssertionError("the idle item is never run")
-
-    def reportinfo(self) -> tuple[Path, None, str]:
-        """Return what pytest requires of every item."""
-        return self.path, None, "idle"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,21 +16,20 @@ import pytest
 from pytest_training import option_values, options
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.loading import check_jobs
-from pytest_training.jobs.model import Job, Plan
+from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
 from pytest_training.session.arguments import has_training_test, leave_out_others, named_jobs, nobody_asks
-from pytest_training.session.distribution import Distribution
 from pytest_training.session.hooks import call_before_training
 from pytest_training.session.items import IDLE_NODEID, Collector, collected_id, give_plan, job_of
 from pytest_training.session.neighbours import remarks
+from pytest_training.session.scheduler import Distribution, PlannedScheduling, collection_error
 from pytest_training.session.selection import nothing_selected, unknown_arguments, unknown_names
 
 if TYPE_CHECKING:
     from pytest_training.session.running import RunningRun
-    from pytest_training.session.scheduler import PlannedScheduling
 
 
 class Owner(Collector):
@@ -40,7 +38,6 @@ class Owner(Collector):
     def __init__(self, config: pytest.Config) -> None:
         super().__init__(config, options.folder_of(config, "reports"))
         self.distribution = Distribution(config)
-        self.options: option_values.Options | None = None
         self.draft: Draft | None = None
         """The plan, as far as it is made."""
         self.jobs: Sequence[Job] = ()
@@ -64,10 +61,8 @@ class Owner(Collector):
         """Return the jobs with their final parameters; `_plan` raises a mistake, after collection."""
         if self.draft is None and self.mistake is None:
             try:
-                self.options = option_values.read_options(self.config)
-                draft = Draft(
-                    request=self.options, is_dry=self.config.option.collectonly, problems=tuple(remarks(self.config))
-                )
+                request, is_dry = option_values.read_options(self.config), self.config.option.collectonly
+                draft = Draft(request=request, is_dry=is_dry, problems=tuple(remarks(self.config)))
                 self.draft = advance(draft, (load, self._offer_to_hooks, *PREPARE))
                 self.register_tags(self.draft.jobs)
                 self.jobs = named_jobs(self.config, self.draft.jobs)
@@ -138,10 +133,11 @@ class Owner(Collector):
             raise pytest.UsageError(*str(self.mistake).splitlines())  # a line each
         self._note_unknown(session)
         items = {item: job for item in session.items if (job := job_of(item)) is not None}
-        if not items or not self.is_selected or self.draft is None or self.options is None:
+        if not items or not self.is_selected or self.draft is None:
             return
         pure = len(items) == len(session.items)
-        capacity = self.config.stash[options.REGISTRY].backends[self.options.run_settings.backend].capacity
+        request = self.draft.request
+        capacity = self.config.stash[options.REGISTRY].backends[request.run_settings.backend].capacity
         most = min(len(items), capacity or len(items)) if pure else len(session.items)
         workers = self.distribution.settle(items=most, pure=pure)
         ids = tuple(dict.fromkeys(job.id for job in items.values()))
@@ -149,8 +145,13 @@ class Owner(Collector):
             self.draft = advance(replace(self.draft, selected=ids, workers=workers), FINISH)
         except DeclarationError as error:
             raise pytest.UsageError(str(error)) from None
-        if self.options.plan_file is not None:
-            _save_plan(self.draft.plan, self.options.plan_file)
+        if request.plan_file is not None:
+            try:
+                save_plan(self.draft.plan, request.plan_file)
+            except OSError as error:
+                raise pytest.UsageError(
+                    f"--training-plan: cannot write {request.plan_file}: {error.strerror}"
+                ) from None
         give_plan(items, self.draft.plan)
         if any(job.needs for job in items.values()):
             position = {planned.job.id: index for index, planned in enumerate(self.draft.plan.jobs)}
@@ -162,7 +163,7 @@ class Owner(Collector):
         self.selected = tuple(map(collected_id, session.items))
         jobs = {item.nodeid: job for item in items if (job := job_of(item)) is not None}
         draft = replace(self.draft, problems=(*self.draft.problems, *self.problems, *self.unknown))
-        self.run = RunningRun.begin(self.config, self.options, draft, jobs)
+        self.run = RunningRun.begin(self.config, draft, jobs)
 
     def _note_unknown(self, session: pytest.Session) -> None:
         """Note what the selection names that does not exist."""
@@ -178,19 +179,14 @@ class Owner(Collector):
     def pytest_configure_node(self, node: Any) -> None:
         """Pass the run to a worker before it starts."""
         if self.run is not None:
-            context = msgspec.structs.replace(
-                self.run.context, items=self.selected, worker=True, idle=self.distribution.is_ours
-            )
+            is_ours = self.distribution.is_ours
+            context = msgspec.structs.replace(self.run.context, items=self.selected, worker=True, idle=is_ours)
             node.workerinput["training"] = msgspec.json.encode(context).decode()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self) -> PlannedScheduling | None:
         """Return the scheduler that follows the plan, or None with another --dist or with ordinary tests."""
-        if self.run is None or not self.distribution.is_ours:
-            return None
-        from pytest_training.session.scheduler import PlannedScheduling  # noqa: PLC0415  (xdist's workers are slow to load)
-
-        return PlannedScheduling(*self.run.order())
+        return PlannedScheduling(*self.run.order()) if self.run and self.distribution.is_ours else None
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
@@ -198,15 +194,13 @@ class Owner(Collector):
         if ids and ids[-1] == IDLE_NODEID:
             ids.pop()
         if self.run is not None and len(ids) < len(self.selected):
-            from pytest_training.session.scheduler import collection_error  # noqa: PLC0415  (as above)
-
             raise collection_error(node, f"did not collect {', '.join(sorted(set(self.selected).difference(ids)))}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
         """Drop what pytest cannot report of a signal, and hold further ones back."""
         if self.run is not None:
-            self.run.interruption.is_held = True
+            self.run.signals.is_held = True
         drop_entries_without_line(excinfo)
         return (yield)
 
@@ -216,7 +210,7 @@ class Owner(Collector):
         if self.nothing_left and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = pytest.ExitCode.OK
         if self.run is not None:
-            self.run.interruption.is_held = exitstatus == pytest.ExitCode.INTERRUPTED
+            self.run.signals.is_held = exitstatus == pytest.ExitCode.INTERRUPTED
             if exitstatus == pytest.ExitCode.INTERRUPTED:
                 self.run.interrupt(has_workers=self.distribution.has_started)
                 release_workers(self.config)
@@ -249,10 +243,3 @@ class Owner(Collector):
 def _ends_here(session: pytest.Session) -> bool:
     """Return True if errors of collection end the session before any test runs."""
     return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
-
-
-def _save_plan(plan: Plan, path: Path) -> None:
-    try:
-        save_plan(plan, path)
-    except OSError as error:
-        raise pytest.UsageError(f"--training-plan: cannot write {path}: {error.strerror}") from None

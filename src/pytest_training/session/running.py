@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,7 +28,6 @@ from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
-from pytest_training.option_values import Options
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
 from pytest_training.pytest_adapter import end_status_line, show_lines_instead_of_dots, use_pytests_terminal
@@ -37,9 +37,8 @@ from pytest_training.records.run_record import BegunRun, RunRecord
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters import console, load_reporters
 from pytest_training.session.hooks import RAISED, call_each
-from pytest_training.session.interruption import Interruption
 from pytest_training.session.outcomes import Outcomes
-from pytest_training.session.traces import Traces, writing_to
+from pytest_training.session.traces import make_run_folder
 from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
 from pytest_training.text import one_line
@@ -47,50 +46,43 @@ from pytest_training.text import one_line
 OUTCOME_PATIENCE_S = 2.0
 
 
+@dataclass(eq=False, kw_only=True)
 class RunningRun:
     """The life of one run; a pytest plugin."""
 
-    def __init__(  # noqa: PLR0913  (made in one place, below)
-        self,
-        config: pytest.Config,
-        run: TrainingRun,
-        jobs: Mapping[str, Job],
-        *,
-        context: SlotContext,
-        backend: Backend,
-        traces: Traces,
-    ) -> None:
-        self.config = config
-        self.traces = traces
-        self.run = run
-        """What reporters get."""
-        self.jobs = jobs
-        """The selected jobs by node id."""
-        self.context = context
-        self.backend = backend
-        self.outcomes = Outcomes(run, jobs)
-        self.interruption = Interruption(self._answer)
-        self.signals = EndingSignals(self.interruption.is_raised)
-        self.started_ids: set[str] = set()
-        self.is_over = self.is_ending = False
+    config: pytest.Config
+    run: TrainingRun
+    """What reporters get."""
+    jobs: Mapping[str, Job]
+    """The selected jobs by node id."""
+    context: SlotContext
+    backend: Backend
+    remove_folder: Callable[[], None]
+    started_ids: set[str] = field(default_factory=set)
+    is_over: bool = False
+    is_ending: bool = False
+
+    def __post_init__(self) -> None:
+        self.outcomes = Outcomes(self.run, self.jobs)
+        self.signals = EndingSignals(self._answer)
 
     @classmethod
-    def begin(cls, config: pytest.Config, options: Options, draft: Draft, jobs: Mapping[str, Job]) -> RunningRun:
+    def begin(cls, config: pytest.Config, draft: Draft, jobs: Mapping[str, Job]) -> RunningRun:
         """Make the run folder, start the backend, and register the reporters."""
-        plan, folder = draft.plan, RunFolder(options.reports, draft.plan.run_id)
+        options, plan = draft.request, draft.plan
+        folder = RunFolder(options.reports, plan.run_id)
         use_pytests_terminal(config)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
         settings = msgspec.structs.replace(options.run_settings, resumed=draft.earlier.chain if draft.earlier else ())
-        run = TrainingRun(folder, plan, begun=_begun(config, plan, jobs, settings.resumed), settings=settings)
-        run.problems.extend(draft.problems)
-        with writing_to(options.reports), _naming(settings.backend), contextlib.ExitStack() as failed:
+        begun = _begun(config, plan, jobs, settings.resumed)
+        run = TrainingRun(folder, plan, begun=begun, settings=settings, problems=list(draft.problems))
+        with _starting(settings.backend, options.reports), contextlib.ExitStack() as failed:
             backend = registry.backends[settings.backend]()
-            traces = Traces.make(folder)
-            failed.callback(traces.remove)
+            remove_folder = failed.callback(make_run_folder(folder))
             save_plan(plan, folder.plan)
             run = replace(run, provenance=provenance(options.project, _imports(plan)))
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
-            write_atomically(folder.begun, encode(run.begun, indent=1))
+            write_atomically(folder.begun, encode(begun, indent=1))
             connection = backend.start(
                 BackendRun(folder=folder, imports=_imports(plan), seed=plan.seed, report_problem=run.problems.append)
             )
@@ -104,7 +96,7 @@ class RunningRun:
             msgspec.json.encode(context)  # raises TypeError unless the connection is a JSON value
             config.stash[SLOT] = context.slot("main", plan, registry)
             failed.pop_all()
-        running = cls(config, run, jobs, context=context, backend=backend, traces=traces)
+        running = cls(config=config, run=run, jobs=jobs, context=context, backend=backend, remove_folder=remove_folder)
         for name, reporter in reversed(reporters):  # pluggy calls the last that was registered first
             config.pluginmanager.register(reporter, name)
         config.pluginmanager.register(running, "training-run")
@@ -171,8 +163,8 @@ class RunningRun:
     def interrupt(self, *, has_workers: bool) -> None:
         """Ask every running job to end and wait for that; a second Ctrl-C ends them at once."""
         try:
-            self.interruption.is_held = False
-            grace_s = self.run.settings.grace_s if self.interruption.count < 2 else 0.0
+            self.signals.is_held = False
+            grace_s = self.run.settings.grace_s if self.signals.count < 2 else 0.0
             self._stop_all(grace_s, has_workers=has_workers)
         except KeyboardInterrupt:
             self.signals.hold()
@@ -261,7 +253,7 @@ class RunningRun:
         self.signals.give_back()
         self.backend.close()
         if self.is_over and self.run.record is None:
-            self.traces.remove()
+            self.remove_folder()
         log = self.run.folder.server_log
         if log.exists() and not log.stat().st_size:
             log.unlink()
@@ -286,11 +278,13 @@ def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job], resumed: 
 
 
 @contextlib.contextmanager
-def _naming(backend: str) -> Iterator[None]:
-    """Raise a usage error that names the backend if it cannot start: it may come from outside."""
+def _starting(backend: str, reports: Path) -> Iterator[None]:
+    """Raise a usage error if a file cannot be written or the backend cannot start: nothing has been trained yet."""
     try:
         yield
-    except OSError:
-        raise
+    except OSError as error:
+        raise pytest.UsageError(
+            f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
+        ) from None
     except FROM_OTHERS as error:  # a backend from outside may raise anything
         raise pytest.UsageError(f"backend {backend!r} cannot start: {type(error).__name__}: {error}") from None

@@ -1,15 +1,68 @@
-"""Gives each free xdist worker the next job of the plan, and no job to a busy worker."""
+"""How many xdist workers a run has, and which job each of them gets.
+
+xdist starts its workers before pytest collects, when the number of jobs is unknown. Here it is held back until the
+owner has collected, then started with at most one worker per item, or not at all.
+"""
+
+from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from xdist.workermanage import WorkerController
+
+from pytest_training.pytest_adapter import set_options, start_xdist
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+
+class Distribution:
+    """xdist in this session."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Keep xdist from starting; to be made before xdist configures itself."""
+        self.config = config
+        has_workers = getattr(config.option, "tx", None) and not config.option.collectonly
+        self.mode: str = getattr(config.option, "dist", "no") if has_workers else "no"
+        """The value of `--dist`."""
+        self.is_held_back = self.mode != "no"
+        """True until the workers start, or turn out not to be needed."""
+        self.has_started = False
+        self.is_ours = False
+        """True if the plugin's own scheduler is in use."""
+        if self.is_held_back:
+            set_options(config, dist="no")
+
+    def settle(self, *, items: int, pure: bool) -> int:
+        """Decide on workers for that many items, `pure` if all are jobs; return the number of slots."""
+        specs: list[str] = getattr(self.config.option, "tx", None) or []
+        is_adjustable = pure and self.mode != "each" and all(spec == "popen" for spec in specs)
+        if not specs or (is_adjustable and items == 1):
+            self.is_held_back = False
+            return 1
+        self.is_ours = pure and self.mode == "load"
+        if not is_adjustable:
+            return len(specs)
+        set_options(self.config, tx=specs[:items])
+        return min(len(specs), items)
+
+    def start(self, session: pytest.Session) -> None:
+        """Have xdist start its workers."""
+        set_options(self.config, dist=self.mode)
+        self.is_held_back, self.has_started = False, True
+        try:
+            start_xdist(self.config, session)
+        except OSError as error:
+            workers = len(self.config.option.tx)
+            raise pytest.UsageError(
+                f"cannot start {workers} workers: {error.strerror}; a smaller number after -n needs less"
+            ) from None
 
 
 class PlannedScheduling:
-    """An xdist scheduler (`xdist.scheduler.protocol.Scheduling`) that follows the plan's order, job by job.
+    """An xdist scheduler (`xdist.scheduler.protocol.Scheduling`): free workers get the plan's next job, busy ones none.
 
     `order` has the node ids in the order in which they start, `needs` those that must end before another may start.
     A worker is always sent `[job, idle item]`, see `items.py`.
@@ -20,7 +73,6 @@ class PlannedScheduling:
         self._needs = needs
         self._collection: list[str] = []
         """What the first worker has collected; empty before that."""
-        self._index: dict[str, int] = {}
         self._workers: list[WorkerController] = []
         self._running: dict[WorkerController, str | None] = {}  # workers that have collected; None while one waits
 
@@ -57,7 +109,6 @@ class PlannedScheduling:
         if missing := sorted(set(self._waiting) - set(jobs)):
             raise collection_error(node, f"did not collect {', '.join(missing)}")
         self._collection = jobs
-        self._index = {job: index for index, job in enumerate(jobs)}
         self._running[node] = None
 
     def schedule(self) -> None:
@@ -98,7 +149,7 @@ class PlannedScheduling:
         if job is not None:
             self._waiting.remove(job)
             self._running[node] = job
-            node.send_runtest_some([self._index[job], len(self._collection)])
+            node.send_runtest_some([self._collection.index(job), len(self._collection)])
         elif not self._waiting:
             node.shutdown()
 

@@ -26,10 +26,11 @@ def unknown_names(config: pytest.Config, items: Sequence[pytest.Item], jobs: Seq
             if not any(term.lower() in word for word in words):
                 yield f"-k: no job or test is called {term!r}: {one_of(term, ids)}"
     if config.option.markexpr:
-        tags, marks = _tags(jobs), {mark.name for item in items for mark in item.iter_markers()} | _registered(config)
+        marks = {mark.name for item in items for mark in item.iter_markers()}
+        marks.update(re.split(r"[:(]", line)[0].strip() for line in config.getini("markers"))
         for term, negated in _terms(ARGUMENTS.sub("", config.option.markexpr)):
             if term not in marks and not negated:
-                yield f"-m: no job has the tag {term!r}: {one_of(term, tags)}"
+                yield f"-m: no job has the tag {term!r}: {one_of(term, _tags(jobs))}"
     nodes = [item.nodeid for item in items if job_of(item) is not None] if config.option.deselect else []
     tests = {node.partition("[")[0] for node in nodes}
     for prefix in config.option.deselect or ():
@@ -44,19 +45,14 @@ def unknown_arguments(config: pytest.Config, jobs: Sequence[Job]) -> Iterator[st
         path, is_test, test = argument.partition("::")
         name = test.removesuffix("]").rpartition("[")[2] if is_test else path
         is_known, nearest = name in _escaped(ids) and is_test, one_of(name, ids)
-        is_nearly_job = nearest.startswith("did") and not _exists(config, path)
+        is_nearly_job = nearest.startswith("did") and not (config.invocation_params.dir / path).exists()
         if name and not is_known and (test.endswith("]") or is_nearly_job):
             yield f"{printable(argument, 200)}: no test trains a job {name!r}: {nearest}"
 
 
-def _exists(config: pytest.Config, path: str) -> bool:
-    return (config.invocation_params.dir / path).exists()
-
-
 def nothing_selected(jobs: Sequence[Job]) -> str:
     """Return what there was to select."""
-    tags = _tags(jobs)
-    named = f"; tags: {listing('', tags)}" if tags else ""
+    named = f"; tags: {listing('', tags)}" if (tags := _tags(jobs)) else ""
     return f"no job is selected; jobs: {listing('', [job.id for job in jobs])}{named}"
 
 
@@ -69,10 +65,6 @@ def _terms(expression: str) -> Iterator[tuple[str, bool]]:
 
 def _tags(jobs: Iterable[Job]) -> list[str]:
     return sorted({tag for job in jobs for tag in job.tags})
-
-
-def _registered(config: pytest.Config) -> set[str]:
-    return {re.split(r"[:(]", line)[0].strip() for line in config.getini("markers")}
 
 
 def _escaped(ids: Iterable[str]) -> set[str]:

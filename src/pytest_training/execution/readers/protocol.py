@@ -49,10 +49,9 @@ class FoundMetrics(NamedTuple):
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for the outcome."""
-        notes = [*filter(None, [self.hint]), *list(self.refused.values())[:MOST_NAMED]]
-        if len(self.refused) > MOST_NAMED:
-            notes.append(f"{len(self.refused) - MOST_NAMED} more metrics are no finite numbers")
-        return tuple(notes)
+        more = len(self.refused) - MOST_NAMED
+        rest = f"{more} more metrics are no finite numbers" if more > 0 else ""
+        return tuple(filter(None, (self.hint, *list(self.refused.values())[:MOST_NAMED], rest)))
 
 
 def read_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> FoundMetrics:

@@ -62,8 +62,8 @@ def _added_job(  # noqa: PLR0913, PLR0917  (all that an entry is read against)
 
 def _script_path(entry: Entry, catalogue: Catalogue, suffixes: tuple[str, ...]) -> Path:
     named = Path(entry.plain)
-    candidates = [folder / named for folder in (catalogue.project_root, catalogue.folder)]
-    path = next((path for path in candidates if path.is_file()), None)
+    candidates = (folder / named for folder in (catalogue.project_root, catalogue.folder))
+    path = next(filter(Path.is_file, candidates), None)
     if path is None or not path.name.endswith(suffixes):
         problem = "no such file" if path is None else "no Python file; start it with `command:`"
         raise entry.error(
@@ -89,14 +89,9 @@ def _command_job(job_id: str, declaration: Declaration, catalogue: Catalogue) ->
     values |= {name: [entry.plain for entry in entries] for name, entries in declaration.matrix.items()}
     values |= {name: [f"${entry.plain}"] for name, entry in declaration.variables.items()}
     _check_placeholders(declaration, ["folder", "seed", *values])
-    return CommandKind().job(
-        declaration.command,
-        values,
-        id=job_id,
-        source=f"{catalogue.file}:{declaration.entry.line}",
-        home=str(catalogue.training_root),
-        root=str(catalogue.project_root),
-    )
+    source, home = f"{catalogue.file}:{declaration.entry.line}", str(catalogue.training_root)
+    fields = {"id": job_id, "source": source, "home": home, "root": str(catalogue.project_root)}
+    return CommandKind().job(declaration.command, values, **fields)
 
 
 def _check_placeholders(declaration: Declaration, names: list[str]) -> None:

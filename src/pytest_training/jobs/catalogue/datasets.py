@@ -18,10 +18,9 @@ _MODULE = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 
 
 def _matching(entry: Entry, pattern: str, what: str) -> str:
-    text = entry.text(what)
-    if not re.fullmatch(pattern, text, re.ASCII):
+    if not re.fullmatch(pattern, entry.text(what), re.ASCII):
         raise entry.expected(what)
-    return text
+    return entry.text()
 
 
 _READERS: dict[str, Callable[[Entry], Any]] = {

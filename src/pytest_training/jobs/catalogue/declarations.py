@@ -27,10 +27,8 @@ class Declaration:
     """An entry of the catalogue: one job, or `defaults:` for all."""
 
     entry: Entry
-    settings: dict[str, Any] = field(default_factory=dict)
-    """Fields of the job with their new values."""
-    limits: dict[str, float | None] = field(default_factory=dict)
-    """By key; None takes a default back."""
+    settings: dict[str, Any] = field(default_factory=dict)  # fields of the job with their new values
+    limits: dict[str, float | None] = field(default_factory=dict)  # by key; None takes a default back
     gates: dict[str, tuple[Gate, ...]] = field(default_factory=dict)
     """Per metric; an empty tuple takes the file's gate away."""
     parameters: dict[str, Entry] = field(default_factory=dict)
@@ -39,31 +37,27 @@ class Declaration:
     matrix: dict[str, list[Entry]] = field(default_factory=dict)
     options: dict[str, Entry] = field(default_factory=dict)
     """How a script spells a parameter that its source does not declare; null takes a parameter away."""
-    wants_output: bool = False
-    """True if a script takes `--output-dir` although its source does not show it."""
+    wants_output: bool = False  # True if a script takes `--output-dir` although its source does not show it
     script: Entry | None = None
     command: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     needs: tuple[Entry, ...] = ()
-    mistakes: tuple[str, ...] = ()
-    """Sentences about what could not be read."""
+    mistakes: tuple[str, ...] = ()  # sentences about what could not be read
 
 
 @dataclass(frozen=True)
 class Catalogue:
     """A validated `jobs.yaml`; `apply_catalogue` checks that its jobs exist."""
 
-    file: str
-    """Its path as messages have it."""
+    file: str  # its path as messages have it
     folder: Path
     training_root: Path
     project_root: Path
     defaults: Declaration
     jobs: dict[str, Declaration] = field(default_factory=dict)
     datasets: tuple[Dataset, ...] = ()
-    mistakes: tuple[str, ...] = ()
-    """Of the whole file, but for those of its jobs."""
+    mistakes: tuple[str, ...] = ()  # of the whole file, but for those of its jobs
 
 
 Reader = Callable[[Entry], Any]
@@ -109,38 +103,30 @@ def _option(entry: Entry) -> str:
     return text
 
 
-def _options(entry: Entry) -> dict[str, Entry]:
-    def check(name: str, option: Entry) -> Entry:
-        if not name.isidentifier():
-            raise option.error("expected the name of a parameter, like learning_rate")
-        _or_none(_option)(option)
-        return option
-
-    return entry.each(check)
+def _named_option(name: str, entry: Entry) -> Entry:
+    if not name.isidentifier():
+        raise entry.error("expected the name of a parameter, like learning_rate")
+    _or_none(_option)(entry)
+    return entry
 
 
 def _retry_on(entry: Entry, allowed: tuple[str, ...]) -> tuple[str, ...]:
     reasons = [item.text("a reason to try again") for item in entry.items()]
-    for reason in reasons:
-        if reason not in allowed:
-            raise entry.error(f"expected some of {', '.join(allowed)}, found {reason!r}")
+    if wrong := next((reason for reason in reasons if reason not in allowed), None):
+        raise entry.error(f"expected some of {', '.join(allowed)}, found {wrong!r}")
     return tuple(reason for reason in allowed if reason in reasons)
 
 
 def _pattern(entry: Entry) -> str:
-    text = entry.text("a file")
-    if Path(text).is_absolute():
+    if Path(entry.text("a file")).is_absolute():
         raise entry.expected("a file or pattern relative to the project's root, like configs/*.yaml")
-    return text
+    return entry.text()
 
 
-def _variables(entry: Entry) -> dict[str, Entry]:
-    def check(name: str, variable: Entry) -> Entry:
-        if not isinstance(variable.plain, str) or not _VARIABLE.fullmatch(variable.plain):
-            raise variable.error(f"expected the name of the environment variable that holds {name}, like MY_TOKEN")
-        return variable
-
-    return entry.each(check)
+def _variable(name: str, entry: Entry) -> Entry:
+    if not isinstance(entry.plain, str) or not _VARIABLE.fullmatch(entry.plain):
+        raise entry.error(f"expected the name of the environment variable that holds {name}, like MY_TOKEN")
+    return entry
 
 
 def _gates(entry: Entry) -> dict[str, tuple[Gate, ...]]:
@@ -216,20 +202,19 @@ def _settings(limits: Limits) -> Readers:
         "optional": ("optional", Entry.flag),
         "expected": ("expected_s", _or_none(_duration)),
         "fresh": ("fresh", lambda entry: f"{entry.where} says so" if entry.flag() else None),
+        "arguments": ("arguments", read_arguments),
+        "output": ("output", Entry.text),
+        "output_option": ("output_option", _or_none(_option)),
     }
 
 
-_SCRIPT_SETTINGS: Readers = {
-    "arguments": ("arguments", read_arguments),
-    "output": ("output", Entry.text),
-    "output_option": ("output_option", _or_none(_option)),
-}
+_NO_DEFAULTS = {"title", "arguments", "output", "output_option"}
 _PARTS: Readers = {
-    "options": ("options", _options),
+    "options": ("options", lambda entry: entry.each(_named_option)),
     "script": ("script", read_script),
     "command": ("command", _command),
     "parameters": ("parameters", Entry.mapping),
-    "secret": ("variables", _variables),
+    "secret": ("variables", lambda entry: entry.each(_variable)),
     "matrix": ("matrix", _matrix),
     "gates": ("gates", _gates),
     "data": ("data", lambda entry: tuple(item.text("the name of a dataset") for item in entry.items())),
@@ -241,12 +226,12 @@ _PARTS: Readers = {
 
 def job_keys(limits: Limits) -> tuple[str, ...]:
     """Return the keys that a job may have."""
-    return (*_settings(limits), *_SCRIPT_SETTINGS, *_PARTS)
+    return (*_settings(limits), *_PARTS)
 
 
 def read_defaults(entry: Entry, limits: Limits) -> Declaration:
     """Return what `defaults:` declares."""
-    keys = (key for key in _settings(limits) if key != "title")
+    keys = (key for key in _settings(limits) if key not in _NO_DEFAULTS)
     return read_declaration(entry, (*keys, "parameters", "gates", "tags"), limits)
 
 
@@ -256,14 +241,10 @@ def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> 
     with mistakes:
         entry.mapping(allowed=allowed)
     entries = entry.value if isinstance(entry.value, dict) else {}
-    settings, parts = (
-        read_fields(entries, _settings(limits) | _SCRIPT_SETTINGS, mistakes),
-        read_fields(entries, _PARTS, mistakes),
-    )
-    for name in parts.get("matrix", ()):
-        if name in parts.get("parameters", ()):
-            with mistakes:
-                raise entries["matrix"].value[name].error(f"{name} is under parameters too: leave one")
+    settings, parts = (read_fields(entries, readers, mistakes) for readers in (_settings(limits), _PARTS))
+    for name in filter(parts.get("parameters", {}).__contains__, parts.get("matrix", ())):
+        with mistakes:
+            raise entries["matrix"].value[name].error(f"{name} is under parameters too: leave one")
     if parts.get("script") and parts.get("command"):
         with mistakes:
             raise entry.error("expected either script or command, found both")

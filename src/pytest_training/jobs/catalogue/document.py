@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pytest_training.errors import DeclarationError, Mistakes
-from pytest_training.jobs.catalogue.riddles import Stop, explain
+from pytest_training.jobs.catalogue.riddles import explain
 from pytest_training.wording import SHOWN_NAMES, describe, one_of, printable
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _WORDS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _GLUED = re.compile(r"[\w-]+:\S.*")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
 
@@ -125,7 +125,7 @@ def read_scalar(text: str) -> Any:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
         return int(text)
-    if _FLOAT.fullmatch(text):
+    if FLOAT.fullmatch(text):
         return float(text)
     return float(text.replace(".", "")) if _NOT_FINITE.fullmatch(text) else text
 
@@ -166,7 +166,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> Declarat
     mark, begun = error.problem_mark or error.context_mark, error.context_mark
     problem = str(error.problem or error.context)
     line = mark.line if mark else 0
-    hint = explain(Stop(problem, text.splitlines(), line, begun.line if begun else None))
+    hint = explain(problem, text.splitlines(), line, begun.line if begun else None)
     return DeclarationError(f"{file}:{line + 1}: not valid YAML: {problem}{f': {hint}' if hint else ''}")
 
 
@@ -203,13 +203,10 @@ class _Composer:
             raise self._error(event, f"expected plain YAML without tags, found the tag {describe(event.tag)}")
         if depth > DEEPEST:
             raise self._error(event, f"expected at most {DEEPEST} levels of nesting")
-        value: Any
         if kind == "ScalarEvent":
             value = read_scalar(event.value) if event.implicit[0] else event.value
-        elif kind == "SequenceStartEvent":
-            value = self._list(key, depth)
         else:
-            value = self._mapping(key, depth)
+            value = (self._list if kind == "SequenceStartEvent" else self._mapping)(key, depth)
         entry = Entry(self._file, line, key, value)
         if event.anchor:
             self._anchors[event.anchor] = entry

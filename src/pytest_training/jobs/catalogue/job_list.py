@@ -56,16 +56,15 @@ def _listed_job(item: Entry) -> tuple[str, Declaration]:
     mistakes = Mistakes()
     script, settings = read_script(entries["script"]), read_fields(entries, _LISTED_SETTINGS, mistakes)
     mistakes.check()
-    wants_output = entries["use_output_dir"].flag() if "use_output_dir" in entries else None
-    if wants_output is False:
+    wants_output = "use_output_dir" in entries and entries["use_output_dir"].flag()
+    if "use_output_dir" in entries and not wants_output:
         settings["output_option"] = None
     options = {
         name: entries[key]._replace(value=f"--{name}" if entries[key].flag() else None)
         for key, name in _SUPPORTS.items()
         if key in entries
     }
-    declaration = Declaration(item, settings, script=script, options=options, wants_output=wants_output is True)
-    return _id(entries), declaration
+    return _id(entries), Declaration(item, settings, script=script, options=options, wants_output=wants_output)
 
 
 def _id(entries: dict[str, Entry]) -> str:

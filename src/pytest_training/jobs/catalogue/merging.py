@@ -47,16 +47,8 @@ def load_catalogue(path: Path, *, training_root: Path, project_root: Path, limit
     with mistakes:
         datasets = entries.get("data", Entry(file)).each(lambda name, entry: read_dataset(name, entry, path.parent))
     defaults = read_defaults(entries.get("defaults", Entry(file)), limits)
-    return Catalogue(
-        file=file,
-        folder=path.parent,
-        training_root=training_root,
-        project_root=project_root,
-        jobs=jobs,
-        defaults=defaults,
-        datasets=tuple(datasets.values()),
-        mistakes=(*mistakes.sentences, *defaults.mistakes),
-    )
+    places, sentences = (file, path.parent, training_root, project_root), (*mistakes.sentences, *defaults.mistakes)
+    return Catalogue(*places, defaults, jobs, tuple(datasets.values()), sentences)
 
 
 def _check_top(document: Entry, of_jobs: Sequence[str]) -> None:
@@ -82,33 +74,26 @@ def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KI
     for job in everything:
         with mistakes:
             variants[job.id] = [job]
-            if not _is_mistaken(job.id, catalogue):
-                variants[job.id] = list(_variants(job, catalogue, kinds[job.kind]))
+            declaration = catalogue.jobs.get(job.id) or Declaration(Entry(catalogue.file))
+            if not declaration.mistakes:  # else what it says besides is not judged
+                variants[job.id] = list(_variants(job, catalogue.defaults, declaration, kinds[job.kind]))
     result = [
-        _with_needs(job, job_id, variants, catalogue, mistakes) for job_id in variants for job in variants[job_id]
+        _with_needs(job, key, variants, catalogue, mistakes) for key, several in variants.items() for job in several
     ]
     with mistakes:
         _check_unique(variants, catalogue)
-    circle = find_circle({job.id: job.needs for job in result})
-    if circle:
+    if circle := find_circle({job.id: job.needs for job in result}):
         mistakes.sentences.append(f"{catalogue.file}: needs go round in a circle: {' needs '.join(circle)}")
     mistakes.check()
     return result
 
 
-def _is_mistaken(job_id: str, catalogue: Catalogue) -> bool:
-    """Return True if a job's entry could not be read whole: what else it says is not judged."""
-    return job_id in catalogue.jobs and bool(catalogue.jobs[job_id].mistakes)
-
-
-def _variants(job: Job, catalogue: Catalogue, kind: Kind) -> Iterator[Job]:
+def _variants(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Iterator[Job]:
     """Yield the job as declared, or one per combination of its matrix."""
-    declaration = catalogue.jobs.get(job.id) or Declaration(Entry(catalogue.file))
-    job = _with_settings(job, catalogue.defaults, declaration, kind)
+    job = _with_settings(job, defaults, declaration, kind)
     if job.problem is None:
-        job = _with_command_line(job, declaration, kind)
-        job = _with_variables(job, declaration, kind)
-        job = _with_parameters(job, catalogue.defaults, declaration, kind)
+        job = _with_variables(_with_command_line(job, declaration, kind), declaration, kind)
+        job = _with_parameters(job, defaults, declaration, kind)
     matrix = {} if job.problem is not None else declaration.matrix
     for combination in itertools.product(*matrix.values()):  # one, an empty one, without a matrix
         variant, words = job, [job.id]
@@ -135,15 +120,14 @@ def _with_command_line(job: Job, declaration: Declaration, kind: Kind) -> Job:
 
 
 def _with_option(job: Job, name: str, entry: Entry, kind: Kind) -> Job:
-    option: str | None = entry.plain
-    others = tuple(parameter for parameter in job.declared if parameter.name != name)
-    if option is None:
+    others = tuple(each for each in job.declared if each.name != name)
+    if entry.plain is None:
         return msgspec.structs.replace(job, declared=others)
     if not kind.has_options:
         find_parameter(job, name, entry.where)
         return job
-    parameter = next((parameter for parameter in job.declared if parameter.name == name), Parameter(name=name))
-    return msgspec.structs.replace(job, declared=(*others, msgspec.structs.replace(parameter, option=option)))
+    parameter = next((each for each in job.declared if each.name == name), Parameter(name=name))
+    return msgspec.structs.replace(job, declared=(*others, msgspec.structs.replace(parameter, option=entry.plain)))
 
 
 def _as_parameters(job: Job, entry: Entry, kind: Kind) -> Job:
@@ -164,9 +148,8 @@ def _with_variables(job: Job, declaration: Declaration, kind: Kind) -> Job:
     """Let environment variables set parameters; nothing else can from then on."""
     for name, entry in declaration.variables.items():
         parameter = msgspec.structs.replace(find_parameter(job, name, entry.where), variable=entry.plain)
-        job = with_value(job, name, f"${entry.plain}", kind)
         declared = tuple(parameter if each.name == name else each for each in job.declared)
-        job = msgspec.structs.replace(job, declared=declared)
+        job = with_value(msgspec.structs.replace(job, declared=declared), name, f"${entry.plain}", kind)
     return job
 
 
@@ -204,8 +187,8 @@ def _matches(job: Job, pattern: str) -> bool:
 
 
 def _merged_gates(job: Job, defaults: Declaration, declaration: Declaration) -> tuple[Gate, ...]:
-    gates = {**defaults.gates}
-    gates |= {gate.metric: tuple(g for g in job.gates if g.metric == gate.metric) for gate in job.gates}
+    own_gates = {gate.metric: tuple(g for g in job.gates if g.metric == gate.metric) for gate in job.gates}
+    gates = defaults.gates | own_gates
     for metric, own in declaration.gates.items():
         if not own and metric not in gates:
             expected = one_of(metric, gates) if gates else "there is none"
@@ -232,9 +215,9 @@ def _set(job: Job, name: str, entry: Entry, where: str, kind: Kind) -> Job:
 def _check_default_parameters(jobs: list[Job], defaults: Declaration, mistakes: Mistakes) -> None:
     names = {parameter.name for job in jobs for parameter in job.declared}
     unread = any(job.problem for job in jobs)
-    for name, entry in defaults.parameters.items():
-        if name not in names and not unread:
-            with mistakes:
+    for name, entry in () if unread else defaults.parameters.items():
+        with mistakes:
+            if name not in names:
                 raise entry.error(f"no job has a parameter {name!r}: {one_of(name, sorted(names))}")
 
 

@@ -61,10 +61,9 @@ def find_train(source: Source) -> Function | None:
 
 def _takes_run(function: Function) -> bool:
     """Return True if the first parameter is the job's `run`; `train(model, loader)` is no job."""
-    positional = [*function.args.posonlyargs, *function.args.args]
-    if not positional:
+    first = next(iter((*function.args.posonlyargs, *function.args.args)), None)
+    if first is None:
         return False
-    first = positional[0]
     annotation = first.annotation
     text = annotation.value if isinstance(annotation, ast.Constant) else last_name(annotation)
     return first.arg in {"run", "_run"} or (isinstance(text, str) and text.rpartition(".")[2] == "Run")

@@ -145,8 +145,6 @@ class OptionCall(NamedTuple):
             return "list"
         if declared := self.keyword("type"):
             return _TYPES.get(_type_name(declared), "any")
-        if default is UNREAD:
-            return "any"
         return "str" if default is MISSING or default is None else type_of(default)
 
     def _choices(self) -> tuple[Any, ...] | None:

@@ -59,13 +59,10 @@ def _call(call: ast.Call) -> str | None:
 def _environment(node: ast.AST, last_import: int) -> str | None:
     """Return the variable that a node sets and that a library may read when it is imported, or None."""
     written = _written(node)
-    if written is None:
-        return None
-    if LIBRARY_VARIABLE.fullmatch(written):
+    if written is not None and LIBRARY_VARIABLE.fullmatch(written):
         return f"sets {written}"
-    if getattr(node, "lineno", 0) < last_import:
-        return f"sets {written or 'environment variables'} before an import"
-    return None
+    is_early = written is not None and getattr(node, "lineno", 0) < last_import
+    return f"sets {written or 'environment variables'} before an import" if is_early else None
 
 
 def _written(node: ast.AST) -> str | None:

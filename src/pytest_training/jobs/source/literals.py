@@ -84,15 +84,13 @@ def storable(value: Any) -> Any:
         pairs = {key: storable(item) for key, item in value.items()}
         sound = all(isinstance(key, str) and item is not MISSING for key, item in pairs.items())
         return pairs if sound else MISSING
-    return value if _is_storable_scalar(value) else MISSING
-
-
-def _is_storable_scalar(value: Any) -> bool:
     if isinstance(value, str):
-        return not any("\ud800" <= character <= "\udfff" for character in value)
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return value is None or (isinstance(value, int) and abs(value) < LARGEST_INTEGER)
+        sound = not any("\ud800" <= character <= "\udfff" for character in value)
+    elif isinstance(value, float):
+        sound = math.isfinite(value)
+    else:
+        sound = value is None or (isinstance(value, int) and abs(value) < LARGEST_INTEGER)
+    return value if sound else MISSING
 
 
 class Constants:
@@ -132,14 +130,12 @@ class Constants:
 def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr | None]]:
     if isinstance(statement, ast.Assign):
         for target in statement.targets:
-            for part in walk(target):
-                if isinstance(part, ast.Name):
-                    yield part.id, statement.value if part is target else None
+            parts = (part for part in walk(target) if isinstance(part, ast.Name))
+            yield from ((part.id, statement.value if part is target else None) for part in parts)
     elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
         yield statement.target.id, statement.value
     elif isinstance(statement, ast.AugAssign | ast.For):
-        for name in (part.id for part in walk(statement.target) if isinstance(part, ast.Name)):
-            yield name, None
+        yield from ((part.id, None) for part in walk(statement.target) if isinstance(part, ast.Name))
 
 
 class Annotation(NamedTuple):
@@ -187,8 +183,7 @@ def _union(parts: list[ast.expr]) -> Annotation:
 
 def type_of(value: Any) -> Type:
     """Return the type of a value in the project's words; `any` for None."""
-    name = "any" if value is None else type(value).__name__
-    return _TYPES.get(name, "any")
+    return _TYPES.get(type(value).__name__, "any")
 
 
 def parameter_type(annotation: Annotation, default: Any) -> Type:

@@ -33,8 +33,7 @@ class Source:
     """A file that has been read."""
 
     path: Path
-    label: str
-    """The path as messages give it."""
+    label: str  # the path as messages give it
     content: bytes
     tree: ast.Module
 
@@ -68,10 +67,8 @@ class Facts:
     imports: tuple[Import, ...] = ()
     later: tuple[Import, ...] = ()
     data: tuple[str, ...] = ()
-    fresh: str | None = None
-    """Why a script that executes the file needs an interpreter of its own."""
-    declares: bool = False
-    """True if the file may declare options of a command line."""
+    fresh: str | None = None  # why a script that executes the file needs an interpreter of its own
+    declares: bool = False  # True if the file may declare options of a command line
 
 
 def read_source(path: Path, root: Path) -> Source:
@@ -202,9 +199,8 @@ def _facts(source: Source) -> Facts:
         later = tuple(item for node in walk(source.tree) for item in imports_of(node) if item not in eager)
     if _ASKS_FOR_DATA.search(source.content):
         data = tuple(dict.fromkeys(name for node in walk(source.tree) for name in _datasets(node, source.constants)))
-    return Facts(
-        eager, later, data, why_fresh(source.tree, source.content, source.label), bool(_DECLARES.search(source.content))
-    )
+    fresh = why_fresh(source.tree, source.content, source.label)
+    return Facts(eager, later, data, fresh, declares=bool(_DECLARES.search(source.content)))
 
 
 def imports_of(node: ast.AST) -> Iterator[Import]:

@@ -32,14 +32,14 @@ def argparse_options(codes: Sequence[Code]) -> Iterator[Declaration]:
     """Yield what `add_argument` and `add_subparsers` calls declare."""
     calls = OptionCall.all(codes)
     parsers = _Subparsers([node for code in codes for node in code.nodes], calls)
-    defaults = _Defaults(calls, parsers)
+    defaults = _defaults(calls, parsers)
     shared = Counter(call.destination for call in calls if _adds_option(call))
     for call in calls:
         if _adds_option(call):
             subcommands = parsers.subcommands_of(call)
             named = call.value("action") == "store_false" or shared[call.destination] > 1
             name = call.destination if named else None
-            yield from below(subcommands, _arguments(call, defaults.of(call), name, in_subparser=bool(subcommands)))
+            yield from below(subcommands, _arguments(call, defaults[call.node], name, in_subparser=bool(subcommands)))
         elif _method(call) == "add_subparsers" and parsers.names:
             chosen = call.value("dest")
             required = call.value("required") is True
@@ -67,12 +67,10 @@ def _arguments(call: OptionCall, default: Any, name: str | None, *, in_subparser
         yield flag([option], default, kind="int")
     elif action in _OTHER_FLAGS:  # what is stored is no True
         yield flag([option], MISSING if default is MISSING else UNREAD)
-    elif option.startswith("-"):
-        required = call.value("required") is True and not in_subparser
-        yield _with_false(call.valued(option, default, required=required))
     else:
-        optional = call.value("nargs") in {"?", "*"} or call.keyword("default") or in_subparser
-        yield _with_false(call.valued(option, default, required=not optional))
+        optional = call.value("nargs") in {"?", "*"} or call.keyword("default")
+        required = call.value("required") is True if option.startswith("-") else not optional
+        yield _with_false(call.valued(option, default, required=required and not in_subparser))
 
 
 def _with_false(declaration: Declaration) -> Declaration:
@@ -81,31 +79,27 @@ def _with_false(declaration: Declaration) -> Declaration:
     return (replace(parameter, off=""), default) if parameter.type == "bool" else declaration
 
 
-class _Defaults:
-    """What `default=`, `set_defaults` and `argument_default=` say, as far as they are literal."""
+def _defaults(calls: Sequence[OptionCall], parsers: "_Subparsers") -> dict[ast.Call, Any]:
+    """Return each option's default by its call: MISSING if none is stated, UNREAD if the source does not show it.
 
-    def __init__(self, calls: Sequence[OptionCall], parsers: "_Subparsers") -> None:
-        self._parsers = parsers
-        self._calls = {call.node: position for position, call in enumerate(calls)}
-        self._set = [
-            (position, parsers.subcommands_of(call), item.arg, call.constants.literal(item.value))
-            for position, call in enumerate(calls)
-            if _method(call) == "set_defaults"
-            for item in call.node.keywords
-        ]
-        self._is_general = any(call.keyword("argument_default") for call in calls)
-
-    def of(self, call: OptionCall) -> Any:
-        """Return an option's default: MISSING if none is stated, UNREAD if the source does not show it."""
-        action = call.value("action")
-        default = call.default(UNREAD if self._is_general else _IMPLIED.get(str(action), MISSING))
-        name, here = call.destination, self._calls[call.node]
-        for position, subcommands, changed, value in self._set:
-            if changed not in {name, None} or (position < here and call.keyword("default")):
-                continue
-            is_read = changed and value is not MISSING and subcommands == self._parsers.subcommands_of(call)
-            default = value if is_read else UNREAD
-        return default
+    It is what `default=`, `set_defaults` and `argument_default=` say.
+    """
+    changes = [
+        (position, parsers.subcommands_of(call), item.arg, call.constants.literal(item.value))
+        for position, call in enumerate(calls)
+        if _method(call) == "set_defaults"
+        for item in call.node.keywords
+    ]
+    is_general = any(call.keyword("argument_default") for call in calls)
+    defaults: dict[ast.Call, Any] = {}
+    for here, call in ((here, call) for here, call in enumerate(calls) if _adds_option(call)):
+        default = call.default(UNREAD if is_general else _IMPLIED.get(str(call.value("action")), MISSING))
+        for position, subcommands, changed, value in changes:
+            if changed in {call.destination, None} and not (position < here and call.keyword("default")):
+                is_read = changed and value is not MISSING and subcommands == parsers.subcommands_of(call)
+                default = value if is_read else UNREAD
+        defaults[call.node] = default
+    return defaults
 
 
 class _Subparsers:
@@ -148,11 +142,9 @@ class _Subparsers:
         """Yield the nodes of each function that adds options to a parser, the parser's name there, its subcommands."""
         plain = [call.node for call in calls if last_name(call.node.func) and call.node.args]
         for function in (node for node in nodes if isinstance(node, ast.FunctionDef)):
-            several = [
-                self._of(last_name(call.args[0]), call) for call in plain if last_name(call.func) == function.name
-            ]
-            if several and function.args.args:
-                subcommands = tuple(dict.fromkeys(itertools.chain(*several))) if all(several) else ()
+            names = [self._of(last_name(call.args[0]), call) for call in plain if last_name(call.func) == function.name]
+            if names and function.args.args:
+                subcommands = tuple(dict.fromkeys(itertools.chain(*names))) if all(names) else ()
                 yield set(walk(function)), function.args.args[0].arg, subcommands
 
 

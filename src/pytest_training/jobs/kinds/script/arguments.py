@@ -49,9 +49,7 @@ def _ordered(pairs: Iterable[tuple[Parameter, Any]], arguments: tuple[str, ...] 
     hidden: list[str] = []
     for parameter, value in pairs:
         if parameter.option is None:
-            texts = (
-                [to_text(entry) for entry in value] if isinstance(value, list | tuple) else [_text(parameter, value)]
-            )
+            texts = [_text(parameter, each) for each in (value if isinstance(value, list | tuple) else [value])]
             (hidden if any(map(_looks_like_option, texts)) else words).extend(texts)
         elif isinstance(value, list | tuple):
             lists += [parameter.option, *map(to_text, value)]
