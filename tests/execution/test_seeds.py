@@ -82,6 +82,7 @@ def test_a_job_in_the_pytest_process_draws_them_too_and_leaves_no_trace(
     workplace: Workplace, launcher: ServerLauncher, monkeypatch: pytest.MonkeyPatch, jobs: dict[str, Job]
 ) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "torch", raising=False)  # the real one, where it is installed
     before = list(sys.meta_path)
     request = workplace.request(jobs["function"], seed=3)
     monkeypatch.setenv("TRAINING_FOLDER", str(AttemptFolder(Path(request.folder)).artifacts))
