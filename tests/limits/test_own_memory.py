@@ -147,9 +147,10 @@ def test_what_an_attempt_holds_is_its_own_whatever_the_server_has(name: str) -> 
     server = fat(80)
     with child(lambda: None), child(hold) as pid:
         memory = measured(pid)
-        assert expected <= memory.peak_mb + 5 <= expected + NEAR_MB
+        slack = 5 + memory.inherited_mb / 50  # of a family only the kernel's share of what it inherits is known
+        assert expected <= memory.peak_mb + slack <= expected + NEAR_MB + slack
         memory.exact_from = 0
-        assert memory.sample(tree(pid)) == pytest.approx(memory.peak_mb, abs=5)
+        assert memory.sample(tree(pid)) == pytest.approx(memory.peak_mb, abs=slack)
     assert len(server) == 80 * MB
 
 
