@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 _LOOKALIKES = {"\u00a0": "a space", "\u2003": "a space", "\u3000": "a space", "\uff1a": "a colon"}
+LONGEST = 500  # characters of a line that are searched: the time grows with their square
 _HINTS = (
     ("", "here", r"^\s*\t", "a tab stands there: YAML is indented with spaces"),
     ("", "here", r"(?:[:\[,]\s+|\[)(>=?\s*[-+.\d][\w.+-]*)", "put the gate in quotes: '{sign}'"),
@@ -37,7 +38,7 @@ def explain(problem: str, lines: Sequence[str], line: int, begun: int | None) ->
             return f"a character in line {number} only looks like {_LOOKALIKES[sign]}: type it anew"
     texts = {"here": "".join(lines[line : line + 1]), "above": next(filter(str.strip, reversed(lines[:line])), "")}
     for of_problem, place, pattern, hint in _HINTS:
-        match = re.search(pattern, texts[place])
+        match = re.search(pattern, texts[place][:LONGEST])
         if match and re.search(of_problem, problem) and not (begun is None and "{begun}" in hint):
             return hint.format(sign=(match.groups() or ("",))[0], begun=(begun or 0) + 1)
     return ""
