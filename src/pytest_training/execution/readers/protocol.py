@@ -50,8 +50,8 @@ class FoundMetrics(NamedTuple):
     def notes(self) -> tuple[str, ...]:
         """Sentences for the outcome."""
         more = len(self.refused) - MOST_NAMED
-        rest = f"{more} more metrics are no finite numbers" if more > 0 else ""
-        return tuple(filter(None, (self.hint, *list(self.refused.values())[:MOST_NAMED], rest)))
+        note = f"{more} more metrics are no finite numbers" if more > 0 else ""
+        return tuple(filter(None, (self.hint, *list(self.refused.values())[:MOST_NAMED], note)))
 
 
 def read_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> FoundMetrics:
