@@ -169,6 +169,37 @@ def test_a_scheduler_that_warns_every_process_ends_the_run_gently_too(
     assert list(session.project.reports.glob("runs/*/jobs/gentle/checkpoint/*"))
 
 
+PLAIN = "note('started')\ntime.sleep(1000)"
+SHELL = "echo $$ > train_shell.new; mv train_shell.new train_shell.started; sleep 1000"
+
+
+@pytest.mark.parametrize("start", ["fork", pytest.param("subprocess", marks=SLOW)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=SLOW)], ids=lambda each: each.name
+)
+def test_jobs_that_a_scheduler_ends_with_the_run_are_interrupted(
+    tmp_path: Path, mark: str, number: signal.Signals, start: str
+) -> None:
+    """Slurm signals every process of a step at once: the jobs end before their run can ask them to."""
+    project = Project(tmp_path / "project")
+    for name in ("one", "two"):
+        project.job(name, PLAIN, top=TOP)
+    project.write("training/jobs.yaml", f"jobs: {{shell: {{command: [sh, -c, {SHELL!r}]}}}}\n")
+    project.write("pytest.ini", "[pytest]\ntraining_grace = 1s\n")
+    process = project.start("-n", "3", "-o", f"training_start={start}")
+    for name in ("one", "shell", "two"):
+        pid_in(project.root / f"train_{name}.started")
+    for pid in [process.pid, *processes_with(mark).keys() - {process.pid}]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+    assert process.wait(PATIENCE_S) == pytest.ExitCode.INTERRUPTED
+    assert not processes_with(mark)
+    assert project.statuses() == dict.fromkeys(("one", "shell", "two"), "interrupted"), project.metadata()
+    for each in project.metadata().values():
+        assert (each["cause"], each["attempts"][-1]["cause"]) == ("interrupted", "interrupted")
+        assert each["reason"].startswith("interrupted after "), each["reason"]
+
+
 SLOW_MODULE = "import os, time\nopen('loading.new', 'w').write(f'{os.getpid()}\\n')\n"
 SLOW_MODULE += "os.rename('loading.new', 'loading')\ntime.sleep(1000)\n"
 

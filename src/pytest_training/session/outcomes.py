@@ -8,7 +8,7 @@ import pytest
 
 from pytest_training.execution.outcome import Cause, Outcome, Status
 from pytest_training.execution.slot import REFUSED, new_outcome, read_outcome, save_outcome
-from pytest_training.execution.unfinished import final_outcome, interrupted_outcome, unfinished_outcome
+from pytest_training.execution.unfinished import ended_with_run, final_outcome, interrupted_outcome, unfinished_outcome
 from pytest_training.jobs.model import Job
 from pytest_training.records.recorded_run import TrainingRun
 
@@ -57,13 +57,17 @@ class Outcomes:
             unfinished_outcome(self.folder, job, seed=self.seed, slot=name, cause="worker died", reason=reason)
         )
 
-    def complete(self) -> Iterator[Outcome]:
-        """Yield the outcome of each job that has not ended, each once."""
+    def complete(self, *, is_signalled: bool = False) -> Iterator[Outcome]:
+        """Yield the outcome of each job that has not ended, each once; a job that ends now may be signalled too."""
         for node, job in self.jobs.items():
             if node not in self.by_node:
-                self.by_node[node] = final_outcome(self.folder, job.id) or self._save(
-                    interrupted_outcome(self.folder, job, seed=self.seed, reason="the run ended while this job ran")
-                )
+                outcome = final_outcome(self.folder, job.id)
+                if outcome is None:
+                    reason = "the run ended while this job ran"
+                    outcome = self._save(interrupted_outcome(self.folder, job, seed=self.seed, reason=reason))
+                elif is_signalled and outcome is not (outcome := ended_with_run(outcome)):
+                    self._save(outcome)
+                self.by_node[node] = outcome
             if (outcome := self._end(node, job)) is not None:
                 yield outcome
 

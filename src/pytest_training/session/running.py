@@ -191,7 +191,7 @@ class RunningRun:
     def end(self, exit_status: int) -> int:
         """Complete the outcomes: those of jobs that were interrupted, or never begun; return the exit status."""
         self.is_ending = True
-        for outcome in self.outcomes.complete():
+        for outcome in self.outcomes.complete(is_signalled=self.signals.count > 0):
             self.call("pytest_training_job_end", outcome=outcome)
         plan, folder, all_outcomes = self.run.plan, self.run.folder, self.outcomes.by_node.values()
         if exit_status == pytest.ExitCode.OK and not any(outcome.is_trained for outcome in all_outcomes):

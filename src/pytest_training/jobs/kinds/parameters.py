@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pytest_training.jobs.model import Parameter, Repeats, Type
+from pytest_training.jobs.model import Parameter, Type
 from pytest_training.jobs.source.literals import (
     MISSING,
     UNREAD,
@@ -136,9 +136,11 @@ class OptionCall(NamedTuple):
         except ValueError:
             return UNREAD
 
-    def valued(self, spelling: str, default: Any, *, required: bool, repeated: Repeats | None = None) -> Declaration:
+    def valued(self, spelling: str, default: Any, *, required: bool) -> Declaration:
         """Return the option or positional with a value that the call declares."""
-        repeated = repeated if self.keyword("nargs") is None else None
+        adds = str(self.value("action")) in {"append", "extend"}
+        repeated = "adding" if adds else "replacing" if self.value("multiple") is True else ""
+        repeated = "" if self.keyword("nargs") else repeated
         kind: Type = "list" if repeated else self._type(default)
         return _declaration(spelling, kind, default, required=required, choices=self._choices(), repeated=repeated)
 
