@@ -82,7 +82,8 @@ def test_a_job_in_the_pytest_process_draws_them_too_and_leaves_no_trace(
     workplace: Workplace, launcher: ServerLauncher, monkeypatch: pytest.MonkeyPatch, jobs: dict[str, Job]
 ) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "torch", raising=False)  # the real one, where it is installed
+    monkeypatch.setitem(sys.modules, "torch", sys)  # so that the job's one is gone after the test
+    del sys.modules["torch"]
     before = list(sys.meta_path)
     request = workplace.request(jobs["function"], seed=3)
     monkeypatch.setenv("TRAINING_FOLDER", str(AttemptFolder(Path(request.folder)).artifacts))

@@ -55,6 +55,12 @@ FAULTS: dict[str, Fault] = {
         "import ctypes, os, signal\nctypes.CDLL(None).ptrace(0, 0, 0, 0)\nos.kill(os.getpid(), signal.SIGSTOP)",
         settings=HANG,
     ),
+    "halts": Fault(
+        "SIGSTOP to the process that started it",
+        None,
+        "",
+        "import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)\nreturn {'x': 1.0}",
+    ),
     "zombies": Fault(
         "1,000 children that nobody waits for",
         None,

@@ -52,6 +52,10 @@ def two(project: Project) -> Project:
     return project
 
 
+def by_id(project: Project, catalogue: str) -> dict[str, Job]:
+    return {job.id: job for job in project.load(catalogue)[0]}
+
+
 def job(project: Project, catalogue: str, job_id: str = "als") -> Job:
     return {job.id: job for job in project.load(catalogue)[0]}[job_id]
 
@@ -498,3 +502,12 @@ def test_all_mistakes_of_a_file_are_named_at_once(two: Project) -> None:
 )
 def test_what_stands_in_the_wrong_place_or_form_has_a_sentence_that_helps(two: Project, text: str, hint: str) -> None:
     assert hint in two.mistake(text)
+
+
+def test_a_further_job_of_a_file_takes_no_place_of_one_with_an_entry_of_its_own(two: Project) -> None:
+    variant = "variant: {script: training/train_als.py, parameters: {epochs: 3}}"
+    both = by_id(two, f"jobs: {{als: {{gates: {{r2: '> 0.1'}}}}, {variant}}}")
+    assert {"als", "variant"} < set(both)
+    assert [gate.threshold for gate in both["als"].gates if gate.metric == "r2"] == [0.1]
+    assert "als" not in by_id(two, f"jobs: {{{variant}}}")
+    assert "als" in by_id(two, "jobs: {als: {script: training/train_als.py}}")

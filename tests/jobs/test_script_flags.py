@@ -195,6 +195,73 @@ def test_a_counted_flag_is_repeated(project: Project, monkeypatch: pytest.Monkey
         assert job.parameters[name] == value
 
 
+REPEATED = {
+    "append": added("'--tags', action='append'"),
+    "append, none": added("'--tags', action='append', default=None, choices=['a', 'b', '-c']"),
+    "append, empty": added("'-t', '--tags', action='append', default=[]"),
+    "append, required": added("'--tags', action='append', required=True"),
+    "append, with others": added("'--tags', action='append'", "'folder', nargs='?'", "'--sizes', nargs='*'"),
+    "extend": added("'--tags', action='extend', type=lambda text: [text]"),
+    "several": added("'--tags', nargs='+'"),
+    "extend, several": added("'--tags', action='extend', nargs='+'"),
+    "click": CLICK.format("@click.option('--tags', multiple=True)"),
+    "click, default": CLICK.format("@click.option('-t', '--tags', multiple=True, default=['x', 'y'])"),
+    "click, choices": CLICK.format("@click.option('--tags', multiple=True, type=click.Choice(['a', 'b', '-c']))"),
+    "typer": TYPER.format("tags: list[str] = ['x']"),
+    "typer, none": TYPER.format("tags: Optional[list[str]] = None"),
+    "typer, option": TYPER.format("tags: Annotated[Optional[list[str]], typer.Option('--tags')] = None"),
+    "typer, required": TYPER.format("tags: list[str] = typer.Option(...)"),
+}
+
+
+@pytest.mark.parametrize("values", [["a"], ["a", "b"], ["b", "-c", "a"]], ids=len)
+@pytest.mark.parametrize("style", REPEATED)
+def test_an_option_with_several_values_gets_them_as_its_parser_takes_them(
+    project: Project, monkeypatch: pytest.MonkeyPatch, style: str, values: list[str]
+) -> None:
+    if "several" in style:
+        values = [each.strip("-") for each in values]
+    [job] = apply_options([project.job(REPEATED[style])], settings=[f"x.tags=[{', '.join(values)}]"])
+    assert job.parameters["tags"] == values
+    assert list(trained(job, REPEATED[style], monkeypatch)["tags"]) == values
+
+
+@pytest.mark.parametrize("style", [style for style in REPEATED if "several" not in style])
+def test_a_repeated_option_takes_one_value_too(project: Project, monkeypatch: pytest.MonkeyPatch, style: str) -> None:
+    [job] = apply_options([project.job(REPEATED[style])], settings=["x.tags=a"])
+    assert list(trained(job, REPEATED[style], monkeypatch)["tags"]) == job.parameters["tags"] == ["a"]
+    project.write("training/jobs.yaml", "jobs: {x: {parameters: {tags: b}}}")
+    assert project.jobs()["x"].parameters["tags"] == ["b"]
+
+
+def test_what_a_repeated_option_adds_to_its_default_is_recorded_with_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = added("'--sizes', action='append', type=int, default=[1, 2]")
+    for value in ([1, 2], [1, 2, 3, -4]):
+        [job] = apply_options([project.job(text)], settings=[f"x.sizes={value}"])
+        assert trained(job, text, monkeypatch)["sizes"] == job.parameters["sizes"] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        (
+            added("'--tags', action='append', default=['x']"),
+            "[a]",
+            "--tags only adds to its default, ['x']: begin with",
+        ),
+        (added("'--tags', action='append', default=['x']"), "a", "--tags only adds to its default, ['x']: begin with"),
+        (REPEATED["click, default"], "[]", "--tags cannot be empty: its default is ['x', 'y']"),
+        (REPEATED["append, none"], "[a, z]", "expected one of a, b, -c, found "),
+    ],
+)
+def test_values_that_a_repeated_option_cannot_lead_to_are_refused(
+    project: Project, text: str, value: str, expected: str
+) -> None:
+    assert expected in message(lambda: apply_options([project.job(text)], settings=[f"x.tags={value}"]))
+
+
 def test_the_option_that_switches_off_is_named_to_whom_sets_it(project: Project) -> None:
     job = project.job(STYLES["optional, true"])
     assert message(lambda: apply_options([job], settings=["x.no_amp=true"])) == (

@@ -240,3 +240,19 @@ def test_the_option_for_the_seed_is_found(project: Project, calls: list[str], op
     job = argparse_job(project, *(f"parser.add_argument({call})" for call in calls))
     found = seed_option(job.declared)
     assert (found.option if found else None) == option
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from helpers import train\n",
+        "from helpers import fit as train\n",
+        "from functools import partial\ndef _fit(run, lr): return {}\ntrain = partial(_fit, lr=1)\n",
+        "train = lambda run, *, epochs=2: {}\n",
+        "class Trainer:\n    def __call__(self, run): return {}\ntrain = Trainer()\n",
+    ],
+)
+def test_a_train_that_no_def_defines_is_a_problem_and_not_a_script_that_passes(project: Project, text: str) -> None:
+    problem = project.job(text).problem or ""
+    assert "`train` is no function that this file defines: write def train(run, *, …)" in problem
+    assert project.job(f"{text}train(None)\n").problem is None

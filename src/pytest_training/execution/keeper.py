@@ -24,6 +24,8 @@ from pytest_training.signals import ENDING
 
 MOST_SERVERS = 5  # one that dies again and again is of no use
 LONGEST_NOTE = 1000
+STOPPED_S = 1.0
+"""The longest that a job server stands still after a job has stopped it (SIGSTOP): no limit is watched meanwhile."""
 
 
 class Ties(NamedTuple):
@@ -55,7 +57,7 @@ def become_server(lifeline: int, listening: int) -> Ties:
             os.set_inheritable(reading, True)
             return Ties(reading, note, crashed)
         os.close(reading)
-        owner_is_gone = _wait_for_either(lifeline, server)
+        owner_is_gone = _wait_for_either(lifeline, server, stopped_s=STOPPED_S)
         processes.signal_tree(server, signal.SIGKILL)
         exit_code, _ = processes.wait_for_end(server)
         processes.kill_orphans(())
@@ -102,12 +104,17 @@ def _end_as(exit_code: int) -> NoReturn:
     os._exit(abs(exit_code))
 
 
-def _wait_for_either(lifeline: int, child: int) -> bool:
-    """Wait until the owner has closed the lifeline (True) or the child has ended (False)."""
+def _wait_for_either(lifeline: int, child: int, *, stopped_s: float | None = None) -> bool:
+    """Wait until the owner has closed the lifeline (True) or the child has ended (False).
+
+    A child that may not stand still goes on after that time.
+    """
     ended = os.pidfd_open(child)
     with selectors.DefaultSelector() as selector:
         selector.register(ended, selectors.EVENT_READ)
         selector.register(lifeline, selectors.EVENT_READ)
-        ready = [key.fd for key, _ in selector.select()]
+        while not (ready := [key.fd for key, _ in selector.select(stopped_s)]):
+            if os.waitid(os.P_PID, child, os.WSTOPPED | os.WNOHANG):
+                os.kill(child, signal.SIGCONT)
     os.close(ended)
     return lifeline in ready

@@ -9,6 +9,9 @@ import msgspec
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` if the source declares none."""
 
+Repeats = Literal["replacing", "adding"]
+"""What the values of a repeated option do to its default: click's replace it, argparse's `append` adds to it."""
+
 Source = Literal["history", "durations.json", "catalogue", "unknown"]
 """What an expected duration comes from."""
 
@@ -38,6 +41,8 @@ class Parameter(Value, frozen=True, kw_only=True):
     """True for an option without a value, e.g. `store_true`; one of type int is repeated."""
     off: str | None = None
     """What says False: the option that switches a flag off (its only one if `option` is the same), else the text."""
+    repeated: Repeats | None = None
+    """Set if the option stands once before each of several values: `--tag a --tag b`."""
     unread: bool = False
     """True if the source states a default that it does not show, like `default=os.cpu_count()`."""
     choices: tuple[Any, ...] | None = None

@@ -49,6 +49,8 @@ def check_value(parameter: Parameter, value: Any, where: str) -> Any:
     if value is None and parameter.default is None and not parameter.required:
         return None
     value = storable(value)
+    if parameter.repeated and isinstance(value, str | int | float):
+        value = [value]
     if not _has_type(value, parameter.type):
         text = "a value that JSON cannot hold" if value is MISSING else describe(value)
         hint = "; put it in quotes" if parameter.type == "str" and not isinstance(value, list | dict) else ""
@@ -56,7 +58,9 @@ def check_value(parameter: Parameter, value: Any, where: str) -> Any:
     if parameter.type == "float":
         value = float(value)
     _check_flag(parameter, value, where)
-    if parameter.choices is not None and value not in parameter.choices:
+    _check_repeated(parameter, value, where)
+    values = value if parameter.type == "list" else [value]
+    if parameter.choices is not None and not all(each in parameter.choices for each in values):
         choices = ", ".join(map(str, parameter.choices))
         raise DeclarationError(f"{where}: expected one of {choices}, found {describe(value)}")
     check_minimum(parameter.name, value, where)
@@ -76,6 +80,15 @@ def _check_flag(parameter: Parameter, value: Any, where: str) -> None:
     if not value and parameter.off is None and (parameter.default or parameter.unread):
         default = "its default is true" if parameter.default else "its default is not in the source"
         raise DeclarationError(f"{where}: {parameter.option} can only switch it on, and {default}: leave it out")
+
+
+def _check_repeated(parameter: Parameter, value: Any, where: str) -> None:
+    """Raise an error for values that a repeated option cannot lead to, because the default stays."""
+    default = parameter.default if isinstance(parameter.default, list) else []
+    if parameter.repeated == "adding" and value[: len(default)] != default:
+        raise DeclarationError(f"{where}: {parameter.option} only adds to its default, {default}: begin with that")
+    if parameter.repeated and default and not value:
+        raise DeclarationError(f"{where}: {parameter.option} cannot be empty: its default is {default}")
 
 
 def _has_type(value: Any, expected: Type) -> bool:
@@ -98,7 +111,8 @@ def convert_text(parameter: Parameter, text: str, where: str, kind: Kind) -> Any
     """Return the value that a text stands for; an option without a type gets the text itself."""
     if text.lower() in {"none", "null"} and parameter.default is None and not parameter.required:
         return None
-    value = _converted(parameter.type, text, where, kind)
+    is_one = parameter.repeated and not text.lstrip().startswith("[")
+    value = [text] if is_one else _converted(parameter.type, text, where, kind)
     if value is MISSING:
         raise DeclarationError(f"{where}: expected {_TYPES[parameter.type][0]}, found {describe(text)}")
     if parameter.choices is not None and value not in parameter.choices:

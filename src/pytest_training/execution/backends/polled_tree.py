@@ -63,6 +63,8 @@ class PolledTree(Tree):
         """Measure what they use now."""
         with contextlib.suppress(psutil.Error):
             first = psutil.Process(self.process.pid)
+            if sys.platform == "linux" and first.status() == psutil.STATUS_STOPPED:
+                first.resume()  # the keeper, which the job has stopped
             everybody = [first, *first.children(recursive=True)]
             self.earlier.update(everybody)
             self.members = everybody[sys.platform == "linux" :]

@@ -2,7 +2,8 @@
 
 From weakest to strongest: the job's file, `defaults:`, the job's own entry, options. A gate of `defaults:` is
 for jobs that state none for that metric; a parameter of `defaults:` goes to the jobs that have it. `tags` and
-`data` add up. A job with `script:` takes the place of the discovered job of that file.
+`data` add up. A job with `script:` takes the place of the discovered job of that file,
+unless that has an entry of its own.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,9 @@ def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KI
     mistakes = Mistakes()
     mistakes.sentences += catalogue.mistakes
     added = added_jobs({job.id: job for job in jobs}, catalogue, kinds, mistakes)
-    files = {os.path.realpath(job.path) for job in added if job.path}
-    everything = [job for job in jobs if not (files and job.path and os.path.realpath(job.path) in files)] + added
+    files, ids = {os.path.realpath(job.path) for job in added if job.path}, {job.id for job in added}
+    own = [job for job in jobs if job.id not in ids and (job.id in catalogue.jobs or not _is_among(job, files))]
+    everything = own + added
     _check_default_parameters(everything, catalogue.defaults, mistakes)
     variants: dict[str, list[Job]] = {}
     for job in everything:
@@ -86,6 +88,10 @@ def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KI
         mistakes.sentences.append(f"{catalogue.file}: needs go round in a circle: {' needs '.join(circle)}")
     mistakes.check()
     return result
+
+
+def _is_among(job: Job, files: Collection[str]) -> bool:
+    return bool(files) and job.path is not None and os.path.realpath(job.path) in files
 
 
 def _variants(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Iterator[Job]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pytest_training.jobs.model import Parameter, Type
+from pytest_training.jobs.model import Parameter, Repeats, Type
 from pytest_training.jobs.source.literals import (
     MISSING,
     UNREAD,
@@ -136,9 +136,11 @@ class OptionCall(NamedTuple):
         except ValueError:
             return UNREAD
 
-    def valued(self, spelling: str, default: Any, *, required: bool) -> Declaration:
+    def valued(self, spelling: str, default: Any, *, required: bool, repeated: Repeats | None = None) -> Declaration:
         """Return the option or positional with a value that the call declares."""
-        return _declaration(spelling, self._type(default), default, required=required, choices=self._choices())
+        repeated = repeated if self.keyword("nargs") is None else None
+        kind: Type = "list" if repeated else self._type(default)
+        return _declaration(spelling, kind, default, required=required, choices=self._choices(), repeated=repeated)
 
     def _type(self, default: Any) -> Type:
         if self.value("nargs") not in {MISSING, None, "?", 1}:

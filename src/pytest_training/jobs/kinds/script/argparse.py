@@ -18,6 +18,7 @@ from pytest_training.jobs.kinds.parameters import (
     preferred,
     selector,
 )
+from pytest_training.jobs.model import Repeats
 from pytest_training.jobs.source.literals import MISSING, UNREAD, last_name, walk
 
 _IMPLIED: dict[str, Any] = {"store_true": False, "store_false": True}
@@ -70,7 +71,8 @@ def _arguments(call: OptionCall, default: Any, name: str | None, *, in_subparser
     else:
         optional = call.value("nargs") in {"?", "*"} or call.keyword("default")
         required = call.value("required") is True if option.startswith("-") else not optional
-        yield _with_false(call.valued(option, default, required=required and not in_subparser))
+        repeated: Repeats | None = "adding" if action in {"append", "extend"} and option.startswith("-") else None
+        yield _with_false(call.valued(option, default, required=required and not in_subparser, repeated=repeated))
 
 
 def _with_false(declaration: Declaration) -> Declaration:

@@ -51,6 +51,10 @@ def _ordered(pairs: Iterable[tuple[Parameter, Any]], arguments: tuple[str, ...] 
         if parameter.option is None:
             texts = [_text(parameter, each) for each in (value if isinstance(value, list | tuple) else [value])]
             (hidden if any(map(_looks_like_option, texts)) else words).extend(texts)
+        elif parameter.repeated and isinstance(value, list | tuple):
+            is_there = parameter.repeated == "adding" and isinstance(parameter.default, list)
+            added = value[len(parameter.default) if is_there else 0 :]
+            words += (word for each in added for word in _option(parameter, parameter.option, each))
         elif isinstance(value, list | tuple):
             lists += [parameter.option, *map(to_text, value)]
         else:

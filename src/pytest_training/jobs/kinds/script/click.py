@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from pytest_training.jobs.kinds.parameters import Code, Declaration, OptionCall, below, flag, preferred, selector
+from pytest_training.jobs.model import Repeats
 from pytest_training.jobs.source.literals import MISSING, UNREAD, Constants, last_name, walk
 
 _MODULES = {"click", "rich_click", "asyncclick"}
@@ -61,7 +62,9 @@ def _options(call: OptionCall, *, in_group: bool) -> Iterator[Declaration]:
     elif call.value("is_flag") is True or any("/" in text for text in options):
         yield flag(options, call.default(False))
     elif options:
-        yield call.valued(preferred(options), call.default(), required=call.value("required") is True and not in_group)
+        required = call.value("required") is True and not in_group
+        repeated: Repeats | None = "replacing" if call.value("multiple") is True else None
+        yield call.valued(preferred(options), call.default(), required=required, repeated=repeated)
 
 
 def decorator(function: ast.FunctionDef, *methods: str) -> ast.expr | None:

@@ -54,6 +54,9 @@ def _import_path(job: Job) -> list[str]:
 def _idle(source: Source, train: Function | None) -> str | None:
     """Return why the file does nothing as a script, or None if it does more than define functions and classes."""
     body = source.tree.body
+    bound = next((item for item in body if _binds_train(item)), None)
+    if train is None and bound is not None and not any(_does_something(item) for item in body if item is not bound):
+        return f"{source.where(bound)}: `train` is no function that this file defines: write def train(run, *, …)"
     defines = [item for item in body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
     if not defines or any(map(_does_something, body)):
         return None
@@ -63,6 +66,14 @@ def _idle(source: Source, train: Function | None) -> str | None:
         f"{source.where(train)}: train has no first parameter `run`, and the file does nothing "
         "when it is run as a script: write def train(run, *, …)"
     )
+
+
+def _binds_train(statement: ast.stmt) -> bool:
+    """Return True for `train = …` and for `from x import train`."""
+    if isinstance(statement, ast.ImportFrom):
+        return any("train" in {name.asname, name.name if name.asname is None else None} for name in statement.names)
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return any(isinstance(target, ast.Name) and target.id == "train" for target in targets)
 
 
 def _does_something(statement: ast.stmt) -> bool:

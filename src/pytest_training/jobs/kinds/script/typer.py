@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from pytest_training.jobs.kinds.parameters import Code, Declaration, annotated, below, flag, preferred, selector
 from pytest_training.jobs.kinds.script.click import command_name, decorator
-from pytest_training.jobs.source.literals import UNREAD, Constants, last_name
+from pytest_training.jobs.source.literals import UNREAD, Constants, last_name, walk
 
 
 def typer_options(codes: Sequence[Code]) -> Iterator[Declaration]:
@@ -74,8 +74,15 @@ def _options(
         yield replace(switch, required=declaration.required, name=name), value
     elif call and any(item.arg == "count" for item in call.keywords):
         yield flag([spelling], default_value, kind="int")
+    elif not is_positional and declaration.type == "list" and _is_repeated(argument):
+        yield replace(declaration, repeated="replacing"), value
     else:
         yield declaration, value
+
+
+def _is_repeated(argument: ast.arg) -> bool:
+    """Return True for `list[…]`; a tuple is one option with several values."""
+    return any(isinstance(node, ast.expr) and last_name(node) in {"list", "List"} for node in walk(argument))
 
 
 def _typer_call(node: ast.expr | None) -> ast.Call | None:
