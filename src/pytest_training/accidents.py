@@ -7,11 +7,18 @@ from typing import NamedTuple
 LAST_LINES = 10
 """Of a log without a traceback, the lines that may say why its program ended."""
 TRACEBACK = "Traceback (most recent call last)"
-CHAINED = ("During handling of the above exception", "The above exception was the direct cause")
+EXPLICIT = "The above exception was the direct cause"
+"""What Python prints for `raise … from`. An exception that was merely being handled is no reason."""
 WRAPPER = re.compile(r"[\w.]*(ChildFailedError|CalledProcessError|ProcessRaisedException|RayTaskError)\b")
 """Exceptions that only say that another process failed, which has printed its own traceback before."""
 FRAMED = re.compile(r"^(\[\w+\]: ?)?([ +]*\| ?(?=\S))?")
 """What stands before a line of torchrun's, and of an exception group."""
+LIKE_ERROR = re.compile(
+    r"[\w.]*(Error|Exception)(:|$)|terminate called |memory allocation of \d|\[?[EF]\d{4} |.*\bNCCL WARN "
+    r"|([\w./+-]+: )?(?i:\[?(fatal|fatal error|error|critical)[\]:])"
+    r"|\S+: .*(No space left on device|Disk quota exceeded|Cannot allocate memory|Too many open files)$"
+)
+"""How a program's error begins, in a log without a traceback; other lines there may only mention one."""
 
 
 class Accident(NamedTuple):
@@ -52,7 +59,8 @@ ACCIDENTS = (
     Accident(
         "disk full",
         message="no space is left: …; make room there, then pytest --training-resume",
-        pattern=r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed writing|disk is full",
+        pattern=r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed writing|disk is full"
+        r"|inline_container\.cc.* unexpected pos",
     ),
     Accident(
         "device assert",
@@ -109,20 +117,32 @@ def last_words(lines: Sequence[str]) -> list[str]:
     """Return the lines in which a job says why it ended, the last first: of its last exception, else of its output."""
     starts = [number for number, line in enumerate(lines) if TRACEBACK in line]
     begin = starts.pop() if starts else max(len(lines) - LAST_LINES, 0)
-    while starts and (_is_chained(lines[:begin]) or any(map(WRAPPER.match, lines[begin:]))):
+    while starts and (_is_cause(lines[:begin]) or any(map(WRAPPER.match, lines[begin:]))):
         begin = starts.pop()
     return [line for line in map(_unframed, reversed(lines[begin:])) if line[:1].strip()]
 
 
-def last_exception(lines: Sequence[str]) -> str:
-    """Return the last exception of a log with its message, or nothing if the log has no traceback."""
-    begin = max((number for number, line in enumerate(lines) if TRACEBACK in line), default=len(lines))
+def telling_words(lines: Sequence[str]) -> list[str]:
+    """Return the last words that may name an accident: without a traceback the last line, and errors before it."""
+    words = last_words(lines)
+    return words if _has_traceback(lines) else words[:1] + list(filter(LIKE_ERROR.match, words[1:]))
+
+
+def last_reason(lines: Sequence[str], *, by_exit: bool) -> str:
+    """Return the last exception with its message, else the last line if it is an error or belongs to `sys.exit`."""
+    if not _has_traceback(lines):
+        return next((line for line in last_words(lines)[:1] if by_exit or LIKE_ERROR.match(line)), "")
+    begin = max(number for number, line in enumerate(lines) if TRACEBACK in line)
     return next((line for line in map(_unframed, lines[begin + 1 :]) if line[:1].strip()), "")
+
+
+def _has_traceback(lines: Iterable[str]) -> bool:
+    return any(TRACEBACK in line for line in lines)
 
 
 def _unframed(line: str) -> str:
     return FRAMED.sub("", line)
 
 
-def _is_chained(before: Sequence[str]) -> bool:
-    return any(line.startswith(CHAINED) for line in before[-3:])
+def _is_cause(before: Sequence[str]) -> bool:
+    return any(_unframed(line).startswith(EXPLICIT) for line in before[-3:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from traceback import format_exception, format_exception_only
 from typing import Any
 
 import msgspec
@@ -50,6 +51,7 @@ SAID = {
     "disk full": [
         "OSError: [Errno 28] No space left on device: 'model.pt'",
         "OSError: [Errno 122] Disk quota exceeded",
+        "RuntimeError: [enforce fail at inline_container.cc:603] . unexpected pos 64 vs 0",
         "RuntimeError: [enforce fail at inline_container.cc:595] . PytorchStreamWriter failed writing file data/0",
         "sqlite3.OperationalError: database or disk is full",
     ],
@@ -119,7 +121,8 @@ def test_what_was_said_last_names_the_cause_in_every_kind_of_job(workplace: Work
 def judged_everywhere(workplace: Workplace, line: str) -> list[Verdict]:
     """Judge attempts that ended with this line: a function, scripts whatever stands around it, a crash."""
     raised = Failure(cause="error", message=line, traceback=traceback(line))
-    chained = traceback("RuntimeError: no model", traceback(line), "", "During handling of the above exception, …:", "")
+    cause = "The above exception was the direct cause of the following exception:"
+    chained = traceback("RuntimeError: no model", traceback(line), "", cause, "")
     wrapped = traceback("torch.distributed.elastic.multiprocessing.errors.ChildFailedError:", traceback(line), "W1 …")
     return [
         judged(workplace, EXITED, failure=raised),
@@ -137,8 +140,76 @@ def test_what_was_said_before_another_end_names_nothing(workplace: Workplace, ca
         mended = f"{traceback(line)}\nthat was mended\n{traceback('ValueError: other')}\n"
         verdict = judged(workplace, EXITED, log=mended)
         assert (verdict.cause, verdict.reason) == ("exit", "ended with exit status 1: ValueError: other")
+        handled = f"{traceback(line)}\n\nDuring handling of the above exception, another exception occurred:\n\n"
+        verdict = judged(workplace, EXITED, log=handled + traceback("ValueError: other"))
+        assert (verdict.cause, verdict.reason) == ("exit", "ended with exit status 1: ValueError: other")
         assert judged(workplace, EXITED, log=line + "\n" + "epoch\n" * 20).cause == "exit"
+        verdict = judged(workplace, EXITED, log=f"epoch 1\nit handled {line}; all well\nbad news\n")
+        assert (verdict.cause, verdict.reason) == ("exit", "ended with exit status 1: bad news")
         assert judged(workplace, Ending(exit_status=0), log=line).status == "passed"
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "cause", "said"),
+    [
+        ("open('nowhere.json')", "int('three')", None, "ValueError: invalid literal"),
+        ("open('nowhere.json')", "raise ValueError('expected 3 columns') from None", None, "ValueError: expected 3"),
+        ("open('nowhere.json')", "raise ValueError('no cache') from error", "missing file", ""),
+        ("import nowhere_at_all", "[0, 1] @ [0]", None, "TypeError: unsupported operand"),
+        ("import nowhere_at_all", "raise ValueError('no module') from error", "missing module", ""),
+        ("raise MemoryError", "{}['batch']", None, "KeyError: 'batch'"),
+        ("raise MemoryError", "raise RuntimeError('no batch') from error", "memory", ""),
+        ("raise KeyError(1)", "open('nowhere.json')", "missing file", "FileNotFoundError: "),
+    ],
+)
+def test_an_exception_that_was_being_handled_is_no_reason_unless_raise_from_names_it(
+    workplace: Workplace, first: str, then: str, cause: str | None, said: str
+) -> None:
+    with pytest.raises(Exception) as raised:  # noqa: PT011  (of any kind)
+        exec(f"try: {first}\nexcept Exception as error: {then}")  # noqa: S102  (Python's own words are wanted)
+    frames = "".join(format_exception(raised.value))
+    message = "".join(format_exception_only(raised.value)).strip()
+    function = judged(workplace, EXITED, failure=Failure(cause="error", message=message, traceback=frames))
+    script = judged(workplace, EXITED, log=f"epoch 1\n{frames}wandb: synced\n")
+    assert (function.cause, script.cause) == (cause or "error", cause or "exit")
+    assert f"raised {message}" in function.reason
+    assert said in script.reason
+
+
+@pytest.mark.parametrize(
+    ("log", "cause", "reason"),
+    [
+        ("bad news", "exit", "ended with exit status 1: bad news"),
+        ("memory error rate: 0.5; MemoryError handled\nbad news", "exit", "ended with exit status 1: bad news"),
+        ("loss was nan once\nConnection refused, tried again\n\nbad news\n\n", "exit", "exit status 1: bad news"),
+        ("rm: cannot remove 'old': No such file or directory\nbad news", "exit", "exit status 1: bad news"),
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried …\nwandb: synced", "memory", "torch.OutOfMemoryError: "),
+        ("RuntimeError: CUDA error: out of memory\nbye", "memory", "RuntimeError: CUDA error"),
+        ("terminate called after throwing an instance of 'std::bad_alloc'\nAborted", "memory", "std::bad_alloc"),
+        ("bash: line 1: model.pt: No space left on device\nbye", "disk full", "model.pt: No space left on device"),
+        ("Error: cannot allocate vector of size 74.5 Gb\nExecution halted", "memory", "74.5 Gb"),
+        ("ERROR: CUDA out of memory\nbye", "memory", "ERROR: CUDA out of memory"),
+    ],
+)
+def test_without_a_traceback_the_last_line_and_errors_say_why(
+    workplace: Workplace, log: str, cause: str, reason: str
+) -> None:
+    verdict = judged(workplace, EXITED, log=log)
+    assert verdict.cause == cause
+    assert reason in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        ("about to fail", "ended with exit status 2"),
+        ("fit.py: error: unrecognized arguments: --x", "ended with exit status 2: fit.py: error: unrecognized …"),
+    ],
+)
+def test_of_another_exit_status_the_last_line_is_said_if_it_is_an_error(
+    workplace: Workplace, log: str, reason: str
+) -> None:
+    assert judged(workplace, Ending(exit_status=2), log=log).reason.startswith(reason.removesuffix("…"))
 
 
 def test_of_a_failure_for_lack_of_memory_the_amounts_are_said(workplace: Workplace) -> None:

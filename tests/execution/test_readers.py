@@ -230,6 +230,24 @@ def test_what_is_no_metric_is_named_and_the_others_are_kept(
     assert all(note.startswith(start) for note, start in zip(found.notes, notes, strict=True)), found.notes
 
 
+@pytest.mark.parametrize(
+    ("path", "content", "whole"),
+    [
+        ("final", {"final": {"test": {"r2": 0.5}}}, "final.test"),
+        ("a.b", {"a": {"b": {"c": {"d": {"r2": 0.5}}}}}, "a.b.c.d"),
+        ("", {"final": {"r2": 0.5}}, "final"),
+    ],
+)
+def test_the_hint_about_nested_metrics_says_the_path_from_the_top_of_the_file(
+    job: Job, folder: AttemptFolder, path: str, content: dict[str, Any], whole: str
+) -> None:
+    (folder.artifacts / "metrics.json").write_text(json.dumps(content))
+    found = read_metrics(ended(with_file(job, "metrics.json", path), folder), READERS)
+    assert found.hint == f"its metrics are nested: write metrics: {{path: {whole}}} in the catalogue"
+    corrected = read_metrics(ended(with_file(job, "metrics.json", whole), folder), READERS)
+    assert corrected.values == {"r2": 0.5}
+
+
 def test_a_cell_that_is_no_number_leaves_the_rest_of_the_row(job: Job, folder: AttemptFolder) -> None:
     (folder.artifacts / "metrics.csv").write_text("epoch,loss,auc\n1,0.5,0.7\n2,nan,0.8\n")
     found = read_metrics(ended(job, folder), READERS)

@@ -130,6 +130,26 @@ FAULTS: dict[str, Fault] = {
         "raised RuntimeError: no batch",
         "try:\n    bytearray(2**55)\nexcept MemoryError as error:\n    raise RuntimeError('no batch') from error",
     ),
+    "handled": Fault(
+        "an exception while another one is handled",
+        "error",
+        "raised ValueError: expected 3 columns",
+        "try:\n    open('nowhere.json')\nexcept FileNotFoundError:\n    raise ValueError('expected 3 columns')",
+    ),
+    "handled_script": Fault(
+        "a script's exception while another one is handled",
+        "exit",
+        "ended with exit status 1: ValueError: expected 3 columns",
+        "",
+        whole="try:\n    open('nowhere.json')\nexcept FileNotFoundError:\n    raise ValueError('expected 3 columns')\n",
+    ),
+    "reasoned_script": Fault(
+        "a script's sys.exit with a reason",
+        "exit",
+        "ended with exit status 1: bad news",
+        "",
+        whole="import sys\nprint('memory error rate: 0.5; MemoryError handled')\nsys.exit('bad news')\n",
+    ),
     "greedy_script": Fault(
         "a script with more memory than the machine has", "memory", "MemoryError", "", whole="bytearray(2**55)\n"
     ),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pytest_training.accidents import ACCIDENTS, LAST_LINES, find_accident, last_exception, last_words
+from pytest_training.accidents import ACCIDENTS, LAST_LINES, find_accident, last_reason, last_words, telling_words
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
@@ -25,6 +25,8 @@ LONGEST_WORDS = 400
 """Characters of what a job said that stand before what to do about it."""
 LOG_LINES = 200
 """The last lines of a log, which may say why a program ended."""
+SAID_AT_EXIT = 1
+"""The exit status of `sys.exit("a reason")`, which prints the reason."""
 NAMELESS = frozenset(["error", "exit", "crash"])
 """Causes that a job's last words may name better."""
 OUT_OF_MEMORY = next(accident for accident in ACCIDENTS if accident.message.startswith("out of memory"))
@@ -137,13 +139,14 @@ def _name_accident(verdict: Verdict, ending: Ending, folder: AttemptFolder) -> V
     failure = verdict.result.failure
     lines = (failure.traceback or failure.message).splitlines() if failure else log_end(folder.log, LOG_LINES)
     said = last_words(lines)
-    accident, line = find_accident(said) or (None, "")
+    accident, line = find_accident(telling_words(lines)) or (None, "")
     words = shorten(verdict.reason if failure or not line else f"{verdict.reason}: {line}", LONGEST_WORDS)
     if killer := _killer(ending, said):
         accident, words = OUT_OF_MEMORY, f"{words}, {killer}"
     if accident is None:
-        exception = last_exception(lines) if verdict.reason.endswith(f"exit status {ending.exit_status}") else ""
-        return replace(verdict, reason=f"{verdict.reason}: {exception}" if exception else verdict.reason)
+        is_program = verdict.reason.endswith(f"exit status {ending.exit_status}")
+        reason = last_reason(lines, by_exit=ending.exit_status == SAID_AT_EXIT) if is_program else ""
+        return replace(verdict, reason=f"{verdict.reason}: {reason}" if reason else verdict.reason)
     held = _held(ending, failure, killer) if accident.cause == OUT_OF_MEMORY.cause else ""
     return replace(verdict, cause=accident.cause, reason=accident.message.replace("…", words + held))
 

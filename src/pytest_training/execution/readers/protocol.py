@@ -64,21 +64,21 @@ def read_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> FoundMetri
         except FROM_OTHERS as error:  # a reader from outside may raise anything: it fails this job alone
             raise ResultError(f"reader {reader.name!r} raised {type(error).__name__}: {error}") from error
         if metrics is not None:
-            return _sorted(metrics)
+            return _sorted(metrics, attempt.job.metrics.path if attempt.job.metrics else "")
     return FoundMetrics({}, {})
 
 
-def _sorted(metrics: Mapping[str, Any]) -> FoundMetrics:
+def _sorted(metrics: Mapping[str, Any], top: str) -> FoundMetrics:
     below = {name: value for name, value in metrics.items() if isinstance(value, Mapping)}
     values, refused = sort_metrics({name: value for name, value in metrics.items() if name not in below})
     if refused and not values:
         raise ResultError(next(iter(refused.values())))
-    return FoundMetrics(values, refused, "" if values else _nested(below))
+    return FoundMetrics(values, refused, "" if values else _nested(below, top))
 
 
-def _nested(below: Mapping[str, Any]) -> str:
-    """Return how to take the first mapping with numbers, or nothing if no level near the top has one."""
-    level: Mapping[str, Any] = below
+def _nested(below: Mapping[str, Any], top: str) -> str:
+    """Return how to take the first mapping with numbers below a path, or nothing if no level near it has one."""
+    level: Mapping[str, Any] = {f"{top}.{name}" if top else name: value for name, value in below.items()}
     for _ in range(MOST_NESTED):
         for path, value in level.items():
             if any(type(number) in {int, float} for number in value.values()):
