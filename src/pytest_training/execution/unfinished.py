@@ -1,7 +1,5 @@
 """Outcomes of jobs whose slots could not write one, because they or the whole run ended too early."""
 
-from typing import Any
-
 import msgspec
 
 from pytest_training.execution.attempt.messages import LOST
@@ -11,9 +9,6 @@ from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.slot import between_attempts, new_outcome, read_outcome
 from pytest_training.jobs.model import Job
 from pytest_training.signals import ENDING
-
-_ENDING = {None, *(number.name for number in ENDING)}
-"""None is that of a job that raised its SIGTERM."""
 
 
 def final_outcome(folder: RunFolder, job_id: str) -> Outcome | None:
@@ -34,12 +29,15 @@ def interrupted_outcome(folder: RunFolder, job: Job, *, seed: int, reason: str, 
 
 
 def ended_with_run(outcome: Outcome) -> Outcome:
-    """Return the outcome, as interrupted if a signal ended the job as it ended the run: Slurm sends it to all."""
+    """Return the outcome, as interrupted if a signal ended the job as it ended the run: Slurm sends it to all.
+
+    A function job that raises its SIGTERM has a crash without a signal.
+    """
     last = outcome.attempts[-1] if outcome.attempts else None
-    if last is None or outcome.cause != "crash" or last.ending.signal not in _ENDING:
+    if last is None or outcome.cause != "crash" or last.ending.signal not in {None, *(each.name for each in ENDING)}:
         return outcome
     reason = f"interrupted after {last.ending.wall_s:.1f} s"
-    fields: dict[str, Any] = {"status": Status.INTERRUPTED, "cause": "interrupted", "reason": reason}
+    fields = {"status": Status.INTERRUPTED, "cause": "interrupted", "reason": reason}
     last = msgspec.structs.replace(last, ending=msgspec.structs.replace(last.ending, ended_by="interrupted"), **fields)
     return msgspec.structs.replace(outcome, attempts=(*outcome.attempts[:-1], last), **fields)
 

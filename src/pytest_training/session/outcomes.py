@@ -58,16 +58,12 @@ class Outcomes:
         )
 
     def complete(self, *, is_signalled: bool = False) -> Iterator[Outcome]:
-        """Yield the outcome of each job that has not ended, each once; a job that ends now may be signalled too."""
+        """Yield the outcome of each job that has not ended, each once; `is_signalled` if a signal ended the run."""
         for node, job in self.jobs.items():
             if node not in self.by_node:
-                outcome = final_outcome(self.folder, job.id)
-                if outcome is None:
-                    reason = "the run ended while this job ran"
-                    outcome = self._save(interrupted_outcome(self.folder, job, seed=self.seed, reason=reason))
-                elif is_signalled and outcome is not (outcome := ended_with_run(outcome)):
-                    self._save(outcome)
-                self.by_node[node] = outcome
+                reason, final = "the run ended while this job ran", final_outcome(self.folder, job.id)
+                final = final or interrupted_outcome(self.folder, job, seed=self.seed, reason=reason)
+                self.by_node[node] = self._save(ended_with_run(final) if is_signalled else final)
             if (outcome := self._end(node, job)) is not None:
                 yield outcome
 
