@@ -237,6 +237,7 @@ def test_without_a_job_server_too(session: Session, *, group: bool) -> None:
     assert list(session.project.reports.glob("runs/*/jobs/gentle/checkpoint/*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [pytest.param(0, marks=SLOW), 3], ids=["alone", "workers"])
 def test_a_terminal_that_closes_tells_twice_and_jobs_still_have_their_grace(session: Session, workers: int) -> None:
     session.start(workers, "1s")
@@ -247,6 +248,7 @@ def test_a_terminal_that_closes_tells_twice_and_jobs_still_have_their_grace(sess
     assert session.project.metadata()["deaf"]["attempts"][-1]["ending"]["wall_s"] >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["fork", pytest.param("subprocess", marks=SLOW)])
 @pytest.mark.parametrize("workers", [0, 3], ids=["alone", "workers"])
 def test_the_pause_before_another_attempt_ends_at_once(session: Session, workers: int, start: str) -> None:

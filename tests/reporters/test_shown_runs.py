@@ -166,6 +166,7 @@ def test_a_regression_rule_that_cannot_be_is_a_usage_error(project: Project) -> 
     )
 
 
+@pytest.mark.slow
 def test_lines_say_when_a_job_starts_and_that_it_goes_on(project: Project) -> None:
     project.job("als", 'import time\nrun.log(epoch=3)\nrun.progress(1, 4)\ntime.sleep(1.5)\nreturn {"score": 1.0}')
     result = project.run("-o", "training_heartbeat=0.4s")
