@@ -29,10 +29,7 @@ def interrupted_outcome(folder: RunFolder, job: Job, *, seed: int, reason: str, 
 
 
 def ended_with_run(outcome: Outcome) -> Outcome:
-    """Return the outcome, as interrupted if a signal ended the job as it ended the run: Slurm sends it to all.
-
-    A function job that raises its SIGTERM has a crash without a signal.
-    """
+    """Return the outcome, interrupted if a signal (None if the job raised it) ended job and run, as Slurm's does."""
     last = outcome.attempts[-1] if outcome.attempts else None
     if last is None or outcome.cause != "crash" or last.ending.signal not in {None, *(each.name for each in ENDING)}:
         return outcome
