@@ -61,7 +61,8 @@ class Outcomes:
         """Yield the outcome of each job that has not ended, each once; `is_signalled` if a signal ended the run."""
         for node, job in self.jobs.items():
             if node not in self.by_node:
-                reason, final = "the run ended while this job ran", final_outcome(self.folder, job.id)
+                reason = "the run ended while this job ran"
+                final = final_outcome(self.folder, job.id)
                 final = final or interrupted_outcome(self.folder, job, seed=self.seed, reason=reason)
                 self.by_node[node] = self._save(ended_with_run(final) if is_signalled else final)
             if (outcome := self._end(node, job)) is not None:
