@@ -170,7 +170,7 @@ def test_a_scheduler_that_warns_every_process_ends_the_run_gently_too(
 
 
 PLAIN = "note('started')\ntime.sleep(1000)"
-SHELL = "echo $$ > train_shell.new; mv train_shell.new train_shell.started; sleep 1000"
+SHELL = "echo $$ > train_shell.new; mv train_shell.new train_shell.started; exec sleep 1000"
 
 
 @pytest.mark.parametrize("start", ["fork", pytest.param("subprocess", marks=SLOW)])

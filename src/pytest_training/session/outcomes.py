@@ -61,9 +61,9 @@ class Outcomes:
         """Yield the outcome of each job that has not ended, each once; `is_signalled` if a signal ended the run."""
         for node, job in self.jobs.items():
             if node not in self.by_node:
-                reason = "the run ended while this job ran"
-                final = final_outcome(self.folder, job.id)
-                final = final or interrupted_outcome(self.folder, job, seed=self.seed, reason=reason)
+                final = final_outcome(self.folder, job.id) or interrupted_outcome(
+                    self.folder, job, seed=self.seed, reason="the run ended while this job ran"
+                )
                 self.by_node[node] = self._save(ended_with_run(final) if is_signalled else final)
             if (outcome := self._end(node, job)) is not None:
                 yield outcome
