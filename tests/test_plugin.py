@@ -715,6 +715,7 @@ return {
 """
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_metrics_for_any_workers_and_order(project: Project) -> None:
     for job_id in "abcd":
         project.job(job_id, RANDOM, top="import random\nimport numpy")

@@ -70,6 +70,7 @@ def reported(project: Project) -> str:
     return written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("-n", "0"), ("-n", "3")])
 def test_a_killed_run_is_reported_from_what_is_on_disk(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     project = Project(tmp_path)

@@ -30,6 +30,7 @@ def test_each_schema_is_as_its_types_say(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema(name))
 
 
+@pytest.mark.slow
 def test_what_a_run_leaves_is_valid(tmp_path: Path) -> None:
     project = Project(tmp_path)
     every_kind.make(project)

@@ -50,6 +50,7 @@ def test_the_backend_is_short() -> None:
     assert len(FILES["conftest.py"].splitlines()) <= LONGEST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_jobs_are_executed_elsewhere_and_their_files_come_back(project: Project, workers: str) -> None:
     ended = project.run("-n", workers)

@@ -228,6 +228,7 @@ def test_imports_of_the_job_server_end_at_once(
     assert set(session.project.statuses().values()) <= {"interrupted", "not run"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", [pytest.param(False, marks=SLOW), True], ids=["process", "group"])
 def test_without_a_job_server_too(session: Session, *, group: bool) -> None:
     session.start(3, "1s", "-o", "training_start=subprocess")
@@ -265,6 +266,7 @@ def test_the_pause_before_another_attempt_ends_at_once(session: Session, workers
     assert [each["cause"] for each in other["attempts"]] == ["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("workers", "start"),
     [(3, "fork"), *(pytest.param(*each, marks=SLOW) for each in [(0, "fork"), (0, "subprocess"), (3, "subprocess")])],

@@ -134,6 +134,7 @@ def test_reports_name_neither_the_computer_nor_its_user(project: Project) -> Non
     assert f"--set reads.data={home}/x" in page(project)
 
 
+@pytest.mark.slow
 def test_history_comparison_and_regression(project: Project) -> None:
     project.job("als", 'return {"roc_auc": float(score), "loss": 0.5}', parameters="score=0.9")
     assert "no history" in text(project.ask("history"))

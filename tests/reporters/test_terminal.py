@@ -57,6 +57,7 @@ def normal(rows: list[str]) -> Counter[str]:
     return Counter("".join(sorted(re.sub(r"\s|[-\d.a-f]*\d[-\d.a-f]*", "", row))) for row in rows if row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "slot"), [("-n2", r"gw[01]"), pytest.param("-n0", "main", marks=SLOW)])
 def test_the_live_view_shows_a_row_per_running_job_and_one_for_the_run(
     project: Project, workers: str, slot: str

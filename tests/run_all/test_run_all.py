@@ -249,6 +249,7 @@ def test_every_id_can_be_selected(miniature: Miniature) -> None:
     assert miniature.statuses() == {"a/größe": "SUCCESS"}
 
 
+@pytest.mark.slow
 def test_jobs_are_found_elsewhere(miniature: Miniature) -> None:
     for name in ("one", "two", "three"):
         miniature.write(f"more/train_{name}.py", f"raise SystemExit({int(name == 'one')})\n")
@@ -348,6 +349,7 @@ def pytest_training_jobs(config, jobs):
 """
 
 
+@pytest.mark.slow
 def test_jobs_that_hooks_add_and_remove_are_listed_shown_and_trained(miniature: Miniature) -> None:
     miniature.write("conftest.py", HOOKS)
     script = miniature.write("training/train_z.sh", "echo trained\n")
