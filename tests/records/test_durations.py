@@ -70,8 +70,14 @@ def test_the_file_is_sorted_and_has_of_each_job_what_decides_its_duration() -> N
 
 @pytest.mark.parametrize(
     ("now", "speed", "stays"),
-    [(10.5, 1.0, True), (5.2, 2.0, True), (9.5, 1.0, True), (13.0, 1.0, False), (10.0, 2.0, False), (0.0, 1.0, True)],
-    ids=["hardly slower", "on a machine twice as fast", "hardly faster", "slower", "faster", "nothing measured"],
+    [
+        *((10.5, 1.0, True), (5.2, 2.0, True), (9.5, 1.0, True), (10.5, 0.6, True)),
+        *((13.0, 1.0, False), (10.0, 2.0, False), (0.0, 1.0, True)),
+    ],
+    ids=[
+        *("hardly slower", "on a machine twice as fast", "hardly faster", "on the same machine, now busy"),
+        *("slower", "faster", "nothing measured"),
+    ],
 )
 def test_a_line_changes_only_if_the_duration_does(now: float, speed: float, stays: bool) -> None:  # noqa: FBT001  (a case)
     saved = Durations(jobs={"als": entry(took(10.0, epochs=5)), "other": entry(took(1.0))})

@@ -22,6 +22,7 @@ FILE = "durations.json"
 MOST_SIZES = 3  # sizes (epochs x folds) that are kept of a job: two tell its fixed part
 STEADY = 0.1
 """A line stays as it is while a duration differs by less than this part: a commit has only what matters."""
+ONE_MACHINE = 1.9  # a busy machine seems so much slower than it is
 TRIES, ADDITIONS = 12, 100_000
 WEIGHTS = ("epochs", "folds")
 """Parameters that a part of a job's duration is proportional to; the product of their values is its size."""
@@ -180,11 +181,13 @@ def _newest_sizes(earlier: Sequence[Measured]) -> tuple[Measured, ...]:
 
 
 def _are_alike(old: JobDurations, new: JobDurations) -> bool:
-    """Return True if both say about the same."""
+    """Return True if both say about the same: in work, or in seconds on what may be one machine, now busy."""
     if [each.parameters for each in old.measured] != [each.parameters for each in new.measured]:
         return False
-    pairs = zip(old.measured, new.measured, strict=True)
-    return all(abs(one.seconds * old.speed / (other.seconds * new.speed) - 1) < STEADY for one, other in pairs)
+    ratios = [one.seconds / other.seconds for one, other in zip(old.measured, new.measured, strict=True)]
+    speed = old.speed / new.speed
+    speeds = (1.0, speed) if 1 / ONE_MACHINE < speed < ONE_MACHINE else (speed,)
+    return any(all(abs(ratio * each - 1) < STEADY for ratio in ratios) for each in speeds)
 
 
 def write_durations(durations: Durations, path: Path) -> None:
