@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_training.jobs.kinds.protocol import Call, Kinds
 from pytest_training.jobs.loading import DEFAULT_CATALOGUE
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.search import PATTERNS
+from pytest_training.jobs.search import PATTERNS, READING
 from pytest_training.planning.steps import Request
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import PARAMETERS, Arguments
@@ -87,7 +87,7 @@ def _search(request: Request, project: Project, here: Path) -> Iterator[str]:
     if catalogues != [project.catalogue]:
         yield from (f"--training-catalogue={os.path.relpath(file, here)}" for file in catalogues if file)
     yield from (f"--training-discover={os.path.relpath(folder, here)}" for folder in search.folders)
-    if search.files.include != PATTERNS:
+    if search.files.include not in {PATTERNS, (READING,)}:
         yield from (f"--training-include={glob}" for glob in search.files.include)
     yield from (f"--training-exclude={regex}" for regex in search.files.exclude)
 

@@ -10,7 +10,15 @@ import msgspec
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
+from pytest_training.jobs.search import (
+    DEFAULT_ROOT,
+    FileFilter,
+    Search,
+    checked_folders,
+    checked_pattern,
+    included,
+    project_of,
+)
 from pytest_training.planning import steps
 from pytest_training.planning.steps import Draft, Request
 from pytest_training.project import Project
@@ -49,7 +57,8 @@ def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
     elif arguments.no_default_jobs:
         exclude.append(EVERY_FILE)
         catalogue, catalogues = (catalogues[0] if catalogues else None), []
-    include = tuple(arguments.include_pattern) or PATTERNS
+    is_usual = not roots and project.training_root == project.root / DEFAULT_ROOT
+    include = included(arguments.include_pattern, is_default=is_usual)
     search = Search(
         files=FileFilter(include=include, exclude=tuple(exclude), limit=arguments.discovery_limit),
         folders=tuple(folders),

@@ -47,6 +47,13 @@ class Source:
         return f"{self.label}:{node.lineno}"
 
 
+class Candidate(NamedTuple):
+    """A file that was read to see whether it trains."""
+
+    is_job: bool
+    why: str
+
+
 class Import(NamedTuple):
     """One imported module, with the names taken from it and the dots of a relative import."""
 
@@ -95,6 +102,8 @@ class Sources:
         self._followed = 0
         self.modules: dict[Path, Any] = {}
         """Local modules as `used.py` reads them, once each."""
+        self.judged: dict[Path, Source] = {}
+        """Files that were read to see whether they train, until their jobs are made of them."""
         self._local: dict[tuple[str, Import], list[Path] | None] = {}
 
     def remember(self, source: Source) -> None:

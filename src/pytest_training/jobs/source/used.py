@@ -19,30 +19,42 @@ def used_code(script: Source, sources: Sources) -> list[tuple[Source, list[ast.A
     used = {script.path: (script, list(walk(script.tree)) if declaring else [])}
     if {*declaring} <= {script.path} and b"typer" not in script.content:  # its commands may be any functions
         return [*used.values()]
-    modules: dict[Path, Module] = sources.modules
-    todo, done = list(Module(script, sources).references(used[script.path][1])), set[Piece | ast.stmt]()
+    for module, nodes in reached(Module(script, sources), used[script.path][1], sources.modules):
+        if module.source.path != script.path:
+            used.setdefault(module.source.path, (module.source, []))[1].extend(nodes)
+    return [*used.values()]
+
+
+def reached(
+    start: "Module", nodes: Iterable[ast.AST], modules: dict[Path, "Module"], most: int = LARGEST_FOLLOWED
+) -> Iterator[tuple["Module", list[ast.AST]]]:
+    """Yield the definitions that the nodes of a module reach, nearest first; `modules` keeps those that were read."""
+    todo, done = list(start.references(nodes)), set[Piece | ast.stmt]()
+    files: dict[Path, Module | None] = {start.source.path: start}
     while todo:
         path, name = piece = todo.pop(0)
-        if piece in done or path == script.path:
+        if piece in done:
             continue
         done.add(piece)
-        if path not in modules and len(modules) < LARGEST_FOLLOWED:
+        if path not in files and len(files) < most:
+            files[path] = modules.get(path)
             with contextlib.suppress(Unreadable, RecursionError):  # the job fails with Python's own message
-                modules[path] = Module(read_source(path, sources.root), sources)
-        if module := modules.get(path):
+                files[path] = modules[path] = files[path] or Module(
+                    read_source(path, start.sources.root), start.sources
+                )
+        if module := files.get(path):
             new = [statement for statement in module.defined[name] if statement not in done]
             done.update(new)
-            nodes = [node for statement in new for node in walk(statement)]
-            used.setdefault(path, (module.source, []))[1].extend(nodes)
+            if nodes := [node for statement in new for node in walk(statement)]:
+                yield module, nodes
             todo += [*module.references(nodes), *filter(None, [module.bound.get(name)])]
-    return [*used.values()]
 
 
 class Module:
     """A Python file: its definitions, and what its imported names stand for."""
 
     def __init__(self, source: Source, sources: Sources) -> None:
-        self.source, self._sources = source, sources
+        self.source, self.sources = source, sources
         self.bound: dict[str, Piece] = {}
         self.defined: dict[str, list[ast.stmt]] = defaultdict(list)
         """By name, what defines it or is decorated by it; by the empty name all other statements."""
@@ -60,7 +72,7 @@ class Module:
         package, level = (node.module or "", node.level) if isinstance(node, ast.ImportFrom) else ("", 0)
         for alias in node.names:
             name = alias.asname or alias.name.rpartition(".")[2]
-            if module := self._sources.module_file(self.source.path, f"{package}.{alias.name}".strip("."), level):
+            if module := self.sources.module_file(self.source.path, f"{package}.{alias.name}".strip("."), level):
                 self.bound[name] = (module, "")
             elif above and name == "*":
                 self._stars.append(above)
@@ -78,7 +90,7 @@ class Module:
                 if module and not name:
                     yield module, node.attr
             for item in imports_of(node):
-                yield from ((file, "") for file in self._sources.files_of(self.source.path, item) or ())
+                yield from ((file, "") for file in self.sources.files_of(self.source.path, item) or ())
 
 
 def _names(statement: ast.stmt) -> set[str]:
