@@ -76,4 +76,4 @@ def test_nothing_is_overwritten(repository: Repository) -> None:
 def test_a_folder_without_scripts_is_told(repository: Repository) -> None:
     ended = repository.ask("init")
     assert ended.returncode == 2
-    assert "found no files like train_als.py" in ended.stderr
+    assert "no training jobs: expected files that train when they are run in" in ended.stderr

@@ -35,7 +35,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "--include": {
             "action": "append",
             "metavar": "PATTERN",
-            "help": "files that are jobs (default: auto, what trains)",
+            "help": "files that are jobs (default: auto)",
         },
         "--exclude": {"action": "append", "metavar": "REGEX", "help": "files that are no jobs, by their path"},
     },

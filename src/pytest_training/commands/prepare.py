@@ -76,10 +76,8 @@ def _settle(settings: str, here: Path) -> None:
     elif "training_root" not in file.read_text(encoding="utf-8"):
         section = "the section of pytest"
         if file.suffix == ".toml":
-            section, settings = (
-                "[tool.pytest.ini_options]",
-                re.sub("(?<= = ).+", lambda value: encode(value[0]).decode(), settings),
-            )
+            section = "[tool.pytest.ini_options]"
+            settings = re.sub("(?<= = ).+", lambda value: encode(value[0]).decode(), settings)
         say(f"add to {section} of {file.name}:\n{settings}")
 
 

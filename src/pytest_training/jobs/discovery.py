@@ -6,9 +6,10 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from msgspec.structs import replace
+import msgspec
 
 from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.jobs.kinds import KINDS
@@ -41,7 +42,7 @@ def discover(
     ids = _ids(list(taken), training_root)
     limited = itertools.islice(taken.items(), files.limit)
     read = ((read_job(path, ids[path], sources, training_root, kinds), why) for path, why in limited)
-    return [replace(job, evidence=why) if why else job for job, why in read if job is not None]
+    return [msgspec.structs.replace(job, evidence=why) if why else job for job, why in read if job is not None]
 
 
 def candidates(sources: Sources, training_root: Path, files: FileFilter, kinds: Kinds) -> dict[Path, Candidate]:
@@ -57,24 +58,18 @@ def candidates(sources: Sources, training_root: Path, files: FileFilter, kinds: 
 
 
 def nothing_below(
-    root: Path,
-    project: Path,
-    files: FileFilter | None = None,
-    *,
-    kinds: Kinds = KINDS,
-    option: str = "--training-include",
+    root: Path, project: Path, files: FileFilter, *, kinds: Kinds = KINDS, option: str = "--training-include"
 ) -> str:
     """Return why there is no job below a folder, with what looks like a training and the option that takes it."""
-    files, place = files or FileFilter(), root if root.is_dir() else project
+    place = absolute(root if root.is_dir() else project)
     named = "files like train_als.py" if files.include == PATTERNS else f"files named {', '.join(files.include)}"
-    said = f"no training jobs: expected {'files that train when they are run' if files.reads else named} in {root}"
-    sources, everything = Sources(absolute(place), absolute(project)), FileFilter((READING,), files.exclude)
-    near = candidates(sources, absolute(place), everything, kinds)
-    trains = [label(path, absolute(place)) for path, each in near.items() if each.is_job]
-    if trains:
-        return f"{said}; {option} {READING} takes what trains: {listing('', trains)}"
-    others = [f"{label(path, absolute(place))} ({each.why})" for path, each in near.items()]
-    return f"{said}; {option} takes files by their names: {listing('', others)}" if others else said
+    reason = f"no training jobs: expected {'files that train when they are run' if files.reads else named} in {root}"
+    everything = candidates(Sources(place, absolute(project)), place, replace(files, include=(READING,)), kinds)
+    others = {label(path, place): each for path, each in everything.items() if not files.takes(label(path, place))}
+    if trains := [name for name, each in others.items() if each.is_job]:
+        return f"{reason}; {option} {READING} takes what trains: {listing('', trains)}"
+    near = listing("", (f"{name} ({each.why})" for name, each in others.items()))
+    return f"{reason}; {option} takes a file by its name: {near}" if others else reason
 
 
 def left_out(root: Path, project: Path, files: FileFilter, kinds: Kinds) -> Iterator[str]:

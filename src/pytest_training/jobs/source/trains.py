@@ -5,7 +5,7 @@ Local modules are followed. Names of files alone say little: of the files that t
 
 import ast
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from pytest_training.jobs.source.literals import is_main_guard, last_name, walk
@@ -25,14 +25,15 @@ _PARTS = re.compile(
     r".*_(utils?|helpers?|config|args?|options?|opts|test|split|data|data_?sets?|(data_?)?loaders?|val|hooks?)"
 )
 _STARTS = re.compile(
-    r"_*main_*(_.*)?|(run|exp|launch|start|cli|experiment|pipeline|demo|app)s?(_.*)?|.*_(main|run|cli|experiments?|pipeline|demo)"
+    r"_*main_*(_.*)?|(run|exp|launch|start|cli|experiment|pipeline|demo|app)s?(_.*)?"
+    r"|.*_(main|run|cli|experiments?|pipeline|demo)"
 )
 """Stems of files that may start what other files define."""
 _TESTS = re.compile(r"(.*/)?(tests?|testing)/.*|(.*/)?(test_[^/]*|[^/]*_test|conftest|setup)\.py")
 _MEASURES = re.compile(r"(.*_)?(bench(mark)?(s|ing)?|profil(e|er|ing)|lr_find(er)?|speed(_?test)?)(_.*)?")
 
 _WORDS = re.compile(
-    rb"\b(fit|fit_generator|fit_one_cycle|fine_?tune|learn|backward|minimize|partial_fit|apply_gradients|apply_updates|cv"
+    rb"\b(fit|backward)\s*\(|\b(fit_\w+|fine_?tune|learn|minimize|partial_fit|apply_gradients|apply_updates|cv"
     rb"|value_and_grad|grad|cross_val\w*|cross_validate|(\w*_)?(pre|re)?train(ing)?(_\w+)?)\s*\((?!\s*\))"
     rb"|train\w*[\w.]*\.(train|fit)\(|(CLI|[Tt]rainer)\b|\b(lr|learning_rate|alpha|eta)\s*\*",
 )
@@ -60,7 +61,6 @@ _PREPARES = re.compile(
 )
 """Receivers of a `fit` that only learns how to prepare data, or fits a curve."""
 _TRAINERS = re.compile(r"train|runner|engine|experiment|learner|estimator|agent|recipe|solver|algo|yolo|workflow")
-_BOOSTERS = {"xgb", "xgboost", "lgb", "lightgbm", "catboost", "cb"}
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}
 """Variables in `model.train(mode)`, which trains nothing."""
 _SETUP = re.compile(
@@ -111,6 +111,26 @@ def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources) -> s
     return next((sign for module, each in further if (sign := signs.first(module.source, each))), None)
 
 
+def _trains(call: ast.Call, words: str) -> bool:
+    """Return True for `trainer.train()` and `model.train(data)`, not for `model.train()` and `model.train(False)`."""
+    values = [*call.args, *(each.value for each in call.keywords)]
+    is_mode = len(values) == 1 and (isinstance(values[0], ast.Constant) or last_name(values[0]) in _MODES)
+    return not words.startswith("super ") and bool((values and not is_mode) or _TRAINERS.search(words))
+
+
+_METHODS: Mapping[str, Callable[[ast.Call, str], bool]] = {
+    "fit": lambda _call, words: not _PREPARES.search(words),
+    "train": _trains,
+    "learn": lambda _call, _words: True,
+    "minimize": lambda _call, words: not re.match(r"(optimize|scipy|so|opt|spo) ", words),
+    "cv": lambda _call, words: bool(re.match(r"(xgb|xgboost|lgb|lightgbm|catboost|cb) ", words)),
+    "grad": lambda _call, words: words.startswith("jax "),
+    "run": lambda _call, words: "train" in words,
+    "launch": lambda _call, words: "train" in words,
+}
+"""Methods that train by their receiver: its name, and what made it."""
+
+
 class _Signs:
     """Reads syntax trees for a call that trains; `backward` counts together with an optimiser, also one elsewhere."""
 
@@ -141,29 +161,12 @@ class _Signs:
         self._has_optimiser |= name == "step" or "optim" in name.lower() or "optim" in _owner(call).lower()
 
     def _trains(self, call: ast.Call) -> bool:
-        name, owner, values = last_name(call.func), _owner(call), [*call.args, *(each.value for each in call.keywords)]
-        words = f"{owner} {self._made.get(owner, '')}".lower()
-        if name in _ALWAYS:
-            return True
-        if isinstance(call.func, ast.Name):
-            return bool(_FUNCTION.fullmatch(name)) and name != "training"
-        match name:
-            case "fit":
-                return not _PREPARES.search(words)
-            case "train":
-                is_mode = len(values) == 1 and (isinstance(values[0], ast.Constant) or last_name(values[0]) in _MODES)
-                return owner != "super" and bool((values and not is_mode) or _TRAINERS.search(words))
-            case "learn":
-                return bool(values)
-            case "minimize":
-                return owner not in {"optimize", "scipy", "so", "opt"}
-            case "cv":
-                return owner in _BOOSTERS
-            case "grad":
-                return owner == "jax"
-            case "run" | "launch":
-                return "train" in words and bool(values)
-        return bool(_FUNCTION.fullmatch(name)) and bool(values) and owner != "super"
+        name, owner = last_name(call.func), _owner(call)
+        words, has_values = f"{owner} {self._made.get(owner, '')}".lower(), bool(call.args or call.keywords)
+        if isinstance(call.func, ast.Name) or name in _ALWAYS or name not in _METHODS:
+            is_function = bool(_FUNCTION.fullmatch(name)) and (isinstance(call.func, ast.Name) or has_values)
+            return name in _ALWAYS or (is_function and name != "training" and owner != "super")
+        return _METHODS[name](call, words) and (has_values or name in {"fit", "train"})
 
 
 def _owner(call: ast.Call) -> str:
