@@ -98,8 +98,8 @@ def _judged(path: Path, sources: Sources, training_root: Path, kinds: Kinds) -> 
         return Candidate(path.stem.startswith("train"), str(error))
     except FROM_OTHERS as error:  # a kind from outside may raise anything: it takes this file alone
         return Candidate(is_job=False, why=f"{type(error).__name__}: {error}")
-    if candidate and candidate.is_job and "source" in vars(file):
-        sources.judged[path] = file.source
+    if not (candidate and candidate.is_job):
+        sources.forget(path)
     return candidate
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pytest_training.jobs.model import Job, Value
-from pytest_training.jobs.source.sources import Candidate, Source, Sources, read_source
+from pytest_training.jobs.source.sources import Candidate, Source, Sources
 from pytest_training.wording import label
 
 
@@ -48,7 +48,7 @@ class File:
     @functools.cached_property
     def source(self) -> Source:
         """Return the file as parsed Python, or raise Unreadable."""
-        source = self.sources.judged.pop(self.path, None) or read_source(self.path, self.sources.root)
+        source = self.sources.parse(self.path)
         self.sources.remember(source)
         return source
 

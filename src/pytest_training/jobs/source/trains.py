@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_training.jobs.source.literals import is_main_guard, last_name, walk
 from pytest_training.jobs.source.sources import Candidate, Source, Sources
-from pytest_training.jobs.source.used import Module, reached
+from pytest_training.jobs.source.used import reached
 
 MOST_FOLLOWED = 25
 """Local modules that are read to judge one file."""
@@ -38,8 +38,11 @@ _WORDS = re.compile(
     rb"|train\w*[\w.]*\.(train|fit)\(|(CLI|[Tt]rainer)\b|\b(lr|learning_rate|alpha|eta)\s*\*",
 )
 """What a file contains that trains by itself."""
+_PASSED = re.compile(rb"train|fit|learn|backward|epoch|minimize")
+"""What local modules contain on the way to what trains."""
 _RUNS = re.compile(
-    rb"^(?:[A-Za-z_][\w.]*\(|(?:for|while|with|try|@\w+\.automain)\b)|__name__|^[\w, ]+=.*\b(?:fit|train|main)\w*\(",
+    rb"__name__\s*==|==\s*__name__|^(?:for|while|with)\b|^try:\s*\n\s+\w+\(|^@\w+\.automain"
+    rb"|^(?!.*(?:register|append|insert|filter|set_|add_))[A-Za-z_][\w.]*\(|^[\w, ]+=.*\b(?:fit|train|main)\w*\(",
     re.MULTILINE,
 )
 """What a file contains that does more than import and define."""
@@ -87,9 +90,10 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     body = [
         each for each in source.tree.body if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     ]
-    if sign := _first_sign(source, body, sources):
+    runs = any(map(_runs, body))
+    if sign := _first_sign(source, body, sources, is_followed=runs):
         return Candidate(is_job=True, why=sign)
-    if is_named and any(map(_runs, body)):
+    if is_named and runs:
         return Candidate(is_job=True, why=f"is named {path.name}, and does something when it is run")
     if is_named:
         return Candidate(is_job=False, why="only defines or assigns")
@@ -102,13 +106,14 @@ def _runs(statement: ast.stmt) -> bool:
     return is_main_guard(statement) or any(not _SETUP.fullmatch(last_name(call.func)) for call in calls)
 
 
-def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources) -> str | None:
+def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, is_followed: bool) -> str | None:
+    """Return the first call that trains in these statements, or in what they reach."""
     nodes = [node for statement in body for node in walk(statement)]
-    start, signs = Module(source, sources), _Signs()
-    if sign := signs.first(source, nodes):
+    signs = _Signs()
+    if (sign := signs.first(source, nodes)) or not is_followed:
         return sign
-    further = reached(start, nodes, sources.modules, MOST_FOLLOWED)
-    return next((sign for module, each in further if (sign := signs.first(module.source, each))), None)
+    further = reached(source, nodes, sources, words=_PASSED, most=MOST_FOLLOWED)
+    return next((sign for place, each in further if (sign := signs.first(place, each))), None)
 
 
 def _trains(call: ast.Call, words: str) -> bool:
@@ -158,7 +163,9 @@ class _Signs:
         name = last_name(call.func)
         if name in {"backward", "manual_backward"} and isinstance(call.func, ast.Attribute):
             self._backward = self._backward or _sentence(source, call)
-        self._has_optimiser |= name == "step" or "optim" in name.lower() or "optim" in _owner(call).lower()
+        self._has_optimiser |= (
+            name in {"step", "add_", "sub_"} or "optim" in name.lower() or "optim" in _owner(call).lower()
+        )
 
     def _trains(self, call: ast.Call) -> bool:
         name, owner = last_name(call.func), _owner(call)

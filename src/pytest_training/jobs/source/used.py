@@ -2,13 +2,17 @@
 
 import ast
 import contextlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pytest_training.jobs.source.literals import is_guard, last_name, walk
-from pytest_training.jobs.source.sources import LARGEST_FOLLOWED, Source, Sources, Unreadable, imports_of, read_source
+from pytest_training.jobs.source.sources import LARGEST_FOLLOWED, Source, Sources, Unreadable, imports_of
 
+MOST_READ = 3 * LARGEST_FOLLOWED
+"""Local modules that are read for all scripts."""
+ANY = re.compile(b"")
 Piece = tuple[Path, str]
 """A file, and a name that it defines; an empty name stands for what runs when the file is imported."""
 
@@ -19,42 +23,54 @@ def used_code(script: Source, sources: Sources) -> list[tuple[Source, list[ast.A
     used = {script.path: (script, list(walk(script.tree)) if declaring else [])}
     if {*declaring} <= {script.path} and b"typer" not in script.content:  # its commands may be any functions
         return [*used.values()]
-    for module, nodes in reached(Module(script, sources), used[script.path][1], sources.modules):
-        if module.source.path != script.path:
-            used.setdefault(module.source.path, (module.source, []))[1].extend(nodes)
+    for source, nodes in reached(script, used[script.path][1], sources):
+        if source.path != script.path:
+            used.setdefault(source.path, (source, []))[1].extend(nodes)
     return [*used.values()]
 
 
 def reached(
-    start: "Module", nodes: Iterable[ast.AST], modules: dict[Path, "Module"], most: int = LARGEST_FOLLOWED
-) -> Iterator[tuple["Module", list[ast.AST]]]:
-    """Yield the definitions that the nodes of a module reach, nearest first; `modules` keeps those that were read."""
+    script: Source,
+    nodes: Iterable[ast.AST],
+    sources: Sources,
+    *,
+    words: re.Pattern[bytes] = ANY,
+    most: int = LARGEST_FOLLOWED,
+) -> Iterator[tuple[Source, list[ast.AST]]]:
+    """Yield the definitions that a script's nodes reach, nearest first, also in `most` local modules with the words."""
+    start = Module(script, sources)
+    modules: dict[Path, Module | None] = {script.path: start}
     todo, done = list(start.references(nodes)), set[Piece | ast.stmt]()
-    files: dict[Path, Module | None] = {start.source.path: start}
     while todo:
         path, name = piece = todo.pop(0)
         if piece in done:
             continue
         done.add(piece)
-        if path not in files and len(files) < most:
-            files[path] = modules.get(path)
-            with contextlib.suppress(Unreadable, RecursionError):  # the job fails with Python's own message
-                files[path] = modules[path] = files[path] or Module(
-                    read_source(path, start.sources.root), start.sources
-                )
-        if module := files.get(path):
+        if path not in modules and len(modules) <= most:
+            modules[path] = _module(path, sources, words)
+        if module := modules.get(path):
             new = [statement for statement in module.defined[name] if statement not in done]
             done.update(new)
             if nodes := [node for statement in new for node in walk(statement)]:
-                yield module, nodes
+                yield module.source, nodes
             todo += [*module.references(nodes), *filter(None, [module.bound.get(name)])]
+
+
+def _module(path: Path, sources: Sources, words: re.Pattern[bytes]) -> "Module | None":
+    """Return a local module, read once; None if it cannot be read or has none of the words."""
+    if path not in sources.modules and len(sources.modules) < MOST_READ:
+        sources.modules[path] = None
+        with contextlib.suppress(Unreadable, RecursionError):  # the job fails with Python's own message
+            sources.modules[path] = Module(sources.parse(path), sources)
+    module: Module | None = sources.modules.get(path)
+    return module if module and words.search(module.source.content) else None
 
 
 class Module:
     """A Python file: its definitions, and what its imported names stand for."""
 
     def __init__(self, source: Source, sources: Sources) -> None:
-        self.source, self.sources = source, sources
+        self.source, self._sources = source, sources
         self.bound: dict[str, Piece] = {}
         self.defined: dict[str, list[ast.stmt]] = defaultdict(list)
         """By name, what defines it or is decorated by it; by the empty name all other statements."""
@@ -72,7 +88,7 @@ class Module:
         package, level = (node.module or "", node.level) if isinstance(node, ast.ImportFrom) else ("", 0)
         for alias in node.names:
             name = alias.asname or alias.name.rpartition(".")[2]
-            if module := self.sources.module_file(self.source.path, f"{package}.{alias.name}".strip("."), level):
+            if module := self._sources.module_file(self.source.path, f"{package}.{alias.name}".strip("."), level):
                 self.bound[name] = (module, "")
             elif above and name == "*":
                 self._stars.append(above)
@@ -90,7 +106,7 @@ class Module:
                 if module and not name:
                     yield module, node.attr
             for item in imports_of(node):
-                yield from ((file, "") for file in self.sources.files_of(self.source.path, item) or ())
+                yield from ((file, "") for file in self._sources.files_of(self.source.path, item) or ())
 
 
 def _names(statement: ast.stmt) -> set[str]:
