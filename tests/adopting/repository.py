@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,22 @@ FILES = {
         import sys
         assert len(sys.argv) == 1, sys.argv
         """,
+    "models/parts/__init__.py": "",
+    "models/parts/sizes.py": "SIZE = 3\n",
+    "models/parts/train.py": """
+        import sys
+        from .sizes import SIZE
+        print(SIZE, __name__, __package__, sys.argv[1:], parts.__file__ if (parts := sys.modules.get("parts")) else "")
+        """,
+    "models/cold/sizes.py": "SIZE = 4\n",
+    "models/cold/train.py": """
+        import os
+        os.environ["OMP_NUM_THREADS"] = "1"
+        from . import sizes
+        print(sizes.SIZE, __name__, __package__)
+        """,
+    "models/predict.py": "import pickle\nprint(pickle.load(open('model', 'rb')).predict([1]))\n",
+    "models/net.py": "def go(m, x):\n    m.fit(x, x)\nif __name__ == '__main__':\n    print(1)\n",
     ".git/train_hidden.py": "raise SystemExit(1)\n",
     "venv/pyvenv.cfg": "",
     "venv/lib/train_installed.py": "raise SystemExit(1)\n",
@@ -90,6 +107,7 @@ FILES = {
 }
 IDS = {
     *("net", "forest", "typed", "plain", "broken", "early", "printing", "table", "commented"),
+    *("parts", "cold"),
     *("models/a/same", "models/b/same"),
 }
 
@@ -97,13 +115,13 @@ IDS = {
 class Repository:
     """The repository, and the folder of a user beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files: Mapping[str, str] = FILES) -> None:
         self.root = folder / "theirs"
         self.user = folder / "user"
         self.user.mkdir()
         self.told = ""
         """What the run that trained it printed."""
-        for name, text in FILES.items():
+        for name, text in files.items():
             self.write(name, text)
 
     def write(self, name: str, text: str) -> Path:

@@ -38,7 +38,7 @@ _WORDS = re.compile(
     rb"|train\w*[\w.]*\.(train|fit)\(|(CLI|[Tt]rainer)\b|\b(lr|learning_rate|alpha|eta)\s*\*",
 )
 """What a file contains that trains by itself."""
-_PASSED = re.compile(rb"train|fit|learn|backward|epoch|minimize")
+_PASSED = re.compile(rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize")
 """What local modules contain on the way to what trains."""
 _RUNS = re.compile(
     rb"__name__\s*==|==\s*__name__|^(?:for|while|with)\b|^try:\s*\n\s+\w+\(|^@\w+\.automain"
@@ -90,7 +90,7 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     body = [
         each for each in source.tree.body if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     ]
-    runs = any(map(_runs, body))
+    runs = b".automain" in content or any(map(_runs, body))
     if sign := _first_sign(source, body, sources, is_followed=runs):
         return Candidate(is_job=True, why=sign)
     if is_named and runs:
@@ -103,7 +103,8 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
 def _runs(statement: ast.stmt) -> bool:
     """Return True for a statement of a module that does more than to import, assign or set up."""
     calls = (node.value for node in walk(statement) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
-    return is_main_guard(statement) or any(not _SETUP.fullmatch(last_name(call.func)) for call in calls)
+    is_work = isinstance(statement, ast.For | ast.While | ast.With | ast.Assert | ast.Raise)
+    return is_work or is_main_guard(statement) or any(not _SETUP.fullmatch(last_name(call.func)) for call in calls)
 
 
 def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, is_followed: bool) -> str | None:
