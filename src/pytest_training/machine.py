@@ -5,8 +5,7 @@ import math
 import os
 from pathlib import Path
 
-NVIDIA = Path("/proc/driver/nvidia/gpus")
-"""One folder a card; asking nvidia-smi takes a second."""
+NVIDIA = Path("/proc/driver/nvidia/gpus")  # one folder a card; asking nvidia-smi takes a second
 
 
 def machine_cores() -> int:

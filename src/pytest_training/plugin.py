@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_training.registry import Registry  # noqa: PLC0415  (see the module's docstring)
     from pytest_training.session.arguments import settle_arguments  # noqa: PLC0415  (as above)
     from pytest_training.session.hooks import call_before_training  # noqa: PLC0415  (as above)
-    from pytest_training.session.neighbours import Neighbours  # noqa: PLC0415  (as above)
+    from pytest_training.session.items import Neighbours  # noqa: PLC0415  (as above)
 
     config.stash[options.REGISTRY] = registry = Registry()
     call_before_training(config, "pytest_training_register", registry=registry)

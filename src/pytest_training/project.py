@@ -19,8 +19,7 @@ class Project:
     training_root: Path
     catalogue: Path | None
     reports: Path
-    options: tuple[str, ...] = ()
-    """What `addopts` adds to every command line of pytest."""
+    options: tuple[str, ...] = ()  # what `addopts` adds to every command line of pytest
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 

@@ -29,7 +29,7 @@ def make_plan(  # noqa: PLR0913  (each is one field of the plan)
     if circle := find_circle(needs):
         raise DeclarationError(f"needs go round in a circle: {' needs '.join(circle)}")
     datasets_by_name = {name: plan_dataset(declared[name]) for name in used}
-    planned = {job.id: _planned(job, datasets_by_name, _expected(job, measured, saved or {})) for job in jobs}
+    planned = {job.id: _planned(job, datasets_by_name, measured, saved or {}) for job in jobs}
     expected = {job_id: item.expected_s for job_id, item in planned.items()}
     order = start_order(list(expected), expected, needs, workers=workers)
     seconds = {job_id: expected_s for job_id, expected_s in expected.items() if expected_s is not None}
@@ -59,14 +59,11 @@ def _with_declared_data(job: Job, declared: Mapping[str, Dataset]) -> Job:
     return msgspec.structs.replace(job, data=data, problem=job.problem or problem)
 
 
-def _expected(job: Job, measured: Mapping[str, float], saved: Mapping[str, float]) -> tuple[float | None, Source]:
-    if job.id in measured:
-        return measured[job.id], "history"
-    if job.id in saved:
-        return saved[job.id], "durations.json"
-    return job.expected_s, "unknown" if job.expected_s is None else "catalogue"
-
-
-def _planned(job: Job, datasets: Mapping[str, PlannedDataset], expected: tuple[float | None, Source]) -> PlannedJob:
+def _planned(
+    job: Job, datasets: Mapping[str, PlannedDataset], measured: Mapping[str, float], saved: Mapping[str, float]
+) -> PlannedJob:
+    places: dict[Source, float | None] = {"history": measured.get(job.id), "durations.json": saved.get(job.id)}
+    places |= {"catalogue": job.expected_s, "unknown": None}
+    source = next(place for place, expected_s in places.items() if expected_s is not None or place == "unknown")
     used = tuple(datasets[name] for name in job.data)
-    return PlannedJob(job=job, expected_s=expected[0], expected_from=expected[1], datasets=used)
+    return PlannedJob(job=job, expected_s=places[source], expected_from=source, datasets=used)

@@ -23,12 +23,10 @@ Pid = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 class Event(msgspec.Struct):
     """One line of the file."""
 
-    t: float = 0.0
-    """Seconds since the attempt's start."""
+    t: float = 0.0  # seconds since the attempt's start
     log: dict[str, float | bool | str | None] | None = None
     progress: tuple[Number, Number] | None = None
-    pid: Pid | None = None
-    """The job's process; the first line has it."""
+    pid: Pid | None = None  # the job's process; the first line has it
 
 
 DECODER = msgspec.json.Decoder(Event)

@@ -35,8 +35,7 @@ class Machine(Value, frozen=True, kw_only=True):
     system: str
     architecture: str
     processor: str
-    cpus: int
-    """Cores that this process may use."""
+    cpus: int  # cores that this process may use
     memory_gib: float | None
     gpus: tuple[str, ...] = ()
 
@@ -46,8 +45,7 @@ class GitState(Value, frozen=True, kw_only=True):
 
     commit: str | None = None
     branch: str | None = None
-    dirty: bool | None = None
-    """True if files differ from the commit, or are new and not ignored."""
+    dirty: bool | None = None  # True if files differ from the commit, or are new and not ignored
 
 
 class Provenance(GitState, frozen=True, kw_only=True):
@@ -57,8 +55,7 @@ class Provenance(GitState, frozen=True, kw_only=True):
     implementation: str
     platform: str
     machine: Machine
-    packages: dict[str, str]
-    """Version by distribution: those that the jobs import, pytest's, and this plugin's."""
+    packages: dict[str, str]  # version by distribution: those that the jobs import, pytest's, and this plugin's
     environment: dict[str, str]
     schema_version: int = SCHEMA_VERSION
 

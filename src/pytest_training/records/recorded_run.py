@@ -1,7 +1,8 @@
 """A run as its folder has it: in progress, finished or killed."""
 
 import contextlib
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,6 +11,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import AttemptFolder, ReportsFolder, RunFolder
 from pytest_training.execution.job_files import read_json
@@ -23,6 +25,7 @@ from pytest_training.records.history import History
 from pytest_training.records.provenance import Provenance
 from pytest_training.records.run_record import BegunRun, RunRecord
 
+IGNORED = ".gitignore"
 SAME_START_S = 1.0  # a process's start is exact to about a clock tick
 
 
@@ -32,8 +35,7 @@ class TrainingRun:
 
     folder: RunFolder
     plan: Plan
-    outcomes: tuple[Outcome, ...] = ()
-    """At the end one for each planned job, in planned order."""
+    outcomes: tuple[Outcome, ...] = ()  # at the end one for each planned job, in planned order
     provenance: Provenance | None = None
     record: RunRecord | None = None
     """None for a run that did not finish, or ended before a job began: its folder is then removed."""
@@ -52,8 +54,7 @@ class TrainingRun:
     @property
     def started(self) -> str:
         """When it began, or an empty text if no file has it."""
-        origin = self.record or self.begun
-        return origin.started if origin else ""
+        return origin.started if (origin := self.record or self.begun) else ""
 
     @cached_property
     def comparison(self) -> Comparison:
@@ -79,6 +80,24 @@ class TrainingRun:
             self.problems.append(f"cannot write {file}: {error.strerror}")
 
 
+def make_run_folder(folder: RunFolder) -> Callable[[], None]:
+    """Make the run folder; return a function that leaves the reports as they were before."""
+    above = [path for path in folder.path.parents if not path.exists()]
+    if folder.reports in above:
+        write_atomically(folder.reports / IGNORED, b"*\n")  # as pytest does for its cache
+    folder.path.mkdir(parents=True)
+
+    def remove() -> None:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another run has begun there meanwhile
+            for path in above:
+                if path == folder.reports and [each.name for each in path.iterdir()] == [IGNORED]:
+                    (path / IGNORED).unlink()
+                path.rmdir()
+
+    return remove
+
+
 def find_run(reports: Path, name: str) -> RunFolder:
     """Return a run by its id, the beginning of one, its folder, or `last`."""
     runs, names = ReportsFolder(reports).runs, run_ids(reports)
@@ -92,9 +111,8 @@ def find_run(reports: Path, name: str) -> RunFolder:
     if not names:
         raise DeclarationError(f"no run in {runs}")
     newest = ", ".join((matches or names)[-5:])
-    raise DeclarationError(
-        f"run {name!r}: expected one of the {len(matches or names)} runs in {runs}, the last being {newest}"
-    )
+    problem = f"run {name!r}: expected one of the {len(matches or names)} runs in {runs}, the last being {newest}"
+    raise DeclarationError(problem)
 
 
 def run_ids(reports: Path) -> list[str]:

@@ -12,21 +12,15 @@ class RunRecord(Value, frozen=True, kw_only=True):
     """One pytest session that trained."""
 
     run_id: str
-    started: str
-    """UTC, ISO 8601."""
+    started: str  # UTC, ISO 8601
     ended: str
     seed: int
-    workers: int
-    """Slots: xdist workers, or 1 without xdist."""
+    workers: int  # slots: xdist workers, or 1 without xdist
     exit_code: int
-    arguments: tuple[str, ...] = ()
-    """The command line."""
-    folder: str = ""
-    """The run folder, relative to the reports folder: `runs/<run id>`."""
-    loading: dict[str, float] = {}
-    """Seconds that the job server took to import each package, once for all jobs."""
-    problems: tuple[str, ...] = ()
-    """What went wrong around the jobs, in sentences: with the history, for one."""
+    arguments: tuple[str, ...] = ()  # the command line
+    folder: str = ""  # the run folder, relative to the reports folder: `runs/<run id>`
+    loading: dict[str, float] = {}  # seconds that the job server took to import each package, once for all jobs
+    problems: tuple[str, ...] = ()  # what went wrong around the jobs, in sentences: with the history, for one
     schema_version: int = SCHEMA_VERSION
 
 
@@ -36,11 +30,9 @@ class BegunRun(Value, frozen=True, kw_only=True):
     run_id: str
     started: str
     pid: int
-    pid_started: float
-    """When that process began, seconds since 1970: a pid alone may be another's by now."""
+    pid_started: float  # when that process began, seconds since 1970: a pid alone may be another's by now
     arguments: tuple[str, ...] = ()
-    nodes: dict[str, str] = {}
-    """Job id by node id."""
+    nodes: dict[str, str] = {}  # job id by node id
     resumed: tuple[str, ...] = ()
     """Id of the run that this one resumes, then of the run that that one resumed, and so on."""
     schema_version: int = SCHEMA_VERSION
@@ -49,16 +41,11 @@ class BegunRun(Value, frozen=True, kw_only=True):
 class Timing(Value, frozen=True, kw_only=True):
     """How long the trainings of a run took, and the least that they could take."""
 
-    work_s: float
-    """Sum of the jobs' own times: what one after another takes."""
-    waiting_s: float
-    """Sum of what jobs waited for in their slots: imports, GPUs, pauses before another attempt."""
-    makespan_s: float | None
-    """From the start of the first job to the end of the last; None when no job started."""
-    lower_bound_s: float
-    """max(work_s / workers, longest job): no order can be faster."""
-    efficiency: float | None
-    """lower_bound_s / makespan_s: 1.0 is a perfect order."""
+    work_s: float  # sum of the jobs' own times: what one after another takes
+    waiting_s: float  # sum of what jobs waited for in their slots: imports, GPUs, pauses before another attempt
+    makespan_s: float | None  # from the start of the first job to the end of the last; None when no job started
+    lower_bound_s: float  # max(work_s / workers, longest job): no order can be faster
+    efficiency: float | None  # lower_bound_s / makespan_s: 1.0 is a perfect order
 
 
 def timing(outcomes: Iterable[Outcome], workers: int) -> Timing:

@@ -28,10 +28,8 @@ class JobLog:
 
     folder: RunFolder
     job: Job
-    is_followed: bool
-    """True if the run is in progress, so that there may be more to come."""
-    remark: Callable[[str], object]
-    """Called with what is no part of the log."""
+    is_followed: bool  # True if the run is in progress, so that there may be more to come
+    remark: Callable[[str], object]  # called with what is no part of the log
 
     def lines(self) -> Iterator[str]:
         """Yield the lines until the job has ended, or its run."""

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_training.errors import DeclarationError
 from pytest_training.project import Project, read_project
 from pytest_training.run_all.arguments import Arguments, parse
-from pytest_training.run_all.pytest_command import dry_run, listing, pytest_arguments
-from pytest_training.run_all.selection import NothingFoundError, Selection, select
+from pytest_training.run_all.selection import NothingFoundError, Selection, dry_run, listing, pytest_arguments, select
 from pytest_training.signals import EndingSignals
 from pytest_training.text import print_any_sign
 

@@ -34,13 +34,10 @@ class Session:
 
     started: str = field(default_factory=utc_now)
     ended: str = ""
-    status: int | None = None
-    """pytest's exit code; None until it has ended by itself."""
+    status: int | None = None  # pytest's exit code; None until it has ended by itself
     is_interrupted: bool = False
-    folder: RunFolder | None = None
-    """None if no run began."""
-    jobs: list[Job] | None = None
-    """All jobs, before any is selected; None until they are collected."""
+    folder: RunFolder | None = None  # None if no run began
+    jobs: list[Job] | None = None  # all jobs, before any is selected; None until they are collected
     kinds: Kinds = field(default_factory=lambda: KINDS)
 
     def run(self, arguments: list[str]) -> None:

@@ -14,18 +14,12 @@ from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job
 from pytest_training.run_all.arguments import Arguments
-from pytest_training.run_all.pytest_command import FOLDER, command_of
-from pytest_training.run_all.selection import Selection
+from pytest_training.run_all.selection import FOLDER, Selection, command_of
 from pytest_training.run_all.session import Session
 
 PIPELINE = "pytest-training"
-WORDS = {
-    Status.PASSED: "SUCCESS",
-    Status.FAILED: "FAILED",
-    Status.INTERRUPTED: "INTERRUPTED",
-    Status.SKIPPED: "SKIPPED",
-    Status.NOT_RUN: "SKIPPED",
-}
+WORDS = {Status.PASSED: "SUCCESS", Status.FAILED: "FAILED", Status.INTERRUPTED: "INTERRUPTED"}
+WORDS |= {Status.SKIPPED: "SKIPPED", Status.NOT_RUN: "SKIPPED"}
 """The original's words."""
 
 

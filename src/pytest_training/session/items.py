@@ -1,24 +1,27 @@
-"""The items of a session that trains: which job each trains, how pytest selects it, and the idle item.
+"""The items of a session that trains: which job each trains, how pytest selects it, what other plugins need beside it.
 
 A worker runs an item only if it has the one after it (pytest passes `nextitem` to the teardown). Without the idle item
 that is a second job, which waits behind the first while other workers are free (pytest-xdist issues 278, 382, 894).
 """
 
 import glob
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
+from pytest_training.execution.backends.in_process import InProcess
 from pytest_training.execution.folder import ReportsFolder
 from pytest_training.fixture import FIXTURE
 from pytest_training.jobs.model import Job, Plan, PlannedJob
 from pytest_training.session.arguments import is_job_file
+from pytest_training.session.training_job import SLOT, TEST_LIMIT_S
 
 IDLE_NODEID = "::training-idle"
-COLLECTED_ID = pytest.StashKey[str]()
-"""On an item: its node id when it was collected; a hook may give it another."""
+MEASURED = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")  # with these, coverage measures what a process starts
+COLLECTED_ID = pytest.StashKey[str]()  # on an item: its node id when it was collected; a hook may give it another
 
 
 class Collector:
@@ -72,3 +75,39 @@ class IdleItem(pytest.Item):
     def runtest(self) -> NoReturn:
         """Do nothing: the worker's run protocol skips the item."""
         raise AssertionError("the idle item is never run")
+
+
+class Neighbours:
+    """What other plugins need beside jobs, which run in processes of their own, with limits of their own."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> bool | None:
+        """Make pytest-timeout's limit one of the job: its alarm would end the test, or pytest, but not the job."""
+        slot = item.config.stash.get(SLOT, None)
+        if job_of(item) is None or slot is None or slot.settings.backend == InProcess.name:
+            return None
+        item.stash[TEST_LIMIT_S] = settings.timeout
+        return True
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """Switch pytest-forked off for a job: it has a process of its own, and its slot must outlive it."""
+        option = item.config.option
+        if job_of(item) is None or not getattr(option, "forked", False):
+            return (yield)
+        option.forked = False
+        try:
+            return (yield)
+        finally:
+            option.forked = True
+
+
+def remarks(config: pytest.Config) -> Iterator[str]:
+    """Yield a sentence for each plugin that does not do for jobs what it does for tests."""
+    if getattr(config.option, "cov_source", None) and not any(name in os.environ for name in MEASURED):
+        yield "--cov measures no job: patch = subprocess in the section run of coverage's settings changes that"
+    if getattr(config.option, "testmon", False):
+        yield (
+            "--testmon cannot see what a job runs, and leaves out jobs that have changed: "
+            "--training-skip-unchanged leaves out the others"
+        )

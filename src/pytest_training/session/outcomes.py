@@ -20,14 +20,11 @@ class Outcomes:
         self.folder, self.seed, self.problems = run.folder, run.plan.seed, run.problems
         self.jobs = jobs
         self.by_node: dict[str, Outcome] = {}
-        self.running: dict[str, set[str]] = {}
-        """The tests of each job that have not ended."""
+        self.running: dict[str, set[str]] = {}  # the tests of each job that have not ended
         for node, job in jobs.items():
             self.running.setdefault(job.id, set()).add(node)
-        self.again: set[str] = set()
-        """Tests that have failed and begin again."""
-        self.dead: set[str] = set()
-        """Tests that died with their worker: they have no report of a teardown."""
+        self.again: set[str] = set()  # tests that have failed and begin again
+        self.dead: set[str] = set()  # tests that died with their worker: they have no report of a teardown
 
     def note_report(self, report: pytest.TestReport) -> Outcome | None:
         """Note a report; return the job's outcome if its last test has ended."""

@@ -23,8 +23,7 @@ from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
 from pytest_training.session.arguments import has_training_test, leave_out_others, named_jobs, nobody_asks
 from pytest_training.session.hooks import call_before_training
-from pytest_training.session.items import IDLE_NODEID, Collector, collected_id, give_plan, job_of
-from pytest_training.session.neighbours import remarks
+from pytest_training.session.items import IDLE_NODEID, Collector, collected_id, give_plan, job_of, remarks
 from pytest_training.session.scheduler import Distribution, PlannedScheduling, collection_error
 from pytest_training.session.selection import nothing_selected, unknown_arguments, unknown_names
 
@@ -38,24 +37,17 @@ class Owner(Collector):
     def __init__(self, config: pytest.Config) -> None:
         super().__init__(config, options.folder_of(config, "reports"))
         self.distribution = Distribution(config)
-        self.draft: Draft | None = None
-        """The plan, as far as it is made."""
-        self.jobs: Sequence[Job] = ()
-        """The jobs that the command line names by their files, or all."""
+        self.draft: Draft | None = None  # the plan, as far as it is made
+        self.jobs: Sequence[Job] = ()  # the jobs that the command line names by their files, or all
         self.mistake: Exception | None = None
-        self.selected: tuple[str, ...] = ()
-        """The tests of the run, by the ids with which they were collected."""
+        self.selected: tuple[str, ...] = ()  # the tests of the run, by the ids with which they were collected
         self.run: RunningRun | None = None
-        self.problems: list[str] = []
-        """Sentences about what could not be collected."""
-        self.nothing_left = False
-        """True if every selected job of the resumed run has passed."""
-        self.collected: list[pytest.Item] = []
-        """All tests, before any is deselected."""
+        self.problems: list[str] = []  # sentences about what could not be collected
+        self.nothing_left = False  # True if every selected job of the resumed run has passed
+        self.collected: list[pytest.Item] = []  # all tests, before any is deselected
         self.is_selected = False
         """True once tests have been selected; pytest ends collecting after an error in the selection too."""
-        self.unknown: list[str] = []
-        """Sentences about names in the selection that stand for nothing."""
+        self.unknown: list[str] = []  # sentences about names in the selection that stand for nothing
 
     def jobs_to_collect(self) -> Sequence[Job]:
         """Return the jobs with their final parameters; `_plan` raises a mistake, after collection."""

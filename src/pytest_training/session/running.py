@@ -32,13 +32,12 @@ from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
 from pytest_training.pytest_adapter import end_status_line, show_lines_instead_of_dots, use_pytests_terminal
 from pytest_training.records.provenance import provenance
-from pytest_training.records.recorded_run import TrainingRun
+from pytest_training.records.recorded_run import TrainingRun, make_run_folder
 from pytest_training.records.run_record import BegunRun, RunRecord
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters import console, load_reporters
 from pytest_training.session.hooks import RAISED, call_each
 from pytest_training.session.outcomes import Outcomes
-from pytest_training.session.traces import make_run_folder
 from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
 from pytest_training.text import one_line
@@ -51,10 +50,8 @@ class RunningRun:
     """The life of one run; a pytest plugin."""
 
     config: pytest.Config
-    run: TrainingRun
-    """What reporters get."""
-    jobs: Mapping[str, Job]
-    """The selected jobs by node id."""
+    run: TrainingRun  # what reporters get
+    jobs: Mapping[str, Job]  # the selected jobs by node id
     context: SlotContext
     backend: Backend
     remove_folder: Callable[[], None]

@@ -12,8 +12,7 @@ from pytest_training.wording import listing, one_of, printable
 
 TERM = re.compile(r"(?P<negated>\bnot\s+)?(?P<name>[\w:+\-.\[\]\\/]+)")
 """A name in an expression of `-k` or `-m`, as pytest reads it."""
-ARGUMENTS = re.compile(r"\([^()]*=[^()]*\)")
-"""Those of a mark: `-m "device(kind='gpu')"`."""
+ARGUMENTS = re.compile(r"\([^()]*=[^()]*\)")  # those of a mark: `-m "device(kind='gpu')"`
 OPERATORS = {"and", "or", "not"}
 
 

@@ -19,11 +19,9 @@ from pytest_training.registry import Registry
 from pytest_training.reporters.console import failure_text
 from pytest_training.text import home_folder
 
-SLOT = pytest.StashKey[Slot]()
-"""On config: the slot of this process, once the run has begun."""
+SLOT = pytest.StashKey[Slot]()  # on config: the slot of this process, once the run has begun
 
-TEST_LIMIT_S = pytest.StashKey[float]()
-"""On an item: the time limit that pytest-timeout has for it."""
+TEST_LIMIT_S = pytest.StashKey[float]()  # on an item: the time limit that pytest-timeout has for it
 
 
 class SlotContext(Value, frozen=True, kw_only=True):
@@ -32,18 +30,12 @@ class SlotContext(Value, frozen=True, kw_only=True):
     reports: str
     run_id: str
     settings: RunSettings
-    home: str = msgspec.field(default_factory=home_folder)
-    """The user's home folder, which the plan abbreviates."""
-    connection: Any
-    """The JSON value that the backend's `start` returned."""
-    items: tuple[str, ...] = ()
-    """The selected tests, by the node ids with which they were collected; for a worker."""
-    environment: dict[str, str]
-    """The owner's when the backend started."""
-    worker: bool = False
-    """True for an xdist worker."""
-    idle: bool = False
-    """True if the worker appends the idle item: the plugin's own scheduler is in use."""
+    home: str = msgspec.field(default_factory=home_folder)  # the user's home folder, which the plan abbreviates
+    connection: Any  # the JSON value that the backend's `start` returned
+    items: tuple[str, ...] = ()  # the selected tests, by the node ids with which they were collected; for a worker
+    environment: dict[str, str]  # the owner's when the backend started
+    worker: bool = False  # True for an xdist worker
+    idle: bool = False  # True if the worker appends the idle item: the plugin's own scheduler is in use
 
     @property
     def folder(self) -> RunFolder:

@@ -33,8 +33,7 @@ class Worker(Collector):
             return
         config.stash[SLOT] = self.context.slot(values["workerid"], self.plan, config.stash[REGISTRY])
         self.register_tags(self.jobs_to_collect())
-        self.collected: list[pytest.Item] = []
-        """Every item, before any hook selects."""
+        self.collected: list[pytest.Item] = []  # every item, before any hook selects
 
     def jobs_to_collect(self) -> list[Job]:
         """Return the selected jobs as the owner planned them: files may have changed since."""
