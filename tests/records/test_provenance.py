@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_training.records.provenance import GitState, git_state, package_versions, provenance, this_machine
+from pytest_training.records.run_record import GitState, git_state, package_versions, provenance, this_machine
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -23,7 +23,7 @@ from pytest_training.execution.readers.metrics_file import USUAL_FILES
 from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, Unchanged
 from pytest_training.jobs.source.named import named_paths
 from pytest_training.records.history import History, Recorded
-from pytest_training.records.provenance import package_versions
+from pytest_training.records.run_record import package_versions
 
 MOST_FILES = 10_000  # files that one pattern may stand for
 LARGEST_READ, LARGEST_HASHED = 2**20, 2**28

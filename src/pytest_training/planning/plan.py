@@ -1,14 +1,27 @@
-"""The plan: the selected jobs, their data and expected durations, in the order in which they start."""
+"""The plan: the selected jobs, their data and expected durations, in the order in which they start.
 
-from collections.abc import Mapping, Sequence
+With `--training-max-regression` it has gates made of earlier metrics: a job may not get much worse.
+"""
 
-import msgspec
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.catalogue.datasets import plan_dataset
-from pytest_training.jobs.model import Dataset, Job, Plan, PlannedDataset, PlannedJob, Source
+from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedDataset, PlannedJob, Source
 from pytest_training.jobs.order import find_circle, simulate, start_order
+from pytest_training.planning.steps import Request
+from pytest_training.records.comparison import find_earlier, find_place
+from pytest_training.records.history import History, Recorded
+from pytest_training.records.measures import direction, headline
 from pytest_training.wording import one_of
+
+RULE = r"(?:(?P<metric>[^=]+?)\s*=\s*)?(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)"
+Rules = Mapping[str | None, tuple[float, str]]
+"""How much worse a metric may get, as a number or with `%` as a share; the rule for all metrics is under None."""
 
 
 def make_plan(  # noqa: PLR0913  (each is one field of the plan)
@@ -56,7 +69,7 @@ def _with_declared_data(job: Job, declared: Mapping[str, Dataset]) -> Job:
         f"under `data:`: {expected}"
     )
     data = tuple(name for name in job.data if name in declared)
-    return msgspec.structs.replace(job, data=data, problem=job.problem or problem)
+    return replace(job, data=data, problem=job.problem or problem)
 
 
 def _planned(
@@ -67,3 +80,60 @@ def _planned(
     source = next(place for place, expected_s in places.items() if expected_s is not None or place == "unknown")
     used = tuple(datasets[name] for name in job.data)
     return PlannedJob(job=job, expected_s=places[source], expected_from=source, datasets=used)
+
+
+def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Plan, list[str]]:
+    """Return the plan with gates for `--training-max-regression`, and a sentence for each missing one."""
+    rules, against = _parse(request.max_regression), request.compare or "last"
+    if not rules:
+        find_place(history, against, request.project)  # an unknown name is an error before anything trains
+        return plan, []
+    jobs = [planned.job for planned in plan.jobs]
+    # Passed ones only: else the next run would be compared with a regression.
+    earlier, words, problem = find_earlier(
+        history, [job.id for job in jobs], against, project=request.project, passed_only=True
+    )
+    declared = [gate for job in jobs for gate in job.gates]
+    problems = [f"{problem}; no regression is judged"] if problem else []
+    problems += [
+        f"--training-max-regression {metric}: not judged: neither a gate nor the name says whether more is better"
+        for metric in rules
+        if metric is not None and direction(metric, declared) is None
+    ]
+    missing = [job.id for job in jobs if job.id not in earlier]
+    if missing and earlier:
+        problems.append(f"no regression is judged without a passed outcome from {words}: {', '.join(missing[:12])}")
+    gated = (replace(job, gates=(*job.gates, *_gates(job, earlier.get(job.id), rules))) for job in jobs)
+    planned_jobs = (replace(planned, job=job) for planned, job in zip(plan.jobs, gated, strict=True))
+    return replace(plan, jobs=tuple(planned_jobs)), problems
+
+
+def _parse(texts: Sequence[str]) -> Rules:
+    """Parse rules like `0.02`, `roc_auc=0.02` and `mae=5%`."""
+    rules: dict[str | None, tuple[float, str]] = {}
+    for text in texts:
+        match = re.fullmatch(RULE, text.strip())
+        if match is None:
+            problem = f"--training-max-regression: expected a number like 0.02, roc_auc=0.02 or mae=5%, found {text!r}"
+            raise DeclarationError(problem)
+        rules[match["metric"]] = float(match["number"]), match["percent"]
+    return rules
+
+
+def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
+    if earlier is None:
+        return
+    main = headline(earlier.outcome)
+    gated = [gate.metric for gate in job.gates] or ([main.name] if main else [])
+    for metric in dict.fromkeys([*(gated if None in rules else ()), *(name for name in rules if name is not None)]):
+        better, before = direction(metric, job.gates), earlier.outcome.metrics.get(metric)
+        if better is None or before is None or not math.isfinite(before):
+            continue
+        amount, percent = rules.get(metric) or rules[None]
+        margin = abs(before) * (amount / 100) if percent else amount
+        yield Gate(
+            metric=metric,
+            operator=">=" if better == "higher" else "<=",
+            threshold=before - margin if better == "higher" else before + margin,
+            against=f"{before:.4g} in run {earlier.run_id}, at most {amount:g}{' %' if percent else ''} worse",
+        )

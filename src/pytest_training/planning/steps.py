@@ -201,7 +201,7 @@ def fingerprint(draft: Draft) -> Draft:
 
 def compare(draft: Draft) -> Draft:
     """Add gates for `--training-max-regression`; raise DeclarationError for an unknown run."""
-    from pytest_training.planning.regression_gates import with_comparison  # noqa: PLC0415  (as above)
+    from pytest_training.planning.plan import with_comparison  # noqa: PLC0415  (as above)
 
     history = _history(draft)
     plan, problems = with_comparison(draft.plan, history, draft.request)

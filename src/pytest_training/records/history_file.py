@@ -13,8 +13,7 @@ import msgspec
 from pytest_training.errors import TrainingError
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import UNDECODABLE
-from pytest_training.records.provenance import Provenance
-from pytest_training.records.run_record import RunRecord
+from pytest_training.records.run_record import Provenance, RunRecord
 from pytest_training.records.strict_json import encode, text
 
 T = TypeVar("T")

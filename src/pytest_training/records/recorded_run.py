@@ -22,8 +22,7 @@ from pytest_training.jobs.model import Job, Plan, RunSettings
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.records.comparison import Comparison, compare, find_earlier
 from pytest_training.records.history import History
-from pytest_training.records.provenance import Provenance
-from pytest_training.records.run_record import BegunRun, RunRecord
+from pytest_training.records.run_record import BegunRun, Provenance, RunRecord
 
 IGNORED = ".gitignore"
 SAME_START_S = 1.0  # a process's start is exact to about a clock tick

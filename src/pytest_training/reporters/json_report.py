@@ -14,9 +14,8 @@ from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome, Reported, Shown, Status, Tolerated
 from pytest_training.jobs.model import Dataset, Plan, PlannedJob, Source, Value
 from pytest_training.pytest_adapter import switch_json_report_on
-from pytest_training.records.provenance import Machine, Provenance
 from pytest_training.records.recorded_run import TrainingRun
-from pytest_training.records.run_record import RunRecord, timing
+from pytest_training.records.run_record import Machine, Provenance, RunRecord, timing
 from pytest_training.records.strict_json import encode_plain, plain
 from pytest_training.reporters.console import failure_text
 from pytest_training.text import home_pattern, without_home

@@ -69,7 +69,7 @@ def _act(arguments: Arguments, project: Project, selection: Selection, here: Pat
 
 
 def _summarise(arguments: Arguments, project: Project, selection: Selection, session: Session) -> int:
-    from pytest_training.run_all.summary import copy_results, summarise, write_summary  # noqa: PLC0415  (as above)
+    from pytest_training.run_all.session import copy_results, summarise, write_summary  # noqa: PLC0415  (as above)
 
     summary, folder = summarise(arguments, selection, session), arguments.summary_dir or project.reports
     try:

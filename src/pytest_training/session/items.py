@@ -50,8 +50,7 @@ class Collector:
 
 def job_of(item: pytest.Item) -> Job | None:
     """Return the job that an item trains, or None for an ordinary test."""
-    call = getattr(item, "callspec", None)
-    job = call.params.get(FIXTURE) if call is not None else None
+    job = item.callspec.params.get(FIXTURE) if hasattr(item, "callspec") else None
     job = job.job if isinstance(job, PlannedJob) else job
     return job if isinstance(job, Job) else None
 

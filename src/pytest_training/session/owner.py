@@ -141,9 +141,8 @@ class Owner(Collector):
             try:
                 save_plan(self.draft.plan, request.plan_file)
             except OSError as error:
-                raise pytest.UsageError(
-                    f"--training-plan: cannot write {request.plan_file}: {error.strerror}"
-                ) from None
+                problem = f"--training-plan: cannot write {request.plan_file}: {error.strerror}"
+                raise pytest.UsageError(problem) from None
         give_plan(items, self.draft.plan)
         if any(job.needs for job in items.values()):
             position = {planned.job.id: index for index, planned in enumerate(self.draft.plan.jobs)}

@@ -53,9 +53,8 @@ class Distribution:
             start_xdist(self.config, session)
         except OSError as error:
             workers = len(self.config.option.tx)
-            raise pytest.UsageError(
-                f"cannot start {workers} workers: {error.strerror}; a smaller number after -n needs less"
-            ) from None
+            problem = f"cannot start {workers} workers: {error.strerror}; a smaller number after -n needs less"
+            raise pytest.UsageError(problem) from None
 
 
 class PlannedScheduling:
@@ -132,8 +131,7 @@ class PlannedScheduling:
         """Remove a worker that has ended or died; return the job that it ran."""
         if node in self._workers:
             self._workers.remove(node)
-        job = self._running.pop(node, None)
-        if job is not None:
+        if (job := self._running.pop(node, None)) is not None:
             self.schedule()
         return job
 

@@ -40,10 +40,11 @@ def unknown_names(config: pytest.Config, items: Sequence[pytest.Item], jobs: Seq
 def unknown_arguments(config: pytest.Config, jobs: Sequence[Job]) -> Iterator[str]:
     """Yield a sentence for each argument that names a test of no job, or no file but nearly a job."""
     ids = [job.id for job in jobs]
+    escaped = [job_id.encode("unicode_escape").decode() for job_id in ids]  # as pytest writes them in node ids
     for argument in config.args:
         path, is_test, test = argument.partition("::")
         name = test.removesuffix("]").rpartition("[")[2] if is_test else path
-        is_known, nearest = name in _escaped(ids) and is_test, one_of(name, ids)
+        is_known, nearest = is_test and name in {*ids, *escaped}, one_of(name, ids)
         is_nearly_job = nearest.startswith("did") and not (config.invocation_params.dir / path).exists()
         if name and not is_known and (test.endswith("]") or is_nearly_job):
             yield f"{printable(argument, 200)}: no test trains a job {name!r}: {nearest}"
@@ -64,8 +65,3 @@ def _terms(expression: str) -> Iterator[tuple[str, bool]]:
 
 def _tags(jobs: Iterable[Job]) -> list[str]:
     return sorted({tag for job in jobs for tag in job.tags})
-
-
-def _escaped(ids: Iterable[str]) -> set[str]:
-    """Return the ids, and as pytest writes them in node ids."""
-    return {spelling for job_id in ids for spelling in (job_id, job_id.encode("unicode_escape").decode())}

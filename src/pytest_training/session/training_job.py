@@ -20,7 +20,6 @@ from pytest_training.reporters.console import failure_text
 from pytest_training.text import home_folder
 
 SLOT = pytest.StashKey[Slot]()  # on config: the slot of this process, once the run has begun
-
 TEST_LIMIT_S = pytest.StashKey[float]()  # on an item: the time limit that pytest-timeout has for it
 
 
@@ -79,20 +78,17 @@ class TrainingJob:
     def train(self) -> Outcome:
         """Train the job, with its retries, and return its outcome; `check` raises its failure."""
         __tracebackhide__ = True
-        self.outcome = self.slot.leave_out(self.planned) or self.slot.train(self._limited())
+        limit_s, own_s = self.item.stash.get(TEST_LIMIT_S, None), self.job.limits.get("timeout", math.inf)
+        planned = self.planned
+        if limit_s and limit_s < own_s:  # the test's time limit is the shorter one
+            limited = msgspec.structs.replace(self.job, limits={**self.job.limits, "timeout": limit_s})
+            planned = msgspec.structs.replace(planned, job=limited)
+        self.outcome = self.slot.leave_out(self.planned) or self.slot.train(planned)
         if self.outcome.cause in {"needs", "unchanged"} and self.outcome.status != Status.FAILED:
             pytest.skip(self.outcome.reason)
         if self.outcome.status == Status.INTERRUPTED:
             raise KeyboardInterrupt(self.outcome.reason)
         return self.outcome
-
-    def _limited(self) -> PlannedJob:
-        """Return the planned job, with the test's time limit if that is the shorter one."""
-        limit_s, own_s = self.item.stash.get(TEST_LIMIT_S, None), self.job.limits.get("timeout", math.inf)
-        if not limit_s or own_s <= limit_s:
-            return self.planned
-        job = msgspec.structs.replace(self.job, limits={**self.job.limits, "timeout": limit_s})
-        return msgspec.structs.replace(self.planned, job=job)
 
     def check(self) -> None:
         """Fail the test unless the job passed."""

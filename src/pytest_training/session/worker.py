@@ -1,7 +1,6 @@
 """The hooks of an xdist worker: it collects what the owner selected, and trains the jobs of the plan."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,10 @@ class Worker(Collector):
 
         Hooks have selected among the selected: what goes by count or position (pytest-split) would select twice.
         """
-        session.items[:] = _selected(self.context.items, dict.fromkeys([*self.collected, *session.items]))
+        by_id = defaultdict[str, list[pytest.Item]](list)
+        for item in dict.fromkeys([*self.collected, *session.items]):
+            by_id[collected_id(item)].append(item)
+        session.items[:] = [by_id[each].pop(0) for each in self.context.items if by_id[each]]  # xdist names the missing
         give_plan(session.items, self.plan)
         if self.context.idle:
             session.items.append(IdleItem.from_parent(session, name="idle", nodeid=IDLE_NODEID))
@@ -66,11 +68,3 @@ class Worker(Collector):
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """Do nothing for the idle item."""
         return True if isinstance(item, IdleItem) else None
-
-
-def _selected(ids: Iterable[str], items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """Return the items with these ids, in their order; the scheduler names those that are missing."""
-    by_id = defaultdict[str, list[pytest.Item]](list)
-    for item in items:
-        by_id[collected_id(item)].append(item)
-    return [by_id[each].pop(0) for each in ids if by_id[each]]
