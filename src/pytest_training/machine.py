@@ -50,11 +50,9 @@ def visible_gpus() -> list[str]:
 
 def gpu_models() -> tuple[str, ...]:
     """Return the models of NVIDIA cards as the driver lists them; asking nvidia-smi takes a second."""
-    models = []
+    models: list[str] = []
     for card in sorted(NVIDIA.glob("*/information")):
-        try:
+        with contextlib.suppress(OSError):
             lines = card.read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            continue
-        models += [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
+            models += [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
     return tuple(models)

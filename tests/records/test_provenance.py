@@ -1,4 +1,4 @@
-"""Tests of records/provenance.py: real repositories, the installed packages, this machine."""
+"""Tests of records/run_record.py: real repositories, the installed packages, this machine."""
 
 from __future__ import annotations
 

@@ -42,30 +42,27 @@ def main(words: Sequence[str] | None = None, *, root: Path | None = None) -> int
     signals = EndingSignals()
     signals.take()
     try:
-        return _act(arguments, project, select(arguments, project, here), here, signals)
+        selection = select(arguments, project, here)
+        if arguments.list_:
+            return _show(listing(selection.selected, selection.request.kinds))
+        if arguments.parallel and len(selection.selected) > 1:
+            _show([PARALLEL])
+        command = pytest_arguments(arguments, project, selection, here)
+        if arguments.dry_run:
+            lines = dry_run(selection.selected, selection.request.kinds)
+            return _show([*lines, f"Equivalent: {shlex.join(['pytest', *command])}"])
+        from pytest_training.run_all.session import Session  # noqa: PLC0415  (only training needs it)
+
+        session = Session()
+        session.run(command)
+        signals.hold()  # the summary is finished whatever comes: it takes milliseconds
+        return _summarise(arguments, project, selection, session)
     except DeclarationError as error:
         return _refuse(error, Exit.NOTHING_FOUND if isinstance(error, NothingFoundError) else Exit.USAGE)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     finally:
         signals.give_back()
-
-
-def _act(arguments: Arguments, project: Project, selection: Selection, here: Path, signals: EndingSignals) -> int:
-    if arguments.list_:
-        return _show(listing(selection.selected, selection.request.kinds))
-    if arguments.parallel and len(selection.selected) > 1:
-        _show([PARALLEL])
-    command = pytest_arguments(arguments, project, selection, here)
-    if arguments.dry_run:
-        lines = dry_run(selection.selected, selection.request.kinds)
-        return _show([*lines, f"Equivalent: {shlex.join(['pytest', *command])}"])
-    from pytest_training.run_all.session import Session  # noqa: PLC0415  (only training needs it)
-
-    session = Session()
-    session.run(command)
-    signals.hold()  # the summary is finished whatever comes: it takes milliseconds
-    return _summarise(arguments, project, selection, session)
 
 
 def _summarise(arguments: Arguments, project: Project, selection: Selection, session: Session) -> int:
