@@ -37,7 +37,7 @@ def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, None, None]:
     """Declare the options with everyday names where there are jobs, after the project has declared its own."""
-    if options.names_paths(early_config):
+    if any(getattr(early_config.known_args_namespace, f"training_{name}") for name in options.NAMING_PATHS):
         from pytest_training.pytest_adapter import settle_root  # noqa: PLC0415  (see the module's docstring)
 
         settle_root(early_config, parser, args)

@@ -103,11 +103,9 @@ def resume(draft: Draft) -> Draft:
     from pytest_training.planning.earlier import EarlierRun  # noqa: PLC0415  (--list answers at once)
 
     earlier = EarlierRun.find(request.reports, request.resume)
-    request = replace(request, seed=earlier.plan.seed)
-    jobs = earlier.jobs(draft.jobs)
-    ids = {job.id for job in jobs}
-    others = tuple(job for job in draft.jobs if job.id not in ids)
-    return replace(draft, request=request, jobs=tuple(jobs), others=others, earlier=earlier)
+    jobs = {job.id: job for job in earlier.jobs(draft.jobs)}
+    others, request = (job for job in draft.jobs if job.id not in jobs), replace(request, seed=earlier.plan.seed)
+    return replace(draft, request=request, jobs=tuple(jobs.values()), others=tuple(others), earlier=earlier)
 
 
 def set_parameters(draft: Draft) -> Draft:

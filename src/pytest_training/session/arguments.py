@@ -37,8 +37,7 @@ def settle_arguments(config: pytest.Config) -> None:
     if not is_typed and (is_asked_for(config) or config.known_args_namespace.training_root):
         config.args[:] = training_tests(config)
         return
-    named = [argument for argument in config.args if _names_jobs(config, named_path(config, argument))]
-    if not named:
+    if not (named := [each for each in config.args if _names_jobs(config, named_path(config, each))]):
         return
     tests = training_tests(config)
     others = [argument for argument in config.args if argument not in named]
@@ -71,9 +70,8 @@ def is_job_file(config: pytest.Config, path: Path) -> bool:
 def _places(config: pytest.Config) -> Sequence[tuple[Path, FileFilter]]:
     """Return the training folder and the further folders with jobs, each with its filter of files."""
     if PLACES not in config.stash:  # asked for every file that pytest collects
-        search = read_search(config)
-        further = ((absolute(folder), search.files) for folder in search.folders)
-        config.stash[PLACES] = ((absolute(folder_of(config, "root")), search.own_files), *further)
+        search, root = read_search(config), absolute(folder_of(config, "root"))
+        config.stash[PLACES] = ((root, search.own_files), *((absolute(each), search.files) for each in search.folders))
     return config.stash[PLACES]
 
 
@@ -94,22 +92,17 @@ def named_jobs(config: pytest.Config, jobs: Sequence[Job]) -> Sequence[Job]:
     """Return the jobs that the command line names, or all; raise UsageError for a name without a job."""
     if (named := config.stash.get(NAMED, None)) is None:
         return jobs
-    chosen = {job.id for argument in named[0] for job in _jobs_of(config, argument, jobs)}
+    root, chosen = _places(config)[0][0], set[str]()
+    for argument in named[0]:
+        path, (_, _, job_id) = named_path(config, argument), argument.partition("::")
+        is_all, place = path in {root, root / "jobs.yaml"}, shown_path(path, config)
+        below = [job.id for job in jobs if is_all or (job.path is not None and Path(job.path).is_relative_to(path))]
+        if not below and not job_id:
+            raise pytest.UsageError(f"{place}: expected a file or folder of training jobs")
+        if job_id and job_id not in below:
+            raise pytest.UsageError(f"{place}: no job has the id {job_id!r}: {one_of(job_id, below)}")
+        chosen.update([job_id] if job_id else below)
     return [job for job in jobs if job.id in chosen]
-
-
-def _jobs_of(config: pytest.Config, argument: str, jobs: Sequence[Job]) -> list[Job]:
-    path, (_, _, job_id) = named_path(config, argument), argument.partition("::")
-    root, _ = _places(config)[0]
-    everything = path in {root, root / "jobs.yaml"}
-    below = [job for job in jobs if everything or (job.path is not None and Path(job.path).is_relative_to(path))]
-    chosen = [job for job in below if job_id in {"", job.id}]
-    if job_id and not chosen:
-        ids = [job.id for job in below]
-        raise pytest.UsageError(f"{shown_path(path, config)}: no job has the id {job_id!r}: {one_of(job_id, ids)}")
-    if not chosen:
-        raise pytest.UsageError(f"{shown_path(path, config)}: expected a file or folder of training jobs")
-    return chosen
 
 
 def leave_out_others(config: pytest.Config, items: list[pytest.Item], jobs: Iterable[pytest.Item]) -> None:
