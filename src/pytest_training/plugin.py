@@ -67,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(Owner(config), SESSION)
     else:
-        from pytest_training.session.worker import Worker  # noqa: PLC0415  (as above)
+        from pytest_training.session.items import Worker  # noqa: PLC0415  (as above)
 
         config.pluginmanager.register(Worker(config), SESSION)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_training.errors import TrainingError
-from pytest_training.execution.folder import JobFolder, ReportsFolder, RunFolder
+from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.job_files import open_own
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.model import Job, RunSettings
@@ -102,16 +102,10 @@ def _check_job(job_id: str, job_ids: Collection[str], place: str) -> None:
 
 
 def _row(recorded: Recorded) -> tuple[str, ...]:
-    outcome = recorded.outcome
-    return (
-        one_line(outcome.job_id, 40),
-        recorded.started[:16].replace("T", " "),
-        status_word(outcome),
-        fit(main_metric(outcome, interval=False) or sentence(outcome), 48),
-        duration(outcome.wall_s),
-        recorded.short_commit,
-        recorded.run_id,
-    )
+    outcome, when = recorded.outcome, recorded.started[:16].replace("T", " ")
+    metric = fit(main_metric(outcome, interval=False) or sentence(outcome), 48)
+    start = (one_line(outcome.job_id, 40), when, status_word(outcome), metric)
+    return (*start, duration(outcome.wall_s), recorded.short_commit, recorded.run_id)
 
 
 @dataclass(frozen=True)
@@ -127,22 +121,18 @@ class JobLog:
         """Yield the lines until the job has ended, or its run."""
         self._await_start()
         number = 1
-        while self._files.attempt(number).path.exists():
+        while self.folder.job(self.job.id).attempt(number).path.exists():
             if number > 1:
                 yield f"… attempt {number} …"
             for line in self._lines_of(number):
                 yield clean_line(line.decode("utf-8", "replace"), LINE_LIMIT)
             number += 1
 
-    @property
-    def _files(self) -> JobFolder:
-        return self.folder.job(self.job.id)
-
     def _is_over(self) -> bool:
-        return not self.is_followed or self._files.outcome.exists() or not is_going_on(self.folder)
+        return not self.is_followed or self.folder.job(self.job.id).outcome.exists() or not is_going_on(self.folder)
 
     def _await_start(self) -> None:
-        started = self._files.attempt(1).path.exists
+        started = self.folder.job(self.job.id).attempt(1).path.exists
         if not started() and not self._is_over():
             self.remark(f"{self.job.id} has not started yet: waiting")
         while not started() and not self._is_over():
@@ -153,7 +143,10 @@ class JobLog:
             self.remark(f"{self.job.id} has no log in run {self.folder.run_id}: {why}")
 
     def _lines_of(self, number: int) -> Iterator[bytes]:
-        log, next_attempt = self._files.attempt(number).log, self._files.attempt(number + 1).path
+        log, next_attempt = (
+            self.folder.job(self.job.id).attempt(number).log,
+            self.folder.job(self.job.id).attempt(number + 1).path,
+        )
         offset, rest = self._begin(log), b""
         while True:
             # Asked before reading: what was written until then is read.

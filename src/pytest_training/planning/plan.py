@@ -1,24 +1,40 @@
 """The plan: the selected jobs, their data and expected durations, in the order in which they start.
 
-With `--training-max-regression` it has gates made of earlier metrics: a job may not get much worse.
+From earlier runs it has the parameters of a resumed one, the outcomes of jobs that are needed, and, with
+`--training-max-regression`, gates: a job may not get much worse.
 """
+
+from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.job_files import read_json
+from pytest_training.execution.needs import bad_place, needed_outcome
+from pytest_training.execution.outcome import Status
+from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.catalogue.datasets import plan_dataset
-from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedDataset, PlannedJob, Source
+from pytest_training.jobs.model import Dataset, Gate, Job, NeededOutcome, Plan, PlannedDataset, PlannedJob, Source
 from pytest_training.jobs.order import find_circle, simulate, start_order
+from pytest_training.jobs.plan_file import read_plan
+from pytest_training.planning.fingerprint import EarlierPasses
 from pytest_training.planning.steps import Request
 from pytest_training.records.comparison import find_earlier, find_place
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import direction, headline
+from pytest_training.records.recorded_run import find_run
+from pytest_training.records.run_record import BegunRun
 from pytest_training.wording import one_of
 
+KEYWORD = re.compile(r"(?!(and|or|not)$)[\w:+\-.\[\]\\/]+")  # a name that `-k` takes
 RULE = r"(?:(?P<metric>[^=]+?)\s*=\s*)?(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)"
 Rules = Mapping[str | None, tuple[float, str]]
 """How much worse a metric may get, as a number or with `%` as a share; the rule for all metrics is under None."""
@@ -137,3 +153,96 @@ def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
             threshold=before - margin if better == "higher" else before + margin,
             against=f"{before:.4g} in run {earlier.run_id}, at most {amount:g}{' %' if percent else ''} worse",
         )
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """A run in which not every job passed."""
+
+    folder: RunFolder
+    plan: Plan
+
+    @classmethod
+    def find(cls, reports: Path, name: str) -> EarlierRun:
+        """Return the run with this id, the one that begins with it, or for `last` the last one."""
+        try:
+            folder = find_run(reports, name)
+        except DeclarationError as error:
+            raise DeclarationError(f"--training-resume: {error}") from None
+        return cls(folder, read_plan(folder.plan))
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """Its id, then that of the run that it resumed, and so on: each may have the newest checkpoint of a job."""
+        begun = read_json(self.folder.begun, BegunRun)
+        return (self.folder.run_id, *(begun.resumed if begun else ()))
+
+    def jobs(self, present: Sequence[Job]) -> list[Job]:
+        """Return that run's jobs as they are now, with that run's parameters."""
+        planned, ids = {each.job.id: each.job for each in self.plan.jobs}, {job.id: None for job in present}
+        if missing := next((job_id for job_id in planned if job_id not in ids), None):
+            run_id, hint = self.folder.run_id, one_of(missing, ids)
+            problem = f"--training-resume: run {run_id} trained {missing!r}, which exists no more: {hint}"
+            raise DeclarationError(problem)
+        pairs = [(job, planned[job.id]) for job in present if job.id in planned]
+        return [replace(job, parameters={**job.parameters, **old.parameters}, given=old.given) for job, old in pairs]
+
+    def is_done(self, job_id: str) -> bool:
+        """Return True if a job passed in that run, or needed no training."""
+        outcome = read_outcome(self.folder, job_id)
+        return outcome is not None and (outcome.status == Status.PASSED or outcome.cause == "unchanged")
+
+    def needed(self, job_id: str) -> NeededOutcome | None:
+        """Return what a job left in that run, or in the one that it took the outcome from."""
+        unchanged = next((each.unchanged for each in self.plan.jobs if each.job.id == job_id), None)
+        folder = RunFolder(self.folder.reports, unchanged.run_id) if unchanged else self.folder
+        return needed_outcome(folder, job_id) or next(
+            (each.needed[job_id] for each in self.plan.jobs if job_id in each.needed), None
+        )
+
+
+def with_needs(plan: Plan, jobs: Mapping[str, Job], passes: EarlierPasses, earlier: EarlierRun | None) -> Plan:
+    """Return the plan with the earlier outcomes that jobs need, and a sentence for each job that lacks one."""
+    trained = {planned.job.id for planned in plan.jobs if planned.unchanged is None}
+    selected = {planned.job.id for planned in plan.jobs}
+
+    def outcome(job_id: str) -> NeededOutcome | None:
+        resumed = earlier.needed(job_id) if earlier and job_id not in selected else None
+        return resumed or passes.outcome(job_id)
+
+    def complete(planned: PlannedJob) -> PlannedJob:
+        job = planned.job
+        if problem := bad_place(job):
+            planned = replace(planned, job=replace(job, problem=job.problem or problem))
+        outcomes = {job_id: outcome(job_id) for job_id in job.needs if job_id not in trained}
+        missing = [job_id for job_id, each in outcomes.items() if each is None and job_id not in selected]
+        return replace(
+            planned,
+            needed={job_id: each for job_id, each in outcomes.items() if each is not None},
+            unmet=_sentence(job, missing, jobs, passes) if missing and planned.unchanged is None else None,
+        )
+
+    return replace(plan, jobs=tuple(map(complete, plan.jobs)))
+
+
+def _sentence(job: Job, missing: Sequence[str], jobs: Mapping[str, Job], passes: EarlierPasses) -> str:
+    """Return why a job cannot be trained, and what selects all that it takes."""
+    names = list(dict.fromkeys([job.id, *_all_missing(missing, jobs, passes)]))
+    hint = f"-k {shlex.quote(' or '.join(names))}" if all(map(KEYWORD.fullmatch, names)) else "select it too"
+    verb = "is" if len(missing) == 1 else "are"
+    changed = [run.run_id for run in map(passes.recorded.get, missing) if run is not None]
+    if len(changed) == len(missing):
+        since = ", ".join(dict.fromkeys(changed))
+        return f"needs {', '.join(missing)}, which {verb} not selected and changed since run {since}: {hint}"
+    return f"needs {', '.join(missing)}, which {verb} not selected: {hint}"
+
+
+def _all_missing(missing: Sequence[str], jobs: Mapping[str, Job], passes: EarlierPasses) -> Iterator[str]:
+    """Yield these jobs and those that they need in turn and that have no earlier outcome either."""
+    waiting, seen = list(missing), set(missing)
+    while waiting:
+        job_id = waiting.pop(0)
+        yield job_id
+        further = [each for each in (jobs[job_id].needs if job_id in jobs else ()) if each not in seen]
+        waiting += [each for each in further if passes.outcome(each) is None]
+        seen.update(further)

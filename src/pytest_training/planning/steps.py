@@ -25,7 +25,7 @@ from pytest_training.machine import machine_cores
 from pytest_training.planning.parameters import apply_options, fill_seeds, note_missing, refuse_secrets, unreached
 
 if TYPE_CHECKING:
-    from pytest_training.planning.earlier import EarlierRun
+    from pytest_training.planning.plan import EarlierRun
     from pytest_training.records.history import History
 
 UNPLANNED = Plan(run_id="", seed=0, workers=1, threads=1, jobs=())
@@ -100,7 +100,7 @@ def resume(draft: Draft) -> Draft:
         raise DeclarationError(f"no training jobs: expected files like train_als.py in {request.root}")
     if request.resume is None:
         return draft
-    from pytest_training.planning.earlier import EarlierRun  # noqa: PLC0415  (--list answers at once)
+    from pytest_training.planning.plan import EarlierRun  # noqa: PLC0415  (--list answers at once)
 
     earlier = EarlierRun.find(request.reports, request.resume)
     jobs = {job.id: job for job in earlier.jobs(draft.jobs)}
@@ -187,7 +187,7 @@ def fingerprint(draft: Draft) -> Draft:
     if draft.is_dry and not is_skipping and not outside:
         return draft
     from pytest_training.planning import fingerprint as steps  # noqa: PLC0415  (as above)
-    from pytest_training.planning.earlier import with_needs  # noqa: PLC0415  (as above)
+    from pytest_training.planning.plan import with_needs  # noqa: PLC0415  (as above)
 
     history, jobs = _history(draft), {job.id: job for job in (*draft.others, *draft.jobs)}
     digests = steps.fingerprints(jobs, ids, draft.datasets, seed=draft.request.seed)

@@ -121,20 +121,16 @@ def run_ids(reports: Path) -> list[str]:
 
 def read_run(folder: RunFolder, settings: RunSettings | None = None) -> TrainingRun:
     """Read a run from its folder; a missing or damaged file counts as None, only the plan must be there."""
-    plan = read_plan(folder.plan)
+    plan, settings, provenance = (
+        read_plan(folder.plan),
+        settings or RunSettings(),
+        read_json(folder.provenance, Provenance),
+    )
     record, begun = read_json(folder.record, RunRecord), read_json(folder.begun, BegunRun)
     reason = "still running" if is_running(begun) else "the run was killed while this job ran"
-    finished = record is not None
-    return TrainingRun(
-        folder=folder,
-        plan=plan,
-        outcomes=tuple(_outcome(folder, each.job, plan.seed, reason, is_finished=finished) for each in plan.jobs),
-        provenance=read_json(folder.provenance, Provenance),
-        record=record,
-        begun=begun,
-        settings=settings or RunSettings(),
-        problems=list(record.problems) if record else [],
-    )
+    finished, problems = record is not None, list(record.problems) if record else []
+    outcomes = tuple(_outcome(folder, each.job, plan.seed, reason, is_finished=finished) for each in plan.jobs)
+    return TrainingRun(folder, plan, outcomes, provenance, record, begun, settings or RunSettings(), problems)
 
 
 def running_run(reports: Path) -> RunFolder | None:

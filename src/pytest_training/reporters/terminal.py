@@ -147,8 +147,7 @@ class Reporter:
         is_default = self.config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) == 0
         if self.terminal is None or not is_default or not outcome.slot:
             return
-        width = self.config.get_terminal_writer().fullwidth
-        done = len(self.outcomes)
+        width, done = self.config.get_terminal_writer().fullwidth, len(self.outcomes)
         text, markup = finished_line(outcome, width=width, done=done, total=self.total, id_width=self.id_width)
         end_line(self.terminal)
         self.terminal.write_line(text, **markup)

@@ -13,6 +13,7 @@ from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import Slot
+from pytest_training.fixture import FIXTURE
 from pytest_training.jobs.model import Job, Plan, PlannedJob, RunSettings, Value
 from pytest_training.options import shown_path
 from pytest_training.registry import Registry
@@ -104,3 +105,10 @@ class TrainingJob:
         if self.outcome.optional:
             pytest.xfail(text)
         pytest.fail(text, pytrace=False)
+
+
+def job_of(item: pytest.Item) -> Job | None:
+    """Return the job that an item trains, or None for an ordinary test."""
+    job = item.callspec.params.get(FIXTURE) if hasattr(item, "callspec") else None
+    job = job.job if isinstance(job, PlannedJob) else job
+    return job if isinstance(job, Job) else None
