@@ -143,10 +143,8 @@ class JobLog:
             self.remark(f"{self.job.id} has no log in run {self.folder.run_id}: {why}")
 
     def _lines_of(self, number: int) -> Iterator[bytes]:
-        log, next_attempt = (
-            self.folder.job(self.job.id).attempt(number).log,
-            self.folder.job(self.job.id).attempt(number + 1).path,
-        )
+        attempt = self.folder.job(self.job.id).attempt
+        log, next_attempt = attempt(number).log, attempt(number + 1).path
         offset, rest = self._begin(log), b""
         while True:
             # Asked before reading: what was written until then is read.

@@ -121,11 +121,7 @@ def run_ids(reports: Path) -> list[str]:
 
 def read_run(folder: RunFolder, settings: RunSettings | None = None) -> TrainingRun:
     """Read a run from its folder; a missing or damaged file counts as None, only the plan must be there."""
-    plan, settings, provenance = (
-        read_plan(folder.plan),
-        settings or RunSettings(),
-        read_json(folder.provenance, Provenance),
-    )
+    plan, provenance = read_plan(folder.plan), read_json(folder.provenance, Provenance)
     record, begun = read_json(folder.record, RunRecord), read_json(folder.begun, BegunRun)
     reason = "still running" if is_running(begun) else "the run was killed while this job ran"
     finished, problems = record is not None, list(record.problems) if record else []
