@@ -169,7 +169,7 @@ def pytest_arguments(arguments: Arguments, project: Project, selection: Selectio
         *_search(request, project, here),
         *(["-p", PLUGIN, *further] if further else []),
         *(["-v"] if arguments.verbose else []),
-        *_selected(project, selection, here),
+        *_tests(project, selection, here),
     ]
 
 
@@ -206,7 +206,7 @@ def _search(request: Request, project: Project, here: Path) -> Iterator[str]:
     yield from (f"--training-exclude={regex}" for regex in search.files.exclude)
 
 
-def _selected(project: Project, selection: Selection, here: Path) -> list[str]:
+def _tests(project: Project, selection: Selection, here: Path) -> list[str]:
     ids = [] if selection.is_everything else [job.id for job in selection.selected]
     if project.test is None:
         return ["-p", PLUGIN, *(f"--training-job={job_id}" for job_id in ids)] if ids else []
