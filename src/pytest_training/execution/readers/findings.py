@@ -26,6 +26,7 @@ from pytest_training.execution.readers.protocol import (
     Reader,
     RunningAttempt,
 )
+from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.places import appending
 from pytest_training.wording import printable
 
@@ -151,6 +152,11 @@ def _naming(reader: Reader) -> Iterator[None]:
         raise
     except FROM_OTHERS as error:
         raise ResultError(f"reader {reader.name!r} raised {type(error).__name__}: {error}") from error
+
+
+def readers_of(kind: Kind, readers: Iterable[Reader]) -> list[Reader]:
+    """Return the readers that are asked for metrics of a kind of job."""
+    return [each for each in readers if not kind.readers or each.name in kind.readers]
 
 
 def read_metrics(attempt: EndedAttempt, readers: Sequence[Reader], followed: Followed) -> FoundMetrics:
