@@ -73,9 +73,7 @@ TrainingBlock = msgspec.defstruct(
         *((each.name, each.type) for kind in (Timing, Provenance) for each in fields(kind) if each.name not in OF_RUN),
     ],
     bases=(RunRecord,),
-    namespace={
-        "__doc__": "The top-level `training` block: the run as a whole; each job is in the metadata of its test."
-    },
+    namespace={"__doc__": "The `training` block of report.json: the run; each job is in the metadata of its test."},
     frozen=True,
     kw_only=True,
 )
