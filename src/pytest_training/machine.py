@@ -42,8 +42,7 @@ def _quota(group: Path) -> float | None:
 
 def visible_gpus() -> list[str]:
     """Return the ids of the GPUs that this process may use, an outer CUDA_VISIBLE_DEVICES respected."""
-    outer = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if outer is not None:
+    if (outer := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [name for name in (part.strip() for part in outer.split(",")) if name not in {"", "-1"}]
     return [str(index) for index, _ in enumerate(NVIDIA.iterdir())] if NVIDIA.is_dir() else []
 

@@ -62,8 +62,7 @@ def read_options(config: pytest.Config) -> Request:
 
 def _text(config: pytest.Config, name: str) -> tuple[str, str]:
     """Return a value, and the option or setting that it comes from."""
-    typed = config.getoption(f"--training-{name}", default=None)
-    if typed is not None:
+    if (typed := config.getoption(f"--training-{name}", default=None)) is not None:
         return str(typed), f"--training-{name}"
     return str(config.getini(f"training_{name}")), f"training_{name} in {config.inipath or 'the settings'}"
 

@@ -114,7 +114,6 @@ def training_job(request: pytest.FixtureRequest) -> TrainingJob:
     """Give the test its job: `training_job.train()` trains, `training_job.check()` fails unless it passed."""
     from pytest_training.session.training_job import SLOT, TrainingJob  # noqa: PLC0415  (see the module's docstring)
 
-    slot = request.config.stash.get(SLOT, None)
-    if slot is None:
+    if (slot := request.config.stash.get(SLOT, None)) is None:
         pytest.fail(options.nothing_to_train(request.config), pytrace=False)
     return TrainingJob(request.param, slot, request.node)

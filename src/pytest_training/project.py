@@ -83,8 +83,7 @@ def _in_toml(text: str, file: Path) -> dict[str, str] | None:
     import tomllib  # noqa: PLC0415  (most projects have a pytest.ini)
 
     tables = tomllib.loads(text)
-    table = (tables.get("tool", {}) if file.name == "pyproject.toml" else tables).get("pytest")
-    if table is None:
+    if (table := (tables.get("tool", {}) if file.name == "pyproject.toml" else tables).get("pytest")) is None:
         return None
     values = table.get("ini_options", table).items()
     return {name: shlex.join(map(str, value)) if isinstance(value, list) else str(value) for name, value in values}

@@ -116,8 +116,7 @@ def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Pla
         for metric in rules
         if metric is not None and direction(metric, declared) is None
     ]
-    missing = [job.id for job in jobs if job.id not in earlier]
-    if missing and earlier:
+    if (missing := [job.id for job in jobs if job.id not in earlier]) and earlier:
         problems.append(f"no regression is judged without a passed outcome from {words}: {', '.join(missing[:12])}")
     gated = (replace(job, gates=(*job.gates, *_gates(job, earlier.get(job.id), rules))) for job in jobs)
     planned_jobs = (replace(planned, job=job) for planned, job in zip(plan.jobs, gated, strict=True))
@@ -128,8 +127,7 @@ def _parse(texts: Sequence[str]) -> Rules:
     """Parse rules like `0.02`, `roc_auc=0.02` and `mae=5%`."""
     rules: dict[str | None, tuple[float, str]] = {}
     for text in texts:
-        match = re.fullmatch(RULE, text.strip())
-        if match is None:
+        if (match := re.fullmatch(RULE, text.strip())) is None:
             problem = f"--training-max-regression: expected a number like 0.02, roc_auc=0.02 or mae=5%, found {text!r}"
             raise DeclarationError(problem)
         rules[match["metric"]] = float(match["number"]), match["percent"]

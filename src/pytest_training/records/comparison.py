@@ -17,7 +17,6 @@ from pytest_training.units import distinct, number
 from pytest_training.wording import listing
 
 Verdict = Literal["better", "worse", "same", "changed"]
-
 COMMIT = r"[0-9a-f]{4,64}"
 MOST_LISTED = 5  # changes of a job in a list of all jobs; runs or branches in a message
 SAME = 1e-9  # relative: what the order of floating-point sums may change
@@ -178,8 +177,7 @@ def find_place(history: History, name: str, project: Path, *, before: str | None
     if re.fullmatch(COMMIT, name) and any((origin.commit or "").startswith(name) for origin in origins):
         return Place(f"commit {name}", "commit", name)
     # A checkout in CI has other branches as origin/NAME only.
-    commit = find_commit(project, name) or find_commit(project, f"origin/{name}")
-    if commit is None and origins:
+    if (commit := find_commit(project, name) or find_commit(project, f"origin/{name}")) is None and origins:
         branches = listing(name, [origin.branch for origin in origins if origin.branch], limit=MOST_LISTED)
         runs = listing(name, [origin.run_id for origin in origins], limit=MOST_LISTED)
         raise DeclarationError(

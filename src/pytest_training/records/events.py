@@ -13,9 +13,7 @@ from pytest_training.execution.job_files import open_own
 from pytest_training.jobs.model import UNDECODABLE
 
 LARGEST_STEP = 64 * 1024  # maximum number of bytes parsed per poll, the newest: a talkative job costs no more
-
 MOST_VALUES = 100  # maximum number of names with a value in the live view: a job may log as many as it likes
-
 Number = float | None  # whole numbers too: as floats they end at infinity, and what does not fit is no event
 Pid = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 

@@ -14,7 +14,6 @@ from pytest_training.records.run_record import Provenance, RunRecord, this_machi
 from pytest_training.records.strict_json import plain, text
 
 T = TypeVar("T")
-
 REMEMBERED = 20  # outcomes read per job: enough to find equal parameters, cheap with 1,000 jobs
 COMPARABLE = " AND (o.status = 'passed' OR o.cause = 'gate')"  # outcomes whose metrics are those of a whole training
 PASSED = " AND o.status = 'passed'"

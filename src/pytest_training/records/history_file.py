@@ -17,7 +17,6 @@ from pytest_training.records.run_record import Provenance, RunRecord
 from pytest_training.records.strict_json import encode, text
 
 T = TypeVar("T")
-
 APPLICATION_ID = 0x70747261  # "ptra": tells our file from another program's database
 SCHEMA = 1
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR)

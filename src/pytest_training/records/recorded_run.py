@@ -100,8 +100,7 @@ def make_run_folder(folder: RunFolder) -> Callable[[], None]:
 def find_run(reports: Path, name: str) -> RunFolder:
     """Return a run by its id, the beginning of one, its folder, or `last`."""
     runs, names = ReportsFolder(reports).runs, run_ids(reports)
-    run_id = Path(name).name
-    if run_id and run_id not in names and (runs / run_id).is_dir():
+    if (run_id := Path(name).name) and run_id not in names and (runs / run_id).is_dir():
         raise DeclarationError(f"run {run_id!r}: no plan.json in {runs / run_id}: its jobs are unknown")
     matches = names[-1:] if run_id == "last" else [each for each in names if each == run_id]
     matches = matches or [each for each in names if each.startswith(run_id)]

@@ -50,8 +50,7 @@ class Reporter:
 
 def add_step_summary(text: str, environment: Mapping[str, str] = os.environ) -> str | None:
     """Append to the step's summary; return a sentence if that fails."""
-    path = environment.get("GITHUB_STEP_SUMMARY")
-    if not path:
+    if not (path := environment.get("GITHUB_STEP_SUMMARY")):
         return None
     try:
         with Path(path).open("ab") as file:

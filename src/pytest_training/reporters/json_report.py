@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+import pytest
 from msgspec.structs import asdict, fields, replace
 
 from pytest_training.atomic import write_atomically
@@ -21,11 +22,7 @@ from pytest_training.records.strict_json import encode_plain, plain
 from pytest_training.reporters.console import failure_text
 from pytest_training.text import home_pattern, without_home
 
-if TYPE_CHECKING:
-    import pytest
-
 Item = dict[str, Any]
-
 ENVIRONMENT = ("Packages", "Platform", "Plugins", "Python")
 """All that is left of what pytest-metadata records: the rest may be anybody's environment variables."""
 AS_TYPED = {"parameters", "arguments"}

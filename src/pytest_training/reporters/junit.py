@@ -89,8 +89,7 @@ def _leave_home_out(suite: ET.Element) -> None:
 
 def _complete_case(case: ET.Element, outcome: Outcome, suite: ET.Element, folder: Path) -> None:
     case.set("time", f"{outcome.wall_s:.3f}")  # the training alone: without waiting for a slot and the set-up
-    properties = case.find("properties")
-    if properties is None:
+    if (properties := case.find("properties")) is None:
         properties = ET.Element("properties")
         case.insert(0, properties)
     for name, value in junit_properties(outcome):

@@ -25,7 +25,6 @@ from pytest_training.wording import one_of
 
 HOOKS = (b"pytest_training_register", b"pytest_training_jobs")
 EVERY_FILE = "."  # what excludes every file: `--no-default-jobs` leaves the jobs of --config alone
-
 PLUGIN = "pytest_training.run_all.pytest_options"
 FURTHER = {
     "discovery_limit": "--training-limit",
@@ -150,8 +149,7 @@ def _selected(arguments: Arguments, jobs: Sequence[Job]) -> list[str]:
     ids = [job.id for job in jobs]
     only = checked_ids(arguments.only or ids, ids, "--only")
     exclude = checked_ids(arguments.exclude or (), ids, "--exclude")
-    selected = [job_id for job_id in ids if job_id in only and job_id not in exclude]
-    if not selected:
+    if not (selected := [job_id for job_id in ids if job_id in only and job_id not in exclude]):
         raise DeclarationError("--exclude leaves no job to train")
     return selected
 

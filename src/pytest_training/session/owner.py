@@ -101,12 +101,13 @@ class Owner(Collector):
         arguments.leave_out_others(self.config, items, filter(job_of, items))
         self.collected = list(items)
         result = yield
-        if self.draft is not None and (earlier := self.draft.earlier) is not None:
-            done = dict.fromkeys(item for item in items if (job := job_of(item)) and earlier.is_done(job.id))
-            if done:
-                items[:] = [item for item in items if item not in done]
-                self.config.hook.pytest_deselected(items=list(done))
-                self.nothing_left = not items
+        earlier = self.draft.earlier if self.draft else None
+        if done := dict.fromkeys(
+            item for item in items if earlier and (job := job_of(item)) and earlier.is_done(job.id)
+        ):
+            items[:] = [item for item in items if item not in done]
+            self.config.hook.pytest_deselected(items=list(done))
+            self.nothing_left = not items
         self.is_selected = True
         return result
 

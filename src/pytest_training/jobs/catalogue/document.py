@@ -16,11 +16,9 @@ from pytest_training.jobs.catalogue.riddles import explain
 from pytest_training.wording import SHOWN_NAMES, describe, one_of, printable
 
 T = TypeVar("T")
-
 LARGEST_FILE = 4 * 2**20
 LARGEST_ALIASES = 10_000
 DEEPEST = 30
-
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
