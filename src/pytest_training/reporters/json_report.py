@@ -1,7 +1,5 @@
 """Completes pytest-json-report's report: metadata per job, lost jobs, `training`. Its types make docs/schemas/."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What the terminal shows of a run: progress while it goes on, a line per job, the summary at its end."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shlex

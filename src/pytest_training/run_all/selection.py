@@ -1,7 +1,5 @@
 """The jobs that a command line selects: as a table, as commands, and as the pytest command that trains them."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shlex
