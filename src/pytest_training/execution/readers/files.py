@@ -1,6 +1,6 @@
 """Reads the files that foreign programs leave in a job's folder; what reads them is imported for such a job alone."""
 
-from pytest_training.execution.readers.protocol import Following, Reader, RunningAttempt
+from pytest_training.execution.readers.protocol import EndedAttempt, Following, Reader, RunningAttempt
 
 
 class FilesReader(Reader):
@@ -12,4 +12,4 @@ class FilesReader(Reader):
         """Return what follows all of them."""
         from pytest_training.execution.readers.forms import Files  # noqa: PLC0415  (20 ms that no other job pays)
 
-        return Files(attempt.folder.artifacts, attempt.most_bytes)
+        return Files(attempt.folder.artifacts, attempt.most_bytes, isinstance(attempt, EndedAttempt))

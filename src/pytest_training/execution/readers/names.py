@@ -7,7 +7,7 @@ from functools import lru_cache
 MEASURES = (
     "acc accuracy auc auroc auprc aucpr roc ap map mar f1 f2 fbeta fscore precision prec recall sensitivity specificity"
     " score scores error err mse rmse mae mape smape medae msle rmsle r2 rsquared r_squared explained_variance loss"
-    " losses iou miou dice jaccard bleu sacrebleu rouge rougel rougelsum meteor chrf ter cer wer eer ppl perplexity psnr"
+    " losses iou miou dice jaccard bleu rouge rougel rougelsum meteor chrf ter cer wer eer ppl perplexity psnr"
     " ssim lpips fid kid nll bpc bpd bpb elbo kl kld logloss brier ece mcc matthews kappa ndcg mrr hit hits top em"
     " exact_match spearman spearmanr pearson pearsonr corr correlation concordance cindex c_index reward rewards rew"
     " return returns success silhouette ari nmi homogeneity completeness inertia davies calinski entropy bce ce hinge"
@@ -25,14 +25,17 @@ COUNTERS = (
     " timesteps trial trials seed run total dropout temperature estimators depth layers"
 )
 AXES = {
-    **dict.fromkeys(("epoch", "epochs", "ep", "epoch_num"), "epoch"),
-    **dict.fromkeys(("step", "steps", "global_step", "_step", "trainer/global_step", "total_timesteps"), "step"),
-    **dict.fromkeys(("time/total_timesteps", "timestep", "timesteps", "num_timesteps"), "step"),
-    **dict.fromkeys(("iteration", "iterations", "iter", "iters", "it", "n_iter"), "iteration"),
-    **dict.fromkeys(("round", "rounds", "boosting_round", "batch", "tree", "", "unnamed_0", "index"), "round"),
+    **dict.fromkeys(("epoch", "epochs", "ep"), "epoch"),
+    **dict.fromkeys(("step", "global_step", "trainer/global_step", "timestep", "num_timesteps"), "step"),
+    **dict.fromkeys(("total_timesteps", "time/total_timesteps"), "step"),
+    **dict.fromkeys(("iteration", "iterations", "iter", "iters", "it"), "iteration"),
+    **dict.fromkeys(("round", "boosting_round", "batch", "tree", "", "unnamed_0", "index"), "round"),
 }
-"""Names of what counts up, each with the one that a curve has; pandas writes an unnamed column with row numbers."""
-SPLITS = frozenset("train training val valid validation test testing eval evaluation dev holdout predict".split())
+"""Names of what counts up, each with the one that a curve has; a column without a name has numbers of rows."""
+SPLITS = frozenset(
+    ("train", "training", "val", "valid", "validation", "test", "testing", "eval", "evaluation", "dev", "holdout")
+)
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d{1,4})?%?|[-+]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 
 
 def _any_of(words: str) -> str:
@@ -60,14 +63,9 @@ def of_split(split: str, name: str) -> str:
     return name if not split or SPLITS.intersection(re.split(r"[_/]", name)) else f"{split}_{name}"
 
 
-def measured(value: object) -> float | Decimal | None:
-    """Return the number that a cell holds, with its digits if they may be rounded; None if it is no number."""
-    if isinstance(value, str):
-        text = value.strip()
-        is_rounded = re.fullmatch(r"[-+]?\d*\.\d{3,}", text)
-        try:
-            number = Decimal(text) if is_rounded else float(text.removesuffix("%").replace("_", "x"))
-        except (ValueError, ArithmeticError):
-            return None
-        return number / 100 if text.endswith("%") else number
-    return None if isinstance(value, bool) or not isinstance(value, int | float | Decimal) else value
+def measured(cell: object) -> float | Decimal | None:
+    """Return the number that a cell holds, with the digits that are written; None if it is no number."""
+    if isinstance(cell, str):
+        text = cell.strip()
+        return (Decimal(text.rstrip("%")) / (100 if text[-1] == "%" else 1)) if NUMBER.fullmatch(text) else None
+    return None if isinstance(cell, bool) or not isinstance(cell, int | float | Decimal) else cell

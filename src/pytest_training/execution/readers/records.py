@@ -1,81 +1,81 @@
-"""Reads TensorBoard's event files and W&B's offline ones: records of protocol buffers; no library of theirs is imported."""
+"""Reads TensorBoard's event files and W&B's offline ones: records of protocol buffers, without a library of theirs."""
 
-import contextlib
-import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from pytest_training.execution.readers.names import SPLITS, metric_name
-from pytest_training.execution.readers.rows import Row, load
+from pytest_training.execution.readers.rows import Parser, Row, load
 
-LARGEST_RECORD = 2**16
-"""Bytes; a larger one holds pictures or histograms, and is skipped."""
+LARGEST_EVENT, LARGEST_RECORD = 2**12, 2**16
+"""Bytes; a larger event holds pictures or histograms, and is skipped."""
 BLOCK, HEAD = 32_768, 7
 """Of W&B's file, which is a log of LevelDB: bytes of a block, and of what stands before each part of a record."""
-FULL, FIRST, LAST = 1, 2, 4
+WHOLE, FIRST, LAST = 1, 2, 4
 TORN = (LookupError, TypeError, ValueError, AttributeError, struct.error)
 """What a record raises that is none."""
 
 
-class Records:
-    """Rows of a file of TensorFlow records, each with its length before it."""
-
-    def __init__(self, place: re.Match[str]) -> None:
-        self.place, self.rest = place, b""
-        self.skip = 0
-        """Bytes after what was fed that hold nothing to read."""
+class Records(Parser):
+    """An event file of TensorBoard: records with their length before them."""
 
     def feed(self, content: bytes) -> Iterator[Row]:
-        """Yield the rows of the records that end in what was added."""
+        """Yield the rows of whole records."""
         content, at = self.rest + content, 0
         while len(content) - at >= 12:
-            (size,) = struct.unpack_from("<Q", content, at)
-            end = at + 12 + size + 4
-            if size <= LARGEST_RECORD and end > len(content):
+            end = at + 12 + struct.unpack_from("<Q", content, at)[0] + 4
+            is_small = end - at <= LARGEST_EVENT
+            if is_small and end > len(content):
                 break
-            if size <= LARGEST_RECORD:
-                with contextlib.suppress(*TORN):
-                    yield from self._row(content[at + 12 : end - 4])
+            with suppress(*TORN):
+                yield from self._rows(content[at + 12 : end - 4]) if is_small else ()
             at = end
         self.rest, self.skip = content[at:], max(0, at - len(content))
 
-    def _row(self, event: bytes) -> Iterator[Row]:
-        parts = dict(fields(event))
-        folder = self.place["group"].rstrip("/").rpartition("/")[2]
-        cells = {"step": parts.get(2, 0)} | ({"split": folder} if folder in SPLITS else {})
+    def _rows(self, event: bytes) -> Iterator[Row]:
+        parts, folder = dict(fields(event)), self.place["group"].rstrip("/").rpartition("/")[2]
+        split = {"split": folder} if folder in SPLITS else {}
         for number, value in fields(parts.get(5, b"")):
-            if number == 1 and (scalar := _scalar(dict(fields(value)))) is not None:
-                tag = value_tag(value)
-                below = metric_name(folder).startswith(f"{metric_name(tag)}_")  # as add_scalars names its folders
-                cells[folder if below else tag.removeprefix("epoch_")] = scalar
-        yield Row(cells)
+            content = dict(fields(value)) if number == 1 else {}
+            if (scalar := _scalar(content)) is not None:
+                tag = content[1].decode()
+                is_group = metric_name(folder).startswith(f"{metric_name(tag)}_")  # as add_scalars names its folders
+                yield Row(
+                    {"step": parts.get(2, 0), **split, folder if is_group else tag.removeprefix("epoch_"): scalar}
+                )
 
 
-class Runs:
-    """Rows of a W&B file."""
+class Runs(Parser):
+    """A file of W&B: records in parts, none of which goes beyond a block."""
 
-    def __init__(self, place: re.Match[str]) -> None:
-        self.place, self.rest, self.at, self.skip, self.begun = place, b"", 0, 0, b""
+    at = 0
+    begun = b""
 
     def feed(self, content: bytes) -> Iterator[Row]:
-        """Yield the rows of the records that end in what was added."""
+        """Yield the rows of whole records: items of a history or of a summary, each a key and a value in JSON."""
         content = self.rest + content
-        at = 0
-        while len(content) - at >= HEAD:
-            left = BLOCK - (self.at + at) % BLOCK
-            if self.at + at == 0 or left < HEAD:
-                at += min(left, HEAD)  # the file's own head, or the rest of a block
-                continue
-            _, size, kind = struct.unpack_from("<IHB", content, at)
-            if at + HEAD + size > len(content):
+        while len(content) >= HEAD:
+            _, size, kind = struct.unpack_from("<IHB", content)
+            left = BLOCK - self.at % BLOCK
+            is_filling = not self.at or left < HEAD  # the file's own head, or the rest of a block
+            end = min(left, HEAD) if is_filling else HEAD + size
+            if end > len(content):
                 break
-            part, at = content[at + HEAD : at + HEAD + size], at + HEAD + size
-            self.begun = part if kind in {FULL, FIRST} else self.begun + part
-            if kind in {FULL, LAST} and len(self.begun) <= LARGEST_RECORD:
-                with contextlib.suppress(*TORN):
-                    yield from _history(self.begun, self.place["run"])
-        self.at, self.rest = self.at + at, content[at:]
+            if not is_filling:
+                self.begun = b"" if kind in {WHOLE, FIRST} else self.begun[:LARGEST_RECORD]
+                self.begun += content[HEAD:end]
+            with suppress(*TORN):
+                yield from self._rows(self.begun) if kind in {WHOLE, LAST} and not is_filling else ()
+            self.at, content = self.at + end, content[end:]
+        self.rest = content
+
+    @staticmethod
+    def _rows(record: bytes) -> Iterator[Row]:
+        for number, message in fields(record):
+            items = [[*fields(item)] for each, item in fields(message) if each == 1] if number in {2, 3} else []
+            keys = ("/".join(part.decode() for each, part in item if each in {1, 2}) for item in items)
+            yield Row({key: load(dict(item)[16]) for key, item in zip(keys, items, strict=True)})
 
 
 def fields(message: bytes) -> Iterator[tuple[int, Any]]:
@@ -86,47 +86,26 @@ def fields(message: bytes) -> Iterator[tuple[int, Any]]:
         if key & 7 == 0:
             value, at = _varint(message, at)
             yield key >> 3, value
-            continue
-        size, at = _varint(message, at) if key & 7 == 2 else ({1: 8, 5: 4}[key & 7], at)
-        yield key >> 3, message[at : at + size]
-        at += size
-
-
-def value_tag(value: bytes) -> str:
-    """Return the tag of a summary's value."""
-    return next((part for number, part in fields(value) if number == 1), b"").decode()
+        else:
+            size, at = _varint(message, at) if key & 7 == 2 else ({1: 8, 5: 4}[key & 7], at)
+            yield key >> 3, message[at : at + size]
+            at += size
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
+    number = 0
+    for shift in range(0, 64, 7):
         number |= (message[at] & 127) << shift
-        at, shift = at + 1, shift + 7
+        at += 1
         if message[at - 1] < 128:
             return number, at
-        if shift > 63:
-            raise ValueError("no number has more than 64 bits")
+    raise ValueError("no number has more than 64 bits")
 
 
-def _scalar(value: dict[int, Any]) -> str | float | None:
-    """Return a summary's number as text with the digits that a float of 32 bits has, or None if it holds none."""
-    if 2 in value:
-        return _rounded(value[2])
+def _scalar(value: dict[int, Any]) -> float | str | None:
+    """Return a summary's number, one of 32 bits as text with as many digits as it has; None if it holds none."""
     tensor = dict(fields(value.get(8, b"")))
-    content = next((tensor[number] for number in (4, 5, 6) if tensor.get(number)), b"")
-    if tensor.get(1) == 1 and len(content) == 4:
-        return _rounded(content)
-    return float(struct.unpack("<d", content)[0]) if tensor.get(1) == 2 and len(content) == 8 else None
-
-
-def _rounded(content: bytes) -> str:
-    return f"{struct.unpack('<f', content)[0]:#.7g}"
-
-
-def _history(record: bytes, run: str) -> Iterator[Row]:
-    """Yield the row of a record of a history or a summary: items of a key and a value in JSON."""
-    for number, message in fields(record):
-        if number in {2, 3}:
-            items = [[*fields(item)] for each, item in fields(message) if each == 1]
-            cells = {"/".join(part.decode() for n, part in item if n in {1, 2}): load(dict(item)[16]) for item in items}
-            yield Row({**cells, "run": run})
+    content = value.get(2) or next((tensor[number] for number in (4, 5, 6) if tensor.get(number)), b"")
+    if len(content) == 8 and tensor.get(1) == 2:
+        return float(struct.unpack("<d", content)[0])
+    return f"{struct.unpack('<f', content)[0]:#.7g}" if len(content) == 4 and tensor.get(1, 1) == 1 else None
