@@ -1,6 +1,6 @@
 """Small scripts in the styles of other people's: how each declares options, where each leaves its numbers.
 
-Every script was written for the test. It trains `tiny.Model`; where it has an option for epochs, it fails unless it got 2.
+Every script was written for the test. It trains `tiny.Model`; one with an option for epochs fails unless it got 2.
 """
 
 from __future__ import annotations
