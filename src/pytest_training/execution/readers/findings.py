@@ -33,7 +33,7 @@ from pytest_training.wording import printable
 MOST_NAMED = 3
 MOST_NESTED = 4
 MOST_KINDS, MOST_POINTS = 50, 500
-"""Kinds of points, those with the same names in one place; of each kind so many are kept, then every second, fourth …"""
+"""Kinds of points, those with the same names in one place; of each so many are kept, then every second, fourth …"""
 LONGEST_SOURCE = 150
 FEWEST_DECIMALS, FEWEST = 2, 10
 """Decimals, or the size, from which a number counts as rounded: `0.70` or `41.5`, while `1.0` may be exact."""
