@@ -36,7 +36,7 @@ RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+")
 
 
 class Form(NamedTuple):
-    """A form of file, by its path. Files of one `group` log together; of those with the same `one` the newest counts."""
+    """A form of file, by its path. Files of one `group` log together; of each `one` the newest counts."""
 
     pattern: str
     parser: type[Parser]
