@@ -99,7 +99,7 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
         at += 1
         if message[at - 1] < 128:
             return number, at
-    raise ValueError("no number has more than 64 bits")
+    raise ValueError
 
 
 def _scalar(value: dict[int, Any]) -> float | str | None:
