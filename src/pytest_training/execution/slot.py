@@ -20,7 +20,7 @@ from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.needs import gather, start_with_places, unmet, with_places
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.readers import READERS
-from pytest_training.execution.readers.findings import add_curves
+from pytest_training.execution.readers.findings import add_curves, readers_of
 from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.secrets import Secrets
 from pytest_training.jobs.kinds import KINDS
@@ -218,8 +218,7 @@ class Slot:
             message = secrets.mask(str(error))
             return refuse(f"backend {self.settings.backend!r} cannot execute it: {type(error).__name__}: {message}")
         folder.settle()
-        readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
-        verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
+        verdict = judge(request, reply, since=since, readers=readers_of(kind, self.readers), limits=self.limits)
         masked = {name: secrets.mask(getattr(verdict, name)) for name in ("reason", "metrics", "sources", "curves")}
         add_curves(folder, masked["curves"], reply.ending.wall_s)
         still = filter(None, [stalled(reply.ending.stalled_s)])
