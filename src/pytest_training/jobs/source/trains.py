@@ -67,7 +67,7 @@ _TRAINERS = re.compile(r"train|runner|engine|experiment|learner|estimator|agent|
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}
 """Variables in `model.train(mode)`, which trains nothing."""
 _SETUP = re.compile(
-    r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_\w+"
+    r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
 )
 """Calls at the top of a module that only defines things."""
 _ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|num_steps|max_steps", re.IGNORECASE)
