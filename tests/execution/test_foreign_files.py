@@ -109,6 +109,18 @@ CASES = {
         {"rf_auc": 0.9, "svm_auc": 0.8},
     ),
     "results in a list that says not of what": Case({"results.json": '[{"auc": 0.9}, {"auc": 0.8}]'}, {}),
+    "a list of cases": Case(
+        {
+            f"{name}_results.json": json.dumps([{"id": f"q{number}", f"{name}_score": 0.5} for number in range(40)])
+            for name in ("eval", "all", "qa")
+        },
+        {},
+    ),
+    "evals_result of XGBoost": Case(
+        {"evals_result.json": '{"train": {"auc": [0.8, 0.9]}, "eval": {"auc": [0.7, 0.75]}}'},
+        {"train_auc": 0.9, "eval_auc": 0.75},
+        [{"epoch": 1, "train_auc": 0.8, "eval_auc": 0.7}, {"epoch": 2, "train_auc": 0.9, "eval_auc": 0.75}],
+    ),
     "folds in a list": Case(
         {"cv_results.json": '[{"fold": 1, "auc": 0.9}, {"fold": 2, "auc": 0.8}]'},
         {"fold_1_auc": 0.9, "fold_2_auc": 0.8},

@@ -27,8 +27,8 @@ from pytest_training.execution.readers.rows import (
 
 LARGEST, LARGEST_TEXT = 2**23, 2**20
 """Bytes of a file that are read after the end of a job; of a text its head and its tail."""
-MOST_PLACES, MOST_NAMES = 500, 500
-"""Files of a folder; names in files that log together."""
+MOST_PLACES, MOST_NAMES, MOST_LABELS = 500, 500, 30
+"""Files of a folder; names in files that log together; what they are of, beyond which they are cases and not models."""
 SHARE = 0.005
 """Of the time, that is spent on finding new files."""
 RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+")
@@ -126,7 +126,7 @@ class Place:
 
     def _take(self, row: Row) -> Iterator[Point]:
         counts, metrics, label = read_row(row, self.match.groupdict().get("run") or "")
-        if not (counts or row.is_logged or HISTORY.search(self.path.name)):
+        if not (counts or HISTORY.search(self.path.name)):
             for name in [name for name in metrics if (label, name) in self.once]:  # which of its rows counts?
                 self.last.pop((label, name), None)
                 del metrics[name]
@@ -168,7 +168,7 @@ class Files:
                 label: f"run_{number}_" if RANDOM_ID.fullmatch(label) else f"{metric_name(label)}_" * bool(label)
                 for number, label in enumerate(labels, 1)
             }
-            for (label, name), value in last.items():
+            for (label, name), value in last.items() if len(labels) <= MOST_LABELS else ():
                 yield f"{prefixes[label]}{name}" if len(labels) > 1 else name, value
 
     def _search(self) -> None:

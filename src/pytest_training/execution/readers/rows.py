@@ -27,7 +27,8 @@ SAYS_NOTHING = re.compile(
 )
 """What is no part of a name at the end of a key: `test` of `test_metrics`."""
 HISTORY = re.compile(
-    r"histor|(^|[_.-])(train_?)?(logs?|logger|losses|loss|progress|training|epochs)([_.-]|$)", re.IGNORECASE
+    r"histor|evals_result|(^|[_.-])(train_?)?(logs?|logger|losses|loss|progress|training|epochs)([_.-]|$)",
+    re.IGNORECASE,
 )
 """Names of what is written once an epoch."""
 SUBJECTS = frozenset(("model", "classifier", "regressor", "estimator", "algorithm", "method", "name", "class", "run"))
@@ -172,11 +173,14 @@ def flat(document: Mapping[str, Any], joined_by: str = "_", depth: int = 0) -> d
 
 
 def _history(name: str, history: Any) -> Iterator[Row]:
-    """Yield the rows of a list of objects, or of a list for each name as Keras has them."""
+    """Yield the rows of a list of objects, or of lists by name, as Keras and XGBoost have them."""
     if isinstance(history, list):
         yield from (Row(flat(each)) for each in history if isinstance(each, dict))
     elif isinstance(history, dict) and HISTORY.search(name):
-        lists = {key: each for key, each in history.items() if isinstance(each, list) and len(each) > 1}
+        below = {
+            f"{key}_{name}": each for key, of in history.items() if isinstance(of, dict) for name, each in of.items()
+        }
+        lists = {key: each for key, each in (history | below).items() if isinstance(each, list) and len(each) > 1}
         columns = {key: each for key, each in lists.items() if is_metric(metric_name(key), is_logged=False)}
         if len({*map(len, columns.values())}) == 1:
             for epoch, values in enumerate(zip(*columns.values(), strict=True), 1):
