@@ -101,6 +101,16 @@ CASES = {
         },
         {"0_precision": 0.8, "accuracy": 0.7, "macro_avg_f1_score": 0.75},
     ),
+    "classification_report as a table": Case(
+        {"report.csv": ",precision,support\n0,0.8,30\n1,0.7,20\nmacro avg,0.75,50\n"},
+        {"0_precision": 0.8, "1_precision": 0.7, "macro_avg_precision": 0.75},
+    ),
+    "results by model with numbers of rows": Case(
+        {"results.csv": ",Model,AUC\n0,rf,0.9\n1,svm,0.8\n"}, {"rf_auc": 0.9, "svm_auc": 0.8}
+    ),
+    "times of what is appended": Case(
+        {"results.jsonl": '{"time": "2024-01-01 10:00", "auc": 0.9}\n{"time": "2024-01-01 11:00", "auc": 0.8}\n'}, {}
+    ),
     "results by model": Case(
         {"results.json": '{"rf": {"auc": 0.9, "time": 3}, "svm": {"auc": 0.8}}'}, {"rf_auc": 0.9, "svm_auc": 0.8}
     ),

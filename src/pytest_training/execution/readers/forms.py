@@ -125,8 +125,9 @@ class Place:
             self.last.clear()  # these are not the last
 
     def _take(self, row: Row) -> Iterator[Point]:
-        counts, metrics, label = read_row(row, self.match.groupdict().get("run") or "")
-        if not (counts or HISTORY.search(self.path.name)):
+        is_history = HISTORY.search(self.path.name) is not None
+        counts, metrics, label = read_row(row, self.match.groupdict().get("run") or "", is_history=is_history)
+        if not (counts or is_history):
             for name in [name for name in metrics if (label, name) in self.once]:  # which of its rows counts?
                 self.last.pop((label, name), None)
                 del metrics[name]

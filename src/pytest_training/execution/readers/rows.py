@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from pytest_training.execution.readers.names import AXES, SPLITS, is_metric, measured, metric_name, of_split
+from pytest_training.execution.readers.names import AXES, SPLITS, UNNAMED, is_metric, measured, metric_name, of_split
 from pytest_training.execution.readers.protocol import GROUPS
 
 LONGEST_LINE, DEEPEST = 2**16, 5
@@ -195,23 +195,28 @@ class Moment(NamedTuple):
     label: str
 
 
-def read_row(row: Row, run: str) -> Moment:
-    """Return the numbers of a row by what they are; text says of which part of the data or of which model they are."""
+def read_row(row: Row, run: str, *, is_history: bool) -> Moment:
+    """Return the numbers of a row by what they are; text says of which part of the data or of which model they are.
+
+    In a history a column without a name counts up; elsewhere its numbers are names.
+    """
     counts: dict[str, float] = {}
     metrics: dict[str, float | Decimal] = {}
-    labels, split = [run], ""
+    labels, number, split = [run], "", ""
     for at, (raw, cell) in enumerate(row.cells.items()):
         name, value = metric_name(raw), measured(cell)
-        axis = AXES.get(name) or (name if name in GROUPS else "")
+        axis = AXES.get(name) or (name if name in GROUPS else "round" if name in UNNAMED and is_history else "")
         if value is None and isinstance(cell, str):
             word = cell.strip().lower()
             split = word if word in SPLITS else split
-            is_subject = name in SUBJECTS or (at == 0 and not row.is_logged)
+            is_subject = name in SUBJECTS or (at == 0 and not row.is_logged and not word[:1].isdigit())
             labels += [cell[:60]] if is_subject and word not in SPLITS else []
-        elif value is not None and axis and (axis != "round" or at == 0):
+        elif value is not None and axis:
             counts[axis] = float(value)
             labels += [f"{name}_{cell}"] if name in GROUPS and row.is_point else []
+        elif value is not None and name in UNNAMED:
+            number = str(cell)
         elif value is not None and is_metric(name, is_logged=row.is_logged) and not raw.startswith("_"):
             metrics[name] = value
-    label = " ".join(dict.fromkeys(filter(None, labels)))
+    label = " ".join(dict.fromkeys(filter(None, labels))) or number
     return Moment(counts, {of_split(split, name): value for name, value in metrics.items()}, label)
