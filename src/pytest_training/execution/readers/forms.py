@@ -174,17 +174,23 @@ class Files:
 
     def _search(self) -> None:
         """Add the files that are new, the oldest first: what was written last counts."""
-        new: dict[str, tuple[float, Form, re.Match[str]]] = {}
+        new: list[tuple[float, str, Form, re.Match[str]]] = []
         for relative, entry in Walk(self.folder):
-            for form in FORMS if relative not in self.places and len(self.places) + len(new) < MOST_PLACES else ():
-                if match := re.search(form.pattern, relative, re.IGNORECASE):
-                    with suppress(OSError):
-                        new[relative] = (entry.stat(follow_symlinks=False).st_mtime, form, match)
-                    break
-        for relative, (_, form, match) in sorted(new.items(), key=lambda each: (each[1][0], each[0])):
-            key = match.groupdict().get("one", relative)
-            last = self.groups.setdefault(match.groupdict().get("group", relative), {})
-            if before := self.places.get(key):
+            form_and_match = _form_of(relative) if relative not in self.places and len(new) < MOST_PLACES else None
+            with suppress(OSError):
+                new += (
+                    [(entry.stat(follow_symlinks=False).st_mtime, relative, *form_and_match)] if form_and_match else []
+                )
+        for _, relative, form, match in sorted(new, key=lambda each: each[:2])[: MOST_PLACES - len(self.places)]:
+            named = match.groupdict()
+            key, last = named.get("one", relative), self.groups.setdefault(named.get("group", relative), {})
+            before = self.places.get(key)
+            if before:
                 before.last.clear()
             points = before.points if before else 0
             self.places[key] = Place(self.folder / relative, relative, form, match, last, passed=points)
+
+
+def _form_of(relative: str) -> tuple[Form, re.Match[str]] | None:
+    matches = ((form, re.search(form.pattern, relative, re.IGNORECASE)) for form in FORMS)
+    return next(((form, match) for form, match in matches if match), None)

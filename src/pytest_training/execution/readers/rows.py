@@ -33,6 +33,8 @@ HISTORY = re.compile(
 """Names of what is written once an epoch."""
 SUBJECTS = frozenset(("model", "classifier", "regressor", "estimator", "algorithm", "method", "name", "class", "run"))
 """Columns that say what a row is about."""
+OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")
+"""Columns that say of which part of the data a row is."""
 NAMES_OF_NAMES = frozenset(("metric", "metrics", "name", "measure", "statistic", "key", "score", "index", ""))
 """Columns with names, in a table of names and values."""
 METRICS = "SELECT key, value, step, run_uuid FROM metrics WHERE NOT is_nan ORDER BY timestamp, rowid LIMIT 50000"
@@ -207,10 +209,11 @@ def read_row(row: Row, run: str, *, is_history: bool) -> Moment:
         name, value = metric_name(raw), measured(cell)
         axis = AXES.get(name) or (name if name in GROUPS else "round" if name in UNNAMED and is_history else "")
         if value is None and isinstance(cell, str):
-            word = cell.strip().lower()
-            split = word if word in SPLITS else split
-            is_subject = name in SUBJECTS or (at == 0 and not row.is_logged and not word[:1].isdigit())
-            labels += [cell[:60]] if is_subject and word not in SPLITS else []
+            word, is_first = cell.strip().lower(), at == 0 and not row.is_logged
+            if word in SPLITS:
+                split = word if is_first or OF_SPLIT.search(name) else split
+            elif name in SUBJECTS or (is_first and not word[:1].isdigit()):
+                labels.append(cell[:60])
         elif value is not None and axis:
             counts[axis] = float(value)
             labels += [f"{name}_{cell}"] if name in GROUPS and row.is_point else []
