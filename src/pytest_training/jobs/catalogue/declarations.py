@@ -18,6 +18,7 @@ from pytest_training.units import parse_duration
 LARGEST_MATRIX = 1000
 
 _TAKEN_TAGS = {"filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"}
+_AN_OPTION = "an option, like --epochs, or --epochs= or epochs= for one word with the value"
 _WHOLE_GATE = re.compile(r"(\S+?)\s*([<>=]=?\s*\S+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -97,9 +98,9 @@ def read_arguments(entry: Entry) -> tuple[str, ...]:
 
 
 def _option(entry: Entry) -> str:
-    text = entry.text("an option, like --epochs")
-    if not text.startswith("-") or len(text.split()) != 1:
-        raise entry.expected("an option, like --epochs")
+    text = entry.text(_AN_OPTION)
+    if (not text.startswith("-") and not text.endswith("=")) or len(text.split()) != 1:
+        raise entry.expected(_AN_OPTION)
     return text
 
 
