@@ -8,12 +8,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 from pytest_training.jobs.kinds.script.kind import ScriptKind
 from pytest_training.jobs.model import Job
-from pytest_training.planning.parameters import apply_options
+from pytest_training.planning.parameters import apply_options, fill_seeds
 
-from .project import Project
+from .project import Project, message
 
 HF = """
 from dataclasses import dataclass, field
@@ -209,6 +210,61 @@ options = parser.parse_args()
 SEEN.update(gpu=options.gpu, **yaml.safe_load(open(options.config)))
 """
 BASE = "name: base\ntrain:\n  num_epochs: 3\n  optimizer: {lr: 0.1, betas: [0.9, 0.99]}\n"
+INSTALLED = {
+    "transformers/__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
+    "    from .training_args import TrainingArguments\n    from .hf_argparser import HfArgumentParser\n"
+    "raise SystemExit\n",
+    "transformers/training_args.py": "from dataclasses import dataclass, field\n"
+    "from typing import Optional\n@dataclass\nclass TrainingArguments:\n"
+    "    output_dir: Optional[str] = field(default=None)\n"
+    "    num_train_epochs: float = field(default=3.0)\n    seed: int = field(default=42)\n"
+    "    _n_gpu: int = field(init=False, default=1)\n",
+    "transformers/hf_argparser.py": "class HfArgumentParser: ...\n",
+    "lightning/__init__.py": "raise SystemExit\n",
+    "lightning/pytorch/__init__.py": "from lightning.pytorch.trainer import Trainer\n",
+    "lightning/pytorch/cli.py": "class LightningCLI: ...\n",
+    "lightning/pytorch/trainer/__init__.py": "from lightning.pytorch.trainer.trainer import Trainer\n",
+    "lightning/pytorch/trainer/trainer.py": "class Trainer:\n    def __init__(self, *, max_epochs: int | None = None,\n"
+    "        default_root_dir: str | None = None, deterministic: bool = False) -> None: ...\n",
+}
+TRAINING_ARGUMENTS = """
+from dataclasses import dataclass
+from transformers import HfArgumentParser, TrainingArguments
+@dataclass
+class Mine(TrainingArguments):
+    rank: int = 8
+(arguments,) = HfArgumentParser(Mine).parse_args_into_dataclasses()
+"""
+LIGHTNING = """
+from lightning.pytorch.cli import LightningCLI
+class Model:
+    def __init__(self, lr: float = 0.1, width: int = 8): ...
+class Data:
+    def __init__(self, batch_size: int = 4): ...
+class CLI(LightningCLI): ...
+if __name__ == "__main__":
+    CLI(Model, datamodule_class=Data, trainer_defaults={"max_epochs": 3})
+"""
+SET_IN_INSTALLED: list[tuple[str, list[str], list[str]]] = [
+    (
+        TRAINING_ARGUMENTS,
+        ["x.epochs=2", "x.rank=4"],
+        ["--num_train_epochs", "2.0", "--seed", "7", "--rank", "4", "--output_dir", "FOLDER"],
+    ),
+    (
+        LIGHTNING,
+        ["x.epochs=2", "x.lr=0.5", "x.data.batch_size=2", "x.trainer.deterministic=true"],
+        [
+            *("fit", "--seed_everything=7", "--model.lr=0.5", "--data.batch_size=2", "--trainer.max_epochs=2"),
+            *("--trainer.deterministic=True",),
+        ],
+    ),
+    (
+        LIGHTNING.replace("(Model,", "(Model, run=False,").replace("lightning.pytorch.cli", "pytorch_lightning.cli"),
+        ["x.model.width=9"],
+        ["--seed_everything=7", "--model.width=9"],
+    ),
+]
 CASES: dict[str, tuple[str, str, dict[str, str], dict[str, Any]]] = {
     "HfArgumentParser": (
         "transformers",
@@ -340,6 +396,11 @@ def foreign(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     return project
 
 
+def words(job: Job) -> list[str]:
+    """Return the job's command line behind its script."""
+    return [*ScriptKind().start(job, folder="FOLDER", seed=0).argv[2:]]
+
+
 def trained(job: Job, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return what the script's own library makes of the job's command line."""
     folder, seen = Path(job.root, "FOLDER"), dict[str, Any]()
@@ -381,6 +442,76 @@ def test_defaults_are_recorded_as_the_script_trains_with_them(
     same = {name: value for name, value in job.parameters.items() if name in seen}
     joined = {name: ",".join(seen[name]) for name, value in same.items() if isinstance(value, str) and "," in value}
     assert {name: seen[name] for name in same} | joined == same
+
+
+def test_classes_of_installed_libraries_are_read_and_not_imported(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, text in INSTALLED.items():
+        project.write(f"installed/{name}", text)
+    monkeypatch.syspath_prepend(project.root / "installed")
+    for text, settings, expected in SET_IN_INSTALLED:
+        [job] = fill_seeds(apply_options([project.job(text)], settings=settings), 7)
+        assert words(job) == expected
+
+
+@pytest.mark.parametrize("name", ["configs/base.yaml", "settings.json"])
+def test_a_copy_of_the_configuration_file_that_is_named_gets_the_values(foreign: Project, name: str) -> None:
+    foreign.write("settings.json", '{"train": {"num_epochs": 1, "optimizer": {"lr": 0.5}}, "name": "other"}')
+    [job] = apply_options([foreign.job(YAML)], epochs=9, settings=[f"x.config={name}"])
+    start = ScriptKind().start(job, folder="FOLDER", seed=0)
+    [(copy, text)] = start.files.items()
+    assert start.argv[2:] == ("--config", f"FOLDER/{copy}")
+    assert yaml.safe_load(text)["train"]["num_epochs"] == 9
+    is_base = name == "configs/base.yaml"
+    assert yaml.safe_load(text)["name"] == ("base" if is_base else "other")
+    assert ("name" in job.parameters) is is_base  # values of another file are not recorded
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (["x.config=configs/gone.yaml", "x.epochs=2"], "expected a YAML or JSON file with a mapping to set values in"),
+        (["x.config=configs/list.yaml", "x.epochs=2"], "expected a YAML or JSON file with a mapping to set values in"),
+    ],
+)
+def test_a_configuration_file_without_values_is_a_mistake(foreign: Project, settings: list[str], expected: str) -> None:
+    foreign.write("configs/list.yaml", "[1, 2]")
+    [job] = apply_options([foreign.job(YAML)], settings=settings)
+    assert expected in message(lambda: ScriptKind().start(job, folder="FOLDER", seed=0))
+
+
+def test_a_secret_is_not_written_into_a_configuration_file(foreign: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_NAME", "anna")
+    foreign.job(YAML)
+    foreign.write("training/jobs.yaml", "jobs: {x: {secret: {name: MY_NAME}}}")
+    job = foreign.jobs()["x"]
+    expected = "name is secret: it cannot be written into a copy of config"
+    assert message(lambda: ScriptKind().start(job, folder="FOLDER", seed=0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("{lr: --lr}", ["--lr", "0.1"]),
+        ("{lr: --lr=}", ["--lr=0.1"]),
+        ("{lr: lr=}", ["lr=0.1"]),
+        ("{lr: +lr=}", ["+lr=0.1"]),
+        ("{lr: -l}", ["-l", "0.1"]),
+    ],
+)
+def test_the_catalogue_says_how_an_option_is_spelled(project: Project, options: str, expected: list[str]) -> None:
+    project.job("print()")
+    project.write("training/jobs.yaml", f"jobs: {{x: {{options: {options}, parameters: {{lr: 0.1}}}}}}")
+    assert words(project.jobs()["x"]) == expected
+
+
+def test_a_parameter_that_nobody_declared_is_refused_with_the_way_to_declare_it(project: Project) -> None:
+    hint = "has no parameter 'rate': it has none; "
+    hint += "if its command line takes it, say so under jobs.x: options: {rate: --rate}"
+    job = project.job("print()")
+    assert message(lambda: apply_options([job], settings=["x.rate=1"])) == f"--set x.rate: x {hint}"
+    assert project.mistake("jobs: {x: {parameters: {rate: 1}}}").endswith(f": x {hint}")
 
 
 def flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:

@@ -78,10 +78,11 @@ def test_groups_subparsers_and_any_variable_count(project: Project) -> None:
     assert [(item.name, item.option, item.required) for item in job.declared] == [
         ("one", "--one", False),
         ("two", "--two", False),
-        ("command", None, True),
+        ("command", None, False),
         ("three", "--three", False),
         ("four", "--four", False),
     ]
+    assert job.parameters == {"command": "fit"}  # a training trains unless the user says another
 
 
 def test_boolean_optional_action_and_help(project: Project) -> None:

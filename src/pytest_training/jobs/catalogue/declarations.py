@@ -18,7 +18,6 @@ from pytest_training.units import parse_duration
 LARGEST_MATRIX = 1000
 
 _TAKEN_TAGS = {"filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"}
-_AN_OPTION = "an option, like --epochs, or --epochs= or epochs= for one word with the value"
 _WHOLE_GATE = re.compile(r"(\S+?)\s*([<>=]=?\s*\S+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -98,9 +97,9 @@ def read_arguments(entry: Entry) -> tuple[str, ...]:
 
 
 def _option(entry: Entry) -> str:
-    text = entry.text(_AN_OPTION)
-    if (not text.startswith("-") and not text.endswith("=")) or len(text.split()) != 1:
-        raise entry.expected(_AN_OPTION)
+    text = entry.plain if isinstance(entry.plain, str) else ""
+    if len(text.split()) != 1 or not (text.startswith("-") or text.endswith("=")):
+        raise entry.expected("an option, like --epochs, or --epochs= or epochs= for one word with the value")
     return text
 
 

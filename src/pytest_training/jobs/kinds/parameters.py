@@ -22,6 +22,7 @@ from pytest_training.jobs.source.literals import (
 )
 
 OUTPUT_OPTIONS = ("hydra.run.dir=", "--output-dir", "--output_dir", "--output", "--out", "--save-dir", "--results-dir")
+TRAINING_COMMANDS = ("fit", "train", "training", "main", "run")
 UNKNOWN = "*"
 """Stands for a subcommand if its name is not literal."""
 
@@ -70,10 +71,13 @@ def annotated(
 
 
 def selector(name: str, choices: Iterable[str], *, required: bool) -> Declaration:
-    """Return the positional that names the subcommand."""
+    """Return the positional that names the subcommand: where one is required, by default one that trains."""
     names = tuple(dict.fromkeys(choices))
     listed = names if names and UNKNOWN not in names else None
-    return Parameter(name=name, type="str", required=required, choices=listed, selects=True), MISSING
+    default = next((each for each in TRAINING_COMMANDS if each in names), None) if required else None
+    is_missing = required and default is None
+    parameter = Parameter(name=name, type="str", default=default, required=is_missing, choices=listed, selects=True)
+    return parameter, default or MISSING
 
 
 def below(subcommands: tuple[str, ...], options: Iterable[Declaration]) -> Iterator[Declaration]:

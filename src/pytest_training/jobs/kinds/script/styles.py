@@ -43,7 +43,6 @@ STYLED = re.compile("|".join({name.rpartition(".")[0] for name in _STYLES}).enco
 """A name of one of these libraries."""
 _TARGETS = {"component", "components", "config_class", "dataclass_types", "node"}
 _CLASSES = {"model_class": "model", "datamodule_class": "data"}
-_TRAINING_COMMANDS = ("fit", "train", "training", "main", "run")
 
 
 def styled_options(codes: Sequence[Code], definitions: Definitions) -> Iterator[Declaration]:
@@ -62,7 +61,8 @@ def configured_options(codes: Sequence[Code]) -> Iterator[Declaration]:
     """Yield the literals that a script assigns before `exec(open("configurator.py").read())`, as nanoGPT's do."""
     nodes, constants, path = codes[0]
     calls = [node for node in nodes if isinstance(node, ast.Call) and last_name(node.func) == "exec"]
-    texts = [text for call in calls for node in walk(call) for text in constants.strings(node) if text.endswith(".py")]
+    opened = [node for call in calls for node in walk(call) if isinstance(node, ast.Constant | ast.Name)]
+    texts = [text for node in opened for text in constants.strings(node) if text.endswith(".py")]
     files = [folder / text for text in texts for folder in path.parents]
     if not any(file.is_file() and b"sys.argv" in file.read_bytes() for file in files):
         return
@@ -115,14 +115,14 @@ class _Reader:
         yield from self._fields(found, style)
         if found and isinstance(found.node, ast.FunctionDef):
             return
-        if found:
+        if found and isinstance(found.node, ast.ClassDef):
             pairs = {each.name: Found(each, found.module) for each in functions(found.node)}
         else:
             own = (ast.Name(each.name) for each in functions(self._module.source.tree))
             pairs = {name: each for name, node in _named(target, own) if (each := find(node, self._module))}
         commands = {name: each for name, each in pairs.items() if not name.startswith("_")}
         if commands:
-            yield _chosen(commands)
+            yield selector("command", commands, required=True)
         for name, each in commands.items():
             options = self._fields(each, style)
             yield from below((name,), ((replace(item, required=False), value) for item, value in options))
@@ -145,7 +145,7 @@ class _Reader:
             options.append((parameter if value is default else replace(parameter, default=value), value))
         is_flat = literal(stated.get("run")) is False
         if not is_flat:
-            yield _chosen(("fit", "validate", "test", "predict"))
+            yield selector("command", ("fit", "validate", "test", "predict"), required=True)
         yield from below(() if is_flat else ("fit",), options)
 
 
@@ -169,14 +169,6 @@ def _named(target: ast.expr | None, own: Iterable[ast.Name]) -> list[tuple[str, 
         return [(str(key.value), value) for key, value in pairs if isinstance(key, ast.Constant)]
     listed = target.elts if isinstance(target, ast.List | ast.Tuple) else own if target is None else ()
     return [(last_name(node), node) for node in listed]
-
-
-def _chosen(names: Iterable[str]) -> Declaration:
-    """Return the parameter that names the subcommand; it is one that trains unless the user says another."""
-    names = list(names)
-    default = next((name for name in _TRAINING_COMMANDS if name in names), None)
-    chosen, value = selector("command", names, required=default is None)
-    return (replace(chosen, default=default), default) if default else (chosen, value)
 
 
 def _option(field: Field, style: Style) -> Declaration:

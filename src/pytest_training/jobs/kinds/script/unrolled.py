@@ -83,8 +83,11 @@ def _folded(node: ast.AST) -> ast.AST:
             return next((value for key, value in pairs if getattr(key, "value", None) == name), node)
         case ast.Call(func=ast.Name(id="type"), args=[ast.Constant(value=value)]):
             return ast.Name(type(value).__name__)
-        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="replace"), args=arguments):
-            return ast.Constant(text.replace(*(str(getattr(item, "value", "")) for item in arguments[:2])))
+        case ast.Call(
+            func=ast.Attribute(value=ast.Constant(value=str(text)), attr="replace"),
+            args=[ast.Constant(value=str(old)), ast.Constant(value=str(new))],
+        ):
+            return ast.Constant(text.replace(old, new))
         case ast.Call():
             node.keywords = [each for item in node.keywords for each in _keywords(item)]
     return node
