@@ -1,53 +1,64 @@
-"""The measurements in one line of a log. What may be a time, a setting or a count is none: a gap harms less than a lie."""
+"""The measurements in one line of a log. What may be a time, a setting or a count is none: a gap is better than a lie.
+
+A name ends before its number, with a sign or a space between them, and begins behind the last number or bracket.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
+from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from pytest_training.execution.readers.printed_words import NOT_WHOLE, SHARE, SPLIT, is_measured, joined, words_of
 
-MOST_WORDS = 7
-LEAST_MEAN = 0.5
-"""A number in brackets is the mean of the one before it, as meters print it, unless it is so much smaller: a deviation."""
-
+MOST_WORDS, MOST_NUMBERS, LONGEST_WORD = 7, 200, 40
 _BOXES = {ord(each): "|" for each in "│┃║"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
+_FILE = r"(?<![^\s,;(){}'\"])[^\s,;(){}'\"]*[^\s,;(){}'\".\d]\.[a-zA-Z]\w{0,11}(?::\d+)*(?=[\s,;)\]]|$)"
+_OF_COCO = r"Average \w+\s+\((A[PR])\)\s*@\[\s*IoU=([\d.-]+)[\s|]+area=\s*(\w+)[^\]]*?(\d+)\s*\]"
+_TIME = r"(?<![\d.])(?:\d{1,4}[-/]\d\d(?:[-/]\d{1,4})?[T ]+)?\d+:\d\d(?::\d\d)*(?:[.,]\d+)?Z?(?![\d.])"
+_OBJECT = r"(?:Namespace|Classifier|Regressor|Regression|Config|Args|Arguments|Params|Options|Settings)\(.*"
+_LISTED = r"(?i)\b(?:weights?|config\w*|(?:hyper-?)?parameters|settings|arguments|args|distribution)['\"]?\s*[:=].*"
 _NOISE = tuple(
-    (guard, re.compile(pattern), replacement)
-    for guard, pattern, replacement in (
+    (guards.split("~"), re.compile(pattern), replacement)
+    for guards, pattern, replacement in (
+        ("   ", r"\s{3,}", "  "),
         ("%|", r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[^,\]]*(?:it|s|B|/s)\b)?", " ; "),  # tqdm's bar
         ("://", r"https?://\S+", " ; "),
-        (":", r"(?<![\d.])\d{1,4}[-/]\d\d(?:[-/]\d{1,4})?[T ]+\d+:\d\d(?::\d\d)?(?:[.,]\d+)?Z?", " ; "),
+        (":", _TIME, " ; "),
         ("-", r"\b\d{4}-\d\d-\d\d\b", " ; "),
-        (":", r"(?<![\d.])\d+:\d\d(?::\d\d)*(?:[.,]\d+)?(?![\d.])", " ; "),
-        ("IoU=", r"(IoU=[\d.]+):", r"\1-"),
-        ("IoU=", r"Average \w+\s+\((A[PR])\)\s*@\[\s*IoU=([\d.-]+)[\s|]+area=\s*(\w+)[^\]]*?(\d+)\s*\]", r"\1_\2_\3_\4"),
+        ("iou=", r"(IoU=[\d.]+):", r"\1-"),
+        ("iou=", _OF_COCO, r"\1_\2_\3_\4"),
         ("@", r"@(\d*\.?\d+)[:-](\d*\.?\d+)", r"@\1_\2"),
-        (".", r"[^\s,;(){}'\"]*[^\s,;(){}'\".\d]\.[a-zA-Z]\w{0,11}(?::\d+)*(?=[\s,;)\]]|$)", " ; "),  # a file
-        ("(", r"\w*(?:Namespace|Classifier|Regressor|Regression|Config|Args|Arguments|Params|Options|Settings)\(.*", ""),
-        ("[CV ", r"^\s*\[CV .*", ""),
-        (",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
-        ("", r"(?i)\b(?:weights?|config\w*|\w*parameters|settings|arguments|args|distribution)['\"]?\s*[:=].*", ""),
+        (".", _FILE, " ; "),
+        ("(", _OBJECT, ""),
+        ("[cv ", r"^\s*\[CV .*", ""),
+        ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
+        ("weight~config~param~setting~arg~distrib", _LISTED, ""),
     )
 )
-"""What is no measurement, with a text that a line must have for it."""
+"""What is no measurement; each with texts of which a line must have one, in lower case."""
 _LEVEL = re.compile(
     r"\b(?:INFO|WARNING|WARN|ERROR|DEBUG|CRITICAL)\b\]?(?:\s*\|\s*[\w.:]+\s*[|-]|\s+-\s+[\w.]+\s+-(?=\s)|:[\w.]+:)?"
 )
 _LONGEST_PREFIX = 120
 _COUNTER = re.compile(
-    r"(?:\b(?P<of>after|at|in|for|of|from)\s+)?(?<![A-Za-z_/])(?P<name>epoch|step|iter|iteration|episode|round|batch)s?\b"
-    r"['\"]?(?:\((?P<split>\w+)\))?\s*[:=#]?\s*[\[(]?\s*(?P<value>\d+(?:\.\d+)?)\s*(?:(?:/|of)\s*\d+)?\s*[\])]*",
+    r"^\s*\[(?P<first>\d+)\](?=\s)|(?:\b(?P<of>after|at|in|for|of|from)\s+)?(?<![A-Za-z_/])"
+    r"(?P<name>epoch|step|iter|iteration|episode|round|batch)s?\b['\"]?(?:\((?P<split>\w+)\))?"
+    r"\s*[:=#]?\s*[\[(]?\s*(?P<value>\d+(?:\.\d+)?)\s*(?:(?:/|of)\s*(?P<total>\d+))?\s*[\])]*",
     re.IGNORECASE,
 )
-_LABEL = re.compile(r"(?:\bfor\s+)?\b(fold|class|run|task|client)[ _#:=-]{1,3}(\d+)(?:/\d+)?\b", re.IGNORECASE)
+_AXES = {"iter": "iteration", "episode": "round"}
+_LABELS = ("fold", "class", "run", "task", "client")
+_LABEL = re.compile(rf"(?:\bfor\s+)?\b({'|'.join(_LABELS)})[ _#:=-]{{1,3}}(\d+)(?:/\d+)?\b", re.IGNORECASE)
 NUMBER = re.compile(
-    r"(?<![\w.@^])(?<!\w-)[-+−]?(?:\d+(?:[.,]\d+)*\.?|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf)\b", re.IGNORECASE
+    r"(?<![\w.@^])(?<!\w-)[-+\u2212]?(?:\d+(?:[.,]\d+)*\.?|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf)\b", re.IGNORECASE
 )
 _OTHER = r"[-+]?\.?\d[\d.,]*(?![\d.,]*[A-Za-z%/:])"
 _REJECTED = re.compile(  # what follows a number that is not the value of the name before it
-    r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-–:@]\.?\d|/[A-Za-z_]|\s?%+\s*\||\s*(?:-+>|=+>|→|to\b)\s*\d|\s*/\s*\d+\.\d"
+    r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-\u2013:@]\.?\d|/[A-Za-z_]|\s?%+\s*\||\s*(?:-+>|=+>|→|to\b)\s*\d|\s*/\s*\d+\.\d"
     rf"|\s*,\s*{_OTHER}|\s+{_OTHER}"
 )
 _TAIL = re.compile(
@@ -60,20 +71,27 @@ _BRACKETS = re.compile(r"[\[{(\s'\"]*$")
 _SIGN = re.compile(r"\s*(?P<sign>(?<![<>!=])(?:::?|:?=)>?|-+>|=+>|→|≈|~|\.{2,}|\bis\b|\bwas\b|\bof\b|(?<=\s)-|\|)?$")
 _BOUNDARY = re.compile(r"[;,|\t:=\[\]{}!?]|\.\s|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]")
 _WHOLE_SPLIT = re.compile(rf"(?<!\w){SPLIT.pattern}(?!\w)", re.IGNORECASE)
-_ALONE = ("best", "final", "overall")
+_ALONE = (["best"], ["final"], ["overall"])
 """First words of a name that belongs to no split which the line names before it."""
-_PLAIN = re.compile(r"\d+\.?\d*|\.\d+")
+_IN_WORDS = re.compile(r"(?<!\bis)(?<!\bwas)(?<=[^\W\d_])\s+$")
+_PARTS = re.compile(r"([-+]?)(.*?)((?:[eE][-+]?\d{1,3})?)", re.DOTALL)
+_PLAIN = re.compile(r"\d+\.?\d*|\.\d+|nan|inf", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\.\d+|[1-9]\d{0,2}(?:,\d{3}){2,}")
 _COMMA = re.compile(r"(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))|[1-9]\d{0,2}(?:\.\d{3})+,\d+")
+
+
+Number = Decimal | float
+"""A Decimal has the digits that are printed."""
 
 
 class Line(NamedTuple):
     """What a line says."""
 
-    values: dict[str, float]
+    values: dict[str, Number]
     """Measurements by name; NaN too."""
     counters: dict[str, float]
     """Where the program is: epoch, step."""
+    progress: tuple[float, float] | None = None
 
 
 class _Printed(NamedTuple):
@@ -86,80 +104,123 @@ class _Printed(NamedTuple):
     is_rejected: bool
 
 
+class _Key(NamedTuple):
+    """What stands before a number."""
+
+    text: str
+    name: str
+    """Of a measurement; else empty."""
+    sign: str
+    """What stands between name and number: `:`, `=`, `is`; `(` for a bracket alone."""
+    before: str
+    """The split that is named last before the name."""
+    split: str
+    """The split that the name says."""
+    has_split: bool
+    """True if no split before it counts."""
+    words: tuple[str, ...]
+
+    @property
+    def is_phrase(self) -> bool:
+        """True if its split is a word of its own among others."""
+        return " " in self.text
+
+
 def clean(text: str) -> str:
     """Return a line without times, places, progress bars and settings."""
     if not text.isascii():
         text = text.translate(_BOXES)
     if (level := _LEVEL.search(text)) and level.start() < _LONGEST_PREFIX:
         text = text[level.end() :]
-    for guard, pattern, replacement in _NOISE:
-        if guard in text:
+    lower = text.lower()
+    for guards, pattern, replacement in _NOISE:
+        if any(guard in lower for guard in guards):
             text = pattern.sub(replacement, text)
     return text
 
 
 def read_line(text: str, section: str = "") -> Line:
     """Return the measurements in a clean line; `section` is the split that a title before it names."""
-    line, labels = Line({}, {}), list[str]()
-    text = _COUNTER.sub(lambda counter: _count(counter, line.counters), text)
-    text = _LABEL.sub(lambda label: labels.append(f"{label[1]}_{label[2]}_".lower()) or " ", text)
-    is_table = text.lstrip().startswith("|")
-    has_bare = bool(line.counters) or "remaining:" in text
-    split, means, measured = "", list[bool](), list[tuple[str, float, float | None]]()
-    for number in _numbers(text):
-        key, sign, context = _named(number.before, is_table=is_table)
-        split = _last_split(context) or split
-        value, mean = _value(number, key)
-        means += [] if mean is None or not value else [abs(mean) >= LEAST_MEAN * abs(value)]
-        name = _name(key, sign, number, has_bare=has_bare)
-        if name and not SPLIT.search(name) and not name.startswith(_ALONE) and (split or section):
-            name = f"{split or section}_{name}"
-        if " " in key or (sign == ":" and number.text.isdigit()):  # `Train: 3 [50/100]  Loss: 0.3`, not `val_loss: 0.3`
-            split = _last_split(key) or split
-        if name and value is not None:
-            measured.append(("".join(labels) + name, value, mean))
-    takes_mean = any(means) and (len(means) > 1 or "[" in text)
-    for name in {name for name, *_ in measured}:
-        values = {mean if takes_mean and mean is not None else value for each, value, mean in measured if each == name}
-        line.values.update({name: values.pop()} if len(values) == 1 else {})
-    return line
+    counters: dict[str, tuple[float, float]] = {}
+    text, label, lower = _COUNTER.sub(lambda counter: _count(counter, counters), text), "", text.lower()
+    if any(word in lower for word in _LABELS):
+        label = "".join(f"{label[1]}_{label[2]}_".lower() for label in _LABEL.finditer(text))
+        text = _LABEL.sub(" ", text)
+    values = _values(text, section, label, has_bare=bool(counters) or "remaining:" in text)
+    progress = counters.get("epoch") or next(iter(counters.values()), (0.0, 0.0))
+    places = {name: done for name, (done, _) in counters.items()}
+    return Line(values, places, progress if 0 < progress[0] <= progress[1] else None)
 
 
-def _count(counter: re.Match[str], counters: dict[str, float]) -> str:
-    counters[counter["name"].lower()] = float(counter["value"])
+def _count(counter: re.Match[str], counters: dict[str, tuple[float, float]]) -> str:
+    name = counter["name"].lower() if counter["name"] else "round"
+    counters[_AXES.get(name, name)] = float(counter["value"] or counter["first"]), float(counter["total"] or 0)
     return " " if counter["of"] else f" ; {counter['split'] or ''} ; "
+
+
+def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str, Number]:
+    split, is_table = section, text.lstrip().startswith("|")
+    means: list[bool] = []
+    measured: dict[str, list[tuple[Number, Number]]] = {}
+    for number in _numbers(text):
+        key = _key(number.before, is_table=is_table)
+        split = key.before or split
+        value, mean = _value(number, key)
+        means += [] if mean is None or not value else [abs(mean) >= abs(Decimal(value)) / 2]
+        if value is not None and (name := _name(key, number, has_bare=has_bare)):
+            name = f"{split}_{name}" if split and not key.has_split else name
+            measured.setdefault(label + name, []).append((value, value if mean is None else mean))
+        if key.split and (key.is_phrase or (key.sign == ":" and number.text.isdigit())):
+            split = key.split  # `Train: 3 [50/100]  Loss: 0.3`, not `val_loss: 0.3`
+    takes_mean = any(means) and (len(means) > 1 or "[" in text)
+    finals = {name: {pair[takes_mean] for pair in pairs} for name, pairs in measured.items()}
+    return {name: numbers.pop() for name, numbers in finals.items() if len(numbers) == 1}  # else it is unclear which
 
 
 def _numbers(text: str) -> Iterator[_Printed]:
     start = 0
-    for found in NUMBER.finditer(text):
+    for found in islice(NUMBER.finditer(text), MOST_NUMBERS):
         end = found.end() - found[0].endswith(".")
         tail = _TAIL.match(text, end)
         if found.start() < start or tail is None:
             continue
         before = text[start : found.start()]
-        is_word = found[0].isdigit() and not tail[0].strip() and before[-1:] == " " and before.rstrip()[-1:].isalpha()
-        if is_word and (sign := _SIGN.search(before.rstrip())) and not sign["sign"]:
+        if found[0].isdigit() and not tail[0].strip() and _IN_WORDS.search(before[-LONGEST_WORD:]):
             continue  # a count inside a name: `accuracy on 100 images: 0.9`
         yield _Printed(before, found[0].rstrip("."), tail, _REJECTED.match(text, end) is not None)
         start = tail.end()
 
 
-def _named(before: str, *, is_table: bool) -> tuple[str, str, str]:
-    """Return the name that ends before a number, the sign between them, and what stands before the name."""
-    function, brackets = _FUNCTION.search(before), _BRACKETS.search(before)
-    head = before[: function.start() if function else brackets.start() if brackets else None].rstrip()
-    found = _SIGN.search(head)
+@lru_cache(maxsize=4096)
+def _key(before: str, *, is_table: bool) -> _Key:
+    """Return what stands before a number; the lines of a log differ in their numbers alone."""
+    function = _FUNCTION.search(before) if "(" in before else None
+    head = before[: function.start() if function else None].rstrip()
+    plain = head if function else head.rstrip("[{( \t'\"")
+    is_open = plain != head.rstrip(" \t'\"")
+    found = _SIGN.search(plain)
     sign = found["sign"] or "" if found else ""
-    is_open = not function and bool(brackets and brackets[0].strip(" '\""))
     sign = "(" if is_open and not sign else "" if sign == "|" and not is_table else sign
-    head = head[: found.start()] if found else head
+    head = plain[: found.start()] if found else plain
     if head.count("(") > head.count(")"):
-        head = head[: head.rfind("(")] + ";" + head[head.rfind("(") + 1 :]
+        head = ";".join(head.rsplit("(", 1))
     ends = [0, *(boundary.end() for boundary in _BOUNDARY.finditer(head))]
     if sign in {"is", "was"} and len(ends) > 1 and not is_measured(head[ends[-1] :]):
         ends.pop()  # `accuracy of class: cat is 0.9`
-    return head[ends[-1] :].strip(), sign, head[: ends[-1]]
+    text = head[ends[-1] :].strip()
+    words = words_of(text)
+    is_name = 0 < len(words) <= MOST_WORDS and is_measured(" ".join(words))
+    if sign in {"", "of", "-"} and words and not is_measured(words[-1]):
+        is_name = False
+    return _Key(
+        text,
+        joined(words) if is_name and sign != "(" else "",
+        sign,
+        _last_split(head[: ends[-1]]),
+        _last_split(text),
+        bool(SPLIT.search("_".join(words))) or words[:1] in _ALONE,
+        tuple(words),
+    )
 
 
 def _last_split(text: str) -> str:
@@ -167,47 +228,35 @@ def _last_split(text: str) -> str:
     return str(splits[-1]).lower() if splits else ""
 
 
-def _name(key: str, sign: str, number: _Printed, *, has_bare: bool) -> str:
-    """Return the name of a measurement, or nothing if it is none."""
-    if number.is_rejected or sign == "(":
-        return ""
+def _name(key: _Key, number: _Printed, *, has_bare: bool) -> str:
+    """Return the name of a measurement, or nothing if the number is none."""
     is_whole = number.text.isdigit() and not number.tail["percent"] and not number.tail["share"]
-    if has_bare and sign in {":", "="} and SPLIT.fullmatch(key) and not is_whole:
-        return key.lower()
-    words = words_of(key)
-    if not words or len(words) > MOST_WORDS or not is_measured(" ".join(words)):
+    if number.is_rejected or (is_whole and (key.sign in {"", "of", "-"} or any(map(NOT_WHOLE.fullmatch, key.words)))):
         return ""
-    if sign in {"", "of", "-"} and (is_whole or not is_measured(words[-1])):
-        return ""
-    if is_whole and any(map(NOT_WHOLE.fullmatch, words)):
-        return ""
-    return joined(words)
+    is_bare = has_bare and key.sign in {":", "="} and key.split == key.text.lower() and not is_whole
+    return key.split if is_bare else key.name
 
 
-def _value(number: _Printed, key: str) -> tuple[float | None, float | None]:
+def _value(number: _Printed, key: _Key) -> tuple[Number | None, Decimal | None]:
     """Return a number, and the mean in brackets behind it; a share and per cent as a fraction."""
-    value = parse_number(number.text)
-    percent = 100 if number.tail["percent"] or "%" in key else 1
-    if value is None:
-        return None, None
-    if number.tail["share"]:
+    value, mean = parse_number(number.text), parse_number(number.tail["mean"] or "")
+    places = -2 if number.tail["percent"] or "%" in key.text else 0
+    if value is not None and number.tail["share"]:
         of = int(number.tail["of"])
-        is_share = number.text.isdigit() and 0 <= value <= of and of and any(map(SHARE.fullmatch, words_of(key)))
-        return (value / of if is_share else None), None
-    mean = number.tail["mean"]
-    scale = 100 if number.tail["also"] else percent
-    return value / percent, (None if mean is None or mean.count(".") > 1 else float(mean) / scale)
+        is_share = number.text.isdigit() and value <= of > 0 and any(map(SHARE.fullmatch, key.words))
+        return (int(value) / of if is_share else None), None
+    mean = mean and mean.scaleb(-2 if number.tail["also"] else places)
+    return value and value.scaleb(places), mean
 
 
-def parse_number(text: str) -> float | None:
-    """Return the number that a text is, or None if it can be read in two ways: `1,234`."""
-    text = text.replace("−", "-")
-    digits, exponent = re.match(r"[-+]?([^eE]*)(.*)", text).groups() if text[-1:].isdigit() else (text, "")  # type: ignore[union-attr]  (it matches any text)
+def parse_number(text: str) -> Decimal | None:
+    """Return the number that a text is, or None if it is none or can be read in two ways: `1,234`."""
+    parts = _PARTS.fullmatch(text.replace("\u2212", "-"))
+    sign, digits, exponent = parts.groups() if parts else ("", "", "")
     if _THOUSANDS.fullmatch(digits):
         digits = digits.replace(",", "")
     elif _COMMA.fullmatch(digits):
         digits = digits.replace(".", "").replace(",", ".")
-    elif not _PLAIN.fullmatch(digits) and text.lower().strip("-+") not in {"nan", "inf"}:
+    elif not _PLAIN.fullmatch(digits):
         return None
-    sign = -1 if text.startswith("-") else 1
-    return sign * abs(float(digits + exponent)) if digits else None
+    return Decimal(sign + digits + exponent)

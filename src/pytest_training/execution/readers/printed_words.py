@@ -14,17 +14,15 @@ _MEASURED = re.compile(
     r"|homogeneity|completeness|purity|aic|bic|entropy|rew|return|success|gini|top\d|em|mota|idf1|pck|mpjpe|epe"
     r"|verlust|fehler|trefferquote|perte|exactitude|exactitud|pérdida|precisión|précision|rappel|损失|准确率|精度|召回率)"
 )
-_SETTING = frozenset(
-    """
-    alpha base batches beta bins bound budget buffer cache calculating code coef coeff computed config count counts
-    cutoff decay decreased delta depth device dim dropped dropout epoch epochs eta every exit factor file fn fps
-    frequency from func function gamma goal gpu id if initscore improve improved increased interval iter iteration iterations
-    lambda learning least length limit line lr margin mem memory minimum mode momentum ms must name names num number
-    optimizer parameters params patience per reach reached required scale scaler scheduler sec seconds seed should size
-    smoothing speed status step steps stop support target threshold thresholds throughput time tol tolerance type until
-    using version warmup weight weighting weights went when while window workers
-    """.split()
-)
+_SETTINGS = """
+alpha base batches beta bins bound budget buffer cache calculating code coef coeff computed config count counts
+cutoff decay decreased delta depth device dim dropped dropout epoch epochs eta every exit factor file fn fps
+frequency from func function gamma goal gpu id if improve improved increased initscore interval iter iteration
+iterations lambda learning least length limit line lr margin mem memory minimum mode momentum ms must name names num
+number optimizer parameters params patience per reach reached required scale scaler scheduler sec seconds seed should
+size smoothing speed status step steps stop support target threshold thresholds throughput time tol tolerance type until
+using version warmup weight weighting weights went when while window workers
+"""
 """Words that say that a number is no measurement, whatever else its name says."""
 
 NOT_WHOLE = re.compile(r"(?:error|err|hits?|success|entropy|m?aps?|cost|fehler|precision|return|squared|em|index)s?")
@@ -32,8 +30,8 @@ NOT_WHOLE = re.compile(r"(?:error|err|hits?|success|entropy|m?aps?|cost|fehler|p
 SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")
 """A word whose number may be a fraction such as 141/200."""
 
-_FILLER = frozenset(
-    "the a an of on for in our over at is was are set data dataset network model images samples and with to by folds".split()
+_FILLERS = (
+    "the a an of on for in our over at is was are set data dataset network model images samples and with to by folds"
 )
 _COUNTED = re.compile(r"top|k|rouge|bleu|hits?|precision|recall|f|acc|ndcg|map|ap|r")
 """A word that a number may belong to: `top 5`, `recall at 20`."""
@@ -50,16 +48,19 @@ TITLE = re.compile(
 _CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
 
 
+_SETTING, _FILLER = frozenset(_SETTINGS.split()), frozenset(_FILLERS.split())
+
+
 def _plain(text: str) -> str:
-    text = re.sub(r"[rR](?:²|\^2)", "r2", re.sub(r"['’]s\b", " ", text))
-    return re.sub(r"(?<=\w)[-@](?=[\w.])", "_", text)
+    text = re.sub(r"[rR](?:²|\^2)", "r2", text.replace("'s", " "))
+    return re.sub(r"(?<=[a-z]{2})(?=[A-Z][a-z])|(?<=\w)-(?=\w)", "_", text)
 
 
 def words_of(text: str) -> list[str]:
     """Return the words that name a number, in lower case, without articles and bare counts."""
     words: list[str] = []
-    for word in re.sub(r"[^\w./]", " ", _plain(text)).split():
-        plain = word.strip("._/").lower()
+    for word in re.sub(r"[^\w./@]", " ", _plain(text)).split():
+        plain = word.strip("._/@").lower()
         is_count = plain.isdigit() and not (words and _COUNTED.fullmatch(words[-1]))
         words += [plain] if plain and plain not in _FILLER and not is_count else []
     return words
