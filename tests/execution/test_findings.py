@@ -170,6 +170,12 @@ def test_a_declared_reader_that_finds_metrics_counts_alone(attempt: EndedAttempt
     assert union(attempt, foreign, Declared({"names": {"a": "b"}})) == ({"auc": 0.5}, {"auc": STDOUT})
 
 
+def test_metrics_of_a_test_stand_before_those_of_training(attempt: EndedAttempt) -> None:
+    names = ("train_loss", "loss", "val_loss", "auc", "test/acc", "eval_loss")
+    values, _ = union(attempt, Places(*((name, 1.0, STDOUT) for name in names)))
+    assert [*values] == ["test/acc", "val_loss", "eval_loss", "loss", "auc", "train_loss"]
+
+
 def test_a_reader_that_only_reads_counts_with_the_others(attempt: EndedAttempt) -> None:
     class Old:
         name = "old"

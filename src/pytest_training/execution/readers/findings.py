@@ -35,6 +35,8 @@ MOST_NESTED = 4
 MOST_KINDS, MOST_POINTS = 50, 500
 """Kinds of points, those with the same names in one place; of each so many are kept, then every second, fourth …"""
 LONGEST_SOURCE = 150
+PARTS = ("test", "val", "eval", "dev", "train")
+"""Parts of the data by what they say of a model; a metric of no part stands before those of the last."""
 FEWEST_DECIMALS, FEWEST = 2, 10
 """Decimals, or the size, from which a number counts as rounded: `0.70` or `41.5`, while `1.0` may be exact."""
 
@@ -215,7 +217,7 @@ def _united(measured: Iterable[tuple[str, Measured]]) -> FoundMetrics:
         for number in values.values():
             numbers.setdefault(name, []).append(_Number(_rounded(value), number, printable(source, LONGEST_SOURCE)))
     found = FoundMetrics(refused=refused)
-    for name, several in numbers.items():
+    for name, several in sorted(numbers.items(), key=_rank):
         distinct: list[_Number] = []
         for each in sorted(several, key=lambda number: number.rounded):
             distinct += [] if any(map(each.agrees, distinct)) else [each]
@@ -224,6 +226,11 @@ def _united(measured: Iterable[tuple[str, Measured]]) -> FoundMetrics:
         found.sources.update(zip(names, (each.source for each in distinct), strict=True))
         found.choices.update({name: names} if names != [name] else {})
     return found
+
+
+def _rank(named: tuple[str, Any]) -> float:
+    """Return a metric's place: the first stands for the job, and nobody chose the order of what was read."""
+    return next((place for place, word in enumerate(PARTS) if named[0].startswith(word)), 3.5)
 
 
 def _rounded(value: Any) -> float:
