@@ -155,7 +155,7 @@ CASES = {
         {"results.csv": "metric,value\nRMSE,0.822\nn_samples,200\nR2 score,-0.1\n"}, {"rmse": 0.822, "r2_score": -0.1}
     ),
     "series of pandas": Case({"metrics/scores.csv": ",0\naccuracy,0.5\nf1,0.25\n"}, {"accuracy": 0.5, "f1": 0.25}),
-    "comma as in German": Case({"ergebnisse.csv": "Modell;AUC;Fehler\nrf;0,91;0,1\n"}, {"auc": 0.91}),
+    "comma as in German": Case({"ergebnisse.csv": "Modell;AUC;Fehler\nrf;0,91;0,1\n"}, {"auc": 0.91, "fehler": 0.1}),
     "CSVLogger of Keras": Case(
         {"training.log": "epoch,accuracy,loss,val_loss\n0,0.5,0.9,1.1\n1,0.6,0.7,NA\n"},
         {"accuracy": 0.6, "loss": 0.7, "val_loss": 1.1},
