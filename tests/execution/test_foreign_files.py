@@ -237,6 +237,20 @@ CASES = {
         {"train_loss": 6.5, "test_acc1": 0.4},
         [{"epoch": 0, "train_loss": 6.9, "test_acc1": 0.2}, {"epoch": 1, "train_loss": 6.5, "test_acc1": 0.4}],
     ),
+    "a log": Case(
+        {
+            "logs/train.log": "2024-01-01 10:00:00,123 - INFO - Epoch 1/2 - loss: 0.9 - val_acc: 0.5 - lr: 0.1\n\n"
+            "2024-01-01 10:00:09,123 - INFO - Epoch 2/2 - loss: 0.5 - val_acc: 0.75 - lr: 0.1\n{'eval_f1': 0.25}\n",
+            "results.txt": "Test accuracy: 71.5%\n",
+            "notes.txt": "Test recall: 0.1\n",
+        },
+        {"loss": 0.5, "val_acc": 0.75, "eval_f1": 0.25, "test_accuracy": 0.715},
+        [
+            {"epoch": 1, "loss": 0.9, "val_acc": 0.5},
+            {"epoch": 2, "loss": 0.5, "val_acc": 0.75},
+            {"epoch": 2, "eval_f1": 0.25},
+        ],
+    ),
     "scalars of mmengine": Case(
         {
             "20240101/vis_data/scalars.json": '{"lr": 0.1, "data_time": 0.1, "loss": 1.5, "iter": 10, "memory": 7000}\n'

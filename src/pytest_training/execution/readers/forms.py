@@ -57,7 +57,8 @@ FORMS = (
     Form(r"^(?P<group>|.*/)\d+/(?P<run>[0-9a-f]{32})/metrics/(?P<name>.+)$", Logged, is_logged=True),
     Form(r"(^|/)[^/]*\.(db|sqlite3?)$", Database, is_logged=True),
     Form(r"(^|/)version_\d+/metrics\.csv$", Lines, is_logged=True),
-    Form(rf"(^|/){OTHER}[^/]*\.(jsonl|ndjson|log\.json|[ct]sv|log|txt)$|(^|/)vis_data/\w+\.json$", Lines),
+    Form(rf"(^|/){OTHER}[^/]*\.(jsonl|ndjson|log\.json|[ct]sv)$|(^|/)vis_data/\w+\.json$", Lines),
+    Form(rf"^(?!(.*/)?(wandb|mlruns|\.hydra)/)(.*/)?{OTHER}([^/]*\.log|{NAMED}\.txt)$", Lines),
     Form(rf"(^|/){OTHER}{NAMED}\.json$", Document),
 )
 """In the order of trying."""

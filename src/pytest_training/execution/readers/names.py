@@ -13,8 +13,8 @@ _SETTINGS = (
     " target hp wall fps system"
 )
 _COUNTERS = (
-    "epoch epochs step steps iteration iterations iter iters batch batches round rounds fold folds speed throughput rate"
-    " timesteps trial trials run total dropout temperature estimators depth layers"
+    "epoch epochs step steps iteration iterations iter iters batch batches round rounds fold folds speed throughput"
+    " rate timesteps trial trials run total dropout temperature estimators depth layers"
 )
 NO_METRIC, COUNTED = frozenset(_SETTINGS.split()), frozenset(_COUNTERS.split())
 """Words of what is none; and of what is none unless a measurement is named beside it: `train_loss_epoch`."""
