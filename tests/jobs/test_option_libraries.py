@@ -280,7 +280,6 @@ CASES: dict[str, tuple[str, str, dict[str, str], dict[str, Any]]] = {
             "pin": False,
             "kind": "b",
             "sizes": [3, 4],
-            "output_dir": "FOLDER",
         },
     ),
     "tyro": (
