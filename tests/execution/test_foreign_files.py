@@ -61,9 +61,11 @@ def wandb_file(*rows: dict[str, Any]) -> bytes:
     return content
 
 
-def mlflow_database(*rows: tuple[str, float, int, str]) -> bytes:
+def mlflow_database(*rows: tuple[str, float, int, str], **names: str) -> bytes:
     database = sqlite3.connect(":memory:")
     database.execute("CREATE TABLE metrics (key, value, timestamp, run_uuid, step, is_nan)")
+    database.execute("CREATE TABLE runs (run_uuid, name)")
+    database.executemany("INSERT INTO runs VALUES (?, ?)", {(run, names.get(run)) for *_, run in rows})
     for key, value, step, run in rows:
         database.execute(
             "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", (key, value, step, run, step, math.isnan(value))
@@ -281,6 +283,11 @@ CASES = {
         {"mlflow.db": mlflow_database(("rmse", 0.9, 0, RUN), ("rmse", 0.8, 1, RUN), ("system/cpu", 3.0, 1, RUN))},
         {"rmse": 0.8},
         [{"step": 0, "rmse": 0.9}, {"step": 1, "rmse": 0.8}],
+    ),
+    "MLflow's database of two runs": Case(
+        {"mlflow.db": mlflow_database(("rmse", 0.9, 0, "a"), ("rmse", 0.8, 0, "b"), a="forest", b="nice-fox-12")},
+        {"forest_rmse": 0.9, "run_2_rmse": 0.8},
+        [{"step": 0, "rmse": 0.9}, {"step": 0, "rmse": 0.8}],
     ),
     "W&B": Case(
         {

@@ -37,7 +37,10 @@ OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")
 """Columns that say of which part of the data a row is."""
 NAMES_OF_NAMES = frozenset(("metric", "metrics", "name", "measure", "statistic", "key", "score", "index", ""))
 """Columns with names, in a table of names and values."""
-METRICS = "SELECT key, value, step, run_uuid FROM metrics WHERE NOT is_nan ORDER BY timestamp, rowid LIMIT 50000"
+METRICS = """
+SELECT key, value, step, coalesce(name, run_uuid) FROM metrics LEFT JOIN runs USING (run_uuid) WHERE NOT is_nan
+ORDER BY timestamp, metrics.rowid LIMIT 50000
+"""
 MOST_STEPS = 20_000_000
 """Steps of SQLite's machine, about a second: a table may be a view without an end."""
 
