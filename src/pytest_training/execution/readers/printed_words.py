@@ -16,11 +16,11 @@ _MEASURED = re.compile(
 )
 _SETTINGS = """
 alpha base batches beta bins bound budget buffer cache calculating code coef coeff computed config count counts cutoff
-decay decreased delta depth device dim dropped dropout eta every exit factor file fn fps frequency from func function
-gamma goal gpu id if improve improved increased initscore lambda learning least length limit line lr margin matrix mem memory
-mode momentum must name names num number optimizer parameters params patience reach reached required scale scaler
-scheduler sec seconds seed should size smoothing speed status stop target threshold thresholds throughput time tol
-tolerance type until using version warmup weight weighting weights went when while window workers
+decay decreased delta depth device dim dropout dropped eta every exit factor file fn fps frequency from func function
+gamma goal gpu id if improve improved increased initscore lambda learning least length limit line lr margin matrix mem
+memory mode momentum must name names num number optimizer parameters params patience reach reached required scale
+scaler scheduler sec seconds seed should size smoothing speed status stop target threshold thresholds throughput time
+tol tolerance type until using version warmup weight weighting weights went when while window workers
 """
 """Words that say that a number is no measurement, whatever else its name says."""
 
