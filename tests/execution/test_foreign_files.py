@@ -205,6 +205,7 @@ CASES = {
         [{"round": 0, "loss": 0.9, "val_loss": 1.0}, {"round": 1, "loss": 0.8, "val_loss": 0.9}],
     ),
     "history without a count": Case({"loss_log.csv": "loss,acc\n0.9,50%\n0.8,70.5%\n"}, {"loss": 0.8, "acc": 0.705}),
+    "metrics.csv below": Case({"eval/metrics.csv": "auc,loss\n0.8,0.5\n0.91,\n"}, {"auc": 0.91, "loss": 0.5}),
     "table that is no curve": Case({"table.csv": "radius error,mse\n0.9,0.1\n0.8,0.2\n"}, {}),
     "Hugging Face": Case(
         {
