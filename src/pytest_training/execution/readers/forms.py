@@ -97,12 +97,12 @@ class Place:
                 return
             head = file.read(256)
             if is_whole or not self.mark or not head.startswith(self.head) or size < self.offset:
-                self.parser, self.offset = self.form.parser(self.match), 0
+                self.parser, self.offset = self.form.parser(self.match, is_logged=self.form.is_logged), 0
                 self.passed, self.points = max(self.passed, self.points), 0
                 self.once.clear()
             self.head = head
             for row in self._rows(file, size, most, has_ended=has_ended):
-                yield from self._take(row._replace(is_logged=row.is_logged or self.form.is_logged))
+                yield from self._take(row)
             self.mark = mark if self.offset >= size else (0,)
 
     def _rows(self, file: BinaryIO, size: int, most: int, *, has_ended: bool) -> Iterator[Row]:
