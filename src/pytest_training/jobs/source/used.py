@@ -64,7 +64,7 @@ def _module(path: Path, sources: Sources, words: re.Pattern[bytes]) -> "Module |
         with contextlib.suppress(Unreadable, RecursionError):  # the job fails with Python's own message
             sources.modules[path] = Module(sources.parse(path), sources)
     module: Module | None = sources.modules.get(path)
-    return module if module and words.search(module.source.content) else None
+    return module if module and (path.name == "__init__.py" or words.search(module.source.content)) else None
 
 
 class Module:
