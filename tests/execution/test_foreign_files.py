@@ -304,7 +304,11 @@ CASES = {
         [{"step": 0, "rmse": 0.9}, {"step": 1, "rmse": 0.8}],
     ),
     "MLflow's database of two runs": Case(
-        {"mlflow.db": mlflow_database(("rmse", 0.9, 0, "a"), ("rmse", 0.8, 0, "b"), a="forest", b="nice-fox-12")},
+        {
+            "mlflow.db": mlflow_database(
+                ("rmse", 0.9, 0, "a"), ("rmse", 0.8, 0, RUN), **{"a": "forest", RUN: "nice-fox-12"}
+            )
+        },
         {"forest_rmse": 0.9, "run_2_rmse": 0.8},
         [{"step": 0, "rmse": 0.9}, {"step": 0, "rmse": 0.8}],
     ),

@@ -31,7 +31,7 @@ MOST_PLACES, MOST_NAMES, MOST_LABELS = 500, 500, 30
 """Files of a folder; names in files that log together; what they are of, beyond which they are cases and not models."""
 SHARE = 0.005
 """Of the time, that is spent on finding new files."""
-RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+|[a-z]+-[a-z]+-\d+")
+RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+")
 """Names of runs that no other run has."""
 
 

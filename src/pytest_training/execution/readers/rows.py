@@ -40,9 +40,10 @@ OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")
 NAMES_OF_NAMES = frozenset(("metric", "metrics", "name", "measure", "statistic", "key", "score", "index", ""))
 """Columns with names, in a table of names and values."""
 METRICS = """
-SELECT key, value, step, coalesce(name, run_uuid) FROM metrics LEFT JOIN runs USING (run_uuid) WHERE NOT is_nan
-ORDER BY timestamp, metrics.rowid LIMIT 50000
+SELECT key, value, step, CASE WHEN name GLOB '[a-z]*-[a-z]*-[0-9]*' THEN run_uuid ELSE coalesce(name, run_uuid) END
+FROM metrics LEFT JOIN runs USING (run_uuid) WHERE NOT is_nan ORDER BY timestamp, metrics.rowid LIMIT 50000
 """
+"""What is in MLflow's database; a name such as `nice-fox-12` is made up."""
 MOST_STEPS = 20_000_000
 """Steps of SQLite's machine, about a second: a table may be a view without an end."""
 
