@@ -37,6 +37,7 @@ _NOISE = tuple(
         ("@", r"@(\d*\.?\d+)[:-](\d*\.?\d+)", r"@\1_\2"),
         (".", _FILE, " ; "),
         ("(", _OBJECT, ""),
+        ("load~resum", r"(?i).*\b(?:load(?:ed|ing)?|resum(?:e|ed|ing))\b.*", ""),
         ("[cv", r"^\s*\[CV.*", ""),
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
@@ -54,7 +55,7 @@ _COUNTER = re.compile(
     re.IGNORECASE,
 )
 _AXES = {"iter": "iteration", "episode": "round"}
-_LABELS = ("fold", "class", "run", "task", "client")
+_LABELS = ("fold", "class", "label", "run", "task", "client")
 _LABEL = re.compile(rf"(?:\bfor\s+)?\b({'|'.join(_LABELS)})[ _#:=-]{{1,3}}(\d+)(?:/\d+)?\b", re.IGNORECASE)
 NUMBER = re.compile(
     r"(?<![\w.@^])(?<!\w-)[-+\u2212]?(?:\d+(?:[.,]\d+)*\.?|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf)\b", re.IGNORECASE
@@ -71,8 +72,10 @@ _TAIL = re.compile(
 )
 _FUNCTION = re.compile(r"(?:[Tt]ensor|[Aa]rray|(?:np|numpy|jnp)\.\w+)\s*\([\[(\s]*$")
 _BRACKETS = re.compile(r"[\[{(\s'\"]*$")
-_SIGN = re.compile(r"\s*(?P<sign>(?<![<>!=])(?:::?|:?=)>?|-+>|=+>|→|≈|~|\.{2,}|\bis\b|\bwas\b|\bof\b|(?<=\s)-|\|)?$")
-_BOUNDARY = re.compile(r"[;,|\t:=\[\]{}!?]|(?<=\w{4})\.\s|\s\s+|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]")
+_SIGN = re.compile(
+    r"\s*(?P<sign>(?<![<>!=])(?:::?|:?=)>?|-+>|=+>|→|≈|~|\.{2,}|\bis(?:\s+now)?\b|\bwas\b|\bof\b|(?<=\s)-|\|)?$"
+)
+_BOUNDARY = re.compile(r"[;,|\t:=\[\]{}!?]|(?<=\w{5})\.\s|\s\s+|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]")
 _WHOLE_SPLIT = re.compile(rf"(?<!\w){SPLIT.pattern}(?!\w)", re.IGNORECASE)
 _TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)
 """Of `train/test: 0.28` nobody knows which it is."""
