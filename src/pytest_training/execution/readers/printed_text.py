@@ -129,7 +129,9 @@ class Printed(Lines):
         if None in numbers.values():
             return None
         values: dict[str, Number] = {
-            f"{'' if SPLIT.search(name) else section}{row}{name}": number for name, number in numbers.items() if number is not None
+            ("" if SPLIT.search(name) else section) + row + name: number
+            for name, number in numbers.items()
+            if number is not None
         }
         places = {head.lower(): number for head, number in columns.items() if head.lower() in COUNTERS}
         return Line(values, {name: float(number) for name, number in places.items() if number is not None})
@@ -152,5 +154,4 @@ def _cells(text: str) -> list[str]:
 
 def _name_of(head: str) -> str:
     words = words_of(head)
-    return "_".join(words) if is_measured(" ".join(words)) or head in _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
-_PRECISION_AND_RECALL else ""
+    return "_".join(words) if is_measured(" ".join(words)) or head in _PRECISION_AND_RECALL else ""
