@@ -1,7 +1,4 @@
-"""Every option and setting of the plugin is declared here, and read in option_values.py where something trains.
-
-Loaded at every start of pytest, in projects without trainings too.
-"""
+"""Every option and setting of the plugin, declared at every start of pytest; option_values.py reads them."""
 
 from __future__ import annotations
 
@@ -112,7 +109,7 @@ def add_options(parser: pytest.Parser, options: Iterable[Option] = OPTIONS) -> N
 
 def add_job_options(parser: pytest.Parser) -> None:
     """Declare the limits, and `--epochs`, `--folds` and `--set` unless a conftest.py of the project has its own."""
-    from pytest_training.limits import LIMITS  # noqa: PLC0415  (see the module's docstring)
+    from pytest_training.limits import LIMITS  # noqa: PLC0415  (only where there are jobs)
 
     add_options(parser, [Option(each.key, each.help, {"metavar": each.metavar}, "") for each in LIMITS.values()])
     for name, option in EVERYDAY.items():

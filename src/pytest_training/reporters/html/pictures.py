@@ -86,7 +86,6 @@ def artifacts(run: Path, outcome: Outcome) -> Iterator[Artifact]:
 
 def is_inside(run: Path, path: str) -> bool:
     """Return True if a path leads to a place inside the run's folder, through no link."""
-    try:
+    with contextlib.suppress(OSError, ValueError):
         return Path(os.path.realpath(run / path)) == Path(os.path.realpath(run)) / os.path.normpath(path)
-    except (OSError, ValueError):
-        return False
+    return False
