@@ -97,9 +97,9 @@ def read_arguments(entry: Entry) -> tuple[str, ...]:
 
 
 def _option(entry: Entry) -> str:
-    text = entry.text("an option, like --epochs")
-    if not text.startswith("-") or len(text.split()) != 1:
-        raise entry.expected("an option, like --epochs")
+    text = entry.plain if isinstance(entry.plain, str) else ""
+    if len(text.split()) != 1 or not (text.startswith("-") or text.endswith("=")):
+        raise entry.expected("an option, like --epochs, or --epochs= or epochs= for one word with the value")
     return text
 
 
