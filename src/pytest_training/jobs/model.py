@@ -80,6 +80,8 @@ class MetricsFile(Value, frozen=True, kw_only=True):
     """Glob, relative to the job's folder, else to the root; the newest match counts."""
     path: str = ""
     """Dotted path to the mapping of metrics inside the file; empty for the whole file."""
+    stdout: str = ""
+    """Instead of a file: a pattern for lines of its output, with a named group for each metric."""
 
 
 class Dataset(Value, frozen=True, kw_only=True):
