@@ -33,11 +33,9 @@ class Artifact(NamedTuple):
     """A file that a job left."""
 
     name: str
-    path: str
-    """Relative to the run folder."""
+    path: str  # relative to the run folder
     size: str
-    is_plain: bool
-    """False if it is missing or a link by now."""
+    is_plain: bool  # False if it is missing or a link by now
 
 
 @dataclass
