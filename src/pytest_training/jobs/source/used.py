@@ -1,5 +1,7 @@
 """The code of local modules that a script uses: what runs when they are imported, and what it reaches by name."""
 
+from __future__ import annotations
+
 import ast
 import contextlib
 import functools
@@ -18,6 +20,9 @@ from pytest_training.jobs.source.sources import (
     read_source,
 )
 
+Definition = ast.FunctionDef | ast.ClassDef
+DEEPEST = 8
+"""Imports in a row through which a name comes."""
 Piece = tuple[Path, str]
 """A file, and a name that it defines; an empty name stands for what runs when the file is imported."""
 
@@ -35,10 +40,7 @@ def used_code(script: Source, sources: Sources) -> list[tuple[Source, list[ast.A
         if piece in done or path == script.path:
             continue
         done.add(piece)
-        if path not in modules and len(modules) < LARGEST_FOLLOWED:
-            with contextlib.suppress(Unreadable, RecursionError):  # the job fails with Python's own message
-                modules[path] = Module(read_source(path, sources.root), sources)
-        if module := modules.get(path):
+        if (path in modules or len(modules) < LARGEST_FOLLOWED) and (module := Module.load(path, sources)):
             new = [statement for statement in module.defined[name] if statement not in done]
             done.update(new)
             nodes = [node for statement in new for node in walk(statement)]
@@ -50,8 +52,19 @@ def used_code(script: Source, sources: Sources) -> list[tuple[Source, list[ast.A
 class Module:
     """A Python file: its definitions, and what its imported names stand for."""
 
+    @classmethod
+    def load(cls, path: Path, sources: Sources) -> Module | None:
+        """Return what a file defines and imports, read once, or None if it cannot be read."""
+        if path not in sources.modules:
+            sources.modules[path] = None
+            with contextlib.suppress(Unreadable, RecursionError):  # the job fails with Python's own message
+                sources.modules[path] = cls(read_source(path, sources.root), sources)
+        module: Module | None = sources.modules[path]
+        return module
+
     def __init__(self, source: Source, sources: Sources) -> None:
         self.source, self._sources = source, sources
+        self.bound = functools.cache(self._bound)
         self.imported: dict[str, Import] = {}
         """What a name is imported from: a module, or a module and one name in it."""
         self.defined: dict[str, list[ast.stmt]] = defaultdict(list)
@@ -64,11 +77,12 @@ class Module:
                     module = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
                     key = f"{module} *" if name == "*" else name
                     self.imported[key] = Import(module, names, getattr(node, "level", 0))
+        self.stars = [name for name in self.imported if name.endswith(" *")]
         for statement in source.tree.body:
             for name in _names(statement):
                 self.defined[name].append(statement)
 
-    def bound(self, name: str, *, installed: bool = False) -> Piece | None:
+    def _bound(self, name: str, *, installed: bool = False) -> Piece | None:
         """Return the file, and the name in it, that an imported name stands for; that is empty for a module."""
         item = self.imported.get(name)
         if item is None:
@@ -79,14 +93,29 @@ class Module:
         above = find(item.module) if item.names else None
         return (above, item.names[0]) if above else None
 
-    def stars(self, *, installed: bool = False) -> Iterator[Path]:
-        """Yield the files of which all names are imported."""
-        pieces = (self.bound(name, installed=installed) for name in self.imported if name.endswith(" *"))
-        yield from (piece[0] for piece in pieces if piece)
+    def definition(self, node: ast.expr | None, depth: int = 0) -> tuple[Definition, Module] | None:
+        """Return the function or class that a name or `module.name` stands for, in an installed module too."""
+        name = node.value if isinstance(node, ast.Constant) else last_name(node)
+        own = (each for each in self.defined.get(str(name), ()) if isinstance(each, Definition) and each.name == name)
+        if not isinstance(node, ast.Attribute) and (defined := next(own, None)):
+            return defined, self
+        pieces = [self.bound(last_name(node.value) if isinstance(node, ast.Attribute) else str(name), installed=True)]
+        pieces = pieces if any(pieces) else [self.bound(star, installed=True) for star in self.stars]
+        for file, original in filter(None, pieces if depth < DEEPEST else ()):
+            above = Module.load(file, self._sources)
+            if above and (found := above.definition(ast.Name(original or str(name)), depth + 1)):
+                return found
+        return None
+
+    def installed(self, package: str, name: str) -> tuple[Definition, Module] | None:
+        """Return the function or class that an installed package has under a name."""
+        file = self._sources.module_file(self.source.path, package, 0, installed=True)
+        module = Module.load(file, self._sources) if file else None
+        return module.definition(ast.Name(name)) if module else None
 
     def references(self, nodes: Iterable[ast.AST]) -> Iterator[Piece]:
         """Yield what the nodes name, in this module and in others."""
-        stars = [*self.stars()]
+        stars = [piece[0] for star in self.stars if (piece := self.bound(star))]
         for node in nodes:
             if isinstance(node, ast.Name):
                 yield self.bound(node.id) or (self.source.path, node.id)
