@@ -5,24 +5,20 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pytest_training.jobs.source.literals import is_guard, last_name, walk
-from pytest_training.jobs.source.sources import (
-    LARGEST_FOLLOWED,
-    Import,
-    Source,
-    Sources,
-    Unreadable,
-    imports_of,
-    read_source,
-)
+from pytest_training.jobs.source.sources import LARGEST_FOLLOWED, Import, Source, Sources, Unreadable, imports_of
 
 Definition = ast.FunctionDef | ast.ClassDef
 DEEPEST = 8
 """Imports in a row through which a name comes."""
+MOST_READ = 3 * LARGEST_FOLLOWED
+"""Local modules that are read for all scripts."""
+ANY = re.compile(b"")
 Piece = tuple[Path, str]
 """A file, and a name that it defines; an empty name stands for what runs when the file is imported."""
 
@@ -33,20 +29,43 @@ def used_code(script: Source, sources: Sources) -> list[tuple[Source, list[ast.A
     used = {script.path: (script, list(walk(script.tree)) if declaring else [])}
     if {*declaring} <= {script.path} and b"typer" not in script.content:  # its commands may be any functions
         return [*used.values()]
-    modules: dict[Path, Module] = sources.modules
-    todo, done = list(Module(script, sources).references(used[script.path][1])), set[Piece | ast.stmt]()
+    for source, nodes in reached(script, used[script.path][1], sources):
+        if source.path != script.path:
+            used.setdefault(source.path, (source, []))[1].extend(nodes)
+    return [*used.values()]
+
+
+def reached(
+    script: Source,
+    nodes: Iterable[ast.AST],
+    sources: Sources,
+    *,
+    words: re.Pattern[bytes] = ANY,
+    most: int = LARGEST_FOLLOWED,
+) -> Iterator[tuple[Source, list[ast.AST]]]:
+    """Yield the definitions that a script's nodes reach, nearest first, also in `most` local modules with the words."""
+    start = Module(script, sources)
+    modules: dict[Path, Module | None] = {script.path: start}
+    todo, done = list(start.references(nodes)), set[Piece | ast.stmt]()
     while todo:
         path, name = piece = todo.pop(0)
-        if piece in done or path == script.path:
+        if piece in done:
             continue
         done.add(piece)
-        if (path in modules or len(modules) < LARGEST_FOLLOWED) and (module := Module.load(path, sources)):
+        if path not in modules and len(modules) <= most:
+            modules[path] = _module(path, sources, words)
+        if module := modules.get(path):
             new = [statement for statement in module.defined[name] if statement not in done]
             done.update(new)
-            nodes = [node for statement in new for node in walk(statement)]
-            used.setdefault(path, (module.source, []))[1].extend(nodes)
+            if nodes := [node for statement in new for node in walk(statement)]:
+                yield module.source, nodes
             todo += [*module.references(nodes), *filter(None, [module.bound(name)])]
-    return [*used.values()]
+
+
+def _module(path: Path, sources: Sources, words: re.Pattern[bytes]) -> Module | None:
+    """Return a local module, read once; None if it cannot be read or has none of the words."""
+    module = Module.load(path, sources) if path in sources.modules or len(sources.modules) < MOST_READ else None
+    return module if module and words.search(module.source.content) else None
 
 
 class Module:
@@ -58,7 +77,7 @@ class Module:
         if path not in sources.modules:
             sources.modules[path] = None
             with contextlib.suppress(Unreadable, RecursionError):  # the job fails with Python's own message
-                sources.modules[path] = cls(read_source(path, sources.root), sources)
+                sources.modules[path] = cls(sources.parse(path), sources)
         module: Module | None = sources.modules[path]
         return module
 
