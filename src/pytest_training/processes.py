@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import resource
 
-ONE_THREAD = 3
-"""Links of /proc/PID/task, a folder: itself, its parent, and one for each thread."""
-STOPPED = 0x7F
-"""A wait status."""
+ONE_THREAD = 3  # links of /proc/PID/task, a folder: itself, its parent, and one for each thread
+STOPPED = 0x7F  # a wait status
 FIRST_TO_DIE = "500"
 """Of 1000; a process has 0 unless somebody says more, and the killer adds the part of the memory that it holds."""
 ORPHANS_S = 6.0
@@ -89,11 +87,6 @@ def _is_zombie(pid: int) -> bool:
     except OSError:  # another user's
         return False
     return False
-
-
-def rest_s(cost_s: float) -> float:
-    """Return how long to rest after a measurement of a tree: thousands of processes must not take a core for it."""
-    return min(10 * cost_s, 2.0)
 
 
 def signal_tree(pid: int, number: int) -> None:

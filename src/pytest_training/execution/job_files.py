@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -25,19 +25,13 @@ LARGEST_RESULT = 16 * 2**20
 FIRST_BYTES, END_BYTES = 2**16, 2**22
 """What is read of the end of a log: at first, and at most if that has too few lines."""
 CHUNK = 2**20
-MOST_ENTRIES = 10_000
-"""Files and folders of a job that are listed."""
+MOST_ENTRIES = 10_000  # files and folders of a job that are listed
 TAIL_LINES = 20
 NOT_THE_JOBS = (f'File "{Path(__file__).resolve().parents[1]}', 'File "<frozen runpy>"')
 """Frames that faulthandler shows of a crash, below those of the job."""
 
 
-def open_own(path: Path) -> BinaryIO:
-    """Open a file below a job's folder; raise OSError if it is missing or no plain file.
-
-    A job could put a link there to any file of the user's, or a pipe without a writer.
-    """
-    return open_plain(path)
+open_own = open_plain  # a job could put a link there to any file of the user's, or a pipe without a writer
 
 
 def read_json(path: Path, kind: type[T]) -> T | None:
@@ -69,8 +63,7 @@ class Walk:
     folder: Path
     most: int = MOST_ENTRIES
     seen: int = 0
-    unreadable: int = 0
-    """Folders that could not be listed."""
+    unreadable: int = 0  # folders that could not be listed
 
     def __iter__(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Yield whatever is no folder."""

@@ -80,13 +80,10 @@ class Attempt(Value, frozen=True, kw_only=True):
     status: Status
     cause: Cause | None = None
     reason: str = ""
-    started: str = ""
-    """UTC, ISO 8601."""
+    started: str = ""  # UTC, ISO 8601
     ending: Ending = Ending()
-    folder: str = ""
-    """Relative to the run folder."""
-    slot: str = ""
-    """Name of the slot that executed it, written when it starts."""
+    folder: str = ""  # relative to the run folder
+    slot: str = ""  # name of the slot that executed it, written when it starts
     continued: bool = False
     """True if it began with the checkpoint of a run that this one resumes: a whole training takes longer."""
     loading_s: float = 0.0
@@ -97,8 +94,7 @@ class GateResult(Value, frozen=True, kw_only=True):
     """A gate beside the job's metric."""
 
     gate: Gate
-    found: float | None
-    """None if the job returned no such metric."""
+    found: float | None  # None if the job returned no such metric
     passed: bool
 
 
@@ -109,25 +105,21 @@ class Reported(Value, frozen=True, kw_only=True):
     title: str
     status: Status
     cause: Cause | None = None
-    reason: str = ""
-    """One sentence; empty when passed."""
+    reason: str = ""  # one sentence; empty when passed
     parameters: dict[str, Any] = {}
     unread: tuple[str, ...] = ()
     """Names of parameters of unknown value: the source states a default that it does not show."""
     metrics: dict[str, float] = {}
     gates: tuple[GateResult, ...] = ()
     artifacts: tuple[str, ...] = ()
-    log: str | None = None
-    """Path of the last attempt's log."""
-    notes: tuple[str, ...] = ()
-    """Remarks where nothing failed: `passed at attempt 2`, `no metrics found`."""
+    log: str | None = None  # path of the last attempt's log
+    notes: tuple[str, ...] = ()  # remarks where nothing failed: `passed at attempt 2`, `no metrics found`
     attempts: tuple[Attempt, ...] = ()
     seed: int = 0
     threads: int = 1
     started: str = ""
     ended: str = ""
-    wall_s: float = 0.0
-    """The attempts' own time, without waiting."""
+    wall_s: float = 0.0  # the attempts' own time, without waiting
     waiting_s: float = 0.0
     """What the job waited for in its slot: other jobs' imports, GPUs, pauses before another attempt."""
     cpu_s: float = 0.0
@@ -141,12 +133,9 @@ class Outcome(Reported, frozen=True, kw_only=True):
 
     job_id: str
     data: tuple[DataUsed, ...] = ()
-    traceback: str | None = None
-    """The job's own frames only."""
-    log_tail: tuple[str, ...] = ()
-    """The last 20 lines that the job printed."""
-    slot: str = ""
-    """`gw0`, or `main` without xdist."""
+    traceback: str | None = None  # the job's own frames only
+    log_tail: tuple[str, ...] = ()  # the last 20 lines that the job printed
+    slot: str = ""  # `gw0`, or `main` without xdist
     fingerprint: str = ""
     """Digest of code, parameters, gates, seed and package versions; equal ones need no new training."""
 

@@ -8,16 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-KIBIBYTES = 1024
 FILES = {
     "": ("memory.max", "memory.current", "memory.events"),
     "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.oom_control"),
-}
-"""Files of a control group with its limit, its use and its kills, by controllers: of version 2, and of version 1."""
+}  # files of a control group with its limit, its use and its kills, by controllers: of version 2, and of version 1
 ROOT = Path("/")
 EVERY_S = 1.0
-MOMENTS = 6
-"""Measurements, of which the oldest is the number of kills before an attempt's last seconds."""
+MOMENTS = 6  # measurements, of which the oldest is the number of kills before an attempt's last seconds
 
 
 @dataclass
@@ -42,10 +39,14 @@ class Pressure:
 
 def available_mb(root: Path = ROOT) -> float | None:
     """Return the MiB that new allocations may take before something must go, or None if the system does not say."""
-    machine = _number(root / "proc/meminfo", r"^MemAvailable:\s+(\d+)")
-    limited = (_left(limit, usage) for limit, usage, _ in _groups(root))
-    rooms = [machine * KIBIBYTES if machine is not None else None, *limited]
-    return min((room / 2**20 for room in rooms if room is not None), default=None)
+    kibibytes = _number(root / "proc/meminfo", r"^MemAvailable:\s+(\d+)")
+    rooms = [] if kibibytes is None else [kibibytes * 1024]
+    for limit, usage, _ in _groups(root):
+        most, used = _number(limit), _number(usage)
+        if most is not None and used is not None:  # pages of files that nobody used lately give way
+            idle = _number(limit.with_name("memory.stat"), r"^(?:total_)?inactive_file (\d+)") or 0
+            rooms.append(max(most - used + idle, 0))
+    return min((room / 2**20 for room in rooms), default=None)
 
 
 def oom_kills(root: Path = ROOT) -> int:
@@ -62,17 +63,8 @@ def _groups(root: Path) -> Iterator[Iterator[Path]]:
         if controllers in FILES:
             hierarchy = root / "sys/fs/cgroup" / controllers
             inside = hierarchy / path.strip("/")
-            depth = len(inside.parts) - len(hierarchy.parts)
-            for group in (inside, *inside.parents[:depth]):
+            for group in (inside, *inside.parents[: len(inside.parts) - len(hierarchy.parts)]):
                 yield (group / name for name in FILES[controllers])
-
-
-def _left(limit: Path, usage: Path) -> float | None:
-    """Return the bytes that a control group may still use; pages of files that nobody used lately give way."""
-    most, used = _number(limit), _number(usage)
-    if most is None or used is None:
-        return None
-    return max(most - used + (_number(limit.with_name("memory.stat"), r"^(?:total_)?inactive_file (\d+)") or 0), 0)
 
 
 def _number(path: Path, pattern: str = r"^(\d+)") -> int | None:

@@ -27,8 +27,7 @@ class Tree:
 
     pid: int
     started: float = field(default_factory=time.monotonic)
-    memory_mb: float = 0.0
-    """Memory of their own, all together, in MiB."""
+    memory_mb: float = 0.0  # memory of their own, all together, in MiB
     memory: OwnMemory = field(default_factory=OwnMemory)
     pressure: Pressure = field(default_factory=Pressure)
     stillness: Stillness = field(default_factory=Stillness)
@@ -63,26 +62,17 @@ class Tree:
 class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the process of one attempt ended, as the operating system reports it."""
 
-    exit_status: int | None = None
-    """None after a signal."""
-    signal: str | None = None
-    """By name: SIGSEGV."""
-    ended_by: str | None = None
-    """The key of the limit that ended it, or `interrupted`; None if it ended by itself."""
-    measured: float | None = None
-    """What that limit measured."""
-    wall_s: float = 0.0
-    """Its own time: from the start of its process to the end."""
-    waiting_s: float = 0.0
-    """Seconds between the request and the start: other jobs' imports, GPUs."""
-    cpu_s: float = 0.0
-    """User and system CPU seconds of the process and of its children that it waited for."""
+    exit_status: int | None = None  # None after a signal
+    signal: str | None = None  # by name: SIGSEGV
+    ended_by: str | None = None  # the key of the limit that ended it, or `interrupted`; None if it ended by itself
+    measured: float | None = None  # what that limit measured
+    wall_s: float = 0.0  # its own time: from the start of its process to the end
+    waiting_s: float = 0.0  # seconds between the request and the start: other jobs' imports, GPUs
+    cpu_s: float = 0.0  # user and system CPU seconds of the process and of its children that it waited for
     free_mb: float | None = None
     """Memory that the machine, or the job's container, had left at the last measurement, in MiB."""
-    oom_killer: bool = False
-    """True if the kernel's out-of-memory killer was at work in the attempt's last seconds."""
-    stalled_s: float = 0.0
-    """The longest time without output and CPU, if it was long enough to call the attempt stalled."""
+    oom_killer: bool = False  # True if the kernel's out-of-memory killer was at work in the attempt's last seconds
+    stalled_s: float = 0.0  # the longest time without output and CPU, if it was long enough to call the attempt stalled
     peak_memory_mb: float | None = None
     """Most memory that the job's processes held of their own, in MiB; None if nothing was measured."""
 

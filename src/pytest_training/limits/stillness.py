@@ -10,10 +10,8 @@ from pathlib import Path
 
 from pytest_training.units import duration
 
-LEAST_CPU = 0.01
-"""Part of a core below which a job does not compute: what waits looks around now and then."""
-PER_STALL = 20
-"""Measurements in the time after which an attempt is stalled."""
+LEAST_CPU = 0.01  # part of a core below which a job does not compute: what waits looks around now and then
+PER_STALL = 20  # measurements in the time after which an attempt is stalled
 
 
 @dataclass
@@ -24,10 +22,8 @@ class Stillness:
     after_s: float = 600.0
     measured: float = -1e9
     moved: float = field(default_factory=time.monotonic)
-    longest_s: float = 0.0
-    """The longest time that it was stalled, 0 if it never was."""
-    state: tuple[int, float] = (-1, 0.0)
-    """Bytes of the files and CPU seconds of the processes, when they were measured."""
+    longest_s: float = 0.0  # the longest time that it was stalled, 0 if it never was
+    state: tuple[int, float] = (-1, 0.0)  # bytes of the files and CPU seconds of the processes, when they were measured
 
     def sample(self, pids: Sequence[int], now: float | None = None) -> None:
         """Measure, if it is time."""

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,15 +15,15 @@ def save_object(folder: Path, name: str, content: Any, *, below: Path | None = N
     """Save an object below the folder in the format of the name's suffix; return the path."""
     path = _inside(folder, name)
     suffix = path.suffix.lower()
-    for accepts, encode in ENCODERS:
-        if accepts(content, suffix):
-            write_atomically(path, encode(content, suffix), below=below)
-            return path
-    raise TypeError(
-        f"run.save({name!r}, …): cannot save a {type(content).__name__} as {suffix or 'a file without suffix'!r}; "
-        "expected an array (.npy), table (.csv, .parquet), dict or list (.json), text, bytes, "
-        "figure (.svg, .png, .pdf) or scikit-learn estimator (.skops)"
-    )
+    encoded = _encoded(content, suffix)
+    if encoded is None:
+        raise TypeError(
+            f"run.save({name!r}, …): cannot save a {type(content).__name__} as {suffix or 'a file without suffix'!r}; "
+            "expected an array (.npy), table (.csv, .parquet), dict or list (.json), text, bytes, "
+            "figure (.svg, .png, .pdf) or scikit-learn estimator (.skops)"
+        )
+    write_atomically(path, encoded, below=below)
+    return path
 
 
 def _inside(folder: Path, name: str) -> Path:
@@ -41,6 +40,27 @@ def _inside(folder: Path, name: str) -> Path:
     return path
 
 
+def _encoded(content: Any, suffix: str) -> bytes | None:  # noqa: PLR0911  (a format each)
+    """Return the content of a file, or None if the object cannot be saved in that format."""
+    if suffix == ".skops":
+        return estimator_bytes(content)
+    if isinstance(content, bytes | bytearray):
+        return bytes(content)
+    if isinstance(content, str):
+        return content.encode()
+    if suffix in {".svg", ".png", ".pdf"} and _has(content, "savefig"):
+        return _figure(content, suffix)
+    if suffix in {".csv", ".parquet"} and _has(content, "to_csv", "to_parquet"):
+        is_parquet = suffix == ".parquet"
+        return content.to_parquet() if is_parquet else content.to_csv(index=content.index.name is not None).encode()
+    if suffix == ".npy" and (isinstance(content, list | tuple) or hasattr(content, "__array__")):
+        return array_bytes(content)
+    if suffix == ".json" and isinstance(content, dict | list):
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_json_scalar)
+        return text.encode() + b"\n"
+    return None
+
+
 def _has(content: Any, *methods: str) -> bool:
     return all(callable(getattr(content, method, None)) for method in methods)
 
@@ -52,17 +72,6 @@ def array_bytes(content: Any) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.asarray(content), allow_pickle=False)
     return buffer.getvalue()
-
-
-def _table(content: Any, suffix: str) -> bytes:
-    if suffix == ".parquet":
-        return bytes(content.to_parquet())
-    return str(content.to_csv(index=content.index.name is not None)).encode()
-
-
-def _json(content: Any, _suffix: str) -> bytes:
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_json_scalar)
-    return text.encode() + b"\n"
 
 
 def _json_scalar(value: Any) -> Any:
@@ -89,18 +98,3 @@ def estimator_bytes(content: Any) -> bytes:
     import skops.io  # noqa: PLC0415  (only jobs that save an estimator load it)
 
     return bytes(skops.io.dumps(content))
-
-
-ENCODERS: tuple[tuple[Callable[[Any, str], bool], Callable[[Any, str], bytes]], ...] = (
-    (lambda _, suffix: suffix == ".skops", lambda content, _: estimator_bytes(content)),
-    (lambda content, _: isinstance(content, bytes | bytearray), lambda content, _: bytes(content)),
-    (lambda content, _: isinstance(content, str), lambda content, _: content.encode()),
-    (lambda content, suffix: suffix in {".svg", ".png", ".pdf"} and _has(content, "savefig"), _figure),
-    (lambda content, suffix: suffix in {".csv", ".parquet"} and _has(content, "to_csv", "to_parquet"), _table),
-    (lambda content, suffix: suffix == ".npy" and _is_array(content), lambda content, _: array_bytes(content)),
-    (lambda content, suffix: suffix == ".json" and isinstance(content, dict | list), _json),
-)
-
-
-def _is_array(content: Any) -> bool:
-    return isinstance(content, list | tuple) or hasattr(content, "__array__")

@@ -8,8 +8,7 @@ from pytest_training.errors import DataError
 from pytest_training.execution.attempt.artifacts import save_object
 from pytest_training.execution.attempt.checkpoint import Checkpoint
 from pytest_training.execution.attempt.event_log import EventLog
-from pytest_training.execution.data.cache import sha256_of
-from pytest_training.execution.data.obtain import obtain
+from pytest_training.execution.data import obtain, sha256_of
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.model import Dataset, NeededOutcome
 from pytest_training.wording import one_of
