@@ -11,8 +11,9 @@ from typing import Any
 from pytest_training.errors import ResultError
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import Walk, lies_below, read_small
-from pytest_training.execution.readers.protocol import EndedAttempt
+from pytest_training.execution.readers.protocol import EndedAttempt, Measured, Reader
 from pytest_training.jobs.model import Job
+from pytest_training.wording import label
 
 ANY_DEPTH = "**"
 MOST_SEARCHED = 200_000
@@ -20,12 +21,13 @@ MOST_SEARCHED = 200_000
 USUAL_FILES = ("metrics.json", "metrics.csv")
 
 
-class MetricsFileReader:
+class MetricsFileReader(Reader):
     """Reads the file that the catalogue's `metrics` names, else metrics.json or metrics.csv."""
 
     name = "metrics_file"
+    is_declared = True
 
-    def read(self, attempt: EndedAttempt) -> dict[str, Any] | None:
+    def read(self, attempt: EndedAttempt) -> dict[str, Measured] | None:
         """Return the metrics of the newest such file; raise ResultError if the named one is missing."""
         job = attempt.job
         path = _newest_file(job, attempt.folder, attempt.started)
@@ -34,12 +36,14 @@ class MetricsFileReader:
                 raise ResultError(f"wrote no file {job.metrics.file!r}, where the catalogue says its metrics are")
             return None
         content = read_small(path) or b""
-        dotted = job.metrics.path if job.metrics else ""
-        if path.suffix.lower() not in {".csv", ".tsv"}:
-            return _from_json(content, dotted, path.name)
-        if dotted:
+        dotted, is_table = job.metrics.path if job.metrics else "", path.suffix.lower() in {".csv", ".tsv"}
+        if is_table and dotted:
             raise ResultError(f"{path.name}: a table has no path {dotted!r}; its last row holds the metrics")
-        return _last_row(content, path.name)
+        metrics = _last_row(content, path.name) if is_table else _from_json(content, dotted, path.name)
+        source = label(
+            path, attempt.folder.artifacts if path.is_relative_to(attempt.folder.artifacts) else Path(job.root)
+        )
+        return {name: Measured(value, source) for name, value in metrics.items()}
 
 
 def _from_json(content: bytes, dotted: str, name: str) -> dict[str, Any]:

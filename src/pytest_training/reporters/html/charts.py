@@ -6,16 +6,13 @@ from itertools import chain
 from typing import NamedTuple
 
 from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.execution.readers.protocol import GROUPS, STEPS
 from pytest_training.limits.protocol import Ending
 from pytest_training.records.events import Event
 from pytest_training.records.run_record import moment
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
 
-STEPS = ("epoch", "step", "iteration", "batch", "round", "tree", "trees", "iterations", "rounds", "steps", "epochs")
-"""Logged names that count up while a model is fitted; the first that an event has is the horizontal axis."""
-GROUPS = frozenset(["fold", "repeat", "split", "seed", "trial", "restart", "attempt", "member"])
-"""Logged numbers that identify a fit."""
 Points = list[tuple[float, float]]
 
 WIDTH, HEIGHT = 320.0, 170.0
