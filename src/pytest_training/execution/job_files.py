@@ -1,5 +1,6 @@
 """Files that a job wrote, read with suspicion: through no link, without waiting, of a large one only the end."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -157,20 +158,12 @@ def log_end(path: Path, count: int, *, line_limit: int = 300) -> list[str]:
 def _last_lines(path: Path, count: int) -> tuple[list[str], bool]:
     """Return at least so many last lines, and whether the log has more; a line may have many states of a bar."""
     size = FIRST_BYTES
-    while True:
-        text, is_cut = _end(path, size)
-        lines = final_lines(text)
-        if not is_cut or len(lines) > count or size >= END_BYTES:
-            return lines[: len(lines) - (not lines[-1].strip())], is_cut
-        size *= 8
-
-
-def _end(path: Path, size: int) -> tuple[str, bool]:
-    """Return the end of a file as text, and whether it has more before that."""
-    try:
-        with open_own(path) as file:
-            begin = max(0, file.seek(0, os.SEEK_END) - size)
-            file.seek(begin)
-            return file.read(size).decode("utf-8", "replace"), begin > 0
-    except OSError:
-        return "", False
+    with contextlib.suppress(OSError), open_own(path) as file:
+        length = file.seek(0, os.SEEK_END)
+        while True:
+            file.seek(max(0, length - size))
+            lines = final_lines(file.read(size).decode("utf-8", "replace"))
+            if length <= size or len(lines) > count or size >= END_BYTES:
+                return lines[: len(lines) - (not lines[-1].strip())], length > size
+            size *= 8
+    return [], False

@@ -29,7 +29,7 @@ from pytest_training.jobs.kinds.protocol import Call, Command, Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.protocol import refer
-from pytest_training.limits.stillness import stalled
+from pytest_training.limits.tree import stalled
 from pytest_training.signals import left_to_the_owner
 from pytest_training.wording import safe_repr
 
@@ -110,8 +110,8 @@ class Slot:
 
     def _may_mend(self, job: Job, verdict: Verdict) -> bool:
         """Return True if another attempt may mend what ended this one."""
-        limit = self.limits.get(verdict.cause or "") if verdict.cause == verdict.ended_as else None
-        usual = limit.retry_reason if limit else REASONS.get(verdict.ended_as)
+        is_limit = verdict.cause == verdict.ended_as and verdict.cause in self.limits
+        usual = verdict.cause if is_limit else REASONS.get(verdict.ended_as)
         is_stated = job.retry_on is None or {usual, verdict.cause}.intersection(job.retry_on)
         return bool(usual is not None and not job.problem and is_stated)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pytest_training.errors import FROM_OTHERS
 from pytest_training.limits import Limits
-from pytest_training.limits.protocol import Ending, Tree
+from pytest_training.limits.protocol import Ending
+from pytest_training.limits.tree import Tree
 from pytest_training.processes import signal_name
 
 

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Self
 
 KIBIBYTES = 1024
-PATIENCE = 50
-"""The next exact measurement comes after so many times what the last one took."""
+PATIENCE = 50  # the next exact measurement comes after so many times what the last one took
 GROWTH = 1.1
 CLOCK_S = 0.1  # by which the time of a file may lie behind
 SHM = "/dev/shm/"  # noqa: S108  (files of jobs are measured there)
@@ -30,8 +29,7 @@ FIELD = re.compile(
 MAPPED = re.compile(r"^\S+ \S+ \S+ (\w+):(\w+) (\d+) +(/dev/shm/.*|/memfd:.*)$", re.MULTILINE)
 
 Fields = dict[str, float]
-File = tuple[int, int]
-"""A file's device and inode."""
+File = tuple[int, int]  # a file's device and inode
 
 
 @dataclass
@@ -40,14 +38,12 @@ class OwnMemory:
 
     inherited_mb: float = 0.0
     """What the attempt's first process shares with the job server; at first all that the server had at the fork."""
-    server: str = ""
-    """The job server in /proc, or nothing if it is unknown or there is none."""
+    server: str = ""  # the job server in /proc, or nothing if it is unknown or there is none
     server_mb: float = 0.0
     """Resident memory of the server at the fork of a program: its process had that before it became the program."""
     limit_mb: float = math.inf
     peak_mb: float = 0.0
-    disk_mb: float = 0.0
-    """Most pages of files on disk at a measurement."""
+    disk_mb: float = 0.0  # most pages of files on disk at a measurement
     exact_from: float = 0.0
     shm_mb: float = -1.0
     """What files in memory took, on this machine and mapped, when those of the attempt were last looked for."""
@@ -55,8 +51,7 @@ class OwnMemory:
     foreign_mb: float = 0.0
     """Files in memory that the attempt has mapped, and that were there before it: a dataset in /dev/shm."""
     begun: float = field(default_factory=lambda: time.time() - CLOCK_S)
-    paths: set[str] = field(default_factory=set)
-    """Files in /dev/shm that the attempt has had open or mapped."""
+    paths: set[str] = field(default_factory=set)  # files in /dev/shm that the attempt has had open or mapped
 
     def __post_init__(self) -> None:
         self.excess_mb = self.inherited_mb

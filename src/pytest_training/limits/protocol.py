@@ -2,61 +2,16 @@
 
 import importlib.machinery
 import inspect
-import signal
 import sys
-import time
 import types
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from pytest_training import processes
 from pytest_training.errors import FROM_OTHERS, DeclarationError
-from pytest_training.limits.machine_memory import Pressure
-from pytest_training.limits.own_memory import OwnMemory
-from pytest_training.limits.stillness import Stillness
+from pytest_training.limits.tree import Tree
 from pytest_training.units import duration
-
-
-@dataclass
-class Tree:
-    """The processes of a running attempt, as a limit measures them and a backend ends them."""
-
-    pid: int
-    started: float = field(default_factory=time.monotonic)
-    memory_mb: float = 0.0  # memory of their own, all together, in MiB
-    memory: OwnMemory = field(default_factory=OwnMemory)
-    pressure: Pressure = field(default_factory=Pressure)
-    stillness: Stillness = field(default_factory=Stillness)
-
-    def sample(self) -> None:
-        """Measure the memory that they hold now, and what the machine has left."""
-        pids = self.pids
-        self.memory_mb = self.memory.sample(pids)
-        self.pressure.sample()
-        self.stillness.sample(pids)
-
-    @property
-    def age_s(self) -> float:
-        """Seconds since the attempt's start."""
-        return time.monotonic() - self.started
-
-    @property
-    def pids(self) -> Sequence[int]:
-        """Ids of the processes that run now, parents first."""
-        return processes.tree(self.pid)
-
-    def terminate(self) -> None:
-        """Send SIGTERM to all of them, or what the system has for it."""
-        processes.signal_tree(self.pid, signal.SIGTERM)
-        processes.signal_tree(self.pid, signal.SIGCONT)  # a stopped process would not get it
-
-    def kill(self) -> None:
-        """End all of them now."""
-        processes.signal_tree(self.pid, signal.SIGKILL)
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,15 +39,10 @@ class Limit(Protocol):
     """
 
     key: str
-    """The catalogue's key, and the cause of an attempt that exceeded it."""
+    """The catalogue's key, the cause of an attempt that exceeded it, and its reason under `retry_on`."""
     metavar: str = "LIMIT"
     help: str = ""
     """What `pytest --help` says of the option that sets it for jobs that state none."""
-
-    @property
-    def retry_reason(self) -> str:
-        """Its reason under `retry_on`."""
-        return self.key
 
     def parse(self, value: Any, where: str) -> float:
         """Return what a job may use; raise DeclarationError, beginning with `where`, if the value is not valid."""

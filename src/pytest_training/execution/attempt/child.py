@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
@@ -32,7 +32,7 @@ from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
-from pytest_training.limits.machine_memory import available_mb
+from pytest_training.limits.tree import available_mb
 from pytest_training.machine import visible_gpus
 from pytest_training.places import NO_FOLLOW, appending
 from pytest_training.processes import die_before_others, reset_own_peak_memory
@@ -142,22 +142,17 @@ def _leave(result: Result, request: AttemptRequest) -> Result:
 
 
 def _load_function(request: AttemptRequest, start: Call) -> Callable[..., Any]:
-    environment.extend_import_path(request.job)
-    module = _load(Path(start.path))
-    environment.set_loaded_threads(request.threads)
-    function: Callable[..., Any] = getattr(module, start.function)
-    return function
-
-
-def _load(path: Path) -> ModuleType:
     """Import the job's file under its own name: workers of its own find its functions by that name."""
+    environment.extend_import_path(request.job)
+    path = Path(start.path)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path}: Python knows no way to load it")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[path.stem] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    environment.set_loaded_threads(request.threads)
+    function: Callable[..., Any] = getattr(module, start.function)
+    return function
 
 
 def _explain(error: BaseException, job: Job) -> Failure:
@@ -237,13 +232,9 @@ def _become_program(request: AttemptRequest, program: Command, warm: Beginning |
 
 def _end_with(lifeline: int) -> None:
     """End this process and its session when the process that started it is gone (the pipe closes)."""
-
-    def watch() -> None:
-        while os.read(lifeline, 1):
-            pass
-        os.killpg(0, signal.SIGKILL) if hasattr(os, "killpg") else os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    while os.read(lifeline, 1):
+        pass
+    os.killpg(0, signal.SIGKILL) if hasattr(os, "killpg") else os._exit(1)
 
 
 def main() -> NoReturn:
@@ -260,7 +251,7 @@ def main() -> NoReturn:
         keeper.become_job(lifeline)
         os.close(lifeline)
     else:
-        _end_with(lifeline)
+        threading.Thread(target=_end_with, args=[lifeline], daemon=True).start()
     run_attempt(request)
 
 

@@ -8,7 +8,7 @@ from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, NeededOutcome, RunSettings, Value
 from pytest_training.limits.protocol import Ending, LimitReference
-from pytest_training.limits.stillness import Stillness
+from pytest_training.limits.tree import Stillness
 
 NO_RESULT = 74  # exit status (EX_IOERR) of a job's process that could not write result.json
 

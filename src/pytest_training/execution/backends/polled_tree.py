@@ -12,7 +12,7 @@ import psutil
 
 from pytest_training.execution.attempt.environment import job_environment
 from pytest_training.execution.attempt.messages import AttemptRequest
-from pytest_training.limits.protocol import Tree
+from pytest_training.limits.tree import Tree
 
 HAS_KEEPER = sys.platform == "linux"
 KEEPER_S = 3.0  # for a keeper to end its tree

@@ -35,7 +35,8 @@ from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
 from pytest_training.limits.own_memory import OwnMemory
-from pytest_training.limits.protocol import Ending, Tree, load_limit
+from pytest_training.limits.protocol import Ending, load_limit
+from pytest_training.limits.tree import Tree
 
 SAMPLE_S = 0.2  # between two measurements of memory and time
 LONGEST_REQUEST = 64 * 2**20
