@@ -10,8 +10,7 @@ EXPLICIT = "The above exception was the direct cause"
 """What Python prints for `raise … from`. An exception that was merely being handled is no reason."""
 WRAPPER = re.compile(r"[\w.]*(ChildFailedError|CalledProcessError|ProcessRaisedException|RayTaskError)\b")
 """Exceptions that only say that another process failed, which has printed its own traceback before."""
-FRAMED = re.compile(r"^(\[\w+\]: ?)?([ +]*\| ?(?=\S))?")
-"""What stands before a line of torchrun's, and of an exception group."""
+FRAMED = re.compile(r"^(\[\w+\]: ?)?([ +]*\| ?(?=\S))?")  # what torchrun and exception groups put before a line
 LIKE_ERROR = re.compile(
     r"[\w.]*(Error|Exception)(:|$)|terminate called |memory allocation of \d|\[?[EF]\d{4} |.*\bNCCL WARN "
     r"|([\w./+-]+: )?(?i:\[?(fatal|fatal error|error|critical)[\]:])"

@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 
 ONE_THREAD = 3  # links of /proc/PID/task, a folder: itself, its parent, and one for each thread
 STOPPED = 0x7F  # a wait status
-FIRST_TO_DIE = "500"
-"""Of 1000; a process has 0 unless somebody says more, and the killer adds the part of the memory that it holds."""
+FIRST_TO_DIE = "500"  # of 1000; the default is 0, and the kernel adds the part of memory that a process holds
 ORPHANS_S = 6.0
-CLEANERS = (b"resource_tracker import main", b"torch_shm_manager")
-"""Parts of the command lines of multiprocessing's, loky's and PyTorch's."""
+CLEANERS = (b"resource_tracker import main", b"torch_shm_manager")  # in commands of multiprocessing, loky and PyTorch
 CLEANING_S = 4.0  # it may just have been started, on a busy machine
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36

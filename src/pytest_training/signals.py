@@ -23,8 +23,7 @@ class EndingSignals:
     def __init__(self, answer: Callable[[int], None] | None = None) -> None:
         """`answer` is called in each signal's handler, with the number of signals so far."""
         self.count = 0
-        self.is_held = False
-        """True while pytest notes the first one: another KeyboardInterrupt would show pytest's own frames."""
+        self.is_held = False  # True while pytest notes the first: another KeyboardInterrupt would show its frames
         self._answer = answer
         self._owner = os.getpid()
         self._before: dict[signal.Signals, Any] = {}

@@ -47,16 +47,14 @@ class AttemptFolder:
     """The files of one attempt."""
 
     path: Path
-    private: Path | None = None
-    """Folder of what only the attempt's process and slot may read until it has ended; None for `path`."""
+    private: Path | None = None  # what only the attempt and its slot may read until it has ended; None for `path`
     below: Path | None = None  # the last folder above it that may be a link; None if all may be
     began: tuple[int, ...] = ()  # its marks as it was made
 
     log = Inside("log.txt", "own")  # output of the job, stdout and stderr
     events = Inside("events.jsonl", "own")  # calls of `run.log` and `run.progress`, one JSON object a line
     result = Inside("result.json", "own")  # the job's metrics or its failure, as JSON
-    started = Inside("started.json")
-    """The attempt as it began or, unless it passed, as it ended: a slot that dies leaves it."""
+    started = Inside("started.json")  # the attempt as it began, or as it failed: a slot that dies leaves it
     needed = Inside("needed.json")  # the outcomes of the jobs that it needs, for programs; only if it needs any
     artifacts = Inside("artifacts")  # the folder that the job sees as `run.folder`
 
@@ -138,8 +136,7 @@ class ReportsFolder:
 
     runs = Inside("runs")  # the folder of the runs' folders
     history = Inside("history.sqlite")  # every outcome of every run
-    threads = Inside("threads.json")
-    """Packages that start threads when they are imported, as far as job servers have learned."""
+    threads = Inside("threads.json")  # packages that start threads when imported, as job servers have learned
 
     def copy_of(self, report: Path) -> Path:
         """Return the path of a report's copy while its run is the latest."""
@@ -172,8 +169,7 @@ class RunFolder:
     report = Inside("report.json")
     junit = Inside("junit.xml")
     """This run's reports; `reports/` has a copy of the latest run's."""
-    interrupted = Inside("interrupted.txt")
-    """How running jobs must end, for slots without a job server; written when the run is interrupted."""
+    interrupted = Inside("interrupted.txt")  # how jobs without a job server must end, once the run is interrupted
     gpus = Inside("gpus")  # a lock for each GPU that an attempt has been given
     loading = Inside("loading.json")  # what the job server imports for all jobs, and how long each package took
     server_log = Inside("server.log")  # output of the job server: normally nothing

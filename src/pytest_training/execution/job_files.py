@@ -23,8 +23,7 @@ T = TypeVar("T")
 
 LARGEST_JSON = 64 * 2**20
 LARGEST_RESULT = 16 * 2**20
-FIRST_BYTES, END_BYTES = 2**16, 2**22
-"""What is read of the end of a log: at first, and at most if that has too few lines."""
+FIRST_BYTES, END_BYTES = 2**16, 2**22  # what is read of a log's end: at first, and at most if that has too few lines
 CHUNK = 2**20
 MOST_ENTRIES = 10_000  # files and folders of a job that are listed
 TAIL_LINES = 20

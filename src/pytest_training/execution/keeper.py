@@ -24,8 +24,7 @@ from pytest_training.signals import ENDING
 
 MOST_SERVERS = 5  # one that dies again and again is of no use
 LONGEST_NOTE = 1000
-STOPPED_S = 1.0
-"""The longest that a job server stands still after a job has stopped it (SIGSTOP): no limit is watched meanwhile."""
+STOPPED_S = 1.0  # the longest that a job may stop (SIGSTOP) the job server: no limit is watched meanwhile
 
 
 class Ties(NamedTuple):

@@ -36,26 +36,21 @@ File = tuple[int, int]  # a file's device and inode
 class OwnMemory:
     """The memory of one attempt's processes, measured again and again."""
 
-    inherited_mb: float = 0.0
-    """What the attempt's first process shares with the job server; at first all that the server had at the fork."""
+    inherited_mb: float = 0.0  # shared by the first process and the job server; at the fork all that the server has
     server: str = ""  # the job server in /proc, or nothing if it is unknown or there is none
-    server_mb: float = 0.0
-    """Resident memory of the server at the fork of a program: its process had that before it became the program."""
+    server_mb: float = 0.0  # resident memory of the server when it forked a program, which had that at first too
     limit_mb: float = math.inf
     peak_mb: float = 0.0
     disk_mb: float = 0.0  # most pages of files on disk at a measurement
     exact_from: float = 0.0
-    shm_mb: float = -1.0
-    """What files in memory took, on this machine and mapped, when those of the attempt were last looked for."""
+    shm_mb: float = -1.0  # files in memory, on this machine and mapped, when the attempt's were last searched
     unmapped_mb: float = 0.0
-    foreign_mb: float = 0.0
-    """Files in memory that the attempt has mapped, and that were there before it: a dataset in /dev/shm."""
+    foreign_mb: float = 0.0  # files in memory that it has mapped and that are older: a dataset in /dev/shm
     begun: float = field(default_factory=lambda: time.time() - CLOCK_S)
     paths: set[str] = field(default_factory=set)  # files in /dev/shm that the attempt has had open or mapped
 
     def __post_init__(self) -> None:
-        self.excess_mb = self.inherited_mb
-        """What the sum over the processes has too much: pages of the server, and those counted twice."""
+        self.excess_mb = self.inherited_mb  # of the sum over processes: the server's pages, and pages counted twice
 
     @classmethod
     def of_fork(cls, *, is_program: bool) -> Self:

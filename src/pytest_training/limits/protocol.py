@@ -24,12 +24,10 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     wall_s: float = 0.0  # its own time: from the start of its process to the end
     waiting_s: float = 0.0  # seconds between the request and the start: other jobs' imports, GPUs
     cpu_s: float = 0.0  # user and system CPU seconds of the process and of its children that it waited for
-    free_mb: float | None = None
-    """Memory that the machine, or the job's container, had left at the last measurement, in MiB."""
+    free_mb: float | None = None  # MiB that the machine or the job's container had left at the last measurement
     oom_killer: bool = False  # True if the kernel's out-of-memory killer was at work in the attempt's last seconds
     stalled_s: float = 0.0  # the longest time without output and CPU, if it was long enough to call the attempt stalled
-    peak_memory_mb: float | None = None
-    """Most memory that the job's processes held of their own, in MiB; None if nothing was measured."""
+    peak_memory_mb: float | None = None  # most MiB of their own that the job's processes held; None if unmeasured
 
 
 class Limit(Protocol):

@@ -22,8 +22,7 @@ PER_SECOND = 500
 SECOND_S = 1.0
 FULL = 8 * 2**20  # bytes of the file, about 100,000 events
 BATCH = 20  # events of a kind and second that are written at once, and as many at a time after them
-MOST_KINDS = 100
-"""In one second; further ones count as one: names that a job makes up as it goes must not grow the file."""
+MOST_KINDS = 100  # in one second; further ones count as one: a job that makes up names must not grow the file
 PROGRESS = "run.progress"  # a kind that no name of a value can be
 PLAIN = frozenset({float, int, bool})
 ENCODE = msgspec.json.Encoder().encode_lines

@@ -26,8 +26,7 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     datasets: tuple[Dataset, ...] = ()
     needed: dict[str, NeededOutcome] = {}  # outcomes of the jobs that it needs, by job id
     settings: RunSettings = RunSettings()
-    environment: dict[str, str | None] = {}
-    """Variables of the slot that have changed since the backend started; None for one that is gone."""
+    environment: dict[str, str | None] = {}  # what the slot has changed since the backend's start; None if gone
     limits: tuple[LimitReference, ...] = ()  # those of the job's limits that are not the plugin's own
 
     @property
@@ -49,8 +48,7 @@ class Failure(Value, frozen=True, kw_only=True):
     cause: Literal["error", "exit", "result", "data", "stopped"]
     message: str  # one sentence
     traceback: str | None = None  # the job's own frames
-    free_mb: float | None = None
-    """Memory that the machine, or the job's container, had left when an error was raised, in MiB."""
+    free_mb: float | None = None  # MiB that the machine or the job's container had left when an error was raised
 
 
 class Result(Value, frozen=True, kw_only=True):

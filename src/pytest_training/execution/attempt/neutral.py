@@ -53,8 +53,7 @@ FUNCTIONS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
 }
 SIGNALS = tuple(signal.valid_signals())
 
-Settings = dict[tuple[object, ...], Any]
-"""Values by their kind and name; a list has several that each import may add to."""
+Settings = dict[tuple[object, ...], Any]  # values by kind and name; a list has several, and each import may add some
 
 
 def _lists() -> dict[str, list[Any]]:

@@ -17,11 +17,9 @@ class BackendRun:
     """A run, as a backend starts for it."""
 
     folder: RunFolder
-    imports: tuple[str, ...]
-    """Modules that the selected jobs import, to be loaded once for all of them."""
+    imports: tuple[str, ...]  # modules that the selected jobs import, to be loaded once for all of them
     seed: int
-    report_problem: Callable[[str], None]
-    """Adds a sentence to the run's reports."""
+    report_problem: Callable[[str], None]  # adds a sentence to the run's reports
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +27,7 @@ class Seat:
     """The place of one slot in a run."""
 
     folder: RunFolder
-    owner: int | None = None
-    """In an xdist worker the pid of its parent, which owns the run: the attempts end with it."""
+    owner: int | None = None  # in an xdist worker the pid of its parent, which owns the run
     limits: Limits = field(default_factory=lambda: LIMITS)
 
 

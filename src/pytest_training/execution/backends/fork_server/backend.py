@@ -25,18 +25,15 @@ from pytest_training.execution.backends.protocol import BackendRun, Launcher, Se
 from pytest_training.execution.backends.subprocess import INTERRUPTED, Subprocess, SubprocessLauncher
 from pytest_training.execution.job_files import read_json
 
-SOCKET, CONNECT = socket.socket, socket.socket.connect
-"""Python's own: while a test runs, pytest-socket has others in their places."""
+SOCKET, CONNECT = socket.socket, socket.socket.connect  # Python's own: pytest-socket replaces them during a test
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
 SERVER_EXIT_S = 5.0
 NO_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false", "ORT_DISABLE_TELEMETRY": "1"}
 """Settings of libraries that else start a thread when they are imported: pyarrow, which pandas imports; onnxruntime."""
 STOP = b"stop"  # line that asks for the gentle end of the connection's attempt
 STOP_ALL = b"stop all"  # line that asks for the gentle end of every attempt: the run is interrupted
-STARTED = b"started"
-"""Line that says that the attempt's process has been started: from then on a dead server has lost it."""
-FRESH = b"fresh"
-"""Beginning of the line that sends an attempt to an interpreter of its own, for the variables that follow."""
+STARTED = b"started"  # line: the attempt has a process, so from now on a server that dies has lost it
+FRESH = b"fresh"  # beginning of a line: the attempt needs an interpreter of its own, for the variables that follow
 TRIES = 3  # servers that are asked for one attempt: one that dies before it starts the attempt loses nothing
 SERVER_DIED = Reply(
     lost=Lost(cause="server died", reason="the job server died while the job ran; see server.log in the run folder")

@@ -31,8 +31,7 @@ from pytest_training.execution.backends.fork_server.backend import NO_THREADS
 from pytest_training.execution.job_files import read_json
 from pytest_training.jobs.model import Value
 
-SUSPECTED = ("polars", "catboost")
-"""Packages that start threads in some versions, without a setting against it: they are tried in a child at once."""
+SUSPECTED = ("polars", "catboost")  # they start threads in some versions, and no setting prevents it: try them first
 LONGEST = 500
 SLOW_S = 1.0  # an import that takes longer is worth a line in server.log
 
@@ -53,8 +52,7 @@ class Imports(msgspec.Struct, kw_only=True):
     memory: str  # threads.json, which all runs share
     threaded: dict[str, str] = {}
     broken: dict[str, str] = {}  # packages that end the server, and how
-    harmless: tuple[str, ...] | None = None
-    """Packages that need not be tried in a child first; None before one has started a thread."""
+    harmless: tuple[str, ...] | None = None  # packages to import without a trial; None before one starts a thread
     seconds: dict[str, float] = {}
     read: set[str] = set()  # variables that were read meanwhile: a library that has read one does not do so again
 
