@@ -21,8 +21,7 @@ ENTER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | NO_
 NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 HAS_DESCRIPTORS = {os.open, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd
 ALL_RIGHTS = 0o700
-TAKEN = {errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST}
-"""Errors of a name that a folder has, or a file in place of a folder."""
+TAKEN = {errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST}  # the name is taken by a folder, or by none
 
 
 def appending(path: Path) -> BinaryIO:

@@ -15,7 +15,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -53,20 +52,19 @@ def run_attempt(request: AttemptRequest, *, warm: "Neutral | None" = None) -> No
 
     `warm` has what the imports have changed in a fork of the job server, where the libraries are loaded.
     """
-    folder = request.files
+    folder, job = request.files, request.job
     redirect_output(folder.log)
     if warm is not None:
-        warm.restore(request.job.imports)
+        warm.restore(job.imports)
     faulthandler.enable(all_threads=False)
     as_in_a_new_process()
     signal.signal(signal.SIGTERM, _raise_stopped)
     for number in SCHEDULERS:
         signal.signal(number, lambda *_: None)  # a scheduler may send it to all; the owner ends the job
-    os.chdir(request.job.root)
+    os.chdir(job.root)
     environment.change_environment(request.environment)
-    artifacts = str(folder.artifacts)
-    os.environ.update(environment.job_environment(request.job, artifacts, seed=request.seed, threads=request.threads))
-    os.environ.update(environment.needed_variables(request.needed, folder.needed))
+    own = environment.job_environment(job, str(folder.artifacts), seed=request.seed, threads=request.threads)
+    os.environ.update(own | environment.needed_variables(request.needed, folder.needed))
     with appending(folder.events) as events:  # for the live view
         events.write(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")
     reset_own_peak_memory()
@@ -82,7 +80,12 @@ def run_attempt(request: AttemptRequest, *, warm: "Neutral | None" = None) -> No
         with contextlib.suppress(Exception):
             sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
         status = NO_RESULT
-    end_interpreter(beginning, status, limit_s=request.settings.grace_s, note=partial(_note, request, result))
+
+    def note(sentence: str) -> None:
+        if result != Result():  # else it could not be written
+            _leave(msgspec.structs.replace(result, notes=(*result.notes, sentence)), request)
+
+    end_interpreter(beginning, status, limit_s=request.settings.grace_s, note=note)
 
 
 def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseException], None] | None = None) -> Result:
@@ -114,11 +117,6 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     loading_s = round(loading_s or time.monotonic() - begun, 4)  # it may have failed there
     result = Result(metrics=metrics, failure=failure, data=run.used, loading_s=loading_s, notes=run.remarks)
     return _leave(result, request)
-
-
-def _note(request: AttemptRequest, result: Result, sentence: str) -> None:
-    if result != Result():  # else it could not be written
-        _leave(msgspec.structs.replace(result, notes=(*result.notes, sentence)), request)
 
 
 def _make_run(request: AttemptRequest) -> Run:
@@ -196,9 +194,8 @@ def redirect_output(log: Path) -> None:
     nowhere = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nowhere, 0), (descriptor, 1), (descriptor, 2)):
         os.dup2(source, target, inheritable=True)
-    for opened in (nowhere, descriptor):
-        if opened > 2:
-            os.close(opened)
+    for opened in {nowhere, descriptor} - {0, 1, 2}:
+        os.close(opened)
     # These live as long as the process. Line buffered: what a job printed before a crash is in its log.
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (see above)
     sys.stdout, sys.stderr = (

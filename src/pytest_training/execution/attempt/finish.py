@@ -16,11 +16,11 @@ import threading
 import traceback
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from types import FrameType, ModuleType
-from typing import Any, NoReturn
+from types import FrameType
+from typing import NoReturn
 
 from pytest_training.execution.attempt.environment import PACKAGE
 from pytest_training.processes import flush_c_streams
@@ -36,18 +36,14 @@ class Overdue(BaseException):
     """A step of the end has taken longer than its time."""
 
 
-@dataclass
 class Beginning:
     """Where the job's own code begins. A copy of `sys.modules` would copy the page of each module, 3 ms with pandas."""
 
-    newest: str = field(default_factory=lambda: next(reversed(sys.modules)))  # name of the module that came last
-    main: ModuleType = field(default_factory=lambda: sys.modules["__main__"])
-    later: list[object] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Leave what is there now out of every collection of garbage."""
-        gc.freeze()
-        self.later = []
+    def __init__(self) -> None:
+        self.newest = next(reversed(sys.modules))  # name of the module that was imported last
+        self.main = sys.modules["__main__"]
+        gc.freeze()  # leaves what is there now out of every collection of garbage
+        self.later: list[object] = []
 
     def undo_freeze(self) -> None:
         """Make the job's objects collectable if the job has frozen them."""
@@ -86,7 +82,9 @@ class Watch:
         give_up = monotonic() + self.limit_s
         for number in (signal.SIGALRM, signal.SIGTERM):
             signal.signal(number, self)
-        others, sys.unraisablehook = sys.unraisablehook, lambda error: self._ignore(error, others)
+        # Python has ended one function at exit, or `__del__`, and goes on.
+        others = sys.unraisablehook
+        sys.unraisablehook = lambda error: self._say() if error.exc_type is Overdue else others(error)
         for step in steps:
             try:
                 signal.setitimer(signal.ITIMER_REAL, max(give_up - monotonic(), SHORTEST_S), 0.1 + self.limit_s / 10)
@@ -96,13 +94,6 @@ class Watch:
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         sys.unraisablehook = others
-
-    def _ignore(self, error: Any, others: Callable[[Any], object]) -> None:
-        """Do what `sys.unraisablehook` does: Python has ended one function at exit, or `__del__`, and goes on."""
-        if error.exc_type is Overdue:
-            self._say()
-        else:
-            others(error)
 
     def _say(self) -> None:
         self.is_overdue = False
