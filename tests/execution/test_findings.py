@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -130,7 +129,7 @@ def test_values_that_agree_are_one_metric_the_most_exact(
         ),
         ([("n", 1.0, "a/m.csv"), ("n", 2.0, "b/m.csv")], {"n@a/m.csv": 1.0, "n@b/m.csv": 2.0}),
         ([("n", 1.0, "stdout line 1"), ("n", 2.0, "stdout line 2")], {"n@stdout line 1": 1.0, "n@stdout line 2": 2.0}),
-        ([("n", 1.0, "m.csv"), ("n", 2.0, "m.csv")], {"n@1": 1.0, "n@2": 2.0}),
+        ([("n", 1.0, "m.csv"), ("n", 2.0, "m.csv")], {"n@m.csv": 2.0}),
         (
             [("n", 1.0, STDOUT), ("n", 2.0, FILE), ("n", Decimal("2.00"), "c.csv"), ("n", 3, "d.csv")],
             {"n@stdout": 1.0, "n@all_results.json": 2.0, "n@d.csv": 3.0},
@@ -169,6 +168,12 @@ def test_a_declared_reader_that_finds_metrics_counts_alone(attempt: EndedAttempt
     )
     assert union(attempt, foreign, Declared(None)) == ({"auc": 0.5}, {"auc": STDOUT})
     assert union(attempt, foreign, Declared({"names": {"a": "b"}})) == ({"auc": 0.5}, {"auc": STDOUT})
+
+
+def test_metrics_of_a_test_stand_before_those_of_training(attempt: EndedAttempt) -> None:
+    names = ("train_loss", "loss", "val_loss", "auc", "test/acc", "eval_loss")
+    values, _ = union(attempt, Places(*((name, 1.0, STDOUT) for name in names)))
+    assert [*values] == ["test/acc", "val_loss", "eval_loss", "loss", "auc", "train_loss"]
 
 
 def test_a_reader_that_only_reads_counts_with_the_others(attempt: EndedAttempt) -> None:
@@ -242,14 +247,13 @@ def test_points_are_kept_in_order_and_each_name_is_of_the_place_with_the_most(at
     ]
 
 
-@pytest.mark.parametrize("count", [1, 999, 1000, 1001, 10_000])
-def test_long_curves_are_thinned_evenly(attempt: EndedAttempt, count: int) -> None:
-    steps = [
-        each["step"] for each in curves(attempt, *(Point("stdout", {"step": i, "loss": 1.0}) for i in range(count)))
-    ]
-    assert min(count, MOST_POINTS) <= len(steps) <= 2 * MOST_POINTS
-    assert len({later - step for step, later in itertools.pairwise(steps)}) <= 1
-    assert steps[0] == 0
+@pytest.mark.parametrize(("count", "most"), [(1, 1), (500, 500), (501, 501), (2_000, 1_001), (20_000, 2_000)])
+def test_long_curves_are_thinned_and_reach_their_end(attempt: EndedAttempt, count: int, most: int) -> None:
+    points = (Point("stdout", {"step": step, "loss": 1.0}) for step in range(count))
+    steps = [each["step"] for each in curves(attempt, *points)]
+    assert steps[: len(steps[:MOST_POINTS])] == [*range(min(count, MOST_POINTS))]
+    assert len(steps) <= most
+    assert steps[-1] >= count * 0.99 - 1
 
 
 def test_kinds_of_points_are_bounded(attempt: EndedAttempt) -> None:

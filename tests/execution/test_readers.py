@@ -215,9 +215,10 @@ def test_a_pattern_that_leads_out_of_the_folder_is_refused(job: Job, folder: Att
         ('{"r2": 0.5, "": 1}', {"r2": 0.5}, ["a metric is named ''; expected a short printable string"]),
         ('{"r2": 0.5, "converged": true}', {"r2": 0.5, "converged": 1.0}, []),
         ('{"r2": 0.5, "model": "rf", "best": null, "by": [1], "test": {"r2": 0.1}}', {"r2": 0.5}, []),
-        ('{"test": {"r2": 0.5}}', {}, ["its metrics are nested: write metrics: {path: test} in the catalogue"]),
+        ('{"test": {"r2": 0.5}}', {"test_r2": 0.5}, []),
+        ('{"test": {"x": 0.5}}', {}, ["its metrics are nested: write metrics: {path: test} in the catalogue"]),
         (
-            '{"a": {"s": "x"}, "b": {"c": {"d": {"r2": 0.5}}}}',
+            '{"a": {"s": "x"}, "b": {"c": {"d": {"x": 0.5}}}}',
             {},
             ["its metrics are nested: write metrics: {path: b.c.d}"],
         ),
@@ -261,6 +262,28 @@ def test_a_cell_that_is_no_number_leaves_the_rest_of_the_row(job: Job, folder: A
     (folder.artifacts / "metrics.csv").write_text("epoch,loss,auc\n1,0.5,0.7\n2,nan,0.8\n")
     found = read_all(ended(job, folder))
     assert (found.values, [*found.refused]) == ({"epoch": 2.0, "auc": 0.8}, ["loss"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "metrics"),
+    [
+        (
+            "metrics.csv",
+            "step,train_loss,val_acc\n9,0.9,\n9,,0.7\n19,0.5,\n",
+            {"step": 19, "train_loss": 0.5, "val_acc": 0.7},
+        ),
+        ("metrics.csv", "a;b\n" + "1;\n" * 999 + ";2\n", {"a": 1, "b": 2}),
+        ("metrics.csv", "a,b\n1,2\n,\n3\n,x\n", {"a": 3, "b": 2}),
+        ("metrics.json", '{"r2": 0.1, "best": 3}\n{"r2": 0.2, "best": null}\n', {"r2": 0.2, "best": 3}),
+        ("metrics.json", '[{"r2": 0.1, "n": 2}, {"r2": 0.2, "model": "rf"}]', {"r2": 0.2, "n": 2}),
+    ],
+)
+def test_of_several_records_the_last_value_of_each_name_counts(
+    job: Job, folder: AttemptFolder, name: str, content: str, metrics: dict[str, float]
+) -> None:
+    (folder.artifacts / name).write_text(content)
+    found = read_all(ended(job, folder))
+    assert (found.values, found.sources) == (metrics, dict.fromkeys(metrics, name))
 
 
 # readers

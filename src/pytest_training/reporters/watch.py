@@ -21,7 +21,6 @@ from pytest_training.limits.own_memory import OwnMemory
 from pytest_training.limits.tree import Stillness, stalled
 from pytest_training.processes import tree
 from pytest_training.records.events import EventTail
-from pytest_training.records.run_record import moment
 from pytest_training.registry import Registry
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
@@ -105,10 +104,8 @@ class WatchedJob:
             self.stillness, self.tail = Stillness((own.log, own.events), self.stillness.after_s), EventTail(own.events)
             begun = read_json(own.started, Attempt)
             self.slot = begun.slot if begun else self.slot
-            since = moment(begun.started) if begun else None
-            with suppress(ResultError):  # the judge says it
-                started = since.timestamp() if since else time.time()
-                self.followed = Followed(RunningAttempt(self.job, own, started), self.readers)
+            with suppress(ResultError, OSError):  # the judge says it
+                self.followed = Followed(RunningAttempt(self.job, own, own.started.stat().st_mtime), self.readers)
         if self.tail is None:
             return
         self.tail.poll()

@@ -33,8 +33,10 @@ from pytest_training.wording import printable
 MOST_NAMED = 3
 MOST_NESTED = 4
 MOST_KINDS, MOST_POINTS = 50, 500
-"""Kinds of points that are kept, those with the same names in one place, and about how many of each."""
+"""Kinds of points, those with the same names in one place; of each so many are kept, then every second, fourth …"""
 LONGEST_SOURCE = 150
+PARTS = ("test", "val", "eval", "dev", "train")
+"""Parts of the data by what they say of a model; a metric of no part stands before those of the last."""
 FEWEST_DECIMALS, FEWEST = 2, 10
 """Decimals, or the size, from which a number counts as rounded: `0.70` or `41.5`, while `1.0` may be exact."""
 
@@ -65,23 +67,6 @@ class FoundMetrics:
         return f"its sources disagree about {name!r}: {', '.join(values)}"
 
 
-@dataclass
-class _Series:
-    """About evenly distributed points of those with the same names in one place, by the number of each."""
-
-    points: dict[int, Point] = field(default_factory=dict)
-    count: int = 0
-    every: int = 1
-
-    def add(self, number: int, point: Point) -> None:
-        if self.count % self.every == 0:
-            self.points[number] = point
-        self.count += 1
-        if len(self.points) > 2 * MOST_POINTS:
-            self.points = dict(islice(self.points.items(), 0, None, 2))
-            self.every *= 2
-
-
 class Followed:
     """What foreign places say of an attempt: polled while it runs, or once after its end."""
 
@@ -90,8 +75,8 @@ class Followed:
         """The newest number of each name."""
         self.progress: tuple[float, float] | None = None
         self._followings: list[tuple[Reader, Following]] = []
-        self._series: dict[tuple[str, ...], _Series] = {}
-        self._count = 0
+        self._kinds: Counter[tuple[str, ...]] = Counter()
+        self._points: list[Point] = []
         for reader in readers:
             with _naming(reader):
                 follow = getattr(reader, "follow", None)  # one from outside may have `read` alone
@@ -106,12 +91,13 @@ class Followed:
                     self._take(point)
 
     def _take(self, point: Point) -> None:
-        self._count += 1
         self.progress = point.progress or self.progress
         self.values |= point.values
         kind = (point.place, *point.values)
-        if kind in self._series or len(self._series) < MOST_KINDS:
-            self._series.setdefault(kind, _Series()).add(self._count, point)
+        if (number := self._kinds[kind]) or len(self._kinds) < MOST_KINDS:
+            self._kinds[kind] += 1
+            if number % (1 << (number // MOST_POINTS).bit_length()) == 0:
+                self._points.append(point)
 
     def metrics(self) -> Iterator[tuple[str, Measured]]:
         """Yield the final value of each name in each place."""
@@ -121,15 +107,12 @@ class Followed:
 
     def curves(self) -> Iterator[dict[str, float]]:
         """Yield the points in their order, as `run.log` has them; of each name those of the place with the most."""
-        counts: dict[str, Counter[str]] = {}
-        for (place, *names), series in self._series.items():
-            for name in names:
-                counts.setdefault(name, Counter())[place] += series.count
-        places = {name: most.most_common(1)[0][0] for name, most in counts.items()}
-        for _, point in sorted(each for series in self._series.values() for each in series.points.items()):
-            own = {
-                name: value for name, value in point.values.items() if name in COUNTERS or places[name] == point.place
-            }
+        counts: Counter[tuple[str, str]] = Counter()
+        for (place, *names), count in self._kinds.items():
+            counts.update(dict.fromkeys(((name, place) for name in names), count))
+        places = dict(reversed([pair for pair, _ in counts.most_common()]))
+        for place, values, _ in self._points:
+            own = {name: value for name, value in values.items() if name in COUNTERS or places[name] == place}
             if own.keys() - COUNTERS:
                 yield own
 
@@ -234,7 +217,7 @@ def _united(measured: Iterable[tuple[str, Measured]]) -> FoundMetrics:
         for number in values.values():
             numbers.setdefault(name, []).append(_Number(_rounded(value), number, printable(source, LONGEST_SOURCE)))
     found = FoundMetrics(refused=refused)
-    for name, several in numbers.items():
+    for name, several in sorted(numbers.items(), key=_rank):
         distinct: list[_Number] = []
         for each in sorted(several, key=lambda number: number.rounded):
             distinct += [] if any(map(each.agrees, distinct)) else [each]
@@ -243,6 +226,11 @@ def _united(measured: Iterable[tuple[str, Measured]]) -> FoundMetrics:
         found.sources.update(zip(names, (each.source for each in distinct), strict=True))
         found.choices.update({name: names} if names != [name] else {})
     return found
+
+
+def _rank(named: tuple[str, Any]) -> float:
+    """Return a metric's place: the first stands for the job, and nobody chose the order of what was read."""
+    return next((place for place, word in enumerate(PARTS) if named[0].startswith(word)), 3.5)
 
 
 def _rounded(value: Any) -> float:
@@ -254,9 +242,6 @@ def _rounded(value: Any) -> float:
 
 def _told_apart(name: str, sources: Sequence[str]) -> list[str]:
     """Return the metric's name, or one for each of several sources: `auc@stdout`, `auc@results.json`."""
-    places = [source.partition(" line ")[0] for source in sources]
-    labels = ([PurePath(place).name for place in places], places, sources)
-    distinct = next(
-        (each for each in labels if len({*each}) == len(each)), [str(number) for number, _ in enumerate(sources, 1)]
-    )
-    return [name] if len(sources) == 1 else [f"{name}@{label}" for label in distinct]
+    labels = [PurePath(source.partition(" line ")[0]).name for source in sources]
+    labels = labels if len({*labels}) == len(labels) else [*sources]
+    return [name] if len(sources) == 1 else [f"{name}@{label}" for label in labels]

@@ -18,6 +18,8 @@ from pytest_training.wording import label
 ANY_DEPTH = "**"
 MOST_SEARCHED = 200_000
 """Files and folders, for a pattern with `**`."""
+MOST_ROWS = 1_000
+"""The last rows of a table, of which each column may have its last number in another one."""
 USUAL_FILES = ("metrics.json", "metrics.csv")
 
 
@@ -48,7 +50,7 @@ class MetricsFileReader(Reader):
 
 def _from_json(content: bytes, dotted: str, name: str) -> dict[str, Any]:
     try:
-        document = json.loads(content)
+        document = _records(content)
     except (ValueError, RecursionError) as error:
         raise ResultError(f"{name}: expected JSON with metrics; {error}") from None
     for key in filter(None, dotted.split(".")):
@@ -59,6 +61,23 @@ def _from_json(content: bytes, dotted: str, name: str) -> dict[str, Any]:
         raise ResultError(f"{name}: expected a mapping of metric names to numbers, found {type(document).__name__}")
     # What a foreign script puts beside its numbers (names, lists) is no mistake.
     return {metric: value for metric, value in document.items() if isinstance(value, int | float | Mapping)}
+
+
+def _records(content: bytes) -> Any:
+    """Return a JSON document; of a list or of lines of mappings one with the last value of each key."""
+    try:
+        document = json.loads(content)
+    except ValueError:
+        lines = content.split(b"\n")
+        if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines if line.strip()):
+            raise
+        document = [json.loads(line) for line in lines if line.strip()]
+    is_several = isinstance(document, list) and document and all(isinstance(each, Mapping) for each in document)
+    return (
+        {key: value for each in document for key, value in each.items() if value is not None}
+        if is_several
+        else document
+    )
 
 
 def _newest_file(job: Job, folder: AttemptFolder, since: float) -> Path | None:
@@ -75,14 +94,14 @@ def _newest_file(job: Job, folder: AttemptFolder, since: float) -> Path | None:
 
 
 def _last_row(content: bytes, name: str) -> dict[str, float]:
-    """Return the numbers in the last row of a table with a header; ignore other columns."""
+    """Return the last number of each column of a table with a header: rows may be sparse."""
     lines = [line for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip()]
     if len(lines) < 2:
         raise ResultError(f"{name}: expected a table with a header and at least one row")
     delimiter = max(",;\t", key=lines[0].count)
-    header, row = (next(csv.reader([line], delimiter=delimiter)) for line in (lines[0], lines[-1]))
+    header, *rows = csv.reader(lines[:1] + lines[1:][-MOST_ROWS:], delimiter=delimiter)
     numbers: dict[str, float] = {}
-    for column, cell in zip(map(str.strip, header), row, strict=False):
+    for column, cell in (pair for row in rows for pair in zip(map(str.strip, header), row, strict=False)):
         with contextlib.suppress(ValueError):
             numbers |= {column: float(cell)} if column else {}
     return numbers
