@@ -1,10 +1,6 @@
 """What a limit is: how much of something an attempt may use before it is ended."""
 
-import importlib.machinery
 import inspect
-import sys
-import types
-from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -77,14 +73,11 @@ def refer(limit: Limit) -> LimitReference:
 
 
 def load_limit(reference: LimitReference) -> Limit:
-    """Load the file under a name of its own and return a limit of the class; raise DeclarationError if that fails."""
-    name = f"pytest_training_limit_{Path(reference.file).stem}_{reference.key}"
+    """Run the file and return a limit of the class; raise DeclarationError if that fails."""
+    import runpy  # noqa: PLC0415  (few projects have limits of their own)
+
     try:
-        loader = importlib.machinery.SourceFileLoader(name, reference.file)
-        sys.modules[name] = module = types.ModuleType(name)
-        module.__file__ = reference.file
-        loader.exec_module(module)
-        limit: Limit = getattr(module, reference.class_name)()
+        limit: Limit = runpy.run_path(reference.file)[reference.class_name]()
     except FROM_OTHERS as error:  # a project's file may raise anything
         raise DeclarationError(
             f"limit {reference.key!r} cannot be loaded from {reference.file}: {type(error).__name__}: {error}"
