@@ -26,19 +26,16 @@ PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded once: every child needs it
 
 
-def _process_control(option: int, value: int) -> None:
-    if _LIBC is not None:
-        _LIBC.prctl(option, value, 0, 0, 0)
-
-
 def adopt_orphans() -> None:
     """Make this process the parent of every descendant whose own parent dies, daemons too."""
-    _process_control(PR_SET_CHILD_SUBREAPER, 1)
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def die_with_parent(parent: int) -> None:
     """Ask the kernel to kill this process when its parent, with that pid, dies."""
-    _process_control(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it has died already
         os._exit(1)
 
@@ -83,7 +80,7 @@ def _is_zombie(pid: int) -> bool:
             return os.stat(f"/proc/{pid}/task").st_nlink <= ONE_THREAD  # noqa: PTH116  (as above)
         return True
     except OSError:  # another user's
-        return False
+        pass
     return False
 
 
