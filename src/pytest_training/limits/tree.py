@@ -13,12 +13,13 @@ from pathlib import Path
 
 from pytest_training import processes
 from pytest_training.limits.own_memory import OwnMemory
+from pytest_training.machine import control_groups
 from pytest_training.units import duration
 
-FILES = {
-    "": ("memory.max", "memory.current", "memory.events"),
-    "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.oom_control"),
-}  # files of a control group with its limit, its use and its kills, by controllers: of version 2, and of version 1
+FILES = (
+    ("memory.max", "memory.current", "memory.events"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.oom_control"),
+)  # files of a control group with its limit, its use and its kills: of version 2, and of version 1
 ROOT = Path("/")
 EVERY_S = 1.0
 MOMENTS = 6  # measurements, of which the oldest is the number of kills before an attempt's last seconds
@@ -67,24 +68,15 @@ def oom_kills(root: Path = ROOT) -> int:
 
 def _groups(root: Path) -> Iterator[Iterator[Path]]:
     """Yield the files of this process's control groups for memory, the innermost first."""
-    for line in _read(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers in FILES:
-            hierarchy = root / "sys/fs/cgroup" / controllers
-            inside = hierarchy / path.strip("/")
-            for group in (inside, *inside.parents[: len(inside.parts) - len(hierarchy.parts)]):
-                yield (group / name for name in FILES[controllers])
+    for is_first, group in control_groups(root, "memory"):
+        yield (group / name for name in FILES[is_first])
 
 
 def _number(path: Path, pattern: str = r"^(\d+)") -> int | None:
-    match = re.search(pattern, _read(path), re.MULTILINE)
-    return int(match[1]) if match else None
-
-
-def _read(path: Path) -> str:
+    match = None
     with contextlib.suppress(OSError, ValueError):
-        return path.read_text(encoding="utf-8", errors="replace")
-    return ""
+        match = re.search(pattern, path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    return int(match[1]) if match else None
 
 
 @dataclass
