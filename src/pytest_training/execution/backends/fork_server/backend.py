@@ -183,7 +183,7 @@ def start_server(
         write_atomically(loading, msgspec.json.encode(Loading(now="Python", since=time.time())))
         memory = memory or log.with_name("threads.json")
         told = {"names": imports, "longest_s": longest_import_s, "loading": str(loading), "memory": str(memory)}
-        settings = {"socket": listening.fileno(), "imports": told}
+        settings = (listening.fileno(), told, None)
         process = subprocess.Popen(
             [sys.executable, "-m", __name__.rpartition(".")[0], msgspec.json.encode(settings).decode()],
             stdin=subprocess.PIPE,
