@@ -229,8 +229,10 @@ def _module_file(dataset: Dataset, module: str) -> Path:
             places.append(Path(spec.origin if spec and spec.origin else ""))
     if file := next(filter(Path.is_file, places), None):
         return file
-    expected = f"the module {module!r} of `simulated: {dataset.simulated}` at {places[0]} or installed"
-    raise DataError(f"expected {expected}, found neither.")
+    raise DataError(
+        f"expected the module {module!r} of `simulated: {dataset.simulated}` at {places[0]} or "
+        "installed, found neither."
+    )
 
 
 def _function(dataset: Dataset, module_name: str, name: str, source: Path) -> Callable[[Path, int], object]:

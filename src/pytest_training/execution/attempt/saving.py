@@ -66,8 +66,8 @@ def _encoded(content: Any, suffix: str) -> bytes | None:  # noqa: PLR0911  (a fo
     if suffix in {".svg", ".png", ".pdf"} and _has(content, "savefig"):
         return _figure(content, suffix)
     if suffix in {".csv", ".parquet"} and _has(content, "to_csv", "to_parquet"):
-        is_parquet = suffix == ".parquet"
-        return content.to_parquet() if is_parquet else content.to_csv(index=content.index.name is not None).encode()
+        is_csv = suffix == ".csv"
+        return bytes(content.to_csv(index=content.index.name is not None).encode() if is_csv else content.to_parquet())
     if suffix == ".npy" and (isinstance(content, list | tuple) or hasattr(content, "__array__")):
         return array_bytes(content)
     if suffix == ".json" and isinstance(content, dict | list):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -79,7 +80,8 @@ class SubprocessLauncher:
         tree = PolledTree(process.pid, process=process, stillness=request.stillness)
         limits, grace_s = self.seat.limits if self.seat else LIMITS, request.settings.grace_s
         ladder = Ladder(tree=tree, limits=limits, most=request.job.limits, grace_s=grace_s)
-        answers, exit_code = [ladder.end_now, partial(ladder.end, "interrupted")], None
+        answers: list[Callable[[], None]] = [ladder.end_now, partial(ladder.end, "interrupted")]
+        exit_code = None
         while exit_code is None:
             try:
                 tree.sample()
