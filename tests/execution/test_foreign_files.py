@@ -61,9 +61,11 @@ def wandb_file(*rows: dict[str, Any]) -> bytes:
     return content
 
 
-def mlflow_database(*rows: tuple[str, float, int, str]) -> bytes:
+def mlflow_database(*rows: tuple[str, float, int, str], **names: str) -> bytes:
     database = sqlite3.connect(":memory:")
     database.execute("CREATE TABLE metrics (key, value, timestamp, run_uuid, step, is_nan)")
+    database.execute("CREATE TABLE runs (run_uuid, name)")
+    database.executemany("INSERT INTO runs VALUES (?, ?)", {(run, names.get(run)) for *_, run in rows})
     for key, value, step, run in rows:
         database.execute(
             "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", (key, value, step, run, step, math.isnan(value))
@@ -101,6 +103,16 @@ CASES = {
         },
         {"0_precision": 0.8, "accuracy": 0.7, "macro_avg_f1_score": 0.75},
     ),
+    "classification_report as a table": Case(
+        {"report.csv": ",precision,support\n0,0.8,30\n1,0.7,20\nmacro avg,0.75,50\n"},
+        {"0_precision": 0.8, "1_precision": 0.7, "macro_avg_precision": 0.75},
+    ),
+    "results by model with numbers of rows": Case(
+        {"results.csv": ",Model,AUC\n0,rf,0.9\n1,svm,0.8\n"}, {"rf_auc": 0.9, "svm_auc": 0.8}
+    ),
+    "times of what is appended": Case(
+        {"results.jsonl": '{"time": "2024-01-01 10:00", "auc": 0.9}\n{"time": "2024-01-01 11:00", "auc": 0.8}\n'}, {}
+    ),
     "results by model": Case(
         {"results.json": '{"rf": {"auc": 0.9, "time": 3}, "svm": {"auc": 0.8}}'}, {"rf_auc": 0.9, "svm_auc": 0.8}
     ),
@@ -109,6 +121,18 @@ CASES = {
         {"rf_auc": 0.9, "svm_auc": 0.8},
     ),
     "results in a list that says not of what": Case({"results.json": '[{"auc": 0.9}, {"auc": 0.8}]'}, {}),
+    "a list of cases": Case(
+        {
+            f"{name}_results.json": json.dumps([{"id": f"q{number}", f"{name}_score": 0.5} for number in range(40)])
+            for name in ("eval", "all", "qa")
+        },
+        {},
+    ),
+    "evals_result of XGBoost": Case(
+        {"evals_result.json": '{"train": {"auc": [0.8, 0.9]}, "eval": {"auc": [0.7, 0.75]}}'},
+        {"train_auc": 0.9, "eval_auc": 0.75},
+        [{"epoch": 1, "train_auc": 0.8, "eval_auc": 0.7}, {"epoch": 2, "train_auc": 0.9, "eval_auc": 0.75}],
+    ),
     "folds in a list": Case(
         {"cv_results.json": '[{"fold": 1, "auc": 0.9}, {"fold": 2, "auc": 0.8}]'},
         {"fold_1_auc": 0.9, "fold_2_auc": 0.8},
@@ -259,6 +283,11 @@ CASES = {
         {"mlflow.db": mlflow_database(("rmse", 0.9, 0, RUN), ("rmse", 0.8, 1, RUN), ("system/cpu", 3.0, 1, RUN))},
         {"rmse": 0.8},
         [{"step": 0, "rmse": 0.9}, {"step": 1, "rmse": 0.8}],
+    ),
+    "MLflow's database of two runs": Case(
+        {"mlflow.db": mlflow_database(("rmse", 0.9, 0, "a"), ("rmse", 0.8, 0, "b"), a="forest", b="nice-fox-12")},
+        {"forest_rmse": 0.9, "run_2_rmse": 0.8},
+        [{"step": 0, "rmse": 0.9}, {"step": 0, "rmse": 0.8}],
     ),
     "W&B": Case(
         {
