@@ -77,7 +77,8 @@ def load_limit(reference: LimitReference) -> Limit:
     import runpy  # noqa: PLC0415  (few projects have limits of their own)
 
     try:
-        limit: Limit = runpy.run_path(reference.file)[reference.class_name]()
+        names = runpy.run_path(reference.file, run_name=f"pytest_training_limit_{reference.key}")
+        limit: Limit = names[reference.class_name]()
     except FROM_OTHERS as error:  # a project's file may raise anything
         raise DeclarationError(
             f"limit {reference.key!r} cannot be loaded from {reference.file}: {type(error).__name__}: {error}"
