@@ -155,7 +155,7 @@ CASES = {
         {"results.csv": "metric,value\nRMSE,0.822\nn_samples,200\nR2 score,-0.1\n"}, {"rmse": 0.822, "r2_score": -0.1}
     ),
     "series of pandas": Case({"metrics/scores.csv": ",0\naccuracy,0.5\nf1,0.25\n"}, {"accuracy": 0.5, "f1": 0.25}),
-    "comma as in German": Case({"ergebnisse.csv": "Modell;AUC;Fehler\nrf;0,91;0,1\n"}, {"auc": 0.91}),
+    "comma as in German": Case({"ergebnisse.csv": "Modell;AUC;Fehler\nrf;0,91;0,1\n"}, {"auc": 0.91, "fehler": 0.1}),
     "CSVLogger of Keras": Case(
         {"training.log": "epoch,accuracy,loss,val_loss\n0,0.5,0.9,1.1\n1,0.6,0.7,NA\n"},
         {"accuracy": 0.6, "loss": 0.7, "val_loss": 1.1},
@@ -200,11 +200,12 @@ CASES = {
         ],
     ),
     "history of pandas": Case(
-        {"history.csv": ",loss,val_loss\n0,0.9,1.0\n1,0.8,0.9\n", "losses.csv": "train_loss\n0.3"},
-        {"loss": 0.8, "val_loss": 0.9},
+        {"history.csv": ",loss,val_loss\n0,0.9,1.0\n1,0.8,0.9\n", "losses.csv": "train_loss\n0.4\n0.3"},
+        {"loss": 0.8, "val_loss": 0.9, "train_loss": 0.3},
         [{"round": 0, "loss": 0.9, "val_loss": 1.0}, {"round": 1, "loss": 0.8, "val_loss": 0.9}],
     ),
     "history without a count": Case({"loss_log.csv": "loss,acc\n0.9,50%\n0.8,70.5%\n"}, {"loss": 0.8, "acc": 0.705}),
+    "metrics.csv below": Case({"eval/metrics.csv": "auc,loss\n0.8,0.5\n0.91,\n"}, {"auc": 0.91, "loss": 0.5}),
     "table that is no curve": Case({"table.csv": "radius error,mse\n0.9,0.1\n0.8,0.2\n"}, {}),
     "Hugging Face": Case(
         {
@@ -236,6 +237,20 @@ CASES = {
         },
         {"train_loss": 6.5, "test_acc1": 0.4},
         [{"epoch": 0, "train_loss": 6.9, "test_acc1": 0.2}, {"epoch": 1, "train_loss": 6.5, "test_acc1": 0.4}],
+    ),
+    "a log": Case(
+        {
+            "logs/train.log": "2024-01-01 10:00:00,123 - INFO - Epoch 1/2 - loss: 0.9 - val_acc: 0.5 - lr: 0.1\n\n"
+            "2024-01-01 10:00:09,123 - INFO - Epoch 2/2 - loss: 0.5 - val_acc: 0.75 - lr: 0.1\n{'eval_f1': 0.25}\n",
+            "results.txt": "Test accuracy: 71.5%\n",
+            "notes.txt": "Test recall: 0.1\n",
+        },
+        {"loss": 0.5, "val_acc": 0.75, "eval_f1": 0.25, "test_accuracy": 0.715},
+        [
+            {"epoch": 1, "loss": 0.9, "val_acc": 0.5},
+            {"epoch": 2, "loss": 0.5, "val_acc": 0.75},
+            {"epoch": 2, "eval_f1": 0.25},
+        ],
     ),
     "scalars of mmengine": Case(
         {
@@ -316,6 +331,7 @@ CASES = {
             "config.json": '{"loss": 0.1}',
             "results/args.json": '{"max_error": 3}',
             "predictions.csv": "id,y_true,error\na,1,0.1\nb,0,0.2\n",
+            "age_log.csv": "age\n50\n",
             "train.csv": "age,map,target\n50,93,1\n60,80,0\n",
             "feature_importance.csv": "feature,score\nage,0.3\n",
             "confusion_matrix_report.csv": ",acc\n0,1\n",

@@ -131,8 +131,9 @@ for name, default in DEFAULTS.items():
     parser.add_argument(f"--{name}", type=type(default), default=default)
 for name, kind, default in [("batch_size", int, 8), ("weight_decay", float, None)]:
     parser.add_argument("--" + name.replace("_", "-"), type=kind, default=default)
-for option in ({"name": "--depth", "default": 4}, {"name": "--width", "default": 5}):
-    parser.add_argument(option["name"], default=option["default"], type=int)
+COMMON = {"type": int, "default": 5}
+for name in ("--depth", "--width"):
+    parser.add_argument(name, **COMMON)
 for name, keywords in {"seed": dict(type=int, default=1), "amp": {"action": "store_true"}}.items():
     parser.add_argument("--" + name, **keywords)
 for flag in ["--a", "--b"]:
@@ -158,6 +159,7 @@ CONF = {
     "name: run-${epochs}\n",
     "conf/extra.yaml": "# @package _global_\ntop: 1\n",
     "conf/model/net.yaml": "lr: 1e-3\nname: net\n",
+    "conf/model/tiny.yaml": "lr: 0.1\nname: tiny\nsize: ???\n",
     "conf/model/big.yaml": "lr: 0.5\nname: big\ndrop: 0.1\n",
 }
 STRUCTURED = """
@@ -278,7 +280,6 @@ CASES: dict[str, tuple[str, str, dict[str, str], dict[str, Any]]] = {
             "pin": False,
             "kind": "b",
             "sizes": [3, 4],
-            "output_dir": "FOLDER",
         },
     ),
     "tyro": (

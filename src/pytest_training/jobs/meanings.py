@@ -5,31 +5,18 @@ from collections.abc import Iterable
 
 from pytest_training.jobs.model import Parameter, Type
 
-MEANINGS: dict[str, tuple[str, ...]] = {
-    "epochs": (
-        *("epochs", "numepochs", "nepochs", "maxepochs", "numtrainepochs", "trainepochs", "trainingepochs"),
-        *("totalepochs", "nbepochs", "numberofepochs", "epochsnum", "epochnum", "numepoch", "nepoch", "maxepoch"),
-        *("totalepoch", "trainepoch", "epochcount", "epochmax", "epoch"),
-    ),
-    "folds": (
-        *("folds", "nfolds", "numfolds", "kfolds", "kfold", "cvfolds", "nsplits", "numsplits", "nfold", "numfold"),
-        *("numberoffolds", "cv"),
-    ),
-    "seed": (
-        *("seed", "randomseed", "randomstate", "rngseed", "randseed", "manualseed", "globalseed", "seedeverything"),
-        *("seedvalue", "initialseed", "baseseed", "trainseed", "trainingseed", "torchseed", "npseed"),
-    ),
-    "batch_size": (
-        *("batchsize", "trainbatchsize", "perdevicetrainbatchsize", "trainingbatchsize", "batch", "bs", "bsz"),
-        *("batchsz", "trainbs", "minibatchsize", "batchsizetrain"),
-    ),
-    "learning_rate": (
-        *("learningrate", "lr", "baselr", "initlr", "initiallr", "lr0", "baselearningrate", "initiallearningrate"),
-        *("lrate", "learnrate", "maxlr", "peaklr"),
-    ),
+_LR = "learningrate lr (base|init|initial)(lr|learningrate) lr0 lrate learnrate (max|peak)lr"
+_BATCH = "batchsize (train|training|perdevicetrain|mini)batchsize batch bs(z|ize)? trainbs batchsz batchsizetrain"
+MEANINGS = {
+    "epochs": "epochs (n|nb|num|max|total|numtrain|train|training|numberof)epochs epochs?(num|max|count) "
+    "(n|num|max|total|train)?epoch",
+    "folds": "folds (n|num|k|cv|numberof)folds (n|num|k)fold (n|num)splits cv",
+    "seed": "seed (random|rng|rand|manual|global|train|training)seed randomstate seedeverything seedvalue "
+    "(initial|base|torch|np)seed",
+    **dict.fromkeys(("batch_size", "batch"), _BATCH),
+    **dict.fromkeys(("learning_rate", "lr"), _LR),
 }
-"""Names of a meaning, the most general first, without case and without what joins their words."""
-MEANINGS |= {"batch": MEANINGS["batch_size"], "lr": MEANINGS["learning_rate"]}
+"""By what a user says: patterns of the names that mean it, the most general first, without case and joining signs."""
 _TRAINING = {"train", "training", "trainer", "fit", "hparams", "hyperparameters", "optim", "optimizer", "solver"}
 """Parts of a configuration that are asked first where several have a parameter of one meaning."""
 _NUMBERS: tuple[Type, ...] = ("int", "float", "str", "any")
@@ -41,10 +28,8 @@ def meant(declared: Iterable[Parameter], name: str) -> Parameter | None:
     exact = re.sub(r"\W", "_", name)
     if own := next((each for each in declared if each.name == exact), None):
         return own
-    names = MEANINGS.get(name, ())
-    several = [each for each in declared if names and _last(each) in names and each.type in _NUMBERS and not each.flag]
-    ranks = [(_distance(each), names.index(_last(each))) for each in several]
-    best = [each for each, rank in zip(several, ranks, strict=True) if rank == min(ranks)]
+    ranked = [(rank, each) for each in declared if (rank := _rank(each, MEANINGS.get(name, ""))) is not None]
+    best = [each for rank, each in ranked if rank == min(ranks for ranks, _ in ranked)]
     return best[0] if len(best) == 1 else None
 
 
@@ -53,19 +38,11 @@ def seed_option(declared: Iterable[Parameter]) -> Parameter | None:
     return meant((each for each in declared if each.option and not each.flag and each.type in _NUMBERS), "seed")
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]", "", name).lower()
-
-
-def _path(parameter: Parameter) -> list[str]:
-    return (parameter.option or ".".join(parameter.key[1:]) or parameter.name).strip("-+=").split(".")
-
-
-def _last(parameter: Parameter) -> str:
-    return _plain(_path(parameter)[-1])
-
-
-def _distance(parameter: Parameter) -> int:
-    """Return how far from the training's own settings a parameter stands: 0 for those that stand in no part."""
-    parts = _path(parameter)[:-1]
-    return 2 * len(parts) - any(part.lower() in _TRAINING for part in parts)
+def _rank(parameter: Parameter, patterns: str) -> tuple[int, int] | None:
+    """Return how far a parameter is from the training itself, and from the plain name; None if it means another."""
+    *parts, last = (parameter.option or ".".join(parameter.key[1:]) or parameter.name).strip("-+=").split(".")
+    plain = re.sub(r"[\W_]", "", last).lower()
+    place = next((place for place, pattern in enumerate(patterns.split()) if re.fullmatch(pattern, plain)), None)
+    if place is None or parameter.type not in _NUMBERS or parameter.flag:
+        return None
+    return 2 * len(parts) - any(part.lower() in _TRAINING for part in parts), place

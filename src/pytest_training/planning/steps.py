@@ -1,7 +1,6 @@
-"""From a request to a plan: each step is a function from one draft to the next.
+"""From a request to a plan: each step is a function from one draft to the next, and imports what it alone needs.
 
-pytest's session takes the steps up to `set_parameters` when it collects, and the others after it has selected.
-`run_all` takes those that its answers need; the later steps import what they alone need.
+pytest's session takes those of PREPARE when it collects, and those of FINISH after it has selected.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import msgspec
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import ReportsFolder, new_run_id
+from pytest_training.jobs.discovery import nothing_below
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.loading import load_jobs
@@ -97,7 +97,8 @@ def resume(draft: Draft) -> Draft:
     """Take the jobs of the resumed run, with its parameters and seed."""
     request = draft.request
     if not draft.jobs:
-        raise DeclarationError(f"no training jobs: expected files like train_als.py in {request.root}")
+        files = request.search.files
+        raise DeclarationError(nothing_below(request.root, request.project, files, kinds=request.kinds))
     if request.resume is None:
         return draft
     from pytest_training.planning.plan import EarlierRun  # noqa: PLC0415  (--list answers at once)

@@ -34,7 +34,8 @@ def shadowed(program: Command) -> str | None:
 def _import_path(program: Command) -> list[str]:
     """Return the folders that an interpreter of the script's own would search before its installed modules."""
     extra = program.environment.get("PYTHONPATH", "").split(os.pathsep)
-    return list(dict.fromkeys([str(Path(program.argv[1]).parent), *filter(None, extra)]))
+    depth = (program.module or "").count(".")  # of a package, the folder around it
+    return list(dict.fromkeys([str(Path(program.argv[1]).parents[depth]), *filter(None, extra)]))
 
 
 def run_script(program: Command, *, threads: int) -> int:
@@ -50,6 +51,7 @@ def run_script(program: Command, *, threads: int) -> int:
     path, module = program.argv[1], types.ModuleType("__main__")
     loader = importlib.machinery.SourceFileLoader("__main__", path)
     vars(module).update(__file__=path, __loader__=loader, __builtins__=builtins, __cached__=None)
+    module.__package__ = (program.module or "").rpartition(".")[0] or None
     sys.modules["__main__"] = module
     try:
         code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)

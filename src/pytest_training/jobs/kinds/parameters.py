@@ -117,7 +117,7 @@ class OptionCall(NamedTuple):
 
     def keyword(self, name: str) -> ast.expr | None:
         """Return the expression that the call passes by this name."""
-        return next((item.value for item in self.node.keywords if item.arg == name), None)
+        return next((value for key, value in _passed(self.node, self.constants) if key == name), None)
 
     def value(self, name: str) -> Any:
         """Return the literal value of a keyword, or MISSING."""
@@ -156,6 +156,18 @@ class OptionCall(NamedTuple):
         if isinstance(declared, ast.Call) and last_name(declared.func) == "Choice" and declared.args:
             listed = self.constants.literal(declared.args[0])
         return tuple(listed) if isinstance(listed, list) and listed else None
+
+
+def _passed(call: ast.Call, constants: Constants) -> Iterator[tuple[Any, ast.expr]]:
+    """Yield the keywords of a call with their values, also those of `**{"type": int}` and `**dict(type=int)`."""
+    for item in call.keywords:
+        value = item.value if item.arg else constants.node(last_name(item.value)) or item.value
+        if item.arg:
+            yield item.arg, value
+        elif isinstance(value, ast.Dict):
+            yield from ((getattr(key, "value", None), each) for key, each in zip(value.keys, value.values, strict=True))
+        elif isinstance(value, ast.Call):
+            yield from _passed(value, constants)
 
 
 def preferred(spellings: list[str]) -> str:

@@ -1,5 +1,6 @@
 """Parameters in a YAML or JSON file that a script takes by an option: the script gets a copy with the values set."""
 
+import contextlib
 import functools
 import itertools
 import json
@@ -56,11 +57,10 @@ def keyed(key: tuple[str, ...], value: Any, option: str | None = None) -> Declar
 
 def read_mapping(path: Path | None) -> Mapping[str, Any]:
     """Return the mapping in a YAML or JSON file; empty if there is none that can be read."""
-    try:
-        content = read_file(path, path.name).plain if path else None
-    except DeclarationError:
-        return {}
-    return content if isinstance(content, dict) else {}
+    with contextlib.suppress(DeclarationError):
+        content = read_file(path, path.name).plain if path and path.is_file() else None
+        return content if isinstance(content, dict) else {}
+    return {}
 
 
 def leaves(mapping: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

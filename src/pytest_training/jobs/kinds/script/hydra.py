@@ -26,7 +26,13 @@ def hydra_options(codes: Sequence[Code]) -> Iterator[Declaration]:
                 stated = call.keyword("config_path") or next(iter(call.node.args), None)
                 name = code.constants.literal(call.keyword("config_name"))
                 folder = code.path.parent / known_path(stated, code.constants)
-                yield from _options(folder, _Part("", str(name).removesuffix(".yaml")))
+                part = _Part("", str(name).removesuffix(".yaml"))
+                chosen = [*_options(folder, part)]
+                names = {parameter.name for parameter, _ in chosen}
+                yield from chosen
+                for parameter, _ in _options(folder, part, others=True):  # keys of what another choice would bring
+                    if parameter.name not in names:
+                        yield replace(parameter, default=None, required=False), MISSING
 
 
 class _Part(NamedTuple):
@@ -39,14 +45,12 @@ class _Part(NamedTuple):
     """The parameter that chooses it."""
 
 
-def _options(folder: Path, part: _Part, depth: int = 0) -> Iterator[Declaration]:
-    """Yield the keys of a file and of those that its defaults list names."""
+def _options(folder: Path, part: _Part, depth: int = 0, *, others: bool = False) -> Iterator[Declaration]:
+    """Yield the keys of a file and of those that its defaults list names, or could name too."""
     path = folder / part.group / f"{part.name}.yaml"
-    if depth > DEEPEST or not path.is_file():
-        return
-    content = dict(read_mapping(path))
+    content = dict(read_mapping(path if depth < DEEPEST else None))
     listed = content.pop("defaults", None)
-    package = _package(path, part.package)
+    package = _package(path, part.package) if content else ""
     for keys, value in leaves(content):
         if keys[0] != "hydra":
             yield _key(".".join(filter(None, (package, *keys))), value, part.chooser)
@@ -54,22 +58,15 @@ def _options(folder: Path, part: _Part, depth: int = 0) -> Iterator[Declaration]
         if isinstance(entry, str) and entry != "_self_":
             yield from _options(folder, part._replace(name=entry), depth + 1)
         for name, choice in entry.items() if isinstance(entry, dict) else ():
-            yield from _group(folder, part.group, name.rpartition(" ")[2], choice, depth)
-
-
-def _group(folder: Path, above: str, name: str, choice: Any, depth: int) -> Iterator[Declaration]:
-    """Yield the parameter that chooses a file of a group, and the keys of all its files: values of the chosen one."""
-    word, _, package = name.partition("@")
-    group = word.strip("/") if word.startswith("/") or not above else f"{above}/{word}"
-    if group.partition("/")[0] == "hydra" or isinstance(choice, list | dict):
-        return
-    option = f"{group}@{package}" if package else group
-    yield Parameter(name=identifier(option), type="str", default=choice, option=f"{option}="), choice
-    package = package.replace("_global_", "") if package else group.replace("/", ".")
-    others = (path.stem for path in sorted((folder / group).glob("*.yaml")))
-    for each in dict.fromkeys((choice, *others)):
-        for parameter, value in _options(folder, _Part(group, str(each), package, identifier(option)), depth + 1):
-            yield (parameter, value) if each == choice else (replace(parameter, default=None, required=False), MISSING)
+            word, _, package = name.rpartition(" ")[2].partition("@")
+            group = word.strip("/") if word.startswith("/") or not part.group else f"{part.group}/{word}"
+            if group.partition("/")[0] != "hydra" and not isinstance(choice, list | dict):
+                option = f"{group}@{package}" if package else group
+                yield Parameter(name=identifier(option), type="str", default=choice, option=f"{option}="), choice
+                package = package.replace("_global_", "") if package else group.replace("/", ".")
+                more = [file.stem for file in sorted((folder / group).glob("*.yaml"))] if others else []
+                for each in dict.fromkeys((choice, *more)):
+                    yield from _options(folder, _Part(group, str(each), package, identifier(option)), depth + 1)
 
 
 def _package(path: Path, package: str) -> str:
