@@ -56,7 +56,7 @@ _TRAINS = re.compile(
     r"|(?!(.* )?(optimize|scipy|so|opt|spo)\.).*\.minimize\(…\)|(.* )?(xgb|xgboost|lgb|lightgbm|catboost|cb)\.cv\(…\)"
     # What learns how to prepare data, or fits a curve, trains no model.
     r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|binari|discreti|svd|umap|tsne|polynomialf|spline"
-    r"|(?<!auto)(?<!auto_)encoder|(^| |_)(le|ohe|oe|ss|mms|mlb|tfidf|stats|norm|ax|layout|polynomial)( |\.))).*\.fit\(.*"
+    r"|(?<!auto)(?<!auto_)encoder|(^| |_)(le|ohe|oe|ss|mms|mlb|tfidf|stats|norm|ax|polynomial)( |\.))).*\.fit\(.*"
 )
 """Calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case."""
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}

@@ -12,7 +12,6 @@ from pytest_training.jobs.kinds.script.files import file_copies
 from pytest_training.jobs.kinds.script.options import read_options
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
-from pytest_training.jobs.source.packages import depth_in_package, module_of
 from pytest_training.jobs.source.sources import Candidate, Source
 
 
@@ -30,7 +29,7 @@ class ScriptKind(Kind):
             gates=read_gates(file.source, strict=False),
             problem=_idle(file.source, find_train(file.source)),
             fresh=file.sources.why_fresh(file.path),
-            module=module_of(file.source),
+            module=_module_of(file.source),
             **read_options(file.source, file.sources),
             **python_fields(file),
         )
@@ -59,10 +58,22 @@ class ScriptKind(Kind):
 def _import_path(job: Job) -> list[str]:
     """Return PYTHONPATH for a script: the root and its `src`, where its package is, then what the user has set."""
     path, source = Path(job.path or ""), Path(job.root, "src")
-    depth = max((job.module or "").count("."), depth_in_package(path))
+    depth = max((job.module or "").count("."), _depth_in_package(path))
     outer = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     own = [job.root, *([str(source)] if source.is_dir() else []), *([str(path.parents[depth])] if depth else [])]
     return list(dict.fromkeys(filter(None, [*own, *outer])))
+
+
+def _depth_in_package(path: Path) -> int:
+    """Return how many folders above a file are packages, one in the other."""
+    return next(depth for depth, folder in enumerate(path.parents) if not (folder / "__init__.py").is_file())
+
+
+def _module_of(source: Source) -> str | None:
+    """Return the dotted name under which `python -m` starts a file with relative imports, or None for other files."""
+    level = max((node.level for node in source.tree.body if isinstance(node, ast.ImportFrom)), default=0)
+    folders = source.path.parents[: max(level, _depth_in_package(source.path))]
+    return ".".join([*(folder.name for folder in reversed(folders)), source.path.stem]) if level else None
 
 
 def _idle(source: Source, train: Function | None) -> str | None:
