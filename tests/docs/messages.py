@@ -57,6 +57,8 @@ RETURNING = {
     "bad_place",
     "_sentence",
     "_killer",
+    "_place_of",
+    "strays",
     "_not_finite",
     "stalled",
     "threads_in_words",

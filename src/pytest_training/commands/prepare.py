@@ -11,6 +11,7 @@ from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import ReportsFolder
 from pytest_training.fixture import SHIPPED_TEST
 from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.script.arguments import outputs
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import read_plan
@@ -98,7 +99,7 @@ def _comments(job: Job) -> Iterator[str]:
     yield f"  # {job.id}:"
     yield f"  #   # {job.source}: {job.problem or job.title or job.kind}"
     if job.declared:
-        names = [each.name for each in job.declared if each.option is None or each.option != job.output_option]
+        names = [each.name for each in job.declared if each.name not in outputs(job, ".")]
         values = ", ".join(f"{name}: {encode(job.parameters.get(name)).decode()}" for name in names)
         yield f"  #   parameters: {{{values}}}"
     yield '  #   gates: {accuracy: ">= 0.8"}'

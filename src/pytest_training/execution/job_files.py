@@ -1,7 +1,7 @@
 """Files that a job wrote, read with suspicion: through no link, without waiting, of a large one only the end."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -71,6 +71,8 @@ class Walk:
     seen: int = 0
     unreadable: int = 0
     """Folders that could not be listed."""
+    without: Collection[str] = ()
+    """Names and paths of folders that are left out."""
 
     def __iter__(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Yield whatever is no folder."""
@@ -80,7 +82,7 @@ class Walk:
             for entry in self._listed(above):
                 relative = os.path.join(above, entry.name)  # noqa: PTH118  (thousands of times)
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(relative)
+                    folders += [relative] if not {entry.name, entry.path} & {*self.without} else []
                 else:
                     yield relative, entry
 

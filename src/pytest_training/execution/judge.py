@@ -15,10 +15,11 @@ from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.protocol import EndedAttempt, FoundMetrics, Reader, read_metrics
 from pytest_training.execution.readers.result import read_result
 from pytest_training.jobs.kinds.protocol import Call, Command
-from pytest_training.jobs.model import Gate
+from pytest_training.jobs.model import Gate, Job
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.protocol import Ending
 from pytest_training.text import shorten
+from pytest_training.wording import label
 
 LONGEST_MESSAGE = 2000
 LONGEST_WORDS = 400
@@ -67,7 +68,7 @@ def judge(
         ended = _judge_ending(request, reply.ending, None, limits) if _was_ended(request, reply.ending) else None
         return ended or _failed("result", str(error))
     if verdict := _judge_ending(request, reply.ending, result, limits):
-        return _name_accident(verdict, reply.ending, folder) if verdict.cause in NAMELESS else verdict
+        return _name_accident(verdict, reply.ending, folder, request.job) if verdict.cause in NAMELESS else verdict
     try:
         return _judge_metrics(EndedAttempt(request.job, request.start, folder, since, result), readers)
     except ResultError as error:
@@ -134,7 +135,7 @@ def _judge_failure(result: Result, failure: Failure) -> Verdict:
     return replace(verdict, metrics=result.metrics)  # of which one was no finite number
 
 
-def _name_accident(verdict: Verdict, ending: Ending, folder: AttemptFolder) -> Verdict:
+def _name_accident(verdict: Verdict, ending: Ending, folder: AttemptFolder, job: Job) -> Verdict:
     """Return the verdict with the cause that the kernel or the job's last words name, and with what to do."""
     failure = verdict.result.failure
     lines = (failure.traceback or failure.message).splitlines() if failure else log_end(folder.log, LOG_LINES)
@@ -147,8 +148,17 @@ def _name_accident(verdict: Verdict, ending: Ending, folder: AttemptFolder) -> V
         is_program = verdict.reason.endswith(f"exit status {ending.exit_status}")
         reason = last_reason(lines, by_exit=ending.exit_status == SAID_AT_EXIT) if is_program else ""
         return replace(verdict, reason=f"{verdict.reason}: {reason}" if reason else verdict.reason)
-    held = _held(ending, failure, killer) if accident.cause == OUT_OF_MEMORY.cause else ""
-    return replace(verdict, cause=accident.cause, reason=accident.message.replace("…", words + held))
+    more = _held(ending, failure, killer) if accident.cause == OUT_OF_MEMORY.cause else ""
+    more = _place_of(line, job) if accident.cause == "missing file" else more
+    return replace(verdict, cause=accident.cause, reason=accident.message.replace("…", words + more))
+
+
+def _place_of(line: str, job: Job) -> str:
+    """Return where a file is that a job expected in its working directory, and the key that helps."""
+    root, name = Path(job.root), next(iter(re.findall("'([^'/][^']*)'", line)), "")
+    above = (each for each in Path(job.path or root, "x").parents if name and each.is_relative_to(root))
+    place = next((label(each, root) for each in above if (each / name).exists()), "")
+    return f" (it is there from {place}: write cwd: {place})" if place else ""
 
 
 def _killer(ending: Ending, said: Sequence[str]) -> str:

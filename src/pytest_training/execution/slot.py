@@ -22,6 +22,7 @@ from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.secrets import Secrets
+from pytest_training.execution.strays import strays
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Call, Command, Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
@@ -220,11 +221,12 @@ class Slot:
         readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
         verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
         still = filter(None, [stalled(reply.ending.stalled_s)])
+        beside = strays(job, self.folder.reports, since) if isinstance(request.start, Command) else ()
         return reply, replace(
             verdict,
             reason=secrets.mask(verdict.reason),
             metrics=secrets.mask(verdict.metrics),
-            notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes)), *still),
+            notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes, *beside)), *still),
         )
 
     def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:

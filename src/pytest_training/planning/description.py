@@ -40,6 +40,8 @@ def _job(planned: PlannedJob, limits: Limits) -> Iterator[str]:
     rows = [
         ("problem", job.problem or planned.unmet or ""),
         ("command", " ".join(job.command)),
+        ("cwd", job.cwd),
+        ("interpreter", f"of its own: {job.fresh}" if job.fresh else ""),
         ("parameters", "  ".join(f"{name}={_value(value)}" for name, value in job.parameters.items())),
         *(("data", _dataset(dataset)) for dataset in planned.datasets),
         ("expected", _expected(planned)),

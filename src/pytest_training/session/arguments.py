@@ -82,12 +82,21 @@ def training_tests(config: pytest.Config) -> list[str]:
 
     No other folder is searched: `--training-root DIR` may come from a home folder.
     """
-    project = project_folder(config)
+    conftest = str(project_folder(config) / "conftest.py")
+    return [each for each in own_tests(config) if each != conftest] or [str(SHIPPED_TEST.parent)]
+
+
+def own_tests(config: pytest.Config) -> list[str]:
+    """Return the project's own tests that train, and its conftest.py if it has such tests or names the plugin."""
+    project, patterns = project_folder(config), config.getini("python_files")
     paths = [project / each for each in config.getini("testpaths")]
     files = _files(config, paths) if paths else sorted(project.glob("*.py"))
-    patterns = config.getini("python_files")
     own = [str(path) for path in files if matches(path, patterns) and _names_fixture(path)]
-    return own or [str(SHIPPED_TEST.parent)]
+    conftest = project / "conftest.py"
+    return [
+        *own,
+        *([str(conftest)] if conftest.is_file() and (own or b"pytest_training" in conftest.read_bytes()) else []),
+    ]
 
 
 def named_jobs(config: pytest.Config, jobs: Sequence[Job]) -> Sequence[Job]:

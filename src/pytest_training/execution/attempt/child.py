@@ -62,7 +62,7 @@ def run_attempt(request: AttemptRequest, *, warm: "Neutral | None" = None) -> No
     signal.signal(signal.SIGTERM, _raise_stopped)
     for number in SCHEDULERS:
         signal.signal(number, lambda *_: None)  # a scheduler may send it to all; the owner ends the job
-    os.chdir(request.job.root)
+    os.chdir(request.job.workplace)
     environment.change_environment(request.environment)
     artifacts = str(folder.artifacts)
     os.environ.update(environment.job_environment(request.job, artifacts, seed=request.seed, threads=request.threads))

@@ -31,6 +31,8 @@ LOADED = (
 """Functions of libraries that read the variables, or the number of cores, when they were loaded."""
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 """OpenMP's threads spin while they wait: one job on a busy machine of two cores took 319 s instead of 18."""
+TRACKERS = {"WANDB_DIR": "", "PL_TRAINER_DEFAULT_ROOT_DIR": "", "MLFLOW_TRACKING_URI": "/mlruns"}
+"""Where Weights & Biases, Lightning and MLflow write, below the job's folder; else the working directory."""
 SEED_LIMIT = 2**32  # numpy's and Python's hash seed take 32 bits
 STARTUP = str(Path(sitecustomize.__file__).parent)
 
@@ -118,7 +120,7 @@ def extend_import_path(job: Job) -> None:
 
 def job_environment(job: Job, folder: str, *, seed: int, threads: int) -> dict[str, str]:
     """Return the environment variables of a job beyond the session's own."""
-    environment = unless_set(WAITING)
+    environment = unless_set(WAITING | {name: folder + below for name, below in TRACKERS.items()})
     set_threads(environment, threads)
     return environment | {
         "PYTHONHASHSEED": str(seed % SEED_LIMIT),

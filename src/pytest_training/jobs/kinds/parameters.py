@@ -20,7 +20,13 @@ from pytest_training.jobs.source.literals import (
     type_of,
 )
 
-OUTPUT_OPTIONS = ("--output-dir", "--output_dir", "--output", "--out", "--save-dir", "--results-dir")
+OUTPUT = re.compile(
+    r"(.*\.)?((outputs?|out|save|results?|checkpoints?|ckpts?|models?|logs?|logging|work|exp|run|default_root|tensorboard|tb)"
+    r"_?(dir|folder)|outf|output|out|(?P<may_be_file>save|(save|output|out|log)_(path|file)))|hydra\.run\.dir"
+)
+"""Names of parameters that mean a place for output, in lower case, `_` for `-`; a default must say which place."""
+_FILE = re.compile(r"([^/\\]*\.[A-Za-z]\w{0,7})$")
+"""The file in a default like `out/model.pt`."""
 SEED_NAMES = (
     *("seed", "random_seed", "random_state", "rng_seed", "rand_seed", "manual_seed", "manualseed", "randomseed"),
     *("global_seed", "seed_everything", "seed_value", "initial_seed", "base_seed", "torch_seed", "np_seed"),
@@ -166,9 +172,24 @@ def seed_option(declared: Iterable[Parameter]) -> Parameter | None:
     return next((options[name] for name in SEED_NAMES if name in options), None)
 
 
+def _output(text: str) -> re.Match[str] | None:
+    return OUTPUT.fullmatch(text.strip("-+=").replace("-", "_").lower())
+
+
+def output_place(parameter: Parameter, folder: str) -> str | None:
+    """Return what a parameter for output gets: the folder, or a file in it if its default has a suffix; else None."""
+    default = parameter.default if isinstance(parameter.default, str) else ""
+    is_place = not parameter.flag and not parameter.choices and parameter.type in {"str", "any"}
+    is_asked_for = is_place and (parameter.option is not None or parameter.required)
+    match = _output(parameter.option or parameter.name) if is_asked_for else None
+    if match is None or (match["may_be_file"] and not default):
+        return None
+    return f"{folder}/{file[1]}" if (file := _FILE.search(default)) else folder
+
+
 def preferred(spellings: list[str]) -> str:
     """Return one spelling of the option: one for the output folder, else the first long one."""
-    output = next((text for text in OUTPUT_OPTIONS if text in spellings), None)
+    output = next(filter(_output, spellings), None)
     return output or next((text for text in spellings if text.startswith("--")), spellings[0])
 
 

@@ -12,6 +12,7 @@ from pytest_training.jobs.kinds.script.options import read_options
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
 from pytest_training.jobs.source.sources import Source
+from pytest_training.jobs.source.workplace import workplace
 
 
 class ScriptKind(Kind):
@@ -28,27 +29,27 @@ class ScriptKind(Kind):
             gates=read_gates(file.source, strict=False),
             problem=_idle(file.source, find_train(file.source)),
             fresh=file.sources.why_fresh(file.path),
+            cwd=workplace(file.source, file.sources.root, file.sources.readmes),
             **read_options(file.source, file.sources),
             **python_fields(file),
         )
 
-    def start(self, job: Job, *, folder: str, seed: int) -> Command:  # noqa: ARG002  (TRAINING_SEED is all that a script gets)
+    def start(self, job: Job, *, folder: str, seed: int) -> Command:
         """Return the interpreter, the file and the options that are set."""
         return Command(
-            argv=(sys.executable, str(job.path), *script_arguments(job, folder=folder)),
-            environment={
-                "PYTHONPATH": os.pathsep.join(_import_path(job)),
-                "PYTHONDONTWRITEBYTECODE": "1",  # into a repository that may be somebody else's
-            },
+            argv=(sys.executable, str(job.path), *script_arguments(job, folder=folder, seed=seed)),
+            environment=program_environment(job),
             is_warm=not job.fresh,
         )
 
 
-def _import_path(job: Job) -> list[str]:
-    """Return PYTHONPATH for a script: the root and its `src`, then what the user has set."""
+def program_environment(job: Job) -> dict[str, str]:
+    """Return the variables for a program that is Python: on its path are the root and its `src`, then the user's."""
     source = Path(job.root, "src")
     outer = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return list(dict.fromkeys(filter(None, [job.root, *([str(source)] if source.is_dir() else []), *outer])))
+    path = dict.fromkeys(filter(None, [job.root, *([str(source)] if source.is_dir() else []), *outer]))
+    # No bytecode: the repository may be somebody else's.
+    return {"PYTHONPATH": os.pathsep.join(path), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _idle(source: Source, train: Function | None) -> str | None:
