@@ -19,6 +19,7 @@ TRIES = 5
 """A hostile process may put a new link there each time."""
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 ENTER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | NO_FOLLOW
+NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 HAS_DESCRIPTORS = {os.open, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd
 ALL_RIGHTS = 0o700
 TAKEN = {errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST}
@@ -26,14 +27,14 @@ TAKEN = {errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST}
 
 
 def appending(path: Path) -> BinaryIO:
-    """Open a file to add to it at once, unless it is a link."""
+    """Open a file to add to it at once, unless it is a link or a pipe that nobody reads."""
     return open(path, "ab", buffering=0, opener=_without_link)
 
 
 def open_plain(path: Path) -> BinaryIO:
     """Open a file to read it; raise OSError if it is missing or no plain file, such as a pipe without a writer."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW | NO_WAIT)
     except ValueError:  # a NUL in the name
         raise FileNotFoundError(f"{str(path)!r} is no file") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -43,7 +44,7 @@ def open_plain(path: Path) -> BinaryIO:
 
 
 def _without_link(path: str, flags: int) -> int:
-    return os.open(path, flags | NO_FOLLOW, 0o666)
+    return os.open(path, flags | NO_FOLLOW | NO_WAIT, 0o666)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +98,13 @@ IDS = {
 class Repository:
     """The repository, and the folder of a user beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files: Mapping[str, str] = FILES) -> None:
         self.root = folder / "theirs"
         self.user = folder / "user"
         self.user.mkdir()
         self.told = ""
         """What the run that trained it printed."""
-        for name, text in FILES.items():
+        for name, text in files.items():
             self.write(name, text)
 
     def write(self, name: str, text: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from pytest_training.execution.attempt.messages import Failure, Result
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import LARGEST_RESULT
 from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.findings import Followed, FoundMetrics, read_metrics
 from pytest_training.execution.readers.metrics_file import MetricsFileReader
-from pytest_training.execution.readers.protocol import EndedAttempt, read_metrics
+from pytest_training.execution.readers.protocol import EndedAttempt, Reader
 from pytest_training.execution.readers.result import read_result
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.model import Job, MetricsFile
@@ -49,11 +51,18 @@ def with_file(job: Job, pattern: str, path: str = "") -> Job:
 
 def ended(job: Job, folder: AttemptFolder, *, since: float = 0) -> EndedAttempt:
     start = KINDS[job.kind].start(job, folder=str(folder.artifacts), seed=0)
-    return EndedAttempt(job, start, folder, since, read_result(folder.result))
+    return EndedAttempt(job, folder, since, start, read_result(folder.result))
+
+
+def read_all(attempt: EndedAttempt, readers: Sequence[Reader] = READERS) -> FoundMetrics:
+    followed = Followed(attempt, readers)
+    followed.poll()
+    return read_metrics(attempt, readers, followed)
 
 
 def read_metrics_file(job: Job, folder: AttemptFolder, *, since: float) -> Any:
-    return MetricsFileReader().read(ended(job, folder, since=since))
+    metrics = MetricsFileReader().read(ended(job, folder, since=since))
+    return metrics and {name: each.value for name, each in metrics.items()}
 
 
 def written_at(path: Path, content: str, time_s: float) -> None:
@@ -166,7 +175,7 @@ def test_a_metrics_file_that_is_not_json_is_named(job: Job, folder: AttemptFolde
 def test_a_number_in_a_metrics_file_that_is_not_finite_is_named(job: Job, folder: AttemptFolder, content: str) -> None:
     (folder.artifacts / "metrics.json").write_text(f'{{"r2": {content}}}')
     with pytest.raises(ResultError, match=r"metric 'r2' is (nan|inf); expected a finite number"):
-        read_metrics(ended(job, folder), READERS)
+        read_all(ended(job, folder))
 
 
 def test_a_metrics_file_of_100_mb_is_refused(job: Job, folder: AttemptFolder) -> None:
@@ -224,7 +233,7 @@ def test_what_is_no_metric_is_named_and_the_others_are_kept(
     job: Job, folder: AttemptFolder, content: str, metrics: dict[str, float], notes: list[str]
 ) -> None:
     (folder.artifacts / "metrics.json").write_text(content)
-    found = read_metrics(ended(job, folder), READERS)
+    found = read_all(ended(job, folder))
     assert found.values == metrics
     assert len(found.notes) == len(notes)
     assert all(note.startswith(start) for note, start in zip(found.notes, notes, strict=True)), found.notes
@@ -242,22 +251,44 @@ def test_the_hint_about_nested_metrics_says_the_path_from_the_top_of_the_file(
     job: Job, folder: AttemptFolder, path: str, content: dict[str, Any], whole: str
 ) -> None:
     (folder.artifacts / "metrics.json").write_text(json.dumps(content))
-    found = read_metrics(ended(with_file(job, "metrics.json", path), folder), READERS)
+    found = read_all(ended(with_file(job, "metrics.json", path), folder))
     assert found.hint == f"its metrics are nested: write metrics: {{path: {whole}}} in the catalogue"
-    corrected = read_metrics(ended(with_file(job, "metrics.json", whole), folder), READERS)
+    corrected = read_all(ended(with_file(job, "metrics.json", whole), folder))
     assert corrected.values == {"r2": 0.5}
 
 
 def test_a_cell_that_is_no_number_leaves_the_rest_of_the_row(job: Job, folder: AttemptFolder) -> None:
     (folder.artifacts / "metrics.csv").write_text("epoch,loss,auc\n1,0.5,0.7\n2,nan,0.8\n")
-    found = read_metrics(ended(job, folder), READERS)
+    found = read_all(ended(job, folder))
     assert (found.values, [*found.refused]) == ({"epoch": 2.0, "auc": 0.8}, ["loss"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "metrics"),
+    [
+        (
+            "metrics.csv",
+            "step,train_loss,val_acc\n9,0.9,\n9,,0.7\n19,0.5,\n",
+            {"step": 19, "train_loss": 0.5, "val_acc": 0.7},
+        ),
+        ("metrics.csv", "a;b\n" + "1;\n" * 999 + ";2\n", {"a": 1, "b": 2}),
+        ("metrics.csv", "a,b\n1,2\n,\n3\n,x\n", {"a": 3, "b": 2}),
+        ("metrics.json", '{"r2": 0.1, "best": 3}\n{"r2": 0.2, "best": null}\n', {"r2": 0.2, "best": 3}),
+        ("metrics.json", '[{"r2": 0.1, "n": 2}, {"r2": 0.2, "model": "rf"}]', {"r2": 0.2, "n": 2}),
+    ],
+)
+def test_of_several_records_the_last_value_of_each_name_counts(
+    job: Job, folder: AttemptFolder, name: str, content: str, metrics: dict[str, float]
+) -> None:
+    (folder.artifacts / name).write_text(content)
+    found = read_all(ended(job, folder))
+    assert (found.values, found.sources) == (metrics, dict.fromkeys(metrics, name))
 
 
 # readers
 
 
-class Log:
+class Log(Reader):
     """Reads `accuracy 0.5` from a log."""
 
     name = "log"
@@ -270,23 +301,23 @@ class Log:
 def test_the_first_reader_that_finds_metrics_counts(job: Job, folder: AttemptFolder) -> None:
     attempt, readers = ended(job, folder), (*READERS, Log())
     folder.log.write_text("")
-    assert read_metrics(attempt, readers).values == {}
+    assert read_all(attempt, readers).values == {}
     folder.log.write_text("accuracy 0.5")
-    assert read_metrics(attempt, readers).values == {"accuracy": 0.5}
+    assert read_all(attempt, readers).values == {"accuracy": 0.5}
     (folder.artifacts / "metrics.json").write_text('{"r2": 0.1}')
-    assert read_metrics(attempt, readers).values == {"r2": 0.1}
+    assert read_all(attempt, readers).values == {"r2": 0.1}
 
 
 def test_a_reader_that_raises_is_named(job: Job, folder: AttemptFolder) -> None:
     folder.log.write_text("accuracy high")
     with pytest.raises(ResultError, match=r"reader 'log' raised ValueError: could not convert string to float: 'high'"):
-        read_metrics(ended(job, folder), (*READERS, Log()))
+        read_all(ended(job, folder), (*READERS, Log()))
 
 
 def test_a_program_has_no_metrics_in_its_result(job: Job, workplace: Workplace, folder: AttemptFolder) -> None:
     folder.result.write_bytes(msgspec.json.encode(Result(metrics={"r2": 0.5})))
-    assert read_metrics(ended(job, folder), READERS).values == {}
-    assert read_metrics(ended(workplace.function("return {}"), folder), READERS).values == {"r2": 0.5}
+    assert read_all(ended(job, folder)).values == {}
+    assert read_all(ended(workplace.function("return {}"), folder)).values == {"r2": 0.5}
 
 
 PATTERNS = ("**/m.json", "a/**/m.json", "**/**/*.json", "**/a/**/m.json", "*/**/?.json", "**/[ab]/m.json", "a/**/b/*n")

@@ -8,6 +8,7 @@ import pytest
 from sessions import Project
 
 from pytest_training.errors import DeclarationError
+from pytest_training.execution.readers.protocol import Reader
 from pytest_training.registry import Registry
 
 
@@ -42,8 +43,11 @@ def test_a_taken_name_is_refused(what: str) -> None:
 
 
 def test_registries_share_nothing() -> None:
+    class Mine(Reader):
+        name = "mine"
+
     registry = Registry()
-    registry.add_reader(Part("mine"))
+    registry.add_reader(Mine())
     assert [each.name for each in Registry().readers] == [each.name for each in registry.readers][:-1]
 
 

@@ -331,7 +331,7 @@ def test_links_out_of_the_folder_are_neither_listed_nor_read(attempt: AttemptFol
     assert log_tail(attempt.log) == ()
     with pytest.raises(ResultError, match=r"result\.json was replaced by the job: expected a plain file"):
         read_result(attempt.result)
-    assert MetricsFileReader().read(EndedAttempt(job, Command(argv=()), attempt, 0.0)) is None
+    assert MetricsFileReader().read(EndedAttempt(job, attempt, 0.0, Command(argv=()))) is None
 
 
 def test_a_link_in_the_place_of_the_folder_itself_is_not_followed(attempt: AttemptFolder, tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ def test_pipes_and_folders_in_the_place_of_files_are_never_waited_for(attempt: A
     with pytest.raises(ResultError, match=r"result\.json was replaced by the job: expected a plain file"):
         read_result(attempt.result)
     assert read_outcome(run, "x") is None
-    assert MetricsFileReader().read(EndedAttempt(job, Command(argv=()), attempt, 0.0)) is None
+    assert MetricsFileReader().read(EndedAttempt(job, attempt, 0.0, Command(argv=()))) is None
     assert artifacts(attempt.artifacts)[0] == ()
     assert stat.S_ISFIFO(attempt.log.stat().st_mode)
     assert list(read_events(attempt.events, largest=1000)) == []

@@ -50,6 +50,17 @@ def test_a_line_per_fold_a_mean_over_them_and_no_chart_of_a_setting() -> None:
     assert curve.caption == "20 fits, bold: their mean"
 
 
+def test_of_several_batches_in_an_epoch_the_last_counts_and_no_counter_is_drawn() -> None:
+    events = [
+        Event(log={"epoch": epoch, "batch": batch, "loss": epoch + batch})
+        for epoch in range(1, 4)
+        for batch in range(9)
+    ]
+    (curve,) = curves(events, most_points=40)
+    (line,) = curve.lines
+    assert (curve.metric, curve.axis, len(line.split()), curve.y_ticks[-1].label) == ("loss", "epoch", 3, "11")
+
+
 def test_what_is_logged_by_epoch_and_what_is_logged_by_trees_are_two_charts() -> None:
     """Seen in train_baseline_models.py: a network's and a forest's loss shared an axis, and `trees` was drawn."""
     by_epoch = [Event(log={"epoch": epoch, "loss": 1 / epoch}) for epoch in range(1, 6)]

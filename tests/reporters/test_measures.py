@@ -24,6 +24,8 @@ from pytest_training.records.measures import direction, headline, measures
         ("baseline_mae", None),
         ("r2_low", None),
         ("calibration_slope", None),
+        ("auc@loss.csv", "higher"),
+        ("eval/loss@auc_results.json", "lower"),
         ("frobnication", None),
     ],
 )

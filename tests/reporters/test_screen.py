@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,8 @@ import pytest
 
 from pytest_training.execution.attempt.messages import Loading
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.execution.outcome import Attempt, Outcome, Status
+from pytest_training.execution.readers.protocol import Following, Measured, Point, Reader, RunningAttempt
 from pytest_training.jobs.model import Job, Parameter, PlannedJob
 from pytest_training.pytest_adapter import TerminalFile
 from pytest_training.records.events import EventTail
@@ -203,6 +206,51 @@ def test_a_job_that_waits_for_the_imports_of_others_is_shown_as_waiting(tmp_path
     assert not running.is_waiting
     assert running.begun is not None
     assert running.begun > running.since
+
+
+class Lines(Reader):
+    """Follows a log of lines like `2 0.41`: an epoch of three, and a loss."""
+
+    name = "lines"
+
+    def follow(self, attempt: RunningAttempt) -> Following:
+        self.log, self.lines_read = attempt.folder.log, 0
+        return self
+
+    def poll(self) -> Iterator[Point]:
+        lines = self.log.read_text().splitlines()
+        for epoch, loss in map(str.split, lines[self.lines_read :]):
+            yield Point("stdout", {"epoch": float(epoch), "loss": float(loss)}, progress=(float(epoch), 3.0))
+        self.lines_read = len(lines)
+
+    def metrics(self) -> list[tuple[str, Measured]]:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines", "shown", "share"),
+    [
+        ("script", ["", "1 0.5\n", "1 0.5\n2 0.4\n"], ["", "epoch 1 · loss 0.500", "epoch 2 · loss 0.400"], 2 / 3),
+        ("script", ["1 0.5\n", "1 0.5\nno number\n", "1 0.5\n"], ["epoch 1 · loss 0.500"] * 3, 1 / 3),
+        ("function", ["1 0.5\n"], [""], None),
+    ],
+)
+def test_what_a_program_says_elsewhere_is_shown_while_it_trains(
+    tmp_path: Path, kind: str, lines: list[str], shown: list[str], share: float | None
+) -> None:
+    watched = watch(planned("a", None), root=tmp_path)
+    watched.registry.add_reader(Lines())
+    watched.start(msgspec.structs.replace(watched.planned["a"].job, kind=kind))
+    attempt = watched.folder.job("a").attempt(1)
+    attempt.create()
+    attempt.started.write_bytes(msgspec.json.encode(Attempt(number=1, status=Status.INTERRUPTED)))
+    attempt.events.write_text(f'{{"t": 0.0, "pid": {os.getpid()}}}\n')
+    for content, words in zip(lines, shown, strict=True):
+        attempt.log.write_text(content)
+        (running,) = watched.poll()
+        running.memory_measured = 0.0  # as if a second had passed
+        assert running.values() == words
+    assert running.share == share
 
 
 def test_a_job_whose_start_no_file_tells_is_never_shown_as_waiting(tmp_path: Path) -> None:

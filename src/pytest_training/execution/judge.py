@@ -1,7 +1,7 @@
 """The verdict on an attempt: the one place where a job passes or fails, and where the sentence is written."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import log_end
 from pytest_training.execution.outcome import Cause, GateResult, Status
 from pytest_training.execution.readers import READERS
-from pytest_training.execution.readers.protocol import EndedAttempt, FoundMetrics, Reader, read_metrics
+from pytest_training.execution.readers.findings import Followed, FoundMetrics, read_metrics
+from pytest_training.execution.readers.protocol import EndedAttempt, Reader
 from pytest_training.execution.readers.result import read_result
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Gate, Job
@@ -46,6 +47,9 @@ class Verdict:
     cause: Cause | None = None
     reason: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    curves: Sequence[dict[str, float]] = ()
+    """What foreign places say of the training's course, as `run.log` has it."""
     gates: tuple[GateResult, ...] = ()
     result: Result = field(default_factory=Result)
     notes: tuple[str, ...] = ()
@@ -67,12 +71,19 @@ def judge(
     except ResultError as error:
         ended = _judge_ending(request, reply.ending, None, limits) if _was_ended(request, reply.ending) else None
         return ended or _failed("result", str(error))
-    if verdict := _judge_ending(request, reply.ending, result, limits):
-        return _name_accident(verdict, reply.ending, folder, request.job) if verdict.cause in NAMELESS else verdict
+    verdict = _judge_ending(request, reply.ending, result, limits)
+    if verdict and verdict.cause in NAMELESS:
+        verdict = _name_accident(verdict, reply.ending, folder, request.job)
+    attempt = EndedAttempt(request.job, folder, since, request.start, result)
+    curves: tuple[dict[str, float], ...] = ()
     try:
-        return _judge_metrics(EndedAttempt(request.job, request.start, folder, since, result), readers)
+        followed = Followed(attempt, readers)
+        followed.poll()
+        curves = tuple(followed.curves())
+        verdict = verdict or _judge_metrics(attempt, readers, followed)
     except ResultError as error:
-        return _failed("result", str(error))
+        verdict = verdict or _failed("result", str(error))
+    return replace(verdict, curves=curves) if curves else verdict
 
 
 def refuse(reason: str) -> tuple[Reply, Verdict]:
@@ -179,8 +190,8 @@ def _held(ending: Ending, failure: Failure | None, killer: str) -> str:
     return "".join(f"; {words} {amount:,.0f} MiB" for amount, words in amounts if amount is not None)
 
 
-def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> Verdict:
-    found = read_metrics(attempt, readers)
+def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader], followed: Followed) -> Verdict:
+    found = read_metrics(attempt, readers, followed)
     metrics, notes = found.values, found.notes
     if not metrics and isinstance(attempt.start, Command):
         notes = ("no metrics found", *notes)
@@ -189,8 +200,10 @@ def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> Verdict:
     if attempt.job.data and attempt.result is None:
         notes += ("result.json was deleted by the job: which data it used is in no report",)
     gates = judge_gates(attempt.job.gates, metrics)
-    status, cause, reason = _judge_gates(gates, found)
-    return Verdict(status, cause, reason, metrics, gates, attempt.result or Result(), notes)
+    status, cause, reason = _judge_gates(attempt.job, gates, found)
+    return Verdict(
+        status, cause, reason, metrics, found.sources, gates=gates, result=attempt.result or Result(), notes=notes
+    )
 
 
 def _not_finite(folder: AttemptFolder) -> str:
@@ -198,7 +211,9 @@ def _not_finite(folder: AttemptFolder) -> str:
     return line if accident and accident.cause == "nan" else ""
 
 
-def _judge_gates(gates: tuple[GateResult, ...], found: FoundMetrics) -> tuple[Status, Cause | None, str]:
+def _judge_gates(job: Job, gates: tuple[GateResult, ...], found: FoundMetrics) -> tuple[Status, Cause | None, str]:
+    for name in (gate.metric for gate in job.gates if gate.metric in found.choices):
+        return Status.FAILED, "result", f"{found.ambiguity(name)}; expected one of these names in the gate"
     missing = [result.gate.metric for result in gates if result.found is None]
     for name in (name for name in missing if name in found.refused):
         return Status.FAILED, "result", f"{found.refused[name]}; a gate needs it"

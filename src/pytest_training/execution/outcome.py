@@ -115,6 +115,8 @@ class Reported(Value, frozen=True, kw_only=True):
     unread: tuple[str, ...] = ()
     """Names of parameters of unknown value: the source states a default that it does not show."""
     metrics: dict[str, float] = {}
+    sources: dict[str, str] = {}
+    """By metric where a program left it: `stdout line 214`, or a path relative to the job's folder or the root."""
     gates: tuple[GateResult, ...] = ()
     artifacts: tuple[str, ...] = ()
     log: str | None = None

@@ -20,6 +20,7 @@ from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.needs import gather, start_with_places, unmet, with_places
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.findings import add_curves, readers_of
 from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.secrets import Secrets
 from pytest_training.execution.strays import strays
@@ -218,14 +219,14 @@ class Slot:
             message = secrets.mask(str(error))
             return refuse(f"backend {self.settings.backend!r} cannot execute it: {type(error).__name__}: {message}")
         folder.settle()
-        readers = [each for each in self.readers if not kind.readers or each.name in kind.readers]
-        verdict = judge(request, reply, since=since, readers=readers, limits=self.limits)
+        verdict = judge(request, reply, since=since, readers=readers_of(kind, self.readers), limits=self.limits)
+        masked = {name: secrets.mask(getattr(verdict, name)) for name in ("reason", "metrics", "sources", "curves")}
+        add_curves(folder, masked["curves"], reply.ending.wall_s)
         still = filter(None, [stalled(reply.ending.stalled_s)])
         beside = strays(job, self.folder.reports, since) if isinstance(request.start, Command) else ()
         return reply, replace(
             verdict,
-            reason=secrets.mask(verdict.reason),
-            metrics=secrets.mask(verdict.metrics),
+            **masked,
             notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes, *beside)), *still),
         )
 
@@ -236,11 +237,7 @@ class Slot:
         files, remarks = artifacts(folder.artifacts)
         relative = folder.artifacts.relative_to(self.folder.path).as_posix()
         return {
-            "status": verdict.status,
-            "cause": verdict.cause,
-            "reason": verdict.reason,
-            "metrics": verdict.metrics,
-            "gates": verdict.gates,
+            **{name: getattr(verdict, name) for name in ("status", "cause", "reason", "metrics", "sources", "gates")},
             "data": verdict.result.data,
             "artifacts": tuple(f"{relative}/{name}" for name in files),
             "log": folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,

@@ -53,7 +53,7 @@ def direction(metric: str, gates: Iterable[Gate] = ()) -> Direction | None:
         return "higher" if signs == {">"} else "lower"
     if signs or is_side_number(metric):
         return None
-    words = re.split(r"[^a-z0-9]+", metric.lower())
+    words = re.split(r"[^a-z0-9]+", metric.lower().partition("@")[0])  # behind it stands the source
     if SILENT.intersection(words):
         return None
     for length in range(len(words), 0, -1):  # the longest part first: `log_loss` before `loss`

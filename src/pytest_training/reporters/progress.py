@@ -14,6 +14,7 @@ import pytest
 from pytest_training.execution.backends import BACKENDS
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job
+from pytest_training.options import REGISTRY
 from pytest_training.pytest_adapter import TerminalFile, end_line, terminal_of
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.reporters.live import Screen, drawn, region
@@ -46,7 +47,7 @@ class Progress:
         planned = {each.job.id: each for each in run.plan.jobs}
         sees_starts = run.settings.backend in BACKENDS  # one from outside may copy the files at the end
         self.watch = Watch(run.folder, planned, run.plan.workers, sees_starts, outcomes)
-        self.watch.stalled_s = run.settings.stalled_s
+        self.watch.stalled_s, self.watch.registry = run.settings.stalled_s, config.stash[REGISTRY]
         self.heartbeat_s = parse_duration(str(config.getini("training_heartbeat")), "training_heartbeat")
         self.over = threading.Event()
         self.screen = Screen(TerminalFile(self.terminal))

@@ -4,19 +4,24 @@ import heapq
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Loading
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Attempt, Outcome, Status
+from pytest_training.execution.readers.findings import Followed, readers_of
+from pytest_training.execution.readers.protocol import Reader, RunningAttempt
 from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.limits.own_memory import OwnMemory
 from pytest_training.limits.stillness import Stillness, stalled
 from pytest_training.processes import tree
 from pytest_training.records.events import EventTail
+from pytest_training.registry import Registry
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
 
@@ -46,6 +51,9 @@ class WatchedJob:
     memory_mb: float | None = None
     attempt: int = 0
     tail: EventTail | None = None
+    readers: Sequence[Reader] = ()
+    followed: Followed | None = None
+    """What a program says elsewhere: in its log, and in files of other tools."""
     memory_measured: float = 0.0
     memory: OwnMemory = field(default_factory=OwnMemory)
     stillness: Stillness = field(default_factory=Stillness)
@@ -68,10 +76,8 @@ class WatchedJob:
     @property
     def share(self) -> float | None:
         """The part of the work that is done, 0 to 1, or None if the job reports no progress."""
-        if self.tail is None or self.tail.progress is None:
-            return None
-        done, total = self.tail.progress
-        return min(max(done / total, 0.0), 1.0)
+        reported = (self.tail and self.tail.progress) or (self.followed and self.followed.progress)
+        return min(max(reported[0] / reported[1], 0.0), 1.0) if reported else None
 
     @property
     def remaining_s(self) -> float | None:
@@ -84,7 +90,7 @@ class WatchedJob:
         """Return the newest logged numbers, `epoch 12 · loss 0.412`, or what it waits for, or that it is stalled."""
         if state := self.waits_for if self.is_waiting else stalled(self.stillness.still_s):
             return state
-        logged = self.tail.values if self.tail else {}
+        logged = {**(self.followed.values if self.followed else {}), **(self.tail.values if self.tail else {})}
         ordered = [(name, logged[name]) for name in dict.fromkeys([*FIRST, *logged]) if name in {*logged} - HIDDEN][:8]
         words = (number(value) if isinstance(value, int | float) else one_line(str(value), 20) for _, value in ordered)
         return " · ".join(f"{one_line(name, 20)} {word}" for (name, _), word in zip(ordered, words, strict=True))
@@ -98,6 +104,8 @@ class WatchedJob:
             self.stillness, self.tail = Stillness((own.log, own.events), self.stillness.after_s), EventTail(own.events)
             begun = read_json(own.started, Attempt)
             self.slot = begun.slot if begun else self.slot
+            with suppress(ResultError, OSError):  # the judge says it
+                self.followed = Followed(RunningAttempt(self.job, own, own.started.stat().st_mtime), self.readers)
         if self.tail is None:
             return
         self.tail.poll()
@@ -109,6 +117,9 @@ class WatchedJob:
             pids = tree(self.tail.pid)
             self.memory_mb = self.memory.sample(pids) or None
             self.stillness.sample(pids)
+            with suppress(ResultError):
+                if self.followed:
+                    self.followed.poll()
 
 
 def loading_in_words(loading: Loading | None) -> str:
@@ -135,6 +146,7 @@ class Watch:
     took_s: list[float] = field(default_factory=list)
     """Durations of the finished jobs."""
     stalled_s: float = 600.0
+    registry: Registry = field(default_factory=Registry)
     loading: Loading | None = None
     """What the job server imports, while a job waits for it."""
     elsewhere: list[tuple[float, float]] = field(default_factory=list)
@@ -144,8 +156,13 @@ class Watch:
         """Take note that a job starts."""
         self.begun.add(job.id)
         sees_start = self.sees_starts and not any(parameter.variable for parameter in job.declared)
-        still = Stillness(after_s=self.stalled_s)
-        self.running[job.id] = WatchedJob(job, self._expected_s(job.id), sees_start=sees_start, stillness=still)
+        still, readers = (
+            Stillness(after_s=self.stalled_s),
+            readers_of(self.registry.kinds[job.kind], self.registry.readers),
+        )
+        self.running[job.id] = WatchedJob(
+            job, self._expected_s(job.id), sees_start=sees_start, stillness=still, readers=readers
+        )
 
     def poll(self) -> list[WatchedJob]:
         """Forget the jobs that are done, poll the others and return them, the longest running first."""

@@ -5,4 +5,4 @@ from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.readers.result import ResultReader
 
 READERS: tuple[Reader, ...] = (ResultReader(), MetricsFileReader())
-"""In the order of trying; the first that finds metrics counts."""
+"""Declared ones in the order of trying, then foreign ones, which import in `follow` what only programs need."""

@@ -11,21 +11,25 @@ from typing import Any
 from pytest_training.errors import ResultError
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import Walk, lies_below, read_small
-from pytest_training.execution.readers.protocol import EndedAttempt
+from pytest_training.execution.readers.protocol import EndedAttempt, Measured, Reader
 from pytest_training.jobs.model import Job
+from pytest_training.wording import label
 
 ANY_DEPTH = "**"
 MOST_SEARCHED = 200_000
 """Files and folders, for a pattern with `**`."""
+MOST_ROWS = 1_000
+"""The last rows of a table, of which each column may have its last number in another one."""
 USUAL_FILES = ("metrics.json", "metrics.csv")
 
 
-class MetricsFileReader:
+class MetricsFileReader(Reader):
     """Reads the file that the catalogue's `metrics` names, else metrics.json or metrics.csv."""
 
     name = "metrics_file"
+    is_declared = True
 
-    def read(self, attempt: EndedAttempt) -> dict[str, Any] | None:
+    def read(self, attempt: EndedAttempt) -> dict[str, Measured] | None:
         """Return the metrics of the newest such file; raise ResultError if the named one is missing."""
         job = attempt.job
         path = _newest_file(job, attempt.folder, attempt.started)
@@ -34,17 +38,19 @@ class MetricsFileReader:
                 raise ResultError(f"wrote no file {job.metrics.file!r}, where the catalogue says its metrics are")
             return None
         content = read_small(path) or b""
-        dotted = job.metrics.path if job.metrics else ""
-        if path.suffix.lower() not in {".csv", ".tsv"}:
-            return _from_json(content, dotted, path.name)
-        if dotted:
+        dotted, is_table = job.metrics.path if job.metrics else "", path.suffix.lower() in {".csv", ".tsv"}
+        if is_table and dotted:
             raise ResultError(f"{path.name}: a table has no path {dotted!r}; its last row holds the metrics")
-        return _last_row(content, path.name)
+        metrics = _last_row(content, path.name) if is_table else _from_json(content, dotted, path.name)
+        source = label(
+            path, attempt.folder.artifacts if path.is_relative_to(attempt.folder.artifacts) else Path(job.root)
+        )
+        return {name: Measured(value, source) for name, value in metrics.items()}
 
 
 def _from_json(content: bytes, dotted: str, name: str) -> dict[str, Any]:
     try:
-        document = json.loads(content)
+        document = _records(content)
     except (ValueError, RecursionError) as error:
         raise ResultError(f"{name}: expected JSON with metrics; {error}") from None
     for key in filter(None, dotted.split(".")):
@@ -55,6 +61,23 @@ def _from_json(content: bytes, dotted: str, name: str) -> dict[str, Any]:
         raise ResultError(f"{name}: expected a mapping of metric names to numbers, found {type(document).__name__}")
     # What a foreign script puts beside its numbers (names, lists) is no mistake.
     return {metric: value for metric, value in document.items() if isinstance(value, int | float | Mapping)}
+
+
+def _records(content: bytes) -> Any:
+    """Return a JSON document; of a list or of lines of mappings one with the last value of each key."""
+    try:
+        document = json.loads(content)
+    except ValueError:
+        lines = content.split(b"\n")
+        if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines if line.strip()):
+            raise
+        document = [json.loads(line) for line in lines if line.strip()]
+    is_several = isinstance(document, list) and document and all(isinstance(each, Mapping) for each in document)
+    return (
+        {key: value for each in document for key, value in each.items() if value is not None}
+        if is_several
+        else document
+    )
 
 
 def _newest_file(job: Job, folder: AttemptFolder, since: float) -> Path | None:
@@ -71,14 +94,14 @@ def _newest_file(job: Job, folder: AttemptFolder, since: float) -> Path | None:
 
 
 def _last_row(content: bytes, name: str) -> dict[str, float]:
-    """Return the numbers in the last row of a table with a header; ignore other columns."""
+    """Return the last number of each column of a table with a header: rows may be sparse."""
     lines = [line for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip()]
     if len(lines) < 2:
         raise ResultError(f"{name}: expected a table with a header and at least one row")
     delimiter = max(",;\t", key=lines[0].count)
-    header, row = (next(csv.reader([line], delimiter=delimiter)) for line in (lines[0], lines[-1]))
+    header, *rows = csv.reader(lines[:1] + lines[1:][-MOST_ROWS:], delimiter=delimiter)
     numbers: dict[str, float] = {}
-    for column, cell in zip(map(str.strip, header), row, strict=False):
+    for column, cell in (pair for row in rows for pair in zip(map(str.strip, header), row, strict=False)):
         with contextlib.suppress(ValueError):
             numbers |= {column: float(cell)} if column else {}
     return numbers

@@ -1,88 +1,89 @@
 """What a reader of metrics is, and the files that it may read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
-from pytest_training.errors import FROM_OTHERS, ResultError
 from pytest_training.execution.attempt.messages import Result
-from pytest_training.execution.attempt.metrics import sort_metrics
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
-from pytest_training.wording import printable
 
-MOST_NAMED = 3
-MOST_NESTED = 4
-
-
-@dataclass(frozen=True)
-class EndedAttempt:
-    """An attempt at a job that ended by itself and well."""
-
-    job: Job
-    start: Call | Command
-    folder: AttemptFolder
-    started: float
-    """When it started, in seconds since 1970: a file from before is not its own."""
-    result: Result | None = None
-    """What its own process left in result.json."""
+STEPS = ("epoch", "step", "iteration", "batch", "round", "tree", "trees", "iterations", "rounds", "steps", "epochs")
+"""Names that count up while a model is fitted; the first that a point has is the axis of its curves."""
+GROUPS = frozenset(["fold", "repeat", "split", "seed", "trial", "restart", "attempt", "member"])
+"""Names of numbers that identify a fit."""
+COUNTERS = GROUPS.union(STEPS)
 
 
-class Reader(Protocol):
-    """Finds the metrics of an attempt in one place."""
+class Measured(NamedTuple):
+    """A number, and where it stands."""
 
-    name: str
+    value: Any
+    """A Decimal counts as rounded to its digits (`Decimal("0.70")` for `70%`), any other number as exact."""
+    source: str
+    """`stdout line 214`, or a path relative to the job's folder: `lightning_logs/version_0/metrics.csv`."""
 
-    def read(self, attempt: EndedAttempt) -> Mapping[str, Any] | None:
-        """Return the metrics, or None if this place has none; raise ResultError if they cannot be read."""
+
+class Point(NamedTuple):
+    """What a place says at one moment of a training."""
+
+    place: str
+    """`stdout`, or a path relative to the job's folder."""
+    values: Mapping[str, float]
+    """As `run.log` has them, with what counts up first: `{"epoch": 3, "val_loss": 0.41}`."""
+    progress: tuple[float, float] | None = None
+    """What is done, of how much: (3, 10) for `Epoch 3/10`."""
+
+
+class Following(Protocol):
+    """Reads places while a job trains, or once after its end; it is bounded, and raises for no content."""
+
+    def poll(self) -> Iterable[Point]:
+        """Return what is new since the last poll, from at most the attempt's `most_bytes` of each file."""
+        ...
+
+    def metrics(self) -> Iterable[tuple[str, Measured]]:
+        """Return the final value of each name in each place, as of the last poll."""
         ...
 
 
-class FoundMetrics(NamedTuple):
-    """The metrics of an attempt; values that are none, each with a sentence; and where others may be."""
+@dataclass(frozen=True)
+class RunningAttempt:
+    """An attempt that may still run."""
 
-    values: dict[str, float]
-    refused: dict[str, str]
-    hint: str = ""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Sentences for the outcome."""
-        more = len(self.refused) - MOST_NAMED
-        note = f"{more} more metrics are no finite numbers" if more > 0 else ""
-        return tuple(filter(None, (self.hint, *list(self.refused.values())[:MOST_NAMED], note)))
+    job: Job
+    folder: AttemptFolder
+    started: float
+    """When it started, in seconds since 1970: a file from before is not its own."""
+    most_bytes: ClassVar[int] = 2**16
+    """What a poll may read of one file: its newest part, once it has ended its head and its tail."""
 
 
-def read_metrics(attempt: EndedAttempt, readers: Sequence[Reader]) -> FoundMetrics:
-    """Return the metrics that the first reader finds; raise ResultError if none of its values is a finite number."""
-    for reader in readers:
-        try:
-            metrics = reader.read(attempt)
-        except ResultError:
-            raise
-        except FROM_OTHERS as error:  # a reader from outside may raise anything: it fails this job alone
-            raise ResultError(f"reader {reader.name!r} raised {type(error).__name__}: {error}") from error
-        if metrics is not None:
-            return _sorted(metrics, attempt.job.metrics.path if attempt.job.metrics else "")
-    return FoundMetrics({}, {})
+@dataclass(frozen=True)
+class EndedAttempt(RunningAttempt):
+    """An attempt that has ended."""
+
+    start: Call | Command
+    result: Result | None = None
+    """What its own process left in result.json."""
+    most_bytes: ClassVar[int] = 2**26
 
 
-def _sorted(metrics: Mapping[str, Any], top: str) -> FoundMetrics:
-    below = {name: value for name, value in metrics.items() if isinstance(value, Mapping)}
-    values, refused = sort_metrics({name: value for name, value in metrics.items() if name not in below})
-    if refused and not values:
-        raise ResultError(next(iter(refused.values())))
-    return FoundMetrics(values, refused, "" if values else _nested(below, top))
+class Reader(Protocol):
+    """Finds the metrics of an attempt. It implements `read` for what is there at the end, else `follow`."""
 
+    name: str
+    is_declared: bool = False
+    """True if the job, the catalogue or our own convention leaves metrics there: the first that has some counts alone.
 
-def _nested(below: Mapping[str, Any], top: str) -> str:
-    """Return how to take the first mapping with numbers below a path, or nothing if no level near it has one."""
-    level: Mapping[str, Any] = {f"{top}.{name}" if top else name: value for name, value in below.items()}
-    for _ in range(MOST_NESTED):
-        for path, value in level.items():
-            if any(type(number) in {int, float} for number in value.values()):
-                return f"its metrics are nested: write metrics: {{path: {printable(path, 60)}}} in the catalogue"
-        deeper = ((f"{path}.{name}", each) for path, value in level.items() for name, each in value.items())
-        level = {path: each for path, each in deeper if isinstance(each, Mapping)}
-    return ""
+    Else the place is foreign, and counts together with all other foreign places.
+    """
+
+    def read(self, attempt: EndedAttempt) -> Mapping[str, Any] | None:  # noqa: ARG002  (for those that implement it)
+        """Return the metrics, each a number or a Measured, or None; raise ResultError if they cannot be read."""
+        return None
+
+    def follow(self, attempt: RunningAttempt) -> Following | None:  # noqa: ARG002  (for those that implement it)
+        """Return what follows this place, or None if the job leaves nothing there."""
+        return None

@@ -8,15 +8,16 @@ import msgspec
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Result
 from pytest_training.execution.job_files import read_small
-from pytest_training.execution.readers.protocol import EndedAttempt
+from pytest_training.execution.readers.protocol import EndedAttempt, Reader
 from pytest_training.jobs.kinds.protocol import Call
 from pytest_training.jobs.model import UNDECODABLE
 
 
-class ResultReader:
+class ResultReader(Reader):
     """Reads the metrics that a function returned; a program's result.json holds its data alone."""
 
     name = "result"
+    is_declared = True
 
     def read(self, attempt: EndedAttempt) -> dict[str, float] | None:
         """Return the function's metrics."""

@@ -6,16 +6,13 @@ from itertools import chain
 from typing import NamedTuple
 
 from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.execution.readers.protocol import COUNTERS, GROUPS, STEPS
 from pytest_training.limits.protocol import Ending
 from pytest_training.records.events import Event
 from pytest_training.records.run_record import moment
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
 
-STEPS = ("epoch", "step", "iteration", "batch", "round", "tree", "trees", "iterations", "rounds", "steps", "epochs")
-"""Logged names that count up while a model is fitted; the first that an event has is the horizontal axis."""
-GROUPS = frozenset(["fold", "repeat", "split", "seed", "trial", "restart", "attempt", "member"])
-"""Logged numbers that identify a fit."""
 Points = list[tuple[float, float]]
 
 WIDTH, HEIGHT = 320.0, 170.0
@@ -98,7 +95,7 @@ def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
         step = next((name for name in STEPS if isinstance(log.get(name), int | float)), "")
         key = tuple((name, value) for name, value in log.items() if isinstance(value, str) or name in GROUPS)
         for name, value in log.items():
-            if isinstance(value, str) or value is None or name in GROUPS or name == step:
+            if isinstance(value, str) or value is None or name in COUNTERS:
                 continue
             of_metric = fits.setdefault((name, step), {})
             if len(of_metric) < 10 * MOST_LINES or key in of_metric:
@@ -109,9 +106,11 @@ def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
 
 
 def _add(parts: list[Points], at: object, value: float) -> None:
-    """Add a point to the newest fit; steps that begin anew are another fit."""
+    """Add a point to the newest fit; steps that begin anew are another fit, of one step the last value counts."""
     x = float(at) if isinstance(at, int | float) else float(len(parts[-1]))
-    if parts[-1] and x <= parts[-1][-1][0] and len(parts) < MOST_LINES:
+    if parts[-1] and x == parts[-1][-1][0]:
+        parts[-1].pop()
+    elif parts[-1] and x < parts[-1][-1][0] and len(parts) < MOST_LINES:
         parts.append([])
     parts[-1].append((x, value))
 
