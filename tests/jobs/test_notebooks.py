@@ -38,7 +38,8 @@ PARAMETERS = cell(
 def test_the_literals_of_the_tagged_cell_are_its_parameters(project: Project) -> None:
     title = cell("# How fast?\n\nmore", kind="markdown")
     code = cell(
-        '%matplotlib inline\n!pip install x\nimport numpy as np\nhelp?\nGATES = {"auc": ">= 0.8"}\nif np:\n    %time 1'
+        "%matplotlib inline\n!pip install x\nimport numpy as np\nhelp?\nGATES = {'auc': '>= 0.8'}\n"
+        "if np:\n    %time 1\nx = [  # why?\n    np,\n]"
     )
     write(project, title, cell("import os"), PARAMETERS, code, cell("%%bash\nls -l | wc"))
     [job] = project.discovered()

@@ -120,6 +120,7 @@ README = "Train with\n\n    {}\n"
         ({"README.rst": README.format("cd models/a && CUDA_VISIBLE_DEVICES=0 python3 main.py")}, "", "models/a"),
         ({"README.md": README.format("cd models; torchrun --nproc_per_node 2 a/main.py")}, "", "models"),
         ({"README.md": README.format("accelerate launch models/a/main.py")}, "", ""),
+        ({"README.md": README.format("torchrun --nproc_per_node 2 \\\n      main.py")}, "", "models/a"),
         ({"README.md": README.format("python -m models.a.main")}, "", ""),
         ({"models/README.md": README.format("python -m a.main")}, "", "models"),
         ({"README.md": README.format("python main.py"), "main.py": ""}, "", ""),

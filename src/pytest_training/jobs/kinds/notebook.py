@@ -1,6 +1,7 @@
 """Notebook jobs: an .ipynb with a cell of parameters, executed in a kernel of its own."""
 
 import ast
+import contextlib
 import json
 import re
 import sys
@@ -16,7 +17,7 @@ from pytest_training.jobs.source.literals import MISSING, Constants, parameter_t
 from pytest_training.jobs.source.sources import Source, Unreadable
 
 TAG = "parameters"
-_MAGIC = re.compile(r"^(\s*)([%!?].*|.*[^#\n]\?)$", re.MULTILINE)
+_MAGIC = re.compile(r"^(\s*)([%!?].*|[\w.]+\?+)$", re.MULTILINE)
 """A line that IPython alone reads."""
 
 
@@ -70,12 +71,12 @@ def _cells(file: File) -> list[dict[str, Any]]:
 
 def _python(cell: dict[str, Any]) -> str:
     """Return the Python of a cell; nothing if it has other text, or is no Python without its magic."""
-    text = _MAGIC.sub(r"\1pass", cell["source"]) if cell.get("cell_type") == "code" else ""
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError):
-        return ""
-    return text
+    source = cell["source"] if cell.get("cell_type") == "code" else ""
+    for text in (source, _MAGIC.sub(r"\1pass", source)):
+        with contextlib.suppress(SyntaxError, ValueError):
+            ast.parse(text)
+            return text
+    return ""
 
 
 def _parameters(tree: ast.Module) -> Iterator[Parameter]:

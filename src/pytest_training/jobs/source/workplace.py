@@ -46,6 +46,7 @@ def _started(script: Path, root: Path, readmes: dict[Path, str]) -> Iterator[Pat
 def _readme(folder: Path) -> str:
     try:
         files = sorted(path for path in folder.iterdir() if path.name.lower().startswith("readme"))
-        return "\n".join(file.read_bytes()[:LARGEST_README].decode("utf-8", "replace") for file in files)
+        texts = (file.read_bytes()[:LARGEST_README].decode("utf-8", "replace") for file in files)
+        return "\n".join(texts).replace("\\\n", " ")  # one command on several lines
     except OSError:
         return ""
