@@ -46,6 +46,14 @@ def words(job: Job, *, seed: int = 3) -> list[str]:
         ("'--save-path', default='./ckpt.v1/'", ["--save-path", "/out"]),
         ("'--log_file', default='train.log'", ["--log_file", "/out/train.log"]),
         ("'out_dir'", ["/out"]),
+        *(
+            (f"'--{name}'", ["--" + name, "/out"])
+            for name in ("model_save_dir", "tensorboard-logdir", "save-model-dir")
+        ),
+        *(
+            (f"'--{name}', default='x'", [])
+            for name in ("catalog_dir", "pretrained-model-dir", "input-path", "dir", "project")
+        ),
         ("'--save'", []),
         ("'--save-path'", []),
         ("'--save', action='store_true'", []),

@@ -21,8 +21,9 @@ from pytest_training.jobs.source.literals import (
 )
 
 OUTPUT = re.compile(
-    r"(.*\.)?((outputs?|out|save|results?|checkpoints?|ckpts?|models?|logs?|logging|work|exp|run|default_root|tensorboard|tb)"
-    r"_?(dir|folder)|outf|output|out|(?P<may_be_file>save|(save|output|out|log)_(path|file)))|hydra\.run\.dir"
+    r"((.*[._])?(outputs?|out|save|results?|logs?|logging|tensorboard|tb)_?(dir|folder)|(.*\.)?(checkpoints?|ckpts?|models?"
+    r"|save_models?|work|exp|experiment|run|job|default_root)_?dir|(.*\.)?(outf|output|out)|hydra\.run\.dir"
+    r"|(.*\.)?(?P<may_be_file>save|(save|output|out|log)_(path|file)))"
 )
 """Names of parameters that mean a place for output, in lower case, `_` for `-`; a default must say which place."""
 _FILE = re.compile(r"([^/\\]*\.[A-Za-z]\w{0,7})$")
