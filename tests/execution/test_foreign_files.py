@@ -101,6 +101,16 @@ CASES = {
         },
         {"0_precision": 0.8, "accuracy": 0.7, "macro_avg_f1_score": 0.75},
     ),
+    "classification_report as a table": Case(
+        {"report.csv": ",precision,support\n0,0.8,30\n1,0.7,20\nmacro avg,0.75,50\n"},
+        {"0_precision": 0.8, "1_precision": 0.7, "macro_avg_precision": 0.75},
+    ),
+    "results by model with numbers of rows": Case(
+        {"results.csv": ",Model,AUC\n0,rf,0.9\n1,svm,0.8\n"}, {"rf_auc": 0.9, "svm_auc": 0.8}
+    ),
+    "times of what is appended": Case(
+        {"results.jsonl": '{"time": "2024-01-01 10:00", "auc": 0.9}\n{"time": "2024-01-01 11:00", "auc": 0.8}\n'}, {}
+    ),
     "results by model": Case(
         {"results.json": '{"rf": {"auc": 0.9, "time": 3}, "svm": {"auc": 0.8}}'}, {"rf_auc": 0.9, "svm_auc": 0.8}
     ),
@@ -109,6 +119,18 @@ CASES = {
         {"rf_auc": 0.9, "svm_auc": 0.8},
     ),
     "results in a list that says not of what": Case({"results.json": '[{"auc": 0.9}, {"auc": 0.8}]'}, {}),
+    "a list of cases": Case(
+        {
+            f"{name}_results.json": json.dumps([{"id": f"q{number}", f"{name}_score": 0.5} for number in range(40)])
+            for name in ("eval", "all", "qa")
+        },
+        {},
+    ),
+    "evals_result of XGBoost": Case(
+        {"evals_result.json": '{"train": {"auc": [0.8, 0.9]}, "eval": {"auc": [0.7, 0.75]}}'},
+        {"train_auc": 0.9, "eval_auc": 0.75},
+        [{"epoch": 1, "train_auc": 0.8, "eval_auc": 0.7}, {"epoch": 2, "train_auc": 0.9, "eval_auc": 0.75}],
+    ),
     "folds in a list": Case(
         {"cv_results.json": '[{"fold": 1, "auc": 0.9}, {"fold": 2, "auc": 0.8}]'},
         {"fold_1_auc": 0.9, "fold_2_auc": 0.8},

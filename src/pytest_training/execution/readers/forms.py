@@ -27,8 +27,8 @@ from pytest_training.execution.readers.rows import (
 
 LARGEST, LARGEST_TEXT = 2**23, 2**20
 """Bytes of a file that are read after the end of a job; of a text its head and its tail."""
-MOST_PLACES, MOST_NAMES = 500, 500
-"""Files of a folder; names in files that log together."""
+MOST_PLACES, MOST_NAMES, MOST_LABELS = 500, 500, 30
+"""Files of a folder; names in files that log together; what they are of, beyond which they are cases and not models."""
 SHARE = 0.005
 """Of the time, that is spent on finding new files."""
 RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+")
@@ -125,8 +125,9 @@ class Place:
             self.last.clear()  # these are not the last
 
     def _take(self, row: Row) -> Iterator[Point]:
-        counts, metrics, label = read_row(row, self.match.groupdict().get("run") or "")
-        if not (counts or row.is_logged or HISTORY.search(self.path.name)):
+        is_history = HISTORY.search(self.path.name) is not None
+        counts, metrics, label = read_row(row, self.match.groupdict().get("run") or "", is_history=is_history)
+        if not (counts or is_history):
             for name in [name for name in metrics if (label, name) in self.once]:  # which of its rows counts?
                 self.last.pop((label, name), None)
                 del metrics[name]
@@ -168,22 +169,28 @@ class Files:
                 label: f"run_{number}_" if RANDOM_ID.fullmatch(label) else f"{metric_name(label)}_" * bool(label)
                 for number, label in enumerate(labels, 1)
             }
-            for (label, name), value in last.items():
+            for (label, name), value in last.items() if len(labels) <= MOST_LABELS else ():
                 yield f"{prefixes[label]}{name}" if len(labels) > 1 else name, value
 
     def _search(self) -> None:
         """Add the files that are new, the oldest first: what was written last counts."""
-        new: dict[str, tuple[float, Form, re.Match[str]]] = {}
+        new: list[tuple[float, str, Form, re.Match[str]]] = []
         for relative, entry in Walk(self.folder):
-            for form in FORMS if relative not in self.places and len(self.places) + len(new) < MOST_PLACES else ():
-                if match := re.search(form.pattern, relative, re.IGNORECASE):
-                    with suppress(OSError):
-                        new[relative] = (entry.stat(follow_symlinks=False).st_mtime, form, match)
-                    break
-        for relative, (_, form, match) in sorted(new.items(), key=lambda each: (each[1][0], each[0])):
-            key = match.groupdict().get("one", relative)
-            last = self.groups.setdefault(match.groupdict().get("group", relative), {})
-            if before := self.places.get(key):
+            form_and_match = _form_of(relative) if relative not in self.places and len(new) < MOST_PLACES else None
+            with suppress(OSError):
+                new += (
+                    [(entry.stat(follow_symlinks=False).st_mtime, relative, *form_and_match)] if form_and_match else []
+                )
+        for _, relative, form, match in sorted(new, key=lambda each: each[:2])[: MOST_PLACES - len(self.places)]:
+            named = match.groupdict()
+            key, last = named.get("one", relative), self.groups.setdefault(named.get("group", relative), {})
+            before = self.places.get(key)
+            if before:
                 before.last.clear()
             points = before.points if before else 0
             self.places[key] = Place(self.folder / relative, relative, form, match, last, passed=points)
+
+
+def _form_of(relative: str) -> tuple[Form, re.Match[str]] | None:
+    matches = ((form, re.search(form.pattern, relative, re.IGNORECASE)) for form in FORMS)
+    return next(((form, match) for form, match in matches if match), None)

@@ -29,9 +29,11 @@ AXES = {
     **dict.fromkeys(("step", "global_step", "trainer/global_step", "timestep", "num_timesteps"), "step"),
     **dict.fromkeys(("total_timesteps", "time/total_timesteps"), "step"),
     **dict.fromkeys(("iteration", "iterations", "iter", "iters", "it"), "iteration"),
-    **dict.fromkeys(("round", "boosting_round", "batch", "tree", "", "unnamed_0", "index"), "round"),
+    **dict.fromkeys(("round", "boosting_round", "tree"), "round"),
 }
-"""Names of what counts up, each with the one that a curve has; a column without a name has numbers of rows."""
+"""Names of what counts up, each with the one that a curve has."""
+UNNAMED = ("", "unnamed_0", "index")
+"""Names of a column with the numbers, or names, of rows."""
 SPLITS = frozenset(
     ("train", "training", "val", "valid", "validation", "test", "testing", "eval", "evaluation", "dev", "holdout")
 )

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from pytest_training.execution.readers.names import AXES, SPLITS, is_metric, measured, metric_name, of_split
+from pytest_training.execution.readers.names import AXES, SPLITS, UNNAMED, is_metric, measured, metric_name, of_split
 from pytest_training.execution.readers.protocol import GROUPS
 
 LONGEST_LINE, DEEPEST = 2**16, 5
@@ -27,11 +27,14 @@ SAYS_NOTHING = re.compile(
 )
 """What is no part of a name at the end of a key: `test` of `test_metrics`."""
 HISTORY = re.compile(
-    r"histor|(^|[_.-])(train_?)?(logs?|logger|losses|loss|progress|training|epochs)([_.-]|$)", re.IGNORECASE
+    r"histor|evals_result|(^|[_.-])(train_?)?(logs?|logger|losses|loss|progress|training|epochs)([_.-]|$)",
+    re.IGNORECASE,
 )
 """Names of what is written once an epoch."""
 SUBJECTS = frozenset(("model", "classifier", "regressor", "estimator", "algorithm", "method", "name", "class", "run"))
 """Columns that say what a row is about."""
+OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")
+"""Columns that say of which part of the data a row is."""
 NAMES_OF_NAMES = frozenset(("metric", "metrics", "name", "measure", "statistic", "key", "score", "index", ""))
 """Columns with names, in a table of names and values."""
 METRICS = "SELECT key, value, step, run_uuid FROM metrics WHERE NOT is_nan ORDER BY timestamp, rowid LIMIT 50000"
@@ -172,11 +175,14 @@ def flat(document: Mapping[str, Any], joined_by: str = "_", depth: int = 0) -> d
 
 
 def _history(name: str, history: Any) -> Iterator[Row]:
-    """Yield the rows of a list of objects, or of a list for each name as Keras has them."""
+    """Yield the rows of a list of objects, or of lists by name, as Keras and XGBoost have them."""
     if isinstance(history, list):
         yield from (Row(flat(each)) for each in history if isinstance(each, dict))
     elif isinstance(history, dict) and HISTORY.search(name):
-        lists = {key: each for key, each in history.items() if isinstance(each, list) and len(each) > 1}
+        below = {
+            f"{key}_{name}": each for key, of in history.items() if isinstance(of, dict) for name, each in of.items()
+        }
+        lists = {key: each for key, each in (history | below).items() if isinstance(each, list) and len(each) > 1}
         columns = {key: each for key, each in lists.items() if is_metric(metric_name(key), is_logged=False)}
         if len({*map(len, columns.values())}) == 1:
             for epoch, values in enumerate(zip(*columns.values(), strict=True), 1):
@@ -191,23 +197,29 @@ class Moment(NamedTuple):
     label: str
 
 
-def read_row(row: Row, run: str) -> Moment:
-    """Return the numbers of a row by what they are; text says of which part of the data or of which model they are."""
+def read_row(row: Row, run: str, *, is_history: bool) -> Moment:
+    """Return the numbers of a row by what they are; text says of which part of the data or of which model they are.
+
+    In a history a column without a name counts up; elsewhere its numbers are names.
+    """
     counts: dict[str, float] = {}
     metrics: dict[str, float | Decimal] = {}
-    labels, split = [run], ""
+    labels, number, split = [run], "", ""
     for at, (raw, cell) in enumerate(row.cells.items()):
         name, value = metric_name(raw), measured(cell)
-        axis = AXES.get(name) or (name if name in GROUPS else "")
+        axis = AXES.get(name) or (name if name in GROUPS else "round" if name in UNNAMED and is_history else "")
         if value is None and isinstance(cell, str):
-            word = cell.strip().lower()
-            split = word if word in SPLITS else split
-            is_subject = name in SUBJECTS or (at == 0 and not row.is_logged)
-            labels += [cell[:60]] if is_subject and word not in SPLITS else []
-        elif value is not None and axis and (axis != "round" or at == 0):
+            word, is_first = cell.strip().lower(), at == 0 and not row.is_logged
+            if word in SPLITS:
+                split = word if is_first or OF_SPLIT.search(name) else split
+            elif name in SUBJECTS or (is_first and not word[:1].isdigit()):
+                labels.append(cell[:60])
+        elif value is not None and axis:
             counts[axis] = float(value)
             labels += [f"{name}_{cell}"] if name in GROUPS and row.is_point else []
+        elif value is not None and name in UNNAMED:
+            number = str(cell)
         elif value is not None and is_metric(name, is_logged=row.is_logged) and not raw.startswith("_"):
             metrics[name] = value
-    label = " ".join(dict.fromkeys(filter(None, labels)))
+    label = " ".join(dict.fromkeys(filter(None, labels))) or number
     return Moment(counts, {of_split(split, name): value for name, value in metrics.items()}, label)

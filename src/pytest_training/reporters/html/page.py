@@ -223,7 +223,7 @@ def _templates() -> jinja2.Environment:
         "lines": clean_lines,
         "duration": duration,
         "number": number,
-        "when": _when,
+        "when": lambda written: f"{time:%Y-%m-%d %H:%M} UTC" if (time := moment(written)) else "",
         "anchor": _anchor,
         "gate_row": gate_row,
         "sentence": sentence,
@@ -243,8 +243,3 @@ def _setting(value: Any) -> str:
 def _anchor(job_id: str) -> str:
     digest = hashlib.sha256(job_id.encode("utf-8", "replace")).hexdigest()[:12]
     return f"job-{job_id if ANCHOR.fullmatch(job_id) else digest}"
-
-
-def _when(written: str) -> str:
-    time = moment(written)
-    return f"{time:%Y-%m-%d %H:%M} UTC" if time else ""
