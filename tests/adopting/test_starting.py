@@ -21,7 +21,7 @@ FILES = {
     "apart/train_reads.py": READS,
     "apart/train_told.py": "import os\nprint('cwd', os.getcwd())\n",
     "apart/train_root.py": "import os\nprint('cwd', os.getcwd())\n",
-    "apart/train_wrong.py": "import sys\nopen('/'.join(['data', 'x.csv']))\n",
+    "apart/train_wrong.py": "import sys\nopen('da' + 'ta/x.csv')\n",
     "apart/train_leaves.py": """
         import os, pathlib
         os.makedirs("runs/1")

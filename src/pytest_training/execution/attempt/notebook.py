@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from pytest_training.execution.attempt.environment import STARTUP, VARIABLE
+from pytest_training.execution.attempt.environment import STARTUP
+from pytest_training.execution.attempt.startup.sitecustomize import VARIABLE
 from pytest_training.jobs.kinds.notebook import TAG
 
 
@@ -37,13 +39,15 @@ class PrintingClient(NotebookClient):  # type: ignore[misc]  # the package is An
 
 def main(path: str, folder: str, values: str) -> None:
     """Execute a notebook with other values for some of its parameters."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     warnings.simplefilter("ignore")  # that a notebook is of an older format is no concern of its log
     notebook = nbformat.read(path, as_version=4)
+    keep = partial(nbformat.write, notebook, Path(folder, Path(path).name))
+    signal.signal(signal.SIGTERM, lambda *_: (keep(), os._exit(128 + signal.SIGTERM)))
     tagged = next(cell for cell in notebook.cells if TAG in cell.metadata.get("tags", ()))
     tagged.source += "".join(f"\n{name} = {value!r}" for name, value in json.loads(values).items())
-    client = PrintingClient(notebook, timeout=None, kernel_name="python3")
-    seed = next((each.seed for each in sys.meta_path if isinstance(getattr(each, "seed", None), int)), None)
+    client = PrintingClient(notebook, timeout=None, kernel_name="python3", extra_arguments=["--log-level=ERROR"])
+    seeds = (getattr(each, "seed", None) for each in sys.meta_path)  # this process's own, which its kernel gets too
+    seed = next((each for each in seeds if isinstance(each, int)), None)
     path_with_startup = os.pathsep.join([STARTUP, os.environ.get("PYTHONPATH", "")])
     seeding = {} if seed is None else {VARIABLE: str(seed), "PYTHONPATH": path_with_startup}
     try:
@@ -51,7 +55,7 @@ def main(path: str, folder: str, values: str) -> None:
     except CellExecutionError as error:
         sys.exit(_explain(error, client.failed, notebook.cells[client.failed].source))
     finally:
-        nbformat.write(notebook, Path(folder, Path(path).name))
+        keep()
 
 
 def _explain(error: Any, index: int, source: str) -> str:

@@ -180,9 +180,10 @@ def _output(text: str) -> re.Match[str] | None:
 def output_place(parameter: Parameter, folder: str) -> str | None:
     """Return what a parameter for output gets: the folder, or a file in it if its default has a suffix; else None."""
     default = parameter.default if isinstance(parameter.default, str) else ""
-    is_place = not parameter.flag and not parameter.choices and parameter.type in {"str", "any"}
-    is_asked_for = is_place and (parameter.option is not None or parameter.required)
-    match = _output(parameter.option or parameter.name) if is_asked_for else None
+    name = parameter.option or parameter.name
+    is_place = parameter.type in {"str", "any"} or name.endswith("dir")
+    is_asked_for = is_place and not parameter.flag and (parameter.option is not None or parameter.required)
+    match = _output(name) if is_asked_for and not parameter.choices else None
     if match is None or (match["may_be_file"] and not default):
         return None
     return f"{folder}/{file[1]}" if (file := _FILE.search(default)) else folder
