@@ -61,9 +61,11 @@ def wandb_file(*rows: dict[str, Any]) -> bytes:
     return content
 
 
-def mlflow_database(*rows: tuple[str, float, int, str]) -> bytes:
+def mlflow_database(*rows: tuple[str, float, int, str], **names: str) -> bytes:
     database = sqlite3.connect(":memory:")
     database.execute("CREATE TABLE metrics (key, value, timestamp, run_uuid, step, is_nan)")
+    database.execute("CREATE TABLE runs (run_uuid, name)")
+    database.executemany("INSERT INTO runs VALUES (?, ?)", {(run, names.get(run)) for *_, run in rows})
     for key, value, step, run in rows:
         database.execute(
             "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", (key, value, step, run, step, math.isnan(value))
@@ -153,7 +155,7 @@ CASES = {
         {"results.csv": "metric,value\nRMSE,0.822\nn_samples,200\nR2 score,-0.1\n"}, {"rmse": 0.822, "r2_score": -0.1}
     ),
     "series of pandas": Case({"metrics/scores.csv": ",0\naccuracy,0.5\nf1,0.25\n"}, {"accuracy": 0.5, "f1": 0.25}),
-    "comma as in German": Case({"ergebnisse.csv": "Modell;AUC;Fehler\nrf;0,91;0,1\n"}, {"auc": 0.91}),
+    "comma as in German": Case({"ergebnisse.csv": "Modell;AUC;Fehler\nrf;0,91;0,1\n"}, {"auc": 0.91, "fehler": 0.1}),
     "CSVLogger of Keras": Case(
         {"training.log": "epoch,accuracy,loss,val_loss\n0,0.5,0.9,1.1\n1,0.6,0.7,NA\n"},
         {"accuracy": 0.6, "loss": 0.7, "val_loss": 1.1},
@@ -235,6 +237,20 @@ CASES = {
         {"train_loss": 6.5, "test_acc1": 0.4},
         [{"epoch": 0, "train_loss": 6.9, "test_acc1": 0.2}, {"epoch": 1, "train_loss": 6.5, "test_acc1": 0.4}],
     ),
+    "a log": Case(
+        {
+            "logs/train.log": "2024-01-01 10:00:00,123 - INFO - Epoch 1/2 - loss: 0.9 - val_acc: 0.5 - lr: 0.1\n\n"
+            "2024-01-01 10:00:09,123 - INFO - Epoch 2/2 - loss: 0.5 - val_acc: 0.75 - lr: 0.1\n{'eval_f1': 0.25}\n",
+            "results.txt": "Test accuracy: 71.5%\n",
+            "notes.txt": "Test recall: 0.1\n",
+        },
+        {"loss": 0.5, "val_acc": 0.75, "eval_f1": 0.25, "test_accuracy": 0.715},
+        [
+            {"epoch": 1, "loss": 0.9, "val_acc": 0.5},
+            {"epoch": 2, "loss": 0.5, "val_acc": 0.75},
+            {"epoch": 2, "eval_f1": 0.25},
+        ],
+    ),
     "scalars of mmengine": Case(
         {
             "20240101/vis_data/scalars.json": '{"lr": 0.1, "data_time": 0.1, "loss": 1.5, "iter": 10, "memory": 7000}\n'
@@ -281,6 +297,11 @@ CASES = {
         {"mlflow.db": mlflow_database(("rmse", 0.9, 0, RUN), ("rmse", 0.8, 1, RUN), ("system/cpu", 3.0, 1, RUN))},
         {"rmse": 0.8},
         [{"step": 0, "rmse": 0.9}, {"step": 1, "rmse": 0.8}],
+    ),
+    "MLflow's database of two runs": Case(
+        {"mlflow.db": mlflow_database(("rmse", 0.9, 0, "a"), ("rmse", 0.8, 0, "b"), a="forest", b="nice-fox-12")},
+        {"forest_rmse": 0.9, "run_2_rmse": 0.8},
+        [{"step": 0, "rmse": 0.9}, {"step": 0, "rmse": 0.8}],
     ),
     "W&B": Case(
         {

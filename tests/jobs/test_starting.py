@@ -77,9 +77,13 @@ def test_several_places_for_output_are_all_in_the_folder_and_each_can_be_set(pro
     declared = "\n".join(f"parser.add_argument('--{name}', default='x')" for name in ("out-dir", "log-dir", "save"))
     project.write("training/train_x.py", SCRIPT.format("parser.add_argument('data')\n" + declared))
     jobs = project.load("jobs:\n  x: {parameters: {data: d, log_dir: mine}, arguments: [--save=there]}\n")[0]
-    assert words(jobs[0]) == ["d", "--out-dir", "/out", "--log-dir", "mine", "--save=there"]
+    assert words(jobs[0]) == ["d", "--log-dir", "mine", "--out-dir", "/out", "--save=there"]
     jobs = project.load("jobs:\n  x: {parameters: {data: d}, output_option: null}\n")[0]
     assert words(jobs[0]) == ["d"]
+    project.write("training/train_x.py", SCRIPT.format("parser.add_argument('data')\nparser.add_argument('out_dir')\n"))
+    assert words(project.load("jobs:\n  x: {parameters: {data: d}}\n")[0][0]) == ["d", "/out"]
+    project.write("training/train_x.py", SCRIPT.format("parser.add_argument('out_dir')\nparser.add_argument('data')\n"))
+    assert words(project.load()[0][0]) == ["/out", "d"]
 
 
 @pytest.mark.parametrize(

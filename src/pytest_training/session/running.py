@@ -7,6 +7,7 @@ pytest-json-report and junitxml have ended then, and pytest's terminal has not y
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +31,12 @@ from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
-from pytest_training.pytest_adapter import end_status_line, show_lines_instead_of_dots, use_pytests_terminal
+from pytest_training.pytest_adapter import (
+    end_status_line,
+    show_lines_instead_of_dots,
+    use_pytests_terminal,
+    wait_for_workers,
+)
 from pytest_training.records.recorded_run import TrainingRun, make_run_folder
 from pytest_training.records.run_record import BegunRun, RunRecord, provenance
 from pytest_training.records.strict_json import encode
@@ -42,6 +48,7 @@ from pytest_training.signals import EndingSignals
 from pytest_training.text import one_line
 
 OUTCOME_PATIENCE_S = 2.0
+EXIT_PATIENCE_S = 10.0
 
 
 @dataclass(eq=False, kw_only=True)
@@ -55,6 +62,8 @@ class RunningRun:
     backend: Backend
     remove_folder: Callable[[], None]
     started_ids: set[str] = field(default_factory=set)
+    exiting: list[Any] = field(default_factory=list)
+    """Gateways of workers that have finished: they exit while reports are written, which takes as long."""
     is_over: bool = False
     is_ending: bool = False
 
@@ -98,6 +107,7 @@ class RunningRun:
         config.pluginmanager.register(running, "training-run")
         show_lines_instead_of_dots(config)
         running.signals.take()
+        gc.freeze()  # what is there now stays: no collection of garbage looks through it again
         return running
 
     def call(self, hook: str, **arguments: Any) -> None:
@@ -132,6 +142,13 @@ class RunningRun:
             report.when = "call"
             report.location = (*report.location[:2], report.nodeid.partition("::")[2])  # xdist only has the file
             report.longrepr = console.failure_text(outcome, folder=shown_path(self.run.folder.path, self.config))
+
+    @pytest.hookimpl(optionalhook=True, trylast=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Let a worker that has finished exit: xdist would wait for all of them before reports can be written."""
+        if error is None:
+            node.gateway.exit()
+            self.exiting.append(node.gateway)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -218,6 +235,7 @@ class RunningRun:
             self.call("pytest_training_run_end", run=self.run)
             if len(self.run.problems) > problems:
                 self._save_record()
+            wait_for_workers(self.exiting, EXIT_PATIENCE_S)
 
     def _save_record(self) -> None:
         if self.run.record is not None:

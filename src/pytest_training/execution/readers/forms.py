@@ -31,7 +31,7 @@ MOST_PLACES, MOST_NAMES, MOST_LABELS = 500, 500, 30
 """Files of a folder; names in files that log together; what they are of, beyond which they are cases and not models."""
 SHARE = 0.005
 """Of the time, that is spent on finding new files."""
-RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+")
+RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+|[a-z]+-[a-z]+-\d+")
 """Names of runs that no other run has."""
 
 
@@ -57,7 +57,8 @@ FORMS = (
     Form(r"^(?P<group>|.*/)\d+/(?P<run>[0-9a-f]{32})/metrics/(?P<name>.+)$", Logged, is_logged=True),
     Form(r"(^|/)[^/]*\.(db|sqlite3?)$", Database, is_logged=True),
     Form(r"(^|/)version_\d+/metrics\.csv$", Lines, is_logged=True),
-    Form(rf"(^|/){OTHER}[^/]*\.(jsonl|ndjson|log\.json|[ct]sv|log|txt)$|(^|/)vis_data/\w+\.json$", Lines),
+    Form(rf"(^|/){OTHER}[^/]*\.(jsonl|ndjson|log\.json|[ct]sv)$|(^|/)vis_data/\w+\.json$", Lines),
+    Form(rf"^(?!(.*/)?(wandb|mlruns|\.hydra)/)(.*/)?{OTHER}([^/]*\.log|{NAMED}\.txt)$", Lines),
     Form(rf"(^|/){OTHER}{NAMED}\.json$", Document),
 )
 """In the order of trying."""

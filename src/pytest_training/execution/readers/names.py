@@ -4,26 +4,24 @@ import re
 from decimal import Decimal
 from functools import lru_cache
 
-MEASURES = (
-    "acc accuracy auc auroc auprc aucpr roc ap map mar f1 f2 fbeta fscore precision prec recall sensitivity specificity"
-    " score scores error err mse rmse mae mape smape medae msle rmsle r2 rsquared r_squared explained_variance loss"
-    " losses iou miou dice jaccard bleu rouge rougel rougelsum meteor chrf ter cer wer eer ppl perplexity psnr"
-    " ssim lpips fid kid nll bpc bpd bpb elbo kl kld logloss brier ece mcc matthews kappa ndcg mrr hit hits top em"
-    " exact_match spearman spearmanr pearson pearsonr corr correlation concordance cindex c_index reward rewards rew"
-    " return returns success silhouette ari nmi homogeneity completeness inertia davies calinski entropy bce ce hinge"
-    " huber crps pinball gini ks lift npv ppv tpr fpr tnr fnr hausdorff hd assd asd similarity mos pesq stoi snr sdr"
-    " likelihood aic bic fitness cost objective divergence"
+from pytest_training.execution.readers.printed_words import is_measured
+
+_SETTINGS = (
+    "lr momentum decay time seconds secs sec ms minutes hours runtime duration elapsed eta timestamp date per samples"
+    " sample flos flops n num size count counts weight weights threshold thresholds patience tolerance tol seed version"
+    " memory mem gpu cpu params parameters param id idx rank alpha beta gamma scale importance coef coefficient support"
+    " target hp wall fps system"
 )
-SETTINGS = (
-    "lr learning_rate momentum decay time seconds secs sec ms minutes hours runtime duration elapsed eta timestamp date"
-    " per_second per_sec samples sample flos flops n num size count counts weight weights threshold thresholds patience"
-    " tolerance tol seed version memory mem gpu cpu params parameters param id idx index rank alpha beta gamma scale"
-    " importance coef coefficient support target hp_metric wall fps system"
-)
-COUNTERS = (
+_COUNTERS = (
     "epoch epochs step steps iteration iterations iter iters batch batches round rounds fold folds speed throughput"
-    " timesteps trial trials seed run total dropout temperature estimators depth layers"
+    " rate timesteps trial trials run total dropout temperature estimators depth layers"
 )
+NO_METRIC, COUNTED = frozenset(_SETTINGS.split()), frozenset(_COUNTERS.split())
+"""Words of what is none; and of what is none unless a measurement is named beside it: `train_loss_epoch`."""
+MORE = re.compile(
+    r"acc\d|b?ce|mar|similarity|distance|rewards|returns|fitness|eer|s[dn]r|pesq|stoi|mos|objective|match"
+)
+"""Measurements that only files have."""
 AXES = {
     **dict.fromkeys(("epoch", "epochs", "ep"), "epoch"),
     **dict.fromkeys(("step", "global_step", "trainer/global_step", "timestep", "num_timesteps"), "step"),
@@ -40,10 +38,6 @@ SPLITS = frozenset(
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d{1,4})?%?|[-+]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 
 
-def _any_of(words: str) -> str:
-    return rf"(?:^|[_/])(?:{'|'.join(words.split())})\d*(?=$|[_/@.])"
-
-
 @lru_cache(maxsize=4096)
 def metric_name(raw: str) -> str:
     """Return a name in lower case with its words joined by `_`; a `/` stays, as in `eval/auc`."""
@@ -55,9 +49,11 @@ def metric_name(raw: str) -> str:
 @lru_cache(maxsize=4096)
 def is_metric(name: str, *, is_logged: bool) -> bool:
     """Return True unless a name is that of a time, a setting or a counter; one that nobody logs must be a measure."""
-    if not name or re.search(_any_of(SETTINGS), name):
+    words = frozenset(re.split(r"[\W_]+", name))
+    if not name or words & NO_METRIC:
         return False
-    return bool(re.search(_any_of(MEASURES), name)) or (is_logged and not re.search(_any_of(COUNTERS), name))
+    is_measure = is_measured(re.sub(r"(^|_)(epoch|step)s?(?=_|$)", "", name)) or any(map(MORE.fullmatch, words))
+    return is_measure or (is_logged and not words & COUNTED)
 
 
 def of_split(split: str, name: str) -> str:

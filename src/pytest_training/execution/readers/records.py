@@ -75,7 +75,8 @@ class Runs(Parser):
         for number, message in fields(record):
             items = [[*fields(item)] for each, item in fields(message) if each == 1] if number in {2, 3} else []
             keys = ("/".join(part.decode() for each, part in item if each in {1, 2}) for item in items)
-            yield Row({key: load(dict(item)[16]) for key, item in zip(keys, items, strict=True)})
+            cells = {key: load(dict(item)[16]) for key, item in zip(keys, items, strict=True)}
+            yield Row(cells, is_point=number == 2)
 
 
 def fields(message: bytes) -> Iterator[tuple[int, Any]]:

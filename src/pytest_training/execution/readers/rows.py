@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from pytest_training.execution.readers.names import AXES, SPLITS, UNNAMED, is_metric, measured, metric_name, of_split
+from pytest_training.execution.readers.printed_text import Printed
 from pytest_training.execution.readers.protocol import GROUPS
 
 LONGEST_LINE, DEEPEST = 2**16, 5
@@ -37,7 +38,10 @@ OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")
 """Columns that say of which part of the data a row is."""
 NAMES_OF_NAMES = frozenset(("metric", "metrics", "name", "measure", "statistic", "key", "score", "index", ""))
 """Columns with names, in a table of names and values."""
-METRICS = "SELECT key, value, step, run_uuid FROM metrics WHERE NOT is_nan ORDER BY timestamp, rowid LIMIT 50000"
+METRICS = """
+SELECT key, value, step, coalesce(name, run_uuid) FROM metrics LEFT JOIN runs USING (run_uuid) WHERE NOT is_nan
+ORDER BY timestamp, metrics.rowid LIMIT 50000
+"""
 MOST_STEPS = 20_000_000
 """Steps of SQLite's machine, about a second: a table may be a view without an end."""
 
@@ -67,18 +71,26 @@ class Parser:
 
 
 class Lines(Parser):
-    """A text: objects as JSON, one a line, or a table with a header."""
+    """A text: objects as JSON, one a line, or a table with a header; a log is read as what a program prints."""
 
     header: list[str] | None = None
     delimiter = ","
+
+    def __init__(self, place: re.Match[str]) -> None:
+        super().__init__(place)
+        self.log = Printed() if place[0].endswith((".log", ".txt")) else None
 
     def feed(self, content: bytes) -> Iterator[Row]:
         """Yield the rows of whole lines."""
         *lines, rest = (self.rest + content).split(b"\n")
         self.rest = rest if len(rest) < LONGEST_LINE else b""
         for line in lines:
-            if (text := line.decode("utf-8-sig", "replace").strip()) and (cells := self._cells(text)):
+            text = line.decode("utf-8-sig", "replace")
+            if cells := self._cells(text.strip()) if text.strip() else None:
                 yield Row(cells)
+            elif self.log and not self.header:
+                said = self.log.feed(text)
+                yield Row({**said.counters, **said.values}, is_logged=True)
 
     def _cells(self, line: str) -> Mapping[str, Any] | None:
         if line.startswith("{"):
@@ -89,9 +101,9 @@ class Lines(Parser):
         except (csv.Error, StopIteration):
             return None
         if self.header is None:
-            self.delimiter, names = delimiter, [*map(metric_name, cells)]
+            self.delimiter = delimiter
             is_header = len(cells) > 1 and not any(measured(cell) is not None for cell in cells[:-1])
-            is_curve = not self.place[0].endswith((".log", ".txt")) or AXES.keys() & names
+            is_curve = not self.log or AXES.keys() & map(metric_name, cells)
             self.header = cells if is_header and is_curve else []
         if cells == self.header or len(cells) != len(self.header):
             return None

@@ -47,6 +47,11 @@ def _all_paths(tree: ast.Module, constants: Constants) -> Iterator[tuple[ast.AST
     yield from ((node, _parts(node, constants, 0)) for node in paths)
 
 
+def known_path(node: ast.expr | None, constants: Constants) -> str:
+    """Return the path that an expression stands for, without what lies above its literal part."""
+    return _known_end(_parts(node, constants, 0))
+
+
 def _known_end(parts: list[str | None]) -> str:
     """Return the path behind the last unknown part."""
     end = list(itertools.takewhile(bool, reversed(parts)))
