@@ -6,6 +6,7 @@ A name ends before its number, with a sign or a space between them, and begins b
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
@@ -15,8 +16,10 @@ from typing import NamedTuple
 from pytest_training.execution.readers.printed_words import NOT_WHOLE, SHARE, SPLIT, is_measured, joined, words_of
 
 MOST_WORDS, MOST_NUMBERS, LONGEST_WORD = 7, 200, 40
-_BOXES = {ord(each): "|" for each in "│┃║"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
-_FILE = r"(?<![^\s,;(){}'\"])[^\s,;(){}'\"]*[^\s,;(){}'\".\d]\.[a-zA-Z]\w{0,11}(?::\d+)*(?=[\s,;)\]]|$)"
+BOXES = {ord(each): "|" for each in "│┃║"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
+_FILE = r"(?<![^\s,;(){}'\"])[^\s,;(){}'\"]*[^\s,;(){}'\".\d]\.[a-zA-Z]\w{0,11}(?:(?::\d+)+:?)?(?=[\s,;)\]]|$)"
+BAR = re.compile(r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[^,\]]*(?:it|s|B|/s)\b)?")
+"""Of tqdm."""
 _OF_COCO = r"Average \w+\s+\((A[PR])\)\s*@\[\s*IoU=([\d.-]+)[\s|]+area=\s*(\w+)[^\]]*?(\d+)\s*\]"
 _TIME = r"(?<![\d.])(?:\d{1,4}[-/]\d\d(?:[-/]\d{1,4})?[T ]+)?\d+:\d\d(?::\d\d)*(?:[.,]\d+)?Z?(?![\d.])"
 _OBJECT = r"(?:Namespace|Classifier|Regressor|Regression|Config|Args|Arguments|Params|Options|Settings)\(.*"
@@ -25,7 +28,7 @@ _NOISE = tuple(
     (guards.split("~"), re.compile(pattern), replacement)
     for guards, pattern, replacement in (
         ("   ", r"\s{3,}", "  "),
-        ("%|", r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[^,\]]*(?:it|s|B|/s)\b)?", " ; "),  # tqdm's bar
+        ("%|", BAR.pattern, " ; "),
         ("://", r"https?://\S+", " ; "),
         (":", _TIME, " ; "),
         ("-", r"\b\d{4}-\d\d-\d\d\b", " ; "),
@@ -34,7 +37,7 @@ _NOISE = tuple(
         ("@", r"@(\d*\.?\d+)[:-](\d*\.?\d+)", r"@\1_\2"),
         (".", _FILE, " ; "),
         ("(", _OBJECT, ""),
-        ("[cv ", r"^\s*\[CV .*", ""),
+        ("[cv", r"^\s*\[CV.*", ""),
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
     )
@@ -43,7 +46,7 @@ _NOISE = tuple(
 _LEVEL = re.compile(
     r"\b(?:INFO|WARNING|WARN|ERROR|DEBUG|CRITICAL)\b\]?(?:\s*\|\s*[\w.:]+\s*[|-]|\s+-\s+[\w.]+\s+-(?=\s)|:[\w.]+:)?"
 )
-_LONGEST_PREFIX = 120
+_LONGEST_PREFIX = 60
 _COUNTER = re.compile(
     r"^\s*\[(?P<first>\d+)\](?=\s)|(?:\b(?P<of>after|at|in|for|of|from)\s+)?(?<![A-Za-z_/])"
     r"(?P<name>epoch|step|iter|iteration|episode|round|batch)s?\b['\"]?(?:\((?P<split>\w+)\))?"
@@ -56,9 +59,9 @@ _LABEL = re.compile(rf"(?:\bfor\s+)?\b({'|'.join(_LABELS)})[ _#:=-]{{1,3}}(\d+)(
 NUMBER = re.compile(
     r"(?<![\w.@^])(?<!\w-)[-+\u2212]?(?:\d+(?:[.,]\d+)*\.?|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf)\b", re.IGNORECASE
 )
-_OTHER = r"[-+]?\.?\d[\d.,]*(?![\d.,]*[A-Za-z%/:])"
+_OTHER = r"(?!\d+\s+[A-Za-z])[-+]?\.?\d[\d.,]*(?![\d.,]*[A-Za-z%/:])"
 _REJECTED = re.compile(  # what follows a number that is not the value of the name before it
-    r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-\u2013:@]\.?\d|/[A-Za-z_]|\s?%+\s*\||\s*(?:-+>|=+>|→|to\b)\s*\d|\s*/\s*\d+\.\d"
+    r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-\u2013:@]\.?\d|/[A-Za-z_]|\]+,?\s*\[+[-\d.]|\s?%+\||\s*(?:-+>|=+>|→|to\b)\s*\d|\s*/\s*[-+]?\d*\.\d"
     rf"|\s*,\s*{_OTHER}|\s+{_OTHER}"
 )
 _TAIL = re.compile(
@@ -66,13 +69,18 @@ _TAIL = re.compile(
     r"(?:\s*\(?\s*(?:\+/-|±|\+-|\+)\s*[\d.]+(?:[eE][-+]?\d+)?%*\)?)?"
     r"(?:\s*\(\s*(?P<mean>[-+]?[\d.]*\d(?:[eE][-+]?\d+)?)\s*(?P<also>%+)?\s*\))?"
 )
-_FUNCTION = re.compile(r"(?:tensor|array|(?:np|numpy|jnp)\.\w+)\s*\([\[(\s]*$")
+_FUNCTION = re.compile(r"(?:[Tt]ensor|[Aa]rray|(?:np|numpy|jnp)\.\w+)\s*\([\[(\s]*$")
 _BRACKETS = re.compile(r"[\[{(\s'\"]*$")
 _SIGN = re.compile(r"\s*(?P<sign>(?<![<>!=])(?:::?|:?=)>?|-+>|=+>|→|≈|~|\.{2,}|\bis\b|\bwas\b|\bof\b|(?<=\s)-|\|)?$")
-_BOUNDARY = re.compile(r"[;,|\t:=\[\]{}!?]|\.\s|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]")
+_BOUNDARY = re.compile(r"[;,|\t:=\[\]{}!?]|(?<=\w{4})\.\s|\s\s+|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]")
 _WHOLE_SPLIT = re.compile(rf"(?<!\w){SPLIT.pattern}(?!\w)", re.IGNORECASE)
+_TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)
+"""Of `train/test: 0.28` nobody knows which it is."""
 _ALONE = (["best"], ["final"], ["overall"])
 """First words of a name that belongs to no split which the line names before it."""
+_GOES_ON = re.compile(r"\s+[^\W\d]|\s*[):=]")
+_HYPHEN = re.compile(r"-[^\W\d]")
+_WORD = string.ascii_letters + string.digits + "_"
 _IN_WORDS = re.compile(r"(?<!\bis)(?<!\bwas)(?<=[^\W\d_])\s+$")
 _PARTS = re.compile(r"([-+]?)(.*?)((?:[eE][-+]?\d{1,3})?)", re.DOTALL)
 _PLAIN = re.compile(r"\d+\.?\d*|\.\d+|nan|inf", re.IGNORECASE)
@@ -129,7 +137,7 @@ class _Key(NamedTuple):
 def clean(text: str) -> str:
     """Return a line without times, places, progress bars and settings."""
     if not text.isascii():
-        text = text.translate(_BOXES)
+        text = text.translate(BOXES)
     if (level := _LEVEL.search(text)) and level.start() < _LONGEST_PREFIX:
         text = text[level.end() :]
     lower = text.lower()
@@ -146,6 +154,7 @@ def read_line(text: str, section: str = "") -> Line:
     if any(word in lower for word in _LABELS):
         label = "".join(f"{label[1]}_{label[2]}_".lower() for label in _LABEL.finditer(text))
         text = _LABEL.sub(" ", text)
+    section = "" if counters else section
     values = _values(text, section, label, has_bare=bool(counters) or "remaining:" in text)
     progress = counters.get("epoch") or next(iter(counters.values()), (0.0, 0.0))
     places = {name: done for name, (done, _) in counters.items()}
@@ -185,7 +194,10 @@ def _numbers(text: str) -> Iterator[_Printed]:
         if found.start() < start or tail is None:
             continue
         before = text[start : found.start()]
-        if found[0].isdigit() and not tail[0].strip() and _IN_WORDS.search(before[-LONGEST_WORD:]):
+        if start and before[:1].isalpha():  # a unit, and what is glued to it
+            before = before.lstrip(_WORD)
+        is_counted = _GOES_ON.match(text, end) and _IN_WORDS.search(before[-LONGEST_WORD:])
+        if found[0].isdigit() and (is_counted or _HYPHEN.match(text, end)):
             continue  # a count inside a name: `accuracy on 100 images: 0.9`
         yield _Printed(before, found[0].rstrip("."), tail, _REJECTED.match(text, end) is not None)
         start = tail.end()
@@ -200,7 +212,7 @@ def _key(before: str, *, is_table: bool) -> _Key:
     is_open = plain != head.rstrip(" \t'\"")
     found = _SIGN.search(plain)
     sign = found["sign"] or "" if found else ""
-    sign = "(" if is_open and not sign else "" if sign == "|" and not is_table else sign
+    sign = "(" if (is_open and not sign) or (sign == "|" and not is_table) else sign
     head = plain[: found.start()] if found else plain
     if head.count("(") > head.count(")"):
         head = ";".join(head.rsplit("(", 1))
@@ -209,8 +221,9 @@ def _key(before: str, *, is_table: bool) -> _Key:
         ends.pop()  # `accuracy of class: cat is 0.9`
     text = head[ends[-1] :].strip()
     words = words_of(text)
-    is_name = 0 < len(words) <= MOST_WORDS and is_measured(" ".join(words))
-    if sign in {"", "of", "-"} and words and not is_measured(words[-1]):
+    is_name = 0 < len(words) <= MOST_WORDS and not _TWO.search(text) and is_measured(" ".join(words))
+    last = words[-1:] if not SPLIT.fullmatch("".join(words[-1:])) else words[-2:-1]
+    if sign in {"", "of", "-"} and not is_measured("".join(last)):
         is_name = False
     return _Key(
         text,

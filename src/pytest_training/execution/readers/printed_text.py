@@ -5,13 +5,24 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from pytest_training.execution.readers.printed_line import NUMBER, Line, Number, clean, parse_number, read_line
+from pytest_training.execution.readers.printed_line import (
+    BAR,
+    BOXES,
+    NUMBER,
+    Line,
+    Number,
+    clean,
+    parse_number,
+    read_line,
+)
 from pytest_training.execution.readers.printed_words import SPLIT, TITLE, is_measured, words_of
 from pytest_training.execution.readers.protocol import COUNTERS
 from pytest_training.text import ESCAPE_SEQUENCES
 
 LONGEST_LINE, MOST_NAMES = 4_000, 500
 _ESCAPES = re.compile(ESCAPE_SEQUENCES)
+_BACK = re.compile("\b+")
+_COUNT = re.compile(r"[\d/.,:;%-]+")
 _DIGIT = re.compile(r"\d")
 _RULE = re.compile(r"[-=+|:\s─━_*#]*")
 _PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])
@@ -29,7 +40,7 @@ class Lines:
     def feed(self, line: str) -> Line:
         """Return what the next line says, as a terminal shows it at last."""
         self.line += 1
-        states = [state for state in line.replace("\b", "").split("\r") if state.strip()]
+        states = [state for state in _BACK.sub("\r", line).split("\r") if state.strip()]
         text = states[-1] if states and len(states[-1]) <= LONGEST_LINE else ""
         read = self._read(_ESCAPES.sub("", text) if "\x1b" in text else text)
         for name, value in read.values.items():
@@ -74,12 +85,14 @@ class Printed(Lines):
     _epoch: dict[str, float] = field(default_factory=dict)
 
     def _read(self, text: str) -> Line:
-        text = clean(text) if _DIGIT.search(text) else text
-        line = self._row(text) if self._heads else None
+        line = self._row(BAR.sub(";", text).translate(BOXES)) if self._heads else None
         if line is None:
             self._heads = ()
+            text = clean(text) if _DIGIT.search(text) else text
             line = read_line(text, self._section) if NUMBER.search(text) else self._title(text.strip())
         self._has_read = self._has_read or bool(line.values)
+        if line.counters:
+            self._section = ""
         if "epoch" in line.counters:
             self._epoch = {"epoch": line.counters["epoch"]}
         return line if line.counters else line._replace(counters=self._epoch)
@@ -89,7 +102,11 @@ class Printed(Lines):
         cells = _cells(text)
         is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
         title = TITLE.fullmatch(text)
-        if is_head and any(map(_name_of, cells)):
+        if (
+            is_head
+            and {*map(_name_of, cells)} - {"", "score"}
+            and not {"min", "max"} & {cell.lower() for cell in cells}
+        ):
             self._heads = tuple(cells)
         elif title and (title["words"] or len(title["frame"].strip()) > 1 or "{" in title["end"]):
             self._section, self._has_read = title["split"].lower(), False
@@ -103,7 +120,7 @@ class Printed(Lines):
         """Return the measurements in a row of the table, or None if the table has ended."""
         if _RULE.fullmatch(text):
             return Line({}, {})
-        cells = _cells(text) if "|" in text else text.strip(" :]").replace(",", " ").split()
+        cells = _cells(text) if "|" in text else text.strip(" :]").split()
         count = len(self._heads)
         if len(cells) > count and cells[-1] == ";":  # a progress bar; elsewhere it is a time
             del cells[-1]
@@ -115,6 +132,8 @@ class Printed(Lines):
         if len(cells) < count or (len(cells) > count and "|" in text) or None in numbers.values():
             return None
         section, row = self._section and f"{self._section}_", self._label(cells)
+        if set(row) & set("([{=:"):
+            return None
         places = ((head.lower(), parse_number(cell)) for head, cell in columns.items() if head.lower() in COUNTERS)
         return Line(
             {
@@ -126,13 +145,14 @@ class Printed(Lines):
         )
 
     def _label(self, cells: list[str]) -> str:
-        """Return what the names of a row begin with: its first cell that is a text, unless that is `all`."""
-        first, count = cells[-len(self._heads)], len(self._heads)
-        is_text = not _name_of(self._heads[0]) and parse_number(first) is None and "/" not in first
-        label = first if is_text else " ".join(cells[:-count])
-        if label == "all" or (label.isdigit() and "support" not in self._heads):
-            return ""
-        return "".join(f"{word}_" for word in words_of(label) or label.split())
+        """Return what the names of a row begin with: what stands before its numbers, unless that is `all`."""
+        is_text = not _name_of(self._heads[0]) and not _COUNT.fullmatch(cells[-len(self._heads)])
+        count = len(self._heads) - is_text
+        label = "_".join(" ".join(cells[: len(cells) - count]).lower().split())
+        label = re.sub(r"^\d+_", "", label) if is_text else label
+        return (
+            "" if label == "all" or (label.isdigit() and "support" not in self._heads) else f"{label}_" if label else ""
+        )
 
 
 def _cells(text: str) -> list[str]:

@@ -10,22 +10,23 @@ _MEASURED = re.compile(
     r"|s?mape|wape|r?msle|rss|r2|r2aj|rsquared|squared|squares|determination|explained|jaccard|dsc|hd\d*|n?assd?|nsd"
     r"|m?aps?\d*|ndcg|mrr|hits?|bleu\d?|rouge\w*|meteor|chrf\d?|cider|[wce]er|ppl|perplexity|bp[cbd]|psnr|ssim|lpips"
     r"|fid|kid|nll|elbo|kld?|divergence|likelihood|loglik|kappa|mcc|matthews|corr|correlation|corrcoef|pearsonr?"
-    r"|spearmanr?|kendall|brier|ece|cindex|index|concordance|silhouette|bouldin|calinski|harabasz|ari|nmi|ami|inertia"
-    r"|homogeneity|completeness|purity|aic|bic|entropy|rew|return|success|gini|top\d|em|mota|idf1|pck|mpjpe|epe"
+    r"|spearmanr?|kendall|brier|ece|c_?index|concordance|silhouette|bouldin|calinski|harabasz|ari|nmi|ami|inertia"
+    r"|homogeneity|completeness|purity|aic|bic|entropy|rew|return|success|gini|top\d|mota|idf1|pck|mpjpe|epe"
     r"|verlust|fehler|trefferquote|perte|exactitude|exactitud|pérdida|precisión|précision|rappel|损失|准确率|精度|召回率)"
 )
 _SETTINGS = """
-alpha base batches beta bins bound budget buffer cache calculating code coef coeff computed config count counts
-cutoff decay decreased delta depth device dim dropped dropout epoch epochs eta every exit factor file fn fps
-frequency from func function gamma goal gpu id if improve improved increased initscore interval iter iteration
-iterations lambda learning least length limit line lr margin mem memory minimum mode momentum ms must name names num
-number optimizer parameters params patience per reach reached required scale scaler scheduler sec seconds seed should
-size smoothing speed status step steps stop support target threshold thresholds throughput time tol tolerance type until
-using version warmup weight weighting weights went when while window workers
+alpha base batches beta bins bound budget buffer cache calculating code coef coeff computed config count counts cutoff
+decay decreased delta depth device dim dropout dropped eta every exit factor file fn fps frequency from func function
+gamma goal gpu id if improve improved increased initscore lambda learning least length limit line lr margin matrix mem
+memory mode momentum must name names num number optimizer parameters params patience reach reached required scale
+scaler scheduler sec seconds seed should size smoothing speed status stop target threshold thresholds throughput time
+tol tolerance type until using version warmup weight weighting weights went when while window workers
 """
 """Words that say that a number is no measurement, whatever else its name says."""
 
-NOT_WHOLE = re.compile(r"(?:error|err|hits?|success|entropy|m?aps?|cost|fehler|precision|return|squared|em|index)s?")
+NOT_WHOLE = re.compile(
+    r"(?:.*_)?(?:error|err|hits?|success|entropy|m?aps?|cost|fehler|precision|return|squared|epoch|step|iter|iteration)s?"
+)
 """A word whose number, where it is whole, is a count, a code or a setting."""
 SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")
 """A word whose number may be a fraction such as 141/200."""
@@ -62,7 +63,8 @@ def words_of(text: str) -> list[str]:
     for word in re.sub(r"[^\w./@]", " ", _plain(text)).split():
         plain = word.strip("._/@").lower()
         is_count = plain.isdigit() and not (words and _COUNTED.fullmatch(words[-1]))
-        words += [plain] if plain and plain not in _FILLER and not is_count else []
+        is_filler = plain in _FILLER and (word != "A" or not words)
+        words += [plain] if plain and not is_filler and not is_count else []
     return words
 
 
@@ -70,7 +72,7 @@ def is_measured(text: str) -> bool:
     """Return True if a name is that of a measurement."""
     pieces = re.split(r"[\W_]+", _plain(text))
     parts = [*pieces, *(part for piece in pieces if not piece.isupper() for part in _CAMEL.findall(piece))]
-    parts = [part.lower() for part in parts]
+    parts = [part.lower() for part in (*parts, *text.split())]
     return any(map(_MEASURED.fullmatch, parts)) and _SETTING.isdisjoint(parts)
 
 

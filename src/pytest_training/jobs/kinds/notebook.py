@@ -14,7 +14,7 @@ from pytest_training.jobs.kinds.protocol import Command, File, Kind
 from pytest_training.jobs.kinds.script.kind import program_environment
 from pytest_training.jobs.model import Job, Parameter
 from pytest_training.jobs.source.literals import MISSING, Constants, parameter_type, read_annotation
-from pytest_training.jobs.source.sources import Source, Unreadable
+from pytest_training.jobs.source.sources import Candidate, Source, Unreadable
 
 TAG = "parameters"
 _MAGIC = re.compile(r"^(\s*)([%!?].*|[\w.]+\?+)$", re.MULTILINE)
@@ -30,8 +30,7 @@ class NotebookKind(Kind):
     def recognise(self, file: File) -> Job | None:
         """Return the job of a notebook that has a cell with the tag `parameters`."""
         cells, folder = _cells(file), file.path.parent
-        tagged = next((cell for cell in cells if TAG in cell["metadata"].get("tags", ())), None)
-        if tagged is None:
+        if (tagged := _tagged(cells)) is None:
             return None
         code = "\n".join(map(_python, cells)).encode()
         source = Source(file.path, file.label, code, ast.parse(code))
@@ -51,6 +50,11 @@ class NotebookKind(Kind):
             **file.sources.reach(file.path),
         )
 
+    def judge(self, file: File) -> Candidate:
+        """Take what `recognise` does."""
+        is_job = b'"parameters"' in file.path.read_bytes() and _tagged(_cells(file)) is not None
+        return Candidate(is_job, f"has {'a' if is_job else 'no'} cell with the tag {TAG}")
+
     def start(self, job: Job, *, folder: str, seed: int) -> Command:  # noqa: ARG002  (the kernel gets TRAINING_SEED)
         """Return what executes the cells."""
         values = json.dumps({name: job.parameters[name] for name in job.given})
@@ -67,6 +71,10 @@ def _cells(file: File) -> list[dict[str, Any]]:
         raise Unreadable(
             f"{file.label}:1: expected a notebook of version 4: {type(error).__name__}: {error}"
         ) from error
+
+
+def _tagged(cells: list[dict[str, Any]]) -> dict[str, Any] | None:
+    return next((cell for cell in cells if TAG in cell["metadata"].get("tags", ())), None)
 
 
 def _python(cell: dict[str, Any]) -> str:

@@ -12,7 +12,8 @@ from pytest_training.jobs.kinds.script.files import file_copies
 from pytest_training.jobs.kinds.script.options import read_options
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
-from pytest_training.jobs.source.sources import Source
+from pytest_training.jobs.source.packages import depth_in_package, module_of
+from pytest_training.jobs.source.sources import Candidate, Source
 from pytest_training.jobs.source.workplace import workplace
 
 
@@ -31,9 +32,17 @@ class ScriptKind(Kind):
             problem=_idle(file.source, find_train(file.source)),
             fresh=file.sources.why_fresh(file.path),
             cwd=workplace(file.source, file.sources.root, file.sources.readmes),
+            module=module_of(file.source),
             **read_options(file.source, file.sources),
             **python_fields(file),
         )
+
+    def judge(self, file: File) -> Candidate | None:
+        """Take a file that trains when it is run."""
+        from pytest_training.jobs.source.trains import judge  # noqa: PLC0415  (its patterns take time to compile)
+
+        place = os.path.relpath(file.path, file.home)
+        return judge(file.path, place, file.path.read_bytes(), lambda: file.source, file.sources)
 
     def start(self, job: Job, *, folder: str, seed: int) -> Command:
         """Return the interpreter, the file and the options that are set."""
@@ -42,16 +51,18 @@ class ScriptKind(Kind):
             environment=program_environment(job),
             files=file_copies(job),
             is_warm=not job.fresh,
+            module=job.module,
         )
 
 
 def program_environment(job: Job) -> dict[str, str]:
-    """Return the variables for a program that is Python: on its path are the root and its `src`, then the user's."""
-    source = Path(job.root, "src")
+    """Return the variables of a program that is Python: its path is the root, its `src`, its package, the user's."""
+    path, source = Path(job.path or ""), Path(job.root, "src")
+    depth = max((job.module or "").count("."), depth_in_package(path))
     outer = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    path = dict.fromkeys(filter(None, [job.root, *([str(source)] if source.is_dir() else []), *outer]))
-    # No bytecode: the repository may be somebody else's.
-    return {"PYTHONPATH": os.pathsep.join(path), "PYTHONDONTWRITEBYTECODE": "1"}
+    own = [job.root, *([str(source)] if source.is_dir() else []), *([str(path.parents[depth])] if depth else [])]
+    search = os.pathsep.join(dict.fromkeys(filter(None, [*own, *outer])))
+    return {"PYTHONPATH": search, "PYTHONDONTWRITEBYTECODE": "1"}  # the repository may be somebody else's
 
 
 def _idle(source: Source, train: Function | None) -> str | None:
