@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from pytest_training.jobs.discovery import discover, left_out
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import Job
+from pytest_training.jobs.search import READING, FileFilter
 
 from .project import Project
 
@@ -63,6 +65,17 @@ def test_a_file_that_is_no_notebook_is_a_job_that_says_so(project: Project, text
     project.write("training/train_x.ipynb", text)
     [job] = project.discovered()
     assert (job.problem or "").startswith("training/train_x.ipynb:1: expected a notebook of version 4: ")
+
+
+def test_where_files_are_read_a_notebook_is_taken_by_its_cell(project: Project) -> None:
+    for name, cells in (("fit", [PARAMETERS]), ("look", [cell("print('parameters')")])):
+        write(project, *cells).rename(project.training / f"{name}.ipynb")
+    read = FileFilter(include=(READING,))
+    [job] = discover(project.training, project.root, read)
+    assert (job.id, job.evidence) == ("fit", "has a cell with the tag parameters")
+    assert [*left_out(project.training, project.root, read, KINDS)] == [
+        "look.ipynb: has no cell with the tag parameters"
+    ]
 
 
 def test_only_what_is_set_is_put_into_the_notebook(project: Project) -> None:
