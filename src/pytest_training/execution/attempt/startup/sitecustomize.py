@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Self
 
-VARIABLE = "TRAINING_GENERATORS"
-"""Environment variable with the seed for a script's own interpreter."""
+VARIABLE = "TRAINING_GENERATORS"  # environment variable with the seed for a script's own interpreter
 
 
 def _log_below(module: Any, _seed: int | None) -> None:
@@ -36,8 +35,7 @@ GENERATORS: Mapping[str, Callable[[Any, int | None], object]] = {
     "numpy.random": lambda module, seed: module.seed(None if seed is None else seed % 2**32),
     "torch": lambda module, seed: None if seed is None else module.manual_seed(seed),
     **dict.fromkeys(("torch.utils.tensorboard.writer", "tensorboardX.writer"), _log_below),
-}
-"""By module; without a seed random and numpy draw new numbers, and torch those of its own."""
+}  # by module; without a seed random and numpy draw new numbers, and torch those of its own
 
 
 class Seeder:
