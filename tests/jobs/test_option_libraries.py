@@ -141,6 +141,10 @@ for flag in ["--a", "--b"]:
 for group in ("train", "val"):
     for what in ("path", "size"):
         parser.add_argument(f"--{group}-{what}", default="x")
+add = parser.add_argument
+add("--short", type=int, default=6)
+for words in {"x": ("--y", "--z")}.values():
+    add(*words, type=int, default=7)
 for other in SEEN or []:
     parser.add_argument(f"--{other}")
 SEEN.update(vars(parser.parse_args()))
@@ -352,6 +356,8 @@ CASES: dict[str, tuple[str, str, dict[str, str], dict[str, Any]]] = {
             "val_size": "y",
             "a": False,
             "width": 5,
+            "short": 6,
+            "y": 7,
             "weight_decay": None,
             "seed": 1,
         },
