@@ -226,7 +226,7 @@ INSTALLED = {
     "    num_train_epochs: float = field(default=3.0)\n    seed: int = field(default=42)\n"
     "    _n_gpu: int = field(init=False, default=1)\n",
     "transformers/hf_argparser.py": "class HfArgumentParser: ...\n",
-    "lightning/__init__.py": "raise SystemExit\n",
+    **dict.fromkeys(("lightning/__init__.py", "pytorch_lightning/__init__.py"), "raise SystemExit\n"),
     "lightning/pytorch/__init__.py": "from lightning.pytorch.trainer import Trainer\n",
     "lightning/pytorch/cli.py": "class LightningCLI: ...\n",
     "lightning/pytorch/trainer/__init__.py": "from lightning.pytorch.trainer.trainer import Trainer\n",
