@@ -46,7 +46,7 @@ def tensor(value: float) -> bytes:
 
 def wandb_file(*rows: dict[str, Any]) -> bytes:
     """Return a W&B file; its records are cut at the ends of blocks."""
-    content = b":W&B\xff\x00\x01"
+    content = bytearray(b":W&B\xff\x00\x01")
     for row in rows:
         items = [coded(1, coded(1, key.encode()) + coded(16, json.dumps(value).encode())) for key, value in row.items()]
         record, is_first = coded(2, b"".join(items)), True
@@ -57,8 +57,9 @@ def wandb_file(*rows: dict[str, Any]) -> bytes:
                 continue
             part, record = record[: left - 7], record[left - 7 :]
             kind = (1 if not record else 2) if is_first else (3 if record else 4)
-            content, is_first = content + struct.pack("<IHB", 0, len(part), kind) + part, False
-    return content
+            content += struct.pack("<IHB", 0, len(part), kind) + part
+            is_first = False
+    return bytes(content)
 
 
 def mlflow_database(*rows: tuple[str, float, int, str], **names: str) -> bytes:
@@ -418,12 +419,26 @@ def test_of_a_large_table_the_last_values_count_and_one_that_ended_before_them_d
     assert points[0] == {"step": 0, "loss": 0.9, "val_loss": 0.8}
 
 
-def test_of_an_event_file_that_is_too_large_nothing_counts(tmp_path: Path) -> None:
-    path = written(tmp_path, {"events.out.tfevents.1.h": event(1, "loss", 0.5)}) / "events.out.tfevents.1.h"
-    with path.open("ab") as file:
-        for _ in range(2):
-            file.write(event(1, "weights", b"x" * 60_000) * 100)
-    assert read(tmp_path)[0] == {}
+@pytest.mark.parametrize("name", ["events.out.tfevents.1.h", "wandb/run-20240101_101010-ab/run-ab.wandb"])
+def test_of_a_large_file_of_records_the_last_values_count(tmp_path: Path, name: str) -> None:
+    if name.startswith("wandb"):
+        filling = [{"_step": 2, "note": "x" * 60_000}] * 160
+        content = wandb_file({"_step": 1, "auc": 0.5, "loss": 0.9}, *filling, {"_step": 3, "loss": 0.25})
+    else:
+        filled = event(2, "weights", b"x" * 60_000) * 160
+        content = event(1, "auc", 0.5) + event(1, "loss", 0.9) + filled + event(3, "loss", 0.5) + event(4, "loss", 0.25)
+    assert len(content) > 2**23
+    assert read(written(tmp_path, {name: content})) == (
+        {"loss": 0.25},
+        [
+            *(
+                [{"step": 1, "auc": 0.5}, {"step": 1, "loss": 0.9}]
+                if name[0] == "e"
+                else [{"step": 1, "auc": 0.5, "loss": 0.9}]
+            ),
+            *([{"step": 3, "loss": 0.5}, {"step": 4, "loss": 0.25}] if name[0] == "e" else [{"step": 3, "loss": 0.25}]),
+        ],
+    )
 
 
 def test_a_link_a_pipe_and_a_folder_in_place_of_a_file_are_not_read(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ class Place:
         with suppress(OSError), open_own(self.path) as file:
             status = os.fstat(file.fileno())
             mark, size = (status.st_size, status.st_mtime_ns, status.st_ino), status.st_size
-            is_whole = not issubclass(self.form.parser, Lines | Records | Runs)
+            is_whole = issubclass(self.form.parser, Document | Database)
             if mark == self.mark or (is_whole and size > most):
                 return
             head = file.read(256)
@@ -102,28 +102,25 @@ class Place:
             self.head = head
             for row in self._rows(file, size, most, has_ended=has_ended):
                 yield from self._take(row)
-            self.mark = mark if self.offset >= size else (0,)
+            self.mark = mark
 
     def _rows(self, file: BinaryIO, size: int, most: int, *, has_ended: bool) -> Iterator[Row]:
-        is_text = isinstance(self.parser, Lines)
-        most = min(most, LARGEST_TEXT // (4 if self.parser.log else 1)) if isinstance(self.parser, Lines) else most
-        if is_text and size - self.offset > most:
+        """Yield the new rows; of very much the first and the last ones."""
+        if isinstance(self.parser, Lines):
+            most = min(most, LARGEST_TEXT // (4 if self.parser.log else 1))
+        if size - self.offset > most:
             file.seek(0)
             yield from self.parser.feed(file.read(most // 2)) if not self.offset else ()  # it has the names
-            file.seek(size - most // 2)
-            file.readline(most)
-            self.parser.rest, self.offset = b"", file.tell()
+            self.offset = file.seek(size - most // 2)
+            self.offset += self.parser.resume(file.read(most), self.offset)
             self.last.clear()  # none of these need be the last
-        until = min(size, self.offset + most)
-        while self.offset < until:
+        while self.offset < size:
             file.seek(self.offset)
-            content = file.read(until - self.offset)
+            content = file.read(size - self.offset)
             yield from self.parser.feed(content)
             self.offset += (len(content) or size) + self.parser.skip
-        if has_ended and is_text:
+        if has_ended and isinstance(self.parser, Lines):
             yield from self.parser.feed(b"\n")
-        if has_ended and self.offset < size:
-            self.last.clear()  # these are not the last
 
     def _take(self, row: Row) -> Iterator[Point]:
         is_history = HISTORY.search(self.path.name) is not None
