@@ -8,14 +8,25 @@ import os
 import re
 import sqlite3
 import struct
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.readers.files import FilesReader
 from pytest_training.execution.readers.forms import FORMS, Files
+from pytest_training.execution.readers.protocol import EndedAttempt
+from pytest_training.jobs.kinds.protocol import Command
+from pytest_training.jobs.model import Plan
+from pytest_training.jobs.plan_file import save_plan
+
+from .workplace import Workplace, planned
 
 
 def varint(number: int) -> bytes:
@@ -356,7 +367,7 @@ CASES = {
 }
 
 
-def written(folder: Path, files: dict[str, str | bytes]) -> Path:
+def written(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     for number, (name, content) in enumerate(files.items()):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
@@ -367,7 +378,7 @@ def written(folder: Path, files: dict[str, str | bytes]) -> Path:
 @pytest.mark.parametrize("name", CASES)
 def test_the_last_values_are_metrics_and_the_rows_are_curves(tmp_path: Path, name: str) -> None:
     case = CASES[name]
-    files = Files(written(tmp_path, case.files), 2**26, has_ended=True)
+    files = Files(written(tmp_path, case.files), 2**26, beside=lambda: ())
     points = [dict(point.values) for point in files.poll()]
     metrics: dict[str, float] = {}
     for metric, (value, source) in files.metrics():
@@ -378,7 +389,7 @@ def test_the_last_values_are_metrics_and_the_rows_are_curves(tmp_path: Path, nam
 
 
 def read(folder: Path) -> tuple[dict[str, float], list[dict[str, float]]]:
-    files = Files(folder, 2**26, has_ended=True)
+    files = Files(folder, 2**26, beside=lambda: ())
     points = [dict(point.values) for point in files.poll()]
     return {name: float(value) for name, (value, _) in files.metrics()}, points
 
@@ -389,7 +400,7 @@ def read(folder: Path) -> tuple[dict[str, float], list[dict[str, float]]]:
 def test_a_file_that_grows_gives_the_points_that_it_has_at_the_end(tmp_path: Path, name: str) -> None:
     ((path, content),) = CASES[name].files.items()
     content = content.encode() if isinstance(content, str) else content
-    files, points = Files(tmp_path, 2**16, has_ended=False), []
+    files, points = Files(tmp_path, 2**16), []
     for end in (*range(0, len(content), 61), len(content)):
         written(tmp_path, {path: content[:end]})
         files.next_search = 0
@@ -399,7 +410,7 @@ def test_a_file_that_grows_gives_the_points_that_it_has_at_the_end(tmp_path: Pat
 
 
 def test_a_table_that_is_written_anew_with_another_column_gives_each_point_once(tmp_path: Path) -> None:
-    files, points = Files(tmp_path, 2**16, has_ended=False), []
+    files, points = Files(tmp_path, 2**16), []
     for content in (
         "epoch,loss\n0,0.9\n",
         "epoch,loss,val_loss\n0,0.9,\n0,,0.7\n",
@@ -493,3 +504,48 @@ def test_content_that_nobody_writes_raises_nothing(tmp_path: Path, name: str, co
 def test_each_form_has_a_case() -> None:
     matching = {next((form.pattern for form in FORMS if re.search(form.pattern, name)), "") for name in NAMES}
     assert {form.pattern for form in FORMS} <= matching
+
+
+# beside the job's folder
+
+
+def read_beside(
+    workplace: Workplace, text: str, files: dict[str, str], other: str = "", ended_s: float = 0
+) -> set[str]:
+    """Return the sources of a script's metrics; another script has run meanwhile, or has ended long before."""
+    job, *others = (workplace.script(each) for each in filter(None, (text, other)))
+    job, *others = (msgspec.structs.replace(each, files=(str(each.path),)) for each in (job, *others))
+    run = RunFolder(workplace.root / "reports", "run")
+    for each in (job, *others):
+        run.job(each.id).attempt(1).create()
+    for each in others if ended_s else ():
+        written(run.job(each.id).path, {"outcome.json": ""})
+        os.utime(run.job(each.id).outcome, (ended_s, ended_s))
+    save_plan(Plan(run_id="run", seed=0, workers=1, threads=1, jobs=(planned(job), *map(planned, others))), run.plan)
+    written(workplace.root, files)
+    attempt = EndedAttempt(job, run.job(job.id).attempt(1), time.time() - 60, Command(argv=("python",)))
+    following = FilesReader().follow(attempt)
+    assert len([*following.poll()]) == 0
+    return {source for _, (_, source) in following.metrics()}
+
+
+REPORT = {"results/rf_report.json": '{"auc": 0.9}', "data/x_report.json": '{"auc": 0.8}'}
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "ended_s", "sources"),
+    [
+        ('OUT = "results"', "", 0, {"results/rf_report.json"}),
+        ('open(f"{out}/{name}_report.json", "w")', "", 0, {"results/rf_report.json", "data/x_report.json"}),
+        ('open("./results/rf_report.json", "w")', "print()", 0, {"results/rf_report.json"}),
+        ("# no result of a report", "", 0, set()),
+        ('OUT = "results"', 'OUT = "results"', 0, set()),
+        ('OUT = "results/rf_report.json"', 'OUT = "results"', 0, {"results/rf_report.json"}),
+        ('OUT = "results"', 'OUT = "results/rf_report.json"', 0, set()),
+        ('OUT = "results"', 'OUT = "results"', 1000.0, {"results/rf_report.json"}),
+    ],
+)
+def test_files_in_the_working_directory_count_if_only_this_jobs_code_names_them(
+    workplace: Workplace, text: str, other: str, ended_s: float, sources: set[str]
+) -> None:
+    assert read_beside(workplace, text, REPORT, other, ended_s) == sources

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +63,8 @@ FORMS = (
 )
 """In the order of trying."""
 
+Written = tuple[str, os.DirEntry[str]]
+"""A file, with its path relative to the folder in which it was found."""
 Last = dict[tuple[str, str], Measured]
 """The last value of each name, by what it is of, a model, a fold or a run, and the name."""
 
@@ -146,7 +148,8 @@ class Files:
     folder: Path
     most: int
     """Bytes of a file that a poll may read."""
-    has_ended: bool
+    beside: Callable[[], Iterable[Written]] | None = None
+    """Returns the files that it left elsewhere; None while it runs."""
     places: dict[str, Place] = field(default_factory=dict)
     groups: dict[str, Last] = field(default_factory=dict)
     next_search: float = 0.0
@@ -154,10 +157,16 @@ class Files:
     def poll(self) -> Iterator[Point]:
         """Yield what was added since the last poll, of new files too."""
         if (now := time.monotonic()) >= self.next_search:
-            self._search()
+            self._add(Walk(self.folder))
             self.next_search = now + (time.monotonic() - now) / SHARE
+        yield from self._poll()
+        if self.beside and not any(self.groups.values()):
+            self._add(self.beside())
+            yield from self._poll()
+
+    def _poll(self) -> Iterator[Point]:
         for place in self.places.values():
-            yield from place.poll(min(self.most, LARGEST), has_ended=self.has_ended)
+            yield from place.poll(min(self.most, LARGEST), has_ended=self.beside is not None)
 
     def metrics(self) -> Iterator[tuple[str, Measured]]:
         """Yield the last values; what they are of is part of the name where there are several."""
@@ -170,23 +179,27 @@ class Files:
             for (label, name), value in last.items() if len(labels) <= MOST_LABELS else ():
                 yield f"{prefixes[label]}{name}" if len(labels) > 1 else name, value
 
-    def _search(self) -> None:
+    def _add(self, files: Iterable[Written]) -> None:
         """Add the files that are new, the oldest first: what was written last counts."""
-        new: list[tuple[float, str, Form, re.Match[str]]] = []
-        for relative, entry in Walk(self.folder):
+        new: list[tuple[float, Written, Form, re.Match[str]]] = []
+        for relative, entry in files:
             form_and_match = _form_of(relative) if relative not in self.places and len(new) < MOST_PLACES else None
             with suppress(OSError):
                 new += (
-                    [(entry.stat(follow_symlinks=False).st_mtime, relative, *form_and_match)] if form_and_match else []
+                    [(entry.stat(follow_symlinks=False).st_mtime, (relative, entry), *form_and_match)]
+                    if form_and_match
+                    else []
                 )
-        for _, relative, form, match in sorted(new, key=lambda each: each[:2])[: MOST_PLACES - len(self.places)]:
+        for _, (relative, entry), form, match in sorted(new, key=lambda each: (each[0], each[1][0]))[
+            : MOST_PLACES - len(self.places)
+        ]:
             named = match.groupdict()
             key, last = named.get("one", relative), self.groups.setdefault(named.get("group", relative), {})
             before = self.places.get(key)
             if before:
                 before.last.clear()
             points = before.points if before else 0
-            self.places[key] = Place(self.folder / relative, relative, form, match, last, passed=points)
+            self.places[key] = Place(Path(entry.path), relative, form, match, last, passed=points)
 
 
 def _form_of(relative: str) -> tuple[Form, re.Match[str]] | None:
