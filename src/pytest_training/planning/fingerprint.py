@@ -183,8 +183,11 @@ def with_fingerprints(plan: Plan, digests: Mapping[str, str], passes: EarlierPas
     def complete(planned: PlannedJob) -> PlannedJob:
         job_id = planned.job.id
         passed = passes.recorded[job_id] if passes and job_id in passes.valid else None
-        unchanged = Unchanged(run_id=passed.run_id, metrics=passed.outcome.metrics) if passed else None
-        return replace(planned, fingerprint=digests[job_id], unchanged=unchanged)
+        planned = replace(planned, fingerprint=digests[job_id], unchanged=None)
+        if passed is None:
+            return planned
+        metrics, sources = passed.outcome.metrics, passed.outcome.sources
+        return replace(planned, unchanged=Unchanged(run_id=passed.run_id, metrics=metrics, sources=sources))
 
     return replace(plan, jobs=tuple(map(complete, plan.jobs)))
 
