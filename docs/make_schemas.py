@@ -14,7 +14,7 @@ from pytest_training.records.durations import Durations
 from pytest_training.reporters.json_report import JobMetadata, TrainingBlock
 
 FOLDER = Path(__file__).parent / "schemas"
-SCHEMAS = {
+SCHEMAS: dict[str, tuple[type, str]] = {
     "training.json": (TrainingBlock, "The `training` block of report.json."),
     "job.json": (JobMetadata, "`tests[].metadata` of report.json: one job."),
     "plan.json": (Plan, "plan.json of a run's folder, and what --training-plan writes."),

@@ -16,9 +16,8 @@ from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob, Run
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.limits.protocol import Ending
 from pytest_training.records.history import History
-from pytest_training.records.provenance import provenance
 from pytest_training.records.recorded_run import read_run
-from pytest_training.records.run_record import RunRecord
+from pytest_training.records.run_record import RunRecord, provenance
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters.html.page import write_page
 from pytest_training.reporters.markdown import write_summary

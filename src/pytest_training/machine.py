@@ -5,8 +5,7 @@ import math
 import os
 from pathlib import Path
 
-NVIDIA = Path("/proc/driver/nvidia/gpus")
-"""One folder a card; asking nvidia-smi takes a second."""
+NVIDIA = Path("/proc/driver/nvidia/gpus")  # one folder a card; asking nvidia-smi takes a second
 
 
 def machine_cores() -> int:
@@ -43,19 +42,16 @@ def _quota(group: Path) -> float | None:
 
 def visible_gpus() -> list[str]:
     """Return the ids of the GPUs that this process may use, an outer CUDA_VISIBLE_DEVICES respected."""
-    outer = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if outer is not None:
+    if (outer := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [name for name in (part.strip() for part in outer.split(",")) if name not in {"", "-1"}]
     return [str(index) for index, _ in enumerate(NVIDIA.iterdir())] if NVIDIA.is_dir() else []
 
 
 def gpu_models() -> tuple[str, ...]:
     """Return the models of NVIDIA cards as the driver lists them; asking nvidia-smi takes a second."""
-    models = []
+    models: list[str] = []
     for card in sorted(NVIDIA.glob("*/information")):
-        try:
+        with contextlib.suppress(OSError):
             lines = card.read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            continue
-        models += [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
+            models += [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
     return tuple(models)

@@ -1,7 +1,6 @@
 """The values of options and settings, read into one request; loaded only where something trains."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -23,10 +22,12 @@ LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 def read_options(config: pytest.Config) -> Request:
     """Return the values of all options and settings; raise UsageError for an invalid one."""
     here, registry, option = config.invocation_params.dir, config.stash.get(REGISTRY, None) or Registry(), config.option
-    root, catalogues = folder_of(config, "root"), option.training_catalogue
+    root, reports, catalogues = folder_of(config, "root"), folder_of(config, "reports"), option.training_catalogue
     setting = str(config.getini("training_catalogue"))
     if option.training_root and not root.is_dir():
         raise pytest.UsageError(f"--training-root: no folder {str(root)!r}")
+    if any("\ud800" <= letter <= "\udfff" for letter in str(reports)):
+        raise pytest.UsageError(f"the reports folder: expected a path that UTF-8 can hold, found {str(reports)!a}")
     has_settings = config.inipath is not None or not option.training_root
     project = project_of(root, project_folder(config), has_settings=has_settings)
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
@@ -34,7 +35,7 @@ def read_options(config: pytest.Config) -> Request:
         project=project,
         root=root,
         catalogue=here / catalogues[0] if catalogues else config.rootpath / setting if setting else None,
-        reports=_reports(config),
+        reports=reports,
         seed=_seed(config),
         epochs=_count(config, "epochs"),
         folds=_count(config, "folds"),
@@ -59,17 +60,9 @@ def read_options(config: pytest.Config) -> Request:
     )
 
 
-def _reports(config: pytest.Config) -> Path:
-    folder = folder_of(config, "reports")
-    if any("\ud800" <= letter <= "\udfff" for letter in str(folder)):
-        raise pytest.UsageError(f"the reports folder: expected a path that UTF-8 can hold, found {str(folder)!a}")
-    return folder
-
-
 def _text(config: pytest.Config, name: str) -> tuple[str, str]:
     """Return a value, and the option or setting that it comes from."""
-    typed = config.getoption(f"--training-{name}", default=None)
-    if typed is not None:
+    if (typed := config.getoption(f"--training-{name}", default=None)) is not None:
         return str(typed), f"--training-{name}"
     return str(config.getini(f"training_{name}")), f"training_{name} in {config.inipath or 'the settings'}"
 

@@ -27,7 +27,7 @@ PROJECT: pytest.StashKey[Path] = pytest.StashKey()
 """On config: the folder of the project, once it is determined."""
 MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "tox.ini")
 """Names that mark the folder of a project."""
-NAMING_PATHS = ("root", "discover", "catalogue", "reports", "plan")
+NAMING_PATHS = ("root", "discover", "catalogue", "reports", "plan")  # pytest may take their values for paths of tests
 
 
 class Option(NamedTuple):
@@ -118,11 +118,6 @@ def add_job_options(parser: pytest.Parser) -> None:
     for name, option in EVERYDAY.items():
         with contextlib.suppress(ValueError, argparse.ArgumentError):  # a name of the project's own
             parser.getgroup("training").addoption(name, dest=f"training_{name.removeprefix('--')}", **option)
-
-
-def names_paths(config: pytest.Config) -> bool:
-    """Return True if the command line names a path that pytest may take for one of tests."""
-    return any(getattr(config.known_args_namespace, f"training_{name}") for name in NAMING_PATHS)
 
 
 def is_asked_for(config: pytest.Config) -> bool:

@@ -37,7 +37,7 @@ def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, None, None]:
     """Declare the options with everyday names where there are jobs, after the project has declared its own."""
-    if options.names_paths(early_config):
+    if any(getattr(early_config.known_args_namespace, f"training_{name}") for name in options.NAMING_PATHS):
         from pytest_training.pytest_adapter import settle_root  # noqa: PLC0415  (see the module's docstring)
 
         settle_root(early_config, parser, args)
@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_training.registry import Registry  # noqa: PLC0415  (see the module's docstring)
     from pytest_training.session.arguments import settle_arguments  # noqa: PLC0415  (as above)
     from pytest_training.session.hooks import call_before_training  # noqa: PLC0415  (as above)
-    from pytest_training.session.neighbours import Neighbours  # noqa: PLC0415  (as above)
+    from pytest_training.session.items import Neighbours  # noqa: PLC0415  (as above)
 
     config.stash[options.REGISTRY] = registry = Registry()
     call_before_training(config, "pytest_training_register", registry=registry)
@@ -67,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(Owner(config), SESSION)
     else:
-        from pytest_training.session.worker import Worker  # noqa: PLC0415  (as above)
+        from pytest_training.session.items import Worker  # noqa: PLC0415  (as above)
 
         config.pluginmanager.register(Worker(config), SESSION)
 
@@ -114,7 +114,6 @@ def training_job(request: pytest.FixtureRequest) -> TrainingJob:
     """Give the test its job: `training_job.train()` trains, `training_job.check()` fails unless it passed."""
     from pytest_training.session.training_job import SLOT, TrainingJob  # noqa: PLC0415  (see the module's docstring)
 
-    slot = request.config.stash.get(SLOT, None)
-    if slot is None:
+    if (slot := request.config.stash.get(SLOT, None)) is None:
         pytest.fail(options.nothing_to_train(request.config), pytrace=False)
     return TrainingJob(request.param, slot, request.node)

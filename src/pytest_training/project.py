@@ -1,6 +1,7 @@
 """The user's project as its settings describe it, read without pytest: its import takes longer than a whole list."""
 
 import configparser
+import contextlib
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,7 @@ class Project:
     training_root: Path
     catalogue: Path | None
     reports: Path
-    options: tuple[str, ...] = ()
-    """What `addopts` adds to every command line of pytest."""
+    options: tuple[str, ...] = ()  # what `addopts` adds to every command line of pytest
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
@@ -65,13 +65,11 @@ def find_settings(folder: Path) -> tuple[Path | None, dict[str, str]]:
 
 def _read_settings(file: Path) -> dict[str, str] | None:
     """Return pytest's settings in a file, or None if it has none; pytest itself reports a broken file."""
-    is_pytests = "pytest" in file.name
-    try:
+    settings: dict[str, str] | None = None
+    with contextlib.suppress(OSError, ValueError, configparser.Error):
         text = file.read_text(encoding="utf-8")
         settings = _in_toml(text, file) if file.suffix == ".toml" else _in_sections(text, file)
-    except (OSError, ValueError, configparser.Error):
-        return {} if is_pytests else None
-    return {} if settings is None and is_pytests else settings
+    return {} if settings is None and "pytest" in file.name else settings
 
 
 def _in_sections(text: str, file: Path) -> dict[str, str] | None:
@@ -85,8 +83,7 @@ def _in_toml(text: str, file: Path) -> dict[str, str] | None:
     import tomllib  # noqa: PLC0415  (most projects have a pytest.ini)
 
     tables = tomllib.loads(text)
-    table = (tables.get("tool", {}) if file.name == "pyproject.toml" else tables).get("pytest")
-    if table is None:
+    if (table := (tables.get("tool", {}) if file.name == "pyproject.toml" else tables).get("pytest")) is None:
         return None
     values = table.get("ini_options", table).items()
     return {name: shlex.join(map(str, value)) if isinstance(value, list) else str(value) for name, value in values}

@@ -5,6 +5,8 @@ import copy
 import os
 import sys
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,21 @@ def release_workers(config: pytest.Config) -> None:
     distributed: Any = config.pluginmanager.getplugin("dsession")
     if distributed is not None and distributed.sched is not None:
         distributed.triggershutdown()
+
+
+def wait_for_workers(gateways: Sequence[Any], patience_s: float) -> None:
+    """Wait for workers' processes that were asked to exit; kill them after that time, as xdist does."""
+    if gateways:
+        from execnet.multi import safe_terminate  # noqa: PLC0415  (only with -n, so it is there)
+
+        # Only a whole group can be waited for by a public name, and these have left theirs.
+        ends = [(partial(_wait_for_worker, gateway), gateway._io.kill) for gateway in gateways]  # noqa: SLF001  (see above)
+        safe_terminate(gateways[0].execmodel, patience_s, ends)
+
+
+def _wait_for_worker(gateway: Any) -> None:
+    gateway.join()
+    gateway._io.wait()  # noqa: SLF001  (as above)
 
 
 def drop_entries_without_line(excinfo: pytest.ExceptionInfo[BaseException]) -> None:

@@ -10,7 +10,6 @@ from pytest_training.wording import describe
 MEBIBYTE = 2**20
 SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 BYTES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
-
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _PLAIN = re.compile(_NUMBER)
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>{_NUMBER}){unit})?" for unit in SECONDS))
@@ -19,22 +18,14 @@ _SIZE = re.compile(rf"({_NUMBER}) ?([kmgt]i?b)", re.IGNORECASE)
 
 def parse_duration(value: Any, where: str) -> float:
     """Return seconds for `90s`, `15m`, `1h30m` or a plain number of seconds."""
-    seconds = _seconds(value)
-    if seconds is None or not math.isfinite(seconds) or seconds <= 0:
+    text, seconds = value.strip() if isinstance(value, str) else "", 0.0
+    if (isinstance(value, int | float) and not isinstance(value, bool)) or _PLAIN.fullmatch(text):
+        seconds = float(value)
+    elif match := _DURATION.fullmatch(text):
+        seconds = sum(float(count) * SECONDS[unit] for unit, count in match.groupdict().items() if count)
+    if not math.isfinite(seconds) or seconds <= 0:
         raise DeclarationError(f"{where}: expected a duration like 90s, 15m or 2h, found {describe(value)}")
     return seconds
-
-
-def _seconds(value: Any) -> float | None:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    text = value.strip() if isinstance(value, str) else ""
-    if _PLAIN.fullmatch(text):
-        return float(text)
-    match = _DURATION.fullmatch(text)
-    if not text or match is None:
-        return None
-    return sum(float(count) * SECONDS[unit] for unit, count in match.groupdict().items() if count)
 
 
 def parse_size(value: Any, where: str) -> float:

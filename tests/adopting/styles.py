@@ -268,7 +268,7 @@ FILES = (
                         "                      2,                 1.1345,            0.52000\\n")
         """,
         "results.csv",
-        {"train/box_loss": 1.1345, "metrics/map50(b)": 0.52},
+        {"train/box_loss": 1.1345, "metrics/map50_b": 0.52},
     ),
     written(
         "MLflow's folder",

@@ -14,9 +14,9 @@ from sessions import Project, environment, question, text
 from terminal import Terminal
 from watching import eventually
 
+from pytest_training.commands.answers import AT_FIRST, JobLog
 from pytest_training.execution.folder import RunFolder
 from pytest_training.jobs.model import Job
-from pytest_training.reporters.job_log import AT_FIRST, JobLog
 
 UNTIL_GO = "while not pathlib.Path('go').exists(): time.sleep(0.01)\n"
 TOP = "import os, pathlib, time"

@@ -13,8 +13,7 @@ from sessions import Project, text
 from pytest_training.commands.main import main
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.records.history import History
-from pytest_training.records.provenance import provenance
-from pytest_training.records.run_record import RunRecord
+from pytest_training.records.run_record import RunRecord, provenance
 
 
 @pytest.fixture

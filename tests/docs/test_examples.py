@@ -21,12 +21,13 @@ def test_the_catalogue_in_the_docs_is_valid(tmp_path: Path) -> None:
     (catalogue,) = blocks("docs/jobs-yaml.md", "yaml")
     job = 'def train(run, *, epochs=1, folds=5, token=""):\n    return {}\n'
     files = {"training/train_als.py": job, "tools/fit.py": job, "training/jobs.yaml": catalogue, "configs/a.yaml": ""}
+    files["tools/net.py"] = "print()\n"
     for name, content in files.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(content)
     jobs, data = load_jobs(tmp_path / "training", tmp_path)
-    assert [job.id for job in jobs] == ["als", "sweep-folds-3", "sweep-folds-5", "exported"]
+    assert [job.id for job in jobs] == ["als", "sweep-folds-3", "sweep-folds-5", "theirs", "exported"]
     assert [dataset.name for dataset in data] == ["visits", "panel", "cohort"]
 
 

@@ -215,9 +215,10 @@ def test_a_pattern_that_leads_out_of_the_folder_is_refused(job: Job, folder: Att
         ('{"r2": 0.5, "": 1}', {"r2": 0.5}, ["a metric is named ''; expected a short printable string"]),
         ('{"r2": 0.5, "converged": true}', {"r2": 0.5, "converged": 1.0}, []),
         ('{"r2": 0.5, "model": "rf", "best": null, "by": [1], "test": {"r2": 0.1}}', {"r2": 0.5}, []),
-        ('{"test": {"r2": 0.5}}', {}, ["its metrics are nested: write metrics: {path: test} in the catalogue"]),
+        ('{"test": {"r2": 0.5}}', {"test_r2": 0.5}, []),
+        ('{"test": {"x": 0.5}}', {}, ["its metrics are nested: write metrics: {path: test} in the catalogue"]),
         (
-            '{"a": {"s": "x"}, "b": {"c": {"d": {"r2": 0.5}}}}',
+            '{"a": {"s": "x"}, "b": {"c": {"d": {"x": 0.5}}}}',
             {},
             ["its metrics are nested: write metrics: {path: b.c.d}"],
         ),

@@ -164,11 +164,23 @@ def test_an_empty_catalogue_changes_nothing(two: Project, text: str) -> None:
         ),
         (
             "jobs: {als: {metrics: 3}}",
-            ":1: jobs.als.metrics: expected a file name, or a mapping of file and path, found 3",
+            ":1: jobs.als.metrics: expected a file name, or a mapping of file and path, or of stdout, found 3",
         ),
         (
             "jobs: {als: {metrics: {fil: x}}}",
-            ":1: jobs.als.metrics.fil: unknown key 'fil': did you mean 'file'? Expected one of file, path",
+            ":1: jobs.als.metrics.fil: unknown key 'fil': did you mean 'file'? Expected one of file, path, stdout",
+        ),
+        (
+            "jobs: {net: {metrics: {stdout: 'AUC (.*'}}}",
+            ":1: jobs.net.metrics.stdout: expected a regular expression with a named group for each metric, like",
+        ),
+        (
+            "jobs: {net: {metrics: {stdout: 'AUC (.*)'}}}",
+            "named group for each metric, like 'AUC (?P<auc>[.0-9]+)', found 'AUC (.*)'",
+        ),
+        (
+            "jobs: {net: {metrics: {stdout: '(?P<auc>.*)', path: a}}}",
+            ":1: jobs.net.metrics: expected either file and path, or stdout, found a mapping",
         ),
         (
             'jobs: {als: {gates: {r2: "high"}}}',

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_training.jobs.kinds.parameters import seed_option
+from pytest_training.jobs.meanings import seed_option
 from pytest_training.jobs.model import Job, Parameter
 
 from .project import Project
@@ -78,10 +78,11 @@ def test_groups_subparsers_and_any_variable_count(project: Project) -> None:
     assert [(item.name, item.option, item.required) for item in job.declared] == [
         ("one", "--one", False),
         ("two", "--two", False),
-        ("command", None, True),
+        ("command", None, False),
         ("three", "--three", False),
         ("four", "--four", False),
     ]
+    assert job.parameters == {"command": "fit"}  # a training trains unless the user says another
 
 
 def test_boolean_optional_action_and_help(project: Project) -> None:
@@ -213,8 +214,7 @@ def test_typer_run_names_the_command(project: Project) -> None:
     assert [item.name for item in job.declared] == ["epochs"]
 
 
-def test_fire_and_plain_scripts_have_no_options(project: Project) -> None:
-    assert project.job("import fire\ndef main(epochs=5): ...\nfire.Fire(main)\n").declared == ()
+def test_plain_scripts_have_no_options(project: Project) -> None:
     assert project.job("import sys\nprint(sys.argv)\n").declared == ()
 
 

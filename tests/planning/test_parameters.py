@@ -64,9 +64,9 @@ def test_too_few_are_a_mistake(jobs: list[Job], options: dict[str, int], found: 
 
 
 def test_an_option_that_no_job_has_is_a_mistake(project: Project) -> None:
-    project.function("a", "epoch=5, rate=1")
+    project.function("a", "epoc=5, rate=1")
     assert mistake(project.discovered(), epochs=3) == (
-        "--epochs: no job has a parameter 'epochs': did you mean 'epoch'? Expected one of epoch, rate"
+        "--epochs: no job has a parameter 'epochs': did you mean 'epoc'? Expected one of epoc, rate"
     )
     assert mistake([], folds=3) == "--folds: no job has a parameter 'folds': expected one of (there is none)"
 

@@ -21,8 +21,7 @@ from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.jobs.model import Job
 from pytest_training.records.history import History
 from pytest_training.records.history_file import set_aside
-from pytest_training.records.provenance import Machine, Provenance
-from pytest_training.records.run_record import RunRecord
+from pytest_training.records.run_record import Machine, Provenance, RunRecord
 
 MACHINE = "aaaaaaaaaaaa"
 OTHER_MACHINE = "bbbbbbbbbbbb"

@@ -1,4 +1,4 @@
-"""Tests of records/provenance.py: real repositories, the installed packages, this machine."""
+"""Tests of records/run_record.py: real repositories, the installed packages, this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_training.records.provenance import GitState, git_state, package_versions, provenance, this_machine
+from pytest_training.records.run_record import GitState, git_state, package_versions, provenance, this_machine
 
 
 def git(folder: Path, *arguments: str) -> str:

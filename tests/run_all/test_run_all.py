@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_training.run_all.pytest_command import PLUGIN
+from pytest_training.run_all.selection import PLUGIN
 
 from .miniature import IDS, TOP, Miniature, run
 

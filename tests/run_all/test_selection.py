@@ -9,8 +9,7 @@ import pytest
 from pytest_training.errors import DeclarationError
 from pytest_training.project import read_project
 from pytest_training.run_all.arguments import parse
-from pytest_training.run_all.pytest_command import PLUGIN, pytest_arguments
-from pytest_training.run_all.selection import select
+from pytest_training.run_all.selection import PLUGIN, pytest_arguments, select
 
 SCRIPT = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--batch-size', type=int)\n"
 SCRIPT += "p.add_argument('--sample', type=int)\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+import psutil
 import pytest
 from sessions import WAIT, Project, text
 
@@ -144,3 +145,21 @@ def test_collections_that_differ_are_one_clear_error(tmp_path_factory: pytest.Te
     assert "Traceback" not in text(result)
     assert "INTERNALERROR" not in text(result)
     assert not project.reports.exists()
+
+
+@pytest.mark.slow
+def test_worker_that_does_not_exit_is_killed_once_the_reports_are_written(tmp_path: Any) -> None:
+    """A user's plugin keeps a worker from exiting: the run ends all the same, and leaves no process."""
+    project = Project(tmp_path)
+    project.jobs("a", "b")
+    project.write(
+        "conftest.py",
+        "import atexit, os, time\n"
+        "if 'PYTEST_XDIST_WORKER' in os.environ:\n"
+        "    open(os.environ['PYTEST_XDIST_WORKER'] + '.pid', 'w').write(str(os.getpid()))\n"
+        "    atexit.register(time.sleep, 3600)\n",
+    )
+    project.run("-n", "2").assert_outcomes(passed=2)
+    workers = [int(file.read_text()) for file in tmp_path.glob("gw*.pid")]
+    assert len(workers) == 2
+    assert not any(psutil.pid_exists(worker) for worker in workers)

@@ -185,6 +185,8 @@ class Slot:
         except FROM_OTHERS as error:  # a kind from outside may raise anything: it fails this job alone
             message = f"{type(error).__name__}: {secrets.mask(str(error))}"
             raise DeclarationError(f"kind {job.kind!r} cannot start it: {message}") from None
+        for name, text in start.files.items() if isinstance(start, Command) else ():
+            write_atomically(folder.artifacts / name, text.encode(), below=folder.below)
         return AttemptRequest(
             job=revealed,
             start=start_with_places(start, needed),

@@ -33,7 +33,13 @@ class Parameter(Value, frozen=True, kw_only=True):
     required: bool = False
     """True where the source gives no default: a value must come from the catalogue or `--set`."""
     option: str | None = None
-    """Option of a script's command line, e.g. `--learning-rate`; None for positionals and function jobs."""
+    """Option of a script's command line, e.g. `--learning-rate`, or `--lr=` and `lr=` if the value stands in one word
+    with it; None for positionals and function jobs."""
+    key: tuple[str, ...] = ()
+    """Where its default stands, if in a configuration file: the parameter that names the file, then the keys in it.
+
+    A parameter without an option is set there: the script gets a copy of the file.
+    """
     flag: bool = False
     """True for an option without a value, e.g. `store_true`; one of type int is repeated."""
     off: str | None = None
@@ -74,6 +80,8 @@ class MetricsFile(Value, frozen=True, kw_only=True):
     """Glob, relative to the job's folder, else to the root; the newest match counts."""
     path: str = ""
     """Dotted path to the mapping of metrics inside the file; empty for the whole file."""
+    stdout: str = ""
+    """Instead of a file: a pattern for lines of its output, with a named group for each metric."""
 
 
 class Dataset(Value, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.catalogue.document import FLOAT, read_document, read_scalar
 from pytest_training.jobs.kinds.parameters import identifier
 from pytest_training.jobs.kinds.protocol import Kind
+from pytest_training.jobs.meanings import meant
 from pytest_training.jobs.model import Job, Parameter, Type
 from pytest_training.jobs.source.literals import LARGEST_INTEGER, MISSING, storable
 from pytest_training.wording import describe, one_of
@@ -29,14 +30,17 @@ _BOOLEANS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("fa
 _INTEGER = re.compile(r"[-+]?[0-9]{1,19}")
 
 
-def find_parameter(job: Job, name: str, where: str) -> Parameter:
-    """Return the job's parameter of that name; raise DeclarationError if it has none or if a variable sets it."""
-    parameter = next((each for each in job.declared if each.name == name), None)
+def find_parameter(job: Job, name: str, where: str, kind: Kind | None = None) -> Parameter:
+    """Return the parameter of that name or meaning; raise DeclarationError if there is none or a variable sets it."""
+    parameter = meant(job.declared, name)
     if parameter is None:
         if opposite := next((each for each in job.declared if each.off and identifier(each.off) == name), None):
             raise DeclarationError(f"{where}: {job.id} gets {opposite.off} by {opposite.name}=false: set that")
         expected = one_of(name, (each.name for each in job.declared)) if job.declared else "it has none"
-        raise DeclarationError(f"{where}: {job.id} has no parameter {name!r}: {expected}")
+        spelled = f"{{{identifier(name)}: --{name}}}"
+        hint = f"; if its command line takes it, say so under jobs.{job.id}: options: {spelled}"
+        hint = hint if kind and kind.has_options else ""
+        raise DeclarationError(f"{where}: {job.id} has no parameter {name!r}: {expected}{hint}")
     if parameter.variable is not None:
         raise DeclarationError(
             f"{where}: {job.id} takes {name} from the environment variable {parameter.variable}: set that instead"
@@ -136,7 +140,12 @@ def _converted(expected: Type, text: str, where: str, kind: Kind) -> Any:
 
 
 def with_value(job: Job, name: str, value: Any, kind: Kind) -> Job:
-    """Return the job with a parameter set; an option that is set to None is left out of the command line."""
+    """Return the job with a parameter set; an option that is set to None is left out of the command line.
+
+    If it names a configuration file, the values of the file before are forgotten.
+    """
     given = tuple(other for other in job.given if other != name)
     given += () if value is None and kind.has_options else (name,)
-    return msgspec.structs.replace(job, parameters={**job.parameters, name: value}, given=given)
+    stale = {each.name for each in job.declared if each.key[:1] == (name,) and value != job.parameters.get(name)}
+    values = {other: old for other, old in job.parameters.items() if other not in stale or other in given}
+    return msgspec.structs.replace(job, parameters={**values, name: value}, given=given)

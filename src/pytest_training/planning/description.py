@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from pytest_training.jobs.kinds.script.arguments import script_arguments
 from pytest_training.jobs.model import Job, Plan, PlannedDataset, PlannedJob
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.units import duration
@@ -41,6 +42,10 @@ def _job(planned: PlannedJob, limits: Limits) -> Iterator[str]:
         ("problem", job.problem or planned.unmet or ""),
         ("command", " ".join(job.command)),
         ("parameters", "  ".join(f"{name}={_value(value)}" for name, value in job.parameters.items())),
+        (
+            "options",
+            " ".join(script_arguments(job, folder="FOLDER")) if any(each.option for each in job.declared) else "",
+        ),
         *(("data", _dataset(dataset)) for dataset in planned.datasets),
         ("expected", _expected(planned)),
         ("gates", ", ".join(f"{gate.metric} {gate.operator} {gate.threshold:g}" for gate in job.gates) or "none"),

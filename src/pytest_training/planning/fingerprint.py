@@ -1,5 +1,6 @@
 """A digest of all that decides a job's metrics, and the earlier outcomes that are still valid."""
 
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -18,15 +19,13 @@ from pytest_training.execution.data.cache import sha256_of
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import Walk
 from pytest_training.execution.needs import needed_outcome
-from pytest_training.execution.outcome import DataUsed
 from pytest_training.execution.readers.metrics_file import USUAL_FILES
-from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, PlannedJob, Unchanged
+from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, Unchanged
 from pytest_training.jobs.source.named import named_paths
 from pytest_training.records.history import History, Recorded
-from pytest_training.records.provenance import package_versions
+from pytest_training.records.run_record import package_versions
 
-MOST_FILES = 10_000
-"""Files that one pattern may stand for."""
+MOST_FILES = 10_000  # files that one pattern may stand for
 LARGEST_READ, LARGEST_HASHED = 2**20, 2**28
 
 
@@ -62,11 +61,8 @@ class Contents:
             yield from _below(path) if path.is_dir() else [str(path)]
 
 
-def _existing(folder: Path, names: Iterator[str] | tuple[str, ...] | list[str]) -> Iterator[str]:
-    for name in names:
-        path = os.path.join(folder, name)  # noqa: PTH118  (hundreds in a file)
-        if os.path.isfile(path):  # noqa: PTH113  (as above)
-            yield path
+def _existing(folder: Path, names: Iterable[str]) -> Iterator[str]:
+    yield from filter(os.path.isfile, (os.path.join(folder, name) for name in names))  # noqa: PTH118  (hundreds in a file)
 
 
 def _below(folder: Path) -> Iterator[str]:
@@ -147,10 +143,8 @@ class EarlierPasses:
     """Earlier outcomes of jobs that passed, by job id."""
 
     reports: Path
-    recorded: Mapping[str, Recorded] = field(default_factory=dict)
-    """The newest."""
-    valid: frozenset[str] = frozenset()
-    """Ids of the jobs that nothing has changed for since."""
+    recorded: Mapping[str, Recorded] = field(default_factory=dict)  # the newest
+    valid: frozenset[str] = frozenset()  # ids of the jobs that nothing has changed for since
 
     @classmethod
     def read(
@@ -179,27 +173,18 @@ class EarlierPasses:
 
 def with_fingerprints(plan: Plan, digests: Mapping[str, str], passes: EarlierPasses | None) -> Plan:
     """Return the plan with each job's fingerprint, and a mark on each job that `passes` has a valid outcome of."""
-
-    def complete(planned: PlannedJob) -> PlannedJob:
-        job_id = planned.job.id
-        passed = passes.recorded[job_id] if passes and job_id in passes.valid else None
-        planned = replace(planned, fingerprint=digests[job_id], unchanged=None)
-        if passed is None:
-            return planned
-        metrics, sources = passed.outcome.metrics, passed.outcome.sources
-        return replace(planned, unchanged=Unchanged(run_id=passed.run_id, metrics=metrics, sources=sources))
-
-    return replace(plan, jobs=tuple(map(complete, plan.jobs)))
+    passed = {job_id: passes.recorded[job_id] for job_id in passes.valid} if passes else {}
+    marks = {
+        name: Unchanged(run_id=each.run_id, metrics=each.outcome.metrics, sources=each.outcome.sources)
+        for name, each in passed.items()
+    }
+    jobs = (replace(each, fingerprint=digests[each.job.id], unchanged=marks.get(each.job.id)) for each in plan.jobs)
+    return replace(plan, jobs=tuple(jobs))
 
 
 def _is_valid(passed: Recorded | None, digest: str) -> bool:
     if passed is None or not digest or passed.outcome.fingerprint != digest:
         return False
-    return all(map(_is_unchanged, passed.outcome.data))
-
-
-def _is_unchanged(used: DataUsed) -> bool:
-    try:
-        return used.sha256 is not None and sha256_of(Path(used.path)) == used.sha256
-    except (OSError, DataError):
-        return False
+    with contextlib.suppress(OSError, DataError):
+        return all(each.sha256 and sha256_of(Path(each.path)) == each.sha256 for each in passed.outcome.data)
+    return False

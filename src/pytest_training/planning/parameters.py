@@ -2,14 +2,15 @@
 
 import contextlib
 import fnmatch
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds import KINDS
-from pytest_training.jobs.kinds.parameters import seed_option
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
+from pytest_training.jobs.meanings import meant, seed_option
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, with_value
 from pytest_training.wording import listing, one_of, printable
@@ -45,28 +46,28 @@ def unreached(
     """Return a sentence for each of the options that some of the selected jobs have no parameter for."""
     values = {"epochs": epochs, "folds": folds}
     numbers = ((f"--{name}", "*", name) for name, number in values.items() if number is not None)
-    options = dict.fromkeys((*numbers, *map(_target, settings)))
+    options = dict.fromkeys((*numbers, *(_target(each, jobs) for each in settings)))
     return [sentence for option in options if (sentence := _unreached(jobs, *option))]
 
 
 def _unreached(jobs: Sequence[Job], option: str, pattern: str, name: str) -> str | None:
     """Return for example `--epochs: 9 of 11 jobs have no such parameter: absl, fire, …`, or None if each has it."""
-    meant = [job for job in jobs if not job.problem and _is_meant(job, pattern)]
-    without = [job.id for job in meant if not _has(job, name)]
+    asked = [job for job in jobs if not job.problem and _is_meant(job, pattern)]
+    without = [job.id for job in asked if not _has(job, name)]
     names = listing("", without, limit=SHOWN_JOBS)
-    jobs_have = f"of {len(meant)} jobs have" if len(meant) > 1 else "of 1 job has"
+    jobs_have = f"of {len(asked)} jobs have" if len(asked) > 1 else "of 1 job has"
     return f"{option}: {len(without)} {jobs_have} no such parameter: {names}" if without else None
 
 
 def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
-    where, pattern, name = _target(setting)
+    where, pattern, name = _target(setting, jobs)
     target, equals, text = setting.partition("=")
     if not equals or not pattern or not name:
         hint = f"; for all jobs: '*.{target}=…'" if equals and target and "." not in target else ""
         raise DeclarationError(f"{where}: expected {FORM}{hint}")
     matching = _matching(jobs, pattern, where)
     if len(matching) == 1 and not matching[0].problem:
-        find_parameter(matching[0], name, where)
+        find_parameter(matching[0], name, where, kinds[matching[0].kind])
     elif not any(_has(job, name) for job in matching) and not all(job.problem for job in matching):
         expected = _one_of(name, matching)
         raise DeclarationError(f"{where}: no job that matches {pattern!r} has a parameter {name!r}: {expected}")
@@ -79,18 +80,22 @@ def refuse_secrets(jobs: Sequence[Job], settings: Sequence[str]) -> None:
 
     Reports show the command line, and the values of jobs that the same pattern matches.
     """
-    for where, pattern, name in map(_target, settings):
+    for where, pattern, name in (_target(each, jobs) for each in settings):
         for job in jobs:
-            is_secret = any(each.name == name and each.variable for each in job.declared)
-            if is_secret and _is_meant(job, pattern):
+            parameter = meant(job.declared, name)
+            if parameter and parameter.variable and _is_meant(job, pattern):
                 find_parameter(job, name, where)
 
 
-def _target(setting: str) -> tuple[str, str, str]:
-    """Return how messages name a `--set`, without the value, which may be secret; its pattern, and its parameter."""
+def _target(setting: str, jobs: Iterable[Job]) -> tuple[str, str, str]:
+    """Return how messages name a `--set`, without the value, which may be secret; its pattern, and its parameter.
+
+    Ids and parameters may have dots: the longest pattern that a job matches counts.
+    """
     target = setting.partition("=")[0]
-    pattern, _, name = target.rpartition(".")
-    return f"--set {printable(target, 80)}", pattern, name
+    ends = [match.start() for match in re.finditer(r"\.", target)][::-1] or [0]
+    end = next((end for end in ends if any(_is_meant(job, target[:end]) for job in jobs)), ends[0])
+    return f"--set {printable(target, 80)}", target[:end], target[end:].removeprefix(".")
 
 
 def _is_meant(job: Job, pattern: str) -> bool:
@@ -105,7 +110,7 @@ def _matching(jobs: list[Job], pattern: str, where: str) -> list[Job]:
 
 
 def _has(job: Job, name: str) -> bool:
-    return any(parameter.name == name for parameter in job.declared)
+    return meant(job.declared, name) is not None
 
 
 def _one_of(name: str, jobs: Sequence[Job]) -> str:
@@ -118,7 +123,8 @@ def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:
         what = "option in its source" if kind.has_options else "parameter"
         note = f"{where.partition(' (')[0]} not passed: no such {what}"
         return job if job.problem else msgspec.structs.replace(job, notes=(*job.notes, note))
-    return with_value(job, name, convert_text(find_parameter(job, name, where), text, where, kind), kind)
+    parameter = find_parameter(job, name, where)
+    return with_value(job, parameter.name, convert_text(parameter, text, where, kind), kind)
 
 
 def fill_seeds(jobs: Iterable[Job], seed: int, kinds: Kinds = KINDS) -> list[Job]:

@@ -1,14 +1,43 @@
-"""The plan: the selected jobs, their data and expected durations, in the order in which they start."""
+"""The plan: the selected jobs, their data and expected durations, in the order in which they start.
 
-from collections.abc import Mapping, Sequence
+From earlier runs it has the parameters of a resumed one, the outcomes of jobs that are needed, and, with
+`--training-max-regression`, gates: a job may not get much worse.
+"""
 
-import msgspec
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.job_files import read_json
+from pytest_training.execution.needs import bad_place, needed_outcome
+from pytest_training.execution.outcome import Status
+from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.catalogue.datasets import plan_dataset
-from pytest_training.jobs.model import Dataset, Job, Plan, PlannedDataset, PlannedJob, Source
+from pytest_training.jobs.model import Dataset, Gate, Job, NeededOutcome, Plan, PlannedDataset, PlannedJob, Source
 from pytest_training.jobs.order import find_circle, simulate, start_order
+from pytest_training.jobs.plan_file import read_plan
+from pytest_training.planning.fingerprint import EarlierPasses
+from pytest_training.planning.steps import Request
+from pytest_training.records.comparison import find_earlier, find_place
+from pytest_training.records.history import History, Recorded
+from pytest_training.records.measures import direction, headline
+from pytest_training.records.recorded_run import find_run
+from pytest_training.records.run_record import BegunRun
 from pytest_training.wording import one_of
+
+KEYWORD = re.compile(r"(?!(and|or|not)$)[\w:+\-.\[\]\\/]+")  # a name that `-k` takes
+RULE = r"(?:(?P<metric>[^=]+?)\s*=\s*)?(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)"
+Rules = Mapping[str | None, tuple[float, str]]
+"""How much worse a metric may get, as a number or with `%` as a share; the rule for all metrics is under None."""
 
 
 def make_plan(  # noqa: PLR0913  (each is one field of the plan)
@@ -29,7 +58,7 @@ def make_plan(  # noqa: PLR0913  (each is one field of the plan)
     if circle := find_circle(needs):
         raise DeclarationError(f"needs go round in a circle: {' needs '.join(circle)}")
     datasets_by_name = {name: plan_dataset(declared[name]) for name in used}
-    planned = {job.id: _planned(job, datasets_by_name, _expected(job, measured, saved or {})) for job in jobs}
+    planned = {job.id: _planned(job, datasets_by_name, measured, saved or {}) for job in jobs}
     expected = {job_id: item.expected_s for job_id, item in planned.items()}
     order = start_order(list(expected), expected, needs, workers=workers)
     seconds = {job_id: expected_s for job_id, expected_s in expected.items() if expected_s is not None}
@@ -56,17 +85,162 @@ def _with_declared_data(job: Job, declared: Mapping[str, Dataset]) -> Job:
         f"under `data:`: {expected}"
     )
     data = tuple(name for name in job.data if name in declared)
-    return msgspec.structs.replace(job, data=data, problem=job.problem or problem)
+    return replace(job, data=data, problem=job.problem or problem)
 
 
-def _expected(job: Job, measured: Mapping[str, float], saved: Mapping[str, float]) -> tuple[float | None, Source]:
-    if job.id in measured:
-        return measured[job.id], "history"
-    if job.id in saved:
-        return saved[job.id], "durations.json"
-    return job.expected_s, "unknown" if job.expected_s is None else "catalogue"
-
-
-def _planned(job: Job, datasets: Mapping[str, PlannedDataset], expected: tuple[float | None, Source]) -> PlannedJob:
+def _planned(
+    job: Job, datasets: Mapping[str, PlannedDataset], measured: Mapping[str, float], saved: Mapping[str, float]
+) -> PlannedJob:
+    places: dict[Source, float | None] = {"history": measured.get(job.id), "durations.json": saved.get(job.id)}
+    places |= {"catalogue": job.expected_s, "unknown": None}
+    source = next(place for place, expected_s in places.items() if expected_s is not None or place == "unknown")
     used = tuple(datasets[name] for name in job.data)
-    return PlannedJob(job=job, expected_s=expected[0], expected_from=expected[1], datasets=used)
+    return PlannedJob(job=job, expected_s=places[source], expected_from=source, datasets=used)
+
+
+def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Plan, list[str]]:
+    """Return the plan with gates for `--training-max-regression`, and a sentence for each missing one."""
+    rules, against = _parse(request.max_regression), request.compare or "last"
+    if not rules:
+        find_place(history, against, request.project)  # an unknown name is an error before anything trains
+        return plan, []
+    jobs = [planned.job for planned in plan.jobs]
+    # Passed ones only: else the next run would be compared with a regression.
+    earlier, words, problem = find_earlier(
+        history, [job.id for job in jobs], against, project=request.project, passed_only=True
+    )
+    declared = [gate for job in jobs for gate in job.gates]
+    problems = [f"{problem}; no regression is judged"] if problem else []
+    problems += [
+        f"--training-max-regression {metric}: not judged: neither a gate nor the name says whether more is better"
+        for metric in rules
+        if metric is not None and direction(metric, declared) is None
+    ]
+    if (missing := [job.id for job in jobs if job.id not in earlier]) and earlier:
+        problems.append(f"no regression is judged without a passed outcome from {words}: {', '.join(missing[:12])}")
+    gated = (replace(job, gates=(*job.gates, *_gates(job, earlier.get(job.id), rules))) for job in jobs)
+    planned_jobs = (replace(planned, job=job) for planned, job in zip(plan.jobs, gated, strict=True))
+    return replace(plan, jobs=tuple(planned_jobs)), problems
+
+
+def _parse(texts: Sequence[str]) -> Rules:
+    """Parse rules like `0.02`, `roc_auc=0.02` and `mae=5%`."""
+    rules: dict[str | None, tuple[float, str]] = {}
+    for text in texts:
+        if (match := re.fullmatch(RULE, text.strip())) is None:
+            problem = f"--training-max-regression: expected a number like 0.02, roc_auc=0.02 or mae=5%, found {text!r}"
+            raise DeclarationError(problem)
+        rules[match["metric"]] = float(match["number"]), match["percent"]
+    return rules
+
+
+def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
+    if earlier is None:
+        return
+    main = headline(earlier.outcome)
+    gated = [gate.metric for gate in job.gates] or ([main.name] if main else [])
+    for metric in dict.fromkeys([*(gated if None in rules else ()), *(name for name in rules if name is not None)]):
+        better, before = direction(metric, job.gates), earlier.outcome.metrics.get(metric)
+        if better is None or before is None or not math.isfinite(before):
+            continue
+        amount, percent = rules.get(metric) or rules[None]
+        margin = abs(before) * (amount / 100) if percent else amount
+        yield Gate(
+            metric=metric,
+            operator=">=" if better == "higher" else "<=",
+            threshold=before - margin if better == "higher" else before + margin,
+            against=f"{before:.4g} in run {earlier.run_id}, at most {amount:g}{' %' if percent else ''} worse",
+        )
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """A run in which not every job passed."""
+
+    folder: RunFolder
+    plan: Plan
+
+    @classmethod
+    def find(cls, reports: Path, name: str) -> EarlierRun:
+        """Return the run with this id, the one that begins with it, or for `last` the last one."""
+        try:
+            folder = find_run(reports, name)
+        except DeclarationError as error:
+            raise DeclarationError(f"--training-resume: {error}") from None
+        return cls(folder, read_plan(folder.plan))
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """Its id, then that of the run that it resumed, and so on: each may have the newest checkpoint of a job."""
+        begun = read_json(self.folder.begun, BegunRun)
+        return (self.folder.run_id, *(begun.resumed if begun else ()))
+
+    def jobs(self, present: Sequence[Job]) -> list[Job]:
+        """Return that run's jobs as they are now, with that run's parameters."""
+        planned, ids = {each.job.id: each.job for each in self.plan.jobs}, {job.id: None for job in present}
+        if missing := next((job_id for job_id in planned if job_id not in ids), None):
+            run_id, hint = self.folder.run_id, one_of(missing, ids)
+            problem = f"--training-resume: run {run_id} trained {missing!r}, which exists no more: {hint}"
+            raise DeclarationError(problem)
+        pairs = [(job, planned[job.id]) for job in present if job.id in planned]
+        return [replace(job, parameters={**job.parameters, **old.parameters}, given=old.given) for job, old in pairs]
+
+    def is_done(self, job_id: str) -> bool:
+        """Return True if a job passed in that run, or needed no training."""
+        outcome = read_outcome(self.folder, job_id)
+        return outcome is not None and (outcome.status == Status.PASSED or outcome.cause == "unchanged")
+
+    def needed(self, job_id: str) -> NeededOutcome | None:
+        """Return what a job left in that run, or in the one that it took the outcome from."""
+        unchanged = next((each.unchanged for each in self.plan.jobs if each.job.id == job_id), None)
+        folder = RunFolder(self.folder.reports, unchanged.run_id) if unchanged else self.folder
+        return needed_outcome(folder, job_id) or next(
+            (each.needed[job_id] for each in self.plan.jobs if job_id in each.needed), None
+        )
+
+
+def with_needs(plan: Plan, jobs: Mapping[str, Job], passes: EarlierPasses, earlier: EarlierRun | None) -> Plan:
+    """Return the plan with the earlier outcomes that jobs need, and a sentence for each job that lacks one."""
+    trained = {planned.job.id for planned in plan.jobs if planned.unchanged is None}
+    selected = {planned.job.id for planned in plan.jobs}
+
+    def outcome(job_id: str) -> NeededOutcome | None:
+        resumed = earlier.needed(job_id) if earlier and job_id not in selected else None
+        return resumed or passes.outcome(job_id)
+
+    def complete(planned: PlannedJob) -> PlannedJob:
+        job = planned.job
+        if problem := bad_place(job):
+            planned = replace(planned, job=replace(job, problem=job.problem or problem))
+        outcomes = {job_id: outcome(job_id) for job_id in job.needs if job_id not in trained}
+        missing = [job_id for job_id, each in outcomes.items() if each is None and job_id not in selected]
+        return replace(
+            planned,
+            needed={job_id: each for job_id, each in outcomes.items() if each is not None},
+            unmet=_sentence(job, missing, jobs, passes) if missing and planned.unchanged is None else None,
+        )
+
+    return replace(plan, jobs=tuple(map(complete, plan.jobs)))
+
+
+def _sentence(job: Job, missing: Sequence[str], jobs: Mapping[str, Job], passes: EarlierPasses) -> str:
+    """Return why a job cannot be trained, and what selects all that it takes."""
+    names = list(dict.fromkeys([job.id, *_all_missing(missing, jobs, passes)]))
+    hint = f"-k {shlex.quote(' or '.join(names))}" if all(map(KEYWORD.fullmatch, names)) else "select it too"
+    verb = "is" if len(missing) == 1 else "are"
+    changed = [run.run_id for run in map(passes.recorded.get, missing) if run is not None]
+    if len(changed) == len(missing):
+        since = ", ".join(dict.fromkeys(changed))
+        return f"needs {', '.join(missing)}, which {verb} not selected and changed since run {since}: {hint}"
+    return f"needs {', '.join(missing)}, which {verb} not selected: {hint}"
+
+
+def _all_missing(missing: Sequence[str], jobs: Mapping[str, Job], passes: EarlierPasses) -> Iterator[str]:
+    """Yield these jobs and those that they need in turn and that have no earlier outcome either."""
+    waiting, seen = list(missing), set(missing)
+    while waiting:
+        job_id = waiting.pop(0)
+        yield job_id
+        further = [each for each in (jobs[job_id].needs if job_id in jobs else ()) if each not in seen]
+        waiting += [each for each in further if passes.outcome(each) is None]
+        seen.update(further)

@@ -25,7 +25,7 @@ from pytest_training.machine import machine_cores
 from pytest_training.planning.parameters import apply_options, fill_seeds, note_missing, refuse_secrets, unreached
 
 if TYPE_CHECKING:
-    from pytest_training.planning.resume import EarlierRun
+    from pytest_training.planning.plan import EarlierRun
     from pytest_training.records.history import History
 
 UNPLANNED = Plan(run_id="", seed=0, workers=1, threads=1, jobs=())
@@ -36,8 +36,7 @@ class Request:
     """All that decides which jobs are trained and how, checked as far as possible without the jobs."""
 
     project: Path
-    root: Path
-    """The folder with the jobs."""
+    root: Path  # the folder with the jobs
     reports: Path
     catalogue: Path | None = None
     search: Search = field(default_factory=Search)
@@ -46,19 +45,14 @@ class Request:
     seed: int = 0
     epochs: int | None = None
     folds: int | None = None
-    settings: tuple[str, ...] = ()
-    """Like `als.epochs=80`; of two for a parameter the later counts."""
-    default_limits: dict[str, float] = field(default_factory=dict)
-    """Of jobs that state none, by the limit's key."""
-    resume: str | None = None
-    """Run to resume: its id, or `last`."""
+    settings: tuple[str, ...] = ()  # like `als.epochs=80`; of two for a parameter the later counts
+    default_limits: dict[str, float] = field(default_factory=dict)  # of jobs that state none, by the limit's key
+    resume: str | None = None  # run to resume: its id, or `last`
     skip_unchanged: bool = False
-    compare: str | None = None
-    """What the run is compared with: `last`, a run, a branch or a commit."""
+    compare: str | None = None  # what the run is compared with: `last`, a run, a branch or a commit
     max_regression: tuple[str, ...] = ()
     """Rules like `0.02`, `roc_auc=0.02` or `mae=5%`; of two for a metric the later counts."""
-    plan_file: Path | None = None
-    """Where the plan is written too."""
+    plan_file: Path | None = None  # where the plan is written too
     run_settings: RunSettings = field(default_factory=RunSettings)
 
 
@@ -67,20 +61,15 @@ class Draft:
     """A plan in the making."""
 
     request: Request
-    is_dry: bool = False
-    """True if nothing will be trained."""
+    is_dry: bool = False  # True if nothing will be trained
     jobs: tuple[Job, ...] = ()
     datasets: tuple[Dataset, ...] = ()
-    earlier: EarlierRun | None = None
-    """The run that this one resumes."""
-    others: tuple[Job, ...] = ()
-    """Jobs that are not selected."""
-    selected: tuple[str, ...] | None = None
-    """Ids of the selected jobs; None for all."""
+    earlier: EarlierRun | None = None  # the run that this one resumes
+    others: tuple[Job, ...] = ()  # jobs that are not selected
+    selected: tuple[str, ...] | None = None  # ids of the selected jobs; None for all
     workers: int = 1
     plan: Plan = UNPLANNED
-    problems: tuple[str, ...] = ()
-    """Sentences for the reports of the run."""
+    problems: tuple[str, ...] = ()  # sentences for the reports of the run
     history_problems: tuple[str, ...] = ()
 
 
@@ -111,14 +100,12 @@ def resume(draft: Draft) -> Draft:
         raise DeclarationError(f"no training jobs: expected files like train_als.py in {request.root}")
     if request.resume is None:
         return draft
-    from pytest_training.planning.resume import EarlierRun  # noqa: PLC0415  (--list answers at once)
+    from pytest_training.planning.plan import EarlierRun  # noqa: PLC0415  (--list answers at once)
 
     earlier = EarlierRun.find(request.reports, request.resume)
-    request = replace(request, seed=earlier.plan.seed)
-    jobs = earlier.jobs(draft.jobs)
-    ids = {job.id for job in jobs}
-    others = tuple(job for job in draft.jobs if job.id not in ids)
-    return replace(draft, request=request, jobs=tuple(jobs), others=others, earlier=earlier)
+    jobs = {job.id: job for job in earlier.jobs(draft.jobs)}
+    others, request = (job for job in draft.jobs if job.id not in jobs), replace(request, seed=earlier.plan.seed)
+    return replace(draft, request=request, jobs=tuple(jobs.values()), others=tuple(others), earlier=earlier)
 
 
 def set_parameters(draft: Draft) -> Draft:
@@ -200,7 +187,7 @@ def fingerprint(draft: Draft) -> Draft:
     if draft.is_dry and not is_skipping and not outside:
         return draft
     from pytest_training.planning import fingerprint as steps  # noqa: PLC0415  (as above)
-    from pytest_training.planning.needs import with_needs  # noqa: PLC0415  (as above)
+    from pytest_training.planning.plan import with_needs  # noqa: PLC0415  (as above)
 
     history, jobs = _history(draft), {job.id: job for job in (*draft.others, *draft.jobs)}
     digests = steps.fingerprints(jobs, ids, draft.datasets, seed=draft.request.seed)
@@ -212,7 +199,7 @@ def fingerprint(draft: Draft) -> Draft:
 
 def compare(draft: Draft) -> Draft:
     """Add gates for `--training-max-regression`; raise DeclarationError for an unknown run."""
-    from pytest_training.planning.regression_gates import with_comparison  # noqa: PLC0415  (as above)
+    from pytest_training.planning.plan import with_comparison  # noqa: PLC0415  (as above)
 
     history = _history(draft)
     plan, problems = with_comparison(draft.plan, history, draft.request)

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,13 +11,12 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.outcome import Outcome
 from pytest_training.git import find_commit
 from pytest_training.records.history import History, Place, Recorded
-from pytest_training.records.measures import Direction, direction, is_side_number, measures
+from pytest_training.records.measures import direction, is_side_number, measures
 from pytest_training.records.strict_json import plain
 from pytest_training.units import distinct, number
 from pytest_training.wording import listing
 
 Verdict = Literal["better", "worse", "same", "changed"]
-
 COMMIT = r"[0-9a-f]{4,64}"
 MOST_LISTED = 5  # changes of a job in a list of all jobs; runs or branches in a message
 SAME = 1e-9  # relative: what the order of floating-point sums may change
@@ -32,8 +31,7 @@ class Change:
     before: float
     now: float
     verdict: Verdict
-    is_within_interval: bool
-    """True if the earlier value lies in the interval of the present one: chance alone may explain the difference."""
+    is_within_interval: bool  # the earlier value lies in the interval of the present one: it may be chance alone
 
     @property
     def tone(self) -> str:
@@ -58,10 +56,8 @@ class JobComparison:
     job_id: str
     earlier: Recorded
     changes: tuple[Change, ...]
-    status: tuple[str, str] | None
-    """Status then and now, where they differ."""
-    parameters: tuple[str, ...]
-    """Names of the parameters that differ."""
+    status: tuple[str, str] | None  # status then and now, where they differ
+    parameters: tuple[str, ...]  # names of the parameters that differ
 
     @property
     def verdict(self) -> Verdict:
@@ -99,11 +95,9 @@ class JobComparison:
 class Comparison:
     """A run beside earlier outcomes."""
 
-    against: str
-    """In words: `the last run`, `branch main`."""
+    against: str  # in words: `the last run`, `branch main`
     jobs: tuple[JobComparison, ...] = ()
-    missing: tuple[str, ...] = ()
-    """Ids of jobs that have no earlier outcome there."""
+    missing: tuple[str, ...] = ()  # ids of jobs that have no earlier outcome there
     problems: tuple[str, ...] = ()
 
     def of(self, job_id: str) -> JobComparison | None:
@@ -118,13 +112,13 @@ def compare(
     measured = [outcome for outcome in outcomes if outcome.metrics or outcome.job_id in earlier]
     return Comparison(
         against=against,
-        jobs=tuple(_job(each, earlier[each.job_id]) for each in measured if each.job_id in earlier),
+        jobs=tuple(_compared(each, earlier[each.job_id]) for each in measured if each.job_id in earlier),
         missing=tuple(each.job_id for each in measured if each.job_id not in earlier),
         problems=problems,
     )
 
 
-def _job(now: Outcome, earlier: Recorded) -> JobComparison:
+def _compared(now: Outcome, earlier: Recorded) -> JobComparison:
     before = earlier.outcome
     old, new = plain(before.parameters), plain(now.parameters)
     return JobComparison(
@@ -138,21 +132,16 @@ def _job(now: Outcome, earlier: Recorded) -> JobComparison:
 
 def _changes(now: Outcome, before: Outcome) -> Iterable[Change]:
     gates = [result.gate for result in now.gates]
-    for measure in measures(now):
-        then = before.metrics.get(measure.name)
-        if then is None or is_side_number(measure.name):
+    for name, value, low, high, _ in map(astuple, measures(now)):
+        if (then := before.metrics.get(name)) is None or is_side_number(name):
             continue
-        inside = measure.low is not None and measure.high is not None and measure.low <= then <= measure.high
-        verdict = _verdict(then, measure.value, direction(measure.name, gates))
-        yield Change(measure.name, then, measure.value, verdict, inside)
-
-
-def _verdict(before: float, now: float, better: Direction | None) -> Verdict:
-    if math.isclose(before, now, rel_tol=SAME, abs_tol=1e-12):
-        return "same"
-    if better is None:
-        return "changed"
-    return "better" if (now > before) == (better == "higher") else "worse"
+        better = direction(name, gates)
+        verdict: Verdict = "better" if (value > then) == (better == "higher") else "worse"
+        if math.isclose(then, value, rel_tol=SAME, abs_tol=1e-12):
+            verdict = "same"
+        elif better is None:
+            verdict = "changed"
+        yield Change(name, then, value, verdict, low is not None and high is not None and low <= then <= high)
 
 
 def find_earlier(  # noqa: PLR0913  (the name, whose jobs, and which outcomes count)
@@ -188,8 +177,7 @@ def find_place(history: History, name: str, project: Path, *, before: str | None
     if re.fullmatch(COMMIT, name) and any((origin.commit or "").startswith(name) for origin in origins):
         return Place(f"commit {name}", "commit", name)
     # A checkout in CI has other branches as origin/NAME only.
-    commit = find_commit(project, name) or find_commit(project, f"origin/{name}")
-    if commit is None and origins:
+    if (commit := find_commit(project, name) or find_commit(project, f"origin/{name}")) is None and origins:
         branches = listing(name, [origin.branch for origin in origins if origin.branch], limit=MOST_LISTED)
         runs = listing(name, [origin.run_id for origin in origins], limit=MOST_LISTED)
         raise DeclarationError(

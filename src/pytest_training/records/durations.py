@@ -20,12 +20,10 @@ from pytest_training.records.strict_json import encode, plain
 
 FILE = "durations.json"
 MOST_SIZES = 3  # sizes (epochs x folds) that are kept of a job: two tell its fixed part
-STEADY = 0.1
-"""A line stays as it is while a duration differs by less than this part: a commit has only what matters."""
+STEADY = 0.1  # a line stays as it is while a duration differs by less than this part: a commit has only what matters
 ONE_MACHINE = 1.9  # a busy machine seems so much slower than it is
 TRIES, ADDITIONS = 12, 100_000
-WEIGHTS = ("epochs", "folds")
-"""Parameters that a part of a job's duration is proportional to; the product of their values is its size."""
+WEIGHTS = ("epochs", "folds")  # a part of a duration is proportional to these; the product of their values is its size
 MEDIAN_OF = 3
 FIXED_SHARE = 0.5
 """Part of a duration that is fixed, as long as one size alone was measured: data, intervals, pictures.
@@ -79,15 +77,12 @@ def _others(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _by_size(parameters: Mapping[str, Any], earlier: Iterable[Measured]) -> dict[float, float]:
     """Return seconds by size, in units of the size that is asked for; the size of the newest comes first."""
-    several: dict[float, list[float]] = {}
+    asked, several = weights(parameters), dict[float, list[float]]()
     for each in earlier:
-        several.setdefault(_size(weights(each.parameters), weights(parameters)), []).append(each.seconds)
+        used = weights(each.parameters)
+        size = math.prod(used[name] / asked[name] for name in WEIGHTS if name in used and name in asked)
+        several.setdefault(round(size, 9) if is_positive(size) else 1.0, []).append(each.seconds)
     return {size: median(seconds[:MEDIAN_OF]) for size, seconds in several.items()}
-
-
-def _size(used: Mapping[str, float], asked: Mapping[str, float]) -> float:
-    size = math.prod(used[name] / asked[name] for name in WEIGHTS if name in used and name in asked)
-    return round(size, 9) if is_positive(size) else 1.0
 
 
 def _on_the_line(sizes: Mapping[float, float]) -> float:
@@ -102,10 +97,8 @@ def _on_the_line(sizes: Mapping[float, float]) -> float:
 class JobDurations(Value, frozen=True, kw_only=True):
     """What one job took on one machine."""
 
-    speed: float
-    """Of that machine, see `machine_speed`."""
-    measured: tuple[Measured, ...]
-    """The largest size first, with those of the job's parameters that decide its duration."""
+    speed: float  # of that machine, see `machine_speed`
+    measured: tuple[Measured, ...]  # the largest size first, with the parameters that decide the duration
 
 
 class Durations(Value, frozen=True, kw_only=True):
@@ -126,9 +119,8 @@ def read_durations(path: Path) -> Durations:
         raise DeclarationError(f"{path}: cannot be read: {error.strerror}") from error
     except UNDECODABLE as error:
         wrong = "the marks of a merge conflict" if b"\n<<<<<<< " in content else str(error)
-        raise DeclarationError(
-            f"{path}: expected durations as pytest-training save-durations writes them, found {wrong}"
-        ) from error
+        problem = f"{path}: expected durations as pytest-training save-durations writes them, found {wrong}"
+        raise DeclarationError(problem) from error
     if durations.schema_version != SCHEMA_VERSION:
         raise DeclarationError(f"{path}: expected version {SCHEMA_VERSION}, found {durations.schema_version}")
     return durations

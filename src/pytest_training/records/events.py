@@ -13,9 +13,7 @@ from pytest_training.execution.job_files import open_own
 from pytest_training.jobs.model import UNDECODABLE
 
 LARGEST_STEP = 64 * 1024  # maximum number of bytes parsed per poll, the newest: a talkative job costs no more
-
 MOST_VALUES = 100  # maximum number of names with a value in the live view: a job may log as many as it likes
-
 Number = float | None  # whole numbers too: as floats they end at infinity, and what does not fit is no event
 Pid = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
@@ -23,12 +21,10 @@ Pid = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 class Event(msgspec.Struct):
     """One line of the file."""
 
-    t: float = 0.0
-    """Seconds since the attempt's start."""
+    t: float = 0.0  # seconds since the attempt's start
     log: dict[str, float | bool | str | None] | None = None
     progress: tuple[Number, Number] | None = None
-    pid: Pid | None = None
-    """The job's process; the first line has it."""
+    pid: Pid | None = None  # the job's process; the first line has it
 
 
 DECODER = msgspec.json.Decoder(Event)

@@ -1,7 +1,7 @@
 """Every outcome of every run, in one SQLite file. The controller alone writes it; no error here stops a run."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -10,15 +10,12 @@ from pytest_training.jobs.model import Job, Value
 from pytest_training.records import history_file
 from pytest_training.records.durations import Measured, expected_seconds, is_positive
 from pytest_training.records.history_file import UnusableHistoryError, insert, outcome_row, read_column, run_row
-from pytest_training.records.provenance import Provenance, this_machine
-from pytest_training.records.run_record import RunRecord
+from pytest_training.records.run_record import Provenance, RunRecord, this_machine
 from pytest_training.records.strict_json import plain, text
 
 T = TypeVar("T")
-
 REMEMBERED = 20  # outcomes read per job: enough to find equal parameters, cheap with 1,000 jobs
-COMPARABLE = " AND (o.status = 'passed' OR o.cause = 'gate')"
-"""Outcomes whose metrics are those of a whole training."""
+COMPARABLE = " AND (o.status = 'passed' OR o.cause = 'gate')"  # outcomes whose metrics are those of a whole training
 PASSED = " AND o.status = 'passed'"
 UP_TO = " AND o.id <= coalesce((SELECT max(id) FROM outcomes WHERE run_id = ?), 9223372036854775807)"
 BEFORE = (
@@ -78,8 +75,8 @@ class History:
     def expected(self, jobs: Sequence[Job]) -> dict[str, float]:
         """Return the expected seconds of each job that passed on this machine before."""
         measured = self.measured([job.id for job in jobs])
-        expected = {job.id: expected_seconds(plain(job.parameters), measured.get(job.id, ())) for job in jobs}
-        return {job_id: seconds for job_id, seconds in expected.items() if seconds is not None}
+        expected = ((job.id, expected_seconds(plain(job.parameters), measured.get(job.id, ()))) for job in jobs)
+        return {job_id: seconds for job_id, seconds in expected if seconds is not None}
 
     def measured(self, job_ids: Sequence[str]) -> dict[str, list[Measured]]:
         """Return what whole trainings of each job took on this machine, newest first, by job id."""
@@ -91,13 +88,10 @@ class History:
             (self.machine, REMEMBERED),
             "how long jobs take is unknown",
         )
+        valid = {job_id: [row for row in several if is_positive(row[0])] for job_id, several in rows.items()}
         return {
-            job_id: [
-                Measured(seconds=seconds, parameters=read_column(stored, dict[str, Any]) or {})
-                for seconds, stored in several
-                if is_positive(seconds)
-            ]
-            for job_id, several in rows.items()
+            job_id: [Measured(seconds=row[0], parameters=read_column(row[1], dict[str, Any]) or {}) for row in several]
+            for job_id, several in valid.items()
         }
 
     def newest(
@@ -122,8 +116,8 @@ class History:
 
     def origins(self) -> list[Origin]:
         """Return what each run can be named by, the newest first."""
-        rows = self._rows('SELECT run_id, branch, "commit" FROM runs ORDER BY run_id DESC', NOT_COMPARED)
-        return [Origin(*row) for row in rows]
+        query = 'SELECT run_id, branch, "commit" FROM runs ORDER BY run_id DESC'
+        return [Origin(*row) for row in self._rows(query, NOT_COMPARED)]
 
     def add(self, run: RunRecord, outcomes: Sequence[Outcome], provenance: Provenance) -> None:
         """Record a run and its outcomes in one transaction; a second call for the same run replaces them."""
@@ -162,7 +156,7 @@ class History:
             f" WHERE o.job_id = ?{condition} ORDER BY o.id DESC LIMIT ?"
         )
         rows = self._by_job(job_ids, query, (*arguments, limit), otherwise)
-        return {job_id: list(_read_recorded(several)) for job_id, several in rows.items()}
+        return {job_id: [each for each in map(_recorded, several) if each] for job_id, several in rows.items()}
 
     def _by_job(
         self, job_ids: Sequence[str], query: str, arguments: tuple[str | int, ...], otherwise: str
@@ -178,8 +172,8 @@ class History:
         with history_file.opened(self.path, create=True, timeout_s=self.timeout_s) as connection:
             connection.execute("BEGIN IMMEDIATE")  # takes the write lock now: of two runs one waits, none fails midway
             with connection:  # commits all, or nothing
-                if not history_file.schema_version(connection):
-                    history_file.create_tables(connection)
+                for statement in () if history_file.schema_version(connection) else history_file.TABLES:
+                    connection.execute(statement)
                 insert(connection, "runs", [run_row(run, provenance, self.machine)])
                 insert(connection, "outcomes", (outcome_row(run.run_id, each, self.machine) for each in outcomes))
 
@@ -195,8 +189,8 @@ def _condition(place: Place) -> tuple[str, tuple[str, ...]]:
     return (f" AND r.\"{place.column}\" LIKE ? ESCAPE '!'", (f"{escaped}%",)) if place.column else ("", ())
 
 
-def _read_recorded(rows: Iterable[tuple[Any, ...]]) -> Iterator[Recorded]:
-    for run_id, started, stored, commit, branch, dirty in rows:
-        if (outcome := read_column(stored, Outcome)) is not None:
-            place = {"commit": commit, "branch": branch, "dirty": None if dirty is None else bool(dirty)}
-            yield Recorded(run_id=run_id, started=started or "", outcome=outcome, **place)
+def _recorded(row: tuple[Any, ...]) -> Recorded | None:
+    run_id, started, stored, commit, branch, dirty = row
+    outcome, dirty = read_column(stored, Outcome), None if dirty is None else bool(dirty)
+    fields = {"run_id": run_id, "started": started or "", "commit": commit, "branch": branch, "dirty": dirty}
+    return Recorded(outcome=outcome, **fields) if outcome else None

@@ -13,12 +13,10 @@ import msgspec
 from pytest_training.errors import TrainingError
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import UNDECODABLE
-from pytest_training.records.provenance import Provenance
-from pytest_training.records.run_record import RunRecord
+from pytest_training.records.run_record import Provenance, RunRecord
 from pytest_training.records.strict_json import encode, text
 
 T = TypeVar("T")
-
 APPLICATION_ID = 0x70747261  # "ptra": tells our file from another program's database
 SCHEMA = 1
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR)
@@ -35,6 +33,8 @@ TABLES = (
         metrics TEXT, wall_s REAL, cpu_s REAL, peak_memory_mb REAL, threads INTEGER, slot TEXT,
         started TEXT, outcome TEXT, UNIQUE (run_id, job_id))""",
     "CREATE INDEX outcomes_of_job ON outcomes (job_id, machine, status, id)",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {SCHEMA}",
 )
 OF_RUN = ("run_id", "started", "ended", "workers", "exit_code", "arguments")
 OF_PROVENANCE = ("commit", "branch", "dirty")
@@ -67,21 +67,14 @@ def schema_version(connection: sqlite3.Connection) -> int:
     if not tables and not version:
         return 0
     if application != APPLICATION_ID:
-        raise UnusableHistoryError(
-            "is a database of another program, expected a history of pytest-training (move it away)"
-        )
+        problem = "is a database of another program, expected a history of pytest-training (move it away)"
+        raise UnusableHistoryError(problem)
     if version > SCHEMA:
         raise UnusableHistoryError(
             f"has schema {version} of a newer pytest-training, this one knows up to {SCHEMA}"
             " (upgrade pytest-training, or move the file away)"
         )
     return int(version)
-
-
-def create_tables(connection: sqlite3.Connection) -> None:
-    """Make an empty file a history."""
-    for statement in (*TABLES, f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {SCHEMA}"):
-        connection.execute(statement)
 
 
 def is_damaged(error: Exception) -> bool:
@@ -110,9 +103,8 @@ def set_aside(path: Path) -> Path:
     return target
 
 
-def _code(error: Exception) -> int | None:
-    extended = getattr(error, "sqlite_errorcode", None)
-    return None if extended is None else extended & 0xFF
+def _code(error: Exception) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # an extended code has the primary one in its lowest byte
 
 
 def insert(connection: sqlite3.Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -10,7 +10,6 @@ from pytest_training.jobs.model import Gate
 from pytest_training.units import number
 
 Direction = Literal["higher", "lower"]
-
 HIGHER = {
     *("accuracy", "acc", "auc", "auroc", "roc_auc", "pr_auc", "auprc", "average_precision", "f1"),
     *("precision", "recall", "sensitivity", "specificity", "ppv", "npv", "r2", "explained_variance"),

@@ -1,7 +1,8 @@
 """A run as its folder has it: in progress, finished or killed."""
 
 import contextlib
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,6 +11,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import AttemptFolder, ReportsFolder, RunFolder
 from pytest_training.execution.job_files import read_json
@@ -20,9 +22,9 @@ from pytest_training.jobs.model import Job, Plan, RunSettings
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.records.comparison import Comparison, compare, find_earlier
 from pytest_training.records.history import History
-from pytest_training.records.provenance import Provenance
-from pytest_training.records.run_record import BegunRun, RunRecord
+from pytest_training.records.run_record import BegunRun, Provenance, RunRecord
 
+IGNORED = ".gitignore"
 SAME_START_S = 1.0  # a process's start is exact to about a clock tick
 
 
@@ -32,8 +34,7 @@ class TrainingRun:
 
     folder: RunFolder
     plan: Plan
-    outcomes: tuple[Outcome, ...] = ()
-    """At the end one for each planned job, in planned order."""
+    outcomes: tuple[Outcome, ...] = ()  # at the end one for each planned job, in planned order
     provenance: Provenance | None = None
     record: RunRecord | None = None
     """None for a run that did not finish, or ended before a job began: its folder is then removed."""
@@ -52,8 +53,7 @@ class TrainingRun:
     @property
     def started(self) -> str:
         """When it began, or an empty text if no file has it."""
-        origin = self.record or self.begun
-        return origin.started if origin else ""
+        return origin.started if (origin := self.record or self.begun) else ""
 
     @cached_property
     def comparison(self) -> Comparison:
@@ -79,11 +79,28 @@ class TrainingRun:
             self.problems.append(f"cannot write {file}: {error.strerror}")
 
 
+def make_run_folder(folder: RunFolder) -> Callable[[], None]:
+    """Make the run folder; return a function that leaves the reports as they were before."""
+    above = [path for path in folder.path.parents if not path.exists()]
+    if folder.reports in above:
+        write_atomically(folder.reports / IGNORED, b"*\n")  # as pytest does for its cache
+    folder.path.mkdir(parents=True)
+
+    def remove() -> None:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another run has begun there meanwhile
+            for path in above:
+                if path == folder.reports and [each.name for each in path.iterdir()] == [IGNORED]:
+                    (path / IGNORED).unlink()
+                path.rmdir()
+
+    return remove
+
+
 def find_run(reports: Path, name: str) -> RunFolder:
     """Return a run by its id, the beginning of one, its folder, or `last`."""
     runs, names = ReportsFolder(reports).runs, run_ids(reports)
-    run_id = Path(name).name
-    if run_id and run_id not in names and (runs / run_id).is_dir():
+    if (run_id := Path(name).name) and run_id not in names and (runs / run_id).is_dir():
         raise DeclarationError(f"run {run_id!r}: no plan.json in {runs / run_id}: its jobs are unknown")
     matches = names[-1:] if run_id == "last" else [each for each in names if each == run_id]
     matches = matches or [each for each in names if each.startswith(run_id)]
@@ -92,9 +109,8 @@ def find_run(reports: Path, name: str) -> RunFolder:
     if not names:
         raise DeclarationError(f"no run in {runs}")
     newest = ", ".join((matches or names)[-5:])
-    raise DeclarationError(
-        f"run {name!r}: expected one of the {len(matches or names)} runs in {runs}, the last being {newest}"
-    )
+    problem = f"run {name!r}: expected one of the {len(matches or names)} runs in {runs}, the last being {newest}"
+    raise DeclarationError(problem)
 
 
 def run_ids(reports: Path) -> list[str]:
@@ -104,20 +120,12 @@ def run_ids(reports: Path) -> list[str]:
 
 def read_run(folder: RunFolder, settings: RunSettings | None = None) -> TrainingRun:
     """Read a run from its folder; a missing or damaged file counts as None, only the plan must be there."""
-    plan = read_plan(folder.plan)
+    plan, provenance = read_plan(folder.plan), read_json(folder.provenance, Provenance)
     record, begun = read_json(folder.record, RunRecord), read_json(folder.begun, BegunRun)
     reason = "still running" if is_running(begun) else "the run was killed while this job ran"
-    finished = record is not None
-    return TrainingRun(
-        folder=folder,
-        plan=plan,
-        outcomes=tuple(_outcome(folder, each.job, plan.seed, reason, is_finished=finished) for each in plan.jobs),
-        provenance=read_json(folder.provenance, Provenance),
-        record=record,
-        begun=begun,
-        settings=settings or RunSettings(),
-        problems=list(record.problems) if record else [],
-    )
+    finished, problems = record is not None, list(record.problems) if record else []
+    outcomes = tuple(_outcome(folder, each.job, plan.seed, reason, is_finished=finished) for each in plan.jobs)
+    return TrainingRun(folder, plan, outcomes, provenance, record, begun, settings or RunSettings(), problems)
 
 
 def running_run(reports: Path) -> RunFolder | None:

@@ -12,10 +12,16 @@ LARGEST_INTEGER_BITS = 1023  # above it a reader that uses doubles sees infinity
 DEEPEST = 100  # json and most readers recurse
 
 
-def plain(value: Any, depth: int = 0) -> Any:
-    """Return the value as dicts, lists, strings, finite numbers, booleans and None."""
-    if value is None or isinstance(value, (bool, str, int, float)):
-        return _scalar(value)
+def plain(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911  (one for each kind of value)
+    """Return the value as dicts, lists, strings, finite numbers, booleans and None, of JSON's own types alone."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return text(str.__str__(value))  # a subclass, such as numpy's, may print itself
+    if isinstance(value, int):
+        return int(value) if value.bit_length() <= LARGEST_INTEGER_BITS else None
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if depth >= DEEPEST:
         return None
     if isinstance(value, msgspec.Struct):
@@ -42,14 +48,3 @@ def encode_plain(value: Any, *, indent: int | None = None) -> bytes:
     written = json.dumps(value, allow_nan=False, ensure_ascii=False).encode("utf-8")
     # json's own indent would take its encoder in Python, ten times slower: it matters in a report of 5,000 jobs.
     return written if indent is None else msgspec.json.format(written, indent=indent)
-
-
-def _scalar(value: str | float | None) -> str | float | None:
-    """Return the value in one of JSON's own types: a subclass, such as numpy's, may print itself."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return text(str.__str__(value))
-    if isinstance(value, int):
-        return int(value) if value.bit_length() <= LARGEST_INTEGER_BITS else None
-    return float(value) if math.isfinite(value) else None

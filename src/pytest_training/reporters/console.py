@@ -12,7 +12,6 @@ from pytest_training.units import distinct, duration, number
 
 Markup = dict[str, bool]
 Line = tuple[str, Markup]
-
 LOG_LINES = 20
 ROOM_FOR_COUNT = 72  # columns; below it the metric needs the place
 WORTH_SAYING_S = 1.0  # shortest waiting that the console names
@@ -65,8 +64,7 @@ def main_metric(outcome: Outcome, *, interval: bool = True) -> str:
 
     A metric that misses its gate by little has the digits that show it.
     """
-    main = headline(outcome)
-    if main is None:
+    if (main := headline(outcome)) is None:
         return ""
     value = number(main.value)
     for missed in (each.gate.threshold for each in outcome.gates if each.gate.metric == main.name and not each.passed):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.execution.outcome import Status
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.reporters.console import sentence
 from pytest_training.reporters.markdown import summary
@@ -50,8 +50,7 @@ class Reporter:
 
 def add_step_summary(text: str, environment: Mapping[str, str] = os.environ) -> str | None:
     """Append to the step's summary; return a sentence if that fails."""
-    path = environment.get("GITHUB_STEP_SUMMARY")
-    if not path:
+    if not (path := environment.get("GITHUB_STEP_SUMMARY")):
         return None
     try:
         with Path(path).open("ab") as file:
@@ -68,16 +67,9 @@ def failure_annotations(run: TrainingRun, environment: Mapping[str, str] = os.en
     sources = {planned.job.id: planned.job.source for planned in run.plan.jobs}
     failed = [outcome for outcome in run.outcomes if outcome.status in {Status.FAILED, Status.INTERRUPTED}]
     for outcome in failed[:MOST_ANNOTATIONS]:
-        yield _annotation(outcome, sources.get(outcome.job_id, ""))
-
-
-def _annotation(outcome: Outcome, source: str) -> str:
-    kind = "warning" if outcome.optional else "error"
-    file, _, line = source.partition(":")
-    place = {
-        "file": file,
-        "line": line if line.isdecimal() else "",
-        "title": f"training {one_line(outcome.job_id, 80)}",
-    }
-    properties = (f"{name}={one_line(value, 200).translate(IN_PROPERTY)}" for name, value in place.items() if value)
-    return f"::{kind} {','.join(properties)}::{sentence(outcome).translate(IN_TEXT)}"
+        file, _, line = sources.get(outcome.job_id, "").partition(":")
+        title, line = f"training {one_line(outcome.job_id, 80)}", line if line.isdecimal() else ""
+        place = {"file": file, "line": line, "title": title}
+        properties = (f"{name}={one_line(value, 200).translate(IN_PROPERTY)}" for name, value in place.items() if value)
+        kind = "warning" if outcome.optional else "error"
+        yield f"::{kind} {','.join(properties)}::{sentence(outcome).translate(IN_TEXT)}"

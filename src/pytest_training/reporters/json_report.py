@@ -1,34 +1,30 @@
 """Completes pytest-json-report's report: metadata per job, lost jobs, `training`. Its types make docs/schemas/."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from msgspec.structs import asdict, replace
+import msgspec
+import pytest
+from msgspec.structs import asdict, fields, replace
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome, Reported, Shown, Status, Tolerated
 from pytest_training.jobs.model import Dataset, Plan, PlannedJob, Source, Value
 from pytest_training.pytest_adapter import switch_json_report_on
-from pytest_training.records.provenance import Machine, Provenance
 from pytest_training.records.recorded_run import TrainingRun
-from pytest_training.records.run_record import RunRecord, timing
+from pytest_training.records.run_record import Provenance, RunRecord, Timing, timing
 from pytest_training.records.strict_json import encode_plain, plain
 from pytest_training.reporters.console import failure_text
 from pytest_training.text import home_pattern, without_home
 
-if TYPE_CHECKING:
-    import pytest
-
 Item = dict[str, Any]
-
 ENVIRONMENT = ("Packages", "Platform", "Plugins", "Python")
 """All that is left of what pytest-metadata records: the rest may be anybody's environment variables."""
 AS_TYPED = {"parameters", "arguments"}
+OF_RUN = {each.name for each in fields(RunRecord)}
 LOST_PHASE = "???"  # what xdist calls the phase of a test whose worker died
 PYTEST_WORDS: dict[Shown, str] = {status: status.value for status in Status}
 PYTEST_WORDS |= {Status.INTERRUPTED: "failed", Status.NOT_RUN: "skipped", Tolerated.FAILED: "xfailed"}
@@ -41,8 +37,7 @@ class ReportedDataset(Value, frozen=True, kw_only=True):
     name: str
     real: bool
     simulated: bool
-    opened: bool
-    """True if the job really asked for it; its sha256 is known only then or where the catalogue states it."""
+    opened: bool  # True if the job asked for it; its sha256 is known only then or where the catalogue states it
     sha256: str | None = None
     license: str | None = None
     citation: str | None = None
@@ -57,7 +52,7 @@ class JobMetadata(Reported, frozen=True, kw_only=True):
     expected_s: float | None
 
 
-class PlanEntry(Value, frozen=True, kw_only=True):
+class PlanEntry(Value, frozen=True):
     """A job of the plan, in the order in which jobs were to start."""
 
     id: str
@@ -65,28 +60,18 @@ class PlanEntry(Value, frozen=True, kw_only=True):
     expected_from: Source
 
 
-class TrainingBlock(RunRecord, frozen=True, kw_only=True):
-    """The top-level `training` block: the run as a whole; each job is in the metadata of its test."""
-
-    plan: tuple[PlanEntry, ...]
-    totals: dict[str, int]
-    """Number of jobs by status."""
-    work_s: float
-    """As `Timing` has them."""
-    waiting_s: float
-    makespan_s: float | None
-    lower_bound_s: float
-    efficiency: float | None
-    commit: str | None
-    """As `Provenance` has them."""
-    branch: str | None
-    dirty: bool | None
-    python: str
-    implementation: str
-    platform: str
-    packages: dict[str, str]
-    environment: dict[str, str]
-    machine: Machine
+TrainingBlock = msgspec.defstruct(
+    "TrainingBlock",
+    [
+        ("plan", tuple[PlanEntry, ...]),
+        ("totals", dict[str, int]),  # number of jobs by status
+        *((each.name, each.type) for kind in (Timing, Provenance) for each in fields(kind) if each.name not in OF_RUN),
+    ],
+    bases=(RunRecord,),
+    namespace={"__doc__": "The `training` block of report.json: the run; each job is in the metadata of its test."},
+    frozen=True,
+    kw_only=True,
+)
 
 
 class Reporter:
@@ -137,10 +122,7 @@ def complete_report(
     json_report["exitcode"] = run.exit_code
     json_report["training"] = TrainingBlock(
         **(asdict(provenance) | asdict(timing(outcomes.values(), run.workers)) | asdict(run)),
-        plan=tuple(
-            PlanEntry(id=each.job.id, expected_s=each.expected_s, expected_from=each.expected_from)
-            for each in plan.jobs
-        ),
+        plan=tuple(PlanEntry(each.job.id, each.expected_s, each.expected_from) for each in plan.jobs),
         totals=dict(Counter(outcome.status for outcome in outcomes.values())),
     )
     json_report.update(_without_home(plain(json_report), home_pattern()))
@@ -196,13 +178,13 @@ def _metadata(outcome: Outcome, folder: str, planned: PlannedJob, datasets: Sequ
     def below(path: str) -> str:
         return f"{folder}/{path}" if folder and path else path
 
-    fields = {name: getattr(outcome, name) for name in Reported.__struct_fields__} | {
+    values = {name: getattr(outcome, name) for name in Reported.__struct_fields__} | {
         "attempts": tuple(replace(attempt, folder=below(attempt.folder)) for attempt in outcome.attempts),
         "log": below(outcome.log) if outcome.log else None,
         "artifacts": tuple(map(below, outcome.artifacts)),
     }
     return JobMetadata(
-        **fields,
+        **values,
         id=outcome.job_id,
         datasets=tuple(_datasets(outcome, planned, datasets)),
         worker=outcome.slot,

@@ -43,8 +43,7 @@ class Reporter:
             switch_junit_off(self.config)
         if run.record is None or self.xml is None or not (path := Path(self.xml.logfile)).exists():
             return
-        named = [path] if self.config.option.xmlpath else []
-        stable = run.folder.stable.copy_of(run.folder.junit)
+        named, stable = [path] if self.config.option.xmlpath else [], run.folder.stable.copy_of(run.folder.junit)
         content = complete(path.read_bytes(), run, partial(junit_case, self.xml))
         with run.noting_failure("junit.xml"):
             try:
@@ -89,8 +88,7 @@ def _leave_home_out(suite: ET.Element) -> None:
 
 def _complete_case(case: ET.Element, outcome: Outcome, suite: ET.Element, folder: Path) -> None:
     case.set("time", f"{outcome.wall_s:.3f}")  # the training alone: without waiting for a slot and the set-up
-    properties = case.find("properties")
-    if properties is None:
+    if (properties := case.find("properties")) is None:
         properties = ET.Element("properties")
         case.insert(0, properties)
     for name, value in junit_properties(outcome):
@@ -137,12 +135,10 @@ def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
 
 
 def _gate(result: GateResult) -> str:
-    value = "nothing" if result.found is None else repr(result.found)
-    verdict = "passed" if result.passed else "failed"
+    value, verdict = result.found if result.found is not None else "nothing", "passed" if result.passed else "failed"
     return f"{result.gate.operator} {result.gate.threshold!r}, found {value}: {verdict}"
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, str):
-        return xml_text(value)
-    return xml_text(repr(value) if isinstance(value, float) else encode(value).decode())
+    words = value if isinstance(value, str) else repr(value) if isinstance(value, float) else encode(value).decode()
+    return xml_text(words)

@@ -4,7 +4,6 @@ pytest's terminal writer goes on as always; its file is wrapped, so that whateve
 """
 
 import contextlib
-import io
 import os
 import re
 import threading
@@ -23,8 +22,7 @@ from pytest_training.units import clock
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 CLEAR_BELOW, CLEAR_LINE = "\x1b[J", "\x1b[K"
-BAR = 14
-NARROW_BAR = 6
+BAR, NARROW_BAR = 14, 6
 CONSOLE = Console(color_system=None)  # knows the names of styles
 ROOM = 4  # rows left for what pytest writes
 
@@ -39,7 +37,9 @@ class Screen:
         self._partial = ""  # what pytest has written of a line that has not ended
         self._lines: list[str] = []
         self._width = 0  # of the terminal when they were drawn
-        self._descriptor = _real_descriptor(self._file)
+        self._descriptor: int | None = None  # our own: while a test runs, pytest's capture has the usual one
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            self._descriptor = os.dup(self._file.fileno())
         place.replace(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -127,14 +127,6 @@ class Screen:
         with contextlib.suppress(OSError):  # the terminal is gone: the run goes on
             while content:
                 content = content[os.write(self._descriptor, content) :]
-
-
-def _real_descriptor(file: Any) -> int | None:
-    """Return a descriptor of our own: while a test runs, pytest's capture has the usual one elsewhere."""
-    try:
-        return os.dup(file.fileno())
-    except (AttributeError, OSError, ValueError, io.UnsupportedOperation):
-        return None
 
 
 def region(

@@ -11,12 +11,11 @@ from pytest_training.records.run_record import timing
 from pytest_training.reporters.console import counts, durations, main_metric, sentence, waiting_line
 from pytest_training.text import clean_lines, home_pattern, one_line, without_home
 from pytest_training.units import duration
+from pytest_training.wording import listing
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$-])")
 MOST_JOBS = 200  # rows of the table; GitHub takes 1 MiB in all
-MOST_FAILURES = 20
-MOST_CHANGES = 40
-MOST_NAMED = 12  # jobs behind one reason
+MOST_FAILURES, MOST_CHANGES = 20, 40
 
 
 def pytest_training_run_end(run: TrainingRun) -> None:
@@ -36,14 +35,9 @@ def write_summary(run: TrainingRun, *, is_latest: bool) -> None:
 
 def summary(run: TrainingRun, comparison: Comparison | None) -> str:
     """Return the summary of a run."""
-    blocks = [
-        *_head(run),
-        *_table(run.outcomes, comparison),
-        *(_changes(comparison) if comparison else ()),
-        *_failures(run.outcomes),
-        *_untrained(run.outcomes),
-        *(f"> ⚠️ {plain(problem)}" for problem in run.problems),
-    ]
+    changes = _changes(comparison) if comparison else ()
+    blocks = [*_head(run), *_table(run.outcomes, comparison), *changes, *_failures(run.outcomes)]
+    blocks += [*_untrained(run.outcomes), *(f"> ⚠️ {plain(problem)}" for problem in run.problems)]
     return without_home("\n\n".join(blocks) + "\n", home_pattern())
 
 
@@ -125,8 +119,8 @@ def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
         if printed.strip():
             fence = "`" * (3 + max(map(len, re.findall(r"`+", printed)), default=0))
             lines = clean_lines(printed.rstrip("\n"), first=8, last=16)
-            yield from ("<details><summary>what it printed</summary>", "\n".join([f"{fence}text", *lines, fence]))
-            yield "</details>"
+            printed = "\n".join([f"{fence}text", *lines, fence])
+            yield from ("<details><summary>what it printed</summary>", printed, "</details>")
     if len(failed) > MOST_FAILURES:
         yield f"and {len(failed) - MOST_FAILURES} more, in index.html"
 
@@ -137,10 +131,7 @@ def _untrained(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome in outcomes:
         if outcome.status in {Status.NOT_RUN, Status.SKIPPED}:
             reasons.setdefault(sentence(outcome), []).append(plain(outcome.job_id, 80))
-    lines = []
-    for reason, ids in list(reasons.items())[:MOST_FAILURES]:
-        more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
-        lines.append(f"- {', '.join(ids[:MOST_NAMED])}{more}: {plain(reason, 500)}")
+    lines = [f"- {listing('', ids)}: {plain(reason, 500)}" for reason, ids in list(reasons.items())[:MOST_FAILURES]]
     if len(reasons) > MOST_FAILURES:
         lines.append("- and more, in index.html")
     if reasons:

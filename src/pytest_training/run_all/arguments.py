@@ -37,8 +37,7 @@ PARAMETERS = {"sample": ("sample", "samples", "sample_size"), "batch": ("batch",
 class Arguments:
     """The values of the flags: each annotation has the flag's group, its help and its arguments for argparse."""
 
-    words: tuple[str, ...]
-    """The command line as it was typed."""
+    words: tuple[str, ...]  # the command line as it was typed
     parallel: Annotated[bool, "running", "train several jobs at a time", SWITCH]
     max_workers: Annotated[int, "running", "jobs at a time (default: 4)", {**COUNT, "default": 4}]
     retries: Annotated[int | None, "running", "further attempts of a job that fails", RETRIES]

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_training.errors import DeclarationError
 from pytest_training.project import Project, read_project
 from pytest_training.run_all.arguments import Arguments, parse
-from pytest_training.run_all.pytest_command import dry_run, listing, pytest_arguments
-from pytest_training.run_all.selection import NothingFoundError, Selection, select
+from pytest_training.run_all.selection import NothingFoundError, Selection, dry_run, listing, pytest_arguments, select
 from pytest_training.signals import EndingSignals
 from pytest_training.text import print_any_sign
 
@@ -43,7 +42,21 @@ def main(words: Sequence[str] | None = None, *, root: Path | None = None) -> int
     signals = EndingSignals()
     signals.take()
     try:
-        return _act(arguments, project, select(arguments, project, here), here, signals)
+        selection = select(arguments, project, here)
+        if arguments.list_:
+            return _show(listing(selection.selected, selection.request.kinds))
+        if arguments.parallel and len(selection.selected) > 1:
+            _show([PARALLEL])
+        command = pytest_arguments(arguments, project, selection, here)
+        if arguments.dry_run:
+            lines = dry_run(selection.selected, selection.request.kinds)
+            return _show([*lines, f"Equivalent: {shlex.join(['pytest', *command])}"])
+        from pytest_training.run_all.session import Session  # noqa: PLC0415  (only training needs it)
+
+        session = Session()
+        session.run(command)
+        signals.hold()  # the summary is finished whatever comes: it takes milliseconds
+        return _summarise(arguments, project, selection, session)
     except DeclarationError as error:
         return _refuse(error, Exit.NOTHING_FOUND if isinstance(error, NothingFoundError) else Exit.USAGE)
     except KeyboardInterrupt:
@@ -52,25 +65,8 @@ def main(words: Sequence[str] | None = None, *, root: Path | None = None) -> int
         signals.give_back()
 
 
-def _act(arguments: Arguments, project: Project, selection: Selection, here: Path, signals: EndingSignals) -> int:
-    if arguments.list_:
-        return _show(listing(selection.selected, selection.request.kinds))
-    if arguments.parallel and len(selection.selected) > 1:
-        _show([PARALLEL])
-    command = pytest_arguments(arguments, project, selection, here)
-    if arguments.dry_run:
-        lines = dry_run(selection.selected, selection.request.kinds)
-        return _show([*lines, f"Equivalent: {shlex.join(['pytest', *command])}"])
-    from pytest_training.run_all.session import Session  # noqa: PLC0415  (only training needs it)
-
-    session = Session()
-    session.run(command)
-    signals.hold()  # the summary is finished whatever comes: it takes milliseconds
-    return _summarise(arguments, project, selection, session)
-
-
 def _summarise(arguments: Arguments, project: Project, selection: Selection, session: Session) -> int:
-    from pytest_training.run_all.summary import copy_results, summarise, write_summary  # noqa: PLC0415  (as above)
+    from pytest_training.run_all.session import copy_results, summarise, write_summary  # noqa: PLC0415  (as above)
 
     summary, folder = summarise(arguments, selection, session), arguments.summary_dir or project.reports
     try:

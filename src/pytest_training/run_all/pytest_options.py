@@ -5,8 +5,7 @@ import pytest
 from pytest_training.jobs.model import Job
 from pytest_training.options import REGISTRY
 from pytest_training.run_all.arguments import flags
-from pytest_training.run_all.pytest_command import FURTHER
-from pytest_training.run_all.selection import checked_ids, with_flags
+from pytest_training.run_all.selection import FURTHER, checked_ids, with_flags
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,25 +1,39 @@
-"""The jobs that a command line selects, with their final parameters."""
+"""The jobs that a command line selects: as a table, as commands, and as the pytest command that trains them."""
 
 import contextlib
+import os
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
+from msgspec import structs
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.kinds.protocol import Kinds
+from pytest_training.jobs.kinds.protocol import Call, Kinds
+from pytest_training.jobs.loading import DEFAULT_CATALOGUE
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
 from pytest_training.planning import steps
 from pytest_training.planning.steps import Draft, Request
 from pytest_training.project import Project
 from pytest_training.run_all.arguments import PARAMETERS, Arguments
-from pytest_training.run_all.pytest_command import pytest_arguments
+from pytest_training.text import table
 from pytest_training.wording import one_of
 
 HOOKS = (b"pytest_training_register", b"pytest_training_jobs")
 EVERY_FILE = "."  # what excludes every file: `--no-default-jobs` leaves the jobs of --config alone
+PLUGIN = "pytest_training.run_all.pytest_options"
+FURTHER = {
+    "discovery_limit": "--training-limit",
+    "allow_discovery_overrides": "--training-overrides",
+    "mark_discovered_optional": "--training-optional",
+    "retries": "--training-retries",
+    "extra_arg": "--training-argument",
+}
+"""Flags without an option of pytest: the options that the plugin adds for them."""
+TEST_NAME = "test_training_job"
+FOLDER = "{folder}"  # stands for the job's own output folder, which has a name only once the run has an id
 
 
 class NothingFoundError(DeclarationError):
@@ -32,8 +46,7 @@ class Selection:
 
     request: Request
     selected: Sequence[Job]
-    is_everything: bool
-    """True if no job is left out."""
+    is_everything: bool  # True if no job is left out
 
 
 def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
@@ -80,8 +93,10 @@ def select(arguments: Arguments, project: Project, here: Path) -> Selection:
 
 
 def _load(draft: Draft, arguments: Arguments, project: Project, here: Path) -> Draft:
-    request = draft.request
-    if _has_hooks(project):
+    request, conftest = draft.request, b""
+    with contextlib.suppress(OSError):
+        conftest = (project.root / "conftest.py").read_bytes()
+    if any(hook in conftest for hook in HOOKS):  # jobs may be added or changed there: pytest has to collect them
         from pytest_training.run_all.session import collect_jobs  # noqa: PLC0415  (pytest is slow to load)
 
         everything = Selection(request, selected=(), is_everything=True)
@@ -97,19 +112,9 @@ def with_flags(jobs: Sequence[Job], kinds: Kinds, arguments: Sequence[str], retr
     """Return the jobs with the retries, and each program with the further arguments."""
     if arguments and not any(kinds[job.kind].is_program for job in jobs):
         raise DeclarationError("an extra argument applies to script and command jobs; no such job exists")
-    changed = [job if retries is None else msgspec.structs.replace(job, retries=retries) for job in jobs]
-    return [
-        msgspec.structs.replace(job, arguments=(*job.arguments, *arguments)) if kinds[job.kind].is_program else job
-        for job in changed
-    ]
-
-
-def _has_hooks(project: Project) -> bool:
-    """Return True if the project's conftest.py may add or change jobs, so that pytest has to collect them."""
-    with contextlib.suppress(OSError):
-        text = (project.root / "conftest.py").read_bytes()
-        return any(hook in text for hook in HOOKS)
-    return False
+    changed = [job if retries is None else structs.replace(job, retries=retries) for job in jobs]
+    more = {job.id: (*job.arguments, *arguments) for job in changed if kinds[job.kind].is_program}
+    return [structs.replace(job, arguments=more.get(job.id, job.arguments)) for job in changed]
 
 
 def _check_strictly(draft: Draft) -> None:
@@ -142,7 +147,103 @@ def _selected(arguments: Arguments, jobs: Sequence[Job]) -> list[str]:
     ids = [job.id for job in jobs]
     only = checked_ids(arguments.only or ids, ids, "--only")
     exclude = checked_ids(arguments.exclude or (), ids, "--exclude")
-    selected = [job_id for job_id in ids if job_id in only and job_id not in exclude]
-    if not selected:
+    if not (selected := [job_id for job_id in ids if job_id in only and job_id not in exclude]):
         raise DeclarationError("--exclude leaves no job to train")
     return selected
+
+
+def pytest_arguments(arguments: Arguments, project: Project, selection: Selection, here: Path) -> list[str]:
+    """Return pytest's arguments."""
+    request = selection.request
+    further = [word for flag, option in FURTHER.items() for word in _words(option, getattr(arguments, flag))]
+    return [
+        *_place(project, here),
+        *_distribution(arguments, project, selection),
+        *(["--epochs", str(request.epochs)] if request.epochs is not None else []),
+        *(["--folds", str(request.folds)] if request.folds is not None else []),
+        *(word for setting in request.settings for word in ("--set", setting)),
+        *_search(request, project, here),
+        *(["-p", PLUGIN, *further] if further else []),
+        *(["-v"] if arguments.verbose else []),
+        *_tests(project, selection, here),
+    ]
+
+
+def _words(option: str, value: object) -> list[str]:
+    """Return the words for a switch, a number or a list."""
+    if isinstance(value, list):
+        return [f"{option}={each}" for each in value]
+    return [] if value is None or value is False else [option if value is True else f"{option}={value}"]
+
+
+def _place(project: Project, here: Path) -> list[str]:
+    option, place = ("-c", project.settings_file) if project.settings_file else ("--rootdir", project.root)
+    return [] if here == project.root else [option, os.path.relpath(place, here)]
+
+
+def _distribution(arguments: Arguments, project: Project, selection: Selection) -> list[str]:
+    number = min(arguments.max_workers, len(selection.selected)) if arguments.parallel else 1
+    is_several_by_default = any(word.startswith(("-n", "--numprocesses")) for word in project.options)
+    return ["-n", str(number if number > 1 else 0)] if number > 1 or is_several_by_default else []
+
+
+def _search(request: Request, project: Project, here: Path) -> Iterator[str]:
+    if project.test is None or request.root != project.training_root:  # named, it is trained by the plugin's own test
+        yield f"--training-root={os.path.relpath(request.root, here)}"
+    search, catalogues = request.search, [request.catalogue]
+    if search.catalogues:
+        usual = request.root / DEFAULT_CATALOGUE
+        catalogues = [request.catalogue or (usual if usual.is_file() else None), *search.catalogues]
+    if catalogues != [project.catalogue]:
+        yield from (f"--training-catalogue={os.path.relpath(file, here)}" for file in catalogues if file)
+    yield from (f"--training-discover={os.path.relpath(folder, here)}" for folder in search.folders)
+    if search.files.include != PATTERNS:
+        yield from (f"--training-include={glob}" for glob in search.files.include)
+    yield from (f"--training-exclude={regex}" for regex in search.files.exclude)
+
+
+def _tests(project: Project, selection: Selection, here: Path) -> list[str]:
+    ids = [] if selection.is_everything else [job.id for job in selection.selected]
+    if project.test is None:
+        return ["-p", PLUGIN, *(f"--training-job={job_id}" for job_id in ids)] if ids else []
+    test = os.path.relpath(project.test, here)
+    names = (job_id.encode("unicode_escape").decode("ascii") for job_id in ids)  # pytest escapes what is not ASCII
+    return [f"{test}::{TEST_NAME}[{name}]" for name in names] or [test]
+
+
+def listing(jobs: Sequence[Job], kinds: Kinds) -> Iterator[str]:
+    """Yield a table: each job's id, script, and the parameters of the command line that it takes."""
+    yield f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}"
+    rows = []
+    for job in jobs:
+        remarks = ["optional" if job.optional else "", f"cannot run: {job.problem}" if job.problem else ""]
+        rows.append((job.id, job.source, ", ".join(_takes(job, kinds)) or "-", ", ".join(filter(None, remarks))))
+    yield from table(("id", "script", "takes", ""), rows)
+
+
+def _takes(job: Job, kinds: Kinds) -> Iterator[str]:
+    names = {parameter.name for parameter in job.declared}
+    for word, spelled in (("epochs", ("epochs",)), ("folds", ("folds",)), *PARAMETERS.items()):
+        if names.intersection(spelled):
+            yield word
+    start = kinds[job.kind].start(job, folder=FOLDER, seed=0)
+    if isinstance(start, Call) or job.output_option or any(FOLDER in argument for argument in start.argv):
+        yield "output"
+
+
+def dry_run(selected: Sequence[Job], kinds: Kinds) -> Iterator[str]:
+    """Yield a line for each job that would be trained."""
+    yield f"Selected jobs: {len(selected)}"
+    for job in selected:
+        yield f"[{job.id}] (dry-run) Command: {command_of(job, kinds, folder=FOLDER, seed=0)}"
+
+
+def command_of(job: Job, kinds: Kinds, *, folder: str, seed: int) -> str:
+    """Return the exact command of a program, or the call of a function."""
+    if job.problem:
+        return f"none: {job.problem}"
+    start = kinds[job.kind].start(job, folder=folder, seed=seed)
+    if isinstance(start, Call):
+        values = ", ".join(["run", *(f"{name}={value!r}" for name, value in job.parameters.items())])
+        return f"{Path(start.path).stem}.{start.function}({values})"
+    return shlex.join(start.argv).replace(f"'{FOLDER}'", FOLDER)

@@ -1,10 +1,13 @@
 """What the command line names: tests, or files and folders of jobs, in whose place a test that trains is collected.
 
 `pytest training/train_als.py` has the node ids of `pytest`: job files are never collected, let alone imported.
+And what a selection names that does not exist: a sentence for each such name, with what exists, nearest first.
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -24,11 +27,16 @@ from pytest_training.options import (
     shown_path,
 )
 from pytest_training.pytest_adapter import matches
-from pytest_training.wording import one_of
+from pytest_training.session.training_job import job_of
+from pytest_training.wording import listing, one_of, printable
 
 NAMED = pytest.StashKey[tuple[list[str], set[Path]]]()
 """On config, if the command line names files or folders of jobs: these, and the tests that are collected for them."""
 PLACES = pytest.StashKey[Sequence[tuple[Path, FileFilter]]]()
+TERM = re.compile(r"(?P<negated>\bnot\s+)?(?P<name>[\w:+\-.\[\]\\/]+)")
+"""A name in an expression of `-k` or `-m`, as pytest reads it."""
+ARGUMENTS = re.compile(r"\([^()]*=[^()]*\)")  # those of a mark: `-m "device(kind='gpu')"`
+OPERATORS = {"and", "or", "not"}
 
 
 def settle_arguments(config: pytest.Config) -> None:
@@ -37,8 +45,7 @@ def settle_arguments(config: pytest.Config) -> None:
     if not is_typed and (is_asked_for(config) or config.known_args_namespace.training_root):
         config.args[:] = training_tests(config)
         return
-    named = [argument for argument in config.args if _names_jobs(config, named_path(config, argument))]
-    if not named:
+    if not (named := [each for each in config.args if _names_jobs(config, named_path(config, each))]):
         return
     tests = training_tests(config)
     others = [argument for argument in config.args if argument not in named]
@@ -71,9 +78,8 @@ def is_job_file(config: pytest.Config, path: Path) -> bool:
 def _places(config: pytest.Config) -> Sequence[tuple[Path, FileFilter]]:
     """Return the training folder and the further folders with jobs, each with its filter of files."""
     if PLACES not in config.stash:  # asked for every file that pytest collects
-        search = read_search(config)
-        further = ((absolute(folder), search.files) for folder in search.folders)
-        config.stash[PLACES] = ((absolute(folder_of(config, "root")), search.own_files), *further)
+        search, root = read_search(config), absolute(folder_of(config, "root"))
+        config.stash[PLACES] = ((root, search.own_files), *((absolute(each), search.files) for each in search.folders))
     return config.stash[PLACES]
 
 
@@ -94,22 +100,17 @@ def named_jobs(config: pytest.Config, jobs: Sequence[Job]) -> Sequence[Job]:
     """Return the jobs that the command line names, or all; raise UsageError for a name without a job."""
     if (named := config.stash.get(NAMED, None)) is None:
         return jobs
-    chosen = {job.id for argument in named[0] for job in _jobs_of(config, argument, jobs)}
+    root, chosen = _places(config)[0][0], set[str]()
+    for argument in named[0]:
+        path, (_, _, job_id) = named_path(config, argument), argument.partition("::")
+        is_all, place = path in {root, root / "jobs.yaml"}, shown_path(path, config)
+        below = [job.id for job in jobs if is_all or (job.path is not None and Path(job.path).is_relative_to(path))]
+        if not below and not job_id:
+            raise pytest.UsageError(f"{place}: expected a file or folder of training jobs")
+        if job_id and job_id not in below:
+            raise pytest.UsageError(f"{place}: no job has the id {job_id!r}: {one_of(job_id, below)}")
+        chosen.update([job_id] if job_id else below)
     return [job for job in jobs if job.id in chosen]
-
-
-def _jobs_of(config: pytest.Config, argument: str, jobs: Sequence[Job]) -> list[Job]:
-    path, (_, _, job_id) = named_path(config, argument), argument.partition("::")
-    root, _ = _places(config)[0]
-    everything = path in {root, root / "jobs.yaml"}
-    below = [job for job in jobs if everything or (job.path is not None and Path(job.path).is_relative_to(path))]
-    chosen = [job for job in below if job_id in {"", job.id}]
-    if job_id and not chosen:
-        ids = [job.id for job in below]
-        raise pytest.UsageError(f"{shown_path(path, config)}: no job has the id {job_id!r}: {one_of(job_id, ids)}")
-    if not chosen:
-        raise pytest.UsageError(f"{shown_path(path, config)}: expected a file or folder of training jobs")
-    return chosen
 
 
 def leave_out_others(config: pytest.Config, items: list[pytest.Item], jobs: Iterable[pytest.Item]) -> None:
@@ -150,3 +151,54 @@ def _files(config: pytest.Config, paths: Iterable[Path]) -> Iterator[Path]:
         for folder, folders, names in os.walk(path):
             folders[:] = [name for name in folders if not matches(Path(folder, name), excluded)]
             yield from (file for name in names if matches(file := Path(folder, name), included))
+
+
+def unknown_names(config: pytest.Config, items: Sequence[pytest.Item], jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield a sentence for each name in `-k`, `-m` and `--deselect` that stands for none of the collected tests."""
+    if config.option.keyword:
+        ids = [job.id for job in jobs]
+        words = {word.lower() for item in items for word in chain(item.keywords, item.extra_keyword_matches)}
+        for term, _ in _terms(config.option.keyword):
+            if not any(term.lower() in word for word in words):
+                yield f"-k: no job or test is called {term!r}: {one_of(term, ids)}"
+    if config.option.markexpr:
+        marks = {mark.name for item in items for mark in item.iter_markers()}
+        marks.update(re.split(r"[:(]", line)[0].strip() for line in config.getini("markers"))
+        for term, negated in _terms(ARGUMENTS.sub("", config.option.markexpr)):
+            if term not in marks and not negated:
+                yield f"-m: no job has the tag {term!r}: {one_of(term, _tags(jobs))}"
+    nodes = [item.nodeid for item in items if job_of(item) is not None] if config.option.deselect else []
+    tests = {node.partition("[")[0] for node in nodes}
+    for prefix in config.option.deselect or ():
+        if prefix.partition("[")[0] in tests and not any(node.startswith(prefix) for node in nodes):
+            yield f"--deselect: no test is called {printable(prefix, 200)!r}: {one_of(prefix, nodes, limit=3)}"
+
+
+def unknown_arguments(config: pytest.Config, jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield a sentence for each argument that names a test of no job, or no file but nearly a job."""
+    ids = [job.id for job in jobs]
+    escaped = [job_id.encode("unicode_escape").decode() for job_id in ids]  # as pytest writes them in node ids
+    for argument in config.args:
+        path, is_test, test = argument.partition("::")
+        name = test.removesuffix("]").rpartition("[")[2] if is_test else path
+        is_known, nearest = is_test and name in {*ids, *escaped}, one_of(name, ids)
+        is_nearly_job = nearest.startswith("did") and not (config.invocation_params.dir / path).exists()
+        if name and not is_known and (test.endswith("]") or is_nearly_job):
+            yield f"{printable(argument, 200)}: no test trains a job {name!r}: {nearest}"
+
+
+def nothing_selected(jobs: Sequence[Job]) -> str:
+    """Return what there was to select."""
+    named = f"; tags: {listing('', tags)}" if (tags := _tags(jobs)) else ""
+    return f"no job is selected; jobs: {listing('', [job.id for job in jobs])}{named}"
+
+
+def _terms(expression: str) -> Iterator[tuple[str, bool]]:
+    """Yield each name of an expression, and whether `not` stands before it."""
+    for match in TERM.finditer(expression):
+        if match["name"] not in OPERATORS:
+            yield match["name"], match["negated"] is not None
+
+
+def _tags(jobs: Iterable[Job]) -> list[str]:
+    return sorted({tag for job in jobs for tag in job.tags})

@@ -18,22 +18,17 @@ class Outcomes:
 
     def __init__(self, run: TrainingRun, jobs: Mapping[str, Job]) -> None:
         self.folder, self.seed, self.problems = run.folder, run.plan.seed, run.problems
-        self.jobs = jobs
-        self.by_node: dict[str, Outcome] = {}
-        self.running: dict[str, set[str]] = {}
-        """The tests of each job that have not ended."""
+        self.jobs, self.by_node = jobs, dict[str, Outcome]()
+        self.running: dict[str, set[str]] = {}  # the tests of each job that have not ended
         for node, job in jobs.items():
             self.running.setdefault(job.id, set()).add(node)
-        self.again: set[str] = set()
-        """Tests that have failed and begin again."""
-        self.dead: set[str] = set()
-        """Tests that died with their worker: they have no report of a teardown."""
+        self.again: set[str] = set()  # tests that have failed and begin again
+        self.dead: set[str] = set()  # tests that died with their worker: they have no report of a teardown
 
     def note_report(self, report: pytest.TestReport) -> Outcome | None:
         """Note a report; return the job's outcome if its last test has ended."""
         node = report.nodeid
-        job = self.jobs.get(node)
-        if job is None:
+        if (job := self.jobs.get(node)) is None:
             return None
         if str(report.outcome) == "rerun":  # of pytest-rerunfailures: the test begins again after its teardown
             self.again.add(node)
@@ -47,23 +42,20 @@ class Outcomes:
 
     def note_dead_worker(self, report: Any) -> Outcome | None:
         """Write the outcome that a dead worker could not write, and return it."""
-        job = self.jobs.get(report.nodeid)
-        if job is None:
+        if (job := self.jobs.get(report.nodeid)) is None:
             return None
         self.dead.add(report.nodeid)
-        name = report.node.gateway.id
+        name, cause = report.node.gateway.id, "worker died"
         reason = f"worker died: the pytest process {name} that waited for this job ended without a word (killed?)"
-        return self._save(
-            unfinished_outcome(self.folder, job, seed=self.seed, slot=name, cause="worker died", reason=reason)
-        )
+        return self._save(unfinished_outcome(self.folder, job, seed=self.seed, slot=name, cause=cause, reason=reason))
 
     def complete(self, *, is_signalled: bool = False) -> Iterator[Outcome]:
         """Yield the outcome of each job that has not ended, each once; `is_signalled` if a signal ended the run."""
         for node, job in self.jobs.items():
             if node not in self.by_node:
-                final = final_outcome(self.folder, job.id) or interrupted_outcome(
-                    self.folder, job, seed=self.seed, reason="the run ended while this job ran"
-                )
+                reason = "the run ended while this job ran"
+                final = final_outcome(self.folder, job.id)
+                final = final or interrupted_outcome(self.folder, job, seed=self.seed, reason=reason)
                 self.by_node[node] = self._save(ended_with_run(final) if is_signalled else final)
             if (outcome := self._end(node, job)) is not None:
                 yield outcome

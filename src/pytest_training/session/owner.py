@@ -21,12 +21,11 @@ from pytest_training.jobs.plan_file import save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
-from pytest_training.session.arguments import has_training_test, leave_out_others, named_jobs, nobody_asks
+from pytest_training.session import arguments
 from pytest_training.session.hooks import call_before_training
-from pytest_training.session.items import IDLE_NODEID, Collector, collected_id, give_plan, job_of
-from pytest_training.session.neighbours import remarks
+from pytest_training.session.items import IDLE_NODEID, Collector, collected_id, give_plan, remarks
 from pytest_training.session.scheduler import Distribution, PlannedScheduling, collection_error
-from pytest_training.session.selection import nothing_selected, unknown_arguments, unknown_names
+from pytest_training.session.training_job import job_of
 
 if TYPE_CHECKING:
     from pytest_training.session.running import RunningRun
@@ -38,24 +37,17 @@ class Owner(Collector):
     def __init__(self, config: pytest.Config) -> None:
         super().__init__(config, options.folder_of(config, "reports"))
         self.distribution = Distribution(config)
-        self.draft: Draft | None = None
-        """The plan, as far as it is made."""
-        self.jobs: Sequence[Job] = ()
-        """The jobs that the command line names by their files, or all."""
+        self.draft: Draft | None = None  # the plan, as far as it is made
+        self.jobs: Sequence[Job] = ()  # the jobs that the command line names by their files, or all
         self.mistake: Exception | None = None
-        self.selected: tuple[str, ...] = ()
-        """The tests of the run, by the ids with which they were collected."""
+        self.selected: tuple[str, ...] = ()  # the tests of the run, by the ids with which they were collected
         self.run: RunningRun | None = None
-        self.problems: list[str] = []
-        """Sentences about what could not be collected."""
-        self.nothing_left = False
-        """True if every selected job of the resumed run has passed."""
-        self.collected: list[pytest.Item] = []
-        """All tests, before any is deselected."""
+        self.problems: list[str] = []  # sentences about what could not be collected
+        self.nothing_left = False  # True if every selected job of the resumed run has passed
+        self.collected: list[pytest.Item] = []  # all tests, before any is deselected
         self.is_selected = False
         """True once tests have been selected; pytest ends collecting after an error in the selection too."""
-        self.unknown: list[str] = []
-        """Sentences about names in the selection that stand for nothing."""
+        self.unknown: list[str] = []  # sentences about names in the selection that stand for nothing
 
     def jobs_to_collect(self) -> Sequence[Job]:
         """Return the jobs with their final parameters; `_plan` raises a mistake, after collection."""
@@ -65,7 +57,7 @@ class Owner(Collector):
                 draft = Draft(request=request, is_dry=is_dry, problems=tuple(remarks(self.config)))
                 self.draft = advance(draft, (load, self._offer_to_hooks, *PREPARE))
                 self.register_tags(self.draft.jobs)
-                self.jobs = named_jobs(self.config, self.draft.jobs)
+                self.jobs = arguments.named_jobs(self.config, self.draft.jobs)
             except (DeclarationError, pytest.UsageError) as error:
                 self.mistake = error
         return self.jobs
@@ -86,7 +78,7 @@ class Owner(Collector):
     def pytest_sessionstart(self, session: pytest.Session) -> Any:
         """Start xdist's workers before collection, as without the plugin, if no test trains."""
         result = yield
-        if self.distribution.is_held_back and not has_training_test(self.config):
+        if self.distribution.is_held_back and not arguments.has_training_test(self.config):
             self.distribution.start(session)
         return result
 
@@ -106,15 +98,15 @@ class Owner(Collector):
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Any:
         """Note what is collected; after the selection deselect the jobs that passed in the resumed run."""
-        leave_out_others(self.config, items, filter(job_of, items))
+        arguments.leave_out_others(self.config, items, filter(job_of, items))
         self.collected = list(items)
         result = yield
-        if self.draft is not None and (earlier := self.draft.earlier) is not None:
-            done = dict.fromkeys(item for item in items if (job := job_of(item)) and earlier.is_done(job.id))
-            if done:
-                items[:] = [item for item in items if item not in done]
-                self.config.hook.pytest_deselected(items=list(done))
-                self.nothing_left = not items
+        earlier = self.draft.earlier if self.draft else None
+        done = {item: None for item in items if earlier and (job := job_of(item)) and earlier.is_done(job.id)}
+        if done:
+            items[:] = [item for item in items if item not in done]
+            self.config.hook.pytest_deselected(items=list(done))
+            self.nothing_left = not items
         self.is_selected = True
         return result
 
@@ -149,9 +141,8 @@ class Owner(Collector):
             try:
                 save_plan(self.draft.plan, request.plan_file)
             except OSError as error:
-                raise pytest.UsageError(
-                    f"--training-plan: cannot write {request.plan_file}: {error.strerror}"
-                ) from None
+                problem = f"--training-plan: cannot write {request.plan_file}: {error.strerror}"
+                raise pytest.UsageError(problem) from None
         give_plan(items, self.draft.plan)
         if any(job.needs for job in items.values()):
             position = {planned.job.id: index for index, planned in enumerate(self.draft.plan.jobs)}
@@ -169,11 +160,11 @@ class Owner(Collector):
         """Note what the selection names that does not exist."""
         if self.collected:
             jobs = self.draft.jobs if self.draft else ()
-            self.unknown += unknown_names(self.config, self.collected, jobs) if jobs else ()
+            self.unknown += arguments.unknown_names(self.config, self.collected, jobs) if jobs else ()
             if jobs and self.is_selected and not (self.unknown or session.items or self.nothing_left):
-                self.unknown.append(nothing_selected(jobs))
+                self.unknown.append(arguments.nothing_selected(jobs))
         elif not self.is_selected:  # an error before anything was collected
-            self.unknown += unknown_arguments(self.config, self.jobs_to_collect())
+            self.unknown += arguments.unknown_arguments(self.config, self.jobs_to_collect())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -222,7 +213,7 @@ class Owner(Collector):
         """Write the plan of a dry run, and why nothing was trained."""
         draft = self.draft
         if draft is None and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not self.collected:
-            terminalreporter.write_line(nobody_asks(self.config), yellow=True)
+            terminalreporter.write_line(arguments.nobody_asks(self.config), yellow=True)
         if draft is None or self.run is not None:
             return
         for sentence in self.unknown:

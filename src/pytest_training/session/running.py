@@ -7,6 +7,7 @@ pytest-json-report and junitxml have ended then, and pytest's terminal has not y
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -30,20 +31,24 @@ from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
-from pytest_training.pytest_adapter import end_status_line, show_lines_instead_of_dots, use_pytests_terminal
-from pytest_training.records.provenance import provenance
-from pytest_training.records.recorded_run import TrainingRun
-from pytest_training.records.run_record import BegunRun, RunRecord
+from pytest_training.pytest_adapter import (
+    end_status_line,
+    show_lines_instead_of_dots,
+    use_pytests_terminal,
+    wait_for_workers,
+)
+from pytest_training.records.recorded_run import TrainingRun, make_run_folder
+from pytest_training.records.run_record import BegunRun, RunRecord, provenance
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters import console, load_reporters
 from pytest_training.session.hooks import RAISED, call_each
 from pytest_training.session.outcomes import Outcomes
-from pytest_training.session.traces import make_run_folder
 from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
 from pytest_training.text import one_line
 
 OUTCOME_PATIENCE_S = 2.0
+EXIT_PATIENCE_S = 10.0
 
 
 @dataclass(eq=False, kw_only=True)
@@ -51,14 +56,14 @@ class RunningRun:
     """The life of one run; a pytest plugin."""
 
     config: pytest.Config
-    run: TrainingRun
-    """What reporters get."""
-    jobs: Mapping[str, Job]
-    """The selected jobs by node id."""
+    run: TrainingRun  # what reporters get
+    jobs: Mapping[str, Job]  # the selected jobs by node id
     context: SlotContext
     backend: Backend
     remove_folder: Callable[[], None]
     started_ids: set[str] = field(default_factory=set)
+    exiting: list[Any] = field(default_factory=list)
+    """Gateways of workers that have finished: they exit while reports are written, which takes as long."""
     is_over: bool = False
     is_ending: bool = False
 
@@ -102,6 +107,7 @@ class RunningRun:
         config.pluginmanager.register(running, "training-run")
         show_lines_instead_of_dots(config)
         running.signals.take()
+        gc.freeze()  # what is there now stays: no collection of garbage looks through it again
         return running
 
     def call(self, hook: str, **arguments: Any) -> None:
@@ -116,11 +122,8 @@ class RunningRun:
         nodes: dict[str, list[str]] = defaultdict(list)
         for nodeid, job in self.jobs.items():
             nodes[job.id].append(nodeid)
-        needs = {
-            nodeid: [needed for job_id in job.needs for needed in nodes[job_id]]
-            for nodeid, job in self.jobs.items()
-            if job.needs
-        }
+        needy = {nodeid: job.needs for nodeid, job in self.jobs.items() if job.needs}
+        needs = {nodeid: [needed for job_id in ids for needed in nodes[job_id]] for nodeid, ids in needy.items()}
         return [nodeid for planned in self.run.plan.jobs for nodeid in nodes[planned.job.id]], needs
 
     @pytest.hookimpl(wrapper=True)
@@ -128,25 +131,29 @@ class RunningRun:
         """Call the hook for a job that starts."""
         end_status_line(self.config, workers=self.run.plan.workers, jobs=len(self.jobs))
         yield
-        job = self.jobs.get(nodeid)
-        if job is not None and job.id not in self.started_ids:
+        if (job := self.jobs.get(nodeid)) is not None and job.id not in self.started_ids:
             self.started_ids.add(job.id)
             self.call("pytest_training_job_start", job=job)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
         """Make xdist's report of a dead worker one of the job that it ran."""
-        outcome = self.outcomes.note_dead_worker(report)
-        if outcome is not None:
+        if (outcome := self.outcomes.note_dead_worker(report)) is not None:
             report.when = "call"
             report.location = (*report.location[:2], report.nodeid.partition("::")[2])  # xdist only has the file
             report.longrepr = console.failure_text(outcome, folder=shown_path(self.run.folder.path, self.config))
 
+    @pytest.hookimpl(optionalhook=True, trylast=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Let a worker that has finished exit: xdist would wait for all of them before reports can be written."""
+        if error is None:
+            node.gateway.exit()
+            self.exiting.append(node.gateway)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Call the hook for a job that has ended."""
-        outcome = self.outcomes.note_report(report)
-        if outcome is not None:
+        if (outcome := self.outcomes.note_report(report)) is not None:
             self.call("pytest_training_job_end", outcome=outcome)
 
     @pytest.hookimpl(tryfirst=True)
@@ -228,6 +235,7 @@ class RunningRun:
             self.call("pytest_training_run_end", run=self.run)
             if len(self.run.problems) > problems:
                 self._save_record()
+            wait_for_workers(self.exiting, EXIT_PATIENCE_S)
 
     def _save_record(self) -> None:
         if self.run.record is not None:
@@ -283,8 +291,7 @@ def _starting(backend: str, reports: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise pytest.UsageError(
-            f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
-        ) from None
+        problem = f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
+        raise pytest.UsageError(problem) from None
     except FROM_OTHERS as error:  # a backend from outside may raise anything
         raise pytest.UsageError(f"backend {backend!r} cannot start: {type(error).__name__}: {error}") from None

@@ -25,13 +25,10 @@ class Distribution:
         """Keep xdist from starting; to be made before xdist configures itself."""
         self.config = config
         has_workers = getattr(config.option, "tx", None) and not config.option.collectonly
-        self.mode: str = getattr(config.option, "dist", "no") if has_workers else "no"
-        """The value of `--dist`."""
-        self.is_held_back = self.mode != "no"
-        """True until the workers start, or turn out not to be needed."""
+        self.mode: str = getattr(config.option, "dist", "no") if has_workers else "no"  # the value of `--dist`
+        self.is_held_back = self.mode != "no"  # True until the workers start, or turn out not to be needed
         self.has_started = False
-        self.is_ours = False
-        """True if the plugin's own scheduler is in use."""
+        self.is_ours = False  # True if the plugin's own scheduler is in use
         if self.is_held_back:
             set_options(config, dist="no")
 
@@ -56,9 +53,8 @@ class Distribution:
             start_xdist(self.config, session)
         except OSError as error:
             workers = len(self.config.option.tx)
-            raise pytest.UsageError(
-                f"cannot start {workers} workers: {error.strerror}; a smaller number after -n needs less"
-            ) from None
+            problem = f"cannot start {workers} workers: {error.strerror}; a smaller number after -n needs less"
+            raise pytest.UsageError(problem) from None
 
 
 class PlannedScheduling:
@@ -71,8 +67,7 @@ class PlannedScheduling:
     def __init__(self, order: Sequence[str], needs: Mapping[str, Sequence[str]]) -> None:
         self._waiting = deque(order)
         self._needs = needs
-        self._collection: list[str] = []
-        """What the first worker has collected; empty before that."""
+        self._collection: list[str] = []  # what the first worker has collected; empty before that
         self._workers: list[WorkerController] = []
         self._running: dict[WorkerController, str | None] = {}  # workers that have collected; None while one waits
 
@@ -136,8 +131,7 @@ class PlannedScheduling:
         """Remove a worker that has ended or died; return the job that it ran."""
         if node in self._workers:
             self._workers.remove(node)
-        job = self._running.pop(node, None)
-        if job is not None:
+        if (job := self._running.pop(node, None)) is not None:
             self.schedule()
         return job
 

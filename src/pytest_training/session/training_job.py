@@ -13,17 +13,15 @@ from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import Slot
+from pytest_training.fixture import FIXTURE
 from pytest_training.jobs.model import Job, Plan, PlannedJob, RunSettings, Value
 from pytest_training.options import shown_path
 from pytest_training.registry import Registry
 from pytest_training.reporters.console import failure_text
 from pytest_training.text import home_folder
 
-SLOT = pytest.StashKey[Slot]()
-"""On config: the slot of this process, once the run has begun."""
-
-TEST_LIMIT_S = pytest.StashKey[float]()
-"""On an item: the time limit that pytest-timeout has for it."""
+SLOT = pytest.StashKey[Slot]()  # on config: the slot of this process, once the run has begun
+TEST_LIMIT_S = pytest.StashKey[float]()  # on an item: the time limit that pytest-timeout has for it
 
 
 class SlotContext(Value, frozen=True, kw_only=True):
@@ -32,18 +30,12 @@ class SlotContext(Value, frozen=True, kw_only=True):
     reports: str
     run_id: str
     settings: RunSettings
-    home: str = msgspec.field(default_factory=home_folder)
-    """The user's home folder, which the plan abbreviates."""
-    connection: Any
-    """The JSON value that the backend's `start` returned."""
-    items: tuple[str, ...] = ()
-    """The selected tests, by the node ids with which they were collected; for a worker."""
-    environment: dict[str, str]
-    """The owner's when the backend started."""
-    worker: bool = False
-    """True for an xdist worker."""
-    idle: bool = False
-    """True if the worker appends the idle item: the plugin's own scheduler is in use."""
+    home: str = msgspec.field(default_factory=home_folder)  # the user's home folder, which the plan abbreviates
+    connection: Any  # the JSON value that the backend's `start` returned
+    items: tuple[str, ...] = ()  # the selected tests, by the node ids with which they were collected; for a worker
+    environment: dict[str, str]  # the owner's when the backend started
+    worker: bool = False  # True for an xdist worker
+    idle: bool = False  # True if the worker appends the idle item: the plugin's own scheduler is in use
 
     @property
     def folder(self) -> RunFolder:
@@ -87,20 +79,17 @@ class TrainingJob:
     def train(self) -> Outcome:
         """Train the job, with its retries, and return its outcome; `check` raises its failure."""
         __tracebackhide__ = True
-        self.outcome = self.slot.leave_out(self.planned) or self.slot.train(self._limited())
+        limit_s, own_s = self.item.stash.get(TEST_LIMIT_S, None), self.job.limits.get("timeout", math.inf)
+        planned = self.planned
+        if limit_s and limit_s < own_s:  # the test's time limit is the shorter one
+            limited = msgspec.structs.replace(self.job, limits={**self.job.limits, "timeout": limit_s})
+            planned = msgspec.structs.replace(planned, job=limited)
+        self.outcome = self.slot.leave_out(self.planned) or self.slot.train(planned)
         if self.outcome.cause in {"needs", "unchanged"} and self.outcome.status != Status.FAILED:
             pytest.skip(self.outcome.reason)
         if self.outcome.status == Status.INTERRUPTED:
             raise KeyboardInterrupt(self.outcome.reason)
         return self.outcome
-
-    def _limited(self) -> PlannedJob:
-        """Return the planned job, with the test's time limit if that is the shorter one."""
-        limit_s, own_s = self.item.stash.get(TEST_LIMIT_S, None), self.job.limits.get("timeout", math.inf)
-        if not limit_s or own_s <= limit_s:
-            return self.planned
-        job = msgspec.structs.replace(self.job, limits={**self.job.limits, "timeout": limit_s})
-        return msgspec.structs.replace(self.planned, job=job)
 
     def check(self) -> None:
         """Fail the test unless the job passed."""
@@ -116,3 +105,10 @@ class TrainingJob:
         if self.outcome.optional:
             pytest.xfail(text)
         pytest.fail(text, pytrace=False)
+
+
+def job_of(item: pytest.Item) -> Job | None:
+    """Return the job that an item trains, or None for an ordinary test."""
+    job = item.callspec.params.get(FIXTURE) if hasattr(item, "callspec") else None
+    job = job.job if isinstance(job, PlannedJob) else job
+    return job if isinstance(job, Job) else None

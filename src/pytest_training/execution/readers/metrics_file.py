@@ -32,6 +32,8 @@ class MetricsFileReader(Reader):
     def read(self, attempt: EndedAttempt) -> dict[str, Measured] | None:
         """Return the metrics of the newest such file; raise ResultError if the named one is missing."""
         job = attempt.job
+        if job.metrics is not None and job.metrics.stdout:
+            return None
         path = _newest_file(job, attempt.folder, attempt.started)
         if path is None:
             if job.metrics is not None:

@@ -13,7 +13,6 @@ from pytest_training.jobs.catalogue.document import Entry
 from pytest_training.jobs.model import Dataset, PlannedDataset
 
 SOURCES = ("package", "path", "url", "simulated")
-
 _MODULE = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 
 
@@ -49,19 +48,15 @@ def read_dataset(name: str, entry: Entry, home: Path) -> Dataset:
     if len(sources) != 1:
         named = " and ".join(sources) or "none"
         raise entry.error(f"expected exactly one of {', '.join(SOURCES)}, found {named}")
-    _check_companions(entry, entries, sources[0])
+    for key, needed in (("file", "package"), ("seed", "simulated")):
+        if key in entries and sources[0] != needed:
+            raise entries[key].error(f"belongs to `{needed}:`; beside `{sources[0]}:` it means nothing")
+    if sources[0] == "package" and "file" not in entries:
+        raise entry.error("expected `file:`, the path of the data inside the package")
     real = fields.setdefault("real", "simulated" not in fields)
     if real and "simulated" in fields:
         raise entries["real"].error("simulated data cannot be `real: true`: leave out one of them")
     return Dataset(name=name, home=str(home), declared=f"{entry.file}:{entry.line}", **fields)
-
-
-def _check_companions(entry: Entry, entries: dict[str, Entry], source: str) -> None:
-    for key, needed in (("file", "package"), ("seed", "simulated")):
-        if key in entries and source != needed:
-            raise entries[key].error(f"belongs to `{needed}:`; beside `{source}:` it means nothing")
-    if source == "package" and "file" not in entries:
-        raise entry.error("expected `file:`, the path of the data inside the package")
 
 
 def plan_dataset(dataset: Dataset) -> PlannedDataset:
@@ -70,8 +65,7 @@ def plan_dataset(dataset: Dataset) -> PlannedDataset:
     if dataset.package:
         source, is_present = f"package {dataset.package}: {dataset.file}", package_file(dataset) is not None
     elif dataset.path:
-        # os.path leaves `~` as it is where there is no home; Path.expanduser raises.
-        path = os.path.expanduser(dataset.path)  # noqa: PTH111  (as it is without a home)
+        path = os.path.expanduser(dataset.path)  # noqa: PTH111  (as it is without a home; Path.expanduser raises)
         source, is_present = f"path {dataset.path}", Path(dataset.home, path).exists()
     elif dataset.url:
         source, is_present = f"url {dataset.url}", cached_file(dataset).is_file()

@@ -86,9 +86,23 @@ def _duration(entry: Entry) -> float:
 
 def _metrics(entry: Entry) -> MetricsFile:
     if not isinstance(entry.value, dict):
-        return MetricsFile(file=entry.text("a file name, or a mapping of file and path"))
-    entries = entry.mapping(allowed=("file", "path"))
+        return MetricsFile(file=entry.text("a file name, or a mapping of file and path, or of stdout"))
+    entries = entry.mapping(allowed=("file", "path", "stdout"))
+    if "stdout" in entries:
+        if len(entries) > 1:
+            raise entry.expected("either file and path, or stdout")
+        _check_pattern(entries["stdout"])
     return MetricsFile(**{key: below.text() for key, below in entries.items()})
+
+
+def _check_pattern(entry: Entry) -> None:
+    expected = "a regular expression with a named group for each metric, like 'AUC (?P<auc>[.0-9]+)'"
+    try:
+        groups = re.compile(entry.text(expected)).groupindex
+    except re.error as error:
+        raise entry.error(f"expected {expected}; {error}") from None
+    if not groups:
+        raise entry.expected(expected)
 
 
 def read_arguments(entry: Entry) -> tuple[str, ...]:
@@ -97,9 +111,9 @@ def read_arguments(entry: Entry) -> tuple[str, ...]:
 
 
 def _option(entry: Entry) -> str:
-    text = entry.text("an option, like --epochs")
-    if not text.startswith("-") or len(text.split()) != 1:
-        raise entry.expected("an option, like --epochs")
+    text = entry.plain if isinstance(entry.plain, str) else ""
+    if len(text.split()) != 1 or not (text.startswith("-") or text.endswith("=")):
+        raise entry.expected("an option, like --epochs, or --epochs= or epochs= for one word with the value")
     return text
 
 

@@ -9,21 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pytest_training.errors import DeclarationError, Mistakes
 from pytest_training.jobs.catalogue.riddles import explain
 from pytest_training.wording import SHOWN_NAMES, describe, one_of, printable
 
-if TYPE_CHECKING:
-    import yaml
-
 T = TypeVar("T")
-
 LARGEST_FILE = 4 * 2**20
 LARGEST_ALIASES = 10_000
 DEEPEST = 30
-
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -96,8 +91,7 @@ class Entry(NamedTuple):
 
     def items(self, what: str = "a list") -> list[Entry]:
         """Return the entries of a list."""
-        items: list[Entry] = self._checked(isinstance(self.value, list), what)
-        return items
+        return list(self._checked(isinstance(self.value, list), what))
 
     def text(self, what: str = "text") -> str:
         """Return a text that is not empty."""
@@ -140,9 +134,8 @@ def read_file(path: Path, file: str) -> Entry:
         raise DeclarationError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise DeclarationError(
-            f"{file}:{line}: expected text in UTF-8, found the byte {error.object[error.start]:#04x}"
-        ) from error
+        problem = f"{file}:{line}: expected text in UTF-8, found the byte {error.object[error.start]:#04x}"
+        raise DeclarationError(problem) from error
     return read_document(text, file)
 
 
@@ -154,7 +147,10 @@ def read_document(text: str, file: str) -> Entry:
     try:
         return _Composer(yaml.parse(text, Loader=loader), file).document()
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, text, file) from error
+        mark, begun = error.problem_mark or error.context_mark, error.context_mark
+        problem, line = str(error.problem or error.context), mark.line if mark else 0
+        hint = explain(problem, text.splitlines(), line, begun.line if begun else None)
+        raise DeclarationError(f"{file}:{line + 1}: not valid YAML: {problem}{f': {hint}' if hint else ''}") from error
     except yaml.reader.ReaderError as error:
         line = text.encode(errors="replace")[: error.position].count(b"\n") + 1
         raise DeclarationError(f"{file}:{line}: not valid YAML: {error.reason}") from error
@@ -162,20 +158,11 @@ def read_document(text: str, file: str) -> Entry:
         raise DeclarationError(f"{file}: not valid YAML: {printable(str(error), 200)}") from error
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> DeclarationError:
-    mark, begun = error.problem_mark or error.context_mark, error.context_mark
-    problem = str(error.problem or error.context)
-    line = mark.line if mark else 0
-    hint = explain(problem, text.splitlines(), line, begun.line if begun else None)
-    return DeclarationError(f"{file}:{line + 1}: not valid YAML: {problem}{f': {hint}' if hint else ''}")
-
-
 class _Composer:
     """Builds entries from YAML's events."""
 
     def __init__(self, events: Iterator[Any], file: str) -> None:
-        self._events = events
-        self._file = file
+        self._events, self._file = events, file
         self._anchors: dict[str, Entry] = {}
         self._aliased = 0
 
@@ -203,10 +190,14 @@ class _Composer:
             raise self._error(event, f"expected plain YAML without tags, found the tag {describe(event.tag)}")
         if depth > DEEPEST:
             raise self._error(event, f"expected at most {DEEPEST} levels of nesting")
-        if kind == "ScalarEvent":
-            value = read_scalar(event.value) if event.implicit[0] else event.value
-        else:
-            value = (self._list if kind == "SequenceStartEvent" else self._mapping)(key, depth)
+        value: Any = event.value if kind == "ScalarEvent" else None
+        if kind == "ScalarEvent" and event.implicit[0]:
+            value = read_scalar(value)
+        elif kind == "SequenceStartEvent":
+            items = enumerate(self._until("SequenceEndEvent"))
+            value = [self._entry(item, _line(item), f"{key}[{index}]", depth + 1) for index, item in items]
+        elif kind == "MappingStartEvent":
+            value = self._mapping(key, depth)
         entry = Entry(self._file, line, key, value)
         if event.anchor:
             self._anchors[event.anchor] = entry
@@ -224,16 +215,14 @@ class _Composer:
             value = [self._copy(below, below.line, f"{key}[{index}]", alias) for index, below in enumerate(value)]
         return Entry(self._file, line, key, value)
 
-    def _list(self, key: str, depth: int) -> list[Entry]:
-        items: list[Entry] = []
-        while type(event := next(self._events)).__name__ != "SequenceEndEvent":
-            items.append(self._entry(event, _line(event), f"{key}[{len(items)}]", depth + 1))
-        return items
+    def _until(self, end: str) -> Iterator[Any]:
+        while type(event := next(self._events)).__name__ != end:
+            yield event
 
     def _mapping(self, key: str, depth: int) -> dict[str, Entry]:
         own: dict[str, Entry] = {}
         merged: dict[str, Entry] = {}
-        while type(event := next(self._events)).__name__ != "MappingEndEvent":
+        for event in self._until("MappingEndEvent"):
             if type(event).__name__ != "ScalarEvent" or event.tag not in {None, "!"}:
                 raise self._error(event, "expected a plain word as key")
             name, line = event.value, _line(event)

@@ -64,12 +64,9 @@ def _listed_job(item: Entry) -> tuple[str, Declaration]:
         for key, name in _SUPPORTS.items()
         if key in entries
     }
-    return _id(entries), Declaration(item, settings, script=script, options=options, wants_output=wants_output)
-
-
-def _id(entries: dict[str, Entry]) -> str:
+    job_id = PurePosixPath(script.plain).stem.removeprefix("train_")
     if "id" in entries:
-        return entries["id"].text("the id of a job")
-    if "name" in entries:
-        return _NOT_IN_ID.sub("_", entries["name"].text()).strip("_").lower() or "job"
-    return PurePosixPath(entries["script"].text()).stem.removeprefix("train_")
+        job_id = entries["id"].text("the id of a job")
+    elif "name" in entries:
+        job_id = _NOT_IN_ID.sub("_", settings["title"]).strip("_").lower() or "job"
+    return job_id, Declaration(item, settings, script=script, options=options, wants_output=wants_output)

@@ -26,6 +26,7 @@ from pytest_training.jobs.catalogue.job_list import read_jobs
 from pytest_training.jobs.discovery import absolute
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
+from pytest_training.jobs.meanings import meant
 from pytest_training.jobs.model import Dataset, Gate, Job, Parameter
 from pytest_training.jobs.order import find_circle
 from pytest_training.jobs.values import check_value, convert_text, find_parameter, with_value
@@ -145,7 +146,7 @@ def _as_parameters(job: Job, entry: Entry, kind: Kind) -> Job:
         raise entry.error(f"{job.id} is no script: expected arguments like --epochs 80, found {text}")
     job = msgspec.structs.replace(job, arguments=())
     for option, text in zip(words[::2], words[1::2], strict=True):
-        parameter = find_parameter(job, option.removeprefix("--").replace("-", "_"), where)
+        parameter = find_parameter(job, option.removeprefix("--"), where)
         job = with_value(job, parameter.name, convert_text(parameter, text, where, kind), kind)
     return job
 
@@ -153,9 +154,9 @@ def _as_parameters(job: Job, entry: Entry, kind: Kind) -> Job:
 def _with_variables(job: Job, declaration: Declaration, kind: Kind) -> Job:
     """Let environment variables set parameters; nothing else can from then on."""
     for name, entry in declaration.variables.items():
-        parameter = msgspec.structs.replace(find_parameter(job, name, entry.where), variable=entry.plain)
-        declared = tuple(parameter if each.name == name else each for each in job.declared)
-        job = with_value(msgspec.structs.replace(job, declared=declared), name, f"${entry.plain}", kind)
+        parameter = msgspec.structs.replace(find_parameter(job, name, entry.where, kind), variable=entry.plain)
+        declared = tuple(parameter if each.name == parameter.name else each for each in job.declared)
+        job = with_value(msgspec.structs.replace(job, declared=declared), parameter.name, f"${entry.plain}", kind)
     return job
 
 
@@ -204,9 +205,10 @@ def _merged_gates(job: Job, defaults: Declaration, declaration: Declaration) -> 
 
 
 def _with_parameters(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Job:
-    own = {parameter.name for parameter in job.declared}
+    stated = (*declaration.parameters, *declaration.matrix, *declaration.variables)
+    own = {each.name for name in stated if (each := meant(job.declared, name))}
     for name, entry in defaults.parameters.items():
-        if name in own - {*declaration.parameters, *declaration.matrix, *declaration.variables}:
+        if (each := meant(job.declared, name)) and each.name not in own:
             job = _set(job, name, entry, f"{entry.where} (for {job.id})", kind)
     for name, entry in declaration.parameters.items():
         job = _set(job, name, entry, entry.where, kind)
@@ -214,8 +216,8 @@ def _with_parameters(job: Job, defaults: Declaration, declaration: Declaration, 
 
 
 def _set(job: Job, name: str, entry: Entry, where: str, kind: Kind) -> Job:
-    value = check_value(find_parameter(job, name, where), entry.plain, where)
-    return with_value(job, name, value, kind)
+    parameter = find_parameter(job, name, where, kind)
+    return with_value(job, parameter.name, check_value(parameter, entry.plain, where), kind)
 
 
 def _check_default_parameters(jobs: list[Job], defaults: Declaration, mistakes: Mistakes) -> None:
@@ -223,7 +225,7 @@ def _check_default_parameters(jobs: list[Job], defaults: Declaration, mistakes: 
     unread = any(job.problem for job in jobs)
     for name, entry in () if unread else defaults.parameters.items():
         with mistakes:
-            if name not in names:
+            if not any(meant(job.declared, name) for job in jobs):
                 raise entry.error(f"no job has a parameter {name!r}: {one_of(name, sorted(names))}")
 
 

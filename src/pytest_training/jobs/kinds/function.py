@@ -93,7 +93,9 @@ def read_parameters(function: Function, source: Source) -> tuple[tuple[Parameter
         raise DeclarationError(f"{source.where(function)}: {mistake}: {ALLOWED}")
     declared, values = [], {}
     for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
-        parameter, value = annotated(argument.arg, argument, default, source.constants, required=default is None)
+        parameter, value = annotated(
+            argument.arg, argument.annotation, default, source.constants, required=default is None
+        )
         declared.append(parameter)
         if value is not MISSING:
             values[argument.arg] = value

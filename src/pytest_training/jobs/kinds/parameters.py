@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,13 +21,8 @@ from pytest_training.jobs.source.literals import (
     type_of,
 )
 
-OUTPUT_OPTIONS = ("--output-dir", "--output_dir", "--output", "--out", "--save-dir", "--results-dir")
-SEED_NAMES = (
-    *("seed", "random_seed", "random_state", "rng_seed", "rand_seed", "manual_seed", "manualseed", "randomseed"),
-    *("global_seed", "seed_everything", "seed_value", "initial_seed", "base_seed", "torch_seed", "np_seed"),
-)
-"""Names of parameters that mean the seed of a training, the most general first; in lower case."""
-_SEED_TYPES: tuple[Type, ...] = ("int", "float", "str", "any")
+OUTPUT_OPTIONS = ("hydra.run.dir=", "--output-dir", "--output_dir", "--output", "--out", "--save-dir", "--results-dir")
+TRAINING_COMMANDS = ("fit", "train", "training", "main", "run")
 UNKNOWN = "*"
 """Stands for a subcommand if its name is not literal."""
 
@@ -46,6 +42,7 @@ class Code(NamedTuple):
 
     nodes: list[ast.AST]
     constants: Constants
+    path: Path
 
 
 _FROM_TEXT: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": bool}
@@ -64,20 +61,23 @@ def flag(
 
 
 def annotated(
-    spelling: str, argument: ast.arg, default: ast.expr | None, constants: Constants, *, required: bool
+    spelling: str, annotated_as: ast.expr | None, default: ast.expr | None, constants: Constants, *, required: bool
 ) -> Declaration:
     """Return the parameter of a function; `spelling` is its option, or else its name."""
-    annotation, value = read_annotation(argument.annotation), constants.literal(default)
+    annotation, value = read_annotation(annotated_as), constants.literal(default)
     kind = parameter_type(annotation, value)
     value = UNREAD if default is not None and value is MISSING else value
     return _declaration(spelling, kind, value, required=required, choices=annotation.choices)
 
 
 def selector(name: str, choices: Iterable[str], *, required: bool) -> Declaration:
-    """Return the positional that names the subcommand."""
+    """Return the positional that names the subcommand: where one is required, by default one that trains."""
     names = tuple(dict.fromkeys(choices))
     listed = names if names and UNKNOWN not in names else None
-    return Parameter(name=name, type="str", required=required, choices=listed, selects=True), MISSING
+    default = next((each for each in TRAINING_COMMANDS if each in names), None) if required else None
+    is_missing = required and default is None
+    parameter = Parameter(name=name, type="str", default=default, required=is_missing, choices=listed, selects=True)
+    return parameter, default or MISSING
 
 
 def below(subcommands: tuple[str, ...], options: Iterable[Declaration]) -> Iterator[Declaration]:
@@ -117,7 +117,7 @@ class OptionCall(NamedTuple):
 
     def keyword(self, name: str) -> ast.expr | None:
         """Return the expression that the call passes by this name."""
-        return next((item.value for item in self.node.keywords if item.arg == name), None)
+        return next((value for key, value in _passed(self.node, self.constants) if key == name), None)
 
     def value(self, name: str) -> Any:
         """Return the literal value of a keyword, or MISSING."""
@@ -158,12 +158,16 @@ class OptionCall(NamedTuple):
         return tuple(listed) if isinstance(listed, list) and listed else None
 
 
-def seed_option(declared: Iterable[Parameter]) -> Parameter | None:
-    """Return the option of a script that takes its seed, or None if it has none."""
-    options = {
-        each.name.lower(): each for each in declared if each.option and not each.flag and each.type in _SEED_TYPES
-    }
-    return next((options[name] for name in SEED_NAMES if name in options), None)
+def _passed(call: ast.Call, constants: Constants) -> Iterator[tuple[Any, ast.expr]]:
+    """Yield the keywords of a call with their values, also those of `**{"type": int}` and `**dict(type=int)`."""
+    for item in call.keywords:
+        value = item.value if item.arg else constants.node(last_name(item.value)) or item.value
+        if item.arg:
+            yield item.arg, value
+        elif isinstance(value, ast.Dict):
+            yield from ((getattr(key, "value", None), each) for key, each in zip(value.keys, value.values, strict=True))
+        elif isinstance(value, ast.Call):
+            yield from _passed(value, constants)
 
 
 def preferred(spellings: list[str]) -> str:
@@ -182,7 +186,7 @@ def _declaration(spelling: str, kind: Type, default: Any, *, name: str | None = 
         name=name or identifier(spelling),
         type=kind,
         default=default if is_stated else None,
-        option=spelling if spelling.startswith("-") or fields.get("flag") else None,
+        option=spelling if spelling.startswith("-") or spelling.endswith("=") or fields.get("flag") else None,
         unread=default is UNREAD,
         **fields,
     )
@@ -190,5 +194,5 @@ def _declaration(spelling: str, kind: Type, default: Any, *, name: str | None = 
 
 
 def identifier(option: str) -> str:
-    """Return the parameter's name: `learning_rate` for `--learning-rate`."""
-    return re.sub(r"\W", "_", option.lstrip("-"))
+    """Return the parameter's name: `learning_rate` for `--learning-rate`, `optim_lr` for `optim.lr=`."""
+    return re.sub(r"\W", "_", option.strip("-+="))

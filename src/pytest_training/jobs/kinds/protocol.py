@@ -24,6 +24,8 @@ class Command(Value, frozen=True, kw_only=True, tag=True):
     argv: tuple[str, ...]
     environment: dict[str, str] = {}
     """Variables beyond those that every job gets."""
+    files: dict[str, str] = {}
+    """Texts that are written into the job's folder before it starts, by name."""
     is_warm: bool = False
     """True if `argv` is Python, a file and its arguments, and the file may run in a fork of the job server."""
 

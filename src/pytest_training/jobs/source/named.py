@@ -29,8 +29,13 @@ def named_paths(content: bytes) -> set[str]:
     outputs = filter(None, (constants.node(node.id) for node in written if isinstance(node, ast.Name)))
     written |= {node for output in outputs for node in walk(output)}
     paths = (node for node in nodes if isinstance(node, _PATHS) and node not in written)
-    ends = (_known_end(_parts(node, constants, 0)) for node in paths)
+    ends = (known_path(node, constants) for node in paths)
     return {path for path in ends if path and len(path) <= LONGEST_PATH and path.isprintable()}
+
+
+def known_path(node: ast.expr | None, constants: Constants) -> str:
+    """Return the path that an expression stands for, without what lies above its literal part."""
+    return _known_end(_parts(node, constants, 0))
 
 
 def _known_end(parts: list[str | None]) -> str:

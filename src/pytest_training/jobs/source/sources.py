@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import functools
+import importlib.machinery
 import itertools
 import os
 import re
@@ -20,7 +21,10 @@ LARGEST_FOLLOWED = 200
 """Maximum number of local files to follow: a hint for the job server is not worth parsing a whole repository."""
 
 _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
-_DECLARES = re.compile(rb"\badd_argument\b|\bclick\b|\btyper\b")
+_DECLARES = re.compile(
+    rb"add_argument|\b(click|typer|HfArgumentParser|TrlParser|LightningCLI|tyro|fire|jsonargparse|hydra|DEFINE_\w+)\b"
+    rb"|\b(simple_parsing|pyrallis|draccus|tap|pydantic_settings|chz)\b|exec\(\s*open"
+)
 _ASKS_FOR_DATA = re.compile(rb"\brun\s*\.\s*data")
 
 
@@ -120,9 +124,12 @@ class Sources:
         files = self._closure(path, lambda facts: facts.imports + facts.later)
         return [file for file in files if self._facts_of(file).declares]
 
-    def module_file(self, path: Path, module: str, level: int) -> Path | None:
+    def module_file(self, path: Path, module: str, level: int, *, installed: bool = False) -> Path | None:
         """Return the file of a local module as another file imports it, or None if it has none."""
-        file = next(reversed(self.files_of(path, Import(module, level=level)) or ()), None)
+        files = self.files_of(path, Import(module, level=level)) or (
+            _installed(module) if installed and not level else ()
+        )
+        file = next(reversed(files), None)
         name = file and (file.parent.name if file.name == "__init__.py" else file.stem)
         return file if name and name == (module.rpartition(".")[2] or name) else None
 
@@ -172,6 +179,17 @@ class Sources:
 
 def _first(places: Iterable[list[Path] | None]) -> list[Path] | None:
     return next((files for files in places if files is not None), None)
+
+
+def _installed(module: str) -> list[Path]:
+    """Return the files of an installed module, which is not imported for it."""
+    top, _, below = module.partition(".")
+    spec = None if top in {"", *sys.stdlib_module_names} else importlib.machinery.PathFinder.find_spec(top)
+    if spec is None:
+        return []
+    own = [Path(spec.origin)] if spec.origin and spec.origin.endswith(".py") else []
+    folders = [*map(Path, spec.submodule_search_locations or ())] if below else []
+    return next((files for folder in folders if (files := _files_below(folder, below))), [] if below else own)
 
 
 def _files_below(folder: Path, module: str) -> list[Path] | None:

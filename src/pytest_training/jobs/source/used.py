@@ -2,12 +2,21 @@
 
 import ast
 import contextlib
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pytest_training.jobs.source.literals import is_guard, last_name, walk
-from pytest_training.jobs.source.sources import LARGEST_FOLLOWED, Source, Sources, Unreadable, imports_of, read_source
+from pytest_training.jobs.source.sources import (
+    LARGEST_FOLLOWED,
+    Import,
+    Source,
+    Sources,
+    Unreadable,
+    imports_of,
+    read_source,
+)
 
 Piece = tuple[Path, str]
 """A file, and a name that it defines; an empty name stands for what runs when the file is imported."""
@@ -34,7 +43,7 @@ def used_code(script: Source, sources: Sources) -> list[tuple[Source, list[ast.A
             done.update(new)
             nodes = [node for statement in new for node in walk(statement)]
             used.setdefault(path, (module.source, []))[1].extend(nodes)
-            todo += [*module.references(nodes), *filter(None, [module.bound.get(name)])]
+            todo += [*module.references(nodes), *filter(None, [module.bound(name)])]
     return [*used.values()]
 
 
@@ -43,38 +52,47 @@ class Module:
 
     def __init__(self, source: Source, sources: Sources) -> None:
         self.source, self._sources = source, sources
-        self.bound: dict[str, Piece] = {}
+        self.imported: dict[str, Import] = {}
+        """What a name is imported from: a module, or a module and one name in it."""
         self.defined: dict[str, list[ast.stmt]] = defaultdict(list)
         """By name, what defines it or is decorated by it; by the empty name all other statements."""
-        self._stars: list[Path] = []
         for node in walk(source.tree):
-            if isinstance(node, ast.Import):
-                self._bind(node, None)
-            elif isinstance(node, ast.ImportFrom):
-                self._bind(node, sources.module_file(source.path, node.module or "", node.level))
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                for alias in node.names:
+                    name = alias.asname or alias.name.rpartition(".")[2]
+                    names = (alias.name,) if isinstance(node, ast.ImportFrom) else ()
+                    module = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
+                    key = f"{module} *" if name == "*" else name
+                    self.imported[key] = Import(module, names, getattr(node, "level", 0))
         for statement in source.tree.body:
             for name in _names(statement):
                 self.defined[name].append(statement)
 
-    def _bind(self, node: ast.Import | ast.ImportFrom, above: Path | None) -> None:
-        package, level = (node.module or "", node.level) if isinstance(node, ast.ImportFrom) else ("", 0)
-        for alias in node.names:
-            name = alias.asname or alias.name.rpartition(".")[2]
-            if module := self._sources.module_file(self.source.path, f"{package}.{alias.name}".strip("."), level):
-                self.bound[name] = (module, "")
-            elif above and name == "*":
-                self._stars.append(above)
-            elif above:
-                self.bound[name] = (above, alias.name)
+    def bound(self, name: str, *, installed: bool = False) -> Piece | None:
+        """Return the file, and the name in it, that an imported name stands for; that is empty for a module."""
+        item = self.imported.get(name)
+        if item is None:
+            return None
+        find = functools.partial(self._sources.module_file, self.source.path, level=item.level, installed=installed)
+        if module := find(item.modules[-1]):
+            return module, ""
+        above = find(item.module) if item.names else None
+        return (above, item.names[0]) if above else None
+
+    def stars(self, *, installed: bool = False) -> Iterator[Path]:
+        """Yield the files of which all names are imported."""
+        pieces = (self.bound(name, installed=installed) for name in self.imported if name.endswith(" *"))
+        yield from (piece[0] for piece in pieces if piece)
 
     def references(self, nodes: Iterable[ast.AST]) -> Iterator[Piece]:
         """Yield what the nodes name, in this module and in others."""
+        stars = [*self.stars()]
         for node in nodes:
             if isinstance(node, ast.Name):
-                yield self.bound.get(node.id) or (self.source.path, node.id)
-                yield from ((star, node.id) for star in self._stars)
+                yield self.bound(node.id) or (self.source.path, node.id)
+                yield from ((star, node.id) for star in stars)
             elif isinstance(node, ast.Attribute):
-                module, name = self.bound.get(last_name(node.value), (None, ""))
+                module, name = self.bound(last_name(node.value)) or (None, "")
                 if module and not name:
                     yield module, node.attr
             for item in imports_of(node):

@@ -14,7 +14,6 @@ from pytest_training.text import one_line
 from pytest_training.units import duration, number
 
 Points = list[tuple[float, float]]
-
 WIDTH, HEIGHT = 320.0, 170.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 8.0, 26.0
 MOST_LINES = 12
@@ -187,8 +186,7 @@ class _Span(NamedTuple):
 
 def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
     """Return the timeline of the attempts that ran, a row per slot."""
-    spans = [span for outcome in outcomes for span in _spans(outcome)]
-    if not spans:
+    if not (spans := [span for outcome in outcomes for span in _spans(outcome)]):
         return None
     begin, end = min(span.asked for span in spans), max(span.end for span in spans)
     slots = sorted({span.slot for span in spans}, key=lambda name: (len(name), name))

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import hashlib
 import re
 import secrets
@@ -10,7 +11,6 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -57,7 +57,7 @@ class Scale(NamedTuple):
     metrics: int
 
 
-SCALES = (Scale(50, 60, 400, 12, 60), Scale(250, 30, 150, 8, 30), Scale(float("inf"), 10, 60, 5, 12))
+SCALES = (Scale(50, 60, 400, 12, 60), Scale(250, 30, 150, 5, 30), Scale(float("inf"), 10, 60, 5, 12))
 """They keep the page of 12 jobs under 2 MB, and of 1,000 under 15 MB."""
 
 
@@ -89,17 +89,17 @@ class JobView:
     """The newest outcomes, this one first."""
     pictures: Sequence[Picture]
 
-    @cached_property
+    @functools.cached_property
     def measures(self) -> list[Measure]:
         """All metrics, the headline first."""
         return measures(self.outcome)
 
-    @cached_property
+    @functools.cached_property
     def comparison(self) -> JobComparison | None:
         """What changed against the earlier outcome."""
         return self.run.comparison.of(self.outcome.job_id)
 
-    @cached_property
+    @functools.cached_property
     def metrics(self) -> list[MetricRow]:
         """The first metrics."""
         changes = {each.metric: each for each in self.comparison.changes} if self.comparison else {}
@@ -138,10 +138,6 @@ class JobView:
                 words += ["--set", f"{job_id}.{name}={_setting(parameters[name])}"]
         return one_line(shlex.join(words), 2000)
 
-    def has_page(self, recorded: Recorded) -> bool:
-        """Return True if the earlier run's page is there."""
-        return RunFolder(self.run.folder.reports, recorded.run_id).page.is_file()
-
 
 def write_page(run: TrainingRun, *, is_latest: bool) -> None:
     """Write the page into the run's folder and, for the latest run, to its stable name."""
@@ -169,6 +165,7 @@ def _render(run: TrainingRun) -> str:
         marks=MARKS,
         most_rows=MOST_ROWS,
         artifacts=artifacts,
+        has_page=functools.cache(lambda run_id: RunFolder(run.folder.reports, run_id).page.is_file()),
         log_end=log_end,
         style=Markup(style),  # noqa: S704  (ours, and hashed below)
         script=Markup(script),  # noqa: S704  (our own file)
@@ -223,7 +220,7 @@ def _templates() -> jinja2.Environment:
         "lines": clean_lines,
         "duration": duration,
         "number": number,
-        "when": _when,
+        "when": lambda written: f"{time:%Y-%m-%d %H:%M} UTC" if (time := moment(written)) else "",
         "anchor": _anchor,
         "gate_row": gate_row,
         "sentence": sentence,
@@ -243,8 +240,3 @@ def _setting(value: Any) -> str:
 def _anchor(job_id: str) -> str:
     digest = hashlib.sha256(job_id.encode("utf-8", "replace")).hexdigest()[:12]
     return f"job-{job_id if ANCHOR.fullmatch(job_id) else digest}"
-
-
-def _when(written: str) -> str:
-    time = moment(written)
-    return f"{time:%Y-%m-%d %H:%M} UTC" if time else ""

@@ -2,13 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pytest_training.jobs.kinds.script.files import changed_files
 from pytest_training.jobs.model import Job, Parameter
 
 _NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 """A word that argparse parses as a number, not as an option."""
+_PLAIN = re.compile(r"[\w/.+%*@?|:-]+|\$\{.*", re.ASCII)
+"""A text that `key=value` takes without quotes."""
 
 
 def script_arguments(job: Job, *, folder: str) -> list[str]:
@@ -16,17 +19,29 @@ def script_arguments(job: Job, *, folder: str) -> list[str]:
 
     Options of a subcommand stand after its name, all others before it.
     """
-    pairs = [(parameter, job.parameters[parameter.name]) for parameter in job.declared if parameter.name in job.given]
-    selector = next((to_text(value) for parameter, value in pairs if parameter.selects), None)
-    pairs = [(parameter, value) for parameter, value in pairs if not parameter.selects]
-    pairs += _output(job, folder)
+    selector = next((job.parameters.get(parameter.name) for parameter in job.declared if parameter.selects), None)
+    pairs = [*_given(job, folder), *_output(job, folder)]
     before = [(parameter, value) for parameter, value in pairs if not parameter.subcommands]
     if selector is None:
         return _ordered(before, job.arguments)
     behind = [(parameter, value) for parameter, value in pairs if {selector, "*"} & {*parameter.subcommands}]
     # A list would take the subcommand for one more value: it stands before the others, and those have an end.
     before.sort(key=lambda pair: not isinstance(pair[1], list | tuple))
-    return [*(word for pair in before for word in _ordered([pair])), selector, *_ordered(behind, job.arguments)]
+    return [
+        *(word for pair in before for word in _ordered([pair])),
+        to_text(selector),
+        *_ordered(behind, job.arguments),
+    ]
+
+
+def _given(job: Job, folder: str) -> Iterator[tuple[Parameter, Any]]:
+    """Yield what the command line says, with the copy of a configuration file that other values were set in."""
+    copies = changed_files(job)
+    for parameter in job.declared:
+        if parameter.name in copies:
+            yield parameter, f"{folder}/{copies[parameter.name]}"
+        elif parameter.name in job.given and not parameter.selects and (parameter.option or not parameter.key):
+            yield parameter, job.parameters[parameter.name]
 
 
 def _output(job: Job, folder: str) -> list[tuple[Parameter, Any]]:
@@ -36,13 +51,13 @@ def _output(job: Job, folder: str) -> list[tuple[Parameter, Any]]:
     declared = next((parameter for parameter in job.declared if parameter.option == job.output_option), None)
     if declared is not None and declared.name in job.given:
         return []
-    return [(declared or Parameter(name="output", option=job.output_option), folder)]
+    return [(declared or Parameter(name="output", type="str", option=job.output_option), folder)]
 
 
 def _ordered(pairs: Iterable[tuple[Parameter, Any]], arguments: tuple[str, ...] = ()) -> list[str]:
     """Return the parameters in the source's order, then the arguments that are passed on as they stand.
 
-    An option with several values has no end: it stands last. A positional that looks like an option stands behind `--`.
+    An option with several words has no end: it stands last. A positional that looks like an option stands behind `--`.
     """
     words: list[str] = []
     lists: list[str] = []
@@ -54,7 +69,7 @@ def _ordered(pairs: Iterable[tuple[Parameter, Any]], arguments: tuple[str, ...] 
         elif parameter.repeated and isinstance(value, list | tuple):
             added = value[len(parameter.default or []) if parameter.repeated == "adding" else 0 :]
             words += (word for each in added for word in _option(parameter, parameter.option, each))
-        elif isinstance(value, list | tuple):
+        elif isinstance(value, list | tuple) and not parameter.option.endswith("="):
             lists += [parameter.option, *map(to_text, value)]
         else:
             words += _option(parameter, parameter.option, value)
@@ -68,6 +83,9 @@ def _option(parameter: Parameter, option: str, value: Any) -> list[str]:
         switches_on = option if option != parameter.off and value != parameter.default else None
         return list(filter(None, [switches_on if value else parameter.off]))
     text = _text(parameter, value)
+    if option.endswith("="):
+        is_plain = option.startswith("-") or parameter.type != "str" or _PLAIN.fullmatch(text)
+        return [option + (text if is_plain else _quoted(text))]
     if _looks_like_option(text) and option.startswith("--"):
         return [f"{option}={text}"]
     return [option, text]
@@ -75,6 +93,11 @@ def _option(parameter: Parameter, option: str, value: Any) -> list[str]:
 
 def _text(parameter: Parameter, value: Any) -> str:
     return parameter.off if value is False and parameter.off is not None else to_text(value)
+
+
+def _quoted(text: str) -> str:
+    r"""Return a text as Hydra unquotes it: backslashes before a quote are doubled."""
+    return "'" + re.sub(r"\\+(?='|\Z)", r"\g<0>\g<0>", text).replace("'", r"\'") + "'"
 
 
 def _looks_like_option(text: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pytest_training.jobs.kinds.function import Function, find_train, python_fields, read_gates
 from pytest_training.jobs.kinds.protocol import Command, File, Kind
 from pytest_training.jobs.kinds.script.arguments import script_arguments
+from pytest_training.jobs.kinds.script.files import file_copies
 from pytest_training.jobs.kinds.script.options import read_options
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
@@ -40,6 +41,7 @@ class ScriptKind(Kind):
                 "PYTHONPATH": os.pathsep.join(_import_path(job)),
                 "PYTHONDONTWRITEBYTECODE": "1",  # into a repository that may be somebody else's
             },
+            files=file_copies(job),
             is_warm=not job.fresh,
         )
 

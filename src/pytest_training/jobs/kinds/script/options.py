@@ -1,20 +1,34 @@
 """Options of a script's own command line, read from its syntax tree."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from pytest_training.jobs.kinds.parameters import OUTPUT_OPTIONS, Code, Declaration
+from pytest_training.jobs.kinds.script.absl import absl_options
 from pytest_training.jobs.kinds.script.argparse import argparse_options
 from pytest_training.jobs.kinds.script.click import click_options
+from pytest_training.jobs.kinds.script.files import file_options
+from pytest_training.jobs.kinds.script.hydra import hydra_options
+from pytest_training.jobs.kinds.script.signatures import Definitions
+from pytest_training.jobs.kinds.script.styles import STYLED, configured_options, styled_options
 from pytest_training.jobs.kinds.script.typer import typer_options
+from pytest_training.jobs.kinds.script.unrolled import unrolled
 from pytest_training.jobs.model import Parameter
 from pytest_training.jobs.source.literals import MISSING
 from pytest_training.jobs.source.sources import Source, Sources
 from pytest_training.jobs.source.used import used_code
 
-_READERS = {b"add_argument": argparse_options, b"click": click_options, b"typer": typer_options}
+_READERS: dict[bytes, Callable[[Sequence[Code]], Iterator[Declaration]]] = {
+    b"add_argument": argparse_options,
+    b"click": click_options,
+    b"typer": typer_options,
+    b"DEFINE_": absl_options,
+    b"hydra": hydra_options,
+    b"exec": configured_options,
+}
 """Readers of command lines, by a word that every file with such a command line contains."""
 
 
@@ -38,10 +52,17 @@ def read_options(source: Source, sources: Sources) -> dict[str, Any]:
 
 def _all_options(source: Source, sources: Sources) -> Iterator[Declaration]:
     used = used_code(source, sources)
-    codes = [Code(nodes, each.constants) for each, nodes in used]
+    codes = [Code(unrolled(nodes, each.constants), each.constants, each.path) for each, nodes in used]
+    options: list[Declaration] = []
     for word, reader in _READERS.items():
-        if any(word in each.content for each, _nodes in used):
-            yield from reader(codes)
+        if any(nodes and re.search(word, each.content) for each, nodes in used):
+            options += reader(codes)
+    if any(STYLED.search(each.content) for each, _ in used):
+        names = {parameter.name for parameter, _ in options}
+        styled = styled_options(codes, Definitions(sources, (each for each, _ in used)))
+        options += (option for option in styled if option[0].name not in names)
+    options += file_options(options, (sources.root, source.path.parent))
+    yield from options
 
 
 def _merged(first: Parameter, second: Parameter) -> Parameter:

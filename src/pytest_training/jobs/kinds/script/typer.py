@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from pytest_training.jobs.kinds.parameters import Code, Declaration, annotated, below, flag, preferred, selector
 from pytest_training.jobs.kinds.script.click import command_name, decorator
+from pytest_training.jobs.kinds.script.signatures import parameters
 from pytest_training.jobs.source.literals import UNREAD, Constants, last_name
 
 
@@ -26,7 +27,7 @@ def typer_options(codes: Sequence[Code]) -> Iterator[Declaration]:
     if subcommands:
         yield selector("command", named.values(), required=True)
     for function, constants in commands:
-        for argument, default in _parameters(function.args):
+        for argument, default in parameters(function):
             options = _options(argument, default, constants, several=len(commands) > 1)
             yield from below(subcommands.get(function.name, ()), options)
 
@@ -41,13 +42,6 @@ def _calls_run(call: ast.Call) -> bool:
     """Return True for `run(main)` and `typer.run(main)`."""
     module = last_name(call.func.value) if isinstance(call.func, ast.Attribute) else "typer"
     return last_name(call.func) == "run" and module == "typer" and bool(call.args)
-
-
-def _parameters(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr | None]]:
-    positional = [*arguments.posonlyargs, *arguments.args]
-    padding: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
-    yield from zip(positional, [*padding, *arguments.defaults], strict=True)
-    yield from zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
 
 
 def _options(
@@ -67,7 +61,9 @@ def _options(
     is_positional = last_name(call.func) == "Argument" if call else default is None
     if is_positional:
         spelling = argument.arg
-    declaration, value = annotated(spelling, argument, default, constants, required=default is None and not several)
+    declaration, value = annotated(
+        spelling, argument.annotation, default, constants, required=default is None and not several
+    )
     default_value = UNREAD if declaration.unread else value
     if declaration.type == "bool" and not is_positional:
         switch, value = flag(spellings or [f"{spelling}/--no-{spelling.removeprefix('--')}"], default_value)

@@ -1,0 +1,197 @@
+"""Which files of a job's folder hold metrics, in which form; and what follows them as they grow."""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from pytest_training.execution.job_files import Walk, open_own
+from pytest_training.execution.readers.names import metric_name
+from pytest_training.execution.readers.protocol import Measured, Point
+from pytest_training.execution.readers.records import Records, Runs
+from pytest_training.execution.readers.rows import (
+    HISTORY,
+    Database,
+    Document,
+    Lines,
+    Logged,
+    Parser,
+    Row,
+    TagDocument,
+    read_row,
+)
+
+LARGEST, LARGEST_TEXT = 2**23, 2**20
+"""Bytes of a file that are read after the end of a job; of a text its head and its tail."""
+MOST_PLACES, MOST_NAMES, MOST_LABELS = 500, 500, 30
+"""Files of a folder; names in files that log together; what they are of, beyond which they are cases and not models."""
+SHARE = 0.005
+"""Of the time, that is spent on finding new files."""
+RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+|[a-z]+-[a-z]+-\d+")
+"""Names of runs that no other run has."""
+
+
+class Form(NamedTuple):
+    """A form of file, by its path. Files of one `group` log together; of each `one` the newest counts."""
+
+    pattern: str
+    parser: type[Parser]
+    is_logged: bool = False
+    """True if all that it has is logged as a metric, but for counters, times and settings."""
+
+
+NAMED = r"[^/]*(metric|result|score|report|summar|eval|perf|histor|log|progress|loss|benchmark)[^/]*"
+OTHER = r"(?![^/]*(config|param|args|pred|submission|importance|feature|confusion|annotation|vocab|tokeni|manifest))"
+FORMS = (
+    Form(r"^(?P<one>|.*/)(checkpoint-\d+/)?trainer_state\.json$", Document, is_logged=True),
+    Form(r"(^|/)(all|eval|train|test|predict)_results\.json$", Document, is_logged=True),
+    Form(r"(^|/)dvclive/metrics\.json$", TagDocument, is_logged=True),
+    Form(r"(^|/)dvclive/plots/metrics/(?P<name>.+)\.tsv$", Logged, is_logged=True),
+    Form(r"^(?P<group>.*\bwandb)/(?P<run>[^/]+)/files/wandb-summary\.json$", TagDocument, is_logged=True),
+    Form(r"^(?P<group>.*\bwandb)/(?P<run>[^/]+)/run-\w+\.wandb$", Runs, is_logged=True),
+    Form(r"^(?P<group>|.*/)events\.out\.tfevents\.[^/]+$", Records, is_logged=True),
+    Form(r"^(?P<group>|.*/)\d+/(?P<run>[0-9a-f]{32})/metrics/(?P<name>.+)$", Logged, is_logged=True),
+    Form(r"(^|/)[^/]*\.(db|sqlite3?)$", Database, is_logged=True),
+    Form(r"(^|/)version_\d+/metrics\.csv$", Lines, is_logged=True),
+    Form(rf"(^|/){OTHER}[^/]*\.(jsonl|ndjson|log\.json|[ct]sv)$|(^|/)vis_data/\w+\.json$", Lines),
+    Form(rf"^(?!(.*/)?(wandb|mlruns|\.hydra)/)(.*/)?{OTHER}([^/]*\.log|{NAMED}\.txt)$", Lines),
+    Form(rf"(^|/){OTHER}{NAMED}\.json$", Document),
+)
+"""In the order of trying."""
+
+Last = dict[tuple[str, str], Measured]
+"""The last value of each name, by what it is of, a model, a fold or a run, and the name."""
+
+
+@dataclass
+class Place:
+    """One file, and what was read of it."""
+
+    path: Path
+    relative: str
+    form: Form
+    match: re.Match[str]
+    last: Last
+    passed: int = 0
+    """Points that were seen before the file was written anew."""
+    points: int = 0
+    mark: tuple[int, ...] = ()
+    head: bytes = b""
+    offset: int = 0
+    parser: Parser = field(init=False)
+    once: set[tuple[str, str]] = field(default_factory=set)
+    """Keys of `last` of which nothing says that they are written again and again."""
+
+    def poll(self, most: int, *, has_ended: bool) -> Iterator[Point]:
+        """Yield what was added since the last poll."""
+        with suppress(OSError), open_own(self.path) as file:
+            status = os.fstat(file.fileno())
+            mark, size = (status.st_size, status.st_mtime_ns, status.st_ino), status.st_size
+            is_whole = not issubclass(self.form.parser, Lines | Records | Runs)
+            if mark == self.mark or (is_whole and size > most):
+                return
+            head = file.read(256)
+            if is_whole or not self.mark or not head.startswith(self.head) or size < self.offset:
+                self.parser, self.offset = self.form.parser(self.match), 0
+                self.passed, self.points = max(self.passed, self.points), 0
+                self.once.clear()
+            self.head = head
+            for row in self._rows(file, size, most, has_ended=has_ended):
+                yield from self._take(row._replace(is_logged=row.is_logged or self.form.is_logged))
+            self.mark = mark if self.offset >= size else (0,)
+
+    def _rows(self, file: BinaryIO, size: int, most: int, *, has_ended: bool) -> Iterator[Row]:
+        is_text = isinstance(self.parser, Lines)
+        most = min(most, LARGEST_TEXT) if is_text else most
+        if is_text and size - self.offset > most:
+            file.seek(0)
+            yield from self.parser.feed(file.read(most // 2)) if not self.offset else ()  # it has the names
+            file.seek(size - most // 2)
+            file.readline(most)
+            self.parser.rest, self.offset = b"", file.tell()
+            self.last.clear()  # none of these need be the last
+        until = min(size, self.offset + most)
+        while self.offset < until:
+            file.seek(self.offset)
+            content = file.read(until - self.offset)
+            yield from self.parser.feed(content)
+            self.offset += (len(content) or size) + self.parser.skip
+        if has_ended and is_text:
+            yield from self.parser.feed(b"\n")
+        if has_ended and self.offset < size:
+            self.last.clear()  # these are not the last
+
+    def _take(self, row: Row) -> Iterator[Point]:
+        is_history = HISTORY.search(self.path.name) is not None
+        counts, metrics, label = read_row(row, self.match.groupdict().get("run") or "", is_history=is_history)
+        if not (counts or is_history):
+            for name in [name for name in metrics if (label, name) in self.once]:  # which of its rows counts?
+                self.last.pop((label, name), None)
+                del metrics[name]
+            self.once.update((label, name) for name in metrics)
+        for name, value in metrics.items():
+            if (label, name) in self.last or len(self.last) < MOST_NAMES:
+                self.last[label, name] = Measured(value, self.relative)
+        if counts and metrics and row.is_point:
+            self.points += 1
+            if self.points > self.passed:
+                yield Point(self.relative, counts | {name: float(value) for name, value in metrics.items()})
+
+
+@dataclass
+class Files:
+    """The files of a folder that hold metrics."""
+
+    folder: Path
+    most: int
+    """Bytes of a file that a poll may read."""
+    has_ended: bool
+    places: dict[str, Place] = field(default_factory=dict)
+    groups: dict[str, Last] = field(default_factory=dict)
+    next_search: float = 0.0
+
+    def poll(self) -> Iterator[Point]:
+        """Yield what was added since the last poll, of new files too."""
+        if (now := time.monotonic()) >= self.next_search:
+            self._search()
+            self.next_search = now + (time.monotonic() - now) / SHARE
+        for place in self.places.values():
+            yield from place.poll(min(self.most, LARGEST), has_ended=self.has_ended)
+
+    def metrics(self) -> Iterator[tuple[str, Measured]]:
+        """Yield the last values; what they are of is part of the name where there are several."""
+        for last in self.groups.values():
+            labels = [*dict.fromkeys(label for label, _ in last)]
+            prefixes = {
+                label: f"run_{number}_" if RANDOM_ID.fullmatch(label) else f"{metric_name(label)}_" * bool(label)
+                for number, label in enumerate(labels, 1)
+            }
+            for (label, name), value in last.items() if len(labels) <= MOST_LABELS else ():
+                yield f"{prefixes[label]}{name}" if len(labels) > 1 else name, value
+
+    def _search(self) -> None:
+        """Add the files that are new, the oldest first: what was written last counts."""
+        new: list[tuple[float, str, Form, re.Match[str]]] = []
+        for relative, entry in Walk(self.folder):
+            form_and_match = _form_of(relative) if relative not in self.places and len(new) < MOST_PLACES else None
+            with suppress(OSError):
+                new += (
+                    [(entry.stat(follow_symlinks=False).st_mtime, relative, *form_and_match)] if form_and_match else []
+                )
+        for _, relative, form, match in sorted(new, key=lambda each: each[:2])[: MOST_PLACES - len(self.places)]:
+            named = match.groupdict()
+            key, last = named.get("one", relative), self.groups.setdefault(named.get("group", relative), {})
+            before = self.places.get(key)
+            if before:
+                before.last.clear()
+            points = before.points if before else 0
+            self.places[key] = Place(self.folder / relative, relative, form, match, last, passed=points)
+
+
+def _form_of(relative: str) -> tuple[Form, re.Match[str]] | None:
+    matches = ((form, re.search(form.pattern, relative, re.IGNORECASE)) for form in FORMS)
+    return next(((form, match) for form, match in matches if match), None)

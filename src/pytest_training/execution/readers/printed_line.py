@@ -1,0 +1,275 @@
+"""The measurements in one line of a log. What may be a time, a setting or a count is none: a gap is better than a lie.
+
+A name ends before its number, with a sign or a space between them, and begins behind the last number or bracket.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
+
+from pytest_training.execution.readers.printed_words import NOT_WHOLE, SHARE, SPLIT, is_measured, joined, words_of
+
+MOST_WORDS, MOST_NUMBERS, LONGEST_WORD = 7, 200, 40
+BOXES = {ord(each): "|" for each in "│┃║"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
+_FILE = r"(?<![^\s,;(){}'\"])[^\s,;(){}'\"]*[^\s,;(){}'\".\d]\.[a-zA-Z]\w{0,11}(?:(?::\d+)+:?)?(?=[\s,;)\]]|$)"
+BAR = re.compile(r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[^,\]]*(?:it|s|B|/s)\b)?")
+"""Of tqdm."""
+_OF_COCO = r"Average \w+\s+\((A[PR])\)\s*@\[\s*IoU=([\d.-]+)[\s|]+area=\s*(\w+)[^\]]*?(\d+)\s*\]"
+_TIME = r"(?<![\d.])(?:\d{1,4}[-/]\d\d(?:[-/]\d{1,4})?[T ]+)?\d+:\d\d(?::\d\d)*(?:[.,]\d+)?Z?(?![\d.])"
+_OBJECT = r"(?:Namespace|Classifier|Regressor|Regression|Config|Args|Arguments|Params|Options|Settings)\(.*"
+_LISTED = r"(?i)\b(?:weights?|config\w*|(?:hyper-?)?parameters|settings|arguments|args|distribution)['\"]?\s*[:=].*"
+_NOISE = tuple(
+    (guards.split("~"), re.compile(pattern), replacement)
+    for guards, pattern, replacement in (
+        ("   ", r"\s{3,}", "  "),
+        ("%|", BAR.pattern, " ; "),
+        ("://", r"https?://\S+", " ; "),
+        (":", _TIME, " ; "),
+        ("-", r"\b\d{4}-\d\d-\d\d\b", " ; "),
+        ("iou=", r"(IoU=[\d.]+):", r"\1-"),
+        ("iou=", _OF_COCO, r"\1_\2_\3_\4"),
+        ("@", r"@(\d*\.?\d+)[:-](\d*\.?\d+)", r"@\1_\2"),
+        (".", _FILE, " ; "),
+        ("(", _OBJECT, ""),
+        ("[cv", r"^\s*\[CV.*", ""),
+        ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
+        ("weight~config~param~setting~arg~distrib", _LISTED, ""),
+    )
+)
+"""What is no measurement; each with texts of which a line must have one, in lower case."""
+_LEVEL = re.compile(
+    r"\b(?:INFO|WARNING|WARN|ERROR|DEBUG|CRITICAL)\b\]?(?:\s*\|\s*[\w.:]+\s*[|-]|\s+-\s+[\w.]+\s+-(?=\s)|:[\w.]+:)?"
+)
+_LONGEST_PREFIX = 60
+_COUNTER = re.compile(
+    r"^\s*\[(?P<first>\d+)\](?=\s)|(?:\b(?P<of>after|at|in|for|of|from)\s+)?(?<![A-Za-z_/])"
+    r"(?P<name>epoch|step|iter|iteration|episode|round|batch)s?\b['\"]?(?:\((?P<split>\w+)\))?"
+    r"\s*[:=#]?\s*[\[(]?\s*(?P<value>\d+(?:\.\d+)?)\s*(?:(?:/|of)\s*(?P<total>\d+))?\s*[\])]*",
+    re.IGNORECASE,
+)
+_AXES = {"iter": "iteration", "episode": "round"}
+_LABELS = ("fold", "class", "run", "task", "client")
+_LABEL = re.compile(rf"(?:\bfor\s+)?\b({'|'.join(_LABELS)})[ _#:=-]{{1,3}}(\d+)(?:/\d+)?\b", re.IGNORECASE)
+NUMBER = re.compile(
+    r"(?<![\w.@^])(?<!\w-)[-+\u2212]?(?:\d+(?:[.,]\d+)*\.?|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf)\b", re.IGNORECASE
+)
+_OTHER = r"(?!\d+\s+[A-Za-z])[-+]?\.?\d[\d.,]*(?![\d.,]*[A-Za-z%/:])"
+_REJECTED = re.compile(  # what follows a number that is not the value of the name before it
+    r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-\u2013:@]\.?\d|/[A-Za-z_]|\]+,?\s*\[+[-\d.]|\s?%+\||\s*(?:-+>|=+>|→|to\b)\s*\d|\s*/\s*[-+]?\d*\.\d"
+    rf"|\s*,\s*{_OTHER}|\s+{_OTHER}"
+)
+_TAIL = re.compile(
+    r"(?P<share>\s*/\s*(?P<of>\d+)(?![\d.]))?(?P<percent>\s?%+|\s?(?:percent|pct)\b)?(?:\s?(?:d[Bb]|px|mm|pp)\b)?\)?"
+    r"(?:\s*\(?\s*(?:\+/-|±|\+-|\+)\s*[\d.]+(?:[eE][-+]?\d+)?%*\)?)?"
+    r"(?:\s*\(\s*(?P<mean>[-+]?[\d.]*\d(?:[eE][-+]?\d+)?)\s*(?P<also>%+)?\s*\))?"
+)
+_FUNCTION = re.compile(r"(?:[Tt]ensor|[Aa]rray|(?:np|numpy|jnp)\.\w+)\s*\([\[(\s]*$")
+_BRACKETS = re.compile(r"[\[{(\s'\"]*$")
+_SIGN = re.compile(r"\s*(?P<sign>(?<![<>!=])(?:::?|:?=)>?|-+>|=+>|→|≈|~|\.{2,}|\bis\b|\bwas\b|\bof\b|(?<=\s)-|\|)?$")
+_BOUNDARY = re.compile(r"[;,|\t:=\[\]{}!?]|(?<=\w{4})\.\s|\s\s+|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]")
+_WHOLE_SPLIT = re.compile(rf"(?<!\w){SPLIT.pattern}(?!\w)", re.IGNORECASE)
+_TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)
+"""Of `train/test: 0.28` nobody knows which it is."""
+_ALONE = (["best"], ["final"], ["overall"])
+"""First words of a name that belongs to no split which the line names before it."""
+_GOES_ON = re.compile(r"\s+[^\W\d]|\s*[):=]")
+_HYPHEN = re.compile(r"-[^\W\d]")
+_WORD = string.ascii_letters + string.digits + "_"
+_IN_WORDS = re.compile(r"(?<!\bis)(?<!\bwas)(?<=[^\W\d_])\s+$")
+_PARTS = re.compile(r"([-+]?)(.*?)((?:[eE][-+]?\d{1,3})?)", re.DOTALL)
+_PLAIN = re.compile(r"\d+\.?\d*|\.\d+|nan|inf", re.IGNORECASE)
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\.\d+|[1-9]\d{0,2}(?:,\d{3}){2,}")
+_COMMA = re.compile(r"(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))|[1-9]\d{0,2}(?:\.\d{3})+,\d+")
+
+
+Number = Decimal | float
+"""A Decimal has the digits that are printed."""
+
+
+class Line(NamedTuple):
+    """What a line says."""
+
+    values: dict[str, Number]
+    """Measurements by name; NaN too."""
+    counters: dict[str, float]
+    """Where the program is: epoch, step."""
+    progress: tuple[float, float] | None = None
+
+
+class _Printed(NamedTuple):
+    """A number and what stands around it."""
+
+    before: str
+    """From the number before it."""
+    text: str
+    tail: re.Match[str]
+    is_rejected: bool
+
+
+class _Key(NamedTuple):
+    """What stands before a number."""
+
+    text: str
+    name: str
+    """Of a measurement; else empty."""
+    sign: str
+    """What stands between name and number: `:`, `=`, `is`; `(` for a bracket alone."""
+    before: str
+    """The split that is named last before the name."""
+    split: str
+    """The split that the name says."""
+    has_split: bool
+    """True if no split before it counts."""
+    words: tuple[str, ...]
+
+    @property
+    def is_phrase(self) -> bool:
+        """True if its split is a word of its own among others."""
+        return " " in self.text
+
+
+def clean(text: str) -> str:
+    """Return a line without times, places, progress bars and settings."""
+    if not text.isascii():
+        text = text.translate(BOXES)
+    if (level := _LEVEL.search(text)) and level.start() < _LONGEST_PREFIX:
+        text = text[level.end() :]
+    lower = text.lower()
+    for guards, pattern, replacement in _NOISE:
+        if any(guard in lower for guard in guards):
+            text = pattern.sub(replacement, text)
+    return text
+
+
+def read_line(text: str, section: str = "") -> Line:
+    """Return the measurements in a clean line; `section` is the split that a title before it names."""
+    counters: dict[str, tuple[float, float]] = {}
+    text, label, lower = _COUNTER.sub(lambda counter: _count(counter, counters), text), "", text.lower()
+    if any(word in lower for word in _LABELS):
+        label = "".join(f"{label[1]}_{label[2]}_".lower() for label in _LABEL.finditer(text))
+        text = _LABEL.sub(" ", text)
+    section = "" if counters else section
+    values = _values(text, section, label, has_bare=bool(counters) or "remaining:" in text)
+    progress = counters.get("epoch") or next(iter(counters.values()), (0.0, 0.0))
+    places = {name: done for name, (done, _) in counters.items()}
+    return Line(values, places, progress if 0 < progress[0] <= progress[1] else None)
+
+
+def _count(counter: re.Match[str], counters: dict[str, tuple[float, float]]) -> str:
+    name = counter["name"].lower() if counter["name"] else "round"
+    counters[_AXES.get(name, name)] = float(counter["value"] or counter["first"]), float(counter["total"] or 0)
+    return " " if counter["of"] else f" ; {counter['split'] or ''} ; "
+
+
+def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str, Number]:
+    split, is_table = section, text.lstrip().startswith("|")
+    means: list[bool] = []
+    measured: dict[str, list[tuple[Number, Number]]] = {}
+    for number in _numbers(text):
+        key = _key(number.before, is_table=is_table)
+        split = key.before or split
+        value, mean = _value(number, key)
+        means += [] if mean is None or not value else [abs(mean) >= abs(Decimal(value)) / 2]
+        if value is not None and (name := _name(key, number, has_bare=has_bare)):
+            name = f"{split}_{name}" if split and not key.has_split else name
+            measured.setdefault(label + name, []).append((value, value if mean is None else mean))
+        if key.split and (key.is_phrase or (key.sign == ":" and number.text.isdigit())):
+            split = key.split  # `Train: 3 [50/100]  Loss: 0.3`, not `val_loss: 0.3`
+    takes_mean = any(means) and (len(means) > 1 or "[" in text)
+    finals = {name: {pair[takes_mean] for pair in pairs} for name, pairs in measured.items()}
+    return {name: numbers.pop() for name, numbers in finals.items() if len(numbers) == 1}  # else it is unclear which
+
+
+def _numbers(text: str) -> Iterator[_Printed]:
+    start = 0
+    for found in islice(NUMBER.finditer(text), MOST_NUMBERS):
+        end = found.end() - found[0].endswith(".")
+        tail = _TAIL.match(text, end)
+        if found.start() < start or tail is None:
+            continue
+        before = text[start : found.start()]
+        if start and before[:1].isalpha():  # a unit, and what is glued to it
+            before = before.lstrip(_WORD)
+        is_counted = _GOES_ON.match(text, end) and _IN_WORDS.search(before[-LONGEST_WORD:])
+        if found[0].isdigit() and (is_counted or _HYPHEN.match(text, end)):
+            continue  # a count inside a name: `accuracy on 100 images: 0.9`
+        yield _Printed(before, found[0].rstrip("."), tail, _REJECTED.match(text, end) is not None)
+        start = tail.end()
+
+
+@lru_cache(maxsize=4096)
+def _key(before: str, *, is_table: bool) -> _Key:
+    """Return what stands before a number; the lines of a log differ in their numbers alone."""
+    function = _FUNCTION.search(before) if "(" in before else None
+    head = before[: function.start() if function else None].rstrip()
+    plain = head if function else head.rstrip("[{( \t'\"")
+    is_open = plain != head.rstrip(" \t'\"")
+    found = _SIGN.search(plain)
+    sign = found["sign"] or "" if found else ""
+    sign = "(" if (is_open and not sign) or (sign == "|" and not is_table) else sign
+    head = plain[: found.start()] if found else plain
+    if head.count("(") > head.count(")"):
+        head = ";".join(head.rsplit("(", 1))
+    ends = [0, *(boundary.end() for boundary in _BOUNDARY.finditer(head))]
+    if sign in {"is", "was"} and len(ends) > 1 and not is_measured(head[ends[-1] :]):
+        ends.pop()  # `accuracy of class: cat is 0.9`
+    text = head[ends[-1] :].strip()
+    words = words_of(text)
+    is_name = 0 < len(words) <= MOST_WORDS and not _TWO.search(text) and is_measured(" ".join(words))
+    last = words[-1:] if not SPLIT.fullmatch("".join(words[-1:])) else words[-2:-1]
+    if sign in {"", "of", "-"} and not is_measured("".join(last)):
+        is_name = False
+    return _Key(
+        text,
+        joined(words) if is_name and sign != "(" else "",
+        sign,
+        _last_split(head[: ends[-1]]),
+        _last_split(text),
+        bool(SPLIT.search("_".join(words))) or words[:1] in _ALONE,
+        tuple(words),
+    )
+
+
+def _last_split(text: str) -> str:
+    splits = _WHOLE_SPLIT.findall(text)
+    return str(splits[-1]).lower() if splits else ""
+
+
+def _name(key: _Key, number: _Printed, *, has_bare: bool) -> str:
+    """Return the name of a measurement, or nothing if the number is none."""
+    is_whole = number.text.isdigit() and not number.tail["percent"] and not number.tail["share"]
+    if number.is_rejected or (is_whole and (key.sign in {"", "of", "-"} or any(map(NOT_WHOLE.fullmatch, key.words)))):
+        return ""
+    is_bare = has_bare and key.sign in {":", "="} and key.split == key.text.lower() and not is_whole
+    return key.split if is_bare else key.name
+
+
+def _value(number: _Printed, key: _Key) -> tuple[Number | None, Decimal | None]:
+    """Return a number, and the mean in brackets behind it; a share and per cent as a fraction."""
+    value, mean = parse_number(number.text), parse_number(number.tail["mean"] or "")
+    places = -2 if number.tail["percent"] or "%" in key.text else 0
+    if value is not None and number.tail["share"]:
+        of = int(number.tail["of"])
+        is_share = number.text.isdigit() and value <= of > 0 and any(map(SHARE.fullmatch, key.words))
+        return (int(value) / of if is_share else None), None
+    mean = mean and mean.scaleb(-2 if number.tail["also"] else places)
+    return value and value.scaleb(places), mean
+
+
+def parse_number(text: str) -> Decimal | None:
+    """Return the number that a text is, or None if it is none or can be read in two ways: `1,234`."""
+    parts = _PARTS.fullmatch(text.replace("\u2212", "-"))
+    sign, digits, exponent = parts.groups() if parts else ("", "", "")
+    if _THOUSANDS.fullmatch(digits):
+        digits = digits.replace(",", "")
+    elif _COMMA.fullmatch(digits):
+        digits = digits.replace(".", "").replace(",", ".")
+    elif not _PLAIN.fullmatch(digits):
+        return None
+    return Decimal(sign + digits + exponent)

@@ -1,0 +1,167 @@
+"""The measurements in the lines of a log, one after the other: with the titles and the tables that they stand in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from pytest_training.execution.readers.printed_line import (
+    BAR,
+    BOXES,
+    NUMBER,
+    Line,
+    Number,
+    clean,
+    parse_number,
+    read_line,
+)
+from pytest_training.execution.readers.printed_words import SPLIT, TITLE, is_measured, words_of
+from pytest_training.execution.readers.protocol import COUNTERS
+from pytest_training.text import ESCAPE_SEQUENCES
+
+LONGEST_LINE, MOST_NAMES = 4_000, 500
+_ESCAPES = re.compile(ESCAPE_SEQUENCES)
+_BACK = re.compile("\b+")
+_COUNT = re.compile(r"[\d/.,:;%-]+")
+_DIGIT = re.compile(r"\d")
+_RULE = re.compile(r"[-=+|:\s─━_*#]*")
+_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])
+"""Heads of columns that are measurements beside others."""
+
+
+@dataclass
+class Lines:
+    """What the lines of a log say at last."""
+
+    line: int = 0
+    finals: dict[str, tuple[Number, int]] = field(default_factory=dict)
+    """By name its last number, and the line of it."""
+
+    def feed(self, line: str) -> Line:
+        """Return what the next line says, as a terminal shows it at last."""
+        self.line += 1
+        states = [state for state in _BACK.sub("\r", line).split("\r") if state.strip()]
+        text = states[-1] if states and len(states[-1]) <= LONGEST_LINE else ""
+        read = self._read(_ESCAPES.sub("", text) if "\x1b" in text else text)
+        for name, value in read.values.items():
+            if name in self.finals or len(self.finals) < MOST_NAMES:
+                self.finals[name] = value, self.line
+        return read
+
+    def _read(self, text: str) -> Line:
+        raise NotImplementedError
+
+
+class Patterned(Lines):
+    """Reads lines by a pattern with a named group for each metric."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__()
+        self._pattern = re.compile(pattern)
+
+    def _read(self, text: str) -> Line:
+        line = Line({}, {})
+        if found := self._pattern.search(text):
+            for name, group in found.groupdict("").items():
+                number = parse_number(group.strip(" %"))
+                is_share = "%" in group or text[found.end(name) :].lstrip().startswith("%")
+                if number is not None and name in COUNTERS:
+                    line.counters[name] = float(number)
+                elif number is not None:
+                    line.values[name] = number.scaleb(-2) if is_share else number
+        return line
+
+
+@dataclass
+class Printed(Lines):
+    """Reads lines and tables as programs write them."""
+
+    _section: str = ""
+    """The split that a title names."""
+    _has_read: bool = False
+    """True if something stands below the title."""
+    _heads: tuple[str, ...] = ()
+    """Of the columns of a table."""
+    _epoch: dict[str, float] = field(default_factory=dict)
+
+    def _read(self, text: str) -> Line:
+        line = self._row(BAR.sub(";", text).translate(BOXES)) if self._heads else None
+        if line is None:
+            self._heads = ()
+            text = clean(text) if _DIGIT.search(text) else text
+            line = read_line(text, self._section) if NUMBER.search(text) else self._title(text.strip())
+        self._has_read = self._has_read or bool(line.values)
+        if line.counters:
+            self._section = ""
+        if "epoch" in line.counters:
+            self._epoch = {"epoch": line.counters["epoch"]}
+        return line if line.counters else line._replace(counters=self._epoch)
+
+    def _title(self, text: str) -> Line:
+        """Take a line without numbers as the head of a table, or as a title."""
+        cells = _cells(text)
+        is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
+        title = TITLE.fullmatch(text)
+        if (
+            is_head
+            and {*map(_name_of, cells)} - {"", "score"}
+            and not {"min", "max"} & {cell.lower() for cell in cells}
+        ):
+            self._heads = tuple(cells)
+        elif title and (title["words"] or len(title["frame"].strip()) > 1 or "{" in title["end"]):
+            self._section, self._has_read = title["split"].lower(), False
+        elif (self._has_read and not text) or (
+            text and (text[-1] == ":" or text[0] in "=-#*}") and not _RULE.fullmatch(text)
+        ):
+            self._section = ""
+        return Line({}, {})
+
+    def _row(self, text: str) -> Line | None:
+        """Return the measurements in a row of the table, or None if the table has ended."""
+        if _RULE.fullmatch(text):
+            return Line({}, {})
+        cells = _cells(text) if "|" in text else text.strip(" :]").split()
+        count = len(self._heads)
+        if len(cells) > count and cells[-1] == ";":  # a progress bar; elsewhere it is a time
+            del cells[-1]
+        if 1 < len(cells) < count and is_measured(cells[0]):  # accuracy, below precision and recall
+            value = parse_number(cells[1])
+            return None if value is None else Line({f"{self._section}_{cells[0]}".strip("_"): value}, {})
+        columns = dict(zip(self._heads, cells[-count:], strict=len(cells) >= count))
+        numbers = {_name_of(head): parse_number(cell.strip("*")) for head, cell in columns.items() if _name_of(head)}
+        if len(cells) < count or (len(cells) > count and "|" in text) or None in numbers.values():
+            return None
+        section, row = self._section and f"{self._section}_", self._label(cells)
+        if set(row) & set("([{=:"):
+            return None
+        places = ((head.lower(), parse_number(cell)) for head, cell in columns.items() if head.lower() in COUNTERS)
+        return Line(
+            {
+                f"{'' if SPLIT.search(name) else section}{row}{name}": value
+                for name, value in numbers.items()
+                if value is not None
+            },
+            {name: float(value) for name, value in places if value is not None},
+        )
+
+    def _label(self, cells: list[str]) -> str:
+        """Return what the names of a row begin with: what stands before its numbers, unless that is `all`."""
+        is_text = not _name_of(self._heads[0]) and not _COUNT.fullmatch(cells[-len(self._heads)])
+        count = len(self._heads) - is_text
+        label = "_".join(" ".join(cells[: len(cells) - count]).lower().split())
+        label = re.sub(r"^\d+_", "", label) if is_text else label
+        return (
+            "" if label == "all" or (label.isdigit() and "support" not in self._heads) else f"{label}_" if label else ""
+        )
+
+
+def _cells(text: str) -> list[str]:
+    """Return the cells of a line of a table."""
+    if "|" in text:
+        return [cell.strip() for cell in text.strip().strip("|").split("|")]
+    return re.split(r"\s{2,}|\t", text.strip(" :;])"))
+
+
+def _name_of(head: str) -> str:
+    words = words_of(head)
+    return "_".join(words) if is_measured(" ".join(words)) or head in _PRECISION_AND_RECALL else ""

@@ -1,0 +1,83 @@
+"""Words in names that programs print beside numbers: which are measurements, which are settings, times or counts."""
+
+from __future__ import annotations
+
+import re
+
+_MEASURED = re.compile(
+    r"(?:\w*(?:loss|acc|accuracy|score|auc|auroc|error|iou|dice|rmse|mae|mse|reward|genauigkeit)|losses|accuracies|scores"
+    r"|cost|auprc|aupr|roc|prc|f\d|fbeta|fmeasure|precision|recall|sensitivity|specificity|[pn]pv|[tf][pn]r|err"
+    r"|s?mape|wape|r?msle|rss|r2|r2aj|rsquared|squared|squares|determination|explained|jaccard|dsc|hd\d*|n?assd?|nsd"
+    r"|m?aps?\d*|ndcg|mrr|hits?|bleu\d?|rouge\w*|meteor|chrf\d?|cider|[wce]er|ppl|perplexity|bp[cbd]|psnr|ssim|lpips"
+    r"|fid|kid|nll|elbo|kld?|divergence|likelihood|loglik|kappa|mcc|matthews|corr|correlation|corrcoef|pearsonr?"
+    r"|spearmanr?|kendall|brier|ece|c_?index|concordance|silhouette|bouldin|calinski|harabasz|ari|nmi|ami|inertia"
+    r"|homogeneity|completeness|purity|aic|bic|entropy|rew|return|success|gini|top\d|mota|idf1|pck|mpjpe|epe"
+    r"|verlust|fehler|trefferquote|perte|exactitude|exactitud|pérdida|precisión|précision|rappel|损失|准确率|精度|召回率)"
+)
+_SETTINGS = """
+alpha base batches beta bins bound budget buffer cache calculating code coef coeff computed config count counts cutoff
+decay decreased delta depth device dim dropout dropped eta every exit factor file fn fps frequency from func function
+gamma goal gpu id if improve improved increased initscore lambda learning least length limit line lr margin matrix mem
+memory mode momentum must name names num number optimizer parameters params patience reach reached required scale
+scaler scheduler sec seconds seed should size smoothing speed status stop target threshold thresholds throughput time
+tol tolerance type until using version warmup weight weighting weights went when while window workers
+"""
+"""Words that say that a number is no measurement, whatever else its name says."""
+
+NOT_WHOLE = re.compile(
+    r"(?:.*_)?(?:error|err|hits?|success|entropy|m?aps?|cost|fehler|precision|return|squared|epoch|step|iter|iteration)s?"
+)
+"""A word whose number, where it is whole, is a count, a code or a setting."""
+SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")
+"""A word whose number may be a fraction such as 141/200."""
+
+_FILLERS = (
+    "the a an of on for in our over at is was are set data dataset network model images samples and with to by folds"
+)
+_COUNTED = re.compile(r"top|k|rouge|bleu|hits?|precision|recall|f|acc|ndcg|map|ap|r")
+"""A word that a number may belong to: `top 5`, `recall at 20`."""
+
+_SPLITS = "train|training|learn|val|valid|validation|test|testing|eval|evaluation|dev|holdout|oof"
+SPLIT = re.compile(rf"(?<![^\W_])(?:{_SPLITS})(?![^\W\d_])", re.IGNORECASE)
+TITLE = re.compile(
+    rf"(?P<frame>[\W_]*)(?:final\s+)?(?P<split>{_SPLITS})\b(?P<words>(?:\W+(?:set|data|dataset|results?|metrics?|scores?"
+    r"|performance|evaluation|report|errors?|phase|stats|statistics|classification|accuracy|loss|summary))*)(?P<end>[\W_]*)",
+    re.IGNORECASE,
+)
+"""A line that says of which split the numbers below it are."""
+
+_CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
+
+
+_SETTING, _FILLER = frozenset(_SETTINGS.split()), frozenset(_FILLERS.split())
+
+
+def _plain(text: str) -> str:
+    text = re.sub(r"[rR](?:²|\^2)", "r2", text.replace("'s", " "))
+    return re.sub(r"(?<=[a-z]{2})(?=[A-Z][a-z])|(?<=\w)-(?=\w)", "_", text)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words that name a number, in lower case, without articles and bare counts."""
+    words: list[str] = []
+    for word in re.sub(r"[^\w./@]", " ", _plain(text)).split():
+        plain = word.strip("._/@").lower()
+        is_count = plain.isdigit() and not (words and _COUNTED.fullmatch(words[-1]))
+        is_filler = plain in _FILLER and (word != "A" or not words)
+        words += [plain] if plain and not is_filler and not is_count else []
+    return words
+
+
+def is_measured(text: str) -> bool:
+    """Return True if a name is that of a measurement."""
+    pieces = re.split(r"[\W_]+", _plain(text))
+    parts = [*pieces, *(part for piece in pieces if not piece.isupper() for part in _CAMEL.findall(piece))]
+    parts = [part.lower() for part in (*parts, *text.split())]
+    return any(map(_MEASURED.fullmatch, parts)) and _SETTING.isdisjoint(parts)
+
+
+def joined(words: list[str]) -> str:
+    """Return the name that words make; of `accuracy test` the split comes first."""
+    measured = next((place for place, word in enumerate(words) if is_measured(word)), 0)
+    late = [word for word in words[measured + 1 :] if SPLIT.fullmatch(word)]
+    return "_".join([*late[:1], *(word for word in words if word not in late[:1])])

@@ -1,0 +1,237 @@
+"""Turns what foreign programs write into rows of names and values; no file is opened here."""
+
+import csv
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from pytest_training.execution.readers.names import AXES, SPLITS, UNNAMED, is_metric, measured, metric_name, of_split
+from pytest_training.execution.readers.printed_text import Printed
+from pytest_training.execution.readers.protocol import GROUPS
+
+LONGEST_LINE, DEEPEST = 2**16, 5
+NOT_MEASURED = re.compile(
+    r"config|param|arg|setting|hyper|importance|coef|feature|data|environment|version|system|timing|confusion|threshold"
+    r"|prediction|option",
+    re.IGNORECASE,
+)
+"""Keys of a document, below which no number is a metric."""
+LOGGED = re.compile(r"metrics|scores", re.IGNORECASE)
+"""Keys below which every number is a metric, but for times, settings and counters."""
+SAYS_NOTHING = re.compile(
+    r"((^|[_ ])(metrics?|results?|scores?|report|summary|performance|evaluation|final|overall|classification))+$",
+    re.IGNORECASE,
+)
+"""What is no part of a name at the end of a key: `test` of `test_metrics`."""
+HISTORY = re.compile(
+    r"histor|evals_result|(^|[_.-])(train_?)?(logs?|logger|losses|loss|progress|training|epochs)([_.-]|$)",
+    re.IGNORECASE,
+)
+"""Names of what is written once an epoch."""
+SUBJECTS = frozenset(("model", "classifier", "regressor", "estimator", "algorithm", "method", "name", "class", "run"))
+"""Columns that say what a row is about."""
+OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")
+"""Columns that say of which part of the data a row is."""
+NAMES_OF_NAMES = frozenset(("metric", "metrics", "name", "measure", "statistic", "key", "score", "index", ""))
+"""Columns with names, in a table of names and values."""
+METRICS = """
+SELECT key, value, step, coalesce(name, run_uuid) FROM metrics LEFT JOIN runs USING (run_uuid) WHERE NOT is_nan
+ORDER BY timestamp, metrics.rowid LIMIT 50000
+"""
+MOST_STEPS = 20_000_000
+"""Steps of SQLite's machine, about a second: a table may be a view without an end."""
+
+
+class Row(NamedTuple):
+    """What is written at one moment, or about one model: names as they stand there, and what stands below them."""
+
+    cells: Mapping[str, Any]
+    is_logged: bool = False
+    """True if its numbers are logged as metrics, and are no settings."""
+    is_point: bool = True
+    """False for a summary, which is no point of a curve."""
+
+
+class Parser:
+    """Rows of a file that is fed piece by piece; `place` is its path, matched by the form's pattern."""
+
+    skip = 0
+    """Bytes after what was fed that hold nothing to read."""
+
+    def __init__(self, place: re.Match[str]) -> None:
+        self.place, self.rest = place, b""
+
+    def feed(self, content: bytes) -> Iterator[Row]:
+        """Yield the rows that end in what was added."""
+        raise NotImplementedError
+
+
+class Lines(Parser):
+    """A text: objects as JSON, one a line, or a table with a header; a log is read as what a program prints."""
+
+    header: list[str] | None = None
+    delimiter = ","
+
+    def __init__(self, place: re.Match[str]) -> None:
+        super().__init__(place)
+        self.log = Printed() if place[0].endswith((".log", ".txt")) else None
+
+    def feed(self, content: bytes) -> Iterator[Row]:
+        """Yield the rows of whole lines."""
+        *lines, rest = (self.rest + content).split(b"\n")
+        self.rest = rest if len(rest) < LONGEST_LINE else b""
+        for line in lines:
+            text = line.decode("utf-8-sig", "replace")
+            if cells := self._cells(text.strip()) if text.strip() else None:
+                yield Row(cells)
+            elif self.log and not self.header:
+                said = self.log.feed(text)
+                yield Row({**said.counters, **said.values}, is_logged=True)
+
+    def _cells(self, line: str) -> Mapping[str, Any] | None:
+        if line.startswith("{"):
+            return flat(document) if isinstance(document := load(line), dict) else None
+        delimiter = self.delimiter if self.header else max(",;\t", key=line.count)
+        try:
+            cells = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+        except (csv.Error, StopIteration):
+            return None
+        if self.header is None:
+            self.delimiter = delimiter
+            is_header = len(cells) > 1 and not any(measured(cell) is not None for cell in cells[:-1])
+            is_curve = not self.log or AXES.keys() & map(metric_name, cells)
+            self.header = cells if is_header and is_curve else []
+        if cells == self.header or len(cells) != len(self.header):
+            return None
+        if delimiter == ";":
+            cells = [re.sub(r"^(-?\d+),(\d+)$", r"\1.\2", cell) for cell in cells]
+        first, last = metric_name(self.header[0]), metric_name(self.header[-1])
+        if len(cells) == 2 and first in NAMES_OF_NAMES and not is_metric(last, is_logged=False):
+            return {cells[0]: cells[1]}
+        return {name: cell for name, cell in zip(self.header, cells, strict=True) if cell}
+
+
+class Logged(Lines):
+    """One file a metric: MLflow's `timestamp value step`, DVCLive's step and value."""
+
+    def _cells(self, line: str) -> Mapping[str, Any] | None:
+        parts = line.split()
+        step, value = (parts[-1], parts[1]) if len(parts) == 3 else (parts[0], parts[-1])
+        return {"step": step, self.place["name"]: value} if measured(step) is not None else None
+
+
+class Document(Parser):
+    """A JSON document: a row of its numbers, nested ones included, and the rows of histories."""
+
+    joined_by = "_"
+
+    def feed(self, content: bytes) -> Iterator[Row]:
+        """Yield the rows of a whole document, or of JSON lines under the name of one."""
+        document = load(content)
+        yield from _history(self.place[0].rpartition("/")[2], document)
+        if isinstance(document, dict):
+            for key in filter(HISTORY.search, document):
+                yield from _history(key, document[key])
+            if "log_history" not in document:
+                logged = {key for key in document if LOGGED.search(key) and isinstance(document[key], dict)}
+                for keys, is_logged in ((logged, True), ([key for key in document if key not in logged], False)):
+                    yield Row(flat({key: document[key] for key in keys}, self.joined_by), is_logged, is_point=False)
+        elif document is None:
+            yield from Lines(self.place).feed(content + b"\n")
+
+
+class TagDocument(Document):
+    """A document, the levels of which are parts of a tag: `train/loss`."""
+
+    joined_by = "/"
+
+
+class Database(Parser):
+    """MLflow's database, of which a copy in memory is read: no lock is taken, and no other file is opened."""
+
+    def feed(self, content: bytes) -> Iterator[Row]:
+        """Yield a row for each value."""
+        database = sqlite3.connect(":memory:")
+        with suppress(sqlite3.Error, AttributeError), closing(database):  # some builds have no deserialize
+            database.deserialize(content)
+            database.set_progress_handler(lambda: 1, MOST_STEPS)
+            for key, value, step, run in database.execute(METRICS):
+                yield Row({"step": step, str(key): value, "run": str(run)})
+
+
+def load(content: bytes | str) -> Any:
+    """Return a JSON document with the digits of its fractions, or None if it is none."""
+    try:
+        return json.loads(content, parse_float=Decimal)
+    except (ValueError, RecursionError, ArithmeticError):
+        return None
+
+
+def flat(document: Mapping[str, Any], joined_by: str = "_", depth: int = 0) -> dict[str, Any]:
+    """Return the scalars of a document, each with the keys above it that say something."""
+    scalars: dict[str, Any] = {}
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            if depth < DEEPEST and "_type" not in value and not NOT_MEASURED.search(key):  # a picture of W&B's has one
+                above = SAYS_NOTHING.sub("", key)
+                for name, each in flat(value, joined_by, depth + 1).items():
+                    short = f"{above}{joined_by}{name}" if above else name
+                    scalars[f"{key}{joined_by}{name}" if short in scalars else short] = each
+        elif not isinstance(value, list | bool | None):
+            scalars[key] = value
+    return scalars
+
+
+def _history(name: str, history: Any) -> Iterator[Row]:
+    """Yield the rows of a list of objects, or of lists by name, as Keras and XGBoost have them."""
+    if isinstance(history, list):
+        yield from (Row(flat(each)) for each in history if isinstance(each, dict))
+    elif isinstance(history, dict) and HISTORY.search(name):
+        below = {
+            f"{key}_{name}": each for key, of in history.items() if isinstance(of, dict) for name, each in of.items()
+        }
+        lists = {key: each for key, each in (history | below).items() if isinstance(each, list) and len(each) > 1}
+        columns = {key: each for key, each in lists.items() if is_metric(metric_name(key), is_logged=False)}
+        if len({*map(len, columns.values())}) == 1:
+            for epoch, values in enumerate(zip(*columns.values(), strict=True), 1):
+                yield Row({"epoch": epoch, **dict(zip(columns, values, strict=True))})
+
+
+class Moment(NamedTuple):
+    """What a row says: counters, metrics, and of what."""
+
+    counts: dict[str, float]
+    metrics: dict[str, float | Decimal]
+    label: str
+
+
+def read_row(row: Row, run: str, *, is_history: bool) -> Moment:
+    """Return the numbers of a row by what they are; text says of which part of the data or of which model they are.
+
+    In a history a column without a name counts up; elsewhere its numbers are names.
+    """
+    counts: dict[str, float] = {}
+    metrics: dict[str, float | Decimal] = {}
+    labels, number, split = [run], "", ""
+    for at, (raw, cell) in enumerate(row.cells.items()):
+        name, value = metric_name(raw), measured(cell)
+        axis = AXES.get(name) or (name if name in GROUPS else "round" if name in UNNAMED and is_history else "")
+        if value is None and isinstance(cell, str):
+            word, is_first = cell.strip().lower(), at == 0 and not row.is_logged
+            if word in SPLITS:
+                split = word if is_first or OF_SPLIT.search(name) else split
+            elif name in SUBJECTS or (is_first and not word[:1].isdigit()):
+                labels.append(cell[:60])
+        elif value is not None and axis:
+            counts[axis] = float(value)
+            labels += [f"{name}_{cell}"] if name in GROUPS and row.is_point else []
+        elif value is not None and name in UNNAMED:
+            number = str(cell)
+        elif value is not None and is_metric(name, is_logged=row.is_logged) and not raw.startswith("_"):
+            metrics[name] = value
+    label = " ".join(dict.fromkeys(filter(None, labels))) or number
+    return Moment(counts, {of_split(split, name): value for name, value in metrics.items()}, label)

@@ -1,0 +1,48 @@
+"""Which names of parameters mean the same: `--epochs 2` reaches `num_train_epochs` and `trainer.max_epochs`."""
+
+import re
+from collections.abc import Iterable
+
+from pytest_training.jobs.model import Parameter, Type
+
+_LR = "learningrate lr (base|init|initial)(lr|learningrate) lr0 lrate learnrate (max|peak)lr"
+_BATCH = "batchsize (train|training|perdevicetrain|mini)batchsize batch bs(z|ize)? trainbs batchsz batchsizetrain"
+MEANINGS = {
+    "epochs": "epochs (n|nb|num|max|total|numtrain|train|training|numberof)epochs epochs?(num|max|count) "
+    "(n|num|max|total|train)?epoch",
+    "folds": "folds (n|num|k|cv|numberof)folds (n|num|k)fold (n|num)splits cv",
+    "seed": "seed (random|rng|rand|manual|global|train|training)seed randomstate seedeverything seedvalue "
+    "(initial|base|torch|np)seed",
+    **dict.fromkeys(("batch_size", "batch"), _BATCH),
+    **dict.fromkeys(("learning_rate", "lr"), _LR),
+}
+"""By what a user says: patterns of the names that mean it, the most general first, without case and joining signs."""
+_TRAINING = {"train", "training", "trainer", "fit", "hparams", "hyperparameters", "optim", "optimizer", "solver"}
+"""Parts of a configuration that are asked first where several have a parameter of one meaning."""
+_NUMBERS: tuple[Type, ...] = ("int", "float", "str", "any")
+
+
+def meant(declared: Iterable[Parameter], name: str) -> Parameter | None:
+    """Return the parameter of this name, else the one that means the same; None if none does, or several alike."""
+    declared = list(declared)
+    exact = re.sub(r"\W", "_", name)
+    if own := next((each for each in declared if each.name == exact), None):
+        return own
+    ranked = [(rank, each) for each in declared if (rank := _rank(each, MEANINGS.get(name, ""))) is not None]
+    best = [each for rank, each in ranked if rank == min(ranks for ranks, _ in ranked)]
+    return best[0] if len(best) == 1 else None
+
+
+def seed_option(declared: Iterable[Parameter]) -> Parameter | None:
+    """Return the option of a script that takes its seed, or None if it has none."""
+    return meant((each for each in declared if each.option and not each.flag and each.type in _NUMBERS), "seed")
+
+
+def _rank(parameter: Parameter, patterns: str) -> tuple[int, int] | None:
+    """Return how far a parameter is from the training itself, and from the plain name; None if it means another."""
+    *parts, last = (parameter.option or ".".join(parameter.key[1:]) or parameter.name).strip("-+=").split(".")
+    plain = re.sub(r"[\W_]", "", last).lower()
+    place = next((place for place, pattern in enumerate(patterns.split()) if re.fullmatch(pattern, plain)), None)
+    if place is None or parameter.type not in _NUMBERS or parameter.flag:
+        return None
+    return 2 * len(parts) - any(part.lower() in _TRAINING for part in parts), place

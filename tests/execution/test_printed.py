@@ -1,0 +1,135 @@
+"""What programs print, in the manner of a hundred and sixty of them, and the metrics that are read from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pytest_training.errors import ResultError
+from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.readers.printed import PatternReader, PrintedReader
+from pytest_training.execution.readers.printed_log import MOST_BYTES
+from pytest_training.execution.readers.printed_text import Printed
+from pytest_training.execution.readers.protocol import EndedAttempt, Measured, Point, RunningAttempt
+from pytest_training.jobs.kinds.protocol import Command
+from pytest_training.jobs.model import Job, MetricsFile
+
+from .workplace import Workplace
+
+CORPUS = Path(__file__).parent / "corpus"
+SIGNS = str.maketrans({"␛": "\x1b", "␍": "\r", "␈": "\b"})
+
+
+def snippets(name: str) -> Iterator[tuple[str, list[str], dict[str, float]]]:
+    """Yield title, lines and metrics of each snippet."""
+    for snippet in (CORPUS / name).read_text(encoding="utf-8").split("\n## ")[1:]:
+        title, *lines = snippet.split("\n")
+        last = max(number for number, line in enumerate(lines) if line.startswith("=> "))
+        pairs = [] if lines[last] == "=> none" else [pair.split(" ") for pair in lines[last][3:].split(", ")]
+        yield title, [line.translate(SIGNS) for line in lines[:last]], {name: float(value) for name, value in pairs}
+
+
+def read(lines: list[str]) -> dict[str, float]:
+    """Return the final metrics of a log."""
+    printed = Printed()
+    for line in lines:
+        printed.feed(line)
+    return {name: float(value) for name, (value, _) in printed.finals.items() if math.isfinite(value)}
+
+
+@pytest.mark.parametrize("name", ["printed.txt", "printed_held_back.txt"])
+def test_no_metric_is_wrong_and_few_are_missing(name: str) -> None:
+    wrong, missing, total = [], [], 0
+    for title, lines, expected in snippets(name):
+        metrics = read(lines)
+        total += len(expected)
+        wrong += [
+            f"{title}: {name} {value}" for name, value in metrics.items() if expected.get(name) != pytest.approx(value)
+        ]
+        missing += [f"{title}: {name} {value}" for name, value in expected.items() if name not in metrics]
+    assert wrong == []
+    assert len(missing) <= 0.05 * total, missing
+
+
+def test_a_number_keeps_its_digits_and_a_share_is_exact() -> None:
+    printed = Printed()
+    printed.feed("Accuracy: 141/200 (70%), F1: 70%, loss: 0.410")
+    assert printed.finals == {"accuracy": (0.705, 1), "f1": (Decimal("0.70"), 1), "loss": (Decimal("0.410"), 1)}
+    assert str(printed.finals["loss"][0]) == "0.410"
+
+
+def test_a_metric_that_ends_as_nan_has_no_number_from_before() -> None:
+    assert read(["loss: 0.4", "loss: nan"]) == {}
+
+
+@pytest.fixture
+def job(workplace: Workplace) -> Job:
+    return workplace.script("")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> AttemptFolder:
+    folder = AttemptFolder(tmp_path / "attempt-1")
+    folder.create()
+    return folder
+
+
+def ended(job: Job, folder: AttemptFolder) -> EndedAttempt:
+    return EndedAttempt(job, folder, 0.0, Command(argv=()))
+
+
+def test_a_log_is_followed_by_whole_lines_while_it_grows(job: Job, folder: AttemptFolder) -> None:
+    following = PrintedReader().follow(RunningAttempt(job, folder, 0.0))
+    assert [*following.poll()] == []
+    points: list[Point] = []
+    with folder.log.open("w", buffering=1) as log:
+        for piece in ("Epoch 1/4\nloss: 0.", "5\n", "Epoch 2/4 - val_loss: 0.4", "1\r", "\nloss: 0.3"):
+            log.write(piece)
+            log.flush()
+            points += following.poll()
+    assert points == [
+        Point("stdout", {"epoch": 1.0}, (1.0, 4.0)),
+        Point("stdout", {"epoch": 1.0, "loss": 0.5}),
+        Point("stdout", {"epoch": 2.0, "val_loss": 0.41}, (2.0, 4.0)),
+        Point("stdout", {"epoch": 2.0, "val_loss": 0.41}, (2.0, 4.0)),
+    ]
+    assert dict(following.metrics())["loss"] == Measured(Decimal("0.5"), "stdout line 2")
+
+
+def test_of_a_long_log_head_and_tail_are_read_and_no_torn_line(job: Job, folder: AttemptFolder) -> None:
+    line = "step 1: loss 0.512345 " + "." * 3000 + "\n"
+    lines = 2 * MOST_BYTES // len(line)
+    folder.log.write_text("first loss: 0.9\n" + lines * line + "val_auc: 0.91")
+    following = PrintedReader().follow(ended(job, folder))
+    values = {tuple(point.values.items()) for point in following.poll()}
+    assert values == {(("first_loss", 0.9),), (("step", 1.0), ("loss", 0.512345)), (("val_auc", 0.91),)}
+    assert dict(following.metrics())["val_auc"] == Measured(Decimal("0.91"), f"stdout line {lines + 2}")
+
+
+PATTERN = r"round (?P<round>\d+).* AUC (?P<auc>[.0-9]+)%?(?: F1 (?P<f1>\S+))?"
+
+
+def test_a_pattern_of_the_catalogue_overrides(job: Job, folder: AttemptFolder) -> None:
+    job = msgspec.structs.replace(job, metrics=MetricsFile(stdout=PATTERN))
+    folder.log.write_text("loss: 0.4\nround 1 AUC 80.5% F1 0.7\nround 2 \x1b[1mAUC\x1b[0m 90.5%\n")
+    assert PatternReader().read(ended(job, folder)) == {
+        "auc": Measured(Decimal("0.905"), "stdout line 3"),
+        "f1": Measured(Decimal("0.7"), "stdout line 2"),
+    }
+    points = PrintedReader().follow(ended(job, folder)).poll()
+    assert [dict(point.values) for point in points] == [
+        {"round": 1, "auc": 0.805, "f1": 0.7},
+        {"round": 2, "auc": 0.905},
+    ]
+
+
+def test_a_pattern_that_no_line_matches_fails_the_job(job: Job, folder: AttemptFolder) -> None:
+    job = msgspec.structs.replace(job, metrics=MetricsFile(stdout=PATTERN))
+    folder.log.write_text("loss: 0.4\n")
+    with pytest.raises(ResultError, match="printed no line with numbers that matches"):
+        PatternReader().read(ended(job, folder))
