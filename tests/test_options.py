@@ -183,7 +183,7 @@ def test_a_setting_that_cannot_be_is_named_with_its_file(project: Project, setti
         (("--epochs", "x"), "--epochs: expected a whole number of at least 1, found 'x'"),
         (("--training-seed", "abc"), "--training-seed: expected a whole number of at least 0, *found 'abc'"),
         (("--training-root", "nowhere"), "--training-root: no folder *"),
-        (("--training-root", "empty"), "no training jobs: expected files like train_als.py in *empty"),
+        (("--training-root", "empty"), "no training jobs: expected files that train when they are run in *empty"),
         (("--training-catalogue", "nowhere.yaml"), "*nowhere.yaml: no such catalogue: *"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -67,7 +67,7 @@ OPTIONS = (
     Option("discover", "a further folder with jobs (may be repeated)", {"metavar": "DIR", **SEVERAL}),
     Option(
         "include",
-        "files that are jobs (default: train_*.py); with --training-discover, in the further folders",
+        "files that are jobs (default: train_*.py; with --training-root or --training-discover auto: what trains)",
         {"metavar": "PATTERN", **SEVERAL},
         [],
         "args",
@@ -212,4 +212,7 @@ def nothing_to_train(config: pytest.Config) -> str:
             "xdist's workers have no run: no test file or conftest.py on the command line names the fixture "
             "training_job. Name it in the test's signature, or run without -n"
         )
-    return f"no training jobs: expected files like train_als.py in {folder_of(config, 'root')}"
+    from pytest_training.jobs.discovery import nothing_below  # noqa: PLC0415  (see the module's docstring)
+    from pytest_training.jobs.search import FileFilter  # noqa: PLC0415  (as above)
+
+    return nothing_below(folder_of(config, "root"), project_folder(config), FileFilter())

@@ -84,6 +84,22 @@ FILES = {
         import sys
         assert len(sys.argv) == 1, sys.argv
         """,
+    "models/parts/__init__.py": "",
+    "models/parts/sizes.py": "SIZE = 3\n",
+    "models/parts/train.py": """
+        import sys
+        from .sizes import SIZE
+        print(SIZE, __name__, __package__, sys.argv[1:], parts.__file__ if (parts := sys.modules.get("parts")) else "")
+        """,
+    "models/cold/sizes.py": "SIZE = 4\n",
+    "models/cold/train.py": """
+        import os
+        os.environ["OMP_NUM_THREADS"] = "1"
+        from . import sizes
+        print(sizes.SIZE, __name__, __package__)
+        """,
+    "models/predict.py": "import pickle\nprint(pickle.load(open('model', 'rb')).predict([1]))\n",
+    "models/net.py": "def go(m, x):\n    m.fit(x, x)\nif __name__ == '__main__':\n    print(1)\n",
     ".git/train_hidden.py": "raise SystemExit(1)\n",
     "venv/pyvenv.cfg": "",
     "venv/lib/train_installed.py": "raise SystemExit(1)\n",
@@ -91,6 +107,7 @@ FILES = {
 }
 IDS = {
     *("net", "forest", "typed", "plain", "broken", "early", "printing", "table", "commented"),
+    *("parts", "cold"),
     *("models/a/same", "models/b/same"),
 }
 

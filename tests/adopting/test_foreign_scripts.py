@@ -34,6 +34,13 @@ def test_a_script_runs_from_its_repository_as_main_with_src_importable(trained: 
     assert f"argv ['{trained.root}/train_plain.py'] cwd {trained.root} __main__ 0.75 <class '__main__.Net'>" in log
 
 
+def test_a_file_with_relative_imports_is_part_of_its_package_in_a_fork_and_in_an_interpreter_of_its_own(
+    trained: Repository,
+) -> None:
+    assert trained.log("parts") == f"3 __main__ parts [] {trained.root}/models/parts/__init__.py\n"
+    assert trained.log("cold") == "4 __main__ cold\n"
+
+
 def test_json_in_the_output_folder_is_the_metrics_without_what_is_no_number(trained: Repository) -> None:
     assert trained.outcomes()["forest"]["metrics"] == {"accuracy": 0.9, "epochs": 7.0}
 
@@ -75,11 +82,21 @@ def test_the_console_says_that_no_metrics_were_found(trained: Repository) -> Non
 def test_an_option_that_reaches_some_scripts_names_the_others_on_the_console_and_in_the_report(
     trained: Repository,
 ) -> None:
-    sentence = "--epochs: 7 of 10 jobs have no such parameter: "
+    sentence = "--epochs: 9 of 12 jobs have no such parameter: "
     assert f"warning: {sentence}" in trained.told
     [problem] = [text for text in trained.report()["training"]["problems"] if text.startswith(sentence)]
-    names = problem.removeprefix(sentence).removesuffix(" and 1 more").split(", ")
-    assert {*names} < {"models/a/same", "models/b/same", "commented", "early", "printing", "table", "plain"}
+    names = problem.removeprefix(sentence).removesuffix(" and 3 more").split(", ")
+    assert {*names} < {
+        "models/a/same",
+        "models/b/same",
+        "commented",
+        "early",
+        "printing",
+        "table",
+        "plain",
+        "parts",
+        "cold",
+    }
     assert trained.outcomes()["forest"]["notes"] == []
 
 

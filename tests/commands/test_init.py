@@ -63,6 +63,39 @@ def test_the_comments_are_a_valid_catalogue_once_they_are_none(repository: Repos
     assert dry.returncode == 0, dry.stdout + dry.stderr
 
 
+def test_its_comments_say_why_a_file_was_taken(repository: Repository) -> None:
+    repository.write("models/lone.py", "model.fit(x, y)\n")
+    repository.ask("init", cwd=repository.root)
+    text = (repository.root / "jobs.yaml").read_text()
+    assert "  # lone:\n  #   # models/lone.py: script\n  #   # taken: models/lone.py:1: calls model.fit\n" in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "jobs"),
+    [
+        ("", (), {"other", "parts", "lone"}),
+        ("", ("--include", "fit_*.py", "--include", "l*.py"), {"fit_it", "lone"}),
+        ("[tool.pytest.ini_options]\n", ("--exclude", r"lone\.py|parts"), {"other"}),
+    ],
+)
+def test_a_run_takes_the_files_that_init_took(
+    tmp_path: Path, settings: str, words: tuple[str, ...], jobs: set[str]
+) -> None:
+    repository = Repository(tmp_path, {"a/fit_it.py": "import x\n", "a/train_other.py": "print(1)\n"})
+    repository.write("a/parts/train.py", "print(1)\n")
+    repository.write("a/lone.py", "model.fit(x, y)\n")
+    if settings:
+        repository.write("pyproject.toml", settings)
+    ended = repository.ask("init", *words, cwd=repository.root)
+    lines = [line for line in ended.stdout.splitlines() if line.startswith("training_")]
+    if settings:
+        repository.write("pyproject.toml", settings + "\n".join(lines) + "\n")
+    else:
+        assert "training_include" in (repository.root / "pytest.ini").read_text()
+    dry = repository.pytest("test_training_jobs.py", "--collect-only", "-q", cwd=repository.root)
+    assert {line.partition("[")[2].rstrip("]") for line in dry.stdout.splitlines() if "::" in line} == jobs
+
+
 def test_nothing_is_overwritten(repository: Repository) -> None:
     for name in ("test_training_jobs.py", "jobs.yaml", "pytest.ini"):
         repository.write(name, "# mine\n" if name != "pytest.ini" else "[pytest]\n")
@@ -76,4 +109,4 @@ def test_nothing_is_overwritten(repository: Repository) -> None:
 def test_a_folder_without_scripts_is_told(repository: Repository) -> None:
     ended = repository.ask("init")
     assert ended.returncode == 2
-    assert "found no files like train_als.py" in ended.stderr
+    assert "no training jobs: expected files that train when they are run in" in ended.stderr

@@ -42,6 +42,7 @@ RETURNING = {
     "signature_mistake",
     "enable_json_report",
     "nothing_to_train",
+    "nothing_below",
     "nobody_asks",
     "remarks",
     "_broken",

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from pytest_training.commands.answers import remark, say
 from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import ReportsFolder
 from pytest_training.fixture import SHIPPED_TEST
+from pytest_training.jobs.discovery import nothing_below
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import read_plan
-from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern
+from pytest_training.jobs.search import DEFAULT_ROOT, FileFilter, Search, checked_folders, checked_pattern, included
 from pytest_training.project import Project, find_settings
 from pytest_training.records.durations import FILE, machine_speed, read_durations, updated, write_durations
 from pytest_training.records.history import History
@@ -41,20 +43,29 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
     here = Path.cwd()
     exclude = arguments.exclude or project.exclude
     files = FileFilter(
-        include=tuple(arguments.include or project.include or PATTERNS),
+        include=included(arguments.include or project.include, is_default=False),
         exclude=tuple(checked_pattern(pattern, "--exclude") for pattern in exclude),
     )
     search = Search(files=files)
     root = checked_folders([here / arguments.root], "--root")[0] if arguments.root else _find_root(here, search)
     jobs, _ = load_jobs(root, here, None, search)
     if not jobs:
-        raise TrainingError(f"found no files like train_als.py below {root}; --root names another folder")
+        raise TrainingError(f"{nothing_below(root, here, files, option='--include')}; --root names another folder")
     relative = os.path.relpath(root, here)
     say(f"{len(jobs)} job{'s' if len(jobs) > 1 else ''} found below {relative}: {', '.join(job.id for job in jobs)}")
     _write(here / "test_training_jobs.py", SHIPPED_TEST.read_text(encoding="utf-8"), here)
     _write(root / "jobs.yaml", commented_catalogue(jobs), here)
-    _settle(SETTINGS.format(root=relative), here)
+    _settle(SETTINGS.format(root=relative) + "".join(_patterns(files, arguments)), here)
     say("dry run: pytest test_training_jobs.py --collect-only    train: pytest test_training_jobs.py -n 4")
+
+
+def _patterns(files: FileFilter, arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the settings without which a run would not find the same files."""
+    if arguments.include or files.reads:
+        reads = ", here those that train when they are run" if files.reads else ""
+        yield f"# Files that are jobs{reads}.\ntraining_include = {shlex.join(files.include)}\n"
+    if arguments.exclude:
+        yield f"# Files that are no jobs.\ntraining_exclude = {shlex.join(files.exclude)}\n"
 
 
 def _settle(settings: str, here: Path) -> None:
@@ -65,7 +76,8 @@ def _settle(settings: str, here: Path) -> None:
     elif "training_root" not in file.read_text(encoding="utf-8"):
         section = "the section of pytest"
         if file.suffix == ".toml":
-            section, settings = "[tool.pytest.ini_options]", re.sub(" = (.+)", r' = "\1"', settings)
+            section = "[tool.pytest.ini_options]"
+            settings = re.sub("(?<= = ).+", lambda value: encode(value[0]).decode(), settings)
         say(f"add to {section} of {file.name}:\n{settings}")
 
 
@@ -97,6 +109,8 @@ def commented_catalogue(jobs: Sequence[Job]) -> str:
 def _comments(job: Job) -> Iterator[str]:
     yield f"  # {job.id}:"
     yield f"  #   # {job.source}: {job.problem or job.title or job.kind}"
+    if job.evidence:
+        yield f"  #   # taken: {job.evidence}"
     if job.declared:
         names = [each.name for each in job.declared if each.option is None or each.option != job.output_option]
         values = ", ".join(f"{name}: {encode(job.parameters.get(name)).decode()}" for name in names)
@@ -133,7 +147,8 @@ def save_durations(arguments: argparse.Namespace, project: Project) -> None:  # 
 
 def _job_ids(project: Project, root: Path) -> list[str]:
     """Return the ids of the project's jobs, and of those of the last run: options may have added folders."""
-    files = FileFilter(include=project.include or PATTERNS, exclude=project.exclude)
+    include = included(project.include, is_default=project.training_root == project.root / DEFAULT_ROOT)
+    files = FileFilter(include=include, exclude=project.exclude)
     jobs, _ = load_jobs(root, project.root, project.catalogue, Search(files=files))
     last = read_plan(find_run(project.reports, "last").plan).jobs if run_ids(project.reports) else ()
     return list(dict.fromkeys([*(job.id for job in jobs), *(planned.job.id for planned in last)]))

@@ -1,19 +1,31 @@
-"""Finds `train_*` files below a folder and has the kinds of job read them; never imports a job."""
+"""Finds the files of jobs below a folder, by their names or by what they do; never imports a job."""
 
+import itertools
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import File, Kind, Kinds
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.search import FileFilter
-from pytest_training.jobs.source.sources import Sources, Unreadable
+from pytest_training.jobs.search import PATTERNS, READING, FileFilter
+from pytest_training.jobs.source.sources import Candidate, Sources, Unreadable
+from pytest_training.wording import label, listing
 
 SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "node_modules", "site-packages"}
+OF_OTHERS = {"third_party", "thirdparty", "3rdparty", "vendor", "vendored"}
+"""Folders whose trainings are not the repository's own."""
+SILENT = re.compile(r"_*(main|train(ing)?|pre_?train|run(_train(ing)?)?)_*")
+"""Stems of files that say less than their folder: `mnist/main.py` is the job `mnist`."""
+PLAIN_FOLDERS = {"src", "scripts", "script", "code", "tools", "examples", "bin", "app", "training", "train"}
+"""Folders that say nothing either."""
 DEEPEST = 100
 """Folders in one another that are searched: paths end at 4,096 bytes, and Python's recursion at 1,000 calls."""
 ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
@@ -23,15 +35,77 @@ ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 def discover(
     training_root: Path, project_root: Path, files: FileFilter | None = None, kinds: Kinds = KINDS
 ) -> list[Job]:
-    """Return a job for every `train_<id>.py` below the training root, sorted by path."""
-    training_root, project_root = absolute(training_root), absolute(project_root)
-    files = files or FileFilter()
+    """Return the job of every file below the training root that the filter takes, sorted by path."""
+    training_root, files = absolute(training_root), files or FileFilter()
+    sources = Sources(training_root, absolute(project_root))
+    taken = {path: each.why for path, each in candidates(sources, training_root, files, kinds).items() if each.is_job}
+    ids = _ids(list(taken), training_root)
+    limited = itertools.islice(taken.items(), files.limit)
+    read = ((read_job(path, ids[path], sources, training_root, kinds), why) for path, why in limited)
+    return [msgspec.structs.replace(job, evidence=why) if why else job for job, why in read if job is not None]
+
+
+def candidates(sources: Sources, training_root: Path, files: FileFilter, kinds: Kinds) -> dict[Path, Candidate]:
+    """Return the files that patterns take, and where others are read those that look like trainings, sorted by path."""
+    result: dict[Path, Candidate] = {}
     paths = job_files(training_root, files, suffixes_of(kinds))
-    paths.sort(key=lambda path: path.relative_to(training_root).as_posix())
-    sources = Sources(training_root, project_root)
-    ids = _ids(paths, training_root)
-    read = (read_job(path, ids[path], sources, training_root, kinds) for path in paths[: files.limit])
-    return [job for job in read if job is not None]
+    for path in sorted(paths, key=lambda path: path.relative_to(training_root).as_posix()):
+        is_taken = files.takes(path.relative_to(training_root).as_posix())
+        each = Candidate(is_job=True, why="") if is_taken else _judged(path, sources, training_root, kinds)
+        if each is not None:
+            result[path] = each
+    return result
+
+
+def nothing_below(
+    root: Path, project: Path, files: FileFilter, *, kinds: Kinds = KINDS, option: str = "--training-include"
+) -> str:
+    """Return why there is no job below a folder, with what looks like a training and the option that takes it."""
+    place = absolute(root if root.is_dir() else project)
+    named = "files like train_als.py" if files.include == PATTERNS else f"files named {', '.join(files.include)}"
+    reason = f"no training jobs: expected {'files that train when they are run' if files.reads else named} in {root}"
+    everything = candidates(Sources(place, absolute(project)), place, replace(files, include=(READING,)), kinds)
+    others = {label(path, place): each for path, each in everything.items() if not files.takes(label(path, place))}
+    if trains := [name for name, each in others.items() if each.is_job]:
+        return f"{reason}; {option} {READING} takes what trains: {listing('', trains)}"
+    near = listing("", (f"{name} ({each.why})" for name, each in others.items()))
+    return f"{reason}; {option} takes a file by its name: {near}" if others else reason
+
+
+def left_out(root: Path, project: Path, files: FileFilter, kinds: Kinds) -> Iterator[str]:
+    """Yield a line for each file that was read and is no job."""
+    root = absolute(root)
+    for path, each in candidates(Sources(root, absolute(project)), root, files, kinds).items():
+        if not each.is_job:
+            yield f"{label(path, root)}: {each.why}"
+
+
+def is_job_file(path: Path, root: Path, files: FileFilter, kinds: Kinds) -> bool:
+    """Return True if discovery takes this file below the folder."""
+    relative = path.relative_to(root).as_posix()
+    if files.takes(relative) or not files.may_take(relative):
+        return files.takes(relative)
+    candidate = _judged(path, Sources(root, root), root, kinds)
+    return candidate is not None and candidate.is_job
+
+
+def _judged(path: Path, sources: Sources, training_root: Path, kinds: Kinds) -> Candidate | None:
+    file = File(path, "", training_root, sources)
+    try:
+        judged = (kind.judge(file) for kind in _kinds_of(path, kinds))
+        candidate = next((each for each in judged if each is not None), None)
+    except (Unreadable, RecursionError) as error:
+        return Candidate(path.stem.startswith("train"), str(error))
+    except FROM_OTHERS as error:  # a kind from outside may raise anything: it takes this file alone
+        return Candidate(is_job=False, why=f"{type(error).__name__}: {error}")
+    if not (candidate and candidate.is_job):
+        sources.forget(path)
+    return candidate
+
+
+def _kinds_of(path: Path, kinds: Kinds) -> Iterator[Kind]:
+    """Yield the kinds that may recognise a file, the last first."""
+    return (kind for kind in reversed([*kinds.values()]) if path.name.endswith(kind.suffixes))
 
 
 def suffixes_of(kinds: Kinds) -> tuple[str, ...]:
@@ -47,7 +121,7 @@ def absolute(path: Path) -> Path:
 def _ids(files: list[Path], training_root: Path) -> dict[Path, str]:
     """Return the shortest name that no other file has: train_x.sh beside train_x.py has its whole path as id."""
     relative = {path: path.relative_to(training_root) for path in files}
-    ids = {path: path.stem.removeprefix("train_") for path in files}
+    ids = {path: _words(relative[path])[-1] for path in files}
     for longer in (_with_folder, lambda path: path.with_suffix("").as_posix(), Path.as_posix):
         counts = Counter(ids.values())
         ids = {path: job_id if counts[job_id] == 1 else longer(relative[path]) for path, job_id in ids.items()}
@@ -55,11 +129,21 @@ def _ids(files: list[Path], training_root: Path) -> dict[Path, str]:
 
 
 def _with_folder(path: Path) -> str:
-    return (path.parent / path.stem.removeprefix("train_")).as_posix()
+    return "/".join(_words(path))
+
+
+def _words(path: Path) -> list[str]:
+    """Return a path's folders and its name, without what says nothing at the end."""
+    words = [*path.parent.parts, path.stem]
+    if SILENT.fullmatch(path.stem.lower()):
+        while len(words) > 1 and words[-1] in {path.stem, *PLAIN_FOLDERS}:
+            words.pop()
+        return words if words[-1] not in PLAIN_FOLDERS else [path.stem]
+    return [*words[:-1], re.sub(r"^train[_-](?=.)|(?<=.)[_-]train$", "", path.stem)]
 
 
 def job_files(training_root: Path, files: FileFilter, suffixes: tuple[str, ...]) -> list[Path]:
-    """Return every `train_*` with one of the suffixes once: a second link to a file or folder adds nothing."""
+    """Return every file with one of the suffixes once that may be taken; a second link adds nothing."""
     visited: set[str] = set()
     jobs: list[Path] = []
     folders, links = [training_root], list[Path]()
@@ -85,11 +169,15 @@ def _scan(
     for entry in _entries(folder, training_root):
         path = Path(entry.path)
         relative = path.relative_to(training_root).as_posix()
-        is_job = entry.name.endswith(suffixes) and path.stem != "train_" and files.takes(relative)
+        is_job = entry.name.endswith(suffixes) and path.stem != "train_" and files.may_take(relative)
         is_link = entry.is_symlink()
         # Of a link to itself, or into a closed folder, the entry's own is_dir raises an error.
         if os.path.isdir(path) if is_link else entry.is_dir():  # noqa: PTH112  (Path.is_dir may raise too)
-            if relative.count("/") < DEEPEST and not _is_skipped(path):
+            if (
+                relative.count("/") < DEEPEST
+                and not _is_skipped(path)
+                and not (files.reads and entry.name in OF_OTHERS)
+            ):
                 yield entry
         elif is_job and (is_link or entry.is_file()):
             yield entry
@@ -116,10 +204,9 @@ def _is_skipped(folder: Path) -> bool:
 def read_job(path: Path, job_id: str, sources: Sources, training_root: Path, kinds: Kinds = KINDS) -> Job | None:
     """Return a file's job, or None if no kind recognises it; a file that cannot be read is a job with a problem."""
     file = File(path, job_id, training_root, sources)
-    readers = (kind for kind in reversed([*kinds.values()]) if path.name.endswith(kind.suffixes))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an invalid escape is the job's own affair
-        return next((job for kind in readers if (job := _recognise(kind, file)) is not None), None)
+        return next((job for kind in _kinds_of(path, kinds) if (job := _recognise(kind, file)) is not None), None)
 
 
 def _recognise(kind: Kind, file: File) -> Job | None:

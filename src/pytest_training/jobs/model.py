@@ -131,6 +131,10 @@ class Job(Value, frozen=True, kw_only=True):
     """Absolute path of the training folder that it belongs to."""
     root: str
     """Absolute path of the project's root: every job's working directory."""
+    module: str | None = None
+    """Dotted name under which `python -m` starts the file: its relative imports make it a part of a package."""
+    evidence: str = ""
+    """Why its file was taken where files are read to find those that train: `main.py:40: calls trainer.fit`."""
     declared: tuple[Parameter, ...] = ()
     parameters: dict[str, Any] = {}
     """Final values: the source's defaults, overridden by the catalogue, then by options."""

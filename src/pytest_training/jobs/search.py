@@ -11,6 +11,9 @@ from pytest_training.errors import DeclarationError
 
 PATTERNS = ("train_*",)
 """Names of the files that are jobs, among those of any kind."""
+READING = "auto"
+"""In place of a pattern: the files that train when they are run."""
+DEFAULT_ROOT = "training"
 MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "requirements.txt")
 """Names that mark the folder from which a repository's scripts are run."""
 
@@ -19,15 +22,27 @@ MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox
 class FileFilter:
     """The files of a folder that are jobs."""
 
-    include: tuple[str, ...] = PATTERNS  # globs: of the file's name, or, with a slash, of its path below the folder
+    include: tuple[str, ...] = PATTERNS  # globs: of names, or with a slash of paths below the folder; or READING
     exclude: tuple[str, ...] = ()  # regular expressions that must not match in the path below the folder
     limit: int | None = None  # maximum number of jobs, in the order of their paths
 
+    @property
+    def reads(self) -> bool:
+        """True if files that no pattern takes are read to find those that train."""
+        return READING in self.include
+
     def takes(self, relative: str) -> bool:
-        """Return True if the file with this path below the folder is a job."""
+        """Return True if the file with this path below the folder is a job by its name."""
         name = relative.rpartition("/")[2]
         included = any(fnmatch.fnmatchcase(relative if "/" in glob else name, glob) for glob in self.include)
-        return included and not any(re.search(pattern, relative) for pattern in self.exclude)
+        return included and not self._leaves_out(relative)
+
+    def may_take(self, relative: str) -> bool:
+        """Return True if the file is a job by its name, or may be one by what it does."""
+        return self.takes(relative) or (self.reads and not self._leaves_out(relative))
+
+    def _leaves_out(self, relative: str) -> bool:
+        return any(re.search(pattern, relative) for pattern in self.exclude)
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,11 @@ class Search:
     def own_files(self) -> FileFilter:
         """The files of the training folder that are jobs."""
         return FileFilter() if self.folders else self.files
+
+
+def included(patterns: Sequence[str], *, is_default: bool) -> tuple[str, ...]:
+    """Return the patterns; without such, those of a training folder, or READING in any other place."""
+    return tuple(patterns) or (PATTERNS if is_default else (READING,))
 
 
 def checked_pattern(pattern: str, where: str) -> str:

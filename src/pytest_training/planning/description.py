@@ -40,6 +40,7 @@ def _job(planned: PlannedJob, limits: Limits) -> Iterator[str]:
     yield from _wrapped(f"{job.id}  ", job.title or job.source, INDENT)
     rows = [
         ("problem", job.problem or planned.unmet or ""),
+        ("taken", job.evidence),
         ("command", " ".join(job.command)),
         ("parameters", "  ".join(f"{name}={_value(value)}" for name, value in job.parameters.items())),
         (

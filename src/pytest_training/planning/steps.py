@@ -15,6 +15,7 @@ import msgspec
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import ReportsFolder, new_run_id
+from pytest_training.jobs.discovery import nothing_below
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.loading import load_jobs
@@ -97,7 +98,8 @@ def resume(draft: Draft) -> Draft:
     """Take the jobs of the resumed run, with its parameters and seed."""
     request = draft.request
     if not draft.jobs:
-        raise DeclarationError(f"no training jobs: expected files like train_als.py in {request.root}")
+        files = request.search.files
+        raise DeclarationError(nothing_below(request.root, request.project, files, kinds=request.kinds))
     if request.resume is None:
         return draft
     from pytest_training.planning.plan import EarlierRun  # noqa: PLC0415  (--list answers at once)

@@ -13,7 +13,15 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds.protocol import Call, Kinds
 from pytest_training.jobs.loading import DEFAULT_CATALOGUE
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.search import PATTERNS, FileFilter, Search, checked_folders, checked_pattern, project_of
+from pytest_training.jobs.search import (
+    DEFAULT_ROOT,
+    FileFilter,
+    Search,
+    checked_folders,
+    checked_pattern,
+    included,
+    project_of,
+)
 from pytest_training.planning import steps
 from pytest_training.planning.steps import Draft, Request
 from pytest_training.project import Project
@@ -62,7 +70,8 @@ def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
     elif arguments.no_default_jobs:
         exclude.append(EVERY_FILE)
         catalogue, catalogues = (catalogues[0] if catalogues else None), []
-    include = tuple(arguments.include_pattern) or PATTERNS
+    is_usual = not roots and project.training_root == project.root / DEFAULT_ROOT
+    include = included(arguments.include_pattern, is_default=is_usual)
     search = Search(
         files=FileFilter(include=include, exclude=tuple(exclude), limit=arguments.discovery_limit),
         folders=tuple(folders),
@@ -197,7 +206,8 @@ def _search(request: Request, project: Project, here: Path) -> Iterator[str]:
     if catalogues != [project.catalogue]:
         yield from (f"--training-catalogue={os.path.relpath(file, here)}" for file in catalogues if file)
     yield from (f"--training-discover={os.path.relpath(folder, here)}" for folder in search.folders)
-    if search.files.include != PATTERNS:
+    is_usual = not search.folders and request.root == project.root / DEFAULT_ROOT
+    if search.files.include != included((), is_default=is_usual):
         yield from (f"--training-include={glob}" for glob in search.files.include)
     yield from (f"--training-exclude={regex}" for regex in search.files.exclude)
 

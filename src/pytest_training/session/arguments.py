@@ -14,6 +14,7 @@ import pytest
 
 from pytest_training.fixture import FIXTURE, SHIPPED_TEST
 from pytest_training.jobs.discovery import absolute, suffixes_of
+from pytest_training.jobs.discovery import is_job_file as takes
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import FileFilter
 from pytest_training.option_values import read_search
@@ -72,7 +73,7 @@ def is_job_file(config: pytest.Config, path: Path) -> bool:
     roots = [(root, files) for root, files in _places(config) if path.is_relative_to(root)]
     if not roots or not path.name.endswith(suffixes_of(config.stash[REGISTRY].kinds)) or not path.is_file():
         return False
-    return any(files.takes(path.relative_to(root).as_posix()) for root, files in roots)
+    return any(takes(path, root, files, config.stash[REGISTRY].kinds) for root, files in roots)
 
 
 def _places(config: pytest.Config) -> Sequence[tuple[Path, FileFilter]]:

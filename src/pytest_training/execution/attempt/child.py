@@ -225,7 +225,7 @@ def _become_program(request: AttemptRequest, program: Command, warm: Beginning |
             environment.seed_generators(request.job, request.seed).__enter__()
             end_interpreter(warm, run_script(program, threads=request.threads))
         environment.seed_program(request.job, request.seed, program)
-        os.execvp(program.argv[0], program.argv)
+        os.execvp(program.argv[0], program.words)
     except DataError as error:
         failure = Failure(cause="data", message=str(error))
     except (OSError, ValueError) as error:

@@ -32,7 +32,8 @@ def shadowed(program: Command) -> str | None:
 def _import_path(program: Command) -> list[str]:
     """Return the folders that an interpreter of the script's own would search before its installed modules."""
     extra = program.environment.get("PYTHONPATH", "").split(os.pathsep)
-    return list(dict.fromkeys([str(Path(program.argv[1]).parent), *filter(None, extra)]))
+    depth = (program.module or "").count(".")  # of a package, the folder around it
+    return list(dict.fromkeys([str(Path(program.argv[1]).parents[depth]), *filter(None, extra)]))
 
 
 def _lies_in(module: types.ModuleType, folder: str) -> bool:
@@ -44,7 +45,7 @@ def _lies_in(module: types.ModuleType, folder: str) -> bool:
 def run_script(program: Command, *, threads: int) -> int:
     """Run the script; return the exit status."""
     _forget_the_server(program, threads)
-    return _run(program.argv[1])
+    return _run(program.argv[1], (program.module or "").rpartition(".")[0])
 
 
 def _forget_the_server(program: Command, threads: int) -> None:
@@ -58,10 +59,11 @@ def _forget_the_server(program: Command, threads: int) -> None:
     set_loaded_threads(threads)
 
 
-def _run(path: str) -> int:
+def _run(path: str, package: str) -> int:
     module = types.ModuleType("__main__")
     loader = importlib.machinery.SourceFileLoader("__main__", path)
     vars(module).update(__file__=path, __loader__=loader, __builtins__=builtins, __cached__=None)
+    module.__package__ = package or None
     sys.modules["__main__"] = module
     try:
         code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)

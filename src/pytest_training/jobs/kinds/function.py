@@ -10,7 +10,7 @@ from pytest_training.jobs.kinds.protocol import Call, File, Kind
 from pytest_training.jobs.kinds.script.options import read_options
 from pytest_training.jobs.model import Gate, Job, Parameter
 from pytest_training.jobs.source.literals import MISSING, last_name
-from pytest_training.jobs.source.sources import Source
+from pytest_training.jobs.source.sources import Candidate, Source
 from pytest_training.wording import describe
 
 ALLOWED = "a job's function is train(run, *, epochs=50, …): `run`, then keyword-only parameters"
@@ -39,6 +39,12 @@ class FunctionKind(Kind):
         with mistakes:
             fields["gates"] = read_gates(file.source, strict=True)
         return file.job(self.name, problem="; ".join(mistakes.sentences) or None, **fields)
+
+    def judge(self, file: File) -> Candidate | None:
+        """Take a file with the name of a training and a `train` that takes a run."""
+        is_named = file.path.stem == "train" or file.path.stem.startswith("train_")
+        train = find_train(file.source) if is_named and b"def train" in file.path.read_bytes() else None
+        return Candidate(is_job=True, why="defines train(run, …)") if train and _takes_run(train) else None
 
     def start(self, job: Job, *, folder: str, seed: int) -> Call:  # noqa: ARG002  (the run that it is called with has both)
         """Return the call of `train`."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pytest_training.jobs.model import Job, Value
-from pytest_training.jobs.source.sources import Source, Sources, read_source
+from pytest_training.jobs.source.sources import Candidate, Source, Sources
 from pytest_training.wording import label
 
 
@@ -28,6 +28,13 @@ class Command(Value, frozen=True, kw_only=True, tag=True):
     """Texts that are written into the job's folder before it starts, by name."""
     is_warm: bool = False
     """True if `argv` is Python, a file and its arguments, and the file may run in a fork of the job server."""
+    module: str | None = None
+    """Dotted name of that file where its relative imports make it a part of a package."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command line of a new process."""
+        return (self.argv[0], "-m", self.module, *self.argv[2:]) if self.module else self.argv
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class File:
     @functools.cached_property
     def source(self) -> Source:
         """Return the file as parsed Python, or raise Unreadable."""
-        source = read_source(self.path, self.sources.root)
+        source = self.sources.parse(self.path)
         self.sources.remember(source)
         return source
 
@@ -79,6 +86,11 @@ class Kind(Protocol):
     def recognise(self, file: File) -> Job | None:  # noqa: ARG002  (a kind without files recognises none)
         """Return the file's job, or None if the file is of another kind."""
         return None
+
+    def judge(self, file: File) -> Candidate | None:
+        """Return whether a file is a job where files are read to find those that train; None if it is no candidate."""
+        name = file.path.name
+        return Candidate(is_job=True, why=f"is named {name}") if name.startswith("train_") else None
 
     def start(self, job: Job, *, folder: str, seed: int) -> Call | Command:
         """Return what executes the job once, with its output in a folder."""

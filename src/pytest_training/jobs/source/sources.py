@@ -8,7 +8,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,6 +49,13 @@ class Source:
     def where(self, node: ast.stmt | ast.expr | ast.arg) -> str:
         """Return `training/train_x.py:3` for a node of the tree."""
         return f"{self.label}:{node.lineno}"
+
+
+class Candidate(NamedTuple):
+    """A file that was read to see whether it trains."""
+
+    is_job: bool
+    why: str
 
 
 class Import(NamedTuple):
@@ -99,16 +106,31 @@ class Sources:
         self._followed = 0
         self.modules: dict[Path, Any] = {}
         """Local modules as `used.py` reads them, once each."""
+        self._parsed: dict[Path, Source] = {}
+        self._below = functools.cache(_files_below)
+        self._near: dict[tuple[Path, bool], list[Path]] = {}
+        self._full: tuple[Path, list[Path]] | None = None
         self._local: dict[tuple[str, Import], list[Path] | None] = {}
+
+    def parse(self, path: Path) -> Source:
+        """Return a file as parsed Python, once for all who ask; raise Unreadable if it is none."""
+        if path not in self._parsed:
+            self._parsed[path] = read_source(path, self.root)
+        return self._parsed[path]
+
+    def forget(self, path: Path) -> None:
+        """Free the memory of a syntax tree."""
+        self._parsed.pop(path, None)
 
     def remember(self, source: Source) -> None:
         """Keep the facts of a file that has been read for another purpose."""
-        self._facts[source.path] = _facts(source)
+        self._facts[source.path], self._full = _facts(source), None
+        for later in (False, True):
+            self._near.pop((source.path, later), None)
 
     def reach(self, path: Path) -> dict[str, tuple[str, ...]]:
         """Return a job's imports, data and files, local modules followed; no files if they are too many to follow."""
-        eager = self._closure(path, lambda facts: facts.imports)
-        full = self._closure(path, lambda facts: facts.imports + facts.later)
+        eager, full = self._closure(path, later=False), self._reached(path)
         imports = (name for file in eager for name in self._installed(file))
         data = (name for file in full for name in self._facts_of(file).data)
         files = map(str, full if self._followed <= LARGEST_FOLLOWED else ())
@@ -116,13 +138,11 @@ class Sources:
 
     def why_fresh(self, path: Path) -> str | None:
         """Return why a script, its local modules followed, needs an interpreter of its own, or None."""
-        files = self._closure(path, lambda facts: facts.imports + facts.later)
-        return next((reason for file in files if (reason := self._facts_of(file).fresh)), None)
+        return next((reason for file in self._reached(path) if (reason := self._facts_of(file).fresh)), None)
 
     def declaring(self, path: Path) -> list[Path]:
         """Return those of a script and its local modules that may declare options of a command line."""
-        files = self._closure(path, lambda facts: facts.imports + facts.later)
-        return [file for file in files if self._facts_of(file).declares]
+        return [file for file in self._reached(path) if self._facts_of(file).declares]
 
     def module_file(self, path: Path, module: str, level: int, *, installed: bool = False) -> Path | None:
         """Return the file of a local module as another file imports it, or None if it has none."""
@@ -130,19 +150,33 @@ class Sources:
             _installed(module) if installed and not level else ()
         )
         file = next(reversed(files), None)
-        name = file and (file.parent.name if file.name == "__init__.py" else file.stem)
-        return file if name and name == (module.rpartition(".")[2] or name) else None
+        own = file and (file.parent if file.name == "__init__.py" else file.with_suffix(""))
+        parts = tuple(filter(None, module.split(".")))
+        return file if own and own.parts[len(own.parts) - len(parts) :] == parts else None
 
-    def _closure(self, path: Path, imports_of: Callable[[Facts], Iterable[Import]]) -> list[Path]:
+    def _reached(self, path: Path) -> list[Path]:
+        """Return a script and all its local modules; of one script several ask in a row."""
+        if self._full is None or self._full[0] != path:
+            self._full = path, self._closure(path, later=True)
+        return self._full[1]
+
+    def _closure(self, path: Path, *, later: bool) -> list[Path]:
         files: dict[Path, None] = {}
         todo = [path]
         while todo:
             file = todo.pop()
             if file not in files:
                 files[file] = None
-                local = [near for item in imports_of(self._facts_of(file)) for near in self.files_of(file, item) or ()]
-                todo.extend(reversed(local))
+                todo.extend(self._neighbours(file, later=later))
         return list(files)
+
+    def _neighbours(self, file: Path, *, later: bool) -> list[Path]:
+        """Return the local files that a file imports, the last first."""
+        facts = self._facts_of(file)
+        if (file, later) not in self._near:
+            items = facts.imports + facts.later if later else facts.imports
+            self._near[file, later] = [near for item in items for near in self.files_of(file, item) or ()][::-1]
+        return self._near[file, later]
 
     def _facts_of(self, path: Path) -> Facts:
         if path not in self._facts:
@@ -151,7 +185,7 @@ class Sources:
             # A job that imports a file with a mistake fails with Python's own message.
             with contextlib.suppress(Unreadable, RecursionError):
                 if self._followed <= LARGEST_FOLLOWED:
-                    self.remember(read_source(path, self.root))
+                    self.remember(self.parse(path))
         return self._facts[path]
 
     def _installed(self, path: Path) -> Iterator[str]:
@@ -164,14 +198,14 @@ class Sources:
         """Return the local files that an import executes; None if the module is not local."""
         if item.level:
             folder = path.parents[min(item.level, len(path.parents)) - 1]
-            return [file for module in item.modules for file in _files_below(folder, module) or ()]
+            return [file for module in item.modules for file in self._below(folder, module) or ()]
         if item.module.partition(".")[0] in sys.stdlib_module_names:
             return None
         # A thousand jobs import the same few modules; a path's text is a much faster key than the path.
         key = (os.path.dirname(path), item)  # noqa: PTH120  (faster than pathlib, once per import)
         if key not in self._local:
             folders = dict.fromkeys((path.parent, *self._folders))
-            located = [_first(_files_below(folder, module) for folder in folders) for module in item.modules]
+            located = [_first(self._below(folder, module) for folder in folders) for module in item.modules]
             local = [files for files in located if files is not None]
             self._local[key] = list(dict.fromkeys(itertools.chain(*local))) if local else None
         return self._local[key]

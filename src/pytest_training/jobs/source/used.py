@@ -3,21 +3,17 @@
 import ast
 import contextlib
 import functools
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pytest_training.jobs.source.literals import is_guard, last_name, walk
-from pytest_training.jobs.source.sources import (
-    LARGEST_FOLLOWED,
-    Import,
-    Source,
-    Sources,
-    Unreadable,
-    imports_of,
-    read_source,
-)
+from pytest_training.jobs.source.sources import LARGEST_FOLLOWED, Import, Source, Sources, Unreadable, imports_of
 
+MOST_READ = 3 * LARGEST_FOLLOWED
+"""Local modules that are read for all scripts."""
+ANY = re.compile(b"")
 Piece = tuple[Path, str]
 """A file, and a name that it defines; an empty name stands for what runs when the file is imported."""
 
@@ -28,23 +24,47 @@ def used_code(script: Source, sources: Sources) -> list[tuple[Source, list[ast.A
     used = {script.path: (script, list(walk(script.tree)) if declaring else [])}
     if {*declaring} <= {script.path} and b"typer" not in script.content:  # its commands may be any functions
         return [*used.values()]
-    modules: dict[Path, Module] = sources.modules
-    todo, done = list(Module(script, sources).references(used[script.path][1])), set[Piece | ast.stmt]()
+    for source, nodes in reached(script, used[script.path][1], sources):
+        if source.path != script.path:
+            used.setdefault(source.path, (source, []))[1].extend(nodes)
+    return [*used.values()]
+
+
+def reached(
+    script: Source,
+    nodes: Iterable[ast.AST],
+    sources: Sources,
+    *,
+    words: re.Pattern[bytes] = ANY,
+    most: int = LARGEST_FOLLOWED,
+) -> Iterator[tuple[Source, list[ast.AST]]]:
+    """Yield the definitions that a script's nodes reach, nearest first, also in `most` local modules with the words."""
+    start = Module(script, sources)
+    modules: dict[Path, Module | None] = {script.path: start}
+    todo, done = list(start.references(nodes)), set[Piece | ast.stmt]()
     while todo:
         path, name = piece = todo.pop(0)
-        if piece in done or path == script.path:
+        if piece in done:
             continue
         done.add(piece)
-        if path not in modules and len(modules) < LARGEST_FOLLOWED:
-            with contextlib.suppress(Unreadable, RecursionError):  # the job fails with Python's own message
-                modules[path] = Module(read_source(path, sources.root), sources)
+        if path not in modules and len(modules) <= most:
+            modules[path] = _module(path, sources, words)
         if module := modules.get(path):
             new = [statement for statement in module.defined[name] if statement not in done]
             done.update(new)
-            nodes = [node for statement in new for node in walk(statement)]
-            used.setdefault(path, (module.source, []))[1].extend(nodes)
+            if nodes := [node for statement in new for node in walk(statement)]:
+                yield module.source, nodes
             todo += [*module.references(nodes), *filter(None, [module.bound(name)])]
-    return [*used.values()]
+
+
+def _module(path: Path, sources: Sources, words: re.Pattern[bytes]) -> "Module | None":
+    """Return a local module, read once; None if it cannot be read or has none of the words."""
+    if path not in sources.modules and len(sources.modules) < MOST_READ:
+        sources.modules[path] = None
+        with contextlib.suppress(Unreadable, RecursionError):  # the job fails with Python's own message
+            sources.modules[path] = Module(sources.parse(path), sources)
+    module: Module | None = sources.modules.get(path)
+    return module if module and words.search(module.source.content) else None
 
 
 class Module:
@@ -52,6 +72,7 @@ class Module:
 
     def __init__(self, source: Source, sources: Sources) -> None:
         self.source, self._sources = source, sources
+        self.bound = functools.cache(self._bound)
         self.imported: dict[str, Import] = {}
         """What a name is imported from: a module, or a module and one name in it."""
         self.defined: dict[str, list[ast.stmt]] = defaultdict(list)
@@ -68,7 +89,7 @@ class Module:
             for name in _names(statement):
                 self.defined[name].append(statement)
 
-    def bound(self, name: str, *, installed: bool = False) -> Piece | None:
+    def _bound(self, name: str, *, installed: bool = False) -> Piece | None:
         """Return the file, and the name in it, that an imported name stands for; that is empty for a module."""
         item = self.imported.get(name)
         if item is None:

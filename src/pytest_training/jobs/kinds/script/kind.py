@@ -12,7 +12,8 @@ from pytest_training.jobs.kinds.script.files import file_copies
 from pytest_training.jobs.kinds.script.options import read_options
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
-from pytest_training.jobs.source.sources import Source
+from pytest_training.jobs.source.packages import depth_in_package, module_of
+from pytest_training.jobs.source.sources import Candidate, Source
 
 
 class ScriptKind(Kind):
@@ -29,9 +30,17 @@ class ScriptKind(Kind):
             gates=read_gates(file.source, strict=False),
             problem=_idle(file.source, find_train(file.source)),
             fresh=file.sources.why_fresh(file.path),
+            module=module_of(file.source),
             **read_options(file.source, file.sources),
             **python_fields(file),
         )
+
+    def judge(self, file: File) -> Candidate | None:
+        """Take a file that trains when it is run."""
+        from pytest_training.jobs.source.trains import judge  # noqa: PLC0415  (its patterns take time to compile)
+
+        place = os.path.relpath(file.path, file.home)
+        return judge(file.path, place, file.path.read_bytes(), lambda: file.source, file.sources)
 
     def start(self, job: Job, *, folder: str, seed: int) -> Command:  # noqa: ARG002  (TRAINING_SEED is all that a script gets)
         """Return the interpreter, the file and the options that are set."""
@@ -43,14 +52,17 @@ class ScriptKind(Kind):
             },
             files=file_copies(job),
             is_warm=not job.fresh,
+            module=job.module,
         )
 
 
 def _import_path(job: Job) -> list[str]:
-    """Return PYTHONPATH for a script: the root and its `src`, then what the user has set."""
-    source = Path(job.root, "src")
+    """Return PYTHONPATH for a script: the root and its `src`, where its package is, then what the user has set."""
+    path, source = Path(job.path or ""), Path(job.root, "src")
+    depth = max((job.module or "").count("."), depth_in_package(path))
     outer = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return list(dict.fromkeys(filter(None, [job.root, *([str(source)] if source.is_dir() else []), *outer])))
+    own = [job.root, *([str(source)] if source.is_dir() else []), *([str(path.parents[depth])] if depth else [])]
+    return list(dict.fromkeys(filter(None, [*own, *outer])))
 
 
 def _idle(source: Source, train: Function | None) -> str | None:

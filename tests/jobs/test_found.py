@@ -1,0 +1,221 @@
+"""Which files train where nobody names them: `pytest --training-root .` reads what a file does when it is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_training.jobs.discovery import discover, left_out
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.search import READING, FileFilter
+
+from .project import Project
+
+FILES = FileFilter(include=(READING,))
+GUARD = "\nif __name__ == '__main__':\n    main()\n"
+LOOP = """\
+import torch
+
+def main():
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(3):
+        loss = criterion(model(x), y)
+        loss.backward()
+        optimizer.step()
+"""
+TRAINS = {
+    "a loop of torch": ("main.py", LOOP + GUARD, "main.py:7: calls loss.backward"),
+    "accelerate": (
+        "glue.py",
+        LOOP.replace("loss.backward()", "accelerator.backward(loss)") + GUARD,
+        "accelerator.backward",
+    ),
+    "tensorflow's tape": (
+        "gan.py",
+        "for x in data:\n    g = tape.gradient(l, w)\n    opt.apply_gradients(zip(g, w))",
+        "gan.py:3",
+    ),
+    "keras at the top": ("mnist_cnn.py", "model = build()\nhistory = model.fit(x, y, epochs=3)\n", "calls model.fit"),
+    "keras in main": ("x.py", "def main():\n    model.fit(x, y)\n" + GUARD, "x.py:2: calls model.fit"),
+    "scikit-learn": ("plot_forest.py", "clf = RandomForestClassifier()\nclf.fit(X, y)\n", "calls clf.fit"),
+    "a fit in one expression": (
+        "x.py",
+        "scores = make_pipeline(StandardScaler(), SVC()).fit(X, y).score(X, y)\n",
+        "fit",
+    ),
+    "cross validation": ("x.py", "print(cross_val_score(SVC(), X, y))\n", "calls cross_val_score"),
+    "an autoencoder": ("x.py", "autoencoder = Model(a, b)\nautoencoder.fit(x, x)\n", "autoencoder.fit"),
+    "a grid": ("x.py", "GridSearchCV(SVC(), grid).fit(X, y)\n", "GridSearchCV(SVC(), grid).fit"),
+    "xgboost": ("guide.py", "bst = xgb.train(params, dtrain)\n", "calls xgb.train"),
+    "lightgbm's folds": ("guide.py", "with timer():\n    lgb.cv(params, data)\n", "calls lgb.cv"),
+    "lightning": ("x.py", "def main(a):\n    pl.Trainer().fit(model, data)\n" + GUARD, "pl.Trainer().fit"),
+    "lightning's command line": ("x.py", "def main():\n    LightningCLI(Model)\n" + GUARD, "calls LightningCLI"),
+    "Hugging Face": (
+        "run_glue.py",
+        "def main():\n    trainer = Trainer(model)\n    trainer.train()\n" + GUARD,
+        "trainer.train",
+    ),
+    "a made trainer": ("x.py", "t = SFTTrainer(model)\nfor _ in (1,):\n    t.train()\n", "calls t.train"),
+    "ultralytics": ("x.py", "model = YOLO('yolov8n.pt')\nmodel.train(data='coco8.yaml', epochs=3)\n", "model.train"),
+    "stable baselines": ("x.py", "model = PPO('MlpPolicy', env)\nmodel.learn(total_timesteps=10)\n", "model.learn"),
+    "tensorflow 1": (
+        "x.py",
+        "op = tf.train.AdamOptimizer(0.1).minimize(loss)\nfor i in range(3):\n    s.run(op)\n",
+        "minimize",
+    ),
+    "jax": ("x.py", "def main():\n    g = jax.value_and_grad(loss)\n" + GUARD, "calls jax.value_and_grad"),
+    "by hand": ("x.py", "for epoch in range(9):\n    w -= lr * gradient(w)\n", "x.py:1: descends in a loop"),
+    "click": (
+        "x.py",
+        "@click.command()\ndef run(n):\n    model.fit(x, y)\nif __name__ == '__main__':\n    run()\n",
+        "x.py:3",
+    ),
+    "hydra": (
+        "x.py",
+        "@hydra.main(config_path='c')\ndef run(c):\n    trainer.fit(m)\nif __name__ == '__main__':\n    run()",
+        "x.py:3",
+    ),
+    "typer": (
+        "x.py",
+        "app = typer.Typer()\n@app.command()\ndef fit():\n    m.fit(x, y)\nif __name__ == '__main__':\n    app()",
+        ":4",
+    ),
+    "fire and a class": ("x.py", "class Study:\n    def run(self):\n        m.fit(1, 2)\nfire.Fire(Study)", "x.py:3"),
+    "processes": (
+        "x.py",
+        "def worker(rank):\n    m.fit(x, y)\nif __name__ == '__main__':\n    mp.spawn(worker, 2)\n",
+        "x.py:2",
+    ),
+    "automain": ("x.py", "ex = Experiment()\n@ex.automain\ndef run():\n    m.fit(x, y)\n", "x.py:4"),
+    "a name alone": ("train.py", "from engine_elsewhere import go\ngo()\n", "is named train.py, and does something"),
+    "a name in words": ("Fine-Tune_bert.py", "import somebody\nsomebody.go()\n", "is named Fine-Tune_bert.py"),
+    "a name at the end": ("mnist_train.py", "print('trains')\n", "is named mnist_train.py"),
+    "a name and no Python": ("train_x.py", "print 'old'\n", "train_x.py:1: SyntaxError"),
+    "a function job": ("train_x.py", "def train(run, *, epochs=3):\n    return {}\n", "defines train(run, …)"),
+}
+LEFT = {
+    "constants": ("train_gpt2.py", "batch_size = 12\nname = 'a' + str(time.time())\n", "only defines or assigns"),
+    "definitions": (
+        "train.py",
+        "def train(model, loader):\n    loss.backward()\n    optimizer.step()\n",
+        "only defines",
+    ),
+    "a model that its guard tries": (
+        "model.py",
+        LOOP.replace("main", "learn") + "\nif __name__ == '__main__':\n    print(net(x))\n",
+        "nothing",
+    ),
+    "a test": (
+        "tests/test_fit.py",
+        "def test():\n    m.fit(x, y)\nif __name__ == '__main__':\n    test()\n",
+        "is named as a test",
+    ),
+    "a benchmark": ("bench.py", LOOP + GUARD, "is named as a test or a benchmark"),
+    "a scaler": (
+        "prepare.py",
+        "scaler = StandardScaler()\nscaler.fit(x)\nprint(scaler)\n",
+        "nothing that it runs trains",
+    ),
+    "an encoder": (
+        "x.py",
+        "if __name__ == '__main__':\n    LabelEncoder().fit(labels)\n",
+        "nothing that it runs trains",
+    ),
+    "a mode": ("x.py", "for x in data:\n    model.train(False)\n", "nothing that it runs trains"),
+    "a curve": ("x.py", "if __name__ == '__main__':\n    optimize.minimize(f, x0)\n    stats.norm.fit(x)\n", "nothing"),
+    "a saliency map": (
+        "x.py",
+        "for x in data:\n    model(x).sum().backward(retain_graph=True)\n",
+        "nothing that it runs trains",
+    ),
+    "a split": ("train_test_split.py", "import data\ndata.split()\n", None),
+    "helpers": ("train_utils.py", "logging.basicConfig()\ndef fit():\n    m.fit(x, y)\n", "nothing that it runs"),
+    "nothing of the kind": ("serve.py", "if __name__ == '__main__':\n    app.run(port=80)\n", None),
+    "broken": ("old.py", "if __name__ == '__main__':\n    print model.fit(x, y)\n", "old.py:2: SyntaxError"),
+    "somebody else's": ("third_party/yolo/train.py", LOOP + GUARD, None),
+}
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.mark.parametrize(("name", "text", "why"), TRAINS.values(), ids=TRAINS)
+def test_a_file_that_trains_when_it_is_run_is_a_job_and_says_why(
+    tmp_path: Path, name: str, text: str, why: str
+) -> None:
+    write(tmp_path, {name: text})
+    [job] = discover(tmp_path, tmp_path, FILES)
+    assert why in job.evidence
+
+
+@pytest.mark.parametrize(("name", "text", "why"), LEFT.values(), ids=LEFT)
+def test_a_file_that_trains_nothing_is_none_and_says_why(tmp_path: Path, name: str, text: str, why: str | None) -> None:
+    write(tmp_path, {name: text})
+    assert discover(tmp_path, tmp_path, FILES) == []
+    lines = list(left_out(tmp_path, tmp_path, FILES, KINDS))
+    assert [line for line in lines if why and why in line] == lines
+    assert bool(lines) == (why is not None)
+
+
+def ids(root: Path) -> dict[str, str]:
+    return {job.id: job.source for job in discover(root, root, FILES)}
+
+
+MODULES = {
+    "main.py": "from lib import run\nif __name__ == '__main__':\n    run.start()\n",
+    "lib/__init__.py": "",
+    "lib/run.py": "from .engine import Trainer\ndef start():\n    Trainer().go()\n",
+    "lib/engine.py": "class Trainer:\n    def go(self):\n        self.model.fit(1, 2)\n",
+    "show.py": "from lib import engine\nprint(engine.__doc__)\n",
+}
+
+
+def test_local_modules_are_followed_to_what_trains(tmp_path: Path) -> None:
+    write(tmp_path, MODULES)
+    [job] = discover(tmp_path, tmp_path, FILES)
+    assert (job.source, job.evidence) == ("main.py", "lib/engine.py:3: calls self.model.fit")
+
+
+TREES = {
+    "folders say more than main": ("mnist/main.py vae/main.py", "mnist vae"),
+    "a lone file": ("main.py", "main"),
+    "a folder that says nothing": ("src/train.py", "train"),
+    "projects": ("a/src/train.py b/src/train.py", "a b"),
+    "two in one folder": ("mnist/main.py mnist/train.py vae/main.py", "mnist/main mnist/train vae"),
+    "deep": ("x/a/main.py y/a/main.py", "x/a y/a"),
+    "prefix and ending": ("train_net.py mnist_train.py train-big.py", "net mnist big"),
+    "one name twice": ("vision/train.py train_vision.py", "vision/train train_vision"),
+    "names that say something": ("finetune.py run_glue.py train.py", "finetune run_glue train"),
+    "a package": ("pkg/__main__.py", "pkg"),
+}
+
+
+@pytest.mark.parametrize(("files", "expected"), TREES.values(), ids=TREES)
+def test_an_id_drops_what_says_nothing(tmp_path: Path, files: str, expected: str) -> None:
+    write(tmp_path, dict.fromkeys(files.split(), "model.fit(x, y)\n"))
+    by_source = {source: job_id for job_id, source in ids(tmp_path).items()}
+    assert [by_source[file] for file in files.split()] == expected.split()
+
+
+def test_names_alone_decide_in_a_folder_of_train_files(project: Project) -> None:
+    project.write("training/train_a.py", "x = 1\n")
+    project.write("training/main.py", "model.fit(x, y)\n")
+    project.write("training/train_utils.py", "def fit():\n    pass\n")
+    assert {job.id: job.evidence for job in project.discovered()} == {"a": "", "utils": ""}
+
+
+def test_patterns_and_reading_go_together(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {"fit_it.py": "import elsewhere\n", "main.py": "model.fit(x, y)\n", "old/main.py": "model.fit(x, y)\n"},
+    )
+    both = FileFilter(include=("fit_*.py", READING), exclude=("old/",))
+    assert [(job.id, bool(job.evidence)) for job in discover(tmp_path, tmp_path, both)] == [
+        ("fit_it", False),
+        ("main", True),
+    ]
