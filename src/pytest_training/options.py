@@ -1,7 +1,4 @@
-"""Every option and setting of the plugin is declared here, and read in option_values.py where something trains.
-
-Loaded at every start of pytest, in projects without trainings too.
-"""
+"""Every option and setting of the plugin, declared at every start of pytest; option_values.py reads them."""
 
 from __future__ import annotations
 
@@ -23,10 +20,8 @@ MAX_ENTRIES = 5_000  # of directories: where a folder called training/ holds dat
 DEEPEST = 100  # folders in one another
 REGISTRY: pytest.StashKey[Registry] = pytest.StashKey()
 """On config: the kinds, limits, readers and backends of this process; only if there is something to train."""
-PROJECT: pytest.StashKey[Path] = pytest.StashKey()
-"""On config: the folder of the project, once it is determined."""
-MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "tox.ini")
-"""Names that mark the folder of a project."""
+PROJECT: pytest.StashKey[Path] = pytest.StashKey()  # on config: the folder of the project, once it is determined
+MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "tox.ini")  # names that mark the folder of a project
 NAMING_PATHS = ("root", "discover", "catalogue", "reports", "plan")  # pytest may take their values for paths of tests
 
 
@@ -35,12 +30,9 @@ class Option(NamedTuple):
 
     name: str
     help: str
-    option: Mapping[str, Any] | None = None
-    """Arguments for argparse; None if there is only the setting."""
-    setting: str | list[str] | None = None
-    """Default of the setting; None if there is only the option."""
-    type: Literal["string", "args", "linelist"] = "string"
-    """Type of the setting."""
+    option: Mapping[str, Any] | None = None  # arguments for argparse; None if there is only the setting
+    setting: str | list[str] | None = None  # default of the setting; None if there is only the option
+    type: Literal["string", "args", "linelist"] = "string"  # type of the setting
 
 
 SWITCH = {"action": "store_true"}
@@ -112,7 +104,7 @@ def add_options(parser: pytest.Parser, options: Iterable[Option] = OPTIONS) -> N
 
 def add_job_options(parser: pytest.Parser) -> None:
     """Declare the limits, and `--epochs`, `--folds` and `--set` unless a conftest.py of the project has its own."""
-    from pytest_training.limits import LIMITS  # noqa: PLC0415  (see the module's docstring)
+    from pytest_training.limits import LIMITS  # noqa: PLC0415  (only where there are jobs)
 
     add_options(parser, [Option(each.key, each.help, {"metavar": each.metavar}, "") for each in LIMITS.values()])
     for name, option in EVERYDAY.items():

@@ -18,11 +18,9 @@ from pytest_training.limits.protocol import Limit, refer
 class Registry:
     """What a run can be made of; built once in each pytest process, then only read."""
 
-    kinds: dict[str, Kind] = field(default_factory=lambda: dict(KINDS))
-    """The last one is the first to look at a file."""
+    kinds: dict[str, Kind] = field(default_factory=lambda: dict(KINDS))  # the last one is the first to look at a file
     limits: dict[str, Limit] = field(default_factory=lambda: dict(LIMITS))
-    readers: list[Reader] = field(default_factory=lambda: list(READERS))
-    """In the order in which they look for metrics."""
+    readers: list[Reader] = field(default_factory=lambda: list(READERS))  # in the order in which they look for metrics
     backends: dict[str, type[Backend]] = field(default_factory=lambda: dict(BACKENDS))
 
     def add_kind(self, kind: Kind) -> None:

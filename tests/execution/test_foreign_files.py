@@ -200,11 +200,12 @@ CASES = {
         ],
     ),
     "history of pandas": Case(
-        {"history.csv": ",loss,val_loss\n0,0.9,1.0\n1,0.8,0.9\n", "losses.csv": "train_loss\n0.3"},
-        {"loss": 0.8, "val_loss": 0.9},
+        {"history.csv": ",loss,val_loss\n0,0.9,1.0\n1,0.8,0.9\n", "losses.csv": "train_loss\n0.4\n0.3"},
+        {"loss": 0.8, "val_loss": 0.9, "train_loss": 0.3},
         [{"round": 0, "loss": 0.9, "val_loss": 1.0}, {"round": 1, "loss": 0.8, "val_loss": 0.9}],
     ),
     "history without a count": Case({"loss_log.csv": "loss,acc\n0.9,50%\n0.8,70.5%\n"}, {"loss": 0.8, "acc": 0.705}),
+    "metrics.csv below": Case({"eval/metrics.csv": "auc,loss\n0.8,0.5\n0.91,\n"}, {"auc": 0.91, "loss": 0.5}),
     "table that is no curve": Case({"table.csv": "radius error,mse\n0.9,0.1\n0.8,0.2\n"}, {}),
     "Hugging Face": Case(
         {
@@ -330,6 +331,7 @@ CASES = {
             "config.json": '{"loss": 0.1}',
             "results/args.json": '{"max_error": 3}',
             "predictions.csv": "id,y_true,error\na,1,0.1\nb,0,0.2\n",
+            "age_log.csv": "age\n50\n",
             "train.csv": "age,map,target\n50,93,1\n60,80,0\n",
             "feature_importance.csv": "feature,score\nage,0.3\n",
             "confusion_matrix_report.csv": ",acc\n0,1\n",

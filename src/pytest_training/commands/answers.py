@@ -1,6 +1,7 @@
 """Answers about runs from their files, one function a verb. An answer goes to stdout, everything else to stderr."""
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -176,9 +177,7 @@ class JobLog:
 
 def _added(log: Path, offset: int) -> tuple[bytes, int]:
     """Return what was added to a log, a piece at a time, and where that ends."""
-    try:
-        with open_own(log) as file:
-            file.seek(min(offset, file.seek(0, 2)))
-            return file.read(CHUNK), file.tell()
-    except OSError:
-        return b"", offset
+    with contextlib.suppress(OSError), open_own(log) as file:
+        file.seek(min(offset, file.seek(0, 2)))
+        return file.read(CHUNK), file.tell()
+    return b"", offset

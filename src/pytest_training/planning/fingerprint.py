@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from pytest_training.errors import DataError
-from pytest_training.execution.data.cache import sha256_of
+from pytest_training.execution.data import sha256_of
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import Walk
 from pytest_training.execution.needs import needed_outcome
@@ -73,11 +73,7 @@ def _below(folder: Path) -> Iterator[str]:
 
 
 def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, contents: Contents) -> str:
-    """Return a digest of all that decides a job's metrics but the content of its data, or "" if code is missing.
-
-    Code is the job's file and the local modules that it imports, and the files that `Contents` finds named in them, in
-    its arguments, its parameters and the catalogue.
-    """
+    """Return a digest of all that decides a job's metrics but the content of its data, or "" if code is missing."""
     if job.path and not job.files:
         return ""
     digest = hashlib.sha256()
@@ -111,10 +107,7 @@ def _simulations(job: Job, datasets: Mapping[str, Dataset]) -> list[str]:
 def fingerprints(
     jobs: Mapping[str, Job], ids: Iterable[str], datasets: Iterable[Dataset], *, seed: int
 ) -> dict[str, str]:
-    """Return the fingerprints of these jobs and of all that they need, each after those of the jobs that it needs.
-
-    A fingerprint includes those of the needed jobs: their artifacts are the job's data.
-    """
+    """Return the fingerprints of these jobs and of all that they need; each includes those of what it needs."""
     by_name = {dataset.name: dataset for dataset in datasets}
     contents = Contents()
     digests: dict[str, str] = {}

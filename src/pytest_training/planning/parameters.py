@@ -43,20 +43,18 @@ def apply_options(
 def unreached(
     jobs: Sequence[Job], *, epochs: int | None = None, folds: int | None = None, settings: Sequence[str] = ()
 ) -> list[str]:
-    """Return a sentence for each of the options that some of the selected jobs have no parameter for."""
+    """Return a sentence for each option that misses some of the selected jobs, which have no such parameter."""
     values = {"epochs": epochs, "folds": folds}
     numbers = ((f"--{name}", "*", name) for name, number in values.items() if number is not None)
-    options = dict.fromkeys((*numbers, *(_target(each, jobs) for each in settings)))
-    return [sentence for option in options if (sentence := _unreached(jobs, *option))]
-
-
-def _unreached(jobs: Sequence[Job], option: str, pattern: str, name: str) -> str | None:
-    """Return for example `--epochs: 9 of 11 jobs have no such parameter: absl, fire, …`, or None if each has it."""
-    asked = [job for job in jobs if not job.problem and _is_meant(job, pattern)]
-    without = [job.id for job in asked if not _has(job, name)]
-    names = listing("", without, limit=SHOWN_JOBS)
-    jobs_have = f"of {len(asked)} jobs have" if len(asked) > 1 else "of 1 job has"
-    return f"{option}: {len(without)} {jobs_have} no such parameter: {names}" if without else None
+    sentences: list[str] = []
+    for option, pattern, name in dict.fromkeys((*numbers, *(_target(each, jobs) for each in settings))):
+        asked = [job for job in jobs if not job.problem and _is_meant(job, pattern)]
+        without = [job.id for job in asked if not _has(job, name)]
+        names = listing("", without, limit=SHOWN_JOBS)
+        jobs_have = f"of {len(asked)} jobs have" if len(asked) > 1 else "of 1 job has"
+        if without:
+            sentences.append(f"{option}: {len(without)} {jobs_have} no such parameter: {names}")
+    return sentences
 
 
 def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
@@ -65,7 +63,9 @@ def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
     if not equals or not pattern or not name:
         hint = f"; for all jobs: '*.{target}=…'" if equals and target and "." not in target else ""
         raise DeclarationError(f"{where}: expected {FORM}{hint}")
-    matching = _matching(jobs, pattern, where)
+    matching = [job for job in jobs if job.id == pattern] or [job for job in jobs if _is_meant(job, pattern)]
+    if not matching:
+        raise DeclarationError(f"{where}: no job {pattern!r}: {one_of(pattern, (job.id for job in jobs))}")
     if len(matching) == 1 and not matching[0].problem:
         find_parameter(matching[0], name, where, kinds[matching[0].kind])
     elif not any(_has(job, name) for job in matching) and not all(job.problem for job in matching):
@@ -100,13 +100,6 @@ def _target(setting: str, jobs: Iterable[Job]) -> tuple[str, str, str]:
 
 def _is_meant(job: Job, pattern: str) -> bool:
     return job.id == pattern or fnmatch.fnmatchcase(job.id, pattern)
-
-
-def _matching(jobs: list[Job], pattern: str, where: str) -> list[Job]:
-    matching = [job for job in jobs if job.id == pattern] or [job for job in jobs if _is_meant(job, pattern)]
-    if not matching:
-        raise DeclarationError(f"{where}: no job {pattern!r}: {one_of(pattern, (job.id for job in jobs))}")
-    return matching
 
 
 def _has(job: Job, name: str) -> bool:

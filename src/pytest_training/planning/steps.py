@@ -1,7 +1,6 @@
-"""From a request to a plan: each step is a function from one draft to the next.
+"""From a request to a plan: each step is a function from one draft to the next, and imports what it alone needs.
 
-pytest's session takes the steps up to `set_parameters` when it collects, and the others after it has selected.
-`run_all` takes those that its answers need; the later steps import what they alone need.
+pytest's session takes those of PREPARE when it collects, and those of FINISH after it has selected.
 """
 
 from __future__ import annotations

@@ -155,8 +155,7 @@ def find_earlier(  # noqa: PLR0913  (the name, whose jobs, and which outcomes co
 ) -> tuple[dict[str, Recorded], str, str | None]:
     """Return earlier outcomes by job id, the words for their place, and a sentence if the history has no such outcome.
 
-    The name is `last`, a run's id or its beginning, a branch, a commit or its beginning, or any name of a commit in
-    git. Ignore outcomes of run `before`, the one that is compared, and of later ones.
+    Ignore outcomes of run `before`, the one that is compared, and of later ones.
     """
     place = find_place(history, name, project, before=before)
     earlier = history.newest(job_ids, place=place, before=before, passed_only=passed_only)

@@ -25,11 +25,8 @@ ONE_MACHINE = 1.9  # a busy machine seems so much slower than it is
 TRIES, ADDITIONS = 12, 100_000
 WEIGHTS = ("epochs", "folds")  # a part of a duration is proportional to these; the product of their values is its size
 MEDIAN_OF = 3
-FIXED_SHARE = 0.5
-"""Part of a duration that is fixed, as long as one size alone was measured: data, intervals, pictures.
-
-It was 53 %, 64 % and 78 % of the CPU seconds of three jobs of this repository; a job of a large net has hardly any.
-"""
+FIXED_SHARE = 0.5  # of a duration, as long as one size alone was measured: data, intervals, pictures
+# It was 53 %, 64 % and 78 % of the CPU seconds of three jobs of this repository; a job of a large net has hardly any.
 LARGEST = 1e9  # seconds beyond 30 years, and sizes beyond this or below its inverse, are no measurements
 
 
@@ -129,8 +126,7 @@ def read_durations(path: Path) -> Durations:
 def expected_here(durations: Durations, jobs: Iterable[Job], history: Mapping[str, float]) -> dict[str, float]:
     """Return the seconds to expect of the jobs that this machine's history does not know.
 
-    Seconds x speed is a job's work, the same on all machines. The jobs of the history tell the seconds for some work
-    on this one, else its speed does.
+    Seconds x speed is a job's work, the same on all machines; the jobs of the history show what this one takes for it.
     """
     work = {job.id: amount for job in jobs if (amount := _work(durations.jobs.get(job.id), job))}
     if not work.keys() - history.keys():

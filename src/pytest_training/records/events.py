@@ -54,23 +54,21 @@ class EventTail:
 
     def poll(self) -> bool:
         """Parse what was added; return True if that is at least one line."""
-        try:
-            with open_own(self.path) as file:
-                size = file.seek(0, os.SEEK_END)
-                if size == self.offset:
-                    return False
-                start = max(self.offset if self.offset <= size else 0, size - LARGEST_STEP)
-                file.seek(0)
-                first = file.readline(1000) if start > self.offset == 0 else b""  # it has the pid
-                file.seek(start)
-                content = file.read(size - start)
-        except OSError:
-            return False
-        for event in (*_events(first), *_events(content)):
-            self._take(event)
-        end = content.rfind(b"\n") + 1
-        self.offset = start + end
-        return end > 0
+        with contextlib.suppress(OSError), open_own(self.path) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size == self.offset:
+                return False
+            start = max(self.offset if self.offset <= size else 0, size - LARGEST_STEP)
+            file.seek(0)
+            first = file.readline(1000) if start > self.offset == 0 else b""  # it has the pid
+            file.seek(start)
+            content = file.read(size - start)
+            for event in (*_events(first), *_events(content)):
+                self._take(event)
+            end = content.rfind(b"\n") + 1
+            self.offset = start + end
+            return end > 0
+        return False
 
     def _take(self, event: Event) -> None:
         self.pid = event.pid or self.pid

@@ -3,7 +3,7 @@
 import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -141,7 +141,6 @@ def outcome_row(run_id: str, outcome: Outcome, machine: str) -> dict[str, Any]:
 
 def read_column(stored: str, kind: type[T]) -> T | None:
     """Return the value of a column, or None if it has another form: another version of the plugin wrote it."""
-    try:
+    with suppress(*UNDECODABLE, TypeError):
         return msgspec.json.decode(stored, type=kind)
-    except (*UNDECODABLE, TypeError):
-        return None
+    return None

@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -94,11 +95,10 @@ def timing(outcomes: Iterable[Outcome], workers: int) -> Timing:
 
 def moment(written: str) -> datetime | None:
     """Return a time of an outcome, or None if it is empty or unreadable."""
-    try:
+    with suppress(ValueError):
         time = datetime.fromisoformat(written)
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
+    return None
 
 
 class Machine(Value, frozen=True, kw_only=True):
@@ -186,10 +186,9 @@ def package_versions(imports: Iterable[str]) -> dict[str, str]:
 def _version(distribution: str) -> str | None:
     from importlib import metadata  # noqa: PLC0415  (slow to import, and the history needs no versions)
 
-    try:
+    with suppress(metadata.PackageNotFoundError, ValueError):
         return metadata.version(distribution)
-    except (metadata.PackageNotFoundError, ValueError):
-        return None
+    return None
 
 
 @cache

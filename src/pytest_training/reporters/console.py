@@ -60,10 +60,7 @@ def markup(outcome: Outcome) -> Markup:
 
 
 def main_metric(outcome: Outcome, *, interval: bool = True) -> str:
-    """Return the metric that stands for the job, with its interval if it has one, or nothing without metrics.
-
-    A metric that misses its gate by little has the digits that show it.
-    """
+    """Return the headline, its interval if it has one, and the digits that show how it misses its gate; or nothing."""
     if (main := headline(outcome)) is None:
         return ""
     value = number(main.value)
@@ -85,10 +82,7 @@ def brief(reason: str) -> str:
 
 
 def failure_text(outcome: Outcome, *, folder: str = "") -> str:
-    """Return what pytest shows of a failed job: a sentence, its gates, traceback, last lines, log's path.
-
-    `folder` is the run folder as the reader would type it; the log's path is relative to it.
-    """
+    """Return what pytest shows of a failed job; `folder` is the run folder as the reader would type it."""
     lines = [sentence(outcome)]
     if outcome.cause == "gate" or any(not result.passed for result in outcome.gates):
         lines += ["", *gate_table(outcome.gates)]

@@ -18,7 +18,7 @@ from pytest_training.execution.readers.findings import Followed, readers_of
 from pytest_training.execution.readers.protocol import Reader, RunningAttempt
 from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.limits.own_memory import OwnMemory
-from pytest_training.limits.stillness import Stillness, stalled
+from pytest_training.limits.tree import Stillness, stalled
 from pytest_training.processes import tree
 from pytest_training.records.events import EventTail
 from pytest_training.registry import Registry
@@ -39,21 +39,16 @@ class WatchedJob:
 
     job: Job
     expected_s: float | None
-    since: float = field(default_factory=time.monotonic)
-    """When its slot took it."""
-    sees_start: bool = False
-    """True if a file says when its own process begins; until then it waits."""
-    begun: float | None = None
-    """When its process was first seen."""
-    waits_for: str = ""
-    """What is being imported meanwhile: `loading monai, 40 s`."""
+    since: float = field(default_factory=time.monotonic)  # when its slot took it
+    sees_start: bool = False  # True if a file says when its own process begins; until then it waits
+    begun: float | None = None  # when its process was first seen
+    waits_for: str = ""  # what is being imported meanwhile: `loading monai, 40 s`
     slot: str = ""
     memory_mb: float | None = None
     attempt: int = 0
     tail: EventTail | None = None
     readers: Sequence[Reader] = ()
-    followed: Followed | None = None
-    """What a program says elsewhere: in its log, and in files of other tools."""
+    followed: Followed | None = None  # what a program says elsewhere: in its log, and in files of other tools
     memory_measured: float = 0.0
     memory: OwnMemory = field(default_factory=OwnMemory)
     stillness: Stillness = field(default_factory=Stillness)
@@ -134,21 +129,17 @@ class Watch:
     """All running jobs of a run."""
 
     folder: RunFolder
-    planned: Mapping[str, PlannedJob]
-    """By job id, in planned order."""
+    planned: Mapping[str, PlannedJob]  # by job id, in planned order
     workers: int
-    sees_starts: bool = False
-    """True if the backend's jobs say when they begin; those with secrets never do."""
+    sees_starts: bool = False  # True if the backend's jobs say when they begin; those with secrets never do
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     """Outcomes of the jobs that have ended, by id; the session's thread adds to it."""
     running: dict[str, WatchedJob] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
-    took_s: list[float] = field(default_factory=list)
-    """Durations of the finished jobs."""
+    took_s: list[float] = field(default_factory=list)  # durations of the finished jobs
     stalled_s: float = 600.0
     registry: Registry = field(default_factory=Registry)
-    loading: Loading | None = None
-    """What the job server imports, while a job waits for it."""
+    loading: Loading | None = None  # what the job server imports, while a job waits for it
     elsewhere: list[tuple[float, float]] = field(default_factory=list)
     """Of those that durations.json knows: what they took, and what was expected."""
 
@@ -156,13 +147,9 @@ class Watch:
         """Take note that a job starts."""
         self.begun.add(job.id)
         sees_start = self.sees_starts and not any(parameter.variable for parameter in job.declared)
-        still, readers = (
-            Stillness(after_s=self.stalled_s),
-            readers_of(self.registry.kinds[job.kind], self.registry.readers),
-        )
-        self.running[job.id] = WatchedJob(
-            job, self._expected_s(job.id), sees_start=sees_start, stillness=still, readers=readers
-        )
+        still, expected_s = Stillness(after_s=self.stalled_s), self._expected_s(job.id)
+        readers = readers_of(self.registry.kinds[job.kind], self.registry.readers)
+        self.running[job.id] = WatchedJob(job, expected_s, sees_start=sees_start, stillness=still, readers=readers)
 
     def poll(self) -> list[WatchedJob]:
         """Forget the jobs that are done, poll the others and return them, the longest running first."""

@@ -85,13 +85,10 @@ def _places(config: pytest.Config) -> Sequence[tuple[Path, FileFilter]]:
 
 
 def training_tests(config: pytest.Config) -> list[str]:
-    """Return the project's own tests that train, of `testpaths` or of its folder, else the plugin's.
-
-    No other folder is searched: `--training-root DIR` may come from a home folder.
-    """
+    """Return the project's own tests that train, of `testpaths` or of its folder, else the plugin's."""
     project = project_folder(config)
     paths = [project / each for each in config.getini("testpaths")]
-    files = _files(config, paths) if paths else sorted(project.glob("*.py"))
+    files = _files(config, paths) if paths else sorted(project.glob("*.py"))  # no deeper: it may be a home folder
     patterns = config.getini("python_files")
     own = [str(path) for path in files if matches(path, patterns) and _names_fixture(path)]
     return own or [str(SHIPPED_TEST.parent)]

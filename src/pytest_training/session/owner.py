@@ -1,7 +1,4 @@
-"""The hooks of the session that owns a run: pytest itself, or the xdist controller.
-
-It collects, decides on workers, begins the run (`running.py`), and ends it.
-"""
+"""The hooks of the session that owns a run, pytest or xdist's controller: it collects, begins the run and ends it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""How many xdist workers a run has, and which job each of them gets.
-
-xdist starts its workers before pytest collects, when the number of jobs is unknown. Here it is held back until the
-owner has collected, then started with at most one worker per item, or not at all.
-"""
+"""How many xdist workers a run has, never more than jobs, and which job each of them gets."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Distribution:
-    """xdist in this session."""
+    """xdist in this session, held back until the owner has collected: before that the number of jobs is unknown."""
 
     def __init__(self, config: pytest.Config) -> None:
         """Keep xdist from starting; to be made before xdist configures itself."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from pytest_training.execution.job_files import Walk, open_own
+from pytest_training.execution.readers.metrics_file import USUAL_FILES
 from pytest_training.execution.readers.names import metric_name
 from pytest_training.execution.readers.protocol import Measured, Point
 from pytest_training.execution.readers.records import Records, Runs
@@ -96,17 +97,17 @@ class Place:
                 return
             head = file.read(256)
             if is_whole or not self.mark or not head.startswith(self.head) or size < self.offset:
-                self.parser, self.offset = self.form.parser(self.match), 0
+                self.parser, self.offset = self.form.parser(self.match, is_logged=self.form.is_logged), 0
                 self.passed, self.points = max(self.passed, self.points), 0
                 self.once.clear()
             self.head = head
             for row in self._rows(file, size, most, has_ended=has_ended):
-                yield from self._take(row._replace(is_logged=row.is_logged or self.form.is_logged))
+                yield from self._take(row)
             self.mark = mark if self.offset >= size else (0,)
 
     def _rows(self, file: BinaryIO, size: int, most: int, *, has_ended: bool) -> Iterator[Row]:
         is_text = isinstance(self.parser, Lines)
-        most = min(most, LARGEST_TEXT) if is_text else most
+        most = min(most, LARGEST_TEXT // (4 if self.parser.log else 1)) if isinstance(self.parser, Lines) else most
         if is_text and size - self.offset > most:
             file.seek(0)
             yield from self.parser.feed(file.read(most // 2)) if not self.offset else ()  # it has the names
@@ -128,7 +129,7 @@ class Place:
     def _take(self, row: Row) -> Iterator[Point]:
         is_history = HISTORY.search(self.path.name) is not None
         counts, metrics, label = read_row(row, self.match.groupdict().get("run") or "", is_history=is_history)
-        if not (counts or is_history):
+        if not (counts or is_history or self.path.name in USUAL_FILES):
             for name in [name for name in metrics if (label, name) in self.once]:  # which of its rows counts?
                 self.last.pop((label, name), None)
                 del metrics[name]

@@ -70,13 +70,12 @@ class Runs(Parser):
             self.at, content = self.at + end, content[end:]
         self.rest = content
 
-    @staticmethod
-    def _rows(record: bytes) -> Iterator[Row]:
+    def _rows(self, record: bytes) -> Iterator[Row]:
         for number, message in fields(record):
             items = [[*fields(item)] for each, item in fields(message) if each == 1] if number in {2, 3} else []
             keys = ("/".join(part.decode() for each, part in item if each in {1, 2}) for item in items)
             cells = {key: load(dict(item)[16]) for key, item in zip(keys, items, strict=True)}
-            yield Row(cells, is_point=number == 2)
+            yield Row(cells, self.is_logged, is_point=number == 2)
 
 
 def fields(message: bytes) -> Iterator[tuple[int, Any]]:

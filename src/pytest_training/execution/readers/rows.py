@@ -57,13 +57,16 @@ class Row(NamedTuple):
 
 
 class Parser:
-    """Rows of a file that is fed piece by piece; `place` is its path, matched by the form's pattern."""
+    """Rows of a file that is fed piece by piece; `place` is its path, matched by the form's pattern.
+
+    With `is_logged` all its numbers are metrics, but for counters, times and settings.
+    """
 
     skip = 0
     """Bytes after what was fed that hold nothing to read."""
 
-    def __init__(self, place: re.Match[str]) -> None:
-        self.place, self.rest = place, b""
+    def __init__(self, place: re.Match[str], *, is_logged: bool) -> None:
+        self.place, self.is_logged, self.rest = place, is_logged, b""
 
     def feed(self, content: bytes) -> Iterator[Row]:
         """Yield the rows that end in what was added."""
@@ -75,19 +78,20 @@ class Lines(Parser):
 
     header: list[str] | None = None
     delimiter = ","
+    _has_names = False
 
-    def __init__(self, place: re.Match[str]) -> None:
-        super().__init__(place)
+    def __init__(self, place: re.Match[str], *, is_logged: bool) -> None:
+        super().__init__(place, is_logged=is_logged)
         self.log = Printed() if place[0].endswith((".log", ".txt")) else None
 
     def feed(self, content: bytes) -> Iterator[Row]:
         """Yield the rows of whole lines."""
         *lines, rest = (self.rest + content).split(b"\n")
         self.rest = rest if len(rest) < LONGEST_LINE else b""
-        for line in lines:
+        for line in lines if self.log or self.header != [] else ():
             text = line.decode("utf-8-sig", "replace")
             if cells := self._cells(text.strip()) if text.strip() else None:
-                yield Row(cells)
+                yield Row(cells, self.is_logged)
             elif self.log and not self.header:
                 said = self.log.feed(text)
                 yield Row({**said.counters, **said.values}, is_logged=True)
@@ -101,18 +105,23 @@ class Lines(Parser):
         except (csv.Error, StopIteration):
             return None
         if self.header is None:
-            self.delimiter = delimiter
-            is_header = len(cells) > 1 and not any(measured(cell) is not None for cell in cells[:-1])
-            is_curve = not self.log or AXES.keys() & map(metric_name, cells)
-            self.header = cells if is_header and is_curve else []
+            self.delimiter, self.header = delimiter, cells if self._is_header(cells) else []
         if cells == self.header or len(cells) != len(self.header):
             return None
         if delimiter == ";":
             cells = [re.sub(r"^(-?\d+),(\d+)$", r"\1.\2", cell) for cell in cells]
-        first, last = metric_name(self.header[0]), metric_name(self.header[-1])
-        if len(cells) == 2 and first in NAMES_OF_NAMES and not is_metric(last, is_logged=False):
+        if self._has_names:
             return {cells[0]: cells[1]}
         return {name: cell for name, cell in zip(self.header, cells, strict=True) if cell}
+
+    def _is_header(self, cells: list[str]) -> bool:
+        """Return True if a line has the names of metrics, or says that names and values follow."""
+        names = [*map(metric_name, cells)]
+        has_metrics = any(is_metric(name, is_logged=self.is_logged) for name in names)
+        self._has_names = len(cells) == 2 and names[0] in NAMES_OF_NAMES and not is_metric(names[1], is_logged=False)
+        is_numeric = any(measured(cell) is not None for cell in cells[:-1])
+        has_metrics = not AXES.keys().isdisjoint(names) if self.log else has_metrics
+        return self._has_names or (has_metrics and not is_numeric)
 
 
 class Logged(Lines):
@@ -132,16 +141,33 @@ class Document(Parser):
     def feed(self, content: bytes) -> Iterator[Row]:
         """Yield the rows of a whole document, or of JSON lines under the name of one."""
         document = load(content)
-        yield from _history(self.place[0].rpartition("/")[2], document)
+        yield from self._history(self.place[0].rpartition("/")[2], document)
         if isinstance(document, dict):
             for key in filter(HISTORY.search, document):
-                yield from _history(key, document[key])
+                yield from self._history(key, document[key])
             if "log_history" not in document:
                 logged = {key for key in document if LOGGED.search(key) and isinstance(document[key], dict)}
-                for keys, is_logged in ((logged, True), ([key for key in document if key not in logged], False)):
+                for keys, is_logged in ((logged, True), (document.keys() - logged, self.is_logged)):
                     yield Row(flat({key: document[key] for key in keys}, self.joined_by), is_logged, is_point=False)
         elif document is None:
-            yield from Lines(self.place).feed(content + b"\n")
+            yield from Lines(self.place, is_logged=self.is_logged).feed(content + b"\n")
+
+    def _history(self, name: str, history: Any) -> Iterator[Row]:
+        """Yield the rows of a list of objects, or of lists by name, as Keras and XGBoost have them."""
+        if isinstance(history, list):
+            yield from (Row(flat(each), self.is_logged) for each in history if isinstance(each, dict))
+        elif isinstance(history, dict) and HISTORY.search(name):
+            below = {
+                f"{key}_{name}": each
+                for key, of in history.items()
+                if isinstance(of, dict)
+                for name, each in of.items()
+            }
+            lists = {key: each for key, each in (history | below).items() if isinstance(each, list) and len(each) > 1}
+            columns = {key: each for key, each in lists.items() if is_metric(metric_name(key), is_logged=False)}
+            if len({*map(len, columns.values())}) == 1:
+                for epoch, values in enumerate(zip(*columns.values(), strict=True), 1):
+                    yield Row({"epoch": epoch, **dict(zip(columns, values, strict=True))}, self.is_logged)
 
 
 class TagDocument(Document):
@@ -160,7 +186,7 @@ class Database(Parser):
             database.deserialize(content)
             database.set_progress_handler(lambda: 1, MOST_STEPS)
             for key, value, step, run in database.execute(METRICS):
-                yield Row({"step": step, str(key): value, "run": str(run)})
+                yield Row({"step": step, str(key): value, "run": str(run)}, self.is_logged)
 
 
 def load(content: bytes | str) -> Any:
@@ -184,21 +210,6 @@ def flat(document: Mapping[str, Any], joined_by: str = "_", depth: int = 0) -> d
         elif not isinstance(value, list | bool | None):
             scalars[key] = value
     return scalars
-
-
-def _history(name: str, history: Any) -> Iterator[Row]:
-    """Yield the rows of a list of objects, or of lists by name, as Keras and XGBoost have them."""
-    if isinstance(history, list):
-        yield from (Row(flat(each)) for each in history if isinstance(each, dict))
-    elif isinstance(history, dict) and HISTORY.search(name):
-        below = {
-            f"{key}_{name}": each for key, of in history.items() if isinstance(of, dict) for name, each in of.items()
-        }
-        lists = {key: each for key, each in (history | below).items() if isinstance(each, list) and len(each) > 1}
-        columns = {key: each for key, each in lists.items() if is_metric(metric_name(key), is_logged=False)}
-        if len({*map(len, columns.values())}) == 1:
-            for epoch, values in enumerate(zip(*columns.values(), strict=True), 1):
-                yield Row({"epoch": epoch, **dict(zip(columns, values, strict=True))})
 
 
 class Moment(NamedTuple):

@@ -23,46 +23,32 @@ _ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
 
 def added_jobs(by_id: Mapping[str, Job], catalogue: Catalogue, kinds: Kinds, mistakes: Mistakes) -> list[Job]:
     """Return the jobs that entries with `script:` or `command:` add; note the mistakes of the others."""
-    sources = Sources(catalogue.training_root, catalogue.project_root)
-    added = []
+    sources, added = Sources(catalogue.training_root, catalogue.project_root), list[Job]()
     for job_id, declaration in catalogue.jobs.items():
         with mistakes:
             if job_id in job_keys(LIMITS) and job_id not in by_id and not (declaration.script or declaration.command):
                 raise declaration.entry.error(f"{job_id!r} is a key of a job: indent it below the id of its job")
             mistakes.sentences += declaration.mistakes
-            if not declaration.mistakes and (job := _added_job(job_id, declaration, by_id, catalogue, sources, kinds)):
+            if declaration.mistakes:
+                continue
+            if declaration.script is not None:
+                path = _script_path(declaration.script, catalogue, suffixes_of(kinds))
+                _check_id(job_id, declaration, by_id, path)
+                job = read_job(path, job_id, sources, catalogue.training_root, kinds)
+                if job is None:
+                    raise declaration.script.error("no kind of job recognises this file")
                 added.append(job)
+            elif declaration.command:
+                _check_id(job_id, declaration, by_id, None)
+                added.append(_command_job(job_id, declaration, catalogue))
+            elif job_id not in by_id:
+                expected = one_of(job_id, by_id) if by_id else "no file train_*.py was found"
+                raise declaration.entry.error(f"no such job {job_id!r}: {expected}; or add `script:` or `command:`")
     return added
 
 
-def _added_job(  # noqa: PLR0913, PLR0917  (all that an entry is read against)
-    job_id: str,
-    declaration: Declaration,
-    by_id: Mapping[str, Job],
-    catalogue: Catalogue,
-    sources: Sources,
-    kinds: Kinds,
-) -> Job | None:
-    """Return the job that an entry adds, or None if it changes one that is there."""
-    if declaration.script is not None:
-        path = _script_path(declaration.script, catalogue, suffixes_of(kinds))
-        _check_id(job_id, declaration, by_id, path)
-        job = read_job(path, job_id, sources, catalogue.training_root, kinds)
-        if job is None:
-            raise declaration.script.error("no kind of job recognises this file")
-        return job
-    if declaration.command:
-        _check_id(job_id, declaration, by_id, None)
-        return _command_job(job_id, declaration, catalogue)
-    if job_id not in by_id:
-        expected = one_of(job_id, by_id) if by_id else "no file train_*.py was found"
-        raise declaration.entry.error(f"no such job {job_id!r}: {expected}; or add `script:` or `command:`")
-    return None
-
-
 def _script_path(entry: Entry, catalogue: Catalogue, suffixes: tuple[str, ...]) -> Path:
-    named = Path(entry.plain)
-    candidates = (folder / named for folder in (catalogue.project_root, catalogue.folder))
+    candidates = (folder / entry.plain for folder in (catalogue.project_root, catalogue.folder))
     path = next(filter(Path.is_file, candidates), None)
     if path is None or not path.name.endswith(suffixes):
         problem = "no such file" if path is None else "no Python file; start it with `command:`"
@@ -75,13 +61,11 @@ def _script_path(entry: Entry, catalogue: Catalogue, suffixes: tuple[str, ...]) 
 def _check_id(job_id: str, declaration: Declaration, by_id: Mapping[str, Job], path: Path | None) -> None:
     other = by_id.get(job_id)
     if other is not None and not (path and other.path and os.path.realpath(path) == os.path.realpath(other.path)):
-        raise declaration.entry.error(
-            f"the id belongs to {other.source}: choose another, or leave out script and command"
-        )
+        problem = f"the id belongs to {other.source}: choose another, or leave out script and command"
+        raise declaration.entry.error(problem)
     if other is None and not _ID.fullmatch(job_id):
-        raise declaration.entry.error(
-            f"expected an id of letters, digits and _ . + - (with / for folders), found {describe(job_id)}"
-        )
+        problem = f"expected an id of letters, digits and _ . + - (with / for folders), found {describe(job_id)}"
+        raise declaration.entry.error(problem)
 
 
 def _command_job(job_id: str, declaration: Declaration, catalogue: Catalogue) -> Job:

@@ -196,8 +196,7 @@ def _matrix(entry: Entry) -> dict[str, list[Entry]]:
     return {name: values.items() for name, values in entry.mapping().items()}
 
 
-Readers = dict[str, tuple[str, Reader]]
-"""By the catalogue's key: the field and what reads its value."""
+Readers = dict[str, tuple[str, Reader]]  # by the catalogue's key: the field and what reads its value
 
 
 def _settings(limits: Limits) -> Readers:

@@ -35,10 +35,8 @@ class Entry(NamedTuple):
 
     file: str
     line: int = 1
-    key: str = ""
-    """Dotted: `jobs.als.timeout`; empty for the whole document."""
-    value: Any = None
-    """A scalar, a list of entries, or a mapping of texts to entries."""
+    key: str = ""  # dotted: `jobs.als.timeout`; empty for the whole document
+    value: Any = None  # a scalar, a list of entries, or a mapping of texts to entries
 
     @property
     def where(self) -> str:

@@ -11,7 +11,7 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,12 @@ def load_catalogue(path: Path, *, training_root: Path, project_root: Path, limit
     path, training_root, project_root = absolute(path), absolute(training_root), absolute(project_root)
     file = label(path, project_root)
     document, mistakes = read_file(path, file), Mistakes()
+    entries, keys = document.value if isinstance(document.value, dict) else {}, ("defaults", "jobs", "data")
     with mistakes:
-        _check_top(document, job_keys(limits))
-    entries = document.value if isinstance(document.value, dict) else {}
+        for key, entry in entries.items():
+            if key in job_keys(limits) and key not in keys:
+                raise entry.error(f"{key!r} is a key of a job: indent it below `jobs:` and the id of its job")
+        document.mapping(allowed=keys)
     jobs: dict[str, Declaration] = {}
     datasets: dict[str, Dataset] = {}
     with mistakes:
@@ -53,14 +56,6 @@ def load_catalogue(path: Path, *, training_root: Path, project_root: Path, limit
     return Catalogue(*places, defaults, jobs, tuple(datasets.values()), sentences)
 
 
-def _check_top(document: Entry, of_jobs: Sequence[str]) -> None:
-    keys = ("defaults", "jobs", "data")
-    for key, entry in document.value.items() if isinstance(document.value, dict) else ():
-        if key in of_jobs and key not in keys:
-            raise entry.error(f"{key!r} is a key of a job: indent it below `jobs:` and the id of its job")
-    document.mapping(allowed=keys)
-
-
 def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KINDS) -> list[Job]:
     """Return the jobs as the catalogue changes them, and after them those that it adds.
 
@@ -70,8 +65,8 @@ def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KI
     mistakes.sentences += catalogue.mistakes
     added = added_jobs({job.id: job for job in jobs}, catalogue, kinds, mistakes)
     files, ids = {os.path.realpath(job.path) for job in added if job.path}, {job.id for job in added}
-    own = [job for job in jobs if job.id not in ids and (job.id in catalogue.jobs or not _is_among(job, files))]
-    everything = own + added
+    gone = {job.id for job in jobs if files and job.path and os.path.realpath(job.path) in files} - {*catalogue.jobs}
+    everything = [job for job in jobs if job.id not in ids | gone] + added
     _check_default_parameters(everything, catalogue.defaults, mistakes)
     variants: dict[str, list[Job]] = {}
     for job in everything:
@@ -80,19 +75,14 @@ def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KI
             declaration = catalogue.jobs.get(job.id) or Declaration(Entry(catalogue.file))
             if not declaration.mistakes:  # else what it says besides is not judged
                 variants[job.id] = list(_variants(job, catalogue.defaults, declaration, kinds[job.kind]))
-    result = [
-        _with_needs(job, key, variants, catalogue, mistakes) for key, several in variants.items() for job in several
-    ]
+    pairs = [(job, declared_id) for declared_id, several in variants.items() for job in several]
+    result = [_with_needs(*pair, variants, catalogue, mistakes) for pair in pairs]
     with mistakes:
         _check_unique(variants, catalogue)
     if circle := find_circle({job.id: job.needs for job in result}):
         mistakes.sentences.append(f"{catalogue.file}: needs go round in a circle: {' needs '.join(circle)}")
     mistakes.check()
     return result
-
-
-def _is_among(job: Job, files: Collection[str]) -> bool:
-    return bool(files) and job.path is not None and os.path.realpath(job.path) in files
 
 
 def _variants(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Iterator[Job]:

@@ -38,8 +38,7 @@ class Curve(NamedTuple):
 
     metric: str
     axis: str
-    lines: tuple[str, ...]
-    """`x,y x,y …` of each fit."""
+    lines: tuple[str, ...]  # `x,y x,y …` of each fit
     mean: str | None
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
@@ -54,8 +53,7 @@ class Bar(NamedTuple):
     x: float
     y: float
     width: float
-    waited: float
-    """Width of its waiting, to the left of `x`."""
+    waited: float  # width of its waiting, to the left of `x`
     label: str
     title: str
 
@@ -178,8 +176,7 @@ class _Span(NamedTuple):
 
     outcome: Outcome
     slot: str
-    asked: float
-    """When its slot asked for it: until `begin` it waited."""
+    asked: float  # when its slot asked for it: until `begin` it waited
     begin: float
     end: float
 

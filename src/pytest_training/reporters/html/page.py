@@ -38,8 +38,7 @@ from pytest_training.text import clean_lines, home_pattern, one_line, without_ho
 from pytest_training.units import duration, number
 
 TEMPLATES = Path(__file__).parent / "templates"
-BASE = f"base-{secrets.token_hex(12)}/"
-"""Stands for the way from the page to the run's folder; no job can know it."""
+BASE = f"base-{secrets.token_hex(12)}/"  # stands for the way from the page to the run's folder; no job can know it
 MOST_ROWS = 60  # parameters, gates or datasets of one job
 FEWEST_FOR_A_LINE = 3  # values of a metric over the last runs
 EVENT_BYTES = 64_000_000  # of all jobs together: what reading them may cost
@@ -73,8 +72,7 @@ class MetricRow(NamedTuple):
 
     measure: Measure
     change: Change | None
-    spark: tuple[str, float, float] | None
-    """Its values in the last runs as a small line, if there are enough."""
+    spark: tuple[str, float, float] | None  # its values in the last runs as a small line, if there are enough
 
 
 @dataclass(frozen=True)
@@ -85,8 +83,7 @@ class JobView:
     scale: Scale
     outcome: Outcome
     planned: PlannedJob
-    past: Sequence[Recorded]
-    """The newest outcomes, this one first."""
+    past: Sequence[Recorded]  # the newest outcomes, this one first
     pictures: Sequence[Picture]
 
     @functools.cached_property

@@ -33,11 +33,9 @@ class Artifact(NamedTuple):
     """A file that a job left."""
 
     name: str
-    path: str
-    """Relative to the run folder."""
+    path: str  # relative to the run folder
     size: str
-    is_plain: bool
-    """False if it is missing or a link by now."""
+    is_plain: bool  # False if it is missing or a link by now
 
 
 @dataclass
@@ -86,7 +84,6 @@ def artifacts(run: Path, outcome: Outcome) -> Iterator[Artifact]:
 
 def is_inside(run: Path, path: str) -> bool:
     """Return True if a path leads to a place inside the run's folder, through no link."""
-    try:
+    with contextlib.suppress(OSError, ValueError):
         return Path(os.path.realpath(run / path)) == Path(os.path.realpath(run)) / os.path.normpath(path)
-    except (OSError, ValueError):
-        return False
+    return False
