@@ -611,12 +611,11 @@ OPTIONS = (
         "configured",
         """
         import argparse
-        import pathlib
         import yaml
         from tiny import Model
 
         parser = argparse.ArgumentParser()
-        parser.add_argument("--config", default=str(pathlib.Path(__file__).parent / "config.yaml"))
+        parser.add_argument("--config", default="configured/config.yaml")
         config = yaml.safe_load(open(parser.parse_args().config))
         assert config["epochs"] == 2
         print(f"val_loss: {Model().fit(config['epochs']).loss:.2f}")
@@ -670,19 +669,6 @@ STARTS = (
         """,
         {"rmse": (0.822, "stdout line 1")},
         files={"forecasting/__init__.py": "", "forecasting/scores.py": "def rmse():\n    return 0.822\n"},
-    ),
-    Style(
-        "a file beside its data",
-        "beside/train.py",
-        """
-        from tiny import Model
-
-        rows = open("rows.csv").read().split()
-        Model().fit()
-        print(f"test accuracy: {len(rows) / 4:.2f}")
-        """,
-        {"test_accuracy": (0.75, "stdout line 1")},
-        files={"beside/rows.csv": "1\n2\n3\n"},
     ),
 )
 STYLES = PRINTED + FILES + OPTIONS + STARTS

@@ -14,7 +14,7 @@ from .styles import LIBRARIES, STYLES, TINY, Style
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PAGE = Path(__file__).parents[2] / "docs" / "adopting.md"
 BEGIN, END = "<!-- written by tests/adopting/write_table.py -->\n", "<!-- end -->\n"
-WORKERS = "2"
+WORKERS, SHOWN = "2", 3
 
 
 def is_there(style: Style) -> bool:
@@ -76,10 +76,11 @@ def rows(outcomes: dict[str, dict[str, Any]], styles: tuple[Style, ...]) -> list
     lines = []
     for style in styles:
         outcome = outcomes[style.job]
-        read = ", ".join(f"`{name}` {value:.4g}" for name, value in outcome["metrics"].items()) or "nothing"
-        sources = ", ".join(dict.fromkeys(outcome["sources"].values()))
+        read = [f"`{name}` {value:.4g}" for name, value in outcome["metrics"].items()] or ["nothing"]
+        read[SHOWN:] = [f"{len(read) - SHOWN} more"] if len(read) > SHOWN else []
+        sources = [*dict.fromkeys(outcome["sources"].values())][:SHOWN]
         options = " ".join(f"{name}={value}" for name, value in outcome["parameters"].items())
-        lines.append(f"| {style.words} | {options} | {read} | {sources} |".replace("\t", " "))
+        lines.append(f"| {style.words} | {options} | {', '.join(read)} | {', '.join(sources)} |".replace("\t", " "))
     return lines
 
 

@@ -146,8 +146,9 @@ class Document(Parser):
             for key in filter(HISTORY.search, document):
                 yield from self._history(key, document[key])
             if "log_history" not in document:
-                logged = {key for key in document if LOGGED.search(key) and isinstance(document[key], dict)}
-                for keys, is_logged in ((logged, True), (document.keys() - logged, self.is_logged)):
+                logged = [key for key in document if LOGGED.search(key) and isinstance(document[key], dict)]
+                others = [key for key in document if key not in logged]  # in their order, unlike a set
+                for keys, is_logged in ((logged, True), (others, self.is_logged)):
                     yield Row(flat({key: document[key] for key in keys}, self.joined_by), is_logged, is_point=False)
         elif document is None:
             yield from Lines(self.place, is_logged=self.is_logged).feed(content + b"\n")
