@@ -22,8 +22,8 @@ LARGEST_FOLLOWED = 200
 
 _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
 _DECLARES = re.compile(
-    rb"add_argument|\b(click|typer|HfArgumentParser|TrlParser|LightningCLI|tyro|fire|jsonargparse|hydra|DEFINE_\w+)\b"
-    rb"|\b(simple_parsing|pyrallis|draccus|tap|pydantic_settings|chz)\b|exec\(\s*open"
+    rb"add_argument|DEFINE_|exec\(\s*open|\b(click|typer|HfArgumentParser|TrlParser|LightningCLI|tyro|fire|jsonargparse|hydra"
+    rb"|simple_parsing|pyrallis|draccus)\b"
 )
 _ASKS_FOR_DATA = re.compile(rb"\brun\s*\.\s*data")
 
@@ -104,6 +104,8 @@ class Sources:
         self._folders = (training_root, project_root, project_root / "src")
         self._facts: dict[Path, Facts] = {}
         self._followed = 0
+        self.readmes: dict[Path, str] = {}
+        """By folder, as `workplace.py` reads them."""
         self.modules: dict[Path, Any] = {}
         """Local modules as `used.py` reads them, once each."""
         self._parsed: dict[Path, Source] = {}

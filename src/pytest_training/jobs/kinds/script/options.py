@@ -6,20 +6,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pytest_training.jobs.kinds.parameters import OUTPUT_OPTIONS, Code, Declaration
+from pytest_training.jobs.kinds.parameters import Code, Declaration, output_place
 from pytest_training.jobs.kinds.script.absl import absl_options
 from pytest_training.jobs.kinds.script.argparse import argparse_options
 from pytest_training.jobs.kinds.script.click import click_options
 from pytest_training.jobs.kinds.script.files import file_options
 from pytest_training.jobs.kinds.script.hydra import hydra_options
-from pytest_training.jobs.kinds.script.signatures import Definitions
 from pytest_training.jobs.kinds.script.styles import STYLED, configured_options, styled_options
 from pytest_training.jobs.kinds.script.typer import typer_options
 from pytest_training.jobs.kinds.script.unrolled import unrolled
 from pytest_training.jobs.model import Parameter
 from pytest_training.jobs.source.literals import MISSING
 from pytest_training.jobs.source.sources import Source, Sources
-from pytest_training.jobs.source.used import used_code
+from pytest_training.jobs.source.used import Module, used_code
 
 _READERS: dict[bytes, Callable[[Sequence[Code]], Iterator[Declaration]]] = {
     b"add_argument": argparse_options,
@@ -42,10 +41,10 @@ def read_options(source: Source, sources: Sources) -> dict[str, Any]:
             declared[parameter.name] = _merged(first, parameter)
         elif default is not MISSING:
             defaults[parameter.name] = default
-    by_option = {item.option: item for item in declared.values() if not item.flag}
-    output = next((option for option in OUTPUT_OPTIONS if option in by_option), None)
-    # An output folder is the job's own.
-    unused = {item.name for item in declared.values() if item.unread or (output and item.option == output)}
+    outputs = [item.option or item.name for item in declared.values() if output_place(item, ".")]
+    output = next((option for option in outputs if option.endswith("dir")), next(iter(outputs), None))
+    # A place for output is the job's own.
+    unused = {item.name for item in declared.values() if item.unread or (item.option or item.name) in outputs}
     parameters = {name: value for name, value in defaults.items() if name not in unused}
     return {"declared": tuple(declared.values()), "parameters": parameters, "output_option": output}
 
@@ -59,7 +58,8 @@ def _all_options(source: Source, sources: Sources) -> Iterator[Declaration]:
             options += reader(codes)
     if any(STYLED.search(each.content) for each, _ in used):
         names = {parameter.name for parameter, _ in options}
-        styled = styled_options(codes, Definitions(sources, (each for each, _ in used)))
+        modules = ((Module.load(each.path, sources), nodes) for each, nodes in used if nodes)
+        styled = styled_options((module, nodes) for module, nodes in modules if module)
         options += (option for option in styled if option[0].name not in names)
     options += file_options(options, (sources.root, source.path.parent))
     yield from options
