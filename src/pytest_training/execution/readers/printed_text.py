@@ -19,7 +19,7 @@ from pytest_training.execution.readers.printed_words import SPLIT, TITLE, is_mea
 from pytest_training.execution.readers.protocol import COUNTERS
 from pytest_training.text import ESCAPE_SEQUENCES
 
-LONGEST_LINE, MOST_NAMES = 4_000, 500
+LONGEST_LINE, LONGEST_TITLE, MOST_NAMES = 4_000, 200, 500
 _ESCAPES = re.compile(ESCAPE_SEQUENCES)
 _BACK = re.compile("\b+")
 _COUNT = re.compile(r"[\d/.,:;%-]+")
@@ -90,7 +90,7 @@ class Printed(Lines):
         if line is None:
             self._heads = ()
             text = clean(text) if _DIGIT.search(text) else text
-            line = read_line(text, self._section) if NUMBER.search(text) else self._title(text.strip())
+            line = read_line(text, self._section) if NUMBER.search(text) else self._title(text.strip()[:LONGEST_TITLE])
         self._has_read = self._has_read or bool(line.values)
         if line.counters:
             self._section = ""

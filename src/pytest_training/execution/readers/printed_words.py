@@ -19,7 +19,7 @@ alpha api base batches beta bins bound budget buffer cache calculating code coef
 counts cutoff decay decreased delta depth device dim dropout dropped eta every exit factor failed file fn fps
 frequency from func function gamma goal gpu id if improve improved increased initscore key lambda learning least
 length limit line lr margin matrix mem memory mixed mode momentum must name names num number occurred optimizer
-parameters params patience reach reached required scale scaler scheduler sec seconds seed should size smoothing speed
+parameters params patience reach reached required scaler scheduler sec seconds seed should size smoothing speed
 status stop target threshold thresholds throughput time tol tolerance type unexpected until version warmup weight
 weighting weights went when while window workers
 """
@@ -74,7 +74,7 @@ def is_measured(text: str) -> bool:
     pieces = re.split(r"[\W_]+", _plain(text))
     parts = [*pieces, *(part for piece in pieces if not piece.isupper() for part in _CAMEL.findall(piece))]
     parts = [part.lower() for part in (*parts, *text.split())]
-    return any(map(_MEASURED.fullmatch, parts)) and _SETTING.isdisjoint(parts)
+    return any(map(_MEASURED.fullmatch, parts)) and _SETTING.isdisjoint(parts) and not {"loss", "scale"} <= {*parts}
 
 
 def joined(words: list[str]) -> str:
