@@ -8,15 +8,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends import Backends, default_backend
 from pytest_training.execution.backends.in_process import InProcess
 from pytest_training.jobs.model import RunSettings
-from pytest_training.jobs.search import (
-    DEFAULT_ROOT,
-    FileFilter,
-    Search,
-    checked_folders,
-    checked_pattern,
-    included,
-    project_of,
-)
+from pytest_training.jobs.search import FileFilter, Search, checked_folders, is_usual_root, project_of
 from pytest_training.limits import LIMITS
 from pytest_training.options import REGISTRY, folder_of, project_folder
 from pytest_training.planning.steps import Request
@@ -123,13 +115,13 @@ def read_search(config: pytest.Config) -> Search:
     """Return where the options and settings look for jobs; raise UsageError for an invalid one."""
     here, option = config.invocation_params.dir, config.option
     exclude = option.training_exclude or config.getini("training_exclude")
-    is_usual = not option.training_discover and folder_of(config, "root") == project_folder(config) / DEFAULT_ROOT
+    is_usual = not option.training_discover and is_usual_root(folder_of(config, "root"), project_folder(config))
     patterns = option.training_include or config.getini("training_include")
     try:
         return Search(
-            files=FileFilter(
-                include=included(patterns, is_default=is_usual),
-                exclude=tuple(checked_pattern(pattern, "--training-exclude") for pattern in exclude),
+            files=FileFilter.of(
+                *(patterns, exclude, "--training-exclude"),
+                is_usual=is_usual,
                 limit=config.getoption("training_limit", default=None),  # this and two more: run_all/pytest_options.py
             ),
             folders=checked_folders([here / each for each in option.training_discover or ()], "--training-discover"),

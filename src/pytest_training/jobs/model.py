@@ -130,7 +130,9 @@ class Job(Value, frozen=True, kw_only=True):
     home: str
     """Absolute path of the training folder that it belongs to."""
     root: str
-    """Absolute path of the project's root: every job's working directory."""
+    """Absolute path of the project's root."""
+    cwd: str = ""
+    """Working directory, relative to the root."""
     module: str | None = None
     """Dotted name under which `python -m` starts the file: its relative imports make it a part of a package."""
     evidence: str = ""
@@ -180,6 +182,11 @@ class Job(Value, frozen=True, kw_only=True):
     output: str | None = None
     """Name of the folder that `run_all_training.py --base-output-dir` makes for its artifacts; None: its id."""
 
+    @property
+    def workplace(self) -> Path:
+        """The working directory."""
+        return Path(self.root, self.cwd)
+
 
 class RunSettings(Value, frozen=True, kw_only=True):
     """What holds for every job of a run; made once from the options, and handed on as it is."""
@@ -214,6 +221,7 @@ class Unchanged(Value, frozen=True, kw_only=True):
 
     run_id: str
     metrics: dict[str, float] = {}
+    sources: dict[str, str] = {}
 
 
 class NeededOutcome(Value, frozen=True, kw_only=True, rename={"path": "folder"}):

@@ -51,7 +51,7 @@ class Contents:
         """Yield a job's code and the files that are named; raise OSError if code is missing or files are too many."""
         yield from job.files
         texts = (*job.command, *job.arguments, *(text for text in job.parameters.values() if isinstance(text, str)))
-        yield from _existing(Path(job.root), texts)
+        yield from _existing(job.workplace, texts)
         for file in job.files:
             if file not in self._named:
                 self._named[file] = sorted(named_paths(self.read(file)) - {*USUAL_FILES})
@@ -167,7 +167,10 @@ class EarlierPasses:
 def with_fingerprints(plan: Plan, digests: Mapping[str, str], passes: EarlierPasses | None) -> Plan:
     """Return the plan with each job's fingerprint, and a mark on each job that `passes` has a valid outcome of."""
     passed = {job_id: passes.recorded[job_id] for job_id in passes.valid} if passes else {}
-    marks = {name: Unchanged(run_id=each.run_id, metrics=each.outcome.metrics) for name, each in passed.items()}
+    marks = {
+        name: Unchanged(run_id=each.run_id, metrics=each.outcome.metrics, sources=each.outcome.sources)
+        for name, each in passed.items()
+    }
     jobs = (replace(each, fingerprint=digests[each.job.id], unchanged=marks.get(each.job.id)) for each in plan.jobs)
     return replace(plan, jobs=tuple(jobs))
 

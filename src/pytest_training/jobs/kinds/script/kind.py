@@ -12,8 +12,8 @@ from pytest_training.jobs.kinds.script.files import file_copies
 from pytest_training.jobs.kinds.script.options import read_options
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
-from pytest_training.jobs.source.packages import depth_in_package, module_of
 from pytest_training.jobs.source.sources import Candidate, Source
+from pytest_training.jobs.source.workplace import workplace
 
 
 class ScriptKind(Kind):
@@ -30,7 +30,8 @@ class ScriptKind(Kind):
             gates=read_gates(file.source, strict=False),
             problem=_idle(file.source, find_train(file.source)),
             fresh=file.sources.why_fresh(file.path),
-            module=module_of(file.source),
+            cwd=workplace(file.source, file.sources.root, file.sources.readmes),
+            module=_module_of(file.source),
             **read_options(file.source, file.sources),
             **python_fields(file),
         )
@@ -42,27 +43,37 @@ class ScriptKind(Kind):
         place = os.path.relpath(file.path, file.home)
         return judge(file.path, place, file.path.read_bytes(), lambda: file.source, file.sources)
 
-    def start(self, job: Job, *, folder: str, seed: int) -> Command:  # noqa: ARG002  (TRAINING_SEED is all that a script gets)
+    def start(self, job: Job, *, folder: str, seed: int) -> Command:
         """Return the interpreter, the file and the options that are set."""
         return Command(
-            argv=(sys.executable, str(job.path), *script_arguments(job, folder=folder)),
-            environment={
-                "PYTHONPATH": os.pathsep.join(_import_path(job)),
-                "PYTHONDONTWRITEBYTECODE": "1",  # into a repository that may be somebody else's
-            },
+            argv=(sys.executable, str(job.path), *script_arguments(job, folder=folder, seed=seed)),
+            environment=program_environment(job),
             files=file_copies(job),
             is_warm=not job.fresh,
             module=job.module,
         )
 
 
-def _import_path(job: Job) -> list[str]:
-    """Return PYTHONPATH for a script: the root and its `src`, where its package is, then what the user has set."""
+def program_environment(job: Job) -> dict[str, str]:
+    """Return the variables of a program that is Python: its path is the root, its `src`, its package, the user's."""
     path, source = Path(job.path or ""), Path(job.root, "src")
-    depth = max((job.module or "").count("."), depth_in_package(path))
+    depth = max((job.module or "").count("."), _depth_in_package(path))
     outer = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     own = [job.root, *([str(source)] if source.is_dir() else []), *([str(path.parents[depth])] if depth else [])]
-    return list(dict.fromkeys(filter(None, [*own, *outer])))
+    search = os.pathsep.join(dict.fromkeys(filter(None, [*own, *outer])))
+    return {"PYTHONPATH": search, "PYTHONDONTWRITEBYTECODE": "1"}  # the repository may be somebody else's
+
+
+def _depth_in_package(path: Path) -> int:
+    """Return how many folders above a file are packages, one in the other."""
+    return next(depth for depth, folder in enumerate(path.parents) if not (folder / "__init__.py").is_file())
+
+
+def _module_of(source: Source) -> str | None:
+    """Return the dotted name under which `python -m` starts a file with relative imports, or None for other files."""
+    level = max((node.level for node in source.tree.body if isinstance(node, ast.ImportFrom)), default=0)
+    folders = source.path.parents[: max(level, _depth_in_package(source.path))]
+    return ".".join([*(folder.name for folder in reversed(folders)), source.path.stem]) if level else None
 
 
 def _idle(source: Source, train: Function | None) -> str | None:

@@ -19,12 +19,9 @@ class Style(NamedTuple):
     """How a library spells the options that it makes of fields."""
 
     option: str = "--{}="
-    dashes: bool = False
-    """True for `--batch-size`, `--amp` and `--no-amp`; else a flag takes `True` or `False`."""
-    commands: bool = False
-    """True if several functions, or the methods of a class, are subcommands."""
-    positional: bool = False
-    """True if what has no default is positional."""
+    dashes: bool = False  # for `--batch-size`, `--amp` and `--no-amp`; else a flag takes `True` or `False`
+    commands: bool = False  # if several functions, or the methods of a class, are subcommands
+    positional: bool = False  # for what has no default
     is_lightning: bool = False
 
 
