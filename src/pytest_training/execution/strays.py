@@ -16,8 +16,8 @@ from pytest_training.jobs.plan_file import read_plan
 from pytest_training.wording import in_utf8, listing
 
 LEFT_OUT = (".git", ".hg", ".venv", "venv", "env", "node_modules", "site-packages", "__pycache__", ".pytest_cache")
-MOST_SEARCHED, LONGEST_SOURCE = 20_000, 2**20
-"""Files and folders, which take a tenth of a second; bytes of a file of code."""
+MOST_SEARCHED = 20_000  # files and folders; they take a tenth of a second
+LONGEST_SOURCE = 2**20  # bytes of a file of code
 
 
 def changed(job: Job, reports: Path, since: float) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -20,11 +20,9 @@ from pytest_training.limits import LIMITS, Limits
 from pytest_training.wording import one_of, printable, safe_repr
 
 DEFAULT_CATALOGUE = "jobs.yaml"
-LONGEST_ID = 200
-"""Bytes of one part of an id: file systems end at 255, and temporary names add some."""
+LONGEST_ID = 200  # bytes of one part of an id: file systems end at 255, and temporary names add some
 
-_OWN_NAMES = re.compile(r"attempt-[0-9]+|checkpoint|outcome\.json")
-"""Names in a job's folder inside the run folder."""
+_OWN_NAMES = re.compile(r"attempt-[0-9]+|checkpoint|outcome\.json")  # names in a job's folder inside the run folder
 
 
 class Loaded(NamedTuple):

@@ -54,8 +54,7 @@ class RunningAttempt:
 
     job: Job
     folder: AttemptFolder
-    started: float
-    """When it started, in seconds since 1970: a file from before is not its own."""
+    started: float  # when it started, in seconds since 1970: a file from before is not its own
     most_bytes: ClassVar[int] = 2**16
     """What a poll may read of one file: its newest part, once it has ended its head and its tail."""
 
@@ -65,8 +64,7 @@ class EndedAttempt(RunningAttempt):
     """An attempt that has ended."""
 
     start: Call | Command
-    result: Result | None = None
-    """What its own process left in result.json."""
+    result: Result | None = None  # what its own process left in result.json
     most_bytes: ClassVar[int] = 2**26
 
 

@@ -22,14 +22,11 @@ class Command(Value, frozen=True, kw_only=True, tag=True):
     """A program that takes the place of the attempt's process."""
 
     argv: tuple[str, ...]
-    environment: dict[str, str] = {}
-    """Variables beyond those that every job gets."""
-    files: dict[str, str] = {}
-    """Texts that are written into the job's folder before it starts, by name."""
+    environment: dict[str, str] = {}  # variables beyond those that every job gets
+    files: dict[str, str] = {}  # texts that are written into the job's folder before it starts, by name
     is_warm: bool = False
     """True if `argv` is Python, a file and its arguments, and the file may run in a fork of the job server."""
-    module: str | None = None
-    """Dotted name of that file where its relative imports make it a part of a package."""
+    module: str | None = None  # dotted name of that file where its relative imports make it a part of a package
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -43,8 +40,7 @@ class File:
 
     path: Path
     job_id: str
-    home: Path
-    """The training folder that it belongs to."""
+    home: Path  # the training folder that it belongs to
     sources: Sources
 
     @functools.cached_property
@@ -97,5 +93,4 @@ class Kind(Protocol):
         ...
 
 
-Kinds = Mapping[str, Kind]
-"""Kinds of job by name; the last one examines a file first."""
+Kinds = Mapping[str, Kind]  # kinds of job by name; the last one examines a file first

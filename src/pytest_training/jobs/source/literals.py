@@ -9,11 +9,9 @@ from typing import Any, Final, NamedTuple, TypeGuard
 
 from pytest_training.jobs.model import Type
 
-MISSING: Final = object()
-"""Stands for a value that the source alone does not show."""
+MISSING: Final = object()  # stands for a value that the source alone does not show
 
-UNREAD: Final = object()
-"""Stands for a default that the source states and does not show."""
+UNREAD: Final = object()  # stands for a default that the source states and does not show
 
 LARGEST_INTEGER = 2**63
 
