@@ -9,7 +9,6 @@ from pytest_training.jobs.model import Gate
 from pytest_training.wording import describe
 
 Operator = Literal[">=", "<=", ">", "<", "=="]
-
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?"
 _MEANT = {"=>": ">=", "=<": "<=", "=": "==", "≥": ">=", "≤": "<=", "===": "=="}
 _NEARLY = re.compile(rf"(=>|=<|>=|<=|===|==|=|≥|≤|>|<|)\s*({_NUMBER})", re.IGNORECASE)

@@ -28,8 +28,7 @@ def why_fresh(tree: ast.Module, content: bytes, label: str) -> str | None:
     nodes = list(walk(tree))
     last_import = max((node.lineno for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)), default=0)
     for node in nodes:
-        reason = _interpreter(node) or _environment(node, last_import)
-        if reason:
+        if reason := _interpreter(node) or _environment(node, last_import):
             return f"{label}:{getattr(node, 'lineno', 1)}: {reason}"
     return None
 
