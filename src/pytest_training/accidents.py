@@ -4,32 +4,26 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-LAST_LINES = 10
-"""Of a log without a traceback, the lines that may say why its program ended."""
+LAST_LINES = 10  # of a log without a traceback, the lines that may say why its program ended
 TRACEBACK = "Traceback (most recent call last)"
 EXPLICIT = "The above exception was the direct cause"
 """What Python prints for `raise … from`. An exception that was merely being handled is no reason."""
 WRAPPER = re.compile(r"[\w.]*(ChildFailedError|CalledProcessError|ProcessRaisedException|RayTaskError)\b")
 """Exceptions that only say that another process failed, which has printed its own traceback before."""
-FRAMED = re.compile(r"^(\[\w+\]: ?)?([ +]*\| ?(?=\S))?")
-"""What stands before a line of torchrun's, and of an exception group."""
+FRAMED = re.compile(r"^(\[\w+\]: ?)?([ +]*\| ?(?=\S))?")  # what torchrun and exception groups put before a line
 LIKE_ERROR = re.compile(
     r"[\w.]*(Error|Exception)(:|$)|terminate called |memory allocation of \d|\[?[EF]\d{4} |.*\bNCCL WARN "
     r"|([\w./+-]+: )?(?i:\[?(fatal|fatal error|error|critical)[\]:])"
     r"|\S+: .*(No space left on device|Disk quota exceeded|Cannot allocate memory|Too many open files)$"
-)
-"""How a program's error begins, in a log without a traceback; other lines there may only mention one."""
+)  # how a program's error begins, in a log without a traceback; other lines there may only mention one
 
 
 class Accident(NamedTuple):
     """One kind, as the last lines of a job show it."""
 
-    cause: str
-    """What the outcome names; `retry_on` may list it."""
-    message: str
-    """What is wrong and what to do; `…` is what the job said."""
-    pattern: str
-    """Of one line."""
+    cause: str  # what the outcome names; `retry_on` may list it
+    message: str  # what is wrong and what to do; `…` is what the job said
+    pattern: str  # of one line
 
 
 ACCIDENTS = (
@@ -96,53 +90,43 @@ ACCIDENTS = (
         pattern=r"Temporary failure in name resolution|Name or service not known|Connection refused"
         r"|Network is unreachable|Read timed out|(429|502|503|504) (Client|Server) Error",
     ),
-)
-"""The first that matches a line counts."""
+)  # the first that matches a line counts
 
 
 def find_accident(lines: Iterable[str]) -> tuple[Accident, str] | None:
     """Return the accident that the first telling line shows, with that line, or None if no line shows one."""
-    return next(
-        (
-            (accident, line)
-            for line in lines
-            for accident in ACCIDENTS
-            if re.search(accident.pattern, line, re.IGNORECASE)
-        ),
-        None,
-    )
+    for line in lines:
+        for accident in ACCIDENTS:
+            if re.search(accident.pattern, line, re.IGNORECASE):
+                return accident, line
+    return None
 
 
 def last_words(lines: Sequence[str]) -> list[str]:
     """Return the lines in which a job says why it ended, the last first: of its last exception, else of its output."""
-    starts = [number for number, line in enumerate(lines) if TRACEBACK in line]
+    starts, unframed = _tracebacks(lines), [FRAMED.sub("", line) for line in lines]
     begin = starts.pop() if starts else max(len(lines) - LAST_LINES, 0)
-    while starts and (_is_cause(lines[:begin]) or any(map(WRAPPER.match, lines[begin:]))):
+    while starts and (
+        any(line.startswith(EXPLICIT) for line in unframed[max(begin - 3, 0) : begin])
+        or any(map(WRAPPER.match, lines[begin:]))
+    ):
         begin = starts.pop()
-    return [line for line in map(_unframed, reversed(lines[begin:])) if line[:1].strip()]
+    return [line for line in reversed(unframed[begin:]) if line[:1].strip()]
 
 
 def telling_words(lines: Sequence[str]) -> list[str]:
     """Return the last words that may name an accident: without a traceback the last line, and errors before it."""
     words = last_words(lines)
-    return words if _has_traceback(lines) else words[:1] + list(filter(LIKE_ERROR.match, words[1:]))
+    return words if _tracebacks(lines) else words[:1] + list(filter(LIKE_ERROR.match, words[1:]))
 
 
 def last_reason(lines: Sequence[str], *, by_exit: bool) -> str:
     """Return the last exception with its message, else the last line if it is an error or belongs to `sys.exit`."""
-    if not _has_traceback(lines):
-        return next((line for line in last_words(lines)[:1] if by_exit or LIKE_ERROR.match(line)), "")
-    begin = max(number for number, line in enumerate(lines) if TRACEBACK in line)
-    return next((line for line in map(_unframed, lines[begin + 1 :]) if line[:1].strip()), "")
+    if starts := _tracebacks(lines):
+        unframed = (FRAMED.sub("", line) for line in lines[starts[-1] + 1 :])
+        return next((line for line in unframed if line[:1].strip()), "")
+    return next((line for line in last_words(lines)[:1] if by_exit or LIKE_ERROR.match(line)), "")
 
 
-def _has_traceback(lines: Iterable[str]) -> bool:
-    return any(TRACEBACK in line for line in lines)
-
-
-def _unframed(line: str) -> str:
-    return FRAMED.sub("", line)
-
-
-def _is_cause(before: Sequence[str]) -> bool:
-    return any(_unframed(line).startswith(EXPLICIT) for line in before[-3:])
+def _tracebacks(lines: Sequence[str]) -> list[int]:
+    return [number for number, line in enumerate(lines) if TRACEBACK in line]

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 NVIDIA = Path("/proc/driver/nvidia/gpus")  # one folder a card; asking nvidia-smi takes a second
@@ -16,17 +17,22 @@ def machine_cores() -> int:
 
 def cpu_quota(system: Path = Path("/")) -> float | None:
     """Return how many CPUs the control groups of this process, version 1 or 2, may use together, or None."""
-    quotas: list[float] = []
+    return min(filter(None, (_quota(group) for _, group in control_groups(system, "cpu"))), default=None)
+
+
+def control_groups(root: Path, controller: str) -> Iterator[tuple[bool, Path]]:
+    """Yield the folders of this process's control groups, the innermost first, each with True for version 1.
+
+    A container may see the host's name of its group, and its own files at the root.
+    """
     with contextlib.suppress(OSError, ValueError):
-        for line in (system / "proc/self/cgroup").read_text().splitlines():
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
-            if not controllers or "cpu" in controllers.split(","):
-                root = system / "sys/fs/cgroup" / controllers
-                group = root / path.lstrip("/")
-                # A container may see the host's name of its group, and its own files at the root.
-                folders = [group, *group.parents[: len(group.relative_to(root).parts)]]
-                quotas += filter(None, map(_quota, folders))
-    return min(quotas, default=None)
+            if not controllers or controller in controllers.split(","):
+                hierarchy = root / "sys/fs/cgroup" / controllers
+                inside = hierarchy / path.strip("/")
+                for group in (inside, *inside.parents[: len(inside.parts) - len(hierarchy.parts)]):
+                    yield bool(controllers), group
 
 
 def _quota(group: Path) -> float | None:

@@ -15,20 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-TRIES = 5
-"""A hostile process may put a new link there each time."""
+TRIES = 5  # a hostile process may put a new link there each time
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 ENTER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | NO_FOLLOW
 NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 HAS_DESCRIPTORS = {os.open, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd
 ALL_RIGHTS = 0o700
-TAKEN = {errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST}
-"""Errors of a name that a folder has, or a file in place of a folder."""
+TAKEN = {errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST}  # the name is taken by a folder, or by none
 
 
 def appending(path: Path) -> BinaryIO:
     """Open a file to add to it at once, unless it is a link or a pipe that nobody reads."""
-    return open(path, "ab", buffering=0, opener=_without_link)
+    return open(path, "ab", buffering=0, opener=lambda at, flags: os.open(at, flags | NO_FOLLOW | NO_WAIT, 0o666))
 
 
 def open_plain(path: Path) -> BinaryIO:
@@ -43,20 +41,20 @@ def open_plain(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def _without_link(path: str, flags: int) -> int:
-    return os.open(path, flags | NO_FOLLOW | NO_WAIT, 0o666)
-
-
 @dataclass(frozen=True)
 class Place:
     """A folder; each operation takes the name of an entry."""
 
     path: Path
-    descriptor: int | None = None
-    """Of the folder itself, whatever its path leads to by now; None to go by the path."""
+    descriptor: int | None = None  # of the folder itself, whatever its path leads to by now; None to go by the path
 
     def _at(self, name: str) -> str:
         return name if self.descriptor is not None else str(self.path / name)
+
+    def _mode(self, name: str) -> int:
+        with contextlib.suppress(FileNotFoundError):
+            return os.stat(self._at(name), dir_fd=self.descriptor, follow_symlinks=False).st_mode
+        return 0
 
     def open_new(self, name: str, flags: int) -> int:
         """Open a file that must be new, as the `opener` of `open(…, "xb")`."""
@@ -67,14 +65,14 @@ class Place:
         try:
             os.mkdir(self._at(name), dir_fd=self.descriptor)
         except FileExistsError:
-            if _is_folder(self._at(name), self.descriptor):
+            if stat.S_ISDIR(self._mode(name)):
                 raise
             self.move_aside(name)
             os.mkdir(self._at(name), dir_fd=self.descriptor)
 
     def settle(self, name: str) -> None:
         """Make sure that a name is a folder of ours or a link, which may lead to another disk."""
-        if self.descriptor is not None and not _is_link(name, self.descriptor):
+        if self.descriptor is not None and not stat.S_ISLNK(self._mode(name)):
             below = _enter(self.descriptor, name)
             _allow(below)
             os.close(below)
@@ -120,7 +118,15 @@ def entered(path: Path, below: Path | None = None) -> Iterator[Place]:
 
 
 def _enter_all(path: Path, below: Path) -> int:
-    descriptor = _open_first(below)
+    try:
+        descriptor = os.open(below, ENTER & ~NO_FOLLOW)
+    except OSError:
+        try:
+            below.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            taken = "something else has taken the place of a folder"
+            raise NotADirectoryError(errno.ENOTDIR, taken, error.filename) from None
+        descriptor = os.open(below, ENTER & ~NO_FOLLOW)
     relative = str(path)[len(str(below)) + 1 :]  # pathlib's own way costs more than to open the folders
     for name in filter(None, relative.split("/")):
         above = descriptor
@@ -135,34 +141,20 @@ def _enter_all(path: Path, below: Path) -> int:
     return descriptor
 
 
-def _open_first(below: Path) -> int:
-    try:
-        return os.open(below, ENTER & ~NO_FOLLOW)
-    except OSError:
-        try:
-            below.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            taken = "something else has taken the place of a folder"
-            raise NotADirectoryError(errno.ENOTDIR, taken, error.filename) from None
-        return os.open(below, ENTER & ~NO_FOLLOW)
-
-
 def _enter(above: int, name: str) -> int:
     """Return the descriptor of a folder in another one."""
     for _ in range(TRIES):
         try:
             return os.open(name, ENTER, dir_fd=above)
-        except FileNotFoundError:
-            with contextlib.suppress(FileExistsError):
-                _allow(above)
-                os.mkdir(name, dir_fd=above)
-        except PermissionError:
-            _allow(above)
         except OSError as error:
-            if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
-                raise
             _allow(above)
-            Place(Path(), above).move_aside(name)
+            if isinstance(error, FileNotFoundError):
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=above)
+            elif error.errno in {errno.ENOTDIR, errno.ELOOP}:
+                Place(Path(), above).move_aside(name)
+            elif not isinstance(error, PermissionError):
+                raise
     raise FileExistsError(errno.EEXIST, "another program takes the place of a folder again and again", name)
 
 
@@ -173,14 +165,3 @@ def _allow(descriptor: int) -> None:
         with contextlib.suppress(OSError):  # of somebody else; then the next step says so
             opened = f"/proc/self/fd/{descriptor}" if hasattr(os, "O_PATH") else descriptor
             os.chmod(opened, mode & 0o7777 | ALL_RIGHTS)  # noqa: PTH101  (the folder itself, by its descriptor)
-
-
-def _is_link(name: str, descriptor: int) -> bool:
-    try:
-        return stat.S_ISLNK(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return False
-
-
-def _is_folder(name: str, descriptor: int | None) -> bool:
-    return stat.S_ISDIR(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_training.session.training_job import TrainingJob
 
-SESSION = "training-session"
-"""Name of the plugin of a process that trains."""
+SESSION = "training-session"  # name of the plugin of a process that trains
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

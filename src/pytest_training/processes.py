@@ -15,34 +15,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import resource
 
-ONE_THREAD = 3
-"""Links of /proc/PID/task, a folder: itself, its parent, and one for each thread."""
-STOPPED = 0x7F
-"""A wait status."""
-FIRST_TO_DIE = "500"
-"""Of 1000; a process has 0 unless somebody says more, and the killer adds the part of the memory that it holds."""
+ONE_THREAD = 3  # links of /proc/PID/task, a folder: itself, its parent, and one for each thread
+STOPPED = 0x7F  # a wait status
+FIRST_TO_DIE = "500"  # of 1000; the default is 0, and the kernel adds the part of memory that a process holds
 ORPHANS_S = 6.0
-CLEANERS = (b"resource_tracker import main", b"torch_shm_manager")
-"""Parts of the command lines of multiprocessing's, loky's and PyTorch's."""
+CLEANERS = (b"resource_tracker import main", b"torch_shm_manager")  # in commands of multiprocessing, loky and PyTorch
 CLEANING_S = 4.0  # it may just have been started, on a busy machine
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded once: every child needs it
 
 
-def _process_control(option: int, value: int) -> None:
-    if _LIBC is not None:
-        _LIBC.prctl(option, value, 0, 0, 0)
-
-
 def adopt_orphans() -> None:
     """Make this process the parent of every descendant whose own parent dies, daemons too."""
-    _process_control(PR_SET_CHILD_SUBREAPER, 1)
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def die_with_parent(parent: int) -> None:
     """Ask the kernel to kill this process when its parent, with that pid, dies."""
-    _process_control(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it has died already
         os._exit(1)
 
@@ -87,13 +80,8 @@ def _is_zombie(pid: int) -> bool:
             return os.stat(f"/proc/{pid}/task").st_nlink <= ONE_THREAD  # noqa: PTH116  (as above)
         return True
     except OSError:  # another user's
-        return False
+        pass
     return False
-
-
-def rest_s(cost_s: float) -> float:
-    """Return how long to rest after a measurement of a tree: thousands of processes must not take a core for it."""
-    return min(10 * cost_s, 2.0)
 
 
 def signal_tree(pid: int, number: int) -> None:

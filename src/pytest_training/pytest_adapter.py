@@ -177,7 +177,11 @@ def switch_junit_on(config: pytest.Config, folder: Path) -> Any | None:
     plugin: Any = config.pluginmanager.getplugin("junitxml")
     if plugin is None or config.option.xmlpath:
         return config.stash.get(plugin.xml_key, None) if plugin else None
-    set_options(config, xmlpath=str(_file_in_memory() or folder / ".junit.xml.partial"))
+    path = folder / ".junit.xml.partial"
+    with contextlib.suppress(AttributeError, OSError):  # in memory, if the system can: a full disk would end pytest
+        memory = Path(f"/proc/self/fd/{os.memfd_create('junit.xml')}")  # lives as long as the process
+        path = memory if memory.exists() else path
+    set_options(config, xmlpath=str(path))
     plugin.pytest_configure(config)
     set_options(config, xmlpath=None)  # workers would write one too
     xml = config.stash.get(plugin.xml_key, None)
@@ -203,11 +207,3 @@ def junit_case(xml: Any, nodeid: str) -> tuple[str, str]:
 
     *names, name = mangle_test_address(nodeid)
     return ".".join([*filter(None, [xml.prefix]), *names]), bin_xml_escape(name)
-
-
-def _file_in_memory() -> Path | None:
-    """Return a file in memory, or None if the system has none: on a full disk pytest would raise, and end."""
-    with contextlib.suppress(AttributeError, OSError):
-        path = Path(f"/proc/self/fd/{os.memfd_create('junit.xml')}")  # lives as long as the process
-        return path if path.exists() else None
-    return None

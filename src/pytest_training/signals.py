@@ -23,8 +23,7 @@ class EndingSignals:
     def __init__(self, answer: Callable[[int], None] | None = None) -> None:
         """`answer` is called in each signal's handler, with the number of signals so far."""
         self.count = 0
-        self.is_held = False
-        """True while pytest notes the first one: another KeyboardInterrupt would show pytest's own frames."""
+        self.is_held = False  # True while pytest notes the first: another KeyboardInterrupt would show its frames
         self._answer = answer
         self._owner = os.getpid()
         self._before: dict[signal.Signals, Any] = {}
@@ -88,8 +87,7 @@ def as_in_a_new_process() -> None:
 
 def _is_unhandled(number: signal.Signals) -> bool:
     """Return True if nobody handles or ignores a signal; Python does not know the handlers of C libraries."""
+    caught = 0
     with contextlib.suppress(OSError):
-        status = Path("/proc/self/status").read_text()
-        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
-        return signal.getsignal(number) == signal.SIG_DFL and not caught & 1 << (number - 1)
-    return signal.getsignal(number) == signal.SIG_DFL
+        caught = int(Path("/proc/self/status").read_text().partition("SigCgt:")[2].split()[0], 16)
+    return signal.getsignal(number) == signal.SIG_DFL and not caught & 1 << (number - 1)

@@ -60,10 +60,9 @@ RETURNING = {
     "_killer",
     "_not_finite",
     "stalled",
-    "threads_in_words",
     "waiting_line",
-    "alone",
-    "break_in_words",
+    "read_reply",
+    "problems",
 }
 VIEWS = {"reporters/live.py", "reporters/markdown.py"}
 """They show what came of jobs, and have no messages of their own."""

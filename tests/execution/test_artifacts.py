@@ -1,4 +1,4 @@
-"""Tests of execution/artifacts.py: what a job saves can be read again, and never lands outside its folder."""
+"""Tests of execution/attempt/saving.py: what a job saves can be read again, and never lands outside its folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from pytest_training.execution.attempt.artifacts import save_object
+from pytest_training.execution.attempt.saving import save_object
 
 mpl.use("Agg")
 

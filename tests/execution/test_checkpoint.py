@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from pytest_training.execution.attempt.checkpoint import Checkpoint
+from pytest_training.execution.attempt.saving import Checkpoint
 from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome

@@ -1,4 +1,4 @@
-"""Tests of execution/datasets.py: every source, and every way in which data can be missing or changed."""
+"""Tests of execution/data.py: every source, and every way in which data can be missing or changed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_training.errors import DataError
-from pytest_training.execution.data.cache import LOCK_NAME
-from pytest_training.execution.data.obtain import obtain
+from pytest_training.execution.data import LOCK_NAME, obtain
 from pytest_training.jobs.model import Dataset
 
 CONTENT = b"age,als\n61,1\n"
@@ -295,7 +294,7 @@ def test_processes_that_simulate_at_the_same_time_share_one_result(home: Path, c
     simulation(home, body, "sim_parallel")
     code = (
         "from pathlib import Path\n"
-        "from pytest_training.execution.data.obtain import obtain\n"
+        "from pytest_training.execution.data import obtain\n"
         "from pytest_training.jobs.model import Dataset\n"
         f"data = Dataset(name='visits', real=False, home={str(home)!r}, simulated='sim_parallel:simulate')\n"
         f"print(obtain(data, cache=Path({str(cache)!r}))[1])\n"
@@ -308,7 +307,7 @@ def test_processes_that_simulate_at_the_same_time_share_one_result(home: Path, c
 
 def test_nothing_heavy_is_imported_until_it_is_needed() -> None:
     code = (
-        "import sys; import pytest_training.execution.data.obtain\n"
+        "import sys; import pytest_training.execution.data\n"
         "print([name for name in ('pooch', 'requests', 'rich', 'numpy', 'pandas') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

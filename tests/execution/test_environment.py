@@ -17,11 +17,12 @@ import pytest
 from pytest_training.execution.attempt.environment import (
     LOADED,
     THREAD_VARIABLES,
+    WAITING,
     extend_import_path,
     job_environment,
+    numeric_environment,
     seed_generators,
     set_loaded_threads,
-    set_threads,
 )
 from pytest_training.execution.backends.fork_server.backend import ServerLauncher, start_server
 from pytest_training.jobs.model import Job
@@ -31,11 +32,10 @@ from .workplace import Workplace
 
 
 def test_every_numeric_library_is_told_how_many_threads_it_may_use() -> None:
-    environment = {"OMP_NUM_THREADS": "64", "HOME": "/root"}
-    set_threads(environment, 3)
-    assert environment.pop("HOME") == "/root"
-    assert set(THREAD_VARIABLES) == set(environment)
-    assert set(environment.values()) == {"3"}
+    environment = numeric_environment(seed=2**32 + 5, threads=3)
+    assert {environment.pop(name) for name in THREAD_VARIABLES} == {"3"}
+    assert environment.pop("PYTHONHASHSEED") == "5"
+    assert environment.keys() <= WAITING.keys()
 
 
 def test_cores_are_those_that_this_process_may_use() -> None:

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_training.execution.attempt.checkpoint import Checkpoint
 from pytest_training.execution.attempt.environment import session_environment
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
+from pytest_training.execution.attempt.saving import Checkpoint
 from pytest_training.execution.backends.fork_server.backend import ServerLauncher, start_server
 from pytest_training.execution.backends.in_process import InProcessLauncher
 from pytest_training.execution.backends.protocol import Launcher

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_training.errors import DeclarationError, ResultError, TrainingError
-from pytest_training.execution.attempt.artifacts import save_object
+from pytest_training.execution.attempt.saving import save_object
 from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.job_files import artifacts, log_tail
 from pytest_training.execution.readers.metrics_file import MetricsFileReader

@@ -10,7 +10,8 @@ import pytest
 from pytest_training.accidents import ACCIDENTS
 from pytest_training.limits import LIMITS, Limits, retry_reasons
 from pytest_training.limits.ladder import Ladder
-from pytest_training.limits.protocol import Ending, Limit, Tree
+from pytest_training.limits.protocol import Ending, Limit
+from pytest_training.limits.tree import Tree
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Tests of limits/machine_memory.py: what is left in containers of both kinds, and whether the kernel has killed."""
+"""Tests of limits/tree.py: what is left in containers of both kinds, and whether the kernel has killed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_training.limits.machine_memory import available_mb, oom_kills
+from pytest_training.limits.tree import available_mb, oom_kills
 
 MB = 2**20
 GROUPS = {"v2": "0::/user/job\n", "v1": "4:memory:/user/job\n0::/\n", "none": "0::/\n"}

@@ -1,4 +1,4 @@
-"""Tests of limits/stillness.py: what neither prints nor computes is stalled; what does one of both is not."""
+"""Tests of limits/tree.py: what neither prints nor computes is stalled; what does one of both is not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_training.limits.stillness import Stillness, stalled
+from pytest_training.limits.tree import Stillness, stalled
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures in /proc")
 WAITING = "import sys; print(flush=True)\nfor line in sys.stdin: sum(range(3_000_000)); print(flush=True)"

@@ -13,7 +13,7 @@ from cohorts import als
 
 from pytest_training.errors import DataError
 from pytest_training.execution.attempt.run import Run
-from pytest_training.execution.data.cache import sha256_of
+from pytest_training.execution.data import sha256_of
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from cohorts import brain_mri
 from sklearn.metrics import roc_auc_score
 
 from pytest_training.execution.attempt.run import Run
-from pytest_training.execution.data.cache import sha256_of
+from pytest_training.execution.data import sha256_of
 
 PEOPLE = 60
 

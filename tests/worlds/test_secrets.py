@@ -329,7 +329,7 @@ def attempt(tmp_path: Path, write: Any) -> tuple[AttemptFolder, AttemptRequest]:
         seed=0,
         threads=1,
     )
-    secrets.launch(request, launcher)
+    secrets.launch(request, launcher.launch)
     return folder, launcher.request
 
 

@@ -47,25 +47,16 @@ class AttemptFolder:
     """The files of one attempt."""
 
     path: Path
-    private: Path | None = None
-    """Folder of what only the attempt's process and slot may read until it has ended; None for `path`."""
-    below: Path | None = None
-    """The last folder above it that may be a link; None if all may be."""
-    began: tuple[int, ...] = ()
-    """Its marks as it was made."""
+    private: Path | None = None  # what only the attempt and its slot may read until it has ended; None for `path`
+    below: Path | None = None  # the last folder above it that may be a link; None if all may be
+    began: tuple[int, ...] = ()  # its marks as it was made
 
-    log = Inside("log.txt", "own")
-    """Output of the job, stdout and stderr."""
-    events = Inside("events.jsonl", "own")
-    """Calls of `run.log` and `run.progress`, one JSON object a line."""
-    result = Inside("result.json", "own")
-    """The job's metrics or its failure, as JSON."""
-    started = Inside("started.json")
-    """The attempt as it began or, unless it passed, as it ended: a slot that dies leaves it."""
-    needed = Inside("needed.json")
-    """The outcomes of the jobs that it needs, for programs; only if it needs any."""
-    artifacts = Inside("artifacts")
-    """The folder that the job sees as `run.folder`."""
+    log = Inside("log.txt", "own")  # output of the job, stdout and stderr
+    events = Inside("events.jsonl", "own")  # calls of `run.log` and `run.progress`, one JSON object a line
+    result = Inside("result.json", "own")  # the job's metrics or its failure, as JSON
+    started = Inside("started.json")  # the attempt as it began, or as it failed: a slot that dies leaves it
+    needed = Inside("needed.json")  # the outcomes of the jobs that it needs, for programs; only if it needs any
+    artifacts = Inside("artifacts")  # the folder that the job sees as `run.folder`
 
     @property
     def own(self) -> Path:
@@ -108,13 +99,10 @@ class JobFolder:
     """What one job leaves in a run."""
 
     path: Path
-    below: Path | None = None
-    """The last folder above it that may be a link; None if all may be."""
+    below: Path | None = None  # the last folder above it that may be a link; None if all may be
 
-    outcome = Inside("outcome.json")
-    """The job's outcome as JSON."""
-    checkpoint = Inside("checkpoint")
-    """The folder of the job's state, common to its attempts."""
+    outcome = Inside("outcome.json")  # the job's outcome as JSON
+    checkpoint = Inside("checkpoint")  # the folder of the job's state, common to its attempts
 
     def attempt(self, number: int) -> AttemptFolder:
         """Return the folder of the attempt with that number, counted from 1."""
@@ -127,16 +115,17 @@ class JobFolder:
 
     def begin_attempt(self) -> tuple[int, AttemptFolder]:
         """Make the folder of the next attempt; two slots that train one job at once get two."""
-        for number in itertools.count(self.next_attempt()):
+        number = self.next_attempt()
+        while True:
+            folder = self.attempt(number)
             try:
-                self.attempt(number).create()
+                folder.create()
             except FileExistsError:
-                if not self.attempt(number).path.is_dir():
+                if not folder.path.is_dir():
                     raise
+                number += 1
             else:
-                break
-        folder = self.attempt(number)
-        return number, replace(folder, began=folder.marks())
+                return number, replace(folder, began=folder.marks())
 
 
 @dataclass(frozen=True)
@@ -145,12 +134,9 @@ class ReportsFolder:
 
     path: Path
 
-    runs = Inside("runs")
-    """The folder of the runs' folders."""
-    history = Inside("history.sqlite")
-    """Every outcome of every run."""
-    threads = Inside("threads.json")
-    """Packages that start threads when they are imported, as far as job servers have learned."""
+    runs = Inside("runs")  # the folder of the runs' folders
+    history = Inside("history.sqlite")  # every outcome of every run
+    threads = Inside("threads.json")  # packages that start threads when imported, as job servers have learned
 
     def copy_of(self, report: Path) -> Path:
         """Return the path of a report's copy while its run is the latest."""
@@ -174,27 +160,19 @@ class RunFolder:
         """The folder of all runs."""
         return ReportsFolder(self.reports)
 
-    plan = Inside("plan.json")
-    """The plan, written before anything trains."""
-    provenance = Inside("provenance.json")
-    """Commit, versions and machine."""
-    begun = Inside("begun.json")
-    """Process, command line and node ids of the run, written at its start."""
-    record = Inside("run.json")
-    """The run as a whole, written at its end: a run without it has not finished."""
+    plan = Inside("plan.json")  # the plan, written before anything trains
+    provenance = Inside("provenance.json")  # commit, versions and machine
+    begun = Inside("begun.json")  # process, command line and node ids of the run, written at its start
+    record = Inside("run.json")  # the run as a whole, written at its end: a run without it has not finished
     page = Inside("index.html")
     summary = Inside("summary.md")
     report = Inside("report.json")
     junit = Inside("junit.xml")
     """This run's reports; `reports/` has a copy of the latest run's."""
-    interrupted = Inside("interrupted.txt")
-    """How running jobs must end, for slots without a job server; written when the run is interrupted."""
-    gpus = Inside("gpus")
-    """A lock for each GPU that an attempt has been given."""
-    loading = Inside("loading.json")
-    """What the job server imports for all jobs, and how long each package took."""
-    server_log = Inside("server.log")
-    """Output of the job server: normally nothing."""
+    interrupted = Inside("interrupted.txt")  # how jobs without a job server must end, once the run is interrupted
+    gpus = Inside("gpus")  # a lock for each GPU that an attempt has been given
+    loading = Inside("loading.json")  # what the job server imports for all jobs, and how long each package took
+    server_log = Inside("server.log")  # output of the job server: normally nothing
 
     def job(self, job_id: str) -> JobFolder:
         """Return the folder of a job; raise TrainingError if the id would leave the run folder."""

@@ -17,6 +17,7 @@ with contextlib.suppress(ImportError):  # Windows: cards are handed out there, b
 
 POLL_S = 0.05
 QUEUE = "queue"
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,6 @@ class Hand:
     cards: tuple[str, ...]
     locks: tuple[int, ...] = ()
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """The variable by which CUDA shows no other card."""
-        return {"CUDA_VISIBLE_DEVICES": ",".join(self.cards)}
-
     def close(self) -> None:
         """Give them back."""
         for lock in self.locks:
@@ -38,24 +34,13 @@ class Hand:
                 fcntl.flock(lock, fcntl.LOCK_UN)  # for the copies of the descriptor too
             os.close(lock)
 
-    def forget(self) -> None:
-        """Close the descriptors of another attempt's cards in a forked child."""
-        for lock in self.locks:
-            os.close(lock)
-
 
 @dataclass(frozen=True)
 class Cards:
     """The GPUs that this process may use."""
 
-    folder: Path | None
-    """The folder of the locks; None for a process that is alone."""
+    folder: Path | None  # the folder of the locks; None for a process that is alone
     ids: tuple[str, ...] = field(default_factory=lambda: tuple(visible_gpus()))
-
-    def check(self, count: int) -> None:
-        """Raise DeclarationError if there are not so many."""
-        if count > len(self.ids):
-            raise DeclarationError(f"needs {count} GPUs; this machine shows {len(self.ids)}")
 
     def take(self, count: int) -> Hand | None:
         """Return so many that nobody holds, or None if there are not so many."""
@@ -69,16 +54,21 @@ class Cards:
         return None
 
     def wait(self, count: int, goes_on: Callable[[], bool]) -> Hand | None:
-        """Return so many as soon as nobody holds them, in order of arrival; None once the run does not go on."""
-        with contextlib.ExitStack() as turn:
-            queued = not count
+        """Return so many as soon as nobody holds them, in order of arrival; None once the run does not go on.
+
+        Raise DeclarationError if there are not so many.
+        """
+        if count > len(self.ids):
+            raise DeclarationError(f"needs {count} GPUs; this machine shows {len(self.ids)}")
+        turn = None
+        try:
             while goes_on():
-                if not queued and (lock := self._lock(QUEUE)) is not None:
-                    turn.callback(Hand((), (lock,)).close)
-                    queued = True
-                if queued and (held := self.take(count)) is not None:
+                turn = self._lock(QUEUE) if turn is None else turn
+                if turn is not None and (held := self.take(count)) is not None:
                     return held
                 time.sleep(POLL_S)
+        finally:
+            Hand((), () if turn is None else (turn,)).close()
         return None
 
     def _lock(self, name: str) -> int | None:

@@ -1,12 +1,13 @@
 """Files that a job wrote, read with suspicion: through no link, without waiting, of a large one only the end."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -22,22 +23,15 @@ T = TypeVar("T")
 
 LARGEST_JSON = 64 * 2**20
 LARGEST_RESULT = 16 * 2**20
-FIRST_BYTES, END_BYTES = 2**16, 2**22
-"""What is read of the end of a log: at first, and at most if that has too few lines."""
+FIRST_BYTES, END_BYTES = 2**16, 2**22  # what is read of a log's end: at first, and at most if that has too few lines
 CHUNK = 2**20
-MOST_ENTRIES = 10_000
-"""Files and folders of a job that are listed."""
+MOST_ENTRIES = 10_000  # files and folders of a job that are listed
 TAIL_LINES = 20
 NOT_THE_JOBS = (f'File "{Path(__file__).resolve().parents[1]}', 'File "<frozen runpy>"')
 """Frames that faulthandler shows of a crash, below those of the job."""
 
 
-def open_own(path: Path) -> BinaryIO:
-    """Open a file below a job's folder; raise OSError if it is missing or no plain file.
-
-    A job could put a link there to any file of the user's, or a pipe without a writer.
-    """
-    return open_plain(path)
+open_own = open_plain  # a job could put a link there to any file of the user's, or a pipe without a writer
 
 
 def read_json(path: Path, kind: type[T]) -> T | None:
@@ -69,8 +63,7 @@ class Walk:
     folder: Path
     most: int = MOST_ENTRIES
     seen: int = 0
-    unreadable: int = 0
-    """Folders that could not be listed."""
+    unreadable: int = 0  # folders that could not be listed
 
     def __iter__(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Yield whatever is no folder."""
@@ -164,20 +157,12 @@ def log_end(path: Path, count: int, *, line_limit: int = 300) -> list[str]:
 def _last_lines(path: Path, count: int) -> tuple[list[str], bool]:
     """Return at least so many last lines, and whether the log has more; a line may have many states of a bar."""
     size = FIRST_BYTES
-    while True:
-        text, is_cut = _end(path, size)
-        lines = final_lines(text)
-        if not is_cut or len(lines) > count or size >= END_BYTES:
-            return lines[: len(lines) - (not lines[-1].strip())], is_cut
-        size *= 8
-
-
-def _end(path: Path, size: int) -> tuple[str, bool]:
-    """Return the end of a file as text, and whether it has more before that."""
-    try:
-        with open_own(path) as file:
-            begin = max(0, file.seek(0, os.SEEK_END) - size)
-            file.seek(begin)
-            return file.read(size).decode("utf-8", "replace"), begin > 0
-    except OSError:
-        return "", False
+    with contextlib.suppress(OSError), open_own(path) as file:
+        length = file.seek(0, os.SEEK_END)
+        while True:
+            file.seek(max(0, length - size))
+            lines = final_lines(file.read(size).decode("utf-8", "replace"))
+            if length <= size or len(lines) > count or size >= END_BYTES:
+                return lines[: len(lines) - (not lines[-1].strip())], length > size
+            size *= 8
+    return [], False

@@ -17,25 +17,22 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from pytest_training import processes
 from pytest_training.signals import ENDING
 
 MOST_SERVERS = 5  # one that dies again and again is of no use
 LONGEST_NOTE = 1000
-STOPPED_S = 1.0
-"""The longest that a job server stands still after a job has stopped it (SIGSTOP): no limit is watched meanwhile."""
+STOPPED_S = 1.0  # the longest that a job may stop (SIGSTOP) the job server: no limit is watched meanwhile
 
 
 class Ties(NamedTuple):
     """Connections between a server and its keeper."""
 
     lifeline: int
-    note: int
-    """A file in memory: the module that is being imported."""
-    crashed: tuple[str, ...]
-    """Modules that ended an earlier server."""
+    note: int  # a file in memory: the module that is being imported
+    crashed: tuple[str, ...]  # modules that ended an earlier server
 
 
 def write_note(note: int, text: str) -> None:
@@ -57,10 +54,7 @@ def become_server(lifeline: int, listening: int) -> Ties:
             os.set_inheritable(reading, True)
             return Ties(reading, note, crashed)
         os.close(reading)
-        owner_is_gone = _wait_for_either(lifeline, server, stopped_s=STOPPED_S)
-        processes.signal_tree(server, signal.SIGKILL)
-        exit_code, _ = processes.wait_for_end(server)
-        processes.kill_orphans(())
+        owner_is_gone, exit_code = _outlive(server, lifeline, stopped_s=STOPPED_S)
         os.close(writing)
         if owner_is_gone:
             break
@@ -88,14 +82,7 @@ def become_job(lifeline: int) -> None:
         return
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # for the job; the keeper ends by the lifeline
-    _wait_for_either(lifeline, job)
-    processes.signal_tree(job, signal.SIGKILL)
-    exit_code, _ = processes.wait_for_end(job)
-    processes.kill_orphans(())
-    _end_as(exit_code)
-
-
-def _end_as(exit_code: int) -> NoReturn:
+    _, exit_code = _outlive(job, lifeline)
     if exit_code < 0:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # one core file is enough
         with contextlib.suppress(OSError):  # SIGKILL has no handler
@@ -104,10 +91,10 @@ def _end_as(exit_code: int) -> NoReturn:
     os._exit(abs(exit_code))
 
 
-def _wait_for_either(lifeline: int, child: int, *, stopped_s: float | None = None) -> bool:
-    """Wait until the owner has closed the lifeline (True) or the child has ended (False).
+def _outlive(child: int, lifeline: int, *, stopped_s: float | None = None) -> tuple[bool, int]:
+    """Wait until the owner has closed the lifeline (True) or the child has ended; kill all that is left of it.
 
-    A child that may not stand still goes on after that time.
+    Return its exit code too. A child that may not stand still goes on after that time.
     """
     ended = os.pidfd_open(child)
     with selectors.DefaultSelector() as selector:
@@ -117,4 +104,7 @@ def _wait_for_either(lifeline: int, child: int, *, stopped_s: float | None = Non
             if os.waitid(os.P_PID, child, os.WSTOPPED | os.WNOHANG):
                 os.kill(child, signal.SIGCONT)
     os.close(ended)
-    return lifeline in ready
+    processes.signal_tree(child, signal.SIGKILL)
+    exit_code, _ = processes.wait_for_end(child)
+    processes.kill_orphans(())
+    return lifeline in ready, exit_code

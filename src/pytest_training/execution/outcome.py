@@ -10,14 +10,11 @@ from pytest_training.limits.protocol import Ending
 class Shown(StrEnum):
     """A status as people see it; the value names it in pages and in files."""
 
-    word: str
-    """As texts count it: `2 failed but optional`."""
+    word: str  # as texts count it: `2 failed but optional`
     icon: str
     emoji: str
-    rank: int
-    """Place when sorted: what needs attention first."""
-    is_good: bool
-    """True if the run passes with it."""
+    rank: int  # place when sorted: what needs attention first
+    is_good: bool  # True if the run passes with it
 
     def __new__(cls, value: str, word: str, signs: str, rank: int, is_good: bool) -> Self:  # noqa: FBT001  (one line each)
         """Make a member; `signs` are its icon and its emoji."""
@@ -80,25 +77,19 @@ class Attempt(Value, frozen=True, kw_only=True):
     status: Status
     cause: Cause | None = None
     reason: str = ""
-    started: str = ""
-    """UTC, ISO 8601."""
+    started: str = ""  # UTC, ISO 8601
     ending: Ending = Ending()
-    folder: str = ""
-    """Relative to the run folder."""
-    slot: str = ""
-    """Name of the slot that executed it, written when it starts."""
-    continued: bool = False
-    """True if it began with the checkpoint of a run that this one resumes: a whole training takes longer."""
-    loading_s: float = 0.0
-    """Seconds that a function job took to load its file, with the modules that nobody had imported yet."""
+    folder: str = ""  # relative to the run folder
+    slot: str = ""  # name of the slot that executed it, written when it starts
+    continued: bool = False  # True if it began with a checkpoint of a resumed run: a whole training takes longer
+    loading_s: float = 0.0  # seconds to load a function job's file, with modules that nobody had imported yet
 
 
 class GateResult(Value, frozen=True, kw_only=True):
     """A gate beside the job's metric."""
 
     gate: Gate
-    found: float | None
-    """None if the job returned no such metric."""
+    found: float | None  # None if the job returned no such metric
     passed: bool
 
 
@@ -109,29 +100,22 @@ class Reported(Value, frozen=True, kw_only=True):
     title: str
     status: Status
     cause: Cause | None = None
-    reason: str = ""
-    """One sentence; empty when passed."""
+    reason: str = ""  # one sentence; empty when passed
     parameters: dict[str, Any] = {}
-    unread: tuple[str, ...] = ()
-    """Names of parameters of unknown value: the source states a default that it does not show."""
+    unread: tuple[str, ...] = ()  # parameters of unknown value: the source states a default that it does not show
     metrics: dict[str, float] = {}
-    sources: dict[str, str] = {}
-    """By metric where a program left it: `stdout line 214`, or a path relative to the job's folder or the root."""
+    sources: dict[str, str] = {}  # by metric where it was read: `stdout line 214`, a path in the job's folder or root
     gates: tuple[GateResult, ...] = ()
     artifacts: tuple[str, ...] = ()
-    log: str | None = None
-    """Path of the last attempt's log."""
-    notes: tuple[str, ...] = ()
-    """Remarks where nothing failed: `passed at attempt 2`, `no metrics found`."""
+    log: str | None = None  # path of the last attempt's log
+    notes: tuple[str, ...] = ()  # remarks where nothing failed: `passed at attempt 2`, `no metrics found`
     attempts: tuple[Attempt, ...] = ()
     seed: int = 0
     threads: int = 1
     started: str = ""
     ended: str = ""
-    wall_s: float = 0.0
-    """The attempts' own time, without waiting."""
-    waiting_s: float = 0.0
-    """What the job waited for in its slot: other jobs' imports, GPUs, pauses before another attempt."""
+    wall_s: float = 0.0  # the attempts' own time, without waiting
+    waiting_s: float = 0.0  # waiting in its slot: for other jobs' imports, GPUs, pauses before another attempt
     cpu_s: float = 0.0
     peak_memory_mb: float | None = None
     optional: bool = False
@@ -143,14 +127,10 @@ class Outcome(Reported, frozen=True, kw_only=True):
 
     job_id: str
     data: tuple[DataUsed, ...] = ()
-    traceback: str | None = None
-    """The job's own frames only."""
-    log_tail: tuple[str, ...] = ()
-    """The last 20 lines that the job printed."""
-    slot: str = ""
-    """`gw0`, or `main` without xdist."""
-    fingerprint: str = ""
-    """Digest of code, parameters, gates, seed and package versions; equal ones need no new training."""
+    traceback: str | None = None  # the job's own frames only
+    log_tail: tuple[str, ...] = ()  # the last 20 lines that the job printed
+    slot: str = ""  # `gw0`, or `main` without xdist
+    fingerprint: str = ""  # digest of code, parameters, gates, seed and versions; equal ones need no new training
 
     @property
     def shown(self) -> Shown:

@@ -22,7 +22,6 @@ import msgspec
 from pytest_training.atomic import write_atomically, write_pieces
 from pytest_training.errors import DeclarationError, ResultError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.backends.protocol import Launcher
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import open_own
 from pytest_training.execution.readers.result import read_result
@@ -33,8 +32,7 @@ from pytest_training.jobs.values import convert_text
 T = TypeVar("T")
 
 MASK = b"***"
-SHORTEST = 4
-"""Characters; shorter values are not masked: `on` is in every log."""
+SHORTEST = 4  # characters; shorter values are not masked: `on` is in every log
 CHUNK = 2**20
 
 
@@ -53,14 +51,14 @@ class Secrets:
         """Return the job with the values, for the process that executes it alone."""
         return msgspec.structs.replace(job, parameters={**job.parameters, **self.values})
 
-    def launch(self, request: AttemptRequest, launcher: Launcher) -> Reply:
+    def launch(self, request: AttemptRequest, launch: Callable[[AttemptRequest], Reply]) -> Reply:
         """Execute an attempt; its folder gets the files that it wrote, masked, once it has ended."""
         if not self.values:
-            return launcher.launch(request)
+            return launch(request)
         with tempfile.TemporaryDirectory(prefix="training-", ignore_cleanup_errors=True) as private:  # of mode 0700
             request = msgspec.structs.replace(request, private=private)
             try:
-                return launcher.launch(request)
+                return launch(request)
             finally:  # after a second Ctrl-C too
                 self.publish(request.files, replace(request.files, private=None))
 
@@ -83,10 +81,10 @@ class Secrets:
 
     def _copy(self, source: Path, target: Path, below: Path | None) -> None:
         try:
-            opened = open_own(source)
+            original = open_own(source)
         except OSError:
             return
-        with opened as original:
+        with original:
             write_pieces(target, _pieces(original, self._pattern), below=below)
 
     def _text(self, text: str) -> str:
@@ -98,12 +96,17 @@ class Secrets:
 
     @cached_property
     def _pattern(self) -> re.Pattern[bytes]:
-        longest_first = sorted(self._spellings, key=len, reverse=True)  # one may begin another
-        return re.compile(b"|".join(re.escape(spelling.encode()) for spelling in longest_first) or b"(?!)")
+        return re.compile(b"|".join(re.escape(spelling.encode()) for spelling in self._spellings) or b"(?!)")
 
     @cached_property
-    def _spellings(self) -> set[str]:
-        return {spelling for text in _texts(self.values) for spelling in _spelled(text)}
+    def _spellings(self) -> list[str]:
+        """The ways in which files and messages write the values, the longest first: one may begin another."""
+        spellings: set[str] = set()
+        for text in _texts(self.values):
+            escaped = html.escape(text, quote=False)
+            spellings |= {text, escaped, escaped.replace('"', "&quot;"), repr(text)[1:-1]}
+            spellings |= {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+        return sorted(spellings, key=len, reverse=True)
 
 
 def _value(job: Job, parameter: Parameter, kind: Kind) -> Any:
@@ -126,13 +129,6 @@ def _texts(value: Any) -> Iterator[str]:
         yield from _texts(each)
 
 
-def _spelled(text: str) -> Iterator[str]:
-    """Yield the ways in which files and messages write a text."""
-    escaped = html.escape(text, quote=False)
-    yield from (text, escaped, escaped.replace('"', "&quot;"), repr(text)[1:-1])
-    yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
-
-
 def _masked(content: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(content, str):
         return mask(content)
@@ -150,14 +146,9 @@ def _pieces(source: BinaryIO, pattern: re.Pattern[bytes]) -> Iterator[bytes]:
     """Yield a file's content in pieces, masked; a value may lie across two of them."""
     overlap, rest = len(pattern.pattern), b""
     while chunk := source.read(CHUNK):
-        content, done = rest + chunk, 0
-        end = len(content) - overlap
-        for match in pattern.finditer(content):
-            if match.start() >= end:
-                break
-            yield content[done : match.start()] + MASK
-            done = match.end()
-        cut = max(done, end, 0)
-        yield content[done:cut]
+        content = rest + chunk
+        cut = max(len(content) - overlap, 0)
+        cut = next((each.end() for each in pattern.finditer(content) if each.start() < cut < each.end()), cut)
+        yield pattern.sub(MASK, content[:cut])
         rest = content[cut:]
     yield pattern.sub(MASK, rest)

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.execution.attempt.environment import changes_since, session_environment
 from pytest_training.execution.attempt.messages import LOST, AttemptRequest, Reply
-from pytest_training.execution.backends.protocol import Launcher, Stopwatch
+from pytest_training.execution.backends.protocol import Launcher, launch_timed
 from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder, utc_now
 from pytest_training.execution.job_files import artifacts, copy_files, log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
@@ -28,7 +29,7 @@ from pytest_training.jobs.kinds.protocol import Call, Command, Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.protocol import refer
-from pytest_training.limits.stillness import stalled
+from pytest_training.limits.tree import stalled
 from pytest_training.signals import left_to_the_owner
 from pytest_training.wording import safe_repr
 
@@ -81,14 +82,17 @@ class Slot:
 
     def _train(self, planned: PlannedJob) -> Outcome:
         job = planned.job
-        started, clock = utc_now(), Stopwatch(self.launcher)
+        started, paused_s = utc_now(), 0.0
         attempts: list[Attempt] = []
         while True:
-            attempt, verdict, folder = self._attempt(planned, clock)
+            attempt, verdict, folder = self._attempt(planned)
             attempts.append(attempt)
             if len(attempts) > job.retries or not self._may_mend(job, verdict):
                 break
-            if not clock.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S)):
+            begun = time.monotonic()
+            goes_on = self.launcher.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S))
+            paused_s += time.monotonic() - begun
+            if not goes_on:
                 reason = between_attempts(attempts[-1])
                 verdict = replace(verdict, status=Status.INTERRUPTED, cause="interrupted", reason=reason)
                 break
@@ -100,14 +104,14 @@ class Slot:
             started=started,
             ended=utc_now(),
             wall_s=round(sum(attempt.ending.wall_s for attempt in attempts), 4),
-            waiting_s=round(sum((attempt.ending.waiting_s for attempt in attempts), clock.paused_s), 4),
+            waiting_s=round(sum((attempt.ending.waiting_s for attempt in attempts), paused_s), 4),
         )
         return save_outcome(self.folder, outcome)
 
     def _may_mend(self, job: Job, verdict: Verdict) -> bool:
         """Return True if another attempt may mend what ended this one."""
-        limit = self.limits.get(verdict.cause or "") if verdict.cause == verdict.ended_as else None
-        usual = limit.retry_reason if limit else REASONS.get(verdict.ended_as)
+        is_limit = verdict.cause == verdict.ended_as and verdict.cause in self.limits
+        usual = verdict.cause if is_limit else REASONS.get(verdict.ended_as)
         is_stated = job.retry_on is None or {usual, verdict.cause}.intersection(job.retry_on)
         return bool(usual is not None and not job.problem and is_stated)
 
@@ -133,7 +137,7 @@ class Slot:
         status, reason = needs
         return save_outcome(self.folder, self._outcome(planned.job, status=status, cause="needs", reason=reason))
 
-    def _attempt(self, planned: PlannedJob, clock: Stopwatch) -> tuple[Attempt, Verdict, AttemptFolder]:
+    def _attempt(self, planned: PlannedJob) -> tuple[Attempt, Verdict, AttemptFolder]:
         job, files = planned.job, self.folder.job(planned.job.id)
         number, folder = files.begin_attempt()
         had_checkpoint = files.checkpoint.is_dir()
@@ -148,7 +152,7 @@ class Slot:
             continued=files.checkpoint.is_dir() and not had_checkpoint,
         )
         write_atomically(folder.started, msgspec.json.encode(begun), below=folder.below)
-        reply, verdict = self._execute(planned, folder, files.checkpoint, since, clock)
+        reply, verdict = self._execute(planned, folder, files.checkpoint, since)
         attempt = msgspec.structs.replace(
             begun,
             status=verdict.status,
@@ -201,7 +205,7 @@ class Slot:
         )
 
     def _execute(
-        self, planned: PlannedJob, folder: AttemptFolder, checkpoint: Path, since: float, clock: Stopwatch
+        self, planned: PlannedJob, folder: AttemptFolder, checkpoint: Path, since: float
     ) -> tuple[Reply, Verdict]:
         job, kind = planned.job, self.kinds[planned.job.kind]
         if job.problem:
@@ -212,7 +216,7 @@ class Slot:
         except DeclarationError as error:
             return refuse(str(error))
         try:
-            reply = secrets.launch(request, clock)
+            reply = secrets.launch(request, partial(launch_timed, self.launcher))
             _expect(reply, Reply)
         except OSError:
             raise

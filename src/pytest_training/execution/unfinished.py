@@ -3,7 +3,7 @@
 import msgspec
 
 from pytest_training.execution.attempt.messages import LOST
-from pytest_training.execution.folder import JobFolder, RunFolder, seconds_between, utc_now
+from pytest_training.execution.folder import RunFolder, seconds_between, utc_now
 from pytest_training.execution.job_files import log_tail, read_json
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.slot import between_attempts, new_outcome, read_outcome
@@ -50,6 +50,7 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is left of a lost outcome)
     all_attempts = (read_json(files.attempt(number).started, Attempt) for number in range(1, files.next_attempt()))
     attempts = tuple(attempt for attempt in all_attempts if attempt is not None)
     last = files.attempt(max(1, len(attempts)))
+    has_log = last.log.exists()
     ended = ended or utc_now()
     if cause == "interrupted" and attempts:
         if attempts[-1].cause in LOST:  # with its owner: its slot saw no more
@@ -67,18 +68,18 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is left of a lost outcome)
         attempts=attempts,
         started=attempts[0].started if attempts else ended,
         ended=ended,
-        **_times(files, job, attempts, ended),
-        log=last.log.relative_to(folder.path).as_posix() if last.log.exists() else None,
+        **_times(job, attempts, ended, has_log=has_log),
+        log=last.log.relative_to(folder.path).as_posix() if has_log else None,
         log_tail=log_tail(last.log),
     )
 
 
-def _times(files: JobFolder, job: Job, attempts: tuple[Attempt, ...], ended: str) -> dict[str, float]:
+def _times(job: Job, attempts: tuple[Attempt, ...], ended: str, *, has_log: bool) -> dict[str, float]:
     """Return the job's own time and what it waited for; a last attempt without a log had not begun."""
     if not attempts:
         return {}
     own_s, last = sum(attempt.ending.wall_s for attempt in attempts), attempts[-1]
-    has_begun = files.attempt(last.number).log.exists() or any(each.variable for each in job.declared)
+    has_begun = has_log or any(each.variable for each in job.declared)
     if last.status == Status.INTERRUPTED and not last.ending.wall_s and has_begun:  # the log of a secret is elsewhere
         own_s += seconds_between(last.started, ended)
     waiting_s = max(seconds_between(attempts[0].started, ended) - own_s, 0.0)

@@ -59,7 +59,7 @@ def check_value(parameter: Parameter, value: Any, where: str) -> Any:
         text = "a value that JSON cannot hold" if value is MISSING else describe(value)
         hint = "; put it in quotes" if parameter.type == "str" and not isinstance(value, list | dict) else ""
         raise DeclarationError(f"{where}: expected {_TYPES[parameter.type][0]}, found {text}{hint}")
-    if parameter.type == "float":
+    if parameter.type == "float" and not parameter.key:  # in a configuration file 1 may mean 1 or 1.0
         value = float(value)
     _check_flag(parameter, value, where)
     _check_repeated(parameter, value, where)
@@ -116,7 +116,8 @@ def convert_text(parameter: Parameter, text: str, where: str, kind: Kind) -> Any
     if text.lower() in {"none", "null"} and parameter.default is None and not parameter.required:
         return None
     is_one = parameter.repeated and not text.lstrip().startswith("[")
-    value = [text] if is_one else _converted(parameter.type, text, where, kind)
+    expected = "int" if parameter.key and parameter.type == "float" and _INTEGER.fullmatch(text) else parameter.type
+    value = [text] if is_one else _converted(expected, text, where, kind)
     if value is MISSING:
         raise DeclarationError(f"{where}: expected {_TYPES[parameter.type][0]}, found {describe(text)}")
     if parameter.choices is not None and value not in parameter.choices:

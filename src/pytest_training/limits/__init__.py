@@ -7,13 +7,11 @@ from pytest_training.limits.memory import Memory
 from pytest_training.limits.protocol import Limit
 from pytest_training.limits.time import Time
 
-Limits = Mapping[str, Limit]
-"""By key, in the order in which they are checked and listed."""
+Limits = Mapping[str, Limit]  # by key, in the order in which they are checked and listed
 
 LIMITS: Limits = {limit.key: limit for limit in (Time(), Memory())}
 
 
 def retry_reasons(limits: Limits) -> tuple[str, ...]:
     """Return what `retry_on` may list: `error` is an exception or an exit without a result, `crash` any other death."""
-    keys = (limit.retry_reason for limit in limits.values())
-    return tuple(dict.fromkeys(("crash", *keys, "error", *(accident.cause for accident in ACCIDENTS))))
+    return tuple(dict.fromkeys(("crash", *limits, "error", *(accident.cause for accident in ACCIDENTS))))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pytest_training.errors import FROM_OTHERS
 from pytest_training.limits import Limits
-from pytest_training.limits.protocol import Ending, Limit, Tree
+from pytest_training.limits.protocol import Ending
+from pytest_training.limits.tree import Tree
 from pytest_training.processes import signal_name
 
 
@@ -17,43 +18,40 @@ class Ladder:
 
     tree: Tree
     limits: Limits
-    most: Mapping[str, float]
-    """What the job may use, by the limits' keys."""
+    most: Mapping[str, float]  # what the job may use, by the limits' keys
     grace_s: float
-    ended_by: str | None = None
-    """The key of the limit that it exceeded, or `interrupted`."""
-    measured: float | None = None
-    """What that limit measured then."""
-    problem: str | None = None
-    """Why a limit could not be measured, which ends the attempt too."""
-    kill_at: float | None = None
+    ended_by: str | None = None  # the key of the limit that it exceeded, or `interrupted`
+    measured: float | None = None  # what that limit measured then
+    problem: str | None = None  # why a limit could not be measured, which ends the attempt too
+    kill_at: float = math.inf
+    due: float = 0.0  # time of the next measurement
 
     def __post_init__(self) -> None:
         self.tree.memory.limit_mb = self.most.get("memory", math.inf)
 
     def watch(self) -> None:
         """Measure the tree and do what is due now; to be called again and again."""
-        self.tree.sample()
-        if self.kill_at is not None:
-            if time.monotonic() >= self.kill_at:
-                self.tree.kill()
-            return
-        for key, limit in self.limits.items():
-            if key in self.most and (measured := self._measure(key, limit)) > self.most[key]:
-                self.measured = measured
-                self.end(key)
-                return
+        begun = time.monotonic()
+        if begun >= self.kill_at:
+            self.tree.kill()
+        if begun >= self.due:
+            self.tree.sample()
+            for key in filter(self.most.__contains__, self.limits):
+                self._check(key)
+            self.due = time.monotonic() + min(10 * (time.monotonic() - begun), 2.0)  # thousands of processes take long
 
-    def _measure(self, key: str, limit: Limit) -> float:
+    def _check(self, key: str) -> None:
         try:
-            return float(limit.measure(self.tree))
+            measured = float(self.limits[key].measure(self.tree)) if self.ended_by is None else 0.0
         except OSError:  # a process has ended meanwhile
-            return 0.0
+            return
         except FROM_OTHERS as error:  # a limit from outside may raise anything: it fails this attempt alone
-            problem = f"limit {key!r} cannot be measured: {type(error).__name__}: {error}"
-            self.problem = problem
+            self.problem = f"limit {key!r} cannot be measured: {type(error).__name__}: {error}"
             self.end(key)
-            return 0.0
+            return
+        if measured > self.most[key]:
+            self.measured = measured
+            self.end(key)
 
     def end(self, cause: str) -> None:
         """Ask the attempt to end; another cause, or a later call, changes nothing."""
@@ -68,10 +66,9 @@ class Ladder:
 
     def ending(self, exit_code: int, *, cpu_s: float) -> Ending:
         """Return how the attempt ended; a negative exit code is a signal's."""
-        by_signal = exit_code < 0
         return Ending(
-            exit_status=None if by_signal else exit_code,
-            signal=signal_name(-exit_code) if by_signal else None,
+            exit_status=None if exit_code < 0 else exit_code,
+            signal=signal_name(-exit_code) if exit_code < 0 else None,
             ended_by=self.ended_by,
             measured=self.measured,
             wall_s=round(self.tree.age_s, 4),

@@ -1,6 +1,7 @@
 """The memory limit: resident memory of all processes of the attempt."""
 
-from pytest_training.limits.protocol import Ending, Limit, Tree
+from pytest_training.limits.protocol import Ending, Limit
+from pytest_training.limits.tree import Tree
 from pytest_training.units import parse_size, size
 
 

@@ -13,14 +13,14 @@ import os
 import re
 import stat
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 KIBIBYTES = 1024
-PATIENCE = 50
-"""The next exact measurement comes after so many times what the last one took."""
+PATIENCE = 50  # the next exact measurement comes after so many times what the last one took
 GROWTH = 1.1
 CLOCK_S = 0.1  # by which the time of a file may lie behind
 SHM = "/dev/shm/"  # noqa: S108  (files of jobs are measured there)
@@ -29,46 +29,35 @@ FIELD = re.compile(
 )
 MAPPED = re.compile(r"^\S+ \S+ \S+ (\w+):(\w+) (\d+) +(/dev/shm/.*|/memfd:.*)$", re.MULTILINE)
 
-Fields = dict[str, float]
-File = tuple[int, int]
-"""A file's device and inode."""
+Fields = defaultdict[str, float]  # without a field it has 0
+File = tuple[int, int]  # a file's device and inode
 
 
 @dataclass
 class OwnMemory:
     """The memory of one attempt's processes, measured again and again."""
 
-    inherited_mb: float = 0.0
-    """What the attempt's first process shares with the job server; at first all that the server had at the fork."""
-    server: str = ""
-    """The job server in /proc, or nothing if it is unknown or there is none."""
-    server_mb: float = 0.0
-    """Resident memory of the server at the fork of a program: its process had that before it became the program."""
+    inherited_mb: float = 0.0  # shared by the first process and the job server; at the fork all that the server has
+    server: str = ""  # the job server in /proc, or nothing if it is unknown or there is none
+    server_mb: float = 0.0  # resident memory of the server when it forked a program, which had that at first too
     limit_mb: float = math.inf
     peak_mb: float = 0.0
-    disk_mb: float = 0.0
-    """Most pages of files on disk at a measurement."""
+    disk_mb: float = 0.0  # most pages of files on disk at a measurement
     exact_from: float = 0.0
-    shm_mb: float = -1.0
-    """What files in memory took, on this machine and mapped, when those of the attempt were last looked for."""
+    shm_mb: float = -1.0  # files in memory, on this machine and mapped, when the attempt's were last searched
     unmapped_mb: float = 0.0
-    foreign_mb: float = 0.0
-    """Files in memory that the attempt has mapped, and that were there before it: a dataset in /dev/shm."""
+    foreign_mb: float = 0.0  # files in memory that it has mapped and that are older: a dataset in /dev/shm
     begun: float = field(default_factory=lambda: time.time() - CLOCK_S)
-    paths: set[str] = field(default_factory=set)
-    """Files in /dev/shm that the attempt has had open or mapped."""
+    paths: set[str] = field(default_factory=set)  # files in /dev/shm that the attempt has had open or mapped
 
     def __post_init__(self) -> None:
-        self.excess_mb = self.inherited_mb
-        """What the sum over the processes has too much: pages of the server, and those counted twice."""
+        self.excess_mb = self.inherited_mb  # of the sum over processes: the server's pages, and pages counted twice
 
     @classmethod
     def of_fork(cls, *, is_program: bool) -> Self:
         """Return the memory of a fork of this process, which is the job server."""
         mine = proc_fields("self", "status")
-        if is_program:
-            return cls(server_mb=mine.get("VmRSS", 0.0))
-        return cls(inherited_mb=mine.get("RssAnon", 0.0), server="self")
+        return cls(server_mb=mine["VmRSS"]) if is_program else cls(inherited_mb=mine["RssAnon"], server="self")
 
     def end(self, resident_mb: float) -> None:
         """Take note of the largest resident memory of a process that has ended."""
@@ -81,18 +70,19 @@ class OwnMemory:
         members = {pid: fields for pid in pids if (fields := proc_fields(pid, "status"))}
         if not members:
             return 0.0
-        bound = sum(map(_bound, members.values()))
-        self.disk_mb = max(self.disk_mb, sum(each.get("RssFile", 0.0) for each in members.values()))
+        bound = sum(each["RssAnon"] + each["RssShmem"] for each in members.values())
+        self.disk_mb = max(self.disk_mb, sum(each["RssFile"] for each in members.values()))
         is_due = began >= self.exact_from
         if is_due:
             self._look_for_files(members)
         own, limit_mb = bound - self.excess_mb, self.limit_mb - self.unmapped_mb
         if own > limit_mb or (is_due and (own <= 0 or bound > limit_mb or own > GROWTH * self.peak_mb)):
             own = self._measure(members)
+            self.excess_mb = bound - own
         self.exact_from = max(self.exact_from, time.monotonic() + PATIENCE * (time.monotonic() - began))
         own += self.unmapped_mb
         self.peak_mb = max(self.peak_mb, own)
-        return max(own, self.spike(next(iter(members.values())).get("VmHWM", 0.0)) if len(members) == 1 else 0.0)
+        return max(own, *(self.spike(each["VmHWM"]) for each in members.values() if len(members) == 1), 0.0)
 
     def spike(self, resident_mb: float) -> float:
         """Return the attempt's own part of a lone process's largest resident memory, and take it for the peak.
@@ -109,38 +99,30 @@ class OwnMemory:
         count = len(members)
         private = proportional = shared = 0.0
         for pid, status in members.items():
-            anonymous, exact = status.get("RssAnon", 0.0), proc_fields(pid, "smaps_rollup")
-            in_memory = exact.get("Pss_Shmem", status.get("RssShmem", 0.0) / count)
-            on_disk = max(exact.get("Pss_Dirty", 0.0) - exact.get("Pss_Anon", 0.0) - in_memory, 0.0)
+            anonymous, exact = status["RssAnon"], proc_fields(pid, "smaps_rollup")
+            in_memory = exact.get("Pss_Shmem", status["RssShmem"] / count)
+            on_disk = max(exact["Pss_Dirty"] - exact["Pss_Anon"] - in_memory, 0.0)
             dirty = exact.get("Private_Dirty", anonymous - self.inherited_mb + in_memory)  # of files, too
             private += min(max(dirty - in_memory - on_disk, 0.0), anonymous)
-            proportional += exact.get("Pss_Anon", 0.0)
+            proportional += exact["Pss_Anon"]
             shared += in_memory
         if count == 1:  # never more than before; a process that ends between two readings seems to have less of its own
             self.inherited_mb = min(self.inherited_mb, max(anonymous - private, 0.0))
             private = anonymous - self.inherited_mb
         else:  # processes that a job has forked share its pages with each other, and the server's with the server
-            private = max(private, proportional - self.inherited_mb * count * self._server_part(count))
-        own = private + max(shared - self.foreign_mb, 0.0)
-        self.excess_mb = sum(map(_bound, members.values())) - own
-        return own
-
-    def _server_part(self, count: int) -> float:
-        """Return the part of an inherited page that is put down to each process that has it."""
-        server = proc_fields(self.server, "smaps_rollup") if self.server else {}
-        return server["Pss_Anon"] / server["Anonymous"] if server.get("Anonymous") else 1 / (count + 1)
+            server = proc_fields(self.server, "smaps_rollup") if self.server else Fields(float)
+            part = server["Pss_Anon"] / server["Anonymous"] if server["Anonymous"] else 1 / (count + 1)
+            private = max(private, proportional - self.inherited_mb * count * part)  # each page is split between all
+        return private + max(shared - self.foreign_mb, 0.0)
 
     def _look_for_files(self, members: dict[int, Fields]) -> None:
         """Add up the files in memory that no process of the attempt has mapped: only what is mapped is in a status."""
-        used_mb = [
-            proc_fields("", "meminfo").get("Shmem", 0.0),
-            *(each.get("RssShmem", 0.0) for each in members.values()),
-        ]
-        before, self.shm_mb = self.shm_mb, sum(used_mb)
+        mapped_mb = sum(each["RssShmem"] for each in members.values())
+        before, self.shm_mb = self.shm_mb, proc_fields("", "meminfo")["Shmem"] + mapped_mb
         if abs(self.shm_mb - before) < 1:
             return
         held = {key: size for pid in members for key, size in self._open_files(pid)}
-        mapped = {key for pid, fields in members.items() if fields.get("RssShmem") for key in self._mapped_files(pid)}
+        mapped = {key for pid, fields in members.items() if fields["RssShmem"] for key in self._mapped_files(pid)}
         for path in list(self.paths):
             held |= dict(self._file(path))
         self.unmapped_mb = sum(max(size, 0.0) for key, size in held.items() if key not in mapped)
@@ -170,13 +152,10 @@ class OwnMemory:
                 yield os.makedev(int(major, 16), int(minor, 16)), int(inode)
 
 
-def _bound(status: Fields) -> float:
-    return status.get("RssAnon", 0.0) + status.get("RssShmem", 0.0)
-
-
 def proc_fields(pid: int | str, name: str) -> Fields:
     """Return the amounts in a file of /proc in MiB; none if the process is gone or may not be read."""
+    fields = Fields(float)
     with contextlib.suppress(OSError):
         content = Path("/proc", str(pid), name).read_bytes()
-        return {field.decode(): int(amount) / KIBIBYTES for field, amount in FIELD.findall(content)}
-    return {}
+        fields.update((field.decode(), int(amount) / KIBIBYTES) for field, amount in FIELD.findall(content))
+    return fields

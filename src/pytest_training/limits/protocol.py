@@ -1,90 +1,29 @@
 """What a limit is: how much of something an attempt may use before it is ended."""
 
-import importlib.machinery
 import inspect
-import signal
-import sys
-import time
-import types
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from pytest_training import processes
 from pytest_training.errors import FROM_OTHERS, DeclarationError
-from pytest_training.limits.machine_memory import Pressure
-from pytest_training.limits.own_memory import OwnMemory
-from pytest_training.limits.stillness import Stillness
+from pytest_training.limits.tree import Tree
 from pytest_training.units import duration
-
-
-@dataclass
-class Tree:
-    """The processes of a running attempt, as a limit measures them and a backend ends them."""
-
-    pid: int
-    started: float = field(default_factory=time.monotonic)
-    memory_mb: float = 0.0
-    """Memory of their own, all together, in MiB."""
-    memory: OwnMemory = field(default_factory=OwnMemory)
-    pressure: Pressure = field(default_factory=Pressure)
-    stillness: Stillness = field(default_factory=Stillness)
-
-    def sample(self) -> None:
-        """Measure the memory that they hold now, and what the machine has left."""
-        pids = self.pids
-        self.memory_mb = self.memory.sample(pids)
-        self.pressure.sample()
-        self.stillness.sample(pids)
-
-    @property
-    def age_s(self) -> float:
-        """Seconds since the attempt's start."""
-        return time.monotonic() - self.started
-
-    @property
-    def pids(self) -> Sequence[int]:
-        """Ids of the processes that run now, parents first."""
-        return processes.tree(self.pid)
-
-    def terminate(self) -> None:
-        """Send SIGTERM to all of them, or what the system has for it."""
-        processes.signal_tree(self.pid, signal.SIGTERM)
-        processes.signal_tree(self.pid, signal.SIGCONT)  # a stopped process would not get it
-
-    def kill(self) -> None:
-        """End all of them now."""
-        processes.signal_tree(self.pid, signal.SIGKILL)
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the process of one attempt ended, as the operating system reports it."""
 
-    exit_status: int | None = None
-    """None after a signal."""
-    signal: str | None = None
-    """By name: SIGSEGV."""
-    ended_by: str | None = None
-    """The key of the limit that ended it, or `interrupted`; None if it ended by itself."""
-    measured: float | None = None
-    """What that limit measured."""
-    wall_s: float = 0.0
-    """Its own time: from the start of its process to the end."""
-    waiting_s: float = 0.0
-    """Seconds between the request and the start: other jobs' imports, GPUs."""
-    cpu_s: float = 0.0
-    """User and system CPU seconds of the process and of its children that it waited for."""
-    free_mb: float | None = None
-    """Memory that the machine, or the job's container, had left at the last measurement, in MiB."""
-    oom_killer: bool = False
-    """True if the kernel's out-of-memory killer was at work in the attempt's last seconds."""
-    stalled_s: float = 0.0
-    """The longest time without output and CPU, if it was long enough to call the attempt stalled."""
-    peak_memory_mb: float | None = None
-    """Most memory that the job's processes held of their own, in MiB; None if nothing was measured."""
+    exit_status: int | None = None  # None after a signal
+    signal: str | None = None  # by name: SIGSEGV
+    ended_by: str | None = None  # the key of the limit that ended it, or `interrupted`; None if it ended by itself
+    measured: float | None = None  # what that limit measured
+    wall_s: float = 0.0  # its own time: from the start of its process to the end
+    waiting_s: float = 0.0  # seconds between the request and the start: other jobs' imports, GPUs
+    cpu_s: float = 0.0  # user and system CPU seconds of the process and of its children that it waited for
+    free_mb: float | None = None  # MiB that the machine or the job's container had left at the last measurement
+    oom_killer: bool = False  # True if the kernel's out-of-memory killer was at work in the attempt's last seconds
+    stalled_s: float = 0.0  # the longest time without output and CPU, if it was long enough to call the attempt stalled
+    peak_memory_mb: float | None = None  # most MiB of their own that the job's processes held; None if unmeasured
 
 
 class Limit(Protocol):
@@ -94,15 +33,10 @@ class Limit(Protocol):
     """
 
     key: str
-    """The catalogue's key, and the cause of an attempt that exceeded it."""
+    """The catalogue's key, the cause of an attempt that exceeded it, and its reason under `retry_on`."""
     metavar: str = "LIMIT"
     help: str = ""
     """What `pytest --help` says of the option that sets it for jobs that state none."""
-
-    @property
-    def retry_reason(self) -> str:
-        """Its reason under `retry_on`."""
-        return self.key
 
     def parse(self, value: Any, where: str) -> float:
         """Return what a job may use; raise DeclarationError, beginning with `where`, if the value is not valid."""
@@ -139,14 +73,12 @@ def refer(limit: Limit) -> LimitReference:
 
 
 def load_limit(reference: LimitReference) -> Limit:
-    """Load the file under a name of its own and return a limit of the class; raise DeclarationError if that fails."""
-    name = f"pytest_training_limit_{Path(reference.file).stem}_{reference.key}"
+    """Run the file and return a limit of the class; raise DeclarationError if that fails."""
+    import runpy  # noqa: PLC0415  (few projects have limits of their own)
+
     try:
-        loader = importlib.machinery.SourceFileLoader(name, reference.file)
-        sys.modules[name] = module = types.ModuleType(name)
-        module.__file__ = reference.file
-        loader.exec_module(module)
-        limit: Limit = getattr(module, reference.class_name)()
+        names = runpy.run_path(reference.file, run_name=f"pytest_training_limit_{reference.key}")
+        limit: Limit = names[reference.class_name]()
     except FROM_OTHERS as error:  # a project's file may raise anything
         raise DeclarationError(
             f"limit {reference.key!r} cannot be loaded from {reference.file}: {type(error).__name__}: {error}"

@@ -1,6 +1,7 @@
 """The time limit: seconds since the attempt's start."""
 
-from pytest_training.limits.protocol import Ending, Limit, Tree
+from pytest_training.limits.protocol import Ending, Limit
+from pytest_training.limits.tree import Tree
 from pytest_training.units import duration, parse_duration
 
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from pytest_training.errors import DataError
-from pytest_training.execution.data.cache import sha256_of
+from pytest_training.execution.data import sha256_of
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import Walk
 from pytest_training.execution.needs import needed_outcome

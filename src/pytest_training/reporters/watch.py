@@ -18,7 +18,7 @@ from pytest_training.execution.readers.findings import Followed, readers_of
 from pytest_training.execution.readers.protocol import Reader, RunningAttempt
 from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.limits.own_memory import OwnMemory
-from pytest_training.limits.stillness import Stillness, stalled
+from pytest_training.limits.tree import Stillness, stalled
 from pytest_training.processes import tree
 from pytest_training.records.events import EventTail
 from pytest_training.registry import Registry

@@ -15,9 +15,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
@@ -32,7 +31,7 @@ from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
-from pytest_training.limits.machine_memory import available_mb
+from pytest_training.limits.tree import available_mb
 from pytest_training.machine import visible_gpus
 from pytest_training.places import NO_FOLLOW, appending
 from pytest_training.processes import die_before_others, reset_own_peak_memory
@@ -53,20 +52,19 @@ def run_attempt(request: AttemptRequest, *, warm: "Neutral | None" = None) -> No
 
     `warm` has what the imports have changed in a fork of the job server, where the libraries are loaded.
     """
-    folder = request.files
+    folder, job = request.files, request.job
     redirect_output(folder.log)
     if warm is not None:
-        warm.restore(request.job.imports)
+        warm.restore(job.imports)
     faulthandler.enable(all_threads=False)
     as_in_a_new_process()
     signal.signal(signal.SIGTERM, _raise_stopped)
     for number in SCHEDULERS:
         signal.signal(number, lambda *_: None)  # a scheduler may send it to all; the owner ends the job
-    os.chdir(request.job.root)
+    os.chdir(job.root)
     environment.change_environment(request.environment)
-    artifacts = str(folder.artifacts)
-    os.environ.update(environment.job_environment(request.job, artifacts, seed=request.seed, threads=request.threads))
-    os.environ.update(environment.needed_variables(request.needed, folder.needed))
+    own = environment.job_environment(job, str(folder.artifacts), seed=request.seed, threads=request.threads)
+    os.environ.update(own | environment.needed_variables(request.needed, folder.needed))
     with appending(folder.events) as events:  # for the live view
         events.write(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")
     reset_own_peak_memory()
@@ -82,7 +80,12 @@ def run_attempt(request: AttemptRequest, *, warm: "Neutral | None" = None) -> No
         with contextlib.suppress(Exception):
             sys.stderr.write(f"cannot write result.json: {error.strerror}\n")
         status = NO_RESULT
-    end_interpreter(beginning, status, limit_s=request.settings.grace_s, note=partial(_note, request, result))
+
+    def note(sentence: str) -> None:
+        if result != Result():  # else it could not be written
+            _leave(msgspec.structs.replace(result, notes=(*result.notes, sentence)), request)
+
+    end_interpreter(beginning, status, limit_s=request.settings.grace_s, note=note)
 
 
 def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseException], None] | None = None) -> Result:
@@ -116,11 +119,6 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     return _leave(result, request)
 
 
-def _note(request: AttemptRequest, result: Result, sentence: str) -> None:
-    if result != Result():  # else it could not be written
-        _leave(msgspec.structs.replace(result, notes=(*result.notes, sentence)), request)
-
-
 def _make_run(request: AttemptRequest) -> Run:
     return Run(
         folder=request.files.artifacts,
@@ -142,22 +140,17 @@ def _leave(result: Result, request: AttemptRequest) -> Result:
 
 
 def _load_function(request: AttemptRequest, start: Call) -> Callable[..., Any]:
-    environment.extend_import_path(request.job)
-    module = _load(Path(start.path))
-    environment.set_loaded_threads(request.threads)
-    function: Callable[..., Any] = getattr(module, start.function)
-    return function
-
-
-def _load(path: Path) -> ModuleType:
     """Import the job's file under its own name: workers of its own find its functions by that name."""
+    environment.extend_import_path(request.job)
+    path = Path(start.path)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path}: Python knows no way to load it")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[path.stem] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    environment.set_loaded_threads(request.threads)
+    function: Callable[..., Any] = getattr(module, start.function)
+    return function
 
 
 def _explain(error: BaseException, job: Job) -> Failure:
@@ -201,9 +194,8 @@ def redirect_output(log: Path) -> None:
     nowhere = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nowhere, 0), (descriptor, 1), (descriptor, 2)):
         os.dup2(source, target, inheritable=True)
-    for opened in (nowhere, descriptor):
-        if opened > 2:
-            os.close(opened)
+    for opened in {nowhere, descriptor} - {0, 1, 2}:
+        os.close(opened)
     # These live as long as the process. Line buffered: what a job printed before a crash is in its log.
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (see above)
     sys.stdout, sys.stderr = (
@@ -237,13 +229,9 @@ def _become_program(request: AttemptRequest, program: Command, warm: Beginning |
 
 def _end_with(lifeline: int) -> None:
     """End this process and its session when the process that started it is gone (the pipe closes)."""
-
-    def watch() -> None:
-        while os.read(lifeline, 1):
-            pass
-        os.killpg(0, signal.SIGKILL) if hasattr(os, "killpg") else os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    while os.read(lifeline, 1):
+        pass
+    os.killpg(0, signal.SIGKILL) if hasattr(os, "killpg") else os._exit(1)
 
 
 def main() -> NoReturn:
@@ -260,7 +248,7 @@ def main() -> NoReturn:
         keeper.become_job(lifeline)
         os.close(lifeline)
     else:
-        _end_with(lifeline)
+        threading.Thread(target=_end_with, args=[lifeline], daemon=True).start()
     run_attempt(request)
 
 

@@ -7,7 +7,7 @@ import random  # noqa: F401  (the standard one, which is seeded, before a file o
 import re
 import sys
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,18 +27,17 @@ THREAD_VARIABLES = (
 LOADED = (
     *(("torch", "set_num_threads"), ("torch", "set_num_interop_threads"), ("numexpr", "set_num_threads")),
     *(("pyarrow", "set_cpu_count"), ("pyarrow", "set_io_thread_count"), ("cv2", "setNumThreads")),
-)
-"""Functions of libraries that read the variables, or the number of cores, when they were loaded."""
+)  # functions of libraries that read the variables, or the number of cores, when they were loaded
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 """OpenMP's threads spin while they wait: one job on a busy machine of two cores took 319 s instead of 18."""
 SEED_LIMIT = 2**32  # numpy's and Python's hash seed take 32 bits
 STARTUP = str(Path(sitecustomize.__file__).parent)
 
 
-def set_threads(environment: MutableMapping[str, str], threads: int) -> None:
-    """Set how many threads numeric libraries may use that are loaded later."""
-    for name in THREAD_VARIABLES:
-        environment[name] = str(threads)
+def numeric_environment(*, seed: int, threads: int) -> dict[str, str]:
+    """Return the variables that numeric libraries read when they are loaded, and the seed of Python's hashes."""
+    number = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    return {**unless_set(WAITING), **number, "PYTHONHASHSEED": str(seed % SEED_LIMIT)}
 
 
 def unless_set(variables: Mapping[str, str]) -> dict[str, str]:
@@ -81,17 +80,13 @@ def set_loaded_threads(threads: int) -> None:
         if module := sys.modules.get(library):
             with contextlib.suppress(Exception):  # half loaded, or at work: torch takes the second number but once
                 getattr(module, function)(threads)
-    if parallel := sys.modules.get("numba.np.ufunc.parallel"):
-        with contextlib.suppress(Exception):  # at work, or another version
-            _set_numba_threads(parallel, threads)
-
-
-def _set_numba_threads(parallel: Any, threads: int) -> None:
-    """Let numba start so many threads when it needs them; its own function would start them now, and a fork end it."""
-    parallel.config.reload_config()  # reads NUMBA_NUM_THREADS
-    parallel.NUM_THREADS = threads
-    parallel.snt_check = check = parallel.gen_snt_check()
-    parallel.overload(check)(lambda n: check)  # noqa: ARG005  (numba goes by the name)
+    parallel: Any = sys.modules.get("numba.np.ufunc.parallel")
+    with contextlib.suppress(Exception):  # not loaded, at work, or another version
+        # Numba starts them when it needs them; its own function would start them now, and a fork end it.
+        parallel.config.reload_config()  # reads NUMBA_NUM_THREADS
+        parallel.NUM_THREADS = threads
+        parallel.snt_check = check = parallel.gen_snt_check()
+        parallel.overload(check)(lambda n: check)  # noqa: ARG005  (numba goes by the name)
 
 
 def seed_generators(job: Job, seed: int) -> Seeder:
@@ -118,10 +113,7 @@ def extend_import_path(job: Job) -> None:
 
 def job_environment(job: Job, folder: str, *, seed: int, threads: int) -> dict[str, str]:
     """Return the environment variables of a job beyond the session's own."""
-    environment = unless_set(WAITING)
-    set_threads(environment, threads)
-    return environment | {
-        "PYTHONHASHSEED": str(seed % SEED_LIMIT),
+    return numeric_environment(seed=seed, threads=threads) | {
         "TRAINING_JOB": job.id,
         "TRAINING_FOLDER": folder,
         "TRAINING_SEED": str(seed),

@@ -15,18 +15,15 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from pytest_training.execution.attempt.metrics import scalar
 from pytest_training.places import appending
 
 PER_SECOND = 500
 SECOND_S = 1.0
-FULL = 8 * 2**20
-"""Bytes of the file, about 100,000 events."""
-BATCH = 20
-"""Events of a kind and second that are written at once, and as many at a time after them."""
-MOST_KINDS = 100
-"""In one second; further ones count as one: names that a job makes up as it goes must not grow the file."""
-PROGRESS = "run.progress"
-"""A kind that no name of a value can be."""
+FULL = 8 * 2**20  # bytes of the file, about 100,000 events
+BATCH = 20  # events of a kind and second that are written at once, and as many at a time after them
+MOST_KINDS = 100  # in one second; further ones count as one: a job that makes up names must not grow the file
+PROGRESS = "run.progress"  # a kind that no name of a value can be
 PLAIN = frozenset({float, int, bool})
 ENCODE = msgspec.json.Encoder().encode_lines
 
@@ -40,22 +37,20 @@ class EventLog:
         self._file: BinaryIO = appending(path) if path else io.BytesIO()
         self._size = self._file.tell()
         self._started = self._end = monotonic()  # of the attempt; of the present second
-        self._first_not_finite = ""
+        self.remarks: tuple[str, ...] = ()  # for a reader of the outcome: the first number that is not finite
         self._kept: dict[str, int] = {}  # in this second, by kind
         self._waiting: list[dict[str, Any]] = []
         self._left_out: dict[str, dict[str, Any]] = {}  # the newest of this second, by kind
 
     def log(self, /, **values: float | str) -> None:
-        """Record numbers as they arise, e.g. `run.log(fold=0, epoch=3, loss=0.41)`.
-
-        Of events with the same last name 500 a second are kept, one once the file has 8 MiB, and the newest of each
-        second.
-        """
+        """Record numbers as they arise, e.g. `run.log(fold=0, epoch=3, loss=0.41)`; of very many a second, a part."""
         if monotonic() < self._until and self._kind in values:
             self._newest = values
             return
         kind = next(reversed(values), "")
-        is_left_out = self._add(kind, "log", _plain_values(values))
+        is_plain = PLAIN.issuperset(map(type, values.values()))  # no call for each value
+        plain_values = values if is_plain else {name: plain(name, value) for name, value in values.items()}
+        is_left_out = self._add(kind, "log", plain_values)
         # An array is always taken as it is: the job may overwrite it after the call.
         goes_on = is_left_out and not any(hasattr(type(value), "__setitem__") for value in values.values())
         self._until, self._kind = self._end if goes_on else 0.0, kind
@@ -69,11 +64,6 @@ class EventLog:
         self._end_second(monotonic())
         self._write()
         self._file.close()
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What a reader of the outcome should know of the events: the first number that is not finite."""
-        return (self._first_not_finite,) if self._first_not_finite else ()
 
     def _add(self, kind: str, what: str, content: Any) -> bool:
         """Return True if the event is left out, unless it stays the newest of its kind in this second."""
@@ -97,7 +87,10 @@ class EventLog:
     def _take_newest(self, now: float) -> None:
         newest, self._newest = self._newest, None
         if newest is not None:
-            log = {name: _late(name, value) for name, value in newest.items()}
+            log: dict[str, Any] = dict.fromkeys(newest)
+            for name, value in newest.items():
+                with contextlib.suppress(TypeError):  # its call has returned: too late to be the job's error
+                    log[name] = plain(name, value)
             self._left_out[next(reversed(newest))] = {"t": self._seconds(min(now, self._end)), "log": log}
 
     def _end_second(self, now: float) -> None:
@@ -115,23 +108,16 @@ class EventLog:
             content = ENCODE(waiting)
             self._file.write(content)
             self._size += len(content)
-            if b":null" in content and not self._first_not_finite:
-                self._first_not_finite = next(filter(None, map(_not_finite, waiting)), "")
+            if b":null" in content and not self.remarks:
+                self.remarks = tuple(filter(None, map(_not_finite, waiting)))[:1]
 
 
 def _not_finite(event: dict[str, Any]) -> str:
     """Say which number of an event is not finite, and where it arose: `loss is not finite at fold 0, epoch 3`."""
     values = event.get("log", {})
     null = next((name for name, value in values.items() if ENCODE([value]) == b"null\n"), "")
-    places = [f"{name} {value}" for name, value in values.items() if isinstance(value, int)]
-    place = f" at {', '.join(places)}" if places else ""
-    return f"{null} is not finite{place}" if null else ""
-
-
-def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
-    if PLAIN.issuperset(map(type, values.values())):  # no call for each value
-        return values
-    return {name: plain(name, value) for name, value in values.items()}
+    places = ", ".join(f"{name} {value}" for name, value in values.items() if isinstance(value, int))
+    return f"{null} is not finite{places and f' at {places}'}" if null else ""
 
 
 def plain(name: str, value: Any) -> float | int | str | None:
@@ -140,8 +126,7 @@ def plain(name: str, value: Any) -> float | int | str | None:
         return value.encode("utf-8", "backslashreplace").decode()  # plain, and what UTF-8 can say
     if isinstance(value, int):  # bool is an int
         return value
-    if hasattr(value, "item") and getattr(value, "size", 1) == 1:
-        value = value.item()  # numpy and torch scalars
+    value = scalar(value)
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, numbers.Real):
@@ -149,10 +134,3 @@ def plain(name: str, value: Any) -> float | int | str | None:
             return float(value) if math.isfinite(value) else None
         return None
     raise TypeError(f"run.log({name}=…): expected a number or a string, found {type(value).__name__}")
-
-
-def _late(name: str, value: Any) -> float | int | str | None:
-    """Turn a value that was left out into what JSON can say: its call has returned, too late to be the job's error."""
-    with contextlib.suppress(TypeError):
-        return plain(name, value)
-    return None

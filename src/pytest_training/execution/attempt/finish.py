@@ -16,11 +16,11 @@ import threading
 import traceback
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from types import FrameType, ModuleType
-from typing import Any, NoReturn
+from types import FrameType
+from typing import NoReturn
 
 from pytest_training.execution.attempt.environment import PACKAGE
 from pytest_training.processes import flush_c_streams
@@ -36,19 +36,14 @@ class Overdue(BaseException):
     """A step of the end has taken longer than its time."""
 
 
-@dataclass
 class Beginning:
     """Where the job's own code begins. A copy of `sys.modules` would copy the page of each module, 3 ms with pandas."""
 
-    newest: str = field(default_factory=lambda: next(reversed(sys.modules)))
-    """Name of the module that was imported last."""
-    main: ModuleType = field(default_factory=lambda: sys.modules["__main__"])
-    later: list[object] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Leave what is there now out of every collection of garbage."""
-        gc.freeze()
-        self.later = []
+    def __init__(self) -> None:
+        self.newest = next(reversed(sys.modules))  # name of the module that was imported last
+        self.main = sys.modules["__main__"]
+        gc.freeze()  # leaves what is there now out of every collection of garbage
+        self.later: list[object] = []
 
     def undo_freeze(self) -> None:
         """Make the job's objects collectable if the job has frozen them."""
@@ -67,9 +62,8 @@ class Watch:
     """Ends what is overdue; what goes on in spite of that ends the process."""
 
     status: int
-    limit_s: float
-    note: Callable[[str], object]
-    """Tells the run what did not end."""
+    limit_s: float | None
+    note: Callable[[str], object]  # tells the run what did not end
     is_overdue: bool = False
 
     def __call__(self, _signal: int, _frame: FrameType | None) -> NoReturn:
@@ -81,10 +75,16 @@ class Watch:
 
     def run(self, steps: Sequence[Callable[[], object]]) -> None:
         """Take the steps, all within the limit."""
+        if self.limit_s is None or not hasattr(signal, "setitimer"):
+            for step in steps:
+                _take(step)
+            return
         give_up = monotonic() + self.limit_s
         for number in (signal.SIGALRM, signal.SIGTERM):
             signal.signal(number, self)
-        others, sys.unraisablehook = sys.unraisablehook, lambda error: self._ignore(error, others)
+        # Python has ended one function at exit, or `__del__`, and goes on.
+        others = sys.unraisablehook
+        sys.unraisablehook = lambda error: self._say() if error.exc_type is Overdue else others(error)
         for step in steps:
             try:
                 signal.setitimer(signal.ITIMER_REAL, max(give_up - monotonic(), SHORTEST_S), 0.1 + self.limit_s / 10)
@@ -94,13 +94,6 @@ class Watch:
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         sys.unraisablehook = others
-
-    def _ignore(self, error: Any, others: Callable[[Any], object]) -> None:
-        """Do what `sys.unraisablehook` does: Python has ended one function at exit, or `__del__`, and goes on."""
-        if error.exc_type is Overdue:
-            self._say()
-        else:
-            others(error)
 
     def _say(self) -> None:
         self.is_overdue = False
@@ -118,7 +111,7 @@ def end_interpreter(
     at_shutdown = getattr(threading, "_threading_atexits", [])  # of loky and concurrent.futures: they end workers
     steps = [*reversed(at_shutdown), threading._shutdown]  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)
     at_shutdown.clear()
-    run = _run_all if limit_s is None or not hasattr(signal, "setitimer") else Watch(status, limit_s, note).run
+    run = Watch(status, limit_s, note).run
     run(steps)
     run([atexit._run_exitfuncs])  # noqa: SLF001  (no public name)
     threading.excepthook = lambda _: None  # Python has stopped daemon threads at this point; here they meet the ruins
@@ -128,11 +121,6 @@ def end_interpreter(
             stream.flush()
     flush_c_streams()
     os._exit(status)
-
-
-def _run_all(steps: Sequence[Callable[[], object]]) -> None:
-    for step in steps:
-        _take(step)
 
 
 def _take(step: Callable[[], object]) -> None:
@@ -156,8 +144,10 @@ def _end_modules(beginning: Beginning) -> None:
     modules = [weakref.ref(sys.modules.pop(name)) for name in beginning.own_modules()]
     _collect()
     if alive := [module for module in (reference() for reference in modules) if module is not None]:
-        for module in alive:
-            _clear(vars(module))
+        for namespace in map(vars, alive):
+            for name in sorted(namespace, key=lambda name: name[:1] != "_" or name[1:2] == "_"):  # private ones first
+                if name != "__builtins__":
+                    namespace[name] = None
         _collect()
 
 
@@ -172,14 +162,6 @@ def _is_local(module: object) -> bool:
         path = object.__getattribute__(module, "__dict__")["__file__"]  # a module's own way may import others
         return not (path.startswith((STANDARD, PACKAGE)) or any(part in path for part in INSTALLED))
     return False
-
-
-def _clear(namespace: dict[str, Any]) -> None:
-    """Forget a module's names as Python does: private ones first."""
-    for is_private in (True, False):
-        for name in list(namespace):
-            if (name[:1] == "_" and name[1:2] != "_") == is_private and name != "__builtins__":
-                namespace[name] = None
 
 
 def _flush_files() -> None:

@@ -8,34 +8,26 @@ from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import SCHEMA_VERSION, Dataset, Job, NeededOutcome, RunSettings, Value
 from pytest_training.limits.protocol import Ending, LimitReference
-from pytest_training.limits.stillness import Stillness
+from pytest_training.limits.tree import Stillness
 
-NO_RESULT = 74
-"""Exit status (EX_IOERR) of a job's process that could not write result.json."""
+NO_RESULT = 74  # exit status (EX_IOERR) of a job's process that could not write result.json
 
 
 class AttemptRequest(Value, frozen=True, kw_only=True):
     """All that a process needs to execute a job once."""
 
     job: Job
-    start: Call | Command
-    """What to execute, from the job's kind."""
-    folder: str
-    """Absolute path of the attempt's folder, which exists."""
-    private: str | None = None
-    """Absolute path of the folder for log, events and result; None for the attempt's own."""
-    checkpoint: str
-    """Absolute path of the folder that keeps the job's state across attempts."""
+    start: Call | Command  # what to execute, from the job's kind
+    folder: str  # absolute path of the attempt's folder, which exists
+    private: str | None = None  # absolute path of the folder for log, events and result; None for the attempt's own
+    checkpoint: str  # absolute path of the folder that keeps the job's state across attempts
     seed: int
     threads: int
     datasets: tuple[Dataset, ...] = ()
-    needed: dict[str, NeededOutcome] = {}
-    """Outcomes of the jobs that it needs, by job id."""
+    needed: dict[str, NeededOutcome] = {}  # outcomes of the jobs that it needs, by job id
     settings: RunSettings = RunSettings()
-    environment: dict[str, str | None] = {}
-    """Variables of the slot that have changed since the backend started; None for one that is gone."""
-    limits: tuple[LimitReference, ...] = ()
-    """Those of the job's limits that are not the plugin's own."""
+    environment: dict[str, str | None] = {}  # what the slot has changed since the backend's start; None if gone
+    limits: tuple[LimitReference, ...] = ()  # those of the job's limits that are not the plugin's own
 
     @property
     def files(self) -> AttemptFolder:
@@ -54,12 +46,9 @@ class Failure(Value, frozen=True, kw_only=True):
     """Why a job returned no metrics, written by its own process."""
 
     cause: Literal["error", "exit", "result", "data", "stopped"]
-    message: str
-    """One sentence."""
-    traceback: str | None = None
-    """The job's own frames."""
-    free_mb: float | None = None
-    """Memory that the machine, or the job's container, had left when an error was raised, in MiB."""
+    message: str  # one sentence
+    traceback: str | None = None  # the job's own frames
+    free_mb: float | None = None  # MiB that the machine or the job's container had left when an error was raised
 
 
 class Result(Value, frozen=True, kw_only=True):
@@ -68,24 +57,20 @@ class Result(Value, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     failure: Failure | None = None
     data: tuple[DataUsed, ...] = ()
-    notes: tuple[str, ...] = ()
-    """Remarks on what the job logged, and on its end."""
-    loading_s: float = 0.0
-    """Seconds that it took to load the job's file."""
+    notes: tuple[str, ...] = ()  # remarks on what the job logged, and on its end
+    loading_s: float = 0.0  # seconds that it took to load the job's file
     schema_version: int = SCHEMA_VERSION
 
 
 LostCause = Literal["server died", "worker died"]
-LOST: tuple[LostCause, ...] = get_args(LostCause)
-"""Causes of attempts that were lost; another attempt may mend it."""
+LOST: tuple[LostCause, ...] = get_args(LostCause)  # causes of attempts that were lost; another attempt may mend it
 
 
 class Lost(Value, frozen=True, kw_only=True):
     """An attempt that was lost: its process may have ended, but no ending was reported."""
 
     cause: LostCause
-    reason: str
-    """One sentence."""
+    reason: str  # one sentence
 
 
 class Reply(Value, frozen=True, kw_only=True):
@@ -94,18 +79,13 @@ class Reply(Value, frozen=True, kw_only=True):
     ending: Ending = Ending()
     refused: str | None = None
     lost: Lost | None = None
-    notes: tuple[str, ...] = ()
-    """Sentences about how it was executed, for the outcome."""
+    notes: tuple[str, ...] = ()  # sentences about how it was executed, for the outcome
 
 
 class Loading(Value, frozen=True, kw_only=True):
     """The content of loading.json: what the job server loads once for all jobs, written while it does."""
 
-    now: str = ""
-    """The package that is being imported; empty once jobs are served."""
-    since: float = 0.0
-    """When that began, in seconds since 1970."""
-    seconds: dict[str, float] = {}
-    """How long each package took."""
-    problems: tuple[str, ...] = ()
-    """Sentences about packages that are left to the jobs."""
+    now: str = ""  # the package that is being imported; empty once jobs are served
+    since: float = 0.0  # when that began, in seconds since 1970
+    seconds: dict[str, float] = {}  # how long each package took
+    problems: tuple[str, ...] = ()  # sentences about packages that are left to the jobs

@@ -44,23 +44,25 @@ def sort_metrics(returned: Any) -> SortedMetrics:
     result = SortedMetrics({}, {})
     for name, value in returned.items():
         try:
-            result.metrics[_metric_name(name)] = _finite(name, value)
+            result.metrics["".join(name)] = _finite(name, value)  # of numpy's own string type a plain string
         except ResultError as error:
-            result.refused[safe_repr(name) if not isinstance(name, str) else name] = str(error)
+            result.refused[name if isinstance(name, str) else safe_repr(name)] = str(error)
     return result
 
 
-def _metric_name(name: Any) -> str:
+def scalar(value: Any) -> Any:
+    """Return the number in an array or tensor of one number; anything else as it is."""
+    if hasattr(value, "item"):
+        with contextlib.suppress(Exception):  # of the job's own class
+            size = value.numel() if callable(getattr(value, "numel", None)) else getattr(value, "size", 1)
+            return value.item() if size == 1 else value
+    return value
+
+
+def _finite(name: Any, value: Any) -> float:
     if not isinstance(name, str) or not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise ResultError(f"a metric is named {safe_repr(name)}; expected a short printable string")
-    return "".join(name)  # of numpy's own string type a plain string
-
-
-def _finite(name: str, value: Any) -> float:
-    size = value.numel() if callable(getattr(value, "numel", None)) else getattr(value, "size", 1)
-    if hasattr(value, "item") and size == 1:
-        with contextlib.suppress(Exception):
-            value = value.item()  # numpy and torch scalars
+    value = scalar(value)
     if not isinstance(value, numbers.Real | Decimal):
         raise ResultError(f"metric {name!r} is {safe_repr(value)} ({type(value).__name__}); expected a finite number")
     try:

@@ -15,7 +15,7 @@ import sys
 import threading
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, Self
 
@@ -53,8 +53,7 @@ FUNCTIONS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
 }
 SIGNALS = tuple(signal.valid_signals())
 
-Settings = dict[tuple[object, ...], Any]
-"""Values by their kind and name; a list has several that each import may add to."""
+Settings = dict[tuple[object, ...], Any]  # values by kind and name; a list has several, and each import may add some
 
 
 def _lists() -> dict[str, list[Any]]:
@@ -85,20 +84,18 @@ def _changes(before: Settings, after: Settings) -> Settings:
 
 
 def _set(key: tuple[Any, ...], value: Any) -> None:
-    kind, *name = key
     with contextlib.suppress(Exception):  # a value that only C knows, a locale that is gone
-        if kind == "attribute":
-            setattr(name[0], name[1], value)
-        elif kind == "function":
-            FUNCTIONS[name[0]][1](value)
-        elif kind == "signal":
-            signal.signal(name[0], value)
-        elif kind == "list":
-            _lists()[name[0]][:] = value
-        elif value is ABSENT:
-            os.environ.pop(name[0], None)
-        else:
-            os.environ[name[0]] = value
+        match key:
+            case "attribute", thing, name:
+                setattr(thing, name, value)
+            case "function", name:
+                FUNCTIONS[name][1](value)
+            case "signal", number:
+                signal.signal(number, value)
+            case "list", name:
+                _lists()[name][:] = value
+            case "variable", name:
+                os.environ.pop(name, None) if value is ABSENT else os.environ.__setitem__(name, value)
 
 
 class Neutral:
@@ -139,19 +136,14 @@ class Neutral:
         if level == 0 and package not in sys.stdlib_module_names:
             self._uses[str((globals or {}).get("__name__", "")).partition(".")[0]].add(package)
             if name not in sys.modules and package != self._importing[-1]:
-                with self._noting(package):
+                self._note()
+                self._importing.append(package)
+                try:
                     return self._import(name, globals, locals, fromlist, level)
+                finally:
+                    self._note()
+                    self._importing.pop()
         return self._import(name, globals, locals, fromlist, level)
-
-    @contextlib.contextmanager
-    def _noting(self, package: str) -> Iterator[None]:
-        self._note()
-        self._importing.append(package)
-        try:
-            yield
-        finally:
-            self._note()
-            self._importing.pop()
 
     def _note(self) -> None:
         before, self._now = self._now, settings()

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_training.errors import DataError
-from pytest_training.execution.attempt.artifacts import save_object
-from pytest_training.execution.attempt.checkpoint import Checkpoint
 from pytest_training.execution.attempt.event_log import EventLog
-from pytest_training.execution.data.cache import sha256_of
-from pytest_training.execution.data.obtain import obtain
+from pytest_training.execution.attempt.saving import Checkpoint, save_object
+from pytest_training.execution.data import obtain, sha256_of
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.model import Dataset, NeededOutcome
 from pytest_training.wording import one_of
@@ -33,16 +31,11 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         real_data_only: bool = False,
     ) -> None:
         super().__init__(events)
-        self.folder = folder
-        """The job's own folder, empty at the start."""
-        self.seed = seed
-        """The run's seed (`--training-seed`)."""
-        self.threads = threads
-        """CPU threads that the job may use; BLAS, OpenMP and PyTorch are already set to it."""
-        self.device = device
-        """`cuda` where a GPU is visible to the job, else `cpu`."""
-        self.checkpoint = Checkpoint(checkpoint, below)
-        """`save(**state)` and `load()`, across retries and resumed runs."""
+        self.folder = folder  # the job's own folder, empty at the start
+        self.seed = seed  # the run's seed (`--training-seed`)
+        self.threads = threads  # CPU threads that the job may use; BLAS, OpenMP and PyTorch are already set to it
+        self.device = device  # `cuda` where a GPU is visible to the job, else `cpu`
+        self.checkpoint = Checkpoint(checkpoint, below)  # `save(**state)` and `load()`, across retries and resumed runs
         self._below = below
         self._real_data_only = real_data_only
         self._datasets = dict(datasets or {})

@@ -21,11 +21,13 @@ SERVER_FOLDER = os.getcwd()  # noqa: PTH109  (`python -m` has put it into sys.pa
 def shadowed(program: Command) -> str | None:
     """Return a local module that the script would import and that is loaded from elsewhere already."""
     for folder in _import_path(program):
+        inside = os.path.realpath(folder) + os.sep
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for name in (entry.name if entry.is_dir() else entry.name.partition(".py")[0] for entry in entries):
-                loaded = sys.modules.get(name)
-                if loaded is not None and not _lies_in(loaded, folder):
-                    return name
+                if (loaded := sys.modules.get(name)) is not None:
+                    places = filter(None, [getattr(loaded, "__file__", None), *getattr(loaded, "__path__", ())])
+                    if not any(os.path.realpath(place).startswith(inside) for place in places):
+                        return name
     return None
 
 
@@ -36,19 +38,8 @@ def _import_path(program: Command) -> list[str]:
     return list(dict.fromkeys([str(Path(program.argv[1]).parents[depth]), *filter(None, extra)]))
 
 
-def _lies_in(module: types.ModuleType, folder: str) -> bool:
-    places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-    real = os.path.realpath(folder)
-    return any(place and os.path.realpath(place).startswith(real + os.sep) for place in places)
-
-
 def run_script(program: Command, *, threads: int) -> int:
     """Run the script; return the exit status."""
-    _forget_the_server(program, threads)
-    return _run(program.argv[1], (program.module or "").rpartition(".")[0])
-
-
-def _forget_the_server(program: Command, threads: int) -> None:
     sys.argv = list(program.argv[1:])
     sys.orig_argv = [sys.executable, *sys.argv]
     sys.dont_write_bytecode = True  # as PYTHONDONTWRITEBYTECODE does when an interpreter starts
@@ -57,13 +48,10 @@ def _forget_the_server(program: Command, threads: int) -> None:
         installed.remove(SERVER_FOLDER)
     sys.path[:] = list(dict.fromkeys([*_import_path(program), *installed]))
     set_loaded_threads(threads)
-
-
-def _run(path: str, package: str) -> int:
-    module = types.ModuleType("__main__")
+    path, module = program.argv[1], types.ModuleType("__main__")
     loader = importlib.machinery.SourceFileLoader("__main__", path)
     vars(module).update(__file__=path, __loader__=loader, __builtins__=builtins, __cached__=None)
-    module.__package__ = package or None
+    module.__package__ = (program.module or "").rpartition(".")[0] or None
     sys.modules["__main__"] = module
     try:
         code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)

@@ -8,8 +8,7 @@ from pytest_training.execution.backends.in_process import InProcess
 from pytest_training.execution.backends.protocol import Backend
 from pytest_training.execution.backends.subprocess import Subprocess
 
-Backends = Mapping[str, type[Backend]]
-"""By name."""
+Backends = Mapping[str, type[Backend]]  # by name
 
 BACKENDS: Backends = {backend.name: backend for backend in (ForkServer, Subprocess, InProcess)}
 

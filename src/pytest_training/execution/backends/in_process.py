@@ -28,8 +28,7 @@ class InProcess(Backend):
 class InProcessLauncher(SubprocessLauncher):
     """Calls functions in the pytest process: breakpoints work, nothing is isolated."""
 
-    raised: BaseException | None = None
-    """What the last job raised, for pytest's own traceback and debugger."""
+    raised: BaseException | None = None  # what the last job raised, for pytest's own traceback and debugger
 
     def _execute(self, request: AttemptRequest) -> Reply:
         """Call the job's function here; a program, or a job with private files, still gets its subprocess."""

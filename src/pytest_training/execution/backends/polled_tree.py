@@ -12,24 +12,23 @@ import psutil
 
 from pytest_training.execution.attempt.environment import job_environment
 from pytest_training.execution.attempt.messages import AttemptRequest
-from pytest_training.limits.protocol import Tree
+from pytest_training.limits.tree import Tree
 
+HAS_KEEPER = sys.platform == "linux"
 KEEPER_S = 3.0  # for a keeper to end its tree
 
 
 def start_process(request: AttemptRequest) -> psutil.Popen:
     """Start a fresh interpreter for an attempt."""
-    folder = request.files
-    environment = dict(os.environ) | job_environment(
-        request.job, folder=str(folder.artifacts), seed=request.seed, threads=request.threads
-    )
-    with folder.log.open("ab") as log:
+    files = request.files
+    own = job_environment(request.job, str(files.artifacts), seed=request.seed, threads=request.threads)
+    with files.log.open("ab") as log:
         process = psutil.Popen(
             [sys.executable, "-m", "pytest_training.execution.attempt.child"],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            env=environment,
+            env=dict(os.environ) | own,
             start_new_session=True,
         )
     # By a pipe, which then stays open as lifeline: a request may hold secrets, which no file may.
@@ -50,12 +49,9 @@ class PolledTree(Tree):
     """The processes of a running attempt, as psutil measures them."""
 
     process: psutil.Popen = field(kw_only=True)
-    members: list[psutil.Process] = field(default_factory=list)
-    """Those that run now; on Linux without the keeper, which is `process`."""
-    earlier: set[psutil.Process] = field(default_factory=set)
-    """All that have run at a measurement."""
-    keeper_until: float = 0.0
-    """Time by which the keeper should have ended them."""
+    members: list[psutil.Process] = field(default_factory=list)  # those that run now, without the keeper (`process`)
+    earlier: set[psutil.Process] = field(default_factory=set)  # all that have run at a measurement
+    keeper_until: float = 0.0  # time by which the keeper should have ended them
     cpu_s: float = 0.0
     cpu_before_s: float = field(default_factory=_cpu_of_children_s)
 
@@ -63,22 +59,16 @@ class PolledTree(Tree):
         """Measure what they use now."""
         with contextlib.suppress(psutil.Error):
             first = psutil.Process(self.process.pid)
-            if sys.platform == "linux" and first.status() == psutil.STATUS_STOPPED:
-                first.resume()  # the keeper, which the job has stopped
+            if HAS_KEEPER and first.status() == psutil.STATUS_STOPPED:  # the job has stopped it
+                first.resume()
             everybody = [first, *first.children(recursive=True)]
             self.earlier.update(everybody)
-            self.members = everybody[sys.platform == "linux" :]
-            self.memory_mb = self._memory_mb()
-            self.pressure.sample()
-            self.stillness.sample(self.pids)
+            self.members = everybody[HAS_KEEPER:]
+            super().sample()
+            if sys.platform != "linux":
+                self.memory_mb = sum(map(_resident_mb, self.members))
+                self.memory.peak_mb = max(self.memory.peak_mb, self.memory_mb)
             self.cpu_s = sum(first.cpu_times()[:4])
-
-    def _memory_mb(self) -> float:
-        if sys.platform == "linux":
-            return self.memory.sample(self.pids)
-        resident_mb = sum(map(_resident_mb, self.members))
-        self.memory.peak_mb = max(self.memory.peak_mb, resident_mb)
-        return resident_mb
 
     def wait(self, seconds: float) -> int | None:
         """Return the exit code of the attempt's process, or None if it still runs after that time."""
@@ -105,7 +95,7 @@ class PolledTree(Tree):
 
     def kill(self) -> None:
         """Let the keeper end all that belongs to the job; kill all if there is no keeper or it takes too long."""
-        if sys.platform == "linux" and not self.process.stdin.closed:
+        if HAS_KEEPER and not self.process.stdin.closed:
             self.process.stdin.close()
             self.keeper_until = time.monotonic() + KEEPER_S
         elif time.monotonic() >= self.keeper_until:

@@ -17,11 +17,9 @@ class BackendRun:
     """A run, as a backend starts for it."""
 
     folder: RunFolder
-    imports: tuple[str, ...]
-    """Modules that the selected jobs import, to be loaded once for all of them."""
+    imports: tuple[str, ...]  # modules that the selected jobs import, to be loaded once for all of them
     seed: int
-    report_problem: Callable[[str], None]
-    """Adds a sentence to the run's reports."""
+    report_problem: Callable[[str], None]  # adds a sentence to the run's reports
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +27,7 @@ class Seat:
     """The place of one slot in a run."""
 
     folder: RunFolder
-    owner: int | None = None
-    """In an xdist worker the pid of its parent, which owns the run: the attempts end with it."""
+    owner: int | None = None  # in an xdist worker the pid of its parent, which owns the run
     limits: Limits = field(default_factory=lambda: LIMITS)
 
 
@@ -49,39 +46,22 @@ class Launcher(Protocol):
         ...
 
 
-@dataclass
-class Stopwatch(Launcher):
-    """A launcher that measures another one: whatever the backend, a job is not booked with what it waits for."""
+def launch_timed(launcher: Launcher, request: AttemptRequest) -> Reply:
+    """Execute an attempt; its ending has its own time, and its waiting: whatever the backend, that is not booked on it.
 
-    launcher: Launcher
-    paused_s: float = 0.0
-    """Seconds of all pauses before another attempt."""
-
-    def launch(self, request: AttemptRequest) -> Reply:
-        """Execute an attempt; its ending says how long it waited."""
-        begun = time.monotonic()
-        reply = self.launcher.launch(request)
-        return timed(reply, time.monotonic() - begun) if isinstance(reply, Reply) else reply  # the slot refuses others
-
-    def pause(self, seconds: float) -> bool:
-        """Wait before another attempt; return True if the run goes on."""
-        begun = time.monotonic()
-        goes_on = self.launcher.pause(seconds)
-        self.paused_s += time.monotonic() - begun
-        return goes_on
-
-
-def timed(reply: Reply, elapsed_s: float) -> Reply:
-    """Return the reply with the attempt's own time and its waiting, which are `elapsed_s` together.
-
-    All of it is the attempt's own where nobody measured, e.g. because the job server died.
+    All of the time is the attempt's own where nobody measured, e.g. because the job server died.
     """
-    ending = reply.ending
+    begun = time.monotonic()
+    reply = launcher.launch(request)
+    if not isinstance(reply, Reply):
+        return reply  # the slot refuses it
+    elapsed_s, ending = time.monotonic() - begun, reply.ending
     is_measured = ending.wall_s > 0 or reply.refused is not None or ending.ended_by is not None
     wall_s = ending.wall_s if is_measured else max(elapsed_s - ending.waiting_s, 0.0)
-    waiting_s = max(elapsed_s - wall_s, 0.0)
-    ending = msgspec.structs.replace(ending, wall_s=round(wall_s, 4), waiting_s=round(waiting_s, 4))
-    return msgspec.structs.replace(reply, ending=ending)
+    waiting_s = round(max(elapsed_s - wall_s, 0.0), 4)
+    return msgspec.structs.replace(
+        reply, ending=msgspec.structs.replace(ending, wall_s=round(wall_s, 4), waiting_s=waiting_s)
+    )
 
 
 class Backend(Protocol):

@@ -1,13 +1,12 @@
 """A fresh interpreter for each attempt, for systems where fork is missing or unsafe."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -16,21 +15,15 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Seat
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.gpus import Cards
+from pytest_training.execution.gpus import VISIBLE, Cards
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
 from pytest_training.limits.protocol import Ending
 from pytest_training.places import open_plain
-from pytest_training.processes import rest_s
 
-if TYPE_CHECKING:
-    from pytest_training.execution.backends.polled_tree import PolledTree
-
-GENTLY, AT_ONCE = "gently", "at once"
-"""How attempts must end; see `RunFolder.interrupted`."""
+GENTLY, AT_ONCE = "gently", "at once"  # how attempts must end; see `RunFolder.interrupted`
 POLL_S = 0.05
-INTERRUPTED = Reply(ending=Ending(ended_by="interrupted"))
-"""Of an attempt that never began."""
+INTERRUPTED = Reply(ending=Ending(ended_by="interrupted"))  # of an attempt that never began
 
 
 class Subprocess(Backend):
@@ -58,26 +51,24 @@ class Subprocess(Backend):
 class SubprocessLauncher:
     """Starts a fresh interpreter for each attempt."""
 
-    seat: Seat | None = None
-    """None for attempts outside a run: no owner interrupts them."""
+    seat: Seat | None = None  # None for attempts outside a run: no owner interrupts them
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Execute an attempt as soon as it has its GPUs; they are its alone until it has ended."""
-        count = request.job.gpus
-        if not count:
+        if not request.job.gpus:
             return self._execute(request)
-        cards = Cards(self.seat.folder.gpus if self.seat else None)
+        cards, held = Cards(self.seat.folder.gpus if self.seat else None), None
         try:
-            cards.check(count)
-            held = cards.wait(count, lambda: not self._order())
+            held = cards.wait(request.job.gpus, lambda: not self._order())
         except DeclarationError as error:
             return Reply(refused=f"{error}")
         except KeyboardInterrupt:
-            return INTERRUPTED
+            pass
         if held is None:
             return INTERRUPTED
         with contextlib.closing(held):
-            return self._execute(msgspec.structs.replace(request, environment=request.environment | held.environment))
+            environment = request.environment | {VISIBLE: ",".join(held.cards)}
+            return self._execute(msgspec.structs.replace(request, environment=environment))
 
     def _execute(self, request: AttemptRequest) -> Reply:
         """Start, watch the limits, end the tree."""
@@ -89,30 +80,23 @@ class SubprocessLauncher:
         tree = PolledTree(process.pid, process=process, stillness=request.stillness)
         limits, grace_s = self.seat.limits if self.seat else LIMITS, request.settings.grace_s
         ladder = Ladder(tree=tree, limits=limits, most=request.job.limits, grace_s=grace_s)
-        exit_code = self._wait_through_signals(tree, ladder)
+        answers: list[Callable[[], None]] = [ladder.end_now, partial(ladder.end, "interrupted")]
+        exit_code = None
+        while exit_code is None:
+            try:
+                tree.sample()
+                while (exit_code := tree.wait(POLL_S)) is None:
+                    if order := self._order():
+                        ladder.end("interrupted")
+                    if order == AT_ONCE:
+                        ladder.end_now()
+                    ladder.watch()
+            except KeyboardInterrupt:
+                if not answers:
+                    raise
+                answers.pop()()
         tree.clear()
         return Reply(ending=ladder.ending(exit_code, cpu_s=tree.cpu_s), refused=ladder.problem)
-
-    def _wait_through_signals(self, tree: PolledTree, ladder: Ladder) -> int:
-        for answer in (partial(ladder.end, "interrupted"), ladder.end_now):
-            try:
-                return self._wait(tree, ladder)
-            except KeyboardInterrupt:
-                answer()
-        return self._wait(tree, ladder)
-
-    def _wait(self, tree: PolledTree, ladder: Ladder) -> int:
-        tree.sample()
-        pause_s = POLL_S
-        while (exit_code := tree.wait(pause_s)) is None:
-            begun = time.monotonic()
-            if order := self._order():
-                ladder.end("interrupted")
-            if order == AT_ONCE:
-                ladder.end_now()
-            ladder.watch()
-            pause_s = max(POLL_S, rest_s(time.monotonic() - begun))
-        return exit_code
 
     def pause(self, seconds: float) -> bool:
         """Wait that long, or until the run is interrupted."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
@@ -37,6 +36,7 @@ _NOISE = tuple(
         ("@", r"@(\d*\.?\d+)[:-](\d*\.?\d+)", r"@\1_\2"),
         (".", _FILE, " ; "),
         ("(", _OBJECT, ""),
+        ("load~resum", r"(?i).*\b(?:load(?:ed|ing)?|resum(?:e|ed|ing))\b.*", ""),
         ("[cv", r"^\s*\[CV.*", ""),
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
@@ -54,7 +54,7 @@ _COUNTER = re.compile(
     re.IGNORECASE,
 )
 _AXES = {"iter": "iteration", "episode": "round"}
-_LABELS = ("fold", "class", "run", "task", "client")
+_LABELS = ("fold", "class", "label", "run", "task", "client")
 _LABEL = re.compile(rf"(?:\bfor\s+)?\b({'|'.join(_LABELS)})[ _#:=-]{{1,3}}(\d+)(?:/\d+)?\b", re.IGNORECASE)
 NUMBER = re.compile(
     r"(?<![\w.@^])(?<!\w-)[-+\u2212]?(?:\d+(?:[.,]\d+)*\.?|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf)\b", re.IGNORECASE
@@ -70,12 +70,15 @@ _TAIL = re.compile(
     r"(?:\s*\(\s*(?P<mean>[-+]?[\d.]*\d(?:[eE][-+]?\d+)?)\s*(?P<also>%+)?\s*\))?"
 )
 _FUNCTION = re.compile(r"(?:[Tt]ensor|[Aa]rray|(?:np|numpy|jnp)\.\w+)\s*\([\[(\s]*$")
-_BRACKETS = re.compile(r"[\[{(\s'\"]*$")
-_SIGN = re.compile(r"\s*(?P<sign>(?<![<>!=])(?:::?|:?=)>?|-+>|=+>|→|≈|~|\.{2,}|\bis\b|\bwas\b|\bof\b|(?<=\s)-|\|)?$")
-_BOUNDARY = re.compile(r"[;,|\t:=\[\]{}!?]|(?<=\w{4})\.\s|\s\s+|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]")
+_SIGN = re.compile(
+    r"\s*(?P<sign>(?<![<>!=])(?:::?|:?=)>?|-+>|=+>|→|≈|~|\.{2,}|\bis(?:\s+now)?\b|\bwas\b|\bof\b|(?<=\s)-|\|)?$"
+)
+_BOUNDARY = re.compile(r"[;,|\t:=\[\]{}!?]|(?<=\w{5})\.\s|\s\s+|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]")
 _WHOLE_SPLIT = re.compile(rf"(?<!\w){SPLIT.pattern}(?!\w)", re.IGNORECASE)
 _TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)
 """Of `train/test: 0.28` nobody knows which it is."""
+_WEAK = frozenset(["", "of", "-"])
+"""Signs of a measurement only between a word that names one and a number with decimals."""
 _ALONE = (["best"], ["final"], ["overall"])
 """First words of a name that belongs to no split which the line names before it."""
 _GOES_ON = re.compile(r"\s+[^\W\d]|\s*[):=]")
@@ -87,35 +90,23 @@ _PLAIN = re.compile(r"\d+\.?\d*|\.\d+|nan|inf", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\.\d+|[1-9]\d{0,2}(?:,\d{3}){2,}")
 _COMMA = re.compile(r"(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))|[1-9]\d{0,2}(?:\.\d{3})+,\d+")
 
-
 Number = Decimal | float
 """A Decimal has the digits that are printed."""
 
 
 class Line(NamedTuple):
-    """What a line says."""
+    """What a line measures, by name, also NaN; where the program is (epoch, step); what is done, of how much."""
 
     values: dict[str, Number]
-    """Measurements by name; NaN too."""
     counters: dict[str, float]
-    """Where the program is: epoch, step."""
     progress: tuple[float, float] | None = None
-
-
-class _Printed(NamedTuple):
-    """A number and what stands around it."""
-
-    before: str
-    """From the number before it."""
-    text: str
-    tail: re.Match[str]
-    is_rejected: bool
 
 
 class _Key(NamedTuple):
     """What stands before a number."""
 
     text: str
+    words: tuple[str, ...]
     name: str
     """Of a measurement; else empty."""
     sign: str
@@ -126,12 +117,6 @@ class _Key(NamedTuple):
     """The split that the name says."""
     has_split: bool
     """True if no split before it counts."""
-    words: tuple[str, ...]
-
-    @property
-    def is_phrase(self) -> bool:
-        """True if its split is a word of its own among others."""
-        return " " in self.text
 
 
 def clean(text: str) -> str:
@@ -168,39 +153,35 @@ def _count(counter: re.Match[str], counters: dict[str, tuple[float, float]]) -> 
 
 
 def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str, Number]:
-    split, is_table = section, text.lstrip().startswith("|")
+    split, is_table, start = section, text.lstrip().startswith("|"), 0
     means: list[bool] = []
     measured: dict[str, list[tuple[Number, Number]]] = {}
-    for number in _numbers(text):
-        key = _key(number.before, is_table=is_table)
-        split = key.before or split
-        value, mean = _value(number, key)
+    for found in islice(NUMBER.finditer(text), MOST_NUMBERS):
+        before, end = text[start : found.start()], found.end() - found[0].endswith(".")
+        if found.start() < start or (found[0].isdigit() and _is_in_words(before, text, end)):
+            continue
+        number, tail = found[0].rstrip("."), _TAIL.match(text, end)
+        # Behind a number a unit may stand, and what is glued to it.
+        key = _key(before.lstrip(_WORD) if start and before[:1].isalpha() else before, is_table=is_table)
+        start, split = tail.end() if tail else end, key.before or split
+        value, mean = _value(number, tail, key) if tail else (None, None)
         means += [] if mean is None or not value else [abs(mean) >= abs(Decimal(value)) / 2]
-        if value is not None and (name := _name(key, number, has_bare=has_bare)):
+        is_whole = number.isdigit() and not (tail and (tail["percent"] or tail["share"]))
+        name = "" if _REJECTED.match(text, end) else _name(key, is_whole=is_whole, has_bare=has_bare)
+        if value is not None and name:
             name = f"{split}_{name}" if split and not key.has_split else name
             measured.setdefault(label + name, []).append((value, value if mean is None else mean))
-        if key.split and (key.is_phrase or (key.sign == ":" and number.text.isdigit())):
+        if key.split and (" " in key.text or (key.sign == ":" and number.isdigit())):
             split = key.split  # `Train: 3 [50/100]  Loss: 0.3`, not `val_loss: 0.3`
     takes_mean = any(means) and (len(means) > 1 or "[" in text)
     finals = {name: {pair[takes_mean] for pair in pairs} for name, pairs in measured.items()}
     return {name: numbers.pop() for name, numbers in finals.items() if len(numbers) == 1}  # else it is unclear which
 
 
-def _numbers(text: str) -> Iterator[_Printed]:
-    start = 0
-    for found in islice(NUMBER.finditer(text), MOST_NUMBERS):
-        end = found.end() - found[0].endswith(".")
-        tail = _TAIL.match(text, end)
-        if found.start() < start or tail is None:
-            continue
-        before = text[start : found.start()]
-        if start and before[:1].isalpha():  # a unit, and what is glued to it
-            before = before.lstrip(_WORD)
-        is_counted = _GOES_ON.match(text, end) and _IN_WORDS.search(before[-LONGEST_WORD:])
-        if found[0].isdigit() and (is_counted or _HYPHEN.match(text, end)):
-            continue  # a count inside a name: `accuracy on 100 images: 0.9`
-        yield _Printed(before, found[0].rstrip("."), tail, _REJECTED.match(text, end) is not None)
-        start = tail.end()
+def _is_in_words(before: str, text: str, end: int) -> bool:
+    """Return True for a count inside a name: `accuracy on 100 images: 0.9`, `5-fold accuracy`."""
+    is_counted = _GOES_ON.match(text, end) and _IN_WORDS.search(before[-LONGEST_WORD:])
+    return bool(is_counted or _HYPHEN.match(text, end))
 
 
 @lru_cache(maxsize=4096)
@@ -221,19 +202,11 @@ def _key(before: str, *, is_table: bool) -> _Key:
         ends.pop()  # `accuracy of class: cat is 0.9`
     text = head[ends[-1] :].strip()
     words = words_of(text)
-    is_name = 0 < len(words) <= MOST_WORDS and not _TWO.search(text) and is_measured(" ".join(words))
-    last = words[-1:] if not SPLIT.fullmatch("".join(words[-1:])) else words[-2:-1]
-    if sign in {"", "of", "-"} and not is_measured("".join(last)):
-        is_name = False
-    return _Key(
-        text,
-        joined(words) if is_name and sign != "(" else "",
-        sign,
-        _last_split(head[: ends[-1]]),
-        _last_split(text),
-        bool(SPLIT.search("_".join(words))) or words[:1] in _ALONE,
-        tuple(words),
-    )
+    name = joined(words) if 0 < len(words) <= MOST_WORDS and sign != "(" and not _TWO.search(text) else ""
+    last = [word for word in words[-2:] if not SPLIT.fullmatch(word)][-1:] if sign in _WEAK else words
+    name = name if is_measured(" ".join(words)) and is_measured(" ".join(last)) else ""
+    has_split = bool(SPLIT.search("_".join(words))) or words[:1] in _ALONE
+    return _Key(text, tuple(words), name, sign, _last_split(head[: ends[-1]]), _last_split(text), has_split)
 
 
 def _last_split(text: str) -> str:
@@ -241,25 +214,23 @@ def _last_split(text: str) -> str:
     return str(splits[-1]).lower() if splits else ""
 
 
-def _name(key: _Key, number: _Printed, *, has_bare: bool) -> str:
+def _name(key: _Key, *, is_whole: bool, has_bare: bool) -> str:
     """Return the name of a measurement, or nothing if the number is none."""
-    is_whole = number.text.isdigit() and not number.tail["percent"] and not number.tail["share"]
-    if number.is_rejected or (is_whole and (key.sign in {"", "of", "-"} or any(map(NOT_WHOLE.fullmatch, key.words)))):
+    if is_whole and (key.sign in _WEAK or any(map(NOT_WHOLE.fullmatch, key.words))):
         return ""
     is_bare = has_bare and key.sign in {":", "="} and key.split == key.text.lower() and not is_whole
     return key.split if is_bare else key.name
 
 
-def _value(number: _Printed, key: _Key) -> tuple[Number | None, Decimal | None]:
+def _value(text: str, tail: re.Match[str], key: _Key) -> tuple[Number | None, Decimal | None]:
     """Return a number, and the mean in brackets behind it; a share and per cent as a fraction."""
-    value, mean = parse_number(number.text), parse_number(number.tail["mean"] or "")
-    places = -2 if number.tail["percent"] or "%" in key.text else 0
-    if value is not None and number.tail["share"]:
-        of = int(number.tail["of"])
-        is_share = number.text.isdigit() and value <= of > 0 and any(map(SHARE.fullmatch, key.words))
+    value, mean = parse_number(text), parse_number(tail["mean"] or "")
+    places = -2 if tail["percent"] or "%" in key.text else 0
+    if value is not None and tail["share"]:
+        of = int(tail["of"])
+        is_share = text.isdigit() and value <= of > 0 and any(map(SHARE.fullmatch, key.words))
         return (int(value) / of if is_share else None), None
-    mean = mean and mean.scaleb(-2 if number.tail["also"] else places)
-    return value and value.scaleb(places), mean
+    return value and value.scaleb(places), mean and mean.scaleb(-2 if tail["also"] else places)
 
 
 def parse_number(text: str) -> Decimal | None:

@@ -25,6 +25,7 @@ _BACK = re.compile("\b+")
 _COUNT = re.compile(r"[\d/.,:;%-]+")
 _DIGIT = re.compile(r"\d")
 _RULE = re.compile(r"[-=+|:\s─━_*#]*")
+_ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
 _PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])
 """Heads of columns that are measurements beside others."""
 
@@ -99,20 +100,13 @@ class Printed(Lines):
 
     def _title(self, text: str) -> Line:
         """Take a line without numbers as the head of a table, or as a title."""
-        cells = _cells(text)
+        cells, title = _cells(text), TITLE.fullmatch(text)
         is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
-        title = TITLE.fullmatch(text)
-        if (
-            is_head
-            and {*map(_name_of, cells)} - {"", "score"}
-            and not {"min", "max"} & {cell.lower() for cell in cells}
-        ):
+        if is_head and {*map(_name_of, cells)} - {"", "score"} and not {"min", "max"} & {*map(str.lower, cells)}:
             self._heads = tuple(cells)
         elif title and (title["words"] or len(title["frame"].strip()) > 1 or "{" in title["end"]):
             self._section, self._has_read = title["split"].lower(), False
-        elif (self._has_read and not text) or (
-            text and (text[-1] == ":" or text[0] in "=-#*}") and not _RULE.fullmatch(text)
-        ):
+        elif self._has_read if not text else _ENDS_SECTION.fullmatch(text):
             self._section = ""
         return Line({}, {})
 
@@ -120,39 +114,35 @@ class Printed(Lines):
         """Return the measurements in a row of the table, or None if the table has ended."""
         if _RULE.fullmatch(text):
             return Line({}, {})
-        cells = _cells(text) if "|" in text else text.strip(" :]").split()
-        count = len(self._heads)
+        cells, count = _cells(text) if "|" in text else text.strip(" :]").split(), len(self._heads)
         if len(cells) > count and cells[-1] == ";":  # a progress bar; elsewhere it is a time
             del cells[-1]
+        section = self._section and f"{self._section}_"
         if 1 < len(cells) < count and is_measured(cells[0]):  # accuracy, below precision and recall
             value = parse_number(cells[1])
-            return None if value is None else Line({f"{self._section}_{cells[0]}".strip("_"): value}, {})
-        columns = dict(zip(self._heads, cells[-count:], strict=len(cells) >= count))
-        numbers = {_name_of(head): parse_number(cell.strip("*")) for head, cell in columns.items() if _name_of(head)}
-        if len(cells) < count or (len(cells) > count and "|" in text) or None in numbers.values():
-            return None
-        section, row = self._section and f"{self._section}_", self._label(cells)
+            return None if value is None else Line({section + cells[0]: value}, {})
+        row = self._label(cells) if len(cells) == count or (len(cells) > count and "|" not in text) else "="
         if set(row) & set("([{=:"):
             return None
-        places = ((head.lower(), parse_number(cell)) for head, cell in columns.items() if head.lower() in COUNTERS)
-        return Line(
-            {
-                f"{'' if SPLIT.search(name) else section}{row}{name}": value
-                for name, value in numbers.items()
-                if value is not None
-            },
-            {name: float(value) for name, value in places if value is not None},
-        )
+        columns = {head: parse_number(cell.strip("*")) for head, cell in zip(self._heads, cells[-count:], strict=True)}
+        numbers = {_name_of(head): number for head, number in columns.items() if _name_of(head)}
+        if None in numbers.values():
+            return None
+        values: dict[str, Number] = {
+            ("" if SPLIT.search(name) else section) + row + name: number
+            for name, number in numbers.items()
+            if number is not None
+        }
+        places = {head.lower(): number for head, number in columns.items() if head.lower() in COUNTERS}
+        return Line(values, {name: float(number) for name, number in places.items() if number is not None})
 
     def _label(self, cells: list[str]) -> str:
         """Return what the names of a row begin with: what stands before its numbers, unless that is `all`."""
         is_text = not _name_of(self._heads[0]) and not _COUNT.fullmatch(cells[-len(self._heads)])
-        count = len(self._heads) - is_text
-        label = "_".join(" ".join(cells[: len(cells) - count]).lower().split())
+        label = "_".join(" ".join(cells[: len(cells) - len(self._heads) + is_text]).lower().split())
         label = re.sub(r"^\d+_", "", label) if is_text else label
-        return (
-            "" if label == "all" or (label.isdigit() and "support" not in self._heads) else f"{label}_" if label else ""
-        )
+        is_number = label.isdigit() and "support" not in self._heads
+        return "" if label in {"", "all"} or is_number else f"{label}_"
 
 
 def _cells(text: str) -> list[str]:

@@ -15,17 +15,18 @@ _MEASURED = re.compile(
     r"|verlust|fehler|trefferquote|perte|exactitude|exactitud|pérdida|precisión|précision|rappel|损失|准确率|精度|召回率)"
 )
 _SETTINGS = """
-alpha base batches beta bins bound budget buffer cache calculating code coef coeff computed config count counts cutoff
-decay decreased delta depth device dim dropout dropped eta every exit factor file fn fps frequency from func function
-gamma goal gpu id if improve improved increased initscore lambda learning least length limit line lr margin matrix mem
-memory mode momentum must name names num number optimizer parameters params patience reach reached required scale
-scaler scheduler sec seconds seed should size smoothing speed status stop target threshold thresholds throughput time
-tol tolerance type until using version warmup weight weighting weights went when while window workers
+alpha api base batches beta bins bound budget buffer cache calculating code coef coeff computed config could count
+counts cutoff decay decreased delta depth device dim dropout dropped eta every exit factor failed file fn fps
+frequency from func function gamma goal gpu id if improve improved increased initscore key lambda learning least
+length limit line lr margin matrix mem memory mixed mode momentum must name names num number occurred optimizer
+parameters params patience reach reached required scale scaler scheduler sec seconds seed should size smoothing speed
+status stop target threshold thresholds throughput time tol tolerance type unexpected until version warmup weight
+weighting weights went when while window workers
 """
 """Words that say that a number is no measurement, whatever else its name says."""
 
 NOT_WHOLE = re.compile(
-    r"(?:.*_)?(?:error|err|hits?|success|entropy|m?aps?|cost|fehler|precision|return|squared|epoch|step|iter|iteration)s?"
+    r"(?:.*_)?(?:error|err|hits?|success|entropy|m?aps?|cost|fehler|precision|squared|epoch|step|iter|iteration)s?"
 )
 """A word whose number, where it is whole, is a count, a code or a setting."""
 SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")

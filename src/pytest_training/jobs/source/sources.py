@@ -22,8 +22,8 @@ LARGEST_FOLLOWED = 200
 
 _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
 _DECLARES = re.compile(
-    rb"add_argument|\b(click|typer|HfArgumentParser|TrlParser|LightningCLI|tyro|fire|jsonargparse|hydra|DEFINE_\w+)\b"
-    rb"|\b(simple_parsing|pyrallis|draccus|tap|pydantic_settings|chz)\b|exec\(\s*open"
+    rb"add_argument|DEFINE_|exec\(\s*open|\b(click|typer|HfArgumentParser|TrlParser|LightningCLI|tyro|fire|jsonargparse|hydra"
+    rb"|simple_parsing|pyrallis|draccus)\b"
 )
 _ASKS_FOR_DATA = re.compile(rb"\brun\s*\.\s*data")
 

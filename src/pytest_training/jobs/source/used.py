@@ -1,5 +1,7 @@
 """The code of local modules that a script uses: what runs when they are imported, and what it reaches by name."""
 
+from __future__ import annotations
+
 import ast
 import contextlib
 import functools
@@ -11,6 +13,9 @@ from pathlib import Path
 from pytest_training.jobs.source.literals import is_guard, last_name, walk
 from pytest_training.jobs.source.sources import LARGEST_FOLLOWED, Import, Source, Sources, Unreadable, imports_of
 
+Definition = ast.FunctionDef | ast.ClassDef
+DEEPEST = 8
+"""Imports in a row through which a name comes."""
 MOST_READ = 3 * LARGEST_FOLLOWED
 """Local modules that are read for all scripts."""
 ANY = re.compile(b"")
@@ -57,18 +62,24 @@ def reached(
             todo += [*module.references(nodes), *filter(None, [module.bound(name)])]
 
 
-def _module(path: Path, sources: Sources, words: re.Pattern[bytes]) -> "Module | None":
+def _module(path: Path, sources: Sources, words: re.Pattern[bytes]) -> Module | None:
     """Return a local module, read once; None if it cannot be read or has none of the words."""
-    if path not in sources.modules and len(sources.modules) < MOST_READ:
-        sources.modules[path] = None
-        with contextlib.suppress(Unreadable, RecursionError):  # the job fails with Python's own message
-            sources.modules[path] = Module(sources.parse(path), sources)
-    module: Module | None = sources.modules.get(path)
+    module = Module.load(path, sources) if path in sources.modules or len(sources.modules) < MOST_READ else None
     return module if module and words.search(module.source.content) else None
 
 
 class Module:
     """A Python file: its definitions, and what its imported names stand for."""
+
+    @classmethod
+    def load(cls, path: Path, sources: Sources) -> Module | None:
+        """Return what a file defines and imports, read once, or None if it cannot be read."""
+        if path not in sources.modules:
+            sources.modules[path] = None
+            with contextlib.suppress(Unreadable, RecursionError):  # the job fails with Python's own message
+                sources.modules[path] = cls(sources.parse(path), sources)
+        module: Module | None = sources.modules[path]
+        return module
 
     def __init__(self, source: Source, sources: Sources) -> None:
         self.source, self._sources = source, sources
@@ -85,6 +96,7 @@ class Module:
                     module = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
                     key = f"{module} *" if name == "*" else name
                     self.imported[key] = Import(module, names, getattr(node, "level", 0))
+        self.stars = [name for name in self.imported if name.endswith(" *")]
         for statement in source.tree.body:
             for name in _names(statement):
                 self.defined[name].append(statement)
@@ -100,14 +112,29 @@ class Module:
         above = find(item.module) if item.names else None
         return (above, item.names[0]) if above else None
 
-    def stars(self, *, installed: bool = False) -> Iterator[Path]:
-        """Yield the files of which all names are imported."""
-        pieces = (self.bound(name, installed=installed) for name in self.imported if name.endswith(" *"))
-        yield from (piece[0] for piece in pieces if piece)
+    def definition(self, node: ast.expr | None, depth: int = 0) -> tuple[Definition, Module] | None:
+        """Return the function or class that a name or `module.name` stands for, in an installed module too."""
+        name = node.value if isinstance(node, ast.Constant) else last_name(node)
+        own = (each for each in self.defined.get(str(name), ()) if isinstance(each, Definition) and each.name == name)
+        if not isinstance(node, ast.Attribute) and (defined := next(own, None)):
+            return defined, self
+        pieces = [self.bound(last_name(node.value) if isinstance(node, ast.Attribute) else str(name), installed=True)]
+        pieces = pieces if any(pieces) else [self.bound(star, installed=True) for star in self.stars]
+        for file, original in filter(None, pieces if depth < DEEPEST else ()):
+            above = Module.load(file, self._sources)
+            if above and (found := above.definition(ast.Name(original or str(name)), depth + 1)):
+                return found
+        return None
+
+    def installed(self, package: str, name: str) -> tuple[Definition, Module] | None:
+        """Return the function or class that an installed package has under a name."""
+        file = self._sources.module_file(self.source.path, package, 0, installed=True)
+        module = Module.load(file, self._sources) if file else None
+        return module.definition(ast.Name(name)) if module else None
 
     def references(self, nodes: Iterable[ast.AST]) -> Iterator[Piece]:
         """Yield what the nodes name, in this module and in others."""
-        stars = [*self.stars()]
+        stars = [piece[0] for star in self.stars if (piece := self.bound(star))]
         for node in nodes:
             if isinstance(node, ast.Name):
                 yield self.bound(node.id) or (self.source.path, node.id)

@@ -15,14 +15,12 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Self
 
-VARIABLE = "TRAINING_GENERATORS"
-"""Environment variable with the seed for a script's own interpreter."""
+VARIABLE = "TRAINING_GENERATORS"  # environment variable with the seed for a script's own interpreter
 GENERATORS: Mapping[str, Callable[[Any, int | None], object]] = {
     "random": lambda module, seed: module.seed(seed),
     "numpy.random": lambda module, seed: module.seed(None if seed is None else seed % 2**32),
     "torch": lambda module, seed: None if seed is None else module.manual_seed(seed),
-}
-"""By module; without a seed random and numpy draw new numbers, and torch those of its own."""
+}  # by module; without a seed random and numpy draw new numbers, and torch those of its own
 
 
 class Seeder:

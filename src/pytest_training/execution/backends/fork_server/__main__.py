@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 import msgspec
@@ -12,41 +11,31 @@ import msgspec
 from pytest_training import processes
 from pytest_training.execution import keeper
 from pytest_training.execution.attempt.neutral import Neutral
-from pytest_training.execution.backends.fork_server.imports import Imports
+from pytest_training.execution.backends.fork_server.imports import Imports, recorded_reads
 from pytest_training.execution.backends.fork_server.server import JobServer
 from pytest_training.signals import ENDING
 
 
-class Settings(msgspec.Struct, frozen=True):
-    """The job server's settings."""
-
-    socket: int
-    """Inherited descriptor of the listening socket."""
-    imports: Imports
-    ties: keeper.Ties | None = None
-    """None before there is a keeper."""
-
-
 def main(argument: str) -> NoReturn:
-    """Load, then serve; start afresh without a package that starts threads."""
-    settings = msgspec.json.decode(argument, type=Settings)
-    imports = settings.imports
+    """Load, then serve; start afresh without a package that starts threads.
+
+    `argument` has the inherited descriptor of the listening socket, the imports, and the ties once there is a keeper.
+    """
+    listening, imports, tied = msgspec.json.decode(argument, type=tuple[int, Imports, keeper.Ties | None])
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # the owner decides when jobs end, by the lifeline
-    ties = settings.ties or keeper.become_server(0, settings.socket)
+    ties = tied or keeper.become_server(0, listening)
     processes.adopt_orphans()  # here, not before: a child does not inherit it
-    if settings.ties is None:
-        imports.recall()
-        imports.leave(ties.crashed)
-    with Neutral() as neutral:
+    if tied is None:
+        imports.recall(ties.crashed)
+    with Neutral() as neutral, recorded_reads() as imports.read:
         is_loaded = imports.load(ties.note)
     if not is_loaded:
-        again = msgspec.json.encode(Settings(settings.socket, imports, ties)).decode()
+        again = msgspec.json.encode((listening, imports, ties)).decode()
         os.execv(sys.executable, [*sys.orig_argv[:-1], again])
     imports.finish()
     os.close(ties.note)
-    gpus = Path(imports.loading).with_name("gpus")
-    JobServer(socket.socket(fileno=settings.socket), ties.lifeline, gpus, neutral, imports.read).serve()
+    JobServer(socket.socket(fileno=listening), ties.lifeline, neutral, imports.read).serve()
 
 
 if __name__ == "__main__":

@@ -19,28 +19,22 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import TrainingError
-from pytest_training.execution.attempt.environment import SEED_LIMIT, WAITING, set_threads, unless_set
+from pytest_training.execution.attempt.environment import numeric_environment, unless_set
 from pytest_training.execution.attempt.messages import AttemptRequest, Loading, Lost, Reply
 from pytest_training.execution.backends.protocol import BackendRun, Launcher, Seat
 from pytest_training.execution.backends.subprocess import INTERRUPTED, Subprocess, SubprocessLauncher
 from pytest_training.execution.job_files import read_json
 
-SOCKET, CONNECT = socket.socket, socket.socket.connect
-"""Python's own: while a test runs, pytest-socket has others in their places."""
+SOCKET, CONNECT = socket.socket, socket.socket.connect  # Python's own: pytest-socket replaces them during a test
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
 SERVER_EXIT_S = 5.0
 NO_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false", "ORT_DISABLE_TELEMETRY": "1"}
 """Settings of libraries that else start a thread when they are imported: pyarrow, which pandas imports; onnxruntime."""
-STOP = b"stop"
-"""Line that asks for the gentle end of the connection's attempt."""
-STOP_ALL = b"stop all"
-"""Line that asks for the gentle end of every attempt: the run is interrupted."""
-STARTED = b"started"
-"""Line that says that the attempt's process has been started: from then on a dead server has lost it."""
-FRESH = b"fresh"
-"""Beginning of the line that sends an attempt to an interpreter of its own, for the variables that follow."""
-TRIES = 3
-"""Servers that are asked for one attempt: one that dies before it starts the attempt loses nothing."""
+STOP = b"stop"  # line that asks for the gentle end of the connection's attempt
+STOP_ALL = b"stop all"  # line that asks for the gentle end of every attempt: the run is interrupted
+STARTED = b"started"  # line: the attempt has a process, so from now on a server that dies has lost it
+FRESH = b"fresh"  # beginning of a line: the attempt needs an interpreter of its own, for the variables that follow
+TRIES = 3  # servers that are asked for one attempt: one that dies before it starts the attempt loses nothing
 SERVER_DIED = Reply(
     lost=Lost(cause="server died", reason="the job server died while the job ran; see server.log in the run folder")
 )
@@ -92,8 +86,7 @@ class ServerHandle:
     address: str
     process: subprocess.Popen[bytes]
     folder: Path
-    loading: Path
-    """See `RunFolder.loading`."""
+    loading: Path  # see `RunFolder.loading`
 
     def stop_all(self) -> None:
         """Ask every job to end, and wait until the last one has, or has been killed after its grace."""
@@ -121,22 +114,19 @@ class ServerLauncher(SubprocessLauncher):
         super().__init__(seat)
         self.address = address
 
-    def launch(self, request: AttemptRequest) -> Reply:
+    def _execute(self, request: AttemptRequest) -> Reply:
         """Send the request and wait; on Ctrl-C ask the server to end the attempt gently."""
+        answer: Reply | str | None = None
         for _ in range(TRIES):
             with contextlib.suppress(OSError), SOCKET(socket.AF_UNIX) as link:
                 CONNECT(link, self.address)
                 link.sendall(msgspec.json.encode(request) + b"\n")
-                answer = self._wait_for_answer(link)
-                if isinstance(answer, Reply):
-                    return answer
-                if answer:
-                    return self._launch_alone(request, answer)
-        return self._launch_alone(request, ALONE)
-
-    def _launch_alone(self, request: AttemptRequest, note: str) -> Reply:
-        reply = super().launch(request)
-        return reply if reply is INTERRUPTED else msgspec.structs.replace(reply, notes=(*reply.notes, note))
+                if answer := self._wait_for_answer(link):
+                    break
+        if isinstance(answer, Reply):
+            return answer
+        reply = super()._execute(request)
+        return reply if reply is INTERRUPTED else msgspec.structs.replace(reply, notes=(*reply.notes, answer or ALONE))
 
     def _wait_for_answer(self, link: socket.socket) -> Reply | str | None:
         with link.makefile("rb") as answer:
@@ -164,16 +154,13 @@ def read_reply(answer: BinaryIO) -> Reply | str | None:
         if line.rstrip() == STARTED:
             line, died = answer.readline(), SERVER_DIED
         if line.startswith(FRESH):
-            return alone(line.decode().split()[1:])
+            names = ", ".join(line.decode().split()[1:])
+            return (
+                f"trained in an interpreter of its own: {names} changed after the job server had loaded what reads it"
+            )
         if line.endswith(b"\n"):
             return msgspec.json.decode(line, type=Reply)
     return died
-
-
-def alone(variables: Sequence[str]) -> str:
-    """Return the note on an attempt for which the server's libraries were loaded too early."""
-    names = ", ".join(variables)
-    return f"trained in an interpreter of its own: {names} changed after the job server had loaded what reads it"
 
 
 def is_serving(loading: Path) -> bool:
@@ -194,24 +181,16 @@ def start_server(
         listening.listen(512)
         loading = log.with_name("loading.json")
         write_atomically(loading, msgspec.json.encode(Loading(now="Python", since=time.time())))
-        settings = {
-            "socket": listening.fileno(),
-            "imports": {
-                "names": list(imports),
-                "longest_s": longest_import_s,
-                "loading": str(loading),
-                "memory": str(memory or log.with_name("threads.json")),
-            },
-        }
-        environment = dict(os.environ) | unless_set(WAITING | NO_THREADS)
-        set_threads(environment, 1)  # a library that starts its threads when imported would make fork unsafe
-        environment["PYTHONHASHSEED"] = str(seed % SEED_LIMIT)
+        memory = memory or log.with_name("threads.json")
+        told = {"names": imports, "longest_s": longest_import_s, "loading": str(loading), "memory": str(memory)}
+        settings = (listening.fileno(), told, None)
         process = subprocess.Popen(
             [sys.executable, "-m", __name__.rpartition(".")[0], msgspec.json.encode(settings).decode()],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
-            env=environment,
+            # One thread: a library that starts its threads when imported would make fork unsafe.
+            env={**os.environ, **unless_set(NO_THREADS), **numeric_environment(seed=seed, threads=1)},
             pass_fds=[listening.fileno()],
             start_new_session=True,
         )

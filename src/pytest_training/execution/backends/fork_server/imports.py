@@ -31,18 +31,15 @@ from pytest_training.execution.backends.fork_server.backend import NO_THREADS
 from pytest_training.execution.job_files import read_json
 from pytest_training.jobs.model import Value
 
-SUSPECTED = ("polars", "catboost")
-"""Packages that start threads in some versions, without a setting against it: they are tried in a child at once."""
+SUSPECTED = ("polars", "catboost")  # they start threads in some versions, and no setting prevents it: try them first
 LONGEST = 500
-SLOW_S = 1.0
-"""An import that takes longer is worth a line in server.log."""
+SLOW_S = 1.0  # an import that takes longer is worth a line in server.log
 
 
 class Threaded(Value, frozen=True, kw_only=True):
     """Packages that start threads when they are imported, with the names of these; the content of threads.json."""
 
-    installed: int
-    """Digest of what is installed: another version may do without."""
+    installed: int  # digest of what is installed: another version may do without
     packages: dict[str, str] = {}
 
 
@@ -50,30 +47,24 @@ class Imports(msgspec.Struct, kw_only=True):
     """What to import, and what is known of it; handed on when the server starts afresh."""
 
     names: tuple[str, ...]
-    longest_s: float
-    """A module that takes longer is left to the jobs: nothing is served before all is loaded."""
-    loading: str
-    """The file that says what is being loaded."""
-    memory: str
-    """threads.json, which all runs share."""
+    longest_s: float  # a module that takes longer is left to the jobs: nothing is served before all is loaded
+    loading: str  # the file that says what is being loaded
+    memory: str  # threads.json, which all runs share
     threaded: dict[str, str] = {}
-    broken: dict[str, str] = {}
-    """Packages that end the server, and how."""
-    harmless: tuple[str, ...] | None = None
-    """Packages that need not be tried in a child first; None before one has started a thread."""
+    broken: dict[str, str] = {}  # packages that end the server, and how
+    harmless: tuple[str, ...] | None = None  # packages to import without a trial; None before one starts a thread
     seconds: dict[str, float] = {}
-    read: set[str] = set()
-    """Variables that were read meanwhile: a library that has read one does not do so again."""
+    read: set[str] = set()  # variables that were read meanwhile: a library that has read one does not do so again
 
     def load(self, note: int) -> bool:
         """Import all, and return True; or False once a package has started a thread in this process."""
-        with recorded_reads() as self.read:
-            return self._load(note)
-
-    def _load(self, note: int) -> bool:
         gc.disable()  # what is loaded now stays: looking through it again and again is lost time
+        packages: dict[str, list[str]] = defaultdict(list)
+        for name in self.names:
+            packages[name.partition(".")[0]].append(name)
         loaded: list[str] = []
-        for package, names in self._packages().items():
+        for package in [each for each in packages if each not in self.threaded and each not in self.broken]:
+            names = packages[package]
             is_known = package not in SUSPECTED if self.harmless is None else package in self.harmless
             if is_known or self._is_harmless(package, names):
                 self._import(package, names, note)
@@ -88,15 +79,6 @@ class Imports(msgspec.Struct, kw_only=True):
         processes.flush_c_streams()  # else each job would print it anew
         gc.freeze()  # keeps the collector of the children from copying the pages that all share
         return True
-
-    def _packages(self) -> dict[str, list[str]]:
-        """Return the modules to import by their top-level packages."""
-        packages: dict[str, list[str]] = defaultdict(list)
-        for name in self.names:
-            package = name.partition(".")[0]
-            if package not in self.threaded and package not in self.broken:
-                packages[package].append(name)
-        return packages
 
     def _import(self, package: str, names: Iterable[str], note: int) -> None:
         missing = [name for name in names if name not in sys.modules]
@@ -135,27 +117,29 @@ class Imports(msgspec.Struct, kw_only=True):
         return not threads and not exit_code
 
     def _say(self, package: str = "") -> None:
-        state = Loading(now=package, since=time.time(), seconds=self.seconds, problems=self.problems())
+        state = Loading(now=package, since=time.time(), seconds=self.seconds, problems=tuple(self.problems()))
         with contextlib.suppress(OSError):  # a full disk: the jobs will say so
             write_atomically(Path(self.loading), msgspec.json.encode(state))
 
-    def problems(self) -> tuple[str, ...]:
-        """Return a sentence about each package that is left to the jobs."""
-        memory = os.path.basename(self.memory)  # noqa: PTH119  (no path: reports are published)
-        return (
-            *([threads_in_words(self.threaded, memory)] if self.threaded else []),
-            *(break_in_words(package, how) for package, how in self.broken.items()),
-        )
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence about the packages that are left to the jobs."""
+        if self.threaded:
+            packages, threads = ", ".join(self.threaded), ", ".join(dict.fromkeys(self.threaded.values()))
+            memory = os.path.basename(self.memory)  # noqa: PTH119  (no path: reports are published)
+            yield (
+                f"the jobs import {packages} for themselves: that starts a thread ({threads}), and the job server may "
+                f"have none; if a setting of the library prevents it, set it and remove {memory} in the reports folder"
+            )
+        for package, how in self.broken.items():
+            yield f"the jobs import {package} for themselves: its import {how}"
 
-    def recall(self) -> None:
-        """Add what earlier runs have learned of the packages to import."""
-        known = read_json(Path(self.memory), Threaded)
-        if known is not None and known.installed == installed():
-            wanted = {name.partition(".")[0] for name in self.names}
-            self.threaded |= {package: threads for package, threads in known.packages.items() if package in wanted}
+    def recall(self, crashed: Iterable[str]) -> None:
+        """Leave to the jobs the packages that started threads in earlier runs, and those that ended a server.
 
-    def leave(self, crashed: Iterable[str]) -> None:
-        """Leave to the jobs the packages of modules that ended an earlier server, and try the others from now on."""
+        If one has ended a server, try the others from now on.
+        """
+        wanted = {name.partition(".")[0] for name in self.names}
+        self.threaded |= {package: threads for package, threads in self._learned().items() if package in wanted}
         self.broken |= {name.partition(".")[0]: "ended the job server" for name in crashed}
         self.harmless = () if self.broken else None
 
@@ -165,11 +149,13 @@ class Imports(msgspec.Struct, kw_only=True):
         slow = (f"imported {package} in {s:.1f} s" for package, s in self.seconds.items() if s >= SLOW_S)
         sys.stderr.writelines(f"{line}\n" for line in (*slow, *self.problems()))
         if self.threaded:
-            known, now = read_json(Path(self.memory), Threaded), installed()
-            packages = known.packages if known is not None and known.installed == now else {}
-            content = msgspec.json.encode(Threaded(installed=now, packages=packages | self.threaded))
+            content = msgspec.json.encode(Threaded(installed=installed(), packages=self._learned() | self.threaded))
             with contextlib.suppress(OSError):
                 write_atomically(Path(self.memory), content)
+
+    def _learned(self) -> dict[str, str]:
+        learned = read_json(Path(self.memory), Threaded)
+        return learned.packages if learned is not None and learned.installed == installed() else {}
 
 
 class Known(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -186,20 +172,6 @@ class Known(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """End the process."""
         os.write(self.writing, self.threaded[module.__name__].encode()[:LONGEST])
         os._exit(0)
-
-
-def threads_in_words(threaded: dict[str, str], memory: str) -> str:
-    """Say why packages that start threads are left to the jobs."""
-    packages, threads = ", ".join(threaded), ", ".join(dict.fromkeys(threaded.values()))
-    return (
-        f"the jobs import {packages} for themselves: that starts a thread ({threads}), and the job server may have "
-        f"none; if a setting of the library prevents it, set it and remove {memory} in the reports folder"
-    )
-
-
-def break_in_words(package: str, how: str) -> str:
-    """Say why a package that ends the server is left to the jobs."""
-    return f"the jobs import {package} for themselves: its import {how}"
 
 
 def installed() -> int:
@@ -232,22 +204,19 @@ def recorded_reads() -> Iterator[set[str]]:
 
 
 def import_within(name: str, seconds: float) -> None:
-    """Import a module if there is one of that name; SIGALRM ends this process if that takes longer."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    _import(name)
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    """Import a module if there is one of that name; SIGALRM ends this process if that takes longer.
 
-
-def _import(name: str) -> None:
-    """Import a module if there is one of that name: `a.b` may also be a function b of module a."""
+    `a.b` may also be a function b of module a.
+    """
     package, _, attribute = name.rpartition(".")
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        if package in sys.modules and hasattr(sys.modules[package], attribute):
-            return
-        __import__(name)  # not `import_module`: attempt/neutral.py watches this one
+        if package not in sys.modules or not hasattr(sys.modules[package], attribute):
+            __import__(name)  # not `import_module`: attempt/neutral.py watches this one
     except BaseException as error:  # noqa: BLE001  (the job that needs it will say why, in its own log)
         if not (isinstance(error, ModuleNotFoundError) and error.name == name):
             sys.stderr.write(f"the job server could not import {name}: {type(error).__name__}: {error}\n")
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _threads() -> str:

@@ -16,8 +16,8 @@ import socket
 import time
 import traceback
 from collections.abc import Collection
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import partial
 from typing import NoReturn
 
 import msgspec
@@ -25,53 +25,53 @@ import msgspec
 from pytest_training import processes
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.child import run_attempt
+from pytest_training.execution.attempt.environment import THREAD_VARIABLES
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.attempt.neutral import Neutral
 from pytest_training.execution.backends.fork_server.backend import FRESH, STARTED, STOP, STOP_ALL
-from pytest_training.execution.backends.fork_server.connection import Connection, variables_too_late
-from pytest_training.execution.gpus import Cards, Hand
+from pytest_training.execution.gpus import VISIBLE
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
 from pytest_training.limits.own_memory import OwnMemory
-from pytest_training.limits.protocol import Ending, LimitReference, Tree, load_limit
+from pytest_training.limits.protocol import Ending, load_limit
+from pytest_training.limits.tree import Tree
 
 SAMPLE_S = 0.2  # between two measurements of memory and time
 LONGEST_REQUEST = 64 * 2**20
+READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_")
+"""Beginnings of variables that the interpreter and C libraries read once."""
 
 
-@dataclass
-class Child:
-    """A running attempt."""
+@dataclass(eq=False)
+class Connection:
+    """One slot's connection: at most one attempt."""
 
-    connection: Connection
-    ladder: Ladder
-    held: Hand
-    due: float = 0.0
-    """Time of the next measurement."""
+    link: socket.socket
+    received: bytearray = field(default_factory=bytearray)
+    request: AttemptRequest | None = None
+    pid: int | None = None
+
+    def send(self, line: bytes) -> None:
+        """Send a line; ignore a slot that is gone."""
+        with contextlib.suppress(OSError):
+            self.link.setblocking(True)
+            self.link.sendall(line + b"\n")
+            self.link.setblocking(False)
 
 
 class JobServer:
     """The loop: accept, fork, watch, reap, answer."""
 
-    def __init__(
-        self, listening: socket.socket, lifeline: int, gpus: Path, neutral: Neutral, read: Collection[str]
-    ) -> None:
-        self.listening, self.neutral = listening, neutral
-        self.lifeline = lifeline
+    def __init__(self, listening: socket.socket, lifeline: int, neutral: Neutral, read: Collection[str]) -> None:
+        self.listening, self.lifeline, self.neutral = listening, lifeline, neutral
+        self.read = read  # variables that loaded libraries have read
         self.selector = selectors.DefaultSelector()
         self.connections: list[Connection] = []
-        self.children: dict[int, Child] = {}
-        self.cards = Cards(gpus)
-        self.read = read
-        """Variables that loaded libraries have read."""
+        self.children: dict[int, tuple[Connection, Ladder]] = {}  # the running attempts
         self.limits = dict(LIMITS)
-        self.watched = 0.0
-        self.is_queueing = False
-        """True if an attempt waits for GPUs."""
-        self.stopping: Connection | None = None
-        """The connection that asked for the end of all attempts."""
+        self.stopping: Connection | None = None  # the connection that asked for the end of all attempts
         self.wakeup, self.bell = os.pipe()
         for descriptor in (self.wakeup, self.bell):
             os.set_blocking(descriptor, False)
@@ -84,16 +84,14 @@ class JobServer:
         self.selector.register(self.listening, selectors.EVENT_READ, self._accept)
         self.selector.register(self.lifeline, selectors.EVENT_READ, self._end)
         self.selector.register(self.wakeup, selectors.EVENT_READ, self._reap)
+        watched = 0.0
         while True:
-            for key, _ in self.selector.select(SAMPLE_S if self.children or self.is_queueing else None):
-                if isinstance(key.data, Connection):
-                    self._read(key.data)
-                else:
-                    key.data()
-            if time.monotonic() - self.watched >= SAMPLE_S:
-                self._watch()
-                if self.is_queueing:  # for cards that an attempt without this server may hold
-                    self._start_waiting()
+            for key, _ in self.selector.select(SAMPLE_S if self.children else None):
+                key.data()
+            if time.monotonic() - watched >= SAMPLE_S:
+                watched = time.monotonic()
+                for _, ladder in self.children.values():
+                    ladder.watch()
 
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionError):
@@ -101,7 +99,7 @@ class JobServer:
             link.setblocking(False)
             connection = Connection(link)
             self.connections.append(connection)
-            self.selector.register(link, selectors.EVENT_READ, connection)
+            self.selector.register(link, selectors.EVENT_READ, partial(self._read, connection))
 
     def _read(self, connection: Connection) -> None:
         try:
@@ -112,7 +110,9 @@ class JobServer:
             chunk = b""
         connection.received += chunk
         if not chunk or len(connection.received) > LONGEST_REQUEST:
-            self._hang_up(connection)
+            if connection.pid in self.children:  # the slot is gone
+                processes.signal_tree(connection.pid, signal.SIGKILL)
+            self._forget(connection)
         while connection in self.connections and b"\n" in connection.received:
             line, _, rest = connection.received.partition(b"\n")
             connection.received = bytearray(rest)
@@ -126,16 +126,17 @@ class JobServer:
         if connection.request is not None:
             return
         try:
-            connection.request = self._decode(line)
+            connection.request = request = self._decode(line)
         except DeclarationError as error:
             self._answer(connection, Reply(refused=f"{error}"))
+            return
+        if self.stopping is not None:
+            self._stop(connection)
+        elif too_late := self._variables_too_late(request):
+            connection.send(b" ".join([FRESH, *map(str.encode, too_late)]))
+            self._forget(connection)
         else:
-            if self.stopping is not None:
-                self._stop(connection)
-            elif too_late := variables_too_late(connection.request, self.read):
-                connection.send(b" ".join([FRESH, *map(str.encode, too_late)]))
-                self._forget(connection)
-            self._start_waiting()
+            self._start(connection, request)
 
     def _decode(self, line: bytes) -> AttemptRequest:
         """Return a request whose limits are loaded; raise DeclarationError if it cannot be met."""
@@ -144,88 +145,60 @@ class JobServer:
         except UNDECODABLE as error:
             raise DeclarationError(f"the job server cannot read the request: {error}") from None
         for reference in request.limits:
-            self._add_limit(reference)
-        self.cards.check(request.job.gpus)
+            if reference.key not in self.limits:
+                self.limits[reference.key] = load_limit(reference)
+                if processes.thread_count() > 1:
+                    raise DeclarationError(
+                        f"{reference.file} starts a thread when it is loaded for limit {reference.key!r}, "
+                        "and the job server may have none"
+                    )
         return request
 
-    def _add_limit(self, reference: LimitReference) -> None:
-        if reference.key not in self.limits:
-            self.limits[reference.key] = load_limit(reference)
-            if processes.thread_count() > 1:
-                raise DeclarationError(
-                    f"{reference.file} starts a thread when it is loaded for limit {reference.key!r}, "
-                    "and the job server may have none"
-                )
+    def _variables_too_late(self, request: AttemptRequest) -> list[str]:
+        """Return the changed variables that this process, or a library in it, has read already as they were."""
+        if isinstance(request.start, Command) and not request.start.is_warm:
+            return []
+        names = request.environment.keys() - {*THREAD_VARIABLES, "PYTHONHASHSEED", VISIBLE if request.job.gpus else ""}
+        return sorted(name for name in names if name in self.read or name.startswith(READ_AT_START))
 
     def _answer(self, connection: Connection, reply: Reply) -> None:
         connection.send(msgspec.json.encode(reply))
         self._forget(connection)
 
-    def _start_waiting(self) -> None:
-        """Start, in order of arrival, every attempt whose GPUs are free; the others wait."""
-        self.is_queueing = False
-        for connection in list(self.connections):
-            request = connection.request if connection.pid is None else None
-            if request is not None:
-                # Those that come later do not overtake one that waits for cards, or it might wait for ever.
-                held = None if self.is_queueing and request.job.gpus else self.cards.take(request.job.gpus)
-                if held is None:
-                    self.is_queueing = True
-                else:
-                    self._start(connection, request, held)
-
-    def _start(self, connection: Connection, request: AttemptRequest, held: Hand) -> None:
+    def _start(self, connection: Connection, request: AttemptRequest) -> None:
         parent, started = os.getpid(), time.monotonic()
         try:
             pid = os.fork()
         except OSError as error:
-            held.close()
             self._answer(connection, Reply(refused=f"cannot start a process: {error.strerror}"))
             return
         if pid == 0:
-            self._become_child(request, held, parent)
+            self._become_child(request, parent)
         connection.pid = pid
         memory = OwnMemory.of_fork(is_program=isinstance(request.start, Command) and not request.start.is_warm)
         tree, grace_s = Tree(pid, started, memory=memory, stillness=request.stillness), request.settings.grace_s
         ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=grace_s)
-        self.children[pid] = Child(connection, ladder, held)
+        self.children[pid] = connection, ladder
         connection.send(STARTED)
 
-    def _become_child(self, request: AttemptRequest, held: Hand, parent: int) -> NoReturn:
-        status = 70  # what the shell calls an internal software error
+    def _become_child(self, request: AttemptRequest, parent: int) -> NoReturn:
         try:
             processes.die_with_parent(parent)
             processes.adopt_orphans()
             os.setsid()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._close_all()
-            if held.cards:
-                request = msgspec.structs.replace(request, environment=request.environment | held.environment)
+            self.selector.close()
+            for link in (self.listening, *(each.link for each in self.connections)):
+                link.close()  # else it would not close when the server dies
+            for descriptor in (self.wakeup, self.bell, self.lifeline):
+                os.close(descriptor)
             gc.enable()
             run_attempt(request, warm=self.neutral)
         except BaseException:  # noqa: BLE001  (a child must never return into the server's loop)
             traceback.print_exc()
         finally:
-            os._exit(status)
-
-    def _close_all(self) -> None:
-        # A connection that a child also holds would not close when the server dies.
-        self.selector.close()
-        self.listening.close()
-        for connection in self.connections:
-            connection.link.close()
-        for child in self.children.values():
-            child.held.forget()
-        os.close(self.wakeup)
-        os.close(self.bell)
-        os.close(self.lifeline)
-
-    def _hang_up(self, connection: Connection) -> None:
-        """End the attempt of a slot that is gone."""
-        if connection.pid in self.children:
-            processes.signal_tree(connection.pid, signal.SIGKILL)
-        self._forget(connection)
+            os._exit(70)  # what the shell calls an internal software error
 
     def _forget(self, connection: Connection) -> None:
         if connection in self.connections:
@@ -235,7 +208,7 @@ class JobServer:
 
     def _stop(self, connection: Connection) -> None:
         if connection.pid in self.children:
-            self.children[connection.pid].ladder.end("interrupted")
+            self.children[connection.pid][1].end("interrupted")
         else:
             self._answer(connection, Reply(ending=Ending(ended_by="interrupted")))
 
@@ -251,34 +224,20 @@ class JobServer:
         if self.stopping is not None and not self.children:
             self._answer(self.stopping, Reply())
 
-    def _watch(self) -> None:
-        """Measure every running attempt, and end what exceeds a limit or its grace."""
-        self.watched = begun = time.monotonic()
-        for child in self.children.values():
-            if begun >= child.due:
-                child.ladder.watch()
-                ended = time.monotonic()
-                child.due, begun = ended + processes.rest_s(ended - begun) - SAMPLE_S, ended
-
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self.wakeup, 4096)
         ended = [pid for pid in self.children if processes.has_ended(pid)]
         for pid in ended:
             processes.kill_orphans(self.children)  # what the job left behind is now ours, and ends before the answer
-            self._end_child(self.children.pop(pid))
+            connection, ladder = self.children.pop(pid)
+            exit_code, usage = processes.wait_for_end(pid)
+            ladder.tree.memory.end(usage.ru_maxrss / 1024)
+            ending = ladder.ending(exit_code, cpu_s=usage.ru_utime + usage.ru_stime)
+            self._answer(connection, Reply(ending=ending, refused=ladder.problem))
         if not ended and not self.children:
             processes.kill_orphans(())
-        self._start_waiting()
         self._answer_stopped()
-
-    def _end_child(self, child: Child) -> None:
-        ladder, tree = child.ladder, child.ladder.tree
-        exit_code, usage = processes.wait_for_end(tree.pid)
-        child.held.close()
-        tree.memory.end(usage.ru_maxrss / 1024)
-        ending = ladder.ending(exit_code, cpu_s=usage.ru_utime + usage.ru_stime)
-        self._answer(child.connection, Reply(ending=ending, refused=ladder.problem))
 
     def _end(self) -> NoReturn:
         """End every tree, then this process: the owner is gone or done."""

@@ -13,7 +13,7 @@ _TYPES: dict[str, Type] = {
     **dict.fromkeys(("integer", "multi_integer"), "int"),
     **dict.fromkeys(("float", "multi_float"), "float"),
     **dict.fromkeys(("bool", "boolean"), "bool"),
-    **dict.fromkeys(("string", "enum", "multi_string", "multi_enum", "list", "spaceseplist"), "str"),
+    **dict.fromkeys(("string", "enum", "multi_string", "multi_enum", "list", "spaceseplist", "config_file"), "str"),
 }
 
 

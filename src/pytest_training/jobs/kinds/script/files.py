@@ -49,10 +49,9 @@ def _set_there(job: Job) -> list[Parameter]:
 
 def keyed(key: tuple[str, ...], value: Any, option: str | None = None) -> Declaration:
     """Return the parameter of a value in a configuration file."""
-    kind = "any" if value is None or value is MISSING else type_of(value)
+    kind = "any" if value is None else "float" if type(value) is int else type_of(value)
     name = identifier(option or ".".join(key[1:]))
-    default = None if value is MISSING else value
-    return Parameter(name=name, type=kind, default=default, option=option, key=key), value
+    return Parameter(name=name, type=kind, default=value, option=option, key=key), value
 
 
 def read_mapping(path: Path | None) -> Mapping[str, Any]:

@@ -12,14 +12,13 @@ from pytest_training.jobs.kinds.script.argparse import argparse_options
 from pytest_training.jobs.kinds.script.click import click_options
 from pytest_training.jobs.kinds.script.files import file_options
 from pytest_training.jobs.kinds.script.hydra import hydra_options
-from pytest_training.jobs.kinds.script.signatures import Definitions
 from pytest_training.jobs.kinds.script.styles import STYLED, configured_options, styled_options
 from pytest_training.jobs.kinds.script.typer import typer_options
 from pytest_training.jobs.kinds.script.unrolled import unrolled
 from pytest_training.jobs.model import Parameter
 from pytest_training.jobs.source.literals import MISSING
 from pytest_training.jobs.source.sources import Source, Sources
-from pytest_training.jobs.source.used import used_code
+from pytest_training.jobs.source.used import Module, used_code
 
 _READERS: dict[bytes, Callable[[Sequence[Code]], Iterator[Declaration]]] = {
     b"add_argument": argparse_options,
@@ -59,7 +58,8 @@ def _all_options(source: Source, sources: Sources) -> Iterator[Declaration]:
             options += reader(codes)
     if any(STYLED.search(each.content) for each, _ in used):
         names = {parameter.name for parameter, _ in options}
-        styled = styled_options(codes, Definitions(sources, (each for each, _ in used)))
+        modules = ((Module.load(each.path, sources), nodes) for each, nodes in used if nodes)
+        styled = styled_options((module, nodes) for module, nodes in modules if module)
         options += (option for option in styled if option[0].name not in names)
     options += file_options(options, (sources.root, source.path.parent))
     yield from options

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from pytest_training.jobs.kinds.parameters import Code, Declaration, annotated, below, selector
-from pytest_training.jobs.kinds.script.signatures import Definitions, Field, Found, functions
+from pytest_training.jobs.kinds.script.signatures import Field, Found, fields, functions
 from pytest_training.jobs.source.literals import last_name, type_of, walk
 from pytest_training.jobs.source.used import Module
 
@@ -45,16 +45,16 @@ _TARGETS = {"component", "components", "config_class", "dataclass_types", "node"
 _CLASSES = {"model_class": "model", "datamodule_class": "data"}
 
 
-def styled_options(codes: Sequence[Code], definitions: Definitions) -> Iterator[Declaration]:
+def styled_options(modules: Iterable[tuple[Module, list[ast.AST]]]) -> Iterator[Declaration]:
     """Yield what the calls of these libraries make options of."""
-    for code in codes:
-        if module := definitions.module(code.path):
-            reader = _Reader(module, definitions)
-            for node in code.nodes:
-                if isinstance(node, ast.Call):
-                    yield from reader.options(node)
-                elif isinstance(node, ast.FunctionDef):
-                    yield from reader.wrapped(node)
+    for module, nodes in modules:
+        for node in nodes:
+            if isinstance(node, ast.Call):
+                yield from _called(node, module)
+            elif isinstance(node, ast.FunctionDef) and node.args.args:  # @wrap() def main(config: Config)
+                calls = (item for item in node.decorator_list if isinstance(item, ast.Call))
+                for style in filter(None, (_style(call.func, module) for call in calls)):
+                    yield from _options(module.definition(node.args.args[0].annotation), style)
 
 
 def configured_options(codes: Sequence[Code]) -> Iterator[Declaration]:
@@ -75,104 +75,42 @@ def configured_options(codes: Sequence[Code]) -> Iterator[Declaration]:
             yield annotated(f"--{name}=", ast.Name(kind), value, constants, required=False)
 
 
-class _Reader:
-    """Reads the calls in one module."""
-
-    def __init__(self, module: Module, definitions: Definitions) -> None:
-        self._module, self._definitions = module, definitions
-
-    def options(self, call: ast.Call) -> Iterator[Declaration]:
-        """Yield the options that a call makes."""
-        keywords = {item.arg: item.value for item in call.keywords}
-        targets = [*call.args, *(value for name, value in keywords.items() if name in _TARGETS)]
-        style = _style(call.func, self._module, self._definitions)
-        if style and style.is_lightning:
-            yield from self._lightning({**dict(zip(_CLASSES, call.args, strict=False)), **keywords}, style)
-        elif style and style.commands:
-            yield from self._commands(next(iter(targets), None), style)
-        elif style and "group" not in keywords:
-            for target in targets:
-                for each in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
-                    yield from self._fields(self._definitions.find(each, self._module), style)
-
-    def wrapped(self, function: ast.FunctionDef) -> Iterator[Declaration]:
-        """Yield the options of the class that a function decorated by `@wrap()` takes."""
-        for item in function.decorator_list:
-            style = _style(item.func, self._module, self._definitions) if isinstance(item, ast.Call) else None
-            if style and function.args.args:
-                yield from self._fields(self._definitions.find(function.args.args[0].annotation, self._module), style)
-
-    def _fields(self, found: Found | None, style: Style, prefix: str = "") -> Iterator[Declaration]:
-        for field in self._definitions.fields(found) if found else ():
-            if field.name not in {"self", "cls", "defaults"}:
-                yield _option(field._replace(name=prefix + field.name), style)
-
-    def _commands(self, target: ast.expr | None, style: Style) -> Iterator[Declaration]:
-        """Yield the options of a function, of a class and its methods, or of several functions."""
-        target = target.func if isinstance(target, ast.Call) else target
-        find = self._definitions.find
-        found = find(target, self._module)
-        yield from self._fields(found, style)
-        if found and isinstance(found.node, ast.FunctionDef):
-            return
-        if found and isinstance(found.node, ast.ClassDef):
-            pairs = {each.name: Found(each, found.module) for each in functions(found.node)}
-        else:
-            own = (ast.Name(each.name) for each in functions(self._module.source.tree))
-            pairs = {name: each for name, node in _named(target, own) if (each := find(node, self._module))}
-        commands = {name: each for name, each in pairs.items() if not name.startswith("_")}
-        if commands:
-            yield selector("command", commands, required=True)
-        for name, each in commands.items():
-            options = self._fields(each, style)
-            yield from below((name,), ((replace(item, required=False), value) for item, value in options))
-
-    def _lightning(self, stated: dict[str | None, ast.expr], style: Style) -> Iterator[Declaration]:
-        """Yield `--trainer.max_epochs` and the like, of the command `fit` unless there are no commands."""
-        literal, find = self._module.source.constants.literal, self._definitions.find
-        seed = stated.get("seed_everything_default", ast.Constant(None))
-        options = [_option(Field("seed_everything", ast.Name("int"), seed, self._module), style)]
-        for name, part in _CLASSES.items():
-            if literal(stated.get(f"subclass_mode_{part}")) is not True:
-                options += self._fields(find(stated.get(name), self._module), style, f"{part}.")
-        package = "pytorch_lightning" if "pytorch_lightning" in _libraries(self._module) else "lightning.pytorch"
-        trainer = self._fields(self._definitions.installed(package, "Trainer"), style, "trainer.")
-        changed = literal(stated.get("trainer_defaults"))
-        for parameter, default in trainer:
-            value = (
-                changed.get(parameter.name.removeprefix("trainer_"), default) if isinstance(changed, dict) else default
-            )
-            options.append((parameter if value is default else replace(parameter, default=value), value))
-        is_flat = literal(stated.get("run")) is False
-        if not is_flat:
-            yield selector("command", ("fit", "validate", "test", "predict"), required=True)
-        yield from below(() if is_flat else ("fit",), options)
+def _called(call: ast.Call, module: Module) -> Iterator[Declaration]:
+    style = _style(call.func, module)
+    keywords = {item.arg: item.value for item in call.keywords}
+    targets = [*call.args, *(value for name, value in keywords.items() if name in _TARGETS)]
+    if style and style.is_lightning:
+        yield from _lightning({**dict(zip(_CLASSES, call.args, strict=False)), **keywords}, style, module)
+    elif style and style.commands:
+        yield from _commands(next(iter(targets), None), style, module)
+    elif style and "group" not in keywords:
+        for target in targets:
+            for each in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
+                yield from _options(module.definition(each), style)
 
 
 def _libraries(module: Module) -> set[str]:
     return {item.module.partition(".")[0] for item in module.imported.values()}
 
 
-def _style(node: ast.expr, module: Module, definitions: Definitions) -> Style | None:
+def _style(node: ast.expr, module: Module) -> Style | None:
     """Return the style of what is called: a library's, or that of a class's base."""
-    if style := next(filter(None, (_STYLES.get(f"{each}.{last_name(node)}") for each in _libraries(module))), None):
+    names = (f"{library}.{last_name(node)}" for library in _libraries(module))
+    if style := next(filter(None, map(_STYLES.get, names)), None):
         return style
-    found = definitions.find(node, module) if last_name(node).endswith(("CLI", "Parser")) else None
-    bases = found.node.bases if found and isinstance(found.node, ast.ClassDef) else []
-    return next(filter(None, (_style(base, found.module, definitions) for base in bases if found)), None)
+    found = module.definition(node) if last_name(node).endswith(("CLI", "Parser")) else None
+    bases = found[0].bases if found and isinstance(found[0], ast.ClassDef) else []
+    return next(filter(None, (_style(base, found[1]) for base in bases if found)), None)
 
 
-def _named(target: ast.expr | None, own: Iterable[ast.Name]) -> list[tuple[str, ast.expr]]:
-    """Return the functions that a literal dict or list names, or all of the module."""
-    if isinstance(target, ast.Dict):
-        pairs = zip(target.keys, target.values, strict=True)
-        return [(str(key.value), value) for key, value in pairs if isinstance(key, ast.Constant)]
-    listed = target.elts if isinstance(target, ast.List | ast.Tuple) else own if target is None else ()
-    return [(last_name(node), node) for node in listed]
+def _options(found: Found | None, style: Style, prefix: str = "") -> Iterator[Declaration]:
+    """Yield the options of a function or class as the library spells them."""
+    for field in fields(found) if found else ():
+        if field.name not in {"self", "cls", "defaults"}:
+            yield _option(field._replace(name=prefix + field.name), style)
 
 
 def _option(field: Field, style: Style) -> Declaration:
-    """Return the option of a field as the library spells it."""
     spelling = style.option.format(field.name.replace("_", "-") if style.dashes else field.name)
     spelling = field.name if field.default is None and style.positional else spelling
     constants, is_required = field.module.source.constants, field.default is None
@@ -181,3 +119,43 @@ def _option(field: Field, style: Style) -> Declaration:
         return parameter, default
     above, dot, last = spelling.removeprefix("--").rpartition(".")
     return replace(parameter, flag=True, off=f"--{above}{dot}no-{last}"), default
+
+
+def _commands(target: ast.expr | None, style: Style, module: Module) -> Iterator[Declaration]:
+    """Yield the options of a function, of a class and its methods, or of the functions that a dict or list names."""
+    found = module.definition(target.func if isinstance(target, ast.Call) else target)
+    yield from _options(found, style)
+    pairs: dict[str, Found | None] = {}
+    if found and isinstance(found[0], ast.ClassDef):
+        pairs = {each.name: (each, found[1]) for each in functions(found[0])}
+    elif isinstance(target, ast.Dict):
+        named = ((getattr(key, "value", None), node) for key, node in zip(target.keys, target.values, strict=True))
+        pairs = {str(name): module.definition(node) for name, node in named}
+    elif target is None or isinstance(target, ast.List | ast.Tuple):
+        listed = target.elts if target else (ast.Name(each.name) for each in functions(module.source.tree))
+        pairs = {last_name(node): module.definition(node) for node in listed}
+    commands = {name: each for name, each in pairs.items() if each and not name.startswith("_")}
+    if commands:
+        yield selector("command", commands, required=True)
+    for name, each in commands.items():
+        yield from below((name,), ((replace(item, required=False), value) for item, value in _options(each, style)))
+
+
+def _lightning(stated: dict[str | None, ast.expr], style: Style, module: Module) -> Iterator[Declaration]:
+    """Yield `--trainer.max_epochs` and the like, of the command `fit` unless there are no commands."""
+    literal = module.source.constants.literal
+    seed = stated.get("seed_everything_default", ast.Constant(None))
+    options = [_option(Field("seed_everything", ast.Name("int"), seed, module), style)]
+    for name, part in _CLASSES.items():
+        if literal(stated.get(f"subclass_mode_{part}")) is not True:
+            options += _options(module.definition(stated.get(name)), style, f"{part}.")
+    package = "pytorch_lightning" if "pytorch_lightning" in _libraries(module) else "lightning.pytorch"
+    changed = literal(stated.get("trainer_defaults"))
+    for parameter, default in _options(module.installed(package, "Trainer"), style, "trainer."):
+        name = parameter.name.removeprefix("trainer_")
+        value = changed.get(name, default) if isinstance(changed, dict) else default
+        options.append((parameter if value is default else replace(parameter, default=value), value))
+    is_flat = literal(stated.get("run")) is False
+    if not is_flat:
+        yield selector("command", ("fit", "validate", "test", "predict"), required=True)
+    yield from below(() if is_flat else ("fit",), options)

@@ -1,22 +1,99 @@
 """From a dataset's declaration to a verified local path: installed, local, fetched or simulated.
 
-It never replaces data: missing data, and data that differ from their sha256, raise DataError.
+It never replaces data: missing data, and data that differ from their sha256, raise DataError. What is fetched or
+simulated lies in the user's cache; `data.lock` keeps the hash of each first download.
 `jobs/catalogue/datasets.py` checks whether data exist, without opening them.
 """
 
 import contextlib
+import fcntl
+import hashlib
 import importlib
 import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
+
+from pytest_training.atomic import write_atomically
 from pytest_training.errors import DataError
-from pytest_training.execution.data.cache import LOCK_NAME, Pin, one_at_a_time, read_lock, sha256_of, write_pin
 from pytest_training.jobs.catalogue.datasets import cached_file, package_file
-from pytest_training.jobs.model import Dataset
+from pytest_training.jobs.model import SCHEMA_VERSION, UNDECODABLE, Dataset, Value
+
+LOCK_NAME = "data.lock"  # JSON beside the catalogue; belongs into version control
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file's content in a stream, or a folder's listing.
+
+    The listing has one line `<sha256>  <path>` per file, sorted by path: what `sha256sum` prints.
+    """
+    if path.is_dir():
+        names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+        listing = "".join(f"{sha256_of(path / name)}  {name}\n" for name in names)
+        return hashlib.sha256(listing.encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Hold the lock on `path`; the operating system frees it if its holder dies."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_name(f"{path.name}.lock").open("a")
+    except OSError as error:
+        raise DataError(
+            f"cannot write to the cache folder {path.parent} ({error}). Make it writable or set XDG_CACHE_HOME."
+        ) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+class Pin(Value, frozen=True, kw_only=True):
+    """The source and the hash of a dataset when this project first fetched it."""
+
+    url: str
+    sha256: str
+
+
+class Lock(Value, frozen=True, kw_only=True):
+    """Content of `data.lock`: the pins by name of the dataset."""
+
+    datasets: dict[str, Pin] = {}
+    schema_version: int = SCHEMA_VERSION
+
+
+def read_lock(lock: Path) -> Lock:
+    """Read `data.lock`; return an empty one if the file does not exist."""
+    try:
+        return msgspec.json.decode(lock.read_bytes(), type=Lock)
+    except FileNotFoundError:
+        return Lock()
+    except OSError as error:
+        raise DataError(f"{lock} cannot be read: {error.strerror}. Restore it from version control.") from error
+    except UNDECODABLE as error:
+        raise DataError(
+            f"{lock} is no lock of fetched data: {error}. Restore it from version control, or delete it to "
+            f"pin the data anew."
+        ) from error
+
+
+def _write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
+    """Add one dataset to `data.lock` beside the entries of other processes."""
+    with one_at_a_time(cache / "locks" / hashlib.sha256(str(lock.resolve()).encode()).hexdigest()[:12]):
+        pins = read_lock(lock).datasets | {name: pin}
+        text = msgspec.json.encode(Lock(datasets=dict(sorted(pins.items()))))
+        try:
+            write_atomically(lock, msgspec.json.format(text, indent=2) + b"\n")
+        except OSError as error:
+            raise DataError(
+                f"cannot write {lock} ({error}). Declare `sha256: {pin.sha256}` in the catalogue instead."
+            ) from error
 
 
 def obtain(dataset: Dataset, *, cache: Path | None = None) -> tuple[Path, str | None]:
@@ -26,17 +103,17 @@ def obtain(dataset: Dataset, *, cache: Path | None = None) -> tuple[Path, str | 
     """
     import platformdirs  # noqa: PLC0415  (only for jobs with data)
 
-    cache, lock = cache or platformdirs.user_cache_path("pytest-training"), Path(dataset.home, LOCK_NAME)
+    cache, declared = cache or platformdirs.user_cache_path("pytest-training"), dataset.declared or "the catalogue"
     try:
         if dataset.url is not None:
-            return _fetched(dataset, dataset.url, cache, lock)
+            return _fetched(dataset, dataset.url, cache, declared)
         if dataset.package is not None:
             path = _installed(dataset, dataset.package)
         elif dataset.path is not None:
             path = _local(dataset, dataset.path)
         else:
             path = _simulated(dataset, cache)
-        return path, _check(dataset, path, dataset.sha256, by=_declaration(dataset))
+        return path, _check(dataset, path, dataset.sha256, by=declared)
     except DataError as error:
         place = f" ({dataset.declared})" if dataset.declared else ""
         raise DataError(f"dataset {dataset.name!r}{place}: {error}") from error
@@ -70,10 +147,11 @@ def _local(dataset: Dataset, declared: str) -> Path:
     return path
 
 
-def _fetched(dataset: Dataset, url: str, cache: Path, lock: Path) -> tuple[Path, str]:
+def _fetched(dataset: Dataset, url: str, cache: Path, declared: str) -> tuple[Path, str]:
     """Return the cached file, downloaded if it is missing; pin it in `data.lock` unless the catalogue does."""
+    lock = Path(dataset.home, LOCK_NAME)
     pin = read_lock(lock).datasets.get(dataset.name)
-    expected, by = dataset.sha256, _declaration(dataset)
+    expected, by = dataset.sha256, declared
     if pin and not expected:
         if pin.url != url:
             raise DataError(
@@ -84,14 +162,14 @@ def _fetched(dataset: Dataset, url: str, cache: Path, lock: Path) -> tuple[Path,
     path = cache / "fetched" / cached_file(dataset).name
     with one_at_a_time(path):
         if not path.exists():
-            _fetch(dataset, url, path, expected, by)
+            _fetch(url, path, expected, by, declared)
     digest = _check(dataset, path, expected, by=by)
     if expected is None:
-        write_pin(dataset.name, Pin(url=url, sha256=digest), lock, cache)
+        _write_pin(dataset.name, Pin(url=url, sha256=digest), lock, cache)
     return path, digest
 
 
-def _fetch(dataset: Dataset, url: str, path: Path, expected: str | None, by: str) -> None:
+def _fetch(url: str, path: Path, expected: str | None, by: str, declared: str) -> None:
     """Download to a temporary name, verify, rename: no partial or wrong file ever has the final name."""
     from pooch.downloaders import choose_downloader  # type: ignore[import-untyped]  # noqa: PLC0415  (0.3 s)
 
@@ -109,7 +187,7 @@ def _fetch(dataset: Dataset, url: str, path: Path, expected: str | None, by: str
         raise DataError(
             f"could not fetch {url} ({type(error).__name__}: {error}), and there is no earlier copy in the cache "
             f"folder {path.parent}. Save the file as {path}, or replace `url:` by `path:` with a local copy in "
-            f"{_declaration(dataset)}."
+            f"{declared}."
         ) from error
     finally:
         partial.unlink(missing_ok=True)
@@ -119,9 +197,8 @@ def _simulated(dataset: Dataset, cache: Path) -> Path:
     """Return the path of simulated data, made once for each seed and version of the module's source."""
     module, _, function = (dataset.simulated or "").partition(":")
     source = _module_file(dataset, module)
-    key = f"{dataset.name}-seed{dataset.seed}-{sha256_of(source)[:12]}"
-    path, partial = cache / "simulated" / key, cache / "simulated" / f"{key}.partial-{os.getpid()}"
-    hash_file = path.with_name(f"{key}.sha256")
+    path = cache / "simulated" / f"{dataset.name}-seed{dataset.seed}-{sha256_of(source)[:12]}"
+    partial, hash_file = (path.with_name(f"{path.name}.{end}") for end in (f"partial-{os.getpid()}", "sha256"))
     with one_at_a_time(path):
         if path.exists():
             expected = hash_file.read_text().strip() if hash_file.exists() else None
@@ -153,7 +230,7 @@ def _module_file(dataset: Dataset, module: str) -> Path:
     if file := next(filter(Path.is_file, places), None):
         return file
     raise DataError(
-        f"expected the module {module!r} of `simulated: {dataset.simulated}` at {stem.with_suffix('.py')} or "
+        f"expected the module {module!r} of `simulated: {dataset.simulated}` at {places[0]} or "
         "installed, found neither."
     )
 
@@ -187,7 +264,3 @@ def _check(dataset: Dataset, path: Path, expected: str | None, *, by: str) -> st
             "the change is intended, correct the sha256."
         )
     return digest
-
-
-def _declaration(dataset: Dataset) -> str:
-    return dataset.declared or "the catalogue"

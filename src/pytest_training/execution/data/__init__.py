@@ -1,1 +1,0 @@
-"""Datasets: from a declaration to a verified local path."""
