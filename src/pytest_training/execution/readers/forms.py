@@ -30,8 +30,7 @@ LARGEST, LARGEST_TEXT = 2**23, 2**20
 """Bytes of a file that are read after the end of a job; of a text its head and its tail."""
 MOST_PLACES, MOST_NAMES, MOST_LABELS = 500, 500, 30
 """Files of a folder; names in files that log together; what they are of, beyond which they are cases and not models."""
-SHARE = 0.005
-"""Of the time, that is spent on finding new files."""
+SHARE = 0.005  # of the time, that is spent on finding new files
 RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+|[a-z]+-[a-z]+-\d+")
 """Names of runs that no other run has."""
 
@@ -41,8 +40,7 @@ class Form(NamedTuple):
 
     pattern: str
     parser: type[Parser]
-    is_logged: bool = False
-    """True if all that it has is logged as a metric, but for counters, times and settings."""
+    is_logged: bool = False  # True if all that it has is logged as a metric, but for counters, times and settings
 
 
 NAMED = r"[^/]*(metric|result|score|report|summar|eval|perf|histor|log|progress|loss|benchmark)[^/]*"
@@ -77,8 +75,7 @@ class Place:
     form: Form
     match: re.Match[str]
     last: Last
-    passed: int = 0
-    """Points that were seen before the file was written anew."""
+    passed: int = 0  # points that were seen before the file was written anew
     points: int = 0
     mark: tuple[int, ...] = ()
     head: bytes = b""
@@ -148,8 +145,7 @@ class Files:
     """The files of a folder that hold metrics."""
 
     folder: Path
-    most: int
-    """Bytes of a file that a poll may read."""
+    most: int  # bytes of a file that a poll may read
     has_ended: bool
     places: dict[str, Place] = field(default_factory=dict)
     groups: dict[str, Last] = field(default_factory=dict)
@@ -186,8 +182,7 @@ class Files:
         for _, relative, form, match in sorted(new, key=lambda each: each[:2])[: MOST_PLACES - len(self.places)]:
             named = match.groupdict()
             key, last = named.get("one", relative), self.groups.setdefault(named.get("group", relative), {})
-            before = self.places.get(key)
-            if before:
+            if before := self.places.get(key):
                 before.last.clear()
             points = before.points if before else 0
             self.places[key] = Place(self.folder / relative, relative, form, match, last, passed=points)

@@ -30,8 +30,7 @@ AXES = {
     **dict.fromkeys(("round", "boosting_round", "tree"), "round"),
 }
 """Names of what counts up, each with the one that a curve has."""
-UNNAMED = ("", "unnamed_0", "index")
-"""Names of a column with the numbers, or names, of rows."""
+UNNAMED = ("", "unnamed_0", "index")  # names of a column with the numbers, or names, of rows
 SPLITS = frozenset(
     ("train", "training", "val", "valid", "validation", "test", "testing", "eval", "evaluation", "dev", "holdout")
 )
