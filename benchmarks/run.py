@@ -14,6 +14,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
+import adopted_scripts
 import arrow_imports
 import busy_threads
 import collecting
@@ -40,6 +41,7 @@ QUESTIONS: dict[str, tuple[Callable[[Path, int], Answer], int]] = {
         arrow_imports,
         busy_threads,
         torch_scripts,
+        adopted_scripts,
         collecting,
         listing,
         questions,

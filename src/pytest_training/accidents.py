@@ -80,7 +80,7 @@ ACCIDENTS = (
     ),
     Accident(
         "missing file",
-        message="a file is missing: …; relative paths begin at the project's root",
+        message="a file is missing: …; relative paths begin in the job's working directory (cwd: in the catalogue)",
         pattern=r"^(\w+Error|\S+:).*No such file or directory|^FileNotFoundError|can't open file"
         r"|: (command )?not found$",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -119,13 +119,12 @@ def is_asked_for(config: pytest.Config) -> bool:
 
 
 @contextlib.contextmanager
-def initial_conftests(config: pytest.Config) -> Iterator[None]:
-    """Have pytest load the root's conftest.py alone where an option names the jobs: below, there may be strangers'."""
+def initial_conftests(config: pytest.Config, own: Callable[[pytest.Config], Sequence[str]]) -> Iterator[None]:
+    """Have pytest load the user's own conftest.py alone where an option names the jobs: others may be strangers'."""
     typed = config.known_args_namespace
     before, names_jobs = typed.file_or_dir, typed.training_root or is_asked_for(config)
-    names_tests = config.getini("testpaths") or any(named_path(config, each).exists() for each in before)
-    if names_jobs and not names_tests:
-        typed.file_or_dir = [str(SHIPPED_TEST), str(config.rootpath / "conftest.py")]  # pytest ignores what is missing
+    if names_jobs and not any(named_path(config, each).exists() for each in before):
+        typed.file_or_dir = [str(SHIPPED_TEST), *own(config)]
     yield
     typed.file_or_dir = before
 
@@ -141,11 +140,13 @@ def has_jobs(config: pytest.Config) -> bool:
 
 def holds_jobs(config: pytest.Config, folder: Path) -> bool:
     """Return True if a folder has files of jobs or a catalogue, by their names."""
-    suffix = "" if config.hook.pytest_training_register.get_hookimpls() else ".py"  # there may be other kinds of job
+    suffix = (
+        "" if config.hook.pytest_training_register.get_hookimpls() else (".py", ".ipynb")
+    )  # there may be other kinds of job
     return folder.is_dir() and ((folder / "jobs.yaml").is_file() or any(_job_names(folder, suffix)))
 
 
-def _job_names(root: Path, suffix: str) -> Iterator[str]:
+def _job_names(root: Path, suffix: str | tuple[str, ...]) -> Iterator[str]:
     remaining = MAX_ENTRIES
     deepest = str(root).count(os.sep) + DEEPEST  # os.walk is recursive
     for folder, folders, files in os.walk(root):

@@ -40,10 +40,16 @@ def pytest_load_initial_conftests(
         from pytest_training.pytest_adapter import settle_root  # noqa: PLC0415  (see the module's docstring)
 
         settle_root(early_config, parser, args)
-    with options.initial_conftests(early_config):
+    with options.initial_conftests(early_config, _initial_paths):
         yield
     if options.has_jobs(early_config):
         options.add_job_options(parser)
+
+
+def _initial_paths(config: pytest.Config) -> list[str]:
+    from pytest_training.session.arguments import initial_paths  # noqa: PLC0415  (see the module's docstring)
+
+    return initial_paths(config)
 
 
 @pytest.hookimpl(tryfirst=True)

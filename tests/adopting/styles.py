@@ -175,7 +175,17 @@ PRINTED = (
             from sklearn.metrics import classification_report
             print(classification_report([0, 0, 1, 1, 1], [0, 1, 1, 1, 1]))
         """,
-        {"accuracy": (0.80, 6), "macro_avg_f1_score": (0.76, 7), "weighted_avg_f1_score": (0.78, 8)},
+        {
+            f"{row}_{column}": (value, line)
+            for line, row, values in (
+                (3, "0", (1.00, 0.50, 0.67)),
+                (4, "1", (0.75, 1.00, 0.86)),
+                (7, "macro_avg", (0.88, 0.75, 0.76)),
+                (8, "weighted_avg", (0.85, 0.80, 0.78)),
+            )
+            for column, value in zip(("precision", "recall", "f1_score"), values, strict=True)
+        }
+        | {"accuracy": (0.80, 6)},
     ),
     printed(
         "the module logging, with times",

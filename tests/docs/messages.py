@@ -58,6 +58,8 @@ RETURNING = {
     "bad_place",
     "_sentence",
     "_killer",
+    "_place_of",
+    "strays",
     "_not_finite",
     "stalled",
     "waiting_line",

@@ -104,6 +104,32 @@ def judged(workplace: Workplace, ending: Ending, *, log: str | None = None, fail
     return judge(request, Reply(ending=ending), since=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "cwd", "place"),
+    [
+        ("data/x.csv", "", "training"),
+        ("y.csv", "training", "."),
+        ("data", "", "training"),
+        ("nowhere.csv", "", None),
+        ("/etc/hosts", "", None),
+        ("../training/data/x.csv", "", None),
+    ],
+)
+def test_a_missing_relative_path_names_the_key_that_helps(
+    workplace: Workplace, name: str, cwd: str, place: str | None
+) -> None:
+    (workplace.training / "data").mkdir()
+    for path in (workplace.training / "data" / "x.csv", workplace.root / "y.csv"):
+        path.touch()
+    request = workplace.request(workplace.script("", cwd=cwd))
+    AttemptFolder(Path(request.folder)).log.write_text(
+        traceback(f"FileNotFoundError: [Errno 2] No such file or directory: {name!r}"), encoding="utf-8"
+    )
+    reason = judge(request, Reply(ending=EXITED), since=0).reason
+    assert "relative paths begin in the job's working directory (cwd: in the catalogue)" in reason
+    assert (f"(it is there from {place}: write cwd: {place})" in reason) == (place is not None), reason
+
+
 def test_every_cause_has_examples() -> None:
     assert set(SAID) == {accident.cause for accident in ACCIDENTS}
 

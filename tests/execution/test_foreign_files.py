@@ -113,6 +113,10 @@ CASES = {
     "times of what is appended": Case(
         {"results.jsonl": '{"time": "2024-01-01 10:00", "auc": 0.9}\n{"time": "2024-01-01 11:00", "auc": 0.8}\n'}, {}
     ),
+    "results by model and data": Case(
+        {"scores.json": '{"bert-large": {"dataset_args": {"loss": 3}, "largest": {"auc": 0.9}}, "bert": {"auc": 0.5}}'},
+        {"bert_large_largest_auc": 0.9, "bert_auc": 0.5},
+    ),
     "results by model": Case(
         {"results.json": '{"rf": {"auc": 0.9, "time": 3}, "svm": {"auc": 0.8}}'}, {"rf_auc": 0.9, "svm_auc": 0.8}
     ),
@@ -300,7 +304,11 @@ CASES = {
         [{"step": 0, "rmse": 0.9}, {"step": 1, "rmse": 0.8}],
     ),
     "MLflow's database of two runs": Case(
-        {"mlflow.db": mlflow_database(("rmse", 0.9, 0, "a"), ("rmse", 0.8, 0, "b"), a="forest", b="nice-fox-12")},
+        {
+            "mlflow.db": mlflow_database(
+                ("rmse", 0.9, 0, "a"), ("rmse", 0.8, 0, RUN), **{"a": "forest", RUN: "nice-fox-12"}
+            )
+        },
         {"forest_rmse": 0.9, "run_2_rmse": 0.8},
         [{"step": 0, "rmse": 0.9}, {"step": 0, "rmse": 0.8}],
     ),

@@ -337,7 +337,7 @@ def test_a_command_job_is_a_list_with_typed_parameters(project: Project) -> None
         ("[a, [b]]", "jobs.c.command[1]: expected text or a number; put it in quotes, found a list"),
         (
             "[a, '{foldre}']",
-            "jobs.c: command: {foldre} stands for nothing: did you mean 'folder'? Expected one of folder, seed",
+            "jobs.c: {foldre} stands for nothing: did you mean 'folder'? Expected one of folder, seed",
         ),
         ("[a], script: x.py", "jobs.c: expected either script or command, found both"),
     ],

@@ -258,7 +258,7 @@ SET_IN_INSTALLED: list[tuple[str, list[str], list[str]]] = [
         ["x.epochs=2", "x.lr=0.5", "x.data.batch_size=2", "x.trainer.deterministic=true"],
         [
             *("fit", "--seed_everything=7", "--model.lr=0.5", "--data.batch_size=2", "--trainer.max_epochs=2"),
-            *("--trainer.deterministic=True",),
+            *("--trainer.deterministic=True", "--trainer.default_root_dir=FOLDER"),
         ],
     ),
     (

@@ -103,7 +103,7 @@ NO_TRUTH = {("store_const", "true"), ("click, values", "true")}
 def trained(job: Job, text: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return what the script's own parser makes of the job's command line."""
     seen: dict[str, Any] = {}
-    monkeypatch.setattr(sys, "argv", ["train_x.py", *script_arguments(job, folder="folder")])
+    monkeypatch.setattr(sys, "argv", ["train_x.py", *script_arguments(job, folder="folder", seed=0)])
     exec(text, {"SEEN": seen, "__name__": "__main__"})  # noqa: S102  (the script is ours)
     return seen
 
@@ -177,9 +177,9 @@ def test_the_default_of_the_output_folder_is_not_recorded_for_the_script_gets_th
     text = added("'--out', default='results'", "'--epochs', type=int, default=3")
     job = project.job(text)
     assert job.parameters == {"epochs": 3}
-    assert script_arguments(job, folder="folder") == ["--out", "folder"]
+    assert script_arguments(job, folder="folder", seed=0) == ["--out", "folder"]
     [job] = apply_options([job], settings=["x.out=mine"])
-    assert (job.parameters["out"], script_arguments(job, folder="folder")) == ("mine", ["--out", "mine"])
+    assert (job.parameters["out"], script_arguments(job, folder="folder", seed=0)) == ("mine", ["--out", "mine"])
 
 
 @pytest.mark.parametrize("value", [1, 2, 4])

@@ -13,6 +13,7 @@ from pytest_training.execution.folder import ReportsFolder
 from pytest_training.fixture import SHIPPED_TEST
 from pytest_training.jobs.discovery import nothing_below
 from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.kinds.script.arguments import outputs
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import read_plan
@@ -112,7 +113,7 @@ def _comments(job: Job) -> Iterator[str]:
     if job.evidence:
         yield f"  #   # taken: {job.evidence}"
     if job.declared:
-        names = [each.name for each in job.declared if each.option is None or each.option != job.output_option]
+        names = [each.name for each in job.declared if each.name not in outputs(job, ".")]
         values = ", ".join(f"{name}: {encode(job.parameters.get(name)).decode()}" for name in names)
         yield f"  #   parameters: {{{values}}}"
     yield '  #   gates: {accuracy: ">= 0.8"}'

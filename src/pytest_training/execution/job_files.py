@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -64,6 +64,7 @@ class Walk:
     most: int = MOST_ENTRIES
     seen: int = 0
     unreadable: int = 0  # folders that could not be listed
+    without: Collection[str] = ()  # names and paths of folders that are left out
 
     def __iter__(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Yield whatever is no folder."""
@@ -73,7 +74,7 @@ class Walk:
             for entry in self._listed(above):
                 relative = os.path.join(above, entry.name)  # noqa: PTH118  (thousands of times)
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(relative)
+                    folders += [relative] if not {entry.name, entry.path} & {*self.without} else []
                 else:
                     yield relative, entry
 

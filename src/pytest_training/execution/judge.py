@@ -20,6 +20,7 @@ from pytest_training.jobs.model import Gate, Job
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.protocol import Ending
 from pytest_training.text import shorten
+from pytest_training.wording import label
 
 LONGEST_MESSAGE = 2000
 LONGEST_WORDS = 400
@@ -72,7 +73,7 @@ def judge(
         return ended or _failed("result", str(error))
     verdict = _judge_ending(request, reply.ending, result, limits)
     if verdict and verdict.cause in NAMELESS:
-        verdict = _name_accident(verdict, reply.ending, folder)
+        verdict = _name_accident(verdict, reply.ending, folder, request.job)
     attempt = EndedAttempt(request.job, folder, since, request.start, result)
     curves: tuple[dict[str, float], ...] = ()
     try:
@@ -145,7 +146,7 @@ def _judge_failure(result: Result, failure: Failure) -> Verdict:
     return replace(verdict, metrics=result.metrics)  # of which one was no finite number
 
 
-def _name_accident(verdict: Verdict, ending: Ending, folder: AttemptFolder) -> Verdict:
+def _name_accident(verdict: Verdict, ending: Ending, folder: AttemptFolder, job: Job) -> Verdict:
     """Return the verdict with the cause that the kernel or the job's last words name, and with what to do."""
     failure = verdict.result.failure
     lines = (failure.traceback or failure.message).splitlines() if failure else log_end(folder.log, LOG_LINES)
@@ -158,8 +159,17 @@ def _name_accident(verdict: Verdict, ending: Ending, folder: AttemptFolder) -> V
         is_program = verdict.reason.endswith(f"exit status {ending.exit_status}")
         reason = last_reason(lines, by_exit=ending.exit_status == SAID_AT_EXIT) if is_program else ""
         return replace(verdict, reason=f"{verdict.reason}: {reason}" if reason else verdict.reason)
-    held = _held(ending, failure, killer) if accident.cause == OUT_OF_MEMORY.cause else ""
-    return replace(verdict, cause=accident.cause, reason=accident.message.replace("…", words + held))
+    more = _held(ending, failure, killer) if accident.cause == OUT_OF_MEMORY.cause else ""
+    more = _place_of(line, job) if accident.cause == "missing file" else more
+    return replace(verdict, cause=accident.cause, reason=accident.message.replace("…", words + more))
+
+
+def _place_of(line: str, job: Job) -> str:
+    """Return where a file is that a job expected in its working directory, and the key that helps."""
+    root, name = Path(job.root), next(iter(re.findall("'([^'/][^']*)'", line)), "")
+    above = (each for each in Path(job.path or root, "x").parents if name and each.is_relative_to(root))
+    place = next((label(each, root) for each in above if (each / name).exists()), "")
+    return f" (it is there from {place}: write cwd: {place})" if place else ""
 
 
 def _killer(ending: Ending, said: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.findings import add_curves, readers_of
 from pytest_training.execution.readers.protocol import Reader
 from pytest_training.execution.secrets import Secrets
+from pytest_training.execution.strays import strays
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Call, Command, Kinds
 from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Unchanged
@@ -227,10 +228,11 @@ class Slot:
         masked = {name: secrets.mask(getattr(verdict, name)) for name in ("reason", "metrics", "sources", "curves")}
         add_curves(folder, masked["curves"], reply.ending.wall_s)
         still = filter(None, [stalled(reply.ending.stalled_s)])
+        beside = strays(job, self.folder.reports, since) if isinstance(request.start, Command) else ()
         return reply, replace(
             verdict,
             **masked,
-            notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes)), *still),
+            notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes, *beside)), *still),
         )
 
     def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:

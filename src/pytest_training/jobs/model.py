@@ -130,7 +130,9 @@ class Job(Value, frozen=True, kw_only=True):
     home: str
     """Absolute path of the training folder that it belongs to."""
     root: str
-    """Absolute path of the project's root: every job's working directory."""
+    """Absolute path of the project's root."""
+    cwd: str = ""
+    """Working directory, relative to the root."""
     module: str | None = None
     """Dotted name under which `python -m` starts the file: its relative imports make it a part of a package."""
     evidence: str = ""
@@ -179,6 +181,11 @@ class Job(Value, frozen=True, kw_only=True):
     """Why a script needs an interpreter of its own, e.g. `train_x.py:3: reads sys.executable`; None: none is needed."""
     output: str | None = None
     """Name of the folder that `run_all_training.py --base-output-dir` makes for its artifacts; None: its id."""
+
+    @property
+    def workplace(self) -> Path:
+        """The working directory."""
+        return Path(self.root, self.cwd)
 
 
 class RunSettings(Value, frozen=True, kw_only=True):

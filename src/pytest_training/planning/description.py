@@ -42,10 +42,14 @@ def _job(planned: PlannedJob, limits: Limits) -> Iterator[str]:
         ("problem", job.problem or planned.unmet or ""),
         ("taken", job.evidence),
         ("command", " ".join(job.command)),
+        ("cwd", job.cwd),
+        ("interpreter", f"of its own: {job.fresh}" if job.fresh else ""),
         ("parameters", "  ".join(f"{name}={_value(value)}" for name, value in job.parameters.items())),
         (
             "options",
-            " ".join(script_arguments(job, folder="FOLDER")) if any(each.option for each in job.declared) else "",
+            " ".join(script_arguments(job, folder="FOLDER", seed=0))
+            if any(each.option for each in job.declared)
+            else "",
         ),
         *(("data", _dataset(dataset)) for dataset in planned.datasets),
         ("expected", _expected(planned)),

@@ -51,7 +51,7 @@ class Contents:
         """Yield a job's code and the files that are named; raise OSError if code is missing or files are too many."""
         yield from job.files
         texts = (*job.command, *job.arguments, *(text for text in job.parameters.values() if isinstance(text, str)))
-        yield from _existing(Path(job.root), texts)
+        yield from _existing(job.workplace, texts)
         for file in job.files:
             if file not in self._named:
                 self._named[file] = sorted(named_paths(self.read(file)) - {*USUAL_FILES})

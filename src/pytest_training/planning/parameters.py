@@ -10,6 +10,7 @@ import msgspec
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
+from pytest_training.jobs.kinds.script.arguments import outputs
 from pytest_training.jobs.meanings import meant, seed_option
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, with_value
@@ -139,11 +140,8 @@ def note_missing(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _missing(job: Job) -> str | None:
-    missing = [
-        each.name
-        for each in job.declared
-        if each.required and each.name not in job.parameters and not (each.option and each.option == job.output_option)
-    ]
+    has_value = {*job.parameters, *outputs(job, ".")}
+    missing = [each.name for each in job.declared if each.required and each.name not in has_value]
     if not missing or job.problem is not None:
         return None
     spelled = " ".join(f"--set {job.id}.{name}=VALUE" for name in missing)

@@ -78,13 +78,23 @@ def _places(config: pytest.Config) -> Sequence[tuple[Path, FileFilter]]:
 
 
 def training_tests(config: pytest.Config) -> list[str]:
-    """Return the project's own tests that train, of `testpaths` or of its folder, else the plugin's."""
-    project = options.project_folder(config)
+    """Return the project's own tests that train, or the plugin's."""
+    return _own_tests(config) or [str(SHIPPED_TEST.parent)]
+
+
+def _own_tests(config: pytest.Config) -> list[str]:
+    """Return the tests of `testpaths` or of the project's folder that train; no deeper: it may be a home folder."""
+    project, patterns = options.project_folder(config), config.getini("python_files")
     paths = [project / each for each in config.getini("testpaths")]
-    files = _files(config, paths) if paths else sorted(project.glob("*.py"))  # no deeper: it may be a home folder
-    patterns = config.getini("python_files")
-    own = [str(path) for path in files if matches(path, patterns) and _names_fixture(path)]
-    return own or [str(SHIPPED_TEST.parent)]
+    files = _files(config, paths) if paths else sorted(project.glob("*.py"))
+    return [str(path) for path in files if matches(path, patterns) and _names_fixture(path)]
+
+
+def initial_paths(config: pytest.Config) -> list[str]:
+    """Return the project's own tests that train, and its conftest.py if it has such tests or names the plugin."""
+    own, conftest = _own_tests(config), options.project_folder(config) / "conftest.py"
+    is_own = conftest.is_file() and (own or b"pytest_training" in conftest.read_bytes())
+    return [*own, str(conftest)] if is_own else own
 
 
 def named_jobs(config: pytest.Config, jobs: Sequence[Job]) -> Sequence[Job]:

@@ -61,7 +61,7 @@ def run_attempt(request: AttemptRequest, *, warm: "Neutral | None" = None) -> No
     signal.signal(signal.SIGTERM, _raise_stopped)
     for number in SCHEDULERS:
         signal.signal(number, lambda *_: None)  # a scheduler may send it to all; the owner ends the job
-    os.chdir(job.root)
+    os.chdir(job.workplace)
     environment.change_environment(request.environment)
     own = environment.job_environment(job, str(folder.artifacts), seed=request.seed, threads=request.threads)
     os.environ.update(own | environment.needed_variables(request.needed, folder.needed))

@@ -30,6 +30,8 @@ LOADED = (
 )  # functions of libraries that read the variables, or the number of cores, when they were loaded
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 """OpenMP's threads spin while they wait: one job on a busy machine of two cores took 319 s instead of 18."""
+TRACKERS = {"WANDB_DIR": "", "PL_TRAINER_DEFAULT_ROOT_DIR": "", "MLFLOW_TRACKING_URI": "/mlruns"}
+"""Where Weights & Biases, Lightning and MLflow write, below the job's folder; else the working directory."""
 SEED_LIMIT = 2**32  # numpy's and Python's hash seed take 32 bits
 STARTUP = str(Path(sitecustomize.__file__).parent)
 
@@ -113,12 +115,17 @@ def extend_import_path(job: Job) -> None:
 
 def job_environment(job: Job, folder: str, *, seed: int, threads: int) -> dict[str, str]:
     """Return the environment variables of a job beyond the session's own."""
-    return numeric_environment(seed=seed, threads=threads) | {
-        "TRAINING_JOB": job.id,
-        "TRAINING_FOLDER": folder,
-        "TRAINING_SEED": str(seed),
-        "TRAINING_THREADS": str(threads),
-    }
+    trackers = unless_set({name: folder + below for name, below in TRACKERS.items()})
+    return (
+        numeric_environment(seed=seed, threads=threads)
+        | trackers
+        | {
+            "TRAINING_JOB": job.id,
+            "TRAINING_FOLDER": folder,
+            "TRAINING_SEED": str(seed),
+            "TRAINING_THREADS": str(threads),
+        }
+    )
 
 
 def needed_variables(needed: Mapping[str, NeededOutcome], file: Path) -> dict[str, str]:

@@ -22,7 +22,6 @@ from pytest_training.execution.readers.rows import (
     Logged,
     Parser,
     Row,
-    TagDocument,
     read_row,
 )
 
@@ -31,8 +30,7 @@ LARGEST, LARGEST_TEXT = 2**23, 2**20
 MOST_PLACES, MOST_NAMES, MOST_LABELS = 500, 500, 30
 """Files of a folder; names in files that log together; what they are of, beyond which they are cases and not models."""
 SHARE = 0.005  # of the time, that is spent on finding new files
-RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+|[a-z]+-[a-z]+-\d+")
-"""Names of runs that no other run has."""
+RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+")  # names of runs that no other run has
 
 
 class Form(NamedTuple):
@@ -48,9 +46,9 @@ OTHER = r"(?![^/]*(config|param|args|pred|submission|importance|feature|confusio
 FORMS = (
     Form(r"^(?P<one>|.*/)(checkpoint-\d+/)?trainer_state\.json$", Document, is_logged=True),
     Form(r"(^|/)(all|eval|train|test|predict)_results\.json$", Document, is_logged=True),
-    Form(r"(^|/)dvclive/metrics\.json$", TagDocument, is_logged=True),
+    Form(r"(^|/)dvclive/metrics\.json$", Document, is_logged=True),
     Form(r"(^|/)dvclive/plots/metrics/(?P<name>.+)\.tsv$", Logged, is_logged=True),
-    Form(r"^(?P<group>.*\bwandb)/(?P<run>[^/]+)/files/wandb-summary\.json$", TagDocument, is_logged=True),
+    Form(r"^(?P<group>.*\bwandb)/(?P<run>[^/]+)/files/wandb-summary\.json$", Document, is_logged=True),
     Form(r"^(?P<group>.*\bwandb)/(?P<run>[^/]+)/run-\w+\.wandb$", Runs, is_logged=True),
     Form(r"^(?P<group>|.*/)events\.out\.tfevents\.[^/]+$", Records, is_logged=True),
     Form(r"^(?P<group>|.*/)\d+/(?P<run>[0-9a-f]{32})/metrics/(?P<name>.+)$", Logged, is_logged=True),

@@ -84,14 +84,14 @@ def _records(content: bytes) -> Any:
 
 def _newest_file(job: Job, folder: AttemptFolder, since: float) -> Path | None:
     if job.metrics is not None:
-        return _newest(job.metrics.file, folder.artifacts) or _newest(job.metrics.file, Path(job.root), since=since)
+        return _newest(job.metrics.file, folder.artifacts) or _newest(job.metrics.file, job.workplace, since=since)
     if path := next(filter(None, (_newest(name, folder.artifacts) for name in USUAL_FILES)), None):
         return path
     # Beside its output folder only under a name that its own source mentions: another job may write there now.
     source = " ".join(job.command).encode()
     with contextlib.suppress(OSError):
         source += Path(job.path).read_bytes() if job.path else b""
-    newest = (_newest(name, Path(job.root), since=since) for name in USUAL_FILES if name.encode() in source)
+    newest = (_newest(name, job.workplace, since=since) for name in USUAL_FILES if name.encode() in source)
     return next(filter(None, newest), None)
 
 

@@ -165,7 +165,7 @@ def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str,
         key = _key(before.lstrip(_WORD) if start and before[:1].isalpha() else before, is_table=is_table)
         start, split = tail.end() if tail else end, key.before or split
         value, mean = _value(number, tail, key) if tail else (None, None)
-        means += [] if mean is None or not value else [abs(mean) >= abs(Decimal(value)) / 2]
+        means += [2 * abs(float(mean)) >= abs(float(value))] if mean is not None and value else []
         is_whole = number.isdigit() and not (tail and (tail["percent"] or tail["share"]))
         name = "" if _REJECTED.match(text, end) else _name(key, is_whole=is_whole, has_bare=has_bare)
         if value is not None and name:

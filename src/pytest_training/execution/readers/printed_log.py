@@ -34,7 +34,7 @@ class FollowedLog:
         if self._rest and (self._has_ended or b"\r" in self._rest):  # a progress bar that still grows
             yield from self._points([self._rest])
             self._printed.line -= 1
-            self._rest = self._rest[-LONGEST_LINE:]
+        self._rest = self._rest[-4 * LONGEST_LINE :]
 
     def metrics(self) -> Iterator[tuple[str, Measured]]:
         """Yield the last number of each name."""

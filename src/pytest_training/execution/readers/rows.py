@@ -14,9 +14,10 @@ from pytest_training.execution.readers.printed_text import Printed
 from pytest_training.execution.readers.protocol import GROUPS
 
 LONGEST_LINE, DEEPEST = 2**16, 5
+NUMBER_OR_TEXT = int | float | Decimal | str
 NOT_MEASURED = re.compile(
-    r"config|param|arg|setting|hyper|importance|coef|feature|data|environment|version|system|timing|confusion|threshold"
-    r"|prediction|option",
+    r"config|param|(^|_)args?(_|$)|argument|setting|hyper|importance|coef|features?$|^data(set)?(_|$)|environment|version"
+    r"|system|timing|confusion|threshold|prediction|options",
     re.IGNORECASE,
 )
 """Keys of a document, below which no number is a metric."""
@@ -38,9 +39,10 @@ OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")  # columns that say of
 NAMES_OF_NAMES = frozenset(("metric", "metrics", "name", "measure", "statistic", "key", "score", "index", ""))
 """Columns with names, in a table of names and values."""
 METRICS = """
-SELECT key, value, step, coalesce(name, run_uuid) FROM metrics LEFT JOIN runs USING (run_uuid) WHERE NOT is_nan
-ORDER BY timestamp, metrics.rowid LIMIT 50000
+SELECT key, value, step, CASE WHEN name GLOB '[a-z]*-[a-z]*-[0-9]*' THEN run_uuid ELSE coalesce(name, run_uuid) END
+FROM metrics LEFT JOIN runs USING (run_uuid) WHERE NOT is_nan ORDER BY timestamp, metrics.rowid LIMIT 50000
 """
+"""What is in MLflow's database; a name such as `nice-fox-12` is made up."""
 MOST_STEPS = 20_000_000  # steps of SQLite's machine, about a second: a table may be a view without an end
 
 
@@ -131,8 +133,6 @@ class Logged(Lines):
 class Document(Parser):
     """A JSON document: a row of its numbers, nested ones included, and the rows of histories."""
 
-    joined_by = "_"
-
     def feed(self, content: bytes) -> Iterator[Row]:
         """Yield the rows of a whole document, or of JSON lines under the name of one."""
         document = load(content)
@@ -140,10 +140,11 @@ class Document(Parser):
         if isinstance(document, dict):
             for key in filter(HISTORY.search, document):
                 yield from self._history(key, document[key])
-            if "log_history" not in document:
-                logged = {key for key in document if LOGGED.search(key) and isinstance(document[key], dict)}
-                for keys, is_logged in ((logged, True), (document.keys() - logged, self.is_logged)):
-                    yield Row(flat({key: document[key] for key in keys}, self.joined_by), is_logged, is_point=False)
+            logged = {key: below for key, below in document.items() if LOGGED.search(key) and isinstance(below, dict)}
+            others = {key: value for key, value in document.items() if key not in logged}
+            for part, is_logged in ((logged, True), (others, self.is_logged)):
+                if "log_history" not in part:
+                    yield Row(flat(part, "/" if self.is_logged else "_"), is_logged, is_point=False)
         elif document is None:
             yield from Lines(self.place, is_logged=self.is_logged).feed(content + b"\n")
 
@@ -152,23 +153,11 @@ class Document(Parser):
         if isinstance(history, list):
             yield from (Row(flat(each), self.is_logged) for each in history if isinstance(each, dict))
         elif isinstance(history, dict) and HISTORY.search(name):
-            below = {
-                f"{key}_{name}": each
-                for key, of in history.items()
-                if isinstance(of, dict)
-                for name, each in of.items()
-            }
-            lists = {key: each for key, each in (history | below).items() if isinstance(each, list) and len(each) > 1}
+            lists = flat(history, kind=list)
             columns = {key: each for key, each in lists.items() if is_metric(metric_name(key), is_logged=False)}
-            if len({*map(len, columns.values())}) == 1:
+            if {*map(len, columns.values())} - {0, 1} and len({*map(len, columns.values())}) == 1:
                 for epoch, values in enumerate(zip(*columns.values(), strict=True), 1):
                     yield Row({"epoch": epoch, **dict(zip(columns, values, strict=True))}, self.is_logged)
-
-
-class TagDocument(Document):
-    """A document, the levels of which are parts of a tag: `train/loss`."""
-
-    joined_by = "/"
 
 
 class Database(Parser):
@@ -192,19 +181,20 @@ def load(content: bytes | str) -> Any:
         return None
 
 
-def flat(document: Mapping[str, Any], joined_by: str = "_", depth: int = 0) -> dict[str, Any]:
-    """Return the scalars of a document, each with the keys above it that say something."""
-    scalars: dict[str, Any] = {}
+def flat(
+    document: Mapping[str, Any], joined_by: str = "_", *, kind: Any = NUMBER_OR_TEXT, depth: int = 0
+) -> dict[str, Any]:
+    """Return the numbers and texts of a document, or its lists, each with the keys above it that say something."""
+    values: dict[str, Any] = {}
     for key, value in document.items():
-        if isinstance(value, Mapping):
-            if depth < DEEPEST and "_type" not in value and not NOT_MEASURED.search(key):  # a picture of W&B's has one
-                above = SAYS_NOTHING.sub("", key)
-                for name, each in flat(value, joined_by, depth + 1).items():
-                    short = f"{above}{joined_by}{name}" if above else name
-                    scalars[f"{key}{joined_by}{name}" if short in scalars else short] = each
-        elif not isinstance(value, list | bool | None):
-            scalars[key] = value
-    return scalars
+        if isinstance(value, kind):
+            values[key] = value
+        elif isinstance(value, dict) and depth < DEEPEST and "_type" not in value and not NOT_MEASURED.search(key):
+            above = SAYS_NOTHING.sub("", key)  # a picture of W&B's has a `_type`
+            for name, each in flat(value, joined_by, kind=kind, depth=depth + 1).items():
+                short = f"{above}{joined_by}{name}" if above else name
+                values[f"{key}{joined_by}{name}" if short in values else short] = each
+    return values
 
 
 class Moment(NamedTuple):

@@ -3,7 +3,7 @@
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pytest_training.errors import Mistakes
@@ -72,15 +72,16 @@ def _command_job(job_id: str, declaration: Declaration, catalogue: Catalogue) ->
     values = {name: [entry.plain] for name, entry in declaration.parameters.items()}
     values |= {name: [entry.plain for entry in entries] for name, entries in declaration.matrix.items()}
     values |= {name: [f"${entry.plain}"] for name, entry in declaration.variables.items()}
-    _check_placeholders(declaration, ["folder", "seed", *values])
+    check_placeholders(declaration, values)
     source, home = f"{catalogue.file}:{declaration.entry.line}", str(catalogue.training_root)
     fields = {"id": job_id, "source": source, "home": home, "root": str(catalogue.project_root)}
     return CommandKind().job(declaration.command, values, **fields)
 
 
-def _check_placeholders(declaration: Declaration, names: list[str]) -> None:
-    """Refuse a name in braces that is nearly one of these; any other text in braces is the program's own."""
-    for name in _PLACEHOLDER.findall("\n".join(declaration.command)):
+def check_placeholders(declaration: Declaration, parameters: Iterable[str]) -> None:
+    """Refuse a name in braces that is nearly a parameter's; any other text in braces is the program's own."""
+    names = ["folder", "seed", *parameters]
+    for name in _PLACEHOLDER.findall("\n".join((*declaration.command, *declaration.settings.get("arguments", ())))):
         near = difflib.get_close_matches(name, names, n=1)
         if near and name not in names:
-            raise declaration.entry.error(f"command: {{{name}}} stands for nothing: {one_of(name, names)}")
+            raise declaration.entry.error(f"{{{name}}} stands for nothing: {one_of(name, names)}")

@@ -1,6 +1,7 @@
 """The keys that `jobs.yaml` may have for a job and for all jobs, each with the reader of its value."""
 
 import keyword
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -207,6 +208,7 @@ def _settings(limits: Limits) -> Readers:
         "cpus": ("cpus", _or_none(lambda entry: entry.whole(minimum=1, maximum=4096))),
         "gpus": ("gpus", lambda entry: entry.whole(minimum=0, maximum=1024)),
         "seed": ("seeded", Entry.flag),
+        "cwd": ("cwd", lambda entry: os.path.normpath(entry.text("a folder"))),
         "files": ("reads", lambda entry: tuple(map(_pattern, entry.items("a list of files, like [configs/*.yaml]")))),
         "retries": ("retries", lambda entry: entry.whole(minimum=0, maximum=100)),
         "retry_wait": ("retry_wait_s", _duration),

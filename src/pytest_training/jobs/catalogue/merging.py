@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from pytest_training.errors import Mistakes
-from pytest_training.jobs.catalogue.adding import added_jobs
+from pytest_training.jobs.catalogue.adding import added_jobs, check_placeholders
 from pytest_training.jobs.catalogue.datasets import read_dataset
 from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration, job_keys, read_defaults
 from pytest_training.jobs.catalogue.document import Entry, read_file
@@ -111,6 +111,8 @@ def _with_command_line(job: Job, declaration: Declaration, kind: Kind) -> Job:
         job = _with_option(job, name, entry, kind)
     if declaration.wants_output and kind.has_options and job.output_option is None:
         job = msgspec.structs.replace(job, output_option="--output-dir")
+    if kind.has_options:
+        check_placeholders(declaration, (each.name for each in job.declared))
     if job.arguments and not kind.is_program:
         job = _as_parameters(job, declaration.entry, kind)
     return job
@@ -167,6 +169,8 @@ def _with_settings(job: Job, defaults: Declaration, declaration: Declaration, ki
     place = declaration if "reads" in declaration.settings else defaults
     for pattern in (pattern for pattern in fields.get("reads", ()) if not _matches(job, pattern)):
         raise place.entry.error(f"files: expected files relative to the project's root, found none for {pattern!r}")
+    if not Path(job.root, fields.get("cwd", "")).is_dir():
+        raise declaration.entry.error(f"cwd: expected a folder relative to the project's root, found {fields['cwd']!r}")
     return msgspec.structs.replace(
         job,
         **fields,

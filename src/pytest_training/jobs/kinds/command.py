@@ -1,11 +1,10 @@
 """Command jobs: a program with arguments that the catalogue declares; a list, never a shell string."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from pytest_training.jobs.kinds.protocol import Command, Kind
-from pytest_training.jobs.kinds.script.arguments import to_text
+from pytest_training.jobs.kinds.script.arguments import fill
 from pytest_training.jobs.model import Job, Parameter
 from pytest_training.jobs.source.literals import type_of
 
@@ -23,18 +22,10 @@ class CommandKind(Kind):
 
     def start(self, job: Job, *, folder: str, seed: int) -> Command:
         """Return the program with the placeholders filled in."""
-        values = {name: to_text(value) for name, value in job.parameters.items()}
-        values |= {"folder": folder, "seed": str(seed)}
-        return Command(argv=(*(_filled(argument, values) for argument in job.command), *job.arguments))
+        return Command(argv=fill((*job.command, *job.arguments), job, folder=folder, seed=seed))
 
 
 def _inferred(name: str, values: list[Any]) -> Parameter:
     types = {type_of(value) for value in values}
     joint = types.pop() if len(types) == 1 else "float" if types == {"int", "float"} else "any"
     return Parameter(name=name, type=joint, default=values[0])
-
-
-def _filled(argument: str, values: Mapping[str, str]) -> str:
-    # In one pass: a value that itself contains `{folder}` does not change.
-    names = "|".join(re.escape(name) for name in values)
-    return re.sub(rf"\{{({names})\}}", lambda match: values[match[1]], argument)

@@ -21,7 +21,14 @@ from pytest_training.jobs.source.literals import (
     type_of,
 )
 
-OUTPUT_OPTIONS = ("hydra.run.dir=", "--output-dir", "--output_dir", "--output", "--out", "--save-dir", "--results-dir")
+OUTPUT = re.compile(
+    r"((.*[._])?(outputs?|out|save|results?|logs?|logging|tensorboard|tb)_?(dir|folder)|(.*\.)?(checkpoints?|ckpts?|models?"
+    r"|save_models?|work|exp|experiment|run|job|default_root)_?dir|(.*\.)?(outf|output|out)|hydra\.run\.dir"
+    r"|(.*\.)?(?P<may_be_file>save|(save|output|out|log)_(path|file)))"
+)
+"""Names of parameters that mean a place for output, in lower case, `_` for `-`; a default must say which place."""
+_FILE = re.compile(r"([^/\\]*\.[A-Za-z]\w{0,7})$")
+"""The file in a default like `out/model.pt`."""
 TRAINING_COMMANDS = ("fit", "train", "training", "main", "run")
 UNKNOWN = "*"
 """Stands for a subcommand if its name is not literal."""
@@ -170,9 +177,26 @@ def _passed(call: ast.Call, constants: Constants) -> Iterator[tuple[Any, ast.exp
             yield from _passed(value, constants)
 
 
+def _output(text: str) -> re.Match[str] | None:
+    return OUTPUT.fullmatch(text.strip("-+=").replace("-", "_").lower())
+
+
+def output_place(parameter: Parameter, folder: str) -> str | None:
+    """Return what a parameter for output gets: the folder, or a file in it if its default has a suffix; else None."""
+    default = parameter.default if isinstance(parameter.default, str) else ""
+    name = parameter.option or parameter.name
+    is_place = parameter.type in {"str", "any"} or name.endswith("dir")
+    # A key of Hydra's may belong to a group that is not chosen, and the others follow its run folder.
+    is_asked_for = is_place and not parameter.flag and (name.startswith(("-", "hydra.run.")) or parameter.required)
+    match = _output(name) if is_asked_for and not parameter.choices else None
+    if match is None or (match["may_be_file"] and not default):
+        return None
+    return f"{folder}/{file[1]}" if (file := _FILE.search(default)) else folder
+
+
 def preferred(spellings: list[str]) -> str:
     """Return one spelling of the option: one for the output folder, else the first long one."""
-    output = next((text for text in OUTPUT_OPTIONS if text in spellings), None)
+    output = next(filter(_output, spellings), None)
     return output or next((text for text in spellings if text.startswith("--")), spellings[0])
 
 

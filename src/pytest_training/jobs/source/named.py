@@ -3,6 +3,7 @@
 import ast
 import itertools
 import re
+from collections.abc import Iterator
 
 from pytest_training.jobs.source.literals import Constants, last_name, walk
 
@@ -24,13 +25,26 @@ def named_paths(content: bytes) -> set[str]:
         tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
-    constants, nodes = Constants(tree), list(walk(tree))
+    ends = (_known_end(parts) for _, parts in _all_paths(tree, Constants(tree)))
+    return {path for path in ends if path and len(path) <= LONGEST_PATH and path.isprintable()}
+
+
+def whole_paths(tree: ast.Module, constants: Constants) -> set[str]:
+    """Return the paths of a source that are literal from their beginning, but for what it writes."""
+    paths = dict(_all_paths(tree, constants))
+    inside = {below for node, parts in paths.items() if len(parts) > 1 for below in walk(node) if below is not node}
+    literal = (list(filter(None, parts)) for node, parts in paths.items() if node not in inside and all(parts))
+    return {path for parts in literal if len(path := "/".join(parts)) <= LONGEST_PATH and path.isprintable()}
+
+
+def _all_paths(tree: ast.Module, constants: Constants) -> Iterator[tuple[ast.AST, list[str | None]]]:
+    """Yield each expression that may be a path that is read, with its parts."""
+    nodes = list(walk(tree))
     written = {node for call in nodes if _writes(call, constants) for node in walk(call)}
     outputs = filter(None, (constants.node(node.id) for node in written if isinstance(node, ast.Name)))
     written |= {node for output in outputs for node in walk(output)}
     paths = (node for node in nodes if isinstance(node, _PATHS) and node not in written)
-    ends = (known_path(node, constants) for node in paths)
-    return {path for path in ends if path and len(path) <= LONGEST_PATH and path.isprintable()}
+    yield from ((node, _parts(node, constants, 0)) for node in paths)
 
 
 def known_path(node: ast.expr | None, constants: Constants) -> str:
@@ -57,7 +71,10 @@ def _parts(node: ast.AST | None, constants: Constants, depth: int) -> list[str |
         case ast.BinOp(op=ast.Div()):
             below = [node.left, node.right]
         case ast.Call(func=ast.Attribute() | ast.Name() as function) if last_name(function) in _JOINS:
-            below = [*([function.value] if isinstance(function, ast.Attribute) else []), *node.args]
+            below = [
+                *([function.value] if isinstance(function, ast.Attribute) and function.attr == "joinpath" else []),
+                *node.args,
+            ]
     if not below or depth > DEEPEST:
         return [None]
     return [part for each in below for part in _parts(each, constants, depth + 1)]

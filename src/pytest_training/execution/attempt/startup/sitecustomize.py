@@ -16,10 +16,25 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
 VARIABLE = "TRAINING_GENERATORS"  # environment variable with the seed for a script's own interpreter
+
+
+def _log_below(module: Any, _seed: int | None) -> None:
+    """Have TensorBoard's writers that get no folder write below the job's, not to `runs/` in the working directory."""
+    begin, folder = module.SummaryWriter.__init__, os.environ.get("TRAINING_FOLDER")
+
+    def begin_below(self: Any, place: str | None = None, comment: str = "", *values: Any, **named: Any) -> None:
+        place = place or named.pop("log_dir", None) or named.pop("logdir", None) or f"{folder}/runs{comment}"
+        begin(self, place, comment, *values, **named)
+
+    if folder:
+        module.SummaryWriter.__init__ = begin_below
+
+
 GENERATORS: Mapping[str, Callable[[Any, int | None], object]] = {
     "random": lambda module, seed: module.seed(seed),
     "numpy.random": lambda module, seed: module.seed(None if seed is None else seed % 2**32),
     "torch": lambda module, seed: None if seed is None else module.manual_seed(seed),
+    **dict.fromkeys(("torch.utils.tensorboard.writer", "tensorboardX.writer"), _log_below),
 }  # by module; without a seed random and numpy draw new numbers, and torch those of its own
 
 

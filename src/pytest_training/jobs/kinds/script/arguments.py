@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pytest_training.jobs.kinds.parameters import output_place
 from pytest_training.jobs.kinds.script.files import changed_files
 from pytest_training.jobs.model import Job, Parameter
 
@@ -14,24 +15,24 @@ _PLAIN = re.compile(r"[\w/.+%*@?|:-]+|\$\{.*", re.ASCII)
 """A text that `key=value` takes without quotes."""
 
 
-def script_arguments(job: Job, *, folder: str) -> list[str]:
+def script_arguments(job: Job, *, folder: str, seed: int) -> list[str]:
     """Return a script's `sys.argv` without its name.
 
     Options of a subcommand stand after its name, all others before it.
     """
     selector = next((job.parameters.get(parameter.name) for parameter in job.declared if parameter.selects), None)
-    pairs = [*_given(job, folder), *_output(job, folder)]
+    places = _output(job, folder)
+    pairs = [*_given(job, folder), *places]
+    if any(parameter.option is None for parameter, _ in places):  # positionals stand in the order of the source
+        pairs.sort(key=lambda pair: (*job.declared, pair[0]).index(pair[0]))
+    raw = fill(job.arguments, job, folder=folder, seed=seed)
     before = [(parameter, value) for parameter, value in pairs if not parameter.subcommands]
     if selector is None:
-        return _ordered(before, job.arguments)
+        return _ordered(before, raw)
     behind = [(parameter, value) for parameter, value in pairs if {selector, "*"} & {*parameter.subcommands}]
     # A list would take the subcommand for one more value: it stands before the others, and those have an end.
     before.sort(key=lambda pair: not isinstance(pair[1], list | tuple))
-    return [
-        *(word for pair in before for word in _ordered([pair])),
-        to_text(selector),
-        *_ordered(behind, job.arguments),
-    ]
+    return [*(word for pair in before for word in _ordered([pair])), to_text(selector), *_ordered(behind, raw)]
 
 
 def _given(job: Job, folder: str) -> Iterator[tuple[Parameter, Any]]:
@@ -45,13 +46,31 @@ def _given(job: Job, folder: str) -> Iterator[tuple[Parameter, Any]]:
 
 
 def _output(job: Job, folder: str) -> list[tuple[Parameter, Any]]:
-    """Return the output folder's option with its value, unless the user gave one."""
-    if job.output_option is None:
-        return []
-    declared = next((parameter for parameter in job.declared if parameter.option == job.output_option), None)
-    if declared is not None and declared.name in job.given:
-        return []
-    return [(declared or Parameter(name="output", type="str", option=job.output_option), folder)]
+    """Return the parameters for output with their values, also the one that the catalogue alone knows of."""
+    values = outputs(job, folder)
+    pairs: list[tuple[Parameter, Any]] = [(each, values[each.name]) for each in job.declared if each.name in values]
+    if job.output_option and all(job.output_option not in {each.option, each.name} for each in job.declared):
+        pairs.append((Parameter(name="output", type="str", option=job.output_option), folder))
+    return pairs
+
+
+def outputs(job: Job, folder: str) -> dict[str, Any]:
+    """Return the values of a script's parameters for output, by name, but for those that the user has set."""
+    typed = {argument.partition("=")[0] for argument in job.arguments}
+    places = {
+        each.name: output_place(each, folder) or (folder if each.option == job.output_option else None)
+        for each in job.declared
+        if job.output_option is not None and each.name not in job.given and (each.option or "").rstrip("=") not in typed
+    }
+    return {name: place for name, place in places.items() if place is not None}
+
+
+def fill(arguments: Iterable[str], job: Job, *, folder: str, seed: int) -> tuple[str, ...]:
+    """Return arguments with the job's folder, seed and parameters in place of `{folder}`, `{seed}` and `{name}`."""
+    values = {name: to_text(value) for name, value in job.parameters.items()} | {"folder": folder, "seed": str(seed)}
+    # In one pass: a value that itself contains `{folder}` does not change.
+    place = re.compile("|".join(rf"\{{({re.escape(name)})\}}" for name in values))
+    return tuple(place.sub(lambda match: values[match[0][1:-1]], argument) for argument in arguments)
 
 
 def _ordered(pairs: Iterable[tuple[Parameter, Any]], arguments: tuple[str, ...] = ()) -> list[str]:

@@ -14,6 +14,7 @@ from pytest_training.jobs.model import Job
 from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
 from pytest_training.jobs.source.packages import depth_in_package, module_of
 from pytest_training.jobs.source.sources import Candidate, Source
+from pytest_training.jobs.source.workplace import workplace
 
 
 class ScriptKind(Kind):
@@ -30,6 +31,7 @@ class ScriptKind(Kind):
             gates=read_gates(file.source, strict=False),
             problem=_idle(file.source, find_train(file.source)),
             fresh=file.sources.why_fresh(file.path),
+            cwd=workplace(file.source, file.sources.root, file.sources.readmes),
             module=module_of(file.source),
             **read_options(file.source, file.sources),
             **python_fields(file),
@@ -42,27 +44,25 @@ class ScriptKind(Kind):
         place = os.path.relpath(file.path, file.home)
         return judge(file.path, place, file.path.read_bytes(), lambda: file.source, file.sources)
 
-    def start(self, job: Job, *, folder: str, seed: int) -> Command:  # noqa: ARG002  (TRAINING_SEED is all that a script gets)
+    def start(self, job: Job, *, folder: str, seed: int) -> Command:
         """Return the interpreter, the file and the options that are set."""
         return Command(
-            argv=(sys.executable, str(job.path), *script_arguments(job, folder=folder)),
-            environment={
-                "PYTHONPATH": os.pathsep.join(_import_path(job)),
-                "PYTHONDONTWRITEBYTECODE": "1",  # into a repository that may be somebody else's
-            },
+            argv=(sys.executable, str(job.path), *script_arguments(job, folder=folder, seed=seed)),
+            environment=program_environment(job),
             files=file_copies(job),
             is_warm=not job.fresh,
             module=job.module,
         )
 
 
-def _import_path(job: Job) -> list[str]:
-    """Return PYTHONPATH for a script: the root and its `src`, where its package is, then what the user has set."""
+def program_environment(job: Job) -> dict[str, str]:
+    """Return the variables of a program that is Python: its path is the root, its `src`, its package, the user's."""
     path, source = Path(job.path or ""), Path(job.root, "src")
     depth = max((job.module or "").count("."), depth_in_package(path))
     outer = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     own = [job.root, *([str(source)] if source.is_dir() else []), *([str(path.parents[depth])] if depth else [])]
-    return list(dict.fromkeys(filter(None, [*own, *outer])))
+    search = os.pathsep.join(dict.fromkeys(filter(None, [*own, *outer])))
+    return {"PYTHONPATH": search, "PYTHONDONTWRITEBYTECODE": "1"}  # the repository may be somebody else's
 
 
 def _idle(source: Source, train: Function | None) -> str | None:

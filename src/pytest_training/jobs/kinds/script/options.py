@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pytest_training.jobs.kinds.parameters import OUTPUT_OPTIONS, Code, Declaration
+from pytest_training.jobs.kinds.parameters import Code, Declaration, output_place
 from pytest_training.jobs.kinds.script.absl import absl_options
 from pytest_training.jobs.kinds.script.argparse import argparse_options
 from pytest_training.jobs.kinds.script.click import click_options
@@ -41,10 +41,10 @@ def read_options(source: Source, sources: Sources) -> dict[str, Any]:
             declared[parameter.name] = _merged(first, parameter)
         elif default is not MISSING:
             defaults[parameter.name] = default
-    by_option = {item.option: item for item in declared.values() if not item.flag}
-    output = next((option for option in OUTPUT_OPTIONS if option in by_option), None)
-    # An output folder is the job's own.
-    unused = {item.name for item in declared.values() if item.unread or (output and item.option == output)}
+    outputs = [item.option or item.name for item in declared.values() if output_place(item, ".")]
+    output = next((option for option in outputs if option.endswith("dir")), next(iter(outputs), None))
+    # A place for output is the job's own.
+    unused = {item.name for item in declared.values() if item.unread or (item.option or item.name) in outputs}
     parameters = {name: value for name, value in defaults.items() if name not in unused}
     return {"declared": tuple(declared.values()), "parameters": parameters, "output_option": output}
 
