@@ -7,8 +7,8 @@ import pytest
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends import Backends, default_backend
 from pytest_training.execution.backends.in_process import InProcess
-from pytest_training.jobs import search as searching
 from pytest_training.jobs.model import RunSettings
+from pytest_training.jobs.search import FileFilter, Search, checked_folders, is_usual_root, project_of
 from pytest_training.limits import LIMITS
 from pytest_training.options import REGISTRY, folder_of, project_folder
 from pytest_training.planning.steps import Request
@@ -29,7 +29,7 @@ def read_options(config: pytest.Config) -> Request:
     if any("\ud800" <= letter <= "\udfff" for letter in str(reports)):
         raise pytest.UsageError(f"the reports folder: expected a path that UTF-8 can hold, found {str(reports)!a}")
     has_settings = config.inipath is not None or not option.training_root
-    project = searching.project_of(root, project_folder(config), has_settings=has_settings)
+    project = project_of(root, project_folder(config), has_settings=has_settings)
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
     return Request(
         project=project,
@@ -111,21 +111,17 @@ def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]
         raise pytest.UsageError(str(error)) from None
 
 
-def read_search(config: pytest.Config) -> searching.Search:
+def read_search(config: pytest.Config) -> Search:
     """Return where the options and settings look for jobs; raise UsageError for an invalid one."""
     here, option = config.invocation_params.dir, config.option
     exclude = option.training_exclude or config.getini("training_exclude")
-    folders = [here / each for each in option.training_discover or ()]
-    is_usual = not folders and folder_of(config, "root") == project_folder(config) / searching.DEFAULT_ROOT
+    is_usual = not option.training_discover and is_usual_root(folder_of(config, "root"), project_folder(config))
     patterns = option.training_include or config.getini("training_include")
+    limit = config.getoption("training_limit", default=None)  # this and two more: run_all/pytest_options.py
     try:
-        return searching.Search(
-            files=searching.FileFilter(
-                include=searching.included(patterns, is_default=is_usual),
-                exclude=tuple(searching.checked_pattern(pattern, "--training-exclude") for pattern in exclude),
-                limit=config.getoption("training_limit", default=None),  # this and two more: run_all/pytest_options.py
-            ),
-            folders=searching.checked_folders(folders, "--training-discover"),
+        return Search(
+            files=FileFilter.of(patterns, exclude, "--training-exclude", is_usual=is_usual, limit=limit),
+            folders=checked_folders([here / each for each in option.training_discover or ()], "--training-discover"),
             overrides=config.getoption("training_overrides", default=False),
             optional=config.getoption("training_optional", default=False),
             catalogues=tuple(here / file for file in (option.training_catalogue or ())[1:]),

@@ -157,7 +157,7 @@ def test_a_file_that_trains_when_it_is_run_is_a_job_and_says_why(
 def test_a_file_that_trains_nothing_is_none_and_says_why(tmp_path: Path, name: str, text: str, why: str | None) -> None:
     write(tmp_path, {name: text})
     assert discover(tmp_path, tmp_path, FILES) == []
-    lines = list(left_out(tmp_path, tmp_path, FILES, KINDS))
+    lines = list(left_out([tmp_path], tmp_path, FILES, KINDS))
     assert [line for line in lines if why and why in line] == lines
     assert bool(lines) == (why is not None)
 

@@ -17,7 +17,7 @@ from pytest_training.jobs.kinds.script.arguments import outputs
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import read_plan
-from pytest_training.jobs.search import DEFAULT_ROOT, FileFilter, Search, checked_folders, checked_pattern, included
+from pytest_training.jobs.search import FileFilter, Search, checked_folders, is_usual_root
 from pytest_training.project import Project, find_settings
 from pytest_training.records.durations import FILE, machine_speed, read_durations, updated, write_durations
 from pytest_training.records.history import History
@@ -43,10 +43,7 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
     """Write what is missing, say what was written and what was left alone."""
     here = Path.cwd()
     exclude = arguments.exclude or project.exclude
-    files = FileFilter(
-        include=included(arguments.include or project.include, is_default=False),
-        exclude=tuple(checked_pattern(pattern, "--exclude") for pattern in exclude),
-    )
+    files = FileFilter.of(arguments.include or project.include, exclude, "--exclude", is_usual=False)
     search = Search(files=files)
     root = checked_folders([here / arguments.root], "--root")[0] if arguments.root else _find_root(here, search)
     jobs, _ = load_jobs(root, here, None, search)
@@ -63,8 +60,7 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
 def _patterns(files: FileFilter, arguments: argparse.Namespace) -> Iterator[str]:
     """Yield the settings without which a run would not find the same files."""
     if arguments.include or files.reads:
-        reads = ", here those that train when they are run" if files.reads else ""
-        yield f"# Files that are jobs{reads}.\ntraining_include = {shlex.join(files.include)}\n"
+        yield f"# Files that are jobs; auto: those that train.\ntraining_include = {shlex.join(files.include)}\n"
     if arguments.exclude:
         yield f"# Files that are no jobs.\ntraining_exclude = {shlex.join(files.exclude)}\n"
 
@@ -148,8 +144,8 @@ def save_durations(arguments: argparse.Namespace, project: Project) -> None:  # 
 
 def _job_ids(project: Project, root: Path) -> list[str]:
     """Return the ids of the project's jobs, and of those of the last run: options may have added folders."""
-    include = included(project.include, is_default=project.training_root == project.root / DEFAULT_ROOT)
-    files = FileFilter(include=include, exclude=project.exclude)
+    is_usual = is_usual_root(project.training_root, project.root)
+    files = FileFilter.of(project.include, project.exclude, "training_exclude", is_usual=is_usual)
     jobs, _ = load_jobs(root, project.root, project.catalogue, Search(files=files))
     last = read_plan(find_run(project.reports, "last").plan).jobs if run_ids(project.reports) else ()
     return list(dict.fromkeys([*(job.id for job in jobs), *(planned.job.id for planned in last)]))

@@ -123,6 +123,7 @@ class Slot:
             cause="unchanged",
             reason=f"unchanged since run {unchanged.run_id}, whose metrics these are",
             metrics=unchanged.metrics,
+            sources=unchanged.sources,
             gates=judge_gates(job.gates, unchanged.metrics),
             notes=(f"unchanged since run {unchanged.run_id}",),
         )

@@ -5,7 +5,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,14 +46,10 @@ def discover(
 
 def candidates(sources: Sources, training_root: Path, files: FileFilter, kinds: Kinds) -> dict[Path, Candidate]:
     """Return the files that patterns take, and where others are read those that look like trainings, sorted by path."""
-    result: dict[Path, Candidate] = {}
     paths = job_files(training_root, files, suffixes_of(kinds))
-    for path in sorted(paths, key=lambda path: path.relative_to(training_root).as_posix()):
-        is_taken = files.takes(path.relative_to(training_root).as_posix())
-        each = Candidate(is_job=True, why="") if is_taken else _judged(path, sources, training_root, kinds)
-        if each is not None:
-            result[path] = each
-    return result
+    paths.sort(key=lambda path: path.relative_to(training_root).as_posix())
+    judged = ((path, _candidate(path, sources, training_root, files, kinds)) for path in paths)
+    return {path: each for path, each in judged if each is not None}
 
 
 def nothing_below(
@@ -71,21 +67,25 @@ def nothing_below(
     return f"{reason}; {option} takes a file by its name: {near}" if others else reason
 
 
-def left_out(root: Path, project: Path, files: FileFilter, kinds: Kinds) -> Iterator[str]:
+def left_out(folders: Iterable[Path], project: Path, files: FileFilter, kinds: Kinds) -> Iterator[str]:
     """Yield a line for each file that was read and is no job."""
-    root = absolute(root)
-    for path, each in candidates(Sources(root, absolute(project)), root, files, kinds).items():
-        if not each.is_job:
-            yield f"{label(path, root)}: {each.why}"
+    for root in map(absolute, folders if files.reads else ()):
+        for path, each in candidates(Sources(root, absolute(project)), root, files, kinds).items():
+            if not each.is_job:
+                yield f"left out: {label(path, root)}: {each.why}"
 
 
 def is_job_file(path: Path, root: Path, files: FileFilter, kinds: Kinds) -> bool:
     """Return True if discovery takes this file below the folder."""
-    relative = path.relative_to(root).as_posix()
-    if files.takes(relative) or not files.may_take(relative):
-        return files.takes(relative)
-    candidate = _judged(path, Sources(root, root), root, kinds)
+    candidate = _candidate(path, Sources(root, root), root, files, kinds)
     return candidate is not None and candidate.is_job
+
+
+def _candidate(path: Path, sources: Sources, root: Path, files: FileFilter, kinds: Kinds) -> Candidate | None:
+    relative = path.relative_to(root).as_posix()
+    if files.takes(relative):
+        return Candidate(is_job=True, why="")
+    return _judged(path, sources, root, kinds) if files.may_take(relative) else None
 
 
 def _judged(path: Path, sources: Sources, training_root: Path, kinds: Kinds) -> Candidate | None:
@@ -172,11 +172,7 @@ def _scan(
         is_link = entry.is_symlink()
         # Of a link to itself, or into a closed folder, the entry's own is_dir raises an error.
         if os.path.isdir(path) if is_link else entry.is_dir():  # noqa: PTH112  (Path.is_dir may raise too)
-            if (
-                relative.count("/") < DEEPEST
-                and not _is_skipped(path)
-                and not (files.reads and entry.name in OF_OTHERS)
-            ):
+            if relative.count("/") < DEEPEST and not _is_skipped(path, files):
                 yield entry
         elif is_job and (is_link or entry.is_file()):
             yield entry
@@ -194,9 +190,10 @@ def _entries(folder: Path, training_root: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _is_skipped(folder: Path) -> bool:
+def _is_skipped(folder: Path, files: FileFilter) -> bool:
     name = folder.name
     is_tools = name.startswith(".") or name.endswith(".egg-info") or name in SKIPPED_FOLDERS
+    is_tools = is_tools or (files.reads and name in OF_OTHERS)
     return is_tools or any((folder / mark).exists() for mark in ENVIRONMENT_MARKS)
 
 

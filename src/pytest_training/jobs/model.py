@@ -221,6 +221,7 @@ class Unchanged(Value, frozen=True, kw_only=True):
 
     run_id: str
     metrics: dict[str, float] = {}
+    sources: dict[str, str] = {}
 
 
 class NeededOutcome(Value, frozen=True, kw_only=True, rename={"path": "folder"}):

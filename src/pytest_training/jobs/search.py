@@ -11,7 +11,6 @@ from pytest_training.errors import DeclarationError
 
 PATTERNS = ("train_*",)  # names of the files that are jobs, among those of any kind
 READING = "auto"  # in place of a pattern: the files that train when they are run
-DEFAULT_ROOT = "training"
 MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "requirements.txt")
 """Names that mark the folder from which a repository's scripts are run."""
 
@@ -23,6 +22,14 @@ class FileFilter:
     include: tuple[str, ...] = PATTERNS  # globs: of names, or with a slash of paths below the folder; or READING
     exclude: tuple[str, ...] = ()  # regular expressions that must not match in the path below the folder
     limit: int | None = None  # maximum number of jobs, in the order of their paths
+
+    @classmethod
+    def of(
+        cls, include: Sequence[str], exclude: Sequence[str], where: str, *, is_usual: bool, limit: int | None = None
+    ) -> "FileFilter":
+        """Return the filter of options: without patterns that of a usual training folder, or READING elsewhere."""
+        patterns = tuple(include) or (PATTERNS if is_usual else (READING,))
+        return cls(patterns, tuple(checked_pattern(pattern, where) for pattern in exclude), limit)
 
     @property
     def reads(self) -> bool:
@@ -59,9 +66,9 @@ class Search:
         return FileFilter() if self.folders else self.files
 
 
-def included(patterns: Sequence[str], *, is_default: bool) -> tuple[str, ...]:
-    """Return the patterns; without such, those of a training folder, or READING in any other place."""
-    return tuple(patterns) or (PATTERNS if is_default else (READING,))
+def is_usual_root(root: Path, project: Path) -> bool:
+    """Return True for a project's `training` folder: there, names decide."""
+    return root == project / "training"
 
 
 def checked_pattern(pattern: str, where: str) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 from msgspec import structs
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs import search as searching
 from pytest_training.jobs.kinds.protocol import Call, Kinds
 from pytest_training.jobs.loading import DEFAULT_CATALOGUE
 from pytest_training.jobs.model import Job
+from pytest_training.jobs.search import FileFilter, Search, checked_folders, is_usual_root, project_of
 from pytest_training.planning import steps
 from pytest_training.planning.steps import Draft, Request
 from pytest_training.project import Project
@@ -52,20 +52,19 @@ class Selection:
 def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
     """Return the request of the flags, without the parameters that depend on the jobs."""
     roots = [here / folder for folder in arguments.discover_root if not arguments.no_auto_discover]
-    folders = list(searching.checked_folders(roots, "--discover-root"))
+    folders = list(checked_folders(roots, "--discover-root"))
     root, own_project, catalogue = project.training_root, project.root, project.catalogue
     catalogues = [here / arguments.config] if arguments.config else []
-    exclude = [searching.checked_pattern(regex, "--exclude-regex") for regex in arguments.exclude_regex]
+    exclude = list(arguments.exclude_regex)
     if arguments.no_default_jobs and folders:
         root, catalogue = folders.pop(0), None
-        own_project = searching.project_of(root, project.root, has_settings=project.settings_file is not None)
+        own_project = project_of(root, project.root, has_settings=project.settings_file is not None)
     elif arguments.no_default_jobs:
         exclude.append(EVERY_FILE)
         catalogue, catalogues = (catalogues[0] if catalogues else None), []
-    is_usual = not roots and project.training_root == project.root / searching.DEFAULT_ROOT
-    include = searching.included(arguments.include_pattern, is_default=is_usual)
-    search = searching.Search(
-        files=searching.FileFilter(include=include, exclude=tuple(exclude), limit=arguments.discovery_limit),
+    is_usual, limit = not roots and is_usual_root(root, project.root), arguments.discovery_limit
+    search = Search(
+        files=FileFilter.of(arguments.include_pattern, exclude, "--exclude-regex", is_usual=is_usual, limit=limit),
         folders=tuple(folders),
         overrides=arguments.allow_discovery_overrides,
         optional=arguments.mark_discovered_optional,
@@ -198,8 +197,8 @@ def _search(request: Request, project: Project, here: Path) -> Iterator[str]:
     if catalogues != [project.catalogue]:
         yield from (f"--training-catalogue={os.path.relpath(file, here)}" for file in catalogues if file)
     yield from (f"--training-discover={os.path.relpath(folder, here)}" for folder in search.folders)
-    is_usual = not search.folders and request.root == project.root / searching.DEFAULT_ROOT
-    if search.files.include != searching.included((), is_default=is_usual):
+    is_usual = not search.folders and is_usual_root(request.root, project.root)
+    if search.files.include != FileFilter.of((), (), "", is_usual=is_usual).include:
         yield from (f"--training-include={glob}" for glob in search.files.include)
     yield from (f"--training-exclude={regex}" for regex in search.files.exclude)
 

@@ -209,7 +209,10 @@ class Owner(Collector):
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Write the plan of a dry run, and why nothing was trained."""
         draft = self.draft
-        self._list_left_out(terminalreporter)
+        if draft is not None and self.config.option.verbose > 0:
+            search, request = draft.request.search, draft.request
+            for line in left_out(search.folders or (request.root,), request.project, search.files, request.kinds):
+                terminalreporter.write_line(line)
         if draft is None and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not self.collected:
             terminalreporter.write_line(arguments.nobody_asks(self.config), yellow=True)
         if draft is None or self.run is not None:
@@ -227,16 +230,6 @@ class Owner(Collector):
                 terminalreporter.write_line(line)
         for problem in (*draft.problems, *draft.history_problems):
             terminalreporter.write_line(f"warning: {problem}", yellow=True)
-
-    def _list_left_out(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write with `-v` which files were read for trainings and are none."""
-        if self.draft is None or self.config.option.verbose <= 0:
-            return
-        request = self.draft.request
-        if request.search.files.reads:
-            for folder in request.search.folders or (request.root,):
-                for line in left_out(folder, request.project, request.search.files, request.kinds):
-                    terminalreporter.write_line(f"left out: {line}")
 
 
 def _ends_here(session: pytest.Session) -> bool:

@@ -65,7 +65,7 @@ def reached(
 def _module(path: Path, sources: Sources, words: re.Pattern[bytes]) -> Module | None:
     """Return a local module, read once; None if it cannot be read or has none of the words."""
     module = Module.load(path, sources) if path in sources.modules or len(sources.modules) < MOST_READ else None
-    return module if module and words.search(module.source.content) else None
+    return module if module and (path.name == "__init__.py" or words.search(module.source.content)) else None
 
 
 class Module:

@@ -12,7 +12,6 @@ from pytest_training.jobs.kinds.script.files import file_copies
 from pytest_training.jobs.kinds.script.options import read_options
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
-from pytest_training.jobs.source.packages import depth_in_package, module_of
 from pytest_training.jobs.source.sources import Candidate, Source
 from pytest_training.jobs.source.workplace import workplace
 
@@ -32,7 +31,7 @@ class ScriptKind(Kind):
             problem=_idle(file.source, find_train(file.source)),
             fresh=file.sources.why_fresh(file.path),
             cwd=workplace(file.source, file.sources.root, file.sources.readmes),
-            module=module_of(file.source),
+            module=_module_of(file.source),
             **read_options(file.source, file.sources),
             **python_fields(file),
         )
@@ -58,11 +57,23 @@ class ScriptKind(Kind):
 def program_environment(job: Job) -> dict[str, str]:
     """Return the variables of a program that is Python: its path is the root, its `src`, its package, the user's."""
     path, source = Path(job.path or ""), Path(job.root, "src")
-    depth = max((job.module or "").count("."), depth_in_package(path))
+    depth = max((job.module or "").count("."), _depth_in_package(path))
     outer = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     own = [job.root, *([str(source)] if source.is_dir() else []), *([str(path.parents[depth])] if depth else [])]
     search = os.pathsep.join(dict.fromkeys(filter(None, [*own, *outer])))
     return {"PYTHONPATH": search, "PYTHONDONTWRITEBYTECODE": "1"}  # the repository may be somebody else's
+
+
+def _depth_in_package(path: Path) -> int:
+    """Return how many folders above a file are packages, one in the other."""
+    return next(depth for depth, folder in enumerate(path.parents) if not (folder / "__init__.py").is_file())
+
+
+def _module_of(source: Source) -> str | None:
+    """Return the dotted name under which `python -m` starts a file with relative imports, or None for other files."""
+    level = max((node.level for node in source.tree.body if isinstance(node, ast.ImportFrom)), default=0)
+    folders = source.path.parents[: max(level, _depth_in_package(source.path))]
+    return ".".join([*(folder.name for folder in reversed(folders)), source.path.stem]) if level else None
 
 
 def _idle(source: Source, train: Function | None) -> str | None:
