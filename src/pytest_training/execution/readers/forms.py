@@ -57,8 +57,7 @@ FORMS = (
     Form(rf"(^|/){OTHER}[^/]*\.(jsonl|ndjson|log\.json|[ct]sv)$|(^|/)vis_data/\w+\.json$", Lines),
     Form(rf"^(?!(.*/)?(wandb|mlruns|\.hydra)/)(.*/)?{OTHER}([^/]*\.log|{NAMED}\.txt)$", Lines),
     Form(rf"(^|/){OTHER}{NAMED}\.json$", Document),
-)
-"""In the order of trying."""
+)  # in the order of trying
 
 Written = tuple[str, os.DirEntry[str]]  # a file, with its path relative to the folder in which it was found
 Last = dict[tuple[str, str], Measured]

@@ -19,20 +19,17 @@ NOT_MEASURED = re.compile(
     r"config|param|(^|_)args?(_|$)|argument|setting|hyper|importance|coef|features?$|^data(set)?(_|$)|environment|version"
     r"|system|timing|confusion|threshold|prediction|options",
     re.IGNORECASE,
-)
-"""Keys of a document, below which no number is a metric."""
+)  # keys of a document, below which no number is a metric
 LOGGED = re.compile(r"metrics|scores", re.IGNORECASE)
 """Keys below which every number is a metric, but for times, settings and counters."""
 SAYS_NOTHING = re.compile(
     r"((^|[_ ])(metrics?|results?|scores?|report|summary|performance|evaluation|final|overall|classification))+$",
     re.IGNORECASE,
-)
-"""What is no part of a name at the end of a key: `test` of `test_metrics`."""
+)  # what is no part of a name at the end of a key: `test` of `test_metrics`
 HISTORY = re.compile(
     r"histor|evals_result|(^|[_.-])(train_?)?(logs?|logger|losses|loss|progress|training|epochs)([_.-]|$)",
     re.IGNORECASE,
-)
-"""Names of what is written once an epoch."""
+)  # names of what is written once an epoch
 SUBJECTS = frozenset(("model", "classifier", "regressor", "estimator", "algorithm", "method", "name", "class", "run"))
 """Columns that say what a row is about."""
 OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")  # columns that say of which part of the data a row is
@@ -41,8 +38,7 @@ NAMES_OF_NAMES = frozenset(("metric", "metrics", "name", "measure", "statistic",
 METRICS = """
 SELECT key, value, step, CASE WHEN name GLOB '[a-z]*-[a-z]*-[0-9]*' THEN run_uuid ELSE coalesce(name, run_uuid) END
 FROM metrics LEFT JOIN runs USING (run_uuid) WHERE NOT is_nan ORDER BY timestamp, metrics.rowid LIMIT 50000
-"""
-"""What is in MLflow's database; a name such as `nice-fox-12` is made up."""
+"""  # what is in MLflow's database; a name such as `nice-fox-12` is made up
 MOST_STEPS = 20_000_000  # steps of SQLite's machine, about a second: a table may be a view without an end
 
 

@@ -234,8 +234,7 @@ _PARTS: Readers = {
     "data": ("data", lambda entry: tuple(item.text("the name of a dataset") for item in entry.items())),
     "tags": ("tags", lambda entry: tuple(map(_tag, entry.items()))),
     "needs": ("needs", lambda entry: tuple(entry.items())),
-}
-"""The readers of a declaration's other fields."""
+}  # the readers of a declaration's other fields
 
 
 def job_keys(limits: Limits) -> tuple[str, ...]:
