@@ -130,8 +130,7 @@ class Slot:
         """Return the outcome of a job that cannot run for want of one that it needs, or None if it can run."""
         if not planned.job.needs or planned.unchanged:
             return None
-        needs = unmet(planned, self.folder, is_worker=self.owned)
-        if needs is None:
+        if (needs := unmet(planned, self.folder, is_worker=self.owned)) is None:
             return None
         status, reason = needs
         return save_outcome(self.folder, self._outcome(planned.job, status=status, cause="needs", reason=reason))
