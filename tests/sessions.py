@@ -29,7 +29,14 @@ def jobs(run):
     return run.folder.parents[2]
 """
 """For the top of a job file: a job then waits for another job instead of sleeping."""
-WITHOUT = ("-p", "no:hypothesispytest", "-p", "no:timeout")  # slow to load, and no part of what is tested
+PLUGINS = (
+    "hypothesispytest",
+    "timeout",
+    "hydra_pytest",
+    "typeguard",
+    "anyio",
+)  # slow to load, no part of what is tested
+WITHOUT = tuple(word for plugin in PLUGINS for word in ("-p", f"no:{plugin}"))
 PATIENCE_S = 120
 
 

@@ -131,10 +131,12 @@ class Repository:
         path.write_text(textwrap.dedent(text), encoding="utf-8")
         return path
 
-    def pytest(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def pytest(
+        self, *arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run pytest in the user's folder, in a process of its own."""
         command = [sys.executable, "-m", "pytest", *WITHOUT, *arguments]
-        return run(command, cwd=cwd or self.user)
+        return run(command, cwd=cwd or self.user, env=env)
 
     def ask(self, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run `pytest-training` in the user's folder, in a process of its own."""

@@ -50,6 +50,43 @@ TINY = """
 """
 
 
+LIBRARIES = {
+    "transformers/__init__.py": """
+        import argparse
+        import dataclasses
+
+
+        class HfArgumentParser(argparse.ArgumentParser):
+            def __init__(self, kind):
+                super().__init__()
+                self.kind = kind
+                for field in dataclasses.fields(kind):
+                    self.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
+
+            def parse_args_into_dataclasses(self):
+                return (self.kind(**vars(self.parse_args())),)
+        """,
+    "lightning/__init__.py": "",
+    "lightning/pytorch/__init__.py": """
+        class Trainer:
+            def __init__(self, *, max_epochs: int | None = None, accelerator: str = "auto"):
+                self.max_epochs = max_epochs
+        """,
+    "lightning/pytorch/cli.py": """
+        import sys
+        from lightning.pytorch import Trainer
+
+
+        class LightningCLI:
+            def __init__(self, module, trainer_defaults):
+                assert sys.argv[1] == "fit"
+                options = dict(argument.removeprefix("--").split("=") for argument in sys.argv[2:])
+                self.trainer = Trainer(max_epochs=int(options.get("trainer.max_epochs", 0)))
+        """,
+}
+"""They stand for libraries that are large: as much of them as the scripts use."""
+
+
 def printed(words: str, name: str, body: str, metrics: dict[str, tuple[float, int]], **fields: Any) -> Style:
     """Return a script that prints its numbers; of each metric the line is stated."""
     loop = "from tiny import Model\n\nmodel = Model()\nfor epoch in range(1, 4):\n    model.fit()\n"
@@ -198,6 +235,20 @@ PRINTED = (
         {"val_auc": (0.93, 3)},
     ),
     printed(
+        "lines that a pattern in the catalogue reads",
+        "pattern",
+        """
+        print(f"* Acc@1 {70 + epoch}.123 Acc@5 {90 + epoch}.123 [{epoch}]")
+        """,
+        {"acc1": (73.123, 3), "acc5": (93.123, 3)},
+        files={
+            "jobs.yaml": """
+            jobs:
+              pattern: {metrics: {stdout: "Acc@1 (?P<acc1>[0-9.]+) Acc@5 (?P<acc5>[0-9.]+)"}}
+            """
+        },
+    ),
+    printed(
         "timings, learning rates, sizes and versions: no metrics",
         "traps",
         """
@@ -279,6 +330,41 @@ FILES = (
         """,
         "results.csv",
         {"train/box_loss": 1.1345, "metrics/map50_b": 0.52},
+    ),
+    written(
+        "TensorBoard's event files",
+        "tensorboard",
+        """
+        import struct
+
+        def part(number, content):
+            return bytes([number << 3 | 2, len(content)]) + content
+
+        with file.open("wb") as events:
+            for step in range(3):
+                value = part(1, b"val/auc") + b"\\x15" + struct.pack("<f", 0.7 + step / 10)
+                event = b"\\x10" + bytes([step]) + part(5, part(1, value))
+                events.write(struct.pack("<QI", len(event), 0) + event + bytes(4))
+        """,
+        "runs/events.out.tfevents.1700000000.host",
+        {"val/auc": 0.9},
+        curve="val/auc",
+    ),
+    written(
+        "MLflow's database",
+        "mlflowdb",
+        """
+        import sqlite3
+        database = sqlite3.connect(file)
+        database.execute("CREATE TABLE metrics (key, value, timestamp, run_uuid, step, is_nan)")
+        database.execute("CREATE TABLE runs (run_uuid, name)")
+        database.execute("INSERT INTO runs VALUES ('0a1b', 'calm-fox-7')")
+        rows = [("auc", 0.8 + step / 10, 1700000000000 + step, "0a1b", step, False) for step in range(2)]
+        database.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", rows)
+        database.commit()
+        """,
+        "mlflow.db",
+        {"auc": 0.9},
     ),
     written(
         "MLflow's folder",
@@ -408,7 +494,26 @@ OPTIONS = (
         assert args.num_train_epochs == 2
         print(f"val_loss: {Model().fit(args.num_train_epochs).loss:.2f}")
         """,
-        needs="transformers",
+    ),
+    optioned(
+        "LightningCLI",
+        "cli",
+        """
+        from lightning.pytorch.cli import LightningCLI
+        from tiny import Model
+
+        class Module:
+            def __init__(self, lr: float = 0.1):
+                self.lr = lr
+
+        def main():
+            cli = LightningCLI(Module, trainer_defaults={"max_epochs": 5})
+            assert cli.trainer.max_epochs == 2
+            print(f"val_loss: {Model().fit(cli.trainer.max_epochs).loss:.2f}")
+
+        if __name__ == "__main__":
+            main()
+        """,
     ),
     optioned(
         "tyro",
@@ -502,16 +607,16 @@ OPTIONS = (
         "configured",
         """
         import argparse
-        import pathlib
         import yaml
         from tiny import Model
 
         parser = argparse.ArgumentParser()
-        parser.add_argument("--config", default=str(pathlib.Path(__file__).parent / "config.yaml"))
+        parser.add_argument("--config", default="configured/config.yaml")
         config = yaml.safe_load(open(parser.parse_args().config))
+        assert config["epochs"] == 2
         print(f"val_loss: {Model().fit(config['epochs']).loss:.2f}")
         """,
-        files={"configured/config.yaml": "epochs: 2\n"},
+        files={"configured/config.yaml": "epochs: 5\n"},
     ),
     optioned(
         "nanoGPT's `--key=value` over literals of the module",
@@ -538,4 +643,28 @@ OPTIONS = (
         },
     ),
 )
-STYLES = PRINTED + FILES + OPTIONS
+STARTS = (
+    Style(
+        "a module of a package",
+        "forecasting/train.py",
+        """
+        import argparse
+        from tiny import Model
+        from .scores import rmse
+
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--epochs", type=int, default=5)
+            args = parser.parse_args()
+            assert args.epochs == 2
+            Model().fit(args.epochs)
+            print(f"RMSE: {rmse()}")
+
+        if __name__ == "__main__":
+            main()
+        """,
+        {"rmse": (0.822, "stdout line 1")},
+        files={"forecasting/__init__.py": "", "forecasting/scores.py": "def rmse():\n    return 0.822\n"},
+    ),
+)
+STYLES = PRINTED + FILES + OPTIONS + STARTS

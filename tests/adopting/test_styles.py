@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from .repository import Repository
-from .styles import FILES, OPTIONS, PRINTED, STYLES, TINY, Style
+from .styles import LIBRARIES, STYLES, TINY, Style
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PAGE = Path(__file__).parents[2] / "docs" / "adopting.md"
 BEGIN, END = "<!-- written by tests/adopting/write_table.py -->\n", "<!-- end -->\n"
-WORKERS = "2"
+WORKERS, SHOWN = "2", 3
 
 
 def is_there(style: Style) -> bool:
@@ -25,10 +25,13 @@ def is_there(style: Style) -> bool:
 def trained(folder: Path) -> Repository:
     """Return a repository with all styles, trained once in one run."""
     repository = Repository(folder, files={"tiny.py": TINY, "pyproject.toml": ""})
+    for name, text in LIBRARIES.items():
+        repository.write(f"../libraries/{name}", text)
     for style in filter(is_there, STYLES):
         for name, text in {style.path: style.text, **style.files}.items():
             repository.write(name, text)
-    ended = repository.pytest("--training-root", str(repository.root), "-n", WORKERS, "--epochs", "2")
+    arguments = ("--training-root", str(repository.root), "-n", WORKERS, "--epochs", "2")
+    ended = repository.pytest(*arguments, env={"PYTHONPATH": str(folder / "libraries")})
     repository.told = ended.stdout + ended.stderr
     return repository
 
@@ -73,10 +76,11 @@ def rows(outcomes: dict[str, dict[str, Any]], styles: tuple[Style, ...]) -> list
     lines = []
     for style in styles:
         outcome = outcomes[style.job]
-        read = ", ".join(f"`{name}` {value:.4g}" for name, value in outcome["metrics"].items()) or "nothing"
-        sources = ", ".join(dict.fromkeys(outcome["sources"].values()))
+        read = [f"`{name}` {value:.4g}" for name, value in outcome["metrics"].items()] or ["nothing"]
+        read[SHOWN:] = [f"{len(read) - SHOWN} more"] if len(read) > SHOWN else []
+        sources = [*dict.fromkeys(outcome["sources"].values())][:SHOWN]
         options = " ".join(f"{name}={value}" for name, value in outcome["parameters"].items())
-        lines.append(f"| {style.words} | {options} | {read} | {sources} |".replace("\t", " "))
+        lines.append(f"| {style.words} | {options} | {', '.join(read)} | {', '.join(sources)} |".replace("\t", " "))
     return lines
 
 
@@ -84,7 +88,7 @@ def table(repository: Repository) -> str:
     """Return what docs/adopting.md says of the styles."""
     outcomes = repository.outcomes()
     head = ["| style | parameters | metrics | read from |", "|---|---|---|---|"]
-    return "\n".join([*head, *(row for group in (PRINTED, FILES, OPTIONS) for row in rows(outcomes, group)), ""])
+    return "\n".join([*head, *rows(outcomes, STYLES), ""])
 
 
 def test_the_page_of_the_docs_says_what_was_read(repository: Repository) -> None:

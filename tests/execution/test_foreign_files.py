@@ -8,14 +8,25 @@ import os
 import re
 import sqlite3
 import struct
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.readers.files import FilesReader
 from pytest_training.execution.readers.forms import FORMS, Files
+from pytest_training.execution.readers.protocol import EndedAttempt
+from pytest_training.jobs.kinds.protocol import Command
+from pytest_training.jobs.model import Plan
+from pytest_training.jobs.plan_file import save_plan
+
+from .workplace import Workplace, planned
 
 
 def varint(number: int) -> bytes:
@@ -46,7 +57,7 @@ def tensor(value: float) -> bytes:
 
 def wandb_file(*rows: dict[str, Any]) -> bytes:
     """Return a W&B file; its records are cut at the ends of blocks."""
-    content = b":W&B\xff\x00\x01"
+    content = bytearray(b":W&B\xff\x00\x01")
     for row in rows:
         items = [coded(1, coded(1, key.encode()) + coded(16, json.dumps(value).encode())) for key, value in row.items()]
         record, is_first = coded(2, b"".join(items)), True
@@ -57,8 +68,9 @@ def wandb_file(*rows: dict[str, Any]) -> bytes:
                 continue
             part, record = record[: left - 7], record[left - 7 :]
             kind = (1 if not record else 2) if is_first else (3 if record else 4)
-            content, is_first = content + struct.pack("<IHB", 0, len(part), kind) + part, False
-    return content
+            content += struct.pack("<IHB", 0, len(part), kind) + part
+            is_first = False
+    return bytes(content)
 
 
 def mlflow_database(*rows: tuple[str, float, int, str], **names: str) -> bytes:
@@ -355,7 +367,7 @@ CASES = {
 }
 
 
-def written(folder: Path, files: dict[str, str | bytes]) -> Path:
+def written(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     for number, (name, content) in enumerate(files.items()):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
@@ -366,7 +378,7 @@ def written(folder: Path, files: dict[str, str | bytes]) -> Path:
 @pytest.mark.parametrize("name", CASES)
 def test_the_last_values_are_metrics_and_the_rows_are_curves(tmp_path: Path, name: str) -> None:
     case = CASES[name]
-    files = Files(written(tmp_path, case.files), 2**26, has_ended=True)
+    files = Files(written(tmp_path, case.files), 2**26, beside=lambda: ())
     points = [dict(point.values) for point in files.poll()]
     metrics: dict[str, float] = {}
     for metric, (value, source) in files.metrics():
@@ -377,7 +389,7 @@ def test_the_last_values_are_metrics_and_the_rows_are_curves(tmp_path: Path, nam
 
 
 def read(folder: Path) -> tuple[dict[str, float], list[dict[str, float]]]:
-    files = Files(folder, 2**26, has_ended=True)
+    files = Files(folder, 2**26, beside=lambda: ())
     points = [dict(point.values) for point in files.poll()]
     return {name: float(value) for name, (value, _) in files.metrics()}, points
 
@@ -388,7 +400,7 @@ def read(folder: Path) -> tuple[dict[str, float], list[dict[str, float]]]:
 def test_a_file_that_grows_gives_the_points_that_it_has_at_the_end(tmp_path: Path, name: str) -> None:
     ((path, content),) = CASES[name].files.items()
     content = content.encode() if isinstance(content, str) else content
-    files, points = Files(tmp_path, 2**16, has_ended=False), []
+    files, points = Files(tmp_path, 2**16), []
     for end in (*range(0, len(content), 61), len(content)):
         written(tmp_path, {path: content[:end]})
         files.next_search = 0
@@ -398,7 +410,7 @@ def test_a_file_that_grows_gives_the_points_that_it_has_at_the_end(tmp_path: Pat
 
 
 def test_a_table_that_is_written_anew_with_another_column_gives_each_point_once(tmp_path: Path) -> None:
-    files, points = Files(tmp_path, 2**16, has_ended=False), []
+    files, points = Files(tmp_path, 2**16), []
     for content in (
         "epoch,loss\n0,0.9\n",
         "epoch,loss,val_loss\n0,0.9,\n0,,0.7\n",
@@ -418,12 +430,26 @@ def test_of_a_large_table_the_last_values_count_and_one_that_ended_before_them_d
     assert points[0] == {"step": 0, "loss": 0.9, "val_loss": 0.8}
 
 
-def test_of_an_event_file_that_is_too_large_nothing_counts(tmp_path: Path) -> None:
-    path = written(tmp_path, {"events.out.tfevents.1.h": event(1, "loss", 0.5)}) / "events.out.tfevents.1.h"
-    with path.open("ab") as file:
-        for _ in range(2):
-            file.write(event(1, "weights", b"x" * 60_000) * 100)
-    assert read(tmp_path)[0] == {}
+@pytest.mark.parametrize("name", ["events.out.tfevents.1.h", "wandb/run-20240101_101010-ab/run-ab.wandb"])
+def test_of_a_large_file_of_records_the_last_values_count(tmp_path: Path, name: str) -> None:
+    if name.startswith("wandb"):
+        filling = [{"_step": 2, "note": "x" * 60_000}] * 160
+        content = wandb_file({"_step": 1, "auc": 0.5, "loss": 0.9}, *filling, {"_step": 3, "loss": 0.25})
+    else:
+        filled = event(2, "weights", b"x" * 60_000) * 160
+        content = event(1, "auc", 0.5) + event(1, "loss", 0.9) + filled + event(3, "loss", 0.5) + event(4, "loss", 0.25)
+    assert len(content) > 2**23
+    assert read(written(tmp_path, {name: content})) == (
+        {"loss": 0.25},
+        [
+            *(
+                [{"step": 1, "auc": 0.5}, {"step": 1, "loss": 0.9}]
+                if name[0] == "e"
+                else [{"step": 1, "auc": 0.5, "loss": 0.9}]
+            ),
+            *([{"step": 3, "loss": 0.5}, {"step": 4, "loss": 0.25}] if name[0] == "e" else [{"step": 3, "loss": 0.25}]),
+        ],
+    )
 
 
 def test_a_link_a_pipe_and_a_folder_in_place_of_a_file_are_not_read(tmp_path: Path) -> None:
@@ -478,3 +504,48 @@ def test_content_that_nobody_writes_raises_nothing(tmp_path: Path, name: str, co
 def test_each_form_has_a_case() -> None:
     matching = {next((form.pattern for form in FORMS if re.search(form.pattern, name)), "") for name in NAMES}
     assert {form.pattern for form in FORMS} <= matching
+
+
+# beside the job's folder
+
+
+def read_beside(
+    workplace: Workplace, text: str, files: dict[str, str], other: str = "", ended_s: float = 0
+) -> set[str]:
+    """Return the sources of a script's metrics; another script has run meanwhile, or has ended long before."""
+    job, *others = (workplace.script(each) for each in filter(None, (text, other)))
+    job, *others = (msgspec.structs.replace(each, files=(str(each.path),)) for each in (job, *others))
+    run = RunFolder(workplace.root / "reports", "run")
+    for each in (job, *others):
+        run.job(each.id).attempt(1).create()
+    for each in others if ended_s else ():
+        written(run.job(each.id).path, {"outcome.json": ""})
+        os.utime(run.job(each.id).outcome, (ended_s, ended_s))
+    save_plan(Plan(run_id="run", seed=0, workers=1, threads=1, jobs=(planned(job), *map(planned, others))), run.plan)
+    written(workplace.root, files)
+    attempt = EndedAttempt(job, run.job(job.id).attempt(1), time.time() - 60, Command(argv=("python",)))
+    following = FilesReader().follow(attempt)
+    assert len([*following.poll()]) == 0
+    return {source for _, (_, source) in following.metrics()}
+
+
+REPORT = {"results/rf_report.json": '{"auc": 0.9}', "data/x_report.json": '{"auc": 0.8}'}
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "ended_s", "sources"),
+    [
+        ('OUT = "results"', "", 0, {"results/rf_report.json"}),
+        ('open(f"{out}/{name}_report.json", "w")', "", 0, {"results/rf_report.json", "data/x_report.json"}),
+        ('open("./results/rf_report.json", "w")', "print()", 0, {"results/rf_report.json"}),
+        ("# no result of a report", "", 0, set()),
+        ('OUT = "results"', 'OUT = "results"', 0, set()),
+        ('OUT = "results/rf_report.json"', 'OUT = "results"', 0, {"results/rf_report.json"}),
+        ('OUT = "results"', 'OUT = "results/rf_report.json"', 0, set()),
+        ('OUT = "results"', 'OUT = "results"', 1000.0, {"results/rf_report.json"}),
+    ],
+)
+def test_files_in_the_working_directory_count_if_only_this_jobs_code_names_them(
+    workplace: Workplace, text: str, other: str, ended_s: float, sources: set[str]
+) -> None:
+    assert read_beside(workplace, text, REPORT, other, ended_s) == sources

@@ -141,6 +141,10 @@ for flag in ["--a", "--b"]:
 for group in ("train", "val"):
     for what in ("path", "size"):
         parser.add_argument(f"--{group}-{what}", default="x")
+add = parser.add_argument
+add("--short", type=int, default=6)
+for words in {"x": ("--y", "--z")}.values():
+    add(*words, type=int, default=7)
 for other in SEEN or []:
     parser.add_argument(f"--{other}")
 SEEN.update(vars(parser.parse_args()))
@@ -222,7 +226,7 @@ INSTALLED = {
     "    num_train_epochs: float = field(default=3.0)\n    seed: int = field(default=42)\n"
     "    _n_gpu: int = field(init=False, default=1)\n",
     "transformers/hf_argparser.py": "class HfArgumentParser: ...\n",
-    "lightning/__init__.py": "raise SystemExit\n",
+    **dict.fromkeys(("lightning/__init__.py", "pytorch_lightning/__init__.py"), "raise SystemExit\n"),
     "lightning/pytorch/__init__.py": "from lightning.pytorch.trainer import Trainer\n",
     "lightning/pytorch/cli.py": "class LightningCLI: ...\n",
     "lightning/pytorch/trainer/__init__.py": "from lightning.pytorch.trainer.trainer import Trainer\n",
@@ -352,6 +356,8 @@ CASES: dict[str, tuple[str, str, dict[str, str], dict[str, Any]]] = {
             "val_size": "y",
             "a": False,
             "width": 5,
+            "short": 6,
+            "y": 7,
             "weight_decay": None,
             "seed": 1,
         },

@@ -15,8 +15,7 @@ MEANINGS = {
     "(initial|base|torch|np)seed",
     **dict.fromkeys(("batch_size", "batch"), _BATCH),
     **dict.fromkeys(("learning_rate", "lr"), _LR),
-}
-"""By what a user says: patterns of the names that mean it, the most general first, without case and joining signs."""
+}  # by what a user says: patterns of the names that mean it, the most general first, without case and joining signs
 _TRAINING = {"train", "training", "trainer", "fit", "hparams", "hyperparameters", "optim", "optimizer", "solver"}
 """Parts of a configuration that are asked first where several have a parameter of one meaning."""
 _NUMBERS: tuple[Type, ...] = ("int", "float", "str", "any")
@@ -24,13 +23,12 @@ _NUMBERS: tuple[Type, ...] = ("int", "float", "str", "any")
 
 def meant(declared: Iterable[Parameter], name: str) -> Parameter | None:
     """Return the parameter of this name, else the one that means the same; None if none does, or several alike."""
-    declared = list(declared)
-    exact = re.sub(r"\W", "_", name)
-    if own := next((each for each in declared if each.name == exact), None):
-        return own
-    ranked = [(rank, each) for each in declared if (rank := _rank(each, MEANINGS.get(name, ""))) is not None]
-    best = [each for rank, each in ranked if rank == min(ranks for ranks, _ in ranked)]
-    return best[0] if len(best) == 1 else None
+    by_name = {each.name: each for each in declared}
+    if (exact := re.sub(r"\W", "_", name)) in by_name or name not in MEANINGS:
+        return by_name.get(exact)
+    ranks = {each.name: rank for each in by_name.values() if (rank := _rank(each, MEANINGS[name]))}
+    best = [each for each, rank in ranks.items() if rank == min(ranks.values())]
+    return by_name[best[0]] if len(best) == 1 else None
 
 
 def seed_option(declared: Iterable[Parameter]) -> Parameter | None:

@@ -167,7 +167,10 @@ class EarlierPasses:
 def with_fingerprints(plan: Plan, digests: Mapping[str, str], passes: EarlierPasses | None) -> Plan:
     """Return the plan with each job's fingerprint, and a mark on each job that `passes` has a valid outcome of."""
     passed = {job_id: passes.recorded[job_id] for job_id in passes.valid} if passes else {}
-    marks = {name: Unchanged(run_id=each.run_id, metrics=each.outcome.metrics) for name, each in passed.items()}
+    marks = {
+        name: Unchanged(run_id=each.run_id, metrics=each.outcome.metrics, sources=each.outcome.sources)
+        for name, each in passed.items()
+    }
     jobs = (replace(each, fingerprint=digests[each.job.id], unchanged=marks.get(each.job.id)) for each in plan.jobs)
     return replace(plan, jobs=tuple(jobs))
 

@@ -1,5 +1,7 @@
 """Reads the files that foreign programs leave in a job's folder; what reads them is imported for such a job alone."""
 
+from functools import partial
+
 from pytest_training.execution.readers.protocol import EndedAttempt, Following, Reader, RunningAttempt
 
 
@@ -9,7 +11,9 @@ class FilesReader(Reader):
     name = "files"
 
     def follow(self, attempt: RunningAttempt) -> Following:
-        """Return what follows all of them."""
+        """Return what follows them; at the end also those in the working directory, if the job's folder has none."""
         from pytest_training.execution.readers.forms import Files  # noqa: PLC0415  (20 ms that no other job pays)
+        from pytest_training.execution.strays import written_beside  # noqa: PLC0415  (it imports what readers are)
 
-        return Files(attempt.folder.artifacts, attempt.most_bytes, isinstance(attempt, EndedAttempt))
+        beside = partial(written_beside, attempt) if isinstance(attempt, EndedAttempt) else None
+        return Files(attempt.folder.artifacts, attempt.most_bytes, beside)

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,10 +29,8 @@ LARGEST, LARGEST_TEXT = 2**23, 2**20
 """Bytes of a file that are read after the end of a job; of a text its head and its tail."""
 MOST_PLACES, MOST_NAMES, MOST_LABELS = 500, 500, 30
 """Files of a folder; names in files that log together; what they are of, beyond which they are cases and not models."""
-SHARE = 0.005
-"""Of the time, that is spent on finding new files."""
-RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+")
-"""Names of runs that no other run has."""
+SHARE = 0.005  # of the time, that is spent on finding new files
+RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+")  # names of runs that no other run has
 
 
 class Form(NamedTuple):
@@ -40,8 +38,7 @@ class Form(NamedTuple):
 
     pattern: str
     parser: type[Parser]
-    is_logged: bool = False
-    """True if all that it has is logged as a metric, but for counters, times and settings."""
+    is_logged: bool = False  # True if all that it has is logged as a metric, but for counters, times and settings
 
 
 NAMED = r"[^/]*(metric|result|score|report|summar|eval|perf|histor|log|progress|loss|benchmark)[^/]*"
@@ -60,9 +57,9 @@ FORMS = (
     Form(rf"(^|/){OTHER}[^/]*\.(jsonl|ndjson|log\.json|[ct]sv)$|(^|/)vis_data/\w+\.json$", Lines),
     Form(rf"^(?!(.*/)?(wandb|mlruns|\.hydra)/)(.*/)?{OTHER}([^/]*\.log|{NAMED}\.txt)$", Lines),
     Form(rf"(^|/){OTHER}{NAMED}\.json$", Document),
-)
-"""In the order of trying."""
+)  # in the order of trying
 
+Written = tuple[str, os.DirEntry[str]]  # a file, with its path relative to the folder in which it was found
 Last = dict[tuple[str, str], Measured]
 """The last value of each name, by what it is of, a model, a fold or a run, and the name."""
 
@@ -76,8 +73,7 @@ class Place:
     form: Form
     match: re.Match[str]
     last: Last
-    passed: int = 0
-    """Points that were seen before the file was written anew."""
+    passed: int = 0  # points that were seen before the file was written anew
     points: int = 0
     mark: tuple[int, ...] = ()
     head: bytes = b""
@@ -91,7 +87,7 @@ class Place:
         with suppress(OSError), open_own(self.path) as file:
             status = os.fstat(file.fileno())
             mark, size = (status.st_size, status.st_mtime_ns, status.st_ino), status.st_size
-            is_whole = not issubclass(self.form.parser, Lines | Records | Runs)
+            is_whole = issubclass(self.form.parser, Document | Database)
             if mark == self.mark or (is_whole and size > most):
                 return
             head = file.read(256)
@@ -102,28 +98,25 @@ class Place:
             self.head = head
             for row in self._rows(file, size, most, has_ended=has_ended):
                 yield from self._take(row)
-            self.mark = mark if self.offset >= size else (0,)
+            self.mark = mark
 
     def _rows(self, file: BinaryIO, size: int, most: int, *, has_ended: bool) -> Iterator[Row]:
-        is_text = isinstance(self.parser, Lines)
-        most = min(most, LARGEST_TEXT // (4 if self.parser.log else 1)) if isinstance(self.parser, Lines) else most
-        if is_text and size - self.offset > most:
+        """Yield the new rows; of very much the first and the last ones."""
+        if isinstance(self.parser, Lines):
+            most = min(most, LARGEST_TEXT // (4 if self.parser.log else 1))
+        if size - self.offset > most:
             file.seek(0)
             yield from self.parser.feed(file.read(most // 2)) if not self.offset else ()  # it has the names
-            file.seek(size - most // 2)
-            file.readline(most)
-            self.parser.rest, self.offset = b"", file.tell()
+            self.offset = file.seek(size - most // 2)
+            self.offset += self.parser.resume(file.read(most), self.offset)
             self.last.clear()  # none of these need be the last
-        until = min(size, self.offset + most)
-        while self.offset < until:
+        while self.offset < size:
             file.seek(self.offset)
-            content = file.read(until - self.offset)
+            content = file.read(size - self.offset)
             yield from self.parser.feed(content)
             self.offset += (len(content) or size) + self.parser.skip
-        if has_ended and is_text:
+        if has_ended and isinstance(self.parser, Lines):
             yield from self.parser.feed(b"\n")
-        if has_ended and self.offset < size:
-            self.last.clear()  # these are not the last
 
     def _take(self, row: Row) -> Iterator[Point]:
         is_history = HISTORY.search(self.path.name) is not None
@@ -147,9 +140,9 @@ class Files:
     """The files of a folder that hold metrics."""
 
     folder: Path
-    most: int
-    """Bytes of a file that a poll may read."""
-    has_ended: bool
+    most: int  # bytes of a file that a poll may read
+    beside: Callable[[], Iterable[Written]] | None = None
+    """Returns the files that it left elsewhere; None while it runs."""
     places: dict[str, Place] = field(default_factory=dict)
     groups: dict[str, Last] = field(default_factory=dict)
     next_search: float = 0.0
@@ -157,10 +150,16 @@ class Files:
     def poll(self) -> Iterator[Point]:
         """Yield what was added since the last poll, of new files too."""
         if (now := time.monotonic()) >= self.next_search:
-            self._search()
+            self._add(Walk(self.folder))
             self.next_search = now + (time.monotonic() - now) / SHARE
+        yield from self._poll()
+        if self.beside and not any(self.groups.values()):
+            self._add(self.beside())
+            yield from self._poll()
+
+    def _poll(self) -> Iterator[Point]:
         for place in self.places.values():
-            yield from place.poll(min(self.most, LARGEST), has_ended=self.has_ended)
+            yield from place.poll(min(self.most, LARGEST), has_ended=self.beside is not None)
 
     def metrics(self) -> Iterator[tuple[str, Measured]]:
         """Yield the last values; what they are of is part of the name where there are several."""
@@ -173,23 +172,26 @@ class Files:
             for (label, name), value in last.items() if len(labels) <= MOST_LABELS else ():
                 yield f"{prefixes[label]}{name}" if len(labels) > 1 else name, value
 
-    def _search(self) -> None:
+    def _add(self, files: Iterable[Written]) -> None:
         """Add the files that are new, the oldest first: what was written last counts."""
-        new: list[tuple[float, str, Form, re.Match[str]]] = []
-        for relative, entry in Walk(self.folder):
+        new: list[tuple[float, Written, Form, re.Match[str]]] = []
+        for relative, entry in files:
             form_and_match = _form_of(relative) if relative not in self.places and len(new) < MOST_PLACES else None
             with suppress(OSError):
                 new += (
-                    [(entry.stat(follow_symlinks=False).st_mtime, relative, *form_and_match)] if form_and_match else []
+                    [(entry.stat(follow_symlinks=False).st_mtime, (relative, entry), *form_and_match)]
+                    if form_and_match
+                    else []
                 )
-        for _, relative, form, match in sorted(new, key=lambda each: each[:2])[: MOST_PLACES - len(self.places)]:
+        for _, (relative, entry), form, match in sorted(new, key=lambda each: (each[0], each[1][0]))[
+            : MOST_PLACES - len(self.places)
+        ]:
             named = match.groupdict()
             key, last = named.get("one", relative), self.groups.setdefault(named.get("group", relative), {})
-            before = self.places.get(key)
-            if before:
+            if before := self.places.get(key):
                 before.last.clear()
             points = before.points if before else 0
-            self.places[key] = Place(self.folder / relative, relative, form, match, last, passed=points)
+            self.places[key] = Place(Path(entry.path), relative, form, match, last, passed=points)
 
 
 def _form_of(relative: str) -> tuple[Form, re.Match[str]] | None:

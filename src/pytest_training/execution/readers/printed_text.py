@@ -15,19 +15,20 @@ from pytest_training.execution.readers.printed_line import (
     parse_number,
     read_line,
 )
-from pytest_training.execution.readers.printed_words import SPLIT, TITLE, is_measured, words_of
+from pytest_training.execution.readers.printed_words import SPLIT, TITLE, estimator_in, is_measured, words_of
 from pytest_training.execution.readers.protocol import COUNTERS
 from pytest_training.text import ESCAPE_SEQUENCES
 
-LONGEST_LINE, MOST_NAMES = 4_000, 500
+LONGEST_LINE, LONGEST_TITLE, MOST_NAMES = 4_000, 200, 500
 _ESCAPES = re.compile(ESCAPE_SEQUENCES)
 _BACK = re.compile("\b+")
 _COUNT = re.compile(r"[\d/.,:;%-]+")
+_BEGIN = re.compile(r"[\W_]*(?:model\s*[:=]\s*)?([^\W\d][\w .+()-]{1,40}?)\s*(?:[:|,\]]|\s-+>?)\s", re.IGNORECASE)
+"""The begin of a line, which may be the name of an estimator."""
 _DIGIT = re.compile(r"\d")
 _RULE = re.compile(r"[-=+|:\s─━_*#]*")
 _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
-_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])
-"""Heads of columns that are measurements beside others."""
+_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])  # heads of columns that are measurements beside others
 
 
 @dataclass
@@ -35,8 +36,7 @@ class Lines:
     """What the lines of a log say at last."""
 
     line: int = 0
-    finals: dict[str, tuple[Number, int]] = field(default_factory=dict)
-    """By name its last number, and the line of it."""
+    finals: dict[str, tuple[Number, int]] = field(default_factory=dict)  # by name its last number, and the line of it
 
     def feed(self, line: str) -> Line:
         """Return what the next line says, as a terminal shows it at last."""
@@ -77,20 +77,24 @@ class Patterned(Lines):
 class Printed(Lines):
     """Reads lines and tables as programs write them."""
 
-    _section: str = ""
-    """The split that a title names."""
-    _has_read: bool = False
-    """True if something stands below the title."""
-    _heads: tuple[str, ...] = ()
-    """Of the columns of a table."""
+    _section: str = ""  # the split that a title names
+    _has_read: bool = False  # True if something stands below the title
+    _heads: tuple[str, ...] = ()  # of the columns of a table
     _epoch: dict[str, float] = field(default_factory=dict)
+    _estimator: str = ""
+    """What the last title is about."""
+    _owners: dict[str, str] = field(default_factory=dict)
+    """By name the estimator that has it; empty where several have: each has a name of its own then."""
 
     def _read(self, text: str) -> Line:
         line = self._row(BAR.sub(";", text).translate(BOXES)) if self._heads else None
         if line is None:
             self._heads = ()
             text = clean(text) if _DIGIT.search(text) else text
-            line = read_line(text, self._section) if NUMBER.search(text) else self._title(text.strip())
+            line = read_line(text, self._section) if NUMBER.search(text) else self._title(text.strip()[:LONGEST_TITLE])
+        if line.values:
+            begin = _BEGIN.match(text)
+            line = self._owned(line, (estimator_in(begin[1]) if begin else "") or self._estimator)
         self._has_read = self._has_read or bool(line.values)
         if line.counters:
             self._section = ""
@@ -98,9 +102,22 @@ class Printed(Lines):
             self._epoch = {"epoch": line.counters["epoch"]}
         return line if line.counters else line._replace(counters=self._epoch)
 
+    def _owned(self, line: Line, estimator: str) -> Line:
+        """Tell apart what is said of several estimators: their `accuracy` is `svm_accuracy` and `knn_accuracy`."""
+        values = dict(line.values)
+        for name in line.values if estimator else ():
+            owner = self._owners.setdefault(name, estimator)
+            if owner and owner != estimator and name in self.finals:
+                self.finals[f"{owner}_{name}"] = self.finals.pop(name)
+                self._owners[name] = owner = ""
+            if not owner:
+                values[f"{estimator}_{name}"] = values.pop(name)
+        return line._replace(values=values)
+
     def _title(self, text: str) -> Line:
         """Take a line without numbers as the head of a table, or as a title."""
         cells, title = _cells(text), TITLE.fullmatch(text)
+        self._estimator = estimator_in(text) or self._estimator
         is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
         if is_head and {*map(_name_of, cells)} - {"", "score"} and not {"min", "max"} & {*map(str.lower, cells)}:
             self._heads = tuple(cells)

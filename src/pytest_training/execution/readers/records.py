@@ -1,5 +1,6 @@
 """Reads TensorBoard's event files and W&B's offline ones: records of protocol buffers, without a library of theirs."""
 
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,13 +9,13 @@ from typing import Any
 from pytest_training.execution.readers.names import SPLITS, metric_name
 from pytest_training.execution.readers.rows import Parser, Row, load
 
-LARGEST_EVENT, LARGEST_RECORD = 2**12, 2**16
-"""Bytes; a larger event holds pictures or histograms, and is skipped."""
+LARGEST_EVENT, LARGEST_RECORD = 2**12, 2**16  # bytes; a larger event holds pictures or histograms, and is skipped
+EVENT = re.compile(rb"..\0{6}.{4}\x09.{8}[\x10\x2a]", re.DOTALL)
+"""A length, its checksum, and the begin of an event: its time, then its step or its summary."""
 BLOCK, HEAD = 32_768, 7
 """Of W&B's file, which is a log of LevelDB: bytes of a block, and of what stands before each part of a record."""
 WHOLE, FIRST, LAST = 1, 2, 4
-TORN = (LookupError, TypeError, ValueError, AttributeError, struct.error)
-"""What a record raises that is none."""
+TORN = (LookupError, TypeError, ValueError, AttributeError, struct.error)  # what a record raises that is none
 
 
 class Records(Parser):
@@ -32,6 +33,13 @@ class Records(Parser):
                 yield from self._rows(content[at + 12 : end - 4]) if is_small else ()
             at = end
         self.rest, self.skip = content[at:], max(0, at - len(content))
+
+    def resume(self, content: bytes, at: int) -> int:
+        """Return where an event begins that another one follows."""
+        super().resume(content, at)
+        begins = (match.start() for match in EVENT.finditer(content))
+        after = ((begin, begin + 16 + int.from_bytes(content[begin : begin + 8], "little")) for begin in begins)
+        return next((begin for begin, end in after if EVENT.match(content, end)), len(content))
 
     def _rows(self, event: bytes) -> Iterator[Row]:
         parts, folder = dict(fields(event)), self.place["group"].rstrip("/").rpartition("/")[2]
@@ -69,6 +77,12 @@ class Runs(Parser):
                 yield from self._rows(self.begun) if kind in {WHOLE, LAST} and not is_filling else ()
             self.at, content = self.at + end, content[end:]
         self.rest = content
+
+    def resume(self, content: bytes, at: int) -> int:
+        """Return where a block begins."""
+        super().resume(content, at)
+        self.at, self.begun = at + -at % BLOCK, b""
+        return self.at - at
 
     def _rows(self, record: bytes) -> Iterator[Row]:
         for number, message in fields(record):

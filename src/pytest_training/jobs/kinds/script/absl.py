@@ -15,16 +15,13 @@ _TYPES: dict[str, Type] = {
     **dict.fromkeys(("bool", "boolean"), "bool"),
     **dict.fromkeys(("string", "enum", "multi_string", "multi_enum", "list", "spaceseplist", "config_file"), "str"),
 }
-
-
-_LISTS = {"list": ",", "spaceseplist": " "}
+_JOINS = {"list": ",", "spaceseplist": " "}
 
 
 def absl_options(codes: Sequence[Code]) -> Iterator[Declaration]:
     """Yield the flags of all modules that are used."""
     calls = [(last_name(call.node.func), call) for call in OptionCall.all(codes)]
-    marks = {"mark_flag_as_required", "mark_flags_as_required"}
-    required = {name for called, call in calls if called in marks for name in call.spellings}
+    required = {name for called, call in calls if called.endswith("_as_required") for name in call.spellings}
     for called, call in calls:
         kind = called.removeprefix("DEFINE_")
         if kind in _TYPES and kind != called and call.spellings:
@@ -32,14 +29,16 @@ def absl_options(codes: Sequence[Code]) -> Iterator[Declaration]:
 
 
 def _flag(call: OptionCall, kind: str, *, is_required: bool) -> Declaration:
-    arguments = dict(zip(("name", "default", "values"), call.node.args, strict=False))
-    node = call.keyword("default") or arguments.get("default")
-    spelling = f"--{call.spellings[0]}="
-    parameter, default = annotated(spelling, ast.Name(_TYPES[kind]), node, call.constants, required=is_required)
-    if kind in _LISTS:
-        default = _LISTS[kind].join(map(str, default)) if isinstance(default, list) else default
-        return replace(parameter, type="str", default=None if default is MISSING else default), default
-    listed = call.keyword("enum_values") or arguments.get("values")
-    choices = call.constants.strings(listed) if "enum" in kind else []
-    repeated = {"type": "list", "repeated": "replacing"} if kind.startswith("multi_") else {}
-    return replace(parameter, choices=tuple(choices) or None, **repeated), default
+    stated = dict(zip(("name", "default", "values"), call.node.args, strict=False))
+    node = call.keyword("default") or stated.get("default")
+    spelling, type_name = f"--{call.spellings[0]}=", ast.Name(_TYPES[kind])
+    parameter, default = annotated(spelling, type_name, node, call.constants, required=is_required)
+    if is_required and default is None:
+        default = MISSING
+    if kind in _JOINS and isinstance(default, list):
+        default = _JOINS[kind].join(map(str, default))
+        parameter = replace(parameter, type="str", default=default)
+    if kind.startswith("multi_"):
+        parameter = replace(parameter, type="list", repeated="replacing")
+    listed = call.constants.strings(call.keyword("enum_values") or stated.get("values")) if "enum" in kind else []
+    return replace(parameter, choices=tuple(listed) or None), default

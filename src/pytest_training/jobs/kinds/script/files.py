@@ -33,14 +33,13 @@ def file_options(declared: Iterable[Declaration], folders: Iterable[Path]) -> It
 
 def changed_files(job: Job) -> dict[str, str]:
     """Return, by the parameter that names a configuration file, the name of the copy that the job gets."""
-    return {each.key[0]: each.key[0] + Path(str(job.parameters.get(each.key[0]))).suffix for each in _set_there(job)}
+    names = {each.key[0] for each in _set_there(job)}
+    return {name: name + Path(str(job.parameters.get(name))).suffix for name in names}
 
 
 def file_copies(job: Job) -> dict[str, str]:
     """Return the texts of the configuration files that the job gets, by name."""
-    folders = [Path(job.root), Path(job.path or "").parent]
-    changed = {name: (copy, _path(str(job.parameters[name]), folders)) for name, copy in changed_files(job).items()}
-    return {copy: _with_values(path, job, name) for name, (copy, path) in changed.items()}
+    return {copy: _with_values(job, name) for name, copy in changed_files(job).items()}
 
 
 def _set_there(job: Job) -> list[Parameter]:
@@ -76,23 +75,19 @@ def _path(name: str, folders: Iterable[Path]) -> Path | None:
     return next((path for path in paths if path.is_file() and path.stat().st_size <= LARGEST_FILE), None)
 
 
-def _with_values(path: Path | None, job: Job, name: str) -> str:
+def _with_values(job: Job, name: str) -> str:
     """Return the text of a configuration file with the job's values in it."""
     import yaml  # noqa: PLC0415  (most scripts have no configuration file)
 
+    path = _path(str(job.parameters[name]), [Path(job.root), Path(job.path or "").parent])
     content = yaml.safe_load(path.read_bytes()) if path else None
-    if not isinstance(content, dict):
-        raise DeclarationError(
-            f"{name}={job.parameters[name]}: expected a YAML or JSON file with a mapping to set values in"
-        )
-    for parameter in _set_there(job):
+    if path is None or not isinstance(content, dict):
+        raise DeclarationError(f"{job.parameters[name]}: expected a YAML or JSON file with a mapping to set values in")
+    for parameter in (each for each in _set_there(job) if each.key[0] == name):
         if parameter.variable:
             raise DeclarationError(f"{parameter.name} is secret: it cannot be written into a copy of {name}")
-        if parameter.key[0] == name:
-            *above, last = parameter.key[1:]
-            place = functools.reduce(lambda place, key: place.setdefault(key, {}), above, content)
-            place[last] = job.parameters[parameter.name]
-    is_json = path and path.suffix == ".json"
-    return (
-        json.dumps(content, indent=2) if is_json else str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-    )
+        *above, last = parameter.key[1:]
+        functools.reduce(lambda place, key: place.setdefault(key, {}), above, content)[last] = job.parameters[
+            parameter.name
+        ]
+    return json.dumps(content) if path.suffix == ".json" else str(yaml.safe_dump(content, sort_keys=False))

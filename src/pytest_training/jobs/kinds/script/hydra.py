@@ -41,8 +41,7 @@ class _Part(NamedTuple):
     group: str
     name: str
     package: str = ""
-    chooser: str = ""
-    """The parameter that chooses it."""
+    chooser: str = ""  # the parameter that chooses it
 
 
 def _options(folder: Path, part: _Part, depth: int = 0, *, others: bool = False) -> Iterator[Declaration]:
@@ -50,7 +49,8 @@ def _options(folder: Path, part: _Part, depth: int = 0, *, others: bool = False)
     path = folder / part.group / f"{part.name}.yaml"
     content = dict(read_mapping(path if depth < DEEPEST else None))
     listed = content.pop("defaults", None)
-    package = _package(path, part.package) if content else ""
+    stated = _PACKAGE.search(path.read_text(encoding="utf-8", errors="replace")) if content else None
+    package = stated[1].replace("_global_", "") if stated else part.package
     for keys, value in leaves(content):
         if keys[0] != "hydra":
             yield _key(".".join(filter(None, (package, *keys))), value, part.chooser)
@@ -67,11 +67,6 @@ def _options(folder: Path, part: _Part, depth: int = 0, *, others: bool = False)
                 more = [file.stem for file in sorted((folder / group).glob("*.yaml"))] if others else []
                 for each in dict.fromkeys((choice, *more)):
                     yield from _options(folder, _Part(group, str(each), package, identifier(option)), depth + 1)
-
-
-def _package(path: Path, package: str) -> str:
-    stated = _PACKAGE.search(path.read_text(encoding="utf-8", errors="replace"))
-    return stated[1].replace("_global_", "") if stated else package
 
 
 def _key(name: str, value: Any, chooser: str) -> Declaration:

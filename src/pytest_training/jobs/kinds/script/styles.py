@@ -19,12 +19,9 @@ class Style(NamedTuple):
     """How a library spells the options that it makes of fields."""
 
     option: str = "--{}="
-    dashes: bool = False
-    """True for `--batch-size`, `--amp` and `--no-amp`; else a flag takes `True` or `False`."""
-    commands: bool = False
-    """True if several functions, or the methods of a class, are subcommands."""
-    positional: bool = False
-    """True if what has no default is positional."""
+    dashes: bool = False  # for `--batch-size`, `--amp` and `--no-amp`; else a flag takes `True` or `False`
+    commands: bool = False  # if several functions, or the methods of a class, are subcommands
+    positional: bool = False  # for what has no default
     is_lightning: bool = False
 
 
@@ -37,8 +34,7 @@ _STYLES = {
     "tyro.cli": Style("--{}", dashes=True),
     "fire.Fire": Style(commands=True),
     "hydra.store": Style("{}="),
-}
-"""By the library and the name of what is called."""
+}  # by the library and the name of what is called
 STYLED = re.compile("|".join({name.rpartition(".")[0] for name in _STYLES}).encode())
 """A name of one of these libraries."""
 _TARGETS = {"component", "components", "config_class", "dataclass_types", "node"}

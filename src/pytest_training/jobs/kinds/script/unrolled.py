@@ -12,12 +12,17 @@ def unrolled(nodes: Iterable[ast.AST], constants: Constants) -> list[ast.AST]:
     """Return the nodes; instead of a loop over a literal, those of each of its rounds."""
     result: list[ast.AST] = []
     done: set[ast.AST] = set()
+    aliases: dict[str, ast.expr] = {}
     for node in nodes:
+        if isinstance(node, ast.Assign) and getattr(node.value, "attr", "") == "add_argument":
+            aliases[last_name(node.targets[0])] = node.value  # add = parser.add_argument
         if isinstance(node, ast.For) and node not in done and (rounds := [*_rounds(node, constants)]):
             done.update(walk(node))
             bodies = [_Filled(values).visit(copy.deepcopy(item)) for values in rounds for item in node.body]
             result += unrolled((part for item in bodies for part in walk(item)), constants)
         elif node not in done:
+            if isinstance(node, ast.Call) and (method := aliases.get(last_name(node.func))):
+                node = ast.copy_location(ast.Call(method, node.args, node.keywords), node)  # noqa: PLW2901  (as it reads)
             result.append(node)
     return result
 
@@ -25,12 +30,13 @@ def unrolled(nodes: Iterable[ast.AST], constants: Constants) -> list[ast.AST]:
 def _rounds(loop: ast.For, constants: Constants) -> Iterator[dict[str, ast.expr]]:
     """Yield what the loop's variables stand for in each round, if it declares options and its values are literal."""
     if any(isinstance(node, ast.Attribute) and node.attr == "add_argument" for node in walk(loop)):
-        call = loop.iter if isinstance(loop.iter, ast.Call) else None
-        table = call.func.value if call and isinstance(call.func, ast.Attribute) else loop.iter
+        called = loop.iter.func if isinstance(loop.iter, ast.Call) else None
+        table = called.value if isinstance(called, ast.Attribute) else loop.iter
         table = constants.node(last_name(table)) or table
         if isinstance(table, ast.Dict):
-            pairs = [(key, value) for key, value in zip(table.keys, table.values, strict=True) if key]
-            yield from (_bound(loop.target, ast.Tuple([*pair]) if call else pair[0]) for pair in pairs)
+            for key, value in ((key, value) for key, value in zip(table.keys, table.values, strict=True) if key):
+                item = {"items": ast.Tuple([key, value]), "values": value}.get(getattr(called, "attr", ""), key)
+                yield _bound(loop.target, item)
         elif isinstance(table, ast.List | ast.Tuple):
             yield from (_bound(loop.target, item) for item in table.elts)
 
