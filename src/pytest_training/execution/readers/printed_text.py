@@ -28,8 +28,7 @@ _BEGIN = re.compile(r"[\W_]*(?:model\s*[:=]\s*)?([^\W\d][\w .+()-]{1,40}?)\s*(?:
 _DIGIT = re.compile(r"\d")
 _RULE = re.compile(r"[-=+|:\s─━_*#]*")
 _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
-_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])
-"""Heads of columns that are measurements beside others."""
+_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])  # heads of columns that are measurements beside others
 
 
 @dataclass
@@ -37,8 +36,7 @@ class Lines:
     """What the lines of a log say at last."""
 
     line: int = 0
-    finals: dict[str, tuple[Number, int]] = field(default_factory=dict)
-    """By name its last number, and the line of it."""
+    finals: dict[str, tuple[Number, int]] = field(default_factory=dict)  # by name its last number, and the line of it
 
     def feed(self, line: str) -> Line:
         """Return what the next line says, as a terminal shows it at last."""
@@ -79,12 +77,9 @@ class Patterned(Lines):
 class Printed(Lines):
     """Reads lines and tables as programs write them."""
 
-    _section: str = ""
-    """The split that a title names."""
-    _has_read: bool = False
-    """True if something stands below the title."""
-    _heads: tuple[str, ...] = ()
-    """Of the columns of a table."""
+    _section: str = ""  # the split that a title names
+    _has_read: bool = False  # True if something stands below the title
+    _heads: tuple[str, ...] = ()  # of the columns of a table
     _epoch: dict[str, float] = field(default_factory=dict)
     _estimator: str = ""
     """What the last title is about."""
