@@ -184,8 +184,7 @@ class Files:
         ]:
             named = match.groupdict()
             key, last = named.get("one", relative), self.groups.setdefault(named.get("group", relative), {})
-            before = self.places.get(key)
-            if before:
+            if before := self.places.get(key):
                 before.last.clear()
             points = before.points if before else 0
             self.places[key] = Place(Path(entry.path), relative, form, match, last, passed=points)

@@ -63,10 +63,8 @@ class File:
 class Kind(Protocol):
     """A kind of job; each inherits these defaults, and has a name and a `start` of its own."""
 
-    name: str
-    """Its name in plans, outcomes and reports."""
-    suffixes: tuple[str, ...] = ()
-    """Endings of the files that it may recognise, like `.py`."""
+    name: str  # its name in plans, outcomes and reports
+    suffixes: tuple[str, ...] = ()  # endings of the files that it may recognise, like `.py`
     is_program: bool = True
     """True if it takes raw arguments and leaves metrics in files; False if a function is called that returns them."""
     has_options: bool = False
@@ -75,8 +73,7 @@ class Kind(Protocol):
     A text without a declared type is passed on as it is, None leaves an option out, the catalogue may declare options,
     and a required value that is missing fails this job alone.
     """
-    readers: tuple[str, ...] = ()
-    """Names of the readers that find its metrics; empty for all."""
+    readers: tuple[str, ...] = ()  # names of the readers that find its metrics; empty for all
 
     def recognise(self, file: File) -> Job | None:  # noqa: ARG002  (a kind without files recognises none)
         """Return the file's job, or None if the file is of another kind."""
