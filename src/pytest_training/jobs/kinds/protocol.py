@@ -24,8 +24,7 @@ class Command(Value, frozen=True, kw_only=True, tag=True):
     argv: tuple[str, ...]
     environment: dict[str, str] = {}  # variables beyond those that every job gets
     files: dict[str, str] = {}  # texts that are written into the job's folder before it starts, by name
-    is_warm: bool = False
-    """True if `argv` is Python, a file and its arguments, and the file may run in a fork of the job server."""
+    is_warm: bool = False  # True if `argv` is Python, a file and its arguments, and a fork of the job server may run it
     module: str | None = None  # dotted name of that file where its relative imports make it a part of a package
 
     @property
@@ -64,10 +63,8 @@ class File:
 class Kind(Protocol):
     """A kind of job; each inherits these defaults, and has a name and a `start` of its own."""
 
-    name: str
-    """Its name in plans, outcomes and reports."""
-    suffixes: tuple[str, ...] = ()
-    """Endings of the files that it may recognise, like `.py`."""
+    name: str  # its name in plans, outcomes and reports
+    suffixes: tuple[str, ...] = ()  # endings of the files that it may recognise, like `.py`
     is_program: bool = True
     """True if it takes raw arguments and leaves metrics in files; False if a function is called that returns them."""
     has_options: bool = False
@@ -76,8 +73,7 @@ class Kind(Protocol):
     A text without a declared type is passed on as it is, None leaves an option out, the catalogue may declare options,
     and a required value that is missing fails this job alone.
     """
-    readers: tuple[str, ...] = ()
-    """Names of the readers that find its metrics; empty for all."""
+    readers: tuple[str, ...] = ()  # names of the readers that find its metrics; empty for all
 
     def recognise(self, file: File) -> Job | None:  # noqa: ARG002  (a kind without files recognises none)
         """Return the file's job, or None if the file is of another kind."""

@@ -27,8 +27,7 @@ def why_fresh(tree: ast.Module, content: bytes, label: str) -> str | None:
     nodes = list(walk(tree))
     last_import = max((node.lineno for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)), default=0)
     for node in nodes:
-        reason = _interpreter(node) or _environment(node, last_import)
-        if reason:
+        if reason := _interpreter(node) or _environment(node, last_import):
             return f"{label}:{getattr(node, 'lineno', 1)}: {reason}"
     return None
 
@@ -57,8 +56,7 @@ def _call(call: ast.Call) -> str | None:
 
 def _environment(node: ast.AST, last_import: int) -> str | None:
     """Return the variable that a node sets and that a library may read when it is imported, or None."""
-    written = _written(node)
-    if written is not None and LIBRARY_VARIABLE.fullmatch(written):
+    if (written := _written(node)) is not None and LIBRARY_VARIABLE.fullmatch(written):
         return f"sets {written}"
     is_early = written is not None and getattr(node, "lineno", 0) < last_import
     return f"sets {written or 'environment variables'} before an import" if is_early else None
