@@ -81,8 +81,7 @@ class Printed(Lines):
     _has_read: bool = False  # True if something stands below the title
     _heads: tuple[str, ...] = ()  # of the columns of a table
     _epoch: dict[str, float] = field(default_factory=dict)
-    _estimator: str = ""
-    """What the last title is about."""
+    _estimator: str = ""  # what the last title is about
     _owners: dict[str, str] = field(default_factory=dict)
     """By name the estimator that has it; empty where several have: each has a name of its own then."""
 

@@ -20,8 +20,7 @@ NOT_MEASURED = re.compile(
     r"|system|timing|confusion|threshold|prediction|options",
     re.IGNORECASE,
 )  # keys of a document, below which no number is a metric
-LOGGED = re.compile(r"metrics|scores", re.IGNORECASE)
-"""Keys below which every number is a metric, but for times, settings and counters."""
+LOGGED = re.compile(r"metrics|scores", re.IGNORECASE)  # below them every number is a metric, but for times and settings
 SAYS_NOTHING = re.compile(
     r"((^|[_ ])(metrics?|results?|scores?|report|summary|performance|evaluation|final|overall|classification))+$",
     re.IGNORECASE,
