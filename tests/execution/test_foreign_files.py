@@ -126,9 +126,7 @@ CASES = {
         {"results.jsonl": '{"time": "2024-01-01 10:00", "auc": 0.9}\n{"time": "2024-01-01 11:00", "auc": 0.8}\n'}, {}
     ),
     "card of a model": Case(
-        {
-            "model_info.json": '{"name": "rf", "trained_at": "2024-01-01", "accuracy": 0.9, "n_features": 4, "min_samples": 2}'
-        },
+        {"model_info.json": '{"name": "rf", "trained_at": "2024-01-01", "accuracy": 0.9, "n_features": 4}'},
         {"accuracy": 0.9},
     ),
     "results by model and data": Case(
