@@ -105,20 +105,15 @@ class Line(NamedTuple):
 
 
 class _Key(NamedTuple):
-    """What stands before a number."""
+    """What stands before a number: `name` of a measurement, `sign` between both, splits `before` the name and in it."""
 
     text: str
     words: tuple[str, ...]
     name: str
-    """Of a measurement; else empty."""
     sign: str
-    """What stands between name and number: `:`, `=`, `is`; `(` for a bracket alone."""
     before: str
-    """The split that is named last before the name."""
     split: str
-    """The split that the name says."""
     has_split: bool
-    """True if no split before it counts."""
 
 
 def clean(text: str) -> str:
