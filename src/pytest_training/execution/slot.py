@@ -39,11 +39,9 @@ REASONS: Mapping[Cause | None, str] = {
     "exit": "error",
     "crash": "crash",
     **dict.fromkeys(LOST, "crash"),
-}
-"""Causes, beside exceeded limits, that another attempt may mend; a failed gate is an answer, not an accident."""
+}  # causes, beside exceeded limits, that another attempt may mend; a failed gate is an answer, not an accident
 LONGEST_WAIT_S = 3600.0
-REFUSED = "cannot be trained or recorded"
-"""First words of the sentence about a refusal by the operating system."""
+REFUSED = "cannot be trained or recorded"  # first words of the sentence about a refusal by the operating system
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,7 @@ class Slot:
     limits: Limits = field(default_factory=lambda: LIMITS)
     environment: Mapping[str, str] = field(default_factory=session_environment)
     """That with which the backend has started."""
-    owned: bool = False
-    """True in an xdist worker: the owner, not this worker, handles Ctrl-C and stops jobs."""
+    owned: bool = False  # True in an xdist worker: the owner, not this worker, handles Ctrl-C and stops jobs
 
     def train(self, planned: PlannedJob) -> Outcome:
         """Train a job and leave its outcome in the run folder; one that cannot be written says so."""
@@ -133,8 +130,7 @@ class Slot:
         """Return the outcome of a job that cannot run for want of one that it needs, or None if it can run."""
         if not planned.job.needs or planned.unchanged:
             return None
-        needs = unmet(planned, self.folder, is_worker=self.owned)
-        if needs is None:
+        if (needs := unmet(planned, self.folder, is_worker=self.owned)) is None:
             return None
         status, reason = needs
         return save_outcome(self.folder, self._outcome(planned.job, status=status, cause="needs", reason=reason))

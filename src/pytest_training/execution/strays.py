@@ -11,8 +11,7 @@ from pytest_training.jobs.model import Job
 from pytest_training.wording import in_utf8, listing
 
 LEFT_OUT = (".git", ".hg", ".venv", "venv", "env", "node_modules", "site-packages", "__pycache__", ".pytest_cache")
-MOST_SEARCHED = 20_000
-"""Files and folders; they take a tenth of a second."""
+MOST_SEARCHED = 20_000  # files and folders; they take a tenth of a second
 
 
 def changed(job: Job, reports: Path, since: float) -> Iterator[tuple[str, os.DirEntry[str]]]:

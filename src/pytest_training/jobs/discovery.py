@@ -28,8 +28,7 @@ PLAIN_FOLDERS = {"src", "scripts", "script", "code", "tools", "examples", "bin",
 """Folders that say nothing either."""
 DEEPEST = 100
 """Folders in one another that are searched: paths end at 4,096 bytes, and Python's recursion at 1,000 calls."""
-ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
-"""What lies in the folder of a virtual or conda environment."""
+ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")  # what lies in the folder of a virtual or conda environment
 
 
 def discover(

@@ -15,8 +15,7 @@ MEANINGS = {
     "(initial|base|torch|np)seed",
     **dict.fromkeys(("batch_size", "batch"), _BATCH),
     **dict.fromkeys(("learning_rate", "lr"), _LR),
-}
-"""By what a user says: patterns of the names that mean it, the most general first, without case and joining signs."""
+}  # by what a user says: patterns of the names that mean it, the most general first, without case and joining signs
 _TRAINING = {"train", "training", "trainer", "fit", "hparams", "hyperparameters", "optim", "optimizer", "solver"}
 """Parts of a configuration that are asked first where several have a parameter of one meaning."""
 _NUMBERS: tuple[Type, ...] = ("int", "float", "str", "any")

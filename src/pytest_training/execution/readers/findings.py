@@ -48,8 +48,7 @@ class FoundMetrics:
     values: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     hint: str = ""
-    sources: dict[str, str] = field(default_factory=dict)
-    """By metric where it was read."""
+    sources: dict[str, str] = field(default_factory=dict)  # by metric where it was read
     choices: dict[str, list[str]] = field(default_factory=dict)
     """By ambiguous name those of its values: `auc` is `auc@stdout` or `auc@results.json`."""
 
@@ -71,8 +70,7 @@ class Followed:
     """What foreign places say of an attempt: polled while it runs, or once after its end."""
 
     def __init__(self, attempt: RunningAttempt, readers: Sequence[Reader]) -> None:
-        self.values: dict[str, float] = {}
-        """The newest number of each name."""
+        self.values: dict[str, float] = {}  # the newest number of each name
         self.progress: tuple[float, float] | None = None
         self._followings: list[tuple[Reader, Following]] = []
         self._kinds: Counter[tuple[str, ...]] = Counter()

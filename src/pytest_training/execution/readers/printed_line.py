@@ -17,8 +17,7 @@ from pytest_training.execution.readers.printed_words import NOT_WHOLE, SHARE, SP
 MOST_WORDS, MOST_NUMBERS, LONGEST_WORD = 7, 200, 40
 BOXES = {ord(each): "|" for each in "│┃║"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
 _FILE = r"(?<![^\s,;(){}'\"])[^\s,;(){}'\"]*[^\s,;(){}'\".\d]\.[a-zA-Z]\w{0,11}(?:(?::\d+)+:?)?(?=[\s,;)\]]|$)"
-BAR = re.compile(r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[^,\]]*(?:it|s|B|/s)\b)?")
-"""Of tqdm."""
+BAR = re.compile(r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[^,\]]*(?:it|s|B|/s)\b)?")  # of tqdm
 _OF_COCO = r"Average \w+\s+\((A[PR])\)\s*@\[\s*IoU=([\d.-]+)[\s|]+area=\s*(\w+)[^\]]*?(\d+)\s*\]"
 _TIME = r"(?<![\d.])(?:\d{1,4}[-/]\d\d(?:[-/]\d{1,4})?[T ]+)?\d+:\d\d(?::\d\d)*(?:[.,]\d+)?Z?(?![\d.])"
 _OBJECT = r"(?:Namespace|Classifier|Regressor|Regression|Config|Args|Arguments|Params|Options|Settings)\(.*"
@@ -41,8 +40,7 @@ _NOISE = tuple(
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
     )
-)
-"""What is no measurement; each with texts of which a line must have one, in lower case."""
+)  # what is no measurement; each with texts of which a line must have one, in lower case
 _LEVEL = re.compile(
     r"\b(?:INFO|WARNING|WARN|ERROR|DEBUG|CRITICAL)\b\]?(?:\s*\|\s*[\w.:]+\s*[|-]|\s+-\s+[\w.]+\s+-(?=\s)|:[\w.]+:)?"
 )
@@ -92,8 +90,7 @@ _PLAIN = re.compile(r"\d+\.?\d*|\.\d+|nan|inf", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\.\d+|[1-9]\d{0,2}(?:,\d{3}){2,}")
 _COMMA = re.compile(r"(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))|[1-9]\d{0,2}(?:\.\d{3})+,\d+")
 
-Number = Decimal | float
-"""A Decimal has the digits that are printed."""
+Number = Decimal | float  # a Decimal has the digits that are printed
 
 
 class Line(NamedTuple):
@@ -105,15 +102,15 @@ class Line(NamedTuple):
 
 
 class _Key(NamedTuple):
-    """What stands before a number: `name` of a measurement, `sign` between both, splits `before` the name and in it."""
+    """What stands before a number."""
 
     text: str
     words: tuple[str, ...]
-    name: str
-    sign: str
-    before: str
-    split: str
-    has_split: bool
+    name: str  # of a measurement; else empty
+    sign: str  # what stands between name and number: `:`, `=`, `is`; `(` for a bracket alone
+    before: str  # the split that is named last before the name
+    split: str  # the split that the name says
+    has_split: bool  # True if no split before it counts
 
 
 def clean(text: str) -> str:

@@ -29,8 +29,7 @@ _BEGIN = re.compile(r"[\W_]*(?:model\s*[:=]\s*)?([^\W\d][\w .+()-]{1,40}?)\s*(?:
 _DIGIT = re.compile(r"\d")
 _RULE = re.compile(r"[-=+|:\s─━_*#]*")
 _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
-_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])
-"""Heads of columns that are measurements beside others."""
+_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])  # heads of columns that are measurements beside others
 
 
 @dataclass
@@ -39,21 +38,16 @@ class Printed:
 
     pattern: str = ""
     line: int = 0
-    finals: dict[str, tuple[Number, int]] = field(default_factory=dict)
-    """By name its last number, and the line of it."""
-    most_bytes: ClassVar[int] = 4 * LONGEST_LINE
-    """Of the end of a line, which may have many states of a progress bar."""
-    _section: str = ""
-    """The split that a title names."""
-    _has_read: bool = False
-    """True if something stands below the title."""
-    _heads: tuple[str, ...] = ()
-    """Of the columns of a table."""
+    finals: dict[str, tuple[Number, int]] = field(default_factory=dict)  # by name its last number, and the line of it
+    most_bytes: ClassVar[int] = 4 * LONGEST_LINE  # of the end of a line, which may have many states of a progress bar
+    _section: str = ""  # the split that a title names
+    _has_read: bool = False  # true if something stands below the title
+    _heads: tuple[str, ...] = ()  # of the columns of a table
     _epoch: dict[str, float] = field(default_factory=dict)
-    _estimator: str = ""
-    """What the last title is about."""
-    _owners: dict[str, str] = field(default_factory=dict)
-    """By name the estimator that has it; empty where several have: each has a name of its own then."""
+    _estimator: str = ""  # what the last title is about
+    _owners: dict[str, str] = field(
+        default_factory=dict
+    )  # by name the estimator that has it; empty where several have: each has a name of its own then
 
     def feed(self, line: str) -> Line:
         """Return what the next line says, as a terminal shows it at last."""

@@ -23,13 +23,11 @@ length limit line lr margin matrix mem memory mixed mode momentum must name name
 parameters params patience reach reached required scaler scheduler sec seconds seed should size smoothing speed
 status stop target threshold thresholds throughput time tol tolerance type unexpected until version warmup weight
 weighting weights went when while window workers
-"""
-"""Words that say that a number is no measurement, whatever else its name says."""
+"""  # words that say that a number is no measurement, whatever else its name says
 
 NOT_WHOLE = re.compile(
     r"(?:.*_)?(?:error|err|hits?|success|entropy|m?aps?|cost|fehler|precision|squared|epoch|step|iter|iteration)s?"
-)
-"""A word whose number, where it is whole, is a count, a code or a setting."""
+)  # a word whose number, where it is whole, is a count, a code or a setting
 SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")
 """A word whose number may be a fraction such as 141/200."""
 
@@ -45,8 +43,7 @@ TITLE = re.compile(
     rf"(?P<frame>[\W_]*)(?:final\s+)?(?P<split>{_SPLITS})\b(?P<words>(?:\W+(?:set|data|dataset|results?|metrics?|scores?"
     r"|performance|evaluation|report|errors?|phase|stats|statistics|classification|accuracy|loss|summary))*)(?P<end>[\W_]*)",
     re.IGNORECASE,
-)
-"""A line that says of which split the numbers below it are."""
+)  # a line that says of which split the numbers below it are
 
 _ESTIMATOR = re.compile(
     r"regress|classifier|forest|sv[mcr]\b|knn|neighbo|bayes|tree|boost|xgb|lgbm|lightgbm|gbm|mlp|lasso|ridge|elastic|perceptron"

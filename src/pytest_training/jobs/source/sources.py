@@ -104,10 +104,8 @@ class Sources:
         self._folders = (training_root, project_root, project_root / "src")
         self._facts: dict[Path, Facts] = {}
         self._followed = 0
-        self.readmes: dict[Path, str] = {}
-        """By folder, as `workplace.py` reads them."""
-        self.modules: dict[Path, Any] = {}
-        """Local modules as `used.py` reads them, once each."""
+        self.readmes: dict[Path, str] = {}  # by folder, as `workplace.py` reads them
+        self.modules: dict[Path, Any] = {}  # local modules as `used.py` reads them, once each
         self._parsed: dict[Path, Source] = {}
         self._below = functools.cache(_files_below)
         self._near: dict[tuple[Path, bool], list[Path]] = {}

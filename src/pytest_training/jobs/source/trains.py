@@ -12,13 +12,11 @@ from pytest_training.jobs.source.literals import is_main_guard, last_name, walk
 from pytest_training.jobs.source.sources import Candidate, Source, Sources
 from pytest_training.jobs.source.used import reached
 
-MOST_FOLLOWED = 25
-"""Local modules that are read to judge one file."""
+MOST_FOLLOWED = 25  # local modules that are read to judge one file
 SHOWN_CALL = 60
 NAMED = re.compile(
     r"((pre|re)?train(ing)?|(fine|pre)_?tun(e|ing))(_.+)?|.+_((pre)?train(ing)?|fine_?tun(e|ing))|run_.*train"
-)
-"""Stems of files that say themselves that they train, in lower case and with `_` for `-`."""
+)  # stems of files that say themselves that they train, in lower case and with `_` for `-`
 _PARTS = re.compile(
     r".*_(utils?|helpers?|config|args?|opt(ion)?s?|test|split|data|data_?sets?|(data_?)?loaders?|val|hooks?)"
 )
@@ -27,22 +25,19 @@ _STARTS = re.compile(r"(.*_)?(main|run|exp|launch|start|cli|experiment|pipeline|
 _OTHERS = re.compile(
     r"(.*/)?((tests?|testing)/.*|test_[^/]*|[^/]*_test|conftest|setup"
     r"|([^/]*_)?(bench(mark)?(s|ing)?|profil(e|er|ing)|lr_find(er)?|speed(_?test)?)(_[^/]*)?)\.py"
-)
-"""Tests and benchmarks, by their paths."""
+)  # tests and benchmarks, by their paths
 _WORDS = (
     *(b"fit(", b".fit_", b"backward(", b"train(", b"_train", b"train_", b"training(", b"rainer", b"tune(", b"learn("),
     *(b"minimize(", b"apply_gradients", b"apply_updates", b".cv(", b"_and_grad", b"jax.grad", b"cross_val", b"CLI("),
     *(b"lr *", b"rate *", b"alpha *", b"eta *", b"lr*", b"rate*", b"alpha*", b"eta*"),
-)
-"""What a file contains that trains by itself."""
+)  # what a file contains that trains by itself
 _PASSED = re.compile(rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize")
 """What local modules contain on the way to what trains."""
 _RUNS = re.compile(
     rb"__name__\s*==|==\s*__name__|^(?:for|while|with)\b|^try:\s*\n\s+\w+\(|^@\w+\.automain"
     rb"|^(?!.*(?:register|append|insert|filter|set_|add_))[A-Za-z_][\w.]*\(|^[\w, ]+=.*\b(?:fit|train|main)\w*\(",
     re.MULTILINE,
-)
-"""What a file contains that does more than import and define."""
+)  # what a file contains that does more than import and define
 _FUNCTION = (
     r"_?(do_|run_|start_|launch_|main_)?((pre|re)?train|training(?=_))(_(and_\w+|(the_|a_|one_|single_|my_)?(models?|net|nn|gan|vae"
     r"|networks?|loop|epochs?|step|on_batch|batch|worker|folds?|fn|func|ddp|detector|segmentor|classifier|regressor|agent|policy"
@@ -57,14 +52,12 @@ _TRAINS = re.compile(
     # What learns how to prepare data, or fits a curve, trains no model.
     r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|binari|discreti|svd|umap|tsne|polynomialf|spline"
     r"|(?<!auto)(?<!auto_)encoder|(^| |_)(le|ohe|oe|ss|mms|mlb|tfidf|stats|norm|ax|polynomial)( |\.))).*\.fit\(.*"
-)
-"""Calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case."""
+)  # calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}
 """Variables in `model.train(mode)`, which trains nothing."""
 _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
-)
-"""Calls at the top of a module that only defines things."""
+)  # calls at the top of a module that only defines things
 _ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|num_steps|max_steps", re.IGNORECASE)
 _RATES = {"lr", "learning_rate", "alpha", "eta", "step_size", "lrate"}
 
@@ -114,8 +107,7 @@ class _Signs:
     """Reads syntax trees for a call that trains; `backward` counts together with an optimiser, also one elsewhere."""
 
     def __init__(self) -> None:
-        self._made: dict[str, str] = {}
-        """Names of variables, and of what made their values."""
+        self._made: dict[str, str] = {}  # names of variables, and of what made their values
         self._backward: str | None = None
         self._has_optimiser = False
 
