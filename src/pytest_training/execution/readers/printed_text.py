@@ -41,13 +41,11 @@ class Printed:
     finals: dict[str, tuple[Number, int]] = field(default_factory=dict)  # by name its last number, and the line of it
     most_bytes: ClassVar[int] = 4 * LONGEST_LINE  # of the end of a line, which may have many states of a progress bar
     _section: str = ""  # the split that a title names
-    _has_read: bool = False  # true if something stands below the title
+    _has_read: bool = False  # True if something stands below the title
     _heads: tuple[str, ...] = ()  # of the columns of a table
     _epoch: dict[str, float] = field(default_factory=dict)
     _estimator: str = ""  # what the last title is about
-    _owners: dict[str, str] = field(
-        default_factory=dict
-    )  # by name the estimator that has it; empty where several have: each has a name of its own then
+    _owners: dict[str, str] = field(default_factory=dict)  # by name its estimator, empty where several have it
 
     def feed(self, line: str) -> Line:
         """Return what the next line says, as a terminal shows it at last."""
