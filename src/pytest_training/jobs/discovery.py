@@ -26,8 +26,7 @@ SILENT = re.compile(r"_*(main|train(ing)?|pre_?train|run(_train(ing)?)?)_*")
 """Stems of files that say less than their folder: `mnist/main.py` is the job `mnist`."""
 PLAIN_FOLDERS = {"src", "scripts", "script", "code", "tools", "examples", "bin", "app", "training", "train"}
 """Folders that say nothing either."""
-DEEPEST = 100
-"""Folders in one another that are searched: paths end at 4,096 bytes, and Python's recursion at 1,000 calls."""
+DEEPEST = 100  # nested folders that are searched: paths end at 4,096 bytes, Python's recursion at 1,000 calls
 ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")  # what lies in the folder of a virtual or conda environment
 
 

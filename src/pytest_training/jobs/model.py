@@ -36,17 +36,14 @@ class Parameter(Value, frozen=True, kw_only=True):
     A parameter without an option is set there: the script gets a copy of the file.
     """
     flag: bool = False  # True for an option without a value, e.g. `store_true`; one of type int is repeated
-    off: str | None = None
-    """What says False: the option that switches a flag off (its only one if `option` is the same), else the text."""
+    off: str | None = None  # what says False: the option that switches a flag off, or `option` itself; else the text
     repeated: Literal["", "replacing", "adding"] = ""
     """What values do to the default, if the option stands before each of several: `--tag a --tag b`."""
     unread: bool = False  # True if the source states a default that it does not show, like `default=os.cpu_count()`
     choices: tuple[Any, ...] | None = None
-    subcommands: tuple[str, ...] = ()
-    """Subcommands that take it; empty for what stands before any subcommand; `*` if their names are unknown."""
+    subcommands: tuple[str, ...] = ()  # those that take it; empty: before any subcommand; `*`: their names are unknown
     selects: bool = False  # True for the positional that names the subcommand
-    variable: str | None = None
-    """Environment variable that holds its value: an attempt alone reads it; everywhere else it is `$VARIABLE`."""
+    variable: str | None = None  # environment variable with its value, which an attempt alone reads; else `$VARIABLE`
 
 
 class Gate(Value, frozen=True, kw_only=True):
@@ -55,8 +52,7 @@ class Gate(Value, frozen=True, kw_only=True):
     metric: str
     operator: Literal[">=", "<=", ">", "<", "=="]
     threshold: float
-    against: str | None = None
-    """The earlier outcome that the gate was made of: `0.871 in run 2026…, at most 0.02 worse`."""
+    against: str | None = None  # the earlier outcome that it is made of: `0.871 in run 2026…, at most 0.02 worse`
 
     COMPARE: ClassVar = {">=": compare.ge, "<=": compare.le, ">": compare.gt, "<": compare.lt, "==": compare.eq}
 
@@ -82,8 +78,7 @@ class Dataset(Value, frozen=True, kw_only=True):
     file: str | None = None  # path of the file inside the package
     path: str | None = None  # path of a local file or folder, relative to the catalogue's folder
     url: str | None = None
-    simulated: str | None = None
-    """`module:function` that makes the data, importable from the training folder: `function(path, seed)`."""
+    simulated: str | None = None  # `module:function` that makes the data in the training folder: `function(path, seed)`
     seed: int = 0  # seed of a simulated dataset; unlike the run's seed it is a property of the data
     sha256: str | None = None
     license: str | None = None
@@ -107,16 +102,12 @@ class Job(Value, frozen=True, kw_only=True):
     home: str  # absolute path of the training folder that it belongs to
     root: str  # absolute path of the project's root
     cwd: str = ""  # working directory, relative to the root
-    module: str | None = None
-    """Dotted name under which `python -m` starts the file: its relative imports make it a part of a package."""
-    evidence: str = ""
-    """Why its file was taken where files are read to find those that train: `main.py:40: calls trainer.fit`."""
+    module: str | None = None  # dotted name for `python -m`: relative imports make the file a part of a package
+    evidence: str = ""  # why its file was taken where files are searched: `main.py:40: calls trainer.fit`
     declared: tuple[Parameter, ...] = ()
     parameters: dict[str, Any] = {}  # final values: the source's defaults, overridden by the catalogue, then by options
-    given: tuple[str, ...] = ()
-    """Names of parameters that the catalogue or an option set; a script's command line gets these alone."""
-    command: tuple[str, ...] = ()
-    """Program and arguments of a command job, with `{folder}`, `{seed}` and `{name}` of any parameter."""
+    given: tuple[str, ...] = ()  # parameters that the catalogue or an option set; a script's command line gets these
+    command: tuple[str, ...] = ()  # program and arguments, with `{folder}`, `{seed}` and `{name}` of any parameter
     output_option: str | None = None  # option of a script job that takes its output folder, e.g. `--output-dir`
     gates: tuple[Gate, ...] = ()
     metrics: MetricsFile | None = None
@@ -135,17 +126,12 @@ class Job(Value, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()  # ids of jobs that must have passed in the same run before this one starts
     problem: str | None = None  # why the job must fail, e.g. `training/train_x.py:3: SyntaxError: invalid syntax`
     notes: tuple[str, ...] = ()  # what was asked of the job and does not reach it, in sentences for its outcome
-    files: tuple[str, ...] = ()
-    """Absolute paths of the local files that make up its code: its own and the local modules that it imports."""
-    reads: tuple[str, ...] = ()
-    """Patterns of further files that decide its metrics, relative to the root: the catalogue's `files`."""
-    imports: tuple[str, ...] = ()
-    """Installed modules that its source and its local modules import; `from a import b` gives `a` and `a.b`."""
+    files: tuple[str, ...] = ()  # absolute paths of its code: its own file and the local modules that it imports
+    reads: tuple[str, ...] = ()  # patterns of further files that decide its metrics, relative to the root (`files:`)
+    imports: tuple[str, ...] = ()  # installed modules that its code imports; `from a import b` gives `a` and `a.b`
     arguments: tuple[str, ...] = ()  # raw arguments at the end of a script's or command's command line
-    fresh: str | None = None
-    """Why a script needs an interpreter of its own, e.g. `train_x.py:3: reads sys.executable`; None: none is needed."""
-    output: str | None = None
-    """Name of the folder that `run_all_training.py --base-output-dir` makes for its artifacts; None: its id."""
+    fresh: str | None = None  # why a script needs its own interpreter: `train_x.py:3: reads sys.executable`, or None
+    output: str | None = None  # folder that `run_all_training.py --base-output-dir` makes for its artifacts, or its id
 
     @property
     def workplace(self) -> Path:
@@ -160,8 +146,7 @@ class RunSettings(Value, frozen=True, kw_only=True):
     grace_s: float = 10.0  # seconds between SIGTERM and SIGKILL
     stalled_s: float = 600.0
     real_data_only: bool = False  # True to refuse simulated data (`--training-require-real-data`)
-    resumed: tuple[str, ...] = ()
-    """Id of the run that this one resumes, then of the run that that one resumed, and so on."""
+    resumed: tuple[str, ...] = ()  # ids of the run that this one resumes, of the run that that one resumed, and so on
     compare: str | None = None  # `last`, a run, a branch or a commit
     project: str = "."  # the project's folder, for git
 
@@ -204,13 +189,10 @@ class PlannedJob(Value, frozen=True, kw_only=True):
     expected_s: float | None
     expected_from: Source
     datasets: tuple[PlannedDataset, ...] = ()
-    fingerprint: str = ""
-    """Digest of all that decides its metrics but the data: code, parameters, gates, seed, package versions."""
-    unchanged: Unchanged | None = None
-    """An earlier outcome that is still true: the job need not run (`--training-skip-unchanged`)."""
+    fingerprint: str = ""  # digest of all that decides its metrics but the data: code, parameters, gates, seed …
+    unchanged: Unchanged | None = None  # an earlier outcome that is still true (`--training-skip-unchanged`)
     needed: dict[str, NeededOutcome] = {}  # outcomes of needed jobs that this run does not train, by job id
-    unmet: str | None = None
-    """Why the job must fail: it needs one that is not selected and has no earlier outcome that is still true."""
+    unmet: str | None = None  # why it must fail: a job that it needs is not selected, and has no outcome that is true
 
 
 class Plan(Value, frozen=True, kw_only=True):
@@ -224,6 +206,5 @@ class Plan(Value, frozen=True, kw_only=True):
     datasets: tuple[Dataset, ...] = ()  # the declarations of all datasets that the selected jobs use
     makespan_s: float | None = None  # expected duration of the run on that many workers; None unless every job has one
     lower_bound_s: float | None = None  # max(sum / workers, longest): no order can be faster
-    loading_s: float | None = None
-    """Seconds in which the last run's job server imported what these jobs import, before the first job began."""
+    loading_s: float | None = None  # seconds in which the last run's job server imported what these jobs import
     schema_version: int = SCHEMA_VERSION

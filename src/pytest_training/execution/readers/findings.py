@@ -32,13 +32,11 @@ from pytest_training.wording import printable
 
 MOST_NAMED = 3
 MOST_NESTED = 4
-MOST_KINDS, MOST_POINTS = 50, 500
-"""Kinds of points, those with the same names in one place; of each so many are kept, then every second, fourth …"""
+MOST_KINDS, MOST_POINTS = 50, 500  # kinds of points (names in a place); points of a kind, then every second, fourth …
 LONGEST_SOURCE = 150
 PARTS = ("test", "val", "eval", "dev", "train")
 """Parts of the data by what they say of a model; a metric of no part stands before those of the last."""
-FEWEST_DECIMALS, FEWEST = 2, 10
-"""Decimals, or the size, from which a number counts as rounded: `0.70` or `41.5`, while `1.0` may be exact."""
+FEWEST_DECIMALS, FEWEST = 2, 10  # decimals, or the size, from which a number counts as rounded: `0.70`, `41.5`
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,7 @@ from pytest_training.execution.readers.rows import (
     read_row,
 )
 
-LARGEST, LARGEST_TEXT = 2**23, 2**20
-"""Bytes of a file that are read after the end of a job; of a text its head and its tail."""
+LARGEST, LARGEST_TEXT = 2**23, 2**20  # bytes of a file that are read at the end; of a text its head and its tail
 MOST_PLACES, MOST_NAMES, MOST_LABELS = 500, 500, 30
 """Files of a folder; names in files that log together; what they are of, beyond which they are cases and not models."""
 SHARE = 0.005  # of the time, that is spent on finding new files
@@ -60,8 +59,7 @@ FORMS = (
 )  # in the order of trying
 
 Written = tuple[str, os.DirEntry[str]]  # a file, with its path relative to the folder in which it was found
-Last = dict[tuple[str, str], Measured]
-"""The last value of each name, by what it is of, a model, a fold or a run, and the name."""
+Last = dict[tuple[str, str], Measured]  # the last value of each name, by its model, fold or run and the name
 
 
 @dataclass
@@ -79,8 +77,7 @@ class Place:
     head: bytes = b""
     offset: int = 0
     parser: Parser = field(init=False)
-    once: set[tuple[str, str]] = field(default_factory=set)
-    """Keys of `last` of which nothing says that they are written again and again."""
+    once: set[tuple[str, str]] = field(default_factory=set)  # keys of `last` that may be written once alone
 
     def poll(self, most: int, *, has_ended: bool) -> Iterator[Point]:
         """Yield what was added since the last poll."""
@@ -141,8 +138,7 @@ class Files:
 
     folder: Path
     most: int  # bytes of a file that a poll may read
-    beside: Callable[[], Iterable[Written]] | None = None
-    """Returns the files that it left elsewhere; None while it runs."""
+    beside: Callable[[], Iterable[Written]] | None = None  # what it left elsewhere; None while it runs
     places: dict[str, Place] = field(default_factory=dict)
     groups: dict[str, Last] = field(default_factory=dict)
     next_search: float = 0.0

@@ -77,10 +77,8 @@ _TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORE
 """Of `train/test: 0.28` nobody knows which it is."""
 _EXCEPTION = re.compile(rf"errors?_(?!rate|score|{SPLIT.pattern})", re.IGNORECASE)
 """Begins what a program says of its own errors: `Error during upload: 503`."""
-_WEAK = frozenset(["", "of", "-"])
-"""Signs of a measurement only between a word that names one and a number with decimals."""
-_ALONE = (["best"], ["final"], ["overall"])
-"""First words of a name that belongs to no split which the line names before it."""
+_WEAK = frozenset(["", "of", "-"])  # signs of a measurement only between its name and a number with decimals
+_ALONE = (["best"], ["final"], ["overall"])  # first words of a name that belongs to no split named before it
 _GOES_ON = re.compile(r"\s+[^\W\d]|\s*[):=]")
 _HYPHEN = re.compile(r"-[^\W\d]")
 _WORD = string.ascii_letters + string.digits + "_"

@@ -50,8 +50,7 @@ class RunningAttempt:
     job: Job
     folder: AttemptFolder
     started: float  # when it started, in seconds since 1970: a file from before is not its own
-    most_bytes: ClassVar[int] = 2**16
-    """What a poll may read of one file: its newest part, once it has ended its head and its tail."""
+    most_bytes: ClassVar[int] = 2**16  # what a poll may read of one file: its newest part, at the end head and tail
 
 
 @dataclass(frozen=True)

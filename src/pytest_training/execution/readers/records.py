@@ -12,8 +12,7 @@ from pytest_training.execution.readers.rows import Parser, Row, load
 LARGEST_EVENT, LARGEST_RECORD = 2**12, 2**16  # bytes; a larger event holds pictures or histograms, and is skipped
 EVENT = re.compile(rb"..\0{6}.{4}\x09.{8}[\x10\x2a]", re.DOTALL)
 """A length, its checksum, and the begin of an event: its time, then its step or its summary."""
-BLOCK, HEAD = 32_768, 7
-"""Of W&B's file, which is a log of LevelDB: bytes of a block, and of what stands before each part of a record."""
+BLOCK, HEAD = 32_768, 7  # of W&B's file, a LevelDB log: bytes of a block, and of the head of a part of a record
 WHOLE, FIRST, LAST = 1, 2, 4
 TORN = (LookupError, TypeError, ValueError, AttributeError, struct.error)  # what a record raises that is none
 

@@ -20,8 +20,7 @@ NOT_MEASURED = re.compile(
     r"|system|timing|confusion|threshold|prediction|options",
     re.IGNORECASE,
 )  # keys of a document, below which no number is a metric
-LOGGED = re.compile(r"metrics|scores", re.IGNORECASE)
-"""Keys below which every number is a metric, but for times, settings and counters."""
+LOGGED = re.compile(r"metrics|scores", re.IGNORECASE)  # below them every number is a metric, but for times and settings
 SAYS_NOTHING = re.compile(
     r"((^|[_ ])(metrics?|results?|scores?|report|summary|performance|evaluation|final|overall|classification))+$",
     re.IGNORECASE,
@@ -198,16 +197,8 @@ def flat(
     return values
 
 
-class Moment(NamedTuple):
-    """What a row says: counters, metrics, and of what."""
-
-    counts: dict[str, float]
-    metrics: dict[str, float | Decimal]
-    label: str
-
-
-def read_row(row: Row, run: str, *, is_history: bool) -> Moment:
-    """Return the numbers of a row by what they are; text says of which part of the data or of which model they are.
+def read_row(row: Row, run: str, *, is_history: bool) -> tuple[dict[str, float], dict[str, float | Decimal], str]:
+    """Return a row's counters, its metrics, and of what they are: text names a part of the data, a model or a run.
 
     In a history a column without a name counts up; elsewhere its numbers are names.
     """
@@ -231,4 +222,4 @@ def read_row(row: Row, run: str, *, is_history: bool) -> Moment:
         elif value is not None and is_metric(name, is_logged=row.is_logged) and not raw.startswith("_"):
             metrics[name] = value
     label = " ".join(dict.fromkeys(filter(None, labels))) or number
-    return Moment(counts, {of_split(split, name): value for name, value in metrics.items()}, label)
+    return counts, {of_split(split, name): value for name, value in metrics.items()}, label

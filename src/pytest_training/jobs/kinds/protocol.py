@@ -24,8 +24,7 @@ class Command(Value, frozen=True, kw_only=True, tag=True):
     argv: tuple[str, ...]
     environment: dict[str, str] = {}  # variables beyond those that every job gets
     files: dict[str, str] = {}  # texts that are written into the job's folder before it starts, by name
-    is_warm: bool = False
-    """True if `argv` is Python, a file and its arguments, and the file may run in a fork of the job server."""
+    is_warm: bool = False  # True if `argv` is Python, a file and its arguments, and a fork of the job server may run it
     module: str | None = None  # dotted name of that file where its relative imports make it a part of a package
 
     @property

@@ -17,8 +17,7 @@ from pytest_training.jobs.source.freshness import why_fresh
 from pytest_training.jobs.source.literals import Constants, last_name, module_statements, walk
 from pytest_training.wording import label
 
-LARGEST_FOLLOWED = 200
-"""Maximum number of local files to follow: a hint for the job server is not worth parsing a whole repository."""
+LARGEST_FOLLOWED = 200  # local files to follow at most: a hint for the job server is not worth parsing a repository
 
 _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
 _DECLARES = re.compile(

@@ -17,8 +17,7 @@ Definition = ast.FunctionDef | ast.ClassDef
 DEEPEST = 8  # imports in a row through which a name comes
 MOST_READ = 3 * LARGEST_FOLLOWED  # local modules that are read for all scripts
 ANY = re.compile(b"")
-Piece = tuple[Path, str]
-"""A file, and a name that it defines; an empty name stands for what runs when the file is imported."""
+Piece = tuple[Path, str]  # a file, and a name that it defines, or nothing for what runs when it is imported
 
 
 def used_code(script: Source, sources: Sources) -> list[tuple[Source, list[ast.AST]]]:
