@@ -205,8 +205,7 @@ class Owner(Collector):
     @pytest.hookimpl(tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Write the plan of a dry run, and why nothing was trained."""
-        draft = self.draft
-        if draft is not None and self.config.option.verbose > 0:
+        if (draft := self.draft) is not None and self.config.option.verbose > 0:
             asked, search = draft.request, draft.request.search
             for line in discovery.left_out(search.folders or (asked.root,), asked.project, search.files, asked.kinds):
                 terminalreporter.write_line(line)

@@ -30,8 +30,7 @@ def save_object(folder: Path, name: str, content: Any, *, below: Path | None = N
     """Save an object below the folder in the format of the name's suffix; return the path."""
     path = _inside(folder, name)
     suffix = path.suffix.lower()
-    encoded = _encoded(content, suffix)
-    if encoded is None:
+    if (encoded := _encoded(content, suffix)) is None:
         raise TypeError(
             f"run.save({name!r}, …): cannot save a {type(content).__name__} as {suffix or 'a file without suffix'!r}; "
             "expected an array (.npy), table (.csv, .parquet), dict or list (.json), text, bytes, "
