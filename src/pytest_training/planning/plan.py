@@ -81,8 +81,7 @@ def _with_declared_data(job: Job, declared: Mapping[str, Dataset]) -> Job:
         f"{job.source}: {job.id} uses the dataset {unknown!r}, which the catalogue does not declare "
         f"under `data:`: {expected}"
     )
-    data = tuple(name for name in job.data if name in declared)
-    return replace(job, data=data, problem=job.problem or problem)
+    return replace(job, data=tuple(name for name in job.data if name in declared), problem=job.problem or problem)
 
 
 def _planned(
@@ -177,8 +176,7 @@ class EarlierRun:
         planned, ids = {each.job.id: each.job for each in self.plan.jobs}, {job.id: None for job in present}
         if missing := next((job_id for job_id in planned if job_id not in ids), None):
             run_id, hint = self.folder.run_id, one_of(missing, ids)
-            problem = f"--training-resume: run {run_id} trained {missing!r}, which exists no more: {hint}"
-            raise DeclarationError(problem)
+            raise DeclarationError(f"--training-resume: run {run_id} trained {missing!r}, which exists no more: {hint}")
         pairs = [(job, planned[job.id]) for job in present if job.id in planned]
         return [replace(job, parameters={**job.parameters, **old.parameters}, given=old.given) for job, old in pairs]
 

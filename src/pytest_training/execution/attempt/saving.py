@@ -70,8 +70,7 @@ def _encoded(content: Any, suffix: str) -> bytes | None:  # noqa: PLR0911  (a fo
     if suffix == ".npy" and (isinstance(content, list | tuple) or hasattr(content, "__array__")):
         return array_bytes(content)
     if suffix == ".json" and isinstance(content, dict | list):
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_json_scalar)
-        return text.encode() + b"\n"
+        return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_json_scalar).encode() + b"\n"
     return None
 
 
