@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.readers.files import FilesReader
 from pytest_training.execution.readers.forms import FORMS, Files
+from pytest_training.execution.readers.metrics_file import MetricsFileReader
 from pytest_training.execution.readers.protocol import EndedAttempt
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import Plan
@@ -124,6 +125,10 @@ CASES = {
     ),
     "times of what is appended": Case(
         {"results.jsonl": '{"time": "2024-01-01 10:00", "auc": 0.9}\n{"time": "2024-01-01 11:00", "auc": 0.8}\n'}, {}
+    ),
+    "card of a model": Case(
+        {"model_info.json": '{"name": "rf", "trained_at": "2024-01-01", "accuracy": 0.9, "n_features": 4}'},
+        {"accuracy": 0.9},
     ),
     "results by model and data": Case(
         {"scores.json": '{"bert-large": {"dataset_args": {"loss": 3}, "largest": {"auc": 0.9}}, "bert": {"auc": 0.5}}'},
@@ -294,6 +299,11 @@ CASES = {
             {"step": 2, "loss_val": 0.125},
             {"step": 3, "validation_accuracy": 0.5},
         ],
+    ),
+    "TensorBoard in a folder called train": Case(
+        {"detect/train/events.out.tfevents.1.host.2.0": event(1, "metrics/mAP50(B)", 0.5)},
+        {"metrics/map50_b": 0.5},
+        [{"step": 1, "metrics/map50_b": 0.5}],
     ),
     "MLflow's files": Case(
         {
@@ -523,13 +533,16 @@ def read_beside(
         os.utime(run.job(each.id).outcome, (ended_s, ended_s))
     save_plan(Plan(run_id="run", seed=0, workers=1, threads=1, jobs=(planned(job), *map(planned, others))), run.plan)
     written(workplace.root, files)
+    for name in files:
+        os.utime(workplace.root / name)
     attempt = EndedAttempt(job, run.job(job.id).attempt(1), time.time() - 60, Command(argv=("python",)))
     following = FilesReader().follow(attempt)
     assert len([*following.poll()]) == 0
-    return {source for _, (_, source) in following.metrics()}
+    declared = MetricsFileReader().read(attempt) or {}
+    return {source for _, source in declared.values()} | {source for _, (_, source) in following.metrics()}
 
 
-REPORT = {"results/rf_report.json": '{"auc": 0.9}', "data/x_report.json": '{"auc": 0.8}'}
+REPORT = {"metrics.json": '{"r2": 0.5}', "results/rf_report.json": '{"auc": 0.9}', "data/x_report.json": '{"auc": 0.8}'}
 
 
 @pytest.mark.parametrize(
@@ -542,6 +555,9 @@ REPORT = {"results/rf_report.json": '{"auc": 0.9}', "data/x_report.json": '{"auc
         ('OUT = "results"', 'OUT = "results"', 0, set()),
         ('OUT = "results/rf_report.json"', 'OUT = "results"', 0, {"results/rf_report.json"}),
         ('OUT = "results"', 'OUT = "results/rf_report.json"', 0, set()),
+        ("metrics.json", "", 0, {"metrics.json"}),
+        ("metrics.json", "metrics.json", 0, set()),
+        ("metrics.json", "metrics.json", 1000.0, {"metrics.json"}),
         ('OUT = "results"', 'OUT = "results"', 1000.0, {"results/rf_report.json"}),
     ],
 )

@@ -34,12 +34,8 @@ from pytest_training.limits.tree import stalled
 from pytest_training.signals import left_to_the_owner
 from pytest_training.wording import safe_repr
 
-REASONS: Mapping[Cause | None, str] = {
-    "error": "error",
-    "exit": "error",
-    "crash": "crash",
-    **dict.fromkeys(LOST, "crash"),
-}  # causes, beside exceeded limits, that another attempt may mend; a failed gate is an answer, not an accident
+REASONS: Mapping[Cause | None, str] = {"error": "error", "exit": "error", **dict.fromkeys(("crash", *LOST), "crash")}
+"""Causes, beside exceeded limits, that another attempt may mend; a failed gate is an answer, not an accident."""
 LONGEST_WAIT_S = 3600.0
 REFUSED = "cannot be trained or recorded"  # first words of the sentence about a refusal by the operating system
 

@@ -61,7 +61,8 @@ def nothing_below(
     everything = candidates(Sources(place, absolute(project)), place, replace(files, include=(READING,)), kinds)
     others = {label(path, place): each for path, each in everything.items() if not files.takes(label(path, place))}
     if trains := [name for name, each in others.items() if each.is_job]:
-        return f"{reason}; {option} {READING} takes what trains: {listing('', trains)}"
+        taking = f"{option} {READING}" if root.is_dir() else f"--training-root {os.path.relpath(place)}"
+        return f"{reason}; {taking} takes what trains: {listing('', trains)}"
     near = listing("", (f"{name} ({each.why})" for name, each in others.items()))
     return f"{reason}; {option} takes a file by its name: {near}" if others else reason
 

@@ -40,7 +40,10 @@ class Form(NamedTuple):
     is_logged: bool = False  # True if all that it has is logged as a metric, but for counters, times and settings
 
 
-NAMED = r"[^/]*(metric|result|score|report|summar|eval|perf|histor|log|progress|loss|benchmark)[^/]*"
+NAMED = (
+    r"[^/]*(metric|result|score|report|summar|eval|perf|histor|log|progress|loss|benchmark|accurac|auc|meta|info|output"
+    r"|final|best|stat)[^/]*"
+)
 OTHER = r"(?![^/]*(config|param|args|pred|submission|importance|feature|confusion|annotation|vocab|tokeni|manifest))"
 FORMS = (
     Form(r"^(?P<one>|.*/)(checkpoint-\d+/)?trainer_state\.json$", Document, is_logged=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from pytest_training.execution.readers.printed_line import (
     BAR,
@@ -32,73 +33,57 @@ _PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])  # heads of columns that 
 
 
 @dataclass
-class Lines:
-    """What the lines of a log say at last."""
+class Printed:
+    """Reads a log line by line: as programs print, or by a pattern with a named group for each metric."""
 
+    pattern: str = ""
     line: int = 0
     finals: dict[str, tuple[Number, int]] = field(default_factory=dict)  # by name its last number, and the line of it
+    most_bytes: ClassVar[int] = 4 * LONGEST_LINE  # of the end of a line, which may have many states of a progress bar
+    _section: str = ""  # the split that a title names
+    _has_read: bool = False  # True if something stands below the title
+    _heads: tuple[str, ...] = ()  # of the columns of a table
+    _epoch: dict[str, float] = field(default_factory=dict)
+    _estimator: str = ""  # what the last title is about
+    _owners: dict[str, str] = field(default_factory=dict)  # by name its estimator, empty where several have it
 
     def feed(self, line: str) -> Line:
         """Return what the next line says, as a terminal shows it at last."""
         self.line += 1
         states = [state for state in _BACK.sub("\r", line).split("\r") if state.strip()]
         text = states[-1] if states and len(states[-1]) <= LONGEST_LINE else ""
-        read = self._read(_ESCAPES.sub("", text) if "\x1b" in text else text)
+        text = _ESCAPES.sub("", text) if "\x1b" in text else text
+        read = self._match(text) if self.pattern else self._read(text)
         for name, value in read.values.items():
             if name in self.finals or len(self.finals) < MOST_NAMES:
                 self.finals[name] = value, self.line
         return read
 
-    def _read(self, text: str) -> Line:
-        raise NotImplementedError
-
-
-class Patterned(Lines):
-    """Reads lines by a pattern with a named group for each metric."""
-
-    def __init__(self, pattern: str) -> None:
-        super().__init__()
-        self._pattern = re.compile(pattern)
-
-    def _read(self, text: str) -> Line:
-        line = Line({}, {})
-        if found := self._pattern.search(text):
-            for name, group in found.groupdict("").items():
-                number = parse_number(group.strip(" %"))
-                is_share = "%" in group or text[found.end(name) :].lstrip().startswith("%")
-                if number is not None and name in COUNTERS:
-                    line.counters[name] = float(number)
-                elif number is not None:
-                    line.values[name] = number.scaleb(-2) if is_share else number
+    def _match(self, text: str) -> Line:
+        line, found = Line({}, {}), re.search(self.pattern, text)
+        for name, group in found.groupdict("").items() if found else ():
+            number = parse_number(group.strip(" %"))
+            if number is not None and name in COUNTERS:
+                line.counters[name] = float(number)
+            elif number is not None:
+                is_share = "%" in group or (found and text[found.end(name) :].lstrip().startswith("%"))
+                line.values[name] = number.scaleb(-2) if is_share else number
         return line
-
-
-@dataclass
-class Printed(Lines):
-    """Reads lines and tables as programs write them."""
-
-    _section: str = ""  # the split that a title names
-    _has_read: bool = False  # True if something stands below the title
-    _heads: tuple[str, ...] = ()  # of the columns of a table
-    _epoch: dict[str, float] = field(default_factory=dict)
-    _estimator: str = ""  # what the last title is about
-    _owners: dict[str, str] = field(default_factory=dict)
-    """By name the estimator that has it; empty where several have: each has a name of its own then."""
 
     def _read(self, text: str) -> Line:
         line = self._row(BAR.sub(";", text).translate(BOXES)) if self._heads else None
         if line is None:
             self._heads = ()
             text = clean(text) if _DIGIT.search(text) else text
-            line = read_line(text, self._section) if NUMBER.search(text) else self._title(text.strip()[:LONGEST_TITLE])
+            has_number = NUMBER.search(text)
+            line = read_line(text, self._section) if has_number else self._title(text.strip()[:LONGEST_TITLE])
         if line.values:
             begin = _BEGIN.match(text)
             line = self._owned(line, (estimator_in(begin[1]) if begin else "") or self._estimator)
         self._has_read = self._has_read or bool(line.values)
         if line.counters:
             self._section = ""
-        if "epoch" in line.counters:
-            self._epoch = {"epoch": line.counters["epoch"]}
+            self._epoch = {"epoch": line.counters["epoch"]} if "epoch" in line.counters else self._epoch
         return line if line.counters else line._replace(counters=self._epoch)
 
     def _owned(self, line: Line, estimator: str) -> Line:

@@ -42,15 +42,14 @@ class Records(Parser):
 
     def _rows(self, event: bytes) -> Iterator[Row]:
         parts, folder = dict(fields(event)), self.place["group"].rstrip("/").rpartition("/")[2]
-        split = {"split": folder} if folder in SPLITS else {}
         for number, value in fields(parts.get(5, b"")):
             content = dict(fields(value)) if number == 1 else {}
             if (scalar := _scalar(content)) is not None:
                 tag = content[1].decode()
                 is_group = metric_name(folder).startswith(f"{metric_name(tag)}_")  # as add_scalars names its folders
-                yield Row(
-                    {"step": parts.get(2, 0), **split, folder if is_group else tag.removeprefix("epoch_"): scalar}
-                )
+                split = {"split": folder} if folder in SPLITS and "/" not in tag else {}  # a run may be called `train`
+                name = folder if is_group else tag.removeprefix("epoch_")
+                yield Row({"step": parts.get(2, 0), **split, name: scalar}, self.is_logged)
 
 
 class Runs(Parser):
