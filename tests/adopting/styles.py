@@ -660,7 +660,7 @@ OPTIONS = (
         },
     ),
 )
-NO_OUTPUT = {"outputs": [], "execution_count": None}
+NO_OUTPUT: dict[str, Any] = {"outputs": [], "execution_count": None}
 NOTEBOOK = """
 from tiny import Model
 assert epochs == 2
