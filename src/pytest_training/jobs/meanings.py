@@ -17,8 +17,8 @@ MEANINGS = {
     **dict.fromkeys(("learning_rate", "lr"), _LR),
 }
 """By what a user says: patterns of the names that mean it, the most general first, without case and joining signs."""
-_TRAINING = {"train", "training", "trainer", "fit", "hparams", "hyperparameters", "optim", "optimizer", "solver"}
-"""Parts of a configuration that are asked first where several have a parameter of one meaning."""
+_TRAINING = re.compile(r"train|fit|hparam|hyper|optim|solver", re.IGNORECASE)
+"""Starts of the parts of a configuration that are asked first where several have a parameter of one meaning."""
 _NUMBERS: tuple[Type, ...] = ("int", "float", "str", "any")
 
 
@@ -44,4 +44,4 @@ def _rank(parameter: Parameter, patterns: str) -> tuple[int, int] | None:
     place = next((place for place, pattern in enumerate(patterns.split()) if re.fullmatch(pattern, plain)), None)
     if place is None or parameter.type not in _NUMBERS or parameter.flag:
         return None
-    return 2 * len(parts) - any(part.lower() in _TRAINING for part in parts), place
+    return 2 * len(parts) - any(map(_TRAINING.match, parts)), place
