@@ -22,6 +22,7 @@ import listing
 import many_jobs
 import order
 import questions
+import reading
 import report
 import second_run
 import shared_imports
@@ -43,6 +44,7 @@ QUESTIONS: dict[str, tuple[Callable[[Path, int], Answer], int]] = {
         torch_scripts,
         adopted_scripts,
         collecting,
+        reading,
         listing,
         questions,
         many_jobs,

@@ -41,5 +41,4 @@ class ResultError(TrainingError):
     """What a job returned or wrote is no mapping of metric names to finite numbers."""
 
 
-FROM_OTHERS = (Exception, SystemExit)
-"""What a hook, kind, limit, reader or backend from outside may raise: it must not harm the run."""
+FROM_OTHERS = (Exception, SystemExit)  # what a hook, kind, limit, reader or backend from outside may raise

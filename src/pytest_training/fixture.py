@@ -3,6 +3,5 @@
 from pathlib import Path
 
 FIXTURE = "training_job"  # name of the fixture that gives a test its job
-
 SHIPPED_TEST = Path(__file__).parent / "shipped" / "test_training_jobs.py"
 """The test for projects without one of their own."""

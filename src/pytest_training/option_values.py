@@ -117,13 +117,10 @@ def read_search(config: pytest.Config) -> Search:
     exclude = option.training_exclude or config.getini("training_exclude")
     is_usual = not option.training_discover and is_usual_root(folder_of(config, "root"), project_folder(config))
     patterns = option.training_include or config.getini("training_include")
+    limit = config.getoption("training_limit", default=None)  # this and two more: run_all/pytest_options.py
     try:
         return Search(
-            files=FileFilter.of(
-                *(patterns, exclude, "--training-exclude"),
-                is_usual=is_usual,
-                limit=config.getoption("training_limit", default=None),  # this and two more: run_all/pytest_options.py
-            ),
+            files=FileFilter.of(patterns, exclude, "--training-exclude", is_usual=is_usual, limit=limit),
             folders=checked_folders([here / each for each in option.training_discover or ()], "--training-discover"),
             overrides=config.getoption("training_overrides", default=False),
             optional=config.getoption("training_optional", default=False),

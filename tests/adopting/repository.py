@@ -91,8 +91,8 @@ FILES = {
         from .sizes import SIZE
         print(SIZE, __name__, __package__, sys.argv[1:], parts.__file__ if (parts := sys.modules.get("parts")) else "")
         """,
-    "models/cold/sizes.py": "SIZE = 4\n",
-    "models/cold/train.py": """
+    "models/apart/sizes.py": "SIZE = 4\n",
+    "models/apart/train.py": """
         import os
         os.environ["OMP_NUM_THREADS"] = "1"
         from . import sizes
@@ -107,7 +107,7 @@ FILES = {
 }
 IDS = {
     *("net", "forest", "typed", "plain", "broken", "early", "printing", "table", "commented"),
-    *("parts", "cold"),
+    *("parts", "apart"),
     *("models/a/same", "models/b/same"),
 }
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import textwrap
 from typing import Any, NamedTuple
 
+Sources = dict[str, tuple[float, str]]
+
 
 class Style(NamedTuple):
     """A way to write a training script."""
@@ -16,7 +18,7 @@ class Style(NamedTuple):
     """In the table of docs/adopting.md."""
     path: str
     text: str
-    metrics: dict[str, tuple[float, str]]
+    metrics: Sources
     """By name its value, and where it was read."""
     files: dict[str, str] = {}
     """Further files of the repository."""
@@ -95,7 +97,9 @@ def printed(words: str, name: str, body: str, metrics: dict[str, tuple[float, in
     return Style(words, f"{name}/train.py", text, sources, **fields)
 
 
-def written(words: str, name: str, body: str, file: str, metrics: dict[str, float], **fields: Any) -> Style:
+def written(  # noqa: PLR0917  (a table has one for each column)
+    words: str, name: str, body: str, file: str, metrics: dict[str, float], more: Sources | None = None, **fields: Any
+) -> Style:
     """Return a script that writes its numbers to a file in the folder that its option --output_dir names."""
     text = f"""
 import argparse
@@ -114,7 +118,8 @@ file = Path(args.output_dir, {file!r})
 file.parent.mkdir(parents=True, exist_ok=True)
 {textwrap.dedent(body).strip()}
 """
-    return Style(words, f"{name}/main.py", text, {metric: (value, file) for metric, value in metrics.items()}, **fields)
+    sources = {metric: (value, file) for metric, value in metrics.items()}
+    return Style(words, f"{name}/main.py", text, sources | (more or {}), **fields)
 
 
 def optioned(words: str, name: str, text: str, **fields: Any) -> Style:
@@ -298,6 +303,17 @@ FILES = (
         'file.write_text(json.dumps({"epoch": 3.0, "eval_accuracy": 0.86, "eval_runtime": 1.5, "train_loss": 0.5}))',
         "all_results.json",
         {"eval_accuracy": 0.86, "train_loss": 0.5},
+    ),
+    written(
+        "two places that disagree",
+        "twice",
+        """
+        file.write_text(json.dumps({"test_auc": 0.93125, "test_f1": 0.8125}))
+        print("test auc: 0.91, test f1: 0.81")
+        """,
+        "test_results.json",
+        {"test_auc@test_results.json": 0.93125, "test_f1": 0.8125},
+        more={"test_auc@stdout": (0.91, "stdout line 1")},
     ),
     written(
         "the Trainer's trainer_state.json",

@@ -38,7 +38,7 @@ def test_a_file_with_relative_imports_is_part_of_its_package_in_a_fork_and_in_an
     trained: Repository,
 ) -> None:
     assert trained.log("parts") == f"3 __main__ parts [] {trained.root}/models/parts/__init__.py\n"
-    assert trained.log("cold") == "4 __main__ cold\n"
+    assert trained.log("apart") == "4 __main__ apart\n"
 
 
 def test_json_in_the_output_folder_is_the_metrics_without_what_is_no_number(trained: Repository) -> None:
@@ -49,7 +49,12 @@ def test_the_last_row_of_a_table_is_the_metrics(trained: Repository) -> None:
     assert trained.outcomes()["table"]["metrics"] == {"epoch": 2.0, "loss": 0.25}
 
 
-@pytest.mark.parametrize("job_id", ["printing", "early", "commented", "models/a/same"])
+def test_what_a_script_prints_is_its_metrics(trained: Repository) -> None:
+    found = trained.outcomes()["printing"]
+    assert (found["metrics"], found["sources"]) == ({"accuracy": 0.91}, {"accuracy": "stdout line 1"})
+
+
+@pytest.mark.parametrize("job_id", ["early", "commented", "models/a/same"])
 def test_without_metrics_the_exit_status_decides_and_the_report_says_so(trained: Repository, job_id: str) -> None:
     found = trained.outcomes()[job_id]
     missed = "--epochs not passed: no such option in its source"
@@ -76,7 +81,7 @@ def test_options_of_a_subcommand_that_nobody_chose_are_not_given(trained: Reposi
 
 
 def test_the_console_says_that_no_metrics_were_found(trained: Repository) -> None:
-    assert re.search(r"PASSED +printing +no metrics found ", trained.told)
+    assert re.search(r"PASSED +early +no metrics found ", trained.told)
 
 
 def test_an_option_that_reaches_some_scripts_names_the_others_on_the_console_and_in_the_report(
@@ -95,7 +100,7 @@ def test_an_option_that_reaches_some_scripts_names_the_others_on_the_console_and
         "table",
         "plain",
         "parts",
-        "cold",
+        "apart",
     }
     assert trained.outcomes()["forest"]["notes"] == []
 

@@ -71,6 +71,14 @@ def test_its_page_has_sources_and_curves(repository: Repository) -> None:
         assert ("Learning curves" in section) or not style.curve, style.job
 
 
+def test_a_job_that_is_skipped_as_unchanged_keeps_the_sources_of_its_metrics(tmp_path: Path) -> None:
+    repository = Repository(tmp_path, files={"train_once.py": "print('val_auc: 0.91')\n"})
+    for _ in range(2):
+        repository.pytest("--training-root", str(repository.root), "--training-skip-unchanged")
+    outcome = repository.outcomes()["once"]
+    assert (outcome["status"], outcome["sources"]) == ("skipped", {"val_auc": "stdout line 1"})
+
+
 def rows(outcomes: dict[str, dict[str, Any]], styles: tuple[Style, ...]) -> list[str]:
     """Return the rows of a group of styles from the outcomes of a run."""
     lines = []

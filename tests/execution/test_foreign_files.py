@@ -125,6 +125,10 @@ CASES = {
     "times of what is appended": Case(
         {"results.jsonl": '{"time": "2024-01-01 10:00", "auc": 0.9}\n{"time": "2024-01-01 11:00", "auc": 0.8}\n'}, {}
     ),
+    "card of a model": Case(
+        {"model_info.json": '{"name": "rf", "trained_at": "2024-01-01", "accuracy": 0.9, "n_features": 4}'},
+        {"accuracy": 0.9},
+    ),
     "results by model and data": Case(
         {"scores.json": '{"bert-large": {"dataset_args": {"loss": 3}, "largest": {"auc": 0.9}}, "bert": {"auc": 0.5}}'},
         {"bert_large_largest_auc": 0.9, "bert_auc": 0.5},
@@ -294,6 +298,11 @@ CASES = {
             {"step": 2, "loss_val": 0.125},
             {"step": 3, "validation_accuracy": 0.5},
         ],
+    ),
+    "TensorBoard in a folder called train": Case(
+        {"detect/train/events.out.tfevents.1.host.2.0": event(1, "metrics/mAP50(B)", 0.5)},
+        {"metrics/map50_b": 0.5},
+        [{"step": 1, "metrics/map50_b": 0.5}],
     ),
     "MLflow's files": Case(
         {

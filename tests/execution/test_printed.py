@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.readers.printed import PatternReader, PrintedReader
-from pytest_training.execution.readers.printed_log import MOST_BYTES
+from pytest_training.execution.readers.printed import MOST_BYTES, PatternReader, PrintedReader
 from pytest_training.execution.readers.printed_text import Printed
 from pytest_training.execution.readers.protocol import EndedAttempt, Measured, Point, RunningAttempt
 from pytest_training.jobs.kinds.protocol import Command
@@ -128,9 +127,9 @@ def test_a_log_is_followed_by_whole_lines_while_it_grows(job: Job, folder: Attem
 
 
 def test_of_a_long_log_head_and_tail_are_read_and_no_torn_line(job: Job, folder: AttemptFolder) -> None:
-    line = "." * 3000 + " loss of 0.5\n"
+    line = "." * 5000 + " loss of 0.5\n"
     lines = 2 * MOST_BYTES // len(line)
-    folder.log.write_text("first loss: 0.9\n" + lines * line.replace(" loss of 0.5", "") + line + "val_auc: 0.91")
+    folder.log.write_text("first loss: 0.9\n" + lines * line + "loss of 0.5\nval_auc: 0.91")
     following = PrintedReader().follow(ended(job, folder))
     assert [dict(point.values) for point in following.poll()] == [{"first_loss": 0.9}, {"loss": 0.5}, {"val_auc": 0.91}]
     assert dict(following.metrics())["val_auc"] == Measured(Decimal("0.91"), f"stdout line {lines + 3}")

@@ -82,6 +82,11 @@ TRAINS = {
         ":4",
     ),
     "fire and a class": ("x.py", "class Study:\n    def run(self):\n        m.fit(1, 2)\nfire.Fire(Study)", "x.py:3"),
+    "a module that is called": (
+        "x.py",
+        "class Meta(Module):\n    def forward(self, x):\n        loss.backward()\n        opt.step()\nMeta()(1)\n",
+        "x.py:3",
+    ),
     "processes": (
         "x.py",
         "def worker(rank):\n    m.fit(x, y)\nif __name__ == '__main__':\n    mp.spawn(worker, 2)\n",
@@ -90,7 +95,7 @@ TRAINS = {
     "automain": ("x.py", "ex = Experiment()\n@ex.automain\ndef run():\n    m.fit(x, y)\n", "x.py:4"),
     "a name alone": ("train.py", "from engine_elsewhere import go\ngo()\n", "is named train.py, and does something"),
     "a name in words": ("Fine-Tune_bert.py", "import somebody\nsomebody.go()\n", "is named Fine-Tune_bert.py"),
-    "a name at the end": ("mnist_train.py", "print('trains')\n", "is named mnist_train.py"),
+    "a name at the end": ("mnist_train.py", "Trainer(mnist).train()\n", "calls Trainer(mnist).train"),
     "a name and no Python": ("train_x.py", "print 'old'\n", "train_x.py:1: SyntaxError"),
     "a function job": ("train_x.py", "def train(run, *, epochs=3):\n    return {}\n", "defines train(run, …)"),
 }
@@ -106,12 +111,21 @@ LEFT = {
         LOOP.replace("main", "learn") + "\nif __name__ == '__main__':\n    print(net(x))\n",
         "nothing",
     ),
+    "a method that nothing calls": (
+        "push.py",
+        "class Manager:\n    def go(self):\n        m.fit(1, 2)\n    def push(self):\n        pass\nManager().push()\n",
+        "nothing",
+    ),
+    "a pretrained model": ("x.py", "net = Net.from_pretrained('a')\nfor x in y:\n    net.train()\n", "nothing"),
+    "a function of scipy": ("x.py", "x['a'] = read(1)\nprint(minimize(f, x0))\n", "nothing"),
+    "a plot": ("plot_train.py", "plt.plot(read('train.log'))\n", None),
+    "a launcher": ("run_with_submitit.py", "import main\nmain.train(1)\n", "is named as a test"),
     "a test": (
         "tests/test_fit.py",
         "def test():\n    m.fit(x, y)\nif __name__ == '__main__':\n    test()\n",
         "is named as a test",
     ),
-    "a benchmark": ("bench.py", LOOP + GUARD, "is named as a test or a benchmark"),
+    "a benchmark": ("bench.py", LOOP + GUARD, "is named as a test"),
     "a scaler": (
         "prepare.py",
         "scaler = StandardScaler()\nscaler.fit(x)\nprint(scaler)\n",

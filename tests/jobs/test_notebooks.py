@@ -74,7 +74,7 @@ def test_where_files_are_read_a_notebook_is_taken_by_its_cell(project: Project) 
     [job] = discover(project.training, project.root, read)
     assert (job.id, job.evidence) == ("fit", "has a cell with the tag parameters")
     assert [*left_out([project.training], project.root, read, KINDS)] == [
-        "look.ipynb: has no cell with the tag parameters"
+        "left out: look.ipynb: has no cell with the tag parameters"
     ]
 
 

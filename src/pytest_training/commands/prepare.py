@@ -41,16 +41,15 @@ jobs:"""
 
 def init(arguments: argparse.Namespace, project: Project) -> None:
     """Write what is missing, say what was written and what was left alone."""
-    here = Path.cwd()
-    exclude = arguments.exclude or project.exclude
-    files = FileFilter.of(arguments.include or project.include, exclude, "--exclude", is_usual=False)
+    here, include, exclude = Path.cwd(), arguments.include or project.include, arguments.exclude or project.exclude
+    files = FileFilter.of(include, exclude, "--exclude", is_usual=False)
     search = Search(files=files)
     root = checked_folders([here / arguments.root], "--root")[0] if arguments.root else _find_root(here, search)
     jobs, _ = load_jobs(root, here, None, search)
     if not jobs:
         raise TrainingError(f"{nothing_below(root, here, files, option='--include')}; --root names another folder")
     relative = os.path.relpath(root, here)
-    say(f"{len(jobs)} job{'s' if len(jobs) > 1 else ''} found below {relative}: {', '.join(job.id for job in jobs)}")
+    say(f"{_count(jobs)} found below {relative}: {', '.join(job.id for job in jobs)}")
     _write(here / "test_training_jobs.py", SHIPPED_TEST.read_text(encoding="utf-8"), here)
     _write(root / "jobs.yaml", commented_catalogue(jobs), here)
     _settle(SETTINGS.format(root=relative) + "".join(_patterns(files, arguments)), here)
@@ -151,5 +150,5 @@ def _job_ids(project: Project, root: Path) -> list[str]:
     return list(dict.fromkeys([*(job.id for job in jobs), *(planned.job.id for planned in last)]))
 
 
-def _count(jobs: Collection[str]) -> str:
+def _count(jobs: Collection[object]) -> str:
     return "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"

@@ -124,8 +124,7 @@ def _installed(dataset: Dataset, package: str) -> Path:
     if file := package_file(dataset):
         return file
     root = package.partition(".")[0]
-    spec = importlib.util.find_spec(root)
-    if spec is None:
+    if (spec := importlib.util.find_spec(root)) is None:
         raise DataError(
             f"it is part of the Python package {root!r}, which is not installed for {sys.executable}. "
             f"Run `pip install {root}`."

@@ -23,14 +23,10 @@ from pytest_training.text import shorten
 from pytest_training.wording import label
 
 LONGEST_MESSAGE = 2000
-LONGEST_WORDS = 400
-"""Characters of what a job said that stand before what to do about it."""
-LOG_LINES = 200
-"""The last lines of a log, which may say why a program ended."""
-SAID_AT_EXIT = 1
-"""The exit status of `sys.exit("a reason")`, which prints the reason."""
-NAMELESS = frozenset(["error", "exit", "crash"])
-"""Causes that a job's last words may name better."""
+LONGEST_WORDS = 400  # characters of what a job said that stand before what to do about it
+LOG_LINES = 200  # the last lines of a log, which may say why a program ended
+SAID_AT_EXIT = 1  # the exit status of `sys.exit("a reason")`, which prints the reason
+NAMELESS = frozenset(["error", "exit", "crash"])  # causes that a job's last words may name better
 OUT_OF_MEMORY = next(accident for accident in ACCIDENTS if accident.message.startswith("out of memory"))
 WORKER_KILLED = re.compile(
     r"signal: Killed|BrokenProcessPool|TerminatedWorkerError|SIGKILL|^Killed$|signal 9\b|(status|code) (-9|137)\b"
@@ -48,13 +44,11 @@ class Verdict:
     reason: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
-    curves: Sequence[dict[str, float]] = ()
-    """What foreign places say of the training's course, as `run.log` has it."""
+    curves: Sequence[dict[str, float]] = ()  # what foreign places say of the training's course, as `run.log` has it
     gates: tuple[GateResult, ...] = ()
     result: Result = field(default_factory=Result)
     notes: tuple[str, ...] = ()
-    ended_as: Cause | None = None
-    """The cause apart from what the job's last words name: `error`, `exit` or `crash`."""
+    ended_as: Cause | None = None  # the cause apart from what the job's last words name: `error`, `exit` or `crash`
 
 
 def judge(

@@ -16,7 +16,6 @@ from pytest_training.wording import one_of
 
 Needed = Mapping[str, NeededOutcome]
 Start = TypeVar("Start", Call, Command, Call | Command)
-
 PLACE = re.compile(r"\{needs\.([^{}]*)\}")
 
 
@@ -40,8 +39,7 @@ def unmet(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> tuple[S
     for job_id in planned.job.needs:
         if job_id in planned.needed:
             continue
-        outcome = read_json(folder.job(job_id).outcome, Outcome)
-        if outcome is None:
+        if (outcome := read_json(folder.job(job_id).outcome, Outcome)) is None:
             reason = "xdist keeps to needs only without ordinary tests and --dist"
             reason = reason if is_worker else "another plugin has changed the order"
             return Status.FAILED, f"needs {job_id}, which has not ended: {reason}"

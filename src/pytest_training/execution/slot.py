@@ -34,16 +34,10 @@ from pytest_training.limits.tree import stalled
 from pytest_training.signals import left_to_the_owner
 from pytest_training.wording import safe_repr
 
-REASONS: Mapping[Cause | None, str] = {
-    "error": "error",
-    "exit": "error",
-    "crash": "crash",
-    **dict.fromkeys(LOST, "crash"),
-}
+REASONS: Mapping[Cause | None, str] = {"error": "error", "exit": "error", **dict.fromkeys(("crash", *LOST), "crash")}
 """Causes, beside exceeded limits, that another attempt may mend; a failed gate is an answer, not an accident."""
 LONGEST_WAIT_S = 3600.0
-REFUSED = "cannot be trained or recorded"
-"""First words of the sentence about a refusal by the operating system."""
+REFUSED = "cannot be trained or recorded"  # first words of the sentence about a refusal by the operating system
 
 
 @dataclass(frozen=True)
@@ -60,10 +54,8 @@ class Slot:
     kinds: Kinds = field(default_factory=lambda: KINDS)
     readers: Sequence[Reader] = READERS
     limits: Limits = field(default_factory=lambda: LIMITS)
-    environment: Mapping[str, str] = field(default_factory=session_environment)
-    """That with which the backend has started."""
-    owned: bool = False
-    """True in an xdist worker: the owner, not this worker, handles Ctrl-C and stops jobs."""
+    environment: Mapping[str, str] = field(default_factory=session_environment)  # with which the backend has started
+    owned: bool = False  # True in an xdist worker: the owner, not this worker, handles Ctrl-C and stops jobs
 
     def train(self, planned: PlannedJob) -> Outcome:
         """Train a job and leave its outcome in the run folder; one that cannot be written says so."""
@@ -133,8 +125,7 @@ class Slot:
         """Return the outcome of a job that cannot run for want of one that it needs, or None if it can run."""
         if not planned.job.needs or planned.unchanged:
             return None
-        needs = unmet(planned, self.folder, is_worker=self.owned)
-        if needs is None:
+        if (needs := unmet(planned, self.folder, is_worker=self.owned)) is None:
             return None
         status, reason = needs
         return save_outcome(self.folder, self._outcome(planned.job, status=status, cause="needs", reason=reason))
@@ -155,14 +146,9 @@ class Slot:
         )
         write_atomically(folder.started, msgspec.json.encode(begun), below=folder.below)
         reply, verdict = self._execute(planned, folder, files.checkpoint, since)
-        attempt = msgspec.structs.replace(
-            begun,
-            status=verdict.status,
-            cause=verdict.cause,
-            reason=verdict.reason,
-            ending=reply.ending,
-            loading_s=verdict.result.loading_s,
-        )
+        judged = {name: getattr(verdict, name) for name in ("status", "cause", "reason")}
+        loading_s = verdict.result.loading_s
+        attempt = msgspec.structs.replace(begun, **judged, ending=reply.ending, loading_s=loading_s)
         if verdict.status != Status.PASSED:  # else the outcome follows at once
             with contextlib.suppress(OSError):  # the outcome has it too
                 write_atomically(folder.started, msgspec.json.encode(attempt), below=folder.below)
@@ -260,17 +246,10 @@ class Slot:
 def new_outcome(job: Job, *, seed: int, slot: str = "", **fields: Any) -> Outcome:
     """Return an outcome of a job, without `fields` the one of a job that has not run."""
     unread = tuple(each.name for each in job.declared if each.unread and each.name not in job.parameters)
-    defaults: dict[str, Any] = {"status": Status.NOT_RUN, "parameters": job.parameters, "unread": unread}
-    fields["notes"] = (*fields.get("notes", ()), *job.notes)
-    return Outcome(
-        job_id=job.id,
-        kind=job.kind,
-        title=job.title,
-        optional=job.optional,
-        seed=seed,
-        slot=slot,
-        **(defaults | fields),
-    )
+    shared: dict[str, Any] = {name: getattr(job, name) for name in ("kind", "title", "optional", "parameters")}
+    shared |= {"status": Status.NOT_RUN, "unread": unread, **fields}
+    shared["notes"] = (*fields.get("notes", ()), *job.notes)
+    return Outcome(job_id=job.id, seed=seed, slot=slot, **shared)
 
 
 def between_attempts(last: Attempt) -> str:

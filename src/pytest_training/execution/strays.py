@@ -1,24 +1,29 @@
 """What changed in a repository while a program ran there, beside the program's own folder."""
 
-import contextlib
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from pytest_training.execution.job_files import Walk
+from pytest_training.errors import TrainingError
+from pytest_training.execution.folder import JobFolder
+from pytest_training.execution.job_files import Walk, open_own
+from pytest_training.execution.readers.protocol import EndedAttempt
 from pytest_training.jobs.model import Job
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.wording import in_utf8, listing
 
 LEFT_OUT = (".git", ".hg", ".venv", "venv", "env", "node_modules", "site-packages", "__pycache__", ".pytest_cache")
-MOST_SEARCHED = 20_000
-"""Files and folders; they take a tenth of a second."""
+MOST_SEARCHED = 20_000  # files and folders; they take a tenth of a second
+LONGEST_SOURCE = 2**20  # bytes of a file of code
 
 
 def changed(job: Job, reports: Path, since: float) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Yield the files of the repository that have changed since a time, each with its path relative to the root."""
     for path, entry in Walk(Path(job.root), most=MOST_SEARCHED, without=(*LEFT_OUT, os.path.normpath(reports))):
-        with contextlib.suppress(OSError):  # it is gone
+        with suppress(OSError):  # it is gone
             if entry.stat(follow_symlinks=False).st_ctime >= since:  # what is unpacked keeps an old time of writing
                 yield path, entry
 
@@ -32,3 +37,41 @@ def strays(job: Job, reports: Path, since: float) -> tuple[str, ...]:
         places[in_utf8((above if path.startswith(above) else "") + name + slash)] += 1
     names = (f"{place} ({count} files)" if count > 1 else place for place, count in places.items())
     return (f"files of the repository changed while it ran: {listing('', names, limit=5)}",) if places else ()
+
+
+def written_beside(attempt: EndedAttempt) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield the files that changed while a job ran, if its code names them, and that of no other job that ran then."""
+    job, jobs = attempt.job, attempt.folder.path.parents[attempt.job.id.count("/") + 1]
+    own, others = _words(job), None
+    for relative, entry in changed(job, jobs.parents[2], attempt.started):
+        parts = Path(relative).relative_to(job.cwd).parts if Path(relative).is_relative_to(job.cwd) else ()
+        if named := _named(own, parts):
+            others = [*_meanwhile(attempt, jobs)] if others is None else others
+            if all(_named(words, parts) < named for words in others):
+                yield relative, entry
+
+
+def _named(words: set[str], parts: tuple[str, ...]) -> int:
+    """Return 2 if the end of a file's name is a word of the code, 1 if the top folder of its path is one, else 0."""
+    endings = (word for word in words if "." in word.lstrip("._-"))
+    return 0 if not parts else 2 if any(map(parts[-1].endswith, endings)) else int(parts[0] in words)
+
+
+def _words(job: Job) -> set[str]:
+    text = " ".join(job.command)
+    for path in map(Path, job.files):
+        with suppress(OSError), open_own(path) as file:
+            text += file.read(LONGEST_SOURCE).decode("utf-8", "replace")
+    return {*re.findall(r"[\w.-]+", text)}
+
+
+def _meanwhile(attempt: EndedAttempt, jobs: Path) -> Iterator[set[str]]:
+    """Yield the words of the other jobs that ran at the same time."""
+    with suppress(TrainingError):
+        for job in (planned.job for planned in read_plan(jobs.parent / "plan.json").jobs):
+            folder = JobFolder(jobs / job.id)
+            with suppress(OSError):
+                if job.id != attempt.job.id and folder.outcome.stat().st_mtime < attempt.started:
+                    continue
+            if job.id != attempt.job.id and folder.path.is_dir():
+                yield _words(job)

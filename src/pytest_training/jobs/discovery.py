@@ -26,10 +26,8 @@ SILENT = re.compile(r"_*(main|train(ing)?|pre_?train|run(_train(ing)?)?)_*")
 """Stems of files that say less than their folder: `mnist/main.py` is the job `mnist`."""
 PLAIN_FOLDERS = {"src", "scripts", "script", "code", "tools", "examples", "bin", "app", "training", "train"}
 """Folders that say nothing either."""
-DEEPEST = 100
-"""Folders in one another that are searched: paths end at 4,096 bytes, and Python's recursion at 1,000 calls."""
-ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
-"""What lies in the folder of a virtual or conda environment."""
+DEEPEST = 100  # nested folders that are searched: paths end at 4,096 bytes, Python's recursion at 1,000 calls
+ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")  # what lies in the folder of a virtual or conda environment
 
 
 def discover(
@@ -63,7 +61,8 @@ def nothing_below(
     everything = candidates(Sources(place, absolute(project)), place, replace(files, include=(READING,)), kinds)
     others = {label(path, place): each for path, each in everything.items() if not files.takes(label(path, place))}
     if trains := [name for name, each in others.items() if each.is_job]:
-        return f"{reason}; {option} {READING} takes what trains: {listing('', trains)}"
+        taking = f"{option} {READING}" if root.is_dir() else f"--training-root {os.path.relpath(place)}"
+        return f"{reason}; {taking} takes what trains: {listing('', trains)}"
     near = listing("", (f"{name} ({each.why})" for name, each in others.items()))
     return f"{reason}; {option} takes a file by its name: {near}" if others else reason
 

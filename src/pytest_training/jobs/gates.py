@@ -9,7 +9,6 @@ from pytest_training.jobs.model import Gate
 from pytest_training.wording import describe
 
 Operator = Literal[">=", "<=", ">", "<", "=="]
-
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?"
 _MEANT = {"=>": ">=", "=<": "<=", "=": "==", "≥": ">=", "≤": "<=", "===": "=="}
 _NEARLY = re.compile(rf"(=>|=<|>=|<=|===|==|=|≥|≤|>|<|)\s*({_NUMBER})", re.IGNORECASE)
@@ -28,8 +27,7 @@ def parse_gates(metric: str, text: Any, where: str) -> tuple[Gate, ...]:
 
 
 def _gate(metric: str, text: Any, place: str) -> Gate:
-    match = _GATE.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
+    if (match := _GATE.fullmatch(text.strip()) if isinstance(text, str) else None) is None:
         raise DeclarationError(
             f"{place}: expected one of >= <= > < == and a number, like '>= 0.85', found {describe(text)}{_meant(text)}"
         )

@@ -4,7 +4,7 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,11 +20,8 @@ from pytest_training.limits import LIMITS, Limits
 from pytest_training.wording import one_of, printable, safe_repr
 
 DEFAULT_CATALOGUE = "jobs.yaml"
-LONGEST_ID = 200
-"""Bytes of one part of an id: file systems end at 255, and temporary names add some."""
-
-_OWN_NAMES = re.compile(r"attempt-[0-9]+|checkpoint|outcome\.json")
-"""Names in a job's folder inside the run folder."""
+LONGEST_ID = 200  # bytes of one part of an id: file systems end at 255, and temporary names add some
+_OWN_NAMES = re.compile(r"attempt-[0-9]+|checkpoint|outcome\.json")  # names in a job's folder inside the run folder
 
 
 class Loaded(NamedTuple):
@@ -91,9 +88,8 @@ def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, parts: Parts
 
 def _all_datasets(earlier: Sequence[Dataset], new: Sequence[Dataset]) -> list[Dataset]:
     places = {dataset.name: dataset.declared for dataset in earlier}
-    for dataset in new:
-        if place := places.get(dataset.name):
-            raise DeclarationError(f"{dataset.declared}: the dataset {dataset.name!r} is declared at {place}")
+    for each in (each for each in new if each.name in places):
+        raise DeclarationError(f"{each.declared}: the dataset {each.name!r} is declared at {places[each.name]}")
     return [*earlier, *new]
 
 
@@ -101,24 +97,18 @@ def _joined(loaded: Loaded, further: Loaded, folder: Path, search: Search) -> Lo
     """Add the jobs of a further folder; a file that is a job already adds none, and no id stands for two jobs."""
     files = {os.path.realpath(job.path) for job in loaded.jobs if job.path}
     new = [job for job in further.jobs if job.path is None or os.path.realpath(job.path) not in files]
-    if search.optional:
-        new = [msgspec.structs.replace(job, optional=True) for job in new]
     replaced = {job.id for job in new} if search.overrides else set()
     own = [job for job in loaded.jobs if job.id not in replaced]
-    renamed = _unique_ids(new, {job.id for job in own}, absolute(folder).name)
-    return Loaded([*own, *renamed], _all_datasets(loaded.datasets, further.datasets))
-
-
-def _unique_ids(jobs: Sequence[Job], taken: set[str], folder: str) -> Iterator[Job]:
-    """Put the folder's name, and if that is taken too a number, before ids that are taken."""
-    names: dict[str, str] = {}
-    for job in jobs:
-        numbered = (f"{folder}-{number}/{job.id}" for number in itertools.count(2))
-        candidates = itertools.chain((job.id, f"{folder}/{job.id}"), numbered)
-        names[job.id] = next(name for name in candidates if name not in taken and name not in names.values())
-    for job in jobs:
+    taken, names, start = {job.id for job in own}, dict[str, str](), absolute(folder).name
+    for job in new:  # before an id that is taken stands the folder's name, and if that is taken too a number
+        numbered = (f"{start}-{number}/{job.id}" for number in itertools.count(2))
+        free = itertools.chain((job.id, f"{start}/{job.id}"), numbered)
+        names[job.id] = next(name for name in free if name not in taken and name not in names.values())
+    for job in new:
         needs = tuple(names.get(needed, needed) for needed in job.needs)
-        yield msgspec.structs.replace(job, id=names[job.id], needs=needs)
+        is_optional = job.optional or search.optional
+        own.append(msgspec.structs.replace(job, id=names[job.id], needs=needs, optional=is_optional))
+    return Loaded(own, _all_datasets(loaded.datasets, further.datasets))
 
 
 def _check_ids(jobs: Sequence[Job]) -> None:

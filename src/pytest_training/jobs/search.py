@@ -9,10 +9,8 @@ from pathlib import Path
 
 from pytest_training.errors import DeclarationError
 
-PATTERNS = ("train_*",)
-"""Names of the files that are jobs, among those of any kind."""
-READING = "auto"
-"""In place of a pattern: the files that train when they are run."""
+PATTERNS = ("train_*",)  # names of the files that are jobs, among those of any kind
+READING = "auto"  # in place of a pattern: the files that train when they are run
 MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "requirements.txt")
 """Names that mark the folder from which a repository's scripts are run."""
 

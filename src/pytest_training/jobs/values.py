@@ -14,8 +14,7 @@ from pytest_training.jobs.model import Job, Parameter, Type
 from pytest_training.jobs.source.literals import LARGEST_INTEGER, MISSING, storable
 from pytest_training.wording import describe, one_of
 
-MINIMUM = {"epochs": 1, "folds": 2}
-"""Least sensible value of the parameters that have a meaning of their own here."""
+MINIMUM = {"epochs": 1, "folds": 2}  # least sensible value of the parameters that have a meaning of their own here
 
 _TYPES: dict[Type, tuple[str, Any]] = {
     "int": ("a whole number", int),

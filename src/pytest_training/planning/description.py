@@ -10,9 +10,7 @@ from pytest_training.limits import LIMITS, Limits
 from pytest_training.units import duration
 from pytest_training.wording import printable
 
-COLUMNS = 100
-INDENT = 4
-LABEL = 12
+COLUMNS, INDENT, LABEL = 100, 4, 12
 
 
 def describe_plan(plan: Plan, limits: Limits = LIMITS) -> list[str]:
@@ -36,7 +34,7 @@ def _count(number: int, noun: str, plural: str = "") -> str:
 
 
 def _job(planned: PlannedJob, limits: Limits) -> Iterator[str]:
-    job = planned.job
+    job, has_options = planned.job, any(each.option for each in planned.job.declared)
     yield from _wrapped(f"{job.id}  ", job.title or job.source, INDENT)
     rows = [
         ("problem", job.problem or planned.unmet or ""),
@@ -45,12 +43,7 @@ def _job(planned: PlannedJob, limits: Limits) -> Iterator[str]:
         ("cwd", job.cwd),
         ("interpreter", f"of its own: {job.fresh}" if job.fresh else ""),
         ("parameters", "  ".join(f"{name}={_value(value)}" for name, value in job.parameters.items())),
-        (
-            "options",
-            " ".join(script_arguments(job, folder="FOLDER", seed=0))
-            if any(each.option for each in job.declared)
-            else "",
-        ),
+        ("options", " ".join(script_arguments(job, folder="FOLDER", seed=0) if has_options else ())),
         *(("data", _dataset(dataset)) for dataset in planned.datasets),
         ("expected", _expected(planned)),
         ("gates", ", ".join(f"{gate.metric} {gate.operator} {gate.threshold:g}" for gate in job.gates) or "none"),

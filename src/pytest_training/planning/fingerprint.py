@@ -82,18 +82,9 @@ def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, content
             digest.update(f"{file}\0".encode(errors="surrogateescape") + contents.read(file) + b"\0")
     except OSError:
         return ""
-    rest = {
-        "kind": job.kind,
-        "command": job.command,
-        "arguments": job.arguments,
-        "parameters": job.parameters,
-        "given": job.given,
-        "gates": [msgspec.to_builtins(gate) for gate in job.gates],
-        "seed": seed,
-        "seeded": job.seeded,
-        "packages": package_versions(job.imports),
-        "python": platform.python_version(),
-    }
+    fields = ("kind", "command", "arguments", "cwd", "parameters", "given", "seeded")
+    rest = {name: getattr(job, name) for name in fields} | {"gates": msgspec.to_builtins(job.gates), "seed": seed}
+    rest |= {"packages": package_versions(job.imports), "python": platform.python_version()}
     digest.update(json.dumps(rest, sort_keys=True, default=repr).encode())
     return digest.hexdigest()
 

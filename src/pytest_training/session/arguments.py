@@ -12,21 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from pytest_training import options
 from pytest_training.fixture import FIXTURE, SHIPPED_TEST
 from pytest_training.jobs.discovery import absolute, suffixes_of
 from pytest_training.jobs.discovery import is_job_file as takes
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import FileFilter
 from pytest_training.option_values import read_search
-from pytest_training.options import (
-    REGISTRY,
-    folder_of,
-    holds_jobs,
-    is_asked_for,
-    named_path,
-    project_folder,
-    shown_path,
-)
 from pytest_training.pytest_adapter import matches
 from pytest_training.session.training_job import job_of
 from pytest_training.wording import listing, one_of, printable
@@ -43,15 +35,16 @@ OPERATORS = {"and", "or", "not"}
 def settle_arguments(config: pytest.Config) -> None:
     """Collect the test that trains where the command line names jobs, but no test for them."""
     is_typed = config.args_source == pytest.Config.ArgsSource.ARGS
-    if not is_typed and (is_asked_for(config) or config.known_args_namespace.training_root):
+    if not is_typed and (options.is_asked_for(config) or config.known_args_namespace.training_root):
         config.args[:] = training_tests(config)
         return
-    if not (named := [each for each in config.args if _names_jobs(config, named_path(config, each))]):
+    paths = {each: options.named_path(config, each) for each in config.args}
+    if not (named := [each for each, path in paths.items() if _names_jobs(config, path)]):
         return
     tests = training_tests(config)
     others = [argument for argument in config.args if argument not in named]
-    folders = [argument for argument in named if named_path(config, argument).is_dir()]  # with tests of their own
-    beside = [each for each in others if any(Path(test).is_relative_to(named_path(config, each)) for test in tests)]
+    folders = [each for each in named if paths[each].is_dir()]  # with tests of their own
+    beside = [each for each in others if any(Path(test).is_relative_to(paths[each]) for test in tests)]
     if both := next((each for each in beside if "::" in each), None):
         raise pytest.UsageError(f"{named[0]} and {both}: expected jobs either by their files or by node ids")
     config.args[:] = [*others, *folders, *(tests if not beside else ())]
@@ -63,23 +56,23 @@ def _names_jobs(config: pytest.Config, path: Path) -> bool:
     """Return True for a job's file, the catalogue, or a folder with jobs that is not a project's."""
     roots = [root for root, _ in _places(config)]
     if path.is_dir():
-        is_below = any(path.is_relative_to(root) and root != project_folder(config) for root in roots)
-        return is_below and holds_jobs(config, path)
+        is_below = any(path.is_relative_to(root) and root != options.project_folder(config) for root in roots)
+        return is_below and options.holds_jobs(config, path)
     return is_job_file(config, path) or (path == roots[0] / "jobs.yaml" and path.is_file())
 
 
 def is_job_file(config: pytest.Config, path: Path) -> bool:
     """Return True for a file that is a job: pytest must not import it."""
     roots = [(root, files) for root, files in _places(config) if path.is_relative_to(root)]
-    if not roots or not path.name.endswith(suffixes_of(config.stash[REGISTRY].kinds)) or not path.is_file():
+    if not roots or not path.name.endswith(suffixes_of(config.stash[options.REGISTRY].kinds)) or not path.is_file():
         return False
-    return any(takes(path, root, files, config.stash[REGISTRY].kinds) for root, files in roots)
+    return any(takes(path, root, files, config.stash[options.REGISTRY].kinds) for root, files in roots)
 
 
 def _places(config: pytest.Config) -> Sequence[tuple[Path, FileFilter]]:
     """Return the training folder and the further folders with jobs, each with its filter of files."""
     if PLACES not in config.stash:  # asked for every file that pytest collects
-        search, root = read_search(config), absolute(folder_of(config, "root"))
+        search, root = read_search(config), absolute(options.folder_of(config, "root"))
         config.stash[PLACES] = ((root, search.own_files), *((absolute(each), search.files) for each in search.folders))
     return config.stash[PLACES]
 
@@ -91,7 +84,7 @@ def training_tests(config: pytest.Config) -> list[str]:
 
 def _own_tests(config: pytest.Config) -> list[str]:
     """Return the tests of `testpaths` or of the project's folder that train; no deeper: it may be a home folder."""
-    project, patterns = project_folder(config), config.getini("python_files")
+    project, patterns = options.project_folder(config), config.getini("python_files")
     paths = [project / each for each in config.getini("testpaths")]
     files = _files(config, paths) if paths else sorted(project.glob("*.py"))
     return [str(path) for path in files if matches(path, patterns) and _names_fixture(path)]
@@ -99,7 +92,7 @@ def _own_tests(config: pytest.Config) -> list[str]:
 
 def initial_paths(config: pytest.Config) -> list[str]:
     """Return the project's own tests that train, and its conftest.py if it has such tests or names the plugin."""
-    own, conftest = _own_tests(config), project_folder(config) / "conftest.py"
+    own, conftest = _own_tests(config), options.project_folder(config) / "conftest.py"
     is_own = conftest.is_file() and (own or b"pytest_training" in conftest.read_bytes())
     return [*own, str(conftest)] if is_own else own
 
@@ -110,8 +103,8 @@ def named_jobs(config: pytest.Config, jobs: Sequence[Job]) -> Sequence[Job]:
         return jobs
     root, chosen = _places(config)[0][0], set[str]()
     for argument in named[0]:
-        path, (_, _, job_id) = named_path(config, argument), argument.partition("::")
-        is_all, place = path in {root, root / "jobs.yaml"}, shown_path(path, config)
+        path, (_, _, job_id) = options.named_path(config, argument), argument.partition("::")
+        is_all, place = path in {root, root / "jobs.yaml"}, options.shown_path(path, config)
         below = [job.id for job in jobs if is_all or (job.path is not None and Path(job.path).is_relative_to(path))]
         if not below and not job_id:
             raise pytest.UsageError(f"{place}: expected a file or folder of training jobs")
@@ -132,14 +125,14 @@ def leave_out_others(config: pytest.Config, items: list[pytest.Item], jobs: Iter
 
 def has_training_test(config: pytest.Config) -> bool:
     """Return True if a test file or conftest.py of this session names the fixture: cheaper than to collect."""
-    paths = [named_path(config, argument) for argument in config.args]
+    paths = [options.named_path(config, argument) for argument in config.args]
     above = (folder / "conftest.py" for path in paths for folder in path.parents)
     return any(map(_names_fixture, above)) or any(map(_names_fixture, _files(config, paths)))
 
 
 def nobody_asks(config: pytest.Config) -> str:
     """Return the sentence for a session that has collected nothing although there are jobs."""
-    root = shown_path(folder_of(config, "root"), config)
+    root = options.shown_path(options.folder_of(config, "root"), config)
     return (
         f"no test asks for the jobs in {root}: pytest {root} trains them, pytest-training init writes a test that does"
     )

@@ -100,8 +100,7 @@ class Owner(Collector):
         self.collected = list(items)
         result = yield
         earlier = self.draft.earlier if self.draft else None
-        done = {item: None for item in items if earlier and (job := job_of(item)) and earlier.is_done(job.id)}
-        if done:
+        if done := {item: None for item in items if earlier and (job := job_of(item)) and earlier.is_done(job.id)}:
             items[:] = [item for item in items if item not in done]
             self.config.hook.pytest_deselected(items=list(done))
             self.nothing_left = not items

@@ -19,6 +19,7 @@ import msgspec
 import psutil
 import pytest
 
+from pytest_training import pytest_adapter
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS
 from pytest_training.execution.attempt.environment import session_environment
@@ -31,12 +32,6 @@ from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
-from pytest_training.pytest_adapter import (
-    end_status_line,
-    show_lines_instead_of_dots,
-    use_pytests_terminal,
-    wait_for_workers,
-)
 from pytest_training.records.recorded_run import TrainingRun, make_run_folder
 from pytest_training.records.run_record import BegunRun, RunRecord, provenance
 from pytest_training.records.strict_json import encode
@@ -76,7 +71,7 @@ class RunningRun:
         """Make the run folder, start the backend, and register the reporters."""
         options, plan = draft.request, draft.plan
         folder = RunFolder(options.reports, plan.run_id)
-        use_pytests_terminal(config)
+        pytest_adapter.use_pytests_terminal(config)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
         settings = msgspec.structs.replace(options.run_settings, resumed=draft.earlier.chain if draft.earlier else ())
         begun = _begun(config, plan, jobs, settings.resumed)
@@ -105,7 +100,7 @@ class RunningRun:
         for name, reporter in reversed(reporters):  # pluggy calls the last that was registered first
             config.pluginmanager.register(reporter, name)
         config.pluginmanager.register(running, "training-run")
-        show_lines_instead_of_dots(config)
+        pytest_adapter.show_lines_instead_of_dots(config)
         running.signals.take()
         gc.freeze()  # what is there now stays: no collection of garbage looks through it again
         return running
@@ -129,7 +124,7 @@ class RunningRun:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logstart(self, nodeid: str) -> Iterator[None]:
         """Call the hook for a job that starts."""
-        end_status_line(self.config, workers=self.run.plan.workers, jobs=len(self.jobs))
+        pytest_adapter.end_status_line(self.config, workers=self.run.plan.workers, jobs=len(self.jobs))
         yield
         if (job := self.jobs.get(nodeid)) is not None and job.id not in self.started_ids:
             self.started_ids.add(job.id)
@@ -235,7 +230,7 @@ class RunningRun:
             self.call("pytest_training_run_end", run=self.run)
             if len(self.run.problems) > problems:
                 self._save_record()
-            wait_for_workers(self.exiting, EXIT_PATIENCE_S)
+            pytest_adapter.wait_for_workers(self.exiting, EXIT_PATIENCE_S)
 
     def _save_record(self) -> None:
         if self.run.record is not None:

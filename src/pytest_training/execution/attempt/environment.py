@@ -32,8 +32,7 @@ WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME":
 """OpenMP's threads spin while they wait: one job on a busy machine of two cores took 319 s instead of 18."""
 TRACKERS = {"WANDB_DIR": "", "PL_TRAINER_DEFAULT_ROOT_DIR": "", "MLFLOW_TRACKING_URI": "/mlruns"}
 """Where Weights & Biases, Lightning and MLflow write, below the job's folder; else the working directory."""
-TRACKED = {"MLFLOW_ALLOW_FILE_STORE": "true"}
-"""Newer versions of MLflow write no files without it."""
+TRACKED = {"MLFLOW_ALLOW_FILE_STORE": "true"}  # newer versions of MLflow write no files without it
 SEED_LIMIT = 2**32  # numpy's and Python's hash seed take 32 bits
 STARTUP = str(Path(sitecustomize.__file__).parent)
 

@@ -25,8 +25,7 @@ from pytest_training.jobs.kinds.notebook import TAG
 class PrintingClient(NotebookClient):  # type: ignore[misc]  # the package is Any to mypy, with and without the extra
     """Prints the output of cells as it comes."""
 
-    failed = 0
-    """Index of the cell that raised last."""
+    failed = 0  # index of the cell that raised last
 
     def output(self, outs: Any, msg: Any, display_id: Any, cell_index: int) -> Any:
         """Print an output, and keep it in its cell."""

@@ -186,10 +186,7 @@ def _object(value: Any, archive: zipfile.ZipFile) -> Any:
         return value
     if MARK not in value:
         return {key: _object(below, archive) for key, below in value.items()}
-    return _attached(value[MARK], archive.read(value[MARK]))
-
-
-def _attached(name: str, content: bytes) -> Any:
+    name, content = value[MARK], archive.read(value[MARK])
     if name.endswith(".bytes"):
         return content
     if name.endswith(".skops"):

@@ -66,7 +66,7 @@ class PolledTree(Tree):
             self.members = everybody[HAS_KEEPER:]
             super().sample()
             if sys.platform != "linux":
-                self.memory_mb = sum(map(_resident_mb, self.members))
+                self.memory_mb = sum(member.memory_info().rss for member in self.members) / 2**20
                 self.memory.peak_mb = max(self.memory.peak_mb, self.memory_mb)
             self.cpu_s = sum(first.cpu_times()[:4])
 
@@ -100,12 +100,6 @@ class PolledTree(Tree):
             self.keeper_until = time.monotonic() + KEEPER_S
         elif time.monotonic() >= self.keeper_until:
             _signal(self.earlier, "kill")
-
-
-def _resident_mb(process: psutil.Process) -> float:
-    with contextlib.suppress(psutil.Error):
-        return float(process.memory_info().rss) / 2**20
-    return 0.0
 
 
 def _signal(members: set[psutil.Process], method: str) -> None:

@@ -12,8 +12,8 @@ class FilesReader(Reader):
 
     def follow(self, attempt: RunningAttempt) -> Following:
         """Return what follows them; at the end also those in the working directory, if the job's folder has none."""
-        from pytest_training.execution.readers.beside import written_beside  # noqa: PLC0415  (as below)
         from pytest_training.execution.readers.forms import Files  # noqa: PLC0415  (20 ms that no other job pays)
+        from pytest_training.execution.strays import written_beside  # noqa: PLC0415  (it imports what readers are)
 
         beside = partial(written_beside, attempt) if isinstance(attempt, EndedAttempt) else None
         return Files(attempt.folder.artifacts, attempt.most_bytes, beside)

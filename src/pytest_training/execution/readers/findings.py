@@ -32,13 +32,11 @@ from pytest_training.wording import printable
 
 MOST_NAMED = 3
 MOST_NESTED = 4
-MOST_KINDS, MOST_POINTS = 50, 500
-"""Kinds of points, those with the same names in one place; of each so many are kept, then every second, fourth …"""
+MOST_KINDS, MOST_POINTS = 50, 500  # kinds of points (names in a place); points of a kind, then every second, fourth …
 LONGEST_SOURCE = 150
 PARTS = ("test", "val", "eval", "dev", "train")
 """Parts of the data by what they say of a model; a metric of no part stands before those of the last."""
-FEWEST_DECIMALS, FEWEST = 2, 10
-"""Decimals, or the size, from which a number counts as rounded: `0.70` or `41.5`, while `1.0` may be exact."""
+FEWEST_DECIMALS, FEWEST = 2, 10  # decimals, or the size, from which a number counts as rounded: `0.70`, `41.5`
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,7 @@ class FoundMetrics:
     values: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     hint: str = ""
-    sources: dict[str, str] = field(default_factory=dict)
-    """By metric where it was read."""
+    sources: dict[str, str] = field(default_factory=dict)  # by metric where it was read
     choices: dict[str, list[str]] = field(default_factory=dict)
     """By ambiguous name those of its values: `auc` is `auc@stdout` or `auc@results.json`."""
 
@@ -71,8 +68,7 @@ class Followed:
     """What foreign places say of an attempt: polled while it runs, or once after its end."""
 
     def __init__(self, attempt: RunningAttempt, readers: Sequence[Reader]) -> None:
-        self.values: dict[str, float] = {}
-        """The newest number of each name."""
+        self.values: dict[str, float] = {}  # the newest number of each name
         self.progress: tuple[float, float] | None = None
         self._followings: list[tuple[Reader, Following]] = []
         self._kinds: Counter[tuple[str, ...]] = Counter()

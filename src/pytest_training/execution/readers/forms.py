@@ -25,14 +25,11 @@ from pytest_training.execution.readers.rows import (
     read_row,
 )
 
-LARGEST, LARGEST_TEXT = 2**23, 2**20
-"""Bytes of a file that are read after the end of a job; of a text its head and its tail."""
+LARGEST, LARGEST_TEXT = 2**23, 2**20  # bytes of a file that are read at the end; of a text its head and its tail
 MOST_PLACES, MOST_NAMES, MOST_LABELS = 500, 500, 30
 """Files of a folder; names in files that log together; what they are of, beyond which they are cases and not models."""
-SHARE = 0.005
-"""Of the time, that is spent on finding new files."""
-RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+")
-"""Names of runs that no other run has."""
+SHARE = 0.005  # of the time, that is spent on finding new files
+RANDOM_ID = re.compile(r"[0-9a-f]{32}|(offline-)?run-\d{8}_\d{6}-\w+")  # names of runs that no other run has
 
 
 class Form(NamedTuple):
@@ -40,11 +37,13 @@ class Form(NamedTuple):
 
     pattern: str
     parser: type[Parser]
-    is_logged: bool = False
-    """True if all that it has is logged as a metric, but for counters, times and settings."""
+    is_logged: bool = False  # True if all that it has is logged as a metric, but for counters, times and settings
 
 
-NAMED = r"[^/]*(metric|result|score|report|summar|eval|perf|histor|log|progress|loss|benchmark)[^/]*"
+NAMED = (
+    r"[^/]*(metric|result|score|report|summar|eval|perf|histor|log|progress|loss|benchmark|accurac|auc|meta|info|output"
+    r"|final|best|stat)[^/]*"
+)
 OTHER = r"(?![^/]*(config|param|args|pred|submission|importance|feature|confusion|annotation|vocab|tokeni|manifest))"
 FORMS = (
     Form(r"^(?P<one>|.*/)(checkpoint-\d+/)?trainer_state\.json$", Document, is_logged=True),
@@ -60,13 +59,10 @@ FORMS = (
     Form(rf"(^|/){OTHER}[^/]*\.(jsonl|ndjson|log\.json|[ct]sv)$|(^|/)vis_data/\w+\.json$", Lines),
     Form(rf"^(?!(.*/)?(wandb|mlruns|\.hydra)/)(.*/)?{OTHER}([^/]*\.log|{NAMED}\.txt)$", Lines),
     Form(rf"(^|/){OTHER}{NAMED}\.json$", Document),
-)
-"""In the order of trying."""
+)  # in the order of trying
 
-Written = tuple[str, os.DirEntry[str]]
-"""A file, with its path relative to the folder in which it was found."""
-Last = dict[tuple[str, str], Measured]
-"""The last value of each name, by what it is of, a model, a fold or a run, and the name."""
+Written = tuple[str, os.DirEntry[str]]  # a file, with its path relative to the folder in which it was found
+Last = dict[tuple[str, str], Measured]  # the last value of each name, by its model, fold or run and the name
 
 
 @dataclass
@@ -78,15 +74,13 @@ class Place:
     form: Form
     match: re.Match[str]
     last: Last
-    passed: int = 0
-    """Points that were seen before the file was written anew."""
+    passed: int = 0  # points that were seen before the file was written anew
     points: int = 0
     mark: tuple[int, ...] = ()
     head: bytes = b""
     offset: int = 0
     parser: Parser = field(init=False)
-    once: set[tuple[str, str]] = field(default_factory=set)
-    """Keys of `last` of which nothing says that they are written again and again."""
+    once: set[tuple[str, str]] = field(default_factory=set)  # keys of `last` that may be written once alone
 
     def poll(self, most: int, *, has_ended: bool) -> Iterator[Point]:
         """Yield what was added since the last poll."""
@@ -146,10 +140,8 @@ class Files:
     """The files of a folder that hold metrics."""
 
     folder: Path
-    most: int
-    """Bytes of a file that a poll may read."""
-    beside: Callable[[], Iterable[Written]] | None = None
-    """Returns the files that it left elsewhere; None while it runs."""
+    most: int  # bytes of a file that a poll may read
+    beside: Callable[[], Iterable[Written]] | None = None  # what it left elsewhere; None while it runs
     places: dict[str, Place] = field(default_factory=dict)
     groups: dict[str, Last] = field(default_factory=dict)
     next_search: float = 0.0
@@ -195,8 +187,7 @@ class Files:
         ]:
             named = match.groupdict()
             key, last = named.get("one", relative), self.groups.setdefault(named.get("group", relative), {})
-            before = self.places.get(key)
-            if before:
+            if before := self.places.get(key):
                 before.last.clear()
             points = before.points if before else 0
             self.places[key] = Place(Path(entry.path), relative, form, match, last, passed=points)

@@ -16,10 +16,8 @@ from pytest_training.jobs.model import Job
 from pytest_training.wording import label
 
 ANY_DEPTH = "**"
-MOST_SEARCHED = 200_000
-"""Files and folders, for a pattern with `**`."""
-MOST_ROWS = 1_000
-"""The last rows of a table, of which each column may have its last number in another one."""
+MOST_SEARCHED = 200_000  # files and folders, for a pattern with `**`
+MOST_ROWS = 1_000  # the last rows of a table, of which each column may have its last number in another one
 USUAL_FILES = ("metrics.json", "metrics.csv")
 
 

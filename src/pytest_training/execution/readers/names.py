@@ -20,18 +20,15 @@ NO_METRIC, COUNTED = frozenset(_SETTINGS.split()), frozenset(_COUNTERS.split())
 """Words of what is none; and of what is none unless a measurement is named beside it: `train_loss_epoch`."""
 MORE = re.compile(
     r"acc\d|b?ce|mar|similarity|distance|rewards|returns|fitness|eer|s[dn]r|pesq|stoi|mos|objective|match"
-)
-"""Measurements that only files have."""
+)  # measurements that only files have
 AXES = {
     **dict.fromkeys(("epoch", "epochs", "ep"), "epoch"),
     **dict.fromkeys(("step", "global_step", "trainer/global_step", "timestep", "num_timesteps"), "step"),
     **dict.fromkeys(("total_timesteps", "time/total_timesteps"), "step"),
     **dict.fromkeys(("iteration", "iterations", "iter", "iters", "it"), "iteration"),
     **dict.fromkeys(("round", "boosting_round", "tree"), "round"),
-}
-"""Names of what counts up, each with the one that a curve has."""
-UNNAMED = ("", "unnamed_0", "index")
-"""Names of a column with the numbers, or names, of rows."""
+}  # names of what counts up, each with the one that a curve has
+UNNAMED = ("", "unnamed_0", "index")  # names of a column with the numbers, or names, of rows
 SPLITS = frozenset(
     ("train", "training", "val", "valid", "validation", "test", "testing", "eval", "evaluation", "dev", "holdout")
 )

@@ -17,8 +17,7 @@ from pytest_training.execution.readers.printed_words import NOT_WHOLE, SHARE, SP
 MOST_WORDS, MOST_NUMBERS, LONGEST_WORD = 7, 200, 40
 BOXES = {ord(each): "|" for each in "│┃║"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
 _FILE = r"(?<![^\s,;(){}'\"])[^\s,;(){}'\"]*[^\s,;(){}'\".\d]\.[a-zA-Z]\w{0,11}(?:(?::\d+)+:?)?(?=[\s,;)\]]|$)"
-BAR = re.compile(r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[^,\]]*(?:it|s|B|/s)\b)?")
-"""Of tqdm."""
+BAR = re.compile(r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[^,\]]*(?:it|s|B|/s)\b)?")  # of tqdm
 _OF_COCO = r"Average \w+\s+\((A[PR])\)\s*@\[\s*IoU=([\d.-]+)[\s|]+area=\s*(\w+)[^\]]*?(\d+)\s*\]"
 _TIME = r"(?<![\d.])(?:\d{1,4}[-/]\d\d(?:[-/]\d{1,4})?[T ]+)?\d+:\d\d(?::\d\d)*(?:[.,]\d+)?Z?(?![\d.])"
 _OBJECT = r"(?:Namespace|Classifier|Regressor|Regression|Config|Args|Arguments|Params|Options|Settings)\(.*"
@@ -26,7 +25,7 @@ _LISTED = r"(?i)\b(?:weights?|config\w*|(?:hyper-?)?parameters|settings|argument
 _NOISE = tuple(
     (guards.split("~"), re.compile(pattern), replacement)
     for guards, pattern, replacement in (
-        ("   ", r"\s{3,}", "  "),
+        ("   ", r"\s{3,}", "\t"),
         ("%|", BAR.pattern, " ; "),
         ("://", r"https?://\S+", " ; "),
         (":", _TIME, " ; "),
@@ -41,8 +40,7 @@ _NOISE = tuple(
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
     )
-)
-"""What is no measurement; each with texts of which a line must have one, in lower case."""
+)  # what is no measurement; each with texts of which a line must have one, in lower case
 _LEVEL = re.compile(
     r"\b(?:INFO|WARNING|WARN|ERROR|DEBUG|CRITICAL)\b\]?(?:\s*\|\s*[\w.:]+\s*[|-]|\s+-\s+[\w.]+\s+-(?=\s)|:[\w.]+:)?"
 )
@@ -73,14 +71,14 @@ _FUNCTION = re.compile(r"(?:[Tt]ensor|[Aa]rray|(?:np|numpy|jnp)\.\w+)\s*\([\[(\s
 _SIGN = re.compile(
     r"\s*(?P<sign>(?<![<>!=])(?:::?|:?=)>?|-+>|=+>|→|≈|~|\.{2,}|\bis(?:\s+now)?\b|\bwas\b|\bof\b|(?<=\s)-|\|)?$"
 )
-_BOUNDARY = re.compile(r"[;,|\t:=\[\]{}!?]|(?<=\w{5})\.\s|\s\s+|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]")
+_BOUNDARY = re.compile(r"(?P<soft>\t)|[;,|:=\[\]{}!?]|(?<=\w{5})\.\s|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]")
 _WHOLE_SPLIT = re.compile(rf"(?<!\w){SPLIT.pattern}(?!\w)", re.IGNORECASE)
 _TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)
 """Of `train/test: 0.28` nobody knows which it is."""
-_WEAK = frozenset(["", "of", "-"])
-"""Signs of a measurement only between a word that names one and a number with decimals."""
-_ALONE = (["best"], ["final"], ["overall"])
-"""First words of a name that belongs to no split which the line names before it."""
+_EXCEPTION = re.compile(rf"errors?_(?!rate|score|{SPLIT.pattern})", re.IGNORECASE)
+"""Begins what a program says of its own errors: `Error during upload: 503`."""
+_WEAK = frozenset(["", "of", "-"])  # signs of a measurement only between its name and a number with decimals
+_ALONE = (["best"], ["final"], ["overall"])  # first words of a name that belongs to no split named before it
 _GOES_ON = re.compile(r"\s+[^\W\d]|\s*[):=]")
 _HYPHEN = re.compile(r"-[^\W\d]")
 _WORD = string.ascii_letters + string.digits + "_"
@@ -90,8 +88,7 @@ _PLAIN = re.compile(r"\d+\.?\d*|\.\d+|nan|inf", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\.\d+|[1-9]\d{0,2}(?:,\d{3}){2,}")
 _COMMA = re.compile(r"(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))|[1-9]\d{0,2}(?:\.\d{3})+,\d+")
 
-Number = Decimal | float
-"""A Decimal has the digits that are printed."""
+Number = Decimal | float  # a Decimal has the digits that are printed
 
 
 class Line(NamedTuple):
@@ -107,16 +104,11 @@ class _Key(NamedTuple):
 
     text: str
     words: tuple[str, ...]
-    name: str
-    """Of a measurement; else empty."""
-    sign: str
-    """What stands between name and number: `:`, `=`, `is`; `(` for a bracket alone."""
-    before: str
-    """The split that is named last before the name."""
-    split: str
-    """The split that the name says."""
-    has_split: bool
-    """True if no split before it counts."""
+    name: str  # of a measurement; else empty
+    sign: str  # what stands between name and number: `:`, `=`, `is`; `(` for a bracket alone
+    before: str  # the split that is named last before the name
+    split: str  # the split that the name says
+    has_split: bool  # True if no split before it counts
 
 
 def clean(text: str) -> str:
@@ -162,7 +154,9 @@ def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str,
             continue
         number, tail = found[0].rstrip("."), _TAIL.match(text, end)
         # Behind a number a unit may stand, and what is glued to it.
-        key = _key(before.lstrip(_WORD) if start and before[:1].isalpha() else before, is_table=is_table)
+        key = _key(
+            before.lstrip(_WORD) if start and before[:1].isalpha() else before, is_first=not start, is_table=is_table
+        )
         start, split = tail.end() if tail else end, key.before or split
         value, mean = _value(number, tail, key) if tail else (None, None)
         means += [2 * abs(float(mean)) >= abs(float(value))] if mean is not None and value else []
@@ -185,7 +179,7 @@ def _is_in_words(before: str, text: str, end: int) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _key(before: str, *, is_table: bool) -> _Key:
+def _key(before: str, *, is_first: bool, is_table: bool) -> _Key:
     """Return what stands before a number; the lines of a log differ in their numbers alone."""
     function = _FUNCTION.search(before) if "(" in before else None
     head = before[: function.start() if function else None].rstrip()
@@ -193,20 +187,25 @@ def _key(before: str, *, is_table: bool) -> _Key:
     is_open = plain != head.rstrip(" \t'\"")
     found = _SIGN.search(plain)
     sign = found["sign"] or "" if found else ""
-    sign = "(" if (is_open and not sign) or (sign == "|" and not is_table) else sign
+    if (is_open and not sign) or (sign == "|" and not is_table) or plain.endswith(("<", ">=", "<=")):
+        sign = "("
     head = plain[: found.start()] if found else plain
     if head.count("(") > head.count(")"):
         head = ";".join(head.rsplit("(", 1))
-    ends = [0, *(boundary.end() for boundary in _BOUNDARY.finditer(head))]
+    ends = [0]
+    for boundary in _BOUNDARY.finditer(head):
+        if not boundary["soft"] or len(ends) > 1 or not is_first:  # `svm      auc: 0.9`, not `y: dose    r2: 0.9`
+            ends.append(boundary.end())
     if sign in {"is", "was"} and len(ends) > 1 and not is_measured(head[ends[-1] :]):
         ends.pop()  # `accuracy of class: cat is 0.9`
     text = head[ends[-1] :].strip()
     words = words_of(text)
     name = joined(words) if 0 < len(words) <= MOST_WORDS and sign != "(" and not _TWO.search(text) else ""
     last = [word for word in words[-2:] if not SPLIT.fullmatch(word)][-1:] if sign in _WEAK else words
-    name = name if is_measured(" ".join(words)) and is_measured(" ".join(last)) else ""
+    is_name = is_measured(" ".join(words)) and is_measured(" ".join(last)) and not _EXCEPTION.match(name)
     has_split = bool(SPLIT.search("_".join(words))) or words[:1] in _ALONE
-    return _Key(text, tuple(words), name, sign, _last_split(head[: ends[-1]]), _last_split(text), has_split)
+    before_it, its_own = _last_split(head[: ends[-1]]), _last_split(text)
+    return _Key(text, tuple(words), name if is_name else "", sign, before_it, its_own, has_split)
 
 
 def _last_split(text: str) -> str:

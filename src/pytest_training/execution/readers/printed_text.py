@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from pytest_training.execution.readers.printed_line import (
     BAR,
@@ -15,92 +16,92 @@ from pytest_training.execution.readers.printed_line import (
     parse_number,
     read_line,
 )
-from pytest_training.execution.readers.printed_words import SPLIT, TITLE, is_measured, words_of
+from pytest_training.execution.readers.printed_words import SPLIT, TITLE, estimator_in, is_measured, words_of
 from pytest_training.execution.readers.protocol import COUNTERS
 from pytest_training.text import ESCAPE_SEQUENCES
 
-LONGEST_LINE, MOST_NAMES = 4_000, 500
+LONGEST_LINE, LONGEST_TITLE, MOST_NAMES = 4_000, 200, 500
 _ESCAPES = re.compile(ESCAPE_SEQUENCES)
 _BACK = re.compile("\b+")
 _COUNT = re.compile(r"[\d/.,:;%-]+")
+_BEGIN = re.compile(r"[\W_]*(?:model\s*[:=]\s*)?([^\W\d][\w .+()-]{1,40}?)\s*(?:[:|,\]]|\s-+>?)\s", re.IGNORECASE)
+"""The begin of a line, which may be the name of an estimator."""
 _DIGIT = re.compile(r"\d")
 _RULE = re.compile(r"[-=+|:\s─━_*#]*")
 _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
-_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])
-"""Heads of columns that are measurements beside others."""
+_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])  # heads of columns that are measurements beside others
 
 
 @dataclass
-class Lines:
-    """What the lines of a log say at last."""
+class Printed:
+    """Reads a log line by line: as programs print, or by a pattern with a named group for each metric."""
 
+    pattern: str = ""
     line: int = 0
-    finals: dict[str, tuple[Number, int]] = field(default_factory=dict)
-    """By name its last number, and the line of it."""
+    finals: dict[str, tuple[Number, int]] = field(default_factory=dict)  # by name its last number, and the line of it
+    most_bytes: ClassVar[int] = 4 * LONGEST_LINE  # of the end of a line, which may have many states of a progress bar
+    _section: str = ""  # the split that a title names
+    _has_read: bool = False  # True if something stands below the title
+    _heads: tuple[str, ...] = ()  # of the columns of a table
+    _epoch: dict[str, float] = field(default_factory=dict)
+    _estimator: str = ""  # what the last title is about
+    _owners: dict[str, str] = field(default_factory=dict)  # by name its estimator, empty where several have it
 
     def feed(self, line: str) -> Line:
         """Return what the next line says, as a terminal shows it at last."""
         self.line += 1
         states = [state for state in _BACK.sub("\r", line).split("\r") if state.strip()]
         text = states[-1] if states and len(states[-1]) <= LONGEST_LINE else ""
-        read = self._read(_ESCAPES.sub("", text) if "\x1b" in text else text)
+        text = _ESCAPES.sub("", text) if "\x1b" in text else text
+        read = self._match(text) if self.pattern else self._read(text)
         for name, value in read.values.items():
             if name in self.finals or len(self.finals) < MOST_NAMES:
                 self.finals[name] = value, self.line
         return read
 
-    def _read(self, text: str) -> Line:
-        raise NotImplementedError
-
-
-class Patterned(Lines):
-    """Reads lines by a pattern with a named group for each metric."""
-
-    def __init__(self, pattern: str) -> None:
-        super().__init__()
-        self._pattern = re.compile(pattern)
-
-    def _read(self, text: str) -> Line:
-        line = Line({}, {})
-        if found := self._pattern.search(text):
-            for name, group in found.groupdict("").items():
-                number = parse_number(group.strip(" %"))
-                is_share = "%" in group or text[found.end(name) :].lstrip().startswith("%")
-                if number is not None and name in COUNTERS:
-                    line.counters[name] = float(number)
-                elif number is not None:
-                    line.values[name] = number.scaleb(-2) if is_share else number
+    def _match(self, text: str) -> Line:
+        line, found = Line({}, {}), re.search(self.pattern, text)
+        for name, group in found.groupdict("").items() if found else ():
+            number = parse_number(group.strip(" %"))
+            if number is not None and name in COUNTERS:
+                line.counters[name] = float(number)
+            elif number is not None:
+                is_share = "%" in group or (found and text[found.end(name) :].lstrip().startswith("%"))
+                line.values[name] = number.scaleb(-2) if is_share else number
         return line
-
-
-@dataclass
-class Printed(Lines):
-    """Reads lines and tables as programs write them."""
-
-    _section: str = ""
-    """The split that a title names."""
-    _has_read: bool = False
-    """True if something stands below the title."""
-    _heads: tuple[str, ...] = ()
-    """Of the columns of a table."""
-    _epoch: dict[str, float] = field(default_factory=dict)
 
     def _read(self, text: str) -> Line:
         line = self._row(BAR.sub(";", text).translate(BOXES)) if self._heads else None
         if line is None:
             self._heads = ()
             text = clean(text) if _DIGIT.search(text) else text
-            line = read_line(text, self._section) if NUMBER.search(text) else self._title(text.strip())
+            has_number = NUMBER.search(text)
+            line = read_line(text, self._section) if has_number else self._title(text.strip()[:LONGEST_TITLE])
+        if line.values:
+            begin = _BEGIN.match(text)
+            line = self._owned(line, (estimator_in(begin[1]) if begin else "") or self._estimator)
         self._has_read = self._has_read or bool(line.values)
         if line.counters:
             self._section = ""
-        if "epoch" in line.counters:
-            self._epoch = {"epoch": line.counters["epoch"]}
+            self._epoch = {"epoch": line.counters["epoch"]} if "epoch" in line.counters else self._epoch
         return line if line.counters else line._replace(counters=self._epoch)
+
+    def _owned(self, line: Line, estimator: str) -> Line:
+        """Tell apart what is said of several estimators: their `accuracy` is `svm_accuracy` and `knn_accuracy`."""
+        values = dict(line.values)
+        for name in line.values if estimator else ():
+            owner = self._owners.setdefault(name, estimator)
+            if owner and owner != estimator and name in self.finals:
+                self.finals[f"{owner}_{name}"] = self.finals.pop(name)
+                self._owners[name] = owner = ""
+            if not owner:
+                values[f"{estimator}_{name}"] = values.pop(name)
+        return line._replace(values=values)
 
     def _title(self, text: str) -> Line:
         """Take a line without numbers as the head of a table, or as a title."""
         cells, title = _cells(text), TITLE.fullmatch(text)
+        self._estimator = estimator_in(text) or self._estimator
         is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
         if is_head and {*map(_name_of, cells)} - {"", "score"} and not {"min", "max"} & {*map(str.lower, cells)}:
             self._heads = tuple(cells)

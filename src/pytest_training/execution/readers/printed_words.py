@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+MOST_TITLE_WORDS = 5
 _MEASURED = re.compile(
     r"(?:\w*(?:loss|acc|accuracy|score|auc|auroc|error|iou|dice|rmse|mae|mse|reward|genauigkeit)|losses|accuracies|scores"
     r"|cost|auprc|aupr|roc|prc|f\d|fbeta|fmeasure|precision|recall|sensitivity|specificity|[pn]pv|[tf][pn]r|err"
@@ -19,16 +20,14 @@ alpha api base batches beta bins bound budget buffer cache calculating code coef
 counts cutoff decay decreased delta depth device dim dropout dropped eta every exit factor failed file fn fps
 frequency from func function gamma goal gpu id if improve improved increased initscore key lambda learning least
 length limit line lr margin matrix mem memory mixed mode momentum must name names num number occurred optimizer
-parameters params patience reach reached required scale scaler scheduler sec seconds seed should size smoothing speed
+parameters params patience reach reached required scaler scheduler sec seconds seed should size smoothing speed
 status stop target threshold thresholds throughput time tol tolerance type unexpected until version warmup weight
 weighting weights went when while window workers
-"""
-"""Words that say that a number is no measurement, whatever else its name says."""
+"""  # words that say that a number is no measurement, whatever else its name says
 
 NOT_WHOLE = re.compile(
     r"(?:.*_)?(?:error|err|hits?|success|entropy|m?aps?|cost|fehler|precision|squared|epoch|step|iter|iteration)s?"
-)
-"""A word whose number, where it is whole, is a count, a code or a setting."""
+)  # a word whose number, where it is whole, is a count, a code or a setting
 SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")
 """A word whose number may be a fraction such as 141/200."""
 
@@ -44,13 +43,18 @@ TITLE = re.compile(
     rf"(?P<frame>[\W_]*)(?:final\s+)?(?P<split>{_SPLITS})\b(?P<words>(?:\W+(?:set|data|dataset|results?|metrics?|scores?"
     r"|performance|evaluation|report|errors?|phase|stats|statistics|classification|accuracy|loss|summary))*)(?P<end>[\W_]*)",
     re.IGNORECASE,
-)
-"""A line that says of which split the numbers below it are."""
+)  # a line that says of which split the numbers below it are
 
+_ESTIMATOR = re.compile(
+    r"regress|classifier|forest|sv[mcr]\b|knn|neighbo|bayes|tree|boost|xgb|lgbm|lightgbm|gbm|mlp|lasso|ridge|elastic|perceptron"
+    r"|baseline|ensemble|stacking|voting|bagging|lstm|\bgru|rnn|cnn|resnet|vgg|bert|transformer|logistic|k-?means|arima|dummy",
+    re.IGNORECASE,
+)
+_DOINGS = "model training fitting evaluating testing running results result performance metrics evaluation"
 _CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
 
 
-_SETTING, _FILLER = frozenset(_SETTINGS.split()), frozenset(_FILLERS.split())
+_SETTING, _FILLER, _DOING = (frozenset(words.split()) for words in (_SETTINGS, _FILLERS, _DOINGS))
 
 
 def _plain(text: str) -> str:
@@ -74,7 +78,7 @@ def is_measured(text: str) -> bool:
     pieces = re.split(r"[\W_]+", _plain(text))
     parts = [*pieces, *(part for piece in pieces if not piece.isupper() for part in _CAMEL.findall(piece))]
     parts = [part.lower() for part in (*parts, *text.split())]
-    return any(map(_MEASURED.fullmatch, parts)) and _SETTING.isdisjoint(parts)
+    return any(map(_MEASURED.fullmatch, parts)) and _SETTING.isdisjoint(parts) and not {"loss", "scale"} <= {*parts}
 
 
 def joined(words: list[str]) -> str:
@@ -82,3 +86,9 @@ def joined(words: list[str]) -> str:
     measured = next((place for place, word in enumerate(words) if is_measured(word)), 0)
     late = [word for word in words[measured + 1 :] if SPLIT.fullmatch(word)]
     return "_".join([*late[:1], *(word for word in words if word not in late[:1])])
+
+
+def estimator_in(text: str) -> str:
+    """Return the name of the estimator that a title or the begin of a line is about, or nothing."""
+    words = [word for word in words_of(text) if word not in _DOING]
+    return "_".join(words) if len(words) <= MOST_TITLE_WORDS and _ESTIMATOR.search(text) else ""

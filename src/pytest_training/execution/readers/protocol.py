@@ -19,21 +19,16 @@ COUNTERS = GROUPS.union(STEPS)
 class Measured(NamedTuple):
     """A number, and where it stands."""
 
-    value: Any
-    """A Decimal counts as rounded to its digits (`Decimal("0.70")` for `70%`), any other number as exact."""
-    source: str
-    """`stdout line 214`, or a path relative to the job's folder: `lightning_logs/version_0/metrics.csv`."""
+    value: Any  # a Decimal counts as rounded to its digits (`Decimal("0.70")` for `70%`), any other number as exact
+    source: str  # `stdout line 214`, or a path relative to the job's folder: `lightning_logs/version_0/metrics.csv`
 
 
 class Point(NamedTuple):
     """What a place says at one moment of a training."""
 
-    place: str
-    """`stdout`, or a path relative to the job's folder."""
-    values: Mapping[str, float]
-    """As `run.log` has them, with what counts up first: `{"epoch": 3, "val_loss": 0.41}`."""
-    progress: tuple[float, float] | None = None
-    """What is done, of how much: (3, 10) for `Epoch 3/10`."""
+    place: str  # `stdout`, or a path relative to the job's folder
+    values: Mapping[str, float]  # as `run.log` has them, with what counts up first: `{"epoch": 3, "val_loss": 0.41}`
+    progress: tuple[float, float] | None = None  # what is done, of how much: (3, 10) for `Epoch 3/10`
 
 
 class Following(Protocol):
@@ -54,10 +49,8 @@ class RunningAttempt:
 
     job: Job
     folder: AttemptFolder
-    started: float
-    """When it started, in seconds since 1970: a file from before is not its own."""
-    most_bytes: ClassVar[int] = 2**16
-    """What a poll may read of one file: its newest part, once it has ended its head and its tail."""
+    started: float  # when it started, in seconds since 1970: a file from before is not its own
+    most_bytes: ClassVar[int] = 2**16  # what a poll may read of one file: its newest part, at the end head and tail
 
 
 @dataclass(frozen=True)
@@ -65,8 +58,7 @@ class EndedAttempt(RunningAttempt):
     """An attempt that has ended."""
 
     start: Call | Command
-    result: Result | None = None
-    """What its own process left in result.json."""
+    result: Result | None = None  # what its own process left in result.json
     most_bytes: ClassVar[int] = 2**26
 
 

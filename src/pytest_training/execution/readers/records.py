@@ -9,15 +9,12 @@ from typing import Any
 from pytest_training.execution.readers.names import SPLITS, metric_name
 from pytest_training.execution.readers.rows import Parser, Row, load
 
-LARGEST_EVENT, LARGEST_RECORD = 2**12, 2**16
-"""Bytes; a larger event holds pictures or histograms, and is skipped."""
+LARGEST_EVENT, LARGEST_RECORD = 2**12, 2**16  # bytes; a larger event holds pictures or histograms, and is skipped
 EVENT = re.compile(rb"..\0{6}.{4}\x09.{8}[\x10\x2a]", re.DOTALL)
 """A length, its checksum, and the begin of an event: its time, then its step or its summary."""
-BLOCK, HEAD = 32_768, 7
-"""Of W&B's file, which is a log of LevelDB: bytes of a block, and of what stands before each part of a record."""
+BLOCK, HEAD = 32_768, 7  # of W&B's file, a LevelDB log: bytes of a block, and of the head of a part of a record
 WHOLE, FIRST, LAST = 1, 2, 4
-TORN = (LookupError, TypeError, ValueError, AttributeError, struct.error)
-"""What a record raises that is none."""
+TORN = (LookupError, TypeError, ValueError, AttributeError, struct.error)  # what a record raises that is none
 
 
 class Records(Parser):
@@ -45,15 +42,14 @@ class Records(Parser):
 
     def _rows(self, event: bytes) -> Iterator[Row]:
         parts, folder = dict(fields(event)), self.place["group"].rstrip("/").rpartition("/")[2]
-        split = {"split": folder} if folder in SPLITS else {}
         for number, value in fields(parts.get(5, b"")):
             content = dict(fields(value)) if number == 1 else {}
             if (scalar := _scalar(content)) is not None:
                 tag = content[1].decode()
                 is_group = metric_name(folder).startswith(f"{metric_name(tag)}_")  # as add_scalars names its folders
-                yield Row(
-                    {"step": parts.get(2, 0), **split, folder if is_group else tag.removeprefix("epoch_"): scalar}
-                )
+                split = {"split": folder} if folder in SPLITS and "/" not in tag else {}  # a run may be called `train`
+                name = folder if is_group else tag.removeprefix("epoch_")
+                yield Row({"step": parts.get(2, 0), **split, name: scalar}, self.is_logged)
 
 
 class Runs(Parser):

@@ -26,8 +26,7 @@ class ResultReader(Reader):
 
 def read_result(path: Path) -> Result | None:
     """Return what a job's process wrote, or None if the file is missing; raise ResultError if it is no valid result."""
-    content = read_small(path)
-    if content is None:
+    if (content := read_small(path)) is None:
         if os.path.lexists(path):
             raise ResultError("result.json was replaced by the job: expected a plain file, no link, pipe or folder")
         return None

@@ -19,43 +19,34 @@ NOT_MEASURED = re.compile(
     r"config|param|(^|_)args?(_|$)|argument|setting|hyper|importance|coef|features?$|^data(set)?(_|$)|environment|version"
     r"|system|timing|confusion|threshold|prediction|options",
     re.IGNORECASE,
-)
-"""Keys of a document, below which no number is a metric."""
-LOGGED = re.compile(r"metrics|scores", re.IGNORECASE)
-"""Keys below which every number is a metric, but for times, settings and counters."""
+)  # keys of a document, below which no number is a metric
+LOGGED = re.compile(r"metrics|scores", re.IGNORECASE)  # below them every number is a metric, but for times and settings
 SAYS_NOTHING = re.compile(
     r"((^|[_ ])(metrics?|results?|scores?|report|summary|performance|evaluation|final|overall|classification))+$",
     re.IGNORECASE,
-)
-"""What is no part of a name at the end of a key: `test` of `test_metrics`."""
+)  # what is no part of a name at the end of a key: `test` of `test_metrics`
 HISTORY = re.compile(
     r"histor|evals_result|(^|[_.-])(train_?)?(logs?|logger|losses|loss|progress|training|epochs)([_.-]|$)",
     re.IGNORECASE,
-)
-"""Names of what is written once an epoch."""
+)  # names of what is written once an epoch
 SUBJECTS = frozenset(("model", "classifier", "regressor", "estimator", "algorithm", "method", "name", "class", "run"))
 """Columns that say what a row is about."""
-OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")
-"""Columns that say of which part of the data a row is."""
+OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")  # columns that say of which part of the data a row is
 NAMES_OF_NAMES = frozenset(("metric", "metrics", "name", "measure", "statistic", "key", "score", "index", ""))
 """Columns with names, in a table of names and values."""
 METRICS = """
 SELECT key, value, step, CASE WHEN name GLOB '[a-z]*-[a-z]*-[0-9]*' THEN run_uuid ELSE coalesce(name, run_uuid) END
 FROM metrics LEFT JOIN runs USING (run_uuid) WHERE NOT is_nan ORDER BY timestamp, metrics.rowid LIMIT 50000
-"""
-"""What is in MLflow's database; a name such as `nice-fox-12` is made up."""
-MOST_STEPS = 20_000_000
-"""Steps of SQLite's machine, about a second: a table may be a view without an end."""
+"""  # what is in MLflow's database; a name such as `nice-fox-12` is made up
+MOST_STEPS = 20_000_000  # steps of SQLite's machine, about a second: a table may be a view without an end
 
 
 class Row(NamedTuple):
     """What is written at one moment, or about one model: names as they stand there, and what stands below them."""
 
     cells: Mapping[str, Any]
-    is_logged: bool = False
-    """True if its numbers are logged as metrics, and are no settings."""
-    is_point: bool = True
-    """False for a summary, which is no point of a curve."""
+    is_logged: bool = False  # True if its numbers are logged as metrics, and are no settings
+    is_point: bool = True  # False for a summary, which is no point of a curve
 
 
 class Parser:
@@ -64,8 +55,7 @@ class Parser:
     With `is_logged` all its numbers are metrics, but for counters, times and settings.
     """
 
-    skip = 0
-    """Bytes after what was fed that hold nothing to read."""
+    skip = 0  # bytes after what was fed that hold nothing to read
 
     def __init__(self, place: re.Match[str], *, is_logged: bool) -> None:
         self.place, self.is_logged, self.rest = place, is_logged, b""
@@ -207,16 +197,8 @@ def flat(
     return values
 
 
-class Moment(NamedTuple):
-    """What a row says: counters, metrics, and of what."""
-
-    counts: dict[str, float]
-    metrics: dict[str, float | Decimal]
-    label: str
-
-
-def read_row(row: Row, run: str, *, is_history: bool) -> Moment:
-    """Return the numbers of a row by what they are; text says of which part of the data or of which model they are.
+def read_row(row: Row, run: str, *, is_history: bool) -> tuple[dict[str, float], dict[str, float | Decimal], str]:
+    """Return a row's counters, its metrics, and of what they are: text names a part of the data, a model or a run.
 
     In a history a column without a name counts up; elsewhere its numbers are names.
     """
@@ -240,4 +222,4 @@ def read_row(row: Row, run: str, *, is_history: bool) -> Moment:
         elif value is not None and is_metric(name, is_logged=row.is_logged) and not raw.startswith("_"):
             metrics[name] = value
     label = " ".join(dict.fromkeys(filter(None, labels))) or number
-    return Moment(counts, {of_split(split, name): value for name, value in metrics.items()}, label)
+    return counts, {of_split(split, name): value for name, value in metrics.items()}, label

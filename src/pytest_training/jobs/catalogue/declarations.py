@@ -17,7 +17,6 @@ from pytest_training.limits.protocol import Limit
 from pytest_training.units import parse_duration
 
 LARGEST_MATRIX = 1000
-
 _TAKEN_TAGS = {"filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"}
 _WHOLE_GATE = re.compile(r"(\S+?)\s*([<>=]=?\s*\S+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -235,8 +234,7 @@ _PARTS: Readers = {
     "data": ("data", lambda entry: tuple(item.text("the name of a dataset") for item in entry.items())),
     "tags": ("tags", lambda entry: tuple(map(_tag, entry.items()))),
     "needs": ("needs", lambda entry: tuple(entry.items())),
-}
-"""The readers of a declaration's other fields."""
+}  # the readers of a declaration's other fields
 
 
 def job_keys(limits: Limits) -> tuple[str, ...]:

@@ -24,8 +24,7 @@ _HINTS = (
         *("not allowed|expected key|indicator", "here", ""),
         "the lines of one list or mapping begin in the same column, and this one does not",
     ),
-)
-"""Patterns of the parser's problem, of the line where it stopped or the one above, and what to do about it."""
+)  # patterns of the parser's problem, of the line where it stopped or the one above, and what to do about it
 
 
 def explain(problem: str, lines: Sequence[str], line: int, begun: int | None) -> str:

@@ -14,7 +14,6 @@ from pytest_training.jobs.source.sources import Candidate, Source
 from pytest_training.wording import describe
 
 ALLOWED = "a job's function is train(run, *, epochs=50, …): `run`, then keyword-only parameters"
-
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -28,8 +27,7 @@ class FunctionKind(Kind):
 
     def recognise(self, file: File) -> Job | None:
         """Return the job of a file with a `train` that takes a run."""
-        train = find_train(file.source)
-        if train is None or not _takes_run(train):
+        if (train := find_train(file.source)) is None or not _takes_run(train):
             return None
         if signature_mistake(train) and read_options(file.source, file.sources)["declared"]:
             return None  # a script's own `train(run, config)`
@@ -67,8 +65,7 @@ def find_train(source: Source) -> Function | None:
 
 def _takes_run(function: Function) -> bool:
     """Return True if the first parameter is the job's `run`; `train(model, loader)` is no job."""
-    first = next(iter((*function.args.posonlyargs, *function.args.args)), None)
-    if first is None:
+    if (first := next(iter((*function.args.posonlyargs, *function.args.args)), None)) is None:
         return False
     annotation = first.annotation
     text = annotation.value if isinstance(annotation, ast.Constant) else last_name(annotation)

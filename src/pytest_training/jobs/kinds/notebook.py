@@ -17,8 +17,7 @@ from pytest_training.jobs.source.literals import MISSING, Constants, parameter_t
 from pytest_training.jobs.source.sources import Candidate, Source, Unreadable
 
 TAG = "parameters"
-_MAGIC = re.compile(r"^(\s*)([%!?].*|[\w.]+\?+)$", re.MULTILINE)
-"""A line that IPython alone reads."""
+_MAGIC = re.compile(r"^(\s*)([%!?].*|[\w.]+\?+)$", re.MULTILINE)  # a line that IPython alone reads
 
 
 class NotebookKind(Kind):

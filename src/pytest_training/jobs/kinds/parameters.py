@@ -25,16 +25,12 @@ OUTPUT = re.compile(
     r"((.*[._])?(outputs?|out|save|results?|logs?|logging|tensorboard|tb)_?(dir|folder)|(.*\.)?(checkpoints?|ckpts?|models?"
     r"|save_models?|work|exp|experiment|run|job|default_root)_?dir|(.*\.)?(outf|output|out)|hydra\.run\.dir"
     r"|(.*\.)?(?P<may_be_file>save|(save|output|out|log)_(path|file)))"
-)
-"""Names of parameters that mean a place for output, in lower case, `_` for `-`; a default must say which place."""
-_FILE = re.compile(r"([^/\\]*\.[A-Za-z]\w{0,7})$")
-"""The file in a default like `out/model.pt`."""
+)  # names of parameters that mean a place for output, in lower case, `_` for `-`; a default must say which place
+_FILE = re.compile(r"([^/\\]*\.[A-Za-z]\w{0,7})$")  # the file in a default like `out/model.pt`
 TRAINING_COMMANDS = ("fit", "train", "training", "main", "run")
-UNKNOWN = "*"
-"""Stands for a subcommand if its name is not literal."""
+UNKNOWN = "*"  # stands for a subcommand if its name is not literal
 
-Declaration = tuple[Parameter, Any]
-"""A parameter with its literal default, or MISSING."""
+Declaration = tuple[Parameter, Any]  # a parameter with its literal default, or MISSING
 
 _TYPES: dict[str, Type] = {
     **dict.fromkeys(("int", "INT", "IntRange"), "int"),

@@ -22,14 +22,10 @@ class Command(Value, frozen=True, kw_only=True, tag=True):
     """A program that takes the place of the attempt's process."""
 
     argv: tuple[str, ...]
-    environment: dict[str, str] = {}
-    """Variables beyond those that every job gets."""
-    files: dict[str, str] = {}
-    """Texts that are written into the job's folder before it starts, by name."""
-    is_warm: bool = False
-    """True if `argv` is Python, a file and its arguments, and the file may run in a fork of the job server."""
-    module: str | None = None
-    """Dotted name of that file where its relative imports make it a part of a package."""
+    environment: dict[str, str] = {}  # variables beyond those that every job gets
+    files: dict[str, str] = {}  # texts that are written into the job's folder before it starts, by name
+    is_warm: bool = False  # True if `argv` is Python, a file and its arguments, and a fork of the job server may run it
+    module: str | None = None  # dotted name of that file where its relative imports make it a part of a package
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -43,8 +39,7 @@ class File:
 
     path: Path
     job_id: str
-    home: Path
-    """The training folder that it belongs to."""
+    home: Path  # the training folder that it belongs to
     sources: Sources
 
     @functools.cached_property
@@ -68,10 +63,8 @@ class File:
 class Kind(Protocol):
     """A kind of job; each inherits these defaults, and has a name and a `start` of its own."""
 
-    name: str
-    """Its name in plans, outcomes and reports."""
-    suffixes: tuple[str, ...] = ()
-    """Endings of the files that it may recognise, like `.py`."""
+    name: str  # its name in plans, outcomes and reports
+    suffixes: tuple[str, ...] = ()  # endings of the files that it may recognise, like `.py`
     is_program: bool = True
     """True if it takes raw arguments and leaves metrics in files; False if a function is called that returns them."""
     has_options: bool = False
@@ -80,8 +73,7 @@ class Kind(Protocol):
     A text without a declared type is passed on as it is, None leaves an option out, the catalogue may declare options,
     and a required value that is missing fails this job alone.
     """
-    readers: tuple[str, ...] = ()
-    """Names of the readers that find its metrics; empty for all."""
+    readers: tuple[str, ...] = ()  # names of the readers that find its metrics; empty for all
 
     def recognise(self, file: File) -> Job | None:  # noqa: ARG002  (a kind without files recognises none)
         """Return the file's job, or None if the file is of another kind."""
@@ -97,5 +89,4 @@ class Kind(Protocol):
         ...
 
 
-Kinds = Mapping[str, Kind]
-"""Kinds of job by name; the last one examines a file first."""
+Kinds = Mapping[str, Kind]  # kinds of job by name; the last one examines a file first

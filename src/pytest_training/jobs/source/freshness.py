@@ -12,8 +12,7 @@ from pytest_training.jobs.source.literals import last_name, walk
 LIBRARY_VARIABLE = re.compile(
     r"\w+_NUM_THREADS|\w+_MAX_THREADS|LOKY_MAX_CPU_COUNT"
     r"|(CUDA|HF|JAX|KMP|MKL|MPL|NCCL|OMP|PYTORCH|TF|TOKENIZERS|TORCH|TRANSFORMERS|XLA)_\w+|MPLBACKEND|PYTHON\w+"
-)
-"""Variables that numeric libraries and Python itself read once, when they are loaded."""
+)  # variables that numeric libraries and Python itself read once, when they are loaded
 
 _HINTS = re.compile(rb"executable|orig_argv|spawn|forkserver|environ|putenv|\bexec[lv]")
 _OWN_PROGRAM = {"executable", "orig_argv"}
@@ -28,8 +27,7 @@ def why_fresh(tree: ast.Module, content: bytes, label: str) -> str | None:
     nodes = list(walk(tree))
     last_import = max((node.lineno for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)), default=0)
     for node in nodes:
-        reason = _interpreter(node) or _environment(node, last_import)
-        if reason:
+        if reason := _interpreter(node) or _environment(node, last_import):
             return f"{label}:{getattr(node, 'lineno', 1)}: {reason}"
     return None
 
@@ -58,8 +56,7 @@ def _call(call: ast.Call) -> str | None:
 
 def _environment(node: ast.AST, last_import: int) -> str | None:
     """Return the variable that a node sets and that a library may read when it is imported, or None."""
-    written = _written(node)
-    if written is not None and LIBRARY_VARIABLE.fullmatch(written):
+    if (written := _written(node)) is not None and LIBRARY_VARIABLE.fullmatch(written):
         return f"sets {written}"
     is_early = written is not None and getattr(node, "lineno", 0) < last_import
     return f"sets {written or 'environment variables'} before an import" if is_early else None

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import math
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, TypeGuard
 
 from pytest_training.jobs.model import Type
 
-MISSING: Final = object()
-"""Stands for a value that the source alone does not show."""
-
-UNREAD: Final = object()
-"""Stands for a default that the source states and does not show."""
-
+MISSING: Final = object()  # stands for a value that the source alone does not show
+UNREAD: Final = object()  # stands for a default that the source states and does not show
 LARGEST_INTEGER = 2**63
-
 _TYPES: dict[str, Type] = {
     **dict.fromkeys(("list", "List", "tuple", "Tuple", "Sequence", "Iterable", "Collection"), "list"),
     **dict.fromkeys(("dict", "Dict", "Mapping", "MutableMapping"), "dict"),
@@ -57,8 +53,7 @@ def module_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 def is_guard(statement: ast.stmt) -> TypeGuard[ast.If]:
     """Return True if the statement is `if TYPE_CHECKING:` or `if __name__ == "__main__":`."""
-    is_for_types = isinstance(statement, ast.If) and last_name(statement.test) == "TYPE_CHECKING"
-    return is_for_types or is_main_guard(statement)
+    return is_main_guard(statement) or (isinstance(statement, ast.If) and last_name(statement.test) == "TYPE_CHECKING")
 
 
 def is_main_guard(statement: ast.stmt) -> bool:
@@ -113,12 +108,9 @@ class Constants:
         """Return the value of a literal, or of a name that stands for one, else MISSING."""
         if isinstance(node, ast.Name):
             node = self.node(node.id)
-        if node is None:
-            return MISSING
-        try:
-            return storable(ast.literal_eval(node))
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            return MISSING
+        with contextlib.suppress(ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            return MISSING if node is None else storable(ast.literal_eval(node))
+        return MISSING
 
     def strings(self, node: ast.expr | None) -> list[str]:
         """Return the texts of a literal list, or of one text."""

@@ -17,8 +17,7 @@ from pytest_training.jobs.source.freshness import why_fresh
 from pytest_training.jobs.source.literals import Constants, last_name, module_statements, walk
 from pytest_training.wording import label
 
-LARGEST_FOLLOWED = 200
-"""Maximum number of local files to follow: a hint for the job server is not worth parsing a whole repository."""
+LARGEST_FOLLOWED = 200  # local files to follow at most: a hint for the job server is not worth parsing a repository
 
 _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
 _DECLARES = re.compile(
@@ -104,10 +103,8 @@ class Sources:
         self._folders = (training_root, project_root, project_root / "src")
         self._facts: dict[Path, Facts] = {}
         self._followed = 0
-        self.readmes: dict[Path, str] = {}
-        """By folder, as `workplace.py` reads them."""
-        self.modules: dict[Path, Any] = {}
-        """Local modules as `used.py` reads them, once each."""
+        self.readmes: dict[Path, str] = {}  # by folder, as `workplace.py` reads them
+        self.modules: dict[Path, Any] = {}  # local modules as `used.py` reads them, once each
         self._parsed: dict[Path, Source] = {}
         self._below = functools.cache(_files_below)
         self._near: dict[tuple[Path, bool], list[Path]] = {}

@@ -12,59 +12,51 @@ from pytest_training.jobs.source.literals import is_main_guard, last_name, walk
 from pytest_training.jobs.source.sources import Candidate, Source, Sources
 from pytest_training.jobs.source.used import reached
 
-MOST_FOLLOWED = 25
-"""Local modules that are read to judge one file."""
+MOST_FOLLOWED = 25  # local modules that are read to judge one file
 SHOWN_CALL = 60
-NAMED = re.compile(
-    r"((pre|re)?train(ing)?|(fine|pre)_?tun(e|ing))(_.+)?|.+_((pre)?train(ing)?|fine_?tun(e|ing))|run_.*train"
-)
+NAMED = re.compile(r"((pre|re)?train(ing)?|(fine|pre)_?tun(e|ing))(_.+)?")
 """Stems of files that say themselves that they train, in lower case and with `_` for `-`."""
 _PARTS = re.compile(
-    r".*_(utils?|helpers?|config|args?|opt(ion)?s?|test|split|data|data_?sets?|(data_?)?loaders?|val|hooks?)"
+    r".*_(utils?|helpers?|config|args?|opt(ion)?s?|test|split|plots?|curves?|logs?|history|results?|metrics?|figures?|report|data|data_?sets?|(data_?)?loaders?|val|hooks?)"
 )
-_STARTS = re.compile(r"(.*_)?(main|run|exp|launch|start|cli|experiment|pipeline|demo|app)s?(_.*)?")
+_STARTS = re.compile(r"(.*_)?(main|run|exp|launch|start|cli|experiment|pipeline|demo|app|(pre)?train(ing)?)s?(_.*)?")
 """Stems of files that may start what other files define."""
 _OTHERS = re.compile(
-    r"(.*/)?((tests?|testing)/.*|test_[^/]*|[^/]*_test|conftest|setup"
+    r"(.*/)?((tests?|testing)/.*|test_[^/]*|[^/]*_test|conftest|setup|[^/]*submitit[^/]*"
     r"|([^/]*_)?(bench(mark)?(s|ing)?|profil(e|er|ing)|lr_find(er)?|speed(_?test)?)(_[^/]*)?)\.py"
-)
-"""Tests and benchmarks, by their paths."""
+)  # tests and benchmarks, by their paths
 _WORDS = (
     *(b"fit(", b".fit_", b"backward(", b"train(", b"_train", b"train_", b"training(", b"rainer", b"tune(", b"learn("),
     *(b"minimize(", b"apply_gradients", b"apply_updates", b".cv(", b"_and_grad", b"jax.grad", b"cross_val", b"CLI("),
     *(b"lr *", b"rate *", b"alpha *", b"eta *", b"lr*", b"rate*", b"alpha*", b"eta*"),
-)
-"""What a file contains that trains by itself."""
+)  # what a file contains that trains by itself
 _PASSED = re.compile(rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize")
 """What local modules contain on the way to what trains."""
 _RUNS = re.compile(
     rb"__name__\s*==|==\s*__name__|^(?:for|while|with)\b|^try:\s*\n\s+\w+\(|^@\w+\.automain"
     rb"|^(?!.*(?:register|append|insert|filter|set_|add_))[A-Za-z_][\w.]*\(|^[\w, ]+=.*\b(?:fit|train|main)\w*\(",
     re.MULTILINE,
-)
-"""What a file contains that does more than import and define."""
+)  # what a file contains that does more than import and define
 _FUNCTION = (
     r"_?(do_|run_|start_|launch_|main_)?((pre|re)?train|training(?=_))(_(and_\w+|(the_|a_|one_|single_|my_)?(models?|net|nn|gan|vae"
-    r"|networks?|loop|epochs?|step|on_batch|batch|worker|folds?|fn|func|ddp|detector|segmentor|classifier|regressor|agent|policy"
+    r"|networks?|loop|epochs?|step(_\w+)?|on_batch|batch|worker|folds?|fn|func|ddp|detector|segmentor|classifier|regressor|agent|policy"
     r"|discriminator|generator|main|supervised|unsupervised)))?"
 )
-_TRAINERS = r"train|runner|engine|experiment|learner|estimator|agent|recipe|solver|algo|yolo|workflow"
+_TRAINERS = r"(?<!pre)train(?!ed)|runner|engine|experiment|learner|estimator|agent|recipe|solver|algo|yolo|workflow"
 _TRAINS = re.compile(
     r".*\.(fit_(generator|one_cycle|flat_cos)|partial_fit|apply_(gradients|updates)|value_and_grad|fine_?tune|cross_validate"
     rf"|cross_val_\w+|create_supervised_trainer|lightningcli)\(.*|\.{_FUNCTION}\(.*|(?!super).*\.{_FUNCTION}\(…\)"
-    rf"|.*({_TRAINERS}).*\.train\(\)|.*train.*\.(run|launch)\(…\)|.*\.learn\(…\)|.*\bjax\.grad\(…\)"
-    r"|(?!(.* )?(optimize|scipy|so|opt|spo)\.).*\.minimize\(…\)|(.* )?(xgb|xgboost|lgb|lightgbm|catboost|cb)\.cv\(…\)"
+    rf"|.*({_TRAINERS}).*\.train\(\)|.*train(er|ing).*\.(run|launch)\(.*|.*\._?learn\(…\)|.*\bjax\.grad\(…\)"
+    r"|(?!\.|(.* )?(optimize|scipy|so|spo)\.).*\.minimize\(…\)|(.* )?(xgb|xgboost|lgb|lightgbm|catboost|cb)\.cv\(…\)"
     # What learns how to prepare data, or fits a curve, trains no model.
     r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|binari|discreti|svd|umap|tsne|polynomialf|spline"
     r"|(?<!auto)(?<!auto_)encoder|(^| |_)(le|ohe|oe|ss|mms|mlb|tfidf|stats|norm|ax|polynomial)( |\.))).*\.fit\(.*"
-)
-"""Calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case."""
+)  # calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}
 """Variables in `model.train(mode)`, which trains nothing."""
 _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
-)
-"""Calls at the top of a module that only defines things."""
+)  # calls at the top of a module that only defines things
 _ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|num_steps|max_steps", re.IGNORECASE)
 _RATES = {"lr", "learning_rate", "alpha", "eta", "step_size", "lrate"}
 
@@ -114,13 +106,33 @@ class _Signs:
     """Reads syntax trees for a call that trains; `backward` counts together with an optimiser, also one elsewhere."""
 
     def __init__(self) -> None:
-        self._made: dict[str, str] = {}
-        """Names of variables, and of what made their values."""
+        self._made: dict[str, str] = {}  # names of variables, and of what made their values
+        self._methods: list[tuple[Source, ast.FunctionDef | ast.AsyncFunctionDef]] = []  # that nothing has named so far
+        self._named = set[str]()
         self._backward: str | None = None
         self._has_optimiser = False
 
     def first(self, source: Source, nodes: list[ast.AST]) -> str | None:
-        """Return the first call that trains as `train.py:12: calls trainer.fit`, or None."""
+        """Return the first call that trains as `train.py:12: calls trainer.fit`, or None.
+
+        Of a class count the methods that are named somewhere.
+        """
+        if nodes and isinstance(nodes[0], ast.ClassDef):
+            methods = [each for each in nodes[0].body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+            self._methods += [(source, method) for method in methods]
+            inside = {node for method in methods for node in walk(method)}
+            nodes = [node for node in nodes if node not in inside]
+        sign = self._read(source, nodes)
+        while sign is None and (ready := [each for each in self._methods if self._is_named(each[1].name)]):
+            self._methods = [each for each in self._methods if each not in ready]
+            sign = next(filter(None, (self._read(place, [*walk(method)]) for place, method in ready)), None)
+        return sign
+
+    def _is_named(self, name: str) -> bool:
+        return name in self._named or name.startswith(("__", "forward")) or "Fire" in self._named
+
+    def _read(self, source: Source, nodes: list[ast.AST]) -> str | None:
+        self._named |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
         for node in nodes:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
                 self._made |= {last_name(target): last_name(node.value.func) for target in node.targets}
@@ -142,7 +154,7 @@ class _Signs:
         owner = last_name(below.func if isinstance(below, ast.Call) else below)
         values = [*call.args, *(each.value for each in call.keywords)]
         is_mode = len(values) == 1 and (isinstance(values[0], ast.Constant) or last_name(values[0]) in _MODES)
-        made, name = self._made.get(owner), last_name(call.func)
+        made, name = owner and self._made.get(owner), last_name(call.func)
         shown = "…" if values and not (is_mode and below and name == "train") else ""
         return f"{made + ' ' if made else ''}{owner or ('' if below is None else '?')}.{name}({shown})".lower()
 

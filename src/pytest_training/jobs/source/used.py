@@ -14,13 +14,10 @@ from pytest_training.jobs.source.literals import is_guard, last_name, walk
 from pytest_training.jobs.source.sources import LARGEST_FOLLOWED, Import, Source, Sources, Unreadable, imports_of
 
 Definition = ast.FunctionDef | ast.ClassDef
-DEEPEST = 8
-"""Imports in a row through which a name comes."""
-MOST_READ = 3 * LARGEST_FOLLOWED
-"""Local modules that are read for all scripts."""
+DEEPEST = 8  # imports in a row through which a name comes
+MOST_READ = 3 * LARGEST_FOLLOWED  # local modules that are read for all scripts
 ANY = re.compile(b"")
-Piece = tuple[Path, str]
-"""A file, and a name that it defines; an empty name stands for what runs when the file is imported."""
+Piece = tuple[Path, str]  # a file, and a name that it defines, or nothing for what runs when it is imported
 
 
 def used_code(script: Source, sources: Sources) -> list[tuple[Source, list[ast.AST]]]:
@@ -84,8 +81,7 @@ class Module:
     def __init__(self, source: Source, sources: Sources) -> None:
         self.source, self._sources = source, sources
         self.bound = functools.cache(self._bound)
-        self.imported: dict[str, Import] = {}
-        """What a name is imported from: a module, or a module and one name in it."""
+        self.imported: dict[str, Import] = {}  # what a name is imported from: a module, or a module and one name in it
         self.defined: dict[str, list[ast.stmt]] = defaultdict(list)
         """By name, what defines it or is decorated by it; by the empty name all other statements."""
         for node in walk(source.tree):

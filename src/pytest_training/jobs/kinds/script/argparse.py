@@ -20,11 +20,8 @@ from pytest_training.jobs.kinds.parameters import (
 )
 from pytest_training.jobs.source.literals import MISSING, UNREAD, last_name, walk
 
-_IMPLIED: dict[str, Any] = {"store_true": False, "store_false": True}
-"""Defaults of actions that need not state one."""
-MOST_NESTED = 3
-"""Functions that pass a parser on to each other, from the one that makes it."""
-
+_IMPLIED: dict[str, Any] = {"store_true": False, "store_false": True}  # defaults of actions that need not state one
+MOST_NESTED = 3  # functions that pass a parser on to each other, from the one that makes it
 _OTHER_FLAGS = {"store_const", "append_const"}
 
 

@@ -9,10 +9,8 @@ from pytest_training.jobs.kinds.parameters import output_place
 from pytest_training.jobs.kinds.script.files import changed_files
 from pytest_training.jobs.model import Job, Parameter
 
-_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
-"""A word that argparse parses as a number, not as an option."""
-_PLAIN = re.compile(r"[\w/.+%*@?|:-]+|\$\{.*", re.ASCII)
-"""A text that `key=value` takes without quotes."""
+_NUMBER = re.compile(r"-\d+|-\d*\.\d+")  # a word that argparse parses as a number, not as an option
+_PLAIN = re.compile(r"[\w/.+%*@?|:-]+|\$\{.*", re.ASCII)  # a text that `key=value` takes without quotes
 
 
 def script_arguments(job: Job, *, folder: str, seed: int) -> list[str]:

@@ -41,8 +41,7 @@ class _Part(NamedTuple):
     group: str
     name: str
     package: str = ""
-    chooser: str = ""
-    """The parameter that chooses it."""
+    chooser: str = ""  # the parameter that chooses it
 
 
 def _options(folder: Path, part: _Part, depth: int = 0, *, others: bool = False) -> Iterator[Declaration]:

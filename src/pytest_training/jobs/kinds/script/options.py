@@ -27,8 +27,7 @@ _READERS: dict[bytes, Callable[[Sequence[Code]], Iterator[Declaration]]] = {
     b"DEFINE_": absl_options,
     b"hydra": hydra_options,
     b"exec": configured_options,
-}
-"""Readers of command lines, by a word that every file with such a command line contains."""
+}  # readers of command lines, by a word that every file with such a command line contains
 
 
 def read_options(source: Source, sources: Sources) -> dict[str, Any]:

@@ -15,8 +15,7 @@ _DATA = {"dataclass", "define", "attrs", "frozen", "BaseModel", "BaseSettings"}
 """Decorators and bases of classes whose attributes are fields."""
 _WRAPPERS = {"Optional", "Annotated", "Type", "type", "Union"}
 
-Found = tuple[Definition, Module]
-"""A function or class, with the file that defines it."""
+Found = tuple[Definition, Module]  # a function or class, with the file that defines it
 
 
 class Field(NamedTuple):
@@ -24,8 +23,7 @@ class Field(NamedTuple):
 
     name: str
     annotation: ast.expr | None
-    default: ast.expr | None
-    """None if it has none; an expression that is no literal if the source does not show it."""
+    default: ast.expr | None  # None if it has none; an expression that is no literal if the source does not show it
     module: Module
 
 

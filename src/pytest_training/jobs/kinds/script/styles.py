@@ -33,8 +33,7 @@ _STYLES = {
     "tyro.cli": Style("--{}", dashes=True),
     "fire.Fire": Style(commands=True),
     "hydra.store": Style("{}="),
-}
-"""By the library and the name of what is called."""
+}  # by the library and the name of what is called
 STYLED = re.compile("|".join({name.rpartition(".")[0] for name in _STYLES}).encode())
 """A name of one of these libraries."""
 _TARGETS = {"component", "components", "config_class", "dataclass_types", "node"}
