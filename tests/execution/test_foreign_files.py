@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.readers.files import FilesReader
 from pytest_training.execution.readers.forms import FORMS, Files
+from pytest_training.execution.readers.metrics_file import MetricsFileReader
 from pytest_training.execution.readers.protocol import EndedAttempt
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import Plan
@@ -501,6 +502,9 @@ def test_no_content_raises(tmp_path: Path, name: str, content: bytes, known: byt
         "epoch,loss\n" + "1" * 200_000,
         "epoch,loss\n1,1e400\n",
         "\0" * 1000,
+        '{"' + "score_" * 50_000 + 'x": {"auc": 1}}',
+        json.dumps({f"auc_{number}": number for number in range(5_000)}),
+        ",".join(f"auc_{number}" for number in range(5_000)) + "\n" + ",".join(["1"] * 5_000),
     ],
 )
 @pytest.mark.parametrize(
@@ -532,13 +536,16 @@ def read_beside(
         os.utime(run.job(each.id).outcome, (ended_s, ended_s))
     save_plan(Plan(run_id="run", seed=0, workers=1, threads=1, jobs=(planned(job), *map(planned, others))), run.plan)
     written(workplace.root, files)
+    for name in files:
+        os.utime(workplace.root / name)
     attempt = EndedAttempt(job, run.job(job.id).attempt(1), time.time() - 60, Command(argv=("python",)))
     following = FilesReader().follow(attempt)
     assert len([*following.poll()]) == 0
-    return {source for _, (_, source) in following.metrics()}
+    declared = MetricsFileReader().read(attempt) or {}
+    return {source for _, source in declared.values()} | {source for _, (_, source) in following.metrics()}
 
 
-REPORT = {"results/rf_report.json": '{"auc": 0.9}', "data/x_report.json": '{"auc": 0.8}'}
+REPORT = {"metrics.json": '{"r2": 0.5}', "results/rf_report.json": '{"auc": 0.9}', "data/x_report.json": '{"auc": 0.8}'}
 
 
 @pytest.mark.parametrize(
@@ -551,6 +558,9 @@ REPORT = {"results/rf_report.json": '{"auc": 0.9}', "data/x_report.json": '{"auc
         ('OUT = "results"', 'OUT = "results"', 0, set()),
         ('OUT = "results/rf_report.json"', 'OUT = "results"', 0, {"results/rf_report.json"}),
         ('OUT = "results"', 'OUT = "results/rf_report.json"', 0, set()),
+        ("metrics.json", "", 0, {"metrics.json"}),
+        ("metrics.json", "metrics.json", 0, set()),
+        ("metrics.json", "metrics.json", 1000.0, {"metrics.json"}),
         ('OUT = "results"', 'OUT = "results"', 1000.0, {"results/rf_report.json"}),
     ],
 )

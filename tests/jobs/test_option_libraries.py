@@ -160,7 +160,7 @@ if __name__ == "__main__":
 """
 CONF = {
     "conf/config.yaml": "defaults:\n  - model: net\n  - extra\n  - _self_\nepochs: 3\nsizes: [1, 2]\nnote: null\n"
-    "name: run-${epochs}\n",
+    "title: run-${epochs}\n",
     "conf/extra.yaml": "# @package _global_\ntop: 1\n",
     "conf/model/net.yaml": "lr: 1e-3\nname: net\n",
     "conf/model/tiny.yaml": "lr: 0.1\nname: tiny\nsize: ???\n",
@@ -228,7 +228,7 @@ INSTALLED = {
     "transformers/hf_argparser.py": "class HfArgumentParser: ...\n",
     **dict.fromkeys(("lightning/__init__.py", "pytorch_lightning/__init__.py"), "raise SystemExit\n"),
     "lightning/pytorch/__init__.py": "from lightning.pytorch.trainer import Trainer\n",
-    "lightning/pytorch/cli.py": "class LightningCLI: ...\n",
+    "lightning/pytorch/cli.py": "from lightning.pytorch import Trainer\nclass LightningCLI: ...\n",
     "lightning/pytorch/trainer/__init__.py": "from lightning.pytorch.trainer.trainer import Trainer\n",
     "lightning/pytorch/trainer/trainer.py": "class Trainer:\n    def __init__(self, *, max_epochs: int | None = None,\n"
     "        default_root_dir: str | None = None, deterministic: bool = False) -> None: ...\n",

@@ -41,14 +41,18 @@ def strays(job: Job, reports: Path, since: float) -> tuple[str, ...]:
 
 def written_beside(attempt: EndedAttempt) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Yield the files that changed while a job ran, if its code names them, and that of no other job that ran then."""
-    job, jobs = attempt.job, attempt.folder.path.parents[attempt.job.id.count("/") + 1]
-    own, others = _words(job), None
-    for relative, entry in changed(job, jobs.parents[2], attempt.started):
+    job, own, others = attempt.job, _words(attempt.job), None
+    for relative, entry in changed(job, _jobs(attempt).parents[2], attempt.started):
         parts = Path(relative).relative_to(job.cwd).parts if Path(relative).is_relative_to(job.cwd) else ()
         if named := _named(own, parts):
-            others = [*_meanwhile(attempt, jobs)] if others is None else others
+            others = [*_meanwhile(attempt)] if others is None else others
             if all(_named(words, parts) < named for words in others):
                 yield relative, entry
+
+
+def may_be_anothers(attempt: EndedAttempt, name: str) -> bool:
+    """Return True if the code of another job that ran at the same time names a file."""
+    return any(_named(words, (name,)) > 1 for words in _meanwhile(attempt))
 
 
 def _named(words: set[str], parts: tuple[str, ...]) -> int:
@@ -65,8 +69,14 @@ def _words(job: Job) -> set[str]:
     return {*re.findall(r"[\w.-]+", text)}
 
 
-def _meanwhile(attempt: EndedAttempt, jobs: Path) -> Iterator[set[str]]:
+def _jobs(attempt: EndedAttempt) -> Path:
+    """Return the folder of a run's jobs: RUN/jobs of RUN/jobs/ID/attempt-1."""
+    return attempt.folder.path.parents[attempt.job.id.count("/") + 1]
+
+
+def _meanwhile(attempt: EndedAttempt) -> Iterator[set[str]]:
     """Yield the words of the other jobs that ran at the same time."""
+    jobs = _jobs(attempt)
     with suppress(TrainingError):
         for job in (planned.job for planned in read_plan(jobs.parent / "plan.json").jobs):
             folder = JobFolder(jobs / job.id)

@@ -32,7 +32,7 @@ class MetricsFileReader(Reader):
         job = attempt.job
         if job.metrics is not None and job.metrics.stdout:
             return None
-        path = _newest_file(job, attempt.folder, attempt.started)
+        path = _newest_file(job, attempt.folder, attempt.started) or _in_workplace(attempt)
         if path is None:
             if job.metrics is not None:
                 raise ResultError(f"wrote no file {job.metrics.file!r}, where the catalogue says its metrics are")
@@ -83,14 +83,20 @@ def _records(content: bytes) -> Any:
 def _newest_file(job: Job, folder: AttemptFolder, since: float) -> Path | None:
     if job.metrics is not None:
         return _newest(job.metrics.file, folder.artifacts) or _newest(job.metrics.file, job.workplace, since=since)
-    if path := next(filter(None, (_newest(name, folder.artifacts) for name in USUAL_FILES)), None):
-        return path
-    # Beside its output folder only under a name that its own source mentions: another job may write there now.
+    return next(filter(None, (_newest(name, folder.artifacts) for name in USUAL_FILES)), None)
+
+
+def _in_workplace(attempt: EndedAttempt) -> Path | None:
+    """Return the file beside the job's folder, if its own source names it, and that of no job that ran meanwhile."""
+    from pytest_training.execution.strays import may_be_anothers  # noqa: PLC0415  (it imports what readers are)
+
+    job = attempt.job
     source = " ".join(job.command).encode()
     with contextlib.suppress(OSError):
-        source += Path(job.path).read_bytes() if job.path else b""
-    newest = (_newest(name, job.workplace, since=since) for name in USUAL_FILES if name.encode() in source)
-    return next(filter(None, newest), None)
+        source += Path(job.path).read_bytes() if job.path and job.metrics is None else b""
+    names = [name for name in USUAL_FILES if job.metrics is None and name.encode() in source]
+    paths = filter(None, (_newest(name, job.workplace, since=attempt.started) for name in names))
+    return next((path for path in paths if not may_be_anothers(attempt, path.name)), None)
 
 
 def _last_row(content: bytes, name: str) -> dict[str, float]:

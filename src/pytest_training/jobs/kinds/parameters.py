@@ -22,7 +22,7 @@ from pytest_training.jobs.source.literals import (
 )
 
 OUTPUT = re.compile(
-    r"((.*[._])?(outputs?|out|save|results?|logs?|logging|tensorboard|tb)_?(dir|folder)|(.*\.)?(checkpoints?|ckpts?|models?"
+    r"((.*[._])?(outputs?|out|save|results?|logs?|logging|tensorboard|tb)_?(dir|folder)|(.*\.)?(checkpoints?|ckpts?|model"
     r"|save_models?|work|exp|experiment|run|job|default_root)_?dir|(.*\.)?(outf|output|out)|hydra\.run\.dir"
     r"|(.*\.)?(?P<may_be_file>save|(save|output|out|log)_(path|file)))"
 )  # names of parameters that mean a place for output, in lower case, `_` for `-`; a default must say which place
@@ -181,7 +181,7 @@ def output_place(parameter: Parameter, folder: str) -> str | None:
     """Return what a parameter for output gets: the folder, or a file in it if its default has a suffix; else None."""
     default = parameter.default if isinstance(parameter.default, str) else ""
     name = parameter.option or parameter.name
-    is_place = parameter.type in {"str", "any"} or name.endswith("dir")
+    is_place = parameter.type in {"str", "any"} or (name.endswith("dir") and parameter.type != "bool")
     # A key of Hydra's may belong to a group that is not chosen, and the others follow its run folder.
     is_asked_for = is_place and not parameter.flag and (name.startswith(("-", "hydra.run.")) or parameter.required)
     match = _output(name) if is_asked_for and not parameter.choices else None

@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from pytest_training.jobs.search import MARKERS
 from pytest_training.jobs.source.named import whole_paths
 from pytest_training.jobs.source.sources import Source
 
 LARGEST_README = 2**18
+_FILES = re.compile(r"(?:[\w.-]+/)*[\w.-]+\.py\b|-m +[\w.]+")
 _STARTS = re.compile(r"\b(python[\d.]*|torchrun|launch|deepspeed|accelerate|mpirun|srun|uv run)\b")
 _LIKE_PATH = re.compile(r"[\w.-]*[/.][\w./-]*|data|datasets?|configs?|conf")
 """Texts of a source that are paths if they exist; of bare words, these alone."""
@@ -19,28 +21,36 @@ def workplace(source: Source, root: Path, readmes: dict[Path, str]) -> str:
     own = source.path.parent
     if own == root or not own.is_relative_to(root):
         return ""
+    return next(_places(source, own, root, readmes)).relative_to(root).as_posix().strip(".")
+
+
+def _places(source: Source, own: Path, root: Path, readmes: dict[Path, str]) -> Iterator[Path]:
+    """Yield the folders that speak for themselves, the surest first; the last is the root."""
+    starts = list(_started(source.path, root, readmes))
+    yield from (folder for is_beside, folder in starts if not is_beside)
     paths = {path for path in whole_paths(source.tree, source.constants) if _LIKE_PATH.fullmatch(path)}
-    beside, above = ({path for path in paths if os.path.exists(folder / path)} for folder in (own, root))  # noqa: PTH110  (faster)
-    if bool(beside - above) != bool(above - beside):
-        return own.relative_to(root).as_posix() if beside - above else ""
-    ways_up = (os.path.normpath(own / path) for path in paths if path.startswith(".."))  # from the root they lead out
-    usual = own if any(Path(way).is_relative_to(root) for way in ways_up) else root
-    return next(_started(source.path, root, readmes), usual).relative_to(root).as_posix().strip(".")
+    below, above = ({path for path in paths if os.path.exists(folder / path)} for folder in (own, root))  # noqa: PTH110  (faster)
+    if bool(below - above) != bool(above - below):
+        yield own if below - above else root
+    yield from (folder for _, folder in starts)
+    ways_up = (os.path.normpath(own / path) for path in paths if path.startswith(".."))
+    yield from (own for way in ways_up if Path(way).is_relative_to(root))  # from the root it would lead out
+    projects = source.path.parents
+    yield from (each for each in projects if each == root or any((each / name).exists() for name in MARKERS))
 
 
-def _started(script: Path, root: Path, readmes: dict[Path, str]) -> Iterator[Path]:
-    """Yield the folders in which commands of READMEs start the script, those of the nearest README first."""
-    spelled = re.compile(rf"(?:[\w.-]+/)*{re.escape(script.name)}\b|-m +(?:\w+\.)*{re.escape(script.stem)}\b")
+def _started(script: Path, root: Path, readmes: dict[Path, str]) -> Iterator[tuple[bool, Path]]:
+    """Yield the folders in which commands of READMEs start the script, nearest README first; True for one beside it."""
     for folder in (each for each in script.parents if each.is_relative_to(root)):
         text = readmes[folder] = readmes[folder] if folder in readmes else _readme(folder)
-        commands = filter(_STARTS.search, text.splitlines() if script.stem in text else ())
-        for word in (word for line in commands for word in spelled.findall(line)):
+        for word in (word for line in filter(_STARTS.search, text.splitlines()) for word in _FILES.findall(line)):
             is_module = word.startswith("-m")
             named = Path(f"{word.split()[-1].replace('.', '/')}.py" if is_module else os.path.normpath(word))
             start = script.parents[min(len(named.parts), len(script.parents)) - 1]
-            is_other = (folder / named).is_file() and folder / named != script
-            if start / named == script and start.is_relative_to(root) and not is_other:
-                yield start
+            if (folder / named).parent == script.parent and (folder / named).is_file():
+                yield folder / named != script, folder
+            elif start / named == script and start.is_relative_to(root) and not (folder / named).is_file():
+                yield False, start
 
 
 def _readme(folder: Path) -> str:

@@ -22,10 +22,9 @@ class Style(NamedTuple):
     dashes: bool = False  # for `--batch-size`, `--amp` and `--no-amp`; else a flag takes `True` or `False`
     commands: bool = False  # if several functions, or the methods of a class, are subcommands
     positional: bool = False  # for what has no default
-    is_lightning: bool = False
 
 
-_WORDS, _ONE_WORD, _LIGHTNING = Style("--{}"), Style(), Style(is_lightning=True)
+_WORDS, _ONE_WORD, _LIGHTNING = Style("--{}"), Style(), Style(commands=True)
 _STYLES = {
     **dict.fromkeys(("transformers.HfArgumentParser", "trl.TrlParser", "simple_parsing.parse"), _WORDS),
     **dict.fromkeys(("pyrallis.parse", "pyrallis.wrap", "draccus.parse", "draccus.wrap"), _ONE_WORD),
@@ -75,8 +74,10 @@ def _called(call: ast.Call, module: Module) -> Iterator[Declaration]:
     style = _style(call.func, module)
     keywords = {item.arg: item.value for item in call.keywords}
     targets = [*call.args, *(value for name, value in keywords.items() if name in _TARGETS)]
-    if style and style.is_lightning:
-        yield from _lightning({**dict(zip(_CLASSES, call.args, strict=False)), **keywords}, style, module)
+    if style is _LIGHTNING:
+        stated: dict[str | None, ast.expr] = dict(zip(_CLASSES, call.args, strict=False))
+        called = module.definition(call.func)
+        yield from _lightning(stated | keywords, module, called[1] if called else module)
     elif style and style.commands:
         yield from _commands(next(iter(targets), None), style, module)
     elif style and "group" not in keywords:
@@ -137,17 +138,17 @@ def _commands(target: ast.expr | None, style: Style, module: Module) -> Iterator
         yield from below((name,), ((replace(item, required=False), value) for item, value in _options(each, style)))
 
 
-def _lightning(stated: dict[str | None, ast.expr], style: Style, module: Module) -> Iterator[Declaration]:
+def _lightning(stated: dict[str | None, ast.expr], module: Module, cli: Module) -> Iterator[Declaration]:
     """Yield `--trainer.max_epochs` and the like, of the command `fit` unless there are no commands."""
-    literal = module.source.constants.literal
+    literal, base = module.source.constants.literal, cli.definition(ast.Name("LightningCLI"))
     seed = stated.get("seed_everything_default", ast.Constant(None))
-    options = [_option(Field("seed_everything", ast.Name("int"), seed, module), style)]
+    options = [_option(Field("seed_everything", ast.Name("int"), seed, module), _LIGHTNING)]
     for name, part in _CLASSES.items():
         if literal(stated.get(f"subclass_mode_{part}")) is not True:
-            options += _options(module.definition(stated.get(name)), style, f"{part}.")
-    package = "pytorch_lightning" if "pytorch_lightning" in _libraries(module) else "lightning.pytorch"
+            options += _options(module.definition(stated.get(name)), _LIGHTNING, f"{part}.")
     changed = literal(stated.get("trainer_defaults"))
-    for parameter, default in _options(module.installed(package, "Trainer"), style, "trainer."):
+    trainer = base[1].definition(ast.Name("Trainer")) if base else None
+    for parameter, default in _options(trainer, _LIGHTNING, "trainer."):
         name = parameter.name.removeprefix("trainer_")
         value = changed.get(name, default) if isinstance(changed, dict) else default
         options.append((parameter if value is default else replace(parameter, default=value), value))
