@@ -31,7 +31,9 @@ NOT_WHOLE = re.compile(
 SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")
 """A word whose number may be a fraction such as 141/200."""
 
-_FILLERS = "the a an of on for in our over at is was are set data dataset network model images samples and with to by folds this"
+_FILLERS = (
+    "the a an of on for in our over at is was set data dataset network model images samples and with to by folds this"
+)
 _COUNTED = re.compile(r"top|k|rouge|bleu|hits?|precision|recall|f|acc|ndcg|map|ap|r")
 """A word that a number may belong to: `top 5`, `recall at 20`."""
 
