@@ -140,18 +140,18 @@ def has_jobs(config: pytest.Config) -> bool:
 
 def holds_jobs(config: pytest.Config, folder: Path) -> bool:
     """Return True if a folder has files of jobs or a catalogue, by their names."""
-    suffix = (
-        "" if config.hook.pytest_training_register.get_hookimpls() else (".py", ".ipynb")
-    )  # there may be other kinds of job
-    return folder.is_dir() and ((folder / "jobs.yaml").is_file() or any(_job_names(folder, suffix)))
+    has_kinds = config.hook.pytest_training_register.get_hookimpls()  # there may be other kinds of job
+    is_usual = config.getini("training_root") == "training" and not config.getini("training_include")
+    names = _job_names(folder, "" if has_kinds else (".py", ".ipynb"), "train_" if is_usual else "")
+    return folder.is_dir() and ((folder / "jobs.yaml").is_file() or any(names))
 
 
-def _job_names(root: Path, suffix: str | tuple[str, ...]) -> Iterator[str]:
+def _job_names(root: Path, suffix: str | tuple[str, ...], prefix: str = "train_") -> Iterator[str]:
     remaining = MAX_ENTRIES
     deepest = str(root).count(os.sep) + DEEPEST  # os.walk is recursive
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith((".", "__")) and folder.count(os.sep) < deepest]
-        yield from (name for name in files if name.startswith("train_") and name.endswith(suffix))
+        yield from (name for name in files if name.startswith(prefix) and name.endswith(suffix))
         remaining -= len(files) + len(folders)
         if remaining < 0:
             return

@@ -160,7 +160,7 @@ if __name__ == "__main__":
 """
 CONF = {
     "conf/config.yaml": "defaults:\n  - model: net\n  - extra\n  - _self_\nepochs: 3\nsizes: [1, 2]\nnote: null\n"
-    "name: run-${epochs}\n",
+    "title: run-${epochs}\n",
     "conf/extra.yaml": "# @package _global_\ntop: 1\n",
     "conf/model/net.yaml": "lr: 1e-3\nname: net\n",
     "conf/model/tiny.yaml": "lr: 0.1\nname: tiny\nsize: ???\n",
@@ -191,6 +191,8 @@ learning_rate = 6e-4
 compile = True
 _hidden = 1
 dtype = "a" if epochs else "b"
+def later_on():
+    inner = 3
 exec(open("configurator.py").read())
 later = 5
 SEEN.update(out_dir=out_dir, epochs=epochs, learning_rate=learning_rate, compile=compile, dtype=dtype)
@@ -228,7 +230,7 @@ INSTALLED = {
     "transformers/hf_argparser.py": "class HfArgumentParser: ...\n",
     **dict.fromkeys(("lightning/__init__.py", "pytorch_lightning/__init__.py"), "raise SystemExit\n"),
     "lightning/pytorch/__init__.py": "from lightning.pytorch.trainer import Trainer\n",
-    "lightning/pytorch/cli.py": "class LightningCLI: ...\n",
+    "lightning/pytorch/cli.py": "from lightning.pytorch import Trainer\nclass LightningCLI: ...\n",
     "lightning/pytorch/trainer/__init__.py": "from lightning.pytorch.trainer.trainer import Trainer\n",
     "lightning/pytorch/trainer/trainer.py": "class Trainer:\n    def __init__(self, *, max_epochs: int | None = None,\n"
     "        default_root_dir: str | None = None, deterministic: bool = False) -> None: ...\n",
@@ -445,7 +447,7 @@ def test_defaults_are_recorded_as_the_script_trains_with_them(
     needed = [f"x.{each.name}={settings[each.name]}" for each in job.declared if each.required]
     [job] = apply_options([job], settings=needed)
     seen = flat(trained(job, monkeypatch))
-    assert job.parameters
+    assert job.parameters.keys() - {"inner"} == job.parameters.keys() != set()
     same = {name: value for name, value in job.parameters.items() if name in seen}
     joined = {name: ",".join(seen[name]) for name, value in same.items() if isinstance(value, str) and "," in value}
     assert {name: seen[name] for name in same} | joined == same

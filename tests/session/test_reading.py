@@ -38,6 +38,21 @@ def test_a_dry_run_says_why_a_file_was_taken_and_lists_with_v_what_was_left_out(
     assert "left out: " not in text(project.here("--training-root", ".", "--collect-only"))
 
 
+@pytest.mark.parametrize(
+    ("settings", "job"),
+    [
+        ("training_root = .\n", "mnist"),
+        ("training_root = mnist\n", "main"),
+        ("training_root = .\ntraining_include = m*.py\n", "mnist"),
+    ],
+)
+def test_settings_that_name_a_folder_or_files_need_no_file_train(project: Project, settings: str, job: str) -> None:
+    project.write("pytest.ini", f"[pytest]\n{settings}")
+    project.write("test_jobs.py", "def test_training_job(training_job):\n    training_job.train()\n")
+    result = project.here("--collect-only", "-q")
+    assert [line for line in result.outlines if "::" in line] == [f"test_jobs.py::test_training_job[{job}]"]
+
+
 @pytest.mark.parametrize("words", [(), ("mnist/main.py",), ("mnist/main.py::mnist",)], ids=str)
 def test_a_file_that_trains_is_a_job_and_never_a_test(project: Project, words: tuple[str, ...]) -> None:
     project.write("pytest.ini", "[pytest]\npython_files = *.py\ntraining_root = .\ntraining_include = auto\n")

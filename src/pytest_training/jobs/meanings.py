@@ -16,8 +16,7 @@ MEANINGS = {
     **dict.fromkeys(("batch_size", "batch"), _BATCH),
     **dict.fromkeys(("learning_rate", "lr"), _LR),
 }  # by what a user says: patterns of the names that mean it, the most general first, without case and joining signs
-_TRAINING = {"train", "training", "trainer", "fit", "hparams", "hyperparameters", "optim", "optimizer", "solver"}
-"""Parts of a configuration that are asked first where several have a parameter of one meaning."""
+_TRAINING = re.compile(r"train|fit|hparam|hyper|optim|solver", re.IGNORECASE)  # parts of a configuration to ask first
 _NUMBERS: tuple[Type, ...] = ("int", "float", "str", "any")
 
 
@@ -43,4 +42,4 @@ def _rank(parameter: Parameter, patterns: str) -> tuple[int, int] | None:
     place = next((place for place, pattern in enumerate(patterns.split()) if re.fullmatch(pattern, plain)), None)
     if place is None or parameter.type not in _NUMBERS or parameter.flag:
         return None
-    return 2 * len(parts) - any(part.lower() in _TRAINING for part in parts), place
+    return 2 * len(parts) - any(map(_TRAINING.match, parts)), place

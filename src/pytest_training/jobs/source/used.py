@@ -122,12 +122,6 @@ class Module:
                 return found
         return None
 
-    def installed(self, package: str, name: str) -> tuple[Definition, Module] | None:
-        """Return the function or class that an installed package has under a name."""
-        file = self._sources.module_file(self.source.path, package, 0, installed=True)
-        module = Module.load(file, self._sources) if file else None
-        return module.definition(ast.Name(name)) if module else None
-
     def references(self, nodes: Iterable[ast.AST]) -> Iterator[Piece]:
         """Yield what the nodes name, in this module and in others."""
         stars = [piece[0] for star in self.stars if (piece := self.bound(star))]

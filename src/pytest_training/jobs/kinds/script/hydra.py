@@ -71,7 +71,6 @@ def _options(folder: Path, part: _Part, depth: int = 0, *, others: bool = False)
 
 def _key(name: str, value: Any, chooser: str) -> Declaration:
     parameter, _ = keyed((chooser, name), value, f"{name}=")
-    is_required, is_computed = value == "???", isinstance(value, str) and "${" in value
-    if is_required or is_computed:
-        return replace(parameter, type="any", default=None, required=is_required, unread=is_computed), MISSING
-    return parameter, value
+    if value == "???":
+        return replace(parameter, type="any", default=None, required=True), MISSING
+    return (replace(parameter, type="any") if isinstance(value, str) and "${" in value else parameter), value

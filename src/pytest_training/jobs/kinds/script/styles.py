@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -22,10 +21,9 @@ class Style(NamedTuple):
     dashes: bool = False  # for `--batch-size`, `--amp` and `--no-amp`; else a flag takes `True` or `False`
     commands: bool = False  # if several functions, or the methods of a class, are subcommands
     positional: bool = False  # for what has no default
-    is_lightning: bool = False
 
 
-_WORDS, _ONE_WORD, _LIGHTNING = Style("--{}"), Style(), Style(is_lightning=True)
+_WORDS, _ONE_WORD, _LIGHTNING = Style("--{}"), Style(), Style(commands=True)
 _STYLES = {
     **dict.fromkeys(("transformers.HfArgumentParser", "trl.TrlParser", "simple_parsing.parse"), _WORDS),
     **dict.fromkeys(("pyrallis.parse", "pyrallis.wrap", "draccus.parse", "draccus.wrap"), _ONE_WORD),
@@ -35,10 +33,13 @@ _STYLES = {
     "fire.Fire": Style(commands=True),
     "hydra.store": Style("{}="),
 }  # by the library and the name of what is called
-STYLED = re.compile("|".join({name.rpartition(".")[0] for name in _STYLES}).encode())
-"""A name of one of these libraries."""
 _TARGETS = {"component", "components", "config_class", "dataclass_types", "node"}
 _CLASSES = {"model_class": "model", "datamodule_class": "data"}
+
+
+def is_styled(content: bytes) -> bool:
+    """Return True if a file may call one of these libraries."""
+    return any(all(part.encode() in content for part in name.split(".")) for name in _STYLES)
 
 
 def styled_options(modules: Iterable[tuple[Module, list[ast.AST]]]) -> Iterator[Declaration]:
@@ -62,7 +63,7 @@ def configured_options(codes: Sequence[Code]) -> Iterator[Declaration]:
     files = [folder / text for text in texts for folder in path.parents]
     if not any(file.is_file() and b"sys.argv" in file.read_bytes() for file in files):
         return
-    for node in nodes:
+    for node in getattr(nodes[0], "body", ()):
         value = node.value if isinstance(node, ast.Assign) and node.lineno < calls[0].lineno else None
         name = last_name(node.targets[0]) if isinstance(node, ast.Assign) else ""
         like = value.body if isinstance(value, ast.IfExp) else value
@@ -75,8 +76,10 @@ def _called(call: ast.Call, module: Module) -> Iterator[Declaration]:
     style = _style(call.func, module)
     keywords = {item.arg: item.value for item in call.keywords}
     targets = [*call.args, *(value for name, value in keywords.items() if name in _TARGETS)]
-    if style and style.is_lightning:
-        yield from _lightning({**dict(zip(_CLASSES, call.args, strict=False)), **keywords}, style, module)
+    if style is _LIGHTNING:
+        stated: dict[str | None, ast.expr] = dict(zip(_CLASSES, call.args, strict=False))
+        called = module.definition(call.func)
+        yield from _lightning(stated | keywords, module, called[1] if called else module)
     elif style and style.commands:
         yield from _commands(next(iter(targets), None), style, module)
     elif style and "group" not in keywords:
@@ -137,17 +140,17 @@ def _commands(target: ast.expr | None, style: Style, module: Module) -> Iterator
         yield from below((name,), ((replace(item, required=False), value) for item, value in _options(each, style)))
 
 
-def _lightning(stated: dict[str | None, ast.expr], style: Style, module: Module) -> Iterator[Declaration]:
+def _lightning(stated: dict[str | None, ast.expr], module: Module, cli: Module) -> Iterator[Declaration]:
     """Yield `--trainer.max_epochs` and the like, of the command `fit` unless there are no commands."""
-    literal = module.source.constants.literal
+    literal, base = module.source.constants.literal, cli.definition(ast.Name("LightningCLI"))
     seed = stated.get("seed_everything_default", ast.Constant(None))
-    options = [_option(Field("seed_everything", ast.Name("int"), seed, module), style)]
+    options = [_option(Field("seed_everything", ast.Name("int"), seed, module), _LIGHTNING)]
     for name, part in _CLASSES.items():
         if literal(stated.get(f"subclass_mode_{part}")) is not True:
-            options += _options(module.definition(stated.get(name)), style, f"{part}.")
-    package = "pytorch_lightning" if "pytorch_lightning" in _libraries(module) else "lightning.pytorch"
+            options += _options(module.definition(stated.get(name)), _LIGHTNING, f"{part}.")
     changed = literal(stated.get("trainer_defaults"))
-    for parameter, default in _options(module.installed(package, "Trainer"), style, "trainer."):
+    trainer = base[1].definition(ast.Name("Trainer")) if base else None
+    for parameter, default in _options(trainer, _LIGHTNING, "trainer."):
         name = parameter.name.removeprefix("trainer_")
         value = changed.get(name, default) if isinstance(changed, dict) else default
         options.append((parameter if value is default else replace(parameter, default=value), value))
