@@ -49,11 +49,12 @@ def _all_options(source: Source, sources: Sources) -> Iterator[Declaration]:
     for word, reader in _READERS.items():
         if any(nodes and re.search(word, each.content) for each, nodes in used):
             options += reader(codes)
-    if any(styles.STYLED.search(each.content) for each, _ in used):
+    if any(styles.is_styled(each.content) for each, _ in used):
         names = {parameter.name for parameter, _ in options}
         modules = ((Module.load(each.path, sources), nodes) for each, nodes in used if nodes)
         styled = styles.styled_options((module, nodes) for module, nodes in modules if module)
         options += (option for option in styled if option[0].name not in names)
+        sources.modules.pop(source.path, None)  # a thousand syntax trees need too much memory
     options += files.file_options(options, (sources.root, source.path.parent))
     yield from options
 
