@@ -54,9 +54,9 @@ class Cards:
         return None
 
     def wait(self, count: int, goes_on: Callable[[], bool]) -> Hand | None:
-        """Return so many as soon as nobody holds them, in order of arrival; None once the run does not go on.
+        """Return so many as soon as nobody holds them; None once the run does not go on.
 
-        Raise DeclarationError if there are not so many.
+        Who stands first is not overtaken by others that need fewer. Raise DeclarationError if there are not so many.
         """
         if count > len(self.ids):
             raise DeclarationError(f"needs {count} GPUs; this machine shows {len(self.ids)}")

@@ -31,8 +31,7 @@ def main(argument: str) -> NoReturn:
     with Neutral() as neutral, recorded_reads() as imports.read:
         is_loaded = imports.load(ties.note)
     if not is_loaded:
-        again = msgspec.json.encode((listening, imports, ties)).decode()
-        os.execv(sys.executable, [*sys.orig_argv[:-1], again])
+        os.execv(sys.executable, [*sys.orig_argv[:-1], msgspec.json.encode((listening, imports, ties)).decode()])
     imports.finish()
     os.close(ties.note)
     JobServer(socket.socket(fileno=listening), ties.lifeline, neutral, imports.read).serve()
