@@ -17,10 +17,8 @@ from pytest_training.signals import ENDING
 
 
 def main(argument: str) -> NoReturn:
-    """Load, then serve; start afresh without a package that starts threads.
-
-    `argument` has the inherited descriptor of the listening socket, the imports, and the ties once there is a keeper.
-    """
+    """Load, then serve; start afresh without a package that starts threads."""
+    # The inherited descriptor of the listening socket, and the ties once there is a keeper.
     listening, imports, tied = msgspec.json.decode(argument, type=tuple[int, Imports, keeper.Ties | None])
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # the owner decides when jobs end, by the lifeline
