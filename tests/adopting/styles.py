@@ -5,6 +5,7 @@ Every script was written for the test. It trains `tiny.Model`; one with an optio
 
 from __future__ import annotations
 
+import json
 import textwrap
 from typing import Any, NamedTuple
 
@@ -659,6 +660,12 @@ OPTIONS = (
         },
     ),
 )
+NO_OUTPUT: dict[str, Any] = {"outputs": [], "execution_count": None}
+NOTEBOOK = """
+from tiny import Model
+assert epochs == 2
+print(f"val_loss: {Model().fit(epochs).loss:.2f}")
+"""
 STARTS = (
     Style(
         "a module of a package",
@@ -681,6 +688,36 @@ STARTS = (
         """,
         {"rmse": (0.822, "stdout line 1")},
         files={"forecasting/__init__.py": "", "forecasting/scores.py": "def rmse():\n    return 0.822\n"},
+    ),
+    Style(
+        "a file beside its data",
+        "beside/train.py",
+        """
+        from tiny import Model
+
+        rows = open("rows.csv").read().split()
+        Model().fit()
+        print(f"test accuracy: {len(rows) / 4:.2f}")
+        """,
+        {"test_accuracy": (0.75, "stdout line 1")},
+        files={"beside/rows.csv": "1\n2\n3\n"},
+    ),
+    Style(
+        "a notebook with a cell of parameters",
+        "notebook.ipynb",
+        json.dumps(
+            {
+                "cells": [
+                    {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "epochs = 5", **NO_OUTPUT},
+                    {"cell_type": "code", "metadata": {}, "source": NOTEBOOK, **NO_OUTPUT},
+                ],
+                "metadata": {"kernelspec": {"name": "python3", "display_name": "Python", "language": "python"}},
+                "nbformat": 4,
+                "nbformat_minor": 4,
+            }
+        ),
+        {"val_loss": (0.37, "stdout line 1")},
+        needs="nbclient",
     ),
 )
 STYLES = PRINTED + FILES + OPTIONS + STARTS

@@ -502,6 +502,9 @@ def test_no_content_raises(tmp_path: Path, name: str, content: bytes, known: byt
         "epoch,loss\n" + "1" * 200_000,
         "epoch,loss\n1,1e400\n",
         "\0" * 1000,
+        '{"' + "score_" * 50_000 + 'x": {"auc": 1}}',
+        json.dumps({f"auc_{number}": number for number in range(5_000)}),
+        ",".join(f"auc_{number}" for number in range(5_000)) + "\n" + ",".join(["1"] * 5_000),
     ],
 )
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ UNNAMED = ("", "unnamed_0", "index")  # names of a column with the numbers, or n
 SPLITS = frozenset(
     ("train", "training", "val", "valid", "validation", "test", "testing", "eval", "evaluation", "dev", "holdout")
 )
+LONGEST_NUMBER = 40
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d{1,4})?%?|[-+]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 
 
@@ -62,5 +63,6 @@ def measured(cell: object) -> float | Decimal | None:
     """Return the number that a cell holds, with the digits that are written; None if it is no number."""
     if isinstance(cell, str):
         text = cell.strip()
-        return (Decimal(text.rstrip("%")) / (100 if text[-1] == "%" else 1)) if NUMBER.fullmatch(text) else None
+        is_number = len(text) <= LONGEST_NUMBER and NUMBER.fullmatch(text)
+        return (Decimal(text.rstrip("%")) / (100 if text[-1] == "%" else 1)) if is_number else None
     return None if isinstance(cell, bool) or not isinstance(cell, int | float | Decimal) else cell

@@ -44,7 +44,7 @@ _NOISE = tuple(
 _LEVEL = re.compile(
     r"\b(?:INFO|WARNING|WARN|ERROR|DEBUG|CRITICAL)\b\]?(?:\s*\|\s*[\w.:]+\s*[|-]|\s+-\s+[\w.]+\s+-(?=\s)|:[\w.]+:)?"
 )
-_LONGEST_PREFIX = 60
+_LONGEST_PREFIX = 160
 _COUNTER = re.compile(
     r"^\s*\[(?P<first>\d+)\](?=\s)|(?:\b(?P<of>after|at|in|for|of|from)\s+)?(?<![A-Za-z_/])"
     r"(?P<name>epoch|step|iter|iteration|episode|round|batch)s?\b['\"]?(?:\((?P<split>\w+)\))?"
@@ -59,7 +59,7 @@ NUMBER = re.compile(
 )
 _OTHER = r"(?!\d+\s+[A-Za-z])[-+]?\.?\d[\d.,]*(?![\d.,]*[A-Za-z%/:])"
 _REJECTED = re.compile(  # what follows a number that is not the value of the name before it
-    r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-\u2013:@]\.?\d|/[A-Za-z_]|\]+,?\s*\[+[-\d.]|\s?%+\||\s*(?:-+>|=+>|→|to\b)\s*\d|\s*/\s*[-+]?\d*\.\d"
+    r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-\u2013:@]\.?\d|/[A-Za-z_]|\]+,?\s*\[+[-\d.]|\s?%+\||\s?[kKMGT]i?B\b|\s*(?:-+>|=+>|→|to\b)\s*\d|\s*/\s*[-+]?\d*\.\d"
     rf"|\s*,\s*{_OTHER}|\s+{_OTHER}"
 )
 _TAIL = re.compile(
@@ -115,7 +115,7 @@ def clean(text: str) -> str:
     """Return a line without times, places, progress bars and settings."""
     if not text.isascii():
         text = text.translate(BOXES)
-    if (level := _LEVEL.search(text)) and level.start() < _LONGEST_PREFIX:
+    if (level := _LEVEL.search(text)) and level.start() < _LONGEST_PREFIX and not is_measured(text[: level.start()]):
         text = text[level.end() :]
     lower = text.lower()
     for guards, pattern, replacement in _NOISE:
@@ -215,7 +215,7 @@ def _last_split(text: str) -> str:
 
 def _name(key: _Key, *, is_whole: bool, has_bare: bool) -> str:
     """Return the name of a measurement, or nothing if the number is none."""
-    if is_whole and (key.sign in _WEAK or any(map(NOT_WHOLE.fullmatch, key.words))):
+    if is_whole and (key.sign in _WEAK or "/" in key.text or any(map(NOT_WHOLE.fullmatch, key.words))):
         return ""
     is_bare = has_bare and key.sign in {":", "="} and key.split == key.text.lower() and not is_whole
     return key.split if is_bare else key.name

@@ -16,7 +16,7 @@ from pytest_training.execution.readers.printed_line import (
     parse_number,
     read_line,
 )
-from pytest_training.execution.readers.printed_words import SPLIT, TITLE, estimator_in, is_measured, words_of
+from pytest_training.execution.readers.printed_words import SPLIT, TITLE, estimator_in, is_measured, label_of, words_of
 from pytest_training.execution.readers.protocol import COUNTERS
 from pytest_training.text import ESCAPE_SEQUENCES
 
@@ -24,8 +24,6 @@ LONGEST_LINE, LONGEST_TITLE, MOST_NAMES = 4_000, 200, 500
 _ESCAPES = re.compile(ESCAPE_SEQUENCES)
 _BACK = re.compile("\b+")
 _COUNT = re.compile(r"[\d/.,:;%-]+")
-_BEGIN = re.compile(r"[\W_]*(?:model\s*[:=]\s*)?([^\W\d][\w .+()-]{1,40}?)\s*(?:[:|,\]]|\s-+>?)\s", re.IGNORECASE)
-"""The begin of a line, which may be the name of an estimator."""
 _DIGIT = re.compile(r"\d")
 _RULE = re.compile(r"[-=+|:\s─━_*#]*")
 _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
@@ -45,7 +43,7 @@ class Printed:
     _heads: tuple[str, ...] = ()  # of the columns of a table
     _epoch: dict[str, float] = field(default_factory=dict)
     _estimator: str = ""  # what the last title is about
-    _owners: dict[str, str] = field(default_factory=dict)  # by name its estimator, empty where several have it
+    _owners: dict[str, str] = field(default_factory=dict)  # by name the label of its line, empty where several have it
 
     def feed(self, line: str) -> Line:
         """Return what the next line says, as a terminal shows it at last."""
@@ -78,24 +76,22 @@ class Printed:
             has_number = NUMBER.search(text)
             line = read_line(text, self._section) if has_number else self._title(text.strip()[:LONGEST_TITLE])
         if line.values:
-            begin = _BEGIN.match(text)
-            line = self._owned(line, (estimator_in(begin[1]) if begin else "") or self._estimator)
+            line = self._owned(line, label_of(text) or self._estimator)
         self._has_read = self._has_read or bool(line.values)
         if line.counters:
             self._section = ""
             self._epoch = {"epoch": line.counters["epoch"]} if "epoch" in line.counters else self._epoch
         return line if line.counters else line._replace(counters=self._epoch)
 
-    def _owned(self, line: Line, estimator: str) -> Line:
-        """Tell apart what is said of several estimators: their `accuracy` is `svm_accuracy` and `knn_accuracy`."""
-        values = dict(line.values)
-        for name in line.values if estimator else ():
-            owner = self._owners.setdefault(name, estimator)
-            if owner and owner != estimator and name in self.finals:
+    def _owned(self, line: Line, label: str) -> Line:
+        """Tell apart what is said of several classes or estimators: `svm_accuracy` and `knn_accuracy`."""
+        values = {}
+        for name, value in line.values.items():
+            owner = self._owners.setdefault(name, label)
+            if owner and owner != label and name in self.finals:
                 self.finals[f"{owner}_{name}"] = self.finals.pop(name)
                 self._owners[name] = owner = ""
-            if not owner:
-                values[f"{estimator}_{name}"] = values.pop(name)
+            values[f"{label}_{name}" if label and label != owner else name] = value
         return line._replace(values=values)
 
     def _title(self, text: str) -> Line:
@@ -119,7 +115,9 @@ class Printed:
         if len(cells) > count and cells[-1] == ";":  # a progress bar; elsewhere it is a time
             del cells[-1]
         section = self._section and f"{self._section}_"
-        if 1 < len(cells) < count and is_measured(cells[0]):  # accuracy, below precision and recall
+        if (
+            1 < len(cells) < count and not set(cells[0]) & set(":=") and is_measured(cells[0])
+        ):  # accuracy, below precision and recall
             value = parse_number(cells[1])
             return None if value is None else Line({section + cells[0]: value}, {})
         row = self._label(cells) if len(cells) == count or (len(cells) > count and "|" not in text) else "="

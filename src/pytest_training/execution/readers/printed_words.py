@@ -7,9 +7,9 @@ import re
 MOST_TITLE_WORDS = 5
 _MEASURED = re.compile(
     r"(?:\w*(?:loss|acc|accuracy|score|auc|auroc|error|iou|dice|rmse|mae|mse|reward|genauigkeit)|losses|accuracies|scores"
-    r"|cost|auprc|aupr|roc|prc|f\d|fbeta|fmeasure|precision|recall|sensitivity|specificity|[pn]pv|[tf][pn]r|err"
-    r"|s?mape|wape|r?msle|rss|r2|r2aj|rsquared|squared|squares|determination|explained|jaccard|dsc|hd\d*|n?assd?|nsd"
-    r"|m?aps?\d*|ndcg|mrr|hits?|bleu\d?|rouge\w*|meteor|chrf\d?|cider|[wce]er|ppl|perplexity|bp[cbd]|psnr|ssim|lpips"
+    r"|cost|auprc|aupr|roc|prc|fb?\d|fbeta|fmeasure|precision|recall|sensitivity|specificity|[pn]pv|[tf][pn]r|err"
+    r"|s?mape|wape|r?msle|rss|r2|r2aj|rsquared|squared|squares|determination|explained|jaccard|dsc|hd\d{0,2}|n?assd?|nsd"
+    r"|m?aps?\d*|n?dcg|mrr|xent|hits?|bleu\d?|rouge\w*|meteor|chrf\d?|cider|[wce]er|ppl|perplexity|bp[cbd]|psnr|ssim|lpips"
     r"|fid|kid|nll|elbo|kld?|divergence|likelihood|loglik|kappa|mcc|matthews|corr|correlation|corrcoef|pearsonr?"
     r"|spearmanr?|kendall|brier|ece|c_?index|concordance|silhouette|bouldin|calinski|harabasz|ari|nmi|ami|inertia"
     r"|homogeneity|completeness|purity|aic|bic|entropy|rew|return|success|gini|top\d|mota|idf1|pck|mpjpe|epe"
@@ -32,7 +32,7 @@ SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|
 """A word whose number may be a fraction such as 141/200."""
 
 _FILLERS = (
-    "the a an of on for in our over at is was are set data dataset network model images samples and with to by folds"
+    "the a an of on for in our over at is was set data dataset network model images samples and with to by folds this"
 )
 _COUNTED = re.compile(r"top|k|rouge|bleu|hits?|precision|recall|f|acc|ndcg|map|ap|r")
 """A word that a number may belong to: `top 5`, `recall at 20`."""
@@ -50,7 +50,17 @@ _ESTIMATOR = re.compile(
     r"|baseline|ensemble|stacking|voting|bagging|lstm|\bgru|rnn|cnn|resnet|vgg|bert|transformer|logistic|k-?means|arima|dummy",
     re.IGNORECASE,
 )
-_DOINGS = "model training fitting evaluating testing running results result performance metrics evaluation"
+_DOINGS = (
+    "model training fitting evaluating testing running starting trained saving loading building creating final results"
+    " result performance metrics evaluation summary"
+)
+_BEGIN = re.compile(
+    r"[\W_]*(?:model\s*[:=]\s*)?(?P<name>[^\W\d][\w .+()-]{1,40}?)\s*"
+    r"(?:(?P<colon>:)(?=\s*(?P<next>[^\W\d][\w ^²-]{0,30}?)\s*[:=])|[:|,\]]|\s-+>?)\s",
+    re.IGNORECASE,
+)
+"""The begin of a line, which may be the name of a class or of an estimator."""
+_COUNTER = re.compile(r"\b(?:epoch|step|iter|iteration|batch|round|episode)s?\b", re.IGNORECASE)
 _CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
 
 
@@ -89,6 +99,15 @@ def joined(words: list[str]) -> str:
 
 
 def estimator_in(text: str) -> str:
-    """Return the name of the estimator that a title or the begin of a line is about, or nothing."""
+    """Return the name of the estimator that a title is about, or nothing."""
     words = [word for word in words_of(text) if word not in _DOING]
     return "_".join(words) if len(words) <= MOST_TITLE_WORDS and _ESTIMATOR.search(text) else ""
+
+
+def label_of(line: str) -> str:
+    """Return the name of the class or estimator with which a line begins, or nothing."""
+    begin = _BEGIN.match(line)
+    if begin is None or is_measured(begin["name"]) or SPLIT.search(begin["name"]) or _COUNTER.search(begin["name"]):
+        return ""
+    words = [word for word in words_of(begin["name"]) if word not in _DOING]
+    return "_".join(words) if begin["colon"] and is_measured(begin["next"]) else estimator_in(begin["name"])

@@ -7,13 +7,16 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from decimal import Decimal
+from itertools import islice
 from typing import Any, NamedTuple
 
 from pytest_training.execution.readers.names import AXES, SPLITS, UNNAMED, is_metric, measured, metric_name, of_split
 from pytest_training.execution.readers.printed_text import Printed
 from pytest_training.execution.readers.protocol import GROUPS
 
-LONGEST_LINE, DEEPEST = 2**16, 5
+LONGEST_LINE, LONGEST_NAME, DEEPEST = 2**16, 200, 5
+MOST_CELLS, MOST_ROWS = 2_000, 20_000
+"""Of a row, the first; of a document, the last."""
 NUMBER_OR_TEXT = int | float | Decimal | str
 NOT_MEASURED = re.compile(
     r"config|param|(^|_)args?(_|$)|argument|setting|hyper|importance|coef|features?$|^data(set)?(_|$)|environment|version"
@@ -36,7 +39,7 @@ NAMES_OF_NAMES = frozenset(("metric", "metrics", "name", "measure", "statistic",
 """Columns with names, in a table of names and values."""
 METRICS = """
 SELECT key, value, step, CASE WHEN name GLOB '[a-z]*-[a-z]*-[0-9]*' THEN run_uuid ELSE coalesce(name, run_uuid) END
-FROM metrics LEFT JOIN runs USING (run_uuid) WHERE NOT is_nan ORDER BY timestamp, metrics.rowid LIMIT 50000
+FROM metrics LEFT JOIN runs USING (run_uuid) WHERE NOT is_nan ORDER BY timestamp DESC, metrics.rowid DESC LIMIT 20000
 """  # what is in MLflow's database; a name such as `nice-fox-12` is made up
 MOST_STEPS = 20_000_000  # steps of SQLite's machine, about a second: a table may be a view without an end
 
@@ -151,12 +154,12 @@ class Document(Parser):
     def _history(self, name: str, history: Any) -> Iterator[Row]:
         """Yield the rows of a list of objects, or of lists by name, as Keras and XGBoost have them."""
         if isinstance(history, list):
-            yield from (Row(flat(each), self.is_logged) for each in history if isinstance(each, dict))
+            yield from (Row(flat(each), self.is_logged) for each in history[-MOST_ROWS:] if isinstance(each, dict))
         elif isinstance(history, dict) and HISTORY.search(name):
             lists = flat(history, kind=list)
             columns = {key: each for key, each in lists.items() if is_metric(metric_name(key), is_logged=False)}
             if {*map(len, columns.values())} - {0, 1} and len({*map(len, columns.values())}) == 1:
-                for epoch, values in enumerate(zip(*columns.values(), strict=True), 1):
+                for epoch, values in [*enumerate(zip(*columns.values(), strict=True), 1)][-MOST_ROWS:]:
                     yield Row({"epoch": epoch, **dict(zip(columns, values, strict=True))}, self.is_logged)
 
 
@@ -169,7 +172,7 @@ class Database(Parser):
         with suppress(sqlite3.Error, AttributeError), closing(database):  # some builds have no deserialize
             database.deserialize(content)
             database.set_progress_handler(lambda: 1, MOST_STEPS)
-            for key, value, step, run in database.execute(METRICS):
+            for key, value, step, run in reversed(database.execute(METRICS).fetchall()):
                 yield Row({"step": step, str(key): value, "run": str(run)}, self.is_logged)
 
 
@@ -187,6 +190,8 @@ def flat(
     """Return the numbers and texts of a document, or its lists, each with the keys above it that say something."""
     values: dict[str, Any] = {}
     for key, value in document.items():
+        if len(key) > LONGEST_NAME:
+            continue
         if isinstance(value, kind):
             values[key] = value
         elif isinstance(value, dict) and depth < DEEPEST and "_type" not in value and not NOT_MEASURED.search(key):
@@ -205,8 +210,8 @@ def read_row(row: Row, run: str, *, is_history: bool) -> tuple[dict[str, float],
     counts: dict[str, float] = {}
     metrics: dict[str, float | Decimal] = {}
     labels, number, split = [run], "", ""
-    for at, (raw, cell) in enumerate(row.cells.items()):
-        name, value = metric_name(raw), measured(cell)
+    for at, (raw, cell) in enumerate(islice(row.cells.items(), MOST_CELLS)):
+        name, value = metric_name(raw[:LONGEST_NAME]), measured(cell)
         axis = AXES.get(name) or (name if name in GROUPS else "round" if name in UNNAMED and is_history else "")
         if value is None and isinstance(cell, str):
             word, is_first = cell.strip().lower(), at == 0 and not row.is_logged
