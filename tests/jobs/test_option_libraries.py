@@ -191,6 +191,8 @@ learning_rate = 6e-4
 compile = True
 _hidden = 1
 dtype = "a" if epochs else "b"
+def later_on():
+    inner = 3
 exec(open("configurator.py").read())
 later = 5
 SEEN.update(out_dir=out_dir, epochs=epochs, learning_rate=learning_rate, compile=compile, dtype=dtype)
@@ -445,7 +447,7 @@ def test_defaults_are_recorded_as_the_script_trains_with_them(
     needed = [f"x.{each.name}={settings[each.name]}" for each in job.declared if each.required]
     [job] = apply_options([job], settings=needed)
     seen = flat(trained(job, monkeypatch))
-    assert job.parameters
+    assert job.parameters.keys() - {"inner"} == job.parameters.keys() != set()
     same = {name: value for name, value in job.parameters.items() if name in seen}
     joined = {name: ",".join(seen[name]) for name, value in same.items() if isinstance(value, str) and "," in value}
     assert {name: seen[name] for name in same} | joined == same

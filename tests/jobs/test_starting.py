@@ -182,6 +182,14 @@ def test_a_folder_to_start_in_exists(project: Project) -> None:
     assert said.endswith("cwd: expected a folder relative to the project's root, found 'nowhere'")
 
 
+def test_plots_open_no_window_unless_the_user_wants_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    job = Job(id="x", kind="script", source="x.py", home="/p", root="/p")
+    assert job_environment(job, "/out", seed=0, threads=1)["MPLBACKEND"] == "Agg"
+    monkeypatch.setenv("MPLBACKEND", "TkAgg")
+    assert "MPLBACKEND" not in job_environment(job, "/out", seed=0, threads=1)
+
+
 def test_trackers_write_into_the_jobs_folder_unless_the_user_has_said_where(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("WANDB_DIR", "MLFLOW_TRACKING_URI", "PL_TRAINER_DEFAULT_ROOT_DIR")
     for name in names:

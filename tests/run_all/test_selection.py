@@ -84,6 +84,11 @@ def test_flags_become_options_of_pytest(folder: Path, words: str, expected: list
     assert command(folder, *words.split()) == expected
 
 
+def test_batch_reaches_the_option_that_means_it(folder: Path, tmp_path: Path) -> None:
+    write(tmp_path, "more/train_d.py", SCRIPT.replace("--batch-size", "--train-bs"))
+    assert command(folder, "--discover-root", "more", "--batch", "8")[:2] == ["--set", "*.batch=8"]
+
+
 def test_without_a_test_of_its_own_a_project_is_trained_by_the_plugins(folder: Path) -> None:
     (folder / TEST).unlink()
     assert command(folder) == ["--training-root=work"]

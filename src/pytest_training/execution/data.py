@@ -97,10 +97,7 @@ def _write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
 
 
 def obtain(dataset: Dataset, *, cache: Path | None = None) -> tuple[Path, str | None]:
-    """Return the dataset's local path and its sha256; fetch or simulate it if it is missing.
-
-    Raise DataError if it is missing, or differs from the sha256 in the catalogue or `data.lock`.
-    """
+    """Return a dataset's path and sha256, fetched or simulated if need be; raise DataError if missing or changed."""
     import platformdirs  # noqa: PLC0415  (only for jobs with data)
 
     cache, declared = cache or platformdirs.user_cache_path("pytest-training"), dataset.declared or "the catalogue"

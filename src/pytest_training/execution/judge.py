@@ -127,8 +127,7 @@ def _judge_ending(  # noqa: PLR0911  (one way to end each)
 
 def _was_ended(request: AttemptRequest, ending: Ending) -> bool:
     """Return True if the process was ended, or a program failed: what it did to its result is no reason then."""
-    failed = ending.exit_status and isinstance(request.start, Command)
-    return bool(ending.ended_by or ending.signal or failed)
+    return bool(ending.ended_by or ending.signal or (ending.exit_status and isinstance(request.start, Command)))
 
 
 def _judge_failure(result: Result, failure: Failure) -> Verdict:

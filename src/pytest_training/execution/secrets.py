@@ -133,8 +133,7 @@ def _masked(content: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(content, str):
         return mask(content)
     if isinstance(content, msgspec.Struct):
-        fields = {name: _masked(getattr(content, name), mask) for name in content.__struct_fields__}
-        return type(content)(**fields)
+        return type(content)(**{name: _masked(getattr(content, name), mask) for name in content.__struct_fields__})
     if isinstance(content, Mapping):
         return {_masked(key, mask): _masked(value, mask) for key, value in content.items()}
     if isinstance(content, list | tuple):

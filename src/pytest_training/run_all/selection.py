@@ -12,6 +12,7 @@ from msgspec import structs
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds.protocol import Call, Kinds
 from pytest_training.jobs.loading import DEFAULT_CATALOGUE
+from pytest_training.jobs.meanings import meant
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import FileFilter, Search, checked_folders, is_usual_root, project_of
 from pytest_training.planning import steps
@@ -131,9 +132,10 @@ def _settings(arguments: Arguments, jobs: Sequence[Job]) -> Iterator[str]:
     declared = {parameter.name for job in jobs for parameter in job.declared}
     for flag, names in PARAMETERS.items():
         if (number := getattr(arguments, flag)) is not None:
-            if not declared.intersection(names):
+            reached = [name for name in names if name in declared] or names[:1]
+            if not any(meant(job.declared, name) for name in reached for job in jobs):
                 raise DeclarationError(f"--{flag}: no job has a parameter {' or '.join(names)}")
-            yield from (f"*.{name}={number}" for name in names if name in declared)
+            yield from (f"*.{name}={number}" for name in reached)
 
 
 def checked_ids(named: Sequence[str], ids: Sequence[str], flag: str) -> set[str]:
@@ -223,9 +225,8 @@ def listing(jobs: Sequence[Job], kinds: Kinds) -> Iterator[str]:
 
 
 def _takes(job: Job, kinds: Kinds) -> Iterator[str]:
-    names = {parameter.name for parameter in job.declared}
     for word, spelled in (("epochs", ("epochs",)), ("folds", ("folds",)), *PARAMETERS.items()):
-        if names.intersection(spelled):
+        if any(meant(job.declared, each) for each in spelled):
             yield word
     start = kinds[job.kind].start(job, folder=FOLDER, seed=0)
     if isinstance(start, Call) or job.output_option or any(FOLDER in argument for argument in start.argv):

@@ -48,10 +48,7 @@ class Stopped(BaseException):
 
 
 def run_attempt(request: AttemptRequest, *, warm: "Neutral | None" = None) -> NoReturn:
-    """Execute a request in this process, which is the job's own, and end it.
-
-    `warm` has what the imports have changed in a fork of the job server, where the libraries are loaded.
-    """
+    """Execute a request in this process, its own, and end it; `warm` has what imports changed in the job server."""
     folder, job = request.files, request.job
     redirect_output(folder.log)
     if warm is not None:

@@ -30,6 +30,7 @@ LOADED = (
 )  # functions of libraries that read the variables, or the number of cores, when they were loaded
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 """OpenMP's threads spin while they wait: one job on a busy machine of two cores took 319 s instead of 18."""
+SHOWING = {"MPLBACKEND": "Agg"}  # where there is a screen, `plt.show()` waits until somebody closes the window
 TRACKERS = {"WANDB_DIR": "", "PL_TRAINER_DEFAULT_ROOT_DIR": "", "MLFLOW_TRACKING_URI": "/mlruns"}
 """Where Weights & Biases, Lightning and MLflow write, below the job's folder; else the working directory."""
 TRACKED = {"MLFLOW_ALLOW_FILE_STORE": "true"}  # newer versions of MLflow write no files without it
@@ -94,8 +95,7 @@ def set_loaded_threads(threads: int) -> None:
 
 def seed_generators(job: Job, seed: int) -> Seeder:
     """Return what seeds the global generators; not all jobs draw the same names from them: the id is in the seed."""
-    digest = hashlib.sha256(f"{seed} {job.id}".encode()).digest()
-    return Seeder(int.from_bytes(digest[:8]) if job.seeded else None)
+    return Seeder(int.from_bytes(hashlib.sha256(f"{seed} {job.id}".encode()).digest()[:8]) if job.seeded else None)
 
 
 def seed_program(job: Job, seed: int, program: Command) -> None:
@@ -116,7 +116,7 @@ def extend_import_path(job: Job) -> None:
 
 def job_environment(job: Job, folder: str, *, seed: int, threads: int) -> dict[str, str]:
     """Return the environment variables of a job beyond the session's own."""
-    trackers = unless_set({name: folder + below for name, below in TRACKERS.items()} | TRACKED)
+    trackers = unless_set({name: folder + below for name, below in TRACKERS.items()} | TRACKED | SHOWING)
     return (
         numeric_environment(seed=seed, threads=threads)
         | trackers

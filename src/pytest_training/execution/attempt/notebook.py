@@ -45,6 +45,7 @@ def main(path: str, folder: str, values: str) -> None:
     tagged = next(cell for cell in notebook.cells if TAG in cell.metadata.get("tags", ()))
     tagged.source += "".join(f"\n{name} = {value!r}" for name, value in json.loads(values).items())
     client = PrintingClient(notebook, timeout=None, kernel_name="python3", extra_arguments=["--log-level=ERROR"])
+    os.environ.pop("MPLBACKEND", None)  # a kernel has one of its own, which draws into the notebook
     seeds = (getattr(each, "seed", None) for each in sys.meta_path)  # this process's own, which its kernel gets too
     seed = next((each for each in seeds if isinstance(each, int)), None)
     path_with_startup = os.pathsep.join([STARTUP, os.environ.get("PYTHONPATH", "")])

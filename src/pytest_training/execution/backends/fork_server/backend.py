@@ -19,7 +19,7 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import TrainingError
-from pytest_training.execution.attempt.environment import numeric_environment, unless_set
+from pytest_training.execution.attempt.environment import SHOWING, numeric_environment, unless_set
 from pytest_training.execution.attempt.messages import AttemptRequest, Loading, Lost, Reply
 from pytest_training.execution.backends.protocol import BackendRun, Launcher, Seat
 from pytest_training.execution.backends.subprocess import INTERRUPTED, Subprocess, SubprocessLauncher
@@ -144,10 +144,7 @@ class ServerLauncher(SubprocessLauncher):
 
 
 def read_reply(answer: BinaryIO) -> Reply | str | None:
-    """Return the server's reply, or a note why the attempt is to be executed without it.
-
-    If it died: that it did so while the attempt ran, or None before the attempt began.
-    """
+    """Return the server's reply, or why to do without it; if it died: that, or None before the attempt began."""
     died = None
     with contextlib.suppress(OSError):
         line = answer.readline()
@@ -190,7 +187,7 @@ def start_server(
             stdout=output,
             stderr=output,
             # One thread: a library that starts its threads when imported would make fork unsafe.
-            env={**os.environ, **unless_set(NO_THREADS), **numeric_environment(seed=seed, threads=1)},
+            env={**os.environ, **unless_set(NO_THREADS | SHOWING), **numeric_environment(seed=seed, threads=1)},
             pass_fds=[listening.fileno()],
             start_new_session=True,
         )

@@ -12,7 +12,7 @@ from pytest_training.jobs.kinds.script.argparse import argparse_options
 from pytest_training.jobs.kinds.script.click import click_options
 from pytest_training.jobs.kinds.script.files import file_options
 from pytest_training.jobs.kinds.script.hydra import hydra_options
-from pytest_training.jobs.kinds.script.styles import STYLED, configured_options, styled_options
+from pytest_training.jobs.kinds.script.styles import configured_options, is_styled, styled_options
 from pytest_training.jobs.kinds.script.typer import typer_options
 from pytest_training.jobs.kinds.script.unrolled import unrolled
 from pytest_training.jobs.model import Parameter
@@ -55,11 +55,12 @@ def _all_options(source: Source, sources: Sources) -> Iterator[Declaration]:
     for word, reader in _READERS.items():
         if any(nodes and re.search(word, each.content) for each, nodes in used):
             options += reader(codes)
-    if any(STYLED.search(each.content) for each, _ in used):
+    if any(is_styled(each.content) for each, _ in used):
         names = {parameter.name for parameter, _ in options}
         modules = ((Module.load(each.path, sources), nodes) for each, nodes in used if nodes)
         styled = styled_options((module, nodes) for module, nodes in modules if module)
         options += (option for option in styled if option[0].name not in names)
+        sources.modules.pop(source.path, None)  # a thousand syntax trees need too much memory
     options += file_options(options, (sources.root, source.path.parent))
     yield from options
 

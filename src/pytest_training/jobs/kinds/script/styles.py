@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -34,10 +33,13 @@ _STYLES = {
     "fire.Fire": Style(commands=True),
     "hydra.store": Style("{}="),
 }  # by the library and the name of what is called
-STYLED = re.compile("|".join({name.rpartition(".")[0] for name in _STYLES}).encode())
-"""A name of one of these libraries."""
 _TARGETS = {"component", "components", "config_class", "dataclass_types", "node"}
 _CLASSES = {"model_class": "model", "datamodule_class": "data"}
+
+
+def is_styled(content: bytes) -> bool:
+    """Return True if a file may call one of these libraries."""
+    return any(all(part.encode() in content for part in name.split(".")) for name in _STYLES)
 
 
 def styled_options(modules: Iterable[tuple[Module, list[ast.AST]]]) -> Iterator[Declaration]:
@@ -61,7 +63,7 @@ def configured_options(codes: Sequence[Code]) -> Iterator[Declaration]:
     files = [folder / text for text in texts for folder in path.parents]
     if not any(file.is_file() and b"sys.argv" in file.read_bytes() for file in files):
         return
-    for node in nodes:
+    for node in getattr(nodes[0], "body", ()):
         value = node.value if isinstance(node, ast.Assign) and node.lineno < calls[0].lineno else None
         name = last_name(node.targets[0]) if isinstance(node, ast.Assign) else ""
         like = value.body if isinstance(value, ast.IfExp) else value
