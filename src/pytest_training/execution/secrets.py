@@ -111,8 +111,7 @@ class Secrets:
 
 def _value(job: Job, parameter: Parameter, kind: Kind) -> Any:
     where = f"{job.source}: {job.id} takes {parameter.name} from the environment variable {parameter.variable}"
-    text = os.environ.get(parameter.variable or "")
-    if not text:
+    if not (text := os.environ.get(parameter.variable or "")):
         raise DeclarationError(f"{where}, which is not set")
     try:
         text.encode()
@@ -133,8 +132,7 @@ def _masked(content: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(content, str):
         return mask(content)
     if isinstance(content, msgspec.Struct):
-        fields = {name: _masked(getattr(content, name), mask) for name in content.__struct_fields__}
-        return type(content)(**fields)
+        return type(content)(**{name: _masked(getattr(content, name), mask) for name in content.__struct_fields__})
     if isinstance(content, Mapping):
         return {_masked(key, mask): _masked(value, mask) for key, value in content.items()}
     if isinstance(content, list | tuple):

@@ -144,10 +144,7 @@ class ServerLauncher(SubprocessLauncher):
 
 
 def read_reply(answer: BinaryIO) -> Reply | str | None:
-    """Return the server's reply, or a note why the attempt is to be executed without it.
-
-    If it died: that it did so while the attempt ran, or None before the attempt began.
-    """
+    """Return the server's reply, or why to do without it; if it died: that, or None before the attempt began."""
     died = None
     with contextlib.suppress(OSError):
         line = answer.readline()
