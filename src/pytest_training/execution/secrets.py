@@ -109,8 +109,7 @@ class Secrets:
 
 def _value(job: Job, parameter: Parameter, kind: Kind) -> Any:
     where = f"{job.source}: {job.id} takes {parameter.name} from the environment variable {parameter.variable}"
-    text = os.environ.get(parameter.variable or "")
-    if not text:
+    if not (text := os.environ.get(parameter.variable or "")):
         raise DeclarationError(f"{where}, which is not set")
     try:
         text.encode()

@@ -31,8 +31,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,19}")
 
 def find_parameter(job: Job, name: str, where: str, kind: Kind | None = None) -> Parameter:
     """Return the parameter of that name or meaning; raise DeclarationError if there is none or a variable sets it."""
-    parameter = meant(job.declared, name)
-    if parameter is None:
+    if (parameter := meant(job.declared, name)) is None:
         if opposite := next((each for each in job.declared if each.off and identifier(each.off) == name), None):
             raise DeclarationError(f"{where}: {job.id} gets {opposite.off} by {opposite.name}=false: set that")
         expected = one_of(name, (each.name for each in job.declared)) if job.declared else "it has none"
@@ -105,8 +104,7 @@ def _has_type(value: Any, expected: Type) -> bool:
 def check_minimum(name: str, value: Any, where: str) -> None:
     """Raise an error for fewer than one epoch or two folds."""
     number = int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
-    least = MINIMUM.get(name)
-    if least is not None and isinstance(number, int | float) and number < least:
+    if (least := MINIMUM.get(name)) is not None and isinstance(number, int | float) and number < least:
         raise DeclarationError(f"{where}: expected a whole number of at least {least}, found {value}")
 
 

@@ -184,8 +184,7 @@ def _matches(job: Job, pattern: str) -> bool:
 
 
 def _merged_gates(job: Job, defaults: Declaration, declaration: Declaration) -> tuple[Gate, ...]:
-    own_gates = {gate.metric: tuple(g for g in job.gates if g.metric == gate.metric) for gate in job.gates}
-    gates = defaults.gates | own_gates
+    gates = defaults.gates | {gate.metric: tuple(g for g in job.gates if g.metric == gate.metric) for gate in job.gates}
     for metric, own in declaration.gates.items():
         if not own and metric not in gates:
             expected = one_of(metric, gates) if gates else "there is none"
