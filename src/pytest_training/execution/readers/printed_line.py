@@ -3,8 +3,6 @@
 A name ends before its number, with a sign or a space between them, and begins behind the last number or bracket.
 """
 
-from __future__ import annotations
-
 import re
 import string
 from decimal import Decimal

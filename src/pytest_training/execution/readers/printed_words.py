@@ -1,7 +1,5 @@
 """Words in names that programs print beside numbers: which are measurements, which are settings, times or counts."""
 
-from __future__ import annotations
-
 import re
 
 MOST_TITLE_WORDS = 5
