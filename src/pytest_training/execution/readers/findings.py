@@ -73,7 +73,7 @@ class Followed:
         self._followings: list[tuple[Reader, Following]] = []
         self._kinds: Counter[tuple[str, ...]] = Counter()
         self._points: list[Point] = []
-        for reader in readers:
+        for reader in filter(_is_foreign, readers):
             with _naming(reader):
                 follow = getattr(reader, "follow", None)  # one from outside may have `read` alone
                 if follow and (following := follow(attempt)):
