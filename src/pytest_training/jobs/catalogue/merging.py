@@ -56,10 +56,7 @@ def load_catalogue(path: Path, *, training_root: Path, project_root: Path, limit
 
 
 def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KINDS) -> list[Job]:
-    """Return the jobs as the catalogue changes them, and after them those that it adds.
-
-    Raise DeclarationError with all mistakes of the catalogue, a line each.
-    """
+    """Return the jobs as a catalogue changes and adds them; raise DeclarationError with all its mistakes."""
     mistakes = Mistakes()
     mistakes.sentences += catalogue.mistakes
     added = added_jobs({job.id: job for job in jobs}, catalogue, kinds, mistakes)
