@@ -138,10 +138,7 @@ def _converted(expected: Type, text: str, where: str, kind: Kind) -> Any:
 
 
 def with_value(job: Job, name: str, value: Any, kind: Kind) -> Job:
-    """Return the job with a parameter set; an option that is set to None is left out of the command line.
-
-    If it names a configuration file, the values of the file before are forgotten.
-    """
+    """Return the job with a parameter set; None leaves an option out, and another configuration file its old values."""
     given = tuple(other for other in job.given if other != name)
     given += () if value is None and kind.has_options else (name,)
     stale = {each.name for each in job.declared if each.key[:1] == (name,) and value != job.parameters.get(name)}

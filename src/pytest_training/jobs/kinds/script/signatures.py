@@ -1,7 +1,5 @@
 """Parameters of functions and attributes of classes, nested ones too: what many libraries make options of."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from typing import NamedTuple
