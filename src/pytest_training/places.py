@@ -4,8 +4,6 @@ A job may replace any name in a run by a link, a pipe or a file, and may take pe
 is renamed, never followed and never deleted.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -33,8 +33,7 @@ def sha256_of(path: Path) -> str:
     """
     if path.is_dir():
         names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-        listing = "".join(f"{sha256_of(path / name)}  {name}\n" for name in names)
-        return hashlib.sha256(listing.encode()).hexdigest()
+        return hashlib.sha256("".join(f"{sha256_of(path / name)}  {name}\n" for name in names).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -65,8 +65,7 @@ def judge(
     except ResultError as error:
         ended = _judge_ending(request, reply.ending, None, limits) if _was_ended(request, reply.ending) else None
         return ended or _failed("result", str(error))
-    verdict = _judge_ending(request, reply.ending, result, limits)
-    if verdict and verdict.cause in NAMELESS:
+    if (verdict := _judge_ending(request, reply.ending, result, limits)) and verdict.cause in NAMELESS:
         verdict = _name_accident(verdict, reply.ending, folder, request.job)
     attempt = EndedAttempt(request.job, folder, since, request.start, result)
     curves: tuple[dict[str, float], ...] = ()

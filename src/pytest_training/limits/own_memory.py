@@ -67,8 +67,7 @@ class OwnMemory:
     def sample(self, pids: Sequence[int]) -> float:
         """Return the MiB that are the attempt's own now, or were between two measurements."""
         began = time.monotonic()
-        members = {pid: fields for pid in pids if (fields := proc_fields(pid, "status"))}
-        if not members:
+        if not (members := {pid: fields for pid in pids if (fields := proc_fields(pid, "status"))}):
             return 0.0
         bound = sum(each["RssAnon"] + each["RssShmem"] for each in members.values())
         self.disk_mb = max(self.disk_mb, sum(each["RssFile"] for each in members.values()))

@@ -140,8 +140,7 @@ def _load_function(request: AttemptRequest, start: Call) -> Callable[..., Any]:
     """Import the job's file under its own name: workers of its own find its functions by that name."""
     environment.extend_import_path(request.job)
     path = Path(start.path)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
+    if (spec := importlib.util.spec_from_file_location(path.stem, path)) is None or spec.loader is None:
         raise ImportError(f"{path}: Python knows no way to load it")
     sys.modules[path.stem] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

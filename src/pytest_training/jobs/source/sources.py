@@ -120,6 +120,7 @@ class Sources:
     def forget(self, path: Path) -> None:
         """Free the memory of a syntax tree."""
         self._parsed.pop(path, None)
+        self.modules.pop(path, None)
 
     def remember(self, source: Source) -> None:
         """Keep the facts of a file that has been read for another purpose."""
@@ -259,8 +260,7 @@ def imports_of(node: ast.AST) -> Iterator[Import]:
     if isinstance(node, ast.Import):
         yield from (Import(alias.name) for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
-        names = tuple(alias.name for alias in node.names if alias.name != "*")
-        yield Import(node.module or "", names, node.level)
+        yield Import(node.module or "", tuple(alias.name for alias in node.names if alias.name != "*"), node.level)
 
 
 def _datasets(node: ast.AST, constants: Constants) -> Iterator[str]:

@@ -81,8 +81,7 @@ class Imports(msgspec.Struct, kw_only=True):
         return True
 
     def _import(self, package: str, names: Iterable[str], note: int) -> None:
-        missing = [name for name in names if name not in sys.modules]
-        if missing:
+        if missing := [name for name in names if name not in sys.modules]:
             self._say(package)
             begun = time.monotonic()
             for name in missing:
