@@ -19,7 +19,7 @@ counts cutoff decay decreased delta depth device dim dropout dropped eta every e
 frequency from func function gamma goal gpu id if improve improved increased initscore key lambda learning least
 length limit line lr margin matrix mem memory mixed mode momentum must name names num number occurred optimizer
 parameters params patience reach reached required scaler scheduler sec seconds seed should size smoothing speed
-status stop target threshold thresholds throughput time tol tolerance type unexpected until version warmup weight
+status stop target thr threshold thresholds throughput time tol tolerance type unexpected until version warmup weight
 weighting weights went when while window workers
 """  # words that say that a number is no measurement, whatever else its name says
 
@@ -35,7 +35,7 @@ _FILLERS = (
 _COUNTED = re.compile(r"top|k|rouge|bleu|hits?|precision|recall|f|acc|ndcg|map|ap|r")
 """A word that a number may belong to: `top 5`, `recall at 20`."""
 
-_SPLITS = "train|training|learn|val|valid|validation|test|testing|eval|evaluation|dev|holdout|oof"
+_SPLITS = "train|training|learn|val|vali|valid|validation|test|testing|eval|evaluation|dev|holdout|oof"
 SPLIT = re.compile(rf"(?<![^\W_])(?:{_SPLITS})(?![^\W\d_])", re.IGNORECASE)
 TITLE = re.compile(
     rf"(?P<frame>[\W_]*)(?:final\s+)?(?P<split>{_SPLITS})\b(?P<words>(?:\W+(?:set|data|dataset|results?|metrics?|scores?"
