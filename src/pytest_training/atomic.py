@@ -9,10 +9,7 @@ from pytest_training.places import entered
 
 
 def write_atomically(path: Path, content: bytes, *, below: Path | None = None) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part.
-
-    In a run `below` is the last folder above the file that may be a link (see `places.entered`).
-    """
+    """Write a file whole or not at all; in a run, `below` is the last folder above it that may be a link."""
     write_pieces(path, (content,), below=below)
 
 

@@ -21,16 +21,14 @@ def cpu_quota(system: Path = Path("/")) -> float | None:
 
 
 def control_groups(root: Path, controller: str) -> Iterator[tuple[bool, Path]]:
-    """Yield the folders of this process's control groups, the innermost first, each with True for version 1.
-
-    A container may see the host's name of its group, and its own files at the root.
-    """
+    """Yield the folders of this process's control groups, the innermost first, each with True for version 1."""
     with contextlib.suppress(OSError, ValueError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
             if not controllers or controller in controllers.split(","):
                 hierarchy = root / "sys/fs/cgroup" / controllers
                 inside = hierarchy / path.strip("/")
+                # A container may see the host's name of its group, and its own files at the root.
                 for group in (inside, *inside.parents[: len(inside.parts) - len(hierarchy.parts)]):
                     yield bool(controllers), group
 

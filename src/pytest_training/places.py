@@ -4,8 +4,6 @@ A job may replace any name in a run by a link, a pipe or a file, and may take pe
 is renamed, never followed and never deleted.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os
@@ -101,10 +99,7 @@ class Place:
 
 @contextlib.contextmanager
 def entered(path: Path, below: Path | None = None) -> Iterator[Place]:
-    """Enter a folder, which is made if it is missing; `below` is the last folder above it that may be a link.
-
-    Without `below` the path is taken as it is.
-    """
+    """Enter a folder, made if it is missing; its path may have links down to `below` alone, or anywhere without it."""
     if below is None or not HAS_DESCRIPTORS:
         if not path.is_dir():  # cheaper than an mkdir that fails, and done several times a job
             path.mkdir(parents=True, exist_ok=True)

@@ -110,10 +110,7 @@ def signal_name(number: int) -> str:
 
 
 def wait_for_end(pid: int) -> tuple[int, resource.struct_rusage]:
-    """Wait until a child has ended; return its exit code, negative after a signal, and what it used.
-
-    A child that asks to be traced (ptrace) is reported when it stops too.
-    """
+    """Wait for a child's end, not a traced one's stops; return its exit code, negative for a signal, and its usage."""
     status = STOPPED
     while os.WIFSTOPPED(status):
         _, status, usage = os.wait4(pid, 0)
@@ -127,10 +124,7 @@ def has_ended(pid: int) -> bool:
 
 
 def kill_orphans(own: Collection[int]) -> None:
-    """Kill and reap every child of this process but its own, with all below it.
-
-    A daemonised grandchild of a job becomes our child when the job ends (`adopt_orphans`), whatever session it leads.
-    """
+    """Kill and reap all children but one's own: daemons of a job become ours when it ends (`adopt_orphans`)."""
     begun = time.monotonic()
     while orphans := [pid for pid in children(os.getpid()) if pid not in own]:
         for orphan in orphans:

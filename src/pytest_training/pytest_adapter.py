@@ -114,8 +114,7 @@ def use_pytests_terminal(config: pytest.Config) -> None:
 
 def show_lines_instead_of_dots(config: pytest.Config) -> None:
     """Have pytest print neither file names nor percentages: each job has a line instead."""
-    terminal = terminal_of(config)
-    if terminal is not None and config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) == 0:
+    if (terminal := terminal_of(config)) is not None and config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) == 0:
         terminal.showfspath = False
         terminal._show_progress_info = False  # noqa: SLF001  (the lines count for themselves)
 
@@ -184,8 +183,7 @@ def switch_junit_on(config: pytest.Config, folder: Path) -> Any | None:
     set_options(config, xmlpath=str(path))
     plugin.pytest_configure(config)
     set_options(config, xmlpath=None)  # workers would write one too
-    xml = config.stash.get(plugin.xml_key, None)
-    if xml is not None:
+    if (xml := config.stash.get(plugin.xml_key, None)) is not None:
         xml.pytest_sessionstart()
         terminal = terminal_of(config)
         for error in terminal.stats.get("error", ()) if terminal else ():  # before the run began

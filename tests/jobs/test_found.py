@@ -176,6 +176,12 @@ def test_a_file_that_trains_nothing_is_none_and_says_why(tmp_path: Path, name: s
     assert bool(lines) == (why is not None)
 
 
+def test_warnings_of_files_that_are_read_are_not_shown(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    write(tmp_path, {"main.py": "model.fit('\\d' is 'a')\n", "other.py": "print('\\d' is 'a', 'fit()')\n"})
+    assert len(discover(tmp_path, tmp_path, FILES)) == 1
+    assert not recwarn.list
+
+
 def ids(root: Path) -> dict[str, str]:
     return {job.id: job.source for job in discover(root, root, FILES)}
 

@@ -155,7 +155,7 @@ def test_a_training_root_elsewhere_imports_no_tests_of_strangers(
         "work/conftest.py",
     ):
         project.write(f"../{path}", f"{BOMB}  # training_job")
-    project.write("../conftest.py", "import pathlib\npathlib.Path('own').touch()\n")
+    project.write("../conftest.py", "import pathlib\n\nimport pytest_training\n\npathlib.Path('own').touch()\n")
     monkeypatch.chdir(home)
     assert collected(project, "--training-root", str(project.root / "training")) == ids("abcde")
     assert Path(home, "own").exists()

@@ -12,9 +12,7 @@ from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.job_files import open_own
 from pytest_training.execution.slot import read_outcome
-from pytest_training.jobs.model import Job, RunSettings
-from pytest_training.jobs.plan_file import read_plan
-from pytest_training.jobs.search import project_of
+from pytest_training.jobs import model, plan_file, search
 from pytest_training.project import Project
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.recorded_run import find_run, is_going_on, read_run, run_ids, running_run
@@ -35,7 +33,7 @@ def logs(arguments: argparse.Namespace, project: Project) -> None:
     """Print the log of a job; until the job ends if the run is in progress."""
     running = running_run(project.reports)
     folder = running or find_run(project.reports, "last")
-    jobs, job_id = {planned.job.id: planned.job for planned in read_plan(folder.plan).jobs}, arguments.job
+    jobs, job_id = {planned.job.id: planned.job for planned in plan_file.read_plan(folder.plan).jobs}, arguments.job
     _check_job(job_id, jobs, f"run {folder.run_id}")
     remark(f"log of {job_id} in run {folder.run_id} ({'ended' if running is None else 'running'})")
     for line in JobLog(folder, jobs[job_id], is_followed=running is not None, remark=remark).lines():
@@ -68,8 +66,8 @@ def report(arguments: argparse.Namespace, project: Project) -> None:
 
     folder = find_run(project.reports, arguments.run)
     is_latest = run_ids(project.reports)[-1:] == [folder.run_id]
-    code = project_of(project.training_root, project.root)
-    run = read_run(folder, RunSettings(compare=arguments.compare, project=str(code)))
+    code = search.project_of(project.training_root, project.root)
+    run = read_run(folder, model.RunSettings(compare=arguments.compare, project=str(code)))
     write_page(run, is_latest=is_latest)
     write_summary(run, is_latest=is_latest)
     written = [folder.page, folder.summary, *([folder.stable.copy_of(folder.page)] if is_latest else [])]
@@ -114,7 +112,7 @@ class JobLog:
     """The log of a job, of all its attempts: without escape sequences, which would move somebody else's cursor."""
 
     folder: RunFolder
-    job: Job
+    job: model.Job
     is_followed: bool  # True if the run is in progress, so that there may be more to come
     remark: Callable[[str], object]  # called with what is no part of the log
 

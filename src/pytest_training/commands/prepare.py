@@ -11,12 +11,8 @@ from pytest_training.commands.answers import remark, say
 from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import ReportsFolder
 from pytest_training.fixture import SHIPPED_TEST
-from pytest_training.jobs.discovery import nothing_below
-from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs import discovery, kinds, loading, model, plan_file
 from pytest_training.jobs.kinds.script.arguments import outputs
-from pytest_training.jobs.loading import load_jobs
-from pytest_training.jobs.model import Job
-from pytest_training.jobs.plan_file import read_plan
 from pytest_training.jobs.search import FileFilter, Search, checked_folders, is_usual_root
 from pytest_training.project import Project, find_settings
 from pytest_training.records.durations import FILE, machine_speed, read_durations, updated, write_durations
@@ -45,9 +41,11 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
     files = FileFilter.of(include, exclude, "--exclude", is_usual=False)
     search = Search(files=files)
     root = checked_folders([here / arguments.root], "--root")[0] if arguments.root else _find_root(here, search)
-    jobs, _ = load_jobs(root, here, None, search)
+    jobs, _ = loading.load_jobs(root, here, None, search)
     if not jobs:
-        raise TrainingError(f"{nothing_below(root, here, files, option='--include')}; --root names another folder")
+        raise TrainingError(
+            f"{discovery.nothing_below(root, here, files, option='--include')}; --root names another folder"
+        )
     relative = os.path.relpath(root, here)
     say(f"{_count(jobs)} found below {relative}: {', '.join(job.id for job in jobs)}")
     _write(here / "test_training_jobs.py", SHIPPED_TEST.read_text(encoding="utf-8"), here)
@@ -79,7 +77,7 @@ def _settle(settings: str, here: Path) -> None:
 
 def _find_root(here: Path, search: Search) -> Path:
     """Return the deepest folder that has all the jobs below it."""
-    jobs, _ = load_jobs(here, here, None, search)
+    jobs, _ = loading.load_jobs(here, here, None, search)
     folders = [str(Path(job.path).parent) for job in jobs if job.path]
     return Path(os.path.commonpath(folders)) if folders else here
 
@@ -97,12 +95,12 @@ def _write(path: Path, text: str, here: Path) -> None:
         say(f"written: {name}")
 
 
-def commented_catalogue(jobs: Sequence[Job]) -> str:
+def commented_catalogue(jobs: Sequence[model.Job]) -> str:
     """Return a catalogue that changes nothing: what discovery found, as comments to uncomment."""
     return "\n".join([HEAD, *(line for job in jobs for line in _comments(job))]) + "\n"
 
 
-def _comments(job: Job) -> Iterator[str]:
+def _comments(job: model.Job) -> Iterator[str]:
     yield f"  # {job.id}:"
     yield f"  #   # {job.source}: {job.problem or job.title or job.kind}"
     if job.evidence:
@@ -112,7 +110,7 @@ def _comments(job: Job) -> Iterator[str]:
         values = ", ".join(f"{name}: {encode(job.parameters.get(name)).decode()}" for name in names)
         yield f"  #   parameters: {{{values}}}"
     yield '  #   gates: {accuracy: ">= 0.8"}'
-    if KINDS[job.kind].is_program:
+    if kinds.KINDS[job.kind].is_program:
         yield "  #   metrics: {file: metrics.json}"
     if job.fresh:
         yield f"  #   # gets an interpreter of its own: {job.fresh}"
@@ -145,8 +143,8 @@ def _job_ids(project: Project, root: Path) -> list[str]:
     """Return the ids of the project's jobs, and of those of the last run: options may have added folders."""
     is_usual = is_usual_root(project.training_root, project.root)
     files = FileFilter.of(project.include, project.exclude, "training_exclude", is_usual=is_usual)
-    jobs, _ = load_jobs(root, project.root, project.catalogue, Search(files=files))
-    last = read_plan(find_run(project.reports, "last").plan).jobs if run_ids(project.reports) else ()
+    jobs, _ = loading.load_jobs(root, project.root, project.catalogue, Search(files=files))
+    last = plan_file.read_plan(find_run(project.reports, "last").plan).jobs if run_ids(project.reports) else ()
     return list(dict.fromkeys([*(job.id for job in jobs), *(planned.job.id for planned in last)]))
 
 

@@ -33,8 +33,7 @@ def sha256_of(path: Path) -> str:
     """
     if path.is_dir():
         names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-        listing = "".join(f"{sha256_of(path / name)}  {name}\n" for name in names)
-        return hashlib.sha256(listing.encode()).hexdigest()
+        return hashlib.sha256("".join(f"{sha256_of(path / name)}  {name}\n" for name in names).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -97,10 +96,7 @@ def _write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
 
 
 def obtain(dataset: Dataset, *, cache: Path | None = None) -> tuple[Path, str | None]:
-    """Return the dataset's local path and its sha256; fetch or simulate it if it is missing.
-
-    Raise DataError if it is missing, or differs from the sha256 in the catalogue or `data.lock`.
-    """
+    """Return a dataset's path and sha256, fetched or simulated if need be; raise DataError if missing or changed."""
     import platformdirs  # noqa: PLC0415  (only for jobs with data)
 
     cache, declared = cache or platformdirs.user_cache_path("pytest-training"), dataset.declared or "the catalogue"

@@ -54,13 +54,10 @@ class Cards:
         return None
 
     def wait(self, count: int, goes_on: Callable[[], bool]) -> Hand | None:
-        """Return so many as soon as nobody holds them, in order of arrival; None once the run does not go on.
-
-        Raise DeclarationError if there are not so many.
-        """
+        """Return so many once they are free, None if the run ends first; raise DeclarationError if there are fewer."""
         if count > len(self.ids):
             raise DeclarationError(f"needs {count} GPUs; this machine shows {len(self.ids)}")
-        turn = None
+        turn = None  # who stands first is not overtaken by others that need fewer
         try:
             while goes_on():
                 turn = self._lock(QUEUE) if turn is None else turn

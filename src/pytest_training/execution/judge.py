@@ -65,8 +65,7 @@ def judge(
     except ResultError as error:
         ended = _judge_ending(request, reply.ending, None, limits) if _was_ended(request, reply.ending) else None
         return ended or _failed("result", str(error))
-    verdict = _judge_ending(request, reply.ending, result, limits)
-    if verdict and verdict.cause in NAMELESS:
+    if (verdict := _judge_ending(request, reply.ending, result, limits)) and verdict.cause in NAMELESS:
         verdict = _name_accident(verdict, reply.ending, folder, request.job)
     attempt = EndedAttempt(request.job, folder, since, request.start, result)
     curves: tuple[dict[str, float], ...] = ()
@@ -127,8 +126,7 @@ def _judge_ending(  # noqa: PLR0911  (one way to end each)
 
 def _was_ended(request: AttemptRequest, ending: Ending) -> bool:
     """Return True if the process was ended, or a program failed: what it did to its result is no reason then."""
-    failed = ending.exit_status and isinstance(request.start, Command)
-    return bool(ending.ended_by or ending.signal or failed)
+    return bool(ending.ended_by or ending.signal or (ending.exit_status and isinstance(request.start, Command)))
 
 
 def _judge_failure(result: Result, failure: Failure) -> Verdict:

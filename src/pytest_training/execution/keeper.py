@@ -92,16 +92,13 @@ def become_job(lifeline: int) -> None:
 
 
 def _outlive(child: int, lifeline: int, *, stopped_s: float | None = None) -> tuple[bool, int]:
-    """Wait until the owner has closed the lifeline (True) or the child has ended; kill all that is left of it.
-
-    Return its exit code too. A child that may not stand still goes on after that time.
-    """
+    """Wait for the end of the child or the owner (True); kill what is left, and return the child's exit code too."""
     ended = os.pidfd_open(child)
     with selectors.DefaultSelector() as selector:
         selector.register(ended, selectors.EVENT_READ)
         selector.register(lifeline, selectors.EVENT_READ)
         while not (ready := [key.fd for key, _ in selector.select(stopped_s)]):
-            if os.waitid(os.P_PID, child, os.WSTOPPED | os.WNOHANG):
+            if os.waitid(os.P_PID, child, os.WSTOPPED | os.WNOHANG):  # it has stood still for as long as it may
                 os.kill(child, signal.SIGCONT)
     os.close(ended)
     processes.signal_tree(child, signal.SIGKILL)

@@ -4,8 +4,6 @@ Nothing else of the plugin holds the values. A request gets them just before its
 prints, logs and returns lies in a private folder until it has ended; the attempt's own folder gets it masked.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import os
@@ -15,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import msgspec
 
@@ -43,7 +41,7 @@ class Secrets:
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, job: Job, kind: Kind) -> Secrets:
+    def of(cls, job: Job, kind: Kind) -> Self:
         """Read the values from the environment; raise DeclarationError if one is missing or of another type."""
         return cls({each.name: _value(job, each, kind) for each in job.declared if each.variable})
 
@@ -111,8 +109,7 @@ class Secrets:
 
 def _value(job: Job, parameter: Parameter, kind: Kind) -> Any:
     where = f"{job.source}: {job.id} takes {parameter.name} from the environment variable {parameter.variable}"
-    text = os.environ.get(parameter.variable or "")
-    if not text:
+    if not (text := os.environ.get(parameter.variable or "")):
         raise DeclarationError(f"{where}, which is not set")
     try:
         text.encode()
@@ -133,8 +130,7 @@ def _masked(content: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(content, str):
         return mask(content)
     if isinstance(content, msgspec.Struct):
-        fields = {name: _masked(getattr(content, name), mask) for name in content.__struct_fields__}
-        return type(content)(**fields)
+        return type(content)(**{name: _masked(getattr(content, name), mask) for name in content.__struct_fields__})
     if isinstance(content, Mapping):
         return {_masked(key, mask): _masked(value, mask) for key, value in content.items()}
     if isinstance(content, list | tuple):

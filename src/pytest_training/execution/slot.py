@@ -147,8 +147,7 @@ class Slot:
         write_atomically(folder.started, msgspec.json.encode(begun), below=folder.below)
         reply, verdict = self._execute(planned, folder, files.checkpoint, since)
         judged = {name: getattr(verdict, name) for name in ("status", "cause", "reason")}
-        loading_s = verdict.result.loading_s
-        attempt = msgspec.structs.replace(begun, **judged, ending=reply.ending, loading_s=loading_s)
+        attempt = msgspec.structs.replace(begun, **judged, ending=reply.ending, loading_s=verdict.result.loading_s)
         if verdict.status != Status.PASSED:  # else the outcome follows at once
             with contextlib.suppress(OSError):  # the outcome has it too
                 write_atomically(folder.started, msgspec.json.encode(attempt), below=folder.below)

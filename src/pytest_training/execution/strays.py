@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import JobFolder
@@ -18,6 +19,13 @@ from pytest_training.wording import in_utf8, listing
 LEFT_OUT = (".git", ".hg", ".venv", "venv", "env", "node_modules", "site-packages", "__pycache__", ".pytest_cache")
 MOST_SEARCHED = 20_000  # files and folders; they take a tenth of a second
 LONGEST_SOURCE = 2**20  # bytes of a file of code
+
+
+class _Words(NamedTuple):
+    """The words of a job's code, and those that may end the name of a file."""
+
+    all: frozenset[str]
+    endings: tuple[str, ...]
 
 
 def changed(job: Job, reports: Path, since: float) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -42,31 +50,32 @@ def strays(job: Job, reports: Path, since: float) -> tuple[str, ...]:
 def written_beside(attempt: EndedAttempt) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Yield the files that changed while a job ran, if its code names them, and that of no other job that ran then."""
     job, own, others = attempt.job, _words(attempt.job), None
-    for relative, entry in changed(job, _jobs(attempt).parents[2], attempt.started):
-        parts = Path(relative).relative_to(job.cwd).parts if Path(relative).is_relative_to(job.cwd) else ()
-        if named := _named(own, parts):
+    above = f"{job.cwd}/" if job.cwd else ""
+    for path, entry in changed(job, _jobs(attempt).parents[2], attempt.started):
+        relative = path.removeprefix(above)
+        if path.startswith(above) and (named := _named(own, relative)):
             others = [*_meanwhile(attempt)] if others is None else others
-            if all(_named(words, parts) < named for words in others):
-                yield relative, entry
+            if all(_named(words, relative) < named for words in others):
+                yield path, entry
 
 
 def may_be_anothers(attempt: EndedAttempt, name: str) -> bool:
     """Return True if the code of another job that ran at the same time names a file."""
-    return any(_named(words, (name,)) > 1 for words in _meanwhile(attempt))
+    return any(_named(words, name) > 1 for words in _meanwhile(attempt))
 
 
-def _named(words: set[str], parts: tuple[str, ...]) -> int:
-    """Return 2 if the end of a file's name is a word of the code, 1 if the top folder of its path is one, else 0."""
-    endings = (word for word in words if "." in word.lstrip("._-"))
-    return 0 if not parts else 2 if any(map(parts[-1].endswith, endings)) else int(parts[0] in words)
+def _named(words: _Words, path: str) -> int:
+    """Return 2 if code has the end of a file's name as a word, 1 if the top folder of its path, else 0."""
+    return 2 if path.endswith(words.endings) else int(path.partition("/")[0] in words.all)
 
 
-def _words(job: Job) -> set[str]:
+def _words(job: Job) -> _Words:
     text = " ".join(job.command)
     for path in map(Path, job.files):
         with suppress(OSError), open_own(path) as file:
             text += file.read(LONGEST_SOURCE).decode("utf-8", "replace")
-    return {*re.findall(r"[\w.-]+", text)}
+    words = frozenset(re.findall(r"[\w.-]+", text))
+    return _Words(words, tuple(word for word in words if "." in word.lstrip("._-")))
 
 
 def _jobs(attempt: EndedAttempt) -> Path:
@@ -74,14 +83,13 @@ def _jobs(attempt: EndedAttempt) -> Path:
     return attempt.folder.path.parents[attempt.job.id.count("/") + 1]
 
 
-def _meanwhile(attempt: EndedAttempt) -> Iterator[set[str]]:
+def _meanwhile(attempt: EndedAttempt) -> Iterator[_Words]:
     """Yield the words of the other jobs that ran at the same time."""
     jobs = _jobs(attempt)
     with suppress(TrainingError):
         for job in (planned.job for planned in read_plan(jobs.parent / "plan.json").jobs):
-            folder = JobFolder(jobs / job.id)
+            folder, has_ended = JobFolder(jobs / job.id), False
             with suppress(OSError):
-                if job.id != attempt.job.id and folder.outcome.stat().st_mtime < attempt.started:
-                    continue
-            if job.id != attempt.job.id and folder.path.is_dir():
+                has_ended = folder.outcome.stat().st_mtime < attempt.started
+            if job.id != attempt.job.id and not has_ended and folder.path.is_dir():
                 yield _words(job)

@@ -12,10 +12,7 @@ from pytest_training.signals import ENDING
 
 
 def final_outcome(folder: RunFolder, job_id: str) -> Outcome | None:
-    """Return the outcome that a slot wrote, or None if it wrote none.
-
-    An outcome of a lost attempt does not count: a backend ends with its owner, and a slot may see that end first.
-    """
+    """Return what a slot wrote, or None; None too for a lost attempt: its backend may have ended with its owner."""
     outcome = read_outcome(folder, job_id)
     last = outcome.attempts[-1].cause if outcome and outcome.attempts else None
     return None if outcome and last in LOST and last == outcome.cause else outcome
@@ -42,10 +39,7 @@ def ended_with_run(outcome: Outcome) -> Outcome:
 def unfinished_outcome(  # noqa: PLR0913  (all that is left of a lost outcome)
     folder: RunFolder, job: Job, *, seed: int, slot: str, cause: Cause, reason: str, ended: str | None = None
 ) -> Outcome:
-    """Return the outcome of a job whose slot could not write one, from what its attempts left on disk.
-
-    It ended at `ended`, now if that is None.
-    """
+    """Return the outcome of a job whose slot wrote none, from what its attempts left; it ended at `ended`, or now."""
     files = folder.job(job.id)
     all_attempts = (read_json(files.attempt(number).started, Attempt) for number in range(1, files.next_attempt()))
     attempts = tuple(attempt for attempt in all_attempts if attempt is not None)

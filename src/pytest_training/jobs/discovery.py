@@ -82,10 +82,11 @@ def is_job_file(path: Path, root: Path, files: FileFilter, kinds: Kinds) -> bool
 
 
 def _candidate(path: Path, sources: Sources, root: Path, files: FileFilter, kinds: Kinds) -> Candidate | None:
-    relative = path.relative_to(root).as_posix()
-    if files.takes(relative):
-        return Candidate(is_job=True, why="")
-    return _judged(path, sources, root, kinds) if files.may_take(relative) else None
+    if (takes := files.takes(path.relative_to(root).as_posix())) is not None:
+        return Candidate(is_job=True, why="") if takes else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an invalid escape is the file's own affair
+        return _judged(path, sources, root, kinds)
 
 
 def _judged(path: Path, sources: Sources, training_root: Path, kinds: Kinds) -> Candidate | None:
@@ -168,7 +169,7 @@ def _scan(
     for entry in _entries(folder, training_root):
         path = Path(entry.path)
         relative = path.relative_to(training_root).as_posix()
-        is_job = entry.name.endswith(suffixes) and path.stem != "train_" and files.may_take(relative)
+        is_job = entry.name.endswith(suffixes) and path.stem != "train_" and files.takes(relative) is not False
         is_link = entry.is_symlink()
         # Of a link to itself, or into a closed folder, the entry's own is_dir raises an error.
         if os.path.isdir(path) if is_link else entry.is_dir():  # noqa: PTH112  (Path.is_dir may raise too)

@@ -82,8 +82,7 @@ def _apply(path: Path, loaded: Loaded, folder: Path, project: Path, parts: Parts
     from pytest_training.jobs.catalogue.merging import apply_catalogue, load_catalogue  # noqa: PLC0415  (spares its import)
 
     read = load_catalogue(path, training_root=folder, project_root=project, limits=parts.limits)
-    jobs = apply_catalogue(loaded.jobs, read, parts.kinds)
-    return Loaded(jobs, _all_datasets(loaded.datasets, read.datasets))
+    return Loaded(apply_catalogue(loaded.jobs, read, parts.kinds), _all_datasets(loaded.datasets, read.datasets))
 
 
 def _all_datasets(earlier: Sequence[Dataset], new: Sequence[Dataset]) -> list[Dataset]:

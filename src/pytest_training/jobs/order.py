@@ -19,10 +19,7 @@ def find_circle(needs: Needs) -> list[str]:
 
 
 def start_order(ids: Sequence[str], expected: Seconds, needs: Needs, *, workers: int) -> list[str]:
-    """Return the ids in the order in which they start, each after those that it needs.
-
-    One worker keeps the declared order. Several take unknown durations first, then the longest chain of `needs`.
-    """
+    """Return the ids as they start: for one worker as declared, else those unknown, then the longest chains first."""
     inside = _inside(ids, needs)
     declared = {job_id: index for index, job_id in enumerate(ids)}
     remaining = _remaining(ids, expected, inside) if workers > 1 else dict.fromkeys(ids, 0.0)

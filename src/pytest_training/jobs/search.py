@@ -36,18 +36,13 @@ class FileFilter:
         """True if files that no pattern takes are read to find those that train."""
         return READING in self.include
 
-    def takes(self, relative: str) -> bool:
-        """Return True if the file with this path below the folder is a job by its name."""
+    def takes(self, relative: str) -> bool | None:
+        """Return True if the file with this path below the folder is a job by its name, None if it is to be read."""
+        if any(re.search(pattern, relative) for pattern in self.exclude):
+            return False
         name = relative.rpartition("/")[2]
         included = any(fnmatch.fnmatchcase(relative if "/" in glob else name, glob) for glob in self.include)
-        return included and not self._leaves_out(relative)
-
-    def may_take(self, relative: str) -> bool:
-        """Return True if the file is a job by its name, or may be one by what it does."""
-        return self.takes(relative) or (self.reads and not self._leaves_out(relative))
-
-    def _leaves_out(self, relative: str) -> bool:
-        return any(re.search(pattern, relative) for pattern in self.exclude)
+        return included or (None if self.reads else False)
 
 
 @dataclass(frozen=True)

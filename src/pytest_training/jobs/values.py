@@ -31,8 +31,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,19}")
 
 def find_parameter(job: Job, name: str, where: str, kind: Kind | None = None) -> Parameter:
     """Return the parameter of that name or meaning; raise DeclarationError if there is none or a variable sets it."""
-    parameter = meant(job.declared, name)
-    if parameter is None:
+    if (parameter := meant(job.declared, name)) is None:
         if opposite := next((each for each in job.declared if each.off and identifier(each.off) == name), None):
             raise DeclarationError(f"{where}: {job.id} gets {opposite.off} by {opposite.name}=false: set that")
         expected = one_of(name, (each.name for each in job.declared)) if job.declared else "it has none"
@@ -105,8 +104,7 @@ def _has_type(value: Any, expected: Type) -> bool:
 def check_minimum(name: str, value: Any, where: str) -> None:
     """Raise an error for fewer than one epoch or two folds."""
     number = int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
-    least = MINIMUM.get(name)
-    if least is not None and isinstance(number, int | float) and number < least:
+    if (least := MINIMUM.get(name)) is not None and isinstance(number, int | float) and number < least:
         raise DeclarationError(f"{where}: expected a whole number of at least {least}, found {value}")
 
 
@@ -140,10 +138,7 @@ def _converted(expected: Type, text: str, where: str, kind: Kind) -> Any:
 
 
 def with_value(job: Job, name: str, value: Any, kind: Kind) -> Job:
-    """Return the job with a parameter set; an option that is set to None is left out of the command line.
-
-    If it names a configuration file, the values of the file before are forgotten.
-    """
+    """Return the job with a parameter set; None leaves an option out, and another configuration file its old values."""
     given = tuple(other for other in job.given if other != name)
     given += () if value is None and kind.has_options else (name,)
     stale = {each.name for each in job.declared if each.key[:1] == (name,) and value != job.parameters.get(name)}

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 
 from pytest_training.accidents import ACCIDENTS
-from pytest_training.limits.memory import Memory
-from pytest_training.limits.protocol import Limit
-from pytest_training.limits.time import Time
+from pytest_training.limits import memory, protocol, time
 
-Limits = Mapping[str, Limit]  # by key, in the order in which they are checked and listed
+Limits = Mapping[str, protocol.Limit]  # by key, in the order in which they are checked and listed
 
-LIMITS: Limits = {limit.key: limit for limit in (Time(), Memory())}
+LIMITS: Limits = {limit.key: limit for limit in (time.Time(), memory.Memory())}
 
 
 def retry_reasons(limits: Limits) -> tuple[str, ...]:

@@ -67,8 +67,7 @@ class OwnMemory:
     def sample(self, pids: Sequence[int]) -> float:
         """Return the MiB that are the attempt's own now, or were between two measurements."""
         began = time.monotonic()
-        members = {pid: fields for pid in pids if (fields := proc_fields(pid, "status"))}
-        if not members:
+        if not (members := {pid: fields for pid in pids if (fields := proc_fields(pid, "status"))}):
             return 0.0
         bound = sum(each["RssAnon"] + each["RssShmem"] for each in members.values())
         self.disk_mb = max(self.disk_mb, sum(each["RssFile"] for each in members.values()))
@@ -85,10 +84,7 @@ class OwnMemory:
         return max(own, *(self.spike(each["VmHWM"]) for each in members.values() if len(members) == 1), 0.0)
 
     def spike(self, resident_mb: float) -> float:
-        """Return the attempt's own part of a lone process's largest resident memory, and take it for the peak.
-
-        What may be no more than pages of files on disk is none: a large file that was mapped for a moment.
-        """
+        """Return the attempt's part of a lone process's peak, and note it; 0 if it may be no more than mapped files."""
         own = resident_mb - self.excess_mb - self.disk_mb
         if own <= self.disk_mb:
             return 0.0

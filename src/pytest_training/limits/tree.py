@@ -62,8 +62,7 @@ def available_mb(root: Path = ROOT) -> float | None:
 def oom_kills(root: Path = ROOT) -> int:
     """Return how many processes the kernel has killed for lack of memory: in this container, else on this machine."""
     files = [*(kills for *_, kills in _groups(root)), root / "proc/vmstat"]
-    counts = (_number(file, r"^oom_kill (\d+)") for file in files)
-    return next((count for count in counts if count is not None), 0)
+    return next((count for file in files if (count := _number(file, r"^oom_kill (\d+)")) is not None), 0)
 
 
 def _groups(root: Path) -> Iterator[Iterator[Path]]:

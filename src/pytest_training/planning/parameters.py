@@ -64,8 +64,7 @@ def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
     if not equals or not pattern or not name:
         hint = f"; for all jobs: '*.{target}=…'" if equals and target and "." not in target else ""
         raise DeclarationError(f"{where}: expected {FORM}{hint}")
-    matching = [job for job in jobs if job.id == pattern] or [job for job in jobs if _is_meant(job, pattern)]
-    if not matching:
+    if not (matching := [job for job in jobs if job.id == pattern] or [job for job in jobs if _is_meant(job, pattern)]):
         raise DeclarationError(f"{where}: no job {pattern!r}: {one_of(pattern, (job.id for job in jobs))}")
     if len(matching) == 1 and not matching[0].problem:
         find_parameter(matching[0], name, where, kinds[matching[0].kind])
@@ -83,8 +82,7 @@ def refuse_secrets(jobs: Sequence[Job], settings: Sequence[str]) -> None:
     """
     for where, pattern, name in (_target(each, jobs) for each in settings):
         for job in jobs:
-            parameter = meant(job.declared, name)
-            if parameter and parameter.variable and _is_meant(job, pattern):
+            if (parameter := meant(job.declared, name)) and parameter.variable and _is_meant(job, pattern):
                 find_parameter(job, name, where)
 
 

@@ -27,11 +27,8 @@ from pytest_training.jobs.order import find_circle, simulate, start_order
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.planning.fingerprint import EarlierPasses
 from pytest_training.planning.steps import Request
-from pytest_training.records.comparison import find_earlier, find_place
+from pytest_training.records import comparison, measures, recorded_run, run_record
 from pytest_training.records.history import History, Recorded
-from pytest_training.records.measures import direction, headline
-from pytest_training.records.recorded_run import find_run
-from pytest_training.records.run_record import BegunRun
 from pytest_training.wording import one_of
 
 KEYWORD = re.compile(r"(?!(and|or|not)$)[\w:+\-.\[\]\\/]+")  # a name that `-k` takes
@@ -84,8 +81,7 @@ def _with_declared_data(job: Job, declared: Mapping[str, Dataset]) -> Job:
         f"{job.source}: {job.id} uses the dataset {unknown!r}, which the catalogue does not declare "
         f"under `data:`: {expected}"
     )
-    data = tuple(name for name in job.data if name in declared)
-    return replace(job, data=data, problem=job.problem or problem)
+    return replace(job, data=tuple(name for name in job.data if name in declared), problem=job.problem or problem)
 
 
 def _planned(
@@ -102,11 +98,11 @@ def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Pla
     """Return the plan with gates for `--training-max-regression`, and a sentence for each missing one."""
     rules, against = _parse(request.max_regression), request.compare or "last"
     if not rules:
-        find_place(history, against, request.project)  # an unknown name is an error before anything trains
+        comparison.find_place(history, against, request.project)  # an unknown name is an error before anything trains
         return plan, []
     jobs = [planned.job for planned in plan.jobs]
     # Passed ones only: else the next run would be compared with a regression.
-    earlier, words, problem = find_earlier(
+    earlier, words, problem = comparison.find_earlier(
         history, [job.id for job in jobs], against, project=request.project, passed_only=True
     )
     declared = [gate for job in jobs for gate in job.gates]
@@ -114,7 +110,7 @@ def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Pla
     problems += [
         f"--training-max-regression {metric}: not judged: neither a gate nor the name says whether more is better"
         for metric in rules
-        if metric is not None and direction(metric, declared) is None
+        if metric is not None and measures.direction(metric, declared) is None
     ]
     if (missing := [job.id for job in jobs if job.id not in earlier]) and earlier:
         problems.append(f"no regression is judged without a passed outcome from {words}: {', '.join(missing[:12])}")
@@ -137,10 +133,10 @@ def _parse(texts: Sequence[str]) -> Rules:
 def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
     if earlier is None:
         return
-    main = headline(earlier.outcome)
+    main = measures.headline(earlier.outcome)
     gated = [gate.metric for gate in job.gates] or ([main.name] if main else [])
     for metric in dict.fromkeys([*(gated if None in rules else ()), *(name for name in rules if name is not None)]):
-        better, before = direction(metric, job.gates), earlier.outcome.metrics.get(metric)
+        better, before = measures.direction(metric, job.gates), earlier.outcome.metrics.get(metric)
         if better is None or before is None or not math.isfinite(before):
             continue
         amount, percent = rules.get(metric) or rules[None]
@@ -164,7 +160,7 @@ class EarlierRun:
     def find(cls, reports: Path, name: str) -> EarlierRun:
         """Return the run with this id, the one that begins with it, or for `last` the last one."""
         try:
-            folder = find_run(reports, name)
+            folder = recorded_run.find_run(reports, name)
         except DeclarationError as error:
             raise DeclarationError(f"--training-resume: {error}") from None
         return cls(folder, read_plan(folder.plan))
@@ -172,7 +168,7 @@ class EarlierRun:
     @property
     def chain(self) -> tuple[str, ...]:
         """Its id, then that of the run that it resumed, and so on: each may have the newest checkpoint of a job."""
-        begun = read_json(self.folder.begun, BegunRun)
+        begun = read_json(self.folder.begun, run_record.BegunRun)
         return (self.folder.run_id, *(begun.resumed if begun else ()))
 
     def jobs(self, present: Sequence[Job]) -> list[Job]:
@@ -180,8 +176,7 @@ class EarlierRun:
         planned, ids = {each.job.id: each.job for each in self.plan.jobs}, {job.id: None for job in present}
         if missing := next((job_id for job_id in planned if job_id not in ids), None):
             run_id, hint = self.folder.run_id, one_of(missing, ids)
-            problem = f"--training-resume: run {run_id} trained {missing!r}, which exists no more: {hint}"
-            raise DeclarationError(problem)
+            raise DeclarationError(f"--training-resume: run {run_id} trained {missing!r}, which exists no more: {hint}")
         pairs = [(job, planned[job.id]) for job in present if job.id in planned]
         return [replace(job, parameters={**job.parameters, **old.parameters}, given=old.given) for job, old in pairs]
 

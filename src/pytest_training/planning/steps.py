@@ -97,8 +97,7 @@ def resume(draft: Draft) -> Draft:
     """Take the jobs of the resumed run, with its parameters and seed."""
     request = draft.request
     if not draft.jobs:
-        files = request.search.files
-        raise DeclarationError(nothing_below(request.root, request.project, files, kinds=request.kinds))
+        raise DeclarationError(nothing_below(request.root, request.project, request.search.files, kinds=request.kinds))
     if request.resume is None:
         return draft
     from pytest_training.planning.plan import EarlierRun  # noqa: PLC0415  (--list answers at once)

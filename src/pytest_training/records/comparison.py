@@ -82,8 +82,7 @@ class JobComparison:
     @property
     def listed(self) -> list[Change]:
         """The changes to show: the headline's, and those that are more than chance."""
-        changes = [each for each in self.differing if each is self.changes[0] or each.tone != "chance"]
-        return changes[:MOST_LISTED]
+        return [each for each in self.differing if each is self.changes[0] or each.tone != "chance"][:MOST_LISTED]
 
     @property
     def unlisted(self) -> int:

@@ -73,8 +73,7 @@ class Screen:
                 # After a resize rows are taken away whole: a terminal that had wrapped one would join it to the next.
                 self._put(self._erasing() + self._drawing(list(lines)))
                 return
-            text = "\n".join(line + CLEAR_LINE for line in lines)
-            self._put(self._up() + text + CLEAR_BELOW)
+            self._put(self._up() + "\n".join(line + CLEAR_LINE for line in lines) + CLEAR_BELOW)
             self._lines = list(lines)
 
     def size(self) -> tuple[int, int]:

@@ -89,8 +89,7 @@ class Outcomes:
 
 def _failure(report: pytest.TestReport) -> tuple[Cause, str]:
     """Return cause and reason of a test that failed although its job did not."""
-    lines = report.longreprtext.splitlines()
-    if refusal := next((line for line in lines if line.startswith(REFUSED)), None):
+    if refusal := next((line for line in report.longreprtext.splitlines() if line.startswith(REFUSED)), None):
         return "system", refusal  # the slot could not write the outcome with this reason
     crash = getattr(report.longrepr, "reprcrash", None)
     message = (crash.message if crash else report.longreprtext).strip().splitlines()

@@ -12,10 +12,7 @@ import pytest
 
 from pytest_training import option_values, options
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.discovery import left_out
-from pytest_training.jobs.loading import check_jobs
-from pytest_training.jobs.model import Job
-from pytest_training.jobs.plan_file import save_plan
+from pytest_training.jobs import discovery, loading, model, plan_file
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
@@ -36,7 +33,7 @@ class Owner(Collector):
         super().__init__(config, options.folder_of(config, "reports"))
         self.distribution = Distribution(config)
         self.draft: Draft | None = None  # the plan, as far as it is made
-        self.jobs: Sequence[Job] = ()  # the jobs that the command line names by their files, or all
+        self.jobs: Sequence[model.Job] = ()  # the jobs that the command line names by their files, or all
         self.mistake: Exception | None = None
         self.selected: tuple[str, ...] = ()  # the tests of the run, by the ids with which they were collected
         self.run: RunningRun | None = None
@@ -47,7 +44,7 @@ class Owner(Collector):
         """True once tests have been selected; pytest ends collecting after an error in the selection too."""
         self.unknown: list[str] = []  # sentences about names in the selection that stand for nothing
 
-    def jobs_to_collect(self) -> Sequence[Job]:
+    def jobs_to_collect(self) -> Sequence[model.Job]:
         """Return the jobs with their final parameters; `_plan` raises a mistake, after collection."""
         if self.draft is None and self.mistake is None:
             try:
@@ -67,7 +64,7 @@ class Owner(Collector):
         if len(jobs) == len(draft.jobs) and all(map(operator.is_, jobs, draft.jobs)):
             return draft
         try:
-            check_jobs(jobs, draft.datasets, draft.request.kinds)
+            loading.check_jobs(jobs, draft.datasets, draft.request.kinds)
         except DeclarationError as error:
             raise DeclarationError(f"after pytest_training_jobs: {error}") from None
         return replace(draft, jobs=tuple(jobs))
@@ -136,7 +133,7 @@ class Owner(Collector):
             raise pytest.UsageError(str(error)) from None
         if request.plan_file is not None:
             try:
-                save_plan(self.draft.plan, request.plan_file)
+                plan_file.save_plan(self.draft.plan, request.plan_file)
             except OSError as error:
                 problem = f"--training-plan: cannot write {request.plan_file}: {error.strerror}"
                 raise pytest.UsageError(problem) from None
@@ -208,10 +205,9 @@ class Owner(Collector):
     @pytest.hookimpl(tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Write the plan of a dry run, and why nothing was trained."""
-        draft = self.draft
-        if draft is not None and self.config.option.verbose > 0:
-            search, request = draft.request.search, draft.request
-            for line in left_out(search.folders or (request.root,), request.project, search.files, request.kinds):
+        if (draft := self.draft) is not None and self.config.option.verbose > 0:
+            asked, search = draft.request, draft.request.search
+            for line in discovery.left_out(search.folders or (asked.root,), asked.project, search.files, asked.kinds):
                 terminalreporter.write_line(line)
         if draft is None and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not self.collected:
             terminalreporter.write_line(arguments.nobody_asks(self.config), yellow=True)

@@ -48,10 +48,7 @@ class Stopped(BaseException):
 
 
 def run_attempt(request: AttemptRequest, *, warm: "Neutral | None" = None) -> NoReturn:
-    """Execute a request in this process, which is the job's own, and end it.
-
-    `warm` has what the imports have changed in a fork of the job server, where the libraries are loaded.
-    """
+    """Execute a request in this process, its own, and end it; `warm` has what imports changed in the job server."""
     folder, job = request.files, request.job
     redirect_output(folder.log)
     if warm is not None:
@@ -143,8 +140,7 @@ def _load_function(request: AttemptRequest, start: Call) -> Callable[..., Any]:
     """Import the job's file under its own name: workers of its own find its functions by that name."""
     environment.extend_import_path(request.job)
     path = Path(start.path)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
+    if (spec := importlib.util.spec_from_file_location(path.stem, path)) is None or spec.loader is None:
         raise ImportError(f"{path}: Python knows no way to load it")
     sys.modules[path.stem] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

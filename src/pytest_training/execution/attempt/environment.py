@@ -95,8 +95,7 @@ def set_loaded_threads(threads: int) -> None:
 
 def seed_generators(job: Job, seed: int) -> Seeder:
     """Return what seeds the global generators; not all jobs draw the same names from them: the id is in the seed."""
-    digest = hashlib.sha256(f"{seed} {job.id}".encode()).digest()
-    return Seeder(int.from_bytes(digest[:8]) if job.seeded else None)
+    return Seeder(int.from_bytes(hashlib.sha256(f"{seed} {job.id}".encode()).digest()[:8]) if job.seeded else None)
 
 
 def seed_program(job: Job, seed: int, program: Command) -> None:

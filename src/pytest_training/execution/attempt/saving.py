@@ -30,8 +30,7 @@ def save_object(folder: Path, name: str, content: Any, *, below: Path | None = N
     """Save an object below the folder in the format of the name's suffix; return the path."""
     path = _inside(folder, name)
     suffix = path.suffix.lower()
-    encoded = _encoded(content, suffix)
-    if encoded is None:
+    if (encoded := _encoded(content, suffix)) is None:
         raise TypeError(
             f"run.save({name!r}, …): cannot save a {type(content).__name__} as {suffix or 'a file without suffix'!r}; "
             "expected an array (.npy), table (.csv, .parquet), dict or list (.json), text, bytes, "
@@ -71,8 +70,7 @@ def _encoded(content: Any, suffix: str) -> bytes | None:  # noqa: PLR0911  (a fo
     if suffix == ".npy" and (isinstance(content, list | tuple) or hasattr(content, "__array__")):
         return array_bytes(content)
     if suffix == ".json" and isinstance(content, dict | list):
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_json_scalar)
-        return text.encode() + b"\n"
+        return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_json_scalar).encode() + b"\n"
     return None
 
 

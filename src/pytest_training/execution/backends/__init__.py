@@ -3,16 +3,14 @@
 import sys
 from collections.abc import Mapping
 
+from pytest_training.execution.backends import in_process, protocol, subprocess
 from pytest_training.execution.backends.fork_server.backend import ForkServer
-from pytest_training.execution.backends.in_process import InProcess
-from pytest_training.execution.backends.protocol import Backend
-from pytest_training.execution.backends.subprocess import Subprocess
 
-Backends = Mapping[str, type[Backend]]  # by name
+Backends = Mapping[str, type[protocol.Backend]]  # by name
 
-BACKENDS: Backends = {backend.name: backend for backend in (ForkServer, Subprocess, InProcess)}
+BACKENDS: Backends = {backend.name: backend for backend in (ForkServer, subprocess.Subprocess, in_process.InProcess)}
 
 
 def default_backend() -> str:
     """Return the job server's name where fork is safe: Linux. macOS libraries break after a fork, Windows has none."""
-    return ForkServer.name if sys.platform == "linux" else Subprocess.name
+    return ForkServer.name if sys.platform == "linux" else subprocess.Subprocess.name

@@ -47,10 +47,7 @@ class Launcher(Protocol):
 
 
 def launch_timed(launcher: Launcher, request: AttemptRequest) -> Reply:
-    """Execute an attempt; its ending has its own time, and its waiting: whatever the backend, that is not booked on it.
-
-    All of the time is the attempt's own where nobody measured, e.g. because the job server died.
-    """
+    """Execute an attempt; its ending tells its own time from its waiting, all its own where nobody measured."""
     begun = time.monotonic()
     reply = launcher.launch(request)
     if not isinstance(reply, Reply):

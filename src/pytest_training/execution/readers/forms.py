@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -173,18 +174,8 @@ class Files:
 
     def _add(self, files: Iterable[Written]) -> None:
         """Add the files that are new, the oldest first: what was written last counts."""
-        new: list[tuple[float, Written, Form, re.Match[str]]] = []
-        for relative, entry in files:
-            form_and_match = _form_of(relative) if relative not in self.places and len(new) < MOST_PLACES else None
-            with suppress(OSError):
-                new += (
-                    [(entry.stat(follow_symlinks=False).st_mtime, (relative, entry), *form_and_match)]
-                    if form_and_match
-                    else []
-                )
-        for _, (relative, entry), form, match in sorted(new, key=lambda each: (each[0], each[1][0]))[
-            : MOST_PLACES - len(self.places)
-        ]:
+        new = _recognised(each for each in files if each[0] not in self.places)
+        for (relative, entry), form, match in sorted(islice(new, MOST_PLACES - len(self.places)), key=_written_at):
             named = match.groupdict()
             key, last = named.get("one", relative), self.groups.setdefault(named.get("group", relative), {})
             if before := self.places.get(key):
@@ -193,6 +184,14 @@ class Files:
             self.places[key] = Place(Path(entry.path), relative, form, match, last, passed=points)
 
 
-def _form_of(relative: str) -> tuple[Form, re.Match[str]] | None:
-    matches = ((form, re.search(form.pattern, relative, re.IGNORECASE)) for form in FORMS)
-    return next(((form, match) for form, match in matches if match), None)
+def _recognised(files: Iterable[Written]) -> Iterator[tuple[Written, Form, re.Match[str]]]:
+    for file in files:
+        matches = ((form, re.search(form.pattern, file[0], re.IGNORECASE)) for form in FORMS)
+        yield from islice(((file, form, match) for form, match in matches if match), 1)
+
+
+def _written_at(new: tuple[Written, Form, re.Match[str]]) -> tuple[float, str]:
+    relative, entry = new[0]
+    with suppress(OSError):
+        return entry.stat(follow_symlinks=False).st_mtime, relative
+    return 0.0, relative

@@ -3,8 +3,6 @@
 A name ends before its number, with a sign or a space between them, and begins behind the last number or bracket.
 """
 
-from __future__ import annotations
-
 import re
 import string
 from decimal import Decimal
@@ -36,6 +34,7 @@ _NOISE = tuple(
         (".", _FILE, " ; "),
         ("(", _OBJECT, ""),
         ("load~resum", r"(?i).*\b(?:load(?:ed|ing)?|resum(?:e|ed|ing))\b.*", ""),
+        ("warning~error", r"^\W*(?:[Ww]arning|WARNING|ERROR\s*[:\]]).*", ""),
         ("[cv", r"^\s*\[CV.*", ""),
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
@@ -59,7 +58,7 @@ NUMBER = re.compile(
 )
 _OTHER = r"(?!\d+\s+[A-Za-z])[-+]?\.?\d[\d.,]*(?![\d.,]*[A-Za-z%/:])"
 _REJECTED = re.compile(  # what follows a number that is not the value of the name before it
-    r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-\u2013:@]\.?\d|/[A-Za-z_]|\]+,?\s*\[+[-\d.]|\s?%+\||\s?[kKMGT]i?B\b|\s*(?:-+>|=+>|→|to\b)\s*\d|\s*/\s*[-+]?\d*\.\d"
+    r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-\u2013:@]\.?\d|/[A-Za-z_]|\]+,?\s*\[+[-\d.]|\s?%+[|\[]|\s?[kKMGT]i?B\b|\s*(?:-+>|=+>|→|to\b)\s*\d|\s*/\s*[-+]?\d*\.\d"
     rf"|\s*,\s*{_OTHER}|\s+{_OTHER}"
 )
 _TAIL = re.compile(
@@ -81,7 +80,7 @@ _WEAK = frozenset(["", "of", "-"])  # signs of a measurement only between its na
 _ALONE = (["best"], ["final"], ["overall"])  # first words of a name that belongs to no split named before it
 _GOES_ON = re.compile(r"\s+[^\W\d]|\s*[):=]")
 _HYPHEN = re.compile(r"-[^\W\d]")
-_WORD = string.ascii_letters + string.digits + "_"
+_WORD = string.ascii_letters + string.digits + "_/"
 _IN_WORDS = re.compile(r"(?<!\bis)(?<!\bwas)(?<=[^\W\d_])\s+$")
 _PARTS = re.compile(r"([-+]?)(.*?)((?:[eE][-+]?\d{1,3})?)", re.DOTALL)
 _PLAIN = re.compile(r"\d+\.?\d*|\.\d+|nan|inf", re.IGNORECASE)
@@ -153,10 +152,9 @@ def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str,
         if found.start() < start or (found[0].isdigit() and _is_in_words(before, text, end)):
             continue
         number, tail = found[0].rstrip("."), _TAIL.match(text, end)
-        # Behind a number a unit may stand, and what is glued to it.
-        key = _key(
-            before.lstrip(_WORD) if start and before[:1].isalpha() else before, is_first=not start, is_table=is_table
-        )
+        if start and (before[:1].isalpha() or before[:1] == "/"):  # a unit, and what is glued to it
+            before = before.lstrip(_WORD)
+        key = _key(before, is_first=not start, is_table=is_table)
         start, split = tail.end() if tail else end, key.before or split
         value, mean = _value(number, tail, key) if tail else (None, None)
         means += [2 * abs(float(mean)) >= abs(float(value))] if mean is not None and value else []

@@ -1,7 +1,5 @@
 """The measurements in the lines of a log, one after the other: with the titles and the tables that they stand in."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import ClassVar

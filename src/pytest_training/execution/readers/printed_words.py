@@ -1,7 +1,5 @@
 """Words in names that programs print beside numbers: which are measurements, which are settings, times or counts."""
 
-from __future__ import annotations
-
 import re
 
 MOST_TITLE_WORDS = 5
@@ -9,7 +7,7 @@ _MEASURED = re.compile(
     r"(?:\w*(?:loss|acc|accuracy|score|auc|auroc|error|iou|dice|rmse|mae|mse|reward|genauigkeit)|losses|accuracies|scores"
     r"|cost|auprc|aupr|roc|prc|fb?\d|fbeta|fmeasure|precision|recall|sensitivity|specificity|[pn]pv|[tf][pn]r|err"
     r"|s?mape|wape|r?msle|rss|r2|r2aj|rsquared|squared|squares|determination|explained|jaccard|dsc|hd\d{0,2}|n?assd?|nsd"
-    r"|m?aps?\d*|ndcg|mrr|hits?|bleu\d?|rouge\w*|meteor|chrf\d?|cider|[wce]er|ppl|perplexity|bp[cbd]|psnr|ssim|lpips"
+    r"|m?aps?\d*|n?dcg|mrr|xent|hits?|bleu\d?|rouge\w*|meteor|chrf\d?|cider|[wce]er|ppl|perplexity|bp[cbd]|psnr|ssim|lpips"
     r"|fid|kid|nll|elbo|kld?|divergence|likelihood|loglik|kappa|mcc|matthews|corr|correlation|corrcoef|pearsonr?"
     r"|spearmanr?|kendall|brier|ece|c_?index|concordance|silhouette|bouldin|calinski|harabasz|ari|nmi|ami|inertia"
     r"|homogeneity|completeness|purity|aic|bic|entropy|rew|return|success|gini|top\d|mota|idf1|pck|mpjpe|epe"
@@ -21,7 +19,7 @@ counts cutoff decay decreased delta depth device dim dropout dropped eta every e
 frequency from func function gamma goal gpu id if improve improved increased initscore key lambda learning least
 length limit line lr margin matrix mem memory mixed mode momentum must name names num number occurred optimizer
 parameters params patience reach reached required scaler scheduler sec seconds seed should size smoothing speed
-status stop target threshold thresholds throughput time tol tolerance type unexpected until version warmup weight
+status stop target thr threshold thresholds throughput time tol tolerance type unexpected until version warmup weight
 weighting weights went when while window workers
 """  # words that say that a number is no measurement, whatever else its name says
 
@@ -32,12 +30,12 @@ SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|
 """A word whose number may be a fraction such as 141/200."""
 
 _FILLERS = (
-    "the a an of on for in our over at is was are set data dataset network model images samples and with to by folds"
+    "the a an of on for in our over at is was set data dataset network model images samples and with to by folds this"
 )
 _COUNTED = re.compile(r"top|k|rouge|bleu|hits?|precision|recall|f|acc|ndcg|map|ap|r")
 """A word that a number may belong to: `top 5`, `recall at 20`."""
 
-_SPLITS = "train|training|learn|val|valid|validation|test|testing|eval|evaluation|dev|holdout|oof"
+_SPLITS = "train|training|learn|val|vali|valid|validation|test|testing|eval|evaluation|dev|holdout|oof"
 SPLIT = re.compile(rf"(?<![^\W_])(?:{_SPLITS})(?![^\W\d_])", re.IGNORECASE)
 TITLE = re.compile(
     rf"(?P<frame>[\W_]*)(?:final\s+)?(?P<split>{_SPLITS})\b(?P<words>(?:\W+(?:set|data|dataset|results?|metrics?|scores?"

@@ -105,8 +105,7 @@ def added_jobs(by_id: Mapping[str, Job], catalogue: Catalogue, kinds: Kinds, mis
 
 def _script_path(entry: Entry, catalogue: Catalogue, suffixes: tuple[str, ...]) -> Path:
     candidates = (folder / entry.plain for folder in (catalogue.project_root, catalogue.folder))
-    path = next(filter(Path.is_file, candidates), None)
-    if path is None or not path.name.endswith(suffixes):
+    if (path := next(filter(Path.is_file, candidates), None)) is None or not path.name.endswith(suffixes):
         problem = "no such file" if path is None else "no Python file; start it with `command:`"
         raise entry.error(
             f"expected a Python file relative to the project's root, found {describe(entry.plain)}: {problem}"
@@ -138,6 +137,5 @@ def check_placeholders(declaration: Declaration, parameters: Iterable[str]) -> N
     """Refuse a name in braces that is nearly a parameter's; any other text in braces is the program's own."""
     names = ["folder", "seed", *parameters]
     for name in _PLACEHOLDER.findall("\n".join((*declaration.command, *declaration.settings.get("arguments", ())))):
-        near = difflib.get_close_matches(name, names, n=1)
-        if near and name not in names:
+        if name not in names and difflib.get_close_matches(name, names, n=1):
             raise declaration.entry.error(f"{{{name}}} stands for nothing: {one_of(name, names)}")

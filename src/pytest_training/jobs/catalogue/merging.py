@@ -56,10 +56,7 @@ def load_catalogue(path: Path, *, training_root: Path, project_root: Path, limit
 
 
 def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KINDS) -> list[Job]:
-    """Return the jobs as the catalogue changes them, and after them those that it adds.
-
-    Raise DeclarationError with all mistakes of the catalogue, a line each.
-    """
+    """Return the jobs as a catalogue changes and adds them; raise DeclarationError with all its mistakes."""
     mistakes = Mistakes()
     mistakes.sentences += catalogue.mistakes
     added = added_jobs({job.id: job for job in jobs}, catalogue, kinds, mistakes)
@@ -187,8 +184,7 @@ def _matches(job: Job, pattern: str) -> bool:
 
 
 def _merged_gates(job: Job, defaults: Declaration, declaration: Declaration) -> tuple[Gate, ...]:
-    own_gates = {gate.metric: tuple(g for g in job.gates if g.metric == gate.metric) for gate in job.gates}
-    gates = defaults.gates | own_gates
+    gates = defaults.gates | {gate.metric: tuple(g for g in job.gates if g.metric == gate.metric) for gate in job.gates}
     for metric, own in declaration.gates.items():
         if not own and metric not in gates:
             expected = one_of(metric, gates) if gates else "there is none"

@@ -88,10 +88,7 @@ def signature_mistake(function: Function) -> str | None:
 
 
 def read_parameters(function: Function, source: Source) -> tuple[tuple[Parameter, ...], dict[str, Any]]:
-    """Return the declared parameters, and their literal defaults.
-
-    A default that is an expression stays Python's own: the parameter has no value until a user sets it.
-    """
+    """Return the declared parameters and their literal defaults; a default that is an expression stays Python's."""
     if mistake := signature_mistake(function):
         raise DeclarationError(f"{source.where(function)}: {mistake}: {ALLOWED}")
     declared, values = [], {}

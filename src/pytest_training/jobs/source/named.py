@@ -53,8 +53,7 @@ def known_path(node: ast.expr | None, constants: Constants) -> str:
 
 def _known_end(parts: list[str | None]) -> str:
     """Return the path behind the last unknown part."""
-    end = list(itertools.takewhile(bool, reversed(parts)))
-    return "/".join(filter(None, reversed(end)))
+    return "/".join(filter(None, reversed([*itertools.takewhile(bool, reversed(parts))])))
 
 
 def _parts(node: ast.AST | None, constants: Constants, depth: int) -> list[str | None]:

@@ -259,8 +259,7 @@ def imports_of(node: ast.AST) -> Iterator[Import]:
     if isinstance(node, ast.Import):
         yield from (Import(alias.name) for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
-        names = tuple(alias.name for alias in node.names if alias.name != "*")
-        yield Import(node.module or "", names, node.level)
+        yield Import(node.module or "", tuple(alias.name for alias in node.names if alias.name != "*"), node.level)
 
 
 def _datasets(node: ast.AST, constants: Constants) -> Iterator[str]:

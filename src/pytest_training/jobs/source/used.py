@@ -99,8 +99,7 @@ class Module:
 
     def _bound(self, name: str, *, installed: bool = False) -> Piece | None:
         """Return the file, and the name in it, that an imported name stands for; that is empty for a module."""
-        item = self.imported.get(name)
-        if item is None:
+        if (item := self.imported.get(name)) is None:
             return None
         find = functools.partial(self._sources.module_file, self.source.path, level=item.level, installed=installed)
         if module := find(item.modules[-1]):

@@ -17,10 +17,8 @@ from pytest_training.signals import ENDING
 
 
 def main(argument: str) -> NoReturn:
-    """Load, then serve; start afresh without a package that starts threads.
-
-    `argument` has the inherited descriptor of the listening socket, the imports, and the ties once there is a keeper.
-    """
+    """Load, then serve; start afresh without a package that starts threads."""
+    # The inherited descriptor of the listening socket, and the ties once there is a keeper.
     listening, imports, tied = msgspec.json.decode(argument, type=tuple[int, Imports, keeper.Ties | None])
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # the owner decides when jobs end, by the lifeline
@@ -31,8 +29,7 @@ def main(argument: str) -> NoReturn:
     with Neutral() as neutral, recorded_reads() as imports.read:
         is_loaded = imports.load(ties.note)
     if not is_loaded:
-        again = msgspec.json.encode((listening, imports, ties)).decode()
-        os.execv(sys.executable, [*sys.orig_argv[:-1], again])
+        os.execv(sys.executable, [*sys.orig_argv[:-1], msgspec.json.encode((listening, imports, ties)).decode()])
     imports.finish()
     os.close(ties.note)
     JobServer(socket.socket(fileno=listening), ties.lifeline, neutral, imports.read).serve()

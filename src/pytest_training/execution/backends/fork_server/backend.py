@@ -1,7 +1,5 @@
 """The job server from outside: its owner starts and ends it, slots ask it for attempts."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil
@@ -42,6 +40,34 @@ SERVER_DIED = Reply(
 ALONE = "trained in an interpreter of its own: the job server is gone; see server.log in the run folder"
 
 
+@dataclass
+class ServerHandle:
+    """The running job server; closing its stdin, the lifeline, ends it and every job."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    folder: Path
+    loading: Path  # see `RunFolder.loading`
+
+    def stop_all(self) -> None:
+        """Ask every job to end, and wait until the last one has, or has been killed after its grace."""
+        with contextlib.suppress(OSError), SOCKET(socket.AF_UNIX) as link:
+            CONNECT(link, self.address)
+            link.sendall(STOP_ALL + b"\n")
+            read_reply(link.makefile("rb"))
+
+    def close(self) -> None:
+        """End the server and every job that still runs."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        try:
+            self.process.wait(SERVER_EXIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class ForkServer(Subprocess):
     """Executes attempts in forks of one job server, or in subprocesses if there is no folder for its socket."""
 
@@ -77,34 +103,6 @@ class ForkServer(Subprocess):
         if self.server is not None:
             self.server.close()
             self.server = None
-
-
-@dataclass
-class ServerHandle:
-    """The running job server; closing its stdin, the lifeline, ends it and every job."""
-
-    address: str
-    process: subprocess.Popen[bytes]
-    folder: Path
-    loading: Path  # see `RunFolder.loading`
-
-    def stop_all(self) -> None:
-        """Ask every job to end, and wait until the last one has, or has been killed after its grace."""
-        with contextlib.suppress(OSError), SOCKET(socket.AF_UNIX) as link:
-            CONNECT(link, self.address)
-            link.sendall(STOP_ALL + b"\n")
-            read_reply(link.makefile("rb"))
-
-    def close(self) -> None:
-        """End the server and every job that still runs."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        try:
-            self.process.wait(SERVER_EXIT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class ServerLauncher(SubprocessLauncher):
@@ -144,10 +142,7 @@ class ServerLauncher(SubprocessLauncher):
 
 
 def read_reply(answer: BinaryIO) -> Reply | str | None:
-    """Return the server's reply, or a note why the attempt is to be executed without it.
-
-    If it died: that it did so while the attempt ran, or None before the attempt began.
-    """
+    """Return the server's reply, or why to do without it; if it died: that, or None before the attempt began."""
     died = None
     with contextlib.suppress(OSError):
         line = answer.readline()

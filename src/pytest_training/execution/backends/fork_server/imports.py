@@ -81,8 +81,7 @@ class Imports(msgspec.Struct, kw_only=True):
         return True
 
     def _import(self, package: str, names: Iterable[str], note: int) -> None:
-        missing = [name for name in names if name not in sys.modules]
-        if missing:
+        if missing := [name for name in names if name not in sys.modules]:
             self._say(package)
             begun = time.monotonic()
             for name in missing:
@@ -134,10 +133,7 @@ class Imports(msgspec.Struct, kw_only=True):
             yield f"the jobs import {package} for themselves: its import {how}"
 
     def recall(self, crashed: Iterable[str]) -> None:
-        """Leave to the jobs the packages that started threads in earlier runs, and those that ended a server.
-
-        If one has ended a server, try the others from now on.
-        """
+        """Leave to the jobs what started threads in earlier runs, and what ended a server; then try all others."""
         wanted = {name.partition(".")[0] for name in self.names}
         self.threaded |= {package: threads for package, threads in self._learned().items() if package in wanted}
         self.broken |= {name.partition(".")[0]: "ended the job server" for name in crashed}
@@ -204,10 +200,7 @@ def recorded_reads() -> Iterator[set[str]]:
 
 
 def import_within(name: str, seconds: float) -> None:
-    """Import a module if there is one of that name; SIGALRM ends this process if that takes longer.
-
-    `a.b` may also be a function b of module a.
-    """
+    """Import a module, unless `a.b` is a function b of module a; SIGALRM ends this process if it takes longer."""
     package, _, attribute = name.rpartition(".")
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:

@@ -177,8 +177,7 @@ class JobServer:
         connection.pid = pid
         memory = OwnMemory.of_fork(is_program=isinstance(request.start, Command) and not request.start.is_warm)
         tree, grace_s = Tree(pid, started, memory=memory, stillness=request.stillness), request.settings.grace_s
-        ladder = Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=grace_s)
-        self.children[pid] = connection, ladder
+        self.children[pid] = connection, Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=grace_s)
         connection.send(STARTED)
 
     def _become_child(self, request: AttemptRequest, parent: int) -> NoReturn:

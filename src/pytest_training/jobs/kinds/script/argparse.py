@@ -123,8 +123,7 @@ class _Subparsers:
         """Return the subcommands under which the option of an `add_argument` call stands; none for the main parser."""
         parser = call.node.func.value if isinstance(call.node.func, ast.Attribute) else None
         if isinstance(parser, ast.Call):  # commands.add_parser("show").add_argument("--all")
-            made = OptionCall(parser, call.constants)
-            return (_parser_name(made),) if last_name(parser.func) == "add_parser" else ()
+            return (_parser_name(OptionCall(parser, call.constants)),) if last_name(parser.func) == "add_parser" else ()
         return self._of(last_name(parser), call.node)
 
     def _of(self, variable: str, node: ast.AST) -> tuple[str, ...]:

@@ -14,10 +14,7 @@ _PLAIN = re.compile(r"[\w/.+%*@?|:-]+|\$\{.*", re.ASCII)  # a text that `key=val
 
 
 def script_arguments(job: Job, *, folder: str, seed: int) -> list[str]:
-    """Return a script's `sys.argv` without its name.
-
-    Options of a subcommand stand after its name, all others before it.
-    """
+    """Return a script's `sys.argv` without its name; options of a subcommand stand after its name."""
     selector = next((job.parameters.get(parameter.name) for parameter in job.declared if parameter.selects), None)
     places = _output(job, folder)
     pairs = [*_given(job, folder), *places]

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from pytest_training.jobs.kinds.function import Function, find_train, python_fields, read_gates
 from pytest_training.jobs.kinds.protocol import Command, File, Kind
-from pytest_training.jobs.kinds.script.arguments import script_arguments
-from pytest_training.jobs.kinds.script.files import file_copies
-from pytest_training.jobs.kinds.script.options import read_options
+from pytest_training.jobs.kinds.script import arguments, files, options
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
 from pytest_training.jobs.source.sources import Candidate, Source
@@ -32,7 +30,7 @@ class ScriptKind(Kind):
             fresh=file.sources.why_fresh(file.path),
             cwd=workplace(file.source, file.sources.root, file.sources.readmes),
             module=_module_of(file.source),
-            **read_options(file.source, file.sources),
+            **options.read_options(file.source, file.sources),
             **python_fields(file),
         )
 
@@ -46,9 +44,9 @@ class ScriptKind(Kind):
     def start(self, job: Job, *, folder: str, seed: int) -> Command:
         """Return the interpreter, the file and the options that are set."""
         return Command(
-            argv=(sys.executable, str(job.path), *script_arguments(job, folder=folder, seed=seed)),
+            argv=(sys.executable, str(job.path), *arguments.script_arguments(job, folder=folder, seed=seed)),
             environment=program_environment(job),
-            files=file_copies(job),
+            files=files.file_copies(job),
             is_warm=not job.fresh,
             module=job.module,
         )

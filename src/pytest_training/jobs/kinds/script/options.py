@@ -7,13 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from pytest_training.jobs.kinds.parameters import Code, Declaration, output_place
-from pytest_training.jobs.kinds.script.absl import absl_options
-from pytest_training.jobs.kinds.script.argparse import argparse_options
-from pytest_training.jobs.kinds.script.click import click_options
-from pytest_training.jobs.kinds.script.files import file_options
-from pytest_training.jobs.kinds.script.hydra import hydra_options
-from pytest_training.jobs.kinds.script.styles import configured_options, is_styled, styled_options
-from pytest_training.jobs.kinds.script.typer import typer_options
+from pytest_training.jobs.kinds.script import absl, argparse, click, files, hydra, styles, typer
 from pytest_training.jobs.kinds.script.unrolled import unrolled
 from pytest_training.jobs.model import Parameter
 from pytest_training.jobs.source.literals import MISSING
@@ -21,12 +15,12 @@ from pytest_training.jobs.source.sources import Source, Sources
 from pytest_training.jobs.source.used import Module, used_code
 
 _READERS: dict[bytes, Callable[[Sequence[Code]], Iterator[Declaration]]] = {
-    b"add_argument": argparse_options,
-    b"click": click_options,
-    b"typer": typer_options,
-    b"DEFINE_": absl_options,
-    b"hydra": hydra_options,
-    b"exec": configured_options,
+    b"add_argument": argparse.argparse_options,
+    b"click": click.click_options,
+    b"typer": typer.typer_options,
+    b"DEFINE_": absl.absl_options,
+    b"hydra": hydra.hydra_options,
+    b"exec": styles.configured_options,
 }  # readers of command lines, by a word that every file with such a command line contains
 
 
@@ -55,13 +49,13 @@ def _all_options(source: Source, sources: Sources) -> Iterator[Declaration]:
     for word, reader in _READERS.items():
         if any(nodes and re.search(word, each.content) for each, nodes in used):
             options += reader(codes)
-    if any(is_styled(each.content) for each, _ in used):
+    if any(styles.is_styled(each.content) for each, _ in used):
         names = {parameter.name for parameter, _ in options}
         modules = ((Module.load(each.path, sources), nodes) for each, nodes in used if nodes)
-        styled = styled_options((module, nodes) for module, nodes in modules if module)
+        styled = styles.styled_options((module, nodes) for module, nodes in modules if module)
         options += (option for option in styled if option[0].name not in names)
         sources.modules.pop(source.path, None)  # a thousand syntax trees need too much memory
-    options += file_options(options, (sources.root, source.path.parent))
+    options += files.file_options(options, (sources.root, source.path.parent))
     yield from options
 
 

@@ -1,7 +1,5 @@
 """Parameters of functions and attributes of classes, nested ones too: what many libraries make options of."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -30,8 +28,7 @@ class Field(NamedTuple):
 def fields(found: Found, prefix: str = "") -> Iterator[Field]:
     """Yield the parameters of a function, or what a class takes, its nested classes opened."""
     for member in _members(found).values():
-        nested = _data_class(member.annotation, member.module) if prefix.count(".") < DEEPEST else None
-        if nested is None:
+        if (nested := _data_class(member.annotation, member.module) if prefix.count(".") < DEEPEST else None) is None:
             yield member._replace(name=prefix + member.name)
             continue
         call = member.default if isinstance(member.default, ast.Call) else None
@@ -104,8 +101,7 @@ def _stated(value: ast.expr | None) -> ast.expr | None:
     """Return the default that an expression states, itself or as `field(default=…)` or `field(default_factory=…)`."""
     if isinstance(value, ast.Call) and last_name(value.func) in _FIELD_CALLS:
         stated = {item.arg: item.value for item in value.keywords}
-        factory = stated.get("default_factory") or stated.get("factory")
-        if factory is not None:
+        if (factory := stated.get("default_factory") or stated.get("factory")) is not None:
             empty = {"list": ast.List([]), "dict": ast.Dict([], [])}.get(last_name(factory))
             return factory.body if isinstance(factory, ast.Lambda) else empty or ast.Call(factory, [], [])
         value = stated.get("default", value.args[0] if value.args else None)

@@ -1,7 +1,5 @@
 """Options of libraries that make a command line of functions and classes: one row of a table for each library."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
