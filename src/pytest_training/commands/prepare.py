@@ -43,9 +43,8 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
     root = checked_folders([here / arguments.root], "--root")[0] if arguments.root else _find_root(here, search)
     jobs, _ = loading.load_jobs(root, here, None, search)
     if not jobs:
-        raise TrainingError(
-            f"{discovery.nothing_below(root, here, files, option='--include')}; --root names another folder"
-        )
+        reason = discovery.nothing_below(root, here, files, option="--include")
+        raise TrainingError(f"{reason}; --root names another folder")
     relative = os.path.relpath(root, here)
     say(f"{_count(jobs)} found below {relative}: {', '.join(job.id for job in jobs)}")
     _write(here / "test_training_jobs.py", SHIPPED_TEST.read_text(encoding="utf-8"), here)

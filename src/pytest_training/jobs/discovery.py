@@ -30,12 +30,10 @@ DEEPEST = 100  # nested folders that are searched: paths end at 4,096 bytes, Pyt
 ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")  # what lies in the folder of a virtual or conda environment
 
 
-def discover(
-    training_root: Path, project_root: Path, files: FileFilter | None = None, kinds: Kinds = KINDS
-) -> list[Job]:
+def discover(training_root: Path, project: Path, files: FileFilter | None = None, kinds: Kinds = KINDS) -> list[Job]:
     """Return the job of every file below the training root that the filter takes, sorted by path."""
     training_root, files = absolute(training_root), files or FileFilter()
-    sources = Sources(training_root, absolute(project_root))
+    sources = Sources(training_root, absolute(project))
     taken = {path: each.why for path, each in candidates(sources, training_root, files, kinds).items() if each.is_job}
     ids = _ids(list(taken), training_root)
     limited = itertools.islice(taken.items(), files.limit)

@@ -10,6 +10,7 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import msgspec
 from msgspec.structs import replace
@@ -95,11 +96,9 @@ def _simulations(job: Job, datasets: Mapping[str, Dataset]) -> list[str]:
     return [str(path) for path in paths if path.is_file()]
 
 
-def fingerprints(
-    jobs: Mapping[str, Job], ids: Iterable[str], datasets: Iterable[Dataset], *, seed: int
-) -> dict[str, str]:
+def fingerprints(jobs: Mapping[str, Job], ids: Iterable[str], data: Iterable[Dataset], *, seed: int) -> dict[str, str]:
     """Return the fingerprints of these jobs and of all that they need; each includes those of what it needs."""
-    by_name = {dataset.name: dataset for dataset in datasets}
+    by_name = {dataset.name: dataset for dataset in data}
     contents = Contents()
     digests: dict[str, str] = {}
     for job_id in _with_needed(jobs, ids):
@@ -131,9 +130,7 @@ class EarlierPasses:
     valid: frozenset[str] = frozenset()  # ids of the jobs that nothing has changed for since
 
     @classmethod
-    def read(
-        cls, jobs: Mapping[str, Job], ids: Iterable[str], digests: Mapping[str, str], history: History
-    ) -> "EarlierPasses":
+    def read(cls, jobs: Mapping[str, Job], ids: Iterable[str], digests: Mapping[str, str], history: History) -> Self:
         """Read them for these jobs and all that they need; of a needed job the folder must still be there."""
         order = _with_needed(jobs, ids)
         passes = cls(history.path.parent, history.newest(order, passed_only=True))

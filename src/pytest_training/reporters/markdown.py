@@ -70,13 +70,12 @@ def _table(outcomes: Sequence[Outcome], comparison: Comparison | None) -> Iterat
 
 def _row(outcome: Outcome, compared: JobComparison | None) -> str:
     remarks = [*(["simulated data"] if outcome.is_simulated else []), *outcome.notes[:2]]
-    holding = sum(result.passed for result in outcome.gates)
     cells = (
         outcome.shown.emoji,
         plain(outcome.job_id, 80) + (f" {plain('(' + '; '.join(remarks) + ')')}" if remarks else ""),
         plain(main_metric(outcome), 120),
         plain(compared.changes[0].words()) if compared and compared.changes else "",
-        f"{holding} of {len(outcome.gates)}" if outcome.gates else "",
+        f"{sum(result.passed for result in outcome.gates)} of {len(outcome.gates)}" if outcome.gates else "",
         duration(outcome.wall_s) if outcome.attempts else "",
     )
     return "| " + " | ".join(cells) + " |"

@@ -132,10 +132,8 @@ def has_training_test(config: pytest.Config) -> bool:
 
 def nobody_asks(config: pytest.Config) -> str:
     """Return the sentence for a session that has collected nothing although there are jobs."""
-    root = options.shown_path(options.folder_of(config, "root"), config)
-    return (
-        f"no test asks for the jobs in {root}: pytest {root} trains them, pytest-training init writes a test that does"
-    )
+    at = options.shown_path(options.folder_of(config, "root"), config)
+    return f"no test asks for the jobs in {at}: pytest {at} trains them, pytest-training init writes a test that does"
 
 
 def _names_fixture(path: Path) -> bool:

@@ -44,12 +44,14 @@ def main(path: str, folder: str, values: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: (keep(), os._exit(128 + signal.SIGTERM)))
     tagged = next(cell for cell in notebook.cells if TAG in cell.metadata.get("tags", ()))
     tagged.source += "".join(f"\n{name} = {value!r}" for name, value in json.loads(values).items())
-    client = PrintingClient(notebook, timeout=None, kernel_name="python3", extra_arguments=["--log-level=ERROR"])
     os.environ.pop("MPLBACKEND", None)  # a kernel has one of its own, which draws into the notebook
     seeds = (getattr(each, "seed", None) for each in sys.meta_path)  # this process's own, which its kernel gets too
     seed = next((each for each in seeds if isinstance(each, int)), None)
     path_with_startup = os.pathsep.join([STARTUP, os.environ.get("PYTHONPATH", "")])
     seeding = {} if seed is None else {VARIABLE: str(seed), "PYTHONPATH": path_with_startup}
+    client = PrintingClient(notebook, timeout=None, kernel_name="python3", extra_arguments=["--log-level=ERROR"])
+    if seed is not None:  # a kernel draws from `random` while it starts, now more, now less
+        client.on_notebook_start = lambda **_: client.kc.execute(f"import random; random.seed({seed})", silent=True)
     try:
         client.execute(env=os.environ | seeding)
     except CellExecutionError as error:

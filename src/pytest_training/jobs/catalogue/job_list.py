@@ -107,9 +107,8 @@ def _script_path(entry: Entry, catalogue: Catalogue, suffixes: tuple[str, ...]) 
     candidates = (folder / entry.plain for folder in (catalogue.project_root, catalogue.folder))
     if (path := next(filter(Path.is_file, candidates), None)) is None or not path.name.endswith(suffixes):
         problem = "no such file" if path is None else "no Python file; start it with `command:`"
-        raise entry.error(
-            f"expected a Python file relative to the project's root, found {describe(entry.plain)}: {problem}"
-        )
+        named = describe(entry.plain)
+        raise entry.error(f"expected a Python file relative to the project's root, found {named}: {problem}")
     return Path(os.path.normpath(path))
 
 

@@ -226,11 +226,9 @@ def _check_unique(variants: Mapping[str, list[Job]], catalogue: Catalogue) -> No
                 raise declaration.entry.error(f"two jobs would have the id {job.id!r}")
 
 
-def _with_needs(
-    job: Job, declared_id: str, variants: Mapping[str, list[Job]], catalogue: Catalogue, mistakes: Mistakes
-) -> Job:
+def _with_needs(job: Job, key: str, variants: Mapping[str, list[Job]], catalogue: Catalogue, mistakes: Mistakes) -> Job:
     """Resolve `needs`; a job with a matrix stands for all its variants."""
-    declaration = catalogue.jobs.get(declared_id)
+    declaration = catalogue.jobs.get(key)
     if declaration is None or not declaration.needs:
         return job
     by_id = {other.id: [other.id] for jobs in variants.values() for other in jobs}

@@ -67,9 +67,8 @@ def _cells(file: File) -> list[dict[str, Any]]:
         cells = json.loads(file.path.read_bytes())["cells"]
         return [{**cell, "source": "".join(cell["source"]), "metadata": {**cell["metadata"]}} for cell in cells]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Unreadable(
-            f"{file.label}:1: expected a notebook of version 4: {type(error).__name__}: {error}"
-        ) from error
+        problem = f"{file.label}:1: expected a notebook of version 4: {type(error).__name__}: {error}"
+        raise Unreadable(problem) from error
 
 
 def _tagged(cells: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from pytest_training.jobs.source.literals import (
     read_annotation,
     type_of,
 )
+from pytest_training.jobs.source.sources import Sources
 
 OUTPUT = re.compile(
     r"((.*[._])?(outputs?|out|save|results?|logs?|logging|tensorboard|tb)_?(dir|folder)|(.*\.)?(checkpoints?|ckpts?|model"
@@ -46,6 +47,7 @@ class Code(NamedTuple):
     nodes: list[ast.AST]
     constants: Constants
     path: Path
+    sources: Sources
 
 
 _FROM_TEXT: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": bool}

@@ -120,6 +120,7 @@ class Sources:
     def forget(self, path: Path) -> None:
         """Free the memory of a syntax tree."""
         self._parsed.pop(path, None)
+        self.modules.pop(path, None)
 
     def remember(self, source: Source) -> None:
         """Keep the facts of a file that has been read for another purpose."""

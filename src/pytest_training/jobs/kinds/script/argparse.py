@@ -18,6 +18,7 @@ from pytest_training.jobs.kinds.parameters import (
     preferred,
     selector,
 )
+from pytest_training.jobs.kinds.script.unrolled import unrolled
 from pytest_training.jobs.source.literals import MISSING, UNREAD, last_name, walk
 
 _IMPLIED: dict[str, Any] = {"store_true": False, "store_false": True}  # defaults of actions that need not state one
@@ -27,6 +28,7 @@ _OTHER_FLAGS = {"store_const", "append_const"}
 
 def argparse_options(codes: Sequence[Code]) -> Iterator[Declaration]:
     """Yield what `add_argument` and `add_subparsers` calls declare."""
+    codes = [code._replace(nodes=unrolled(code.nodes, code.constants)) for code in codes]
     calls = OptionCall.all(codes)
     parsers = _Subparsers([node for code in codes for node in code.nodes], calls)
     defaults = _defaults(calls, parsers)

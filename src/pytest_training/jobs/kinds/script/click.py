@@ -18,7 +18,7 @@ def click_options(codes: Sequence[Code]) -> Iterator[Declaration]:
 
 
 def _declared(code: Code, names: set[str]) -> Iterator[Declaration]:
-    nodes, constants, _path = code
+    nodes, constants = code.nodes, code.constants
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
     groups = [group for function in functions if (group := decorator(function, "group"))]
     pairs = [(function, decorator(function, "command")) for function in functions] if len(groups) == 1 else []

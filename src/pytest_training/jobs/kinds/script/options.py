@@ -1,27 +1,28 @@
 """Options of a script's own command line, read from its syntax tree."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
 from msgspec.structs import replace
 
 from pytest_training.jobs.kinds.parameters import Code, Declaration, output_place
-from pytest_training.jobs.kinds.script import absl, argparse, click, files, hydra, styles, typer
-from pytest_training.jobs.kinds.script.unrolled import unrolled
+from pytest_training.jobs.kinds.script.files import file_options
 from pytest_training.jobs.model import Parameter
 from pytest_training.jobs.source.literals import MISSING
 from pytest_training.jobs.source.sources import Source, Sources
-from pytest_training.jobs.source.used import Module, used_code
+from pytest_training.jobs.source.used import used_code
 
-_READERS: dict[bytes, Callable[[Sequence[Code]], Iterator[Declaration]]] = {
-    b"add_argument": argparse.argparse_options,
-    b"click": click.click_options,
-    b"typer": typer.typer_options,
-    b"DEFINE_": absl.absl_options,
-    b"hydra": hydra.hydra_options,
-    b"exec": styles.configured_options,
-}  # readers of command lines, by a word that every file with such a command line contains
+_READERS = {
+    "argparse.argparse_options": rb"add_argument",
+    "click.click_options": rb"click",
+    "typer.typer_options": rb"typer",
+    "absl.absl_options": rb"DEFINE_",
+    "hydra.hydra_options": rb"hydra",
+    "styles.configured_options": rb"exec\(\s*open",
+    "styles.styled_options": rb"HfArgumentParser|TrlParser|LightningCLI|ConfigStore|tyro|Fire|jsonargparse"
+    rb"|simple_parsing|pyrallis|draccus",
+}  # readers of command lines, loaded for files with a word that every such file contains
 
 
 def read_options(source: Source, sources: Sources) -> dict[str, Any]:
@@ -35,28 +36,26 @@ def read_options(source: Source, sources: Sources) -> dict[str, Any]:
         elif default is not MISSING:
             defaults[parameter.name] = default
     outputs = [item.option or item.name for item in declared.values() if output_place(item, ".")]
-    output = next((option for option in outputs if option.endswith("dir")), next(iter(outputs), None))
+    output = next((option for option in outputs if option.rstrip("=").endswith("dir")), next(iter(outputs), None))
     # A place for output is the job's own.
     unused = {item.name for item in declared.values() if item.unread or (item.option or item.name) in outputs}
     parameters = {name: value for name, value in defaults.items() if name not in unused}
     return {"declared": tuple(declared.values()), "parameters": parameters, "output_option": output}
 
 
-def _all_options(source: Source, sources: Sources) -> Iterator[Declaration]:
-    used = used_code(source, sources)
-    codes = [Code(unrolled(nodes, each.constants), each.constants, each.path) for each, nodes in used]
+def _all_options(source: Source, sources: Sources) -> list[Declaration]:
+    """Return what each reader finds, but for what one before it has found, and what stands in configuration files."""
+    used = [(each, nodes) for each, nodes in used_code(source, sources) if nodes]
+    codes = [Code(nodes, each.constants, each.path, sources) for each, nodes in used]
+    content = b"".join(each.content for each, _ in used)
     options: list[Declaration] = []
-    for word, reader in _READERS.items():
-        if any(nodes and re.search(word, each.content) for each, nodes in used):
-            options += reader(codes)
-    if any(styles.is_styled(each.content) for each, _ in used):
-        names = {parameter.name for parameter, _ in options}
-        modules = ((Module.load(each.path, sources), nodes) for each, nodes in used if nodes)
-        styled = styles.styled_options((module, nodes) for module, nodes in modules if module)
-        options += (option for option in styled if option[0].name not in names)
-        sources.modules.pop(source.path, None)  # a thousand syntax trees need too much memory
-    options += files.file_options(options, (sources.root, source.path.parent))
-    yield from options
+    for name, words in _READERS.items():
+        if re.search(words, content):
+            module, _, function = name.partition(".")
+            names = {parameter.name for parameter, _ in options}
+            read = getattr(import_module(f"{__package__}.{module}"), function)
+            options += [option for option in read(codes) if option[0].name not in names]
+    return [*options, *file_options(options, (sources.root, source.path.parent))]
 
 
 def _merged(first: Parameter, second: Parameter) -> Parameter:

@@ -1,7 +1,7 @@
 """Options of libraries that make a command line of functions and classes: one row of a table for each library."""
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -35,26 +35,21 @@ _TARGETS = {"component", "components", "config_class", "dataclass_types", "node"
 _CLASSES = {"model_class": "model", "datamodule_class": "data"}
 
 
-def is_styled(content: bytes) -> bool:
-    """Return True if a file may call one of these libraries."""
-    return any(all(part.encode() in content for part in name.split(".")) for name in _STYLES)
-
-
-def styled_options(modules: Iterable[tuple[Module, list[ast.AST]]]) -> Iterator[Declaration]:
+def styled_options(codes: Sequence[Code]) -> Iterator[Declaration]:
     """Yield what the calls of these libraries make options of."""
-    for module, nodes in modules:
-        for node in nodes:
-            if isinstance(node, ast.Call):
-                yield from _called(node, module)
-            elif isinstance(node, ast.FunctionDef) and node.args.args:  # @wrap() def main(config: Config)
-                calls = (item for item in node.decorator_list if isinstance(item, ast.Call))
-                for style in filter(None, (_style(call.func, module) for call in calls)):
-                    yield from _options(module.definition(node.args.args[0].annotation), style)
+    modules = ((code.nodes, Module.load(code.path, code.sources)) for code in codes)
+    for node, module in ((node, module) for nodes, module in modules if module for node in nodes):
+        if isinstance(node, ast.Call):
+            yield from _called(node, module)
+        elif isinstance(node, ast.FunctionDef) and node.args.args:  # @wrap() def main(config: Config)
+            calls = (item for item in node.decorator_list if isinstance(item, ast.Call))
+            for style in filter(None, (_style(call.func, module) for call in calls)):
+                yield from _options(module.definition(node.args.args[0].annotation), style)
 
 
 def configured_options(codes: Sequence[Code]) -> Iterator[Declaration]:
     """Yield the literals that a script assigns before `exec(open("configurator.py").read())`, as nanoGPT's do."""
-    nodes, constants, path = codes[0]
+    nodes, constants, path, _sources = codes[0]
     calls = [node for node in nodes if isinstance(node, ast.Call) and last_name(node.func) == "exec"]
     opened = [node for call in calls for node in walk(call) if isinstance(node, ast.Constant | ast.Name)]
     texts = [text for node in opened for text in constants.strings(node) if text.endswith(".py")]
