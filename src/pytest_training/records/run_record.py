@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-import psutil
 from msgspec.structs import asdict
 
 from pytest_training.execution.outcome import Outcome
@@ -150,6 +149,8 @@ def provenance(root: Path, packages: Iterable[str] = ()) -> Provenance:
 @cache
 def this_machine() -> Machine:
     """Describe this machine."""
+    import psutil  # noqa: PLC0415  (workers do without)
+
     hardware = {"system": platform.system(), "architecture": platform.machine(), "processor": _processor()}
     cpus, gpus = machine_cores(), gpu_models()
     decisive = "\n".join((*hardware.values(), str(cpus), *gpus))
