@@ -82,6 +82,12 @@ TRAINS = {
         ":4",
     ),
     "fire and a class": ("x.py", "class Study:\n    def run(self):\n        m.fit(1, 2)\nfire.Fire(Study)", "x.py:3"),
+    "an app that names no main": (
+        "x.py",
+        "def main(_):\n    estimator.train(input_fn=f)\nif __name__ == '__main__':\n    tf.app.run()\n",
+        "x.py:2",
+    ),
+    "a script that is called a test": ("mnist_test.py", LOOP + "\nmain()\n", "loss.backward"),
     "a module that is called": (
         "x.py",
         "class Meta(Module):\n    def forward(self, x):\n        loss.backward()\n        opt.step()\nMeta()(1)\n",
@@ -125,6 +131,7 @@ LEFT = {
         "def test():\n    m.fit(x, y)\nif __name__ == '__main__':\n    test()\n",
         "is named as a test",
     ),
+    "a test beside its code": ("net_test.py", "import unittest\n" + LOOP + GUARD, "is named as a test"),
     "a benchmark": ("bench.py", LOOP + GUARD, "is named as a test"),
     "a scaler": (
         "prepare.py",

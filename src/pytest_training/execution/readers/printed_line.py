@@ -200,9 +200,11 @@ def _key(before: str, *, is_first: bool, is_table: bool) -> _Key:
     words = words_of(text)
     name = joined(words) if 0 < len(words) <= MOST_WORDS and sign != "(" and not _TWO.search(text) else ""
     last = [word for word in words[-2:] if not SPLIT.fullmatch(word)][-1:] if sign in _WEAK else words
-    is_name = is_measured(" ".join(words)) and is_measured(" ".join(last)) and not _EXCEPTION.match(name)
     has_split = bool(SPLIT.search("_".join(words))) or words[:1] in _ALONE
+    is_norm = has_split and words[-1] in {"l1", "l2"}  # LightGBM's names of errors; alone they are penalties
+    is_name = is_norm or (is_measured(" ".join(words)) and is_measured(" ".join(last)) and not _EXCEPTION.match(name))
     before_it, its_own = _last_split(head[: ends[-1]]), _last_split(text)
+    is_name = is_name and not text.lower().endswith(" in")  # `finished squared error in: 0.3`, a time
     return _Key(text, tuple(words), name if is_name else "", sign, before_it, its_own, has_split)
 
 

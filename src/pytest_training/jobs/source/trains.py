@@ -22,9 +22,10 @@ _PARTS = re.compile(
 _STARTS = re.compile(r"(.*_)?(main|run|exp|launch|start|cli|experiment|pipeline|demo|app|(pre)?train(ing)?)s?(_.*)?")
 """Stems of files that may start what other files define."""
 _OTHERS = re.compile(
-    r"(.*/)?((tests?|testing)/.*|test_[^/]*|[^/]*_test|conftest|setup|[^/]*submitit[^/]*"
+    r"(.*/)?((tests?|testing)/.*|test_[^/]*|conftest|setup|[^/]*submitit[^/]*"
     r"|([^/]*_)?(bench(mark)?(s|ing)?|profil(e|er|ing)|lr_find(er)?|speed(_?test)?)(_[^/]*)?)\.py"
 )  # tests and benchmarks, by their paths
+_CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test_\w")  # what tests contain
 _WORDS = (
     *(b"fit(", b".fit_", b"backward(", b"train(", b"_train", b"train_", b"training(", b"rainer", b"tune(", b"learn("),
     *(b"minimize(", b"apply_gradients", b"apply_updates", b".cv(", b"_and_grad", b"jax.grad", b"cross_val", b"CLI("),
@@ -71,11 +72,13 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     has_words = any(word in content for word in _WORDS)  # ten times as fast as one pattern
     if not (is_named or ((has_words or _STARTS.fullmatch(stem)) and _RUNS.search(content))):
         return None
-    if _OTHERS.fullmatch(place.lower()):
+    if _OTHERS.fullmatch(place.lower()) or (stem.endswith("_test") and _CHECKS.search(content)):
         return Candidate(is_job=False, why="is named as a test or a benchmark") if has_words or is_named else None
     source = read()
     definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     body = [each for each in source.tree.body if not isinstance(each, definitions)]
+    # tf.app.run() calls `main` and names it nowhere.
+    body += [each for each in source.tree.body if getattr(each, "name", "") == "main" and any(map(is_main_guard, body))]
     runs = b".automain" in content or any(map(_runs, body))
     if sign := _first_sign(source, body, sources, is_followed=runs):
         return Candidate(is_job=True, why=sign)
