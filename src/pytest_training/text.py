@@ -23,10 +23,7 @@ NOT_XML = r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def clean_line(line: str, limit: int = LINE_LIMIT) -> str:
-    """Return one line without escape sequences and control characters, at most `limit` characters long.
-
-    A line that was overwritten with carriage returns, such as a progress bar, gives its last state.
-    """
+    """Return a line's last state without escape sequences and control characters, at most `limit` characters long."""
     scanned = line.rstrip("\r\n")[-20 * limit :] if "\r" in line else line[: 20 * limit]
     states = [state for state in scanned.split("\r") if state.strip()]
     cleaned = states[-1] if states else ""

@@ -7,15 +7,19 @@ import types
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from pytest_training.atomic import write_atomically
 from pytest_training.execution.attempt.environment import job_environment
 from pytest_training.execution.attempt.startup.sitecustomize import GENERATORS
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.readers.protocol import RunningAttempt
 from pytest_training.execution.strays import strays
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.loading import load_jobs
-from pytest_training.jobs.model import Job
+from pytest_training.jobs.model import Job, Plan, PlannedJob
 
 from .project import Project, message
 
@@ -168,6 +172,12 @@ def test_a_script_starts_where_its_paths_or_a_readme_say(
     assert job.workplace == tmp_path / expected
 
 
+def test_a_folder_whose_name_begins_with_a_dot_keeps_it(project: Project) -> None:
+    project.write(".tools/fit.py", "print()")
+    project.write(".tools/README", README.format("python fit.py"))
+    assert project.load("jobs:\n  m: {script: .tools/fit.py}\n")[0][0].cwd == ".tools"
+
+
 @pytest.mark.parametrize(("cwd", "expected"), [("training", "training"), (".", "."), ("./training/", "training")])
 def test_the_catalogue_says_where_any_job_starts(project: Project, cwd: str, expected: str) -> None:
     project.write("training/train_x.py", "print(open('../training/x.csv'))")
@@ -227,19 +237,33 @@ def test_tensorboards_writer_gets_the_jobs_folder_where_the_script_gives_none(
 
 
 def test_what_changed_in_a_repository_is_named_by_folder(tmp_path: Path) -> None:
-    job = Job(id="x", kind="script", source="x.py", home=str(tmp_path), root=str(tmp_path), cwd="models/a")
-    old, new = (1_000.0, 2_000.0)
-    names = ["models/a/runs/1/events", "models/a/runs/2/events", "models/a/net.pt", "models/b/x", "data/y", "z\n"]
-    unseen = ["reports/runs/1/log.txt", ".git/index", "models/a/__pycache__/m.pyc", "venv/lib/x.py"]
-    for name in (*names, *unseen, "old.csv"):
+    place: dict[str, Any] = {
+        "source": "x.py",
+        "home": str(tmp_path),
+        "root": str(tmp_path),
+        "files": (str(tmp_path / "mine.py"),),
+    }
+    job = Job(id="x", kind="script", cwd="models/a", **place)
+    other = Job(id="y", kind="script", **{**place, "files": (str(tmp_path / "theirs.py"),)})
+    (tmp_path / "mine.py").write_text("torch.save('net.pt')")
+    (tmp_path / "theirs.py").write_text("torch.save('net.pt'); frame.to_csv('theirs.csv')")
+    run = RunFolder(tmp_path / "reports", "r")
+    plans = tuple(PlannedJob(job=each, expected_s=None, expected_from="unknown") for each in (job, other))
+    write_atomically(run.plan, msgspec.json.encode(Plan(run_id="r", seed=0, workers=2, threads=1, jobs=plans)))
+    folder = run.job("x").attempt(1)
+    run.job("y").path.mkdir(parents=True)
+    names = ["models/a/runs/1/events", "models/a/runs/2/events", "models/a/net.pt", "data/y", "z\n"]
+    unseen = ["theirs.csv", "reports/runs/1/log.txt", ".git/index", "models/a/__pycache__/m.pyc", "venv/lib/x.py"]
+    for name in (*names, *unseen):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
-        os.utime(path, (old, old))  # what is unpacked keeps an old time of writing
-    now = (tmp_path / "old.csv").stat().st_ctime
-    [note] = strays(job, tmp_path / "reports", new)
+        os.utime(path, (1_000.0, 2_000.0))  # what is unpacked keeps an old time of writing
+    since = min((tmp_path / name).stat().st_ctime for name in names)
+    for name in ("mine.py", "theirs.py"):
+        assert (tmp_path / name).stat().st_ctime <= since
+    [note] = strays(RunningAttempt(job, folder, since))
     assert note.startswith("files of the repository changed while it ran: ")
-    assert {*note.partition(": ")[2].removesuffix(" and 1 more").split(", ")} <= {
-        *("models/a/runs/ (2 files)", "models/a/net.pt", "models/", "data/", "z\n", "old.csv"),
-    }
-    assert strays(job, tmp_path / "reports", now + 10) == ()
+    found = {*note.partition(": ")[2].split(", ")} - {"mine.py", "theirs.py"}
+    assert found == {"models/a/runs/ (2 files)", "models/a/net.pt", "data/", "z\\n"}
+    assert strays(RunningAttempt(job, folder, since + 10)) == ()

@@ -22,7 +22,7 @@ from pytest_training.execution.needs import gather, start_with_places, unmet, wi
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.findings import add_curves, readers_of
-from pytest_training.execution.readers.protocol import Reader
+from pytest_training.execution.readers.protocol import Reader, RunningAttempt
 from pytest_training.execution.secrets import Secrets
 from pytest_training.execution.strays import strays
 from pytest_training.jobs.kinds import KINDS
@@ -215,7 +215,7 @@ class Slot:
         masked = {name: secrets.mask(getattr(verdict, name)) for name in ("reason", "metrics", "sources", "curves")}
         add_curves(folder, masked["curves"], reply.ending.wall_s)
         still = filter(None, [stalled(reply.ending.stalled_s)])
-        beside = strays(job, self.folder.reports, since) if isinstance(request.start, Command) else ()
+        beside = strays(RunningAttempt(job, folder, since)) if isinstance(request.start, Command) else ()
         return reply, replace(
             verdict,
             **masked,

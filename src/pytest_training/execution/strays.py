@@ -11,10 +11,10 @@ from typing import NamedTuple
 from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import JobFolder
 from pytest_training.execution.job_files import Walk, open_own
-from pytest_training.execution.readers.protocol import EndedAttempt
+from pytest_training.execution.readers.protocol import EndedAttempt, RunningAttempt
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import read_plan
-from pytest_training.wording import in_utf8, listing
+from pytest_training.wording import in_utf8, listing, printable
 
 LEFT_OUT = (".git", ".hg", ".venv", "venv", "env", "node_modules", "site-packages", "__pycache__", ".pytest_cache")
 MOST_SEARCHED = 20_000  # files and folders; they take a tenth of a second
@@ -28,21 +28,25 @@ class _Words(NamedTuple):
     endings: tuple[str, ...]
 
 
-def changed(job: Job, reports: Path, since: float) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield the files of the repository that have changed since a time, each with its path relative to the root."""
-    for path, entry in Walk(Path(job.root), most=MOST_SEARCHED, without=(*LEFT_OUT, os.path.normpath(reports))):
+def _changed(attempt: RunningAttempt) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield the files of the repository that have changed since the start, each with its path relative to the root."""
+    without = (*LEFT_OUT, os.path.normpath(_jobs(attempt).parents[2]))
+    for path, entry in Walk(Path(attempt.job.root), most=MOST_SEARCHED, without=without):
         with suppress(OSError):  # it is gone
-            if entry.stat(follow_symlinks=False).st_ctime >= since:  # what is unpacked keeps an old time of writing
+            if entry.stat(follow_symlinks=False).st_ctime >= attempt.started:  # what is unpacked keeps an old mtime
                 yield path, entry
 
 
-def strays(job: Job, reports: Path, since: float) -> tuple[str, ...]:
-    """Return a note that names the files in the repository that have changed since a time, or none."""
+def strays(attempt: RunningAttempt) -> tuple[str, ...]:
+    """Return a note that names the files that changed while a job ran, but for those that another's code names."""
     places: Counter[str] = Counter()
-    above = f"{job.cwd}/" if job.cwd else ""
-    for path, _ in changed(job, reports, since):
+    above = f"{attempt.job.cwd}/" if attempt.job.cwd else ""
+    files = [path for path, _ in _changed(attempt)]
+    own, others = _words(attempt.job), [*_meanwhile(attempt)] if files else []
+    for path in files:
         name, slash, _ = path.removeprefix(above).partition("/")
-        places[in_utf8((above if path.startswith(above) else "") + name + slash)] += 1
+        if all(_named(words, path) <= _named(own, path.removeprefix(above)) for words in others):
+            places[printable(in_utf8((above if path.startswith(above) else "") + name + slash))] += 1
     names = (f"{place} ({count} files)" if count > 1 else place for place, count in places.items())
     return (f"files of the repository changed while it ran: {listing('', names, limit=5)}",) if places else ()
 
@@ -51,7 +55,7 @@ def written_beside(attempt: EndedAttempt) -> Iterator[tuple[str, os.DirEntry[str
     """Yield the files that changed while a job ran, if its code names them, and that of no other job that ran then."""
     job, own, others = attempt.job, _words(attempt.job), None
     above = f"{job.cwd}/" if job.cwd else ""
-    for path, entry in changed(job, _jobs(attempt).parents[2], attempt.started):
+    for path, entry in _changed(attempt):
         relative = path.removeprefix(above)
         if path.startswith(above) and (named := _named(own, relative)):
             others = [*_meanwhile(attempt)] if others is None else others
@@ -78,12 +82,12 @@ def _words(job: Job) -> _Words:
     return _Words(words, tuple(word for word in words if "." in word.lstrip("._-")))
 
 
-def _jobs(attempt: EndedAttempt) -> Path:
+def _jobs(attempt: RunningAttempt) -> Path:
     """Return the folder of a run's jobs: RUN/jobs of RUN/jobs/ID/attempt-1."""
     return attempt.folder.path.parents[attempt.job.id.count("/") + 1]
 
 
-def _meanwhile(attempt: EndedAttempt) -> Iterator[_Words]:
+def _meanwhile(attempt: RunningAttempt) -> Iterator[_Words]:
     """Yield the words of the other jobs that ran at the same time."""
     jobs = _jobs(attempt)
     with suppress(TrainingError):

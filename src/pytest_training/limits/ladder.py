@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_training.errors import FROM_OTHERS
 from pytest_training.limits import Limits
 from pytest_training.limits.protocol import Ending
-from pytest_training.limits.tree import Tree
+from pytest_training.limits.tree import Tree, oom_kills
 from pytest_training.processes import signal_name
 
 
@@ -74,7 +74,7 @@ class Ladder:
             wall_s=round(self.tree.age_s, 4),
             cpu_s=round(cpu_s, 4),
             free_mb=self.tree.pressure.free_mb if exit_code else None,
-            oom_killer=exit_code != 0 and self.tree.pressure.has_killed(),
+            oom_killer=exit_code != 0 and oom_kills() > min(self.tree.pressure.kills, default=math.inf),
             stalled_s=round(self.tree.stillness.longest_s, 1),
             peak_memory_mb=round(self.tree.memory.peak_mb, 1) or None,
         )

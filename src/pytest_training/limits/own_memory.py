@@ -59,11 +59,6 @@ class OwnMemory:
         mine = proc_fields("self", "status")
         return cls(server_mb=mine["VmRSS"]) if is_program else cls(inherited_mb=mine["RssAnon"], server="self")
 
-    def end(self, resident_mb: float) -> None:
-        """Take note of the largest resident memory of a process that has ended."""
-        if resident_mb > self.server_mb:
-            self.spike(resident_mb)
-
     def sample(self, pids: Sequence[int]) -> float:
         """Return the MiB that are the attempt's own now, or were between two measurements."""
         began = time.monotonic()

@@ -42,10 +42,6 @@ class Pressure:
             self.free_mb = available_mb()
             self.kills.append(oom_kills())
 
-    def has_killed(self) -> bool:
-        """Return True if the kernel has killed for lack of memory in the last seconds."""
-        return bool(self.kills) and oom_kills() > self.kills[0]
-
 
 def available_mb(root: Path = ROOT) -> float | None:
     """Return the MiB that new allocations may take before something must go, or None if the system does not say."""

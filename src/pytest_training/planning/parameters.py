@@ -76,10 +76,7 @@ def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
 
 
 def refuse_secrets(jobs: Sequence[Job], settings: Sequence[str]) -> None:
-    """Raise DeclarationError for a `--set` of a secret parameter, of a job that is not selected too.
-
-    Reports show the command line, and the values of jobs that the same pattern matches.
-    """
+    """Raise DeclarationError for a `--set` of a secret, of any job: reports show the command line."""
     for where, pattern, name in (_target(each, jobs) for each in settings):
         for job in jobs:
             if (parameter := meant(job.declared, name)) and parameter.variable and _is_meant(job, pattern):

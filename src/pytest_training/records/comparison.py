@@ -152,10 +152,7 @@ def find_earlier(  # noqa: PLR0913  (the name, whose jobs, and which outcomes co
     before: str | None = None,
     passed_only: bool = False,
 ) -> tuple[dict[str, Recorded], str, str | None]:
-    """Return earlier outcomes by job id, the words for their place, and a sentence if the history has no such outcome.
-
-    Ignore outcomes of run `before`, the one that is compared, and of later ones.
-    """
+    """Return outcomes before run `before` by job id, the words for their place, and a sentence if there is none."""
     place = find_place(history, name, project, before=before)
     earlier = history.newest(job_ids, place=place, before=before, passed_only=passed_only)
     what = "passed outcome" if passed_only else "outcome"

@@ -76,7 +76,7 @@ class WatchedJob:
 
     @property
     def remaining_s(self) -> float | None:
-        """Expected seconds to the end, by the job's own pace, else by history; or None if neither is known."""
+        """Return the expected seconds to the end; an unknown job takes as long as the others. None if none is known."""
         if (share := self.share or 0.0) >= CERTAIN:
             return self.elapsed_s * (1 - share) / share
         return None if self.expected_s is None else max(self.expected_s - self.trained_s, 0.0)

@@ -231,7 +231,8 @@ class JobServer:
             processes.kill_orphans(self.children)  # what the job left behind is now ours, and ends before the answer
             connection, ladder = self.children.pop(pid)
             exit_code, usage = processes.wait_for_end(pid)
-            ladder.tree.memory.end(usage.ru_maxrss / 1024)
+            if usage.ru_maxrss / 1024 > ladder.tree.memory.server_mb:  # a program had at first what the server had
+                ladder.tree.memory.spike(usage.ru_maxrss / 1024)
             ending = ladder.ending(exit_code, cpu_s=usage.ru_utime + usage.ru_stime)
             self._answer(connection, Reply(ending=ending, refused=ladder.problem))
         if not ended and not self.children:
