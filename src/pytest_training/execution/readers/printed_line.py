@@ -72,10 +72,8 @@ _SIGN = re.compile(
 )
 _BOUNDARY = re.compile(r"(?P<soft>\t)|[;,|:=\[\]{}!?]|(?<=\w{5})\.\s|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]")
 _WHOLE_SPLIT = re.compile(rf"(?<!\w){SPLIT.pattern}(?!\w)", re.IGNORECASE)
-_TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)
-"""Of `train/test: 0.28` nobody knows which it is."""
-_EXCEPTION = re.compile(rf"errors?_(?!rate|score|{SPLIT.pattern})", re.IGNORECASE)
-"""Begins what a program says of its own errors: `Error during upload: 503`."""
+_TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)  # which is it?
+_EXCEPTION = re.compile(rf"errors?_(?!rate|score|{SPLIT.pattern})", re.IGNORECASE)  # `Error during upload: 503`
 _WEAK = frozenset(["", "of", "-"])  # signs of a measurement only between its name and a number with decimals
 _ALONE = (["best"], ["final"], ["overall"])  # first words of a name that belongs to no split named before it
 _GOES_ON = re.compile(r"\s+[^\W\d]|\s*[):=]")

@@ -26,14 +26,12 @@ warmup weight weighting weights went when while window workers
 NOT_WHOLE = re.compile(
     r"(?:.*_)?(?:error|err|hits?|success|entropy|m?aps?|cost|fehler|precision|squared|epoch|step|iter|iteration)s?"
 )  # a word whose number, where it is whole, is a count, a code or a setting
-SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")
-"""A word whose number may be a fraction such as 141/200."""
+SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")  # may be 141/200
 
 _FILLERS = (
     "the a an of on for in our over at is was set data dataset network model images samples and with to by folds this"
 )
-_COUNTED = re.compile(r"top|k|rouge|bleu|hits?|precision|recall|f|acc|ndcg|map|ap|r")
-"""A word that a number may belong to: `top 5`, `recall at 20`."""
+_COUNTED = re.compile(r"top|k|rouge|bleu|hits?|precision|recall|f|acc|ndcg|map|ap|r")  # `top 5`, `recall at 20`
 
 _SPLITS = "train|training|learn|val|vali|valid|validation|test|testing|eval|evaluation|dev|holdout|oof"
 SPLIT = re.compile(rf"(?<![^\W_])(?:{_SPLITS})(?![^\W\d_])", re.IGNORECASE)
@@ -56,13 +54,10 @@ _BEGIN = re.compile(
     r"[\W_]*(?:model\s*[:=]\s*)?(?P<name>[^\W\d][\w .+()-]{1,40}?)\s*"
     r"(?:(?P<colon>:)(?=\s*(?P<next>[^\W\d][\w ^²-]{0,30}?)\s*[:=])|[:|,\]]|\s-+>?)\s",
     re.IGNORECASE,
-)
-"""The begin of a line, which may be the name of a class or of an estimator."""
+)  # the begin of a line, which may be the name of a class or of an estimator
 _COUNTER = re.compile(r"\b(?:epoch|step|iter|iteration|batch|round|episode)s?\b", re.IGNORECASE)
 _SCALED = re.compile(r"_scale|scale_|loss scale|expected(?!.calib)", re.IGNORECASE)
 _CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
-
-
 _SETTING, _FILLER, _DOING = (frozenset(words.split()) for words in (_SETTINGS, _FILLERS, _DOINGS))
 
 
