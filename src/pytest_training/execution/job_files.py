@@ -20,7 +20,6 @@ from pytest_training.text import clean_line, final_lines
 from pytest_training.wording import in_utf8
 
 T = TypeVar("T")
-
 LARGEST_JSON = 64 * 2**20
 LARGEST_RESULT = 16 * 2**20
 FIRST_BYTES, END_BYTES = 2**16, 2**22  # what is read of a log's end: at first, and at most if that has too few lines
