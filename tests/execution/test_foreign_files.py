@@ -117,8 +117,8 @@ CASES = {
         {"0_precision": 0.8, "accuracy": 0.7, "macro_avg_f1_score": 0.75},
     ),
     "classification_report as a table": Case(
-        {"report.csv": ",precision,support\n0,0.8,30\n1,0.7,20\nmacro avg,0.75,50\n"},
-        {"0_precision": 0.8, "1_precision": 0.7, "macro_avg_precision": 0.75},
+        {"report.csv": ",precision,recall,support\n0,0.8,,30\n1,0.7,,20\naccuracy,0.6,0.6,0.6\nmacro avg,0.75,,50\n"},
+        {"accuracy": 0.6, "0_precision": 0.8, "1_precision": 0.7, "macro_avg_precision": 0.75},
     ),
     "results by model with numbers of rows": Case(
         {"results.csv": ",Model,AUC\n0,rf,0.9\n1,svm,0.8\n"}, {"rf_auc": 0.9, "svm_auc": 0.8}
@@ -370,7 +370,7 @@ CASES = {
             "metrics.txt.gz": b"\x1f\x8b\x08",
             "model.safetensors": b"\0" * 100,
             "tokenizer_report.json": '{"loss": 3}',
-            "results.json": '{"threshold": 0.5, "best_epoch": 3, "n_errors": 3, "learning_rate": 0.1}',
+            "results.json": '{"threshold": 0.5, "best_epoch": 3, "n_errors": 3, "peak_rss_gib": 0.5, "lr": 0.1}',
         },
         {},
     ),

@@ -44,7 +44,16 @@ def read(lines: list[str]) -> dict[str, float]:
     return {name: float(value) for name, (value, _) in printed.finals.items() if math.isfinite(value)}
 
 
-@pytest.mark.parametrize("name", ["printed.txt", "printed_held_back.txt"])
+NAMES = ("printed.txt", "printed_held_back.txt")
+
+
+def test_there_are_many_snippets_and_traps_among_them() -> None:
+    expected = [metrics for name in NAMES for _, _, metrics in snippets(name)]
+    assert len(expected) >= 150
+    assert expected.count({}) >= 40
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_no_metric_is_wrong_and_few_are_missing(name: str) -> None:
     wrong, missing, total = [], [], 0
     for title, lines, expected in snippets(name):

@@ -490,6 +490,16 @@ def test_a_configuration_file_without_values_is_a_mistake(foreign: Project, sett
     assert expected in message(lambda: ScriptKind().start(job, folder="FOLDER", seed=0))
 
 
+def test_of_two_configuration_files_that_of_the_working_directory_is_read(foreign: Project) -> None:
+    foreign.write("training/configs/base.yaml", "train: {num_epochs: 8}")
+    foreign.write("training/README.md", "```\ncd training && python train_x.py\n```\n")
+    foreign.write("pyproject.toml")
+    job = foreign.job(YAML)
+    assert (job.cwd, job.parameters["train_num_epochs"]) == ("training", 8)
+    [job] = apply_options([job], settings=["x.gpu=1", "x.epochs=9"])
+    assert list(ScriptKind().start(job, folder="FOLDER", seed=0).files.values()) == ["train:\n  num_epochs: 9\n"]
+
+
 def test_a_secret_is_not_written_into_a_configuration_file(foreign: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_NAME", "anna")
     foreign.job(YAML)

@@ -10,7 +10,7 @@ _SETTINGS = (
     "lr momentum decay time seconds secs sec ms minutes hours runtime duration elapsed eta timestamp date per samples"
     " sample flos flops n num size count counts weight weights threshold thresholds patience tolerance tol seed version"
     " memory mem gpu cpu params parameters param id idx rank alpha beta gamma scale importance coef coefficient support"
-    " target hp wall fps system"
+    " target hp wall fps system gib mib gb mb kb bytes"
 )
 _COUNTERS = (
     "epoch epochs step steps iteration iterations iter iters batch batches round rounds fold folds speed throughput"

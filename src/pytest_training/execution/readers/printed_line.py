@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pytest_training.execution.readers.printed_words import NOT_WHOLE, SHARE, SPLIT, is_measured, joined, words_of
 
-MOST_WORDS, MOST_NUMBERS, LONGEST_WORD = 7, 200, 40
+MOST_WORDS, MOST_NUMBERS, MOST_PAIRS, LONGEST_WORD = 7, 200, 40, 40
 BOXES = {ord(each): "|" for each in "│┃║"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
 _FILE = r"(?<![^\s,;(){}'\"])[^\s,;(){}'\"]*[^\s,;(){}'\".\d]\.[a-zA-Z]\w{0,11}(?:(?::\d+)+:?)?(?=[\s,;)\]]|$)"
 BAR = re.compile(r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[^,\]]*(?:it|s|B|/s)\b)?")  # of tqdm
@@ -34,7 +34,7 @@ _NOISE = tuple(
         (".", _FILE, " ; "),
         ("(", _OBJECT, ""),
         ("load~resum", r"(?i).*\b(?:load(?:ed|ing)?|resum(?:e|ed|ing))\b.*", ""),
-        ("warning~error", r"^\W*(?:[Ww]arning|WARNING|ERROR\s*[:\]]).*", ""),
+        ("warning~error", r"^(?:\W*(?:[Ww]arning|WARNING|ERROR\s*[:\]])|.*\wWarning: ).*", ""),
         ("[cv", r"^\s*\[CV.*", ""),
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
@@ -72,10 +72,8 @@ _SIGN = re.compile(
 )
 _BOUNDARY = re.compile(r"(?P<soft>\t)|[;,|:=\[\]{}!?]|(?<=\w{5})\.\s|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]")
 _WHOLE_SPLIT = re.compile(rf"(?<!\w){SPLIT.pattern}(?!\w)", re.IGNORECASE)
-_TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)
-"""Of `train/test: 0.28` nobody knows which it is."""
-_EXCEPTION = re.compile(rf"errors?_(?!rate|score|{SPLIT.pattern})", re.IGNORECASE)
-"""Begins what a program says of its own errors: `Error during upload: 503`."""
+_TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)  # which is it?
+_EXCEPTION = re.compile(rf"errors?_(?!rate|score|{SPLIT.pattern})", re.IGNORECASE)  # `Error during upload: 503`
 _WEAK = frozenset(["", "of", "-"])  # signs of a measurement only between its name and a number with decimals
 _ALONE = (["best"], ["final"], ["overall"])  # first words of a name that belongs to no split named before it
 _GOES_ON = re.compile(r"\s+[^\W\d]|\s*[):=]")
@@ -145,6 +143,7 @@ def _count(counter: re.Match[str], counters: dict[str, tuple[float, float]]) -> 
 
 def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str, Number]:
     split, is_table, start = section, text.lstrip().startswith("|"), 0
+    text = text if text.count("=") < MOST_PAIRS else ""  # all the settings of a program
     means: list[bool] = []
     measured: dict[str, list[tuple[Number, Number]]] = {}
     for found in islice(NUMBER.finditer(text), MOST_NUMBERS):

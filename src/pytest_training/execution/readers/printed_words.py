@@ -6,34 +6,32 @@ MOST_TITLE_WORDS = 5
 _MEASURED = re.compile(
     r"(?:\w*(?:loss|acc|accuracy|score|auc|auroc|error|iou|dice|rmse|mae|mse|reward|genauigkeit)|losses|accuracies|scores"
     r"|cost|auprc|aupr|roc|prc|fb?\d|fbeta|fmeasure|precision|recall|sensitivity|specificity|[pn]pv|[tf][pn]r|err"
-    r"|s?mape|wape|r?msle|rss|r2|r2aj|rsquared|squared|squares|determination|explained|jaccard|dsc|hd\d{0,2}|n?assd?|nsd"
+    r"|(?:s|w|md)?mape|mdape|wape|mase|r?rse|r?msle|crps|pinball|prec|sens|spec|hter|acer|[prh]r?@\d+|rss|r2|r2aj|rsquared|squared|squares|determination|explained|jaccard|dsc|hd\d{0,2}|n?assd?|nsd"
     r"|m?aps?\d*|n?dcg|mrr|xent|hits?|bleu\d?|rouge\w*|meteor|chrf\d?|cider|[wce]er|ppl|perplexity|bp[cbd]|psnr|ssim|lpips"
     r"|fid|kid|nll|elbo|kld?|divergence|likelihood|loglik|kappa|mcc|matthews|corr|correlation|corrcoef|pearsonr?"
     r"|spearmanr?|kendall|brier|ece|c_?index|concordance|silhouette|bouldin|calinski|harabasz|ari|nmi|ami|inertia"
-    r"|homogeneity|completeness|purity|aic|bic|entropy|rew|return|success|gini|top\d|mota|idf1|pck|mpjpe|epe"
+    r"|homogeneity|completeness|purity|aic|bic|entropy|rew|return|success|gini|top_?\d|mota|idf1|pck|mpjpe|epe"
     r"|verlust|fehler|trefferquote|perte|exactitude|exactitud|pérdida|precisión|précision|rappel|损失|准确率|精度|召回率)"
 )
 _SETTINGS = """
 alpha api base batches beta bins bound budget buffer cache calculating code coef coeff computed config could count
 counts cutoff decay decreased delta depth device dim dropout dropped eta every exit factor failed file fn fps
-frequency from func function gamma goal gpu id if improve improved increased initscore key lambda learning least
-length limit line lr margin matrix mem memory mixed mode momentum must name names num number occurred optimizer
-parameters params patience reach reached required scaler scheduler sec seconds seed should size smoothing speed
-status stop target thr threshold thresholds throughput time tol tolerance type unexpected until version warmup weight
-weighting weights went when while window workers
+frequency from func function gamma goal gpu grad id if improve improved increased initscore key lambda learning least
+length limit line lr margin matrix mem memory mixed mode momentum must name names num number occurred optimizer paper
+parameters params patience reach reached required scaler scheduler sec seconds seed should size smoothing sota speed
+status stop target thr thre thres threshold thresholds throughput time tol tolerance type unexpected until version
+warmup weight weighting weights went when while window workers
 """  # words that say that a number is no measurement, whatever else its name says
 
 NOT_WHOLE = re.compile(
     r"(?:.*_)?(?:error|err|hits?|success|entropy|m?aps?|cost|fehler|precision|squared|epoch|step|iter|iteration)s?"
 )  # a word whose number, where it is whole, is a count, a code or a setting
-SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")
-"""A word whose number may be a fraction such as 141/200."""
+SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")  # may be 141/200
 
 _FILLERS = (
     "the a an of on for in our over at is was set data dataset network model images samples and with to by folds this"
 )
-_COUNTED = re.compile(r"top|k|rouge|bleu|hits?|precision|recall|f|acc|ndcg|map|ap|r")
-"""A word that a number may belong to: `top 5`, `recall at 20`."""
+_COUNTED = re.compile(r"top|k|rouge|bleu|hits?|precision|recall|f|acc|ndcg|map|ap|r")  # `top 5`, `recall at 20`
 
 _SPLITS = "train|training|learn|val|vali|valid|validation|test|testing|eval|evaluation|dev|holdout|oof"
 SPLIT = re.compile(rf"(?<![^\W_])(?:{_SPLITS})(?![^\W\d_])", re.IGNORECASE)
@@ -56,12 +54,10 @@ _BEGIN = re.compile(
     r"[\W_]*(?:model\s*[:=]\s*)?(?P<name>[^\W\d][\w .+()-]{1,40}?)\s*"
     r"(?:(?P<colon>:)(?=\s*(?P<next>[^\W\d][\w ^²-]{0,30}?)\s*[:=])|[:|,\]]|\s-+>?)\s",
     re.IGNORECASE,
-)
-"""The begin of a line, which may be the name of a class or of an estimator."""
+)  # the begin of a line, which may be the name of a class or of an estimator
 _COUNTER = re.compile(r"\b(?:epoch|step|iter|iteration|batch|round|episode)s?\b", re.IGNORECASE)
+_SCALED = re.compile(r"_scale|scale_|loss scale|expected(?!.calib)", re.IGNORECASE)
 _CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
-
-
 _SETTING, _FILLER, _DOING = (frozenset(words.split()) for words in (_SETTINGS, _FILLERS, _DOINGS))
 
 
@@ -86,7 +82,7 @@ def is_measured(text: str) -> bool:
     pieces = re.split(r"[\W_]+", _plain(text))
     parts = [*pieces, *(part for piece in pieces if not piece.isupper() for part in _CAMEL.findall(piece))]
     parts = [part.lower() for part in (*parts, *text.split())]
-    return any(map(_MEASURED.fullmatch, parts)) and _SETTING.isdisjoint(parts) and not {"loss", "scale"} <= {*parts}
+    return any(map(_MEASURED.fullmatch, parts)) and _SETTING.isdisjoint(parts) and not _SCALED.search(text)
 
 
 def joined(words: list[str]) -> str:

@@ -227,4 +227,6 @@ def read_row(row: Row, run: str, *, is_history: bool) -> tuple[dict[str, float],
         elif value is not None and is_metric(name, is_logged=row.is_logged) and not raw.startswith("_"):
             metrics[name] = value
     label = " ".join(dict.fromkeys(filter(None, labels))) or number
+    if len({*metrics.values()}) == 1 and not row.is_logged and is_metric(metric_name(label), is_logged=False):
+        metrics, label = {metric_name(label): next(iter(metrics.values()))}, ""  # the row of the accuracy in a report
     return counts, {of_split(split, name): value for name, value in metrics.items()}, label

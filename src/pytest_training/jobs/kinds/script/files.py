@@ -79,7 +79,7 @@ def _with_values(job: Job, name: str) -> str:
     """Return the text of a configuration file with the job's values in it."""
     import yaml  # noqa: PLC0415  (most scripts have no configuration file)
 
-    path = _path(str(job.parameters[name]), [Path(job.root), Path(job.path or "").parent])
+    path = _path(str(job.parameters[name]), [job.workplace, Path(job.root), Path(job.path or "").parent])
     content = yaml.safe_load(path.read_bytes()) if path else None
     if path is None or not isinstance(content, dict):
         raise DeclarationError(f"{job.parameters[name]}: expected a YAML or JSON file with a mapping to set values in")

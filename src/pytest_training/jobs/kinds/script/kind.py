@@ -23,14 +23,15 @@ class ScriptKind(Kind):
 
     def recognise(self, file: File) -> Job:
         """Return the job of any Python file; one that only defines things has a problem."""
+        cwd = workplace(file.source, file.sources.root, file.sources.readmes)
         return file.job(
             self.name,
             gates=read_gates(file.source, strict=False),
             problem=_idle(file.source, find_train(file.source)),
             fresh=file.sources.why_fresh(file.path),
-            cwd=workplace(file.source, file.sources.root, file.sources.readmes),
+            cwd=cwd,
             module=_module_of(file.source),
-            **options.read_options(file.source, file.sources),
+            **options.read_options(file.source, file.sources, cwd),
             **python_fields(file),
         )
 

@@ -25,11 +25,11 @@ _READERS = {
 }  # readers of command lines, loaded for files with a word that every such file contains
 
 
-def read_options(source: Source, sources: Sources) -> dict[str, Any]:
+def read_options(source: Source, sources: Sources, cwd: str = "") -> dict[str, Any]:
     """Return the fields of a script's job that its own command line decides, also one that local modules declare."""
     declared: dict[str, Parameter] = {}
     defaults: dict[str, Any] = {}
-    for parameter, default in _all_options(source, sources):
+    for parameter, default in _all_options(source, sources, cwd):
         first = declared.setdefault(parameter.name, parameter)
         if first is not parameter:
             declared[parameter.name] = _merged(first, parameter)
@@ -43,7 +43,7 @@ def read_options(source: Source, sources: Sources) -> dict[str, Any]:
     return {"declared": tuple(declared.values()), "parameters": parameters, "output_option": output}
 
 
-def _all_options(source: Source, sources: Sources) -> list[Declaration]:
+def _all_options(source: Source, sources: Sources, cwd: str) -> list[Declaration]:
     """Return what each reader finds, but for what one before it has found, and what stands in configuration files."""
     used = [(each, nodes) for each, nodes in used_code(source, sources) if nodes]
     codes = [Code(nodes, each.constants, each.path, sources) for each, nodes in used]
@@ -55,7 +55,7 @@ def _all_options(source: Source, sources: Sources) -> list[Declaration]:
             names = {parameter.name for parameter, _ in options}
             read = getattr(import_module(f"{__package__}.{module}"), function)
             options += [option for option in read(codes) if option[0].name not in names]
-    return [*options, *file_options(options, (sources.root, source.path.parent))]
+    return [*options, *file_options(options, (sources.root / cwd, sources.root, source.path.parent))]
 
 
 def _merged(first: Parameter, second: Parameter) -> Parameter:
