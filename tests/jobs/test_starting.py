@@ -172,6 +172,12 @@ def test_a_script_starts_where_its_paths_or_a_readme_say(
     assert job.workplace == tmp_path / expected
 
 
+def test_a_folder_whose_name_begins_with_a_dot_keeps_it(project: Project) -> None:
+    project.write(".tools/fit.py", "print()")
+    project.write(".tools/README", README.format("python fit.py"))
+    assert project.load("jobs:\n  m: {script: .tools/fit.py}\n")[0][0].cwd == ".tools"
+
+
 @pytest.mark.parametrize(("cwd", "expected"), [("training", "training"), (".", "."), ("./training/", "training")])
 def test_the_catalogue_says_where_any_job_starts(project: Project, cwd: str, expected: str) -> None:
     project.write("training/train_x.py", "print(open('../training/x.csv'))")

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_training.errors import TrainingError
+from pytest_training.execution import job_files, slot
 from pytest_training.execution.folder import ReportsFolder, RunFolder
-from pytest_training.execution.job_files import open_own
-from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs import model, plan_file, search
 from pytest_training.project import Project
 from pytest_training.records.history import History, Recorded
@@ -137,7 +136,7 @@ class JobLog:
         while not started() and not self._is_over():
             time.sleep(FOLLOW_S)
         if not started():
-            outcome = read_outcome(self.folder, self.job.id)
+            outcome = slot.read_outcome(self.folder, self.job.id)
             why = sentence(outcome) if outcome is not None else "the run ended before this job started"
             self.remark(f"{self.job.id} has no log in run {self.folder.run_id}: {why}")
 
@@ -161,7 +160,7 @@ class JobLog:
     def _begin(self, log: Path) -> int:
         """Return where to begin: at the last part of a log that is followed, else at the first line."""
         try:
-            with open_own(log) as file:
+            with job_files.open_own(log) as file:
                 begin = file.seek(0, 2) - AT_FIRST
                 if not self.is_followed or begin <= 0:
                     return 0
@@ -175,7 +174,7 @@ class JobLog:
 
 def _added(log: Path, offset: int) -> tuple[bytes, int]:
     """Return what was added to a log, a piece at a time, and where that ends."""
-    with contextlib.suppress(OSError), open_own(log) as file:
+    with contextlib.suppress(OSError), job_files.open_own(log) as file:
         file.seek(min(offset, file.seek(0, 2)))
         return file.read(CHUNK), file.tell()
     return b"", offset

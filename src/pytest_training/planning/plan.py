@@ -16,11 +16,10 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
+from pytest_training.execution import job_files, slot
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.job_files import read_json
 from pytest_training.execution.needs import bad_place, needed_outcome
 from pytest_training.execution.outcome import Status
-from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.catalogue.datasets import plan_dataset
 from pytest_training.jobs.model import Dataset, Gate, Job, NeededOutcome, Plan, PlannedDataset, PlannedJob, Source
 from pytest_training.jobs.order import find_circle, simulate, start_order
@@ -168,7 +167,7 @@ class EarlierRun:
     @property
     def chain(self) -> tuple[str, ...]:
         """Its id, then that of the run that it resumed, and so on: each may have the newest checkpoint of a job."""
-        begun = read_json(self.folder.begun, run_record.BegunRun)
+        begun = job_files.read_json(self.folder.begun, run_record.BegunRun)
         return (self.folder.run_id, *(begun.resumed if begun else ()))
 
     def jobs(self, present: Sequence[Job]) -> list[Job]:
@@ -182,7 +181,7 @@ class EarlierRun:
 
     def is_done(self, job_id: str) -> bool:
         """Return True if a job passed in that run, or needed no training."""
-        outcome = read_outcome(self.folder, job_id)
+        outcome = slot.read_outcome(self.folder, job_id)
         return outcome is not None and (outcome.status == Status.PASSED or outcome.cause == "unchanged")
 
     def needed(self, job_id: str) -> NeededOutcome | None:

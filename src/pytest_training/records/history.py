@@ -182,11 +182,8 @@ class History:
 
 
 def _condition(place: Place) -> tuple[str, tuple[str, ...]]:
-    value = text(place.value)
-    if place.column == "branch":
-        return " AND r.branch = ?", (value,)
-    escaped = value.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-    return (f" AND r.\"{place.column}\" LIKE ? ESCAPE '!'", (f"{escaped}%",)) if place.column else ("", ())
+    test = "r.branch = ?" if place.column == "branch" else f'instr(r."{place.column}", ?) = 1'
+    return (f" AND {test}", (text(place.value),)) if place.column else ("", ())
 
 
 def _recorded(row: tuple[Any, ...]) -> Recorded | None:

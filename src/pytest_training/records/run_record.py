@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-import psutil
 from msgspec.structs import asdict
 
 from pytest_training.execution.outcome import Outcome
@@ -150,6 +149,8 @@ def provenance(root: Path, packages: Iterable[str] = ()) -> Provenance:
 @cache
 def this_machine() -> Machine:
     """Describe this machine."""
+    import psutil  # noqa: PLC0415  (workers do without)
+
     hardware = {"system": platform.system(), "architecture": platform.machine(), "processor": _processor()}
     cpus, gpus = machine_cores(), gpu_models()
     decisive = "\n".join((*hardware.values(), str(cpus), *gpus))
@@ -165,12 +166,9 @@ def git_state(root: Path, timeout_s: float = TIMEOUT_S) -> GitState:
         return GitState(commit=find_commit(root, "HEAD"))
     lines = status.splitlines()
     heads = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# branch.") and " " in line[2:])
-    commit, branch = heads.get("branch.oid"), heads.get("branch.head")
-    return GitState(
-        commit=None if commit == "(initial)" else commit,
-        branch=None if branch == "(detached)" else branch,
-        dirty=any(not line.startswith("#") for line in lines),
-    )
+    named = {"commit": heads.get("branch.oid"), "branch": heads.get("branch.head")}
+    named = {name: None if value in {"(initial)", "(detached)"} else value for name, value in named.items()}
+    return GitState(**named, dirty=any(not line.startswith("#") for line in lines))
 
 
 def package_versions(imports: Iterable[str]) -> dict[str, str]:

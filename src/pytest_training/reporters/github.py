@@ -10,8 +10,7 @@ import pytest
 
 from pytest_training.execution.outcome import Status
 from pytest_training.records.recorded_run import TrainingRun
-from pytest_training.reporters.console import sentence
-from pytest_training.reporters.markdown import summary
+from pytest_training.reporters import console, markdown
 from pytest_training.text import one_line
 
 LARGEST_SUMMARY = 1_000_000  # bytes; GitHub refuses a step's summary above 1 MiB
@@ -37,7 +36,7 @@ class Reporter:
     def pytest_training_run_end(self, run: TrainingRun) -> None:
         """Add the summary, and note the annotations."""
         if os.environ.get("GITHUB_STEP_SUMMARY") and run.record is not None:
-            problem = add_step_summary(summary(run, run.comparison))
+            problem = add_step_summary(markdown.summary(run, run.comparison))
             run.problems.extend([problem] if problem else [])
         self.last_lines += failure_annotations(run, os.environ)
 
@@ -72,4 +71,4 @@ def failure_annotations(run: TrainingRun, environment: Mapping[str, str] = os.en
         place = {"file": file, "line": line, "title": title}
         properties = (f"{name}={one_line(value, 200).translate(IN_PROPERTY)}" for name, value in place.items() if value)
         kind = "warning" if outcome.optional else "error"
-        yield f"::{kind} {','.join(properties)}::{sentence(outcome).translate(IN_TEXT)}"
+        yield f"::{kind} {','.join(properties)}::{console.sentence(outcome).translate(IN_TEXT)}"

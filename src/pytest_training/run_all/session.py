@@ -1,4 +1,4 @@
-"""A pytest session in this process, which trains or only collects; and the files that it leaves for people of before.
+"""A pytest session in this process, which trains or only collects; its summary, and copies of artifacts and logs.
 
 pytest is imported when a session runs, so that Ctrl-C while it loads is noted too.
 """

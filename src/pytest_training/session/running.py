@@ -22,8 +22,7 @@ import pytest
 from pytest_training import pytest_adapter
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS
-from pytest_training.execution.attempt.environment import session_environment
-from pytest_training.execution.attempt.messages import Loading
+from pytest_training.execution.attempt import environment, messages
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import RunFolder, utc_now
 from pytest_training.execution.job_files import read_json
@@ -90,7 +89,7 @@ class RunningRun:
                 reports=str(options.reports),
                 run_id=plan.run_id,
                 settings=settings,
-                environment=session_environment(),
+                environment=environment.session_environment(),
                 connection=connection,
             )
             msgspec.json.encode(context)  # raises TypeError unless the connection is a JSON value
@@ -199,7 +198,7 @@ class RunningRun:
         if exit_status == pytest.ExitCode.OK and not any(outcome.is_trained for outcome in all_outcomes):
             exit_status = pytest.ExitCode.NO_TESTS_COLLECTED
             self.run.problems.append("no job was trained: the exit code is 5")
-        loading = read_json(folder.loading, Loading) or Loading()
+        loading = read_json(folder.loading, messages.Loading) or messages.Loading()
         self.run.problems.extend(loading.problems)
         record = RunRecord(
             run_id=plan.run_id,

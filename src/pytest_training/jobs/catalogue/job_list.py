@@ -15,8 +15,7 @@ from pytest_training.jobs.catalogue import declarations
 from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration
 from pytest_training.jobs.catalogue.document import Entry
 from pytest_training.jobs.discovery import read_job, suffixes_of
-from pytest_training.jobs.kinds.command import CommandKind
-from pytest_training.jobs.kinds.protocol import Kinds
+from pytest_training.jobs.kinds import command, protocol
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.source.sources import Sources
 from pytest_training.limits import LIMITS, Limits
@@ -77,7 +76,7 @@ def _listed_job(item: Entry) -> tuple[str, Declaration]:
     return job_id, Declaration(item, settings, script=script, options=options, wants_output=wants_output)
 
 
-def added_jobs(by_id: Mapping[str, Job], catalogue: Catalogue, kinds: Kinds, mistakes: Mistakes) -> list[Job]:
+def added_jobs(by_id: Mapping[str, Job], catalogue: Catalogue, kinds: protocol.Kinds, mistakes: Mistakes) -> list[Job]:
     """Return the jobs that entries with `script:` or `command:` add; note the mistakes of the others."""
     keys, added = declarations.job_keys(LIMITS), list[Job]()
     sources = Sources(catalogue.training_root, catalogue.project_root)
@@ -129,7 +128,7 @@ def _command_job(job_id: str, declaration: Declaration, catalogue: Catalogue) ->
     check_placeholders(declaration, values)
     source, home = f"{catalogue.file}:{declaration.entry.line}", str(catalogue.training_root)
     fields = {"id": job_id, "source": source, "home": home, "root": str(catalogue.project_root)}
-    return CommandKind().job(declaration.command, values, **fields)
+    return command.CommandKind().job(declaration.command, values, **fields)
 
 
 def check_placeholders(declaration: Declaration, parameters: Iterable[str]) -> None:

@@ -15,6 +15,7 @@ from pytest_training.jobs.kinds.script.kind import program_environment
 from pytest_training.jobs.model import Job, Parameter
 from pytest_training.jobs.source.literals import MISSING, Constants, parameter_type, read_annotation
 from pytest_training.jobs.source.sources import Candidate, Source, Unreadable
+from pytest_training.wording import label
 
 TAG = "parameters"
 _MAGIC = re.compile(r"^(\s*)([%!?].*|[\w.]+\?+)$", re.MULTILINE)  # a line that IPython alone reads
@@ -43,7 +44,7 @@ class NotebookKind(Kind):
             declared=declared,
             parameters={each.name: each.default for each in declared},
             gates=read_gates(source, strict=False),
-            cwd=folder.relative_to(file.sources.root).as_posix() if folder.is_relative_to(file.sources.root) else "",
+            cwd="" if folder == file.sources.root else label(folder, file.sources.root),
             fresh="a notebook has a kernel of its own",
             problem=f"a notebook needs {missing}: pip install 'pytest-training[notebook]'" if missing else None,
             **file.sources.reach(file.path),

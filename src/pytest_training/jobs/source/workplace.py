@@ -8,6 +8,7 @@ from pathlib import Path
 from pytest_training.jobs.search import MARKERS
 from pytest_training.jobs.source.named import whole_paths
 from pytest_training.jobs.source.sources import Source
+from pytest_training.wording import label
 
 LARGEST_README = 2**18
 _FILES = re.compile(r"(?:[\w.-]+/)*[\w.-]+\.py\b|-m +[\w.]+")
@@ -19,9 +20,9 @@ _LIKE_PATH = re.compile(r"[\w.-]*[/.][\w./-]*|data|datasets?|configs?|conf")
 def workplace(source: Source, root: Path, readmes: dict[Path, str]) -> str:
     """Return the working directory of a script, relative to the root; `readmes` keeps what has been read."""
     own = source.path.parent
-    if own == root or not own.is_relative_to(root):
-        return ""
-    return next(_places(source, own, root, readmes)).relative_to(root).as_posix().strip(".")
+    is_inside = own != root and own.is_relative_to(root)
+    place = next(_places(source, own, root, readmes)) if is_inside else root
+    return "" if place == root else label(place, root)
 
 
 def _places(source: Source, own: Path, root: Path, readmes: dict[Path, str]) -> Iterator[Path]:
@@ -35,8 +36,7 @@ def _places(source: Source, own: Path, root: Path, readmes: dict[Path, str]) -> 
     yield from (folder for _, folder in starts)
     ways_up = (os.path.normpath(own / path) for path in paths if path.startswith(".."))
     yield from (own for way in ways_up if Path(way).is_relative_to(root))  # from the root it would lead out
-    projects = source.path.parents
-    yield from (each for each in projects if each == root or any((each / name).exists() for name in MARKERS))
+    yield from (each for each in source.path.parents if each == root or any((each / name).exists() for name in MARKERS))
 
 
 def _started(script: Path, root: Path, readmes: dict[Path, str]) -> Iterator[tuple[bool, Path]]:

@@ -20,8 +20,7 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from pytest_training.atomic import write_atomically
-from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.job_files import log_end
+from pytest_training.execution import folder, job_files
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Dataset, PlannedJob
 from pytest_training.records.comparison import MARKS, Change, JobComparison
@@ -162,8 +161,8 @@ def _render(run: TrainingRun) -> str:
         marks=MARKS,
         most_rows=MOST_ROWS,
         artifacts=artifacts,
-        has_page=functools.cache(lambda run_id: RunFolder(run.folder.reports, run_id).page.is_file()),
-        log_end=log_end,
+        has_page=functools.cache(lambda run_id: folder.RunFolder(run.folder.reports, run_id).page.is_file()),
+        log_end=job_files.log_end,
         style=Markup(style),  # noqa: S704  (ours, and hashed below)
         script=Markup(script),  # noqa: S704  (our own file)
         style_hash=_hash(style),
