@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pytest_training.errors import TrainingError
-from pytest_training.places import entered
+from pytest_training import errors, places
 
 
 def new_run_id() -> str:
@@ -70,7 +69,7 @@ class AttemptFolder:
 
     def create(self) -> None:
         """Make the folder; it must be new."""
-        with entered(self.path.parent, self.below) as above:
+        with places.entered(self.path.parent, self.below) as above:
             above.make(self.path.name)
             above.make(f"{self.path.name}/{self.artifacts.name}")
 
@@ -84,7 +83,7 @@ class AttemptFolder:
         with contextlib.suppress(OSError):
             if self.marks() == self.began:
                 return
-        with entered(self.path, self.below) as place:
+        with places.entered(self.path, self.below) as place:
             place.settle(self.artifacts.name)
 
     @property
@@ -178,5 +177,5 @@ class RunFolder:
         jobs = str(self.path / "jobs")
         folder = os.path.normpath(os.path.join(jobs, job_id))  # noqa: PTH118  (called several times for each job)
         if not folder.startswith(jobs + os.sep):
-            raise TrainingError(f"job id {job_id!r}: expected a name inside the run folder")
+            raise errors.TrainingError(f"job id {job_id!r}: expected a name inside the run folder")
         return JobFolder(Path(folder), below=self.stable.runs)

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from pytest_training.errors import DeclarationError
-from pytest_training.machine import visible_gpus
+from pytest_training import errors, machine
 
 fcntl: ModuleType | None = None
 with contextlib.suppress(ImportError):  # Windows: cards are handed out there, but not kept from others
@@ -40,7 +39,7 @@ class Cards:
     """The GPUs that this process may use."""
 
     folder: Path | None  # the folder of the locks; None for a process that is alone
-    ids: tuple[str, ...] = field(default_factory=lambda: tuple(visible_gpus()))
+    ids: tuple[str, ...] = field(default_factory=lambda: tuple(machine.visible_gpus()))
 
     def take(self, count: int) -> Hand | None:
         """Return so many that nobody holds, or None if there are not so many."""
@@ -56,7 +55,7 @@ class Cards:
     def wait(self, count: int, goes_on: Callable[[], bool]) -> Hand | None:
         """Return so many once they are free, None if the run ends first; raise DeclarationError if there are fewer."""
         if count > len(self.ids):
-            raise DeclarationError(f"needs {count} GPUs; this machine shows {len(self.ids)}")
+            raise errors.DeclarationError(f"needs {count} GPUs; this machine shows {len(self.ids)}")
         turn = None  # who stands first is not overtaken by others that need fewer
         try:
             while goes_on():

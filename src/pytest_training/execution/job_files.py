@@ -11,16 +11,11 @@ from typing import TypeVar
 
 import msgspec
 
-from pytest_training.atomic import write_pieces
-from pytest_training.errors import ResultError
+from pytest_training import atomic, errors, places, text, wording
 from pytest_training.execution.attempt.messages import Failure
 from pytest_training.jobs.model import UNDECODABLE
-from pytest_training.places import entered, open_plain
-from pytest_training.text import clean_line, final_lines
-from pytest_training.wording import in_utf8
 
 T = TypeVar("T")
-
 LARGEST_JSON = 64 * 2**20
 LARGEST_RESULT = 16 * 2**20
 FIRST_BYTES, END_BYTES = 2**16, 2**22  # what is read of a log's end: at first, and at most if that has too few lines
@@ -31,7 +26,7 @@ NOT_THE_JOBS = (f'File "{Path(__file__).resolve().parents[1]}', 'File "<frozen r
 """Frames that faulthandler shows of a crash, below those of the job."""
 
 
-open_own = open_plain  # a job could put a link there to any file of the user's, or a pipe without a writer
+open_own = places.open_plain  # a job could put a link there to any file of the user's, or a pipe without a writer
 
 
 def read_json(path: Path, kind: type[T]) -> T | None:
@@ -52,7 +47,7 @@ def read_small(path: Path) -> bytes | None:
     except OSError:
         return None
     if len(content) > LARGEST_RESULT:
-        raise ResultError(f"{path.name} is larger than {LARGEST_RESULT // 2**20} MiB; expected metrics only")
+        raise errors.ResultError(f"{path.name} is larger than {LARGEST_RESULT // 2**20} MiB; expected metrics only")
     return content
 
 
@@ -99,7 +94,7 @@ class Walk:
 def artifacts(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the files below a job's folder, relative to it, and remarks; a link to a file elsewhere is ignored."""
     walk = Walk(folder)
-    paths = [in_utf8(relative) for relative, entry in walk if _is_own_file(folder, entry)]
+    paths = [wording.in_utf8(relative) for relative, entry in walk if _is_own_file(folder, entry)]
     notes: tuple[str, ...] = (f"only {walk.most} of its artifacts are listed",) if walk.is_cut else ()
     notes += (f"artifacts in {walk.unreadable} folder(s) cannot be listed",) if walk.unreadable else ()
     return tuple(sorted(paths)), notes
@@ -115,7 +110,7 @@ def copy_files(source: Path, target: Path, *, below: Path | None) -> tuple[str, 
     """Copy the regular files of a folder to a new one, which appears when it is whole; return remarks."""
     files, left_out = Walk(source), 0
     partly = target.with_name(f".{target.name}.{os.urandom(4).hex()}.partial")
-    with entered(partly, below):  # without files it is empty
+    with places.entered(partly, below):  # without files it is empty
         pass
     for relative, entry in files:
         try:
@@ -124,8 +119,8 @@ def copy_files(source: Path, target: Path, *, below: Path | None) -> tuple[str, 
             left_out += 1
             continue
         with opened as file:
-            write_pieces(partly / relative, iter(partial(file.read, CHUNK), b""), below=below)
-    with entered(target.parent, below) as place:
+            atomic.write_pieces(partly / relative, iter(partial(file.read, CHUNK), b""), below=below)
+    with places.entered(target.parent, below) as place:
         place.replace(partly.name, target.name)
     left_out += files.unreadable + files.is_cut
     notes = (f"{left_out} link(s) or pipe(s) in its {target.name} were not copied from the resumed run",)
@@ -139,7 +134,7 @@ def lies_below(folder: Path, path: Path) -> bool:
 
 def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:
     """Return the last lines of a log without the traceback at its end and the plugin's own frames."""
-    traceback = final_lines((without.traceback or "").rstrip("\n")) if without else [""]
+    traceback = text.final_lines((without.traceback or "").rstrip("\n")) if without else [""]
     lines, _ = _last_lines(path, TAIL_LINES + len(traceback))
     first = lines[-len(traceback)] if len(traceback) <= len(lines) else ""
     if any(traceback) and first.endswith(traceback[0]) and lines[len(lines) - len(traceback) + 1 :] == traceback[1:]:
@@ -151,7 +146,7 @@ def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:
 def log_end(path: Path, count: int, *, line_limit: int = 300) -> list[str]:
     """Return the last lines of a log, cleaned; a first line stands for any before them."""
     lines, is_cut = _last_lines(path, count)
-    end = [clean_line(line, line_limit) for line in lines[-count:]]
+    end = [text.clean_line(line, line_limit) for line in lines[-count:]]
     return ["… the log has more before this …", *end] if is_cut or len(lines) > count else end
 
 
@@ -162,7 +157,7 @@ def _last_lines(path: Path, count: int) -> tuple[list[str], bool]:
         length = file.seek(0, os.SEEK_END)
         while True:
             file.seek(max(0, length - size))
-            lines = final_lines(file.read(size).decode("utf-8", "replace"))
+            lines = text.final_lines(file.read(size).decode("utf-8", "replace"))
             if length <= size or len(lines) > count or size >= END_BYTES:
                 return lines[: len(lines) - (not lines[-1].strip())], length > size
             size *= 8

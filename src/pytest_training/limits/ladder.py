@@ -5,11 +5,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_training.errors import FROM_OTHERS
+from pytest_training import errors, processes
 from pytest_training.limits import Limits
 from pytest_training.limits.protocol import Ending
 from pytest_training.limits.tree import Tree, oom_kills
-from pytest_training.processes import signal_name
 
 
 @dataclass(kw_only=True)
@@ -45,7 +44,7 @@ class Ladder:
             measured = float(self.limits[key].measure(self.tree)) if self.ended_by is None else 0.0
         except OSError:  # a process has ended meanwhile
             return
-        except FROM_OTHERS as error:  # a limit from outside may raise anything: it fails this attempt alone
+        except errors.FROM_OTHERS as error:  # a limit from outside may raise anything: it fails this attempt alone
             self.problem = f"limit {key!r} cannot be measured: {type(error).__name__}: {error}"
             self.end(key)
             return
@@ -68,7 +67,7 @@ class Ladder:
         """Return how the attempt ended; a negative exit code is a signal's."""
         return Ending(
             exit_status=None if exit_code < 0 else exit_code,
-            signal=signal_name(-exit_code) if exit_code < 0 else None,
+            signal=processes.signal_name(-exit_code) if exit_code < 0 else None,
             ended_by=self.ended_by,
             measured=self.measured,
             wall_s=round(self.tree.age_s, 4),

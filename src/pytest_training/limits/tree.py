@@ -11,10 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_training import processes
+from pytest_training import machine, processes, units
 from pytest_training.limits.own_memory import OwnMemory
-from pytest_training.machine import control_groups
-from pytest_training.units import duration
 
 FILES = (
     ("memory.max", "memory.current", "memory.events"),
@@ -63,7 +61,7 @@ def oom_kills(root: Path = ROOT) -> int:
 
 def _groups(root: Path) -> Iterator[Iterator[Path]]:
     """Yield the files of this process's control groups for memory, the innermost first."""
-    for is_first, group in control_groups(root, "memory"):
+    for is_first, group in machine.control_groups(root, "memory"):
         yield (group / name for name in FILES[is_first])
 
 
@@ -104,7 +102,7 @@ class Stillness:
 
 def stalled(seconds: float) -> str:
     """Say for how long an attempt is or was stalled, or nothing if it was not."""
-    return f"stalled: no output and no CPU for {duration(seconds)}" if seconds else ""
+    return f"stalled: no output and no CPU for {units.duration(seconds)}" if seconds else ""
 
 
 def _size(path: Path) -> int:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
-from pytest_training.atomic import write_atomically
+from pytest_training import atomic, machine, places, processes, signals, wording
 from pytest_training.errors import DataError, ResultError
 from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.finish import Beginning, end_interpreter
@@ -32,12 +32,7 @@ from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
 from pytest_training.limits.tree import available_mb
-from pytest_training.machine import visible_gpus
-from pytest_training.places import NO_FOLLOW, appending
-from pytest_training.processes import die_before_others, reset_own_peak_memory
-from pytest_training.signals import SCHEDULERS, as_in_a_new_process
 from pytest_training.text import bounded
-from pytest_training.wording import in_utf8, safe_repr
 
 if TYPE_CHECKING:
     from pytest_training.execution.attempt.neutral import Neutral
@@ -54,18 +49,18 @@ def run_attempt(request: AttemptRequest, *, warm: "Neutral | None" = None) -> No
     if warm is not None:
         warm.restore(job.imports)
     faulthandler.enable(all_threads=False)
-    as_in_a_new_process()
+    signals.as_in_a_new_process()
     signal.signal(signal.SIGTERM, _raise_stopped)
-    for number in SCHEDULERS:
+    for number in signals.SCHEDULERS:
         signal.signal(number, lambda *_: None)  # a scheduler may send it to all; the owner ends the job
     os.chdir(job.workplace)
     environment.change_environment(request.environment)
     own = environment.job_environment(job, str(folder.artifacts), seed=request.seed, threads=request.threads)
     os.environ.update(own | environment.needed_variables(request.needed, folder.needed))
-    with appending(folder.events) as events:  # for the live view
+    with places.appending(folder.events) as events:  # for the live view
         events.write(msgspec.json.encode({"t": 0.0, "pid": os.getpid()}) + b"\n")
-    reset_own_peak_memory()
-    die_before_others()
+    processes.reset_own_peak_memory()
+    processes.die_before_others()
     beginning = Beginning()
     if isinstance(request.start, Command):
         _become_program(request, request.start, beginning if warm else None)
@@ -121,7 +116,7 @@ def _make_run(request: AttemptRequest) -> Run:
         folder=request.files.artifacts,
         seed=request.seed,
         threads=request.threads,
-        device="cuda" if visible_gpus() else "cpu",
+        device="cuda" if machine.visible_gpus() else "cpu",
         datasets={dataset.name: dataset for dataset in request.datasets},
         needed=request.needed,
         events=request.files.events,
@@ -132,7 +127,7 @@ def _make_run(request: AttemptRequest) -> Run:
 
 
 def _leave(result: Result, request: AttemptRequest) -> Result:
-    write_atomically(request.files.result, msgspec.json.encode(result), below=request.files.own_below)
+    atomic.write_atomically(request.files.result, msgspec.json.encode(result), below=request.files.own_below)
     return result
 
 
@@ -153,11 +148,11 @@ def _explain(error: BaseException, job: Job) -> Failure:
     if isinstance(error, Stopped):
         return Failure(cause="stopped", message="was asked to end")
     if isinstance(error, SystemExit):
-        code = "" if error.code is None else safe_repr(error.code)
+        code = "" if error.code is None else wording.safe_repr(error.code)
         return Failure(cause="exit", message=f"called sys.exit({code}) before train returned")
     if isinstance(error, ResultError | DataError):
         return Failure(cause="data" if isinstance(error, DataError) else "result", message=str(error))
-    message, frames = (bounded(in_utf8(text)) for text in (_one_line(error), own_traceback(error, job)))
+    message, frames = (bounded(wording.in_utf8(text)) for text in (_one_line(error), own_traceback(error, job)))
     return Failure(cause="error", message=message, traceback=frames, free_mb=available_mb())
 
 
@@ -186,7 +181,7 @@ def _raise_stopped(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def redirect_output(log: Path) -> None:
     """Send stdout and stderr to the log and read stdin from nowhere, for this process and what it starts."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_FOLLOW, 0o644)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | places.NO_FOLLOW, 0o644)
     nowhere = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nowhere, 0), (descriptor, 1), (descriptor, 2)):
         os.dup2(source, target, inheritable=True)
@@ -204,7 +199,7 @@ def _become_program(request: AttemptRequest, program: Command, warm: Beginning |
     """Replace this process by the job's program; a Python file may run in a warm process."""
     run = _make_run(request)
     os.environ.update(program.environment)
-    as_in_a_new_process()
+    signals.as_in_a_new_process()
     try:
         for dataset in request.datasets:  # a program cannot ask for them one by one
             run.data(dataset.name)

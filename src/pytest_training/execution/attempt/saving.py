@@ -15,10 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pytest_training.atomic import write_atomically
-from pytest_training.errors import TrainingError
+from pytest_training import atomic, errors, places
 from pytest_training.execution.job_files import open_own
-from pytest_training.places import entered
 
 LONGEST_NAME = 200  # bytes of one path component; file systems end at 255 and the temporary name adds some
 MARK = "__checkpoint__"  # key of a JSON object that stands for a value without a JSON form
@@ -36,7 +34,7 @@ def save_object(folder: Path, name: str, content: Any, *, below: Path | None = N
             "expected an array (.npy), table (.csv, .parquet), dict or list (.json), text, bytes, "
             "figure (.svg, .png, .pdf) or scikit-learn estimator (.skops)"
         )
-    write_atomically(path, encoded, below=below)
+    atomic.write_atomically(path, encoded, below=below)
     return path
 
 
@@ -128,9 +126,9 @@ class Checkpoint:
                 plain = {name: _plain(name, value, archive) for name, value in state.items()}
                 archive.writestr("state.json", json.dumps(plain))
             current, previous = self._files
-            with entered(current.parent, self._below) as place, contextlib.suppress(FileNotFoundError):
+            with places.entered(current.parent, self._below) as place, contextlib.suppress(FileNotFoundError):
                 place.replace(current.name, previous.name)
-            write_atomically(current, buffer.getvalue(), below=self._below)
+            atomic.write_atomically(current, buffer.getvalue(), below=self._below)
 
     def load(self) -> dict[str, Any] | None:
         """Return the last state of an earlier attempt or of the resumed run, or None if there is none."""
@@ -160,7 +158,7 @@ def _plain(name: str, value: Any, archive: zipfile.ZipFile) -> Any:  # noqa: PLR
     if callable(getattr(value, "get_params", None)):
         content = estimator_bytes(value)
         if untrusted := importlib.import_module("skops.io").get_untrusted_types(data=content):
-            raise TrainingError(
+            raise errors.TrainingError(
                 f"run.checkpoint.save({name}=…): skops does not trust {', '.join(untrusted)}, so it could not be "
                 "loaded again; keep the estimator's arrays and numbers instead"
             )

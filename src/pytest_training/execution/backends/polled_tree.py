@@ -10,18 +10,17 @@ from dataclasses import dataclass, field
 import msgspec
 import psutil
 
-from pytest_training.execution.attempt.environment import job_environment
-from pytest_training.execution.attempt.messages import AttemptRequest
+from pytest_training.execution.attempt import environment, messages
 from pytest_training.limits.tree import Tree
 
 HAS_KEEPER = sys.platform == "linux"
 KEEPER_S = 3.0  # for a keeper to end its tree
 
 
-def start_process(request: AttemptRequest) -> psutil.Popen:
+def start_process(request: messages.AttemptRequest) -> psutil.Popen:
     """Start a fresh interpreter for an attempt."""
     files = request.files
-    own = job_environment(request.job, str(files.artifacts), seed=request.seed, threads=request.threads)
+    own = environment.job_environment(request.job, str(files.artifacts), seed=request.seed, threads=request.threads)
     with files.log.open("ab") as log:
         process = psutil.Popen(
             [sys.executable, "-m", "pytest_training.execution.attempt.child"],

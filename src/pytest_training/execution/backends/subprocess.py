@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_training.atomic import write_atomically
-from pytest_training.errors import DeclarationError
+from pytest_training import atomic, errors, places
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Seat
 from pytest_training.execution.folder import RunFolder
@@ -19,7 +18,6 @@ from pytest_training.execution.gpus import VISIBLE, Cards
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
 from pytest_training.limits.protocol import Ending
-from pytest_training.places import open_plain
 
 GENTLY, AT_ONCE = "gently", "at once"  # how attempts must end; see `RunFolder.interrupted`
 POLL_S = 0.05
@@ -43,7 +41,7 @@ class Subprocess(Backend):
     def stop_all(self, grace_s: float) -> float:
         """Leave the order in the run folder."""
         if self.folder is not None:
-            write_atomically(self.folder.interrupted, (GENTLY if grace_s else AT_ONCE).encode())
+            atomic.write_atomically(self.folder.interrupted, (GENTLY if grace_s else AT_ONCE).encode())
         return grace_s
 
 
@@ -60,7 +58,7 @@ class SubprocessLauncher:
         cards, held = Cards(self.seat.folder.gpus if self.seat else None), None
         try:
             held = cards.wait(request.job.gpus, lambda: not self._order())
-        except DeclarationError as error:
+        except errors.DeclarationError as error:
             return Reply(refused=f"{error}")
         except KeyboardInterrupt:
             pass
@@ -116,6 +114,6 @@ class SubprocessLauncher:
             return ""
         if self.seat.owner not in {None, os.getppid()}:
             return AT_ONCE
-        with contextlib.suppress(OSError), open_plain(self.seat.folder.interrupted) as file:
+        with contextlib.suppress(OSError), places.open_plain(self.seat.folder.interrupted) as file:
             return file.read(len(AT_ONCE)).decode("utf-8", "replace")
         return ""

@@ -40,12 +40,10 @@ class MetricsFileReader(Reader):
         content = read_small(path) or b""
         dotted, is_table = job.metrics.path if job.metrics else "", path.suffix.lower() in {".csv", ".tsv"}
         if is_table and dotted:
-            raise ResultError(f"{path.name}: a table has no path {dotted!r}; its last row holds the metrics")
+            raise ResultError(f"{path.name}: a table has no path {dotted!r}; its columns are the metrics")
         metrics = _last_row(content, path.name) if is_table else _from_json(content, dotted, path.name)
-        source = label(
-            path, attempt.folder.artifacts if path.is_relative_to(attempt.folder.artifacts) else Path(job.root)
-        )
-        return {name: Measured(value, source) for name, value in metrics.items()}
+        above = attempt.folder.artifacts if path.is_relative_to(attempt.folder.artifacts) else Path(job.root)
+        return {name: Measured(value, label(path, above)) for name, value in metrics.items()}
 
 
 def _from_json(content: bytes, dotted: str, name: str) -> dict[str, Any]:
@@ -72,12 +70,9 @@ def _records(content: bytes) -> Any:
         if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines if line.strip()):
             raise
         document = [json.loads(line) for line in lines if line.strip()]
-    is_several = isinstance(document, list) and document and all(isinstance(each, Mapping) for each in document)
-    return (
-        {key: value for each in document for key, value in each.items() if value is not None}
-        if is_several
-        else document
-    )
+    if isinstance(document, list) and document and all(isinstance(each, Mapping) for each in document):
+        return {key: value for each in document for key, value in each.items() if value is not None}
+    return document
 
 
 def _newest_file(job: Job, folder: AttemptFolder, since: float) -> Path | None:
@@ -137,9 +132,8 @@ def _matching(pattern: str, folder: Path) -> Iterator[Path]:
         if _matches(Path(relative).parts, parts):
             yield Path(entry.path)
     if walk.is_cut:
-        raise ResultError(
-            f"metrics file {pattern!r}: more than {walk.most} files to search; expected a narrower pattern"
-        )
+        problem = f"metrics file {pattern!r}: more than {walk.most} files to search; expected a narrower pattern"
+        raise ResultError(problem)
 
 
 def _matches(path: Sequence[str], pattern: Sequence[str]) -> bool:

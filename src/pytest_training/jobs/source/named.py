@@ -10,7 +10,6 @@ from pytest_training.jobs.source.literals import Constants, last_name, walk
 
 LONGEST_PATH = 300
 DEEPEST = 6  # operators and names in one expression of a path
-
 _JOINS = {"join", "joinpath", "Path", "PurePath"}
 _PATHS = (ast.Constant, ast.JoinedStr, ast.BinOp, ast.Call, ast.Name)
 _HINTS = re.compile(rb"""\.\w+['"]|\b(open|Path|join|read\w*|load\w*)\b""")

@@ -8,19 +8,18 @@ from typing import NoReturn
 
 import msgspec
 
-from pytest_training import processes
+from pytest_training import processes, signals
 from pytest_training.execution import keeper
 from pytest_training.execution.attempt.neutral import Neutral
 from pytest_training.execution.backends.fork_server.imports import Imports, recorded_reads
 from pytest_training.execution.backends.fork_server.server import JobServer
-from pytest_training.signals import ENDING
 
 
 def main(argument: str) -> NoReturn:
     """Load, then serve; start afresh without a package that starts threads."""
     # The inherited descriptor of the listening socket, and the ties once there is a keeper.
     listening, imports, tied = msgspec.json.decode(argument, type=tuple[int, Imports, keeper.Ties | None])
-    for number in ENDING:
+    for number in signals.ENDING:
         signal.signal(number, signal.SIG_IGN)  # the owner decides when jobs end, by the lifeline
     ties = tied or keeper.become_server(0, listening)
     processes.adopt_orphans()  # here, not before: a child does not inherit it

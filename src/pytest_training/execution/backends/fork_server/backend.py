@@ -15,8 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from pytest_training.atomic import write_atomically
-from pytest_training.errors import TrainingError
+from pytest_training import atomic, errors
 from pytest_training.execution.attempt.environment import SHOWING, numeric_environment, unless_set
 from pytest_training.execution.attempt.messages import AttemptRequest, Loading, Lost, Reply
 from pytest_training.execution.backends.protocol import BackendRun, Launcher, Seat
@@ -36,7 +35,6 @@ TRIES = 3  # servers that are asked for one attempt: one that dies before it sta
 SERVER_DIED = Reply(
     lost=Lost(cause="server died", reason="the job server died while the job ran; see server.log in the run folder")
 )
-
 ALONE = "trained in an interpreter of its own: the job server is gone; see server.log in the run folder"
 
 
@@ -80,7 +78,7 @@ class ForkServer(Subprocess):
         try:
             memory = run.folder.stable.threads
             self.server = start_server(run.imports, log=run.folder.server_log, seed=run.seed, memory=memory)
-        except TrainingError as error:
+        except errors.TrainingError as error:
             run.report_problem(f"each job imports for itself: {error}")
             return None
         return self.server.address
@@ -175,7 +173,7 @@ def start_server(
         listening.bind(str(address))
         listening.listen(512)
         loading = log.with_name("loading.json")
-        write_atomically(loading, msgspec.json.encode(Loading(now="Python", since=time.time())))
+        atomic.write_atomically(loading, msgspec.json.encode(Loading(now="Python", since=time.time())))
         memory = memory or log.with_name("threads.json")
         told = {"names": imports, "longest_s": longest_import_s, "loading": str(loading), "memory": str(memory)}
         settings = (listening.fileno(), told, None)
@@ -201,7 +199,7 @@ def _private_folder() -> Path:
                 return folder
             folder.rmdir()
     tried = os.environ.get("TMPDIR") or "every folder tried"
-    raise TrainingError(
+    raise errors.TrainingError(
         f"no folder for the job server's socket: {tried} cannot be written or is too long "
         f"a path (at most {LONGEST_SOCKET_PATH} bytes); TMPDIR may name another"
     )

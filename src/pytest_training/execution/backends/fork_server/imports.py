@@ -23,8 +23,7 @@ from typing import NoReturn
 
 import msgspec
 
-from pytest_training import processes
-from pytest_training.atomic import write_atomically
+from pytest_training import atomic, processes
 from pytest_training.execution import keeper
 from pytest_training.execution.attempt.messages import Loading
 from pytest_training.execution.backends.fork_server.backend import NO_THREADS
@@ -118,7 +117,7 @@ class Imports(msgspec.Struct, kw_only=True):
     def _say(self, package: str = "") -> None:
         state = Loading(now=package, since=time.time(), seconds=self.seconds, problems=tuple(self.problems()))
         with contextlib.suppress(OSError):  # a full disk: the jobs will say so
-            write_atomically(Path(self.loading), msgspec.json.encode(state))
+            atomic.write_atomically(Path(self.loading), msgspec.json.encode(state))
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence about the packages that are left to the jobs."""
@@ -147,7 +146,7 @@ class Imports(msgspec.Struct, kw_only=True):
         if self.threaded:
             content = msgspec.json.encode(Threaded(installed=installed(), packages=self._learned() | self.threaded))
             with contextlib.suppress(OSError):
-                write_atomically(Path(self.memory), content)
+                atomic.write_atomically(Path(self.memory), content)
 
     def _learned(self) -> dict[str, str]:
         learned = read_json(Path(self.memory), Threaded)
