@@ -45,9 +45,8 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.with_name(f"{path.name}.lock").open("a")
     except OSError as error:
-        raise DataError(
-            f"cannot write to the cache folder {path.parent} ({error}). Make it writable or set XDG_CACHE_HOME."
-        ) from error
+        problem = f"cannot write to the cache folder {path.parent} ({error}). Make it writable or set XDG_CACHE_HOME."
+        raise DataError(problem) from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -90,9 +89,8 @@ def _write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
         try:
             write_atomically(lock, msgspec.json.format(text, indent=2) + b"\n")
         except OSError as error:
-            raise DataError(
-                f"cannot write {lock} ({error}). Declare `sha256: {pin.sha256}` in the catalogue instead."
-            ) from error
+            problem = f"cannot write {lock} ({error}). Declare `sha256: {pin.sha256}` in the catalogue instead."
+            raise DataError(problem) from error
 
 
 def obtain(dataset: Dataset, *, cache: Path | None = None) -> tuple[Path, str | None]:

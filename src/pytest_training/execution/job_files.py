@@ -16,7 +16,6 @@ from pytest_training.execution.attempt.messages import Failure
 from pytest_training.jobs.model import UNDECODABLE
 
 T = TypeVar("T")
-
 LARGEST_JSON = 64 * 2**20
 LARGEST_RESULT = 16 * 2**20
 FIRST_BYTES, END_BYTES = 2**16, 2**22  # what is read of a log's end: at first, and at most if that has too few lines

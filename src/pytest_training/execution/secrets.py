@@ -28,7 +28,6 @@ from pytest_training.jobs.model import Job, Parameter
 from pytest_training.jobs.values import convert_text
 
 T = TypeVar("T")
-
 MASK = b"***"
 SHORTEST = 4  # characters; shorter values are not masked: `on` is in every log
 CHUNK = 2**20

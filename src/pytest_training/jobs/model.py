@@ -10,9 +10,7 @@ Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` if the source declares none."""
 
 Source = Literal["history", "durations.json", "catalogue", "unknown"]  # what an expected duration comes from
-
 SCHEMA_VERSION = 1  # version of every JSON file that the plugin writes; raised when a reader would have to change
-
 UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)  # errors of decoding a damaged or foreign file
 
 

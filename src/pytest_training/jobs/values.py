@@ -15,7 +15,6 @@ from pytest_training.jobs.source.literals import LARGEST_INTEGER, MISSING, stora
 from pytest_training.wording import describe, one_of
 
 MINIMUM = {"epochs": 1, "folds": 2}  # least sensible value of the parameters that have a meaning of their own here
-
 _TYPES: dict[Type, tuple[str, Any]] = {
     "int": ("a whole number", int),
     "float": ("a finite number", int | float),
@@ -40,9 +39,8 @@ def find_parameter(job: Job, name: str, where: str, kind: Kind | None = None) ->
         hint = hint if kind and kind.has_options else ""
         raise DeclarationError(f"{where}: {job.id} has no parameter {name!r}: {expected}{hint}")
     if parameter.variable is not None:
-        raise DeclarationError(
-            f"{where}: {job.id} takes {name} from the environment variable {parameter.variable}: set that instead"
-        )
+        problem = f"{where}: {job.id} takes {name} from the environment variable {parameter.variable}: set that instead"
+        raise DeclarationError(problem)
     return parameter
 
 

@@ -6,7 +6,6 @@ from pytest_training.accidents import ACCIDENTS
 from pytest_training.limits import memory, protocol, time
 
 Limits = Mapping[str, protocol.Limit]  # by key, in the order in which they are checked and listed
-
 LIMITS: Limits = {limit.key: limit for limit in (time.Time(), memory.Memory())}
 
 

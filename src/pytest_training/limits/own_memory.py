@@ -28,7 +28,6 @@ FIELD = re.compile(
     rb"^(VmHWM|VmRSS|RssAnon|RssFile|RssShmem|Shmem|Anonymous|Private_Dirty|Pss_\w+):\s+(\d+) kB$", re.MULTILINE
 )
 MAPPED = re.compile(r"^\S+ \S+ \S+ (\w+):(\w+) (\d+) +(/dev/shm/.*|/memfd:.*)$", re.MULTILINE)
-
 Fields = defaultdict[str, float]  # without a field it has 0
 File = tuple[int, int]  # a file's device and inode
 

@@ -32,11 +32,9 @@ class Limit(Protocol):
     To be subclassed; it keeps no state, as one serves every job.
     """
 
-    key: str
-    """The catalogue's key, the cause of an attempt that exceeded it, and its reason under `retry_on`."""
+    key: str  # the catalogue's key, the cause of an attempt that exceeded it, and its reason under `retry_on`
     metavar: str = "LIMIT"
-    help: str = ""
-    """What `pytest --help` says of the option that sets it for jobs that state none."""
+    help: str = ""  # what `pytest --help` says of the option that sets it for jobs that state none
 
     def parse(self, value: Any, where: str) -> float:
         """Return what a job may use; raise DeclarationError, beginning with `where`, if the value is not valid."""
@@ -80,7 +78,6 @@ def load_limit(reference: LimitReference) -> Limit:
         names = runpy.run_path(reference.file, run_name=f"pytest_training_limit_{reference.key}")
         limit: Limit = names[reference.class_name]()
     except FROM_OTHERS as error:  # a project's file may raise anything
-        raise DeclarationError(
-            f"limit {reference.key!r} cannot be loaded from {reference.file}: {type(error).__name__}: {error}"
-        ) from error
+        problem = f"limit {reference.key!r} cannot be loaded from {reference.file}: {type(error).__name__}: {error}"
+        raise DeclarationError(problem) from error
     return limit

@@ -52,7 +52,6 @@ FUNCTIONS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
     ),
 }
 SIGNALS = tuple(signal.valid_signals())
-
 Settings = dict[tuple[object, ...], Any]  # values by kind and name; a list has several, and each import may add some
 
 

@@ -7,7 +7,6 @@ from pytest_training.execution.backends import in_process, protocol, subprocess
 from pytest_training.execution.backends.fork_server.backend import ForkServer
 
 Backends = Mapping[str, type[protocol.Backend]]  # by name
-
 BACKENDS: Backends = {backend.name: backend for backend in (ForkServer, subprocess.Subprocess, in_process.InProcess)}
 
 

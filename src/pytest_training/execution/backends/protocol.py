@@ -67,10 +67,8 @@ class Backend(Protocol):
     To be subclassed, as a class that can be made without arguments.
     """
 
-    name: str
-    """What `training_start` calls it."""
-    capacity: int | None = None
-    """The most attempts that it executes at once; None if the number of slots decides."""
+    name: str  # what `training_start` calls it
+    capacity: int | None = None  # the most attempts that it executes at once; None if the number of slots decides
 
     def start(self, run: BackendRun) -> Any:  # noqa: ARG002  (for those that need it)
         """Start, in the owner's process; return what the slots need, as a JSON value."""

@@ -61,7 +61,6 @@ FORMS = (
     Form(rf"^(?!(.*/)?(wandb|mlruns|\.hydra)/)(.*/)?{OTHER}([^/]*\.log|{NAMED}\.txt)$", Lines),
     Form(rf"(^|/){OTHER}{NAMED}\.json$", Document),
 )  # in the order of trying
-
 Written = tuple[str, os.DirEntry[str]]  # a file, with its path relative to the folder in which it was found
 Last = dict[tuple[str, str], Measured]  # the last value of each name, by its model, fold or run and the name
 

@@ -132,9 +132,8 @@ def _matching(pattern: str, folder: Path) -> Iterator[Path]:
         if _matches(Path(relative).parts, parts):
             yield Path(entry.path)
     if walk.is_cut:
-        raise ResultError(
-            f"metrics file {pattern!r}: more than {walk.most} files to search; expected a narrower pattern"
-        )
+        problem = f"metrics file {pattern!r}: more than {walk.most} files to search; expected a narrower pattern"
+        raise ResultError(problem)
 
 
 def _matches(path: Sequence[str], pattern: Sequence[str]) -> bool:

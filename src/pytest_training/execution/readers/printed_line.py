@@ -84,7 +84,6 @@ _PARTS = re.compile(r"([-+]?)(.*?)((?:[eE][-+]?\d{1,3})?)", re.DOTALL)
 _PLAIN = re.compile(r"\d+\.?\d*|\.\d+|nan|inf", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\.\d+|[1-9]\d{0,2}(?:,\d{3}){2,}")
 _COMMA = re.compile(r"(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))|[1-9]\d{0,2}(?:\.\d{3})+,\d+")
-
 Number = Decimal | float  # a Decimal has the digits that are printed
 
 

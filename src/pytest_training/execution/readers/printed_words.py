@@ -22,17 +22,14 @@ parameters params patience reach reached required scaler scheduler sec seconds s
 status stop target thr thre thres threshold thresholds throughput time tol tolerance type unexpected until version
 warmup weight weighting weights went when while window workers
 """  # words that say that a number is no measurement, whatever else its name says
-
 NOT_WHOLE = re.compile(
     r"(?:.*_)?(?:error|err|hits?|success|entropy|m?aps?|cost|fehler|precision|squared|epoch|step|iter|iteration)s?"
 )  # a word whose number, where it is whole, is a count, a code or a setting
 SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")  # may be 141/200
-
 _FILLERS = (
     "the a an of on for in our over at is was set data dataset network model images samples and with to by folds this"
 )
 _COUNTED = re.compile(r"top|k|rouge|bleu|hits?|precision|recall|f|acc|ndcg|map|ap|r")  # `top 5`, `recall at 20`
-
 _SPLITS = "train|training|learn|val|vali|valid|validation|test|testing|eval|evaluation|dev|holdout|oof"
 SPLIT = re.compile(rf"(?<![^\W_])(?:{_SPLITS})(?![^\W\d_])", re.IGNORECASE)
 TITLE = re.compile(
@@ -40,7 +37,6 @@ TITLE = re.compile(
     r"|performance|evaluation|report|errors?|phase|stats|statistics|classification|accuracy|loss|summary))*)(?P<end>[\W_]*)",
     re.IGNORECASE,
 )  # a line that says of which split the numbers below it are
-
 _ESTIMATOR = re.compile(
     r"regress|classifier|forest|sv[mcr]\b|knn|neighbo|bayes|tree|boost|xgb|lgbm|lightgbm|gbm|mlp|lasso|ridge|elastic|perceptron"
     r"|baseline|ensemble|stacking|voting|bagging|lstm|\bgru|rnn|cnn|resnet|vgg|bert|transformer|logistic|k-?means|arima|dummy",

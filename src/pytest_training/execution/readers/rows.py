@@ -15,8 +15,7 @@ from pytest_training.execution.readers.printed_text import Printed
 from pytest_training.execution.readers.protocol import GROUPS
 
 LONGEST_LINE, LONGEST_NAME, DEEPEST = 2**16, 200, 5
-MOST_CELLS, MOST_ROWS = 2_000, 20_000
-"""Of a row, the first; of a document, the last."""
+MOST_CELLS, MOST_ROWS = 2_000, 20_000  # of a row, the first; of a document, the last
 NUMBER_OR_TEXT = int | float | Decimal | str
 NOT_MEASURED = re.compile(
     r"config|param|(^|_)args?(_|$)|argument|setting|hyper|importance|coef|features?$|^data(set)?(_|$)|environment|version"

@@ -30,9 +30,7 @@ OUTPUT = re.compile(
 _FILE = re.compile(r"([^/\\]*\.[A-Za-z]\w{0,7})$")  # the file in a default like `out/model.pt`
 TRAINING_COMMANDS = ("fit", "train", "training", "main", "run")
 UNKNOWN = "*"  # stands for a subcommand if its name is not literal
-
 Declaration = tuple[Parameter, Any]  # a parameter with its literal default, or MISSING
-
 _TYPES: dict[str, Type] = {
     **dict.fromkeys(("int", "INT", "IntRange"), "int"),
     **dict.fromkeys(("float", "FLOAT", "FloatRange"), "float"),

@@ -13,7 +13,6 @@ LIBRARY_VARIABLE = re.compile(
     r"\w+_NUM_THREADS|\w+_MAX_THREADS|LOKY_MAX_CPU_COUNT"
     r"|(CUDA|HF|JAX|KMP|MKL|MPL|NCCL|OMP|PYTORCH|TF|TOKENIZERS|TORCH|TRANSFORMERS|XLA)_\w+|MPLBACKEND|PYTHON\w+"
 )  # variables that numeric libraries and Python itself read once, when they are loaded
-
 _HINTS = re.compile(rb"executable|orig_argv|spawn|forkserver|environ|putenv|\bexec[lv]")
 _OWN_PROGRAM = {"executable", "orig_argv"}
 _NEW_INTERPRETERS = {"spawn", "forkserver"}

@@ -18,7 +18,6 @@ from pytest_training.jobs.source.literals import Constants, last_name, module_st
 from pytest_training.wording import label
 
 LARGEST_FOLLOWED = 200  # local files to follow at most: a hint for the job server is not worth parsing a repository
-
 _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
 _DECLARES = re.compile(
     rb"add_argument|DEFINE_|exec\(\s*open|\b(click|typer|HfArgumentParser|TrlParser|LightningCLI|tyro|fire|jsonargparse|hydra"

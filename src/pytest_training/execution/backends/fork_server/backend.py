@@ -35,7 +35,6 @@ TRIES = 3  # servers that are asked for one attempt: one that dies before it sta
 SERVER_DIED = Reply(
     lost=Lost(cause="server died", reason="the job server died while the job ran; see server.log in the run folder")
 )
-
 ALONE = "trained in an interpreter of its own: the job server is gone; see server.log in the run folder"
 
 

@@ -12,7 +12,6 @@ _NO_VALUE = {"MISSING", "NOTHING"}
 _DATA = {"dataclass", "define", "attrs", "frozen", "BaseModel", "BaseSettings"}
 """Decorators and bases of classes whose attributes are fields."""
 _WRAPPERS = {"Optional", "Annotated", "Type", "type", "Union"}
-
 Found = tuple[Definition, Module]  # a function or class, with the file that defines it
 
 
