@@ -28,39 +28,38 @@ class _Words(NamedTuple):
     endings: tuple[str, ...]
 
 
-def _changed(attempt: RunningAttempt) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield the files of the repository that have changed since the start, each with its path relative to the root."""
+def _changed(attempt: RunningAttempt) -> Iterator[tuple[str, os.DirEntry[str], int, int]]:
+    """Yield the files of the repository that have changed since the start, and how well its code and others' name them.
+
+    Paths are relative to the root.
+    """
+    job, words = attempt.job, list[_Words]()
     without = (*LEFT_OUT, os.path.normpath(_jobs(attempt).parents[2]))
-    for path, entry in Walk(Path(attempt.job.root), most=MOST_SEARCHED, without=without):
+    for path, entry in Walk(Path(job.root), MOST_SEARCHED, without=without):
         with suppress(OSError):  # it is gone
             if entry.stat(follow_symlinks=False).st_ctime >= attempt.started:  # what is unpacked keeps an old mtime
-                yield path, entry
+                own, *others = words = words or [_words(job), *_meanwhile(attempt)]
+                relative = path.removeprefix(f"{job.cwd}/")
+                yield path, entry, _named(own, relative), max((_named(each, relative) for each in others), default=0)
 
 
 def strays(attempt: RunningAttempt) -> tuple[str, ...]:
     """Return a note that names the files that changed while a job ran, but for those that another's code names."""
     places: Counter[str] = Counter()
     above = f"{attempt.job.cwd}/" if attempt.job.cwd else ""
-    files = [path for path, _ in _changed(attempt)]
-    own, others = _words(attempt.job), [*_meanwhile(attempt)] if files else []
-    for path in files:
+    for path in (path for path, _, mine, theirs in _changed(attempt) if mine >= theirs):
         name, slash, _ = path.removeprefix(above).partition("/")
-        if all(_named(words, path) <= _named(own, path.removeprefix(above)) for words in others):
-            places[printable(in_utf8((above if path.startswith(above) else "") + name + slash))] += 1
+        places[printable(in_utf8((above if path.startswith(above) else "") + name + slash))] += 1
     names = (f"{place} ({count} files)" if count > 1 else place for place, count in places.items())
     return (f"files of the repository changed while it ran: {listing('', names, limit=5)}",) if places else ()
 
 
 def written_beside(attempt: EndedAttempt) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Yield the files that changed while a job ran, if its code names them, and that of no other job that ran then."""
-    job, own, others = attempt.job, _words(attempt.job), None
-    above = f"{job.cwd}/" if job.cwd else ""
-    for path, entry in _changed(attempt):
-        relative = path.removeprefix(above)
-        if path.startswith(above) and (named := _named(own, relative)):
-            others = [*_meanwhile(attempt)] if others is None else others
-            if all(_named(words, relative) < named for words in others):
-                yield path, entry
+    above = f"{attempt.job.cwd}/" if attempt.job.cwd else ""
+    yield from (
+        (path, entry) for path, entry, mine, theirs in _changed(attempt) if mine > theirs and path.startswith(above)
+    )
 
 
 def may_be_anothers(attempt: EndedAttempt, name: str) -> bool:
