@@ -35,6 +35,7 @@ class Option(NamedTuple):
     type: Literal["string", "args", "linelist"] = "string"  # type of the setting
 
 
+MODES = ("auto", "live", "lines", "off")
 SWITCH = {"action": "store_true"}
 SEVERAL = {"action": "append"}
 OPTIONS = (
@@ -73,12 +74,7 @@ OPTIONS = (
         [],
         "linelist",
     ),
-    Option(
-        "progress",
-        "progress of a run (default: auto: live on a terminal, else lines)",
-        {"choices": ("auto", "live", "lines", "off")},
-        "auto",
-    ),
+    Option("progress", "progress of a run (default: auto: live on a terminal, else lines)", {"choices": MODES}, "auto"),
     Option("heartbeat", "time between two lines about a job that goes on", setting="1m"),
     Option("grace", "time between asking a job to end and killing it", setting="10s"),
     Option("stalled", "time without output and CPU after which a job is said to be stalled", setting="10m"),

@@ -32,11 +32,7 @@ REPORTS = {"metavar": "DIR", "help": "folder with the reports (default: of the s
 ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "init": {
         "--root": {"metavar": "DIR", "help": "folder with the training jobs (default: where the scripts are)"},
-        "--include": {
-            "action": "append",
-            "metavar": "PATTERN",
-            "help": "files that are jobs (default: auto)",
-        },
+        "--include": {"action": "append", "metavar": "PATTERN", "help": "files that are jobs (default: auto)"},
         "--exclude": {"action": "append", "metavar": "REGEX", "help": "files that are no jobs, by their path"},
     },
     "logs": {"job": {"metavar": "JOB", "help": "the job's id"}, "--reports": REPORTS},

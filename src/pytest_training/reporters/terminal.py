@@ -15,7 +15,7 @@ import pytest
 from pytest_training.execution.backends import BACKENDS
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job
-from pytest_training.options import REGISTRY, shown_path
+from pytest_training.options import MODES, REGISTRY, shown_path
 from pytest_training.pytest_adapter import TerminalFile, end_line, terminal_of
 from pytest_training.records.comparison import Comparison
 from pytest_training.records.recorded_run import TrainingRun
@@ -28,7 +28,6 @@ from pytest_training.wording import listing
 
 REDRAW_S = 0.33
 SAY_LOADING_AFTER_S = 5.0
-MODES = ("auto", "live", "lines", "off")
 MOST_CHANGES = 20  # lines of the comparison
 MOST_STOPPED = 6  # names of jobs that are being stopped
 MINUTE_S = 60

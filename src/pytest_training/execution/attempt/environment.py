@@ -117,16 +117,9 @@ def extend_import_path(job: Job) -> None:
 def job_environment(job: Job, folder: str, *, seed: int, threads: int) -> dict[str, str]:
     """Return the environment variables of a job beyond the session's own."""
     trackers = unless_set({name: folder + below for name, below in TRACKERS.items()} | TRACKED | SHOWING)
-    return (
-        numeric_environment(seed=seed, threads=threads)
-        | trackers
-        | {
-            "TRAINING_JOB": job.id,
-            "TRAINING_FOLDER": folder,
-            "TRAINING_SEED": str(seed),
-            "TRAINING_THREADS": str(threads),
-        }
-    )
+    own = {"TRAINING_JOB": job.id, "TRAINING_FOLDER": folder}
+    own |= {"TRAINING_SEED": str(seed), "TRAINING_THREADS": str(threads)}
+    return numeric_environment(seed=seed, threads=threads) | trackers | own
 
 
 def needed_variables(needed: Mapping[str, NeededOutcome], file: Path) -> dict[str, str]:

@@ -15,16 +15,7 @@ from pytest_training.execution.readers.declared import USUAL_FILES
 from pytest_training.execution.readers.names import metric_name
 from pytest_training.execution.readers.protocol import Measured, Point
 from pytest_training.execution.readers.records import Records, Runs
-from pytest_training.execution.readers.rows import (
-    HISTORY,
-    Database,
-    Document,
-    Lines,
-    Logged,
-    Parser,
-    Row,
-    read_row,
-)
+from pytest_training.execution.readers.rows import HISTORY, Database, Document, Lines, Logged, Parser, Row, read_row
 
 LARGEST, LARGEST_TEXT = 2**23, 2**20  # bytes of a file that are read at the end; of a text its head and its tail
 MOST_PLACES, MOST_NAMES, MOST_LABELS = 500, 500, 30

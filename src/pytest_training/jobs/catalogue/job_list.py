@@ -63,11 +63,8 @@ def _listed_job(item: Entry) -> tuple[str, Declaration]:
     wants_output = "use_output_dir" in entries and entries["use_output_dir"].flag()
     if "use_output_dir" in entries and not wants_output:
         settings["output_option"] = None
-    options = {
-        name: entries[key]._replace(value=f"--{name}" if entries[key].flag() else None)
-        for key, name in _SUPPORTS.items()
-        if key in entries
-    }
+    stated = {name: entries[key] for key, name in _SUPPORTS.items() if key in entries}
+    options = {name: each._replace(value=f"--{name}" if each.flag() else None) for name, each in stated.items()}
     job_id = PurePosixPath(script.plain).stem.removeprefix("train_")
     if "id" in entries:
         job_id = entries["id"].text("the id of a job")
