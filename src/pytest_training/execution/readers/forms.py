@@ -12,10 +12,9 @@ from typing import BinaryIO, NamedTuple
 
 from pytest_training.execution.job_files import Walk, open_own
 from pytest_training.execution.readers.declared import USUAL_FILES
-from pytest_training.execution.readers.names import metric_name
+from pytest_training.execution.readers.names import Row, metric_name, read_row
 from pytest_training.execution.readers.protocol import Measured, Point
-from pytest_training.execution.readers.records import Records, Runs
-from pytest_training.execution.readers.rows import HISTORY, Database, Document, Lines, Logged, Parser, Row, read_row
+from pytest_training.execution.readers.rows import HISTORY, Database, Document, Lines, Logged, Parser, Records, Runs
 
 LARGEST, LARGEST_TEXT = 2**23, 2**20  # bytes of a file that are read at the end; of a text its head and its tail
 MOST_PLACES, MOST_NAMES, MOST_LABELS = 500, 500, 30

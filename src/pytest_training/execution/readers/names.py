@@ -2,11 +2,16 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
-MOST_TITLE_WORDS, LONGEST_NUMBER = 5, 40
+from pytest_training.execution.readers.protocol import GROUPS
+
+MOST_TITLE_WORDS, MOST_CELLS, LONGEST_NUMBER, LONGEST_NAME = 5, 2_000, 40, 200
 _LISTS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 WORDS = {key: tuple(words.split()) for key, words in _LISTS.items()}
 SPLITS, _SETTINGS, _FILLERS, _ACTIVITIES = map(
@@ -42,6 +47,15 @@ AXES = {name: names.split()[0] for names in _COUNTING.split(";") for name in nam
 """By name of what counts up the one that a curve has."""
 UNNAMED = ("", "unnamed_0", "index")  # names of a column with the numbers, or names, of rows
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d{1,4})?%?|[-+]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")  # columns that say of which part of the data a row is
+
+
+class Row(NamedTuple):
+    """What is written at one moment, or about one model: names as they stand there, and what stands below them."""
+
+    cells: Mapping[str, Any]
+    is_logged: bool = False  # True if its numbers are logged as metrics, and are no settings
+    is_point: bool = True  # False for a summary, which is no point of a curve
 
 
 def _plain(text: str) -> str:
@@ -120,3 +134,33 @@ def measured(cell: object) -> float | Decimal | None:
         is_number = len(text) <= LONGEST_NUMBER and NUMBER.fullmatch(text)
         return (Decimal(text.rstrip("%")) / (100 if text[-1] == "%" else 1)) if is_number else None
     return None if isinstance(cell, bool) or not isinstance(cell, int | float | Decimal) else cell
+
+
+def read_row(row: Row, run: str, *, is_history: bool) -> tuple[dict[str, float], dict[str, float | Decimal], str]:
+    """Return a row's counters, its metrics, and of what they are: text names a part of the data, a model or a run.
+
+    In a history a column without a name counts up; elsewhere its numbers are names.
+    """
+    counts: dict[str, float] = {}
+    metrics: dict[str, float | Decimal] = {}
+    labels, number, split = [run], "", ""
+    for at, (raw, cell) in enumerate(islice(row.cells.items(), MOST_CELLS)):
+        name, value = metric_name(raw[:LONGEST_NAME]), measured(cell)
+        axis = AXES.get(name) or (name if name in GROUPS else "round" if name in UNNAMED and is_history else "")
+        if value is None and isinstance(cell, str):
+            word, is_first = cell.strip().lower(), at == 0 and not row.is_logged
+            if word in SPLITS:
+                split = word if is_first or OF_SPLIT.search(name) else split
+            elif name in WORDS["subjects"] or (is_first and not word[:1].isdigit()):
+                labels.append(cell[:60])
+        elif value is not None and axis:
+            counts[axis] = float(value)
+            labels += [f"{name}_{cell}"] if name in GROUPS and row.is_point else []
+        elif value is not None and name in UNNAMED:
+            number = str(cell)
+        elif value is not None and is_metric(name, is_logged=row.is_logged) and not raw.startswith("_"):
+            metrics[name] = value
+    label = " ".join(dict.fromkeys(filter(None, labels))) or number
+    if len({*metrics.values()}) == 1 and not row.is_logged and is_metric(metric_name(label), is_logged=False):
+        metrics, label = {metric_name(label): next(iter(metrics.values()))}, ""  # the row of the accuracy in a report
+    return counts, {of_split(split, name): value for name, value in metrics.items()}, label
