@@ -10,20 +10,16 @@ from contextlib import closing, suppress
 from decimal import Decimal
 from typing import Any
 
-from pytest_training.execution.readers.names import AXES, SPLITS, WORDS, Row, is_metric, measured, metric_name
+from pytest_training.execution.readers.names import ANY, AXES, SPLITS, Row, is_metric, measured, metric_name
 from pytest_training.execution.readers.printed import Printed
 
 LONGEST_LINE, LONGEST_KEY, DEEPEST, MOST_ROWS = 2**16, 200, 5, 20_000
 NUMBER_OR_TEXT = int | float | Decimal | str
-NOT_MEASURED = re.compile("|".join(WORDS["keys_of_settings"]), re.IGNORECASE)
+NOT_MEASURED = re.compile(ANY["keys_of_settings"], re.IGNORECASE)
 LOGGED = re.compile(r"metrics|scores", re.IGNORECASE)  # below them every number is a metric, but for times and settings
-SAYS_NOTHING = re.compile(
-    r"((^|[_ ])(metrics?|results?|scores?|report|summary|performance|evaluation|final|overall|classification))+$",
-    re.IGNORECASE,
-)  # what is no part of a name at the end of a key: `test` of `test_metrics`
+SAYS_NOTHING = re.compile(rf"((^|[_ ]){ANY['keys_without_meaning']})+$", re.IGNORECASE)  # `metrics` of `test_metrics`
 HISTORY = re.compile(
-    r"histor|evals_result|(^|[_.-])(train_?)?(logs?|logger|losses|loss|progress|training|epochs)([_.-]|$)",
-    re.IGNORECASE,
+    rf"histor|evals_result|(^|[_.-])(train_?)?{ANY['histories']}([_.-]|$)", re.IGNORECASE
 )  # names of what is written once an epoch
 NAMES_OF_NAMES = ("metric", "metrics", "name", "measure", "statistic", "key", "score", "index", "")  # beside values
 METRICS = """
