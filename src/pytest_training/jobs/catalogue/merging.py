@@ -18,10 +18,9 @@ from typing import Any
 import msgspec
 
 from pytest_training.errors import Mistakes
-from pytest_training.jobs.catalogue.datasets import read_dataset
 from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration, job_keys, read_defaults
 from pytest_training.jobs.catalogue.document import Entry, read_file
-from pytest_training.jobs.catalogue.job_list import added_jobs, check_placeholders, read_jobs
+from pytest_training.jobs.catalogue.sections import added_jobs, check_placeholders, read_dataset, read_jobs
 from pytest_training.jobs.discovery import absolute
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
