@@ -58,8 +58,7 @@ class Printed:
     def _match(self, text: str) -> Line:
         line, found = Line({}, {}), re.search(self.pattern, text)
         for name, group in found.groupdict("").items() if found else ():
-            number = parse_number(group.strip(" %"))
-            if number is not None and name in COUNTERS:
+            if (number := parse_number(group.strip(" %"))) is not None and name in COUNTERS:
                 line.counters[name] = float(number)
             elif number is not None:
                 is_share = "%" in group or (found and text[found.end(name) :].lstrip().startswith("%"))
