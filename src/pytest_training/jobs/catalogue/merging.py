@@ -227,8 +227,7 @@ def _check_unique(variants: Mapping[str, list[Job]], catalogue: Catalogue) -> No
 
 def _with_needs(job: Job, key: str, variants: Mapping[str, list[Job]], catalogue: Catalogue, mistakes: Mistakes) -> Job:
     """Resolve `needs`; a job with a matrix stands for all its variants."""
-    declaration = catalogue.jobs.get(key)
-    if declaration is None or not declaration.needs:
+    if (declaration := catalogue.jobs.get(key)) is None or not declaration.needs:
         return job
     by_id = {other.id: [other.id] for jobs in variants.values() for other in jobs}
     by_id = {job_id: [] for job_id in catalogue.jobs} | by_id  # one that could not be added has its mistake

@@ -54,9 +54,10 @@ def reached(
         if module := modules.get(path):
             new = [statement for statement in module.defined[name] if statement not in done]
             done.update(new)
-            if nodes := [node for statement in new for node in walk(statement)]:
+            if nodes := [node for statement in new for node in module.parts(statement)[0]]:
                 yield module.source, nodes
-            todo += [*module.references(nodes), *filter(None, [module.bound(name)])]
+            todo += (piece for statement in new for piece in module.parts(statement)[1] if piece not in done)
+            todo += filter(None, [module.bound(name)])
 
 
 def _module(path: Path, sources: Sources, words: re.Pattern[bytes]) -> Module | None:
@@ -81,6 +82,7 @@ class Module:
     def __init__(self, source: Source, sources: Sources) -> None:
         self.source, self._sources = source, sources
         self.bound = functools.cache(self._bound)
+        self.parts = functools.cache(self._parts)
         self.imported: dict[str, Import] = {}  # what a name is imported from: a module, or a module and one name in it
         self.defined: dict[str, list[ast.stmt]] = defaultdict(list)
         """By name, what defines it or is decorated by it; by the empty name all other statements."""
@@ -120,6 +122,11 @@ class Module:
             if above and (found := above.definition(ast.Name(original or str(name)), depth + 1)):
                 return found
         return None
+
+    def _parts(self, statement: ast.stmt) -> tuple[list[ast.AST], list[Piece]]:
+        """Return the nodes of a statement and what they name: for all scripts that reach it."""
+        nodes = [*walk(statement)]
+        return nodes, [*dict.fromkeys(self.references(nodes))]
 
     def references(self, nodes: Iterable[ast.AST]) -> Iterator[Piece]:
         """Yield what the nodes name, in this module and in others."""

@@ -23,6 +23,7 @@ _READERS = {
     "styles.styled_options": rb"HfArgumentParser|TrlParser|LightningCLI|ConfigStore|tyro|Fire|jsonargparse"
     rb"|simple_parsing|pyrallis|draccus",
 }  # readers of command lines, loaded for files with a word that every such file contains
+_DECLARES = re.compile(b"|".join(_READERS.values()))
 
 
 def read_options(source: Source, sources: Sources, cwd: str = "") -> dict[str, Any]:
@@ -46,6 +47,8 @@ def read_options(source: Source, sources: Sources, cwd: str = "") -> dict[str, A
 def _all_options(source: Source, sources: Sources, cwd: str) -> list[Declaration]:
     """Return what each reader finds, but for what one before it has found, and what stands in configuration files."""
     used = [(each, nodes) for each, nodes in used_code(source, sources) if nodes]
+    if b"typer" not in source.content:  # its commands may be any functions
+        used = [each for each in used if each[0].path == source.path or _DECLARES.search(each[0].content)]
     codes = [Code(nodes, each.constants, each.path, sources) for each, nodes in used]
     content = b"".join(each.content for each, _ in used)
     options: list[Declaration] = []
