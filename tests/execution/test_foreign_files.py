@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.readers.files import FilesReader
+from pytest_training.execution.readers.declared import MetricsFileReader
+from pytest_training.execution.readers.foreign import FilesReader
 from pytest_training.execution.readers.forms import FORMS, Files
-from pytest_training.execution.readers.metrics_file import MetricsFileReader
 from pytest_training.execution.readers.protocol import EndedAttempt
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import Plan

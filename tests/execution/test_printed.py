@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.readers.printed import MOST_BYTES, PatternReader, PrintedReader
-from pytest_training.execution.readers.printed_text import Printed
+from pytest_training.execution.readers.declared import PatternReader
+from pytest_training.execution.readers.foreign import PrintedReader
+from pytest_training.execution.readers.printed import MOST_BYTES, Printed
 from pytest_training.execution.readers.protocol import EndedAttempt, Measured, Point, RunningAttempt
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import Job, MetricsFile

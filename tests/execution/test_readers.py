@@ -19,10 +19,9 @@ from pytest_training.execution.attempt.messages import Failure, Result
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import LARGEST_RESULT
 from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.declared import MetricsFileReader, read_result
 from pytest_training.execution.readers.findings import Followed, FoundMetrics, read_metrics
-from pytest_training.execution.readers.metrics_file import MetricsFileReader
 from pytest_training.execution.readers.protocol import EndedAttempt, Reader
-from pytest_training.execution.readers.result import read_result
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.model import Job, MetricsFile
 

@@ -18,9 +18,8 @@ from pytest_training.errors import DeclarationError, ResultError, TrainingError
 from pytest_training.execution.attempt.saving import save_object
 from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.job_files import artifacts, log_tail
-from pytest_training.execution.readers.metrics_file import MetricsFileReader
+from pytest_training.execution.readers.declared import MetricsFileReader, read_result
 from pytest_training.execution.readers.protocol import EndedAttempt
-from pytest_training.execution.readers.result import read_result
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.catalogue.declarations import job_keys as allowed_keys
 from pytest_training.jobs.catalogue.document import read_document

@@ -12,9 +12,9 @@ from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import log_end
 from pytest_training.execution.outcome import Cause, GateResult, Status
 from pytest_training.execution.readers import READERS
+from pytest_training.execution.readers.declared import read_result
 from pytest_training.execution.readers.findings import Followed, FoundMetrics, read_metrics
 from pytest_training.execution.readers.protocol import EndedAttempt, Reader
-from pytest_training.execution.readers.result import read_result
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Gate, Job
 from pytest_training.limits import LIMITS, Limits

@@ -22,7 +22,7 @@ from pytest_training.errors import DeclarationError, ResultError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import open_own
-from pytest_training.execution.readers.result import read_result
+from pytest_training.execution.readers.declared import read_result
 from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.jobs.model import Job, Parameter
 from pytest_training.jobs.values import convert_text

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from pytest_training.execution.job_files import Walk, open_own
-from pytest_training.execution.readers.metrics_file import USUAL_FILES
+from pytest_training.execution.readers.declared import USUAL_FILES
 from pytest_training.execution.readers.names import metric_name
 from pytest_training.execution.readers.protocol import Measured, Point
 from pytest_training.execution.readers.records import Records, Runs

@@ -1,53 +1,149 @@
-"""What a program prints, followed in its log: as programs print it, or by a pattern of the catalogue's."""
+"""The measurements in the lines of a log, one after the other: with the titles and the tables that they stand in."""
 
 import os
-from collections import deque
+import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from math import isfinite
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
-from pytest_training.errors import ResultError
 from pytest_training.execution.job_files import CHUNK, open_own
-from pytest_training.execution.readers.protocol import EndedAttempt, Measured, Point, Reader, RunningAttempt
+from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
+from pytest_training.execution.readers.names import SPLIT, TITLE, estimator_in, is_measured, label_of, words_of
+from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
+from pytest_training.text import ESCAPE_SEQUENCES
 
+LONGEST_LINE, LONGEST_TITLE, MOST_NAMES = 4_000, 200, 500
 MOST_BYTES, MOST_LIVE_BYTES = 2**22, 2**13
 """What is read of a log at its end, a quarter of it at its begin, and by a poll: a second reads about 1 MB."""
+_ESCAPES = re.compile(ESCAPE_SEQUENCES)
+_BACK = re.compile("\b+")
+_COUNT = re.compile(r"[\d/.,:;%-]+")
+_DIGIT = re.compile(r"\d")
+_RULE = re.compile(r"[-=+|:\s─━_*#]*")
+_ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
+_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])  # heads of columns that are measurements beside others
 
 
-class PrintedReader(Reader):
-    """Reads what a program prints."""
+@dataclass
+class Printed:
+    """Reads a log line by line: as programs print, or by a pattern with a named group for each metric."""
 
-    name = "printed"
+    pattern: str = ""
+    line: int = 0
+    finals: dict[str, tuple[Number, int]] = field(default_factory=dict)  # by name its last number, and the line of it
+    most_bytes: ClassVar[int] = 4 * LONGEST_LINE  # of the end of a line, which may have many states of a progress bar
+    _section: str = ""  # the split that a title names
+    _has_read: bool = False  # True if something stands below the title
+    _heads: tuple[str, ...] = ()  # of the columns of a table
+    _epoch: dict[str, float] = field(default_factory=dict)
+    _estimator: str = ""  # what the last title is about
+    _owners: dict[str, str] = field(default_factory=dict)  # by name the label of its line, empty where several have it
 
-    def follow(self, attempt: RunningAttempt) -> "FollowedLog":
-        """Return what follows the log."""
-        return FollowedLog(attempt)
+    def feed(self, line: str) -> Line:
+        """Return what the next line says, as a terminal shows it at last."""
+        self.line += 1
+        states = [state for state in _BACK.sub("\r", line).split("\r") if state.strip()]
+        text = states[-1] if states and len(states[-1]) <= LONGEST_LINE else ""
+        text = _ESCAPES.sub("", text) if "\x1b" in text else text
+        read = self._match(text) if self.pattern else self._read(text)
+        for name, value in read.values.items():
+            if name in self.finals or len(self.finals) < MOST_NAMES:
+                self.finals[name] = value, self.line
+        return read
 
+    def _match(self, text: str) -> Line:
+        line, found = Line({}, {}), re.search(self.pattern, text)
+        for name, group in found.groupdict("").items() if found else ():
+            number = parse_number(group.strip(" %"))
+            if number is not None and name in COUNTERS:
+                line.counters[name] = float(number)
+            elif number is not None:
+                is_share = "%" in group or (found and text[found.end(name) :].lstrip().startswith("%"))
+                line.values[name] = number.scaleb(-2) if is_share else number
+        return line
 
-class PatternReader(Reader):
-    """Reads what a program prints by the pattern that the catalogue states."""
+    def _read(self, text: str) -> Line:
+        line = self._row(BAR.sub(";", text).translate(BOXES)) if self._heads else None
+        if line is None:
+            self._heads = ()
+            text = clean(text) if _DIGIT.search(text) else text
+            has_number = NUMBER.search(text)
+            line = read_line(text, self._section) if has_number else self._title(text.strip()[:LONGEST_TITLE])
+        if line.values:
+            line = self._owned(line, label_of(text) or self._estimator)
+        self._has_read = self._has_read or bool(line.values)
+        if line.counters:
+            self._section = ""
+            self._epoch = {"epoch": line.counters["epoch"]} if "epoch" in line.counters else self._epoch
+        return line if line.counters else line._replace(counters=self._epoch)
 
-    name = "stdout"
-    is_declared = True
+    def _owned(self, line: Line, label: str) -> Line:
+        """Tell apart what is said of several classes or estimators: `svm_accuracy` and `knn_accuracy`."""
+        values = {}
+        for name, value in line.values.items():
+            owner = self._owners.setdefault(name, label)
+            if owner and owner != label and name in self.finals:
+                self.finals[f"{owner}_{name}"] = self.finals.pop(name)
+                self._owners[name] = owner = ""
+            values[f"{label}_{name}" if label and label != owner else name] = value
+        return line._replace(values=values)
 
-    def read(self, attempt: EndedAttempt) -> dict[str, Measured] | None:
-        """Return the last number of each group; raise ResultError if no line matches."""
-        pattern = attempt.job.metrics.stdout if attempt.job.metrics else ""
-        log = FollowedLog(attempt) if pattern else None
-        deque(log.poll() if log else (), maxlen=0)
-        metrics = dict(log.metrics()) if log else None
-        if metrics == {}:
-            raise ResultError(f"printed no line with numbers that matches {pattern!r}, as `metrics:` says")
-        return metrics
+    def _title(self, text: str) -> Line:
+        """Take a line without numbers as the head of a table, or as a title."""
+        cells, title = _cells(text), TITLE.fullmatch(text)
+        self._estimator = estimator_in(text) or self._estimator
+        is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
+        if is_head and {*map(_name_of, cells)} - {"", "score"} and not {"min", "max"} & {*map(str.lower, cells)}:
+            self._heads = tuple(cells)
+        elif title and (title["words"] or len(title["frame"].strip()) > 1 or "{" in title["end"]):
+            self._section, self._has_read = title["split"].lower(), False
+        elif self._has_read if not text else _ENDS_SECTION.fullmatch(text):
+            self._section = ""
+        return Line({}, {})
+
+    def _row(self, text: str) -> Line | None:
+        """Return the measurements in a row of the table, or None if the table has ended."""
+        if _RULE.fullmatch(text):
+            return Line({}, {})
+        cells, count = _cells(text) if "|" in text else text.strip(" :]").split(), len(self._heads)
+        if len(cells) > count and cells[-1] == ";":  # a progress bar; elsewhere it is a time
+            del cells[-1]
+        section = self._section and f"{self._section}_"
+        if (
+            1 < len(cells) < count and not set(cells[0]) & set(":=") and is_measured(cells[0])
+        ):  # accuracy, below precision and recall
+            value = parse_number(cells[1])
+            return None if value is None else Line({section + cells[0]: value}, {})
+        row = self._label(cells) if len(cells) == count or (len(cells) > count and "|" not in text) else "="
+        if set(row) & set("([{=:"):
+            return None
+        columns = {head: parse_number(cell.strip("*")) for head, cell in zip(self._heads, cells[-count:], strict=True)}
+        numbers = {_name_of(head): number for head, number in columns.items() if _name_of(head)}
+        if None in numbers.values():
+            return None
+        values: dict[str, Number] = {
+            ("" if SPLIT.search(name) else section) + row + name: number
+            for name, number in numbers.items()
+            if number is not None
+        }
+        places = {head.lower(): number for head, number in columns.items() if head.lower() in COUNTERS}
+        return Line(values, {name: float(number) for name, number in places.items() if number is not None})
+
+    def _label(self, cells: list[str]) -> str:
+        """Return what the names of a row begin with: what stands before its numbers, unless that is `all`."""
+        is_text = not _name_of(self._heads[0]) and not _COUNT.fullmatch(cells[-len(self._heads)])
+        label = "_".join(" ".join(cells[: len(cells) - len(self._heads) + is_text]).lower().split())
+        label = re.sub(r"^\d+_", "", label) if is_text else label
+        is_number = label.isdigit() and "support" not in self._heads
+        return "" if label in {"", "all"} or is_number else f"{label}_"
 
 
 class FollowedLog:
     """A log as far as it was read."""
 
     def __init__(self, attempt: RunningAttempt) -> None:
-        from pytest_training.execution.readers.printed_text import Printed  # noqa: PLC0415  (programs alone need it)
-
         self._printed = Printed(attempt.job.metrics.stdout if attempt.job.metrics else "")
         self._attempt, self._offset, self._rest = attempt, 0, b""
         self._has_ended = isinstance(attempt, EndedAttempt)
@@ -90,3 +186,15 @@ class FollowedLog:
             self._printed.line += log.readline(most).endswith(b"\n")
         yield log.read(most)
         self._offset = log.tell()
+
+
+def _cells(text: str) -> list[str]:
+    """Return the cells of a line of a table."""
+    if "|" in text:
+        return [cell.strip() for cell in text.strip().strip("|").split("|")]
+    return re.split(r"\s{2,}|\t", text.strip(" :;])"))
+
+
+def _name_of(head: str) -> str:
+    words = words_of(head)
+    return "_".join(words) if is_measured(" ".join(words)) or head in _PRECISION_AND_RECALL else ""

@@ -10,18 +10,23 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple
 
-from pytest_training.execution.readers.names import AXES, SPLITS, UNNAMED, is_metric, measured, metric_name, of_split
-from pytest_training.execution.readers.printed_text import Printed
+from pytest_training.execution.readers.names import (
+    AXES,
+    SPLITS,
+    UNNAMED,
+    WORDS,
+    is_metric,
+    measured,
+    metric_name,
+    of_split,
+)
+from pytest_training.execution.readers.printed import Printed
 from pytest_training.execution.readers.protocol import GROUPS
 
 LONGEST_LINE, LONGEST_NAME, DEEPEST = 2**16, 200, 5
 MOST_CELLS, MOST_ROWS = 2_000, 20_000  # of a row, the first; of a document, the last
 NUMBER_OR_TEXT = int | float | Decimal | str
-NOT_MEASURED = re.compile(
-    r"config|param|(^|_)args?(_|$)|argument|setting|hyper|importance|coef|features?$|^data(set)?(_|$)|environment|version"
-    r"|system|timing|confusion|threshold|prediction|options",
-    re.IGNORECASE,
-)  # keys of a document, below which no number is a metric
+NOT_MEASURED = re.compile("|".join(WORDS["keys_of_settings"]), re.IGNORECASE)
 LOGGED = re.compile(r"metrics|scores", re.IGNORECASE)  # below them every number is a metric, but for times and settings
 SAYS_NOTHING = re.compile(
     r"((^|[_ ])(metrics?|results?|scores?|report|summary|performance|evaluation|final|overall|classification))+$",

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from pytest_training.execution.readers.printed_words import NOT_WHOLE, SHARE, SPLIT, is_measured, joined, words_of
+from pytest_training.execution.readers.names import NOT_WHOLE, SHARE, SPLIT, is_measured, joined, words_of
 
 MOST_WORDS, MOST_NUMBERS, MOST_PAIRS, LONGEST_WORD = 7, 200, 40, 40
 BOXES = {ord(each): "|" for each in "│┃║"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}

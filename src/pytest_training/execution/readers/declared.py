@@ -1,24 +1,61 @@
-"""The file in which a program leaves its metrics. Nothing in it is trusted."""
+"""Reads metrics where a job says that they are: what its function returned, a file, a pattern. Nothing is trusted."""
 
 import contextlib
 import csv
 import json
+import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pytest_training.errors import ResultError
+from pytest_training.execution.attempt.messages import Result
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import Walk, lies_below, read_small
 from pytest_training.execution.readers.protocol import EndedAttempt, Measured, Reader
-from pytest_training.jobs.model import Job
+from pytest_training.jobs.kinds.protocol import Call
+from pytest_training.jobs.model import UNDECODABLE, Job
 from pytest_training.wording import label
 
 ANY_DEPTH = "**"
 MOST_SEARCHED = 200_000  # files and folders, for a pattern with `**`
 MOST_ROWS = 1_000  # the last rows of a table, of which each column may have its last number in another one
 USUAL_FILES = ("metrics.json", "metrics.csv")
+
+
+class ResultReader(Reader):
+    """Reads the metrics that a function returned; a program's result.json holds its data alone."""
+
+    name = "result"
+    is_declared = True
+
+    def read(self, attempt: EndedAttempt) -> dict[str, float] | None:
+        """Return the function's metrics."""
+        return attempt.result.metrics if attempt.result and isinstance(attempt.start, Call) else None
+
+
+class PatternReader(Reader):
+    """Reads what a program prints by the pattern that the catalogue states."""
+
+    name = "stdout"
+    is_declared = True
+
+    def read(self, attempt: EndedAttempt) -> dict[str, Measured] | None:
+        """Return the last number of each group; raise ResultError if no line matches."""
+        if not (attempt.job.metrics and attempt.job.metrics.stdout):
+            return None
+        from pytest_training.execution.readers.printed import FollowedLog  # noqa: PLC0415  (programs alone need it)
+
+        log = FollowedLog(attempt)
+        deque(log.poll(), maxlen=0)
+        if metrics := dict(log.metrics()):
+            return metrics
+        pattern = attempt.job.metrics.stdout
+        raise ResultError(f"printed no line with numbers that matches {pattern!r}, as `metrics:` says")
 
 
 class MetricsFileReader(Reader):
@@ -32,8 +69,7 @@ class MetricsFileReader(Reader):
         job = attempt.job
         if job.metrics is not None and job.metrics.stdout:
             return None
-        path = _newest_file(job, attempt.folder, attempt.started) or _in_workplace(attempt)
-        if path is None:
+        if (path := _newest_file(job, attempt.folder, attempt.started) or _in_workplace(attempt)) is None:
             if job.metrics is not None:
                 raise ResultError(f"wrote no file {job.metrics.file!r}, where the catalogue says its metrics are")
             return None
@@ -44,6 +80,18 @@ class MetricsFileReader(Reader):
         metrics = _last_row(content, path.name) if is_table else _from_json(content, dotted, path.name)
         above = attempt.folder.artifacts if path.is_relative_to(attempt.folder.artifacts) else Path(job.root)
         return {name: Measured(value, label(path, above)) for name, value in metrics.items()}
+
+
+def read_result(path: Path) -> Result | None:
+    """Return what a job's process wrote, or None if the file is missing; raise ResultError if it is no valid result."""
+    if (content := read_small(path)) is None:
+        if os.path.lexists(path):
+            raise ResultError("result.json was replaced by the job: expected a plain file, no link, pipe or folder")
+        return None
+    try:
+        return msgspec.json.decode(content, type=Result)
+    except UNDECODABLE as error:
+        raise ResultError(f"result.json was changed by the job and is no result any more: {error}") from None
 
 
 def _from_json(content: bytes, dotted: str, name: str) -> dict[str, Any]:

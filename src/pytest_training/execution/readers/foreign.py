@@ -1,8 +1,20 @@
-"""Reads the files that foreign programs leave in a job's folder; what reads them is imported for such a job alone."""
+"""Reads what foreign programs print and the files that they leave; what reads them is imported for such a job alone."""
 
 from functools import partial
 
 from pytest_training.execution.readers.protocol import EndedAttempt, Following, Reader, RunningAttempt
+
+
+class PrintedReader(Reader):
+    """Reads what a program prints."""
+
+    name = "printed"
+
+    def follow(self, attempt: RunningAttempt) -> Following:
+        """Return what follows the log."""
+        from pytest_training.execution.readers.printed import FollowedLog  # noqa: PLC0415  (programs alone need it)
+
+        return FollowedLog(attempt)
 
 
 class FilesReader(Reader):
