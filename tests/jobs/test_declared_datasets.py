@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_training.jobs.catalogue.datasets import cached_file, plan_dataset
+from pytest_training.execution.data import cached_file, plan_dataset
 from pytest_training.jobs.model import Dataset, PlannedDataset
 
 from .project import Project

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.gates import parse_gates
-from pytest_training.jobs.model import Gate
+from pytest_training.jobs.model import Gate, parse_gates
 
 from .project import message
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jobs.project import Project, message
 
-from pytest_training.jobs.source.named import named_paths
+from pytest_training.jobs.source.paths import named_paths
 from pytest_training.planning.fingerprint import fingerprints
 
 READS = {

@@ -2,7 +2,6 @@
 
 It never replaces data: missing data, and data that differ from their sha256, raise DataError. What is fetched or
 simulated lies in the user's cache; `data.lock` keeps the hash of each first download.
-`jobs/catalogue/datasets.py` checks whether data exist, without opening them.
 """
 
 import contextlib
@@ -14,14 +13,14 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DataError
-from pytest_training.jobs.catalogue.datasets import cached_file, package_file
-from pytest_training.jobs.model import SCHEMA_VERSION, UNDECODABLE, Dataset, Value
+from pytest_training.jobs.model import SCHEMA_VERSION, UNDECODABLE, Dataset, PlannedDataset, Value
 
 LOCK_NAME = "data.lock"  # JSON beside the catalogue; belongs into version control
 
@@ -111,6 +110,43 @@ def obtain(dataset: Dataset, *, cache: Path | None = None) -> tuple[Path, str | 
     except DataError as error:
         place = f" ({dataset.declared})" if dataset.declared else ""
         raise DataError(f"dataset {dataset.name!r}{place}: {error}") from error
+
+
+def plan_dataset(dataset: Dataset) -> PlannedDataset:
+    """Return where a dataset comes from and whether it is there, without reading it."""
+    is_present = True
+    if dataset.package:
+        source, is_present = f"package {dataset.package}: {dataset.file}", package_file(dataset) is not None
+    elif dataset.path:
+        path = os.path.expanduser(dataset.path)  # noqa: PTH111  (as it is without a home; Path.expanduser raises)
+        source, is_present = f"path {dataset.path}", Path(dataset.home, path).exists()
+    elif dataset.url:
+        source, is_present = f"url {dataset.url}", cached_file(dataset).is_file()
+    else:
+        source = f"simulated by {dataset.simulated}, seed {dataset.seed}"
+    return PlannedDataset(name=dataset.name, real=dataset.real, present=is_present, source=source)
+
+
+def package_file(dataset: Dataset) -> Path | None:
+    """Return the file inside a package, without importing it, or None if it is not installed."""
+    top, *below = (dataset.package or "").split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    folders = spec.submodule_search_locations if spec else None
+    candidates = (Path(folder).joinpath(*below, dataset.file or "") for folder in folders or ())
+    return next((path for path in candidates if path.exists()), None)
+
+
+def cached_file(dataset: Dataset) -> Path:
+    """Return where a download lies in the user's cache."""
+    import platformdirs  # noqa: PLC0415  (only for data that come over the network)
+
+    url = dataset.url or ""
+    name = PurePosixPath(urlsplit(url).path).name or "data"
+    key = hashlib.sha256(url.encode()).hexdigest()[:12]
+    return platformdirs.user_cache_path("pytest-training") / "fetched" / f"{key}-{name}"
 
 
 def _installed(dataset: Dataset, package: str) -> Path:

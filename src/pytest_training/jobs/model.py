@@ -1,10 +1,15 @@
 """The words of the project as types: job, parameter, gate, dataset, plan."""
 
+import math
 import operator as compare
+import re
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import msgspec
+
+from pytest_training.errors import DeclarationError
+from pytest_training.wording import describe
 
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` if the source declares none."""
@@ -12,6 +17,11 @@ Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 Source = Literal["history", "durations.json", "catalogue", "unknown"]  # what an expected duration comes from
 SCHEMA_VERSION = 1  # version of every JSON file that the plugin writes; raised when a reader would have to change
 UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)  # errors of decoding a damaged or foreign file
+Operator = Literal[">=", "<=", ">", "<", "=="]
+_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?"
+_MEANT = {"=>": ">=", "=<": "<=", "=": "==", "≥": ">=", "≤": "<=", "===": "=="}
+_NEARLY = re.compile(rf"(=>|=<|>=|<=|===|==|=|≥|≤|>|<|)\s*({_NUMBER})", re.IGNORECASE)
+_GATE = re.compile(rf"(>=|<=|==|>|<)\s*(?:({_NUMBER})|[-+]?\.?(?:nan|inf|infinity))", re.IGNORECASE)
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,7 +58,7 @@ class Gate(Value, frozen=True, kw_only=True):
     """A condition on a metric for the job to pass, e.g. `roc_auc >= 0.85`."""
 
     metric: str
-    operator: Literal[">=", "<=", ">", "<", "=="]
+    operator: Operator
     threshold: float
     against: str | None = None  # the earlier outcome that it is made of: `0.871 in run 2026…, at most 0.02 worse`
 
@@ -57,6 +67,43 @@ class Gate(Value, frozen=True, kw_only=True):
     def holds(self, metric: float) -> bool:
         """Return True if the metric satisfies the gate."""
         return bool(self.COMPARE[self.operator](metric, self.threshold))
+
+
+def parse_gates(metric: str, text: Any, where: str) -> tuple[Gate, ...]:
+    """Return the gates that a text, or a list of texts, sets for a metric."""
+    parts = text.split(",") if isinstance(text, str) else text
+    if not isinstance(parts, list | tuple) or not parts:
+        parts = [text]  # an error
+    place = f"{where}: gate of {metric!r}"
+    gates = tuple(_gate(metric, part, place) for part in parts)
+    _check_possible(gates, place)
+    return gates
+
+
+def _gate(metric: str, text: Any, place: str) -> Gate:
+    if (match := _GATE.fullmatch(text.strip()) if isinstance(text, str) else None) is None:
+        raise DeclarationError(
+            f"{place}: expected one of >= <= > < == and a number, like '>= 0.85', found {describe(text)}{_meant(text)}"
+        )
+    threshold = float(match[2] or math.nan)
+    if not math.isfinite(threshold):
+        raise DeclarationError(f"{place}: expected a finite threshold, found {describe(text)}")
+    return Gate(metric=metric, operator=cast("Operator", match[1]), threshold=threshold)
+
+
+def _meant(text: Any) -> str:
+    """Return `: did you mean '>= 0.5'?` for a number alone, and for signs that other languages have."""
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return f": did you mean '>= {text}'?"
+    match = _NEARLY.search(text) if isinstance(text, str) else None
+    return f": did you mean '{_MEANT.get(match[1], match[1] or '>=')} {match[2]}'?" if match else ""
+
+
+def _check_possible(gates: tuple[Gate, ...], place: str) -> None:
+    lowest = max((gate.threshold for gate in gates if gate.operator in {">=", ">", "=="}), default=-math.inf)
+    highest = min((gate.threshold for gate in gates if gate.operator in {"<=", "<", "=="}), default=math.inf)
+    if lowest > highest:
+        raise DeclarationError(f"{place}: no number is both at least {lowest:g} and at most {highest:g}")
 
 
 class MetricsFile(Value, frozen=True, kw_only=True):

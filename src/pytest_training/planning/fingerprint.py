@@ -22,7 +22,7 @@ from pytest_training.execution.job_files import Walk
 from pytest_training.execution.needs import needed_outcome
 from pytest_training.execution.readers.declared import USUAL_FILES
 from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, Unchanged
-from pytest_training.jobs.source.named import named_paths
+from pytest_training.jobs.source.paths import named_paths
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.run_record import package_versions
 

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution import job_files, slot
+from pytest_training.execution.data import plan_dataset
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.needs import bad_place, needed_outcome
 from pytest_training.execution.outcome import Status
-from pytest_training.jobs.catalogue.datasets import plan_dataset
 from pytest_training.jobs.model import Dataset, Gate, Job, NeededOutcome, Plan, PlannedDataset, PlannedJob, Source
 from pytest_training.jobs.order import find_circle, simulate, start_order
 from pytest_training.jobs.plan_file import read_plan

@@ -147,8 +147,7 @@ def is_running(begun: BegunRun | None) -> bool:
 
 
 def _outcome(folder: RunFolder, job: Job, seed: int, reason: str, *, is_finished: bool) -> Outcome:
-    written = read_outcome(folder, job.id) if is_finished else final_outcome(folder, job.id)
-    if written is not None:
+    if (written := read_outcome(folder, job.id) if is_finished else final_outcome(folder, job.id)) is not None:
         return written
     files = folder.job(job.id)
     ended = _last_sign_of_life(files.attempt(max(files.next_attempt() - 1, 1)))

@@ -1,7 +1,7 @@
 """Runs a script in the child that the job server forked, as `python script.py` would: as `__main__`, with its argv.
 
 The libraries are loaded already; every trace of that is removed here, or is a reason to give the script an interpreter
-of its own (`jobs/source/freshness.py`, and `shadowed` below).
+of its own (`jobs/source/literals.py`, and `shadowed` below).
 """
 
 import builtins

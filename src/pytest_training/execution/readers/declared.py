@@ -70,8 +70,7 @@ class MetricsFileReader(Reader):
         job = attempt.job
         if job.metrics is not None and job.metrics.stdout:
             return None
-        path = _newest_file(job, attempt.folder, attempt.started) or _in_workplace(attempt)
-        if path is None:
+        if (path := _newest_file(job, attempt.folder, attempt.started) or _in_workplace(attempt)) is None:
             if job.metrics is not None:
                 raise ResultError(f"wrote no file {job.metrics.file!r}, where the catalogue says its metrics are")
             return None

@@ -147,8 +147,7 @@ def read_metrics(attempt: EndedAttempt, readers: Sequence[Reader], followed: Fol
     others: list[tuple[str, Measured]] = []
     for reader in sorted(readers, key=_is_foreign):
         with _naming(reader):
-            metrics = reader.read(attempt)
-            if metrics is not None and not _is_foreign(reader):
+            if (metrics := reader.read(attempt)) is not None and not _is_foreign(reader):
                 found = _sorted(metrics, declared.path if declared else "")
                 if found.values or declared:
                     return found

@@ -1,4 +1,4 @@
-"""YAML as a tree with line numbers, and the readers of its values; no catalogue.
+"""YAML as a tree with line numbers, the readers of its values, and what YAML's own errors mean.
 
 Scalars follow YAML 1.2: `yes` and dates are text, `1e-3` is a number. Tags are refused. An alias counts as
 all that it stands for, so that a few lines cannot expand into a huge document.
@@ -7,12 +7,11 @@ all that it stands for, so that a few lines cannot expand into a huge document.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pytest_training.errors import DeclarationError, Mistakes
-from pytest_training.jobs.catalogue.riddles import explain
 from pytest_training.wording import SHOWN_NAMES, describe, one_of, printable
 
 T = TypeVar("T")
@@ -28,6 +27,28 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _GLUED = re.compile(r"[\w-]+:\S.*")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
+_LOOKALIKES = {"\u00a0": "a space", "\u2003": "a space", "\u3000": "a space", "\uff1a": "a colon"}
+_LONGEST_LINE = 500  # characters of a line that are searched: the time grows with their square
+_HINTS = (
+    ("", "here", r"^\s*\t", "a tab stands there: YAML is indented with spaces"),
+    ("", "here", r"(?:[:\[,]\s+|\[)(>=?\s*[-+.\d][\w.+-]*)", "put the gate in quotes: '{sign}'"),
+    ("", "here", r"(?:[:\[,-]\s+|\[)([*&%@`!])", "put a text that begins with {sign} in quotes"),
+    ("unexpected end of stream", "here", "", "the quote that opens in line {begun} is not closed"),
+    ("escape|hexdecimal", "here", "", "a backslash in double quotes begins a code: use single quotes"),
+    ("", "here", r"\[.*?([\w/.=-]*\{\w+\}[\w/.=-]*)", "put a text with braces in quotes: '{sign}'"),
+    (
+        *("", "here", r"""[:\-\[,]\s+(['"]).*?\1\s*[^\s,\]}#]"""),
+        "text stands behind the closing quote: put all of it in quotes, and write a quote inside twice",
+    ),
+    ("',' or", "here", "", "the list or mapping that opens in line {begun} is not closed, or a comma is missing"),
+    ("expected ':'", "here", "", "line {begun} has no colon, or no space behind its dash"),
+    ("not allowed", "above", r"^\s*([\w-]+:[^\s/].*?)\s*$", "a space belongs behind the colon of {sign}"),
+    ("not allowed", "here", ": .*: ", "put a text with a colon in quotes"),
+    (
+        *("not allowed|expected key|indicator", "here", ""),
+        "the lines of one list or mapping begin in the same column, and this one does not",
+    ),
+)  # patterns of the parser's problem, of the line where it stopped or the one above, and what to do about it
 
 
 class Entry(NamedTuple):
@@ -147,7 +168,7 @@ def read_document(text: str, file: str) -> Entry:
     except yaml.MarkedYAMLError as error:
         mark, begun = error.problem_mark or error.context_mark, error.context_mark
         problem, line = str(error.problem or error.context), mark.line if mark else 0
-        hint = explain(problem, text.splitlines(), line, begun.line if begun else None)
+        hint = _explain(problem, text.splitlines(), line, begun.line if begun else None)
         raise DeclarationError(f"{file}:{line + 1}: not valid YAML: {problem}{f': {hint}' if hint else ''}") from error
     except yaml.reader.ReaderError as error:
         line = text.encode(errors="replace")[: error.position].count(b"\n") + 1
@@ -249,3 +270,19 @@ def _line(event: Any) -> int:
 
 def _dotted(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
+
+
+def _explain(problem: str, lines: Sequence[str], line: int, begun: int | None) -> str:
+    """Return what to do about the error, or nothing if the lines do not show it.
+
+    Lines are counted from 0; in line `begun` begins the list, mapping or text that the parser was reading.
+    """
+    for number, text in enumerate(lines[: line + 1], 1):
+        if sign := next((sign for sign in _LOOKALIKES if sign in text), None):
+            return f"a character in line {number} only looks like {_LOOKALIKES[sign]}: type it anew"
+    texts = {"here": "".join(lines[line : line + 1]), "above": next(filter(str.strip, reversed(lines[:line])), "")}
+    for of_problem, place, pattern, hint in _HINTS:
+        match = re.search(pattern, texts[place][:_LONGEST_LINE])
+        if match and re.search(of_problem, problem) and not (begun is None and "{begun}" in hint):
+            return hint.format(sign=(match.groups() or ("",))[0], begun=(begun or 0) + 1)
+    return ""

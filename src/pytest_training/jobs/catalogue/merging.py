@@ -18,10 +18,9 @@ from typing import Any
 import msgspec
 
 from pytest_training.errors import Mistakes
-from pytest_training.jobs.catalogue.datasets import read_dataset
 from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration, job_keys, read_defaults
 from pytest_training.jobs.catalogue.document import Entry, read_file
-from pytest_training.jobs.catalogue.job_list import added_jobs, check_placeholders, read_jobs
+from pytest_training.jobs.catalogue.sections import added_jobs, check_placeholders, read_dataset, read_jobs
 from pytest_training.jobs.discovery import absolute
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
@@ -228,8 +227,7 @@ def _check_unique(variants: Mapping[str, list[Job]], catalogue: Catalogue) -> No
 
 def _with_needs(job: Job, key: str, variants: Mapping[str, list[Job]], catalogue: Catalogue, mistakes: Mistakes) -> Job:
     """Resolve `needs`; a job with a matrix stands for all its variants."""
-    declaration = catalogue.jobs.get(key)
-    if declaration is None or not declaration.needs:
+    if (declaration := catalogue.jobs.get(key)) is None or not declaration.needs:
         return job
     by_id = {other.id: [other.id] for jobs in variants.values() for other in jobs}
     by_id = {job_id: [] for job_id in catalogue.jobs} | by_id  # one that could not be added has its mistake

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pytest_training.jobs.source.freshness import why_fresh
-from pytest_training.jobs.source.literals import Constants, last_name, module_statements, walk
+from pytest_training.jobs.source.literals import Constants, last_name, module_statements, walk, why_fresh
 from pytest_training.wording import label
 
 LARGEST_FOLLOWED = 200  # local files to follow at most: a hint for the job server is not worth parsing a repository

@@ -75,8 +75,7 @@ class _Scale(NamedTuple):
     end: float
 
     def __call__(self, value: float) -> float:
-        span = self.high - self.low
-        if not span or not math.isfinite(span):
+        if not (span := self.high - self.low) or not math.isfinite(span):
             return (self.start + self.end) / 2
         return round(self.start + (value - self.low) / span * (self.end - self.start), 1)
 

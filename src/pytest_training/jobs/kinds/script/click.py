@@ -22,8 +22,7 @@ def _declared(code: Code, names: set[str]) -> Iterator[Declaration]:
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
     groups = [group for function in functions if (group := decorator(function, "group"))]
     pairs = [(function, decorator(function, "command")) for function in functions] if len(groups) == 1 else []
-    commands = {function: command_name(function, command, constants) for function, command in pairs if command}
-    if commands:
+    if commands := {function: command_name(function, command, constants) for function, command in pairs if command}:
         settings = groups[0].keywords if isinstance(groups[0], ast.Call) else []
         required = not any(item.arg == "invoke_without_command" for item in settings)
         yield selector("command", commands.values(), required=required)

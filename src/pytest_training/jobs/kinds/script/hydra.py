@@ -11,7 +11,7 @@ from pytest_training.jobs.kinds.parameters import Code, Declaration, OptionCall,
 from pytest_training.jobs.kinds.script.files import keyed, leaves, read_mapping
 from pytest_training.jobs.model import Parameter
 from pytest_training.jobs.source.literals import MISSING, last_name
-from pytest_training.jobs.source.named import known_path
+from pytest_training.jobs.source.paths import known_path
 
 DEEPEST = 6
 _PACKAGE = re.compile(r"^#\s*@package\s+(\S+)", re.MULTILINE)

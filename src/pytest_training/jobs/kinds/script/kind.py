@@ -10,8 +10,8 @@ from pytest_training.jobs.kinds.protocol import Command, File, Kind
 from pytest_training.jobs.kinds.script import arguments, files, options
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
+from pytest_training.jobs.source.paths import workplace
 from pytest_training.jobs.source.sources import Candidate, Source
-from pytest_training.jobs.source.workplace import workplace
 
 
 class ScriptKind(Kind):

@@ -126,8 +126,7 @@ def _commands(target: ast.expr | None, style: Style, module: Module) -> Iterator
     elif target is None or isinstance(target, ast.List | ast.Tuple):
         listed = target.elts if target else (ast.Name(each.name) for each in functions(module.source.tree))
         pairs = {last_name(node): module.definition(node) for node in listed}
-    commands = {name: each for name, each in pairs.items() if each and not name.startswith("_")}
-    if commands:
+    if commands := {name: each for name, each in pairs.items() if each and not name.startswith("_")}:
         yield selector("command", commands, required=True)
     for name, each in commands.items():
         yield from below((name,), ((replace(item, required=False), value) for item, value in _options(each, style)))

@@ -1,4 +1,4 @@
-"""`jobs:` of the catalogue, a mapping by id or a list, and the jobs that it adds: those with `script:` or `command:`.
+"""`data:` and `jobs:` of the catalogue, a mapping by id or a list, and the jobs that `script:` and `command:` add.
 
 Each entry of a list, the format of `run_all_training.py --config`, names a script; `supports_epochs: true` means that
 it takes `--epochs` although its source does not show it, `false` that it shall not get it.
@@ -7,8 +7,9 @@ it takes `--epochs` although its source does not show it, `false` that it shall 
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from pytest_training.errors import Mistakes
 from pytest_training.jobs.catalogue import declarations
@@ -16,7 +17,7 @@ from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration
 from pytest_training.jobs.catalogue.document import Entry
 from pytest_training.jobs.discovery import read_job, suffixes_of
 from pytest_training.jobs.kinds import command, protocol
-from pytest_training.jobs.model import Job
+from pytest_training.jobs.model import Dataset, Job
 from pytest_training.jobs.source.sources import Sources
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.wording import describe, one_of
@@ -32,6 +33,51 @@ _LISTED_SETTINGS: declarations.Readers = {
     "optional": ("optional", Entry.flag),
     "args": ("arguments", declarations.read_arguments),
 }
+SOURCES = ("package", "path", "url", "simulated")
+_MODULE = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
+
+
+def _matching(entry: Entry, pattern: str, what: str) -> str:
+    if not re.fullmatch(pattern, entry.text(what), re.ASCII):
+        raise entry.expected(what)
+    return entry.text()
+
+
+_READERS: dict[str, Callable[[Entry], Any]] = {
+    "package": lambda entry: _matching(entry, _MODULE, "the import name of a package"),
+    "file": Entry.text,
+    "path": Entry.text,
+    "url": lambda entry: _matching(entry, r"https?://\S+", "an address that begins with https://"),
+    "simulated": lambda entry: _matching(entry, rf"{_MODULE}:[A-Za-z_]\w*", "module:function"),
+    "seed": lambda entry: entry.whole(minimum=0, maximum=2**32 - 1),
+    "sha256": lambda entry: _matching(entry, r"[0-9a-fA-F]{64}", "64 hexadecimal digits").lower(),
+    "license": Entry.text,
+    "citation": Entry.text,
+    "title": Entry.text,
+    "shape": lambda entry: tuple(item.whole(minimum=1, maximum=10**12) for item in entry.items()),
+    "target": Entry.text,
+    "positive": lambda entry: str(entry.value) if type(entry.value) is int else entry.text("the name of a class"),
+    "real": Entry.flag,
+}
+
+
+def read_dataset(name: str, entry: Entry, home: Path) -> Dataset:
+    """Check one entry of the catalogue's `data:` and return the dataset."""
+    entries = entry.mapping(allowed=tuple(_READERS))
+    fields = {key: _READERS[key](below) for key, below in entries.items()}
+    sources = [key for key in SOURCES if key in fields]
+    if len(sources) != 1:
+        named = " and ".join(sources) or "none"
+        raise entry.error(f"expected exactly one of {', '.join(SOURCES)}, found {named}")
+    for key, needed in (("file", "package"), ("seed", "simulated")):
+        if key in entries and sources[0] != needed:
+            raise entries[key].error(f"belongs to `{needed}:`; beside `{sources[0]}:` it means nothing")
+    if sources[0] == "package" and "file" not in entries:
+        raise entry.error("expected `file:`, the path of the data inside the package")
+    real = fields.setdefault("real", "simulated" not in fields)
+    if real and "simulated" in fields:
+        raise entries["real"].error("simulated data cannot be `real: true`: leave out one of them")
+    return Dataset(name=name, home=str(home), declared=f"{entry.file}:{entry.line}", **fields)
 
 
 def read_jobs(entry: Entry, limits: Limits) -> dict[str, Declaration]:
