@@ -12,9 +12,9 @@ from msgspec import structs
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds.protocol import Call, Kinds
 from pytest_training.jobs.loading import DEFAULT_CATALOGUE
-from pytest_training.jobs.meanings import meant
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import FileFilter, Search, checked_folders, is_usual_root, project_of
+from pytest_training.jobs.values import meant
 from pytest_training.planning import steps
 from pytest_training.planning.steps import Draft, Request
 from pytest_training.project import Project

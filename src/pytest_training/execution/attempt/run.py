@@ -1,4 +1,4 @@
-"""`Run`: the only object that a training job gets, and its events. It depends on no part of pytest, servers or reports."""
+"""`Run`, the only object that a training job gets, and its events. It needs no part of pytest, servers or reports."""
 
 import contextlib
 import io
