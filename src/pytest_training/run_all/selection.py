@@ -63,9 +63,11 @@ def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
     elif arguments.no_default_jobs:
         exclude.append(EVERY_FILE)
         catalogue, catalogues = (catalogues[0] if catalogues else None), []
-    is_usual, limit = not roots and is_usual_root(root, project.root), arguments.discovery_limit
+    is_usual, limit = is_usual_root(root, project.root), arguments.discovery_limit
+    of_options = (arguments.include_pattern, exclude, "--exclude-regex")
     search = Search(
-        files=FileFilter.of(arguments.include_pattern, exclude, "--exclude-regex", is_usual=is_usual, limit=limit),
+        files=FileFilter.of(*of_options, is_usual=is_usual and not roots, limit=limit),
+        own=FileFilter.of((), (), "", is_usual=is_usual),
         folders=tuple(folders),
         overrides=arguments.allow_discovery_overrides,
         optional=arguments.mark_discovered_optional,

@@ -5,8 +5,9 @@ import csv
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,10 @@ def _records(content: bytes) -> Any:
     try:
         document = json.loads(content)
     except ValueError:
-        lines = content.split(b"\n")
-        if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines if line.strip()):
+        lines = [line for line in content.split(b"\n") if line.strip()]
+        if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines):
             raise
-        document = [json.loads(line) for line in lines if line.strip()]
+        document = [*map(json.loads, lines)]
     if isinstance(document, list) and document and all(isinstance(each, Mapping) for each in document):
         return {key: value for each in document for key, value in each.items() if value is not None}
     return document
@@ -184,13 +185,11 @@ def _matching(pattern: str, folder: Path) -> Iterator[Path]:
         raise ResultError(problem)
 
 
-def _matches(path: Sequence[str], pattern: Sequence[str]) -> bool:
+@lru_cache(maxsize=4096)
+def _matches(path: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     """Return True if the parts of a path match those of a pattern, of which `**` matches any number."""
-    states = {0}  # numbers of the pattern's parts that have matched
-    for part in path:
-        for state, each in enumerate(pattern):  # it may match nothing
-            states |= {state + 1} if state in states and each == ANY_DEPTH else set()
-        waiting = {state for state in states if state < len(pattern)}
-        states = {state for state in waiting if pattern[state] == ANY_DEPTH}
-        states |= {state + 1 for state in waiting - states if fnmatchcase(part, pattern[state])}
-    return len(pattern) in states
+    if not path or not pattern:
+        return path == pattern
+    if pattern[0] == ANY_DEPTH:
+        return _matches(path, pattern[1:]) or _matches(path[1:], pattern)
+    return fnmatchcase(path[0], pattern[0]) and _matches(path[1:], pattern[1:])

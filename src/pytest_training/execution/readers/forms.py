@@ -12,10 +12,9 @@ from typing import BinaryIO, NamedTuple
 
 from pytest_training.execution.job_files import Walk, open_own
 from pytest_training.execution.readers.declared import USUAL_FILES
-from pytest_training.execution.readers.names import metric_name
+from pytest_training.execution.readers.names import ANY, Row, metric_name, read_row
 from pytest_training.execution.readers.protocol import Measured, Point
-from pytest_training.execution.readers.records import Records, Runs
-from pytest_training.execution.readers.rows import HISTORY, Database, Document, Lines, Logged, Parser, Row, read_row
+from pytest_training.execution.readers.rows import HISTORY, Database, Document, Lines, Logged, Parser, Records, Runs
 
 LARGEST, LARGEST_TEXT = 2**23, 2**20  # bytes of a file that are read at the end; of a text its head and its tail
 MOST_PLACES, MOST_NAMES, MOST_LABELS = 500, 500, 30
@@ -32,11 +31,8 @@ class Form(NamedTuple):
     is_logged: bool = False  # True if all that it has is logged as a metric, but for counters, times and settings
 
 
-NAMED = (
-    r"[^/]*(metric|result|score|report|summar|eval|perf|histor|log|progress|loss|benchmark|accurac|auc|meta|info|output"
-    r"|final|best|stat)[^/]*"
-)
-OTHER = r"(?![^/]*(config|param|args|pred|submission|importance|feature|confusion|annotation|vocab|tokeni|manifest))"
+NAMED = rf"[^/]*{ANY['files_with_metrics']}[^/]*"
+OTHER = rf"(?![^/]*{ANY['other_files']})"
 FORMS = (
     Form(r"^(?P<one>|.*/)(checkpoint-\d+/)?trainer_state\.json$", Document, is_logged=True),
     Form(r"(^|/)(all|eval|train|test|predict)_results\.json$", Document, is_logged=True),

@@ -2,28 +2,29 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
-MOST_TITLE_WORDS, LONGEST_NUMBER = 5, 40
+from pytest_training.execution.readers.protocol import GROUPS
+
+MOST_TITLE_WORDS, MOST_CELLS, LONGEST_NUMBER, LONGEST_NAME = 5, 2_000, 40, 200
 _LISTS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
-WORDS = {key: tuple(words.split()) for key, words in _LISTS.items()}
-SPLITS, _SETTINGS, _FILLERS, _ACTIVITIES = map(
-    frozenset, (WORDS["splits"], WORDS["settings"], WORDS["fillers"], WORDS["activities"])
-)
-_MEASURED, _IN_FILES = (re.compile("|".join(WORDS[key])) for key in ("measurements", "measurements_in_files"))
-_ESTIMATOR = re.compile("|".join(WORDS["estimators"]), re.IGNORECASE)
-_SPLIT = "|".join(WORDS["splits"])
-NOT_WHOLE = re.compile(
-    r"(?:.*_)?(?:error|err|hits?|success|entropy|m?aps?|cost|fehler|precision|squared|epoch|step|iter|iteration)s?"
-)  # a word whose number, where it is whole, is a count, a code or a setting
+WORDS = {key: frozenset(words.split()) for key, words in _LISTS.items()}
+ANY = {key: f"(?:{'|'.join(words.split())})" for key, words in _LISTS.items()}
+"""Lists of words, and patterns of any of their words."""
+_MEASURED, _IN_FILES = re.compile(ANY["measurements"]), re.compile(ANY["measurements_in_files"])
+_ESTIMATOR = re.compile(ANY["estimators"], re.IGNORECASE)
+SPLITS = WORDS["splits"]
+NOT_WHOLE = re.compile(rf"(?:.*_)?{ANY['counts_if_whole']}s?")
 SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")  # may be 141/200
 _COUNTED = re.compile(r"top|k|rouge|bleu|hits?|precision|recall|f|acc|ndcg|map|ap|r")  # `top 5`, `recall at 20`
-SPLIT = re.compile(rf"(?<![^\W_])(?:{_SPLIT})(?![^\W\d_])", re.IGNORECASE)
+SPLIT = re.compile(rf"(?<![^\W_]){ANY['splits']}(?![^\W\d_])", re.IGNORECASE)
 TITLE = re.compile(
-    rf"(?P<frame>[\W_]*)(?:final\s+)?(?P<split>{_SPLIT})\b(?P<words>(?:\W+(?:set|data|dataset|results?|metrics?|scores?"
-    r"|performance|evaluation|report|errors?|phase|stats|statistics|classification|accuracy|loss|summary))*)(?P<end>[\W_]*)",
+    rf"(?P<frame>[\W_]*)(?:final\s+)?(?P<split>{ANY['splits']})\b(?P<words>(?:\W+{ANY['titles']})*)(?P<end>[\W_]*)",
     re.IGNORECASE,
 )  # a line that says of which split the numbers below it are
 _BEGIN = re.compile(
@@ -42,6 +43,15 @@ AXES = {name: names.split()[0] for names in _COUNTING.split(";") for name in nam
 """By name of what counts up the one that a curve has."""
 UNNAMED = ("", "unnamed_0", "index")  # names of a column with the numbers, or names, of rows
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d{1,4})?%?|[-+]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")  # columns that say of which part of the data a row is
+
+
+class Row(NamedTuple):
+    """What is written at one moment, or about one model: names as they stand there, and what stands below them."""
+
+    cells: Mapping[str, Any]
+    is_logged: bool = False  # True if its numbers are logged as metrics, and are no settings
+    is_point: bool = True  # False for a summary, which is no point of a curve
 
 
 def _plain(text: str) -> str:
@@ -55,7 +65,7 @@ def words_of(text: str) -> list[str]:
     for word in re.sub(r"[^\w./@]", " ", _plain(text)).split():
         plain = word.strip("._/@").lower()
         is_count = plain.isdigit() and not (words and _COUNTED.fullmatch(words[-1]))
-        is_filler = plain in _FILLERS and (word != "A" or not words)
+        is_filler = plain in WORDS["fillers"] and (word != "A" or not words)
         words += [plain] if plain and not is_filler and not is_count else []
     return words
 
@@ -65,7 +75,7 @@ def is_measured(text: str) -> bool:
     pieces = re.split(r"[\W_]+", _plain(text))
     parts = [*pieces, *(part for piece in pieces if not piece.isupper() for part in _CAMEL.findall(piece))]
     parts = [part.lower() for part in (*parts, *text.split())]
-    return any(map(_MEASURED.fullmatch, parts)) and _SETTINGS.isdisjoint(parts) and not _SCALED.search(text)
+    return any(map(_MEASURED.fullmatch, parts)) and WORDS["settings"].isdisjoint(parts) and not _SCALED.search(text)
 
 
 def joined(words: list[str]) -> str:
@@ -77,7 +87,7 @@ def joined(words: list[str]) -> str:
 
 def estimator_in(text: str) -> str:
     """Return the name of the estimator that a title is about, or nothing."""
-    words = [word for word in words_of(text) if word not in _ACTIVITIES]
+    words = [word for word in words_of(text) if word not in WORDS["activities"]]
     return "_".join(words) if len(words) <= MOST_TITLE_WORDS and _ESTIMATOR.search(text) else ""
 
 
@@ -86,7 +96,7 @@ def label_of(line: str) -> str:
     begin = _BEGIN.match(line)
     if begin is None or is_measured(begin["name"]) or SPLIT.search(begin["name"]) or _COUNTER.search(begin["name"]):
         return ""
-    words = [word for word in words_of(begin["name"]) if word not in _ACTIVITIES]
+    words = [word for word in words_of(begin["name"]) if word not in WORDS["activities"]]
     return "_".join(words) if begin["colon"] and is_measured(begin["next"]) else estimator_in(begin["name"])
 
 
@@ -102,10 +112,10 @@ def metric_name(raw: str) -> str:
 def is_metric(name: str, *, is_logged: bool) -> bool:
     """Return True unless a name is that of a time, a setting or a counter; one that nobody logs must be a measure."""
     words = frozenset(re.split(r"[\W_]+", name))
-    if not name or not words.isdisjoint(WORDS["settings_in_files"]):
+    if not name or words & WORDS["settings_in_files"]:
         return False
     is_measure = is_measured(re.sub(r"(^|_)(epoch|step)s?(?=_|$)", "", name)) or any(map(_IN_FILES.fullmatch, words))
-    return is_measure or (is_logged and words.isdisjoint(WORDS["counters_in_files"]))
+    return is_measure or (is_logged and not words & WORDS["counters_in_files"])
 
 
 def of_split(split: str, name: str) -> str:
@@ -120,3 +130,33 @@ def measured(cell: object) -> float | Decimal | None:
         is_number = len(text) <= LONGEST_NUMBER and NUMBER.fullmatch(text)
         return (Decimal(text.rstrip("%")) / (100 if text[-1] == "%" else 1)) if is_number else None
     return None if isinstance(cell, bool) or not isinstance(cell, int | float | Decimal) else cell
+
+
+def read_row(row: Row, run: str, *, is_history: bool) -> tuple[dict[str, float], dict[str, float | Decimal], str]:
+    """Return a row's counters, its metrics, and of what they are: text names a part of the data, a model or a run.
+
+    In a history a column without a name counts up; elsewhere its numbers are names.
+    """
+    counts: dict[str, float] = {}
+    metrics: dict[str, float | Decimal] = {}
+    labels, number, split = [run], "", ""
+    for at, (raw, cell) in enumerate(islice(row.cells.items(), MOST_CELLS)):
+        name, value = metric_name(raw[:LONGEST_NAME]), measured(cell)
+        axis = AXES.get(name) or (name if name in GROUPS else "round" if name in UNNAMED and is_history else "")
+        if value is None and isinstance(cell, str):
+            word, is_first = cell.strip().lower(), at == 0 and not row.is_logged
+            if word in SPLITS:
+                split = word if is_first or OF_SPLIT.search(name) else split
+            elif name in WORDS["subjects"] or (is_first and not word[:1].isdigit()):
+                labels.append(cell[:60])
+        elif value is not None and axis:
+            counts[axis] = float(value)
+            labels += [f"{name}_{cell}"] if name in GROUPS and row.is_point else []
+        elif value is not None and name in UNNAMED:
+            number = str(cell)
+        elif value is not None and is_metric(name, is_logged=row.is_logged) and not raw.startswith("_"):
+            metrics[name] = value
+    label = " ".join(dict.fromkeys(filter(None, labels))) or number
+    if len({*metrics.values()}) == 1 and not row.is_logged and is_metric(metric_name(label), is_logged=False):
+        metrics, label = {metric_name(label): next(iter(metrics.values()))}, ""  # the row of the accuracy in a report
+    return counts, {of_split(split, name): value for name, value in metrics.items()}, label

@@ -4,56 +4,34 @@ import csv
 import json
 import re
 import sqlite3
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from decimal import Decimal
-from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
-from pytest_training.execution.readers.names import (
-    AXES,
-    SPLITS,
-    UNNAMED,
-    WORDS,
-    is_metric,
-    measured,
-    metric_name,
-    of_split,
-)
+from pytest_training.execution.readers.names import ANY, AXES, SPLITS, Row, is_metric, measured, metric_name
 from pytest_training.execution.readers.printed import Printed
-from pytest_training.execution.readers.protocol import GROUPS
 
-LONGEST_LINE, LONGEST_NAME, DEEPEST = 2**16, 200, 5
-MOST_CELLS, MOST_ROWS = 2_000, 20_000  # of a row, the first; of a document, the last
+LONGEST_LINE, LONGEST_KEY, DEEPEST, MOST_ROWS = 2**16, 200, 5, 20_000
 NUMBER_OR_TEXT = int | float | Decimal | str
-NOT_MEASURED = re.compile("|".join(WORDS["keys_of_settings"]), re.IGNORECASE)
+NOT_MEASURED = re.compile(ANY["keys_of_settings"], re.IGNORECASE)
 LOGGED = re.compile(r"metrics|scores", re.IGNORECASE)  # below them every number is a metric, but for times and settings
-SAYS_NOTHING = re.compile(
-    r"((^|[_ ])(metrics?|results?|scores?|report|summary|performance|evaluation|final|overall|classification))+$",
-    re.IGNORECASE,
-)  # what is no part of a name at the end of a key: `test` of `test_metrics`
+SAYS_NOTHING = re.compile(rf"((^|[_ ]){ANY['keys_without_meaning']})+$", re.IGNORECASE)  # `metrics` of `test_metrics`
 HISTORY = re.compile(
-    r"histor|evals_result|(^|[_.-])(train_?)?(logs?|logger|losses|loss|progress|training|epochs)([_.-]|$)",
-    re.IGNORECASE,
+    rf"histor|evals_result|(^|[_.-])(train_?)?{ANY['histories']}([_.-]|$)", re.IGNORECASE
 )  # names of what is written once an epoch
-SUBJECTS = frozenset(("model", "classifier", "regressor", "estimator", "algorithm", "method", "name", "class", "run"))
-"""Columns that say what a row is about."""
-OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")  # columns that say of which part of the data a row is
-NAMES_OF_NAMES = frozenset(("metric", "metrics", "name", "measure", "statistic", "key", "score", "index", ""))
-"""Columns with names, in a table of names and values."""
+NAMES_OF_NAMES = ("metric", "metrics", "name", "measure", "statistic", "key", "score", "index", "")  # beside values
 METRICS = """
 SELECT key, value, step, CASE WHEN name GLOB '[a-z]*-[a-z]*-[0-9]*' THEN run_uuid ELSE coalesce(name, run_uuid) END
 FROM metrics LEFT JOIN runs USING (run_uuid) WHERE NOT is_nan ORDER BY timestamp DESC, metrics.rowid DESC LIMIT 20000
 """  # what is in MLflow's database; a name such as `nice-fox-12` is made up
 MOST_STEPS = 20_000_000  # steps of SQLite's machine, about a second: a table may be a view without an end
-
-
-class Row(NamedTuple):
-    """What is written at one moment, or about one model: names as they stand there, and what stands below them."""
-
-    cells: Mapping[str, Any]
-    is_logged: bool = False  # True if its numbers are logged as metrics, and are no settings
-    is_point: bool = True  # False for a summary, which is no point of a curve
+LARGEST_EVENT, LARGEST_RECORD = 2**12, 2**16  # bytes; a larger event holds pictures or histograms, and is skipped
+EVENT = re.compile(rb"..\0{6}.{4}\x09.{8}[\x10\x2a]", re.DOTALL)  # length, checksum, time, then step or summary
+BLOCK, HEAD = 32_768, 7  # of W&B's file, a LevelDB log: bytes of a block, and of the head of a part of a record
+WHOLE, FIRST, LAST = 1, 2, 4
+TORN = (LookupError, TypeError, ValueError, AttributeError, struct.error)  # what a record raises that is none
 
 
 class Parser:
@@ -180,6 +158,79 @@ class Database(Parser):
                 yield Row({"step": step, str(key): value, "run": str(run)}, self.is_logged)
 
 
+class Records(Parser):
+    """An event file of TensorBoard: records with their length before them."""
+
+    def feed(self, content: bytes) -> Iterator[Row]:
+        """Yield the rows of whole records."""
+        content, at = self.rest + content, 0
+        while len(content) - at >= 12:
+            end = at + 12 + struct.unpack_from("<Q", content, at)[0] + 4
+            is_small = end - at <= LARGEST_EVENT
+            if is_small and end > len(content):
+                break
+            with suppress(*TORN):
+                yield from self._rows(content[at + 12 : end - 4]) if is_small else ()
+            at = end
+        self.rest, self.skip = content[at:], max(0, at - len(content))
+
+    def resume(self, content: bytes, at: int) -> int:
+        """Return where an event begins that another one follows."""
+        super().resume(content, at)
+        begins = (match.start() for match in EVENT.finditer(content))
+        after = ((begin, begin + 16 + int.from_bytes(content[begin : begin + 8], "little")) for begin in begins)
+        return next((begin for begin, end in after if EVENT.match(content, end)), len(content))
+
+    def _rows(self, event: bytes) -> Iterator[Row]:
+        parts, folder = dict(fields(event)), self.place["group"].rstrip("/").rpartition("/")[2]
+        for number, value in fields(parts.get(5, b"")):
+            content = dict(fields(value)) if number == 1 else {}
+            if (scalar := _scalar(content)) is not None:
+                tag = content[1].decode()
+                is_group = metric_name(folder).startswith(f"{metric_name(tag)}_")  # as add_scalars names its folders
+                split = {"split": folder} if folder in SPLITS and "/" not in tag else {}  # a run may be called `train`
+                name = folder if is_group else tag.removeprefix("epoch_")
+                yield Row({"step": parts.get(2, 0), **split, name: scalar}, self.is_logged)
+
+
+class Runs(Parser):
+    """A file of W&B: records in parts, none of which goes beyond a block."""
+
+    at = 0
+    begun = b""
+
+    def feed(self, content: bytes) -> Iterator[Row]:
+        """Yield the rows of whole records: items of a history or of a summary, each a key and a value in JSON."""
+        content = self.rest + content
+        while len(content) >= HEAD:
+            _, size, kind = struct.unpack_from("<IHB", content)
+            left = BLOCK - self.at % BLOCK
+            is_filling = not self.at or left < HEAD  # the file's own head, or the rest of a block
+            end = min(left, HEAD) if is_filling else HEAD + size
+            if end > len(content):
+                break
+            if not is_filling:
+                self.begun = b"" if kind in {WHOLE, FIRST} else self.begun[:LARGEST_RECORD]
+                self.begun += content[HEAD:end]
+            with suppress(*TORN):
+                yield from self._rows(self.begun) if kind in {WHOLE, LAST} and not is_filling else ()
+            self.at, content = self.at + end, content[end:]
+        self.rest = content
+
+    def resume(self, content: bytes, at: int) -> int:
+        """Return where a block begins."""
+        super().resume(content, at)
+        self.at, self.begun = at + -at % BLOCK, b""
+        return self.at - at
+
+    def _rows(self, record: bytes) -> Iterator[Row]:
+        for number, message in fields(record):
+            items = [[*fields(item)] for each, item in fields(message) if each == 1] if number in {2, 3} else []
+            keys = ("/".join(part.decode() for each, part in item if each in {1, 2}) for item in items)
+            cells = {key: load(dict(item)[16]) for key, item in zip(keys, items, strict=True)}
+            yield Row(cells, self.is_logged, is_point=number == 2)
+
+
 def load(content: bytes | str) -> Any:
     """Return a JSON document with the digits of its fractions, or None if it is none."""
     try:
@@ -194,7 +245,7 @@ def flat(
     """Return the numbers and texts of a document, or its lists, each with the keys above it that say something."""
     values: dict[str, Any] = {}
     for key, value in document.items():
-        if len(key) > LONGEST_NAME:
+        if len(key) > LONGEST_KEY:
             continue
         if isinstance(value, kind):
             values[key] = value
@@ -206,31 +257,34 @@ def flat(
     return values
 
 
-def read_row(row: Row, run: str, *, is_history: bool) -> tuple[dict[str, float], dict[str, float | Decimal], str]:
-    """Return a row's counters, its metrics, and of what they are: text names a part of the data, a model or a run.
+def fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield number and value of each field of a protocol buffer; raise one of TORN if it is none."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        if key & 7 == 0:
+            value, at = _varint(message, at)
+            yield key >> 3, value
+        else:
+            size, at = _varint(message, at) if key & 7 == 2 else ({1: 8, 5: 4}[key & 7], at)
+            yield key >> 3, message[at : at + size]
+            at += size
 
-    In a history a column without a name counts up; elsewhere its numbers are names.
-    """
-    counts: dict[str, float] = {}
-    metrics: dict[str, float | Decimal] = {}
-    labels, number, split = [run], "", ""
-    for at, (raw, cell) in enumerate(islice(row.cells.items(), MOST_CELLS)):
-        name, value = metric_name(raw[:LONGEST_NAME]), measured(cell)
-        axis = AXES.get(name) or (name if name in GROUPS else "round" if name in UNNAMED and is_history else "")
-        if value is None and isinstance(cell, str):
-            word, is_first = cell.strip().lower(), at == 0 and not row.is_logged
-            if word in SPLITS:
-                split = word if is_first or OF_SPLIT.search(name) else split
-            elif name in SUBJECTS or (is_first and not word[:1].isdigit()):
-                labels.append(cell[:60])
-        elif value is not None and axis:
-            counts[axis] = float(value)
-            labels += [f"{name}_{cell}"] if name in GROUPS and row.is_point else []
-        elif value is not None and name in UNNAMED:
-            number = str(cell)
-        elif value is not None and is_metric(name, is_logged=row.is_logged) and not raw.startswith("_"):
-            metrics[name] = value
-    label = " ".join(dict.fromkeys(filter(None, labels))) or number
-    if len({*metrics.values()}) == 1 and not row.is_logged and is_metric(metric_name(label), is_logged=False):
-        metrics, label = {metric_name(label): next(iter(metrics.values()))}, ""  # the row of the accuracy in a report
-    return counts, {of_split(split, name): value for name, value in metrics.items()}, label
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    number = 0
+    for shift in range(0, 64, 7):
+        number |= (message[at] & 127) << shift
+        at += 1
+        if message[at - 1] < 128:
+            return number, at
+    raise ValueError
+
+
+def _scalar(value: dict[int, Any]) -> float | str | None:
+    """Return a summary's number, one of 32 bits as text with as many digits as it has; None if it holds none."""
+    tensor = dict(fields(value.get(8, b"")))
+    content = value.get(2) or next((tensor[number] for number in (4, 5, 6) if tensor.get(number)), b"")
+    if len(content) == 8 and tensor.get(1) == 2:
+        return float(struct.unpack("<d", content)[0])
+    return f"{struct.unpack('<f', content)[0]:#.7g}" if len(content) == 4 and tensor.get(1, 1) == 1 else None
