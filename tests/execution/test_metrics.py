@@ -1,4 +1,4 @@
-"""Tests of execution/metrics.py: finite numbers under short names, or one sentence that says what is wrong."""
+"""Tests of metrics in execution/outcome.py: finite numbers under short names, or one sentence that says what is wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_training.errors import ResultError
-from pytest_training.execution.attempt.metrics import UnfitMetricError, finite_metrics, sort_metrics
+from pytest_training.execution.outcome import UnfitMetricError, finite_metrics, sort_metrics
 from pytest_training.wording import safe_repr
 
 SCALARS = (

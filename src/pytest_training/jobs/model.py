@@ -80,7 +80,10 @@ def parse_gates(metric: str, text: Any, where: str) -> tuple[Gate, ...]:
         parts = [text]  # an error
     place = f"{where}: gate of {metric!r}"
     gates = tuple(_gate(metric, part, place) for part in parts)
-    _check_possible(gates, place)
+    lowest = max((gate.threshold for gate in gates if gate.operator in {">=", ">", "=="}), default=-math.inf)
+    highest = min((gate.threshold for gate in gates if gate.operator in {"<=", "<", "=="}), default=math.inf)
+    if lowest > highest:
+        raise DeclarationError(f"{place}: no number is both at least {lowest:g} and at most {highest:g}")
     return gates
 
 
@@ -101,13 +104,6 @@ def _meant(text: Any) -> str:
         return f": did you mean '>= {text}'?"
     match = _NEARLY.search(text) if isinstance(text, str) else None
     return f": did you mean '{_MEANT.get(match[1], match[1] or '>=')} {match[2]}'?" if match else ""
-
-
-def _check_possible(gates: tuple[Gate, ...], place: str) -> None:
-    lowest = max((gate.threshold for gate in gates if gate.operator in {">=", ">", "=="}), default=-math.inf)
-    highest = min((gate.threshold for gate in gates if gate.operator in {"<=", "<", "=="}), default=math.inf)
-    if lowest > highest:
-        raise DeclarationError(f"{place}: no number is both at least {lowest:g} and at most {highest:g}")
 
 
 class MetricsFile(Value, frozen=True, kw_only=True):

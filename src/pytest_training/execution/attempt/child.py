@@ -26,9 +26,9 @@ from pytest_training.errors import DataError, ResultError
 from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.finish import Beginning, end_interpreter
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
-from pytest_training.execution.attempt.metrics import UnfitMetricError, finite_metrics
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
+from pytest_training.execution.outcome import UnfitMetricError, finite_metrics
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
 from pytest_training.limits.tree import available_mb

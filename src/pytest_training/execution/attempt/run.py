@@ -12,10 +12,9 @@ from typing import Any, BinaryIO
 import msgspec
 
 from pytest_training.errors import DataError
-from pytest_training.execution.attempt.metrics import scalar
 from pytest_training.execution.attempt.saving import Checkpoint, save_object
 from pytest_training.execution.data import obtain, sha256_of
-from pytest_training.execution.outcome import DataUsed
+from pytest_training.execution.outcome import DataUsed, scalar
 from pytest_training.jobs.model import Dataset, NeededOutcome
 from pytest_training.places import appending
 from pytest_training.wording import one_of

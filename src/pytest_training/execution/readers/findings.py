@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pytest_training.errors import FROM_OTHERS, ResultError
-from pytest_training.execution.attempt.metrics import sort_metrics
 from pytest_training.execution.folder import AttemptFolder
+from pytest_training.execution.outcome import sort_metrics
 from pytest_training.execution.readers.protocol import (
     COUNTERS,
     EndedAttempt,

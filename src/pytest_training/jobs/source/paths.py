@@ -80,10 +80,8 @@ def _parts(node: ast.AST | None, constants: Constants, depth: int) -> list[str |
         case ast.BinOp(op=ast.Div()):
             below = [node.left, node.right]
         case ast.Call(func=ast.Attribute() | ast.Name() as function) if last_name(function) in _JOINS:
-            below = [
-                *([function.value] if isinstance(function, ast.Attribute) and function.attr == "joinpath" else []),
-                *node.args,
-            ]
+            own = [function.value] if isinstance(function, ast.Attribute) and function.attr == "joinpath" else []
+            below = [*own, *node.args]
     if not below or depth > DEEPEST:
         return [None]
     return [part for each in below for part in _parts(each, constants, depth + 1)]

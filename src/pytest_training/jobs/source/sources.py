@@ -8,7 +8,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -203,14 +203,11 @@ class Sources:
         key = (os.path.dirname(path), item)  # noqa: PTH120  (faster than pathlib, once per import)
         if key not in self._local:
             folders = dict.fromkeys((path.parent, *self._folders))
-            located = [_first(self._below(folder, module) for folder in folders) for module in item.modules]
+            places = ((self._below(folder, module) for folder in folders) for module in item.modules)
+            located = (next((files for files in below if files is not None), None) for below in places)
             local = [files for files in located if files is not None]
             self._local[key] = list(dict.fromkeys(itertools.chain(*local))) if local else None
         return self._local[key]
-
-
-def _first(places: Iterable[list[Path] | None]) -> list[Path] | None:
-    return next((files for files in places if files is not None), None)
 
 
 def _installed(module: str) -> list[Path]:
@@ -243,12 +240,11 @@ def _files_below(folder: Path, module: str) -> list[Path] | None:
 
 def _facts(source: Source) -> Facts:
     eager = tuple(item for statement in module_statements(source.tree.body) for item in imports_of(statement))
-    later: tuple[Import, ...] = ()
-    data: tuple[str, ...] = ()
-    if _INDENTED_IMPORT.search(source.content):
-        later = tuple(item for node in walk(source.tree) for item in imports_of(node) if item not in eager)
-    if _ASKS_FOR_DATA.search(source.content):
-        data = tuple(dict.fromkeys(name for node in walk(source.tree) for name in _datasets(node, source.constants)))
+    deep, asking = (
+        walk(source.tree) if hint.search(source.content) else () for hint in (_INDENTED_IMPORT, _ASKS_FOR_DATA)
+    )
+    later = tuple(item for node in deep for item in imports_of(node) if item not in eager)
+    data = tuple(dict.fromkeys(name for node in asking for name in _datasets(node, source.constants)))
     fresh = why_fresh(source.tree, source.content, source.label)
     return Facts(eager, later, data, fresh, declares=bool(_DECLARES.search(source.content)))
 
