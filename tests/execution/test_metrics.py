@@ -1,4 +1,4 @@
-"""Tests of metrics in execution/outcome.py: finite numbers under short names, or one sentence that says what is wrong."""
+"""Tests of metrics: finite numbers under short names, or one sentence that says what is wrong."""
 
 from __future__ import annotations
 
