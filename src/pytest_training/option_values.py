@@ -115,13 +115,19 @@ def read_search(config: pytest.Config) -> Search:
     """Return where the options and settings look for jobs; raise UsageError for an invalid one."""
     here, option = config.invocation_params.dir, config.option
     exclude = option.training_exclude or config.getini("training_exclude")
-    is_usual = not option.training_discover and is_usual_root(folder_of(config, "root"), project_folder(config))
+    is_usual, discover = (
+        is_usual_root(folder_of(config, "root"), project_folder(config)),
+        option.training_discover or (),
+    )
     patterns = option.training_include or config.getini("training_include")
     limit = config.getoption("training_limit", default=None)  # this and two more: run_all/pytest_options.py
     try:
         return Search(
-            files=FileFilter.of(patterns, exclude, "--training-exclude", is_usual=is_usual, limit=limit),
-            folders=checked_folders([here / each for each in option.training_discover or ()], "--training-discover"),
+            files=FileFilter.of(
+                *(patterns, exclude, "--training-exclude"), is_usual=is_usual and not discover, limit=limit
+            ),
+            folders=checked_folders([here / each for each in discover], "--training-discover"),
+            own=FileFilter.of((), (), "", is_usual=is_usual),
             overrides=config.getoption("training_overrides", default=False),
             optional=config.getoption("training_optional", default=False),
             catalogues=tuple(here / file for file in (option.training_catalogue or ())[1:]),

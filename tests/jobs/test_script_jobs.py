@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_training.jobs.meanings import seed_option
 from pytest_training.jobs.model import Job, Parameter
+from pytest_training.jobs.values import seed_option
 
 from .project import Project
 

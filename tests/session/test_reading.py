@@ -106,3 +106,10 @@ def test_a_test_without_a_training_folder_names_the_root_that_has_trainings(proj
     root = Path(project.root, "training")
     reason = f"no training jobs: expected files like train_als.py in {root}"
     assert f"{reason}; --training-root . takes what trains: mnist/main.py" in text(project.here("test_jobs.py"))
+
+
+def test_a_further_folder_leaves_the_roots_own_jobs_as_they_are(project: Project) -> None:
+    project.write("../more/main.py", "model.fit(x, y)\n")
+    result = project.here("--training-root", ".", "--training-discover", "../more", "--collect-only", "-q")
+    jobs = [line.partition("[")[2] for line in result.outlines if "::" in line]
+    assert jobs == ["mnist]", "main]"]

@@ -11,7 +11,7 @@ from pytest_training.commands.answers import remark, say
 from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import ReportsFolder
 from pytest_training.fixture import SHIPPED_TEST
-from pytest_training.jobs import discovery, kinds, loading, model, plan_file
+from pytest_training.jobs import discovery, kinds, loading, model
 from pytest_training.jobs.kinds.script.arguments import outputs
 from pytest_training.jobs.search import FileFilter, Search, checked_folders, is_usual_root
 from pytest_training.project import Project, find_settings
@@ -143,7 +143,7 @@ def _job_ids(project: Project, root: Path) -> list[str]:
     is_usual = is_usual_root(project.training_root, project.root)
     files = FileFilter.of(project.include, project.exclude, "training_exclude", is_usual=is_usual)
     jobs, _ = loading.load_jobs(root, project.root, project.catalogue, Search(files=files))
-    last = plan_file.read_plan(find_run(project.reports, "last").plan).jobs if run_ids(project.reports) else ()
+    last = model.read_plan(find_run(project.reports, "last").plan).jobs if run_ids(project.reports) else ()
     return list(dict.fromkeys([*(job.id for job in jobs), *(planned.job.id for planned in last)]))
 
 

@@ -51,6 +51,7 @@ class Search:
 
     files: FileFilter = FileFilter()  # for the further folders, or for the training folder without such
     folders: tuple[Path, ...] = ()  # further folders with jobs
+    own: FileFilter = FileFilter()  # for the training folder beside such
     overrides: bool = False  # True if a job of a further folder takes the place of one with the same id
     optional: bool = False  # True if jobs of the further folders are optional
     catalogues: tuple[Path, ...] = ()  # catalogues to apply on top, in this order
@@ -58,7 +59,7 @@ class Search:
     @property
     def own_files(self) -> FileFilter:
         """The files of the training folder that are jobs."""
-        return FileFilter() if self.folders else self.files
+        return self.own if self.folders else self.files
 
 
 def is_usual_root(root: Path, project: Path) -> bool:

@@ -11,9 +11,8 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
 from pytest_training.jobs.kinds.script.arguments import outputs
-from pytest_training.jobs.meanings import meant, seed_option
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, with_value
+from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, meant, seed_option, with_value
 from pytest_training.wording import listing, one_of, printable
 
 SHOWN_JOBS = 6

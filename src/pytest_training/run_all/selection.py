@@ -12,9 +12,9 @@ from msgspec import structs
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds.protocol import Call, Kinds
 from pytest_training.jobs.loading import DEFAULT_CATALOGUE
-from pytest_training.jobs.meanings import meant
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.search import FileFilter, Search, checked_folders, is_usual_root, project_of
+from pytest_training.jobs.values import meant
 from pytest_training.planning import steps
 from pytest_training.planning.steps import Draft, Request
 from pytest_training.project import Project
@@ -63,9 +63,11 @@ def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
     elif arguments.no_default_jobs:
         exclude.append(EVERY_FILE)
         catalogue, catalogues = (catalogues[0] if catalogues else None), []
-    is_usual, limit = not roots and is_usual_root(root, project.root), arguments.discovery_limit
+    is_usual, limit = is_usual_root(root, project.root), arguments.discovery_limit
+    of_options = (arguments.include_pattern, exclude, "--exclude-regex")
     search = Search(
-        files=FileFilter.of(arguments.include_pattern, exclude, "--exclude-regex", is_usual=is_usual, limit=limit),
+        files=FileFilter.of(*of_options, is_usual=is_usual and not roots, limit=limit),
+        own=FileFilter.of((), (), "", is_usual=is_usual),
         folders=tuple(folders),
         overrides=arguments.allow_discovery_overrides,
         optional=arguments.mark_discovered_optional,

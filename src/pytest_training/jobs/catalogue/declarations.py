@@ -1,6 +1,7 @@
 """The keys that `jobs.yaml` may have for a job and for all jobs, each with the reader of its value."""
 
 import keyword
+import math
 import os
 import re
 from collections.abc import Callable
@@ -185,14 +186,12 @@ def _argument(entry: Entry) -> str:
 
 
 def _matrix(entry: Entry) -> dict[str, list[Entry]]:
-    jobs = 1
-    for values in entry.mapping().values():
-        if not values.items("a list of values"):
-            raise values.error("expected at least one value, found an empty list")
-        jobs *= len(values.items())
-        if jobs > LARGEST_MATRIX:
-            raise entry.error(f"expected at most {LARGEST_MATRIX} combinations, found {jobs} or more")
-    return {name: values.items() for name, values in entry.mapping().items()}
+    matrix = {name: values.items("a list of values") for name, values in entry.mapping().items()}
+    for empty in (entry.value[name] for name, values in matrix.items() if not values):
+        raise empty.error("expected at least one value, found an empty list")
+    if (jobs := math.prod(map(len, matrix.values()))) > LARGEST_MATRIX:
+        raise entry.error(f"expected at most {LARGEST_MATRIX} combinations, found {jobs} or more")
+    return matrix
 
 
 Readers = dict[str, tuple[str, Reader]]  # by the catalogue's key: the field and what reads its value

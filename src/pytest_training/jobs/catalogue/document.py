@@ -18,11 +18,8 @@ T = TypeVar("T")
 LARGEST_FILE = 4 * 2**20
 LARGEST_ALIASES = 10_000
 DEEPEST = 30
-_WORDS = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
+_FLAGS = {**dict.fromkeys(("true", "True", "TRUE"), True), **dict.fromkeys(("false", "False", "FALSE"), False)}
+_WORDS = {**dict.fromkeys(("", "~", "null", "Null", "NULL")), **_FLAGS}
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _GLUED = re.compile(r"[\w-]+:\S.*")
@@ -62,8 +59,7 @@ class Entry(NamedTuple):
     @property
     def where(self) -> str:
         """Return the start of every message: `training/jobs.yaml:7: jobs.als.timeout`."""
-        place = f"{self.file}:{self.line}"
-        return f"{place}: {printable(self.key, 100)}" if self.key else place
+        return f"{self.file}:{self.line}" + (f": {printable(self.key, 100)}" if self.key else "")
 
     def error(self, message: str) -> DeclarationError:
         """Return an error that begins with the place."""
@@ -100,8 +96,7 @@ class Entry(NamedTuple):
 
     def each(self, read: Callable[[str, Entry], T]) -> dict[str, T]:
         """Return what `read` makes of each entry of a mapping, by its key; raise one error with all mistakes."""
-        values: dict[str, T] = {}
-        mistakes = Mistakes()
+        values, mistakes = dict[str, T](), Mistakes()
         for key, entry in self.mapping().items():
             with mistakes:
                 values[key] = read(key, entry)
@@ -122,8 +117,7 @@ class Entry(NamedTuple):
 
     def whole(self, *, minimum: int, maximum: int = 1_000_000) -> int:
         """Return a whole number within the limits."""
-        is_whole = isinstance(self.value, int) and not isinstance(self.value, bool)
-        is_within = is_whole and minimum <= self.value <= maximum
+        is_within = type(self.value) is int and minimum <= self.value <= maximum
         return int(self._checked(is_within, f"a whole number of at least {minimum}"))
 
     def _checked(self, is_right: object, what: str) -> Any:
@@ -188,12 +182,11 @@ class _Composer:
     def document(self) -> Entry:
         """Return the only document; an empty file is an entry without a value."""
         document: Entry | None = None
-        for event in self._events:
-            if type(event).__name__ == "DocumentStartEvent":
-                if document is not None:
-                    raise self._error(event, "expected one YAML document, found a second one")
-                root = next(self._events)
-                document = self._entry(root, _line(root), "", 0)
+        for event in (event for event in self._events if type(event).__name__ == "DocumentStartEvent"):
+            if document is not None:
+                raise self._error(event, "expected one YAML document, found a second one")
+            root = next(self._events)
+            document = self._entry(root, _line(root), "", 0)
         return document or Entry(self._file)
 
     def _error(self, event: Any, message: str) -> DeclarationError:
@@ -209,9 +202,9 @@ class _Composer:
             raise self._error(event, f"expected plain YAML without tags, found the tag {describe(event.tag)}")
         if depth > DEEPEST:
             raise self._error(event, f"expected at most {DEEPEST} levels of nesting")
-        value: Any = event.value if kind == "ScalarEvent" else None
-        if kind == "ScalarEvent" and event.implicit[0]:
-            value = read_scalar(value)
+        value: Any = None
+        if kind == "ScalarEvent":
+            value = read_scalar(event.value) if event.implicit[0] else event.value
         elif kind == "SequenceStartEvent":
             items = enumerate(self._until("SequenceEndEvent"))
             value = [self._entry(item, _line(item), f"{key}[{index}]", depth + 1) for index, item in items]
@@ -239,8 +232,7 @@ class _Composer:
             yield event
 
     def _mapping(self, key: str, depth: int) -> dict[str, Entry]:
-        own: dict[str, Entry] = {}
-        merged: dict[str, Entry] = {}
+        own, merged = dict[str, Entry](), dict[str, Entry]()
         for event in self._until("MappingEndEvent"):
             if type(event).__name__ != "ScalarEvent" or event.tag not in {None, "!"}:
                 raise self._error(event, "expected a plain word as key")

@@ -24,10 +24,9 @@ from pytest_training.jobs.catalogue.sections import added_jobs, check_placeholde
 from pytest_training.jobs.discovery import absolute
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
-from pytest_training.jobs.meanings import meant
 from pytest_training.jobs.model import Dataset, Gate, Job, Parameter
 from pytest_training.jobs.order import find_circle
-from pytest_training.jobs.values import check_value, convert_text, find_parameter, with_value
+from pytest_training.jobs.values import check_value, convert_text, find_parameter, meant, with_value
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.wording import label, one_of
 

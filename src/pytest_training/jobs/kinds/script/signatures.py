@@ -7,10 +7,15 @@ from typing import NamedTuple
 from pytest_training.jobs.source.literals import last_name, walk
 from pytest_training.jobs.source.used import DEEPEST, Definition, Module
 
-_FIELD_CALLS = {"field", "Field", "HfArg", "ib", "attrib"}
-_NO_VALUE = {"MISSING", "NOTHING"}
-_DATA = {"dataclass", "define", "attrs", "frozen", "BaseModel", "BaseSettings"}
-"""Decorators and bases of classes whose attributes are fields."""
+_FIELD_CALLS, _NO_VALUE = {"field", "Field", "HfArg", "ib", "attrib"}, {"MISSING", "NOTHING"}
+_DATA = {
+    "dataclass",
+    "define",
+    "attrs",
+    "frozen",
+    "BaseModel",
+    "BaseSettings",
+}  # of classes with fields
 _WRAPPERS = {"Optional", "Annotated", "Type", "type", "Union"}
 Found = tuple[Definition, Module]  # a function or class, with the file that defines it
 
@@ -52,11 +57,10 @@ def _data_class(annotation: ast.expr | None, module: Module) -> Found | None:
 
 def _is_data(node: Definition, module: Module, depth: int = 0) -> bool:
     bases = node.bases if isinstance(node, ast.ClassDef) else []
-    made = [item.func if isinstance(item, ast.Call) else item for item in node.decorator_list]
-    above = (module.definition(base) for base in bases if depth < DEEPEST)
-    return any(last_name(item) in _DATA for item in (*made, *bases)) or any(
-        _is_data(*each, depth + 1) for each in above if each
-    )
+    made = (item.func if isinstance(item, ast.Call) else item for item in node.decorator_list)
+    if any(last_name(item) in _DATA for item in (*made, *bases)):
+        return True
+    return any(_is_data(*each, depth + 1) for base in bases if depth < DEEPEST and (each := module.definition(base)))
 
 
 def _members(found: Found, depth: int = 0) -> dict[str, Field]:

@@ -70,9 +70,9 @@ def _called(call: ast.Call, module: Module) -> Iterator[Declaration]:
     keywords = {item.arg: item.value for item in call.keywords}
     targets = [*call.args, *(value for name, value in keywords.items() if name in _TARGETS)]
     if style is _LIGHTNING:
-        stated: dict[str | None, ast.expr] = dict(zip(_CLASSES, call.args, strict=False))
         called = module.definition(call.func)
-        yield from _lightning(stated | keywords, module, called[1] if called else module)
+        stated = keywords | dict(zip(_CLASSES, call.args, strict=False))
+        yield from _lightning(stated, module, called[1] if called else module)
     elif style and style.commands:
         yield from _commands(next(iter(targets), None), style, module)
     elif style and "group" not in keywords:
@@ -81,13 +81,9 @@ def _called(call: ast.Call, module: Module) -> Iterator[Declaration]:
                 yield from _options(module.definition(each), style)
 
 
-def _libraries(module: Module) -> set[str]:
-    return {item.module.partition(".")[0] for item in module.imported.values()}
-
-
 def _style(node: ast.expr, module: Module) -> Style | None:
     """Return the style of what is called: a library's, or that of a class's base."""
-    names = (f"{library}.{last_name(node)}" for library in _libraries(module))
+    names = {f"{item.module.partition('.')[0]}.{last_name(node)}" for item in module.imported.values()}
     if style := next(filter(None, map(_STYLES.get, names)), None):
         return style
     found = module.definition(node) if last_name(node).endswith(("CLI", "Parser")) else None
