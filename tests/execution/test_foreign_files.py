@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.readers import FilesReader
 from pytest_training.execution.readers.declared import MetricsFileReader
-from pytest_training.execution.readers.foreign import FilesReader
 from pytest_training.execution.readers.forms import FORMS, Files
 from pytest_training.execution.readers.protocol import EndedAttempt
 from pytest_training.jobs.kinds.protocol import Command

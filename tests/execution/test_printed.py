@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.readers.declared import PatternReader
-from pytest_training.execution.readers.foreign import PrintedReader
+from pytest_training.execution.readers import PrintedReader
+from pytest_training.execution.readers.declared import MetricsFileReader
 from pytest_training.execution.readers.printed import MOST_BYTES, Printed
 from pytest_training.execution.readers.protocol import EndedAttempt, Measured, Point, RunningAttempt
 from pytest_training.jobs.kinds.protocol import Command
@@ -151,7 +151,7 @@ PATTERN = r"round (?P<round>\d+).* AUC (?P<auc>[.0-9]+)%?(?: F1 (?P<f1>\S+))?"
 def test_a_pattern_of_the_catalogue_overrides(job: Job, folder: AttemptFolder) -> None:
     job = msgspec.structs.replace(job, metrics=MetricsFile(stdout=PATTERN))
     folder.log.write_text("loss: 0.4\nround 1 AUC 80.5% F1 0.7\nround 2 \x1b[1mAUC\x1b[0m 90.5%\n")
-    assert PatternReader().read(ended(job, folder)) == {
+    assert MetricsFileReader().read(ended(job, folder)) == {
         "auc": Measured(Decimal("0.905"), "stdout line 3"),
         "f1": Measured(Decimal("0.7"), "stdout line 2"),
     }
@@ -166,4 +166,4 @@ def test_a_pattern_that_no_line_matches_fails_the_job(job: Job, folder: AttemptF
     job = msgspec.structs.replace(job, metrics=MetricsFile(stdout=PATTERN))
     folder.log.write_text("loss: 0.4\n")
     with pytest.raises(ResultError, match="printed no line with numbers that matches"):
-        PatternReader().read(ended(job, folder))
+        MetricsFileReader().read(ended(job, folder))

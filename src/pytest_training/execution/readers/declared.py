@@ -5,9 +5,8 @@ import csv
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,37 +38,17 @@ class ResultReader(Reader):
         return attempt.result.metrics if attempt.result and isinstance(attempt.start, Call) else None
 
 
-class PatternReader(Reader):
-    """Reads what a program prints by the pattern that the catalogue states."""
-
-    name = "stdout"
-    is_declared = True
-
-    def read(self, attempt: EndedAttempt) -> dict[str, Measured] | None:
-        """Return the last number of each group; raise ResultError if no line matches."""
-        if not (attempt.job.metrics and attempt.job.metrics.stdout):
-            return None
-        from pytest_training.execution.readers.printed import FollowedLog  # noqa: PLC0415  (programs alone need it)
-
-        log = FollowedLog(attempt)
-        deque(log.poll(), maxlen=0)
-        if metrics := dict(log.metrics()):
-            return metrics
-        pattern = attempt.job.metrics.stdout
-        raise ResultError(f"printed no line with numbers that matches {pattern!r}, as `metrics:` says")
-
-
 class MetricsFileReader(Reader):
-    """Reads the file that the catalogue's `metrics` names, else metrics.json or metrics.csv."""
+    """Reads the file, or the printed lines, that the catalogue's `metrics` names, else metrics.json or metrics.csv."""
 
     name = "metrics_file"
     is_declared = True
 
     def read(self, attempt: EndedAttempt) -> dict[str, Measured] | None:
-        """Return the metrics of the newest such file; raise ResultError if the named one is missing."""
+        """Return the metrics of the newest such file; raise ResultError if what is named is missing."""
         job = attempt.job
         if job.metrics is not None and job.metrics.stdout:
-            return None
+            return _printed(attempt, job.metrics.stdout)
         if (path := _newest_file(job, attempt.folder, attempt.started) or _in_workplace(attempt)) is None:
             if job.metrics is not None:
                 raise ResultError(f"wrote no file {job.metrics.file!r}, where the catalogue says its metrics are")
@@ -81,6 +60,16 @@ class MetricsFileReader(Reader):
         metrics = _last_row(content, path.name) if is_table else _from_json(content, dotted, path.name)
         above = attempt.folder.artifacts if path.is_relative_to(attempt.folder.artifacts) else Path(job.root)
         return {name: Measured(value, label(path, above)) for name, value in metrics.items()}
+
+
+def _printed(attempt: EndedAttempt, pattern: str) -> dict[str, Measured]:
+    from pytest_training.execution.readers.printed import FollowedLog  # noqa: PLC0415  (programs alone need it)
+
+    log = FollowedLog(attempt)
+    deque(log.poll(), maxlen=0)
+    if metrics := dict(log.metrics()):
+        return metrics
+    raise ResultError(f"printed no line with numbers that matches {pattern!r}, as `metrics:` says")
 
 
 def read_result(path: Path) -> Result | None:
@@ -185,11 +174,13 @@ def _matching(pattern: str, folder: Path) -> Iterator[Path]:
         raise ResultError(problem)
 
 
-@lru_cache(maxsize=4096)
-def _matches(path: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+def _matches(path: Sequence[str], pattern: Sequence[str]) -> bool:
     """Return True if the parts of a path match those of a pattern, of which `**` matches any number."""
-    if not path or not pattern:
-        return path == pattern
-    if pattern[0] == ANY_DEPTH:
-        return _matches(path, pattern[1:]) or _matches(path[1:], pattern)
-    return fnmatchcase(path[0], pattern[0]) and _matches(path[1:], pattern[1:])
+    states = {0}  # numbers of the pattern's parts that have matched
+    for part in path:
+        for state, each in enumerate(pattern):  # it may match nothing
+            states |= {state + 1} if state in states and each == ANY_DEPTH else set()
+        waiting = {state for state in states if state < len(pattern)}
+        states = {state for state in waiting if pattern[state] == ANY_DEPTH}
+        states |= {state + 1 for state in waiting - states if fnmatchcase(part, pattern[state])}
+    return len(pattern) in states

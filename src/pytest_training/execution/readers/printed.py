@@ -119,17 +119,16 @@ class Printed:
         row = self._label(cells) if len(cells) == count or (len(cells) > count and "|" not in text) else "="
         if set(row) & set("([{=:"):
             return None
-        columns = {head: parse_number(cell.strip("*")) for head, cell in zip(self._heads, cells[-count:], strict=True)}
-        numbers = {_name_of(head): number for head, number in columns.items() if _name_of(head)}
-        if None in numbers.values():
-            return None
-        values: dict[str, Number] = {
-            ("" if SPLIT.search(name) else section) + row + name: number
-            for name, number in numbers.items()
-            if number is not None
-        }
-        places = {head.lower(): number for head, number in columns.items() if head.lower() in COUNTERS}
-        return Line(values, {name: float(number) for name, number in places.items() if number is not None})
+        values: dict[str, Number] = {}
+        counters: dict[str, float] = {}
+        for head, cell in zip(self._heads, cells[-count:], strict=True):
+            number, name = parse_number(cell.strip("*")), _name_of(head)
+            if name and number is None:
+                return None
+            if number is not None:
+                values |= {("" if SPLIT.search(name) else section) + row + name: number} if name else {}
+                counters |= {head.lower(): float(number)} if head.lower() in COUNTERS else {}
+        return Line(values, counters)
 
     def _label(self, cells: list[str]) -> str:
         """Return what the names of a row begin with: what stands before its numbers, unless that is `all`."""
