@@ -1,9 +1,10 @@
-"""Options that argparse declares, in subparsers too."""
+"""Options that argparse declares, in subparsers and loops over literals too, and those of absl's flags."""
 
 import ast
+import copy
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -13,17 +14,25 @@ from pytest_training.jobs.kinds.parameters import (
     Code,
     Declaration,
     OptionCall,
+    annotated,
     below,
     flag,
     preferred,
     selector,
 )
-from pytest_training.jobs.kinds.script.unrolled import unrolled
-from pytest_training.jobs.source.literals import MISSING, UNREAD, last_name, walk
+from pytest_training.jobs.model import Type
+from pytest_training.jobs.source.literals import MISSING, UNREAD, Constants, last_name, walk
 
 _IMPLIED: dict[str, Any] = {"store_true": False, "store_false": True}  # defaults of actions that need not state one
 MOST_NESTED = 3  # functions that pass a parser on to each other, from the one that makes it
 _OTHER_FLAGS = {"store_const", "append_const"}
+_FLAG_TYPES: dict[str, Type] = {
+    **dict.fromkeys(("integer", "multi_integer"), "int"),
+    **dict.fromkeys(("float", "multi_float"), "float"),
+    **dict.fromkeys(("bool", "boolean"), "bool"),
+    **dict.fromkeys(("string", "enum", "multi_string", "multi_enum", "list", "spaceseplist", "config_file"), "str"),
+}
+_JOINS = {"list": ",", "spaceseplist": " "}
 
 
 def argparse_options(codes: Sequence[Code]) -> Iterator[Declaration]:
@@ -149,3 +158,95 @@ class _Subparsers:
 def _parser_name(call: OptionCall) -> str:
     names = call.constants.strings(call.node.args[0]) if call.node.args else []
     return names[0] if names else UNKNOWN
+
+
+def unrolled(nodes: Iterable[ast.AST], constants: Constants) -> list[ast.AST]:
+    """Return the nodes; instead of a loop over a literal, those of each of its rounds."""
+    result: list[ast.AST] = []
+    done: set[ast.AST] = set()
+    aliases: dict[str, ast.expr] = {}
+    for node in nodes:
+        if isinstance(node, ast.Assign) and getattr(node.value, "attr", "") == "add_argument":
+            aliases[last_name(node.targets[0])] = node.value  # add = parser.add_argument
+        if isinstance(node, ast.For) and node not in done and (rounds := [*_rounds(node, constants)]):
+            done.update(walk(node))
+            bodies = [_Filled(values).visit(copy.deepcopy(item)) for values in rounds for item in node.body]
+            result += unrolled((part for item in bodies for part in walk(item)), constants)
+        elif node not in done:
+            if isinstance(node, ast.Call) and (method := aliases.get(last_name(node.func))):
+                node = ast.copy_location(ast.Call(method, node.args, node.keywords), node)  # noqa: PLW2901  (as it reads)
+            result.append(node)
+    return result
+
+
+def _rounds(loop: ast.For, constants: Constants) -> Iterator[dict[str, ast.expr]]:
+    """Yield what the loop's variables stand for in each round, if it declares options and its values are literal."""
+    if any(isinstance(node, ast.Attribute) and node.attr == "add_argument" for node in walk(loop)):
+        called = loop.iter.func if isinstance(loop.iter, ast.Call) else None
+        table = called.value if isinstance(called, ast.Attribute) else loop.iter
+        table = constants.node(last_name(table)) or table
+        if isinstance(table, ast.Dict):
+            for key, value in ((key, value) for key, value in zip(table.keys, table.values, strict=True) if key):
+                item = {"items": ast.Tuple([key, value]), "values": value}.get(getattr(called, "attr", ""), key)
+                yield _bound(loop.target, item)
+        elif isinstance(table, ast.List | ast.Tuple):
+            yield from (_bound(loop.target, item) for item in table.elts)
+
+
+def _bound(target: ast.expr, value: ast.expr) -> dict[str, ast.expr]:
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple | ast.List):
+        pairs = zip(target.elts, value.elts, strict=False)
+        return {name: each for part, item in pairs for name, each in _bound(part, item).items()}
+    return {last_name(target): value}
+
+
+class _Filled(ast.NodeTransformer):
+    """Puts values in the place of names, and joins the texts that arise."""
+
+    def __init__(self, values: dict[str, ast.expr]) -> None:
+        self._values = values
+
+    def visit(self, node: ast.AST) -> Any:
+        """Return what stands in the place of a node."""
+        return self._values.get(node.id, node) if isinstance(node, ast.Name) else _folded(super().visit(node))
+
+
+def _folded(node: ast.AST) -> ast.AST:
+    match node:
+        case ast.FormattedValue(value=ast.Constant(value=value), format_spec=None):
+            return ast.Constant(str(value))
+        case ast.JoinedStr(values=parts) if all(isinstance(part, ast.Constant) for part in parts):
+            return ast.Constant("".join(str(getattr(part, "value", "")) for part in parts))
+        case ast.BinOp(left=ast.Constant(value=str(left)), op=ast.Add(), right=ast.Constant(value=str(right))):
+            return ast.Constant(left + right)
+        case ast.Call(func=ast.Name(id="type"), args=[ast.Constant(value=value)]):
+            return ast.Name(type(value).__name__)
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="replace"), args=[old, new]):
+            return ast.Constant(text.replace(str(getattr(old, "value", "")), str(getattr(new, "value", ""))))
+    return node
+
+
+def absl_options(codes: Sequence[Code]) -> Iterator[Declaration]:
+    """Yield the flags of all modules that are used."""
+    calls = [(last_name(call.node.func), call) for call in OptionCall.all(codes)]
+    required = {name for called, call in calls if called.endswith("_as_required") for name in call.spellings}
+    for called, call in calls:
+        kind = called.removeprefix("DEFINE_")
+        if kind in _FLAG_TYPES and kind != called and call.spellings:
+            yield _flag(call, kind, is_required=call.spellings[0] in required or call.value("required") is True)
+
+
+def _flag(call: OptionCall, kind: str, *, is_required: bool) -> Declaration:
+    stated = dict(zip(("name", "default", "values"), call.node.args, strict=False))
+    node = call.keyword("default") or stated.get("default")
+    spelling, type_name = f"--{call.spellings[0]}=", ast.Name(_FLAG_TYPES[kind])
+    parameter, default = annotated(spelling, type_name, node, call.constants, required=is_required)
+    if is_required and default is None:
+        default = MISSING
+    if kind in _JOINS and isinstance(default, list):
+        default = _JOINS[kind].join(map(str, default))
+        parameter = replace(parameter, type="str", default=default)
+    if kind.startswith("multi_"):
+        parameter = replace(parameter, type="list", repeated="replacing")
+    listed = call.constants.strings(call.keyword("enum_values") or stated.get("values")) if "enum" in kind else []
+    return replace(parameter, choices=tuple(listed) or None), default

@@ -16,9 +16,9 @@ from pytest_training.jobs.source.used import used_code
 _READERS = {
     "argparse.argparse_options": rb"add_argument",
     "click.click_options": rb"click",
-    "typer.typer_options": rb"typer",
-    "absl.absl_options": rb"DEFINE_",
-    "hydra.hydra_options": rb"hydra",
+    "click.typer_options": rb"typer",
+    "argparse.absl_options": rb"DEFINE_",
+    "files.hydra_options": rb"hydra",
     "styles.configured_options": rb"exec\(\s*open",
     "styles.styled_options": rb"HfArgumentParser|TrlParser|LightningCLI|ConfigStore|tyro|Fire|jsonargparse"
     rb"|simple_parsing|pyrallis|draccus",
