@@ -29,7 +29,7 @@ _STYLES = {
     **dict.fromkeys(("lightning.LightningCLI", "pytorch_lightning.LightningCLI"), _LIGHTNING),
     "tyro.cli": Style("--{}", dashes=True),
     "fire.Fire": Style(commands=True),
-    "files.store": Style("{}="),
+    "hydra.store": Style("{}="),
 }  # by the library and the name of what is called
 _TARGETS = {"component", "components", "config_class", "dataclass_types", "node"}
 _CLASSES = {"model_class": "model", "datamodule_class": "data"}
