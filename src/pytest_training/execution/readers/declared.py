@@ -14,11 +14,10 @@ import msgspec
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Result
-from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import Walk, lies_below, read_small
 from pytest_training.execution.readers.protocol import EndedAttempt, Measured, Reader
 from pytest_training.jobs.kinds.protocol import Call
-from pytest_training.jobs.model import UNDECODABLE, Job
+from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.wording import label
 
 ANY_DEPTH = "**"
@@ -49,7 +48,7 @@ class MetricsFileReader(Reader):
         job = attempt.job
         if job.metrics is not None and job.metrics.stdout:
             return _printed(attempt, job.metrics.stdout)
-        if (path := _newest_file(job, attempt.folder, attempt.started) or _in_workplace(attempt)) is None:
+        if (path := _newest_file(attempt)) is None:
             if job.metrics is not None:
                 raise ResultError(f"wrote no file {job.metrics.file!r}, where the catalogue says its metrics are")
             return None
@@ -113,23 +112,22 @@ def _records(content: bytes) -> Any:
     return document
 
 
-def _newest_file(job: Job, folder: AttemptFolder, since: float) -> Path | None:
-    if job.metrics is not None:
-        return _newest(job.metrics.file, folder.artifacts) or _newest(job.metrics.file, job.workplace, since=since)
-    return next(filter(None, (_newest(name, folder.artifacts) for name in USUAL_FILES)), None)
+def _newest_file(attempt: EndedAttempt) -> Path | None:
+    """Return the newest file in the job's folder, else one beside it.
 
-
-def _in_workplace(attempt: EndedAttempt) -> Path | None:
-    """Return the file beside the job's folder, if its own source names it, and that of no job that ran meanwhile."""
+    Without a catalogue the job's own source has to name that, and no job that ran meanwhile may have written it.
+    """
+    job, names = attempt.job, (attempt.job.metrics.file,) if attempt.job.metrics else USUAL_FILES
+    if own := next(filter(None, (_newest(name, attempt.folder.artifacts) for name in names)), None):
+        return own
     from pytest_training.execution.strays import may_be_anothers  # noqa: PLC0415  (it imports what readers are)
 
-    job = attempt.job
     source = " ".join(job.command).encode()
     with contextlib.suppress(OSError):
         source += Path(job.path).read_bytes() if job.path and job.metrics is None else b""
-    names = [name for name in USUAL_FILES if job.metrics is None and name.encode() in source]
-    paths = filter(None, (_newest(name, job.workplace, since=attempt.started) for name in names))
-    return next((path for path in paths if not may_be_anothers(attempt, path.name)), None)
+    named = (name for name in names if job.metrics or name.encode() in source)
+    paths = filter(None, (_newest(name, job.workplace, since=attempt.started) for name in named))
+    return next((path for path in paths if job.metrics or not may_be_anothers(attempt, path.name)), None)
 
 
 def _last_row(content: bytes, name: str) -> dict[str, float]:

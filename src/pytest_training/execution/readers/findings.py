@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import islice
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -189,17 +189,13 @@ def _nested(below: Mapping[str, Any], top: str) -> str:
     return ""
 
 
-class _Number(NamedTuple):
-    """A finite number, how far it may be rounded, and its source."""
+_Number = tuple[float, float, str]  # how far it may be rounded, a finite number, and its source
 
-    rounded: float
-    value: float
-    source: str
 
-    def agrees(self, other: _Number) -> bool:
-        """Return True if both are one number, written with different precision."""
-        most = max(self.rounded, other.rounded) * (1 + 1e-9)
-        return abs(self.value - other.value) <= most or math.isclose(self.value, other.value, rel_tol=1e-6)
+def _agree(one: _Number, other: _Number) -> bool:
+    """Return True if both are one number, written with different precision."""
+    most = max(one[0], other[0]) * (1 + 1e-9)
+    return abs(one[1] - other[1]) <= most or math.isclose(one[1], other[1], rel_tol=1e-6)
 
 
 def _united(measured: Iterable[tuple[str, Measured]]) -> FoundMetrics:
@@ -210,15 +206,15 @@ def _united(measured: Iterable[tuple[str, Measured]]) -> FoundMetrics:
         values, wrong = sort_metrics({name: value})
         refused |= {name: f"{sentence} ({source})" for name, sentence in wrong.items()}
         for number in values.values():
-            numbers.setdefault(name, []).append(_Number(_rounded(value), number, printable(source, LONGEST_SOURCE)))
+            numbers.setdefault(name, []).append((_rounded(value), number, printable(source, LONGEST_SOURCE)))
     found = FoundMetrics(refused=refused)
     for name, several in sorted(numbers.items(), key=_rank):
         distinct: list[_Number] = []
-        for each in sorted(several, key=lambda number: number.rounded):
-            distinct += [] if any(map(each.agrees, distinct)) else [each]
-        names = _told_apart(name, [each.source for each in distinct])
-        found.values.update(zip(names, (each.value for each in distinct), strict=True))
-        found.sources.update(zip(names, (each.source for each in distinct), strict=True))
+        for each in sorted(several, key=lambda number: number[0]):
+            distinct += [] if any(_agree(each, other) for other in distinct) else [each]
+        names = _told_apart(name, [source for _, _, source in distinct])
+        found.values.update(zip(names, (number for _, number, _ in distinct), strict=True))
+        found.sources.update(zip(names, (source for _, _, source in distinct), strict=True))
         found.choices.update({name: names} if names != [name] else {})
     return found
 

@@ -111,24 +111,21 @@ class Printed:
         if len(cells) > count and cells[-1] == ";":  # a progress bar; elsewhere it is a time
             del cells[-1]
         section = self._section and f"{self._section}_"
-        if (
-            1 < len(cells) < count and not set(cells[0]) & set(":=") and is_measured(cells[0])
-        ):  # accuracy, below precision and recall
+        if 1 < len(cells) < count and not set(cells[0]) & set(":=") and is_measured(cells[0]):  # accuracy in a report
             value = parse_number(cells[1])
             return None if value is None else Line({section + cells[0]: value}, {})
         row = self._label(cells) if len(cells) == count or (len(cells) > count and "|" not in text) else "="
         if set(row) & set("([{=:"):
             return None
-        values: dict[str, Number] = {}
-        counters: dict[str, float] = {}
+        line = Line({}, {})
         for head, cell in zip(self._heads, cells[-count:], strict=True):
             number, name = parse_number(cell.strip("*")), _name_of(head)
             if name and number is None:
                 return None
             if number is not None:
-                values |= {("" if SPLIT.search(name) else section) + row + name: number} if name else {}
-                counters |= {head.lower(): float(number)} if head.lower() in COUNTERS else {}
-        return Line(values, counters)
+                line.values.update({("" if SPLIT.search(name) else section) + row + name: number} if name else {})
+                line.counters.update({head.lower(): float(number)} if head.lower() in COUNTERS else {})
+        return line
 
     def _label(self, cells: list[str]) -> str:
         """Return what the names of a row begin with: what stands before its numbers, unless that is `all`."""

@@ -65,7 +65,7 @@ def program_environment(job: Job) -> dict[str, str]:
 
 def _depth_in_package(path: Path) -> int:
     """Return how many folders above a file are packages, one in the other."""
-    return next(depth for depth, folder in enumerate(path.parents) if not (folder / "__init__.py").is_file())
+    return next((depth for depth, folder in enumerate(path.parents) if not (folder / "__init__.py").is_file()), 0)
 
 
 def _module_of(source: Source) -> str | None:
