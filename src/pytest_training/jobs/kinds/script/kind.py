@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_training.jobs.kinds.function import Function, find_train, python_fields, read_gates
 from pytest_training.jobs.kinds.protocol import Command, File, Kind
-from pytest_training.jobs.kinds.script import arguments, files, options
+from pytest_training.jobs.kinds.script import arguments, options
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.source.literals import is_guard, is_main_guard, walk
 from pytest_training.jobs.source.paths import workplace
@@ -47,7 +47,7 @@ class ScriptKind(Kind):
         return Command(
             argv=(sys.executable, str(job.path), *arguments.script_arguments(job, folder=folder, seed=seed)),
             environment=program_environment(job),
-            files=files.file_copies(job),
+            files=arguments.file_copies(job),
             is_warm=not job.fresh,
             module=job.module,
         )

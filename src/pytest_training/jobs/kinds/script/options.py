@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from pytest_training.jobs.kinds.parameters import Code, Declaration, output_place
-from pytest_training.jobs.kinds.script.files import file_options
+from pytest_training.jobs.kinds.script.arguments import file_options
 from pytest_training.jobs.model import Parameter
 from pytest_training.jobs.source.literals import MISSING
 from pytest_training.jobs.source.sources import Source, Sources
@@ -18,7 +18,7 @@ _READERS = {
     "click.click_options": rb"click",
     "click.typer_options": rb"typer",
     "argparse.absl_options": rb"DEFINE_",
-    "files.hydra_options": rb"hydra",
+    "arguments.hydra_options": rb"hydra",
     "styles.configured_options": rb"exec\(\s*open",
     "styles.styled_options": rb"HfArgumentParser|TrlParser|LightningCLI|ConfigStore|tyro|Fire|jsonargparse"
     rb"|simple_parsing|pyrallis|draccus",
