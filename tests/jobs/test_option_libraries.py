@@ -540,3 +540,8 @@ def flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
         whole = f"{above}{name.replace('.', '_')}"
         result |= flat(value, f"{whole}_") if isinstance(value, dict) else {whole: value}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in result.items()}
+
+
+@pytest.mark.parametrize("text", [HYDRA, STRUCTURED])
+def test_hydra_writes_into_the_jobs_folder(foreign: Project, text: str) -> None:
+    assert "hydra.run.dir=FOLDER" in words(foreign.job(text))

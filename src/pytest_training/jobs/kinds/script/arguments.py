@@ -215,7 +215,7 @@ def hydra_options(codes: Sequence[Code]) -> Iterator[Declaration]:
     for code in codes:
         for call in OptionCall.all([code]):
             if last_name(call.node.func) == "main" and call.keyword("config_name"):
-                yield Parameter(name="hydra_run_dir", type="str", option="arguments.run.dir="), MISSING
+                yield Parameter(name="hydra_run_dir", type="str", option="hydra.run.dir="), MISSING
                 stated = call.keyword("config_path") or next(iter(call.node.args), None)
                 name = code.constants.literal(call.keyword("config_name"))
                 folder = code.path.parent / known_path(stated, code.constants)
