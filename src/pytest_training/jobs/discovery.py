@@ -120,14 +120,10 @@ def _ids(files: list[Path], training_root: Path) -> dict[Path, str]:
     """Return the shortest name that no other file has: train_x.sh beside train_x.py has its whole path as id."""
     relative = {path: path.relative_to(training_root) for path in files}
     ids = {path: _words(relative[path])[-1] for path in files}
-    for longer in (_with_folder, lambda path: path.with_suffix("").as_posix(), Path.as_posix):
+    for longer in (lambda path: "/".join(_words(path)), lambda path: path.with_suffix("").as_posix(), Path.as_posix):
         counts = Counter(ids.values())
         ids = {path: job_id if counts[job_id] == 1 else longer(relative[path]) for path, job_id in ids.items()}
     return ids
-
-
-def _with_folder(path: Path) -> str:
-    return "/".join(_words(path))
 
 
 def _words(path: Path) -> list[str]:

@@ -164,8 +164,7 @@ def _converted(expected: Type, text: str, where: str, kind: Kind) -> Any:
     if expected == "bool":
         return _BOOLEANS.get(text.strip().lower(), MISSING)
     if expected == "int":
-        whole = _INTEGER.fullmatch(text.strip())
-        return int(text) if whole and abs(int(text)) < LARGEST_INTEGER else MISSING
+        return int(text) if _INTEGER.fullmatch(text.strip()) and abs(int(text)) < LARGEST_INTEGER else MISSING
     if expected == "float":
         return float(text) if FLOAT.fullmatch(text.strip()) else MISSING
     if expected == "any" and not text.lstrip().startswith(("[", "{")):

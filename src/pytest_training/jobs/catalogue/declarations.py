@@ -29,11 +29,9 @@ class Declaration:
     entry: Entry
     settings: dict[str, Any] = field(default_factory=dict)  # fields of the job with their new values
     limits: dict[str, float | None] = field(default_factory=dict)  # by key; None takes a default back
-    gates: dict[str, tuple[Gate, ...]] = field(default_factory=dict)
-    """Per metric; an empty tuple takes the file's gate away."""
+    gates: dict[str, tuple[Gate, ...]] = field(default_factory=dict)  # an empty tuple takes the file's gate away
     parameters: dict[str, Entry] = field(default_factory=dict)
-    variables: dict[str, Entry] = field(default_factory=dict)
-    """Per parameter, the environment variable that holds its value."""
+    variables: dict[str, Entry] = field(default_factory=dict)  # the environment variables that hold parameters
     matrix: dict[str, list[Entry]] = field(default_factory=dict)
     options: dict[str, Entry] = field(default_factory=dict)
     """How a script spells a parameter that its source does not declare; null takes a parameter away."""

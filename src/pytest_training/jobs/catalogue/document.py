@@ -156,9 +156,8 @@ def read_document(text: str, file: str) -> Entry:
     """Read a YAML text; the file's name is for messages."""
     import yaml  # noqa: PLC0415  (a project without jobs.yaml never pays for it)
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return _Composer(yaml.parse(text, Loader=loader), file).document()
+        return _Composer(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), file).document()
     except yaml.MarkedYAMLError as error:
         mark, begun = error.problem_mark or error.context_mark, error.context_mark
         problem, line = str(error.problem or error.context), mark.line if mark else 0

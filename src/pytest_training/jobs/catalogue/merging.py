@@ -209,8 +209,7 @@ def _set(job: Job, name: str, entry: Entry, where: str, kind: Kind) -> Job:
 
 def _check_default_parameters(jobs: list[Job], defaults: Declaration, mistakes: Mistakes) -> None:
     names = {parameter.name for job in jobs for parameter in job.declared}
-    unread = any(job.problem for job in jobs)
-    for name, entry in () if unread else defaults.parameters.items():
+    for name, entry in () if any(job.problem for job in jobs) else defaults.parameters.items():
         with mistakes:
             if not any(meant(job.declared, name) for job in jobs):
                 raise entry.error(f"no job has a parameter {name!r}: {one_of(name, sorted(names))}")

@@ -67,8 +67,7 @@ def read_dataset(name: str, entry: Entry, home: Path) -> Dataset:
     fields = {key: _READERS[key](below) for key, below in entries.items()}
     sources = [key for key in SOURCES if key in fields]
     if len(sources) != 1:
-        named = " and ".join(sources) or "none"
-        raise entry.error(f"expected exactly one of {', '.join(SOURCES)}, found {named}")
+        raise entry.error(f"expected exactly one of {', '.join(SOURCES)}, found {' and '.join(sources) or 'none'}")
     for key, needed in (("file", "package"), ("seed", "simulated")):
         if key in entries and sources[0] != needed:
             raise entries[key].error(f"belongs to `{needed}:`; beside `{sources[0]}:` it means nothing")

@@ -189,9 +189,7 @@ def type_of(value: Any) -> Type:
 
 def parameter_type(annotation: Annotation, default: Any) -> Type:
     """Return what a parameter's values must be: the default's type, widened by the annotation."""
-    types = annotation.types
-    if types == {"int", "float"}:
-        types = frozenset({"float"})
+    types: frozenset[Type] = frozenset({"float"}) if annotation.types == {"int", "float"} else annotation.types
     if default is None or default is MISSING:
         return next(iter(types)) if len(types) == 1 else "any"
     if len(types) > 1:

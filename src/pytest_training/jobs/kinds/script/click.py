@@ -16,7 +16,7 @@ from pytest_training.jobs.kinds.parameters import (
     preferred,
     selector,
 )
-from pytest_training.jobs.kinds.script.signatures import parameters
+from pytest_training.jobs.kinds.script.styles import parameters
 from pytest_training.jobs.source.literals import MISSING, UNREAD, Constants, last_name, walk
 
 _MODULES = {"click", "rich_click", "asyncclick"}
