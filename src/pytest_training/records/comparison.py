@@ -9,9 +9,9 @@ from typing import Literal
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.outcome import Outcome
-from pytest_training.git import find_commit
 from pytest_training.records.history import History, Place, Recorded
 from pytest_training.records.measures import direction, is_side_number, measures
+from pytest_training.records.run_record import find_commit
 from pytest_training.records.strict_json import plain
 from pytest_training.units import distinct, number
 from pytest_training.wording import listing

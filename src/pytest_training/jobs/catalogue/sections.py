@@ -7,9 +7,8 @@ it takes `--epochs` although its source does not show it, `false` that it shall 
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from pytest_training.errors import Mistakes
 from pytest_training.jobs.catalogue import declarations
@@ -43,7 +42,7 @@ def _matching(entry: Entry, pattern: str, what: str) -> str:
     return entry.text()
 
 
-_READERS: dict[str, Callable[[Entry], Any]] = {
+_READERS: dict[str, declarations.Reader] = {
     "package": lambda entry: _matching(entry, _MODULE, "the import name of a package"),
     "file": Entry.text,
     "path": Entry.text,

@@ -11,14 +11,7 @@ from pytest_training.jobs.source.literals import last_name, type_of, walk
 from pytest_training.jobs.source.used import DEEPEST, Definition, Module
 
 _FIELD_CALLS, _NO_VALUE = {"field", "Field", "HfArg", "ib", "attrib"}, {"MISSING", "NOTHING"}
-_DATA = {
-    "dataclass",
-    "define",
-    "attrs",
-    "frozen",
-    "BaseModel",
-    "BaseSettings",
-}  # of classes with fields
+_DATA = {"dataclass", "define", "attrs", "frozen", "BaseModel", "BaseSettings"}  # of classes with fields
 _WRAPPERS = {"Optional", "Annotated", "Type", "type", "Union"}
 Found = tuple[Definition, Module]  # a function or class, with the file that defines it
 
