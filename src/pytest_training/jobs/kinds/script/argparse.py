@@ -3,7 +3,7 @@
 import ast
 import copy
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -147,10 +147,12 @@ class _Subparsers:
         self, nodes: list[ast.AST], calls: list[OptionCall]
     ) -> Iterator[tuple[set[ast.AST], str, tuple[str, ...]]]:
         """Yield the nodes of each function that adds options to a parser, the parser's name there, its subcommands."""
-        plain = [call.node for call in calls if last_name(call.node.func) and call.node.args]
-        for function in (node for node in nodes if isinstance(node, ast.FunctionDef)):
-            names = [self._of(last_name(call.args[0]), call) for call in plain if last_name(call.func) == function.name]
-            if names and function.args.args:
+        plain = defaultdict[str, list[ast.Call]](list)  # by name: a repository may have a thousand functions
+        for call in (call.node for call in calls if call.node.args):
+            plain[last_name(call.func)].append(call)
+        for function in (node for node in nodes if isinstance(node, ast.FunctionDef) and node.args.args):
+            names = [self._of(last_name(call.args[0]), call) for call in plain.get(function.name, ())]
+            if names:
                 subcommands = tuple(dict.fromkeys(itertools.chain(*names))) if all(names) else ()
                 yield set(walk(function)), function.args.args[0].arg, subcommands
 
