@@ -49,6 +49,7 @@ RETURNING = {
     "_unreached",
     "_nested",
     "_missing",
+    "_not_passed",
     "call_each",
     "_failure",
     "unknown_names",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -192,6 +193,39 @@ def test_required_parameters_must_come_from_somewhere(project: Project) -> None:
         "--set a.target=VALUE, or under jobs.a.parameters in the catalogue"
     )
     assert note_missing(apply_options(jobs, settings=["a.data=x", "a.target=y"]))[0].problem is None
+
+
+SUBCOMMANDS = """
+    import argparse
+    p = argparse.ArgumentParser()
+    s = p.add_subparsers(dest='command', required=computed)
+    fit = s.add_parser('fit')
+    fit.add_argument('--epochs', type=int, default=3)
+    fit.add_argument('--seed', type=int, default=3)
+    s.add_parser('show').add_argument('--top', type=int, default=1)
+    """
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ([], None),
+        (["a.epochs=2"], "epochs is an option of fit, which is not chosen: --set a.command=fit passes it"),
+        (
+            ["a.command=show", "a.epochs=2"],
+            "epochs is an option of fit, command is show: --set a.command=fit passes it",
+        ),
+        (["a.command=fit", "a.epochs=2"], None),
+        (["a.command=fit", "a.top=2"], "top is an option of show, command is fit: --set a.command=show passes it"),
+    ],
+)
+def test_an_option_of_a_subcommand_that_is_not_chosen_fails_the_job(
+    project: Project, settings: list[str], problem: str | None
+) -> None:
+    """It would not be passed, and be recorded all the same."""
+    job = project.job(SUBCOMMANDS)
+    jobs = fill_seeds(apply_options([msgspec.structs.replace(job, id="a")], settings=settings), 7)
+    assert note_missing(jobs)[0].problem == (problem and f"{job.source}: {problem}")
 
 
 def test_the_output_folder_is_never_missing(project: Project) -> None:

@@ -129,17 +129,32 @@ def _with_seed(job: Job, seed: int, kind: Kind) -> Job:
 
 
 def note_missing(jobs: Sequence[Job]) -> list[Job]:
-    """Return the jobs; one that lacks a required value has a problem, and the others are trained without it."""
-    return [msgspec.structs.replace(job, problem=_missing(job) or job.problem) for job in jobs]
+    """Return the jobs; one that lacks a value, or would not be passed one, has a problem; the others are trained."""
+    return [msgspec.structs.replace(job, problem=job.problem or _missing(job) or _not_passed(job)) for job in jobs]
 
 
 def _missing(job: Job) -> str | None:
     has_value = {*job.parameters, *outputs(job, ".")}
     missing = [each.name for each in job.declared if each.required and each.name not in has_value]
-    if not missing or job.problem is not None:
+    if not missing:
         return None
     spelled = " ".join(f"--set {job.id}.{name}=VALUE" for name in missing)
     return (
         f"{job.source}: {job.id} needs a value for {', '.join(missing)}: give it with {spelled}, "
         f"or under jobs.{job.id}.parameters in the catalogue"
     )
+
+
+def _not_passed(job: Job) -> str | None:
+    """Say that a value is set which the chosen subcommand does not take, or None."""
+    seed = seed_option(job.declared)  # the run's own is passed where there is a place for it
+    for selector in (each for each in job.declared if each.selects):
+        chosen = job.parameters.get(selector.name)
+        for each in (each for each in job.declared if each.name in job.given and each is not seed):
+            if each.subcommands and not {chosen, "*"}.intersection(each.subcommands):
+                takes = "which is not chosen" if chosen is None else f"{selector.name} is {chosen}"
+                return (
+                    f"{job.source}: {each.name} is an option of {listing('', each.subcommands)}, {takes}: "
+                    f"--set {job.id}.{selector.name}={each.subcommands[0]} passes it"
+                )
+    return None
