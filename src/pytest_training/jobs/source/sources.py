@@ -101,7 +101,7 @@ class Sources:
         self._folders = (training_root, project_root, project_root / "src")
         self._facts: dict[Path, Facts] = {}
         self._followed = 0
-        self.readmes: dict[Path, str] = {}  # by folder, as `workplace.py` reads them
+        self.readmes: dict[Path, str] = {}  # by folder, as `paths.py` reads them
         self.modules: dict[Path, Any] = {}  # local modules as `used.py` reads them, once each
         self._parsed: dict[Path, Source] = {}
         self._below = functools.cache(_files_below)
