@@ -217,6 +217,17 @@ parser.add_argument("--gpu", type=int, default=0)
 options = parser.parse_args()
 SEEN.update(gpu=options.gpu, **yaml.safe_load(open(options.config)))
 """
+OPTPARSE = """
+from optparse import OptionParser
+parser = OptionParser()
+parser.add_option("-e", "--epochs", type="int", default=3, help="rounds")
+parser.add_option("--lr", dest="rate", type=float, default=0.1)
+parser.add_option("--name", type="string", default="a")
+parser.add_option("--quick", action="store_true", default=False)
+parser.add_option("--bs", type="choice", choices=["1", "2"], default="1")
+options, words = parser.parse_args()
+SEEN.update(vars(options))
+"""
 BASE = "name: base\ntrain:\n  num_epochs: 3\n  optimizer: {lr: 0.1, betas: [0.9, 0.99]}\n"
 INSTALLED = {
     "transformers/__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
@@ -274,6 +285,12 @@ SET_IN_INSTALLED: list[tuple[str, list[str], list[str]]] = [
     ),
 ]
 CASES: dict[str, tuple[str, str, dict[str, str], dict[str, Any]]] = {
+    "optparse": (
+        "optparse",
+        OPTPARSE,
+        {"epochs": "5", "lr": "0.5", "name": "-x", "quick": "true", "bs": "2"},
+        {"epochs": 5, "rate": 0.5, "name": "-x", "quick": True, "bs": "2"},
+    ),
     "HfArgumentParser": (
         "transformers",
         HF,

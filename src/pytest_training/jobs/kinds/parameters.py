@@ -34,7 +34,7 @@ Declaration = tuple[Parameter, Any]  # a parameter with its literal default, or 
 _TYPES: dict[str, Type] = {
     **dict.fromkeys(("int", "INT", "IntRange"), "int"),
     **dict.fromkeys(("float", "FLOAT", "FloatRange"), "float"),
-    **dict.fromkeys(("str", "STRING", "Path", "FileType", "File", "Choice"), "str"),
+    **dict.fromkeys(("str", "string", "STRING", "Path", "FileType", "File", "Choice"), "str"),
     **dict.fromkeys(("bool", "BOOL"), "bool"),
 }
 
@@ -197,6 +197,8 @@ def preferred(spellings: list[str]) -> str:
 
 
 def _type_name(node: ast.expr | None) -> str:
+    if isinstance(node, ast.Constant):  # optparse has `type="int"`
+        return str(node.value)
     return last_name(node.func if isinstance(node, ast.Call) else node)
 
 

@@ -19,7 +19,7 @@ from pytest_training.wording import label
 LARGEST_FOLLOWED = 200  # local files to follow at most: a hint for the job server is not worth parsing a repository
 _INDENTED_IMPORT = re.compile(rb"^[ \t]+(?:from|import)\b", re.MULTILINE)
 _DECLARES = re.compile(
-    rb"add_argument|DEFINE_|exec\(\s*open|\b(click|typer|HfArgumentParser|TrlParser|LightningCLI|tyro|fire|jsonargparse|hydra"
+    rb"add_argument|optparse|DEFINE_|exec\(\s*open|\b(click|typer|HfArgumentParser|TrlParser|LightningCLI|tyro|fire|jsonargparse|hydra"
     rb"|simple_parsing|pyrallis|draccus)\b"
 )
 _ASKS_FOR_DATA = re.compile(rb"\brun\s*\.\s*data")

@@ -1,4 +1,4 @@
-"""Options that argparse declares, in subparsers and loops over literals too, and those of absl's flags."""
+"""Options that argparse and optparse declare, in subparsers and loops over literals too, and those of absl's flags."""
 
 import ast
 import copy
@@ -55,7 +55,7 @@ def argparse_options(codes: Sequence[Code]) -> Iterator[Declaration]:
 
 
 def _adds_option(call: OptionCall) -> bool:
-    return _method(call) == "add_argument" and bool(call.spellings)
+    return _method(call) in {"add_argument", "add_option"} and bool(call.spellings)
 
 
 def _method(call: OptionCall) -> str:

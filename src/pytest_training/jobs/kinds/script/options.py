@@ -14,7 +14,7 @@ from pytest_training.jobs.source.sources import Source, Sources
 from pytest_training.jobs.source.used import used_code
 
 _READERS = {
-    "argparse.argparse_options": rb"add_argument",
+    "argparse.argparse_options": rb"add_argument|optparse",
     "click.click_options": rb"click",
     "click.typer_options": rb"typer",
     "argparse.absl_options": rb"DEFINE_",
