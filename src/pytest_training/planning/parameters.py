@@ -129,8 +129,8 @@ def _with_seed(job: Job, seed: int, kind: Kind) -> Job:
 
 
 def note_missing(jobs: Sequence[Job]) -> list[Job]:
-    """Return the jobs; one that lacks a value, or would not be passed one, has a problem; the others are trained."""
-    return [msgspec.structs.replace(job, problem=job.problem or _missing(job) or _not_passed(job)) for job in jobs]
+    """Return the jobs; one that lacks a required value has a problem, and the others are trained without it."""
+    return [_unpassed(msgspec.structs.replace(job, problem=job.problem or _missing(job))) for job in jobs]
 
 
 def _missing(job: Job) -> str | None:
@@ -145,16 +145,20 @@ def _missing(job: Job) -> str | None:
     )
 
 
-def _not_passed(job: Job) -> str | None:
-    """Say that a value is set which the chosen subcommand does not take, or None."""
+def _unpassed(job: Job) -> Job:
+    """Return the job without the values that it would not be passed: the chosen subcommand does not take them."""
     seed = seed_option(job.declared)  # the run's own is passed where there is a place for it
     for selector in (each for each in job.declared if each.selects):
         chosen = job.parameters.get(selector.name)
-        for each in (each for each in job.declared if each.name in job.given and each is not seed):
-            if each.subcommands and not {chosen, "*"}.intersection(each.subcommands):
-                takes = "which is not chosen" if chosen is None else f"{selector.name} is {chosen}"
-                return (
-                    f"{job.source}: {each.name} is an option of {listing('', each.subcommands)}, {takes}: "
-                    f"--set {job.id}.{selector.name}={each.subcommands[0]} passes it"
+        for each in (each for each in job.declared if each.name in job.given and each.subcommands):
+            if not {chosen, "*"}.intersection(each.subcommands):
+                state = "which is not chosen" if chosen is None else f"{selector.name} is {chosen}"
+                note = f"{each.name} not passed: it is an option of {listing('', each.subcommands)}, {state}"
+                others = {name: value for name, value in job.parameters.items() if name != each.name}
+                job = msgspec.structs.replace(
+                    job,
+                    parameters=others if each.unread else others | {each.name: each.default},
+                    given=tuple(name for name in job.given if name != each.name),
+                    notes=(*job.notes, *([note] if each is not seed else ())),
                 )
-    return None
+    return job
