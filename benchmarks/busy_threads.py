@@ -26,8 +26,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 def train(run):
     \"\"\"Fit trees.\"\"\"
-    features, target = make_classification(10_000, 20, random_state=run.seed)
-    trees = HistGradientBoostingClassifier(max_iter=400, early_stopping=False, random_state=run.seed)
+    features, target = make_classification(100_000, 20, random_state=run.seed)
+    trees = HistGradientBoostingClassifier(max_iter=60, early_stopping=False, random_state=run.seed)
     return {"accuracy": trees.fit(features, target).score(features, target)}
 """
 

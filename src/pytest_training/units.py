@@ -1,5 +1,6 @@
 """Durations, sizes and numbers, as people write them (`1h30m`, `4GB`) and as reports do (`1 h 30 min`)."""
 
+import contextlib
 import math
 import re
 from typing import Any
@@ -20,7 +21,8 @@ def parse_duration(value: Any, where: str) -> float:
     """Return seconds for `90s`, `15m`, `1h30m` or a plain number of seconds."""
     text, seconds = value.strip() if isinstance(value, str) else "", 0.0
     if (isinstance(value, int | float) and not isinstance(value, bool)) or _PLAIN.fullmatch(text):
-        seconds = float(value)
+        with contextlib.suppress(OverflowError):  # a whole number may be larger than any float
+            seconds = float(text or value)
     elif match := _DURATION.fullmatch(text):
         seconds = sum(float(count) * SECONDS[unit] for unit, count in match.groupdict().items() if count)
     if not math.isfinite(seconds) or seconds <= 0:

@@ -25,6 +25,7 @@ from .project import message
         ("1d", 86400),
         ("1.5h", 5400),
         ("45", 45),
+        ("45\x1f", 45),
         (45, 45),
         (0.5, 0.5),
     ],
@@ -53,6 +54,7 @@ def test_durations(value: object, seconds: float) -> None:
         math.nan,
         math.inf,
         "9" * 400 + "s",
+        10**400,
     ],
 )
 def test_what_is_no_duration_is_an_error(value: object) -> None:

@@ -195,6 +195,14 @@ def test_required_parameters_must_come_from_somewhere(project: Project) -> None:
     assert note_missing(apply_options(jobs, settings=["a.data=x", "a.target=y"]))[0].problem is None
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"), [("als.epochs=7\x1f", 7), ("als.rate=0.5\x1f", 0.5), ("als.rate= 2 ", 2.0)]
+)
+def test_space_of_any_kind_beside_a_number_is_none_of_it(jobs: list[Job], setting: str, value: float) -> None:
+    name = setting.partition("=")[0].removeprefix("als.")
+    assert values(jobs, setting)["als"][name] == value
+
+
 SUBCOMMANDS = """
     import argparse
     p = argparse.ArgumentParser()

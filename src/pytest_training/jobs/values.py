@@ -161,12 +161,13 @@ def convert_text(parameter: Parameter, text: str, where: str, kind: Kind) -> Any
 def _converted(expected: Type, text: str, where: str, kind: Kind) -> Any:
     if expected == "str" or (expected == "any" and kind.has_options):
         return text
+    plain = text.strip()  # of more than what int and float leave out: not of "\x1f"
     if expected == "bool":
-        return _BOOLEANS.get(text.strip().lower(), MISSING)
+        return _BOOLEANS.get(plain.lower(), MISSING)
     if expected == "int":
-        return int(text) if _INTEGER.fullmatch(text.strip()) and abs(int(text)) < LARGEST_INTEGER else MISSING
+        return int(plain) if _INTEGER.fullmatch(plain) and abs(int(plain)) < LARGEST_INTEGER else MISSING
     if expected == "float":
-        return float(text) if FLOAT.fullmatch(text.strip()) else MISSING
+        return float(plain) if FLOAT.fullmatch(plain) else MISSING
     if expected == "any" and not text.lstrip().startswith(("[", "{")):
         return read_scalar(text)
     return read_document(text, where).plain
