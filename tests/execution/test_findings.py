@@ -210,7 +210,7 @@ def judged(workplace: Workplace, gates: tuple[Gate, ...], *readers: Reader, stat
 def test_a_gate_on_an_ambiguous_name_fails_with_the_choice(workplace: Workplace, against: str | None) -> None:
     gate = Gate(metric="auc", operator=">=", threshold=0.1, against=against)
     readers = Places(("auc", 0.91, STDOUT)), Places(("auc", 0.93, FILE))
-    both = "its sources disagree about 'auc': auc@stdout is 0.91 (stdout line 214), auc@all_results.json is 0.93 ({})"
+    both = "'auc' differs by its source: auc@stdout is 0.91 (stdout line 214), auc@all_results.json is 0.93 ({})"
     verdict = judged(workplace, (gate,), *readers)
     assert (verdict.status, verdict.cause) == ("failed", "result")
     assert verdict.reason == f"{both.format(FILE)}; expected one of these names in the gate"

@@ -61,7 +61,7 @@ class FoundMetrics:
     def ambiguity(self, name: str) -> str:
         """Say which values a name has, and where."""
         values = (f"{each} is {self.values[each]:.4g} ({self.sources[each]})" for each in self.choices[name])
-        return f"its sources disagree about {name!r}: {', '.join(values)}"
+        return f"{name!r} differs by its source: {', '.join(values)}"
 
 
 class Followed:
