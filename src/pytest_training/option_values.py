@@ -1,6 +1,9 @@
 """The values of options and settings, read into one request; loaded only where something trains."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,16 +14,20 @@ from pytest_training.jobs.model import RunSettings
 from pytest_training.jobs.search import FileFilter, Search, checked_folders, is_usual_root, project_of
 from pytest_training.limits import LIMITS
 from pytest_training.options import REGISTRY, folder_of, project_folder
-from pytest_training.planning.steps import Request
 from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
 from pytest_training.wording import one_of
+
+if TYPE_CHECKING:
+    from pytest_training.planning.steps import Request
 
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
 
 def read_options(config: pytest.Config) -> Request:
     """Return the values of all options and settings; raise UsageError for an invalid one."""
+    from pytest_training.planning.steps import Request  # noqa: PLC0415  (an xdist worker has no use for it)
+
     here, registry, option = config.invocation_params.dir, config.stash.get(REGISTRY, None) or Registry(), config.option
     root, reports, catalogues = folder_of(config, "root"), folder_of(config, "reports"), option.training_catalogue
     setting = str(config.getini("training_catalogue"))

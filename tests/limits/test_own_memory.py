@@ -143,6 +143,15 @@ def measured(pid: int, **fields: Any) -> OwnMemory:
 
 @pytest.mark.parametrize("name", HELD)
 def test_what_an_attempt_holds_is_its_own_whatever_the_server_has(name: str) -> None:
+    if name != "a family":
+        check(name)
+    else:  # of what it inherits, its own part is known to 2 %, and a pytest worker may have had 450 MB
+        code = f"from limits.test_own_memory import check; check({name!r})"
+        subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
+
+
+def check(name: str) -> None:
+    """Measure what a child of this process holds, beside another one."""
     hold, expected = HELD[name]
     server = fat(80)
     with child(lambda: None), child(hold) as pid:

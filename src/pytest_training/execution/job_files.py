@@ -17,6 +17,7 @@ from pytest_training.jobs.model import UNDECODABLE
 
 T = TypeVar("T")
 LARGEST_JSON = 64 * 2**20
+FIRST_PART = 2**16  # most files are smaller: Python makes room for as much as it is asked to read
 LARGEST_RESULT = 16 * 2**20
 FIRST_BYTES, END_BYTES = 2**16, 2**22  # what is read of a log's end: at first, and at most if that has too few lines
 CHUNK = 2**20
@@ -43,7 +44,8 @@ def read_small(path: Path) -> bytes | None:
     """Return the content of a file, or None if it is missing; raise ResultError if it is too large for metrics."""
     try:
         with open_own(path) as file:
-            content = file.read(LARGEST_RESULT + 1)
+            content = file.read(FIRST_PART)
+            content += file.read(LARGEST_RESULT + 1 - FIRST_PART) if len(content) == FIRST_PART else b""
     except OSError:
         return None
     if len(content) > LARGEST_RESULT:
