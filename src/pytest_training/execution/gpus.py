@@ -42,7 +42,7 @@ class Cards:
     ids: tuple[str, ...] = field(default_factory=lambda: tuple(machine.visible_gpus()))
 
     def take(self, count: int) -> Hand | None:
-        """Return so many that nobody holds, or None if there are not so many."""
+        """Return that many free cards, or None if fewer are free."""
         held = Hand(())
         for card in self.ids:
             if len(held.cards) < count and (lock := self._lock(card)) is not None:

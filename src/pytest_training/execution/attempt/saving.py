@@ -131,7 +131,7 @@ class Checkpoint:
             atomic.write_atomically(current, buffer.getvalue(), below=self._below)
 
     def load(self) -> dict[str, Any] | None:
-        """Return the last state of an earlier attempt or of the resumed run, or None if there is none."""
+        """Return the last state that an earlier attempt or the resumed run saved, or None."""
         for file in self._files:
             # Where it is missing, or torn by a machine that went down, the one before is whole.
             with contextlib.suppress(*UNREADABLE), open_own(file) as opened, zipfile.ZipFile(opened) as archive:

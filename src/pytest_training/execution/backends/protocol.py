@@ -47,7 +47,7 @@ class Launcher(Protocol):
 
 
 def launch_timed(launcher: Launcher, request: AttemptRequest) -> Reply:
-    """Execute an attempt; its ending tells its own time from its waiting, all its own where nobody measured."""
+    """Execute an attempt and measure its own time apart from its waiting; unmeasured, all is its own."""
     begun = time.monotonic()
     reply = launcher.launch(request)
     if not isinstance(reply, Reply):

@@ -173,7 +173,7 @@ def _matching(pattern: str, folder: Path) -> Iterator[Path]:
 
 
 def _matches(path: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Return True if the parts of a path match those of a pattern, of which `**` matches any number."""
+    """Return True if the parts of a path match those of a pattern; `**` matches any number of parts."""
     states = {0}  # numbers of the pattern's parts that have matched
     for part in path:
         for state, each in enumerate(pattern):  # it may match nothing

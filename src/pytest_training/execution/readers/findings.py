@@ -41,7 +41,7 @@ FEWEST_DECIMALS, FEWEST = 2, 10  # decimals, or the size, from which a number co
 
 @dataclass(frozen=True)
 class FoundMetrics:
-    """The metrics of an attempt; values that are none, each with a sentence; and where others may be."""
+    """The metrics of an attempt, a sentence about each refused value, and a hint at metrics in another place."""
 
     values: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
@@ -220,7 +220,7 @@ def _united(measured: Iterable[tuple[str, Measured]]) -> FoundMetrics:
 
 
 def _rank(named: tuple[str, Any]) -> float:
-    """Return a metric's place: the first stands for the job, and nobody chose the order of what was read."""
+    """Return a metric's place in the order: the first metric stands for the job."""
     return next((place for place, word in enumerate(PARTS) if named[0].startswith(word)), 3.5)
 
 

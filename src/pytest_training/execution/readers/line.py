@@ -1,5 +1,6 @@
-"""The measurements in one line of a log. What may be a time, a setting or a count is none: a gap is better than a lie.
+"""The measurements in one line of a log.
 
+A number that may be a time, a setting or a count is left out: a gap is better than a lie.
 A name ends before its number, with a sign or a space between them, and begins behind the last number or bracket.
 """
 
@@ -212,7 +213,7 @@ def _last_split(text: str) -> str:
 
 
 def _name(key: _Key, *, is_whole: bool, has_bare: bool) -> str:
-    """Return the name of a measurement, or nothing if the number is none."""
+    """Return the name of a measurement, or nothing if the number measures nothing."""
     if is_whole and (key.sign in _WEAK or "/" in key.text or any(map(NOT_WHOLE.fullmatch, key.words))):
         return ""
     is_bare = has_bare and key.sign in {":", "="} and key.split == key.text.lower() and not is_whole
@@ -231,7 +232,7 @@ def _value(text: str, tail: re.Match[str], key: _Key) -> tuple[Number | None, De
 
 
 def parse_number(text: str) -> Decimal | None:
-    """Return the number that a text is, or None if it is none or can be read in two ways: `1,234`."""
+    """Return a text as a number, or None if it is not a number or can be read in two ways: `1,234`."""
     parts = _PARTS.fullmatch(text.replace("\u2212", "-"))
     sign, digits, exponent = parts.groups() if parts else ("", "", "")
     if _THOUSANDS.fullmatch(digits):

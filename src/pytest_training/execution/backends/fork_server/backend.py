@@ -104,7 +104,7 @@ class ForkServer(Subprocess):
 
 
 class ServerLauncher(SubprocessLauncher):
-    """Asks the job server; once there is none any more, starts a fresh interpreter."""
+    """Asks the job server, or starts a fresh interpreter if the server has ended."""
 
     def __init__(self, address: str, seat: Seat | None = None) -> None:
         super().__init__(seat)
