@@ -161,6 +161,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         below: Path | None = None,
         real_data_only: bool = False,
         description: Path | None = None,
+        shuffle: int = 0,
     ) -> None:
         super().__init__(events)
         self.folder = folder  # the job's own folder, empty at the start
@@ -172,6 +173,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         self._description = description  # its file
         self._below = below
         self._real_data_only = real_data_only
+        self._shuffle = shuffle  # number of the order in which an audit shuffles the target; 0 leaves it as it is
         self._datasets = dict(datasets or {})
         self._needed = dict(needed or {})
         self._used: dict[str, DataUsed] = {}
@@ -215,6 +217,18 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         sha256 = sha256_of(place)
         self._used[str(place)] = DataUsed(name=place.name, real=True, sha256=sha256, path=str(place))
         return place, sha256
+
+    def target(self, values: Any, person: Any = None) -> Any:
+        """Return the target as it is; shuffled where `pytest --training-audit` trains on a shuffled one.
+
+        To be called before anything is selected, fitted or split by the target. `person` has the person of each row, if
+        people have several: their rows then get the sequence of another person.
+        """
+        if not self._shuffle:
+            return values
+        from pytest_training.execution.attempt.target import shuffled  # noqa: PLC0415  (only an audit needs it)
+
+        return shuffled(values, person, seed=f"{self.seed}-{self._shuffle}")
 
     def save(self, name: str, content: Any) -> Path:
         """Save an artifact below the job's folder and return its path; the suffix decides the format.
