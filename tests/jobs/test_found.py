@@ -130,7 +130,7 @@ LEFT = {
         "nothing",
     ),
     "a pretrained model": ("x.py", "net = Net.from_pretrained('a')\nfor x in y:\n    net.train()\n", "nothing"),
-    "what loads a policy": ("play.py", "model = deepq.learn(env, total_timesteps=0, load_path='a')\nshow(model)\n", "nothing"),
+    "what loads a policy": ("x.py", "model = deepq.learn(env, total_timesteps=0, load_path='a')\nshow(1)\n", "nothing"),
     "a blend": ("x.py", "for epoch in names:\n    x = a - alpha * b\nprint(train(0, epochs=0))\n", "nothing"),
     "a function of scipy": ("x.py", "x['a'] = read(1)\nprint(minimize(f, x0))\n", "nothing"),
     "a plot": ("plot_train.py", "plt.plot(read('train.log'))\n", None),
