@@ -31,6 +31,7 @@ T = TypeVar("T")
 MASK = b"***"
 SHORTEST = 4  # characters; shorter values are not masked: `on` is in every log
 CHUNK = 2**20
+RECORDS = ("evaluation*.json", "predictions*.csv")  # beside result.json
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class Secrets:
         """Write what an attempt left, masked, to its place; ignore links."""
         self._copy(private.log, folder.log, folder.below)
         self._copy(private.events, folder.events, folder.below)
+        for path in (each for pattern in RECORDS for each in private.own.glob(pattern)):
+            self._copy(path, folder.own / path.name, folder.below)
         try:
             result = read_result(private.result)
         except ResultError:  # the judge reads it again and says so

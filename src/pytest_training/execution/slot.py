@@ -230,6 +230,7 @@ class Slot:
         relative = folder.artifacts.relative_to(self.folder.path).as_posix()
         return {
             **{name: getattr(verdict, name) for name in ("status", "cause", "reason", "metrics", "sources", "gates")},
+            "interval_method": verdict.result.interval_method,
             "data": verdict.result.data,
             "artifacts": tuple(f"{relative}/{name}" for name in files),
             "log": folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,

@@ -4,20 +4,27 @@ import contextlib
 import io
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic  # asked for each event: looking it up in its module would cost a tenth more
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from pytest_training import atomic
 from pytest_training.errors import DataError
+from pytest_training.evaluation.result import Evaluation, file_name
 from pytest_training.execution.attempt.saving import Checkpoint, save_object
 from pytest_training.execution.data import obtain, sha256_of
 from pytest_training.execution.outcome import DataUsed, scalar
 from pytest_training.jobs.model import Dataset, NeededOutcome
 from pytest_training.places import appending
 from pytest_training.wording import one_of
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from pytest_training.evaluation.record import Predictions
 
 PER_SECOND = 500
 SECOND_S = 1.0
@@ -157,15 +164,19 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         events: Path | None = None,
         checkpoint: Path | None = None,
         below: Path | None = None,
+        beside: tuple[Path, Path | None] | None = None,
         real_data_only: bool = False,
     ) -> None:
         super().__init__(events)
+        self.evaluations: dict[str, Evaluation] = {}  # what `predictions` has returned, by name
+        self._records: dict[str, Predictions] = {}  # of which these are
         self.folder = folder  # the job's own folder, empty at the start
         self.seed = seed  # the run's seed (`--training-seed`)
         self.threads = threads  # CPU threads that the job may use; BLAS, OpenMP and PyTorch are already set to it
         self.device = device  # `cuda` where a GPU is visible to the job, else `cpu`
         self.checkpoint = Checkpoint(checkpoint, below)  # `save(**state)` and `load()`, across retries and resumed runs
         self._below = below
+        self._beside = beside  # the folder of result.json, and the last one above it that may be a link
         self._real_data_only = real_data_only
         self._datasets = dict(datasets or {})
         self._needed = dict(needed or {})
@@ -218,6 +229,61 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         or .png, scikit-learn estimators as .skops. Nothing is ever pickled.
         """
         return save_object(self.folder, name, content, below=self._below)
+
+    def predictions(  # noqa: PLR0913  (each is one thing that a job may state)
+        self,
+        truth: "ArrayLike",
+        score: "ArrayLike",
+        *,
+        person: "ArrayLike | None" = None,
+        fold: "ArrayLike | None" = None,
+        repeat: "ArrayLike | None" = None,
+        row: "ArrayLike | None" = None,
+        subgroup: "Mapping[str, ArrayLike] | None" = None,
+        classes: Sequence[str] | None = None,
+        cutoff: float = 0.5,
+        name: str = "",
+        against: "Evaluation | str | Path | None" = None,
+    ) -> Evaluation:
+        """Judge what was predicted for rows that were held out; its metrics become the job's, `train` may return None.
+
+        `score` is the risk of the second class, of each class, or a number: a line for each of `truth`, or repeats ×
+        rows (× classes). `person` says whose row it is, `fold` which model predicted it, `repeat` in which repeat.
+        Of several calls each has its own `name`, with which its metrics begin. `against` is an earlier call's value, or
+        the path of another job's predictions.csv: `gain` is then the difference, paired by people.
+        """
+        try:
+            from pytest_training.evaluation import judge, record  # noqa: PLC0415  (only jobs that predict load numpy)
+        except ImportError as error:
+            raise ImportError(
+                f"run.predictions needs {error.name}, which is not installed: pip install 'pytest-training[evaluation]'"
+            ) from None
+        if name in self.evaluations:
+            raise ValueError(f"run.predictions was called with the name {name!r} before; expected a name for each call")
+        stated: dict[str, Any] = {"person": person, "fold": fold, "repeat": repeat, "row": row, "subgroup": subgroup}
+        made = record.make(truth, score, classes=classes, cutoff=cutoff, name=name, **stated)
+        evaluation = judge.evaluate(made, against=self._record(against))
+        if twice := sorted(evaluation.metrics.keys() & self.predicted.keys()):
+            raise ValueError(f"run.predictions has the metric {twice[0]!r} of an earlier call; expected another name")
+        self.evaluations[name], self._records[name] = evaluation, made
+        if self._beside:
+            folder, below = self._beside
+            record.write(made, folder, below=below)
+            content = msgspec.json.format(msgspec.json.encode(evaluation), indent=1)
+            atomic.write_atomically(folder / file_name("evaluation", name), content, below=below)
+        return evaluation
+
+    def _record(self, against: "Evaluation | str | Path | None") -> "Predictions | None":
+        from pytest_training.evaluation import record  # noqa: PLC0415  (see above)
+
+        if isinstance(against, Evaluation):
+            return self._records[against.name]
+        return None if against is None else record.read(Path(against))
+
+    @property
+    def predicted(self) -> dict[str, float]:
+        """The metrics of the predictions so far."""
+        return {name: value for each in self.evaluations.values() for name, value in each.metrics.items()}
 
     @property
     def used(self) -> tuple[DataUsed, ...]:
