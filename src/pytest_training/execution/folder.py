@@ -167,6 +167,8 @@ class RunFolder:
     summary = Inside("summary.md")
     report = Inside("report.json")
     junit = Inside("junit.xml")  # this run's reports; `reports/` has a copy of the latest run's
+    audit = Inside("audit.md")  # findings of `--training-audit`, for people
+    audit_json = Inside("audit.json")  # the same for programs
     interrupted = Inside("interrupted.txt")  # how jobs without a job server must end, once the run is interrupted
     gpus = Inside("gpus")  # a lock for each GPU that an attempt has been given
     loading = Inside("loading.json")  # what the job server imports for all jobs, and how long each package took
