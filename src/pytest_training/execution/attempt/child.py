@@ -124,6 +124,7 @@ def _make_run(request: AttemptRequest) -> Run:
         below=request.files.below,
         real_data_only=request.settings.real_data_only,
         shuffle=request.job.shuffle,
+        description=request.files.description,
     )
 
 
