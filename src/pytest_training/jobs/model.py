@@ -132,6 +132,7 @@ class Dataset(Value, frozen=True, kw_only=True):
     shape: tuple[int, ...] | None = None  # rows and columns, the target included
     target: str | None = None
     positive: str | None = None  # the positive class of a classification, e.g. `dead`
+    statements: dict[str, str] = {}  # for cards of the jobs that use it, by the keys of TRIPOD+AI's items
     home: str = ""  # absolute folder of the catalogue that declares it: base of `path` and of `simulated` modules
     declared: str = ""  # where it is declared: `training/jobs.yaml:41`
 
@@ -178,6 +179,7 @@ class Job(Value, frozen=True, kw_only=True):
     fresh: str | None = None  # why a script needs its own interpreter: `train_x.py:3: reads sys.executable`, or None
     twin_of: str | None = None  # the job that an audit trains once more under this id
     shuffle: int = 0  # number of the order in which an audit shuffles its target; 0 leaves it as it is
+    statements: dict[str, str] = {}  # for its card, by the keys of TRIPOD+AI's items: `intended_use`, `ethics`
     output: str | None = None  # folder that `run_all_training.py --base-output-dir` makes for its artifacts, or its id
 
     @property
