@@ -53,6 +53,7 @@ class AttemptFolder:
     log = Inside("log.txt", "own")  # output of the job, stdout and stderr
     events = Inside("events.jsonl", "own")  # calls of `run.log` and `run.progress`, one JSON object a line
     result = Inside("result.json", "own")  # the job's metrics or its failure, as JSON
+    description = Inside("description.json", "own")  # what `run.describe` states
     started = Inside("started.json")  # the attempt as it began, or as it failed: a slot that dies leaves it
     needed = Inside("needed.json")  # the outcomes of the jobs that it needs, for programs; only if it needs any
     artifacts = Inside("artifacts")  # the folder that the job sees as `run.folder`
@@ -167,6 +168,8 @@ class RunFolder:
     summary = Inside("summary.md")
     report = Inside("report.json")
     junit = Inside("junit.xml")  # this run's reports; `reports/` has a copy of the latest run's
+    audit = Inside("audit.md")  # findings of `--training-audit`, for people
+    audit_json = Inside("audit.json")  # the same for programs
     interrupted = Inside("interrupted.txt")  # how jobs without a job server must end, once the run is interrupted
     gpus = Inside("gpus")  # a lock for each GPU that an attempt has been given
     loading = Inside("loading.json")  # what the job server imports for all jobs, and how long each package took

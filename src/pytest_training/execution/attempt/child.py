@@ -132,6 +132,8 @@ def _make_run(request: AttemptRequest) -> Run:
         below=request.files.below,
         beside=(request.files.own, request.files.own_below),
         real_data_only=request.settings.real_data_only,
+        shuffle=request.job.shuffle,
+        description=request.files.description,
     )
 
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import records as samples
 from sklearn import metrics as sklearn
 
 from pytest_training.evaluation.judge import evaluate
 from pytest_training.evaluation.metrics import figure, measures
 from pytest_training.evaluation.record import Predictions
-
-from . import samples
 
 
 def over_repeats(record: Predictions, measure: Callable[..., float]) -> float:

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import records as samples
 
 from pytest_training.evaluation import record
 from pytest_training.evaluation.record import Predictions
-
-from . import samples
 
 TRUTH = [0, 1, 1, 0, 1, 0]
 RISKS = [0.1, 0.9, 0.4, 0.2, 0.7, 0.6]

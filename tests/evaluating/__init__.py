@@ -1,1 +1,0 @@
-"""Tests of src/pytest_training/evaluation/."""
