@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -430,6 +431,25 @@ def test_a_job_is_booked_with_its_own_time_and_not_with_what_it_waited_for(
     assert outcome.wall_s == own_s if own_s is not None else outcome.wall_s >= 0.1
     assert outcome.waiting_s == (pytest.approx(least_s) if own_s is None else outcome.waiting_s)
     assert outcome.waiting_s >= least_s
+
+
+@pytest.mark.parametrize(("ended_by", "goes_on"), [("interrupted", True), (None, False)], ids=str)
+def test_a_worker_whose_job_was_stopped_ignores_a_second_ctrl_c(
+    workplace: Workplace, slot: Slot, ended_by: Any, *, goes_on: bool
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    ending = msgspec.structs.replace(ENDED, ended_by=ended_by)
+    ours = dataclasses.replace(slot, owned=True, launcher=Slow(Reply(ending=ending), waits_s=0))
+    try:
+        ours.train(planned(workplace.function("return {}")))
+        assert signal.getsignal(signal.SIGINT) == (signal.SIG_IGN if goes_on else signal.default_int_handler)
+    finally:
+        for number, handler in (
+            (signal.SIGINT, before),
+            (signal.SIGTERM, signal.SIG_DFL),
+            (signal.SIGHUP, signal.SIG_DFL),
+        ):
+            signal.signal(number, handler)
 
 
 def test_pauses_before_another_attempt_are_waiting(workplace: Workplace, slot: Slot) -> None:

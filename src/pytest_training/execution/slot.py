@@ -60,8 +60,11 @@ class Slot(Struct, frozen=True):
     def train(self, planned: PlannedJob) -> Outcome:
         """Train a job and leave its outcome in the run folder; one that cannot be written says so."""
         try:
-            with left_to_the_owner() if self.owned else contextlib.nullcontext():
-                return self._skip(planned.job, planned.unchanged) if planned.unchanged else self._train(planned)
+            with left_to_the_owner() if self.owned else contextlib.nullcontext(lambda: None) as ignore_further:
+                outcome = self._skip(planned.job, planned.unchanged) if planned.unchanged else self._train(planned)
+                if outcome.status == Status.INTERRUPTED:
+                    ignore_further()
+                return outcome
         except OSError as error:  # ours: what a job raises is in its result
             place = f": {error.filename}" if error.filename else ""
             reason = f"{REFUSED}: {error.strerror or error}{place}"

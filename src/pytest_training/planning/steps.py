@@ -48,6 +48,7 @@ class Request(Struct, frozen=True, kw_only=True):
     default_limits: dict[str, float] = field(default_factory=dict)  # of jobs that state none, by the limit's key
     resume: str | None = None  # run to resume: its id, or `last`
     skip_unchanged: bool = False
+    audited: str = ""  # id, pattern or file of the jobs that an audit trains; empty for no audit
     compare: str | None = None  # what the run is compared with: `last`, a run, a branch or a commit
     max_regression: tuple[str, ...] = ()
     """Rules like `0.02`, `roc_auc=0.02` or `mae=5%`; of two for a metric the later counts."""
@@ -138,6 +139,7 @@ def order(draft: Draft) -> Draft:
 
     history = _history(draft)
     measured = history.expected(draft.jobs)
+    measured |= {job.id: measured[job.twin_of] for job in draft.jobs if job.twin_of in measured}
     saved, problems = _saved_durations(draft, measured)
     plan = make_plan(
         draft.jobs,
@@ -214,6 +216,20 @@ def _noting(history: History, draft: Draft) -> Draft:
     return replace(draft, history_problems=(*draft.history_problems, *history.problems))
 
 
-PREPARE: tuple[Step, ...] = (resume, set_parameters)
+def twins(draft: Draft) -> Draft:
+    """Add the further trainings of an audit."""
+    if not draft.request.audited:
+        return draft
+    from pytest_training.planning.twins import add_twins, audited  # noqa: PLC0415  (only an audit needs it)
+
+    request = draft.request
+    chosen = audited(draft.jobs, request.audited, request.run_settings.audit)
+    ids = {job.id for job in chosen}
+    others = [job for job in draft.jobs if job.id not in ids]
+    jobs = add_twins(chosen, {job.id for job in draft.jobs}, request.run_settings.audit, request.kinds)
+    return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others))
+
+
+PREPARE: tuple[Step, ...] = (resume, set_parameters, twins)
 FINISH: tuple[Step, ...] = (select, note_unreached, order, fingerprint, compare)
 PLAN: tuple[Step, ...] = (load, *PREPARE, *FINISH)

@@ -19,6 +19,7 @@ from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import read_outcome
 from pytest_training.execution.unfinished import final_outcome, interrupted_outcome
 from pytest_training.jobs.model import Job, Plan, RunSettings, read_plan
+from pytest_training.records.audit import Audit
 from pytest_training.records.comparison import Comparison, compare, find_earlier
 from pytest_training.records.history import History
 from pytest_training.records.run_record import BegunRun, Provenance, RunRecord
@@ -42,6 +43,7 @@ class TrainingRun(Struct, frozen=True, dict=True):
     """What went wrong around the jobs, in sentences; a reporter may add its own."""
     closing: list[tuple[str, dict[str, bool]]] = field(default_factory=list)
     """Lines, with their colours, for the end of the session's output; a reporter may add its own."""
+    audit: Audit | None = None  # what `--training-audit` has found, at the end
 
     @property
     def is_finished(self) -> bool:

@@ -31,6 +31,7 @@ from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job, Plan, save_plan
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
+from pytest_training.records.audit import make_audit
 from pytest_training.records.recorded_run import TrainingRun, make_run_folder
 from pytest_training.records.run_record import BegunRun, RunRecord, provenance
 from pytest_training.records.strict_json import encode
@@ -194,6 +195,9 @@ class RunningRun(Struct, eq=False, kw_only=True, dict=True):
         for outcome in self.outcomes.complete(is_signalled=self.signals.count > 0):
             self.call("pytest_training_job_end", outcome=outcome)
         plan, folder, all_outcomes = self.run.plan, self.run.folder, self.outcomes.by_node.values()
+        audit = make_audit(self.run, {each.job_id: each for each in all_outcomes}) if self.run.settings.audit else None
+        if audit and audit.findings and exit_status == pytest.ExitCode.OK:
+            exit_status = pytest.ExitCode.TESTS_FAILED
         if exit_status == pytest.ExitCode.OK and not any(outcome.is_trained for outcome in all_outcomes):
             exit_status = pytest.ExitCode.NO_TESTS_COLLECTED
             self.run.problems.append("no job was trained: the exit code is 5")
@@ -213,7 +217,7 @@ class RunningRun(Struct, eq=False, kw_only=True, dict=True):
         by_id = {outcome.job_id: outcome for outcome in all_outcomes}
         has_begun = any(outcome.status != Status.NOT_RUN or outcome.cause for outcome in all_outcomes)
         outcomes = tuple(by_id[planned.job.id] for planned in plan.jobs)
-        self.run = replace(self.run, outcomes=outcomes, record=record if has_begun else None)
+        self.run = replace(self.run, outcomes=outcomes, record=record if has_begun else None, audit=audit)
         return exit_status
 
     @pytest.hookimpl(wrapper=True, trylast=True)

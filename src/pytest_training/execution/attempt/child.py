@@ -123,6 +123,8 @@ def _make_run(request: AttemptRequest) -> Run:
         checkpoint=Path(request.checkpoint),
         below=request.files.below,
         real_data_only=request.settings.real_data_only,
+        shuffle=request.job.shuffle,
+        description=request.files.description,
     )
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal, get_args
 
+from pytest_training.evaluation.finding import Examined
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
@@ -59,6 +60,7 @@ class Result(Value, frozen=True, kw_only=True):
     data: tuple[DataUsed, ...] = ()
     notes: tuple[str, ...] = ()  # remarks on what the job logged, and on its end
     loading_s: float = 0.0  # seconds that it took to load the job's file
+    examined: Examined | None = None  # what an audit has found in the job's data and predictions
     schema_version: int = SCHEMA_VERSION
 
 

@@ -4,14 +4,16 @@ import contextlib
 import io
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic  # asked for each event: looking it up in its module would cost a tenth more
 from typing import Any, BinaryIO
 
 import msgspec
 
+from pytest_training import atomic
 from pytest_training.errors import DataError
+from pytest_training.evaluation.description import Description
 from pytest_training.execution.attempt.saving import Checkpoint, save_object
 from pytest_training.execution.data import obtain, sha256_of
 from pytest_training.execution.outcome import DataUsed, scalar
@@ -158,6 +160,8 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         checkpoint: Path | None = None,
         below: Path | None = None,
         real_data_only: bool = False,
+        description: Path | None = None,
+        shuffle: int = 0,
     ) -> None:
         super().__init__(events)
         self.folder = folder  # the job's own folder, empty at the start
@@ -165,8 +169,11 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         self.threads = threads  # CPU threads that the job may use; BLAS, OpenMP and PyTorch are already set to it
         self.device = device  # `cuda` where a GPU is visible to the job, else `cpu`
         self.checkpoint = Checkpoint(checkpoint, below)  # `save(**state)` and `load()`, across retries and resumed runs
+        self.description = Description()  # what `describe` states
+        self._description = description  # its file
         self._below = below
         self._real_data_only = real_data_only
+        self._shuffle = shuffle  # number of the order in which an audit shuffles the target; 0 leaves it as it is
         self._datasets = dict(datasets or {})
         self._needed = dict(needed or {})
         self._used: dict[str, DataUsed] = {}
@@ -211,6 +218,18 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         self._used[str(place)] = DataUsed(name=place.name, real=True, sha256=sha256, path=str(place))
         return place, sha256
 
+    def target(self, values: Any, person: Any = None) -> Any:
+        """Return the target as it is; shuffled where `pytest --training-audit` trains on a shuffled one.
+
+        To be called before anything is selected, fitted or split by the target. `person` has the person of each row, if
+        people have several: their rows then get the sequence of another person.
+        """
+        if not self._shuffle:
+            return values
+        from pytest_training.execution.attempt.target import shuffled  # noqa: PLC0415  (only an audit needs it)
+
+        return shuffled(values, person, seed=f"{self.seed}-{self._shuffle}")
+
     def save(self, name: str, content: Any) -> Path:
         """Save an artifact below the job's folder and return its path; the suffix decides the format.
 
@@ -218,6 +237,37 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         or .png, scikit-learn estimators as .skops. Nothing is ever pickled.
         """
         return save_object(self.folder, name, content, below=self._below)
+
+    def describe(  # noqa: PLR0913  (each is one thing that the job alone knows)
+        self,
+        features: Any = None,
+        target: Any = None,
+        *,
+        classes: Sequence[str] = (),
+        person: Any = None,
+        unit: str | None = None,
+        units: Mapping[str, str] | None = None,
+        who: str | None = None,
+        left_out: Mapping[str, int] | None = None,
+        limits: Sequence[str] | None = None,
+        relies_on: Mapping[str, float] | None = None,
+        method: str | None = None,
+        model: Any = None,
+    ) -> None:
+        """State what only the job knows, for its model card: the card has a summary of the table, never its rows.
+
+        `features` is the table of predictors, `target` the outcome of each row, `classes` its names (the positive one
+        last), `person` the person of each row. `units` names the predictors' units, `unit` that of an outcome that is a
+        number. `left_out` counts rows by reason; `relies_on` says how much the headline metric falls without a
+        predictor. `method` is text, such as the file's docstring; `model` is an estimator or text. Each call adds.
+        """
+        from pytest_training.evaluation.people import describe  # noqa: PLC0415  (needs pandas; few jobs call it)
+
+        stated = {"classes": classes, "person": person, "unit": unit, "units": units, "who": who, "left_out": left_out}
+        stated |= {"limits": limits, "relies_on": relies_on, "method": method, "model": model}
+        self.description = describe(self.description, features, target, stated)
+        if self._description:
+            atomic.write_atomically(self._description, msgspec.json.encode(self.description), below=self._below)
 
     @property
     def used(self) -> tuple[DataUsed, ...]:
