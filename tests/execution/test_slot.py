@@ -439,7 +439,7 @@ def test_a_worker_whose_job_was_stopped_ignores_a_second_ctrl_c(
 ) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     ending = msgspec.structs.replace(ENDED, ended_by=ended_by)
-    ours = dataclasses.replace(slot, owned=True, launcher=Slow(Reply(ending=ending), waits_s=0))
+    ours = replace(slot, owned=True, launcher=Slow(Reply(ending=ending), waits_s=0))
     try:
         ours.train(planned(workplace.function("return {}")))
         assert signal.getsignal(signal.SIGINT) == (signal.SIG_IGN if goes_on else signal.default_int_handler)
