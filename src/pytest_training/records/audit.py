@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+from msgspec import Struct
 
 from pytest_training.evaluation.finding import CHECKS, Examined, Finding
 from pytest_training.execution.attempt.messages import Result
@@ -63,8 +63,7 @@ class Audit(Value, frozen=True, kw_only=True):
         return [(job.job_id, finding) for job in self.jobs for finding in job.findings]
 
 
-@dataclass(frozen=True)
-class Trained:
+class Trained(Struct, frozen=True):
     """A job's outcome with those of its twins."""
 
     job: Job
@@ -170,8 +169,7 @@ def _listed(words: Sequence[str]) -> str:
     return listing("", words, limit=SHOWN)
 
 
-@dataclass(frozen=True)
-class Shuffled:
+class Shuffled(Struct, frozen=True):
     """The headline of a job and those of its trainings with a shuffled target, with a sign: more is better."""
 
     main: Measure
