@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artifacts import save_all
-from cohorts import breast, own_data, table
+from cohorts import breast, files, own_data, table
 from evaluation import BASELINE, cross_validate, dummy_of, gain, judge, judge_each_column
 from fitting import fit_boosting
 
@@ -75,7 +75,7 @@ def obtain(run: Run, data: str | None, *, target: str | None, **choices: str | N
             raise ValueError(message)
         return run.dataset("breast_masses"), breast.load(run.data("breast_masses"))
     if target is None:
-        columns = list(table.read(Path(data).expanduser()).columns)
+        columns = list(files.read(Path(data).expanduser()).columns)
         message = (
             f"which column of {Path(data).name} is to be predicted? Name it with target=COLUMN; it has {columns[:20]}"
         )
