@@ -23,6 +23,7 @@ import msgspec
 
 from pytest_training import atomic, machine, places, processes, signals, wording
 from pytest_training.errors import DataError, ResultError
+from pytest_training.evaluation.examination import Examination
 from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.finish import Beginning, end_interpreter
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
@@ -107,7 +108,10 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     with contextlib.suppress(Exception):
         run.close()
     loading_s = round(loading_s or time.monotonic() - begun, 4)  # it may have failed there
-    result = Result(metrics=metrics, failure=failure, data=run.used, loading_s=loading_s, notes=run.remarks)
+    examined = run.examination.examine() if run.examination and not failure else None
+    result = Result(
+        metrics=metrics, failure=failure, data=run.used, loading_s=loading_s, notes=run.remarks, examined=examined
+    )
     return _leave(result, request)
 
 
@@ -124,6 +128,7 @@ def _make_run(request: AttemptRequest) -> Run:
         below=request.files.below,
         real_data_only=request.settings.real_data_only,
         shuffle=request.job.shuffle,
+        examination=Examination() if request.is_examined else None,
         description=request.files.description,
     )
 

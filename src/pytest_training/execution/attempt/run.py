@@ -14,6 +14,7 @@ import msgspec
 from pytest_training import atomic
 from pytest_training.errors import DataError
 from pytest_training.evaluation.description import Description
+from pytest_training.evaluation.examination import Examination
 from pytest_training.execution.attempt.saving import Checkpoint, save_object
 from pytest_training.execution.data import obtain, sha256_of
 from pytest_training.execution.outcome import DataUsed, scalar
@@ -162,6 +163,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         real_data_only: bool = False,
         description: Path | None = None,
         shuffle: int = 0,
+        examination: Examination | None = None,
     ) -> None:
         super().__init__(events)
         self.folder = folder  # the job's own folder, empty at the start
@@ -173,6 +175,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         self._description = description  # its file
         self._below = below
         self._real_data_only = real_data_only
+        self.examination = examination  # what an audit examines after the training; else None
         self._shuffle = shuffle  # number of the order in which an audit shuffles the target; 0 leaves it as it is
         self._datasets = dict(datasets or {})
         self._needed = dict(needed or {})
@@ -224,11 +227,18 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         To be called before anything is selected, fitted or split by the target. `person` has the person of each row, if
         people have several: their rows then get the sequence of another person.
         """
+        if self.examination:
+            self.examination.state(target=values, person=person)
         if not self._shuffle:
             return values
         from pytest_training.execution.attempt.target import shuffled  # noqa: PLC0415  (only an audit needs it)
 
         return shuffled(values, person, seed=f"{self.seed}-{self._shuffle}")
+
+    def choice(self, name: str, chosen: Any, *, among: Sequence[Any]) -> None:
+        """State a setting that was chosen from a grid, mostly once in each fold: an audit looks at the grid's edges."""
+        if self.examination:
+            self.examination.choices.setdefault(name, []).append((chosen, list(among)))
 
     def save(self, name: str, content: Any) -> Path:
         """Save an artifact below the job's folder and return its path; the suffix decides the format.
@@ -266,6 +276,8 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         stated = {"classes": classes, "person": person, "unit": unit, "units": units, "who": who, "left_out": left_out}
         stated |= {"limits": limits, "relies_on": relies_on, "method": method, "model": model}
         self.description = describe(self.description, features, target, stated)
+        if self.examination:
+            self.examination.state(features=features, target=target, person=person, model=model)
         if self._description:
             atomic.write_atomically(self._description, msgspec.json.encode(self.description), below=self._below)
 

@@ -1,0 +1,40 @@
+"""What a job states in a training that an audit examines, and the examination; checks.py is imported only then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_training.evaluation.finding import CHECKS, Examined
+
+
+@dataclass
+class Examination:
+    """The data of a job, as far as it states them: in its own process alone."""
+
+    features: Any = None
+    target: Any = None
+    person: Any = None
+    model: Any = None
+    records: list[Any] = field(default_factory=list)  # of `run.predictions`
+    choices: dict[str, list[tuple[Any, list[Any]]]] = field(default_factory=dict)
+    """By the setting's name, of each fold what was chosen and from what."""
+
+    def state(self, **stated: Any) -> None:
+        """Take what is stated; of two statements the first counts, which is the one about all rows."""
+        for name, value in stated.items():
+            if value is not None and getattr(self, name) is None:
+                setattr(self, name, value)
+
+    def examine(self) -> Examined:
+        """Make the checks of data; never raise."""
+        try:
+            from pytest_training.evaluation.checks import examine  # noqa: PLC0415  (only an audit needs pandas)
+
+            return examine(self)
+        except Exception as error:  # noqa: BLE001  (the training is over, and its metrics count)
+            why = f"the examination failed: {type(error).__name__}: {error}"
+            return Examined(unchecked={code: why for code in CHECKS if code not in OF_METRICS})
+
+
+OF_METRICS = ("A08", "A09", "A10", "A11", "A15")  # checks that compare trainings
