@@ -51,6 +51,7 @@ CASES = {
     "chance, no interval": Case(
         {"acc": 0.6}, {"acc": 0.6}, [{"acc": 0.5}, {"acc": 0.58}, {"acc": 0.55}], ["A09"], ["A08", "A10", "A11"]
     ),
+    "a leak, the fit first": Case({"train_roc_auc": 1.0} | AUC, {"train_roc_auc": 1.0} | AUC, [LEAK] * 3, ["A10"]),
     "a leak": Case(
         AUC, AUC, [LEAK] * 3, ["A10"], ["A11"], "roc_auc is 0.750, 0.750, 0.750 with a shuffled target, 0.500 is chance"
     ),

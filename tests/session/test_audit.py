@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 
+import jsonschema
 import pytest
-from sessions import Project, text
+from sessions import Project, strict_json, text
 
 LUCK = """
 y = run.target([0, 1] * 50)
 learned = sum(y[1::2]) / 50  # 1 for the true target
 return {"roc_auc": learned, "baseline_roc_auc": 0.5, "luck": random.SystemRandom().random()}
 """
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "audit.json"
 SCRIPT = "import json\njson.dump({'loss': 0.5}, open('metrics.json', 'w'))\n"
 
 
@@ -37,7 +39,8 @@ def test_an_audit_trains_twins_that_have_no_gates_and_no_history(project: Projec
             "  not checked in luck: A01, *, A11, A12, *: see audit.md",
         ]
     )
-    audit = json.loads((project.reports / "audit.json").read_text())
+    audit = strict_json(project.reports / "audit.json")
+    jsonschema.validate(audit, strict_json(SCHEMA))
     assert [job["job_id"] for job in audit["jobs"]] == ["luck", "plain", "script"]
     assert [finding["code"] for job in audit["jobs"] for finding in job["findings"]] == ["A15"]
     assert {"A08", "A09", "A10"} <= set(audit["jobs"][0]["passed"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import Any
 
@@ -89,7 +89,8 @@ class Data:
         """Return what is stated of rows for each line of the record."""
         if len(rows) <= int(self.record.row.max()):
             raise LackingError("the predictions have other rows than the table: run.predictions(…, row=…) says which")
-        return np.asarray(rows)[self.record.row]
+        lines: NDArray[Any] = np.asarray(rows)[self.record.row]
+        return lines
 
 
 def examine(examination: Examination) -> Examined:
@@ -189,8 +190,14 @@ def _choices_of(model: Any) -> Iterator[tuple[str, list[tuple[Any, list[Any]]]]]
             )
             yield name, [(chosen, list(values))]
         for name, chosen, grid in (("C", "C_", "Cs_"), ("alpha", "alpha_", "alphas"), ("alpha", "alpha_", "alphas_")):
-            if hasattr(step, chosen) and np.ndim(getattr(step, grid, None)) == 1:
-                yield name, [(each, np.ravel(getattr(step, grid)).tolist()) for each in np.ravel(getattr(step, chosen)).tolist()]
+            if hasattr(step, chosen) and np.ndim(getattr(step, grid, 0)) == 1:
+                yield (
+                    name,
+                    [
+                        (each, np.ravel(getattr(step, grid)).tolist())
+                        for each in np.ravel(getattr(step, chosen)).tolist()
+                    ],
+                )
 
 
 def _at_edge(name: str, made: list[tuple[Any, list[Any]]]) -> str | None:
@@ -237,7 +244,7 @@ def _facts(data: Data) -> Iterator[str]:
     yield f"{need}; here are {people:,}"
 
 
-CHECKS_OF_DATA = {
+CHECKS_OF_DATA: dict[str, Callable[[Data], str | None]] = {
     "A01": persons_apart,
     "A02": people_by_data_apart,
     "A03": equal_rows_apart,

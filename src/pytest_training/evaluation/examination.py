@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from pytest_training.evaluation.finding import CHECKS, Examined
 
 
-@dataclass
-class Examination:
+class Examination(msgspec.Struct):
     """The data of a job, as far as it states them: in its own process alone."""
 
     features: Any = None
     target: Any = None
     person: Any = None
     model: Any = None
-    records: list[Any] = field(default_factory=list)  # of `run.predictions`
-    choices: dict[str, list[tuple[Any, list[Any]]]] = field(default_factory=dict)
+    records: list[Any] = []  # of `run.predictions`
+    choices: dict[str, list[tuple[Any, list[Any]]]] = {}
     """By the setting's name, of each fold what was chosen and from what."""
 
     def state(self, **stated: Any) -> None:
@@ -26,8 +27,9 @@ class Examination:
             if value is not None and getattr(self, name) is None:
                 setattr(self, name, value)
 
-    def examine(self) -> Examined:
-        """Make the checks of data; never raise."""
+    def examine(self, records: Iterable[Any] = ()) -> Examined:
+        """Make the checks of data, with these records of predictions; never raise."""
+        self.records += records
         try:
             from pytest_training.evaluation.checks import examine  # noqa: PLC0415  (only an audit needs pandas)
 

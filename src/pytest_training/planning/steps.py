@@ -6,11 +6,11 @@ pytest's session takes those of PREPARE when it collects, and those of FINISH af
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import ReportsFolder, new_run_id
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 UNPLANNED = Plan(run_id="", seed=0, workers=1, threads=1, jobs=())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """All that decides which jobs are trained and how, checked as far as possible without the jobs."""
 
     project: Path
@@ -57,8 +56,7 @@ class Request:
     run_settings: RunSettings = field(default_factory=RunSettings)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """A plan in the making."""
 
     request: Request
@@ -115,7 +113,7 @@ def set_parameters(draft: Draft) -> Draft:
     epochs, folds, settings, kinds = request.epochs, request.folds, request.settings, request.kinds
     jobs = apply_options(draft.jobs, epochs=epochs, folds=folds, settings=settings, kinds=kinds)
     jobs = note_missing(fill_seeds(jobs, request.seed, kinds))
-    limited = (msgspec.structs.replace(job, limits={**request.default_limits, **job.limits}) for job in jobs)
+    limited = (replace(job, limits={**request.default_limits, **job.limits}) for job in jobs)
     return replace(draft, jobs=tuple(limited))
 
 
@@ -153,7 +151,7 @@ def order(draft: Draft) -> Draft:
         measured=measured,
         saved=saved,
     )
-    plan = msgspec.structs.replace(plan, loading_s=_loading_s(draft))
+    plan = replace(plan, loading_s=_loading_s(draft))
     return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -57,8 +56,7 @@ class Audit(Value, frozen=True, kw_only=True):
         return [(job.job_id, finding) for job in self.jobs for finding in job.findings]
 
 
-@dataclass(frozen=True)
-class Trained:
+class Trained(msgspec.Struct, frozen=True):
     """A job's outcome with those of its twins."""
 
     job: Job
@@ -157,8 +155,7 @@ def _listed(words: Sequence[str]) -> str:
     return listing("", words, limit=SHOWN)
 
 
-@dataclass(frozen=True)
-class Shuffled:
+class Shuffled(msgspec.Struct, frozen=True):
     """The headline of a job and those of its trainings with a shuffled target, with a sign: more is better."""
 
     main: Measure
@@ -188,7 +185,9 @@ class Shuffled:
 
 def _shuffled(trained: Trained) -> Shuffled:
     """Return the headline with those of shuffled targets, or raise LackingError."""
-    main = next((each for each in measures(trained.plain) if direction(each.name, trained.job.gates)), None)
+    of_fit = {form.format(name) for form in FITTED for name in trained.plain.metrics}
+    found = (each for each in measures(trained.plain) if each.name not in of_fit)
+    main = next((each for each in found if direction(each.name, trained.job.gates)), None)
     if main is None:
         raise LackingError("no metric says by its name or its gate whether more is better")
     if not trained.shuffled:

@@ -3,13 +3,13 @@
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 import psutil
+from msgspec import Struct, field
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
@@ -28,8 +28,7 @@ IGNORED = ".gitignore"
 SAME_START_S = 1.0  # a process's start is exact to about a clock tick
 
 
-@dataclass(frozen=True)
-class TrainingRun:
+class TrainingRun(Struct, frozen=True, dict=True):
     """A run as reporters get it: without outcomes when it begins, whole at its end."""
 
     folder: RunFolder

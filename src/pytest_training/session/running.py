@@ -11,13 +11,14 @@ import gc
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import psutil
 import pytest
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pytest_training import pytest_adapter
 from pytest_training.atomic import write_atomically
@@ -45,8 +46,7 @@ OUTCOME_PATIENCE_S = 2.0
 EXIT_PATIENCE_S = 10.0
 
 
-@dataclass(eq=False, kw_only=True)
-class RunningRun:
+class RunningRun(Struct, eq=False, kw_only=True, dict=True):
     """The life of one run; a pytest plugin."""
 
     config: pytest.Config
@@ -72,7 +72,7 @@ class RunningRun:
         folder = RunFolder(options.reports, plan.run_id)
         pytest_adapter.use_pytests_terminal(config)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
-        settings = msgspec.structs.replace(options.run_settings, resumed=draft.earlier.chain if draft.earlier else ())
+        settings = replace(options.run_settings, resumed=draft.earlier.chain if draft.earlier else ())
         begun = _begun(config, plan, jobs, settings.resumed)
         run = TrainingRun(folder, plan, begun=begun, settings=settings, problems=list(draft.problems))
         with _starting(settings.backend, options.reports), contextlib.ExitStack() as failed:
@@ -236,7 +236,7 @@ class RunningRun:
 
     def _save_record(self) -> None:
         if self.run.record is not None:
-            record = msgspec.structs.replace(self.run.record, problems=tuple(map(str, self.run.problems)))
+            record = replace(self.run.record, problems=tuple(map(str, self.run.problems)))
             self.run = replace(self.run, record=record)
             with self.run.noting_failure(f"{self.run.folder.record}"):
                 write_atomically(self.run.folder.record, encode(record, indent=1))

@@ -61,6 +61,7 @@ class Result(Value, frozen=True, kw_only=True):
     """The content of result.json."""
 
     metrics: dict[str, float] = {}
+    interval_method: str = ""  # how the intervals of its predictions come about, in words
     failure: Failure | None = None
     data: tuple[DataUsed, ...] = ()
     notes: tuple[str, ...] = ()  # remarks on what the job logged, and on its end
