@@ -90,7 +90,7 @@ def audit_job(trained: Trained, mode: str) -> JobAudit:
     of_metrics = OF_METRICS if mode == "all" else {"A15": twice_the_same}
     compared = make_checks(of_metrics, trained) if trained.plain.metrics else Examined()
     if not trained.plain.metrics:
-        compared = Examined(unchecked=dict.fromkeys(of_metrics, _missing(trained.plain, trained.job.id)))
+        compared = Examined(unchecked=dict.fromkeys(of_metrics, _why(trained.plain, trained.job.id)))
     examined = trained.examined or Examined(unchecked=dict.fromkeys(OF_DATA, _unexamined(trained)))
     if mode != "all":
         examined = Examined()
@@ -110,11 +110,11 @@ def audit_job(trained: Trained, mode: str) -> JobAudit:
 def _unexamined(trained: Trained) -> str:
     """Return why nothing has examined the data."""
     if trained.again is None or not trained.again.metrics:
-        return _missing(trained.again, f"{trained.job.id}-again")
+        return _why(trained.again, f"{trained.job.id}-again")
     return f"a {trained.job.kind} job has no run.predictions"
 
 
-def _missing(outcome: Outcome | None, job_id: str) -> str:
+def _why(outcome: Outcome | None, job_id: str) -> str:
     """Return why a training has no metrics."""
     return f"{job_id} has no metrics: {outcome.reason or outcome.status}" if outcome else f"{job_id} was not selected"
 
@@ -193,7 +193,7 @@ def _shuffled(trained: Trained) -> Shuffled:
     if not trained.shuffled:
         raise LackingError("no training with a shuffled target: train calls no run.target(y), or it was not selected")
     if missing := [outcome for outcome in trained.shuffled if main.name not in outcome.metrics]:
-        raise LackingError(_missing(missing[0], missing[0].job_id))
+        raise LackingError(_why(missing[0], missing[0].job_id))
     if all(outcome.metrics == trained.plain.metrics for outcome in trained.shuffled):
         raise LackingError("a shuffled target changes no metric: train does not use what run.target returns")
     sign = SIGN[direction(main.name, trained.job.gates) or "higher"]
@@ -230,7 +230,7 @@ def shuffled_predicted(trained: Trained) -> str | None:
 def twice_the_same(trained: Trained) -> str | None:
     """Compare the metrics of two trainings with one seed to the last bit."""
     if trained.again is None or not trained.again.metrics:
-        raise LackingError(_missing(trained.again, f"{trained.job.id}-again"))
+        raise LackingError(_why(trained.again, f"{trained.job.id}-again"))
     first, second = trained.plain.metrics, trained.again.metrics
     names = [name for name in dict.fromkeys([*first, *second]) if not MEASURED.search(name)]
     other = [
