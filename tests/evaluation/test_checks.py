@@ -94,7 +94,10 @@ LACKING: dict[str, tuple[Callable[[], Examination], str]] = {
     "A02": (lambda: stated(features=X[:150]), "the table has 150 rows and the target 200"),
     "A04": (lambda: stated(features=np.zeros((4, 3, 3))), "the check failed: ValueError: Must pass 2-d input"),
     "A13": (stated, "train states no choice: run.choice(name, chosen, among=grid)"),
-    "A14": (Examination, "train states no target: run.target(y) or run.describe(features, y)"),
+    "A14": (
+        lambda: Examination(choices=CHOSEN["text"]),
+        "train states no target: run.target(y) or run.describe(features, y)",
+    ),
 }
 
 

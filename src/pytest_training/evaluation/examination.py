@@ -30,13 +30,19 @@ class Examination(msgspec.Struct):
     def examine(self, records: Iterable[Any] = ()) -> Examined:
         """Make the checks of data, with these records of predictions; never raise."""
         self.records += records
+        if self.features is None and self.target is None and not (self.records or self.choices):
+            return unexamined("train states nothing: no run.target, run.predictions, run.describe or run.choice")
         try:
             from pytest_training.evaluation.checks import examine  # noqa: PLC0415  (only an audit needs pandas)
 
             return examine(self)
         except Exception as error:  # noqa: BLE001  (the training is over, and its metrics count)
-            why = f"the examination failed: {type(error).__name__}: {error}"
-            return Examined(unchecked={code: why for code in CHECKS if code not in OF_METRICS})
+            return unexamined(f"the examination failed: {type(error).__name__}: {error}")
+
+
+def unexamined(why: str) -> Examined:
+    """Return that no check of data could be made."""
+    return Examined(unchecked={code: why for code in CHECKS if code not in OF_METRICS})
 
 
 OF_METRICS = ("A08", "A09", "A10", "A11", "A15")  # checks that compare trainings

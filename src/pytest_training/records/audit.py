@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from pytest_training.evaluation.examination import unexamined
 from pytest_training.evaluation.finding import CHECKS, Examined, Finding, LackingError, make_checks
 from pytest_training.execution.attempt.messages import Result
 from pytest_training.execution.job_files import read_json
@@ -28,7 +29,6 @@ MEASURED = re.compile(r"(^|_)(seconds|secs|s|ms|minutes|duration|elapsed|runtime
 SHOWN = 4  # metrics that a sentence names
 SIGN = {"higher": 1.0, "lower": -1.0}
 CHANCE = {"roc_auc": 0.5, "auc": 0.5, "auroc": 0.5, "r2": 0.0}  # of metrics without a baseline beside them
-OF_DATA = ("A01", "A02", "A03", "A04", "A05", "A06", "A07", "A12", "A13", "A14", "A16")
 
 
 class JobAudit(Value, frozen=True, kw_only=True):
@@ -91,9 +91,9 @@ def audit_job(trained: Trained, mode: str) -> JobAudit:
     compared = make_checks(of_metrics, trained) if trained.plain.metrics else Examined()
     if not trained.plain.metrics:
         compared = Examined(unchecked=dict.fromkeys(of_metrics, _why(trained.plain, trained.job.id)))
-    examined = trained.examined or Examined(unchecked=dict.fromkeys(OF_DATA, _unexamined(trained)))
-    if mode != "all":
-        examined = Examined()
+    examined = Examined()
+    if mode == "all":
+        examined = trained.examined or unexamined(_why_not(trained))
     findings = sorted([*compared.findings, *examined.findings], key=lambda each: each.code)
     unchecked = dict(sorted((compared.unchecked | examined.unchecked).items()))
     silent = {*unchecked, *(each.code for each in findings)}
@@ -107,7 +107,7 @@ def audit_job(trained: Trained, mode: str) -> JobAudit:
     )
 
 
-def _unexamined(trained: Trained) -> str:
+def _why_not(trained: Trained) -> str:
     """Return why nothing has examined the data."""
     if trained.again is None or not trained.again.metrics:
         return _why(trained.again, f"{trained.job.id}-again")
