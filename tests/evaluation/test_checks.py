@@ -32,7 +32,10 @@ FIVE = np.repeat(np.arange(40), 5)
 def stated(*, fold: Any = FOLD, truth: Any = Y, score: Any = RISK, row: Any = None, **others: Any) -> Examination:
     """Return what an honest job states, but for what the test changes."""
     examination = Examination(choices=others.pop("choices", {}))
-    examination.state(**{"features": X, "target": truth} | others)
+    examination.declare(others.pop("declared", truth), others.get("person"))
+    examination.describe(
+        others.pop("features", X), others.pop("target", truth), others.get("person"), others.get("model")
+    )
     if fold is not None:
         examination.records.append(record.make(truth, score, fold=fold, row=row, person=others.get("person")))
     return examination
@@ -74,7 +77,7 @@ FOUND = {
     "dropped": Case(
         "A16",
         "50 of 200 rows have no prediction",
-        lambda: stated(truth=Y[50:], score=RISK[50:], fold=FOLD[50:], row=np.arange(50, 200), target=Y),
+        lambda: stated(truth=Y[50:], score=RISK[50:], fold=FOLD[50:], row=np.arange(50, 200), declared=Y, target=Y),
     ),
 }
 

@@ -51,9 +51,10 @@ class Data:
     @cached_property
     def target(self) -> pd.Series[Any]:
         """The target of each row."""
-        if self.stated.target is None:
+        stated = self.stated.declared if self.stated.target is None else self.stated.target
+        if stated is None:
             raise LackingError("train states no target: run.target(y) or run.describe(features, y)")
-        return pd.Series(np.asarray(self.stated.target))
+        return pd.Series(np.asarray(stated))
 
     @cached_property
     def question(self) -> Any:
@@ -228,8 +229,9 @@ def too_few(data: Data) -> str | None:
 
 def without_prediction(data: Data) -> str | None:
     """Count the rows of the target that no fold has held out."""
-    missing = len(data.target) - len(np.unique(data.record.row))
-    return f"{missing} of {len(data.target)} rows have no prediction" if missing > 0 else None
+    rows = len(data.target if data.stated.declared is None else data.stated.declared)
+    missing = rows - len(np.unique(data.record.row))
+    return f"{missing} of {rows} rows have no prediction" if missing > 0 else None
 
 
 def _facts(data: Data) -> Iterator[str]:

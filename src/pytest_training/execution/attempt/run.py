@@ -112,7 +112,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         people have several: their rows then get the sequence of another person.
         """
         if self.examination:
-            self.examination.state(target=values, person=person)
+            self.examination.declare(values, person)
         if not self._shuffle:
             return values
         from pytest_training.execution.attempt.target import shuffled  # noqa: PLC0415  (only an audit needs it)
@@ -220,7 +220,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         stated |= {"limits": limits, "relies_on": relies_on, "method": method, "model": model}
         self.description = describe(self.description, features, target, stated)
         if self.examination:
-            self.examination.state(features=features, target=target, person=person, model=model)
+            self.examination.describe(features, target, person, model)
         if self._description:
             atomic.write_atomically(self._description, msgspec.json.encode(self.description), below=self._below)
 
