@@ -23,7 +23,7 @@ SCRIPT = "import json\njson.dump({'loss': 0.5}, open('metrics.json', 'w'))\n"
 def project(pytester: pytest.Pytester) -> Project:
     project = Project(pytester.path, pytester)
     project.job("luck", LUCK, top="import random\nGATES = {'roc_auc': '>= 0.9'}")
-    project.job("plain")
+    project.job("plain", 'return {"score": random.random()}', top="import random")  # of the seeded generator
     project.write("training/train_script.py", SCRIPT)
     return project
 

@@ -166,5 +166,5 @@ def test_each_planted_defect_is_found_and_an_honest_job_has_none(tmp_path: Path)
     assert (honest["findings"], honest["unchecked"]) == ([], {})
     assert set(honest["passed"]) == CHECKS.keys()
     assert honest["facts"] == [
-        "a regression with 4 predictors needs 385 people at least (Riley et al. 2019); here are 240"
+        "a regression with 4 predictors needs 383 people at least (Riley et al. 2019); here are 240"
     ]
