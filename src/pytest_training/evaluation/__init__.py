@@ -1,1 +1,4 @@
-"""What a record of predictions says: metrics, intervals, comparisons, and what a reader must know of the people."""
+"""Judge predictions: from one record of them metrics, their intervals, the dummy, comparisons.
+
+Plain functions, for a job's own process, the audit and console commands; pytest's own process imports `result` alone.
+"""

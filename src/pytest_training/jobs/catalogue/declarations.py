@@ -5,9 +5,10 @@ import math
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from pytest_training.errors import DeclarationError, Mistakes
 from pytest_training.evaluation.tripod import statement_keys
@@ -23,8 +24,7 @@ _WHOLE_GATE = re.compile(r"(\S+?)\s*([<>=]=?\s*\S+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True)
-class Declaration:
+class Declaration(Struct, frozen=True):
     """An entry of the catalogue: one job, or `defaults:` for all."""
 
     entry: Entry
@@ -46,8 +46,7 @@ class Declaration:
     mistakes: tuple[str, ...] = ()  # sentences about what could not be read
 
 
-@dataclass(frozen=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """A validated `jobs.yaml`; `apply_catalogue` checks that its jobs exist."""
 
     file: str  # its path as messages have it
