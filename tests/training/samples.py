@@ -14,7 +14,6 @@ from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.loading import load_jobs
-from pytest_training.jobs.model import Job
 from pytest_training.reporters.cards.record import JobRecord
 from pytest_training.reporters.cards.writing import checklist, model_card
 
