@@ -136,7 +136,6 @@ def _make_run(request: AttemptRequest) -> Run:
         real_data_only=request.settings.real_data_only,
         shuffle=request.job.shuffle,
         examination=Examination() if request.is_examined else None,
-        description=request.files.description,
     )
 
 
