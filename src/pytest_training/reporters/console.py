@@ -16,6 +16,7 @@ LOG_LINES = 20
 MOST_REMARKS = 12
 ROOM_FOR_COUNT = 72  # columns; below it the metric needs the place
 WORTH_SAYING_S = 1.0  # shortest waiting that the console names
+MOST_METHODS = 4  # of intervals, that are explained
 NARROWEST = 40  # columns; a narrower terminal wraps
 SHORTER = (
     (r"^ended after [^:]+: it used (.+) of memory, its limit is (.+)$", r"memory \1, limit \2"),
@@ -118,6 +119,7 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
     if waited := waiting_line(measured):
         lines.append((waited, {}))
     lines += remark_lines(outcomes)
+    lines += [(line, {}) for line in interval_lines(outcomes)]
     lines.append((f"reports: {one_line(reports)}/{run.folder}", {}))
     return lines + [(f"warning: {one_line(problem)}", {"yellow": True}) for problem in run.problems]
 
@@ -128,6 +130,16 @@ def remark_lines(outcomes: Sequence[Outcome]) -> list[Line]:
     lines: list[Line] = [(f"{one_line(job_id, 40)}: {one_line(remark)}", {}) for job_id, remark in said[:MOST_REMARKS]]
     more = len(said) - MOST_REMARKS
     return [*lines, *([(f"and {more} more remarks of jobs: see summary.md", {})] if more > 0 else [])]
+
+
+def interval_lines(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return how the jobs' intervals come about, a line for each method; the number of people is in each job's own."""
+    jobs: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if method := re.sub(r"over \d+ people", "over people", one_line(outcome.interval_method)):
+            jobs.setdefault(method, []).append(one_line(outcome.job_id, 40))
+    lines = [f"intervals of {fit(', '.join(ids), 200)}: {method}" for method, ids in jobs.items()]
+    return lines[:MOST_METHODS]
 
 
 def counts(outcomes: Sequence[Outcome]) -> str:
