@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
+from folds import divisions, inner_split, seed_of
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 Estimator = Any  # scikit-learn has no types
 RESAMPLES = 1000  # of people, for 95 % intervals: their ends move by less than 0.005 between seeds
-INNER_FOLDS = 3
 SLAB = 100  # resamples at once: 6,000 people then take 5 MB, which stays in the cache
 CERTAIN = 1e-6  # a risk of 0 or 1 is taken as this close to it, so that its log odds are finite
 
@@ -55,44 +55,6 @@ class OutOfFold:
     seed: int
 
 
-def split(cohort: Cohort, folds: int, seed: int) -> list[Fold]:
-    """Return (fit, held out) row positions: stratified by class, one person's rows together."""
-    grouped, classified = cohort.person is not None, bool(cohort.classes)
-    kind = {
-        (False, False): KFold,
-        (False, True): StratifiedKFold,
-        (True, False): GroupKFold,
-        (True, True): StratifiedGroupKFold,
-    }[grouped, classified]
-    splitter = kind(folds, shuffle=True, random_state=seed)
-    return list(splitter.split(np.zeros(len(cohort)), cohort.target, cohort.person))
-
-
-def inner_split(cohort: Cohort, seed: int) -> list[Fold]:
-    """Return three folds inside one fold's fit rows, or two for few people; penalty and epochs are chosen by them."""
-    return split(cohort, min(INNER_FOLDS, rarest(cohort)), seed)
-
-
-def rarest(cohort: Cohort) -> int:
-    """Return the number of people of the rarest class, or of all people if the target is a number."""
-    person = np.arange(len(cohort)) if cohort.person is None else cohort.person
-    if not cohort.classes:
-        return len(np.unique(person))
-    return min(len(np.unique(person[cohort.target == label])) for label in range(len(cohort.classes)))
-
-
-def require_people(cohort: Cohort, folds: int) -> None:
-    """Raise ValueError unless each fold can hold out a person of each class and fit on two."""
-    needed, people = max(folds, 4), rarest(cohort)
-    if folds < 2:
-        message = f"folds={folds}: people can only be held out with 2 folds or more"
-        raise ValueError(message)
-    if people < needed:
-        what = "people of the rarest class" if cohort.classes else "people"
-        message = f"{folds} folds need at least {needed} {what}, found {people}: use fewer folds or more data"
-        raise ValueError(message)
-
-
 def cross_validate(  # noqa: PLR0913  (the defaults are what most jobs want)
     run: Run,
     cohort: Cohort,
@@ -105,8 +67,7 @@ def cross_validate(  # noqa: PLR0913  (the defaults are what most jobs want)
     stage: tuple[int, int] = (0, 1),
 ) -> OutOfFold:
     """Predict every row by a model that was fitted on other people alone."""
-    require_people(cohort, folds)
-    parts = [split(cohort, folds, run.seed + repeat) for repeat in range(repeats)]
+    parts = divisions(cohort, folds=folds, repeats=repeats, seed=run.seed)
     return predict_held_out(run, cohort, fit, parts, importance=importance, checkpoint=checkpoint, stage=stage)
 
 
@@ -140,10 +101,11 @@ def predict_held_out(  # noqa: PLR0913  (the defaults are what most jobs want)
             if state and done < state["done"]:
                 done += 1
                 continue
-            seed = run.seed + 100 * repeat + fold
-            model = fit(cohort.take(rows), seed=seed, log=partial(run.log, repeat=repeat, fold=fold))
+            seed = seed_of(run.seed, repeat, fold)
             unseen = cohort.take(held_out)
-            predicted[repeat, held_out] = predict(model, unseen.features, cohort.classes)
+            with threadpool_limits(limits=1, user_api="blas"):  # its threads add in another order: another last digit
+                model = fit(cohort.take(rows), seed=seed, log=partial(run.log, repeat=repeat, fold=fold))
+                predicted[repeat, held_out] = predict(model, unseen.features, cohort.classes)
             dummy = _dummy(cohort.take(rows))
             baseline[repeat, held_out] = predict(dummy, unseen.features, cohort.classes)
             fold_of[repeat, held_out] = fold
@@ -366,7 +328,8 @@ def brier_of_classes(truth: Target, score: Floats, weights: Floats) -> Floats:
 
 def r2(truth: Target, score: Floats, weights: Floats) -> Floats:
     """Return the share of the variance that is explained; negative where the mean would do better."""
-    variance = _mean(truth**2, weights) - _mean(truth, weights) ** 2
+    centred = truth - truth.mean()  # first: the squares of Unix milliseconds leave no digit for a variance
+    variance = _mean(centred**2, weights) - _mean(centred, weights) ** 2
     return 1 - _ratio(_mean((score - truth) ** 2, weights), variance)
 
 

@@ -2,9 +2,9 @@
 
 Data:   333 people, 91 impaired: 124 proteins of the cerebrospinal fluid and the established markers, age,
         sex, APOE, tau and amyloid beta 42 (Craig-Schapiro 2011).
-Model:  L2 logistic regression by SGD. There are 131 columns for 91 patients and proteins travel together, so
+Model:  L2 logistic regression. There are 131 columns for 91 patients and proteins travel together, so
         all are shrunk together: a selection of single proteins would be another one in every fold.
-Reads:  out-of-fold risks; scaling, penalty and number of epochs are chosen inside each fold. On the same
+Reads:  out-of-fold risks; scaling and penalty are learned inside each fold. On the same
         folds the same model is given the markers alone (`train_alzheimers_structured.py`): `gain` is what
         the panel adds.
 """

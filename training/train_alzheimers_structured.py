@@ -2,8 +2,8 @@
 
 Data:   333 people, 91 impaired: age, sex, APOE alleles, tau, phosphorylated tau and amyloid beta 42 of the
         cerebrospinal fluid (Craig-Schapiro 2011).
-Model:  L2 logistic regression by SGD: seven columns whose effects are known to be monotone, 91 patients.
-Reads:  out-of-fold risks; scaling, penalty and number of epochs are chosen inside each fold. On the same
+Model:  L2 logistic regression: seven columns whose effects are known to be monotone, 91 patients.
+Reads:  out-of-fold risks; scaling and penalty are learned inside each fold. On the same
         folds the same model is given the whole protein panel as well (`train_alzheimers.py`): `panel_gain`
         is what it adds.
 """

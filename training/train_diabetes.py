@@ -1,9 +1,9 @@
 """Diabetes: does a woman of Pima heritage have diabetes?
 
 Data:   532 women, 7 measurements, 33 % with diabetes by WHO criteria (Smith 1988).
-Model:  L2 logistic regression by SGD: seven measurements whose effects are known to be monotone leave trees
+Model:  L2 logistic regression: seven measurements whose effects are known to be monotone leave trees
         nothing to find among 532 people, and log loss yields calibrated risks.
-Reads:  out-of-fold risks; imputation, scaling, penalty and number of epochs are chosen inside each fold. The
+Reads:  out-of-fold risks; imputation, scaling and penalty are learned inside each fold. The
         split that was published with the data is kept as an external test: fitted on its 200 women, judged
         on its 332.
 """

@@ -2,10 +2,10 @@
 
 Data:   252 people, one row each: 752 measures of a sustained /a/, the mean of three recordings; 188 with
         Parkinson's disease (Sakar 2019).
-Model:  L2 logistic regression by SGD. There are three times as many columns as people and they overlap
+Model:  L2 logistic regression. There are three times as many columns as people and they overlap
         heavily, so all are shrunk together: a selection of a few would change from fold to fold. The measures have
         long tails: arcsinh tames them.
-Reads:  out-of-fold risks; scaling, penalty and number of epochs are chosen inside each fold.
+Reads:  out-of-fold risks; scaling and penalty are learned inside each fold.
 """
 
 from __future__ import annotations

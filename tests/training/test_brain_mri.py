@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import pandas as pd
 import pytest
 import train_brain_mri
 from arrays import Floats, Voxels
-from cohorts import brain_mri
+from cohorts import Cohort, brain_mri
+from evaluation import cross_validate
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
 
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.data import sha256_of
@@ -223,6 +226,17 @@ def test_a_users_folder_is_trained_on_and_not_called_simulated(make_run: Callabl
     assert "The data are simulated" not in card
     (used,) = run.used
     assert (used.name, used.real, used.sha256) == (simulated.name, True, sha256_of(simulated))
+
+
+def test_the_number_of_threads_changes_no_digit(make_run: Callable[..., Run]) -> None:
+    features = pd.DataFrame(np.random.default_rng(0).normal(size=(120, 1500)).astype(np.float32))
+    cohort = Cohort(features=features, target=np.arange(120) % 2, classes=("well", "ill"))
+    risks = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            fit = partial(train_brain_mri.fit_components, epochs=2)
+            risks.append(cross_validate(make_run(name=str(threads)), cohort, fit, folds=2, importance=False))
+    assert np.array_equal(risks[0].predicted, risks[1].predicted)
 
 
 def test_unknown_models_are_refused_and_the_network_needs_torch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,20 +131,6 @@ def test_calibration_of_constant_and_of_perfect_risks_is_finite(risk: Floats) ->
 
 
 @pytest.mark.parametrize("kind", ["binary", "classes", "number"])
-def test_a_person_is_never_on_both_sides(kind: str) -> None:
-    cohort = make_cohort(200, kind=kind, people=40)
-    assert cohort.person is not None
-    for fit, held_out in evaluation.split(cohort, 5, seed=0):
-        assert not set(cohort.person[fit]) & set(cohort.person[held_out])
-
-
-def test_folds_keep_the_share_of_classes() -> None:
-    cohort = make_cohort(200)
-    shares = [cohort.target[held_out].mean() for _, held_out in evaluation.split(cohort, 5, seed=0)]
-    assert np.ptp(shares) <= 0.03
-
-
-@pytest.mark.parametrize("kind", ["binary", "classes", "number"])
 def test_every_row_is_predicted_by_a_model_that_did_not_see_it(kind: str, make_run: MakeRun) -> None:
     cohort = make_cohort(90, kind=kind)
     seen: list[set[int]] = []
@@ -190,12 +176,6 @@ def test_gain_over_itself_is_nothing_and_over_noise_is_sure() -> None:
     noise = make_predictions(cohort, 1 / (1 + np.exp(-cohort.features["noise"].to_numpy())))
     assert set(evaluation.gain("roc_auc", model, over=model).values()) == {0.0}
     assert evaluation.gain("roc_auc", model, over=noise, prefix="panel_")["panel_gain_low"] > 0.1
-
-
-@pytest.mark.parametrize(("folds", "message"), [(1, "2 folds or more"), (80, r"80 folds need at least 80 people")])
-def test_folds_that_cannot_be_made_are_refused(folds: int, message: str, make_run: MakeRun) -> None:
-    with pytest.raises(ValueError, match=message):
-        evaluation.cross_validate(make_run(), make_cohort(), plain, folds=folds)
 
 
 def test_a_column_that_gives_the_answer_away_is_found() -> None:
