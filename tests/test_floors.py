@@ -13,6 +13,7 @@ FLOORS = (
     ("accidents", "errors", "fixture", "places", "signals"),
     ("atomic", "git", "machine", "processes", "pytest_adapter", "text", "wording", "project"),
     ("units",),
+    ("evaluation",),
     ("limits",),
     ("jobs",),
     ("execution",),

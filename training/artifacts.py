@@ -46,11 +46,30 @@ def save_all(  # noqa: PLR0913  (each is one thing that the job knows and this d
     run.save("predictions.csv", prediction_table(predictions, sources))
     save_pictures(run, predictions, metrics, simulated=not all(source.real for source in sources))
     run.save("model_card.md", model_card(predictions, metrics, about or "", sources, notes))
+    describe(run, predictions, about or "", notes)
     if fit is None:
         return None
     model = fit(predictions.cohort, seed=run.seed, log=partial(run.log, fit="everybody"))
+    run.describe(model=model)
     run.save("model.skops", model)
     return model
+
+
+def describe(run: Run, predictions: OutOfFold, about: str, notes: Sequence[str]) -> None:
+    """State what the card needs of these people."""
+    cohort = predictions.cohort
+    run.describe(
+        cohort.features,
+        cohort.target,
+        classes=cohort.classes,
+        person=cohort.person,
+        unit=cohort.unit,
+        who=cohort.who,
+        left_out=cohort.dropped,
+        limits=(*cohort.limits, *notes),
+        relies_on=dict(zip(predictions.importance["block"], predictions.importance["loss"], strict=True)),
+        method=about,
+    )
 
 
 def prediction_table(predictions: OutOfFold, sources: Sequence[Source]) -> pd.DataFrame:

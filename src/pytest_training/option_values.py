@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -56,9 +56,11 @@ def read_options(config: pytest.Config) -> Request:
             stalled_s=_number(config, "stalled", parse_duration) or 0.0,
             real_data_only=option.training_require_real_data,
             compare=option.training_compare,
+            audit=_audit(config),
             project=str(project),
         ),
         resume=_resume(config),
+        audited=option.training_audit or option.training_twice or "",
         skip_unchanged=option.training_skip_unchanged,
         search=read_search(config),
         kinds=registry.kinds,
@@ -82,6 +84,17 @@ def _resume(config: pytest.Config) -> str | None:
             what = "seed" if name == "seed" else "parameters"
             raise pytest.UsageError(f"--training-resume takes the {what} of the run: {option} cannot go with it")
     return run
+
+
+def _audit(config: pytest.Config) -> Literal["", "twice", "all"]:
+    option = config.option
+    name = "audit" if option.training_audit else "twice" if option.training_twice else ""
+    other = "resume" if option.training_resume else "skip-unchanged" if option.training_skip_unchanged else ""
+    if name and other:
+        raise pytest.UsageError(f"--training-{name} trains every job whole: --training-{other} cannot go with it")
+    if option.training_audit and option.training_twice not in {None, option.training_audit}:
+        raise pytest.UsageError("--training-audit trains jobs twice too: leave --training-twice out")
+    return "all" if name == "audit" else "twice" if name else ""
 
 
 def _seed(config: pytest.Config) -> int:

@@ -38,6 +38,7 @@ class Option(NamedTuple):
 MODES = ("auto", "live", "lines", "off")
 SWITCH = {"action": "store_true"}
 SEVERAL = {"action": "append"}
+JOB = {"metavar": "JOB", "nargs": "?", "const": "*"}  # its id, a pattern or its file; all without one
 OPTIONS = (
     Option("root", "folder with the training jobs (default: training)", {"metavar": "DIR"}, "training"),
     Option(
@@ -74,6 +75,8 @@ OPTIONS = (
         [],
         "linelist",
     ),
+    Option("audit", "train jobs again and with a shuffled target, and check their data, splits and metrics", JOB),
+    Option("twice", "train jobs twice with the same seed, and compare their metrics to the last bit", JOB),
     Option("progress", "progress of a run (default: auto: live on a terminal, else lines)", {"choices": MODES}, "auto"),
     Option("heartbeat", "time between two lines about a job that goes on", setting="1m"),
     Option("grace", "time between asking a job to end and killing it", setting="10s"),

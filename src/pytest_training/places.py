@@ -9,9 +9,10 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
 
 TRIES = 5  # a hostile process may put a new link there each time
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -39,8 +40,7 @@ def open_plain(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """A folder; each operation takes the name of an entry."""
 
     path: Path

@@ -3,16 +3,16 @@
 import configparser
 import contextlib
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 """In pytest's order: the first with settings counts."""
 TEST = "test_training_jobs.py"
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(Struct, frozen=True):
     """A folder with trainings."""
 
     root: Path

@@ -1,7 +1,8 @@
 """Kinds of job, limits, readers and backends by name: the plugin's own, and those that a project adds."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends import BACKENDS
@@ -14,8 +15,7 @@ from pytest_training.limits import LIMITS
 from pytest_training.limits.protocol import Limit, refer
 
 
-@dataclass(frozen=True)
-class Registry:
+class Registry(Struct, frozen=True):
     """What a run can be made of; built once in each pytest process, then only read."""
 
     kinds: dict[str, Kind] = field(default_factory=lambda: dict(KINDS))  # the last one is the first to look at a file

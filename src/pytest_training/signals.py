@@ -63,13 +63,16 @@ class EndingSignals:
 
 
 @contextlib.contextmanager
-def left_to_the_owner() -> Iterator[None]:
-    """Ignore the signals in an xdist worker while it trains: the owner stops the jobs."""
-    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in ALWAYS]
+def left_to_the_owner() -> Iterator[Callable[[], None]]:
+    """Ignore the signals in an xdist worker while it trains: the owner stops the jobs.
+
+    The function is for a job that was stopped: the run ends, and another Ctrl-C must not end the worker's report.
+    """
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ALWAYS}
     try:
-        yield
+        yield before.clear
     finally:
-        for number, handler in before:
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 

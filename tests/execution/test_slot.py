@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from pytest_training.execution.attempt.environment import session_environment
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
@@ -233,7 +233,7 @@ def test_of_a_checkpoint_only_plain_files_go_from_run_to_run(workplace: Workplac
     checkpoint.mkdir(parents=True)
     for name, make in CHECKPOINTS.items():
         make(checkpoint / name, workplace.root / "outside")
-    outcome = dataclasses.replace(slot, settings=RunSettings(resumed=("r0",))).train(planned(job))
+    outcome = replace(slot, settings=RunSettings(resumed=("r0",))).train(planned(job))
     assert [path.name for path in slot.folder.job(job.id).checkpoint.iterdir()] == ["state.zip"]
     assert outcome.notes == ("5 link(s) or pipe(s) in its checkpoint were not copied from the resumed run",)
 
@@ -246,9 +246,7 @@ def test_the_newest_checkpoint_is_taken_of_runs_that_were_resumed_and_interrupte
         Checkpoint(RunFolder(slot.folder.reports, run_id).job(job.id).checkpoint).save(epoch=epoch)
     runs = {"r8": ("r2", "r1"), "r7": ("r3", "r2", "r1"), "r6": ("r1",), "r5": ("r3",), "r4": ()}
     epochs = {
-        run_id: dataclasses.replace(
-            slot, folder=RunFolder(slot.folder.reports, run_id), settings=RunSettings(resumed=resumed)
-        )
+        run_id: replace(slot, folder=RunFolder(slot.folder.reports, run_id), settings=RunSettings(resumed=resumed))
         .train(planned(job))
         .metrics["epoch"]
         for run_id, resumed in runs.items()
@@ -306,7 +304,7 @@ def test_jobs_have_the_environment_of_the_moment_when_they_start(
             "subprocess": SubprocessLauncher(),
             "in-process": InProcessLauncher(),
         }[backend]
-        slot = dataclasses.replace(slot, launcher=launcher, environment=session_environment())
+        slot = replace(slot, launcher=launcher, environment=session_environment())
         monkeypatch.delenv("GONE")
         monkeypatch.setenv("PYTEST_CURRENT_TEST", "of this test")
         for name in ("SET", "TZ"):
@@ -425,7 +423,7 @@ LOST_ATTEMPT = Lost(cause="server died", reason="it died")
 def test_a_job_is_booked_with_its_own_time_and_not_with_what_it_waited_for(
     workplace: Workplace, slot: Slot, reply: Reply, own_s: float | None, least_s: float
 ) -> None:
-    ours = dataclasses.replace(slot, launcher=Slow(reply, waits_s=0.2))
+    ours = replace(slot, launcher=Slow(reply, waits_s=0.2))
     outcome = ours.train(planned(workplace.function("return {}")))
     (attempt,) = outcome.attempts
     assert (outcome.wall_s, outcome.waiting_s) == (attempt.ending.wall_s, attempt.ending.waiting_s)
@@ -435,9 +433,28 @@ def test_a_job_is_booked_with_its_own_time_and_not_with_what_it_waited_for(
     assert outcome.waiting_s >= least_s
 
 
+@pytest.mark.parametrize(("ended_by", "goes_on"), [("interrupted", True), (None, False)], ids=str)
+def test_a_worker_whose_job_was_stopped_ignores_a_second_ctrl_c(
+    workplace: Workplace, slot: Slot, ended_by: Any, *, goes_on: bool
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    ending = msgspec.structs.replace(ENDED, ended_by=ended_by)
+    ours = replace(slot, owned=True, launcher=Slow(Reply(ending=ending), waits_s=0))
+    try:
+        ours.train(planned(workplace.function("return {}")))
+        assert signal.getsignal(signal.SIGINT) == (signal.SIG_IGN if goes_on else signal.default_int_handler)
+    finally:
+        for number, handler in (
+            (signal.SIGINT, before),
+            (signal.SIGTERM, signal.SIG_DFL),
+            (signal.SIGHUP, signal.SIG_DFL),
+        ):
+            signal.signal(number, handler)
+
+
 def test_pauses_before_another_attempt_are_waiting(workplace: Workplace, slot: Slot) -> None:
     job = workplace.function("raise ValueError('no')", retries=2, retry_wait_s=0.1)
-    outcome = dataclasses.replace(slot, launcher=Slow(Reply(ending=ENDED), waits_s=0)).train(planned(job))
+    outcome = replace(slot, launcher=Slow(Reply(ending=ENDED), waits_s=0)).train(planned(job))
     assert len(outcome.attempts) == 3
     assert outcome.wall_s == pytest.approx(0.15)
     assert outcome.waiting_s >= 0.3
@@ -476,7 +493,7 @@ def test_an_attempt_says_whether_it_goes_on_from_an_earlier_run(
         earlier = RunFolder(slot.folder.reports, "r0").job(job.id).checkpoint
         earlier.mkdir(parents=True)
         (earlier / "state.json").write_text("{}")
-    resuming = dataclasses.replace(slot, settings=RunSettings(resumed=("r0",)))
+    resuming = replace(slot, settings=RunSettings(resumed=("r0",)))
     (attempt,) = resuming.train(planned(job)).attempts
     assert attempt.continued == has_checkpoint
 

@@ -77,6 +77,39 @@ def test_gates_override_per_metric_and_null_takes_one_away(two: Project) -> None
     )
 
 
+CARDS = """
+    defaults: {card: {funding: None., ethics: Not needed.}}
+    jobs: {als: {card: {intended_use: Teaching., ethics: Approved by a board., funding: null}}}
+    data: {panel: {path: panel.csv, card: {setting: One clinic.}}}
+    """
+
+
+def test_statements_for_cards_reach_jobs_and_datasets_and_null_takes_a_default_back(two: Project) -> None:
+    jobs, datasets = two.load(CARDS)
+    by_id = {job.id: job.statements for job in jobs}
+    assert by_id["als"] == {"intended_use": "Teaching.", "ethics": "Approved by a board."}
+    assert by_id["net"] == {"funding": "None.", "ethics": "Not needed."}
+    assert [dataset.statements for dataset in datasets] == [{"setting": "One clinic."}]
+
+
+@pytest.mark.parametrize("place", ["jobs: {als: {", "defaults: {", "data: {panel: {path: panel.csv, "])
+@pytest.mark.parametrize(
+    ("card", "expected"),
+    [
+        ("{intended_uses: x}", "unknown key 'intended_uses': did you mean 'intended_use'"),
+        ("{ethics: 3}", "expected a sentence, found 3"),
+        ("{ethics: [a, b]}", "expected a sentence, found a list"),
+        ("{ethics: ''}", "expected a sentence, found ''"),
+        ("Approved.", "expected a mapping"),
+    ],
+)
+def test_a_statement_that_no_card_has_is_refused(two: Project, place: str, card: str, expected: str) -> None:
+    text = f"{place}card: {card}" + "}" * place.count("{")
+    found = two.mistake(text)
+    assert expected in found
+    assert "card" in found
+
+
 def test_defaults_are_weaker_than_the_job_and_add_tags(two: Project) -> None:
     text = """
         defaults: {timeout: 30m, memory: 4GB, tags: [all], retries: 1, parameters: {epochs: 7, folds: 3}}

@@ -65,6 +65,13 @@ TRAINS = {
         "minimize",
     ),
     "jax": ("x.py", "def main():\n    g = jax.value_and_grad(loss)\n" + GUARD, "calls jax.value_and_grad"),
+    "by hand, in a helper": (
+        "main.py",
+        "def update(net, rate, batch):\n    return [w - (rate / len(batch)) * g for w, g in net]\n"
+        "def step(w, g, lr):\n    return jax.tree_util.tree_map(lambda p, q: p - lr * q, w, g)\n"
+        "def main():\n    for epoch in range(9):\n        w = step(update(w, r, batch), g, lr)\n" + GUARD,
+        "main.py:4: descends by a learning rate",
+    ),
     "by hand": ("x.py", "for epoch in range(9):\n    w -= lr * gradient(w)\n", "x.py:1: descends in a loop"),
     "click": (
         "x.py",
@@ -123,6 +130,8 @@ LEFT = {
         "nothing",
     ),
     "a pretrained model": ("x.py", "net = Net.from_pretrained('a')\nfor x in y:\n    net.train()\n", "nothing"),
+    "what loads a policy": ("x.py", "model = deepq.learn(env, total_timesteps=0, load_path='a')\nshow(1)\n", "nothing"),
+    "a blend": ("x.py", "for epoch in names:\n    x = a - alpha * b\nprint(train(0, epochs=0))\n", "nothing"),
     "a function of scipy": ("x.py", "x['a'] = read(1)\nprint(minimize(f, x0))\n", "nothing"),
     "a plot": ("plot_train.py", "plt.plot(read('train.log'))\n", None),
     "a launcher": ("run_with_submitit.py", "import main\nmain.train(1)\n", "is named as a test"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec import field
 
 from pytest_training.accidents import ACCIDENTS
 from pytest_training.limits import LIMITS, Limits, retry_reasons
@@ -14,7 +14,6 @@ from pytest_training.limits.protocol import Ending, Limit
 from pytest_training.limits.tree import Tree
 
 
-@dataclass
 class RecordedTree(Tree):
     """A tree that uses what the test says and records what is done to it."""
 

@@ -69,7 +69,9 @@ def test_an_option_that_no_job_has_is_a_mistake(project: Project) -> None:
     assert mistake(project.discovered(), epochs=3) == (
         "--epochs: no job has a parameter 'epochs': did you mean 'epoc'? Expected one of epoc, rate"
     )
-    assert mistake([], folds=3) == "--folds: no job has a parameter 'folds': expected one of (there is none)"
+    assert mistake([], folds=3) == (
+        "--folds: no job has a parameter 'folds': none has any parameter that its source declares"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 from jobs.project import Project, message
 from made_runs import make_run
+from msgspec.structs import replace
 
 from pytest_training.planning.steps import (
     PLAN,
@@ -23,6 +23,7 @@ from pytest_training.planning.steps import (
     resume,
     select,
     set_parameters,
+    twins,
 )
 from pytest_training.records.run_record import BegunRun
 
@@ -43,7 +44,7 @@ def request(root: Path) -> Request:
 
 def asking(draft: Draft, **what: object) -> Draft:
     """Return the draft with these fields of its request."""
-    return replace(draft, request=replace(draft.request, **what))  # type: ignore[arg-type]  # any field
+    return replace(draft, request=replace(draft.request, **what))
 
 
 def ids(draft: Draft) -> list[str]:
@@ -54,8 +55,8 @@ def prepared(draft: Draft) -> Draft:
     return set_parameters(load(draft))
 
 
-def test_the_plan_is_made_in_eight_steps() -> None:
-    assert (load, resume, set_parameters, select, note_unreached, order, fingerprint, compare) == PLAN
+def test_the_plan_is_made_in_nine_steps() -> None:
+    assert (load, resume, set_parameters, twins, select, note_unreached, order, fingerprint, compare) == PLAN
 
 
 def test_load_reads_jobs_and_datasets(draft: Draft, project: Project) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_training.execution.attempt import run
-from pytest_training.execution.attempt.run import EventLog
+from pytest_training.execution.attempt import event_log
+from pytest_training.execution.attempt.event_log import EventLog
 from pytest_training.records.events import LARGEST_STEP, MOST_VALUES, EventTail, read_events
 
 
@@ -43,13 +43,13 @@ def logged(file: Path) -> list[dict[str, Any]]:
 
 def test_of_events_in_a_row_the_last_few_are_not_yet_in_the_file(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.jsonl")
-    for step in range(run.PER_SECOND - 1):
+    for step in range(event_log.PER_SECOND - 1):
         log.log(step=step)
         written = logged(tmp_path / "events.jsonl")  # as SIGKILL would leave it
-        assert step - len(written) < run.BATCH
-        assert step >= run.BATCH or len(written) == step + 1
+        assert step - len(written) < event_log.BATCH
+        assert step >= event_log.BATCH or len(written) == step + 1
     log.close()
-    assert logged(tmp_path / "events.jsonl") == [{"step": step} for step in range(run.PER_SECOND - 1)]
+    assert logged(tmp_path / "events.jsonl") == [{"step": step} for step in range(event_log.PER_SECOND - 1)]
 
 
 def test_of_too_many_events_a_second_the_newest_of_each_kind_is_kept(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_of_too_many_events_a_second_the_newest_of_each_kind_is_kept(tmp_path: P
     log.close()
     seconds = time.monotonic() - begun
     found = logged(file)
-    assert len(found) <= (seconds + 1) * 2 * (run.PER_SECOND + 1)
+    assert len(found) <= (seconds + 1) * 2 * (event_log.PER_SECOND + 1)
     assert [event["step"] for event in found[:1000]] == sorted(event["step"] for event in found[:1000])
     assert {"step": count - 1, "loss": 0.5} in found
     assert {"step": count - 1000, "validation": 0.5} in found
@@ -126,13 +126,13 @@ def test_threads_that_log_at_once_do_not_harm_each_other(tmp_path: Path) -> None
 def test_what_a_thread_logs_after_the_end_of_its_job_is_ignored(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.jsonl")
     log.close()
-    for step in range(2 * run.PER_SECOND):
+    for step in range(2 * event_log.PER_SECOND):
         log.log(step=step)
     assert (tmp_path / "events.jsonl").read_bytes() == b""
 
 
 def test_a_full_file_takes_few_more_events_and_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "FULL", 10_000)
+    monkeypatch.setattr(event_log, "FULL", 10_000)
     file = tmp_path / "events.jsonl"
     log = EventLog(file)
     for step in range(4_000):  # fewer than a burst may have
@@ -145,17 +145,17 @@ def test_a_full_file_takes_few_more_events_and_the_last(tmp_path: Path, monkeypa
 def test_names_that_a_job_makes_up_as_it_goes_do_not_grow_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "FULL", 0)
+    monkeypatch.setattr(event_log, "FULL", 0)
     file = tmp_path / "events.jsonl"
     log, begun = EventLog(file), time.monotonic()
     for step in range(10_000):
         log.log(**{f"metric_{step}": 0.5})
     log.close()
-    assert len(logged(file)) <= (run.MOST_KINDS + 2) * (2 + time.monotonic() - begun)
+    assert len(logged(file)) <= (event_log.MOST_KINDS + 2) * (2 + time.monotonic() - begun)
 
 
 def test_an_array_is_taken_as_it_is_when_it_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "FULL", 100)
+    monkeypatch.setattr(event_log, "FULL", 100)
     file = tmp_path / "events.jsonl"
     loss: Any = np.array(0.0)
     log = EventLog(file)
@@ -171,8 +171,8 @@ def test_an_array_is_taken_as_it_is_when_it_is_logged(tmp_path: Path, monkeypatc
 def test_what_cannot_be_said_of_an_event_that_was_left_out_is_null(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "FULL", 0)
-    monkeypatch.setattr(run, "SECOND_S", 3600.0)
+    monkeypatch.setattr(event_log, "FULL", 0)
+    monkeypatch.setattr(event_log, "SECOND_S", 3600.0)
     log = EventLog(tmp_path / "events.jsonl")
     wrong: Any = [1]
     for value in (0.5, 0.6, wrong):

@@ -5,8 +5,9 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pytest_training.errors import TrainingError
 from pytest_training.execution import job_files, slot
@@ -106,8 +107,7 @@ def _row(recorded: Recorded) -> tuple[str, ...]:
     return (*start, duration(outcome.wall_s), recorded.short_commit, recorded.run_id)
 
 
-@dataclass(frozen=True)
-class JobLog:
+class JobLog(Struct, frozen=True):
     """The log of a job, of all its attempts: without escape sequences, which would move somebody else's cursor."""
 
     folder: RunFolder

@@ -4,13 +4,14 @@ No verb imports pytest or rich; `report` alone imports jinja2.
 """
 
 import argparse
-import dataclasses
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
+
+from msgspec.structs import replace
 
 from pytest_training.errors import TrainingError
 from pytest_training.project import find_project
@@ -86,7 +87,7 @@ def _answer(words: Sequence[str]) -> None:
     arguments = parser.parse_args(words)
     project = find_project(Path.cwd())
     if getattr(arguments, "reports", None):
-        project = dataclasses.replace(project, reports=Path.cwd() / arguments.reports)
+        project = replace(project, reports=Path.cwd() / arguments.reports)
     module = import_module(f"pytest_training.commands.{'prepare' if verb in PREPARE else 'answers'}")
     getattr(module, verb.replace("-", "_"))(arguments, project)
 

@@ -3,10 +3,12 @@
 import contextlib
 import itertools
 import os
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_training import errors, places
 
@@ -41,8 +43,7 @@ class Inside:
         return path / self._name
 
 
-@dataclass(frozen=True)
-class AttemptFolder:
+class AttemptFolder(Struct, frozen=True):
     """The files of one attempt."""
 
     path: Path
@@ -53,6 +54,7 @@ class AttemptFolder:
     log = Inside("log.txt", "own")  # output of the job, stdout and stderr
     events = Inside("events.jsonl", "own")  # calls of `run.log` and `run.progress`, one JSON object a line
     result = Inside("result.json", "own")  # the job's metrics or its failure, as JSON
+    description = Inside("description.json", "own")  # what `run.describe` states
     started = Inside("started.json")  # the attempt as it began, or as it failed: a slot that dies leaves it
     needed = Inside("needed.json")  # the outcomes of the jobs that it needs, for programs; only if it needs any
     artifacts = Inside("artifacts")  # the folder that the job sees as `run.folder`
@@ -93,8 +95,7 @@ class AttemptFolder:
         return bool(self.began) and (status.st_dev, status.st_ino) != self.began[:2]
 
 
-@dataclass(frozen=True)
-class JobFolder:
+class JobFolder(Struct, frozen=True):
     """What one job leaves in a run."""
 
     path: Path
@@ -127,8 +128,7 @@ class JobFolder:
                 return number, replace(folder, began=folder.marks())
 
 
-@dataclass(frozen=True)
-class ReportsFolder:
+class ReportsFolder(Struct, frozen=True):
     """`reports/`: every run's folder, their history, and the latest run's reports under stable names."""
 
     path: Path
@@ -142,8 +142,7 @@ class ReportsFolder:
         return self.path / report.name
 
 
-@dataclass(frozen=True)
-class RunFolder:
+class RunFolder(Struct, frozen=True):
     """What one run leaves below `reports/runs/`."""
 
     reports: Path
@@ -167,6 +166,8 @@ class RunFolder:
     summary = Inside("summary.md")
     report = Inside("report.json")
     junit = Inside("junit.xml")  # this run's reports; `reports/` has a copy of the latest run's
+    audit = Inside("audit.md")  # findings of `--training-audit`, for people
+    audit_json = Inside("audit.json")  # the same for programs
     interrupted = Inside("interrupted.txt")  # how jobs without a job server must end, once the run is interrupted
     gpus = Inside("gpus")  # a lock for each GPU that an attempt has been given
     loading = Inside("loading.json")  # what the job server imports for all jobs, and how long each package took

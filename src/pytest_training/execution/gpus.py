@@ -4,9 +4,10 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+
+from msgspec import Struct, field
 
 from pytest_training import errors, machine
 
@@ -19,8 +20,7 @@ QUEUE = "queue"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
-@dataclass(frozen=True)
-class Hand:
+class Hand(Struct, frozen=True):
     """Cards that one attempt holds."""
 
     cards: tuple[str, ...]
@@ -34,8 +34,7 @@ class Hand:
             os.close(lock)
 
 
-@dataclass(frozen=True)
-class Cards:
+class Cards(Struct, frozen=True):
     """The GPUs that this process may use."""
 
     folder: Path | None  # the folder of the locks; None for a process that is alone

@@ -3,13 +3,13 @@
 import contextlib
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from pytest_training import atomic, errors, places, text, wording
 from pytest_training.execution.attempt.messages import Failure
@@ -53,8 +53,7 @@ def read_small(path: Path) -> bytes | None:
     return content
 
 
-@dataclass
-class Walk:
+class Walk(Struct):
     """The files below a folder, each with its relative path: through no link, however deep, at most so many."""
 
     folder: Path

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pytest_training.accidents import ACCIDENTS, LAST_LINES, find_accident, last_reason, last_words, telling_words
 from pytest_training.errors import ResultError
@@ -35,8 +37,7 @@ LITTLE_MB, LITTLE = 256, 0.05
 """MiB, and part of what the job held, below which what is free is so little that a SIGKILL is put down to it."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The status of an attempt with its reason and metrics, apart from the job's other attempts."""
 
     status: Status = Status.PASSED

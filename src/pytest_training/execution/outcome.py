@@ -114,6 +114,7 @@ class Reported(Value, frozen=True, kw_only=True):
     unread: tuple[str, ...] = ()  # parameters of unknown value: the source states a default that it does not show
     metrics: dict[str, float] = {}
     sources: dict[str, str] = {}  # by metric where it was read: `stdout line 214`, a path in the job's folder or root
+    interval_method: str = ""  # how the intervals of its metrics come about, in words, if they are from predictions
     gates: tuple[GateResult, ...] = ()
     artifacts: tuple[str, ...] = ()
     log: str | None = None  # path of the last attempt's log
@@ -187,6 +188,17 @@ def finite_metrics(returned: Any) -> dict[str, float]:
     for sentence in refused.values():
         raise UnfitMetricError(sentence, metrics)
     return metrics
+
+
+def with_predicted(returned: Any, predicted: dict[str, float]) -> dict[str, float]:
+    """Return the metrics of predictions and those that a job returned; raise ResultError where they disagree."""
+    metrics = finite_metrics({} if returned is None and predicted else returned)
+    for name in (name for name in metrics if metrics[name] != predicted.get(name, metrics[name])):
+        raise ResultError(
+            f"train returned {name!r} = {metrics[name]:g}, run.predictions has {predicted[name]:g}; "
+            "expected one of them: leave it out of what train returns, or name the predictions (name=…)"
+        )
+    return predicted | metrics
 
 
 def sort_metrics(returned: Any) -> SortedMetrics:

@@ -10,12 +10,13 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeVar
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pytest_training.atomic import write_atomically, write_pieces
 from pytest_training.errors import DeclarationError, ResultError
@@ -31,13 +32,17 @@ T = TypeVar("T")
 MASK = b"***"
 SHORTEST = 4  # characters; shorter values are not masked: `on` is in every log
 CHUNK = 2**20
+RECORDS = ("evaluation*.json", "predictions*.csv")  # beside result.json
 
 
-@dataclass(frozen=True)
-class Secrets:
+class Secrets(Struct, frozen=True, dict=True):
     """The values of one job's secret parameters."""
 
-    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Hide the values: a traceback may show it."""
+        return f"Secrets({', '.join(self.values)})"
 
     @classmethod
     def of(cls, job: Job, kind: Kind) -> Self:
@@ -46,14 +51,14 @@ class Secrets:
 
     def reveal(self, job: Job) -> Job:
         """Return the job with the values, for the process that executes it alone."""
-        return msgspec.structs.replace(job, parameters={**job.parameters, **self.values})
+        return replace(job, parameters={**job.parameters, **self.values})
 
     def launch(self, request: AttemptRequest, launch: Callable[[AttemptRequest], Reply]) -> Reply:
         """Execute an attempt; its folder gets the files that it wrote, masked, once it has ended."""
         if not self.values:
             return launch(request)
         with tempfile.TemporaryDirectory(prefix="training-", ignore_cleanup_errors=True) as private:  # of mode 0700
-            request = msgspec.structs.replace(request, private=private)
+            request = replace(request, private=private)
             try:
                 return launch(request)
             finally:  # after a second Ctrl-C too
@@ -68,6 +73,8 @@ class Secrets:
         """Write what an attempt left, masked, to its place; ignore links."""
         self._copy(private.log, folder.log, folder.below)
         self._copy(private.events, folder.events, folder.below)
+        for path in (each for pattern in RECORDS for each in private.own.glob(pattern)):
+            self._copy(path, folder.own / path.name, folder.below)
         try:
             result = read_result(private.result)
         except ResultError:  # the judge reads it again and says so

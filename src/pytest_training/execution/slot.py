@@ -3,12 +3,13 @@
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS, DeclarationError
@@ -40,8 +41,7 @@ LONGEST_WAIT_S = 3600.0
 REFUSED = "cannot be trained or recorded"  # first words of the sentence about a refusal by the operating system
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """Executes one job at a time; the same for an xdist worker and for a session without xdist."""
 
     name: str
@@ -60,8 +60,11 @@ class Slot:
     def train(self, planned: PlannedJob) -> Outcome:
         """Train a job and leave its outcome in the run folder; one that cannot be written says so."""
         try:
-            with left_to_the_owner() if self.owned else contextlib.nullcontext():
-                return self._skip(planned.job, planned.unchanged) if planned.unchanged else self._train(planned)
+            with left_to_the_owner() if self.owned else contextlib.nullcontext(lambda: None) as ignore_further:
+                outcome = self._skip(planned.job, planned.unchanged) if planned.unchanged else self._train(planned)
+                if outcome.status == Status.INTERRUPTED:
+                    ignore_further()
+                return outcome
         except OSError as error:  # ours: what a job raises is in its result
             place = f": {error.filename}" if error.filename else ""
             reason = f"{REFUSED}: {error.strerror or error}{place}"
@@ -147,7 +150,7 @@ class Slot:
         write_atomically(folder.started, msgspec.json.encode(begun), below=folder.below)
         reply, verdict = self._execute(planned, folder, files.checkpoint, since)
         judged = {name: getattr(verdict, name) for name in ("status", "cause", "reason")}
-        attempt = msgspec.structs.replace(begun, **judged, ending=reply.ending, loading_s=verdict.result.loading_s)
+        attempt = replace(begun, **judged, ending=reply.ending, loading_s=verdict.result.loading_s)
         if verdict.status != Status.PASSED:  # else the outcome follows at once
             with contextlib.suppress(OSError):  # the outcome has it too
                 write_atomically(folder.started, msgspec.json.encode(attempt), below=folder.below)
@@ -230,6 +233,7 @@ class Slot:
         relative = folder.artifacts.relative_to(self.folder.path).as_posix()
         return {
             **{name: getattr(verdict, name) for name in ("status", "cause", "reason", "metrics", "sources", "gates")},
+            "interval_method": verdict.result.interval_method,
             "data": verdict.result.data,
             "artifacts": tuple(f"{relative}/{name}" for name in files),
             "log": folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,

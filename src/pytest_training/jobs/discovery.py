@@ -6,10 +6,9 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
-import msgspec
+from msgspec.structs import replace
 
 from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.jobs.kinds import KINDS
@@ -38,7 +37,7 @@ def discover(training_root: Path, project: Path, files: FileFilter | None = None
     ids = _ids(list(taken), training_root)
     limited = itertools.islice(taken.items(), files.limit)
     read = ((read_job(path, ids[path], sources, training_root, kinds), why) for path, why in limited)
-    return [msgspec.structs.replace(job, evidence=why) if why else job for job, why in read if job is not None]
+    return [replace(job, evidence=why) if why else job for job, why in read if job is not None]
 
 
 def candidates(sources: Sources, training_root: Path, files: FileFilter, kinds: Kinds) -> dict[Path, Candidate]:

@@ -132,6 +132,7 @@ class Dataset(Value, frozen=True, kw_only=True):
     shape: tuple[int, ...] | None = None  # rows and columns, the target included
     target: str | None = None
     positive: str | None = None  # the positive class of a classification, e.g. `dead`
+    statements: dict[str, str] = {}  # for cards of the jobs that use it, by the keys of TRIPOD+AI's items
     home: str = ""  # absolute folder of the catalogue that declares it: base of `path` and of `simulated` modules
     declared: str = ""  # where it is declared: `training/jobs.yaml:41`
 
@@ -176,6 +177,9 @@ class Job(Value, frozen=True, kw_only=True):
     imports: tuple[str, ...] = ()  # installed modules that its code imports; `from a import b` gives `a` and `a.b`
     arguments: tuple[str, ...] = ()  # raw arguments at the end of a script's or command's command line
     fresh: str | None = None  # why a script needs its own interpreter: `train_x.py:3: reads sys.executable`, or None
+    twin_of: str | None = None  # the job that an audit trains once more under this id
+    shuffle: int = 0  # number of the order in which an audit shuffles its target; 0 leaves it as it is
+    statements: dict[str, str] = {}  # for its card, by the keys of TRIPOD+AI's items: `intended_use`, `ethics`
     output: str | None = None  # folder that `run_all_training.py --base-output-dir` makes for its artifacts, or its id
 
     @property
@@ -193,6 +197,7 @@ class RunSettings(Value, frozen=True, kw_only=True):
     real_data_only: bool = False  # True to refuse simulated data (`--training-require-real-data`)
     resumed: tuple[str, ...] = ()  # ids of the run that this one resumes, of the run that that one resumed, and so on
     compare: str | None = None  # `last`, a run, a branch or a commit
+    audit: Literal["", "twice", "all"] = ""  # what is checked: nothing, that a second training is equal, everything
     project: str = "."  # the project's folder, for git
 
 

@@ -4,8 +4,9 @@ import fnmatch
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pytest_training.errors import DeclarationError
 
@@ -15,8 +16,7 @@ MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox
 """Names that mark the folder from which a repository's scripts are run."""
 
 
-@dataclass(frozen=True)
-class FileFilter:
+class FileFilter(Struct, frozen=True):
     """The files of a folder that are jobs."""
 
     include: tuple[str, ...] = PATTERNS  # globs: of names, or with a slash of paths below the folder; or READING
@@ -45,8 +45,7 @@ class FileFilter:
         return included or (None if self.reads else False)
 
 
-@dataclass(frozen=True)
-class Search:
+class Search(Struct, frozen=True):
     """Where jobs are."""
 
     files: FileFilter = FileFilter()  # for the further folders, or for the training folder without such

@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_training import errors, processes
 from pytest_training.limits import Limits
@@ -11,8 +12,7 @@ from pytest_training.limits.protocol import Ending
 from pytest_training.limits.tree import Tree, oom_kills
 
 
-@dataclass(kw_only=True)
-class Ladder:
+class Ladder(Struct, kw_only=True):
     """One attempt under its limits."""
 
     tree: Tree

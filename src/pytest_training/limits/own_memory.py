@@ -15,9 +15,10 @@ import stat
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct, field
 
 KIBIBYTES = 1024
 PATIENCE = 50  # the next exact measurement comes after so many times what the last one took
@@ -32,8 +33,7 @@ Fields = defaultdict[str, float]  # without a field it has 0
 File = tuple[int, int]  # a file's device and inode
 
 
-@dataclass
-class OwnMemory:
+class OwnMemory(Struct):
     """The memory of one attempt's processes, measured again and again."""
 
     inherited_mb: float = 0.0  # shared by the first process and the job server; at the fork all that the server has
@@ -48,9 +48,10 @@ class OwnMemory:
     foreign_mb: float = 0.0  # files in memory that it has mapped and that are older: a dataset in /dev/shm
     begun: float = field(default_factory=lambda: time.time() - CLOCK_S)
     paths: set[str] = field(default_factory=set)  # files in /dev/shm that the attempt has had open or mapped
+    excess_mb: float = 0.0  # of the sum over processes: the server's pages, and pages counted twice
 
     def __post_init__(self) -> None:
-        self.excess_mb = self.inherited_mb  # of the sum over processes: the server's pages, and pages counted twice
+        self.excess_mb = self.inherited_mb
 
     @classmethod
     def of_fork(cls, *, is_program: bool) -> Self:

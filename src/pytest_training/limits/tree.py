@@ -8,8 +8,9 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from pytest_training import machine, processes, units
 from pytest_training.limits.own_memory import OwnMemory
@@ -25,8 +26,7 @@ LEAST_CPU = 0.01  # part of a core below which a job does not compute: what wait
 PER_STALL = 20  # measurements in the time after which an attempt is stalled
 
 
-@dataclass
-class Pressure:
+class Pressure(Struct):
     """What was left of memory while an attempt ran, measured once a second."""
 
     free_mb: float | None = None
@@ -72,8 +72,7 @@ def _number(path: Path, pattern: str = r"^(\d+)") -> int | None:
     return int(match[1]) if match else None
 
 
-@dataclass
-class Stillness:
+class Stillness(Struct):
     """How long the processes of an attempt have neither written to some files nor computed."""
 
     files: tuple[Path, ...] = ()
@@ -118,8 +117,7 @@ def _cpu_s(pid: int) -> float:
     return 0.0
 
 
-@dataclass
-class Tree:
+class Tree(Struct):
     """The processes of a running attempt, as a limit measures them and a backend ends them."""
 
     pid: int

@@ -1,18 +1,17 @@
 """A digest of all that decides a job's metrics, and the earlier outcomes that are still valid."""
 
 import contextlib
-import dataclasses
 import hashlib
 import itertools
 import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 import msgspec
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pytest_training.errors import DataError
@@ -121,8 +120,7 @@ def _with_needed(jobs: Mapping[str, Job], ids: Iterable[str]) -> list[str]:
     return list(done)
 
 
-@dataclass(frozen=True)
-class EarlierPasses:
+class EarlierPasses(Struct, frozen=True):
     """Earlier outcomes of jobs that passed, by job id."""
 
     reports: Path
@@ -140,7 +138,7 @@ class EarlierPasses:
             is_valid = _is_valid(passes.recorded.get(job_id), digests[job_id]) and valid.issuperset(jobs[job_id].needs)
             if is_valid and (job_id not in needed or passes.find(job_id) is not None):
                 valid.add(job_id)
-        return dataclasses.replace(passes, valid=frozenset(valid))
+        return replace(passes, valid=frozenset(valid))
 
     def find(self, job_id: str) -> NeededOutcome | None:
         """Return the newest outcome, if its folder is there."""

@@ -102,7 +102,8 @@ def _has(job: Job, name: str) -> bool:
 
 
 def _one_of(name: str, jobs: Sequence[Job]) -> str:
-    return one_of(name, sorted({parameter.name for job in jobs for parameter in job.declared}))
+    names = sorted({parameter.name for job in jobs for parameter in job.declared})
+    return one_of(name, names) if names else "none has any parameter that its source declares"
 
 
 def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:

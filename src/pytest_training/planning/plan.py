@@ -10,9 +10,9 @@ import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
@@ -108,7 +108,7 @@ def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Pla
     if not rules:
         comparison.find_place(history, against, request.project)  # an unknown name is an error before anything trains
         return plan, []
-    jobs = [planned.job for planned in plan.jobs]
+    jobs = [planned.job for planned in plan.jobs if not planned.job.twin_of]
     # Passed ones only: else the next run would be compared with a regression.
     earlier, words, problem = comparison.find_earlier(
         history, [job.id for job in jobs], against, project=request.project, passed_only=True
@@ -122,9 +122,9 @@ def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Pla
     ]
     if (missing := [job.id for job in jobs if job.id not in earlier]) and earlier:
         problems.append(f"no regression is judged without a passed outcome from {words}: {', '.join(missing[:12])}")
-    gated = (replace(job, gates=(*job.gates, *_gates(job, earlier.get(job.id), rules))) for job in jobs)
-    planned_jobs = (replace(planned, job=job) for planned, job in zip(plan.jobs, gated, strict=True))
-    return replace(plan, jobs=tuple(planned_jobs)), problems
+    gates = ((*each.job.gates, *_gates(each.job, earlier.get(each.job.id), rules)) for each in plan.jobs)
+    planned = (replace(each, job=replace(each.job, gates=all_)) for each, all_ in zip(plan.jobs, gates, strict=True))
+    return replace(plan, jobs=tuple(planned)), problems
 
 
 def _parse(texts: Sequence[str]) -> Rules:
@@ -157,8 +157,7 @@ def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
         )
 
 
-@dataclass(frozen=True)
-class EarlierRun:
+class EarlierRun(Struct, frozen=True):
     """A run in which not every job passed."""
 
     folder: RunFolder
@@ -171,7 +170,10 @@ class EarlierRun:
             folder = recorded_run.find_run(reports, name)
         except DeclarationError as error:
             raise DeclarationError(f"--training-resume: {error}") from None
-        return cls(folder, read_plan(folder.plan))
+        plan = read_plan(folder.plan)
+        if any(planned.job.twin_of for planned in plan.jobs):
+            raise DeclarationError(f"--training-resume: run {folder.run_id} is an audit: pytest --training-audit again")
+        return cls(folder, plan)
 
     @property
     def chain(self) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ pytest's session takes those of PREPARE when it collects, and those of FINISH af
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import ReportsFolder, new_run_id
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 UNPLANNED = Plan(run_id="", seed=0, workers=1, threads=1, jobs=())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """All that decides which jobs are trained and how, checked as far as possible without the jobs."""
 
     project: Path
@@ -49,6 +48,7 @@ class Request:
     default_limits: dict[str, float] = field(default_factory=dict)  # of jobs that state none, by the limit's key
     resume: str | None = None  # run to resume: its id, or `last`
     skip_unchanged: bool = False
+    audited: str = ""  # id, pattern or file of the jobs that an audit trains; empty for no audit
     compare: str | None = None  # what the run is compared with: `last`, a run, a branch or a commit
     max_regression: tuple[str, ...] = ()
     """Rules like `0.02`, `roc_auc=0.02` or `mae=5%`; of two for a metric the later counts."""
@@ -56,8 +56,7 @@ class Request:
     run_settings: RunSettings = field(default_factory=RunSettings)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """A plan in the making."""
 
     request: Request
@@ -114,7 +113,7 @@ def set_parameters(draft: Draft) -> Draft:
     epochs, folds, settings, kinds = request.epochs, request.folds, request.settings, request.kinds
     jobs = apply_options(draft.jobs, epochs=epochs, folds=folds, settings=settings, kinds=kinds)
     jobs = note_missing(fill_seeds(jobs, request.seed, kinds))
-    limited = (msgspec.structs.replace(job, limits={**request.default_limits, **job.limits}) for job in jobs)
+    limited = (replace(job, limits={**request.default_limits, **job.limits}) for job in jobs)
     return replace(draft, jobs=tuple(limited))
 
 
@@ -140,6 +139,7 @@ def order(draft: Draft) -> Draft:
 
     history = _history(draft)
     measured = history.expected(draft.jobs)
+    measured |= {job.id: measured[job.twin_of] for job in draft.jobs if job.twin_of in measured}
     saved, problems = _saved_durations(draft, measured)
     plan = make_plan(
         draft.jobs,
@@ -151,7 +151,7 @@ def order(draft: Draft) -> Draft:
         measured=measured,
         saved=saved,
     )
-    plan = msgspec.structs.replace(plan, loading_s=_loading_s(draft))
+    plan = replace(plan, loading_s=_loading_s(draft))
     return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
 
 
@@ -216,6 +216,20 @@ def _noting(history: History, draft: Draft) -> Draft:
     return replace(draft, history_problems=(*draft.history_problems, *history.problems))
 
 
-PREPARE: tuple[Step, ...] = (resume, set_parameters)
+def twins(draft: Draft) -> Draft:
+    """Add the further trainings of an audit."""
+    if not draft.request.audited:
+        return draft
+    from pytest_training.planning.twins import add_twins, audited  # noqa: PLC0415  (only an audit needs it)
+
+    request = draft.request
+    chosen = audited(draft.jobs, request.audited, request.run_settings.audit)
+    ids = {job.id for job in chosen}
+    others = [job for job in draft.jobs if job.id not in ids]
+    jobs = add_twins(chosen, {job.id for job in draft.jobs}, request.run_settings.audit, request.kinds)
+    return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others))
+
+
+PREPARE: tuple[Step, ...] = (resume, set_parameters, twins)
 FINISH: tuple[Step, ...] = (select, note_unreached, order, fingerprint, compare)
 PLAN: tuple[Step, ...] = (load, *PREPARE, *FINISH)

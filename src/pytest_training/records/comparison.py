@@ -3,9 +3,11 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.outcome import Outcome
@@ -23,8 +25,7 @@ SAME = 1e-9  # relative: what the order of floating-point sums may change
 MARKS: Mapping[Verdict, str] = {"better": "▲", "worse": "▼", "same": "=", "changed": "≠"}
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Struct, frozen=True):
     """One metric then and now."""
 
     metric: str
@@ -49,8 +50,7 @@ class Change:
         return f"{MARKS[self.verdict]} {before} → {now} ({self.now - self.before:+.3g}{chance})"
 
 
-@dataclass(frozen=True)
-class JobComparison:
+class JobComparison(Struct, frozen=True):
     """A job beside its earlier outcome."""
 
     job_id: str
@@ -90,8 +90,7 @@ class JobComparison:
         return len(self.differing) - len(self.listed)
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """A run beside earlier outcomes."""
 
     against: str  # in words: `the last run`, `branch main`

@@ -3,11 +3,11 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from msgspec import Struct, field
 
 from pytest_training.execution.job_files import open_own
 from pytest_training.jobs.model import UNDECODABLE
@@ -42,8 +42,7 @@ def _events(content: bytes) -> Iterator[Event]:
             yield DECODER.decode(line)
 
 
-@dataclass
-class EventTail:
+class EventTail(Struct):
     """The newest state in a growing file."""
 
     path: Path

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Gate
@@ -29,8 +30,7 @@ BASELINES = ("baseline_", "dummy_")
 ENDS = ("_low", "_high")
 
 
-@dataclass(frozen=True)
-class Measure:
+class Measure(Struct, frozen=True):
     """One metric of an outcome with what belongs to it."""
 
     name: str

@@ -3,13 +3,13 @@
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 import psutil
+from msgspec import Struct, field
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
@@ -19,6 +19,7 @@ from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import read_outcome
 from pytest_training.execution.unfinished import final_outcome, interrupted_outcome
 from pytest_training.jobs.model import Job, Plan, RunSettings, read_plan
+from pytest_training.records.audit import Audit
 from pytest_training.records.comparison import Comparison, compare, find_earlier
 from pytest_training.records.history import History
 from pytest_training.records.run_record import BegunRun, Provenance, RunRecord
@@ -27,8 +28,7 @@ IGNORED = ".gitignore"
 SAME_START_S = 1.0  # a process's start is exact to about a clock tick
 
 
-@dataclass(frozen=True)
-class TrainingRun:
+class TrainingRun(Struct, frozen=True, dict=True):
     """A run as reporters get it: without outcomes when it begins, whole at its end."""
 
     folder: RunFolder
@@ -43,6 +43,7 @@ class TrainingRun:
     """What went wrong around the jobs, in sentences; a reporter may add its own."""
     closing: list[tuple[str, dict[str, bool]]] = field(default_factory=list)
     """Lines, with their colours, for the end of the session's output; a reporter may add its own."""
+    audit: Audit | None = None  # what `--training-audit` has found, at the end
 
     @property
     def is_finished(self) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-REPORTERS = ("history", "json_report", "junit", "html.page", "markdown", "github", "terminal")
+REPORTERS = ("history", "json_report", "junit", "html.page", "markdown", "github", "audit", "terminal")
 """Modules in the order in which they are called; the history is first, so that reports have its problems."""
 
 

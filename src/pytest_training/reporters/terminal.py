@@ -176,7 +176,7 @@ class Reporter:
             run.closing.extend(comparison_lines(run.comparison))
         run.closing.extend(summary_lines(record, run.outcomes, reports=reports))
         is_left = any(not outcome.status.is_good for outcome in run.outcomes)
-        if run.record.exit_code == pytest.ExitCode.INTERRUPTED and is_left:
+        if run.record.exit_code == pytest.ExitCode.INTERRUPTED and is_left and not run.settings.audit:
             run.closing.append((f"go on: pytest --training-resume{self._places()}", {"bold": True}))
 
     def _places(self) -> str:

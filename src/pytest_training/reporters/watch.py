@@ -6,8 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from statistics import fmean
+
+from msgspec import Struct, field
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Loading
@@ -33,8 +34,7 @@ FIRST = ("repeat", "fold", "epoch", "step", "iteration")
 """Logged names that say where the job is: before the measurements, without decimals."""
 
 
-@dataclass
-class WatchedJob:
+class WatchedJob(Struct):
     """One running job."""
 
     job: Job
@@ -124,8 +124,7 @@ def loading_in_words(loading: Loading | None) -> str:
     return f"loading {one_line(loading.now, 30)}, {duration(max(time.time() - loading.since, 0.0))}"
 
 
-@dataclass
-class Watch:
+class Watch(Struct):
     """All running jobs of a run."""
 
     folder: RunFolder

@@ -2,9 +2,10 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
+
+from msgspec import Struct
 
 
 def at_least(minimum: int) -> Callable[[str], int]:
@@ -33,8 +34,7 @@ PARAMETERS = {"sample": ("sample", "samples", "sample_size"), "batch": ("batch",
 """Parameters that `--sample` and `--batch` set, wherever a job has one."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arguments:
+class Arguments(Struct, frozen=True, kw_only=True):
     """The values of the flags: each annotation has the flag's group, its help and its arguments for argparse."""
 
     words: tuple[str, ...]  # the command line as it was typed

@@ -4,10 +4,10 @@ import contextlib
 import os
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-from msgspec import structs
+from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds.protocol import Call, Kinds
@@ -41,8 +41,7 @@ class NothingFoundError(DeclarationError):
     """Strict discovery found no job."""
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """The selected jobs and the request that led to them."""
 
     request: Request

@@ -12,11 +12,11 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
+from msgspec import Struct, field
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
@@ -43,8 +43,7 @@ WORDS |= {Status.SKIPPED: "SKIPPED", Status.NOT_RUN: "SKIPPED"}
 last = pluggy.HookimplMarker("pytest")(trylast=True)
 
 
-@dataclass(eq=False)
-class Session:
+class Session(Struct, eq=False):
     """A plugin that notes its session's jobs, run and end."""
 
     started: str = field(default_factory=utc_now)

@@ -35,7 +35,9 @@ OPERATORS = {"and", "or", "not"}
 def settle_arguments(config: pytest.Config) -> None:
     """Collect the test that trains where the command line names jobs, but no test for them."""
     is_typed = config.args_source == pytest.Config.ArgsSource.ARGS
-    if not is_typed and (options.is_asked_for(config) or config.known_args_namespace.training_root):
+    typed = config.known_args_namespace
+    is_audit = typed.training_audit or typed.training_twice
+    if not is_typed and (options.is_asked_for(config) or typed.training_root or is_audit):
         config.args[:] = training_tests(config)
         return
     paths = {each: options.named_path(config, each) for each in config.args}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from pytest_training import option_values, options
 from pytest_training.errors import DeclarationError
@@ -165,7 +165,7 @@ class Owner(Collector):
         """Pass the run to a worker before it starts."""
         if self.run is not None:
             is_ours = self.distribution.is_ours
-            context = msgspec.structs.replace(self.run.context, items=self.selected, worker=True, idle=is_ours)
+            context = replace(self.run.context, items=self.selected, worker=True, idle=is_ours)
             node.workerinput["training"] = msgspec.json.encode(context).decode()
 
     @pytest.hookimpl(optionalhook=True)

@@ -11,13 +11,14 @@ import gc
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import psutil
 import pytest
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pytest_training import pytest_adapter
 from pytest_training.atomic import write_atomically
@@ -30,6 +31,7 @@ from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job, Plan, save_plan
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
+from pytest_training.records.audit import make_audit
 from pytest_training.records.recorded_run import TrainingRun, make_run_folder
 from pytest_training.records.run_record import BegunRun, RunRecord, provenance
 from pytest_training.records.strict_json import encode
@@ -44,8 +46,7 @@ OUTCOME_PATIENCE_S = 2.0
 EXIT_PATIENCE_S = 10.0
 
 
-@dataclass(eq=False, kw_only=True)
-class RunningRun:
+class RunningRun(Struct, eq=False, kw_only=True, dict=True):
     """The life of one run; a pytest plugin."""
 
     config: pytest.Config
@@ -71,7 +72,7 @@ class RunningRun:
         folder = RunFolder(options.reports, plan.run_id)
         pytest_adapter.use_pytests_terminal(config)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
-        settings = msgspec.structs.replace(options.run_settings, resumed=draft.earlier.chain if draft.earlier else ())
+        settings = replace(options.run_settings, resumed=draft.earlier.chain if draft.earlier else ())
         begun = _begun(config, plan, jobs, settings.resumed)
         run = TrainingRun(folder, plan, begun=begun, settings=settings, problems=list(draft.problems))
         with _starting(settings.backend, options.reports), contextlib.ExitStack() as failed:
@@ -194,6 +195,9 @@ class RunningRun:
         for outcome in self.outcomes.complete(is_signalled=self.signals.count > 0):
             self.call("pytest_training_job_end", outcome=outcome)
         plan, folder, all_outcomes = self.run.plan, self.run.folder, self.outcomes.by_node.values()
+        audit = make_audit(self.run, {each.job_id: each for each in all_outcomes}) if self.run.settings.audit else None
+        if audit and audit.findings and exit_status == pytest.ExitCode.OK:
+            exit_status = pytest.ExitCode.TESTS_FAILED
         if exit_status == pytest.ExitCode.OK and not any(outcome.is_trained for outcome in all_outcomes):
             exit_status = pytest.ExitCode.NO_TESTS_COLLECTED
             self.run.problems.append("no job was trained: the exit code is 5")
@@ -213,7 +217,7 @@ class RunningRun:
         by_id = {outcome.job_id: outcome for outcome in all_outcomes}
         has_begun = any(outcome.status != Status.NOT_RUN or outcome.cause for outcome in all_outcomes)
         outcomes = tuple(by_id[planned.job.id] for planned in plan.jobs)
-        self.run = replace(self.run, outcomes=outcomes, record=record if has_begun else None)
+        self.run = replace(self.run, outcomes=outcomes, record=record if has_begun else None, audit=audit)
         return exit_status
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -232,7 +236,7 @@ class RunningRun:
 
     def _save_record(self) -> None:
         if self.run.record is not None:
-            record = msgspec.structs.replace(self.run.record, problems=tuple(map(str, self.run.problems)))
+            record = replace(self.run.record, problems=tuple(map(str, self.run.problems)))
             self.run = replace(self.run, record=record)
             with self.run.noting_failure(f"{self.run.folder.record}"):
                 write_atomically(self.run.folder.record, encode(record, indent=1))

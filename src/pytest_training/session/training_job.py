@@ -2,12 +2,12 @@
 
 import math
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec import Struct
 
 from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.folder import RunFolder
@@ -62,8 +62,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
         )
 
 
-@dataclass
-class TrainingJob:
+class TrainingJob(Struct):
     """One job as a test sees it."""
 
     planned: PlannedJob

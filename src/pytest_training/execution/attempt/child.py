@@ -28,7 +28,7 @@ from pytest_training.execution.attempt.finish import Beginning, end_interpreter
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.attempt.warm import run_script, shadowed
-from pytest_training.execution.outcome import UnfitMetricError, finite_metrics
+from pytest_training.execution.outcome import UnfitMetricError, with_predicted
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Job
 from pytest_training.limits.tree import available_mb
@@ -92,7 +92,7 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
             function = _load_function(request, start)
             loading_s = time.monotonic() - begun
             seeder.seed_loaded()  # the file may have drawn numbers while it was loaded
-            metrics = finite_metrics(function(run, **request.job.parameters))
+            metrics = with_predicted(function(run, **request.job.parameters), run.predicted)
     except BaseException as error:  # noqa: BLE001  (whatever a job raises is its failure, not ours)
         failure = _explain(error, request.job)
         metrics = error.metrics if isinstance(error, UnfitMetricError) else {}
@@ -107,7 +107,15 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
     with contextlib.suppress(Exception):
         run.close()
     loading_s = round(loading_s or time.monotonic() - begun, 4)  # it may have failed there
-    result = Result(metrics=metrics, failure=failure, data=run.used, loading_s=loading_s, notes=run.remarks)
+    methods = dict.fromkeys(each.method for each in run.evaluations.values())
+    result = Result(
+        metrics=metrics,
+        interval_method="; ".join(methods),
+        failure=failure,
+        data=run.used,
+        loading_s=loading_s,
+        notes=run.remarks,
+    )
     return _leave(result, request)
 
 
@@ -122,7 +130,10 @@ def _make_run(request: AttemptRequest) -> Run:
         events=request.files.events,
         checkpoint=Path(request.checkpoint),
         below=request.files.below,
+        beside=(request.files.own, request.files.own_below),
         real_data_only=request.settings.real_data_only,
+        shuffle=request.job.shuffle,
+        description=request.files.description,
     )
 
 

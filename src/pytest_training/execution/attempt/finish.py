@@ -16,11 +16,12 @@ import threading
 import traceback
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from types import FrameType
 from typing import NoReturn
+
+from msgspec import Struct
 
 from pytest_training.execution.attempt.environment import PACKAGE
 from pytest_training.processes import flush_c_streams
@@ -57,8 +58,7 @@ class Beginning:
         return own if sys.modules.get("__main__", self.main) is self.main else [*own, "__main__"]
 
 
-@dataclass
-class Watch:
+class Watch(Struct):
     """Ends what is overdue; what goes on in spite of that ends the process."""
 
     status: int

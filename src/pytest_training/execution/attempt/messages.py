@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal, get_args
 
+from pytest_training.evaluation.finding import Examined
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
@@ -55,10 +56,12 @@ class Result(Value, frozen=True, kw_only=True):
     """The content of result.json."""
 
     metrics: dict[str, float] = {}
+    interval_method: str = ""  # how the intervals of its predictions come about, in words
     failure: Failure | None = None
     data: tuple[DataUsed, ...] = ()
     notes: tuple[str, ...] = ()  # remarks on what the job logged, and on its end
     loading_s: float = 0.0  # seconds that it took to load the job's file
+    examined: Examined | None = None  # what an audit has found in the job's data and predictions
     schema_version: int = SCHEMA_VERSION
 
 

@@ -2,7 +2,6 @@
 
 import os
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_training.atomic import write_atomically
@@ -24,7 +23,6 @@ class InProcess(Backend):
         return InProcessLauncher(seat)
 
 
-@dataclass
 class InProcessLauncher(SubprocessLauncher):
     """Calls functions in the pytest process: breakpoints work, nothing is isolated."""
 

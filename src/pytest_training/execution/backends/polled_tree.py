@@ -5,10 +5,10 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 
 import msgspec
 import psutil
+from msgspec import field
 
 from pytest_training.execution.attempt import environment, messages
 from pytest_training.limits.tree import Tree
@@ -43,11 +43,10 @@ def _cpu_of_children_s() -> float:
     return times.children_user + times.children_system
 
 
-@dataclass
-class PolledTree(Tree):
+class PolledTree(Tree, kw_only=True):
     """The processes of a running attempt, as psutil measures them."""
 
-    process: psutil.Popen = field(kw_only=True)
+    process: psutil.Popen
     members: list[psutil.Process] = field(default_factory=list)  # those that run now, without the keeper (`process`)
     earlier: set[psutil.Process] = field(default_factory=set)  # all that have run at a measurement
     keeper_until: float = 0.0  # time by which the keeper should have ended them

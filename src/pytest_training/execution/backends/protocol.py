@@ -2,18 +2,17 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import Struct, field
 
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.folder import RunFolder
 from pytest_training.limits import LIMITS, Limits
 
 
-@dataclass(frozen=True, kw_only=True)
-class BackendRun:
+class BackendRun(Struct, frozen=True, kw_only=True):
     """A run, as a backend starts for it."""
 
     folder: RunFolder
@@ -22,8 +21,7 @@ class BackendRun:
     report_problem: Callable[[str], None]  # adds a sentence to the run's reports
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seat:
+class Seat(Struct, frozen=True, kw_only=True):
     """The place of one slot in a run."""
 
     folder: RunFolder

@@ -4,7 +4,6 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -45,11 +44,11 @@ class Subprocess(Backend):
         return grace_s
 
 
-@dataclass
 class SubprocessLauncher:
     """Starts a fresh interpreter for each attempt."""
 
-    seat: Seat | None = None  # None for attempts outside a run: no owner interrupts them
+    def __init__(self, seat: Seat | None = None) -> None:
+        self.seat = seat  # None for attempts outside a run: no owner interrupts them
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Execute an attempt as soon as it has its GPUs; they are its alone until it has ended."""

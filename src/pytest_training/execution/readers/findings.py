@@ -6,13 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pytest_training.errors import FROM_OTHERS, ResultError
 from pytest_training.execution.folder import AttemptFolder
@@ -39,8 +40,7 @@ PARTS = ("test", "val", "eval", "dev", "train")
 FEWEST_DECIMALS, FEWEST = 2, 10  # decimals, or the size, from which a number counts as rounded: `0.70`, `41.5`
 
 
-@dataclass(frozen=True)
-class FoundMetrics:
+class FoundMetrics(Struct, frozen=True):
     """The metrics of an attempt, a sentence about each refused value, and a hint at metrics in another place."""
 
     values: dict[str, float] = field(default_factory=dict)

@@ -5,10 +5,11 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+from msgspec import Struct, field
 
 from pytest_training.execution.job_files import Walk, open_own
 from pytest_training.execution.readers.declared import USUAL_FILES
@@ -29,6 +30,10 @@ class Form(NamedTuple):
     pattern: str
     parser: type[Parser]
     is_logged: bool = False  # True if all that it has is logged as a metric, but for counters, times and settings
+
+    def start(self, match: re.Match[str]) -> Parser:
+        """Return what parses a file of this form from its beginning."""
+        return self.parser(match, is_logged=self.is_logged)
 
 
 NAMED = rf"[^/]*{ANY['files_with_metrics']}[^/]*"
@@ -52,8 +57,7 @@ Written = tuple[str, os.DirEntry[str]]  # a file, with its path relative to the 
 Last = dict[tuple[str, str], Measured]  # the last value of each name, by its model, fold or run and the name
 
 
-@dataclass
-class Place:
+class Place(Struct):
     """One file, and what was read of it."""
 
     path: Path
@@ -61,12 +65,12 @@ class Place:
     form: Form
     match: re.Match[str]
     last: Last
+    parser: Parser
     passed: int = 0  # points that were seen before the file was written anew
     points: int = 0
     mark: tuple[int, ...] = ()
     head: bytes = b""
     offset: int = 0
-    parser: Parser = field(init=False)
     once: set[tuple[str, str]] = field(default_factory=set)  # keys of `last` that may be written once alone
 
     def poll(self, most: int, *, has_ended: bool) -> Iterator[Point]:
@@ -79,7 +83,7 @@ class Place:
                 return
             head = file.read(256)
             if is_whole or not self.mark or not head.startswith(self.head) or size < self.offset:
-                self.parser, self.offset = self.form.parser(self.match, is_logged=self.form.is_logged), 0
+                self.parser, self.offset = self.form.start(self.match), 0
                 self.passed, self.points = max(self.passed, self.points), 0
                 self.once.clear()
             self.head = head
@@ -122,8 +126,7 @@ class Place:
                 yield Point(self.relative, counts | {name: float(value) for name, value in metrics.items()})
 
 
-@dataclass
-class Files:
+class Files(Struct):
     """The files of a folder that hold metrics."""
 
     folder: Path
@@ -167,7 +170,7 @@ class Files:
             if before := self.places.get(key):
                 before.last.clear()
             points = before.points if before else 0
-            self.places[key] = Place(Path(entry.path), relative, form, match, last, passed=points)
+            self.places[key] = Place(Path(entry.path), relative, form, match, last, form.start(match), passed=points)
 
 
 def _recognised(files: Iterable[Written]) -> Iterator[tuple[Written, Form, re.Match[str]]]:

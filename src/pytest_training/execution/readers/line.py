@@ -11,7 +11,15 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from pytest_training.execution.readers.names import NOT_WHOLE, SHARE, SPLIT, is_measured, joined, words_of
+from pytest_training.execution.readers.names import (
+    NOT_WHOLE,
+    SHARE,
+    SPLIT,
+    is_measured,
+    joined,
+    without_sentence,
+    words_of,
+)
 
 MOST_WORDS, MOST_NUMBERS, MOST_PAIRS, LONGEST_WORD = 7, 200, 40, 40
 BOXES = {ord(each): "|" for each in "│┃║"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
@@ -195,7 +203,7 @@ def _key(before: str, *, is_first: bool, is_table: bool) -> _Key:
             ends.append(boundary.end())
     if sign in {"is", "was"} and len(ends) > 1 and not is_measured(head[ends[-1] :]):
         ends.pop()  # `accuracy of class: cat is 0.9`
-    text = head[ends[-1] :].strip()
+    text = without_sentence(head[ends[-1] :].strip())
     words = words_of(text)
     name = joined(words) if 0 < len(words) <= MOST_WORDS and sign != "(" and not _TWO.search(text) else ""
     last = [word for word in words[-2:] if not SPLIT.fullmatch(word)][-1:] if sign in _WEAK else words

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
@@ -32,6 +33,8 @@ _BEGIN = re.compile(
     r"(?:(?P<colon>:)(?=\s*(?P<next>[^\W\d][\w ^²-]{0,30}?)\s*[:=])|[:|,\]]|\s-+>?)\s",
     re.IGNORECASE,
 )  # the begin of a line, which may be the name of a class or of an estimator
+_VERB = re.compile(rf"\b{ANY['verbs']}\s+(?:an?\s+|the\s+)?", re.IGNORECASE)
+_ENDED = re.compile(r"\b(?:finish|end|complet|done)", re.IGNORECASE)
 _COUNTER = re.compile(r"\b(?:epoch|step|iter|iteration|batch|round|episode)s?\b", re.IGNORECASE)
 _SCALED = re.compile(r"_scale|scale_|loss scale|expected(?!.calib)", re.IGNORECASE)
 _CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
@@ -89,6 +92,17 @@ def estimator_in(text: str) -> str:
     """Return the name of the estimator that a title is about, or nothing."""
     words = [word for word in words_of(text) if word not in WORDS["activities"]]
     return "_".join(words) if len(words) <= MOST_TITLE_WORDS and _ESTIMATOR.search(text) else ""
+
+
+def without_sentence(text: str) -> str:
+    """Return what a sentence says is measured: `MSE` of `model logged in run with MSE`, `svm AUC` of `SVM has AUC`."""
+    verb = deque(_VERB.finditer(text), maxlen=1)
+    before, after = (text[: verb[0].start()], text[verb[0].end() :]) if verb else ("", text)
+    if not before.strip() or is_measured(before) or not is_measured(after):
+        return text
+    ended = _ENDED.search(verb[0][0] + before)  # `training finished with accuracy` is not the accuracy in training
+    kept = [word for word in words_of(before) if word in WORDS["degrees"] or (word in SPLITS and not ended)]
+    return " ".join([*kept, estimator_in(before), after]).strip()
 
 
 def label_of(line: str) -> str:

@@ -4,9 +4,10 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from math import isfinite
 from typing import BinaryIO, ClassVar
+
+from msgspec import Struct, field
 
 from pytest_training.execution.job_files import CHUNK, open_own
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
@@ -26,8 +27,7 @@ _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
 _PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])  # heads of columns that are measurements beside others
 
 
-@dataclass
-class Printed:
+class Printed(Struct):
     """Reads a log line by line: as programs print, or by a pattern with a named group for each metric."""
 
     pattern: str = ""

@@ -1,8 +1,9 @@
 """What a reader of metrics is, and the files that it may read."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from pytest_training.execution.attempt.messages import Result
 from pytest_training.execution.folder import AttemptFolder
@@ -43,8 +44,7 @@ class Following(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class RunningAttempt:
+class RunningAttempt(Struct, frozen=True):
     """An attempt that may still run."""
 
     job: Job
@@ -53,8 +53,7 @@ class RunningAttempt:
     most_bytes: ClassVar[int] = 2**16  # what a poll may read of one file: its newest part, at the end head and tail
 
 
-@dataclass(frozen=True)
-class EndedAttempt(RunningAttempt):
+class EndedAttempt(RunningAttempt, frozen=True):
     """An attempt that has ended."""
 
     start: Call | Command

@@ -5,11 +5,13 @@ import math
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
+
 from pytest_training.errors import DeclarationError, Mistakes
+from pytest_training.evaluation.tripod import statement_keys
 from pytest_training.jobs.catalogue.document import Entry
 from pytest_training.jobs.model import Dataset, Gate, MetricsFile, parse_gates
 from pytest_training.limits import Limits, retry_reasons
@@ -22,8 +24,7 @@ _WHOLE_GATE = re.compile(r"(\S+?)\s*([<>=]=?\s*\S+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True)
-class Declaration:
+class Declaration(Struct, frozen=True):
     """An entry of the catalogue: one job, or `defaults:` for all."""
 
     entry: Entry
@@ -40,12 +41,12 @@ class Declaration:
     command: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    card: dict[str, str] = field(default_factory=dict)  # statements by key; an empty one takes a default back
     needs: tuple[Entry, ...] = ()
     mistakes: tuple[str, ...] = ()  # sentences about what could not be read
 
 
-@dataclass(frozen=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """A validated `jobs.yaml`; `apply_catalogue` checks that its jobs exist."""
 
     file: str  # its path as messages have it
@@ -162,6 +163,12 @@ def _tag(entry: Entry) -> str:
     return tag
 
 
+def read_statements(entry: Entry) -> dict[str, str]:
+    """Return the statements for a card by their keys; `null` is an empty one."""
+    entry.mapping(allowed=statement_keys())
+    return entry.each(lambda _, below: "" if below.value is None else below.text("a sentence"))
+
+
 def read_script(entry: Entry) -> Entry:
     """Return the entry if it is a text."""
     entry.text("the path of a Python file")
@@ -229,6 +236,7 @@ _PARTS: Readers = {
     "gates": ("gates", _gates),
     "data": ("data", lambda entry: tuple(item.text("the name of a dataset") for item in entry.items())),
     "tags": ("tags", lambda entry: tuple(map(_tag, entry.items()))),
+    "card": ("card", read_statements),
     "needs": ("needs", lambda entry: tuple(entry.items())),
 }  # the readers of a declaration's other fields
 
@@ -241,7 +249,7 @@ def job_keys(limits: Limits) -> tuple[str, ...]:
 def read_defaults(entry: Entry, limits: Limits) -> Declaration:
     """Return what `defaults:` declares."""
     keys = (key for key in _settings(limits) if key not in _NO_DEFAULTS)
-    return read_declaration(entry, (*keys, "parameters", "gates", "tags"), limits)
+    return read_declaration(entry, (*keys, "parameters", "gates", "tags", "card"), limits)
 
 
 def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> Declaration:

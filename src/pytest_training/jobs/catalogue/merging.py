@@ -172,6 +172,7 @@ def _with_settings(job: Job, defaults: Declaration, declaration: Declaration, ki
         gates=_merged_gates(job, defaults, declaration),
         tags=tuple(dict.fromkeys((*job.tags, *defaults.tags, *declaration.tags))),
         data=tuple(dict.fromkeys((*job.data, *declaration.data))),
+        statements={key: text for key, text in (defaults.card | declaration.card).items() if text},
     )
 
 

@@ -57,13 +57,15 @@ _READERS: dict[str, declarations.Reader] = {
     "target": Entry.text,
     "positive": lambda entry: str(entry.value) if type(entry.value) is int else entry.text("the name of a class"),
     "real": Entry.flag,
+    "card": declarations.read_statements,
 }
+_FIELDS = {"card": "statements"}  # of a dataset, where the catalogue's key has another name
 
 
 def read_dataset(name: str, entry: Entry, home: Path) -> Dataset:
     """Check one entry of the catalogue's `data:` and return the dataset."""
     entries = entry.mapping(allowed=tuple(_READERS))
-    fields = {key: _READERS[key](below) for key, below in entries.items()}
+    fields = {_FIELDS.get(key, key): _READERS[key](below) for key, below in entries.items()}
     sources = [key for key in SOURCES if key in fields]
     if len(sources) != 1:
         raise entry.error(f"expected exactly one of {', '.join(SOURCES)}, found {' and '.join(sources) or 'none'}")

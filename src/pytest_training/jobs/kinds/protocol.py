@@ -2,9 +2,10 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from pytest_training.jobs.model import Job, Value
 from pytest_training.jobs.source.sources import Candidate, Source, Sources
@@ -33,8 +34,7 @@ class Command(Value, frozen=True, kw_only=True, tag=True):
         return (self.argv[0], "-m", self.module, *self.argv[2:]) if self.module else self.argv
 
 
-@dataclass(frozen=True)
-class File:
+class File(Struct, frozen=True, dict=True):
     """A file that may be a job."""
 
     path: Path

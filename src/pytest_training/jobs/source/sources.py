@@ -9,9 +9,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from pytest_training.jobs.source.literals import Constants, last_name, module_statements, walk, why_fresh
 from pytest_training.wording import label
@@ -29,8 +30,7 @@ class Unreadable(Exception):  # noqa: N818  (it names the file's state and becom
     """A file that is no Python source, with the reason."""
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True, dict=True):
     """A file that has been read."""
 
     path: Path
@@ -68,8 +68,7 @@ class Import(NamedTuple):
         return [".".join(filter(None, (self.module, name))) for name in ("", *self.names)]
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What a file imports when it is imported, what it imports later, and the datasets that it names."""
 
     imports: tuple[Import, ...] = ()

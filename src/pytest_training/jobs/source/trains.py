@@ -58,7 +58,7 @@ _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training"
 _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
 )  # calls at the top of a module that only defines things
-_ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|num_steps|max_steps", re.IGNORECASE)
+_ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|num_steps|max_steps|timesteps", re.IGNORECASE)
 _RATES = {"lr", "learning_rate", "alpha", "eta", "step_size", "lrate"}
 
 
@@ -114,6 +114,10 @@ class _Signs:
         self._named = set[str]()
         self._backward: str | None = None
         self._has_optimiser = False
+        self._descent: str | None = (
+            None  # a step down a gradient by hand, which counts together with a loop over epochs
+        )
+        self._has_rounds = False
 
     def first(self, source: Source, nodes: list[ast.AST]) -> str | None:
         """Return the first call that trains as `train.py:12: calls trainer.fit`, or None.
@@ -140,16 +144,20 @@ class _Signs:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
                 self._made |= {last_name(target): last_name(node.value.func) for target in node.targets}
         for node in nodes:
-            if isinstance(node, ast.For) and _descends(node):
-                return f"{source.where(node)}: descends in a loop"
-            if isinstance(node, ast.Call):
+            if isinstance(node, ast.For) and _has_rounds(node):
+                self._has_rounds = True
+                if _descends(node):
+                    return f"{source.where(node)}: descends in a loop"
+            if self._descent is None and isinstance(node, ast.BinOp) and _is_step(node):
+                self._descent = f"{source.where(node)}: descends by a learning rate"
+            if isinstance(node, ast.Call) and not any(map(_is_no_round, node.keywords)):
                 words = self._words(node)
                 if _TRAINS.fullmatch(words):
                     return _sentence(source, node)
                 if words.partition("(")[0].endswith((".backward", ".manual_backward")):
                     self._backward = self._backward or _sentence(source, node)
                 self._has_optimiser |= "optim" in words or last_name(node.func) in {"step", "add_", "sub_"}
-        return self._backward if self._has_optimiser else None
+        return (self._backward if self._has_optimiser else None) or (self._descent if self._has_rounds else None)
 
     def _words(self, call: ast.Call) -> str:
         """Return `sgd optimizer.minimize(…)`, `.train(…)` for a plain function, `net.train()` for `net.train(mode)`."""
@@ -162,13 +170,28 @@ class _Signs:
         return f"{made + ' ' if made else ''}{owner or ('' if below is None else '?')}.{name}({shown})".lower()
 
 
+def _has_rounds(loop: ast.For) -> bool:
+    """Return True for a loop over epochs."""
+    return any(_ROUNDS.search(last_name(node)) for part in (loop.target, loop.iter) for node in walk(part))
+
+
 def _descends(loop: ast.For) -> bool:
-    """Return True for a loop over epochs that changes something by a learning rate."""
-    rounds = (node for part in (loop.target, loop.iter) for node in walk(part))
+    """Return True for a loop that changes something by a learning rate."""
     changes = (node.value for node in walk(loop) if isinstance(node, ast.AugAssign))
-    return any(_ROUNDS.search(last_name(node)) for node in rounds) and any(
-        last_name(node) in _RATES for value in changes for node in walk(value)
-    )
+    return any(last_name(node) in _RATES for value in changes for node in walk(value))
+
+
+def _is_no_round(keyword: ast.keyword) -> bool:
+    """Return True for `total_timesteps=0`: the call loads a model."""
+    is_zero = isinstance(keyword.value, ast.Constant) and keyword.value.value == 0
+    return is_zero and bool(_ROUNDS.search(keyword.arg or ""))
+
+
+def _is_step(node: ast.BinOp) -> bool:
+    """Return True for `weight - rate * gradient`."""
+    factors = isinstance(node.op, ast.Sub) and isinstance(node.right, ast.BinOp) and [*walk(node.right)]
+    is_product = factors and any(isinstance(each, ast.Mult) for each in factors)
+    return bool(is_product and factors and any(last_name(each) in _RATES - {"alpha"} for each in factors))
 
 
 def _sentence(source: Source, call: ast.Call) -> str:

@@ -10,7 +10,6 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -18,6 +17,7 @@ from urllib.parse import quote
 import jinja2
 from jinja2.bccache import Bucket
 from markupsafe import Markup
+from msgspec import Struct
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution import folder, job_files
@@ -74,8 +74,7 @@ class MetricRow(NamedTuple):
     spark: tuple[str, float, float] | None  # its values in the last runs as a small line, if there are enough
 
 
-@dataclass(frozen=True)
-class JobView:
+class JobView(Struct, frozen=True, dict=True):
     """What a job's row and section show beyond its outcome."""
 
     run: TrainingRun

@@ -4,10 +4,11 @@ import base64
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from pytest_training.execution.job_files import open_own
 from pytest_training.execution.outcome import Outcome
@@ -38,8 +39,7 @@ class Artifact(NamedTuple):
     is_plain: bool  # False if it is missing or a link by now
 
 
-@dataclass
-class PictureBook:
+class PictureBook(Struct):
     """Hands out pictures until the page's budget is used up."""
 
     run: Path

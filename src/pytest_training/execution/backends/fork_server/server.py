@@ -16,11 +16,11 @@ import socket
 import time
 import traceback
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from functools import partial
 from typing import NoReturn
 
 import msgspec
+from msgspec import Struct, field
 
 from pytest_training import processes
 from pytest_training.errors import DeclarationError
@@ -44,8 +44,7 @@ READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "OMP_", "GOMP_", "KM
 """Beginnings of variables that the interpreter and C libraries read once."""
 
 
-@dataclass(eq=False)
-class Connection:
+class Connection(Struct, eq=False):
     """One slot's connection: at most one attempt."""
 
     link: socket.socket

@@ -1,0 +1,38 @@
+"""What an audit finds, as plain values: pytest's own process needs no more of it. docs/audit.md explains each check."""
+
+import msgspec
+
+CHECKS = {
+    "A01": "one person on both sides of a split",
+    "A02": "one person by the data on both sides of a split",
+    "A03": "equal rows on both sides of a split",
+    "A04": "one column tells the target",
+    "A05": "two columns together tell the target",
+    "A06": "missing values tell the target",
+    "A07": "the order of the rows tells the target",
+    "A08": "worse than the dummy",
+    "A09": "no better than with a shuffled target",
+    "A10": "a shuffled target is predicted too",
+    "A11": "the people of the fit are predicted far better than others",
+    "A12": "folds differ more than chance lets them",
+    "A13": "a choice at the edge of its grid",
+    "A14": "too few events",
+    "A15": "two trainings with one seed differ",
+    "A16": "rows without a prediction",
+}
+"""Each check of an audit by its code: what it finds."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that makes a metric doubtful."""
+
+    code: str  # a key of CHECKS
+    sentence: str
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """What checks have come to: findings, checks that could not be made with the reason, facts beside them."""
+
+    findings: tuple[Finding, ...] = ()
+    unchecked: dict[str, str] = {}
+    facts: tuple[str, ...] = ()

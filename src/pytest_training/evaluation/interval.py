@@ -1,0 +1,53 @@
+"""Own the 95 % intervals: how far a metric may lie from what models fitted this way show on new people."""
+
+from __future__ import annotations
+
+import math
+
+from scipy import special
+
+from pytest_training.evaluation.columns import Floats
+from pytest_training.evaluation.result import LEVEL
+
+SHARES = frozenset(["roc_auc", "average_precision", "sensitivity", "specificity", "accuracy"])
+"""Metrics between 0 and 1, whose intervals stay there."""
+
+
+def variance(influence: Floats, folds: int) -> float:
+    """Return the variance of a metric from its influences (repeats × people), and the models' part in it.
+
+    Models of different folds share training rows, so the part of the variance that test rows and models make together
+    is counted once where it occurs twice. Repeats show it: their models share but a part of their rows.
+    """
+    repeats = len(influence)
+    stable = float((influence.mean(axis=0) ** 2).sum())
+    if folds < 2:
+        return stable
+    if repeats < 2:  # nothing shows how much models differ: the worst case
+        return 2 * stable
+    spread = float((influence**2).sum(axis=1).mean()) - stable
+    crossed = max(folds * spread * repeats / (repeats - 1), 0.0)
+    return stable + (1 - 1 / folds + 1 / (folds * repeats)) * crossed
+
+
+def bounds(name: str, value: float, variance: float, freedom: float) -> tuple[float, float]:
+    """Return the interval's ends; `freedom` is that of Student's t: people of the rarest class, less one."""
+    quantile = float(special.stdtrit(max(freedom, 1.0), (1 + LEVEL) / 2))
+    if name not in SHARES:
+        return value - quantile * math.sqrt(variance), value + quantile * math.sqrt(variance)
+    # Wilson's interval, with as many people as would give this variance: it has a width at 0 and 1 too.
+    number = max(value * (1 - value) / variance if variance > 0 else 0.0, 0.0) or freedom + 1
+    squared = quantile**2 / number
+    middle = (value + squared / 2) / (1 + squared)
+    half = math.sqrt(squared * (value * (1 - value) + squared / 4)) / (1 + squared)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def method(folds: int, repeats: int, people: int) -> str:
+    """Say how the intervals come about."""
+    how = f"{100 * LEVEL:.0f} %: DeLong's method over {people} people"
+    if folds < 2:
+        return f"{how}, for one fitted model (no folds are stated)"
+    if repeats < 2:
+        return f"{how}, its variance doubled as in the worst case: one repeat does not show how {folds} models differ"
+    return f"{how}, with the spread of {repeats} × {folds} fitted models"

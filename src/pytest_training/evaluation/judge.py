@@ -1,0 +1,46 @@
+"""Judge a record of predictions: every metric with its interval, beside a dummy's."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+
+import numpy as np
+
+from pytest_training.evaluation import interval
+from pytest_training.evaluation.comparison import gain
+from pytest_training.evaluation.metrics import BASELINES, dummy, figure, measures
+from pytest_training.evaluation.record import Predictions
+from pytest_training.evaluation.result import Evaluation
+
+
+def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluation:
+    """Return every metric of a record, the headline first, each with its interval, beside those of a dummy."""
+    metrics: dict[str, float] = {}
+    all_measures = measures(record)
+    for name, measure in all_measures.items():
+        with suppress(ZeroDivisionError):  # without a value on these lines
+            own = figure(record, measure)
+            low, high = interval.bounds(name, own.value, interval.variance(own.influence, record.folds), record.freedom)
+            metrics |= {name: own.value, f"{name}_low": low, f"{name}_high": high}
+    metrics |= {"cutoff": record.cutoff} if record.question == "binary" else {}
+    constant = dummy(record)
+    for name in BASELINES[record.question]:
+        with suppress(ZeroDivisionError):
+            metrics[f"baseline_{name}"] = figure(constant, all_measures[name]).value
+    metrics |= gain(record, against) if against else {}
+    prefix = f"{record.name}_" if record.name else ""
+    people, repeats = record.people[1], record.repeats
+    return Evaluation(
+        question=record.question,
+        name=record.name,
+        classes=record.classes,
+        rows=len(np.unique(record.row)),
+        people=people,
+        events=int(record.truth[repeats[0]].sum()) if record.question == "binary" else None,
+        repeats=len(repeats),
+        folds=record.folds,
+        cutoff=record.cutoff if record.question == "binary" else None,
+        method=interval.method(record.folds, len(repeats), people),
+        metrics={prefix + name: value for name, value in metrics.items() if math.isfinite(value)},
+    )

@@ -1,0 +1,216 @@
+"""One record of predictions: who was predicted what, by which of the models; it is checked, written and read here.
+
+Lines are flat: one for each row of the table and each repeat of the folds.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pytest_training import atomic
+from pytest_training.evaluation.columns import (
+    Codes,
+    Floats,
+    Lines,
+    Texts,
+    classify,
+    numbers,
+    require_all,
+    risks_of_classes,
+    unstacked,
+    whole_numbers,
+)
+from pytest_training.evaluation.result import Question, file_name
+
+MOST_LINES = 200_000  # of predictions.csv, about 10 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What models predicted for rows that they were not fitted on; a line for each row and repeat."""
+
+    truth: NDArray[Any]  # the class's number, or the number itself
+    score: Floats  # the positive class's risk, each class's risk (lines × classes), or the number
+    row: Codes
+    person: Texts  # rows without a person are people of their own
+    fold: Codes
+    repeat: Codes
+    classes: tuple[str, ...] = ()
+    subgroup: dict[str, Texts] = field(default_factory=dict)
+    cutoff: float = 0.5
+    name: str = ""
+
+    @property
+    def question(self) -> Question:
+        """What is asked: one of two classes, one of several, or a number."""
+        return "classes" if len(self.classes) > 2 else "binary" if self.classes else "number"
+
+    @cached_property
+    def people(self) -> tuple[Codes, int]:
+        """Each line's number of its person, and how many people there are."""
+        persons, codes = np.unique(self.person, return_inverse=True)
+        return codes.astype(np.int64), len(persons)
+
+    @property
+    def repeats(self) -> list[Codes]:
+        """The lines of each repeat."""
+        return [np.flatnonzero(self.repeat == each) for each in np.unique(self.repeat)]
+
+    @property
+    def freedom(self) -> int:
+        """The people of the rarest class, less one, or all people if the target is a number."""
+        codes = self.people[0]
+        groups = [codes[self.truth == label] for label in np.unique(self.truth)] if self.classes else [codes]
+        return max(min(len(np.unique(group)) for group in groups) - 1, 1)
+
+    @property
+    def folds(self) -> int:
+        """The number of models of a repeat."""
+        return max(len(np.unique(self.fold[lines])) for lines in self.repeats)
+
+    def replaced(self, **fields: Any) -> Predictions:
+        """Return the record with other values in some fields."""
+        return replace(self, **fields)
+
+    def take(self, lines: NDArray[Any]) -> Predictions:
+        """Return the record of some of the lines."""
+        own = {name: getattr(self, name)[lines] for name in ("truth", "score", "row", "person", "fold", "repeat")}
+        return replace(self, **own, subgroup={name: values[lines] for name, values in self.subgroup.items()})
+
+
+def make(  # noqa: PLR0913  (each is one thing that a job may state)
+    truth: ArrayLike,
+    score: ArrayLike,
+    *,
+    person: ArrayLike | None = None,
+    fold: ArrayLike | None = None,
+    repeat: ArrayLike | None = None,
+    subgroup: Mapping[str, ArrayLike] | None = None,
+    classes: Sequence[str] | None = None,
+    cutoff: float = 0.5,
+    name: str = "",
+    row: ArrayLike | None = None,
+) -> Predictions:
+    """Return a checked record; raise ValueError with a sentence about what is wrong.
+
+    `score` has a line for each of `truth`, else it is repeats × rows (× classes); `truth`, `person`, `row` and
+    `subgroup` are then those of one repeat, `fold` of one or of all.
+    """
+    target = np.asarray(truth)
+    target = target.astype(np.int64) if target.dtype == bool else target
+    risks = numbers("score", score)
+    if target.ndim != 1 or not len(target):
+        raise ValueError(f"truth has the shape {target.shape}; expected one value a row")
+    require_all("truth", target)
+    risks, copies = unstacked(risks, len(target), is_flat=repeat is not None)
+    lines = len(risks)
+    if not 0 < cutoff < 1:
+        raise ValueError(f"cutoff is {cutoff}; expected a risk above 0 and below 1")
+    if name and not name.isidentifier():
+        raise ValueError(f"name is {name!r}; expected a word of letters, digits and _")
+    texts = Lines(len(target), copies)
+    truth_lines, labels = classify(target, risks, classes)
+    rows = whole_numbers(texts("row", row)) if row is not None else np.tile(np.arange(len(target)), copies)
+    made = Predictions(
+        truth=np.tile(truth_lines, copies),
+        score=risks_of_classes(risks, labels),
+        row=rows,
+        person=texts("person", person) if person is not None else rows.astype(np.str_),
+        fold=whole_numbers(texts("fold", fold)) if fold is not None else np.zeros(lines, dtype=np.int64),
+        repeat=_repeats(texts, repeat, copies),
+        classes=labels,
+        subgroup={each: texts(f"subgroup[{each!r}]", values) for each, values in (subgroup or {}).items()},
+        cutoff=cutoff,
+        name=name,
+    )
+    return _checked(_with_rows(made) if row is None and repeat is not None else made)
+
+
+def _repeats(texts: Lines, repeat: ArrayLike | None, copies: int) -> Codes:
+    return np.repeat(np.arange(copies), texts.rows) if repeat is None else whole_numbers(texts("repeat", repeat))
+
+
+def _with_rows(made: Predictions) -> Predictions:
+    """Count the rows of each repeat; raise ValueError if repeats have other rows, or another order."""
+    row = np.empty(len(made.row), dtype=np.int64)
+    first, *others = made.repeats
+    for lines in (first, *others):
+        row[lines] = np.arange(len(lines))
+    is_own = np.array_equal(made.person, made.row.astype(np.str_))
+    for lines in others:
+        same = len(lines) == len(first) and np.array_equal(made.truth[lines], made.truth[first])
+        if not same or not (is_own or np.array_equal(made.person[lines], made.person[first])):
+            raise ValueError(
+                "the repeats have different rows, or rows in another order; expected row=, each line's row"
+            )
+    return replace(made, row=row, person=row.astype(np.str_) if is_own else made.person)
+
+
+def _checked(made: Predictions) -> Predictions:
+    if made.question == "binary" and len(np.unique(made.truth)) < 2:
+        raise ValueError(f"truth has the class {made.classes[int(made.truth[0])]!r} alone; expected both classes")
+    pairs = made.repeat.astype(np.int64) * (int(made.row.max()) + 1) + made.row
+    if len(np.unique(pairs)) < len(pairs):
+        raise ValueError("a row is predicted twice in one repeat; expected repeat=, the number of each line's repeat")
+    return made
+
+
+def write(record: Predictions, folder: Path, *, below: Path | None = None, most: int = MOST_LINES) -> Path:
+    """Write predictions.csv, of a very long record as many whole repeats as fit, else its first lines."""
+    path = folder / file_name("predictions", record.name)
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(_table(_part(record, most)))
+    atomic.write_atomically(path, text.getvalue().encode(), below=below)
+    return path
+
+
+def _part(record: Predictions, most: int) -> Predictions:
+    if len(record.truth) <= most:
+        return record
+    repeats = max(1, most // max(map(len, record.repeats)))
+    return record.take(np.concatenate(record.repeats[:repeats])[:most])
+
+
+def _table(record: Predictions) -> Iterator[Sequence[Any]]:
+    truth = [record.classes[code] for code in record.truth] if record.classes else record.truth.tolist()
+    scores = {"score": record.score} if not record.classes else {}
+    if record.question == "binary":
+        scores = dict(
+            zip((f"score_{label}" for label in record.classes), (1 - record.score, record.score), strict=True)
+        )
+    elif record.classes:
+        scores = {f"score_{label}": record.score[:, place] for place, label in enumerate(record.classes)}
+    columns: dict[str, Any] = {"row": record.row, "person": record.person, "repeat": record.repeat, "fold": record.fold}
+    columns |= scores | {f"subgroup_{name}": values for name, values in record.subgroup.items()}
+    yield ["truth", *columns]
+    yield from zip(truth, *(values.tolist() for values in columns.values()), strict=True)
+
+
+def read(path: Path, *, cutoff: float = 0.5) -> Predictions:
+    """Return the record in a file that `write` has left; raise ValueError if it is none."""
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    if header[:1] != ["truth"] or not rows:
+        raise ValueError(f"{path}: expected a record of predictions, with a header that begins with truth")
+    columns = dict(zip(header, map(np.array, zip(*rows, strict=True)), strict=True))
+    scores = {name: values.astype(np.float64) for name, values in columns.items() if name.startswith("score")}
+    labels = tuple(name.removeprefix("score_") for name in scores if name != "score")
+    stacked = np.column_stack([*scores.values()])
+    return make(
+        columns["truth"] if labels else columns["truth"].astype(np.float64),
+        stacked if len(scores) > 1 else stacked[:, 0],
+        **{name: columns[name] for name in ("row", "person", "repeat", "fold")},
+        subgroup={name.removeprefix("subgroup_"): columns[name] for name in columns if name.startswith("subgroup_")},
+        classes=labels,
+        cutoff=cutoff,
+        name=path.stem.removeprefix("predictions").removeprefix("_"),
+    )

@@ -1,0 +1,270 @@
+"""Audits a run: compares a job's metrics with those of its twins, and collects what its own process has examined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from msgspec import Struct
+
+from pytest_training.evaluation.finding import CHECKS, Examined, Finding
+from pytest_training.execution.attempt.messages import Result
+from pytest_training.execution.job_files import read_json
+from pytest_training.execution.outcome import Outcome
+from pytest_training.jobs.model import SCHEMA_VERSION, Job, Value
+from pytest_training.records.measures import BASELINES, Measure, direction, measures
+from pytest_training.units import number
+from pytest_training.wording import listing
+
+if TYPE_CHECKING:
+    from pytest_training.records.recorded_run import TrainingRun
+
+FITTED = ("train_{}", "training_{}", "fit_{}", "fitted_{}", "{}_train")  # names of a metric of the people of the fit
+FAR, TIMES = 0.2, 2.0  # of a metric up to 1: how far held-out people are behind; of an error: how many times larger
+SURELY = 0.15  # of the way from chance to 1, or from an error to 0: from here a metric without interval is no chance
+MEASURED = re.compile(r"(^|_)(seconds|secs|s|ms|minutes|duration|elapsed|runtime|walltime|throughput|mb|mib|gb)(_|$)")
+"""Names of metrics that differ between two trainings as clocks and memory do."""
+SHOWN = 4  # metrics that a sentence names
+SIGN = {"higher": 1.0, "lower": -1.0}
+CHANCE = {"roc_auc": 0.5, "auc": 0.5, "auroc": 0.5, "r2": 0.0}  # of metrics without a baseline beside them
+OF_DATA = ("A01", "A02", "A03", "A04", "A05", "A06", "A07", "A12", "A13", "A14", "A16")
+
+
+class Unchecked(str):
+    """The reason why a check could not be made."""
+
+    __slots__ = ()
+
+
+class JobAudit(Value, frozen=True, kw_only=True):
+    """What an audit has found in one job."""
+
+    job_id: str
+    findings: tuple[Finding, ...] = ()
+    unchecked: dict[str, str] = {}  # by code the reason why it could not be checked
+    passed: tuple[str, ...] = ()  # codes of the checks that found nothing
+    facts: tuple[str, ...] = ()
+
+
+class Audit(Value, frozen=True, kw_only=True):
+    """The content of audit.json."""
+
+    run_id: str
+    mode: Literal["", "twice", "all"] = "all"
+    jobs: tuple[JobAudit, ...] = ()
+    checks: dict[str, str] = msgspec.field(default_factory=lambda: dict(CHECKS))
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def findings(self) -> list[tuple[str, Finding]]:
+        """Each finding with its job."""
+        return [(job.job_id, finding) for job in self.jobs for finding in job.findings]
+
+
+class Trained(Struct, frozen=True):
+    """A job's outcome with those of its twins."""
+
+    job: Job
+    plain: Outcome
+    again: Outcome | None = None
+    shuffled: Sequence[Outcome] = ()
+    examined: Examined | None = None
+
+
+Answer = str | None
+"""A finding's sentence; an `Unchecked`; or None if nothing was found."""
+Check = Callable[[Trained], Answer]
+
+
+def make_audit(run: TrainingRun, outcomes: Mapping[str, Outcome]) -> Audit:
+    """Return what the run's jobs and their twins show."""
+    jobs = [planned.job for planned in run.plan.jobs]
+    mode = run.settings.audit
+    trained = [_trained(run, job, jobs, outcomes) for job in jobs if not job.twin_of]
+    ordered = sorted(trained, key=lambda each: each.job.id)
+    return Audit(run_id=run.folder.run_id, mode=mode, jobs=tuple(audit_job(each, mode) for each in ordered))
+
+
+def _trained(run: TrainingRun, job: Job, jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> Trained:
+    twins = [each for each in jobs if each.twin_of == job.id]
+    again = next((outcomes[each.id] for each in twins if not each.shuffle), None)
+    result = None
+    if again is not None and again.attempts:
+        result = read_json(run.folder.job(again.job_id).attempt(again.attempts[-1].number).result, Result)
+    shuffled = [outcomes[each.id] for each in twins if each.shuffle]
+    return Trained(job, outcomes[job.id], again, shuffled, result.examined if result else None)
+
+
+def audit_job(trained: Trained, mode: str) -> JobAudit:
+    """Return what a job and its twins show."""
+    checks = {code: OF_METRICS[code] for code in OF_METRICS if mode == "all" or code == "A15"}
+    answers = {
+        code: check(trained) if trained.plain.metrics else Unchecked(_failed(trained.plain))
+        for code, check in checks.items()
+    }
+    examined = trained.examined or Examined()
+    unchecked = dict.fromkeys(OF_DATA, _unexamined(trained)) if mode == "all" and not trained.examined else {}
+    unchecked |= {code: str(answer) for code, answer in answers.items() if isinstance(answer, Unchecked)}
+    unchecked |= examined.unchecked
+    made = [
+        Finding(code=code, sentence=str(answer)) for code, answer in answers.items() if answer and code not in unchecked
+    ]
+    findings = sorted([*made, *examined.findings], key=lambda each: each.code)
+    asked = [*answers, *(OF_DATA if mode == "all" else ())]
+    silent = {*unchecked, *(each.code for each in findings)}
+    return JobAudit(
+        job_id=trained.job.id,
+        findings=tuple(findings),
+        unchecked=dict(sorted(unchecked.items())),
+        passed=tuple(sorted(code for code in asked if code not in silent)),
+        facts=examined.facts,
+    )
+
+
+def _failed(outcome: Outcome) -> str:
+    return f"{outcome.job_id} has no metrics: {outcome.reason or outcome.status}"
+
+
+def _unexamined(trained: Trained) -> str:
+    if trained.again is None:
+        return f"{trained.job.id}-again was not selected"
+    return f"a {trained.job.kind} job has no run.predictions" if trained.again.metrics else _failed(trained.again)
+
+
+def worse_than_dummy(trained: Trained) -> Answer:
+    """Compare each metric with its baseline."""
+    pairs = _pairs(trained, [f"{start}{{}}" for start in BASELINES])
+    worse = [words for words, value, dummy, sign in pairs if sign * value < sign * dummy]
+    if not pairs:
+        return Unchecked("no metric has a baseline beside it, like baseline_roc_auc; run.predictions adds it")
+    return f"worse than the dummy, which knows the target alone: {_listed(worse)}" if worse else None
+
+
+def fitted_far_better(trained: Trained) -> Answer:
+    """Compare the metrics of the people of the fit with those of people who were held out."""
+    pairs = _pairs(trained, FITTED)
+    far = [
+        words for words, value, fitted, sign in pairs if (fitted - value > FAR if sign > 0 else value > TIMES * fitted)
+    ]
+    if not pairs:
+        return Unchecked(
+            "no metric is of the people of the fit, like train_roc_auc; run.predictions(…, name='train') adds it"
+        )
+    return f"far better on the people of the fit than on others: {_listed(far)}" if far else None
+
+
+def _pairs(trained: Trained, forms: Sequence[str]) -> list[tuple[str, float, float, float]]:
+    """Return each metric that has another beside it: both in words, both values, 1 if more is better, else -1."""
+    metrics, pairs = trained.plain.metrics, []
+    for name, value in metrics.items():
+        other = next((metrics[form.format(name)] for form in forms if form.format(name) in metrics), None)
+        if other is not None and (better := direction(name, trained.job.gates)):
+            pairs.append((f"{name} {number(value)} against {number(other)}", value, other, SIGN[better]))
+    return pairs
+
+
+def _listed(words: Sequence[str]) -> str:
+    return listing("", words, limit=SHOWN)
+
+
+class Shuffled(Struct, frozen=True):
+    """The headline of a job and those of its trainings with a shuffled target, with a sign: more is better."""
+
+    main: Measure
+    sign: float
+    values: Sequence[float]
+    sure: Sequence[float | None]  # the worse ends of their intervals
+
+    @property
+    def words(self) -> str:
+        """The headline on shuffled targets."""
+        return ", ".join(number(self.sign * value) for value in self.values)
+
+    @property
+    def is_predicted(self) -> bool | None:
+        """Whether shuffled targets, which nothing can tell, are predicted; None if nobody knows what is chance."""
+        if (chance := self.chance) is None:
+            return None
+        from_here = self.sign * chance + SURELY * abs(1.0 - chance if self.sign > 0 else chance)
+        ends = zip(self.values, self.sure, strict=True)
+        return all(value > from_here if end is None else end > self.sign * chance for value, end in ends)
+
+    @property
+    def chance(self) -> float | None:
+        """What a model reaches that knows nothing."""
+        return CHANCE.get(self.main.name) if self.main.baseline is None else self.main.baseline
+
+
+def _shuffled(trained: Trained) -> Shuffled | Unchecked:
+    """Return the headline with those of shuffled targets, or why they cannot be compared."""
+    main = next((each for each in measures(trained.plain) if direction(each.name, trained.job.gates)), None)
+    if main is None:
+        return Unchecked("no metric says by its name or its gate whether more is better")
+    if not trained.shuffled:
+        return Unchecked("no training with a shuffled target: train calls no run.target(y), or it was not selected")
+    if missing := [outcome for outcome in trained.shuffled if main.name not in outcome.metrics]:
+        return Unchecked(_failed(missing[0]))
+    if all(outcome.metrics == trained.plain.metrics for outcome in trained.shuffled):
+        return Unchecked("a shuffled target changes no metric: train does not use what run.target returns")
+    sign = SIGN[direction(main.name, trained.job.gates) or "higher"]
+    end = f"{main.name}_{'low' if sign > 0 else 'high'}"
+    ends = [outcome.metrics.get(end) for outcome in trained.shuffled]
+    values = [sign * outcome.metrics[main.name] for outcome in trained.shuffled]
+    return Shuffled(main, sign, values, [None if each is None else sign * each for each in ends])
+
+
+def no_better_than_shuffled(trained: Trained) -> Answer:
+    """Compare the headline with those of shuffled targets."""
+    shuffled = _shuffled(trained)
+    if isinstance(shuffled, Unchecked) or shuffled.is_predicted:  # the same fault has a code of its own
+        return shuffled if isinstance(shuffled, Unchecked) else None
+    main, values = shuffled.main, shuffled.values
+    end = main.low if shuffled.sign > 0 else main.high
+    # Without an interval the spread of the shuffled ones says how much is chance.
+    chance = max(values) + (max(values) - min(values)) if end is None else sum(values) / len(values)
+    if shuffled.sign * (main.value if end is None else end) > chance:
+        return None
+    interval = f" ({main.interval})" if main.interval else ""
+    return f"{main.name} {number(main.value)}{interval} is no better than with a shuffled target: {shuffled.words}"
+
+
+def shuffled_predicted(trained: Trained) -> Answer:
+    """Return a finding if a shuffled target is predicted."""
+    shuffled = _shuffled(trained)
+    if isinstance(shuffled, Unchecked):
+        return shuffled
+    name = shuffled.main.name
+    if (chance := shuffled.chance) is None:
+        return Unchecked(f"nobody knows what {name} is by chance: a metric baseline_{name} would say it")
+    said = f"{name} is {shuffled.words} with a shuffled target, {number(chance)} is chance"
+    return f"{said}: people who are held out later take part in a choice or a fit" if shuffled.is_predicted else None
+
+
+def twice_the_same(trained: Trained) -> Answer:
+    """Compare the metrics of two trainings with one seed to the last bit."""
+    if trained.again is None or not trained.again.metrics:
+        return Unchecked(_failed(trained.again) if trained.again else f"{trained.job.id}-again was not selected")
+    first, second = trained.plain.metrics, trained.again.metrics
+    names = [name for name in dict.fromkeys([*first, *second]) if not MEASURED.search(name)]
+    other = [
+        f"{name} {_exact(first, name)} and {_exact(second, name)}"
+        for name in names
+        if first.get(name) != second.get(name)
+    ]
+    count = f"{len(other)} of {len(names)} metrics"
+    return f"two trainings with one seed differ in {count}: {_listed(other)}" if other else None
+
+
+def _exact(metrics: Mapping[str, float], name: str) -> str:
+    return repr(metrics[name]) if name in metrics else "nothing"
+
+
+OF_METRICS: dict[str, Check] = {
+    "A08": worse_than_dummy,
+    "A09": no_better_than_shuffled,
+    "A10": shuffled_predicted,
+    "A11": fitted_far_better,
+    "A15": twice_the_same,
+}

@@ -1,0 +1,127 @@
+"""What `run.describe` keeps of a table: summaries in words, never rows; and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from pytest_training.evaluation.description import MOST_PREDICTORS, Description
+from pytest_training.execution.attempt.run import Run
+
+AGES = [40.0, 50.0, 60.0, np.nan]
+TABLE = pd.DataFrame({"age": AGES, "sex": ["m", "f", "m", "m"], "smokes": [0, 1, 1, 1], "tau": [np.nan] * 4})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(folder=tmp_path, description=tmp_path / "description.json")
+
+
+def written(run: Run) -> Description:
+    content = (run.folder / "description.json").read_bytes()
+    assert msgspec.json.decode(content, type=Description) == run.description
+    return run.description
+
+
+def test_a_table_is_summarised_overall_and_by_class(run: Run) -> None:
+    run.describe(TABLE, ["well", "ill", "ill", "well"], classes=("well", "ill"), units={"age": "years"})
+    description = written(run)
+    assert (description.rows, description.people, description.columns) == (4, 4, 4)
+    assert (description.classes, description.counts) == (("well", "ill"), (2, 2))
+    age, sex, smokes, tau = description.predictors
+    assert (age.unit, age.missing, age.overall, age.by_class) == (
+        "years",
+        1,
+        "50 (45 to 55)",
+        ("40 (40 to 40)", "55 (52.5 to 57.5)"),
+    )
+    assert (sex.overall, sex.by_class) == ("m 75%, f 25%", ("m 100%", "f 50%, m 50%"))
+    assert (smokes.overall, smokes.by_class) == ("75% are 1", ("50% are 1", "100% are 1"))
+    assert (tau.missing, tau.overall) == (4, "no value")
+
+
+@pytest.mark.parametrize(
+    ("target", "classes", "expected"),
+    [
+        ([0, 1, 1, 0], ("well", "ill"), (("well", "ill"), (2, 2))),
+        ([0.0, 1.0, 1.0, 1.0], (), (("0", "1"), (1, 3))),
+        (np.array([2, 0, 1, 2]), ("low", "middle", "high"), (("low", "middle", "high"), (1, 1, 2))),
+        (pd.Series(["b", "a", "b", "b"], dtype="category"), (), (("a", "b"), (1, 3))),
+        ([True, False, True, True], (), (("False", "True"), (1, 3))),
+        ([1.5, 2.5, 3.5, 4.5], (), ((), ())),
+    ],
+)
+def test_every_kind_of_outcome_is_counted(run: Run, target: Any, classes: tuple[str, ...], expected: Any) -> None:
+    run.describe(TABLE, target, classes=classes)
+    assert (written(run).classes, run.description.counts) == expected
+    assert bool(run.description.outcome) == (not expected[0])
+
+
+def test_each_call_adds_to_what_is_stated(run: Run) -> None:
+    run.describe(who="Patients of one clinic.", limits=["Small."], left_out={"no age": 3})
+    run.describe(np.zeros((4, 2)), person=[1, 1, 2, 2], relies_on={"age": 0.02, "sex": 0.25})
+    run.describe(
+        model=make_pipeline(StandardScaler(), LogisticRegression(C=2)), method="\n    Data: mine.\n    More.\n"
+    )
+    description = written(run)
+    assert (description.who, description.limits, description.left_out) == (
+        "Patients of one clinic.",
+        ("Small.",),
+        {"no age": 3},
+    )
+    assert (description.rows, description.people) == (4, 2)
+    assert list(description.relies_on.items()) == [("sex", 0.25), ("age", 0.02)]
+    assert (description.preparation, description.model) == (("StandardScaler()",), "LogisticRegression(C=2)")
+    assert description.method == "Data: mine.\nMore."
+
+
+def test_of_very_many_columns_a_part_is_described(run: Run) -> None:
+    run.describe(np.zeros((3, MOST_PREDICTORS + 5)))
+    assert (run.description.columns, len(run.description.predictors)) == (MOST_PREDICTORS + 5, MOST_PREDICTORS)
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ({"features": TABLE, "target": [0, 1]}, "same number of rows, found features 4, target 2"),
+        ({"features": TABLE, "person": [1]}, "same number of rows, found features 4, person 1"),
+        ({"features": TABLE, "units": {"agee": "years"}}, "units has 'agee', which is no column: did you mean 'age'"),
+        (
+            {"target": ["well", "dead"], "classes": ("well", "ill")},
+            "target has 'dead', expected one of well, ill",
+        ),
+        ({"limits": "Small."}, "limits"),
+        ({"who": 3}, "who"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_keeps_what_was_stated(run: Run, stated: Any, message: str) -> None:
+    run.describe(who="Patients.")
+    with pytest.raises(ValueError, match=message):
+        run.describe(**stated)
+    assert written(run) == Description(who="Patients.")
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.one_of(st.none(), st.floats(allow_infinity=False), st.text(max_size=8), st.booleans(), st.integers()),
+        min_size=1,
+    )
+)
+def test_any_column_has_words_and_its_missing_values(column: list[Any]) -> None:
+    run = Run(folder=Path("unused"))
+    run.describe(pd.DataFrame({"x": pd.Series(column, dtype=object)}))
+    (predictor,) = run.description.predictors
+    assert predictor.missing == sum(value is None or value != value for value in column)  # noqa: PLR0124  (NaN differs from itself)
+    assert predictor.overall
+    assert "\n" not in predictor.overall

@@ -1,0 +1,73 @@
+"""Tests of `run.target`: the target as it is, or, in an audit, of other people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_training.errors import DataError
+from pytest_training.execution.attempt.run import Run
+
+TARGETS = {
+    "list": list(range(30)),
+    "tuple": tuple(range(30)),
+    "texts": [f"case {row}" for row in range(30)],
+    "numpy": np.arange(30),
+    "of texts": np.array([f"case {row}" for row in range(30)]),
+    "two columns": np.arange(60).reshape(30, 2),
+    "series": pd.Series(range(30), index=[f"row {row}" for row in range(30)], name="dead"),
+    "categories": pd.Series([f"case {row}" for row in range(30)], dtype="category"),
+    "frame": pd.DataFrame({"time": range(30), "dead": range(30)}),
+}
+
+
+def run(folder: Path = Path(), *, shuffle: int = 1, seed: int = 0) -> Run:
+    return Run(folder=folder, shuffle=shuffle, seed=seed)
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_a_target_of_any_type_is_returned_as_it_is_or_shuffled_in_its_type(kind: str) -> None:
+    values: Any = TARGETS[kind]
+    assert run(shuffle=0).target(values) is values
+    shuffled = run().target(values)
+    assert type(shuffled) is type(values)
+    assert getattr(shuffled, "dtype", None) is getattr(values, "dtype", None) or shuffled.dtype == values.dtype
+    if hasattr(values, "index") and not isinstance(values, list | tuple):
+        assert list(shuffled.index) == list(values.index)
+    before, after = (np.asarray(each).tolist() for each in (values, shuffled))
+    assert before != after
+    assert sorted(before) == sorted(after)
+    assert np.asarray(run().target(values)).tolist() == after
+    assert np.asarray(run(shuffle=2).target(values)).tolist() != after
+    assert np.asarray(run(seed=1).target(values)).tolist() != after
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=40))
+def test_rows_of_a_person_get_the_sequence_of_one_other_person(people: list[int]) -> None:
+    values = [(person, people[:row].count(person)) for row, person in enumerate(people)]
+    shuffled = run().target(values, people)
+    sizes = Counter(people)
+    giver = {}
+    for person in sizes:
+        taken = [value for value, owner in zip(shuffled, people, strict=True) if owner == person]
+        ((giver[person],), length) = {owner for owner, _ in taken}, sizes[taken[0][0]]
+        assert [place for _, place in taken] == [place % length for place in range(sizes[person])]
+    assert sorted(giver.values()) == sorted(giver)
+
+
+def test_a_person_with_one_outcome_keeps_one() -> None:
+    people = pd.Series(np.repeat(["a", "b", "c", "d"], [1, 2, 3, 4]))
+    shuffled = run(shuffle=3).target(people.map({"a": 0, "b": 0, "c": 1, "d": 1}), people)
+    assert shuffled.groupby(people).nunique().eq(1).all()
+
+
+def test_people_of_another_number_of_rows_are_an_error() -> None:
+    with pytest.raises(DataError, match=r"run\.target: expected one person for each of 3 values, found 2"):
+        run().target([0, 1, 0], ["a", "b"])

@@ -1,0 +1,86 @@
+"""`--training-audit` and `--training-twice`: further trainings are items, and findings are said everywhere."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sessions import Project, text
+
+LUCK = """
+y = run.target([0, 1] * 50)
+learned = sum(y[1::2]) / 50  # 1 for the true target
+return {"roc_auc": learned, "baseline_roc_auc": 0.5, "luck": random.SystemRandom().random()}
+"""
+SCRIPT = "import json\njson.dump({'loss': 0.5}, open('metrics.json', 'w'))\n"
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    project = Project(pytester.path, pytester)
+    project.job("luck", LUCK, top="import random\nGATES = {'roc_auc': '>= 0.9'}")
+    project.job("plain")
+    project.write("training/train_script.py", SCRIPT)
+    return project
+
+
+def test_an_audit_trains_twins_that_have_no_gates_and_no_history(project: Project) -> None:
+    result = project.run("--training-audit", "-n", "2")
+    assert result.ret == 1, text(result)
+    twins = {"luck": ["again", "shuffled-1", "shuffled-2", "shuffled-3"], "plain": ["again"], "script": ["again"]}
+    names = {name for job_id, kinds in twins.items() for name in (job_id, *(f"{job_id}-{kind}" for kind in kinds))}
+    assert project.statuses() == dict.fromkeys(names, "passed")
+    result.stdout.fnmatch_lines(
+        [
+            "audit of 3 jobs: 1 finding",
+            "  A15 luck: two trainings with one seed differ in 1 of 3 metrics: luck 0.* and 0.*",
+            "  not checked in luck: A01, *, A11, A12, *: see audit.md",
+        ]
+    )
+    audit = json.loads((project.reports / "audit.json").read_text())
+    assert [job["job_id"] for job in audit["jobs"]] == ["luck", "plain", "script"]
+    assert [finding["code"] for job in audit["jobs"] for finding in job["findings"]] == ["A15"]
+    assert {"A08", "A09", "A10"} <= set(audit["jobs"][0]["passed"])
+    page = (project.reports / "audit.md").read_text()
+    assert "| ❌ | A15 | two trainings with one seed differ |" in page
+    assert "its target is shuffled by the audit" in project.metadata()["luck-shuffled-1"]["notes"]
+    history = project.ask("history").stdout.str()
+    assert "luck" in history
+    assert "again" not in history
+    assert "shuffled" not in history
+
+    resumed = project.here("--training-resume")
+    resumed.stderr.fnmatch_lines(["*is an audit: pytest --training-audit again"])
+    twice = project.here("--training-twice", "pl*")
+    assert twice.ret == 0
+    twice.stdout.fnmatch_lines(["audit of 1 job: nothing found", "2 jobs: 2 passed"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--training-audit", "luk"], "--training-audit: no job 'luk': did you mean 'luck'? Expected one of luck,*"),
+        (["--training-twice", "luk"], "--training-twice: no job 'luk': did you mean 'luck'? Expected one of luck,*"),
+        (["--training-audit", "--training-resume"], "--training-audit trains every job whole: --training-resume can*"),
+        (
+            ["--training-twice", "--training-skip-unchanged"],
+            "--training-twice trains every job whole: --training-skip*",
+        ),
+        (["--training-audit", "luck", "--training-twice", "plain"], "--training-audit trains jobs twice too: leave *"),
+    ],
+)
+def test_what_an_audit_cannot_do_is_said_before_anything_trains(
+    project: Project, arguments: list[str], said: str
+) -> None:
+    result = project.here(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {said}"])
+    assert not project.reports.exists()
+
+
+def test_a_job_may_be_named_by_its_file_and_its_twins_need_names_of_their_own(project: Project) -> None:
+    dry = project.here("--training-audit", "training/train_luck.py", "--collect-only", "-q", "-k", "not shuffled")
+    assert [line.partition("[")[2] for line in dry.outlines if "::" in line] == ["luck]", "luck-again]"]
+    project.write("training/jobs.yaml", "jobs: {luck-again: {command: [ls]}}")
+    taken = project.here("--training-audit", "luck")
+    taken.stderr.fnmatch_lines(["ERROR: training/train_luck.py: an audit of luck trains 'luck-again': rename that job"])
