@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from cohorts import Cohort, read_table, require
@@ -46,6 +47,7 @@ def load(path: Path) -> Cohort:
         features=features,
         target=(table["outcome"] == "dead").astype(int).to_numpy(),
         classes=("survived", "died"),
+        subgroup={"sex": np.where(table["sex"] == "m", "male", "female")},
         who="People aged 35 to 69 with a coronary event, from the register of Newcastle, Australia.",
         limits=(
             NOT_KNOWN_KNOWS,
