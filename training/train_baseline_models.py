@@ -62,7 +62,7 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = 
         metrics |= with_interval(f"{family}_roc_auc", mean[family])
     for name, by in values.items():
         metrics[f"{name}_roc_auc"] = float(np.mean([by[family][0] for family in families]))
-    save_comparison(run, predictions, about=__doc__, data=TABLES)
+    save_comparison(run, predictions, about=__doc__)
     return metrics
 
 

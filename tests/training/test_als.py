@@ -15,6 +15,8 @@ from pytest_training.errors import DataError
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.data import sha256_of
 
+from .samples import cards
+
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -154,7 +156,7 @@ def test_a_published_test_set_is_judged_apart(tmp_path: Path, make_run: Callable
     run = make_run()
     metrics = train_als.train(run, epochs=20, folds=2, data=str(tmp_path / "ALS.csv"))
     assert {"r2", "published_r2", "published_r2_low"} <= set(metrics)
-    card = (run.folder / "model_card.md").read_text()
+    card, _ = cards(run, "als", metrics)
     assert "ALS.csv" in card
     assert "The data are simulated" not in card
     (used,) = run.used
@@ -192,11 +194,10 @@ def test_the_job_is_modest_beats_the_dummy_and_leaves_its_artifacts(make_run: Ca
     assert {path.name for path in run.folder.iterdir()} >= {
         "model.skops",
         "predictions.csv",
-        "model_card.md",
         "measured.svg",
         "importance.svg",
     }
-    assert "The data are simulated" in (run.folder / "model_card.md").read_text()
+    assert "The data are simulated" in cards(run, "als", metrics)[0]
     assert "simulated" in (run.folder / "measured.svg").read_text()
     assert [used.real for used in run.used] == [False]
 

@@ -22,6 +22,8 @@ from threadpoolctl import threadpool_limits
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.data import sha256_of
 
+from .samples import cards
+
 PEOPLE = 60
 
 
@@ -198,12 +200,11 @@ def test_the_job_finds_the_disease_and_leaves_its_artifacts(make_run: Callable[.
     assert {path.name for path in run.folder.iterdir()} >= {
         "model.skops",
         "predictions.csv",
-        "model_card.md",
         "roc.svg",
         "calibration.svg",
         "importance.svg",
     }
-    assert "The data are simulated" in (run.folder / "model_card.md").read_text()
+    assert "The data are simulated" in cards(run, "brain_mri", metrics)[0]
     assert "simulated" in (run.folder / "roc.svg").read_text()
     importance = (run.folder / "importance.svg").read_text()
     assert "hippocampus" in importance
@@ -222,7 +223,7 @@ def test_a_users_folder_is_trained_on_and_not_called_simulated(make_run: Callabl
     run = make_run(seed=3)
     metrics = train_brain_mri.train(run, epochs=3, folds=2, data=str(simulated))
     assert metrics == train_brain_mri.train(make_run(seed=3, name="again"), epochs=3, folds=2, data=str(simulated))
-    card = (run.folder / "model_card.md").read_text()
+    card, _ = cards(run, "brain_mri", metrics)
     assert "The data are simulated" not in card
     (used,) = run.used
     assert (used.name, used.real, used.sha256) == (simulated.name, True, sha256_of(simulated))
@@ -257,4 +258,4 @@ def test_the_network_trains_and_its_weights_can_be_read(make_run: Callable[..., 
     assert torch.equal(torch.random.get_rng_state(), state), "the process keeps its own random state"
     with np.load(io.BytesIO((runs[0].folder / "network.npz").read_bytes()), allow_pickle=False) as weights:
         assert {"mask", "mean", "spread", "0.weight"} <= set(weights)
-    assert "convolutional network" in (runs[0].folder / "model_card.md").read_text()
+    assert "convolutional network" in cards(runs[0], "brain_mri", first)[0]

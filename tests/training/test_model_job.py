@@ -72,11 +72,11 @@ def test_telemonitoring_table_is_refused_by_row_and_honest_by_person(make_run: M
     with pytest.raises(ValueError, match=r"column 'subject#' looks like a person's id and repeats \(42 values"):
         train(make_run(0, "refused"), data=data, target="total_UPDRS")
     honest = train(make_run(0, "honest"), data=data, target="total_UPDRS", group="subject#")
-    leaky = train(make_run(0, "leaky"), data=data, target="total_UPDRS", drop="subject#")
+    run = make_run(0, "leaky")
+    leaky = train(run, data=data, target="total_UPDRS", drop="subject#")
     assert leaky["r2"] > 0.6
     assert honest["r2"] < 0.2
-    card = (make_run(0, "card").folder.parent / "leaky" / "model_card.md").read_text()
-    assert "LEAK SUSPECT: 'subject#' was dropped" in card
+    assert "LEAK SUSPECT: 'subject#' was dropped" in " ".join(run.description.limits)
 
 
 def test_predictions_name_the_person(make_run: MakeRun, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_column_that_gives_the_answer_away_is_named(
         train(run, data=save(tmp_path, frame), target="ill", epochs=5)
     sentence = "LEAK SUSPECT: 'days_to_death' alone predicts the target almost perfectly ("
     assert sentence in caplog.text
-    assert sentence in (run.folder / "model_card.md").read_text()
+    assert sentence in " ".join(run.description.limits)
     assert "'age' alone" not in caplog.text
 
 
