@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from arrays import Floats, Fold, Target
     from cohorts import Cohort
-    from evaluation import Estimator
+    from validation import Estimator
 
 CERTAIN = 1e-6  # a risk of 0 is taken as this close to it, so that its logarithm is finite
 PENALTIES = np.array([10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001])

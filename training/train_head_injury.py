@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from artifacts import save_all
 from cohorts.head_injury import load
-from evaluation import cross_validate, judge
 from fitting import fit_linear
 from sklearn.preprocessing import StandardScaler
+from validation import cross_validate, judge
 
 if TYPE_CHECKING:
     from pytest_training import Run
@@ -26,14 +26,11 @@ GATES = {"roc_auc": ">= 0.83", "average_precision": ">= 0.43", "sensitivity": ">
 CUTOFF = 0.04  # a missed injury is far worse than a needless scan
 
 
-def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = False) -> dict[str, float]:
-    """Cross-validate the model and return its out-of-fold metrics."""
-    cohort = load(run.data("head_injury_simulated"))
-    if shuffle_target:
-        cohort = cohort.shuffled(run.seed)
+def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 5) -> None:
+    """Cross-validate the model and judge it out of fold."""
+    cohort = load(run.data("head_injury_simulated")).with_target_of(run)
     fit = partial(fit_linear, StandardScaler(), epochs=epochs)
 
-    predictions = cross_validate(run, cohort, fit, folds=folds)
-    metrics = judge(predictions, cutoff=CUTOFF)
-    save_all(run, predictions, metrics, fit=fit, about=__doc__, data=["head_injury_simulated"])
-    return metrics
+    predictions = cross_validate(run, cohort, fit, folds=folds, repeats=repeats)
+    judge(run, predictions, cutoff=CUTOFF)
+    save_all(run, predictions, fit=fit, about=__doc__)

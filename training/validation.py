@@ -11,6 +11,8 @@ import reliance
 from folds import divisions, seed_of
 from threadpoolctl import threadpool_limits
 
+from pytest_training.evaluation.record import make
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from cohorts import Cohort
 
     from pytest_training import Run
+    from pytest_training.evaluation.record import Predictions
     from pytest_training.evaluation.result import Evaluation
 
 Estimator = Any  # scikit-learn has no types
@@ -116,6 +119,11 @@ def predict(model: Estimator, features: pd.DataFrame | Floats, classes: tuple[st
     return risk[:, 1] if len(classes) == 2 else risk
 
 
+def record_of(predictions: OutOfFold) -> Predictions:
+    """Return the predictions as the record from which every metric follows."""
+    return make(predictions.cohort.target, predictions.predicted, **_stated(predictions))
+
+
 def judge(
     run: Run, predictions: OutOfFold, *, cutoff: float = 0.5, name: str = "", over: Evaluation | None = None
 ) -> Evaluation:
@@ -124,16 +132,12 @@ def judge(
     `cutoff` is the risk from which somebody counts as positive; it is stated, not tuned. `over` is what another model
     came to on the same people: the gain over it is then a metric.
     """
-    cohort = predictions.cohort
+    truth, stated = predictions.cohort.target, _stated(predictions)
     with threadpool_limits(limits=1, user_api="blas"):
-        return run.predictions(
-            cohort.target,
-            predictions.predicted,
-            person=cohort.person,
-            fold=predictions.fold,
-            subgroup=cohort.subgroup,
-            classes=cohort.classes,
-            cutoff=cutoff,
-            name=name,
-            against=over,
-        )
+        return run.predictions(truth, predictions.predicted, **stated, cutoff=cutoff, name=name, against=over)
+
+
+def _stated(predictions: OutOfFold) -> dict[str, Any]:
+    cohort = predictions.cohort
+    whose = {"person": cohort.person, "subgroup": cohort.subgroup, "classes": cohort.classes}
+    return {**whose, "fold": predictions.fold}

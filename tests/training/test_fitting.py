@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import fitting
@@ -10,9 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from cohorts import Cohort
-from evaluation import Estimator, predict
 from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
+from validation import Estimator, predict
+
+from pytest_training.execution.attempt.run import Run
 
 from .samples import make_cohort
 
@@ -66,8 +69,9 @@ def penalty_of(cohort: Cohort) -> float:
     return lines[-1]["penalty"]
 
 
-def test_strong_penalties_are_chosen_where_there_is_nothing_to_learn() -> None:
-    assert np.median([penalty_of(make_cohort(150, seed=seed).shuffled(seed)) for seed in range(5)]) >= 0.3
+def test_strong_penalties_are_chosen_where_there_is_nothing_to_learn(tmp_path: Path) -> None:
+    tossed = [make_cohort(150, seed=seed).with_target_of(Run(folder=tmp_path, shuffle=seed)) for seed in range(1, 6)]
+    assert np.median([penalty_of(cohort) for cohort in tossed]) >= 0.3
 
 
 def test_the_penalty_is_chosen_on_people_who_were_not_fitted_on() -> None:

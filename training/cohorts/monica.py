@@ -27,7 +27,7 @@ LEVELS = {"y": "yes", "n": "no", "nk": "not known", "c": "current", "x": "former
 
 NOT_KNOWN_KNOWS = (
     "Survivors could be asked about their history, the dead could not: all 621 people of whom nothing is "
-    "known died. So `not known` partly knows the outcome, and `known_history_roc_auc` is the honest figure."
+    "known died. So `not known` partly knows the outcome, and `known_history_` metrics are the honest ones."
 )
 
 
