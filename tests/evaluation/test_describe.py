@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from pytest_training.evaluation.description import MOST_PREDICTORS, Description
 from pytest_training.execution.attempt.run import Run
@@ -24,7 +24,7 @@ TABLE = pd.DataFrame({"age": AGES, "sex": ["m", "f", "m", "m"], "smokes": [0, 1,
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    return Run(folder=tmp_path, description=tmp_path / "description.json")
+    return Run(folder=tmp_path, beside=(tmp_path, None))
 
 
 def written(run: Run) -> Description:
@@ -71,7 +71,8 @@ def test_each_call_adds_to_what_is_stated(run: Run) -> None:
     run.describe(who="Patients of one clinic.", limits=["Small."], left_out={"no age": 3})
     run.describe(np.zeros((4, 2)), person=[1, 1, 2, 2], relies_on={"age": 0.02, "sex": 0.25})
     run.describe(
-        model=make_pipeline(StandardScaler(), LogisticRegression(C=2)), method="\n    Data: mine.\n    More.\n"
+        model=make_pipeline(make_pipeline(StandardScaler(), MinMaxScaler()), LogisticRegression(C=2)),
+        method="\n    Data: mine.\n    More.\n",
     )
     description = written(run)
     assert (description.who, description.limits, description.left_out) == (
@@ -81,7 +82,10 @@ def test_each_call_adds_to_what_is_stated(run: Run) -> None:
     )
     assert (description.rows, description.people) == (4, 2)
     assert list(description.relies_on.items()) == [("sex", 0.25), ("age", 0.02)]
-    assert (description.preparation, description.model) == (("StandardScaler()",), "LogisticRegression(C=2)")
+    assert (description.preparation, description.model) == (
+        ("StandardScaler()", "MinMaxScaler()"),
+        "LogisticRegression(C=2)",
+    )
     assert description.method == "Data: mine.\nMore."
 
 

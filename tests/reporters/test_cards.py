@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pytest_training.evaluation.description import Description, Predictor
 from pytest_training.evaluation.result import Evaluation, Subgroup
@@ -19,7 +19,6 @@ from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, DataUsed, GateResult, Outcome, Status
 from pytest_training.jobs.model import Dataset, Gate, Job
 from pytest_training.records.run_record import Machine, Provenance
-from pytest_training.reporters.cards import facts
 from pytest_training.reporters.cards.record import JobRecord
 from pytest_training.reporters.cards.writing import answer, checklist, model_card, with_cards
 
@@ -94,7 +93,7 @@ def whole(tmp_path: Path, **fields: Any) -> JobRecord:
     record = bare(tmp_path)
     (record.run.path / ATTEMPT.folder / "artifacts/model.skops").write_bytes(b"model")
     gate = GateResult(gate=Gate(metric="roc_auc", operator=">=", threshold=0.8), found=0.846, passed=True)
-    outcome = msgspec.structs.replace(
+    outcome = replace(
         BARE,
         interval_method=EVALUATION.method,
         gates=(gate,),
@@ -102,18 +101,13 @@ def whole(tmp_path: Path, **fields: Any) -> JobRecord:
         artifacts=(f"{ATTEMPT.folder}/artifacts/model.skops",),
         parameters={"epochs": 50},
     )
-    job = msgspec.structs.replace(JOB, title="ALS: who declines?")
+    job = replace(JOB, title="ALS: who declines?")
     parts: dict[str, Any] = {"description": DESCRIPTION, "evaluations": (EVALUATION,), "provenance": PROVENANCE}
     return replace(record, **{"job": job, "outcome": outcome, "datasets": (DATA,), **parts, **fields})
 
 
 def filled(record: JobRecord) -> set[str]:
     return {item.number for item in items() if answer(record, item).words}
-
-
-def test_every_fact_of_the_checklist_is_a_function() -> None:
-    names = {name for item in items() for name in item.facts}
-    assert [name for name in names if not callable(facts.fact(name))] == []
 
 
 def test_of_a_job_without_a_record_nothing_is_answered_and_every_key_is_named(tmp_path: Path) -> None:
@@ -126,11 +120,11 @@ def test_of_a_job_without_a_record_nothing_is_answered_and_every_key_is_named(tm
 
 @pytest.mark.parametrize("key", statement_keys())
 def test_a_statement_answers_its_items_and_no_other(tmp_path: Path, key: str) -> None:
-    job = msgspec.structs.replace(JOB, statements={key: "As | stated."})
+    job = replace(JOB, statements={key: "As | stated."})
     own = {item.number for item in items() if key in item.keys}
     assert filled(replace(bare(tmp_path), job=job)) == own
-    of_data = msgspec.structs.replace(Dataset(name="visits", real=True), statements={key: "As | stated."})
-    record = replace(bare(tmp_path), datasets=(of_data, msgspec.structs.replace(of_data, name="panel")))
+    of_data = replace(Dataset(name="visits", real=True), statements={key: "As | stated."})
+    record = replace(bare(tmp_path), datasets=(of_data, replace(of_data, name="panel")))
     (first, *_) = own
     item = next(item for item in items() if item.number == first)
     words = answer(record, item)
@@ -160,7 +154,7 @@ def test_what_is_not_recorded_is_not_answered(tmp_path_factory: pytest.TempPathF
     texts = [msgspec.json.encode(each).decode() for each in known]
     computed = [str(value) for value in (record.minimum or (0, {}, 0.0))[1].values()] if record.minimum else []
     texts += [*computed, "Riley et al. (2019)", f"{record.minimum.explained:.2f}" if record.minimum else ""]
-    texts += ["25% 75%", "about 101 people", str(record.run.path), next(iter(record.models()))[1]]
+    texts += ["25% 75%", "about 101 people", str(record.run.path), record.models[0][1]]
     allowed = set(re.findall(r"[0-9a-f]+", " ".join(texts)))
     for item in items():
         words = answer(record, item).words.replace(",", "")
@@ -200,14 +194,12 @@ HOSTILE = "a|b\n# c <script>alert(1)</script> `d` **e** [f](javascript:g) \x1b[3
 
 def test_what_a_job_names_does_nothing_in_a_card(tmp_path: Path) -> None:
     record = whole(tmp_path)
-    predictor = msgspec.structs.replace(DESCRIPTION.predictors[0], name=HOSTILE, unit=HOSTILE, by_class=(HOSTILE, ""))
-    known = msgspec.structs.replace(
-        DESCRIPTION, predictors=(predictor,), who=HOSTILE, limits=(HOSTILE,), method=HOSTILE
-    )
-    known = msgspec.structs.replace(known, relies_on={HOSTILE: 0.5}, left_out={HOSTILE: 1}, classes=("x", HOSTILE))
-    outcome = msgspec.structs.replace(record.outcome, metrics={HOSTILE.replace("\n", " "): 1.0}, reason=HOSTILE)
-    group = msgspec.structs.replace(EVALUATION.subgroups[0], value=HOSTILE)
-    judged = msgspec.structs.replace(EVALUATION, classes=("x", HOSTILE), subgroups=(group,))
+    predictor = replace(DESCRIPTION.predictors[0], name=HOSTILE, unit=HOSTILE, by_class=(HOSTILE, ""))
+    known = replace(DESCRIPTION, predictors=(predictor,), who=HOSTILE, limits=(HOSTILE,), method=HOSTILE)
+    known = replace(known, relies_on={HOSTILE: 0.5}, left_out={HOSTILE: 1}, classes=("x", HOSTILE))
+    outcome = replace(record.outcome, metrics={HOSTILE.replace("\n", " "): 1.0}, reason=HOSTILE)
+    group = replace(EVALUATION.subgroups[0], value=HOSTILE)
+    judged = replace(EVALUATION, classes=("x", HOSTILE), subgroups=(group,))
     record = replace(record, description=known, outcome=outcome, evaluations=(judged,))
     outside = re.sub(r"^(```+).*?^\1$", "", model_card(record), flags=re.MULTILINE | re.DOTALL)
     for text in (outside, checklist(record)):

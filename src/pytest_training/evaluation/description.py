@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+DESCRIPTION = "description.json"  # beside result.json
 MOST_PREDICTORS = 1000  # that are described one by one
 LONGEST = 4000  # characters of a text
 

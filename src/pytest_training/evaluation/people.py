@@ -123,9 +123,14 @@ def _words(column: pd.Series[Any]) -> str:
 
 def model_words(model: Any) -> dict[str, Any]:
     """Return the fields that an estimator of scikit-learn, or a text, decides: its steps and the model at their end."""
-    steps = [step for _, step in getattr(model, "steps", ())]
-    last = steps[-1] if steps else model
-    return {"preparation": tuple(map(_one_text, steps[:-1])), "model": _one_text(last)}
+    *steps, last = _steps(model)
+    return {"preparation": tuple(map(_one_text, steps)), "model": _one_text(last)}
+
+
+def _steps(model: Any) -> list[Any]:
+    """Return the steps of a pipeline, also of pipelines in it, the model last."""
+    parts = [part for _, step in getattr(model, "steps", ()) for part in _steps(step)]
+    return parts or [model]
 
 
 def _one_text(step: Any) -> str:

@@ -133,7 +133,6 @@ def _make_run(request: AttemptRequest) -> Run:
         beside=(request.files.own, request.files.own_below),
         real_data_only=request.settings.real_data_only,
         shuffle=request.job.shuffle,
-        description=request.files.description,
     )
 
 

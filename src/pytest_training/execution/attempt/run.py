@@ -8,7 +8,7 @@ import msgspec
 
 from pytest_training import atomic
 from pytest_training.errors import DataError
-from pytest_training.evaluation.description import Description
+from pytest_training.evaluation.description import DESCRIPTION, Description
 from pytest_training.evaluation.result import Evaluation, file_name
 from pytest_training.execution.attempt.event_log import EventLog
 from pytest_training.execution.attempt.saving import Checkpoint, save_object
@@ -40,7 +40,6 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         below: Path | None = None,
         beside: tuple[Path, Path | None] | None = None,
         real_data_only: bool = False,
-        description: Path | None = None,
         shuffle: int = 0,
     ) -> None:
         super().__init__(events)
@@ -52,7 +51,6 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         self.device = device  # `cuda` where a GPU is visible to the job, else `cpu`
         self.checkpoint = Checkpoint(checkpoint, below)  # `save(**state)` and `load()`, across retries and resumed runs
         self.description = Description()  # what `describe` states
-        self._description = description  # its file
         self._below = below
         self._beside = beside  # the folder of result.json, and the last one above it that may be a link
         self._real_data_only = real_data_only
@@ -200,13 +198,18 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         number. `left_out` counts rows by reason; `relies_on` says how much the headline metric falls without a
         predictor. `method` is text, such as the file's docstring; `model` is an estimator or text. Each call adds.
         """
-        from pytest_training.evaluation.people import describe  # noqa: PLC0415  (needs pandas; few jobs call it)
-
+        try:
+            from pytest_training.evaluation.people import describe  # noqa: PLC0415  (only jobs with a card load pandas)
+        except ImportError as error:
+            raise ImportError(
+                f"run.describe needs {error.name}, which is not installed: pip install 'pytest-training[evaluation]'"
+            ) from None
         stated = {"classes": classes, "person": person, "unit": unit, "units": units, "who": who, "left_out": left_out}
         stated |= {"limits": limits, "relies_on": relies_on, "method": method, "model": model}
         self.description = describe(self.description, features, target, stated)
-        if self._description:
-            atomic.write_atomically(self._description, msgspec.json.encode(self.description), below=self._below)
+        if self._beside:
+            folder, below = self._beside
+            atomic.write_atomically(folder / DESCRIPTION, msgspec.json.encode(self.description), below=below)
 
     @property
     def used(self) -> tuple[DataUsed, ...]:

@@ -5,27 +5,25 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jinja2
 import msgspec
 
 from pytest_training.atomic import write_atomically
-from pytest_training.evaluation.tripod import SOURCE, Item, items
+from pytest_training.evaluation.tripod import SOURCE, Item, items, statement_keys
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import save_outcome
-from pytest_training.records.measures import measures
-from pytest_training.reporters.cards import facts
+from pytest_training.records.measures import is_side_number
 from pytest_training.reporters.cards.record import JobRecord
 from pytest_training.text import one_line
+from pytest_training.units import number
 
 CARD, CHECKLIST = "model_card.md", "tripod_ai.md"
 SPECIAL = re.compile(r"([\\`*_\[\]<>|])")
 LONGEST = 4000  # characters of a text in a card
-NOT_JUDGED = "The metrics are as the job returned them; intervals, where there are any, are its own."
 
 
 class Answer(NamedTuple):
@@ -58,29 +56,9 @@ def with_cards(record: JobRecord) -> Outcome:
 
 def model_card(record: JobRecord) -> str:
     """Return the model card in Markdown."""
-    main = record.main
-    return _render(
-        CARD,
-        record,
-        known=record.description,
-        metrics=measures(record.outcome),
-        method_of_intervals=f"Intervals: {record.outcome.interval_method}." if main else NOT_JUDGED,
-        groups=[group for each in record.evaluations for group in each.subgroups][: facts.MOST_GROUPS],
-        statements=list(_statements(record)),
-        pictures=[],
-    )
-
-
-def _statements(record: JobRecord) -> Iterator[tuple[str, str]]:
-    """Yield the statements that have no section of their own."""
-    keys = dict.fromkeys(key for item in items() for key in item.keys)
-    for key in (key for key in keys if key not in {"intended_use", "limitations"}):
-        yield from ((key.replace("_", " "), words) for words in _stated(record, key))
-
-
-def _stated(record: JobRecord, key: str) -> list[str]:
-    stated = record.stated(key)
-    return [one_line(words if len(stated) == 1 else f"{about}: {words}", LONGEST) for about, words in stated]
+    others = (key for key in statement_keys() if key not in {"intended_use", "limitations"})
+    statements = [(key.replace("_", " "), words) for key in others for words in _stated(record, key)]
+    return _render(CARD, record, known=record.description, statements=statements)
 
 
 def checklist(record: JobRecord) -> str:
@@ -91,7 +69,8 @@ def checklist(record: JobRecord) -> str:
 
 def answer(record: JobRecord, item: Item) -> Answer:
     """Return what is recorded and what is stated to a sub-item; if neither, where it can be stated."""
-    recorded = [_text(words) for name in item.facts if (words := facts.fact(name)(record).strip())]
+    macros: Any = _environment().get_template("facts.j2").module
+    recorded = [words for name in item.facts if (words := _text(getattr(macros, name)(record)))]
     stated = [words.replace("|", "\\|") for key in item.keys for words in _stated(record, key)]
     stated += [f"{key}: not stated." for key in item.keys[1:] if (recorded or stated) and not record.stated(key)]
     keys = " or ".join(f"`card: {{{key}: …}}`" for key in item.keys)
@@ -99,6 +78,11 @@ def answer(record: JobRecord, item: Item) -> Answer:
     origins = {"record": recorded, "stated": any(map(record.stated, item.keys))}
     origin = " and ".join(name for name, has_words in origins.items() if has_words)
     return Answer(item, " ".join([*recorded, *stated]), origin, remedy)
+
+
+def _stated(record: JobRecord, key: str) -> list[str]:
+    stated = record.stated(key)
+    return [one_line(words if len(stated) == 1 else f"{about}: {words}", LONGEST) for about, words in stated]
 
 
 def _text(value: object) -> str:
@@ -115,12 +99,13 @@ def _fenced(text: str) -> str:
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     plain = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)  # noqa: S701  (Markdown: `text` escapes)
-    plain.filters |= {"text": _text, "fenced": _fenced}
+    plain.filters |= {"text": _text, "fenced": _fenced, "number": number}
+    plain.tests |= {"side_number": is_side_number}
     return plain
 
 
 def _render(name: str, record: JobRecord, **values: object) -> str:
     template = _environment().get_template(f"{name}.j2")
     title = record.job.title or record.job.id
-    page = template.render(record=record, job=record.job, outcome=record.outcome, title=title, facts=facts, **values)
+    page = template.render(record=record, job=record.job, outcome=record.outcome, title=title, **values)
     return re.sub(r"\n{3,}", "\n\n", page)
