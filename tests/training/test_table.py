@@ -24,7 +24,9 @@ def write(folder: Path, text: str, name: str = "data.csv") -> Path:
 
 
 def load(path: Path, target: str = "y", **choices: Any) -> Cohort:
-    return table.load(path, target=target, **{"group": None, "drop": [], "known": [], "positive": None, **choices})[0]
+    return table.load(
+        path, target=target, **{"group": None, "drop": [], "known": [], "positive": None, **choices}
+    ).cohort
 
 
 def rows(count: int = 20, **columns: list[Any]) -> pd.DataFrame:

@@ -13,8 +13,10 @@ import pandas as pd
 from cohorts import Cohort, files
 from cohorts.files import refuse
 from cohorts.values import read_column
+from pytest_training.evaluation.same_people import Suspect, suspicious_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from arrays import People, Target
@@ -50,10 +52,21 @@ class Reading:
         return values
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnTable:
+    """The user's table as a cohort, what was decided about it, and what in it looks like a leak."""
+
+    cohort: Cohort
+    notes: tuple[str, ...] = ()
+    """In sentences; the first says how many columns are used."""
+    suspects: tuple[Suspect, ...] = ()
+    """Ids among the columns that are left out: the rows of a person leak without theirs too."""
+
+
 def load(  # noqa: PLR0913  (each is a choice of the user's)
     path: Path, *, target: str, group: str | None, drop: list[str], positive: str | None, known: list[str]
-) -> tuple[Cohort, pd.DataFrame]:
-    """Return the cohort and the columns that it leaves out; raise ValueError with one sentence if it has none."""
+) -> OwnTable:
+    """Return the table as a cohort; raise ValueError with one sentence if it cannot be trained on."""
     table, decimal = files.read(path)
     for column in [target, *([group] if group else []), *drop]:
         require_column(path, table, column)
@@ -86,7 +99,9 @@ def load(  # noqa: PLR0913  (each is a choice of the user's)
         limits=(summary, *reading.notes),
         dropped=reading.dropped,
     )
-    return cohort, others.drop(columns=list(features))
+    unused = others.drop(columns=[name for name in others if name in features or name in known])
+    suspects = () if group else tuple(_ids_left_out(unused, cohort))
+    return OwnTable(cohort=cohort, notes=cohort.limits, suspects=suspects)
 
 
 def require_column(path: Path, table: pd.DataFrame, column: str) -> None:
@@ -162,6 +177,15 @@ def _refuse_repeated_ids(path: Path, features: pd.DataFrame) -> None:
                 f"{path.name}: column {name!r} looks like a person's id and repeats ({how}); rows of one person on "
                 f"both sides of a split would leak, so name it with group={name} (or, if it is none, drop={name})"
             )
+
+
+def _ids_left_out(columns: pd.DataFrame, cohort: Cohort) -> Iterator[Suspect]:
+    """Yield the columns that are a person's id by their data, or by their name if it repeats."""
+    by_data = suspicious_ids(columns, cohort.target, cohort.question)
+    yield from by_data
+    for name in columns.columns.difference([each.columns[0] for each in by_data]):
+        if how := repeated_id(columns[name]):
+            yield Suspect("id", (name,), f"{name!r} is not used but looks like a person's id that repeats ({how})", 1.0)
 
 
 def _target(column: pd.Series, positive: str | None, reading: Reading) -> tuple[Target, tuple[str, ...]]:

@@ -196,8 +196,9 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
 
     @property
     def predicted(self) -> dict[str, float]:
-        """The metrics of the predictions so far."""
-        return {name: value for each in self.evaluations.values() for name, value in each.metrics.items()}
+        """The metrics of the predictions so far; those of a call without a name first, as the headline."""
+        evaluations = sorted(self.evaluations.values(), key=lambda each: bool(each.name))
+        return {name: value for each in evaluations for name, value in each.metrics.items()}
 
     def describe(  # noqa: PLR0913  (each is one thing that the job alone knows)
         self,
