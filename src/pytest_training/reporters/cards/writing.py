@@ -106,7 +106,7 @@ def _stated(record: JobRecord, key: str) -> list[str]:
 
 def _text(value: object) -> str:
     """Return a text in one line of Markdown that shows it and does nothing else."""
-    return SPECIAL.sub(r"\\\1", one_line(str(value), LONGEST))
+    return SPECIAL.sub(r"\\\1", one_line(" ".join(str(value).split()), LONGEST))
 
 
 def _fenced(text: str) -> str:
