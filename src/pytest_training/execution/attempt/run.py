@@ -9,6 +9,8 @@ import msgspec
 from pytest_training import atomic
 from pytest_training.errors import DataError
 from pytest_training.evaluation.description import DESCRIPTION, Description
+from pytest_training.evaluation.examination import Examination
+from pytest_training.evaluation.finding import Examined
 from pytest_training.evaluation.result import Evaluation, file_name
 from pytest_training.execution.attempt.event_log import EventLog
 from pytest_training.execution.attempt.saving import Checkpoint, save_object
@@ -41,6 +43,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         beside: tuple[Path, Path | None] | None = None,
         real_data_only: bool = False,
         shuffle: int = 0,
+        examination: Examination | None = None,
     ) -> None:
         super().__init__(events)
         self.evaluations: dict[str, Evaluation] = {}  # what `predictions` has returned, by name
@@ -54,6 +57,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         self._below = below
         self._beside = beside  # the folder of result.json, and the last one above it that may be a link
         self._real_data_only = real_data_only
+        self.examination = examination  # what an audit examines after the training; else None
         self._shuffle = shuffle  # number of the order in which an audit shuffles the target; 0 leaves it as it is
         self._datasets = dict(datasets or {})
         self._needed = dict(needed or {})
@@ -105,11 +109,22 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         To be called before anything is selected, fitted or split by the target. `person` has the person of each row, if
         people have several: their rows then get the sequence of another person.
         """
+        if self.examination:
+            self.examination.declare(values, person)
         if not self._shuffle:
             return values
         from pytest_training.execution.attempt.target import shuffled  # noqa: PLC0415  (only an audit needs it)
 
         return shuffled(values, person, seed=f"{self.seed}-{self._shuffle}")
+
+    def examine(self) -> Examined | None:
+        """Return what an audit finds in what the job has stated; None unless it asks for that."""
+        return self.examination.examine(self._records.values()) if self.examination else None
+
+    def choice(self, name: str, chosen: Any, *, among: Sequence[Any]) -> None:
+        """State a setting that was chosen from a grid, mostly once in each fold: an audit looks at the grid's edges."""
+        if self.examination:
+            self.examination.choices.setdefault(name, []).append((chosen, list(among)))
 
     def save(self, name: str, content: Any) -> Path:
         """Save an artifact below the job's folder and return its path; the suffix decides the format.
@@ -206,6 +221,8 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         stated = {"classes": classes, "person": person, "unit": unit, "units": units, "who": who, "left_out": left_out}
         stated |= {"limits": limits, "relies_on": relies_on, "method": method, "model": model}
         self.description = describe(self.description, features, target, stated)
+        if self.examination:
+            self.examination.describe(features, target, person, model)
         if self._beside:
             folder, below = self._beside
             atomic.write_atomically(folder / DESCRIPTION, msgspec.json.encode(self.description), below=below)

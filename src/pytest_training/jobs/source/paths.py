@@ -133,7 +133,7 @@ def _started(script: Path, root: Path, readmes: dict[Path, str]) -> Iterator[tup
             if (base / named).parent == script.parent and (base / named).is_file() and base.is_relative_to(root):
                 yield base / named != script, base
             elif start / named == script and start.is_relative_to(root) and not (base / named).is_file():
-                yield False, start
+                yield False, start.parent if is_module and start.name == "src" and start != root else start
 
 
 def _readme(folder: Path) -> str:
