@@ -71,9 +71,11 @@ FOUND = {
     "largest": Case("A13", "C is 10.0, the largest of its grid, in 2 of 3", lambda: stated(choices=CHOSEN["number"])),
     "last": Case("A13", "kernel is 'rbf', the largest of its grid", lambda: stated(choices=CHOSEN["text"])),
     "few of a class": Case(
-        "A14", "10 people of the rarest class; expected 20", lambda: stated(truth=(X.index < 10) * 1)
+        "A14",
+        "10 people of the rarest class, expected 20 at least; a regression with 3 predictors",
+        lambda: stated(truth=(X.index < 10) * 1),
     ),
-    "few people": Case("A14", "30 people; expected 40 at least", numbers),
+    "few people": Case("A14", "30 people, expected 40 at least; a regression with 3 predictors needs", numbers),
     "dropped": Case(
         "A16",
         "50 of 200 rows have no prediction",
@@ -132,6 +134,7 @@ def test_people_are_apart_where_they_are_in_several_folds(lines: list[tuple[int,
         assert (checks.persons_apart(data) or "0 of").startswith(f"{apart} of")
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize(
     ("model", "said"),
     [

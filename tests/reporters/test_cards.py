@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pytest_training.evaluation.description import Description, Predictor
+from pytest_training.evaluation.drawing import Drawing, Line
 from pytest_training.evaluation.result import Evaluation, Subgroup
 from pytest_training.evaluation.tripod import items, statement_keys
 from pytest_training.execution.folder import RunFolder
@@ -56,6 +59,7 @@ DESCRIPTION = Description(
     preparation=("StandardScaler()",),
     model="LogisticRegression()",
 )
+SMOOTH = Line(points=((0.1, 0.2), (0.9, 0.8)), band=((0.1, 0.1, 0.3), (0.9, 0.7, 0.9)))
 EVALUATION = Evaluation(
     question="binary",
     classes=("well", "ill"),
@@ -67,6 +71,13 @@ EVALUATION = Evaluation(
     cutoff=0.75,
     method="95 %: DeLong over people",
     metrics=METRICS,
+    drawings=(
+        Drawing(kind="roc", lines=(Line(points=((0.0, 0.0), (0.2, 0.7), (1.0, 1.0))),), points=((0.2, 0.7),)),
+        Drawing(
+            kind="calibration", lines=(Line(points=((0.1, 0.2), (0.9, 0.8)), band=((0.1, 0.1, 0.3), (0.9, 0.7, 0.9))),)
+        ),
+        Drawing(kind="decision", lines=(Line(label="model <b>", points=((0.1, 0.2), (0.9, 0.0))),)),
+    ),
     subgroups=(Subgroup(column="sex", value="female", rows=90, people=45, events=60, metrics={"roc_auc": 0.812}),),
 )
 MACHINE = Machine(id="x", system="Linux", architecture="x86_64", processor="cpu", cpus=2, memory_gib=8.0)
@@ -187,6 +198,24 @@ def test_the_card_has_what_a_reader_must_know(tmp_path: Path) -> None:
         "too few by the criteria of Riley et al. (2019)",
     ):
         assert words in text, words
+
+
+def test_the_pictures_are_inside_the_card_and_are_plain_svg(tmp_path: Path) -> None:
+    text = model_card(whole(tmp_path))
+    pictures = re.findall(r"^!\[(.+)\]\(data:image/svg\+xml;base64,(\S+)\)$", text, flags=re.MULTILINE)
+    assert [caption.partition(":")[0] for caption, _ in pictures] == ["ROC", "Calibration", "Decision curve"]
+    for caption, encoded in pictures:
+        content = base64.b64decode(encoded)
+        picture = ET.fromstring(content)  # noqa: S314  (our own picture)
+        assert picture.attrib["aria-label"] == caption.replace("\\", "")
+        assert len([*picture.iter("{http://www.w3.org/2000/svg}polyline")]) > 0
+        assert {name for name in re.findall(rb"var\((--\w+)\)", content) if name + b":" not in content} == set()
+    assert "simulated" not in text
+    used = DataUsed(name="visits", real=False, sha256=None, path="x")
+    record = whole(tmp_path)
+    simulated = model_card(replace(record, outcome=replace(record.outcome, data=(used,))))
+    assert simulated.count("(simulated data)](data:image/svg") == 3
+    assert "**The data are simulated.**" in simulated
 
 
 HOSTILE = "a|b\n# c <script>alert(1)</script> `d` **e** [f](javascript:g) \x1b[31m"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import jsonschema
@@ -92,6 +93,13 @@ def test_a_job_may_be_named_by_its_file_and_its_twins_need_names_of_their_own(pr
 @pytest.mark.slow
 def test_workers_train_twins_beside_each_other_with_the_same_metrics(project: Project) -> None:
     project.job("seeded", 'return {"score": random.random()}', top="import random")
+    page = (SCHEMA.parents[1] / "audit.md").read_text(encoding="utf-8")
+    ((name, mine),) = re.findall(r"```python\n# (\S+)\n(.*?)```", page, re.DOTALL)
+    project.write(name, mine)
+    audit = project.run("--training-audit", "mine")
+    audit.stdout.fnmatch_lines(
+        ["audit of 1 job: nothing found, * checks not made", "  not checked in mine: *", "5 jobs: 5 pa*"]
+    )
     for workers in ("0", "4"):
         result = project.run("--training-audit", "seeded", "-n", workers)
         assert result.ret == 0, text(result)

@@ -224,7 +224,7 @@ def too_few(data: Data) -> str | None:
     else:
         count = int(people.groupby("target")["person"].nunique().min())
         fewest, what = FEWEST_OF_CLASS, "people of the rarest class"
-    return f"{count} {what}; expected {fewest} at least" if count < fewest else None
+    return "; ".join([f"{count} {what}, expected {fewest} at least", *_facts(data)]) if count < fewest else None
 
 
 def without_prediction(data: Data) -> str | None:

@@ -183,7 +183,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         if self._beside:
             folder, below = self._beside
             record.write(made, folder, below=below)
-            content = msgspec.json.format(msgspec.json.encode(evaluation), indent=1)
+            content = msgspec.json.encode(evaluation)  # a line for each of 2,000 numbers would read no better
             atomic.write_atomically(folder / file_name("evaluation", name), content, below=below)
         return evaluation
 

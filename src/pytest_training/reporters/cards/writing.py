@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import inspect
 import re
@@ -17,13 +18,17 @@ from pytest_training.evaluation.tripod import SOURCE, Item, items, statement_key
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import save_outcome
 from pytest_training.records.measures import is_side_number
+from pytest_training.reporters import html
 from pytest_training.reporters.cards.record import JobRecord
+from pytest_training.reporters.html.predictions import Chart, view
 from pytest_training.text import one_line
 from pytest_training.units import number
 
 CARD, CHECKLIST = "model_card.md", "tripod_ai.md"
 SPECIAL = re.compile(r"([\\`*_\[\]<>|])")
 LONGEST = 4000  # characters of a text in a card
+MOST_POINTS = 300  # of a picture
+HTML = Path(html.__file__).parent / "templates"
 
 
 class Answer(NamedTuple):
@@ -58,7 +63,21 @@ def model_card(record: JobRecord) -> str:
     """Return the model card in Markdown."""
     others = (key for key in statement_keys() if key not in {"intended_use", "limitations"})
     statements = [(key.replace("_", " "), words) for key in others for words in _stated(record, key)]
-    return _render(CARD, record, known=record.description, statements=statements)
+    views = [view(each, MOST_POINTS) for each in record.evaluations]
+    listed = frozenset[str]().union(*(each.listed for each in views))
+    shown = {
+        "measures": [each for each in record.measures if each.name not in listed],
+        "pictures": [(chart.caption, _picture(chart)) for each in views for chart in each.charts],
+        "views": [each for each in views if each.subgroups],
+    }
+    return _render(CARD, record, known=record.description, statements=statements, **shown)
+
+
+def _picture(chart: Chart) -> str:
+    """Return a picture as a data: URI, so that it is inside the card."""
+    style = (HTML / "drawings.css").read_text(encoding="utf-8")
+    svg = _environment().get_template("picture.svg.j2").render(chart=chart, style=style)
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
 def checklist(record: JobRecord) -> str:
@@ -97,11 +116,17 @@ def _fenced(text: str) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    plain = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)  # noqa: S701  (Markdown: `text` escapes)
-    plain.filters |= {"text": _text, "fenced": _fenced, "number": number}
-    plain.tests |= {"side_number": is_side_number}
-    return plain
+    loader = jinja2.FileSystemLoader([Path(__file__).parent / "templates", HTML])
+    made = jinja2.Environment(
+        loader=loader,
+        autoescape=jinja2.select_autoescape(("svg.j2",)),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {"text": _text, "fenced": _fenced, "number": number}
+    made.tests |= {"side_number": is_side_number}
+    return made
 
 
 def _render(name: str, record: JobRecord, **values: object) -> str:

@@ -104,10 +104,11 @@ def judged(run: Path, outcome: Outcome, *, most_points: int) -> list[Judged]:
     names = (file_name("evaluation", name) for name in ("", "*"))
     paths = [path for name in names for path in sorted(folder.glob(name))]
     read = (read_json(path, Evaluation) for path in paths[:MOST_EVALUATIONS])
-    return [_judged(each, most_points) for each in read if each]
+    return [view(each, most_points) for each in read if each]
 
 
-def _judged(evaluation: Evaluation, most_points: int) -> Judged:
+def view(evaluation: Evaluation, most_points: int) -> Judged:
+    """Return what one evaluation shows."""
     prefix = f"{evaluation.name}_" if evaluation.name else ""
     counts = [f"{evaluation.rows} rows", f"{evaluation.people} people"]
     counts += [f"{evaluation.events} with the event"] if evaluation.events is not None else []
