@@ -93,7 +93,7 @@ def answer(record: JobRecord, item: Item) -> Answer:
     stated = [words.replace("|", "\\|") for key in item.keys for words in _stated(record, key)]
     stated += [f"{key}: not stated." for key in item.keys[1:] if (recorded or stated) and not record.stated(key)]
     keys = " or ".join(f"`card: {{{key}: …}}`" for key in item.keys)
-    remedy = f"{keys} of jobs.{record.job.id} in the catalogue" + (f", or `{item.code}`" if item.code else "")
+    remedy = f"{keys} of jobs.{record.job.id} in jobs.yaml" + (f", or `{item.code}`" if item.code else "")
     origins = {"record": recorded, "stated": any(map(record.stated, item.keys))}
     origin = " and ".join(name for name, has_words in origins.items() if has_words)
     return Answer(item, " ".join([*recorded, *stated]), origin, remedy)
