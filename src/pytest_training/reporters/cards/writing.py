@@ -67,8 +67,7 @@ def model_card(record: JobRecord) -> str:
     listed = frozenset[str]().union(*(each.listed for each in views))
     shown = {
         "measures": [each for each in record.measures if each.name not in listed],
-        "pictures": [(chart.caption, _picture(chart)) for each in views for chart in each.charts],
-        "views": [each for each in views if each.subgroups],
+        "views": [(each, [(chart.caption, _picture(chart)) for chart in each.charts]) for each in views],
     }
     return _render(CARD, record, known=record.description, statements=statements, **shown)
 
