@@ -71,7 +71,7 @@ def test_every_kind_of_outcome_is_counted(run: Run, target: Any, classes: tuple[
 
 def test_each_call_adds_to_what_is_stated(run: Run) -> None:
     run.describe(who="Patients of one clinic.", limits=["Small."], left_out={"no age": 3})
-    run.describe(np.zeros((4, 2)), person=[1, 1, 2, 2], relies_on={"age": 0.02, "sex": 0.25})
+    run.describe(np.zeros((4, 2)), person=[1, 1, 2, 2], relies_on={"age": 0.02, "sex": 0.25, "x": np.nan})
     run.describe(
         model=make_pipeline(make_pipeline(StandardScaler(), MinMaxScaler()), LogisticRegression(C=2)),
         method="\n    Data: mine.\n    More.\n",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 from sessions import Project, text
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 DESCRIBED = """
 table, target = {"age": [50, 60, 70, 80]}, [0, 1, 0, 1]
@@ -42,6 +46,9 @@ def test_cards_of_every_kind_of_job(pytester: pytest.Pytester, monkeypatch: pyte
         "plain": [],
         "broken": [],
     }, text(result)
+    for job_id, name in (("described", "description.json"), ("predicted", "evaluation.json")):
+        (path,) = project.reports.glob(f"runs/*/jobs/{job_id}/attempt-1/{name}")
+        jsonschema.validate(json.loads(path.read_text()), json.loads((SCHEMAS / name).read_text()))
     card, predicted, stated = (card_of(project, job_id) for job_id in ("described", "predicted", "stated"))
     assert "**The job did not pass.** auc is 0.7, required" in card
     assert "Patients of \\*\\*\\*." in card

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 from scipy import special
 
@@ -12,6 +13,26 @@ from pytest_training.evaluation.columns import Floats
 from pytest_training.evaluation.metrics import HEADLINE, Figure, figure, measures
 from pytest_training.evaluation.record import Predictions
 from pytest_training.evaluation.result import LEVEL
+
+
+class Paired(msgspec.Struct, frozen=True, kw_only=True):
+    """The difference of two records of the same people, by one test."""
+
+    test: str
+    metric: str
+    difference: float
+    low: float | None = None
+    high: float | None = None
+    p: float
+
+
+def paired(record: Predictions, over: Predictions) -> list[Paired]:
+    """Return what each test that fits both records says of their difference."""
+    own = gain(record, over)
+    metric, models = HEADLINE[record.question], "fitted models" if max(record.folds, over.folds) > 1 else "the model"
+    test = f"paired by people, with the spread of {models}"
+    ends = {"low": own["gain_low"], "high": own["gain_high"], "p": own["gain_p"]}
+    return [Paired(test=test, metric=metric, difference=own["gain"], **ends)]
 
 
 def gain(record: Predictions, over: Predictions) -> dict[str, float]:

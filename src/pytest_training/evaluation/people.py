@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -30,8 +31,8 @@ def describe(so_far: Description, features: Any, target: Any, stated: Mapping[st
     if "model" in fields:
         fields |= model_words(fields["model"])
     if "relies_on" in fields:
-        ordered = sorted(fields["relies_on"].items(), key=lambda pair: -float(pair[1]))
-        fields["relies_on"] = {str(name): float(value) for name, value in ordered[:MOST_RELIED_ON]}
+        finite = {str(name): float(fall) for name, fall in fields["relies_on"].items() if math.isfinite(fall)}
+        fields["relies_on"] = dict(sorted(finite.items(), key=lambda pair: -pair[1])[:MOST_RELIED_ON])
     if "method" in fields:
         fields["method"] = inspect.cleandoc(fields["method"])[:LONGEST]
     if "left_out" in fields:

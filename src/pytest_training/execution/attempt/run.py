@@ -173,7 +173,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         if self._beside:
             folder, below = self._beside
             record.write(made, folder, below=below)
-            content = msgspec.json.format(msgspec.json.encode(evaluation), indent=1)
+            content = msgspec.json.encode(evaluation)  # a line for each of 2,000 numbers would read no better
             atomic.write_atomically(folder / file_name("evaluation", name), content, below=below)
         return evaluation
 
@@ -186,8 +186,9 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
 
     @property
     def predicted(self) -> dict[str, float]:
-        """The metrics of the predictions so far."""
-        return {name: value for each in self.evaluations.values() for name, value in each.metrics.items()}
+        """The metrics of the predictions so far; those of a call without a name first, as the headline."""
+        evaluations = sorted(self.evaluations.values(), key=lambda each: bool(each.name))
+        return {name: value for each in evaluations for name, value in each.metrics.items()}
 
     def describe(  # noqa: PLR0913  (each is one thing that the job alone knows)
         self,

@@ -27,7 +27,7 @@ from pytest_training.units import number
 CARD, CHECKLIST = "model_card.md", "tripod_ai.md"
 SPECIAL = re.compile(r"([\\`*_\[\]<>|])")
 LONGEST = 4000  # characters of a text in a card
-MOST_POINTS = 120  # of a picture
+MOST_POINTS = 300  # of a picture
 HTML = Path(html.__file__).parent / "templates"
 
 
