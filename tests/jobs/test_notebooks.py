@@ -68,6 +68,7 @@ def test_a_notebook_without_such_a_cell_is_no_job(project: Project, cells: list[
         '{"cells": [], "metadata": 1}',
         '{"worksheets": []}',
         '{"cells": [1]}',
+        '{"cells": [{"source": "", "metadata": {"tags": 1}}]}',
         '{"cells": [{"source": 1}]}',
     ],
 )
