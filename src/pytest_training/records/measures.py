@@ -27,6 +27,7 @@ LOWER = {
 SILENT = frozenset(["std", "se", "sd", "count", "n", "seconds", "slope", "intercept", "threshold", "baseline", "dummy"])
 """Words in a name that is no measure of how good the model is."""
 BASELINES = ("baseline_", "dummy_")
+_BASELINE = re.compile(rf"(?:^|(?<=_))(?:{'|'.join(BASELINES)})")  # also in `external_baseline_auc`, of `external_auc`
 ENDS = ("_low", "_high")
 
 
@@ -65,12 +66,13 @@ def direction(metric: str, gates: Iterable[Gate] = ()) -> Direction | None:
 
 def is_side_number(metric: str) -> bool:
     """Return True if the number belongs to another metric: an interval's end or a baseline."""
-    return metric.endswith(ENDS) or metric.startswith(BASELINES)
+    return metric.endswith(ENDS) or _BASELINE.search(metric) is not None
 
 
 def measures(outcome: Outcome) -> list[Measure]:
     """Return an outcome's metrics, gated ones first, each with its interval and its baseline if it has them."""
     metrics = outcome.metrics
+    baselines = {_BASELINE.sub("", name, count=1): name for name in reversed(metrics) if _BASELINE.search(name)}
     gated = [result.gate.metric for result in outcome.gates if result.gate.metric in metrics]
     others = [name for name in metrics if not _belongs_to_another(name, outcome)]
     return [
@@ -79,7 +81,7 @@ def measures(outcome: Outcome) -> list[Measure]:
             value=metrics[name],
             low=metrics.get(f"{name}_low"),
             high=metrics.get(f"{name}_high"),
-            baseline=next((metrics[f"{start}{name}"] for start in BASELINES if f"{start}{name}" in metrics), None),
+            baseline=metrics.get(baselines.get(name, "")),
         )
         for name in dict.fromkeys([*gated, *others])
     ]
@@ -92,5 +94,5 @@ def headline(outcome: Outcome) -> Measure | None:
 
 def _belongs_to_another(name: str, outcome: Outcome) -> bool:
     """Return True if the number is the interval's end or the baseline of a metric that the outcome has."""
-    wholes = [*map(name.removesuffix, ENDS), *map(name.removeprefix, BASELINES)]
+    wholes = [*map(name.removesuffix, ENDS), _BASELINE.sub("", name, count=1)]
     return any(whole != name and whole in outcome.metrics for whole in wholes)
