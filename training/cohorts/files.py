@@ -91,7 +91,7 @@ def _csv(path: Path) -> Table:
         lines = start.splitlines()
         cells = list(csv.reader(lines[: max(1, len(lines) - 1)], delimiter=separator, skipinitialspace=True))
         decimal = _decimal([cell for row in cells[1:] for cell in row])
-        _require_own_names(path, [cell.strip() for cell in cells[0] if cell.strip()])
+        _require_own_names(path, [cell.strip() for cell in (cells or [[]])[0] if cell.strip()])
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             how: dict[str, Any] = {"sep": separator, "decimal": decimal if decimal == "," != separator else "."}
