@@ -27,6 +27,7 @@ LOWER = {
 SILENT = frozenset(["std", "se", "sd", "count", "n", "seconds", "slope", "intercept", "threshold", "baseline", "dummy"])
 """Words in a name that is no measure of how good the model is."""
 BASELINES = ("baseline_", "dummy_")
+_BASELINE = re.compile(rf"(?:^|(?<=_))(?:{'|'.join(BASELINES)})")  # also in `external_baseline_auc`, of `external_auc`
 ENDS = ("_low", "_high")
 
 
@@ -65,7 +66,7 @@ def direction(metric: str, gates: Iterable[Gate] = ()) -> Direction | None:
 
 def is_side_number(metric: str) -> bool:
     """Return True if the number belongs to another metric: an interval's end or a baseline."""
-    return metric.endswith(ENDS) or metric.startswith(BASELINES)
+    return metric.endswith(ENDS) or _BASELINE.search(metric) is not None
 
 
 def measures(outcome: Outcome) -> list[Measure]:
@@ -74,6 +75,7 @@ def measures(outcome: Outcome) -> list[Measure]:
     A gate on the end of an interval, or on a baseline, stands for the metric that these belong to.
     """
     metrics = outcome.metrics
+    baselines = {_BASELINE.sub("", name, count=1): name for name in reversed(metrics) if _BASELINE.search(name)}
     gated = [_whole(result.gate.metric, metrics) for result in outcome.gates if result.gate.metric in metrics]
     others = [name for name in metrics if _whole(name, metrics) == name]
     return [
@@ -82,7 +84,7 @@ def measures(outcome: Outcome) -> list[Measure]:
             value=metrics[name],
             low=metrics.get(f"{name}_low"),
             high=metrics.get(f"{name}_high"),
-            baseline=next((metrics[f"{start}{name}"] for start in BASELINES if f"{start}{name}" in metrics), None),
+            baseline=metrics.get(baselines.get(name, "")),
         )
         for name in dict.fromkeys([*gated, *others])
     ]
@@ -95,5 +97,5 @@ def headline(outcome: Outcome) -> Measure | None:
 
 def _whole(name: str, metrics: Mapping[str, float]) -> str:
     """Return the metric that an interval's end or a baseline belongs to, if there is one; else the name itself."""
-    wholes = [*map(name.removesuffix, ENDS), *map(name.removeprefix, BASELINES)]
+    wholes = [*map(name.removesuffix, ENDS), _BASELINE.sub("", name, count=1)]
     return next((whole for whole in wholes if whole != name and whole in metrics), name)
