@@ -113,6 +113,17 @@ TELLING = {
 }
 
 
+def test_what_a_job_says_of_its_result_is_shown_with_its_failure_or_at_the_end() -> None:
+    said = ("3 of 7 columns used", "'x' alone predicts the target\x1b[2J")
+    missed = failed("gate", gates=(judged("leak_suspects", "==", 0, 1),), remarks=said)
+    assert failure_text(missed).splitlines()[-2:] == ["3 of 7 columns used", "'x' alone predicts the target"]
+    ends = [text for text, _ in summary_lines(run_record(), [outcome(remarks=said), missed], reports="reports")]
+    assert "parkinsons: 3 of 7 columns used" in ends
+    assert len([line for line in ends if "alone predicts" in line]) == 1
+    many = [outcome(remarks=tuple(f"remark {n}" for n in range(20)))]
+    assert any("and 8 more remarks" in text for text, _ in summary_lines(run_record(), many, reports="reports"))
+
+
 @pytest.mark.parametrize("reason", TELLING)
 def test_a_reason_keeps_its_telling_word_at_80_columns(reason: str) -> None:
     text, _ = finished_line(failed("error", reason), width=80, done=1, total=12)
