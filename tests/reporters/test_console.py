@@ -55,6 +55,9 @@ def test_the_main_metric_is_the_gated_one_with_its_interval() -> None:
     metrics = {"auc_low": 0.8, "auc_high": 0.9, "accuracy": 0.7, "auc": 0.85}
     gated = outcome(metrics=metrics, gates=(judged("auc", ">=", 0.8, 0.85),))
     assert main_metric(gated) == "auc 0.850 (0.800 to 0.900)"
+    for end, operator in (("auc_low", ">="), ("auc_high", "<="), ("baseline_auc", "<=")):
+        of_end = outcome(metrics=metrics | {"baseline_auc": 0.5}, gates=(judged(end, operator, 0.8, 0.8),))
+        assert main_metric(of_end) == "auc 0.850 (0.800 to 0.900)"
     assert main_metric(outcome(metrics=metrics)) == "accuracy 0.700"
     assert main_metric(outcome(metrics={})) == ""
 
