@@ -125,7 +125,7 @@ def metric_name(raw: str) -> str:
 
 @lru_cache(maxsize=4096)
 def is_metric(name: str, *, is_logged: bool) -> bool:
-    """Return True unless a name names a time, a setting or a counter; one that is not logged must name a measurement."""
+    """Return True unless a name names a time, a setting or a counter; if not logged, it must name a measurement."""
     words = frozenset(re.split(r"[\W_]+", name))
     if not name or words & WORDS["settings_in_files"]:
         return False
