@@ -21,7 +21,8 @@ def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluat
     for name, measure in all_measures.items():
         with suppress(ZeroDivisionError):  # without a value on these lines
             own = figure(record, measure)
-            low, high = interval.bounds(name, own.value, interval.variance(own.influence, record.folds), record.freedom)
+            variance = interval.variance(own.influence, record.folds, own.noise)
+            low, high = interval.bounds(name, own.value, variance, record.freedom)
             metrics |= {name: own.value, f"{name}_low": low, f"{name}_high": high}
     metrics |= {"cutoff": record.cutoff} if record.question == "binary" else {}
     constant = dummy(record)
