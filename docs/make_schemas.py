@@ -8,8 +8,11 @@ from typing import Any
 
 import msgspec
 
+from pytest_training.evaluation.description import Description
+from pytest_training.evaluation.result import Evaluation
 from pytest_training.execution.attempt.messages import Result
 from pytest_training.jobs.model import Plan
+from pytest_training.records.audit import Audit
 from pytest_training.records.durations import Durations
 from pytest_training.reporters.json_report import JobMetadata, TrainingBlock
 
@@ -19,7 +22,10 @@ SCHEMAS: dict[str, tuple[type, str]] = {
     "job.json": (JobMetadata, "`tests[].metadata` of report.json: one job."),
     "plan.json": (Plan, "plan.json of a run's folder, and what --training-plan writes."),
     "durations.json": (Durations, "durations.json beside the jobs, as `pytest-training save-durations` writes it."),
+    "audit.json": (Audit, "audit.json: what --training-audit has found."),
     "result.json": (Result, "result.json of an attempt: what the job's process left."),
+    "evaluation.json": (Evaluation, "evaluation.json of an attempt: what one call of run.predictions has shown."),
+    "description.json": (Description, "description.json of an attempt: what the job has stated by run.describe."),
 }
 
 

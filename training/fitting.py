@@ -1,80 +1,77 @@
-"""Own how iterative models are fitted by epochs: inner validation chooses how many, then all rows are used.
+"""Own how models are fitted: inner folds choose penalty or number of trees, then all rows are used.
 
 Its rows are one outer fold's fit rows; the fold's held-out rows never come here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-from evaluation import CERTAIN, calibration_line, inner_split
+from folds import inner_split
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegressionCV, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from arrays import Floats
+    from arrays import Floats, Fold, Target
     from cohorts import Cohort
-    from evaluation import Estimator
+    from validation import Estimator
 
-    InnerFold = tuple[Floats, Cohort, Floats, Cohort]  # prepared rows to fit on, their cohort; the same held out
-
-PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # L2, on standardised columns; strongest first
-LADDER = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 300, 500, 800)
-"""Numbers of epochs that are compared: between them the loss hardly moves, and a call costs more than a pass."""
-PATIENCE = 3  # rungs of the ladder without a better loss before a penalty is abandoned
+CERTAIN = 1e-6  # a risk of 0 is taken as this close to it, so that its logarithm is finite
+PENALTIES = np.array([10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001])
+"""L2, per row of standardised columns, strongest first: one grid for every job, wider than any of them needs."""
 
 
-@dataclass(frozen=True)
-class Curve:
-    """Validation losses by number of epochs."""
+def fit_linear(preparation: Estimator, cohort: Cohort, *, epochs: int, seed: int, log: Callable[..., None]) -> Pipeline:
+    """Fit `preparation` and a linear model with an L2 penalty, in at most `epochs` steps of its solver.
 
-    epochs: list[int]
-    losses: list[float]
-    penalty: float = 0.0
-
-    @property
-    def best(self) -> int:
-        """The number of epochs with the lowest loss."""
-        return self.epochs[int(np.argmin(self.losses))]
-
-    def report(self, log: Callable[..., None]) -> None:
-        """Log every point."""
-        for epoch, loss in zip(self.epochs, self.losses, strict=True):
-            log(epoch=epoch, loss=loss, **({"penalty": self.penalty} if self.penalty else {}))
-
-
-def fit_linear(  # noqa: PLR0913  (what is fitted, on whom, and how long)
-    preparation: Estimator,
-    cohort: Cohort,
-    *,
-    epochs: int,
-    seed: int,
-    log: Callable[..., None],
-    penalties: tuple[float, ...] = PENALTIES,
-) -> Pipeline:
-    """Fit `preparation` and a penalised linear model by SGD, one pass over the rows per epoch.
-
-    Logistic regression for classes, least squares for a number. Inner folds choose the penalty and, at its
-    lowest loss, the number of epochs; then all rows are fitted that long.
+    Logistic regression for classes, least squares for a number. Inner folds choose the penalty.
     """
-    inner = [
-        _prepared(preparation, cohort.take(rows), cohort.take(held_out)) for rows, held_out in inner_split(cohort, seed)
-    ]
-    curves = [_follow(inner, cohort, penalty, epochs, seed) for penalty in penalties]
-    best = min(curves, key=lambda curve: min(curve.losses))
-    best.report(log)
+    inner = inner_split(cohort, seed)
+    strengths = PENALTIES * np.mean([len(rows) for rows, _ in inner])
+    choose = _ridge if cohort.question == "number" else _logistic
+    prepared = clone(preparation)
+    columns = prepared.fit_transform(cohort.features, cohort.target)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # `epochs` asks for no more steps
+        model, losses = choose(columns, cohort.target, inner=inner, strengths=strengths, epochs=epochs)
+    for step, loss in enumerate(losses):
+        log(step=step, loss=float(loss))  # one step per penalty, strongest first
+    log(penalty=float(PENALTIES[np.argmin(losses)]))
+    return make_pipeline(prepared, model)
 
-    pipeline = make_pipeline(clone(preparation), _sgd(cohort, best.penalty, best.best, seed))
-    seen = pipeline[:-1].fit_transform(cohort.features, cohort.target)
-    pipeline[-1].fit(seen, cohort.target)
-    _settle(pipeline[-1], seen, cohort)
-    return pipeline
+
+def _logistic(
+    columns: Floats, target: Target, *, inner: list[Fold], strengths: Floats, epochs: int
+) -> tuple[Estimator, Floats]:
+    """Return the model with the least log loss on inner held-out rows, and that loss per penalty."""
+    model = LogisticRegressionCV(
+        Cs=1 / strengths,
+        cv=inner,
+        scoring="neg_log_loss",
+        solver="newton-cg",  # a few steps for a whole path of penalties, also where columns outnumber people
+        max_iter=epochs,
+        l1_ratios=(0.0,),
+        use_legacy_attributes=False,
+    ).fit(columns, target)
+    return model.set_params(cv=None), -model.scores_.mean(axis=(0, 1))
+
+
+def _ridge(
+    columns: Floats, target: Target, *, inner: list[Fold], strengths: Floats, epochs: int
+) -> tuple[Estimator, Floats]:
+    """Return the model with the least squared error on inner held-out rows, and that error per penalty."""
+    model = Ridge(solver="lsqr", max_iter=epochs, tol=1e-6)
+    search = GridSearchCV(model, {"alpha": strengths}, cv=inner, scoring="neg_mean_squared_error")
+    search.fit(columns, target)
+    return search.best_estimator_, -search.cv_results_["mean_test_score"]
 
 
 def fit_boosting(
@@ -86,65 +83,21 @@ def fit_boosting(
     """
     kind = HistGradientBoostingRegressor if cohort.question == "number" else HistGradientBoostingClassifier
     settings = {"early_stopping": False, "categorical_features": "from_dtype", "random_state": seed, **trees}
-    losses = []
+    by_fold = []
     for rows, held_out in inner_split(cohort, seed):
         seen, unseen = cohort.take(rows), cohort.take(held_out)
         model = kind(max_iter=epochs, **settings).fit(seen.features, seen.target)
-        losses.append([_loss(answer, unseen, model) for answer in _stages(model, unseen)])
-    curve = Curve([*range(1, epochs + 1)], [float(loss) for loss in np.mean(losses, axis=0)])
-    curve.report(log)
-    return kind(max_iter=curve.best, **settings).fit(cohort.features, cohort.target)
-
-
-def _prepared(preparation: Estimator, seen: Cohort, unseen: Cohort) -> InnerFold:
-    """Fit the preparation on the seen rows alone and apply it to both."""
-    fitted = clone(preparation).fit(seen.features, seen.target)
-    return fitted.transform(seen.features), seen, fitted.transform(unseen.features), unseen
-
-
-def _sgd(cohort: Cohort, penalty: float, epochs: int, seed: int) -> SGDClassifier | SGDRegressor:
-    """Return a model that makes exactly `epochs` passes: without a tolerance SGD neither stops early nor warns."""
-    settings = {"alpha": penalty, "max_iter": epochs, "tol": None, "random_state": seed}
-    if cohort.question == "number":
-        return SGDRegressor(learning_rate="invscaling", eta0=0.005, **settings)
-    return SGDClassifier(loss="log_loss", **settings)
-
-
-def _settle(model: SGDClassifier | SGDRegressor, seen: Floats, cohort: Cohort) -> None:
-    """Move the intercept until the mean prediction is right: SGD leaves it where the last rows pushed it."""
-    score = (seen @ model.coef_.T + model.intercept_).ravel()
-    if cohort.question == "number":
-        model.intercept_ += np.mean(cohort.target - score)
-    elif cohort.question == "binary":
-        model.intercept_ += calibration_line(cohort.target, 1 / (1 + np.exp(-np.clip(score, -30, 30))))[1]
-
-
-def _follow(inner: list[InnerFold], cohort: Cohort, penalty: float, epochs: int, seed: int) -> Curve:
-    """Climb the ladder of epochs until the mean validation loss of the inner folds no longer falls."""
-    rungs, losses = [rung for rung in LADDER if rung < epochs] + [epochs], []
-    for rung in rungs:
-        models = [_sgd(cohort, penalty, rung, seed).fit(rows, seen.target) for rows, seen, _, _ in inner]
-        held_out = [(rows, unseen) for _, _, rows, unseen in inner]
-        each = [_loss(_answer(m, rows), unseen, m) for m, (rows, unseen) in zip(models, held_out, strict=True)]
-        losses.append(float(np.mean(each)))
-        if len(losses) - 1 - int(np.argmin(losses)) >= PATIENCE:
-            break
-    return Curve(rungs[: len(losses)], losses, penalty)
+        by_fold.append([_loss(answer, unseen, model) for answer in _stages(model, unseen)])
+    losses = np.mean(by_fold, axis=0)
+    for epoch, loss in enumerate(losses, 1):
+        log(epoch=epoch, loss=float(loss))
+    return kind(max_iter=int(np.argmin(losses)) + 1, **settings).fit(cohort.features, cohort.target)
 
 
 def _stages(model: Estimator, unseen: Cohort) -> Iterator[Floats]:
     """Yield the answers after every epoch."""
     staged = model.staged_predict if unseen.question == "number" else model.staged_predict_proba
     yield from staged(unseen.features)
-
-
-def _answer(model: SGDClassifier | SGDRegressor, rows: Floats) -> Floats:
-    """Compute `predict_proba` or `predict` without checks that cost more than the arithmetic."""
-    score: Floats = rows @ model.coef_.T + model.intercept_
-    if isinstance(model, SGDRegressor):
-        return score.ravel()
-    risk = 1 / (1 + np.exp(-np.clip(score, -30, 30)))
-    return np.hstack([1 - risk, risk]) if risk.shape[1] == 1 else risk / risk.sum(axis=1, keepdims=True)
 
 
 def _loss(answer: Floats, unseen: Cohort, model: Estimator) -> float:

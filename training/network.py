@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-from evaluation import split
+from folds import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

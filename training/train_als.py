@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from artifacts import save_all
 from cohorts import als, own_data
-from evaluation import cross_validate, judge, predict_held_out
 from fitting import fit_boosting
+from validation import cross_validate, judge, predict_held_out
 
 if TYPE_CHECKING:
     from pytest_training import Run
@@ -26,22 +26,16 @@ GATES = {"r2": ">= 0.13", "mae": "<= 0.50"}  # seeds 0 to 9: 0.17 to 0.19, 0.47 
 TREES = {"learning_rate": 0.05, "max_leaf_nodes": 4, "min_samples_leaf": 20}  # small: R² is 0.2 at best
 
 
-def train(
-    run: Run, *, epochs: int = 100, folds: int = 5, shuffle_target: bool = False, data: str | None = None
-) -> dict[str, float]:
-    """Cross-validate the model and return its metrics; where the user's table names a test set, also on that."""
-    source, path = own_data.use(run, data) if data else (run.dataset("als_cohort"), run.data("als_cohort"))
-    cohort, published = als.load(path)
-    if shuffle_target:
-        cohort = cohort.shuffled(run.seed)
+def train(run: Run, *, epochs: int = 100, folds: int = 5, repeats: int = 2, data: str | None = None) -> None:
+    """Cross-validate the model and judge it; where the user's table names a test set, also on that."""
+    cohort, published = als.load(own_data.use(run, data)[1] if data else run.data("als_cohort"))
+    cohort = cohort.with_target_of(run)
     fit = partial(fit_boosting, epochs=epochs, trees=TREES)
 
-    predictions = cross_validate(
-        run, cohort, fit, folds=folds, checkpoint=True
-    )  # a retry or a resumed run continues here
-    metrics = judge(predictions)
+    # A retry or a resumed run continues where it ended.
+    predictions = cross_validate(run, cohort, fit, folds=folds, repeats=repeats, checkpoint=True)
+    judge(run, predictions)
     if published is not None:
         halves = np.flatnonzero(~published), np.flatnonzero(published)
-        metrics |= judge(predict_held_out(run, cohort, fit, [[halves]]), prefix="published_")
-    save_all(run, predictions, metrics, fit=fit, about=__doc__, data=[source])
-    return metrics
+        judge(run, predict_held_out(run, cohort, fit, [[halves]], importance=False), name="published")
+    save_all(run, predictions, fit=fit, about=__doc__)

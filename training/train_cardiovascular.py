@@ -3,11 +3,11 @@
 Data:   6,367 events in Newcastle, Australia, 1985 to 1993; age, sex, year and seven answers about the
         history; 45 % died (WHO MONICA). `hosp` is left out: it is known only after the event and would lift
         the AUC to 0.92.
-Model:  L2 logistic regression by SGD on one-hot levels: boosted trees find no interaction here that would
-        repay them (AUC 0.73 against 0.75), and log loss yields calibrated risks.
-Reads:  out-of-fold risks; levels, scaling, penalty and number of epochs are learned inside each fold. "Not
-        known" is a level of its own, and commoner for the dead, who could not be asked:
-        `known_history_roc_auc` is the figure for people whose history is known.
+Model:  L2 logistic regression on one-hot levels: its risks are calibrated, and each answer has one weight to read.
+Reads:  out-of-fold risks; levels, scaling and penalty are learned inside each fold. "Not known" is a level of its
+        own, and commoner for the dead, who could not be asked. So `known_history_` metrics, of people with an answer
+        to every question, are those to believe; `whole_register_` has everybody. `temporal_` is fitted on 1985 to
+        1990 and judged on people of 1991 to 1993 whose history is known: its calibration shows the drift.
 """
 
 from __future__ import annotations
@@ -15,34 +15,37 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 from artifacts import save_all
 from cohorts.monica import HISTORY, history_known, load
-from evaluation import cross_validate, judge, judge_beside, subset
 from fitting import fit_linear
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from validation import cross_validate, judge, predict_held_out
 
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.72", "known_history_roc_auc": ">= 0.60"}  # seeds 0 to 9: 0.75, 0.62 to 0.63; dummy 0.50
+GATES = {"known_history_roc_auc": ">= 0.60", "temporal_roc_auc": ">= 0.55", "whole_register_roc_auc": ">= 0.72"}
 CUTOFF = 0.40  # close to the share that dies: who is above it would be watched more closely
-PENALTIES = (0.03, 0.003, 0.0003)  # 6,367 people need little
+LAST_FITTED = 1990  # year of an event; later ones are a test in time
 
 
-def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = False) -> dict[str, float]:
-    """Cross-validate the model and return its metrics, also among people whose history is known."""
-    cohort = load(run.data("monica"))
-    if shuffle_target:
-        cohort = cohort.shuffled(run.seed)
-    fit = partial(fit_linear, preparation(), epochs=epochs, penalties=PENALTIES)
+def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 2) -> None:
+    """Cross-validate the model, then fit it on earlier events and test it on later ones."""
+    cohort = load(run.data("monica")).with_target_of(run)
+    fit = partial(fit_linear, preparation(), epochs=epochs)
+    answered, later = history_known(cohort), (cohort.features["year"] > LAST_FITTED).to_numpy()
 
-    predictions = cross_validate(run, cohort, fit, folds=folds)
-    answered = subset(predictions, history_known(cohort))
-    metrics = judge(predictions, cutoff=CUTOFF) | judge_beside(answered, "known_history_")
-    save_all(run, predictions, metrics, fit=fit, about=__doc__, data=["monica"])
-    return metrics
+    predictions = cross_validate(run, cohort, fit, folds=folds, repeats=repeats)
+    in_time = np.flatnonzero(~later), np.flatnonzero(later & answered)
+    temporal = predict_held_out(run, cohort, fit, [[in_time]], importance=False)
+
+    judge(run, predictions.of(answered), cutoff=CUTOFF, name="known_history")
+    judge(run, temporal, cutoff=CUTOFF, name="temporal")
+    judge(run, predictions, cutoff=CUTOFF, name="whole_register")
+    save_all(run, predictions, fit=fit, about=__doc__)
 
 
 def preparation() -> Pipeline:

@@ -1,11 +1,11 @@
 """Diabetes: does a woman of Pima heritage have diabetes?
 
 Data:   532 women, 7 measurements, 33 % with diabetes by WHO criteria (Smith 1988).
-Model:  L2 logistic regression by SGD: seven measurements whose effects are known to be monotone leave trees
+Model:  L2 logistic regression: seven measurements whose effects are known to be monotone leave trees
         nothing to find among 532 people, and log loss yields calibrated risks.
-Reads:  out-of-fold risks; imputation, scaling, penalty and number of epochs are chosen inside each fold. The
-        split that was published with the data is kept as an external test: fitted on its 200 women, judged
-        on its 332.
+Reads:  out-of-fold risks; imputation, scaling and penalty are learned inside each fold. `published_`
+        metrics are of the split that came with the data, fitted on its 200 women and judged on its 332: one random
+        division of one sample, so no external test.
 """
 
 from __future__ import annotations
@@ -16,33 +16,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 from artifacts import save_all
 from cohorts.pima import PUBLISHED_TRAINING, load
-from evaluation import cross_validate, judge, predict_held_out
 from fitting import fit_linear
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from validation import cross_validate, judge, predict_held_out
 
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.82", "external_roc_auc": ">= 0.83"}  # seeds 0 to 9: 0.84 to 0.85, 0.86 to 0.87; dummy 0.50
+GATES = {"roc_auc": ">= 0.82", "published_roc_auc": ">= 0.83"}  # seeds 0 to 9: 0.84 to 0.85, 0.86 to 0.87; dummy 0.50
 CUTOFF = 0.30  # a missed diabetes costs more than a second blood test
 
 
-def train(run: Run, *, epochs: int = 50, folds: int = 5, shuffle_target: bool = False) -> dict[str, float]:
-    """Cross-validate the model, test it on the published split, and return its metrics."""
-    cohort = load(run.data("pima_training"), run.data("pima_test"))
-    if shuffle_target:
-        cohort = cohort.shuffled(run.seed)
+def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 5) -> None:
+    """Cross-validate the model, and test it on the published split."""
+    cohort = load(run.data("pima_training"), run.data("pima_test")).with_target_of(run)
     fit = partial(fit_linear, preparation(), epochs=epochs)
 
-    predictions = cross_validate(run, cohort, fit, folds=folds)
+    predictions = cross_validate(run, cohort, fit, folds=folds, repeats=repeats)
     training, test = np.split(np.arange(len(cohort)), [PUBLISHED_TRAINING])
-    external = predict_held_out(run, cohort, fit, [[(training, test)]], importance=False)
+    published = predict_held_out(run, cohort, fit, [[(training, test)]], importance=False)
 
-    metrics = judge(predictions, cutoff=CUTOFF) | judge(external, cutoff=CUTOFF, prefix="external_")
-    save_all(run, predictions, metrics, fit=fit, about=__doc__, data=["pima_training", "pima_test"])
-    return metrics
+    judge(run, predictions, cutoff=CUTOFF)
+    judge(run, published, cutoff=CUTOFF, name="published")
+    save_all(run, predictions, fit=fit, about=__doc__)
 
 
 def preparation() -> Pipeline:

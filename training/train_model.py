@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from artifacts import save_all
 from cohorts import breast, own_data, table
-from evaluation import BASELINE, cross_validate, dummy_of, gain, judge, judge_each_column
+from columns import judge_each_column
 from fitting import fit_boosting
+from validation import cross_validate, judge
 
 if TYPE_CHECKING:
     from cohorts import Cohort
-    from cohorts.own_data import Source
 
     from pytest_training import Run
 
@@ -45,17 +45,15 @@ def train(  # noqa: PLR0913  (each is a choice of the user's)
     group: str | None = None,
     drop: str | None = None,
     positive: str | None = None,
-    shuffle_target: bool = False,
 ) -> dict[str, float]:
     """Cross-validate the model on the user's table and return its metrics; `drop` takes names with commas."""
-    source, cohort = obtain(run, data, target=target, group=group, drop=drop, positive=positive)
-    if shuffle_target:
-        cohort = cohort.shuffled(run.seed)
+    cohort = obtain(run, data, target=target, group=group, drop=drop, positive=positive)
+    cohort = cohort.with_target_of(run)
     fit = partial(fit_boosting, epochs=epochs, trees=TREES)
 
     predictions = cross_validate(run, cohort, fit, folds=folds)
-    metrics = judge(predictions, cutoff=CUTOFF)
-    metrics |= gain(BASELINE[cohort.question][0], predictions, over=dummy_of(predictions), prefix="over_dummy_")
+    metrics = judge(run, predictions, cutoff=CUTOFF).metrics
+    headline = next(iter(metrics))
     suspects = [
         f"LEAK SUSPECT: {column!r} alone predicts the target almost perfectly ({score:.3f})."
         for column, score in judge_each_column(cohort, run.seed).items()
@@ -63,17 +61,17 @@ def train(  # noqa: PLR0913  (each is a choice of the user's)
     ]
     for sentence in [*suspects, *(limit for limit in cohort.limits if limit.startswith("LEAK"))]:
         logging.getLogger("model").warning(sentence)
-    save_all(run, predictions, metrics, fit=fit, about=__doc__, data=[source], notes=suspects)
-    return metrics
+    save_all(run, predictions, fit=fit, about=__doc__, notes=suspects)
+    return {"over_dummy_gain_low": metrics[f"{headline}_low"] - metrics[f"baseline_{headline}"]}
 
 
-def obtain(run: Run, data: str | None, *, target: str | None, **choices: str | None) -> tuple[Source, Cohort]:
-    """Return the user's table, or the default one, and its description for the model card."""
+def obtain(run: Run, data: str | None, *, target: str | None, **choices: str | None) -> Cohort:
+    """Return the people of the user's table, or of the default one."""
     if data is None:
         if target or any(choices.values()):
             message = "target, group, drop and positive describe a table: name it with data=FILE"
             raise ValueError(message)
-        return run.dataset("breast_masses"), breast.load(run.data("breast_masses"))
+        return breast.load(run.data("breast_masses"))
     if target is None:
         columns = list(table.read(Path(data).expanduser()).columns)
         message = (
@@ -82,4 +80,5 @@ def obtain(run: Run, data: str | None, *, target: str | None, **choices: str | N
         raise ValueError(message)
     dropped = [name.strip() for name in (choices.pop("drop") or "").split(",") if name.strip()]
     cohort = table.load(Path(data).expanduser(), target=target, drop=dropped, **choices)
-    return own_data.use(run, data)[0], cohort
+    own_data.use(run, data)
+    return cohort

@@ -78,6 +78,7 @@ def test_typer_gets_its_options_and_its_folder(trained: Repository) -> None:
 
 def test_options_of_a_subcommand_that_nobody_chose_are_not_given(trained: Repository) -> None:
     assert trained.log("net") == 'argv ["--seed", "0"]\n'
+    assert "warning: net: epochs not passed: it is an option of " in trained.told
 
 
 def test_the_console_says_that_no_metrics_were_found(trained: Repository) -> None:

@@ -14,14 +14,18 @@ from typing import NoReturn
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "evaluation")]
 REQUIRED = os.environ.get("BROWSER_TESTS") == "required"
 if not REQUIRED:
     pytest.importorskip("selenium", reason="needs selenium: pip install -e '.[browser]'")
 
+import msgspec  # noqa: E402  (after the check above)
 from made_runs import make_run, publish  # noqa: E402  (after the check above)
+from records import binary, classes, numbers  # noqa: E402  (after the check above)
 from selenium.webdriver import Chrome, ChromeOptions  # noqa: E402  (after the check above)
 from selenium.webdriver.chrome.service import Service  # noqa: E402  (after the check above)
+
+from pytest_training.evaluation.judge import evaluate  # noqa: E402  (after the check above)
 
 AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 FLAGS = "headless no-sandbox disable-gpu disable-background-networking no-first-run hide-scrollbars".split()  # noqa: SIM905  (easier to read)
@@ -59,5 +63,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the address of the page of a run with twelve jobs, compared with an earlier one."""
     reports = tmp_path_factory.mktemp("reports")
     make_run(reports, jobs=12, run_id="20260104-100000-abcd")
-    publish(make_run(reports, jobs=12))
+    folder = make_run(reports, jobs=12)
+    for number, make in enumerate((binary, classes, numbers)):
+        record = make(subgroup={"sex": ["female", "male"] * 30})
+        content = msgspec.json.encode(evaluate(record))
+        (folder.job(f"job{number:04}").attempt(1).path / "evaluation.json").write_bytes(content)
+    publish(folder)
     return (reports / "index.html").as_uri()

@@ -24,7 +24,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "pytest-training: error: expected one of init, logs, history, report, save-durations"),
+        ((), "pytest-training: error: expected one of init, logs, history, report, compare, save-durations"),
         (
             ("histroy",),
             "pytest-training: error: unknown verb 'histroy': did you mean 'history'? Expected one of history, ",

@@ -27,8 +27,8 @@ INSTALLING = re.compile(r"pip install [^&]*(?:&& |$)")
 """It would change the interpreter that runs the tests; CI begins with the same."""
 NOT_RUN = {"python docs/make_pictures.py", "python tests/faults/write_table.py"}
 """They rewrite pages of this repository, and need its tests and a browser."""
-OWN_TEST = {"docs/extending.md", "CONTRIBUTING.md"}
-"""test_extending.py runs the first, section by section; the commands of the second are these suites."""
+OWN_TEST = {"docs/extending.md", "docs/predictions.md", "CONTRIBUTING.md"}
+"""test_extending.py runs the first two, section by section; the commands of the third are these suites."""
 AFTER_A_RUN = {"docs/failures.md"}
 """Their readers have trained already."""
 

@@ -1,4 +1,4 @@
-"""Each section of docs/extending.md works as it stands there: its files make a project, and its commands run in it."""
+"""Each section of these pages works as it stands there: its files make a project, and its commands run in it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from pathlib import Path
 import pytest
 from sessions import Project, text
 
-PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("extending.md", "predictions.md")
 FILE = re.compile(r"```(?:python|yaml|ini|sh)\n# (\S+)\n(.*?)```", re.DOTALL)
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 
 def sections() -> dict[str, str]:
     """Return the sections that show a file, by their title."""
-    parts = PAGE.read_text(encoding="utf-8").split("\n## ")[1:]
+    parts = [part for page in PAGES for part in (DOCS / page).read_text(encoding="utf-8").split("\n## ")[1:]]
     return {part.partition("\n")[0]: part for part in parts if FILE.search(part)}
 
 
 @pytest.mark.parametrize("title", sections())
 def test_the_files_and_commands_of_a_section_work(title: str, tmp_path: Path) -> None:
-    """In a console block, `$ pytest …` is run; what stands below it is printed, `…` being anything."""
+    """In a console block, the command is run; what stands below it is printed, `…` being anything."""
     project, section = Project(tmp_path), sections()[title]
     for name, content in FILE.findall(section):
         project.write(name, content)
@@ -33,13 +34,13 @@ def test_the_files_and_commands_of_a_section_work(title: str, tmp_path: Path) ->
     for block in consoles:
         command, *printed = block.splitlines()
         program, *arguments = shlex.split(command.removeprefix("$ "))
-        assert program == "pytest"
-        ended = project.run(*arguments)
+        assert program in {"pytest", "pytest-training"}
+        ended = project.run(*arguments) if program == "pytest" else project.ask(*arguments)
         assert ended.ret == 0, text(ended)
         ended.stdout.fnmatch_lines([line.replace("[", "[[]").replace("…", "*") for line in printed])
 
 
 def test_the_page_has_a_section_for_each_link() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+    page = (DOCS / PAGES[0]).read_text(encoding="utf-8")
     titles = {title.lower().replace(" ", "-") for title in re.findall(r"^## (.*)$", page, re.MULTILINE)}
     assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= titles

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from pytest_training.evaluation.description import MOST_PREDICTORS, Description
 from pytest_training.execution.attempt.run import Run
@@ -24,7 +24,7 @@ TABLE = pd.DataFrame({"age": AGES, "sex": ["m", "f", "m", "m"], "smokes": [0, 1,
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    return Run(folder=tmp_path, description=tmp_path / "description.json")
+    return Run(folder=tmp_path, beside=(tmp_path, None))
 
 
 def written(run: Run) -> Description:
@@ -45,7 +45,7 @@ def test_a_table_is_summarised_overall_and_by_class(run: Run) -> None:
         "50 (45 to 55)",
         ("40 (40 to 40)", "55 (52.5 to 57.5)"),
     )
-    assert (sex.overall, sex.by_class) == ("m 75%, f 25%", ("m 100%", "f 50%, m 50%"))
+    assert (sex.overall, sex.by_class) == ("m 75%, f 25%", ("m 100%, f 0%", "m 50%, f 50%"))
     assert (smokes.overall, smokes.by_class) == ("75% are 1", ("50% are 1", "100% are 1"))
     assert (tau.missing, tau.overall) == (4, "no value")
 
@@ -58,7 +58,9 @@ def test_a_table_is_summarised_overall_and_by_class(run: Run) -> None:
         (np.array([2, 0, 1, 2]), ("low", "middle", "high"), (("low", "middle", "high"), (1, 1, 2))),
         (pd.Series(["b", "a", "b", "b"], dtype="category"), (), (("a", "b"), (1, 3))),
         ([True, False, True, True], (), (("False", "True"), (1, 3))),
-        ([1.5, 2.5, 3.5, 4.5], (), ((), ())),
+        ([1, None, 0, 1], ("well", "ill"), (("well", "ill"), (1, 2))),
+        (["b", None, "a", "b"], (), (("a", "b"), (1, 2))),
+        ([1.5, 2.5, 3.5, np.nan], (), ((), ())),
     ],
 )
 def test_every_kind_of_outcome_is_counted(run: Run, target: Any, classes: tuple[str, ...], expected: Any) -> None:
@@ -69,9 +71,10 @@ def test_every_kind_of_outcome_is_counted(run: Run, target: Any, classes: tuple[
 
 def test_each_call_adds_to_what_is_stated(run: Run) -> None:
     run.describe(who="Patients of one clinic.", limits=["Small."], left_out={"no age": 3})
-    run.describe(np.zeros((4, 2)), person=[1, 1, 2, 2], relies_on={"age": 0.02, "sex": 0.25})
+    run.describe(np.zeros((4, 2)), person=[1, 1, 2, 2], relies_on={"age": 0.02, "sex": 0.25, "x": np.nan})
     run.describe(
-        model=make_pipeline(StandardScaler(), LogisticRegression(C=2)), method="\n    Data: mine.\n    More.\n"
+        model=make_pipeline(make_pipeline(StandardScaler(), MinMaxScaler()), LogisticRegression(C=2)),
+        method="\n    Data: mine.\n    More.\n",
     )
     description = written(run)
     assert (description.who, description.limits, description.left_out) == (
@@ -81,8 +84,19 @@ def test_each_call_adds_to_what_is_stated(run: Run) -> None:
     )
     assert (description.rows, description.people) == (4, 2)
     assert list(description.relies_on.items()) == [("sex", 0.25), ("age", 0.02)]
-    assert (description.preparation, description.model) == (("StandardScaler()",), "LogisticRegression(C=2)")
+    assert (description.preparation, description.model) == (
+        ("StandardScaler()", "MinMaxScaler()"),
+        "LogisticRegression(C=2)",
+    )
     assert description.method == "Data: mine.\nMore."
+
+
+def test_values_that_few_rows_have_are_counted_not_named(run: Run) -> None:
+    names = [f"Person {number}" for number in range(20)]
+    run.describe({"name": names, "town": ["Bonn"] * 8 + ["Kiel"] * 4 + names[:8]}, [0, 1] * 10)
+    name, town = run.description.predictors
+    assert (name.overall, name.by_class) == ("20 others", ("10 others", "10 others"))
+    assert (town.overall, town.by_class[0]) == ("Bonn 40%, 9 others", "Bonn 40%, 5 others")
 
 
 def test_of_very_many_columns_a_part_is_described(run: Run) -> None:
@@ -100,6 +114,7 @@ def test_of_very_many_columns_a_part_is_described(run: Run) -> None:
             {"target": ["well", "dead"], "classes": ("well", "ill")},
             "target has 'dead', expected one of well, ill",
         ),
+        ({"features": np.zeros((2, 2, 2))}, "expected a table of predictors; "),
         ({"limits": "Small."}, "limits"),
         ({"who": 3}, "who"),
     ],

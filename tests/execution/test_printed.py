@@ -94,7 +94,10 @@ def test_no_text_makes_it_raise(lines: list[str]) -> None:
     assert all(name.strip() and line <= len(lines) for name, (_, line) in printed.finals.items())
 
 
-@pytest.mark.parametrize("piece", [" ", "1", "(", "=", "1,", "A(", "1:1", "a.b", "1.5 ", "\t|", "-", "loss ", "test "])
+@pytest.mark.parametrize(
+    "piece",
+    [" ", "1", "(", "=", "1,", "A(", "1:1", "a.b", "1.5 ", "\t|", "-", "loss ", "test ", "loss, ", "f1/", "0.5, "],
+)
 def test_no_line_takes_long(piece: str) -> None:
     line = piece * (4000 // len(piece))
     begin = time.process_time()

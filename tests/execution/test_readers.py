@@ -263,6 +263,36 @@ def test_a_cell_that_is_no_number_leaves_the_rest_of_the_row(job: Job, folder: A
     assert (found.values, [*found.refused]) == ({"epoch": 2.0, "auc": 0.8}, ["loss"])
 
 
+TABLES = {
+    "UTF-16, as PowerShell writes it": "epoch,auc\n1,0.81\n2,0.91\n".encode("utf-16"),
+    "UTF-16 without a mark": "epoch,auc\n1,0.81\n2,0.91\n".encode("utf-16-le"),
+    "UTF-8 with a mark": "epoch,auc\n1,0.81\n2,0.91\n".encode("utf-8-sig"),
+    "decimal commas": b"epoch;auc\n1;0,81\n2;0,91\n",
+    "decimal commas and tabs": b"epoch\tauc\n1\t0,81\n2\t0,91\n",
+    "per cent": b"epoch,auc\n1,81%\n2,91%\n",
+    "decimal commas and per cent": b"epoch;auc\n1;81,5 %\n2;91,0 %\n",
+    "an exponent": b"epoch;auc\n1;8,1e-1\n2;9,1E-1\n",
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("is_declared", [False, True])
+def test_a_table_is_read_however_a_program_of_another_country_writes_it(
+    job: Job, folder: AttemptFolder, table: str, *, is_declared: bool
+) -> None:
+    (folder.artifacts / "metrics.csv").write_bytes(TABLES[table])
+    job = with_file(job, "metrics.csv") if is_declared else job
+    assert read_all(ended(job, folder)).values == {"epoch": 2.0, "auc": 0.91}
+
+
+def test_a_text_in_json_is_a_metric_if_it_is_a_number_and_its_name_that_of_a_measurement(
+    job: Job, folder: AttemptFolder
+) -> None:
+    written = {"auc": "0.91", "loss": "3e-1", "version": "1.0", "model": "b7", "date": "2024", "recall": "high", "n": 3}
+    (folder.artifacts / "metrics.json").write_text(json.dumps(written))  # json.dumps(…, default=str) of numpy's numbers
+    assert read_all(ended(job, folder)).values == {"auc": 0.91, "loss": 0.3, "n": 3.0}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "metrics"),
     [

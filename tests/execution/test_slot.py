@@ -197,6 +197,16 @@ def test_what_a_job_does_to_its_surroundings_does_not_change_its_outcome(
     assert (failing.status, failing.reason) == ("failed", "raised ValueError: true reason")
 
 
+@pytest.mark.parametrize("makes_it_anew", ["", "run.folder.mkdir(parents=True)\n"])
+@pytest.mark.parametrize("end", ["return {'r2': 0.5}", "raise ValueError", "os._exit(0)"])
+def test_a_note_says_that_a_job_has_deleted_its_folder_whatever_stands_there_now(
+    workplace: Workplace, slot: Slot, makes_it_anew: str, end: str
+) -> None:
+    body = f"import os, shutil\nshutil.rmtree(run.folder.parent)\n{makes_it_anew}{end}"
+    notes = slot.train(planned(workplace.function(body))).notes
+    assert "its folder was deleted or replaced while it ran: what was there before is in no report" in notes
+
+
 def test_a_job_that_takes_all_permissions_from_new_files_leaves_a_result_that_can_be_read(
     workplace: Workplace, slot: Slot
 ) -> None:

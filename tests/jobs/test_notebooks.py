@@ -59,12 +59,45 @@ def test_a_notebook_without_such_a_cell_is_no_job(project: Project, cells: list[
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", "{}", '{"worksheets": []}', '{"cells": [1]}', '{"cells": [{"source": 1}]}']
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        "{}",
+        '{"cells": [], "metadata": 1}',
+        '{"worksheets": []}',
+        '{"cells": [1]}',
+        '{"cells": [{"source": "", "metadata": {"tags": 1}}]}',
+        '{"cells": [{"source": 1}]}',
+    ],
 )
 def test_a_file_that_is_no_notebook_is_a_job_that_says_so(project: Project, text: str) -> None:
     project.write("training/train_x.ipynb", text)
     [job] = project.discovered()
     assert (job.problem or "").startswith("training/train_x.ipynb:1: expected a notebook of version 4: ")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "language"),
+    [
+        ({}, None),
+        ({"kernelspec": {"name": "conda-env-x", "display_name": "X"}}, None),
+        ({"kernelspec": {"name": "python3", "language": "python"}, "language_info": {"name": "python"}}, None),
+        ({"language_info": {"name": "ipython"}}, None),
+        ({"kernelspec": {"name": "ir", "language": "R"}}, "R"),
+        ({"kernelspec": {"name": "julia-1.9"}, "language_info": {"name": "julia"}}, "julia"),
+        ({"language_info": {"name": "\x1b[31mscala"}}, "\\x1b[31mscala"),
+    ],
+)
+def test_a_notebook_in_another_language_is_not_executed_as_python(
+    project: Project, metadata: dict[str, Any], language: str | None
+) -> None:
+    path = write(project, PARAMETERS, cell("print(epochs)"))  # which many languages read
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"metadata": metadata}))
+    [job] = project.discovered()
+    expected = f"training/train_x.ipynb:1: expected a notebook in Python, found one in {language}" if language else None
+    assert (job.problem if INSTALLED or language else None) == expected
 
 
 def test_where_files_are_read_a_notebook_is_taken_by_its_cell(project: Project) -> None:

@@ -119,6 +119,64 @@ def test_each_module_reads_its_own_constants_and_the_functions_that_its_function
     assert {each.option: each.choices for each in job.declared} == {"--x": None, "--epochs": None, "--rate": (0.1, 0.2)}
 
 
+NAMES = "EPOCHS = '--epochs'\nFIRST = 3\nTABLE = [('--epochs', 3)]\n"
+CONSTANTS = {
+    "from": ({}, "from names import EPOCHS, FIRST", "EPOCHS", "FIRST"),
+    "renamed": ({}, "from names import EPOCHS as E, FIRST as F", "E", "F"),
+    "star": ({}, "from names import *", "EPOCHS", "FIRST"),
+    "star of a star": ({"more.py": "from names import *"}, "from more import *", "EPOCHS", "FIRST"),
+    "module": ({}, "import names", "names.EPOCHS", "names.FIRST"),
+    "module, renamed": ({}, "import names as n", "n.EPOCHS", "n.FIRST"),
+    "package": (
+        {"lib/__init__.py": "from .names import EPOCHS, FIRST", "lib/names.py": NAMES},
+        "from lib import EPOCHS, FIRST",
+        "EPOCHS",
+        "FIRST",
+    ),
+    "module of a package": (
+        {"lib/__init__.py": "", "lib/names.py": NAMES},
+        "from lib import names as n",
+        "n.EPOCHS",
+        "n.FIRST",
+    ),
+}
+
+
+@pytest.mark.parametrize("style", CONSTANTS)
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_an_option_may_be_named_by_a_constant_of_another_module(
+    project: Project, style: str, *, is_elsewhere: bool
+) -> None:
+    modules, imports, name, default = CONSTANTS[style]
+    for path, text in {"names.py": NAMES, **modules}.items():
+        project.write(f"training/{path}", text)
+    adding = f"    p.add_argument({name}, type=int, default={default})\n"
+    if is_elsewhere:
+        project.write("training/opts.py", f"{imports}\ndef add(p):\n{adding}")
+        job = project.job(f"from opts import add\n{TAKES}add(parser)")
+    else:
+        job = project.job(f"{imports}\n{TAKES}def add(p):\n{adding}add(parser)")
+    assert ([each.option for each in job.declared], job.parameters) == (["--epochs"], {"epochs": 3})
+
+
+def test_a_loop_over_a_table_of_another_module_declares_its_options(project: Project) -> None:
+    project.write("training/names.py", NAMES)
+    job = project.job(
+        f"from names import TABLE\n{TAKES}for name, first in TABLE:\n    parser.add_argument(name, default=first)"
+    )
+    assert job.parameters == {"epochs": 3}
+
+
+def test_a_constant_that_a_script_or_its_module_changes_is_not_read(project: Project) -> None:
+    project.write("training/names.py", f"{NAMES}RATE = 1\nRATE = 2\n")
+    job = project.job(
+        f"import names\nfrom names import RATE\nnames.FIRST = 9\n{TAKES}"
+        "parser.add_argument('--a', default=names.FIRST)\nparser.add_argument('--b', default=RATE)"
+    )
+    assert [(each.name, each.unread) for each in job.declared] == [("a", True), ("b", True)]
+    assert job.parameters == {}
+
+
 def test_a_function_elsewhere_adds_the_options_of_a_subcommand(project: Project) -> None:
     project.write("training/opts.py", ADDS)
     job = project.job(

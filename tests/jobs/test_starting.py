@@ -143,6 +143,10 @@ README = "Train with\n\n    {}\n"
         ({"models/a/train/1.png": ""}, "mode = 'train'", ""),
         ({"models/a/README.md": README.format("python main.py --epochs 3")}, "", "models/a"),
         ({"models/a/README.md": README.format("python models/a/main.py")}, "", ""),
+        ({"Makefile": "train:\n\t@cd models ; python3 a/main.py\n"}, "open('../data/x.csv')", "models"),
+        ({"README.md": README.format("git clone it && cd project && python models/a/main.py")}, "", ""),
+        ({"README.md": README.format("cd models/a && python main.py")}, "", "models/a"),
+        ({"README.md": README.format("python -m a.main"), "models/a/__init__.py": ""}, "", "models"),
         ({"models/a/README.md": README.format("see main.py")}, "", ""),
         ({"README.rst": README.format("cd models/a && CUDA_VISIBLE_DEVICES=0 python3 main.py")}, "", "models/a"),
         ({"README.md": README.format("cd models; torchrun --nproc_per_node 2 a/main.py")}, "", "models"),
@@ -267,3 +271,12 @@ def test_what_changed_in_a_repository_is_named_by_folder(tmp_path: Path) -> None
     found = {*note.partition(": ")[2].split(", ")} - {"mine.py", "theirs.py"}
     assert found == {"models/a/runs/ (2 files)", "models/a/net.pt", "data/", "z\\n"}
     assert strays(RunningAttempt(job, folder, since + 10)) == ()
+
+
+def test_a_module_below_src_starts_beside_src(tmp_path: Path) -> None:
+    (tmp_path / "src/a").mkdir(parents=True)
+    (tmp_path / "src/a/main.py").write_text("print()\n")
+    (tmp_path / "Makefile").write_text("train:\n\tpython -m a.main fit\n")
+    (tmp_path / "jobs.yaml").write_text("jobs:\n  m: {script: src/a/main.py}\n")
+    [job] = load_jobs(tmp_path, tmp_path)[0]
+    assert job.cwd == ""

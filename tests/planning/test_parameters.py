@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from jobs.project import Project, message
 
 from pytest_training.errors import DeclarationError
+from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.model import Job
+from pytest_training.jobs.values import with_value
 from pytest_training.planning.parameters import apply_options, fill_seeds, note_missing, unreached
 
 SIGNATURE = (
@@ -232,11 +234,21 @@ def test_an_option_of_a_subcommand_that_is_not_chosen_is_not_recorded_as_passed(
     job = msgspec.structs.replace(project.job(SUBCOMMANDS), id="a")
     [planned] = note_missing(fill_seeds(apply_options([job], settings=settings), 7))
     assert (planned.problem, planned.notes) == (None, (note,) if note else ())
+    assert unreached([planned], settings=settings) == ([f"a: {note}"] if note else [])
     assert (planned.parameters["epochs"], planned.parameters["top"]) == (epochs, 1)
     assert {*planned.given} == {setting.partition("=")[0].removeprefix("a.") for setting in settings} - {
         "epochs" if epochs == 3 else "",
         "top",
     } | ({"seed"} if "a.command=fit" in settings else set())
+
+
+def test_a_value_that_no_subcommand_takes_is_said_once_of_all_jobs_wherever_it_was_set(project: Project) -> None:
+    job = project.job(SUBCOMMANDS)
+    jobs = [msgspec.structs.replace(job, id=job_id) for job_id in "ab"]
+    in_the_catalogue = [with_value(each, "epochs", 2, KINDS["script"]) for each in jobs]
+    for planned in (in_the_catalogue, apply_options(jobs, epochs=2), apply_options(jobs, settings=["*.epochs=2"])):
+        [sentence] = unreached(note_missing(planned), epochs=2)
+        assert sentence == "a, b: epochs not passed: it is an option of fit, which is not chosen"
 
 
 def test_the_output_folder_is_never_missing(project: Project) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import re
+from pathlib import Path
 
+import jsonschema
 import pytest
-from sessions import Project, text
+from sessions import Project, strict_json, text
+
+from pytest_training.records.history import History
 
 LUCK = """
 y = run.target([0, 1] * 50)
 learned = sum(y[1::2]) / 50  # 1 for the true target
 return {"roc_auc": learned, "baseline_roc_auc": 0.5, "luck": random.SystemRandom().random()}
 """
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "audit.json"
 SCRIPT = "import json\njson.dump({'loss': 0.5}, open('metrics.json', 'w'))\n"
 
 
@@ -19,41 +24,40 @@ SCRIPT = "import json\njson.dump({'loss': 0.5}, open('metrics.json', 'w'))\n"
 def project(pytester: pytest.Pytester) -> Project:
     project = Project(pytester.path, pytester)
     project.job("luck", LUCK, top="import random\nGATES = {'roc_auc': '>= 0.9'}")
-    project.job("plain")
+    project.job("plain", 'return {"score": random.random()}', top="import random")  # of the seeded generator
     project.write("training/train_script.py", SCRIPT)
     return project
 
 
 def test_an_audit_trains_twins_that_have_no_gates_and_no_history(project: Project) -> None:
-    result = project.run("--training-audit", "-n", "2")
+    result = project.here("--training-audit")
     assert result.ret == 1, text(result)
     twins = {"luck": ["again", "shuffled-1", "shuffled-2", "shuffled-3"], "plain": ["again"], "script": ["again"]}
     names = {name for job_id, kinds in twins.items() for name in (job_id, *(f"{job_id}-{kind}" for kind in kinds))}
     assert project.statuses() == dict.fromkeys(names, "passed")
     result.stdout.fnmatch_lines(
         [
-            "audit of 3 jobs: 1 finding",
+            "audit of 3 jobs: 1 finding, 41 checks not made",
             "  A15 luck: two trainings with one seed differ in 1 of 3 metrics: luck 0.* and 0.*",
-            "  not checked in luck: A01, *, A11, A12, *: see audit.md",
+            "  not checked in luck: 11 of 16: see audit.md",
         ]
     )
-    audit = json.loads((project.reports / "audit.json").read_text())
+    audit = strict_json(project.reports / "audit.json")
+    jsonschema.validate(audit, strict_json(SCHEMA))
     assert [job["job_id"] for job in audit["jobs"]] == ["luck", "plain", "script"]
     assert [finding["code"] for job in audit["jobs"] for finding in job["findings"]] == ["A15"]
     assert {"A08", "A09", "A10"} <= set(audit["jobs"][0]["passed"])
     page = (project.reports / "audit.md").read_text()
     assert "| ❌ | A15 | two trainings with one seed differ |" in page
     assert "its target is shuffled by the audit" in project.metadata()["luck-shuffled-1"]["notes"]
-    history = project.ask("history").stdout.str()
-    assert "luck" in history
-    assert "again" not in history
-    assert "shuffled" not in history
+    assert History(project.reports / "history.sqlite").job_ids() == ["luck", "plain", "script"]
 
     resumed = project.here("--training-resume")
     resumed.stderr.fnmatch_lines(["*is an audit: pytest --training-audit again"])
-    twice = project.here("--training-twice", "pl*")
+    twice = project.here("--training-twice", "pl*", "--training-compare", "last")
     assert twice.ret == 0
-    twice.stdout.fnmatch_lines(["audit of 1 job: nothing found", "2 jobs: 2 passed"])
+    twice.stdout.fnmatch_lines(["audit of 1 job: nothing found", "  no metric changed", "2 jobs: 2 passed"])
+    twice.stdout.no_fnmatch_line("*without an earlier outcome*")
 
 
 @pytest.mark.parametrize(
@@ -84,3 +88,19 @@ def test_a_job_may_be_named_by_its_file_and_its_twins_need_names_of_their_own(pr
     project.write("training/jobs.yaml", "jobs: {luck-again: {command: [ls]}}")
     taken = project.here("--training-audit", "luck")
     taken.stderr.fnmatch_lines(["ERROR: training/train_luck.py: an audit of luck trains 'luck-again': rename that job"])
+
+
+@pytest.mark.slow
+def test_workers_train_twins_beside_each_other_with_the_same_metrics(project: Project) -> None:
+    project.job("seeded", 'return {"score": random.random()}', top="import random")
+    page = (SCHEMA.parents[1] / "audit.md").read_text(encoding="utf-8")
+    ((name, mine),) = re.findall(r"```python\n# (\S+)\n(.*?)```", page, re.DOTALL)
+    project.write(name, mine)
+    audit = project.run("--training-audit", "mine")
+    audit.stdout.fnmatch_lines(
+        ["audit of 1 job: nothing found, * checks not made", "  not checked in mine: *", "5 jobs: 5 pa*"]
+    )
+    for workers in ("0", "4"):
+        result = project.run("--training-audit", "seeded", "-n", workers)
+        assert result.ret == 0, text(result)
+        assert project.statuses() == {"seeded": "passed", "seeded-again": "passed"}

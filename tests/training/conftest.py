@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from threadpoolctl import threadpool_limits
@@ -36,9 +37,9 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
     """Return a function that makes a run with the datasets of the catalogue."""
     datasets = {dataset.name: dataset for dataset in load_jobs(ROOT / "training", ROOT)[1]}
 
-    def make(seed: int = 0, name: str = "run") -> Run:
+    def make(seed: int = 0, name: str = "run", **more: Any) -> Run:
         folder = tmp_path / name
         folder.mkdir()
-        return Run(folder=folder, seed=seed, datasets=datasets)
+        return Run(folder=folder, seed=seed, datasets=datasets, **more)
 
     return make

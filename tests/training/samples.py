@@ -1,12 +1,24 @@
-"""Made-up cohorts and predictions that the tests of the medical jobs share."""
+"""Made-up cohorts, trainings and cards that the tests of the medical jobs share."""
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
-from arrays import Floats
 from cohorts import Cohort
-from evaluation import OutOfFold
+
+from pytest_training.execution.attempt.run import Run
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.outcome import Outcome, Status, with_predicted
+from pytest_training.jobs.loading import load_jobs
+from pytest_training.reporters.cards.record import JobRecord
+from pytest_training.reporters.cards.writing import checklist, model_card
+
+ROOT = Path(__file__).parents[2]
+JOBS = {job.id: job for job in load_jobs(ROOT / "training", ROOT)[0]}
 
 
 def make_cohort(rows: int = 120, *, kind: str = "binary", seed: int = 0, people: int | None = None) -> Cohort:
@@ -24,14 +36,19 @@ def make_cohort(rows: int = 120, *, kind: str = "binary", seed: int = 0, people:
     return Cohort(features=features, target=target, classes=classes, person=person)
 
 
-def make_predictions(cohort: Cohort, predicted: Floats, *, repeats: int = 1, seed: int = 0) -> OutOfFold:
-    """Return these predictions as if they had come out of two folds."""
-    rows = len(cohort)
-    return OutOfFold(
-        cohort=cohort,
-        predicted=np.tile(predicted, (repeats, *[1] * predicted.ndim)),
-        baseline=np.full((repeats, *predicted.shape), cohort.target.mean()),
-        fold=np.tile(np.arange(rows) % 2, (repeats, 1)),
-        importance=pd.DataFrame({"block": ["signal"], "loss": [0.1]}),
-        seed=seed,
+def train(job: str, run: Run, **parameters: Any) -> dict[str, float]:
+    """Train a job in this process and return its metrics as its outcome has them."""
+    returned = importlib.import_module(f"train_{job}").train(run, **parameters)
+    return with_predicted(returned, run.predicted)
+
+
+def cards(run: Run, job_id: str, metrics: dict[str, float]) -> tuple[str, str]:
+    """Return the model card and the checklist of a job that was trained in this process."""
+    job = JOBS[job_id]
+    outcome = Outcome(
+        job_id=job.id, kind=job.kind, title=job.title, status=Status.PASSED, metrics=metrics, data=run.used
     )
+    used = {each.name for each in run.used}
+    datasets = tuple(each for each in load_jobs(ROOT / "training", ROOT)[1] if each.name in used)
+    record = JobRecord(job, outcome, RunFolder(run.folder, "run"), datasets, run.description)
+    return model_card(record), checklist(record)

@@ -15,6 +15,8 @@ from pytest_training.errors import DataError
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.data import sha256_of
 
+from .samples import cards, train
+
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -152,9 +154,9 @@ def test_a_published_test_set_is_judged_apart(tmp_path: Path, make_run: Callable
     table["dFRS"] = table["slope.now"] + random.normal(size=120)
     table.to_csv(tmp_path / "ALS.csv", index=False)
     run = make_run()
-    metrics = train_als.train(run, epochs=20, folds=2, data=str(tmp_path / "ALS.csv"))
+    metrics = train("als", run, epochs=20, folds=2, data=str(tmp_path / "ALS.csv"))
     assert {"r2", "published_r2", "published_r2_low"} <= set(metrics)
-    card = (run.folder / "model_card.md").read_text()
+    card, _ = cards(run, "als", metrics)
     assert "ALS.csv" in card
     assert "The data are simulated" not in card
     (used,) = run.used
@@ -186,26 +188,24 @@ def test_a_file_that_is_not_there_is_named(make_run: Callable[..., Run], tmp_pat
 @pytest.mark.filterwarnings("error")
 def test_the_job_is_modest_beats_the_dummy_and_leaves_its_artifacts(make_run: Callable[..., Run]) -> None:
     run = make_run()
-    metrics = train_als.train(run, epochs=60, folds=3)
+    metrics = train("als", run, epochs=60, folds=3)
     assert 0.10 < metrics["r2"] < 0.35, "more would mean that the simulation leaks"
     assert metrics["mae"] < metrics["baseline_mae"] - 0.02
     assert {path.name for path in run.folder.iterdir()} >= {
         "model.skops",
-        "predictions.csv",
-        "model_card.md",
         "measured.svg",
         "importance.svg",
     }
-    assert "The data are simulated" in (run.folder / "model_card.md").read_text()
+    assert "The data are simulated" in cards(run, "als", metrics)[0]
     assert "simulated" in (run.folder / "measured.svg").read_text()
     assert [used.real for used in run.used] == [False]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_shuffled_target_cannot_be_predicted(make_run: Callable[..., Run], seed: int) -> None:
-    assert train_als.train(make_run(seed), epochs=20, folds=2, shuffle_target=True)["r2"] < 0.05
+    assert train("als", make_run(seed, shuffle=1), epochs=20, folds=2)["r2"] < 0.05
 
 
 def test_a_seed_gives_the_same_figures_again(make_run: Callable[..., Run]) -> None:
-    first, second = (train_als.train(make_run(3, name), epochs=5, folds=2) for name in ("first", "second"))
+    first, second = (train("als", make_run(3, name), epochs=5, folds=2) for name in ("first", "second"))
     assert first == second

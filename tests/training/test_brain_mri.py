@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ import pandas as pd
 import pytest
 import train_brain_mri
 from arrays import Floats, Voxels
-from cohorts import brain_mri
+from cohorts import Cohort, brain_mri
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
+from validation import cross_validate
 
 from pytest_training.execution.attempt.run import Run
 from pytest_training.execution.data import sha256_of
+
+from .samples import cards, train
 
 PEOPLE = 60
 
@@ -189,19 +194,15 @@ def test_a_person_in_two_groups_is_refused(tmp_path: Path, template: brain_mri.A
 @pytest.mark.filterwarnings("error")
 def test_the_job_finds_the_disease_and_leaves_its_artifacts(make_run: Callable[..., Run]) -> None:
     run = make_run()
-    metrics = train_brain_mri.train(run, epochs=10, folds=2)
+    metrics = train("brain_mri", run, epochs=10, folds=2)
     assert 0.70 < metrics["roc_auc"] < 0.95
     assert metrics["brier"] < metrics["baseline_brier"] - 0.03
     assert {path.name for path in run.folder.iterdir()} >= {
         "model.skops",
-        "predictions.csv",
-        "model_card.md",
-        "roc.svg",
-        "calibration.svg",
         "importance.svg",
     }
-    assert "The data are simulated" in (run.folder / "model_card.md").read_text()
-    assert "simulated" in (run.folder / "roc.svg").read_text()
+    assert "The data are simulated" in cards(run, "brain_mri", metrics)[0]
+    assert "simulated" in (run.folder / "importance.svg").read_text()
     importance = (run.folder / "importance.svg").read_text()
     assert "hippocampus" in importance
 
@@ -210,19 +211,30 @@ def test_the_job_finds_the_disease_and_leaves_its_artifacts(make_run: Callable[.
 @pytest.mark.usefixtures("without_torch")
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_shuffled_target_cannot_be_predicted(make_run: Callable[..., Run], seed: int) -> None:
-    metrics = train_brain_mri.train(make_run(seed), epochs=2, folds=2, shuffle_target=True)
+    metrics = train("brain_mri", make_run(seed, shuffle=1), epochs=2, folds=2)
     assert 0.42 <= metrics["roc_auc"] <= 0.58
 
 
 @pytest.mark.usefixtures("without_torch")
 def test_a_users_folder_is_trained_on_and_not_called_simulated(make_run: Callable[..., Run], simulated: Path) -> None:
     run = make_run(seed=3)
-    metrics = train_brain_mri.train(run, epochs=3, folds=2, data=str(simulated))
-    assert metrics == train_brain_mri.train(make_run(seed=3, name="again"), epochs=3, folds=2, data=str(simulated))
-    card = (run.folder / "model_card.md").read_text()
+    metrics = train("brain_mri", run, epochs=3, folds=2, data=str(simulated))
+    assert metrics == train("brain_mri", make_run(seed=3, name="again"), epochs=3, folds=2, data=str(simulated))
+    card, _ = cards(run, "brain_mri", metrics)
     assert "The data are simulated" not in card
     (used,) = run.used
     assert (used.name, used.real, used.sha256) == (simulated.name, True, sha256_of(simulated))
+
+
+def test_the_number_of_threads_changes_no_digit(make_run: Callable[..., Run]) -> None:
+    features = pd.DataFrame(np.random.default_rng(0).normal(size=(120, 1500)).astype(np.float32))
+    cohort = Cohort(features=features, target=np.arange(120) % 2, classes=("well", "ill"))
+    risks = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            fit = partial(train_brain_mri.fit_components, epochs=2)
+            risks.append(cross_validate(make_run(name=str(threads)), cohort, fit, folds=2, importance=False))
+    assert np.array_equal(risks[0].predicted, risks[1].predicted)
 
 
 def test_unknown_models_are_refused_and_the_network_needs_torch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,9 +250,9 @@ def test_the_network_trains_and_its_weights_can_be_read(make_run: Callable[..., 
     torch = pytest.importorskip("torch")
     state = torch.random.get_rng_state()
     runs = [make_run(name=each) for each in ("first", "again")]
-    first, again = (train_brain_mri.train(run, epochs=2, folds=2, model="network", data=str(simulated)) for run in runs)
+    first, again = (train("brain_mri", run, epochs=2, folds=2, model="network", data=str(simulated)) for run in runs)
     assert first == again
     assert torch.equal(torch.random.get_rng_state(), state), "the process keeps its own random state"
     with np.load(io.BytesIO((runs[0].folder / "network.npz").read_bytes()), allow_pickle=False) as weights:
         assert {"mask", "mean", "spread", "0.weight"} <= set(weights)
-    assert "convolutional network" in (runs[0].folder / "model_card.md").read_text()
+    assert "convolutional network" in cards(runs[0], "brain_mri", first)[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 from collections.abc import Callable
 from pathlib import Path
@@ -143,25 +142,13 @@ def test_a_file_that_is_cut_short_does_not_load(make_run: MakeRun, tmp_path: Pat
         monica.load(tmp_path / "half")
 
 
-def test_shuffling_keeps_the_answers_and_depends_on_the_seed_alone() -> None:
-    cohort = make_cohort()
-    once, again, other = cohort.shuffled(1), cohort.shuffled(1), cohort.shuffled(2)
-    assert np.array_equal(once.target, again.target)
-    assert not np.array_equal(once.target, other.target)
-    assert sorted(once.target) == sorted(cohort.target)
-    assert once.features is cohort.features
-
-
-def test_shuffling_gives_a_person_one_answer() -> None:
-    """Otherwise a model that recognises people would look honest."""
+def test_the_target_is_that_of_the_run(make_run: MakeRun) -> None:
+    """An audit's is other people's: tests/session has how it is shuffled."""
     cohort = make_cohort(200, people=30)
-    people = cohort.person
-    assert people is not None
-    status = np.random.default_rng(0).integers(2, size=30)
-    cohort = dataclasses.replace(cohort, target=status[people])
-    shuffled = cohort.shuffled(0)
-    assert all(len(set(shuffled.target[people == person])) == 1 for person in set(people))
-    assert not np.array_equal(shuffled.target, cohort.target)
+    own, other = (cohort.with_target_of(run) for run in (make_run(), make_run(name="other", shuffle=1)))
+    assert np.array_equal(own.target, cohort.target)
+    assert not np.array_equal(other.target, cohort.target)
+    assert other.features is cohort.features
 
 
 def test_taking_rows_takes_their_people_and_answers() -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from pathlib import Path
+from typing import Any
 
 import fitting
 import numpy as np
 import pandas as pd
 import pytest
-from arrays import Target
 from cohorts import Cohort
-from evaluation import Estimator, predict
 from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
+from validation import Estimator, predict
+
+from pytest_training.execution.attempt.run import Run
 
 from .samples import make_cohort
 
@@ -39,27 +41,49 @@ def test_models_learn_what_can_be_learned(fit: Callable[..., Estimator], kind: s
         assert roc_auc_score(unseen.target, answer, multi_class="ovr") > (0.75 if kind == "binary" else 0.68)
 
 
-@pytest.mark.parametrize("fit", [fit_linear, fit_boosting])
-def test_epochs_are_followed_and_the_best_number_is_used(fit: Callable[..., Estimator]) -> None:
+def test_trees_are_followed_and_their_best_number_is_used() -> None:
     lines: list[dict[str, float]] = []
-    model = fit(make_cohort(300), epochs=40, log=lambda **line: lines.append(line))
-    best = min(lines, key=lambda line: line["loss"])["epoch"]
-    assert 1 < len(lines) <= 40
-    last = model[-1] if hasattr(model, "steps") else model
-    assert (last.n_iter_ if fit is fit_boosting else last.max_iter) == best
+    model = fit_boosting(make_cohort(300), epochs=40, log=lambda **line: lines.append(line))
+    assert [line["epoch"] for line in lines] == [*range(1, 41)]
+    assert model.n_iter_ == min(lines, key=lambda line: line["loss"])["epoch"]
 
 
-@pytest.mark.parametrize("fit", [fit_linear, fit_boosting])
-def test_one_epoch_is_less_trained_than_many(fit: Callable[..., Estimator]) -> None:
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_linear_model_takes_at_most_as_many_steps_as_epochs(kind: str) -> None:
+    steps = [np.max(fit_linear(make_cohort(400, kind=kind), epochs=epochs)[-1].n_iter_) for epochs in (1, 2, 100)]
+    assert steps[0] <= 1
+    assert steps[1] <= 2
+    assert steps[2] < 100
+
+
+def test_one_tree_is_less_trained_than_many() -> None:
     cohort = make_cohort(400, kind="number")
-    spread = [np.std(predict(fit(cohort, epochs=epochs), cohort.features, ())) for epochs in (1, 40)]
+    spread = [np.std(predict(fit_boosting(cohort, epochs=epochs), cohort.features, ())) for epochs in (1, 40)]
     assert spread[0] < 0.9 * spread[1]
 
 
-def test_strong_penalties_are_chosen_where_there_is_nothing_to_learn() -> None:
-    penalties: list[float] = []
+def penalty_of(cohort: Cohort) -> float:
+    lines: list[dict[str, float]] = []
+    fit_linear(cohort, log=lambda **line: lines.append(line))
+    return lines[-1]["penalty"]
+
+
+def test_strong_penalties_are_chosen_where_there_is_nothing_to_learn(tmp_path: Path) -> None:
+    tossed = [make_cohort(150, seed=seed).with_target_of(Run(folder=tmp_path, shuffle=seed)) for seed in range(1, 6)]
+    assert np.median([penalty_of(cohort) for cohort in tossed]) >= 0.3
+
+
+def test_the_penalty_is_chosen_on_people_who_were_not_fitted_on() -> None:
+    """Ten rows of each person: a row of somebody who was fitted on would ask for hardly any penalty."""
+    penalties = []
     for seed in range(5):
-        fit_linear(make_cohort(150, seed=seed).shuffled(seed), log=lambda **line: penalties.append(line["penalty"]))
+        random = np.random.default_rng(seed)
+        once = pd.DataFrame(random.normal(size=(40, 12)))
+        person = np.repeat(np.arange(40), 10)
+        toss = random.permutation(np.arange(40) % 2)
+        cohort = Cohort(features=once.iloc[person], target=toss[person], classes=("well", "ill"), person=person)
+        penalties.append(penalty_of(cohort))
     assert np.median(penalties) >= 0.3
 
 
@@ -67,31 +91,6 @@ def test_mean_risk_is_the_share_of_positives() -> None:
     cohort = make_cohort(200)
     risk = predict(fit_linear(cohort), cohort.features, cohort.classes)
     assert risk.mean() == pytest.approx(cohort.target.mean(), abs=1e-3)
-
-
-class Spy(StandardScaler):  # type: ignore[misc]  # scikit-learn has no types
-    """Scales, and remembers on which rows."""
-
-    rows: ClassVar[list[set[int]]] = []
-
-    def fit(self, features: pd.DataFrame, target: Target | None = None) -> Self:
-        self.rows.append(set(features.index))
-        super().fit(features, target)
-        return self
-
-
-def test_a_person_is_not_split_between_inner_folds() -> None:
-    """What chooses penalty and epochs must not know the person that it judges either."""
-    cohort = make_cohort(200, people=30)
-    assert cohort.person is not None
-    Spy.rows.clear()
-    fitting.fit_linear(Spy(), cohort, epochs=3, seed=0, log=lambda **_: None)
-    *inner, everybody = Spy.rows
-    assert len(inner) == 3
-    assert everybody == set(range(200))
-    for rows in inner:
-        people = set(cohort.person[list(rows)])
-        assert not people & set(cohort.person[list(everybody - rows)])
 
 
 def test_preparation_is_fitted_on_the_rows_given_alone() -> None:

@@ -18,8 +18,8 @@ MakeRun = Callable[..., Run]
 
 
 def train(run: Run, **parameters: Any) -> dict[str, float]:
-    found: dict[str, float] = train_model.train(run, **{"epochs": 20, "folds": 3, **parameters})
-    return found
+    returned = train_model.train(run, **{"epochs": 20, "folds": 3, **parameters})
+    return run.predicted | returned
 
 
 def save(folder: Path, frame: pd.DataFrame) -> str:
@@ -72,19 +72,17 @@ def test_telemonitoring_table_is_refused_by_row_and_honest_by_person(make_run: M
     with pytest.raises(ValueError, match=r"column 'subject#' looks like a person's id and repeats \(42 values"):
         train(make_run(0, "refused"), data=data, target="total_UPDRS")
     honest = train(make_run(0, "honest"), data=data, target="total_UPDRS", group="subject#")
-    leaky = train(make_run(0, "leaky"), data=data, target="total_UPDRS", drop="subject#")
+    run = make_run(0, "leaky")
+    leaky = train(run, data=data, target="total_UPDRS", drop="subject#")
     assert leaky["r2"] > 0.6
     assert honest["r2"] < 0.2
-    card = (make_run(0, "card").folder.parent / "leaky" / "model_card.md").read_text()
-    assert "LEAK SUSPECT: 'subject#' was dropped" in card
+    assert "LEAK SUSPECT: 'subject#' was dropped" in " ".join(run.description.limits)
 
 
 def test_predictions_name_the_person(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
     train(run, data=save(tmp_path, voices()), target="status", group="name", epochs=2)
-    table = pd.read_csv(run.folder / "predictions.csv")
-    assert table["person"].nunique() == 32
-    assert len(table[["person", "fold"]].drop_duplicates()) == 32
+    assert run.evaluations[""].people == 32
 
 
 def test_a_column_that_gives_the_answer_away_is_named(
@@ -98,7 +96,7 @@ def test_a_column_that_gives_the_answer_away_is_named(
         train(run, data=save(tmp_path, frame), target="ill", epochs=5)
     sentence = "LEAK SUSPECT: 'days_to_death' alone predicts the target almost perfectly ("
     assert sentence in caplog.text
-    assert sentence in (run.folder / "model_card.md").read_text()
+    assert sentence in " ".join(run.description.limits)
     assert "'age' alone" not in caplog.text
 
 
@@ -117,18 +115,12 @@ def test_other_questions_are_answered_and_drawn(kind: str, make_run: MakeRun, tm
     frame["y"] = y if kind == "number" else pd.cut(y, [-99, -1, 1, 99], labels=["low", "middle", "high"])
     run = make_run()
     metrics = train(run, data=save(tmp_path, frame), target="y")
-    pictures = {path.name for path in run.folder.glob("*.svg")}
     if kind == "number":
         assert metrics["r2"] > 0.7
-        assert "measured.svg" in pictures
+        assert (run.folder / "measured.svg").is_file()
     else:
         assert metrics["roc_auc"] > 0.8
         assert metrics["accuracy"] > metrics["baseline_accuracy"] + 0.1
-        assert {"roc.svg", "precision_recall.svg", "calibration.svg"} <= pictures
-        table = pd.read_csv(run.folder / "predictions.csv")
-        assert table[["predicted_low", "predicted_middle", "predicted_high"]].sum(axis=1).to_numpy() == pytest.approx(
-            1, abs=1e-5
-        )
 
 
 @pytest.mark.parametrize(

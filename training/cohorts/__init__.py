@@ -6,7 +6,6 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self
 
-import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from arrays import Mask, People, Rows, Target
+
+    from pytest_training import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,8 @@ class Cohort:
     unit: str = ""
     person: People | None = None
     """The person of each row; None if every row is another person."""
+    subgroup: Mapping[str, People] = field(default_factory=dict)
+    """By name, the group of each row: how well the model does is also shown for each."""
     who: str = ""
     """Who the people are, in a sentence for the model card."""
     limits: tuple[str, ...] = ()
@@ -54,23 +57,16 @@ class Cohort:
             features=self.features.loc[rows] if rows.dtype == bool else self.features.iloc[rows],
             target=self.target[rows],
             person=None if self.person is None else self.person[rows],
+            subgroup={name: values[rows] for name, values in self.subgroup.items()},
         )
 
     def select(self, columns: list[str]) -> Self:
         """Return the same people with these columns alone."""
         return dataclasses.replace(self, features=self.features[columns], blocks={})
 
-    def shuffled(self, seed: int) -> Self:
-        """Permute the target: a model that still scores above chance has a leak.
-
-        A person with one target value keeps one; otherwise a split by row would go unnoticed.
-        """
-        random = np.random.default_rng(seed)
-        if self.person is not None:
-            first, of_person = np.unique(self.person, return_index=True, return_inverse=True)[1:]
-            if np.array_equal(self.target[first][of_person], self.target):
-                return dataclasses.replace(self, target=random.permutation(self.target[first])[of_person])
-        return dataclasses.replace(self, target=random.permutation(self.target))
+    def with_target_of(self, run: Run) -> Self:
+        """Return the cohort with the target that the run asks for: people's own, or, in an audit, that of others."""
+        return dataclasses.replace(self, target=run.target(self.target, self.person))
 
 
 def read_table(path: Path) -> pd.DataFrame:

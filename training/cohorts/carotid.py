@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cohorts import Cohort, read_table, require
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ def load(path: Path) -> Cohort:
         features=table.drop(columns="stroke").astype(float),
         target=(table["stroke"] == "yes").astype(int).to_numpy(),
         classes=("no stroke", "stroke"),
+        subgroup={"sex": np.where(table["male"] == 1, "male", "female")},
         who="Patients with a blockage of a carotid artery who had CT angiography and were followed up.",
         limits=(
             "126 patients, about half with a stroke: chosen for the study, so risks are far above any clinic's.",

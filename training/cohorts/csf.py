@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cohorts import Cohort, read_table, require
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ def load(path: Path) -> Cohort:
         features=features,
         target=(table["Class"] == "Impaired").astype(int).to_numpy(),
         classes=("control", "impaired"),
+        subgroup={"sex": np.where(features["male"] == 1, "male", "female")},
         who="Volunteers of memory studies in St. Louis: cognitively healthy, or with mild impairment.",
         limits=(
             "Age and proteins come transformed, without units: values of a laboratory report do not fit.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from cohorts import Cohort, read_table, require
@@ -26,7 +27,7 @@ LEVELS = {"y": "yes", "n": "no", "nk": "not known", "c": "current", "x": "former
 
 NOT_KNOWN_KNOWS = (
     "Survivors could be asked about their history, the dead could not: all 621 people of whom nothing is "
-    "known died. So `not known` partly knows the outcome, and `known_history_roc_auc` is the honest figure."
+    "known died. So `not known` partly knows the outcome, and `known_history_` metrics are the honest ones."
 )
 
 
@@ -46,6 +47,7 @@ def load(path: Path) -> Cohort:
         features=features,
         target=(table["outcome"] == "dead").astype(int).to_numpy(),
         classes=("survived", "died"),
+        subgroup={"sex": np.where(table["sex"] == "m", "male", "female")},
         who="People aged 35 to 69 with a coronary event, from the register of Newcastle, Australia.",
         limits=(
             NOT_KNOWN_KNOWS,

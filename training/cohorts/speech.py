@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cohorts import Cohort, read_table, require
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ def load(path: Path) -> Cohort:
         features=features,
         target=(table["class"] == "PD").astype(int).to_numpy(),
         classes=("control", "Parkinson's"),
+        subgroup={"sex": np.where(features["gender"] == 1, "male", "female")},
         who="Patients of a neurology department in Istanbul, aged 33 to 87, and healthy people of 41 to 82.",
         limits=(
             "57 % of the patients and 36 % of the controls are men, and the model is given the sex.",

@@ -24,10 +24,11 @@ VERBS = {
     "logs": "follow the log of a job of the run in progress, or print that of the last run",
     "history": "print the last runs of a job, or of all jobs",
     "report": "write the page and the summary of an earlier run, also of one that was killed",
+    "compare": "compare the predictions of two jobs, or of two runs of a job, on the same people, by paired tests",
     "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
-PREPARE = ("init", "save-durations")
-"""Each verb is a function of its name: these in prepare.py, the others in answers.py."""
+PLACES = {"init": "prepare", "save-durations": "prepare", "compare": "comparing"}
+"""Each verb is a function of its name: these in these modules, the others in answers.py."""
 LAST = {"metavar": "RUN", "default": "last"}
 REPORTS = {"metavar": "DIR", "help": "folder with the reports (default: of the settings)"}
 ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
@@ -46,6 +47,13 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "run": LAST | {"nargs": "?", "help": "id of the run, or its beginning (default: the last run)"},
         "--compare": LAST | {"metavar": "WHAT", "help": "compare with a run, branch or commit (default: the last run)"},
         "--json": {"action": "store_true", "help": "print the outcomes and the written files as JSON"},
+        "--reports": REPORTS,
+    },
+    "compare": {
+        "first": {"metavar": "A", "help": "a job's id, or JOB@RUN with the id of a run or its beginning"},
+        "second": {"metavar": "B", "help": "what it is compared with, stated like A"},
+        "--name": {"metavar": "NAME", "default": "", "help": "name of the predictions, if a job has several"},
+        "--json": {"action": "store_true", "help": "print the tests and the metrics of both as JSON"},
         "--reports": REPORTS,
     },
     "save-durations": {"--reports": REPORTS},
@@ -88,7 +96,7 @@ def _answer(words: Sequence[str]) -> None:
     project = find_project(Path.cwd())
     if getattr(arguments, "reports", None):
         project = replace(project, reports=Path.cwd() / arguments.reports)
-    module = import_module(f"pytest_training.commands.{'prepare' if verb in PREPARE else 'answers'}")
+    module = import_module(f"pytest_training.commands.{PLACES.get(verb, 'answers')}")
     getattr(module, verb.replace("-", "_"))(arguments, project)
 
 

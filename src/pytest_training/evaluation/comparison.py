@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -67,26 +68,63 @@ def _tested(value: float, error: float, freedom: float) -> Difference:
     return Difference(value, error, statistic, p, value - quantile * error, value + quantile * error)
 
 
-def gain(record: Predictions, over: Predictions) -> dict[str, float]:
-    """Return the headline's difference to another record's, paired by people, with its interval and p.
+class Paired(msgspec.Struct, frozen=True, kw_only=True):
+    """The difference of two records of the same people, by one test."""
 
-    Over identical folds there is also the p of the corrected t, and for classes that of McNemar's test.
-    """
+    test: str
+    metric: str
+    difference: float
+    low: float | None = None
+    high: float | None = None
+    p: float
+
+
+def paired(record: Predictions, over: Predictions) -> list[Paired]:
+    """Return what each test that fits both records says of their difference."""
+    headline = HEADLINE[record.question]
+    models = "fitted models" if max(record.folds, over.folds) > 1 else "the model"
+    metrics = {"gain_mcnemar_p": "rows that are called right"}
+    words = {
+        "gain_p": f"paired by people, with the spread of {models}",
+        "gain_t_p": "corrected resampled t over identical folds (Nadeau and Bengio)",
+        "gain_mcnemar_p": "McNemar's test",
+    }
+    return [
+        Paired(
+            test=words[name],
+            metric=metrics.get(name, headline),
+            difference=each.value,
+            low=each.low,
+            high=each.high,
+            p=each.p,
+        )
+        for name, each in _tests(record, over).items()
+    ]
+
+
+def gain(record: Predictions, over: Predictions) -> dict[str, float]:
+    """Return the headline's difference to another record's, paired by people, with its interval and each test's p."""
+    tests = _tests(record, over)
+    own = tests["gain_p"]
+    ends = {"gain": own.value, "gain_low": own.low, "gain_high": own.high}
+    return ends | {name: each.p for name, each in tests.items()}
+
+
+def _tests(record: Predictions, over: Predictions) -> dict[str, Difference]:
+    """Return the differences by the metric of their p; some tests need identical folds, or classes."""
     _require_same_people(record, over)
     own, other = _headline(record), _headline(over)
-    value, influence = own.value - other.value, _difference(own.influence, other.influence)
-    error = math.sqrt(interval.variance(influence, max(record.folds, over.folds)))
-    paired = _tested(value, error, record.freedom)
-    metrics = {"gain": value, "gain_low": paired.low, "gain_high": paired.high, "gain_p": paired.p}
+    variance = interval.variance(_difference(own.influence, other.influence), max(record.folds, over.folds))
+    tests = {"gain_p": _tested(own.value - other.value, math.sqrt(variance), record.freedom)}
     names = ("row", "repeat", "fold", "truth")
     if not all(np.array_equal(getattr(record, name), getattr(over, name)) for name in names):
-        return metrics
+        return tests
     differences = _by_fold(record) - _by_fold(over)
     if record.folds > 1 and len(differences) > 1:
-        metrics["gain_t_p"] = corrected_t(differences, tested=1 / (record.folds - 1)).p
+        tests["gain_t_p"] = corrected_t(differences, tested=1 / (record.folds - 1))
     if record.classes:
-        metrics["gain_mcnemar_p"] = mcnemar(_is_right(record), _is_right(over)).p
-    return metrics
+        tests["gain_mcnemar_p"] = mcnemar(_is_right(record), _is_right(over))
+    return tests
 
 
 def _headline(record: Predictions) -> Figure:

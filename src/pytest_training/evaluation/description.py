@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+DESCRIPTION = "description.json"  # beside result.json
 MOST_PREDICTORS = 1000  # that are described one by one
 LONGEST = 4000  # characters of a text
 
 
-class Predictor(msgspec.Struct, frozen=True, kw_only=True):
+class Predictor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A column that the model gets; the summaries are in words."""
 
     name: str
@@ -18,7 +19,7 @@ class Predictor(msgspec.Struct, frozen=True, kw_only=True):
     by_class: tuple[str, ...] = ()  # the same for each class of the outcome
 
 
-class Description(msgspec.Struct, frozen=True, kw_only=True):
+class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `run.describe` states; what a job leaves out is empty."""
 
     rows: int = 0  # that the model was judged on or fitted to

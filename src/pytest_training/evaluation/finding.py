@@ -1,7 +1,11 @@
 """What an audit finds, as plain values: pytest's own process needs no more of it. docs/audit.md explains each check."""
 
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
 import msgspec
 
+T = TypeVar("T")
 CHECKS = {
     "A01": "one person on both sides of a split",
     "A02": "one person by the data on both sides of a split",
@@ -36,3 +40,21 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     unchecked: dict[str, str] = {}
     facts: tuple[str, ...] = ()
+
+
+class LackingError(Exception):
+    """What a check needs is not there; the message says what, and what would provide it."""
+
+
+def make_checks(checks: Mapping[str, Callable[[T], str | None]], subject: T) -> Examined:
+    """Make each check; one that raises could not be made."""
+    findings, unchecked = [], {}
+    for code, check in checks.items():
+        try:
+            if sentence := check(subject):
+                findings.append(Finding(code=code, sentence=sentence))
+        except LackingError as why:
+            unchecked[code] = str(why)
+        except Exception as error:  # noqa: BLE001  (a table may be of any kind; the other checks are still worth having)
+            unchecked[code] = f"the check failed: {type(error).__name__}: {error}"
+    return Examined(findings=tuple(findings), unchecked=unchecked)

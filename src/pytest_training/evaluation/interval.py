@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from contextlib import suppress
 
 from scipy import special
 
 from pytest_training.evaluation.columns import Floats
+from pytest_training.evaluation.metrics import Measure, figure
+from pytest_training.evaluation.record import Predictions
 from pytest_training.evaluation.result import LEVEL
 
 SHARES = frozenset(["roc_auc", "average_precision", "sensitivity", "specificity", "accuracy"])
 """Metrics between 0 and 1, whose intervals stay there."""
+
+
+def measured(record: Predictions, measures: Mapping[str, Measure]) -> dict[str, float]:
+    """Return each metric that has a value on these lines, with its interval as `X_low` and `X_high`."""
+    metrics: dict[str, float] = {}
+    for name, measure in measures.items():
+        with suppress(ZeroDivisionError):
+            own = figure(record, measure)
+            spread = variance(own.influence, record.folds, own.noise)
+            low, high = bounds(name, own.value, spread, record.freedom)
+            metrics |= {name: own.value, f"{name}_low": low, f"{name}_high": high}
+    return metrics
 
 
 def variance(influence: Floats, folds: int, noise: float = 0.0) -> float:

@@ -9,27 +9,25 @@ import numpy as np
 
 from pytest_training.evaluation import interval
 from pytest_training.evaluation.comparison import gain
+from pytest_training.evaluation.curves import drawings
 from pytest_training.evaluation.metrics import BASELINES, dummy, figure, measures
 from pytest_training.evaluation.record import Predictions
-from pytest_training.evaluation.result import Evaluation
+from pytest_training.evaluation.result import Evaluation, metrics_of
+from pytest_training.evaluation.subgroups import subgroups
 
 
 def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluation:
     """Return every metric of a record, the headline first, each with its interval, beside those of a dummy."""
-    metrics: dict[str, float] = {}
     all_measures = measures(record)
-    for name, measure in all_measures.items():
-        with suppress(ZeroDivisionError):  # without a value on these lines
-            own = figure(record, measure)
-            variance = interval.variance(own.influence, record.folds, own.noise)
-            low, high = interval.bounds(name, own.value, variance, record.freedom)
-            metrics |= {name: own.value, f"{name}_low": low, f"{name}_high": high}
+    metrics = interval.measured(record, all_measures)
     metrics |= {"cutoff": record.cutoff} if record.question == "binary" else {}
     constant = dummy(record)
     for name in BASELINES[record.question]:
         with suppress(ZeroDivisionError):
             metrics[f"baseline_{name}"] = figure(constant, all_measures[name]).value
     metrics |= gain(record, against) if against else {}
+    groups = subgroups(record)
+    metrics |= metrics_of(groups)
     prefix = f"{record.name}_" if record.name else ""
     people, repeats = record.people[1], record.repeats
     return Evaluation(
@@ -43,5 +41,7 @@ def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluat
         folds=record.folds,
         cutoff=record.cutoff if record.question == "binary" else None,
         method=interval.method(record.folds, len(repeats), people),
+        drawings=drawings(record),
+        subgroups=groups,
         metrics={prefix + name: value for name, value in metrics.items() if math.isfinite(value)},
     )

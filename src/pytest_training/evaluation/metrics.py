@@ -6,6 +6,7 @@ are DeLong's structural components.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -252,13 +253,22 @@ def logistic(columns: Floats, truth: Target, offset: Floats) -> tuple[Floats, Fl
     It has no penalty: a ridge of 1e-6 keeps it finite where the classes separate.
     """
     ridge = 1e-6 * np.eye(columns.shape[1])
-    coefficients = np.zeros(columns.shape[1])
-    for _ in range(30):
+    coefficients: Floats = np.zeros(columns.shape[1])
+    step: Floats = np.zeros(columns.shape[1])
+    loss = math.inf
+    for _ in range(50):
+        while (after := _loss(columns, truth, offset, coefficients + step)) > loss + 1e-9 and np.abs(step).max() > 1e-9:
+            step /= 2  # Newton's step leads too far: of a curved spline it may even lead away
+        coefficients, loss = coefficients + step, after
         risk = 1 / (1 + np.exp(-np.clip(columns @ coefficients + offset, -30, 30)))
         information = (columns * (risk * (1 - risk))[:, None]).T @ columns + ridge
-        step = np.linalg.solve(information, columns.T @ (truth - risk) - ridge @ coefficients)
+        step = np.linalg.solve(information, columns.T @ (truth - risk) - ridge @ coefficients).astype(np.float64)
         if np.abs(step).max() < 1e-8:
             break
-        coefficients += np.clip(step, -5, 5)
     influence = np.linalg.solve(information, (columns * (truth - risk)[:, None]).T).T.astype(np.float64)
     return coefficients, influence
+
+
+def _loss(columns: Floats, truth: Target, offset: Floats, coefficients: Floats) -> float:
+    odds = columns @ coefficients + offset
+    return float((np.logaddexp(0, odds) - truth * odds).sum() + 5e-7 * coefficients @ coefficients)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from pytest_training.wording import one_of
 
 MOST_LEVELS = 4  # values of a category that are named
 MOST_RELIED_ON = 20
+FEWEST = 5  # rows with a value of a category that is named if there are more than a few
 LONGEST_LEVEL = 40  # characters
 Mask = NDArray[np.bool_]
 
@@ -29,8 +31,8 @@ def describe(so_far: Description, features: Any, target: Any, stated: Mapping[st
     if "model" in fields:
         fields |= model_words(fields["model"])
     if "relies_on" in fields:
-        ordered = sorted(fields["relies_on"].items(), key=lambda pair: -float(pair[1]))
-        fields["relies_on"] = {str(name): float(value) for name, value in ordered[:MOST_RELIED_ON]}
+        finite = {str(name): float(fall) for name, fall in fields["relies_on"].items() if math.isfinite(fall)}
+        fields["relies_on"] = dict(sorted(finite.items(), key=lambda pair: -pair[1])[:MOST_RELIED_ON])
     if "method" in fields:
         fields["method"] = inspect.cleandoc(fields["method"])[:LONGEST]
     if "left_out" in fields:
@@ -50,7 +52,7 @@ def summarise(
     units: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the fields of a Description that a table and its outcome decide; raise ValueError if they disagree."""
-    table = None if features is None else pd.DataFrame(features).rename(columns=str)
+    table = None if features is None else _table(features)
     lengths = {"features": table, "target": target, "person": person}
     rows = {name: len(values) for name, values in lengths.items() if values is not None}
     if len(set(rows.values())) > 1:
@@ -74,58 +76,87 @@ def summarise(
     return fields
 
 
+def _table(features: Any) -> pd.DataFrame:
+    try:
+        return pd.DataFrame(features.to_pandas() if hasattr(features, "to_pandas") else features).rename(columns=str)
+    except ValueError as error:
+        raise ValueError(f"run.describe: expected a table of predictors; {error}") from None
+
+
 def _outcome(
     target: pd.Series[Any], classes: Sequence[str], fields: dict[str, Any]
 ) -> tuple[list[Mask], dict[str, Any]]:
     """Return the rows of each class, none where a number is predicted, and the fields that say how many."""
-    if not classes and pd.api.types.is_numeric_dtype(target) and not target.isin([0, 1]).all():
-        return [], {**fields, "outcome": _words(target)}
-    texts = target.astype(str).str.removesuffix(".0")
+    present = target.dropna()
+    if not classes and pd.api.types.is_numeric_dtype(target) and not present.isin([0, 1]).all():
+        return [], {**fields, "outcome": _number_words(present.to_numpy(dtype=float), is_flag=False)}
+    texts = present.astype(str).str.removesuffix(".0")
     named = tuple(map(str, classes)) or tuple(sorted(texts.unique()))
     numbers = {str(number): name for number, name in enumerate(named)}
     labels = texts if texts.isin(named).all() else texts.map(numbers)
     if labels.isna().any():
         value = next(text for text in texts if text not in named)
         raise ValueError(f"run.describe: target has {one_line(value, 40)!r}, expected one of {', '.join(named)}")
-    masks = [(labels == name).to_numpy(dtype=bool) for name in named]
+    masks = [(labels == name).reindex(target.index, fill_value=False).to_numpy(dtype=bool) for name in named]
     return masks, {**fields, "classes": named, "counts": tuple(int(mask.sum()) for mask in masks)}
 
 
 def _predictors(table: pd.DataFrame, masks: list[Mask], units: Mapping[str, str]) -> Iterator[Predictor]:
     for place, name in enumerate(table.columns):
         column = table.iloc[:, place]
+        missing = column.isna().to_numpy(dtype=bool)
+        overall, *by_class = _words(column, missing, masks)
         yield Predictor(
             name=one_line(name, 200),
             unit=units.get(name, ""),
-            missing=int(column.isna().sum()),
-            overall=_words(column),
-            by_class=tuple(_words(column[mask]) for mask in masks),
+            missing=int(missing.sum()),
+            overall=overall,
+            by_class=tuple(by_class),
         )
 
 
-def _words(column: pd.Series[Any]) -> str:
-    """Return median and quartiles of numbers, else the most frequent values with their shares."""
-    present = column.dropna()
-    if present.empty:
+def _words(column: pd.Series[Any], missing: Mask, masks: list[Mask]) -> list[str]:
+    """Return the summary of a column, then that of the rows of each mask."""
+    parts = [~missing, *(mask & ~missing for mask in masks)]
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        numbers = column.to_numpy(dtype=float, na_value=np.nan)
+        is_flag = bool(((numbers == 0) | (numbers == 1) | missing).all())
+        return [_number_words(numbers[part], is_flag=is_flag) for part in parts]
+    texts = column.astype(str).to_numpy()
+    counts = pd.Series(texts[parts[0]]).value_counts()
+    named = counts[counts >= FEWEST] if len(counts) > MOST_LEVELS else counts  # others would tell of single people
+    return [_level_words(texts[part], list(map(str, named.index[:MOST_LEVELS]))) for part in parts]
+
+
+def _number_words(numbers: NDArray[np.float64], *, is_flag: bool) -> str:
+    """Return median and quartiles, or the share of those that are 1."""
+    if not len(numbers):
         return "no value"
-    if pd.api.types.is_numeric_dtype(present) and not pd.api.types.is_bool_dtype(present):
-        numbers = present.to_numpy(dtype=float)
-        if not np.isin(numbers, (0.0, 1.0)).all():
-            low, middle, high = np.quantile(numbers, (0.25, 0.5, 0.75))
-            return f"{middle:.4g} ({low:.4g} to {high:.4g})"
+    if is_flag:
         return f"{numbers.mean():.0%} are 1"
-    shares = present.astype(str).value_counts(normalize=True)
-    if len(shares) > max(MOST_LEVELS, len(present) // 2):
-        return f"{len(shares)} different values"
-    words = [f"{one_line(str(level), LONGEST_LEVEL)} {share:.0%}" for level, share in shares.head(MOST_LEVELS).items()]
-    return ", ".join([*words, f"{len(shares) - MOST_LEVELS} others"] if len(shares) > MOST_LEVELS else words)
+    last = len(numbers) - 1
+    low, middle, high = np.interp((0.25 * last, 0.5 * last, 0.75 * last), np.arange(last + 1), np.sort(numbers))
+    return f"{middle:.4g} ({low:.4g} to {high:.4g})"
+
+
+def _level_words(texts: NDArray[Any], levels: list[str]) -> str:
+    if not len(texts):
+        return "no value"
+    shares = [f"{one_line(level, LONGEST_LEVEL)} {(texts == level).mean():.0%}" for level in levels]
+    others = len({*texts} - {*levels})
+    return ", ".join([*shares, f"{others} other{'s' * (others != 1)}"] if others else shares)
 
 
 def model_words(model: Any) -> dict[str, Any]:
     """Return the fields that an estimator of scikit-learn, or a text, decides: its steps and the model at their end."""
-    steps = [step for _, step in getattr(model, "steps", ())]
-    last = steps[-1] if steps else model
-    return {"preparation": tuple(map(_one_text, steps[:-1])), "model": _one_text(last)}
+    *steps, last = _steps(model)
+    return {"preparation": tuple(map(_one_text, steps)), "model": _one_text(last)}
+
+
+def _steps(model: Any) -> list[Any]:
+    """Return the steps of a pipeline, also of pipelines in it, the model last."""
+    parts = [part for _, step in getattr(model, "steps", ()) for part in _steps(step)]
+    return parts or [model]
 
 
 def _one_text(step: Any) -> str:

@@ -60,19 +60,19 @@ class Predictions:
         persons, codes = np.unique(self.person, return_inverse=True)
         return codes.astype(np.int64), len(persons)
 
-    @property
+    @cached_property
     def repeats(self) -> list[Codes]:
         """The lines of each repeat."""
         return [np.flatnonzero(self.repeat == each) for each in np.unique(self.repeat)]
 
-    @property
+    @cached_property
     def freedom(self) -> int:
         """The people of the rarest class, less one, or all people if the target is a number."""
         codes = self.people[0]
         groups = [codes[self.truth == label] for label in np.unique(self.truth)] if self.classes else [codes]
         return max(min(len(np.unique(group)) for group in groups) - 1, 1)
 
-    @property
+    @cached_property
     def folds(self) -> int:
         """The number of models of a repeat."""
         return max(len(np.unique(self.fold[lines])) for lines in self.repeats)

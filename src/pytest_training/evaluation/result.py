@@ -1,12 +1,18 @@
 """What came of judging a record of predictions, as evaluation.json has it; no numpy here: reporters read it."""
 
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
+from pytest_training.evaluation.drawing import Drawing
+
 Question = Literal["binary", "classes", "number"]
 LEVEL = 0.95
+SPOKEN = {"<": "under", "≤": "up to", ">": "over", "≥": "from", "+": "plus"}
 
 
 class Subgroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +24,31 @@ class Subgroup(msgspec.Struct, frozen=True, kw_only=True):
     people: int
     events: int | None = None  # of the positive class, for a binary question
     metrics: dict[str, float] = {}
+
+
+def metrics_of(groups: Sequence[Subgroup]) -> dict[str, float]:
+    """Return the subgroups' numbers as a gate names them: `roc_auc_sex_female`, `roc_auc_sex_female_low`."""
+    metrics: dict[str, float] = {}
+    for end, each in zip(_ends(groups), groups, strict=True):
+        counts = {"people": each.people} | ({} if each.events is None else {"events": each.events})
+        for name, value in (counts | each.metrics).items():
+            stem, side = re.fullmatch(r"(.+?)(_low|_high|)", name).groups()  # type: ignore[union-attr]  # it matches any
+            metrics[stem + end + side] = value
+    return metrics
+
+
+def _ends(groups: Iterable[Subgroup]) -> Iterator[str]:
+    """Yield what ends the names of each group's metrics, a number behind those of equal words."""
+    taken: Counter[str] = Counter()
+    for each in groups:
+        end = f"_{_word(each.column)}_{_word(each.value)}"
+        taken[end] += 1
+        yield end if taken[end] == 1 else f"{end}_{taken[end]}"
+
+
+def _word(text: str) -> str:
+    spoken = "".join(f" {SPOKEN[sign]} " if sign in SPOKEN else sign for sign in text.lower())
+    return re.sub(r"\W+", "_", spoken).strip("_") or "none"
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +65,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     cutoff: float | None = None  # the risk from which a row counts as positive
     method: str = ""  # how the intervals come about, in words
     metrics: dict[str, float] = {}  # as the outcome has them, the headline first
-    curves: dict[str, Any] = {}
+    drawings: tuple[Drawing, ...] = ()
     subgroups: tuple[Subgroup, ...] = ()
 
 

@@ -22,7 +22,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     words: str
     keys: tuple[str, ...]  # that a catalogue may state
-    facts: tuple[str, ...] = ()  # names of functions that answer from the record
+    facts: tuple[str, ...] = ()  # names of macros that answer from the record
     code: str = ""  # what a job file may state
 
 

@@ -54,7 +54,6 @@ class AttemptFolder(Struct, frozen=True):
     log = Inside("log.txt", "own")  # output of the job, stdout and stderr
     events = Inside("events.jsonl", "own")  # calls of `run.log` and `run.progress`, one JSON object a line
     result = Inside("result.json", "own")  # the job's metrics or its failure, as JSON
-    description = Inside("description.json", "own")  # what `run.describe` states
     started = Inside("started.json")  # the attempt as it began, or as it failed: a slot that dies leaves it
     needed = Inside("needed.json")  # the outcomes of the jobs that it needs, for programs; only if it needs any
     artifacts = Inside("artifacts")  # the folder that the job sees as `run.folder`

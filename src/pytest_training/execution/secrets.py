@@ -32,7 +32,7 @@ T = TypeVar("T")
 MASK = b"***"
 SHORTEST = 4  # characters; shorter values are not masked: `on` is in every log
 CHUNK = 2**20
-RECORDS = ("evaluation*.json", "predictions*.csv")  # beside result.json
+RECORDS = ("evaluation*.json", "predictions*.csv", "description.json")  # beside result.json
 
 
 class Secrets(Struct, frozen=True, dict=True):

@@ -32,6 +32,7 @@ from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Un
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.protocol import refer
 from pytest_training.limits.tree import stalled
+from pytest_training.places import entered
 from pytest_training.signals import left_to_the_owner
 from pytest_training.wording import safe_repr
 
@@ -148,13 +149,15 @@ class Slot(Struct, frozen=True):
             continued=files.checkpoint.is_dir() and not had_checkpoint,
         )
         write_atomically(folder.started, msgspec.json.encode(begun), below=folder.below)
-        reply, verdict = self._execute(planned, folder, files.checkpoint, since)
+        with entered(folder.path, folder.below):  # while it is open, no folder in its place gets its number
+            reply, verdict = self._execute(planned, folder, files.checkpoint, since)
+            was_replaced = folder.was_replaced
         judged = {name: getattr(verdict, name) for name in ("status", "cause", "reason")}
         attempt = replace(begun, **judged, ending=reply.ending, loading_s=verdict.result.loading_s)
         if verdict.status != Status.PASSED:  # else the outcome follows at once
             with contextlib.suppress(OSError):  # the outcome has it too
                 write_atomically(folder.started, msgspec.json.encode(attempt), below=folder.below)
-        if folder.was_replaced:
+        if was_replaced:
             notes = (*notes, "its folder was deleted or replaced while it ran: what was there before is in no report")
         return attempt, replace(verdict, notes=(*verdict.notes, *notes)), folder
 

@@ -17,6 +17,7 @@ from pytest_training.wording import listing, one_of, printable
 
 SHOWN_JOBS = 6
 FORM = "JOB.PARAMETER=VALUE, like als.epochs=80"
+NOT_CHOSEN = "not passed: it is an option of"  # part of a note
 
 
 def apply_options(
@@ -43,7 +44,7 @@ def apply_options(
 def unreached(
     jobs: Sequence[Job], *, epochs: int | None = None, folds: int | None = None, settings: Sequence[str] = ()
 ) -> list[str]:
-    """Return a sentence for each option that misses some of the selected jobs, which have no such parameter."""
+    """Return a sentence for each option that misses selected jobs, and each value that a subcommand does not take."""
     values = {"epochs": epochs, "folds": folds}
     numbers = ((f"--{name}", "*", name) for name, number in values.items() if number is not None)
     sentences: list[str] = []
@@ -54,7 +55,10 @@ def unreached(
         jobs_have = f"of {len(asked)} jobs have" if len(asked) > 1 else "of 1 job has"
         if without:
             sentences.append(f"{option}: {len(without)} {jobs_have} no such parameter: {names}")
-    return sentences
+    unpassed: dict[str, list[str]] = {}
+    for job_id, note in ((job.id, note) for job in jobs for note in job.notes if NOT_CHOSEN in note):
+        unpassed.setdefault(note, []).append(job_id)
+    return sentences + [f"{listing('', ids, limit=SHOWN_JOBS)}: {note}" for note, ids in unpassed.items()]
 
 
 def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:

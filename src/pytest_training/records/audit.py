@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from msgspec import Struct
 
-from pytest_training.evaluation.finding import CHECKS, Examined, Finding
+from pytest_training.evaluation.examination import unexamined
+from pytest_training.evaluation.finding import CHECKS, Examined, Finding, LackingError, make_checks
 from pytest_training.execution.attempt.messages import Result
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Outcome
@@ -29,13 +29,6 @@ MEASURED = re.compile(r"(^|_)(seconds|secs|s|ms|minutes|duration|elapsed|runtime
 SHOWN = 4  # metrics that a sentence names
 SIGN = {"higher": 1.0, "lower": -1.0}
 CHANCE = {"roc_auc": 0.5, "auc": 0.5, "auroc": 0.5, "r2": 0.0}  # of metrics without a baseline beside them
-OF_DATA = ("A01", "A02", "A03", "A04", "A05", "A06", "A07", "A12", "A13", "A14", "A16")
-
-
-class Unchecked(str):
-    """The reason why a check could not be made."""
-
-    __slots__ = ()
 
 
 class JobAudit(Value, frozen=True, kw_only=True):
@@ -63,7 +56,7 @@ class Audit(Value, frozen=True, kw_only=True):
         return [(job.job_id, finding) for job in self.jobs for finding in job.findings]
 
 
-class Trained(Struct, frozen=True):
+class Trained(msgspec.Struct, frozen=True):
     """A job's outcome with those of its twins."""
 
     job: Job
@@ -71,11 +64,6 @@ class Trained(Struct, frozen=True):
     again: Outcome | None = None
     shuffled: Sequence[Outcome] = ()
     examined: Examined | None = None
-
-
-Answer = str | None
-"""A finding's sentence; an `Unchecked`; or None if nothing was found."""
-Check = Callable[[Trained], Answer]
 
 
 def make_audit(run: TrainingRun, outcomes: Mapping[str, Outcome]) -> Audit:
@@ -99,57 +87,55 @@ def _trained(run: TrainingRun, job: Job, jobs: Sequence[Job], outcomes: Mapping[
 
 def audit_job(trained: Trained, mode: str) -> JobAudit:
     """Return what a job and its twins show."""
-    checks = {code: OF_METRICS[code] for code in OF_METRICS if mode == "all" or code == "A15"}
-    answers = {
-        code: check(trained) if trained.plain.metrics else Unchecked(_failed(trained.plain))
-        for code, check in checks.items()
-    }
-    examined = trained.examined or Examined()
-    unchecked = dict.fromkeys(OF_DATA, _unexamined(trained)) if mode == "all" and not trained.examined else {}
-    unchecked |= {code: str(answer) for code, answer in answers.items() if isinstance(answer, Unchecked)}
-    unchecked |= examined.unchecked
-    made = [
-        Finding(code=code, sentence=str(answer)) for code, answer in answers.items() if answer and code not in unchecked
-    ]
-    findings = sorted([*made, *examined.findings], key=lambda each: each.code)
-    asked = [*answers, *(OF_DATA if mode == "all" else ())]
+    of_metrics = OF_METRICS if mode == "all" else {"A15": twice_the_same}
+    compared = make_checks(of_metrics, trained) if trained.plain.metrics else Examined()
+    if not trained.plain.metrics:
+        compared = Examined(unchecked=dict.fromkeys(of_metrics, _why(trained.plain, trained.job.id)))
+    examined = Examined()
+    if mode == "all":
+        examined = trained.examined or unexamined(_why_not(trained))
+    findings = sorted([*compared.findings, *examined.findings], key=lambda each: each.code)
+    unchecked = dict(sorted((compared.unchecked | examined.unchecked).items()))
     silent = {*unchecked, *(each.code for each in findings)}
+    asked = CHECKS if mode == "all" else of_metrics
     return JobAudit(
         job_id=trained.job.id,
         findings=tuple(findings),
-        unchecked=dict(sorted(unchecked.items())),
-        passed=tuple(sorted(code for code in asked if code not in silent)),
+        unchecked=unchecked,
+        passed=tuple(code for code in asked if code not in silent),
         facts=examined.facts,
     )
 
 
-def _failed(outcome: Outcome) -> str:
-    return f"{outcome.job_id} has no metrics: {outcome.reason or outcome.status}"
+def _why_not(trained: Trained) -> str:
+    """Return why nothing has examined the data."""
+    if trained.again is None or not trained.again.metrics:
+        return _why(trained.again, f"{trained.job.id}-again")
+    return f"a {trained.job.kind} job has no run.predictions"
 
 
-def _unexamined(trained: Trained) -> str:
-    if trained.again is None:
-        return f"{trained.job.id}-again was not selected"
-    return f"a {trained.job.kind} job has no run.predictions" if trained.again.metrics else _failed(trained.again)
+def _why(outcome: Outcome | None, job_id: str) -> str:
+    """Return why a training has no metrics."""
+    return f"{job_id} has no metrics: {outcome.reason or outcome.status}" if outcome else f"{job_id} was not selected"
 
 
-def worse_than_dummy(trained: Trained) -> Answer:
+def worse_than_dummy(trained: Trained) -> str | None:
     """Compare each metric with its baseline."""
     pairs = _pairs(trained, [f"{start}{{}}" for start in BASELINES])
     worse = [words for words, value, dummy, sign in pairs if sign * value < sign * dummy]
     if not pairs:
-        return Unchecked("no metric has a baseline beside it, like baseline_roc_auc; run.predictions adds it")
+        raise LackingError("no metric has a baseline beside it, like baseline_roc_auc; run.predictions adds it")
     return f"worse than the dummy, which knows the target alone: {_listed(worse)}" if worse else None
 
 
-def fitted_far_better(trained: Trained) -> Answer:
+def fitted_far_better(trained: Trained) -> str | None:
     """Compare the metrics of the people of the fit with those of people who were held out."""
     pairs = _pairs(trained, FITTED)
     far = [
         words for words, value, fitted, sign in pairs if (fitted - value > FAR if sign > 0 else value > TIMES * fitted)
     ]
     if not pairs:
-        return Unchecked(
+        raise LackingError(
             "no metric is of the people of the fit, like train_roc_auc; run.predictions(…, name='train') adds it"
         )
     return f"far better on the people of the fit than on others: {_listed(far)}" if far else None
@@ -169,7 +155,7 @@ def _listed(words: Sequence[str]) -> str:
     return listing("", words, limit=SHOWN)
 
 
-class Shuffled(Struct, frozen=True):
+class Shuffled(msgspec.Struct, frozen=True):
     """The headline of a job and those of its trainings with a shuffled target, with a sign: more is better."""
 
     main: Measure
@@ -197,17 +183,19 @@ class Shuffled(Struct, frozen=True):
         return CHANCE.get(self.main.name) if self.main.baseline is None else self.main.baseline
 
 
-def _shuffled(trained: Trained) -> Shuffled | Unchecked:
-    """Return the headline with those of shuffled targets, or why they cannot be compared."""
-    main = next((each for each in measures(trained.plain) if direction(each.name, trained.job.gates)), None)
+def _shuffled(trained: Trained) -> Shuffled:
+    """Return the headline with those of shuffled targets, or raise LackingError."""
+    of_fit = {form.format(name) for form in FITTED for name in trained.plain.metrics}
+    found = (each for each in measures(trained.plain) if each.name not in of_fit)
+    main = next((each for each in found if direction(each.name, trained.job.gates)), None)
     if main is None:
-        return Unchecked("no metric says by its name or its gate whether more is better")
+        raise LackingError("no metric says by its name or its gate whether more is better")
     if not trained.shuffled:
-        return Unchecked("no training with a shuffled target: train calls no run.target(y), or it was not selected")
+        raise LackingError("no training with a shuffled target: train calls no run.target(y), or it was not selected")
     if missing := [outcome for outcome in trained.shuffled if main.name not in outcome.metrics]:
-        return Unchecked(_failed(missing[0]))
+        raise LackingError(_why(missing[0], missing[0].job_id))
     if all(outcome.metrics == trained.plain.metrics for outcome in trained.shuffled):
-        return Unchecked("a shuffled target changes no metric: train does not use what run.target returns")
+        raise LackingError("a shuffled target changes no metric: train does not use what run.target returns")
     sign = SIGN[direction(main.name, trained.job.gates) or "higher"]
     end = f"{main.name}_{'low' if sign > 0 else 'high'}"
     ends = [outcome.metrics.get(end) for outcome in trained.shuffled]
@@ -215,11 +203,10 @@ def _shuffled(trained: Trained) -> Shuffled | Unchecked:
     return Shuffled(main, sign, values, [None if each is None else sign * each for each in ends])
 
 
-def no_better_than_shuffled(trained: Trained) -> Answer:
+def no_better_than_shuffled(trained: Trained) -> str | None:
     """Compare the headline with those of shuffled targets."""
-    shuffled = _shuffled(trained)
-    if isinstance(shuffled, Unchecked) or shuffled.is_predicted:  # the same fault has a code of its own
-        return shuffled if isinstance(shuffled, Unchecked) else None
+    if (shuffled := _shuffled(trained)).is_predicted:
+        return None  # the same fault has a code of its own
     main, values = shuffled.main, shuffled.values
     end = main.low if shuffled.sign > 0 else main.high
     # Without an interval the spread of the shuffled ones says how much is chance.
@@ -230,22 +217,20 @@ def no_better_than_shuffled(trained: Trained) -> Answer:
     return f"{main.name} {number(main.value)}{interval} is no better than with a shuffled target: {shuffled.words}"
 
 
-def shuffled_predicted(trained: Trained) -> Answer:
+def shuffled_predicted(trained: Trained) -> str | None:
     """Return a finding if a shuffled target is predicted."""
     shuffled = _shuffled(trained)
-    if isinstance(shuffled, Unchecked):
-        return shuffled
     name = shuffled.main.name
     if (chance := shuffled.chance) is None:
-        return Unchecked(f"nobody knows what {name} is by chance: a metric baseline_{name} would say it")
+        raise LackingError(f"nobody knows what {name} is by chance: a metric baseline_{name} would say it")
     said = f"{name} is {shuffled.words} with a shuffled target, {number(chance)} is chance"
     return f"{said}: people who are held out later take part in a choice or a fit" if shuffled.is_predicted else None
 
 
-def twice_the_same(trained: Trained) -> Answer:
+def twice_the_same(trained: Trained) -> str | None:
     """Compare the metrics of two trainings with one seed to the last bit."""
     if trained.again is None or not trained.again.metrics:
-        return Unchecked(_failed(trained.again) if trained.again else f"{trained.job.id}-again was not selected")
+        raise LackingError(_why(trained.again, f"{trained.job.id}-again"))
     first, second = trained.plain.metrics, trained.again.metrics
     names = [name for name in dict.fromkeys([*first, *second]) if not MEASURED.search(name)]
     other = [
@@ -261,7 +246,7 @@ def _exact(metrics: Mapping[str, float], name: str) -> str:
     return repr(metrics[name]) if name in metrics else "nothing"
 
 
-OF_METRICS: dict[str, Check] = {
+OF_METRICS = {
     "A08": worse_than_dummy,
     "A09": no_better_than_shuffled,
     "A10": shuffled_predicted,

@@ -55,15 +55,21 @@ class TrainingRun(Struct, frozen=True, dict=True):
         """When it began, or an empty text if no file has it."""
         return origin.started if (origin := self.record or self.begun) else ""
 
+    @property
+    def own_outcomes(self) -> tuple[Outcome, ...]:
+        """The outcomes without those of the further trainings of an audit: these are no results of jobs."""
+        twins = {planned.job.id for planned in self.plan.jobs if planned.job.twin_of}
+        return tuple(outcome for outcome in self.outcomes if outcome.job_id not in twins)
+
     @cached_property
     def comparison(self) -> Comparison:
         """What got better or worse against what `--training-compare` names, else against the last run."""
-        ids = [outcome.job_id for outcome in self.outcomes]
+        ids = [outcome.job_id for outcome in self.own_outcomes]
         against, project = self.settings.compare or "last", Path(self.settings.project)
         history = History(self.folder.stable.history)
         earlier, words, problem = find_earlier(history, ids, against, project=project, before=self.folder.run_id)
         problems = (problem,) if problem and against != "last" else ()
-        return compare(self.outcomes, earlier, against=words, problems=problems)
+        return compare(self.own_outcomes, earlier, against=words, problems=problems)
 
     @property
     def nodes(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pytest_training.reporters.markdown import plain
 from pytest_training.text import one_line
 
 MOST_FINDINGS = 40  # lines on the terminal
+MOST_CODES = 8  # that a line names
 PAGE = "docs/audit.md"
 
 
@@ -32,20 +33,21 @@ def pytest_training_run_end(run: TrainingRun) -> None:
 
 def closing_lines(audit: Audit) -> Iterator[Line]:
     """Yield the lines of the terminal: the findings, then how many checks could not be made."""
-    findings = audit.findings
+    findings, missing = audit.findings, sum(len(job.unchecked) for job in audit.jobs)
     jobs = "1 job" if len(audit.jobs) == 1 else f"{len(audit.jobs)} jobs"
     found = f"{len(findings)} finding{'s' if len(findings) != 1 else ''}" if findings else "nothing found"
-    yield f"audit of {jobs}: {found}", {"red" if findings else "green": True}
+    found += f", {missing} checks not made" if missing else ""
+    yield f"audit of {jobs}: {found}", {"red" if findings else "yellow" if missing else "green": True}
     for job_id, finding in findings[:MOST_FINDINGS]:
         yield f"  {finding.code} {one_line(job_id, 40)}: {one_line(finding.sentence)}", {"red": True}
     if len(findings) > MOST_FINDINGS:
         yield f"  and {len(findings) - MOST_FINDINGS} more: see audit.md", {"red": True}
     for job in audit.jobs:
+        codes = (
+            ", ".join(job.unchecked) if len(job.unchecked) <= MOST_CODES else f"{len(job.unchecked)} of {len(CHECKS)}"
+        )
         if job.unchecked:
-            yield (
-                f"  not checked in {one_line(job.job_id, 40)}: {', '.join(job.unchecked)}: see audit.md",
-                {"yellow": True},
-            )
+            yield f"  not checked in {one_line(job.job_id, 40)}: {codes}: see audit.md", {"yellow": True}
 
 
 def audit_page(audit: Audit) -> str:

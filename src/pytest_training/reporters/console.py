@@ -15,6 +15,7 @@ Line = tuple[str, Markup]
 LOG_LINES = 20
 ROOM_FOR_COUNT = 72  # columns; below it the metric needs the place
 WORTH_SAYING_S = 1.0  # shortest waiting that the console names
+MOST_METHODS = 4  # of intervals, that are explained
 NARROWEST = 40  # columns; a narrower terminal wraps
 SHORTER = (
     (r"^ended after [^:]+: it used (.+) of memory, its limit is (.+)$", r"memory \1, limit \2"),
@@ -114,8 +115,19 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
         lines.append((took + (bound if run.workers != 1 else ""), {}))
     if waited := waiting_line(measured):
         lines.append((waited, {}))
+    lines += [(line, {}) for line in interval_lines(outcomes)]
     lines.append((f"reports: {one_line(reports)}/{run.folder}", {}))
     return lines + [(f"warning: {one_line(problem)}", {"yellow": True}) for problem in run.problems]
+
+
+def interval_lines(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return how the jobs' intervals come about, a line for each method; the number of people is in each job's own."""
+    jobs: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if method := re.sub(r"over \d+ people", "over people", one_line(outcome.interval_method)):
+            jobs.setdefault(method, []).append(one_line(outcome.job_id, 40))
+    lines = [f"intervals of {fit(', '.join(ids), 200)}: {method}" for method, ids in jobs.items()]
+    return lines[:MOST_METHODS]
 
 
 def counts(outcomes: Sequence[Outcome]) -> str:

@@ -7,7 +7,6 @@ from pytest_training.records.recorded_run import TrainingRun
 def pytest_training_run_end(run: TrainingRun) -> None:
     """Add the run and its outcomes to history.sqlite, without the further trainings of an audit."""
     if run.record and run.provenance:
-        twins = {planned.job.id for planned in run.plan.jobs if planned.job.twin_of}
         history = History(run.folder.stable.history)
-        history.add(run.record, [each for each in run.outcomes if each.job_id not in twins], run.provenance)
+        history.add(run.record, run.own_outcomes, run.provenance)
         run.problems.extend(history.problems)

@@ -8,7 +8,7 @@ from pytest_training.execution.outcome import Outcome, Status, Tolerated
 from pytest_training.records.comparison import Comparison, JobComparison
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import timing
-from pytest_training.reporters.console import counts, durations, main_metric, sentence, waiting_line
+from pytest_training.reporters.console import counts, durations, interval_lines, main_metric, sentence, waiting_line
 from pytest_training.text import clean_lines, home_pattern, one_line, without_home
 from pytest_training.units import duration
 from pytest_training.wording import listing
@@ -66,6 +66,8 @@ def _table(outcomes: Sequence[Outcome], comparison: Comparison | None) -> Iterat
     yield "\n".join(["| | Job | Metric | Before → now | Gates | Duration |", "|---|---|---|---|---|--:|", *rows])
     if len(ordered) > MOST_JOBS:
         yield f"and {len(ordered) - MOST_JOBS} more, in index.html"
+    if lines := interval_lines(ordered[:MOST_JOBS]):
+        yield "\n".join(f"- {plain(line[0].upper() + line[1:], 500)}" for line in lines)
 
 
 def _row(outcome: Outcome, compared: JobComparison | None) -> str:

@@ -17,6 +17,7 @@ from pytest_training.fixture import FIXTURE
 from pytest_training.jobs.model import Job, Plan, PlannedJob, RunSettings, Value
 from pytest_training.options import shown_path
 from pytest_training.registry import Registry
+from pytest_training.reporters.cards.record import JobRecord
 from pytest_training.reporters.console import failure_text
 from pytest_training.text import home_folder
 
@@ -83,12 +84,21 @@ class TrainingJob(Struct):
         if limit_s and limit_s < own_s:  # the test's time limit is the shorter one
             limited = msgspec.structs.replace(self.job, limits={**self.job.limits, "timeout": limit_s})
             planned = msgspec.structs.replace(planned, job=limited)
-        self.outcome = self.slot.leave_out(self.planned) or self.slot.train(planned)
+        self.outcome = self.slot.leave_out(self.planned) or self._with_cards(self.slot.train(planned))
         if self.outcome.cause in {"needs", "unchanged"} and self.outcome.status != Status.FAILED:
             pytest.skip(self.outcome.reason)
         if self.outcome.status == Status.INTERRUPTED:
             raise KeyboardInterrupt(self.outcome.reason)
         return self.outcome
+
+    def _with_cards(self, outcome: Outcome) -> Outcome:
+        """Write the job's cards, if it has more to say than metrics."""
+        datasets = tuple(self.slot.datasets[name] for name in self.job.data)
+        if (record := JobRecord.read(self.job, outcome, self.slot.folder, datasets)) is None:
+            return outcome
+        from pytest_training.reporters.cards.writing import with_cards  # noqa: PLC0415  (needs jinja2: 40 ms)
+
+        return with_cards(record)
 
     def check(self) -> None:
         """Fail the test unless the job passed."""

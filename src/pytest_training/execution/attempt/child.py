@@ -23,6 +23,7 @@ import msgspec
 
 from pytest_training import atomic, machine, places, processes, signals, wording
 from pytest_training.errors import DataError, ResultError
+from pytest_training.evaluation.examination import Examination
 from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.finish import Beginning, end_interpreter
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
@@ -115,6 +116,7 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
         data=run.used,
         loading_s=loading_s,
         notes=run.remarks,
+        examined=run.examine() if not failure else None,
     )
     return _leave(result, request)
 
@@ -133,7 +135,7 @@ def _make_run(request: AttemptRequest) -> Run:
         beside=(request.files.own, request.files.own_below),
         real_data_only=request.settings.real_data_only,
         shuffle=request.job.shuffle,
-        description=request.files.description,
+        examination=Examination() if request.is_examined else None,
     )
 
 

@@ -95,7 +95,9 @@ def set_loaded_threads(threads: int) -> None:
 
 def seed_generators(job: Job, seed: int) -> Seeder:
     """Return what seeds the global generators; not all jobs draw the same names from them: the id is in the seed."""
-    return Seeder(int.from_bytes(hashlib.sha256(f"{seed} {job.id}".encode()).digest()[:8]) if job.seeded else None)
+    return Seeder(
+        int.from_bytes(hashlib.sha256(f"{seed} {job.twin_of or job.id}".encode()).digest()[:8]) if job.seeded else None
+    )
 
 
 def seed_program(job: Job, seed: int, program: Command) -> None:
@@ -117,7 +119,7 @@ def extend_import_path(job: Job) -> None:
 def job_environment(job: Job, folder: str, *, seed: int, threads: int) -> dict[str, str]:
     """Return the environment variables of a job beyond the session's own."""
     trackers = unless_set({name: folder + below for name, below in TRACKERS.items()} | TRACKED | SHOWING)
-    own = {"TRAINING_JOB": job.id, "TRAINING_FOLDER": folder}
+    own = {"TRAINING_JOB": job.twin_of or job.id, "TRAINING_FOLDER": folder}
     own |= {"TRAINING_SEED": str(seed), "TRAINING_THREADS": str(threads)}
     return numeric_environment(seed=seed, threads=threads) | trackers | own
 

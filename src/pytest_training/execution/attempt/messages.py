@@ -31,6 +31,11 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     limits: tuple[LimitReference, ...] = ()  # those of the job's limits that are not the plugin's own
 
     @property
+    def is_examined(self) -> bool:
+        """True if an audit examines what the job has stated, after it has trained."""
+        return self.settings.audit == "all" and self.job.twin_of is not None and not self.job.shuffle
+
+    @property
     def files(self) -> AttemptFolder:
         """The files that the attempt's process writes."""
         path = Path(self.folder)  # RUNS/run/jobs/ID/attempt-1

@@ -8,7 +8,9 @@ import msgspec
 
 from pytest_training import atomic
 from pytest_training.errors import DataError
-from pytest_training.evaluation.description import Description
+from pytest_training.evaluation.description import DESCRIPTION, Description
+from pytest_training.evaluation.examination import Examination
+from pytest_training.evaluation.finding import Examined
 from pytest_training.evaluation.result import Evaluation, file_name
 from pytest_training.execution.attempt.event_log import EventLog
 from pytest_training.execution.attempt.saving import Checkpoint, save_object
@@ -40,8 +42,8 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         below: Path | None = None,
         beside: tuple[Path, Path | None] | None = None,
         real_data_only: bool = False,
-        description: Path | None = None,
         shuffle: int = 0,
+        examination: Examination | None = None,
     ) -> None:
         super().__init__(events)
         self.evaluations: dict[str, Evaluation] = {}  # what `predictions` has returned, by name
@@ -52,10 +54,10 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         self.device = device  # `cuda` where a GPU is visible to the job, else `cpu`
         self.checkpoint = Checkpoint(checkpoint, below)  # `save(**state)` and `load()`, across retries and resumed runs
         self.description = Description()  # what `describe` states
-        self._description = description  # its file
         self._below = below
         self._beside = beside  # the folder of result.json, and the last one above it that may be a link
         self._real_data_only = real_data_only
+        self.examination = examination  # what an audit examines after the training; else None
         self._shuffle = shuffle  # number of the order in which an audit shuffles the target; 0 leaves it as it is
         self._datasets = dict(datasets or {})
         self._needed = dict(needed or {})
@@ -107,11 +109,22 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         To be called before anything is selected, fitted or split by the target. `person` has the person of each row, if
         people have several: their rows then get the sequence of another person.
         """
+        if self.examination:
+            self.examination.declare(values, person)
         if not self._shuffle:
             return values
         from pytest_training.execution.attempt.target import shuffled  # noqa: PLC0415  (only an audit needs it)
 
         return shuffled(values, person, seed=f"{self.seed}-{self._shuffle}")
+
+    def examine(self) -> Examined | None:
+        """Return what an audit finds in what the job has stated; None unless it asks for that."""
+        return self.examination.examine(self._records.values()) if self.examination else None
+
+    def choice(self, name: str, chosen: Any, *, among: Sequence[Any]) -> None:
+        """State a setting that was chosen from a grid, mostly once in each fold: an audit looks at the grid's edges."""
+        if self.examination:
+            self.examination.choices.setdefault(name, []).append((chosen, list(among)))
 
     def save(self, name: str, content: Any) -> Path:
         """Save an artifact below the job's folder and return its path; the suffix decides the format.
@@ -160,7 +173,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         if self._beside:
             folder, below = self._beside
             record.write(made, folder, below=below)
-            content = msgspec.json.format(msgspec.json.encode(evaluation), indent=1)
+            content = msgspec.json.encode(evaluation)  # a line for each of 2,000 numbers would read no better
             atomic.write_atomically(folder / file_name("evaluation", name), content, below=below)
         return evaluation
 
@@ -173,8 +186,9 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
 
     @property
     def predicted(self) -> dict[str, float]:
-        """The metrics of the predictions so far."""
-        return {name: value for each in self.evaluations.values() for name, value in each.metrics.items()}
+        """The metrics of the predictions so far; those of a call without a name first, as the headline."""
+        evaluations = sorted(self.evaluations.values(), key=lambda each: bool(each.name))
+        return {name: value for each in evaluations for name, value in each.metrics.items()}
 
     def describe(  # noqa: PLR0913  (each is one thing that the job alone knows)
         self,
@@ -199,13 +213,20 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         number. `left_out` counts rows by reason; `relies_on` says how much the headline metric falls without a
         predictor. `method` is text, such as the file's docstring; `model` is an estimator or text. Each call adds.
         """
-        from pytest_training.evaluation.people import describe  # noqa: PLC0415  (needs pandas; few jobs call it)
-
+        try:
+            from pytest_training.evaluation.people import describe  # noqa: PLC0415  (only jobs with a card load pandas)
+        except ImportError as error:
+            raise ImportError(
+                f"run.describe needs {error.name}, which is not installed: pip install 'pytest-training[evaluation]'"
+            ) from None
         stated = {"classes": classes, "person": person, "unit": unit, "units": units, "who": who, "left_out": left_out}
         stated |= {"limits": limits, "relies_on": relies_on, "method": method, "model": model}
         self.description = describe(self.description, features, target, stated)
-        if self._description:
-            atomic.write_atomically(self._description, msgspec.json.encode(self.description), below=self._below)
+        if self.examination:
+            self.examination.describe(features, target, person, model)
+        if self._beside:
+            folder, below = self._beside
+            atomic.write_atomically(folder / DESCRIPTION, msgspec.json.encode(self.description), below=below)
 
     @property
     def used(self) -> tuple[DataUsed, ...]:

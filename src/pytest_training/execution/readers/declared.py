@@ -95,7 +95,16 @@ def _from_json(content: bytes, dotted: str, name: str) -> dict[str, Any]:
     if not isinstance(document, Mapping):
         raise ResultError(f"{name}: expected a mapping of metric names to numbers, found {type(document).__name__}")
     # What a foreign script puts beside its numbers (names, lists) is no mistake.
-    return {metric: value for metric, value in document.items() if isinstance(value, int | float | Mapping)}
+    values = {metric: _number(metric, value) if isinstance(value, str) else value for metric, value in document.items()}
+    return {metric: value for metric, value in values.items() if isinstance(value, int | float | Mapping)}
+
+
+def _number(metric: str, text: str) -> float | None:
+    """Return the number of a text, as `json.dumps(…, default=str)` leaves it, if its name is that of a measurement."""
+    from pytest_training.execution.readers.names import is_metric, measured, metric_name  # noqa: PLC0415  (it compiles patterns)
+
+    number = measured(text) if is_metric(metric_name(metric), is_logged=False) else None
+    return None if number is None else float(number)
 
 
 def _records(content: bytes) -> Any:
@@ -132,15 +141,18 @@ def _newest_file(attempt: EndedAttempt) -> Path | None:
 
 def _last_row(content: bytes, name: str) -> dict[str, float]:
     """Return the last number of each column of a table with a header: rows may be sparse."""
-    lines = [line for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    from pytest_training.execution.readers.names import cells_of, measured  # noqa: PLC0415  (it compiles patterns)
+
+    lines = [line for line in content.decode(json.detect_encoding(content), "replace").splitlines() if line.strip()]
     if len(lines) < 2:
         raise ResultError(f"{name}: expected a table with a header and at least one row")
     delimiter = max(",;\t", key=lines[0].count)
     header, *rows = csv.reader(lines[:1] + lines[1:][-MOST_ROWS:], delimiter=delimiter)
     numbers: dict[str, float] = {}
-    for column, cell in (pair for row in rows for pair in zip(map(str.strip, header), row, strict=False)):
-        with contextlib.suppress(ValueError):
-            numbers |= {column: float(cell)} if column else {}
+    cells = (cells_of(row, delimiter) for row in rows)
+    for column, cell in (pair for row in cells for pair in zip(map(str.strip, header), row, strict=False)):
+        if column and (number := measured(cell)) is not None:
+            numbers[column] = float(number)
     return numbers
 
 

@@ -24,7 +24,7 @@ from pytest_training.execution.readers.names import (
 MOST_WORDS, MOST_NUMBERS, MOST_PAIRS, LONGEST_WORD = 7, 200, 40, 40
 BOXES = {ord(each): "|" for each in "│┃║"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
 _FILE = r"(?<![^\s,;(){}'\"])[^\s,;(){}'\"]*[^\s,;(){}'\".\d]\.[a-zA-Z]\w{0,11}(?:(?::\d+)+:?)?(?=[\s,;)\]]|$)"
-BAR = re.compile(r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[^,\]]*(?:it|s|B|/s)\b)?")  # of tqdm
+BAR = re.compile(r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[\d.?][^,\]=]*(?:it|s|B|/s)\b)?")  # of tqdm
 _OF_COCO = r"Average \w+\s+\((A[PR])\)\s*@\[\s*IoU=([\d.-]+)[\s|]+area=\s*(\w+)[^\]]*?(\d+)\s*\]"
 _TIME = r"(?<![\d.])(?:\d{1,4}[-/]\d\d(?:[-/]\d{1,4})?[T ]+)?\d+:\d\d(?::\d\d)*(?:[.,]\d+)?Z?(?![\d.])"
 _OBJECT = r"(?:Namespace|Classifier|Regressor|Regression|Config|Args|Arguments|Params|Options|Settings)\(.*"
@@ -93,6 +93,13 @@ _PARTS = re.compile(r"([-+]?)(.*?)((?:[eE][-+]?\d{1,3})?)", re.DOTALL)
 _PLAIN = re.compile(r"\d+\.?\d*|\.\d+|nan|inf", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\.\d+|[1-9]\d{0,2}(?:,\d{3}){2,}")
 _COMMA = re.compile(r"(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))|[1-9]\d{0,2}(?:\.\d{3})+,\d+")
+_ONE = r"(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf)(?:\s?%)?"
+_BETWEEN = r"\s*(?:,\s*and\b|[,/|&]|\band\b)\s*"
+_SEVERAL = re.compile(
+    rf"(?P<names>(?<![\w/])[^\W\d][\w ,/|&²^@'\"-]{{3,120}})[\])]?\s*(?:[:=]|\bis\b|\bare\b)\s*[\[(]?\s*"
+    rf"(?P<numbers>{_ONE}(?:(?:{_BETWEEN}|\s+){_ONE}){{1,7}})(?![\w.%]|{_BETWEEN}[-+.\d]|\s+[-+]?\.?\d)"
+)  # `loss, acc: 0.3, 0.9`
+_JOINT = re.compile(r"\band\b|&")
 Number = Decimal | float  # a Decimal has the digits that are printed
 
 
@@ -136,6 +143,7 @@ def read_line(text: str, section: str = "") -> Line:
     if any(word in lower for word in _LABELS):
         label = "".join(f"{label[1]}_{label[2]}_".lower() for label in _LABEL.finditer(text))
         text = _LABEL.sub(" ", text)
+    text = _SEVERAL.sub(_one_by_one, text)
     section = "" if counters else section
     values = _values(text, section, label, has_bare=bool(counters) or "remaining:" in text)
     progress = counters.get("epoch") or next(iter(counters.values()), (0.0, 0.0))
@@ -147,6 +155,17 @@ def _count(counter: re.Match[str], counters: dict[str, tuple[float, float]]) -> 
     name = counter["name"].lower() if counter["name"] else "round"
     counters[_AXES.get(name, name)] = float(counter["value"] or counter["first"]), float(counter["total"] or 0)
     return " " if counter["of"] else f" ; {counter['split'] or ''} ; "
+
+
+def _one_by_one(several: re.Match[str]) -> str:
+    """Return `loss: 0.3 ; acc: 0.9 ; ` for `loss, acc: 0.3, 0.9` if all names are those of measurements."""
+    text, numbers = several["numbers"], re.findall(_ONE, several["numbers"])
+    names = [name.strip(" '\"") for name in re.split(_BETWEEN, several["names"])]
+    is_clear = all("." in number for number in numbers) or not re.search(r"\d,\d", text)  # `1,234` is one number
+    are_names = all(is_measured(name) and not re.search(r"(^|\s)\d", name) for name in names)
+    if len(names) != len(numbers) or not is_clear or not are_names:
+        return several[0]
+    return "".join(f"{name}: {number} ; " for name, number in zip(names, numbers, strict=True))
 
 
 def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str, Number]:
@@ -212,6 +231,7 @@ def _key(before: str, *, is_first: bool, is_table: bool) -> _Key:
     is_name = is_norm or (is_measured(" ".join(words)) and is_measured(" ".join(last)) and not _EXCEPTION.match(name))
     before_it, its_own = _last_split(head[: ends[-1]]), _last_split(text)
     is_name = is_name and not text.lower().endswith(" in")  # `finished squared error in: 0.3`, a time
+    is_name = is_name and sum(map(is_measured, _JOINT.split(text))) < 2  # `loss and accuracy: 0.3`
     return _Key(text, tuple(words), name if is_name else "", sign, before_it, its_own, has_split)
 
 

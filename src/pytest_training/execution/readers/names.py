@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
@@ -45,7 +45,8 @@ iteration iterations iter iters it; round boosting_round tree
 AXES = {name: names.split()[0] for names in _COUNTING.split(";") for name in names.split()}
 """By name of what counts up the one that a curve has."""
 UNNAMED = ("", "unnamed_0", "index")  # names of a column with the numbers, or names, of rows
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d{1,4})?%?|[-+]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d{1,4})?\s?%?|[-+]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+DECIMAL_COMMA = re.compile(r"^([-+]?\d+),(\d+)(?=(?:e[-+]?\d+)?\s?%?$)", re.IGNORECASE)
 OF_SPLIT = re.compile(r"split|phase|mode|set|stage|part")  # columns that say of which part of the data a row is
 
 
@@ -144,6 +145,12 @@ def measured(cell: object) -> float | Decimal | None:
         is_number = len(text) <= LONGEST_NUMBER and NUMBER.fullmatch(text)
         return (Decimal(text.rstrip("%")) / (100 if text[-1] == "%" else 1)) if is_number else None
     return None if isinstance(cell, bool) or not isinstance(cell, int | float | Decimal) else cell
+
+
+def cells_of(row: Iterable[str], delimiter: str) -> list[str]:
+    """Return the cells of a row of a table; in one without commas between them a comma is a decimal point."""
+    cells = [cell.strip() for cell in row]
+    return cells if delimiter == "," else [DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in cells]
 
 
 def read_row(row: Row, run: str, *, is_history: bool) -> tuple[dict[str, float], dict[str, float | Decimal], str]:

@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from decimal import Decimal
 from typing import Any
 
-from pytest_training.execution.readers.names import ANY, AXES, SPLITS, Row, is_metric, measured, metric_name
+from pytest_training.execution.readers.names import ANY, AXES, SPLITS, Row, cells_of, is_metric, measured, metric_name
 from pytest_training.execution.readers.printed import Printed
 
 LONGEST_LINE, LONGEST_KEY, DEEPEST, MOST_ROWS = 2**16, 200, 5, 20_000
@@ -83,15 +83,13 @@ class Lines(Parser):
             return flat(document) if isinstance(document := load(line), dict) else None
         delimiter = self.delimiter if self.header else max(",;\t", key=line.count)
         try:
-            cells = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+            cells = cells_of(next(csv.reader([line], delimiter=delimiter)), delimiter)
         except (csv.Error, StopIteration):
             return None
         if self.header is None:
             self.delimiter, self.header = delimiter, cells if self._is_header(cells) else []
         if cells == self.header or len(cells) != len(self.header):
             return None
-        if delimiter == ";":
-            cells = [re.sub(r"^(-?\d+),(\d+)$", r"\1.\2", cell) for cell in cells]
         if self._has_names:
             return {cells[0]: cells[1]}
         return {name: cell for name, cell in zip(self.header, cells, strict=True) if cell}

@@ -15,7 +15,7 @@ from pytest_training.jobs.kinds.script.kind import program_environment
 from pytest_training.jobs.model import Job, Parameter
 from pytest_training.jobs.source.literals import MISSING, Constants, parameter_type, read_annotation
 from pytest_training.jobs.source.sources import Candidate, Source, Unreadable
-from pytest_training.wording import label
+from pytest_training.wording import label, printable
 
 TAG = "parameters"
 _MAGIC = re.compile(r"^(\s*)([%!?].*|[\w.]+\?+)$", re.MULTILINE)  # a line that IPython alone reads
@@ -63,13 +63,21 @@ class NotebookKind(Kind):
 
 
 def _cells(file: File) -> list[dict[str, Any]]:
-    """Return the cells of a notebook, each with its source as one text; raise Unreadable if it is none."""
+    """Return the cells of a notebook in Python, each with its source as one text; raise Unreadable if it is none."""
     try:
-        cells = json.loads(file.path.read_bytes())["cells"]
-        return [{**cell, "source": "".join(cell["source"]), "metadata": {**cell["metadata"]}} for cell in cells]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        notebook = json.loads(file.path.read_bytes())
+        cells = [
+            {**each, "source": "".join(each["source"]), "metadata": {**each["metadata"]}} for each in notebook["cells"]
+        ]
+        about = {"language_info": {}, "kernelspec": {}, **notebook.get("metadata", {})}
+        language = about["language_info"].get("name") or about["kernelspec"].get("language") or "python"
+        is_foreign = _tagged(cells) is not None and "python" not in str(language).lower()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         problem = f"{file.label}:1: expected a notebook of version 4: {type(error).__name__}: {error}"
         raise Unreadable(problem) from error
+    if is_foreign:
+        raise Unreadable(f"{file.label}:1: expected a notebook in Python, found one in {printable(str(language), 40)}")
+    return cells
 
 
 def _tagged(cells: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copy
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple, TypeGuard
 
 from pytest_training.jobs.model import Type
@@ -100,6 +101,8 @@ def storable(value: Any) -> Any:
 class Constants:
     """The names that a module assigns exactly once, and the literals that they stand for."""
 
+    _imported: Callable[[ast.expr], ast.expr | None] | None = None
+
     def __init__(self, tree: ast.Module) -> None:
         self._values: dict[str, ast.expr | None] = {}
         for statement in module_statements(tree.body):
@@ -109,14 +112,25 @@ class Constants:
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
+    def following(self, imported: Callable[[ast.expr], ast.expr | None]) -> Constants:
+        """Return these, and what `imported` finds in other modules for a name or `module.name`."""
+        constants = copy.copy(self)
+        constants._imported = imported  # noqa: SLF001  (one of its own class)
+        return constants
+
     def node(self, name: str) -> ast.expr | None:
         """Return the expression that the module assigns to the name, if it does so once."""
-        return self._values.get(name)
+        return self._values[name] if name in self._values else self._elsewhere(ast.Name(name))
+
+    def _elsewhere(self, node: ast.expr) -> ast.expr | None:
+        return self._imported(node) if self._imported else None
 
     def literal(self, node: ast.expr | None) -> Any:
         """Return the value of a literal, or of a name that stands for one, else MISSING."""
         if isinstance(node, ast.Name):
             node = self.node(node.id)
+        elif isinstance(node, ast.Attribute):
+            node = self._elsewhere(node)
         with contextlib.suppress(ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return MISSING if node is None else storable(ast.literal_eval(node))
         return MISSING

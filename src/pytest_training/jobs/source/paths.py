@@ -22,6 +22,7 @@ _WRITES = re.compile(r"write_.*|to_.*|save.*|dump|mkdir|touch|unlink|FileHandler
 LARGEST_README = 2**18
 _FILES = re.compile(r"(?:[\w.-]+/)*[\w.-]+\.py\b|-m +[\w.]+")
 _STARTS = re.compile(r"\b(python[\d.]*|torchrun|launch|deepspeed|accelerate|mpirun|srun|uv run)\b")
+_CHANGES = re.compile(r"\bcd +([\w./-]+)/? *(?:&&|;)")
 _LIKE_PATH = re.compile(r"[\w.-]*[/.][\w./-]*|data|datasets?|configs?|conf")
 """Texts of a source that are paths if they exist; of bare words, these alone."""
 
@@ -120,22 +121,24 @@ def _places(source: Source, own: Path, root: Path, readmes: dict[Path, str]) -> 
 
 
 def _started(script: Path, root: Path, readmes: dict[Path, str]) -> Iterator[tuple[bool, Path]]:
-    """Yield the folders in which commands of READMEs start the script, nearest README first; True for one beside it."""
+    """Yield the folders in which READMEs and Makefiles start the script, nearest first; True for one beside it."""
     for folder in (each for each in script.parents if each.is_relative_to(root)):
         text = readmes[folder] = readmes[folder] if folder in readmes else _readme(folder)
-        for word in (word for line in filter(_STARTS.search, text.splitlines()) for word in _FILES.findall(line)):
+        lines = ((_CHANGES.search(line), line) for line in filter(_STARTS.search, text.splitlines()))
+        for change, word in ((change, word) for change, line in lines for word in _FILES.findall(line)):
+            base = Path(os.path.normpath(folder / change[1])) if change else folder
             is_module = word.startswith("-m")
             named = Path(f"{word.split()[-1].replace('.', '/')}.py" if is_module else os.path.normpath(word))
             start = script.parents[min(len(named.parts), len(script.parents)) - 1]
-            if (folder / named).parent == script.parent and (folder / named).is_file():
-                yield folder / named != script, folder
-            elif start / named == script and start.is_relative_to(root) and not (folder / named).is_file():
-                yield False, start
+            if (base / named).parent == script.parent and (base / named).is_file() and base.is_relative_to(root):
+                yield base / named != script, base
+            elif start / named == script and start.is_relative_to(root) and not (base / named).is_file():
+                yield False, start.parent if is_module and start.name == "src" and start != root else start
 
 
 def _readme(folder: Path) -> str:
     try:
-        files = sorted(path for path in folder.iterdir() if path.name.lower().startswith("readme"))
+        files = sorted(path for path in folder.iterdir() if path.name.lower().startswith(("readme", "makefile")))
         texts = (file.read_bytes()[:LARGEST_README].decode("utf-8", "replace") for file in files)
         return "\n".join(texts).replace("\\\n", " ")  # one command on several lines
     except OSError:

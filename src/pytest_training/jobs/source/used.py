@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pytest_training.jobs.source.literals import is_guard, last_name, walk
+from pytest_training.jobs.source.literals import Constants, is_guard, last_name, walk
 from pytest_training.jobs.source.sources import LARGEST_FOLLOWED, Import, Source, Sources, Unreadable, imports_of
 
 Definition = ast.FunctionDef | ast.ClassDef
@@ -30,6 +30,16 @@ def used_code(script: Source, sources: Sources) -> list[tuple[Source, list[ast.A
         if source.path != script.path:
             used.setdefault(source.path, (source, []))[1].extend(nodes)
     return [*used.values()]
+
+
+def constants_of(source: Source, sources: Sources) -> Constants:
+    """Return the constants of a file, and those that it imports from local modules."""
+
+    def imported(node: ast.expr) -> ast.expr | None:
+        module = Module.load(source.path, sources)
+        return module.constant(node) if module else None
+
+    return source.constants.following(imported)
 
 
 def reached(
@@ -86,8 +96,11 @@ class Module:
         self.imported: dict[str, Import] = {}  # what a name is imported from: a module, or a module and one name in it
         self.defined: dict[str, list[ast.stmt]] = defaultdict(list)
         """By name, what defines it or is decorated by it; by the empty name all other statements."""
+        self._set = set[str]()  # names of attributes that it sets, as in `config.EPOCHS = 3`
         for node in walk(source.tree):
-            if isinstance(node, ast.Import | ast.ImportFrom):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                self._set.add(node.attr)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
                 for alias in node.names:
                     name = alias.asname or alias.name.rpartition(".")[2]
                     names = (alias.name,) if isinstance(node, ast.ImportFrom) else ()
@@ -107,7 +120,7 @@ class Module:
         if module := find(item.modules[-1]):
             return module, ""
         above = find(item.module) if item.names else None
-        return (above, item.names[0]) if above else None
+        return (above, item.names[0].strip("*")) if above else None
 
     def definition(self, node: ast.expr | None, depth: int = 0) -> tuple[Definition, Module] | None:
         """Return the function or class that a name or `module.name` stands for, in an installed module too."""
@@ -121,6 +134,24 @@ class Module:
             above = Module.load(file, self._sources)
             if above and (found := above.definition(ast.Name(original or str(name)), depth + 1)):
                 return found
+        return None
+
+    def constant(self, node: ast.expr, depth: int = 0) -> ast.expr | None:
+        """Return the expression that a local module assigns once to an imported name, or to `module.name`."""
+        module, name = (last_name(node.value), node.attr) if isinstance(node, ast.Attribute) else ("", last_name(node))
+        if module:
+            places = [(piece[0], name) for piece in [self.bound(module)] if piece and not piece[1]]
+            places = places if name not in self._set else []
+        elif piece := self.bound(name):
+            places = [piece] if piece[1] else []
+        else:
+            places = [(piece[0], name) for star in self.stars if (piece := self.bound(star))]
+        for path, original in places if depth < DEEPEST else ():
+            if above := Module.load(path, self._sources):
+                own = above.source.constants
+                value = own.node(original) if original in own else above.constant(ast.Name(original), depth + 1)
+                if value is not None:
+                    return value
         return None
 
     def _parts(self, statement: ast.stmt) -> tuple[list[ast.AST], list[Piece]]:

@@ -68,18 +68,22 @@ class Timeline(NamedTuple):
     left_out: int
 
 
-class _Scale(NamedTuple):
+class Scale(NamedTuple):
+    """Brings values of an axis to coordinates."""
+
     low: float
     high: float
     start: float
     end: float
 
     def __call__(self, value: float) -> float:
+        """Return the coordinate of a value."""
         if not (span := self.high - self.low) or not math.isfinite(span):
             return (self.start + self.end) / 2
         return round(self.start + (value - self.low) / span * (self.end - self.start), 1)
 
     def ticks(self) -> tuple[Tick, ...]:
+        """Return a few round values."""
         return tuple(Tick(self(value), number(value)) for value in ticks(self.low, self.high, 4))
 
 
@@ -116,16 +120,16 @@ def _curve(metric: str, axis: str, fits: list[Points], most_points: int) -> Curv
     if all(len({y for _, y in fit}) == 1 for fit in fits):  # a setting, not a measurement
         return None
     xs, ys = [x for fit in fits for x, _ in fit], [y for fit in fits for _, y in fit]
-    across = _Scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
-    up = _Scale(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
+    across = Scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
+    up = Scale(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
     most = max(8, most_points // min(len(fits), MOST_LINES))
     mean = _mean(fits) if len(fits) > 2 else []
     caption = f"{len(fits)} fits, bold: their mean" if mean else f"{len(fits)} fits" if len(fits) > 1 else ""
     return Curve(
         metric=one_line(metric, 60),
         axis=axis,
-        lines=tuple(_polyline(_thinned(fit, most), across, up) for fit in fits[:MOST_LINES]),
-        mean=_polyline(_thinned(mean, max(most, 40)), across, up) if mean else None,
+        lines=tuple(_polyline(thinned(fit, most), across, up) for fit in fits[:MOST_LINES]),
+        mean=_polyline(thinned(mean, max(most, 40)), across, up) if mean else None,
         x_ticks=across.ticks(),
         y_ticks=up.ticks(),
         caption=caption,
@@ -142,11 +146,12 @@ def _mean(fits: Sequence[Points]) -> Points:
     return [(x, math.fsum(y / len(values) for y in values)) for x, values in common] if len(common) > 1 else []
 
 
-def _thinned(fit: Points, most: int) -> Points:
+def thinned(fit: Points, most: int) -> Points:
+    """Return at most so many of the points, the first and the last among them."""
     return fit if len(fit) <= most else [fit[round(index * (len(fit) - 1) / (most - 1))] for index in range(most)]
 
 
-def _polyline(points: Iterable[tuple[float, float]], across: _Scale, up: _Scale) -> str:
+def _polyline(points: Iterable[tuple[float, float]], across: Scale, up: Scale) -> str:
     return " ".join(f"{across(x):g},{up(y):g}" for x, y in points)
 
 
@@ -165,8 +170,8 @@ def ticks(low: float, high: float, about: int) -> list[float]:
 
 def sparkline(values: Sequence[float], *, width: float = 120.0, height: float = 28.0) -> tuple[str, float, float]:
     """Return the points of a small line, oldest value first, and where its last one is."""
-    across = _Scale(0, max(len(values) - 1, 1), 3, width - 4)
-    up = _Scale(min(values), max(values), height - 4, 4)
+    across = Scale(0, max(len(values) - 1, 1), 3, width - 4)
+    up = Scale(min(values), max(values), height - 4, 4)
     return _polyline(enumerate(values), across, up), across(len(values) - 1), up(values[-1])
 
 
@@ -187,7 +192,7 @@ def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
     begin, end = min(span.asked for span in spans), max(span.end for span in spans)
     slots = sorted({span.slot for span in spans}, key=lambda name: (len(name), name))
     top_of = {slot: 22 + index * GANTT_ROW for index, slot in enumerate(slots[:GANTT_MOST_SLOTS])}
-    across = _Scale(0.0, max(end - begin, 1e-3), GANTT_LEFT, GANTT_WIDTH - 12)
+    across = Scale(0.0, max(end - begin, 1e-3), GANTT_LEFT, GANTT_WIDTH - 12)
     drawn = (span for span in spans if span.slot in top_of)
     bars = [_bar(span, [across(time - begin) for time in span[2:]], top_of[span.slot]) for span in drawn]
     return Timeline(

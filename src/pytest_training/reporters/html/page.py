@@ -33,6 +33,7 @@ from pytest_training.records.strict_json import encode
 from pytest_training.reporters.console import gate_row, sentence
 from pytest_training.reporters.html.charts import Curve, curves, sparkline, timeline
 from pytest_training.reporters.html.pictures import Picture, PictureBook, artifacts
+from pytest_training.reporters.html.predictions import Judged, judged
 from pytest_training.text import clean_lines, home_pattern, one_line, without_home
 from pytest_training.units import duration, number
 
@@ -86,8 +87,9 @@ class JobView(Struct, frozen=True, dict=True):
 
     @functools.cached_property
     def measures(self) -> list[Measure]:
-        """All metrics, the headline first."""
-        return measures(self.outcome)
+        """All metrics that no other table shows, the headline first."""
+        listed = frozenset[str]().union(*(each.listed for each in self.judged))
+        return [each for each in measures(self.outcome) if each.name not in listed]
 
     @functools.cached_property
     def comparison(self) -> JobComparison | None:
@@ -121,6 +123,11 @@ class JobView(Struct, frozen=True, dict=True):
         largest = min(LARGEST_EVENTS, EVENT_BYTES // len(self.run.outcomes))
         return curves(read_events(events, largest=largest), most_points=self.scale.points)
 
+    @functools.cached_property
+    def judged(self) -> list[Judged]:
+        """The evaluations of the last attempt's predictions, with their pictures."""
+        return judged(self.run.folder.path, self.outcome, most_points=self.scale.points)
+
     @property
     def command(self) -> str:
         """The command that trains the job once more with the same parameters and seed."""
@@ -147,7 +154,9 @@ def _render(run: TrainingRun) -> str:
     book = PictureBook(run.folder.path)
     jobs = sorted(_jobs(run, book), key=lambda job: job.outcome.shown.rank)
     counts = Counter(job.outcome.shown for job in jobs)
-    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    names = ("style.css", "drawings.css", "script.js")
+    style, drawings, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
+    style += drawings
     page = _templates().get_template("page.html.j2")
     return page.render(
         run=run,

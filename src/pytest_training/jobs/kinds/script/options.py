@@ -11,7 +11,7 @@ from pytest_training.jobs.kinds.script.arguments import file_options
 from pytest_training.jobs.model import Parameter
 from pytest_training.jobs.source.literals import MISSING
 from pytest_training.jobs.source.sources import Source, Sources
-from pytest_training.jobs.source.used import used_code
+from pytest_training.jobs.source.used import constants_of, used_code
 
 _READERS = {
     "argparse.argparse_options": rb"add_argument|optparse",
@@ -49,7 +49,7 @@ def _all_options(source: Source, sources: Sources, cwd: str) -> list[Declaration
     used = [(each, nodes) for each, nodes in used_code(source, sources) if nodes]
     if b"typer" not in source.content:  # its commands may be any functions
         used = [each for each in used if each[0].path == source.path or _DECLARES.search(each[0].content)]
-    codes = [Code(nodes, each.constants, each.path, sources) for each, nodes in used]
+    codes = [Code(nodes, constants_of(each, sources), each.path, sources) for each, nodes in used]
     content = b"".join(each.content for each, _ in used)
     options: list[Declaration] = []
     for name, words in _READERS.items():

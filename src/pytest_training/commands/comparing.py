@@ -1,0 +1,106 @@
+"""`pytest-training compare A B`: paired tests of the predictions of two jobs, or of two runs of a job."""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_training.commands.answers import remark, say
+from pytest_training.errors import TrainingError
+from pytest_training.evaluation.result import Evaluation, file_name
+from pytest_training.execution.folder import AttemptFolder, RunFolder
+from pytest_training.execution.job_files import read_json
+from pytest_training.project import Project
+from pytest_training.records.recorded_run import find_run, run_ids
+from pytest_training.records.strict_json import encode
+from pytest_training.text import one_line, table
+from pytest_training.units import number
+from pytest_training.wording import one_of
+
+if TYPE_CHECKING:
+    from pytest_training.evaluation.record import Predictions
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared."""
+
+    words: str  # `als in run 2026…`
+    path: Path  # of its record of predictions
+    evaluation: Evaluation | None
+
+    def read(self) -> "Predictions":
+        """Return the record of its predictions, or raise TrainingError."""
+        from pytest_training.evaluation import record  # noqa: PLC0415  (needs numpy)
+
+        cutoff = self.evaluation.cutoff if self.evaluation else None
+        try:
+            return record.read(self.path, cutoff=cutoff or 0.5)
+        except (ValueError, LookupError, TypeError) as error:  # damaged, or not ours
+            raise TrainingError(f"{self.path}: expected a record of predictions, found none: {error}") from None
+
+
+def compare(arguments: argparse.Namespace, project: Project) -> None:
+    """Print the difference of two jobs' predictions of the same people, with its interval, by each test that fits."""
+    sides = [_find(project.reports, words, arguments.name) for words in (arguments.first, arguments.second)]
+    try:
+        from pytest_training.evaluation.comparison import paired  # noqa: PLC0415  (needs numpy and scipy)
+
+        first, second = (side.read() for side in sides)
+        tests = paired(first, second)
+    except ModuleNotFoundError as error:
+        extra = "pip install 'pytest-training[evaluation]'"
+        raise TrainingError(f"compare needs {error.name}, which is not installed: {extra}") from None
+    except ValueError as error:
+        raise TrainingError(str(error)) from None
+    for side, record in zip(sides, (first, second), strict=True):
+        whole = side.evaluation.rows * side.evaluation.repeats if side.evaluation else 0
+        if len(record.truth) < whole:
+            remark(f"{side.words}: {len(record.truth)} of {whole} predictions are in its file, and compared")
+    if arguments.json:
+        named = [{"job": side.words, "path": str(side.path), "metrics": _metrics(side)} for side in sides]
+        say(encode({"first": named[0], "second": named[1], "tests": tests}, indent=2).decode())
+        return
+    say(f"{sides[0].words} against {sides[1].words}, on the same {first.people[1]} people:")
+    rows = [(each.test, each.metric, *_in_words(each)) for each in tests]
+    for line in table(("test", "metric", "difference", "95 % interval", "p"), rows):
+        say(line)
+
+
+def _metrics(side: Side) -> dict[str, float]:
+    return side.evaluation.metrics if side.evaluation else {}
+
+
+def _in_words(test: Any) -> tuple[str, str, str]:
+    interval = "" if test.low is None else f"{number(test.low)} to {number(test.high)}"
+    return f"{test.difference:+.3g}", interval, "< 0.001" if test.p < 0.001 else number(test.p)
+
+
+def _find(reports: Path, words: str, name: str) -> Side:
+    """Return the newest predictions of `JOB`, or those of `JOB@RUN`."""
+    job_id, _, run = words.rpartition("@") if "@" in words else (words, "", "")
+    names = [find_run(reports, run).run_id] if run else list(reversed(run_ids(reports)))
+    if not names:
+        raise TrainingError(f"no run in {reports}")
+    for run_id in names:
+        for attempt in _attempts(RunFolder(reports, run_id), job_id):
+            if (path := attempt.path / file_name("predictions", name)).is_file():
+                evaluation = read_json(attempt.path / file_name("evaluation", name), Evaluation)
+                return Side(f"{one_line(job_id, 80)} in run {run_id}", path, evaluation)
+    where = f"run {names[0]}" if run else f"the {len(names)} runs in {reports}"
+    others = {other for each in names for other in _with_predictions(RunFolder(reports, each), name)}
+    raise TrainingError(f"{where}: no predictions of job {job_id!r}: {one_of(job_id, sorted(others))}")
+
+
+def _with_predictions(folder: RunFolder, name: str) -> Iterator[str]:
+    """Yield the ids of the jobs whose predictions have that name."""
+    jobs = folder.path / "jobs"
+    for path in jobs.glob(f"**/attempt-*/{file_name('predictions', name)}"):
+        yield path.parents[1].relative_to(jobs).as_posix()
+
+
+def _attempts(folder: RunFolder, job_id: str) -> Iterator[AttemptFolder]:
+    """Yield the attempts of a job, the last one first."""
+    files = folder.job(job_id)
+    yield from (files.attempt(number) for number in range(files.next_attempt() - 1, 0, -1))

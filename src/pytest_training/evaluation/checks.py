@@ -1,0 +1,261 @@
+"""The checks of an audit on a job's data: its table, its splits, its choices. Each returns a sentence or None."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import kruskal, spearmanr
+
+from pytest_training.evaluation.examination import Examination
+from pytest_training.evaluation.finding import Examined, LackingError, make_checks
+from pytest_training.evaluation.leaks import Suspect, same_people, suspects
+from pytest_training.evaluation.sample_size import minimum_people
+
+FEWEST = {"number": 40}  # people, and below of the rarest class: with fewer no interval is narrow enough to judge
+FEWEST_OF_CLASS = 20
+SURELY, SHARE = 0.001, 0.1  # folds differ: p by Kruskal and Wallis, and the least share of the variance (epsilon²)
+EQUAL = 0.005  # of the rows: as many may by chance have an equal one on the other side
+MOSTLY = 0.5  # of the folds in which a choice is at an edge
+ORDERED = 0.999  # correlation of a column with the places of its rows: a running number
+SHOWN = 4
+
+
+class Data:
+    """What a job has stated, brought to rows; what is missing raises LackingError with the call that states it."""
+
+    def __init__(self, examination: Examination) -> None:
+        self.stated = examination
+
+    @cached_property
+    def record(self) -> Any:
+        """The job's predictions of people who were held out, in several folds."""
+        records = [each for each in self.stated.records if each.name != "train"]
+        if not records:
+            raise LackingError("train calls no run.predictions")
+        if (record := next((each for each in records if len(np.unique(each.fold)) > 1), None)) is None:
+            raise LackingError("the predictions are of one fold; run.predictions(…, fold=…) says which model made each")
+        return record
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The features."""
+        if self.stated.features is None:
+            raise LackingError("train states no table: run.describe(features, target)")
+        return pd.DataFrame(self.stated.features).rename(columns=str).reset_index(drop=True)
+
+    @cached_property
+    def target(self) -> pd.Series[Any]:
+        """The target of each row."""
+        stated = self.stated.declared if self.stated.target is None else self.stated.target
+        if stated is None:
+            raise LackingError("train states no target: run.target(y) or run.describe(features, y)")
+        return pd.Series(np.asarray(stated))
+
+    @cached_property
+    def question(self) -> Any:
+        """`binary`, `classes` or `number`."""
+        if self.stated.records:
+            return self.stated.records[0].question
+        is_number = pd.api.types.is_numeric_dtype(self.target) and not pd.api.types.is_bool_dtype(self.target)
+        return "binary" if self.target.nunique() == 2 else "number" if is_number else "classes"
+
+    @cached_property
+    def person(self) -> NDArray[Any]:
+        """The person of each row; without a statement each row is one."""
+        stated = self.stated.person
+        return np.arange(len(self.target)) if stated is None else pd.factorize(np.asarray(stated))[0]
+
+    @cached_property
+    def suspects(self) -> list[Suspect]:
+        """What gives the target away."""
+        if len(self.table) != len(self.target):
+            raise LackingError(f"the table has {len(self.table)} rows and the target {len(self.target)}")
+        codes = self.target if self.question == "number" else pd.factorize(self.target, sort=True)[0]
+        person = None if self.stated.person is None else self.person
+        return suspects(self.table, np.asarray(codes, dtype=float), question=self.question, person=person)
+
+    def apart(self, lines: Any) -> tuple[int, int]:
+        """Return how many groups of the record's lines are in several folds of one repeat, and how many there are."""
+        record = self.record
+        table = pd.DataFrame({"group": np.asarray(lines), "repeat": record.repeat, "fold": record.fold})
+        folds = table.groupby(["group", "repeat"])["fold"].nunique().groupby("group").max()
+        return int((folds > 1).sum()), len(folds)
+
+    def of_lines(self, rows: Any) -> NDArray[Any]:
+        """Return what is stated of rows for each line of the record."""
+        if len(rows) <= int(self.record.row.max()):
+            raise LackingError("the predictions have other rows than the table: run.predictions(…, row=…) says which")
+        lines: NDArray[Any] = np.asarray(rows)[self.record.row]
+        return lines
+
+
+def examine(examination: Examination) -> Examined:
+    """Make the checks."""
+    data = Data(examination)
+    made = make_checks(CHECKS_OF_DATA, data)
+    return Examined(findings=made.findings, unchecked=made.unchecked, facts=tuple(_facts(data)))
+
+
+def persons_apart(data: Data) -> str | None:
+    """Find people, as the job states them, in several folds."""
+    stated = data.stated.person
+    apart, people = data.apart(data.record.person if stated is None else data.of_lines(data.person))
+    return (
+        f"{apart} of {people} people are held out in several folds: models have seen their other rows"
+        if apart
+        else None
+    )
+
+
+def people_by_data_apart(data: Data) -> str | None:
+    """Find rows of one person by the data in several folds: near rows, and rows of one id."""
+    found = {}
+    if (codes := same_people(data.table)) is not None:
+        found["rows that are one person's by their values"] = codes
+    for suspect in (each for each in data.suspects if each.code == "id"):
+        found[f"rows with the same {suspect.columns[0]!r}"] = pd.factorize(data.table[suspect.columns[0]])[0]
+    for what, rows in found.items():
+        apart, groups = data.apart(data.of_lines(rows))
+        if apart > EQUAL * groups:
+            return f"{what} are held out in several folds, in {apart} of {groups} cases: split by person"
+    return next(
+        (each.sentence for each in data.suspects if each.code == "same-rows" and data.stated.person is None), None
+    )
+
+
+def equal_rows_apart(data: Data) -> str | None:
+    """Find rows with the same values in all columns in several folds, more than chance makes of so few values."""
+    equal = data.table.groupby(list(data.table.columns), dropna=False, sort=False).ngroup()
+    apart, groups = data.apart(data.of_lines(equal))
+    shares = [(column.value_counts(normalize=True, dropna=False) ** 2).sum() for _, column in data.table.items()]
+    by_chance = float(np.prod(shares)) * len(equal) ** 2 / 2
+    is_more = apart > max(EQUAL * len(equal), 3 * by_chance)
+    return f"{apart} rows of {groups} different ones are there again in another fold" if is_more else None
+
+
+def suspicious(data: Data, code: str, *, ordered: bool = False) -> str | None:
+    """Return what leaks.py says of this code, of running numbers or of other columns."""
+    chosen = [each for each in data.suspects if each.code == code and _is_ordered(data, each) == ordered]
+    more = f" and {len(chosen) - SHOWN} more" if len(chosen) > SHOWN else ""
+    return "; ".join(each.sentence for each in chosen[:SHOWN]) + more if chosen else None
+
+
+def _is_ordered(data: Data, suspect: Suspect) -> bool:
+    """Return True for a column that counts the rows."""
+    column = data.table[suspect.columns[0]] if len(suspect.columns) == 1 else None
+    if column is None or not pd.api.types.is_numeric_dtype(column) or column.nunique() < len(column) / 2:
+        return False
+    return bool(abs(spearmanr(column, np.arange(len(column)), nan_policy="omit").statistic) > ORDERED)
+
+
+def folds_differ(data: Data) -> str | None:
+    """Compare the losses of held-out people between the folds of the first repeat."""
+    record = data.record
+    first = record.repeat == record.repeat.min()
+    losses = pd.DataFrame({"fold": record.fold[first], "person": record.person[first], "loss": _loss(record)[first]})
+    folds = [fold.groupby("person")["loss"].mean() for _, fold in losses.groupby("fold")]
+    statistic, p = kruskal(*folds)
+    if p >= SURELY or statistic / (sum(map(len, folds)) - 1) < SHARE:
+        return None
+    means = ", ".join(f"{fold.mean():.3g}" for fold in folds[:8])
+    return f"the folds' mean losses are {means}: more apart than chance lets them (p {p:.1g})"
+
+
+def _loss(record: Any) -> NDArray[np.float64]:
+    """Return the Brier score of each line, or the squared error."""
+    happened = np.eye(len(record.classes))[record.truth] if record.question == "classes" else record.truth
+    error: NDArray[np.float64] = (record.score - happened) ** 2
+    return error.sum(axis=1) if error.ndim == 2 else error
+
+
+def choices_at_edges(data: Data) -> str | None:
+    """Find settings that are the first or last of their grid in most folds."""
+    choices = data.stated.choices or dict(_choices_of(data.stated.model))
+    if not choices:
+        raise LackingError("train states no choice: run.choice(name, chosen, among=grid)")
+    return "; ".join(filter(None, (_at_edge(name, made) for name, made in choices.items()))) or None
+
+
+def _choices_of(model: Any) -> Iterator[tuple[str, list[tuple[Any, list[Any]]]]]:
+    """Yield what scikit-learn's searches and cross-validated linear models have chosen, in any step of a pipeline."""
+    for step in [step for _, step in getattr(model, "steps", ())] or [model]:
+        for name, chosen in getattr(step, "best_params_", {}).items():
+            grid = getattr(step, "param_grid", {})
+            values = (
+                grid.get(name, ()) if isinstance(grid, dict) else [each for one in grid for each in one.get(name, ())]
+            )
+            yield name, [(chosen, list(values))]
+        for name, chosen, grid in (("C", "C_", "Cs_"), ("alpha", "alpha_", "alphas"), ("alpha", "alpha_", "alphas_")):
+            if hasattr(step, chosen) and np.ndim(getattr(step, grid, 0)) == 1:
+                yield (
+                    name,
+                    [
+                        (each, np.ravel(getattr(step, grid)).tolist())
+                        for each in np.ravel(getattr(step, chosen)).tolist()
+                    ],
+                )
+
+
+def _at_edge(name: str, made: list[tuple[Any, list[Any]]]) -> str | None:
+    for edge, word in ((0, "smallest"), (-1, "largest")):
+        at_edge = [chosen for chosen, grid in made if len(grid) > 2 and chosen == _ordered(grid)[edge]]
+        if len(at_edge) > MOSTLY * len(made):
+            return f"{name} is {at_edge[0]!r}, the {word} of its grid, in {len(at_edge)} of {len(made)} choices"
+    return None
+
+
+def _ordered(grid: list[Any]) -> list[Any]:
+    try:
+        return sorted(grid)
+    except TypeError:  # texts beside numbers: as the job has them
+        return grid
+
+
+def too_few(data: Data) -> str | None:
+    """Count the people of the rarest class, or all."""
+    people = pd.DataFrame({"person": data.person, "target": data.target})
+    if data.question == "number":
+        count, fewest, what = people["person"].nunique(), FEWEST["number"], "people"
+    else:
+        count = int(people.groupby("target")["person"].nunique().min())
+        fewest, what = FEWEST_OF_CLASS, "people of the rarest class"
+    return "; ".join([f"{count} {what}, expected {fewest} at least", *_facts(data)]) if count < fewest else None
+
+
+def without_prediction(data: Data) -> str | None:
+    """Count the rows of the target that no fold has held out."""
+    rows = len(data.target if data.stated.declared is None else data.stated.declared)
+    missing = rows - len(np.unique(data.record.row))
+    return f"{missing} of {rows} rows have no prediction" if missing > 0 else None
+
+
+def _facts(data: Data) -> Iterator[str]:
+    """Yield the least number of people for so many predictors."""
+    try:
+        columns, people = data.table.shape[1], len(np.unique(data.person))
+        shares = [] if data.question == "number" else data.target.value_counts(normalize=True).tolist()
+        least = minimum_people(columns, shares).people
+    except (LackingError, ValueError):
+        return
+    need = f"a regression with {columns:,} predictors needs {least:,} people at least (Riley et al. 2019)"
+    yield f"{need}; here are {people:,}"
+
+
+CHECKS_OF_DATA: dict[str, Callable[[Data], str | None]] = {
+    "A01": persons_apart,
+    "A02": people_by_data_apart,
+    "A03": equal_rows_apart,
+    "A04": partial(suspicious, code="column"),
+    "A05": partial(suspicious, code="pair"),
+    "A06": partial(suspicious, code="gaps"),
+    "A07": partial(suspicious, code="column", ordered=True),
+    "A12": folds_differ,
+    "A13": choices_at_edges,
+    "A14": too_few,
+    "A16": without_prediction,
+}
