@@ -21,7 +21,8 @@ FILES = {
     "apart/train_reads.py": READS,
     "apart/train_told.py": "import os\nprint('cwd', os.getcwd())\n",
     "apart/train_root.py": "import os\nprint('cwd', os.getcwd())\n",
-    "apart/train_wrong.py": "import sys\nopen('da' + 'ta/x.csv')\n",
+    "unnamed/data/x.csv": "1,2\n",
+    "unnamed/train_wrong.py": "import sys\nopen('da' + 'ta/x.csv')\n",
     "apart/train_leaves.py": """
         import os, pathlib
         os.makedirs("runs/1")
@@ -53,12 +54,12 @@ def test_scripts_start_in_their_folder_and_no_test_of_the_repository_is_loaded(
     ended = repository.pytest(*jobs, *reports, *(() if settings else ("-n", "2")), cwd=repository.root)
     found = repository.outcomes()
     assert {job_id for job_id, each in found.items() if each["status"] != "passed"} == {"wrong"}, ended.stdout
-    assert "(it is there from apart: write cwd: apart)" in found["wrong"]["reason"]
+    assert "(it is there from unnamed: write cwd: unnamed)" in found["wrong"]["reason"]
     for job_id, folder in (("reads", "apart"), ("told", "apart"), ("root", "")):
         assert repository.log(job_id).startswith(f"cwd {repository.root / folder}\n"), job_id
     [note] = [note for note in found["leaves"]["notes"] if note.startswith("files of the repository")]
-    assert {*note.partition(": ")[2].split(", ")} == {"result.txt", "runs/ (2 files)"}
-    assert git(repository.root, "status", "--porcelain") == "?? result.txt\n?? runs/\n"
+    assert {*note.partition(": ")[2].split(", ")} == {"apart/result.txt", "apart/runs/ (2 files)"}
+    assert git(repository.root, "status", "--porcelain") == "?? apart/result.txt\n?? apart/runs/\n"
 
 
 def test_the_plan_shows_where_a_script_starts_and_what_forces_a_fresh_interpreter(repository: Repository) -> None:

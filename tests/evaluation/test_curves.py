@@ -30,13 +30,15 @@ def one_of_two(made: Predictions) -> dict[str, Drawing]:
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.integers(0, 10_000), st.integers(12, 200), st.integers(1, 4), st.sampled_from([1, 2, 5]), st.integers(0, 3))
+@given(
+    st.integers(0, 10_000), st.integers(12, 200), st.integers(1, 4), st.sampled_from([1, 2, 5, 12]), st.integers(0, 3)
+)
 def test_areas_are_the_metrics_that_stand_below(seed: int, rows: int, repeats: int, folds: int, digits: int) -> None:
-    made = binary(rows, repeats=repeats, folds=folds, seed=seed)
+    made = binary(rows, repeats=repeats, folds=folds if folds < 12 else rows, seed=seed)
     made = made.replaced(score=made.score.round(digits))  # ties, and with 0 digits little else
     drawn, metrics = one_of_two(made), evaluate(made).metrics
-    assert area(drawn["roc"].lines[0]) == pytest.approx(metrics["roc_auc"], abs=0.01)
-    assert area(drawn["precision_recall"].lines[0]) == pytest.approx(metrics["average_precision"], abs=0.02)
+    assert area(drawn["roc"].lines[0]) == pytest.approx(metrics["roc_auc"], abs=0.005)
+    assert area(drawn["precision_recall"].lines[0]) == pytest.approx(metrics["average_precision"], abs=0.005)
 
 
 @settings(max_examples=12, deadline=None)

@@ -34,6 +34,11 @@ def test_a_job_is_judged_by_its_predictions(tmp_path: Path, monkeypatch: pytest.
         'run.predictions(truth, risk[::-1], fold=fold, name="turned", against=one)',
         top=TOP,
     )
+    project.job(
+        "noted",
+        'run.note("3 of 7 columns used")\nrun.note("hidden-words <b>")\nreturn {"leaks": 1}',
+        parameters='token=""',
+    )
     hidden = "run.predictions(truth, risk, person=[token] * 60)"
     project.job("secret", hidden, top=TOP, parameters='token=""')
     project.job("wrong", "run.predictions(truth, risk * 3, fold=fold)", top=TOP)
@@ -45,14 +50,15 @@ def test_a_job_is_judged_by_its_predictions(tmp_path: Path, monkeypatch: pytest.
           plain: {gates: {roc_auc: ">= 0.5", calibration_slope_low: ">= -9", baseline_roc_auc: "== 0.5"}}
           compared: {gates: {turned_gain: ">= -1"}}
           secret: {secret: {token: TOKEN}}
+          noted: {secret: {token: TOKEN}, gates: {leaks: "== 0"}}
         """,
     )
     monkeypatch.setenv("TOKEN", "hidden-words")
-    project.run("-n", "2")
+    printed = project.run("-n", "2").stdout.str()
     jobs = project.metadata()
     assert project.statuses() == {
         **dict.fromkeys(("plain", "more", "compared", "secret"), "passed"),
-        **dict.fromkeys(("other", "wrong", "nothing"), "failed"),
+        **dict.fromkeys(("noted", "other", "wrong", "nothing"), "failed"),
     }
     assert jobs["plain"]["interval_method"].endswith("over 60 people, with the spread of 2 × 4 fitted models")
     assert "one repeat does not show" in jobs["more"]["interval_method"]
@@ -66,6 +72,9 @@ def test_a_job_is_judged_by_its_predictions(tmp_path: Path, monkeypatch: pytest.
     assert made.metrics == jobs["plain"]["metrics"]
     assert (made.rows, made.people, made.events, made.repeats, made.folds) == (60, 60, 20, 2, 4)
     assert len(record.read(run / "jobs/compared/attempt-1/predictions_turned.csv").truth) == 120
+    assert jobs["noted"]["remarks"] == ["3 of 7 columns used", "*** <b>"]
+    texts = [printed, *((project.reports / name).read_text() for name in ("summary.md", "index.html"))]
+    assert all("3 of 7 columns used" in text and "hidden-words" not in text for text in texts)
     record_file = (run / "jobs/secret/attempt-1/predictions.csv").read_text()
     assert "hidden-words" not in record_file
     assert record_file.count("***") == 120

@@ -364,6 +364,8 @@ CASES = {
             "train.csv": "age,map,target\n50,93,1\n60,80,0\n",
             "feature_importance.csv": "feature,score\nage,0.3\n",
             "confusion_matrix_report.csv": ",acc\n0,1\n",
+            "bootstrap_auc.csv": "iteration,auc\n1,0.8\n2,0.6\n",
+            "permutation_scores.csv": "round,auc\n1,0.5\n",
             "requirements.txt": "torch==2.0\n",
             "notes.txt": "epoch, loss\nfirst, low\n",
             "metrics.txt.gz": b"\x1f\x8b\x08",

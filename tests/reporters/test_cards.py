@@ -178,7 +178,7 @@ def test_the_card_has_what_a_reader_must_know(tmp_path: Path) -> None:
     text = model_card(whole(tmp_path))
     for words in (
         "# ALS: who declines?",
-        "Intended use: not stated (`card: {intended_use: …}` of jobs.als in the catalogue)",
+        "Intended use: not stated (`card: {intended_use: …}` of jobs.als in jobs.yaml)",
         "c0ffee",
         "with changes that are not committed",
         "| seed | 0 |",

@@ -22,6 +22,7 @@ from pytest_training.records.measures import direction, headline, measures
         ("mae", "lower"),
         ("roc_auc_std", None),
         ("baseline_mae", None),
+        ("external_baseline_mae", None),
         ("r2_low", None),
         ("calibration_slope", None),
         ("auc@loss.csv", "higher"),
@@ -38,6 +39,16 @@ def test_a_gate_tells_more_than_the_name() -> None:
     assert direction("loss", [Gate(metric="loss", operator=">", threshold=1)]) == "higher"
     both = [Gate(metric="r2", operator=">=", threshold=0), Gate(metric="r2", operator="<=", threshold=1)]
     assert direction("r2", both) is None
+
+
+def test_the_baseline_of_a_named_evaluation_stands_with_its_metric() -> None:
+    metrics = {"auc": 0.8, "external_auc": 0.7, "baseline_auc": 0.5, "external_baseline_auc": 0.4, "dummy_x": 1.0}
+    found = measures(Outcome(job_id="x", kind="function", title="", status=Status.PASSED, metrics=metrics))
+    assert [(each.name, each.baseline) for each in found] == [
+        ("auc", 0.5),
+        ("external_auc", 0.4),
+        ("dummy_x", None),
+    ]
 
 
 def test_intervals_and_baselines_stand_with_their_metric_and_gated_metrics_first() -> None:

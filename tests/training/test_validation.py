@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import validation
 from cohorts import Cohort
-from columns import judge_each_column
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from validation import Estimator
 
@@ -97,12 +96,3 @@ def test_some_of_the_people_are_judged_with_their_folds(make_run: MakeRun) -> No
     assert validation.judge(run, some, name="some").rows == len(some.cohort) == some.fold.shape[1]
     assert validation.judge(run, whole).people == 120
     assert next(iter(run.predicted)) == "roc_auc", "the call without a name has the headline"
-
-
-def test_a_column_that_gives_the_answer_away_is_found() -> None:
-    cohort = make_cohort(200)
-    cohort.features["copy"] = cohort.target * 3.0
-    alone = judge_each_column(cohort, seed=0)
-    assert alone["copy"] == 1.0
-    assert 0.5 < alone["signal"] < 0.95
-    assert abs(alone["noise"] - 0.5) < 0.12

@@ -1,23 +1,26 @@
-"""Table: any CSV of the user's as a cohort, or one sentence about why it cannot be used."""
+"""Table: any table of the user's as a cohort, or one sentence about why it cannot be used."""
 
 from __future__ import annotations
 
-import csv
 import difflib
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from cohorts import Cohort
+from cohorts import Cohort, files
+from cohorts.files import refuse
+from cohorts.values import read_column
+from pytest_training.evaluation.same_people import Suspect, suspicious_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from arrays import People, Target
 
-DATE_FORMATS = ("ISO8601", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d")
 CLASSES = 10  # a target of whole numbers with more distinct values is a number
 TEXT_LEVELS = 100  # a text column with more distinct values is free text, not a category
 PERSON = {
@@ -34,74 +37,84 @@ NO = {"no", "false", "n", "negative", "control", "absent", "healthy", "alive", "
 
 @dataclass
 class Reading:
-    """Decisions about the user's columns, in sentences for the model card."""
+    """Decisions about the user's columns, in sentences for the reports and the model card."""
 
+    decimal: str
+    known: list[str]
+    """Columns that the user knows: they are used as they are."""
     notes: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
 
+    def values(self, column: pd.Series[Any]) -> pd.Series[Any]:
+        """Return the column as numbers or texts, and note how it was read."""
+        values, notes = read_column(column, self.decimal)
+        self.notes += notes
+        return values
 
-def load(path: Path, *, target: str, group: str | None, drop: list[str], positive: str | None) -> Cohort:
-    """Read the file; raise ValueError with one sentence if it cannot be trained on."""
-    table = read(path)
+
+@dataclass(frozen=True, kw_only=True)
+class OwnTable:
+    """The user's table as a cohort, what was decided about it, and what in it looks like a leak."""
+
+    cohort: Cohort
+    notes: tuple[str, ...] = ()
+    """In sentences; the first says how many columns are used."""
+    suspects: tuple[Suspect, ...] = ()
+    """Ids among the columns that are left out: the rows of a person leak without theirs too."""
+
+
+def load(  # noqa: PLR0913  (each is a choice of the user's)
+    path: Path, *, target: str, group: str | None, drop: list[str], positive: str | None, known: list[str]
+) -> OwnTable:
+    """Return the table as a cohort; raise ValueError with one sentence if it cannot be trained on."""
+    table, decimal = files.read(path)
     for column in [target, *([group] if group else []), *drop]:
-        if column not in table:
-            near = difflib.get_close_matches(column, map(str, table.columns), n=3, cutoff=0.4)
-            hint = f"did you mean {' or '.join(map(repr, near))}" if near else f"it has {list(table.columns)[:20]}"
-            _refuse(f"{path.name} has no column {column!r}; {hint}")
-    reading = Reading()
+        require_column(path, table, column)
+    reading = Reading(decimal, known)
+    truth = table[target]
+    table = table.assign(**{target: truth.astype(str) if truth.dtype == bool else reading.values(truth)})
     table = _without_missing(table, [target, *([group] if group else [])], reading)
     person = None if group is None else _people(table[group], reading)
-    features = table.drop(columns=list({target, *drop} | ({group} if group else set())))
+    others = table.drop(columns=[target, *([group] if group else [])])
+    offered = others.drop(columns=[name for name in drop if name in others])
     if group is None:
-        _refuse_repeated_ids(path, features)
-        _warn_of_dropped_ids(table[drop], reading)
+        _refuse_repeated_ids(path, offered.drop(columns=[name for name in known if name in offered]))
     answer, classes = _target(table[target], positive, reading)
-    features = pd.DataFrame(_columns(features, reading), index=features.index)
-    if features.empty:
-        _refuse(f"{path.name}: no column is left to predict {target!r} from")
+    columns, left_out = _columns(offered, reading)
+    if not columns:
+        refuse(f"{path.name}: no column is left to predict {target!r} from ({_joined(left_out)})")
+    features = pd.DataFrame(columns, index=offered.index)
+    left_out = {**{name: "dropped" for name in drop if name in others}, **left_out}
     if repeated := int(features.duplicated().sum()):
         reading.notes.append(f"{repeated} rows repeat another row exactly; check that they are other people.")
-    return Cohort(
+    summary = f"{len(columns)} of {others.shape[1]} columns used" + (
+        f"; left out: {_joined(left_out)}" if left_out else ""
+    )
+    cohort = Cohort(
         features=features,
         target=answer,
         classes=classes,
         person=person,
         who=f"The people of {path.name}, as its owner chose them.",
-        limits=tuple(reading.notes),
+        limits=(summary, *reading.notes),
         dropped=reading.dropped,
     )
+    unused = others.drop(columns=[name for name in others if name in features or name in known])
+    suspects = () if group else tuple(_ids_left_out(unused, cohort))
+    return OwnTable(cohort=cohort, notes=cohort.limits, suspects=suspects)
 
 
-def _refuse(sentence: str) -> NoReturn:
-    raise ValueError(sentence)
+def require_column(path: Path, table: pd.DataFrame, column: str) -> None:
+    """Refuse a name that the table does not have."""
+    if column not in table:
+        near = difflib.get_close_matches(column, map(str, table.columns), n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(map(repr, near))}" if near else f"it has {list(table.columns)[:20]}"
+        refuse(f"{path.name} has no column {column!r}; {hint}")
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Read a CSV with commas, semicolons, tabs or bars between its columns."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            start = file.read(20_000)
-        table = pd.read_csv(path, sep=_separator(start), encoding="utf-8-sig", skipinitialspace=True)
-    except FileNotFoundError:
-        _refuse(f"there is no file {str(path)!r} (looked at {path.absolute()})")
-    except IsADirectoryError:
-        _refuse(f"{str(path)!r} is a folder; a CSV file is needed")
-    except UnicodeDecodeError:
-        _refuse(f"{path.name} is not a CSV in UTF-8: it has bytes that are no text")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        _refuse(f"{path.name} cannot be read as a CSV: {str(error).strip() or 'it is empty'}")
-    if "\0" in start:
-        _refuse(f"{path.name} is not a CSV: it has zero bytes")
-    if table.shape[1] == 1 or table.empty:
-        _refuse(f"{path.name} has {len(table)} rows and {table.shape[1]} columns; a table with a header is needed")
-    table.columns = [str(column).strip() for column in table.columns]
-    return table
-
-
-def _separator(start: str) -> str:
-    """Return the separator of the header line."""
-    header = start.lstrip().partition("\n")[0]
-    return max(",;\t|", key=header.count)
+def _joined(left_out: dict[str, str], most: int = 8) -> str:
+    shown = [f"{name!r} ({why})" for name, why in left_out.items()]
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
 
 
 def _without_missing(table: pd.DataFrame, needed: list[str], reading: Reading) -> pd.DataFrame:
@@ -160,40 +173,41 @@ def repeated_id(column: pd.Series) -> str | None:
 def _refuse_repeated_ids(path: Path, features: pd.DataFrame) -> None:
     for name, column in features.items():
         if how := repeated_id(column):
-            _refuse(
+            refuse(
                 f"{path.name}: column {name!r} looks like a person's id and repeats ({how}); rows of one person on "
                 f"both sides of a split would leak, so name it with group={name} (or, if it is none, drop={name})"
             )
 
 
-def _warn_of_dropped_ids(dropped: pd.DataFrame, reading: Reading) -> None:
-    for name, column in dropped.items():
-        if how := repeated_id(column):
-            reading.notes.append(
-                f"LEAK SUSPECT: {name!r} was dropped but looks like a person's id that repeats ({how}): without "
-                f"group={name} rows of one person are on both sides of a split."
-            )
+def _ids_left_out(columns: pd.DataFrame, cohort: Cohort) -> Iterator[Suspect]:
+    """Yield the columns that are a person's id by their data, or by their name if it repeats."""
+    by_data = suspicious_ids(columns, cohort.target, cohort.question)
+    yield from by_data
+    for name in columns.columns.difference([each.columns[0] for each in by_data]):
+        if how := repeated_id(columns[name]):
+            yield Suspect("id", (name,), f"{name!r} is not used but looks like a person's id that repeats ({how})", 1.0)
 
 
 def _target(column: pd.Series, positive: str | None, reading: Reading) -> tuple[Target, tuple[str, ...]]:
     """Return the target as numbers, and the names of its classes, if any."""
-    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    numeric = pd.api.types.is_numeric_dtype(column)
     whole = numeric and bool((column % 1 == 0).all())
     distinct = column.nunique()
     if distinct < 2:
-        value = column.iloc[0] if distinct else "none at all"
-        _refuse(f"target {column.name!r} has one value only, {value}: there is nothing to tell apart")
+        value = (f"{column.iloc[0]:g}" if numeric else column.iloc[0]) if distinct else "none at all"
+        refuse(f"target {column.name!r} has one value only, {value}: there is nothing to tell apart")
     if positive is None and numeric and not (whole and distinct <= CLASSES):
         return column.to_numpy(float), ()
     labels = column.astype(int).astype(str) if whole else column.astype(str).str.strip()
     names = sorted(labels.unique(), key=lambda name: (not name.lstrip("-").isdigit(), _number(name), name))
     if positive is not None:
+        positive = next((name for name in names if name.casefold() == positive.strip().casefold()), positive)
         if positive not in names:
-            _refuse(f"positive={positive!r} is no value of {column.name!r}; it has {names[:20]}")
+            refuse(f"positive={positive!r} is no value of {column.name!r}; it has {names[:20]}")
         others = " or ".join(name for name in names if name != positive)
         return (labels == positive).astype(int).to_numpy(), (others[:60], positive)
     if len(names) > 2 * CLASSES:
-        _refuse(f"target {column.name!r} has {len(names)} different texts: neither a number nor a few classes")
+        refuse(f"target {column.name!r} has {len(names)} different texts: neither a number nor a few classes")
     if len(names) == 2:
         names = _positive_last(names, reading)
     return labels.map({name: label for label, name in enumerate(names)}).to_numpy(int), tuple(names)
@@ -212,34 +226,27 @@ def _positive_last(names: list[str], reading: Reading) -> list[str]:
     return names
 
 
-def _columns(features: pd.DataFrame, reading: Reading) -> dict[str, pd.Series]:
-    """Return every useful column as numbers or categories; note the others."""
-    columns: dict[str, pd.Series] = {}
+def _columns(features: pd.DataFrame, reading: Reading) -> tuple[dict[str, pd.Series[Any]], dict[str, str]]:
+    """Return every useful column as numbers or categories, and why each other one is left out."""
+    columns: dict[str, pd.Series[Any]] = {}
+    left_out: dict[str, str] = {}
     for name, column in features.items():
-        if column.nunique(dropna=False) < 2:
-            reading.notes.append(f"Column {name!r} was left out: it has one value only.")
-        elif looks_like_person(str(name)) and column.nunique() == len(column):
-            reading.notes.append(f"Column {name!r} was left out: it is another in every row, an id.")
-        elif pd.api.types.is_numeric_dtype(column):
-            columns[str(name)] = column.astype(float)
-        elif (days := _days(column)) is not None:
-            reading.notes.append(f"Column {name!r} was read as dates, in days since 2000.")
-            columns[str(name)] = days
-        elif column.nunique() <= min(TEXT_LEVELS, len(column) / 2):
-            columns[str(name)] = column.astype(str).where(column.notna()).astype("category")
+        values = reading.values(column)
+        if why := _why_useless(values, is_known=str(name) in reading.known):
+            left_out[str(name)] = why
         else:
-            reading.notes.append(f"Column {name!r} was left out: free text, {column.nunique()} different values.")
-    return columns
+            columns[str(name)] = values if pd.api.types.is_numeric_dtype(values) else values.astype("category")
+    return columns, left_out
 
 
-def _days(column: pd.Series) -> pd.Series | None:
-    """Return days since 2000 if every value is a date in one format, else None."""
-    text = column.dropna().astype(str)
-    if not text.str.match(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}").all():
-        return None
-    for form in DATE_FORMATS:
-        dates = pd.to_datetime(text, format=form, errors="coerce", utc=True)
-        if dates.notna().all():
-            days = (dates - pd.Timestamp("2000-01-01", tz="UTC")) / pd.Timedelta(days=1)
-            return days.reindex(column.index).astype(float)
-    return None
+def _why_useless(values: pd.Series[Any], *, is_known: bool) -> str:
+    distinct = values.nunique()
+    if distinct == 0 or (distinct == 1 and values.notna().all()):
+        return "one value" if distinct else "empty"
+    if not is_known and distinct == len(values) and looks_like_person(str(values.name)):
+        return "an id, another in every row"
+    if not pd.api.types.is_numeric_dtype(values):
+        return f"free text, {distinct:,} different values" if distinct > min(TEXT_LEVELS, len(values) / 2) else ""
+    steps = np.diff(values.to_numpy(float))
+    is_running = len(steps) and abs(steps[0]) == 1 and values.iloc[0] % 1 == 0 and np.all(steps == steps[0])
+    return "a running number of the rows" if is_running and not is_known else ""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pytest_training.evaluation import interval
 from pytest_training.evaluation.columns import Floats
 from pytest_training.evaluation.drawing import Bar, Drawing, Line
-from pytest_training.evaluation.metrics import figure, lines_of_folds, log_odds, logistic, net_benefit
+from pytest_training.evaluation.metrics import figure, log_odds, logistic, net_benefit
 from pytest_training.evaluation.record import Predictions
 
 Mask = NDArray[np.bool_]
@@ -62,22 +62,25 @@ def _of_classes(record: Predictions) -> Iterator[Drawing]:
 
 
 def roc(record: Predictions, label: str = "") -> Line:
-    """Return sensitivity by 1 - specificity, the mean of the curves of the folds that have both classes."""
+    """Return sensitivity by 1 - specificity: the mean over repeats of that over folds that have both classes."""
+    folds = np.unique(record.fold)
     curves = []
-    for repeat in record.repeats:
-        folds = [repeat[own] for own in lines_of_folds(record.fold[repeat])]
-        folds = [own for own in folds if len(np.unique(record.truth[own])) > 1] or [repeat]
-        curves.append(np.mean([_steps(record, own) for own in folds], axis=0))
-    mean = np.mean(curves, axis=0)
-    return _line(np.concatenate([[0.0], GRID]), np.concatenate([[0.0], mean]), label=label)
+    for lines in record.repeats:
+        rates = [_rates(record, lines[record.fold[lines] == fold]) for fold in folds]
+        stated = [each for each in rates if each is not None]
+        pooled = _rates(record, lines) if not stated else None  # as with one held-out row a fold
+        curves += [np.mean(stated, axis=0)] if stated else [pooled] if pooled is not None else []
+    mean = np.mean(curves, axis=0) if curves else GRID
+    return _line(np.append(0.0, GRID), np.append(0.0, mean), label=label)
 
 
-def _steps(record: Predictions, lines: NDArray[np.int64]) -> Floats:
-    """Return the sensitivity at each value of the grid."""
+def _rates(record: Predictions, lines: NDArray[np.int64]) -> Floats | None:
+    """Return the sensitivity of some lines at each place of the grid, or None if they lack a class."""
     right, wrong, _ = _counts(record, lines)
-    right, wrong = (np.append(0.0, each / max(each[-1], 1)) for each in (right, wrong))
-    steps: Floats = np.interp(GRID, wrong, right)
-    return steps
+    if not len(right) or not right[-1] or not wrong[-1]:
+        return None
+    rates: Floats = np.interp(GRID, np.append(0.0, wrong / wrong[-1]), np.append(0.0, right / right[-1]))
+    return rates
 
 
 def precision_recall(record: Predictions, label: str = "") -> Line:

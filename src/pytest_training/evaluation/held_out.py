@@ -46,6 +46,7 @@ class Judge:
     question: Question
     target: Floats
     """Rows x 1, or rows x classes of 0 and 1."""
+    person: Ints
     fold: Ints
 
     @classmethod
@@ -58,12 +59,17 @@ class Judge:
         place = np.empty(len(count), dtype=np.int64)
         place[np.lexsort([random.random(len(count)), mean])] = np.arange(len(count))
         columns = np.eye(int(truth.max()) + 1)[truth.astype(int)] if question == "classes" else truth[:, None]
-        return cls(question, columns, place[person] % FOLDS)
+        return cls(question, columns, person, place[person] % FOLDS)
+
+    def of_rows(self, rows: Ints) -> Judge:
+        """Return the judge of some rows."""
+        return Judge(self.question, self.target[rows], person_codes(self.person[rows], len(rows)), self.fold[rows])
 
     def shuffled(self, seed: int = 0) -> Judge:
         """Return the judge of a target that nothing can tell: what chance alone reaches."""
-        order = np.random.default_rng(seed).permutation(len(self.fold))
-        return Judge(self.question, self.target[order], self.fold)
+        first = np.unique(self.person, return_index=True)[1]
+        other = np.random.default_rng(seed).permutation(first)[self.person]
+        return Judge(self.question, self.target[other], self.person, self.fold)
 
     def score(self, answer: Floats) -> float:
         """Return the ROC AUC (the mean of each class against the rest) or R² of an answer per row."""
@@ -75,12 +81,15 @@ class Judge:
 
     def is_sure(self, score: float, errors: float = 4.5) -> bool:
         """Return True if a score is so many standard errors above one of chance, or perfect for four people or more."""
-        rows = len(self.target)
+        weight = 1 / np.bincount(self.person)[self.person]  # the rows of a person count as one
+        people = float(weight.sum())
         if self.question == "number":
-            return bool(rows > 4 and np.arctanh(np.sqrt(min(max(score, 0.0), 1 - 1e-9))) * np.sqrt(rows - 3) >= errors)
-        positive = float(self.target.sum(axis=0).min())
-        error = np.sqrt((rows + 1) / (12 * positive * (rows - positive))) if positive else np.inf
-        return bool(score - 0.5 >= errors * error or (score >= PERFECT and positive >= 4))
+            correlation = np.sqrt(min(max(score, 0.0), 1 - 1e-9))
+            return bool(people > 4 and np.arctanh(correlation) * np.sqrt(people - 3) >= errors)
+        positive = float((weight @ self.target).min())
+        few = min(positive, people - positive)
+        error = np.sqrt((people + 1) / (12 * few * (people - few))) if few else np.inf
+        return bool(score - 0.5 >= errors * error or (score >= PERFECT and few >= 4))
 
     def alone(self, values: Floats) -> float:
         """Return how well a column answers: along its order, or by the mean of its bins in the other folds."""
@@ -143,7 +152,7 @@ class Judge:
         """Return the columns that answer best on the fit rows."""
         if table.shape[1] <= MOST_FITTED:
             return np.arange(table.shape[1])
-        judge = Judge(self.question, self.target[fit], np.arange(len(fit)) % FOLDS)
+        judge = self.of_rows(fit)
         return np.argsort([-judge.alone(column) for column in table[fit].T], kind="stable")[:MOST_FITTED]
 
     def _predict(self, seen: Floats, fit: Ints, unseen: Floats) -> Floats:

@@ -146,7 +146,7 @@ def _pairs(judge: Judge, table: Mapping[str, Floats], scores: Mapping[str, float
     """Yield the pairs of columns that together tell what neither does alone, nor all the others."""
     chosen = sorted(table, key=lambda name: -scores[name])[:MOST_PAIRED]
     part = np.sort(np.random.default_rng(1).permutation(len(judge.fold))[:PAIR_ROWS])
-    small = Judge(judge.question, judge.target[part], judge.fold[part])
+    small = judge.of_rows(part)
     columns = {name: table[name][part] for name in chosen}
     bar, free = BARS[judge.question].alone, set(chosen)
     together = {pair: small.pair(columns[pair[0]], columns[pair[1]]) for pair in combinations(chosen, 2)}

@@ -48,6 +48,7 @@ class Verdict(Struct, frozen=True):
     curves: Sequence[dict[str, float]] = ()  # what foreign places say of the training's course, as `run.log` has it
     gates: tuple[GateResult, ...] = ()
     result: Result = field(default_factory=Result)
+    remarks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     ended_as: Cause | None = None  # the cause apart from what the job's last words name: `error`, `exit` or `crash`
 

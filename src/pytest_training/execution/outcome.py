@@ -118,6 +118,7 @@ class Reported(Value, frozen=True, kw_only=True):
     gates: tuple[GateResult, ...] = ()
     artifacts: tuple[str, ...] = ()
     log: str | None = None  # path of the last attempt's log
+    remarks: tuple[str, ...] = ()  # what the job said of its result with `run.note`: the terminal shows it too
     notes: tuple[str, ...] = ()  # remarks where nothing failed: `passed at attempt 2`, `no metrics found`
     attempts: tuple[Attempt, ...] = ()
     seed: int = 0

@@ -225,6 +225,7 @@ class Slot(Struct, frozen=True):
         return reply, replace(
             verdict,
             **masked,
+            remarks=tuple(map(secrets.mask, verdict.result.remarks)),
             notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes, *beside)), *still),
         )
 
@@ -235,7 +236,10 @@ class Slot(Struct, frozen=True):
         files, remarks = artifacts(folder.artifacts)
         relative = folder.artifacts.relative_to(self.folder.path).as_posix()
         return {
-            **{name: getattr(verdict, name) for name in ("status", "cause", "reason", "metrics", "sources", "gates")},
+            **{
+                name: getattr(verdict, name)
+                for name in ("status", "cause", "reason", "metrics", "sources", "gates", "remarks")
+            },
             "interval_method": verdict.result.interval_method,
             "data": verdict.result.data,
             "artifacts": tuple(f"{relative}/{name}" for name in files),

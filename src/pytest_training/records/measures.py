@@ -1,7 +1,7 @@
 """What a metric's name means: more is better or worse; it is the end of an interval or a baseline."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -27,6 +27,7 @@ LOWER = {
 SILENT = frozenset(["std", "se", "sd", "count", "n", "seconds", "slope", "intercept", "threshold", "baseline", "dummy"])
 """Words in a name that is no measure of how good the model is."""
 BASELINES = ("baseline_", "dummy_")
+_BASELINE = re.compile(rf"(?:^|(?<=_))(?:{'|'.join(BASELINES)})")  # also in `external_baseline_auc`, of `external_auc`
 ENDS = ("_low", "_high")
 
 
@@ -65,21 +66,25 @@ def direction(metric: str, gates: Iterable[Gate] = ()) -> Direction | None:
 
 def is_side_number(metric: str) -> bool:
     """Return True if the number belongs to another metric: an interval's end or a baseline."""
-    return metric.endswith(ENDS) or metric.startswith(BASELINES)
+    return metric.endswith(ENDS) or _BASELINE.search(metric) is not None
 
 
 def measures(outcome: Outcome) -> list[Measure]:
-    """Return an outcome's metrics, gated ones first, each with its interval and its baseline if it has them."""
+    """Return an outcome's metrics, gated ones first, each with its interval and its baseline if it has them.
+
+    A gate on the end of an interval, or on a baseline, stands for the metric that these belong to.
+    """
     metrics = outcome.metrics
-    gated = [result.gate.metric for result in outcome.gates if result.gate.metric in metrics]
-    others = [name for name in metrics if not _belongs_to_another(name, outcome)]
+    baselines = {_BASELINE.sub("", name, count=1): name for name in reversed(metrics) if _BASELINE.search(name)}
+    gated = [_whole(result.gate.metric, metrics) for result in outcome.gates if result.gate.metric in metrics]
+    others = [name for name in metrics if _whole(name, metrics) == name]
     return [
         Measure(
             name=name,
             value=metrics[name],
             low=metrics.get(f"{name}_low"),
             high=metrics.get(f"{name}_high"),
-            baseline=next((metrics[f"{start}{name}"] for start in BASELINES if f"{start}{name}" in metrics), None),
+            baseline=metrics.get(baselines.get(name, "")),
         )
         for name in dict.fromkeys([*gated, *others])
     ]
@@ -90,7 +95,7 @@ def headline(outcome: Outcome) -> Measure | None:
     return next(iter(measures(outcome)), None)
 
 
-def _belongs_to_another(name: str, outcome: Outcome) -> bool:
-    """Return True if the number is the interval's end or the baseline of a metric that the outcome has."""
-    wholes = [*map(name.removesuffix, ENDS), *map(name.removeprefix, BASELINES)]
-    return any(whole != name and whole in outcome.metrics for whole in wholes)
+def _whole(name: str, metrics: Mapping[str, float]) -> str:
+    """Return the metric that an interval's end or a baseline belongs to, if there is one; else the name itself."""
+    wholes = [*map(name.removesuffix, ENDS), _BASELINE.sub("", name, count=1)]
+    return next((whole for whole in wholes if whole != name and whole in metrics), name)

@@ -13,6 +13,7 @@ from pytest_training.units import distinct, duration, number
 Markup = dict[str, bool]
 Line = tuple[str, Markup]
 LOG_LINES = 20
+MOST_REMARKS = 12
 ROOM_FOR_COUNT = 72  # columns; below it the metric needs the place
 WORTH_SAYING_S = 1.0  # shortest waiting that the console names
 MOST_METHODS = 4  # of intervals, that are explained
@@ -87,6 +88,8 @@ def failure_text(outcome: Outcome, *, folder: str = "") -> str:
     lines = [sentence(outcome)]
     if outcome.cause == "gate" or any(not result.passed for result in outcome.gates):
         lines += ["", *gate_table(outcome.gates)]
+    if outcome.remarks:
+        lines += ["", *map(one_line, outcome.remarks)]
     if outcome.traceback:
         lines += ["", *clean_lines(outcome.traceback.rstrip("\n"))]
     if outcome.cause != "gate" and (tail := clean_lines(outcome.log_tail[-LOG_LINES:])):
@@ -115,19 +118,28 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
         lines.append((took + (bound if run.workers != 1 else ""), {}))
     if waited := waiting_line(measured):
         lines.append((waited, {}))
+    lines += remark_lines(outcomes)
     lines += [(line, {}) for line in interval_lines(outcomes)]
     lines.append((f"reports: {one_line(reports)}/{run.folder}", {}))
     return lines + [(f"warning: {one_line(problem)}", {"yellow": True}) for problem in run.problems]
 
 
+def remark_lines(outcomes: Sequence[Outcome]) -> list[Line]:
+    """Return what jobs said of their results; of one that failed, it stands with its failure."""
+    said = [(each.job_id, remark) for each in outcomes if each.status != Status.FAILED for remark in each.remarks]
+    lines: list[Line] = [(f"{one_line(job_id, 40)}: {one_line(remark)}", {}) for job_id, remark in said[:MOST_REMARKS]]
+    more = len(said) - MOST_REMARKS
+    return [*lines, *([(f"and {more} more remarks of jobs: see summary.md", {})] if more > 0 else [])]
+
+
 def interval_lines(outcomes: Sequence[Outcome]) -> list[str]:
     """Return how the jobs' intervals come about, a line for each method; the number of people is in each job's own."""
-    jobs: dict[str, list[str]] = {}
+    jobs: dict[str, dict[str, None]] = {}
     for outcome in outcomes:
-        if method := re.sub(r"over \d+ people", "over people", one_line(outcome.interval_method)):
-            jobs.setdefault(method, []).append(one_line(outcome.job_id, 40))
-    lines = [f"intervals of {fit(', '.join(ids), 200)}: {method}" for method, ids in jobs.items()]
-    return lines[:MOST_METHODS]
+        methods = re.sub(r"over \d+ people", "over people", one_line(outcome.interval_method, 2000))
+        for method in filter(None, methods.split("; ")):  # one for each evaluation
+            jobs.setdefault(method, {})[one_line(outcome.job_id, 40)] = None
+    return [f"intervals of {fit(', '.join(ids), 200)}: {method}" for method, ids in [*jobs.items()][:MOST_METHODS]]
 
 
 def counts(outcomes: Sequence[Outcome]) -> str:

@@ -15,7 +15,7 @@ from pytest_training.wording import listing
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$-])")
 MOST_JOBS = 200  # rows of the table; GitHub takes 1 MiB in all
-MOST_FAILURES, MOST_CHANGES = 20, 40
+MOST_FAILURES, MOST_CHANGES, MOST_REMARKS = 20, 40, 60
 
 
 def pytest_training_run_end(run: TrainingRun) -> None:
@@ -36,7 +36,13 @@ def write_summary(run: TrainingRun, *, is_latest: bool) -> None:
 def summary(run: TrainingRun, comparison: Comparison | None) -> str:
     """Return the summary of a run."""
     changes = _changes(comparison) if comparison else ()
-    blocks = [*_head(run), *_table(run.outcomes, comparison), *changes, *_failures(run.outcomes)]
+    blocks = [
+        *_head(run),
+        *_table(run.outcomes, comparison),
+        *changes,
+        *_failures(run.outcomes),
+        *_remarks(run.outcomes),
+    ]
     blocks += [*_untrained(run.outcomes), *(f"> ⚠️ {plain(problem)}" for problem in run.problems)]
     return without_home("\n\n".join(blocks) + "\n", home_pattern())
 
@@ -124,6 +130,14 @@ def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
             yield from ("<details><summary>what it printed</summary>", printed, "</details>")
     if len(failed) > MOST_FAILURES:
         yield f"and {len(failed) - MOST_FAILURES} more, in index.html"
+
+
+def _remarks(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yield what jobs said of their results."""
+    said = [f"- **{plain(each.job_id, 80)}**: {plain(remark, 500)}" for each in outcomes for remark in each.remarks]
+    if said:
+        more = [f"- and {len(said) - MOST_REMARKS} more, in index.html"] if len(said) > MOST_REMARKS else []
+        yield "\n".join(["### What jobs say of their results", "", *said[:MOST_REMARKS], *more])
 
 
 def _untrained(outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -115,6 +115,7 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
         failure=failure,
         data=run.used,
         loading_s=loading_s,
+        remarks=run.notes,
         notes=run.remarks,
         examined=run.examine() if not failure else None,
     )

@@ -64,6 +64,7 @@ class Result(Value, frozen=True, kw_only=True):
     interval_method: str = ""  # how the intervals of its predictions come about, in words
     failure: Failure | None = None
     data: tuple[DataUsed, ...] = ()
+    remarks: tuple[str, ...] = ()  # what the job said with `run.note`
     notes: tuple[str, ...] = ()  # remarks on what the job logged, and on its end
     loading_s: float = 0.0  # seconds that it took to load the job's file
     examined: Examined | None = None  # what an audit has found in the job's data and predictions

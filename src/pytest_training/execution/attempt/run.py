@@ -17,12 +17,16 @@ from pytest_training.execution.attempt.saving import Checkpoint, save_object
 from pytest_training.execution.data import obtain, sha256_of
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.model import Dataset, NeededOutcome
+from pytest_training.text import one_line
 from pytest_training.wording import one_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from pytest_training.evaluation.record import Predictions
+
+
+MOST_NOTES = 50
 
 
 class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on costs as much as the call itself
@@ -59,6 +63,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         self._real_data_only = real_data_only
         self.examination = examination  # what an audit examines after the training; else None
         self._shuffle = shuffle  # number of the order in which an audit shuffles the target; 0 leaves it as it is
+        self.notes: tuple[str, ...] = ()  # sentences of `note`
         self._datasets = dict(datasets or {})
         self._needed = dict(needed or {})
         self._used: dict[str, DataUsed] = {}
@@ -125,6 +130,11 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         """State a setting that was chosen from a grid, mostly once in each fold: an audit looks at the grid's edges."""
         if self.examination:
             self.examination.choices.setdefault(name, []).append((chosen, list(among)))
+
+    def note(self, sentence: str) -> None:
+        """Say what a reader of the result must know: `3 of 7 columns used`; the terminal and every report show it."""
+        if len(self.notes) < MOST_NOTES and (line := one_line(str(sentence))) and line not in self.notes:
+            self.notes = (*self.notes, line)
 
     def save(self, name: str, content: Any) -> Path:
         """Save an artifact below the job's folder and return its path; the suffix decides the format.

@@ -60,7 +60,10 @@ _COUNTER = re.compile(
     re.IGNORECASE,
 )
 _AXES = {"iter": "iteration", "episode": "round"}
-_LABELS = ("fold", "class", "label", "run", "task", "client")
+_LABELS = (
+    *("fold", "class", "label", "run", "task", "client"),
+    *("model", "experiment", "split", "site", "patient", "subject"),
+)
 _LABEL = re.compile(rf"(?:\bfor\s+)?\b({'|'.join(_LABELS)})[ _#:=-]{{1,3}}(\d+)(?:/\d+)?\b", re.IGNORECASE)
 NUMBER = re.compile(
     r"(?<![\w.@^])(?<!\w-)[-+\u2212]?(?:\d+(?:[.,]\d+)*\.?|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf)\b", re.IGNORECASE
@@ -71,7 +74,7 @@ _REJECTED = re.compile(  # what follows a number that is not the value of the na
     rf"|\s*,\s*{_OTHER}|\s+{_OTHER}"
 )
 _TAIL = re.compile(
-    r"(?P<share>\s*/\s*(?P<of>\d+)(?![\d.]))?(?P<percent>\s?%+|\s?(?:percent|pct)\b)?(?:\s?(?:d[Bb]|px|mm|pp)\b)?\)?"
+    r"(?P<share>\s*/\s*(?P<of>\d+)(?![\d.]))?(?P<percent>\s?%+|\s?\(\s?%\s?\)|\s?(?:percent|pct)\b)?(?:\s?(?:d[Bb]|px|mm|pp)\b)?\)?"
     r"(?:\s*\(?\s*(?:\+/-|±|\+-|\+)\s*[\d.]+(?:[eE][-+]?\d+)?%*\)?)?"
     r"(?:\s*\(\s*(?P<mean>[-+]?[\d.]*\d(?:[eE][-+]?\d+)?)\s*(?P<also>%+)?\s*\))?"
 )
@@ -99,6 +102,7 @@ _SEVERAL = re.compile(
     rf"(?P<names>(?<![\w/])[^\W\d][\w ,/|&²^@'\"-]{{3,120}})[\])]?\s*(?:[:=]|\bis\b|\bare\b)\s*[\[(]?\s*"
     rf"(?P<numbers>{_ONE}(?:(?:{_BETWEEN}|\s+){_ONE}){{1,7}})(?![\w.%]|{_BETWEEN}[-+.\d]|\s+[-+]?\.?\d)"
 )  # `loss, acc: 0.3, 0.9`
+_COMPARES = re.compile(r"[<>]=$|(?<![-=])[<>]$")  # `accuracy > 0.9` is a condition, and `accuracy -> 0.9` is none
 _JOINT = re.compile(r"\band\b|&")
 Number = Decimal | float  # a Decimal has the digits that are printed
 
@@ -211,7 +215,7 @@ def _key(before: str, *, is_first: bool, is_table: bool) -> _Key:
     is_open = plain != head.rstrip(" \t'\"")
     found = _SIGN.search(plain)
     sign = found["sign"] or "" if found else ""
-    if (is_open and not sign) or (sign == "|" and not is_table) or plain.endswith(("<", ">=", "<=")):
+    if (is_open and not sign) or (sign == "|" and not is_table) or _COMPARES.search(plain):
         sign = "("
     head = plain[: found.start()] if found else plain
     if head.count("(") > head.count(")"):

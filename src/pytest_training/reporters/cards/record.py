@@ -35,7 +35,7 @@ class JobRecord(Struct, frozen=True, dict=True):
     run: RunFolder
     datasets: tuple[Dataset, ...] = ()  # that the job has used, as the catalogue declares them
     description: Description = Description()
-    evaluations: tuple[Evaluation, ...] = ()  # the one without a name first
+    evaluations: tuple[Evaluation, ...] = ()  # the one with the headline first
     provenance: Provenance | None = None
 
     @classmethod
@@ -47,15 +47,17 @@ class JobRecord(Struct, frozen=True, dict=True):
         description = read_json(folder / DESCRIPTION, Description)
         if not (description or outcome.interval_method or job.statements):
             return None
-        paths = sorted(folder.glob("evaluation*.json"), key=lambda path: path.stem)[:MOST_EVALUATIONS]
-        evaluations = tuple(filter(None, (read_json(path, Evaluation) for path in paths)))
+        paths = sorted(folder.glob("evaluation*.json"))[:MOST_EVALUATIONS]
+        evaluations = filter(None, (read_json(path, Evaluation) for path in paths))
+        names = list(outcome.metrics)
+        in_order = sorted(evaluations, key=lambda each: next((names.index(n) for n in names if n in each.metrics), 0))
         provenance, used = read_json(run.provenance, Provenance), {each.name for each in outcome.data}
         datasets = tuple(each for each in datasets if each.name in used)
-        return cls(job, outcome, run, datasets, description or Description(), evaluations, provenance)
+        return cls(job, outcome, run, datasets, description or Description(), tuple(in_order), provenance)
 
     @property
     def main(self) -> Evaluation | None:
-        """The evaluation without a name, else the first."""
+        """The evaluation that has the headline."""
         return next(iter(self.evaluations), None)
 
     @property

@@ -67,8 +67,7 @@ def model_card(record: JobRecord) -> str:
     listed = frozenset[str]().union(*(each.listed for each in views))
     shown = {
         "measures": [each for each in record.measures if each.name not in listed],
-        "pictures": [(chart.caption, _picture(chart)) for each in views for chart in each.charts],
-        "views": [each for each in views if each.subgroups],
+        "views": [(each, [(chart.caption, _picture(chart)) for chart in each.charts]) for each in views],
     }
     return _render(CARD, record, known=record.description, statements=statements, **shown)
 
@@ -93,7 +92,7 @@ def answer(record: JobRecord, item: Item) -> Answer:
     stated = [words.replace("|", "\\|") for key in item.keys for words in _stated(record, key)]
     stated += [f"{key}: not stated." for key in item.keys[1:] if (recorded or stated) and not record.stated(key)]
     keys = " or ".join(f"`card: {{{key}: …}}`" for key in item.keys)
-    remedy = f"{keys} of jobs.{record.job.id} in the catalogue" + (f", or `{item.code}`" if item.code else "")
+    remedy = f"{keys} of jobs.{record.job.id} in jobs.yaml" + (f", or `{item.code}`" if item.code else "")
     origins = {"record": recorded, "stated": any(map(record.stated, item.keys))}
     origin = " and ".join(name for name, has_words in origins.items() if has_words)
     return Answer(item, " ".join([*recorded, *stated]), origin, remedy)

@@ -15,7 +15,7 @@ from pytest_training.text import one_line
 from pytest_training.units import number
 
 WIDTH, HEIGHT = 320.0, 262.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 8.0, 40.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 8.0, 40.0
 STRIP = 38.0  # height of the rows by risk, below a calibration curve
 BIN = 0.04  # width of a bar there, as a risk
 ROOMS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # where axes of shares may end
