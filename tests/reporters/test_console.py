@@ -296,10 +296,12 @@ def test_what_jobs_waited_for_is_said_apart_from_how_long_they_took() -> None:
 
 def test_the_method_of_intervals_is_said_once_for_all_jobs_that_have_it() -> None:
     methods = {"als": "95 %: DeLong's method over 252 people", "ms": "95 %: DeLong's method over 70 people", "own": ""}
+    methods["both"] = f"{methods['als']}; {methods['ms']}; 95 %: DeLong's method over 9 people, for one fitted model"
     jobs = [outcome(name, interval_method=method) for name, method in methods.items()]
     lines = [text for text, _ in summary_lines(run_record(), jobs, reports="reports")]
-    assert "intervals of als, ms: 95 %: DeLong's method over people" in lines
-    assert sum("intervals" in line for line in lines) == 1
+    assert "intervals of als, ms, both: 95 %: DeLong's method over people" in lines
+    assert "intervals of both: 95 %: DeLong's method over people, for one fitted model" in lines
+    assert sum("intervals" in line for line in lines) == 2
     many = [outcome(f"job{index}", interval_method=f"method {index}\x1b[2J") for index in range(9)]
     assert [line for line in interval_lines(many) if "\x1b" in line] == []
     assert len(interval_lines(many)) == 4
