@@ -24,7 +24,7 @@ TAKEN = {errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST}  # the name
 
 
 def appending(path: Path) -> BinaryIO:
-    """Open a file to add to it at once, unless it is a link or a pipe that nobody reads."""
+    """Open a file to add to it at once, unless it is a link or a pipe without a reader."""
     return open(path, "ab", buffering=0, opener=lambda at, flags: os.open(at, flags | NO_FOLLOW | NO_WAIT, 0o666))
 
 
@@ -76,7 +76,7 @@ class Place(Struct, frozen=True):
             os.close(below)
 
     def replace(self, source: str, target: str) -> None:
-        """Give an entry another name, in place of what has it; in a run a folder that has it is moved aside."""
+        """Rename an entry; the entry that has the new name is replaced, or moved aside if it is a folder in a run."""
         try:
             self._rename(source, target)
         except OSError as error:

@@ -79,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Return for `-n auto` how many CPUs a container may use, of which xdist knows nothing, or None to let it count."""
+    """Return for `-n auto` how many CPUs a container may use, which xdist does not know; None lets xdist count."""
     from pytest_training.machine import cpu_quota, machine_cores  # noqa: PLC0415  (see the module's docstring)
 
     is_counted = options.has_jobs(config) and "PYTEST_XDIST_AUTO_NUM_WORKERS" not in os.environ

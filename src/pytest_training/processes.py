@@ -118,7 +118,7 @@ def wait_for_end(pid: int) -> tuple[int, resource.struct_rusage]:
 
 
 def has_ended(pid: int) -> bool:
-    """Return True if a child has ended; it is still to be waited for, so that nobody else gets its pid."""
+    """Return True if a child has ended; until it is waited for, no other process gets its pid."""
     state = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     return state is not None and state.si_code in {os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED}
 

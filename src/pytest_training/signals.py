@@ -89,7 +89,7 @@ def as_in_a_new_process() -> None:
 
 
 def _is_unhandled(number: signal.Signals) -> bool:
-    """Return True if nobody handles or ignores a signal; Python does not know the handlers of C libraries."""
+    """Return True if a signal is neither handled nor ignored; Python does not know the handlers of C libraries."""
     caught = 0
     with contextlib.suppress(OSError):
         caught = int(Path("/proc/self/status").read_text().partition("SigCgt:")[2].split()[0], 16)

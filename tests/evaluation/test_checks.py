@@ -121,6 +121,14 @@ def test_an_honest_job_has_no_findings_and_the_least_number_of_people() -> None:
     assert {*checks.CHECKS_OF_DATA, *OF_METRICS} == set(CHECKS)
 
 
+def test_people_of_the_target_count_for_the_table_too() -> None:
+    examination = Examination()
+    examination.declare(Y, FIVE)
+    examination.describe(X, Y, None, None)
+    made = examination.examine([record.make(Y, RISK, fold=FOLD)])
+    assert "A01" in [finding.code for finding in made.findings]
+
+
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 2), st.booleans()), min_size=2, max_size=40))
 @settings(max_examples=50)
 def test_people_are_apart_where_they_are_in_several_folds(lines: list[tuple[int, int, bool]]) -> None:

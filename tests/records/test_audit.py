@@ -52,6 +52,21 @@ CASES = {
         {"acc": 0.6}, {"acc": 0.6}, [{"acc": 0.5}, {"acc": 0.58}, {"acc": 0.55}], ["A09"], ["A08", "A10", "A11"]
     ),
     "a leak, the fit first": Case({"train_roc_auc": 1.0} | AUC, {"train_roc_auc": 1.0} | AUC, [LEAK] * 3, ["A10"]),
+    "a leak of a named evaluation": Case(
+        {"gain_low": 0.3, "late_roc_auc": 0.8, "late_baseline_roc_auc": 0.5},
+        {"gain_low": 0.3, "late_roc_auc": 0.8, "late_baseline_roc_auc": 0.5},
+        [{"gain_low": 0.1, "late_roc_auc": 0.8}] * 3,
+        ["A10"],
+        ["A11"],
+        "late_roc_auc is 0.800",
+    ),
+    "worse in a named evaluation": Case(
+        {"late_roc_auc": 0.4, "late_baseline_roc_auc": 0.5},
+        {"late_roc_auc": 0.4, "late_baseline_roc_auc": 0.5},
+        [{"late_roc_auc": 0.5}] * 3,
+        ["A08", "A09"],
+        ["A11"],
+    ),
     "a leak": Case(
         AUC, AUC, [LEAK] * 3, ["A10"], ["A11"], "roc_auc is 0.750, 0.750, 0.750 with a shuffled target, 0.500 is chance"
     ),

@@ -55,6 +55,9 @@ def test_the_main_metric_is_the_gated_one_with_its_interval() -> None:
     metrics = {"auc_low": 0.8, "auc_high": 0.9, "accuracy": 0.7, "auc": 0.85}
     gated = outcome(metrics=metrics, gates=(judged("auc", ">=", 0.8, 0.85),))
     assert main_metric(gated) == "auc 0.850 (0.800 to 0.900)"
+    for end, operator in (("auc_low", ">="), ("auc_high", "<="), ("baseline_auc", "<=")):
+        of_end = outcome(metrics=metrics | {"baseline_auc": 0.5}, gates=(judged(end, operator, 0.8, 0.8),))
+        assert main_metric(of_end) == "auc 0.850 (0.800 to 0.900)"
     assert main_metric(outcome(metrics=metrics)) == "accuracy 0.700"
     assert main_metric(outcome(metrics={})) == ""
 
@@ -293,10 +296,12 @@ def test_what_jobs_waited_for_is_said_apart_from_how_long_they_took() -> None:
 
 def test_the_method_of_intervals_is_said_once_for_all_jobs_that_have_it() -> None:
     methods = {"als": "95 %: DeLong's method over 252 people", "ms": "95 %: DeLong's method over 70 people", "own": ""}
+    methods["both"] = f"{methods['als']}; {methods['ms']}; 95 %: DeLong's method over 9 people, for one fitted model"
     jobs = [outcome(name, interval_method=method) for name, method in methods.items()]
     lines = [text for text, _ in summary_lines(run_record(), jobs, reports="reports")]
-    assert "intervals of als, ms: 95 %: DeLong's method over people" in lines
-    assert sum("intervals" in line for line in lines) == 1
+    assert "intervals of als, ms, both: 95 %: DeLong's method over people" in lines
+    assert "intervals of both: 95 %: DeLong's method over people, for one fitted model" in lines
+    assert sum("intervals" in line for line in lines) == 2
     many = [outcome(f"job{index}", interval_method=f"method {index}\x1b[2J") for index in range(9)]
     assert [line for line in interval_lines(many) if "\x1b" in line] == []
     assert len(interval_lines(many)) == 4

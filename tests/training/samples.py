@@ -45,10 +45,18 @@ def train(job: str, run: Run, **parameters: Any) -> dict[str, float]:
 def cards(run: Run, job_id: str, metrics: dict[str, float]) -> tuple[str, str]:
     """Return the model card and the checklist of a job that was trained in this process."""
     job = JOBS[job_id]
+    method = "; ".join(dict.fromkeys(each.method for each in run.evaluations.values()))
     outcome = Outcome(
-        job_id=job.id, kind=job.kind, title=job.title, status=Status.PASSED, metrics=metrics, data=run.used
+        job_id=job.id,
+        kind=job.kind,
+        title=job.title,
+        status=Status.PASSED,
+        metrics=metrics,
+        interval_method=method,
+        data=run.used,
     )
     used = {each.name for each in run.used}
     datasets = tuple(each for each in load_jobs(ROOT / "training", ROOT)[1] if each.name in used)
-    record = JobRecord(job, outcome, RunFolder(run.folder, "run"), datasets, run.description)
+    said = run.description, tuple(run.evaluations.values())
+    record = JobRecord(job, outcome, RunFolder(run.folder, "run"), datasets, *said)
     return model_card(record), checklist(record)

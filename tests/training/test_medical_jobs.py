@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -168,6 +169,20 @@ def test_model_card_says_what_a_reader_must_know(job: str, quick: Quick) -> None
     headline = next(iter(metrics))
     assert f"{headline} | {metrics[headline]:.3f} | " in card.replace("\\", "")
     assert ("data are simulated" in card) == simulated(JOBS[job])
+
+
+NEVER_STATED = {"3c", "5b", "8b", "8c", "17", "18a", "18b", "18c", "18d", "19"}
+"""Of parkinsons: no source in this repository states them."""
+OF_A_RUN = {"18f", "22"}
+"""Commit and files of the model: a run has them, a training in this process has none."""
+
+
+def test_the_checklist_of_parkinsons_says_what_is_known_and_no_more(quick: Quick) -> None:
+    text = (quick("parkinsons")[0] / "tripod_ai.md").read_text()
+    assert "\n40 of 52 sub-items are answered." in text
+    rows = [line.removeprefix("| ").split(" | ") for line in text.splitlines() if re.match(r"\| \d", line)]
+    assert {row[0] for row in rows if "**not stated**" in row[3]} == NEVER_STATED | OF_A_RUN
+    assert {row[4].rstrip(" |") for row in rows} == {"record", "stated", "record and stated", ""}
 
 
 @pytest.mark.parametrize("job", JOBS)

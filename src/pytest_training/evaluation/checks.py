@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import kruskal, spearmanr
+from scipy.stats import f_oneway, spearmanr
 
 from pytest_training.evaluation.examination import Examination
 from pytest_training.evaluation.finding import Examined, LackingError, make_checks
 from pytest_training.evaluation.leaks import Suspect, same_people, suspects
+from pytest_training.evaluation.same_people import equal_rows
 from pytest_training.evaluation.sample_size import minimum_people
 
 FEWEST = {"number": 40}  # people, and below of the rarest class: with fewer no interval is narrow enough to judge
 FEWEST_OF_CLASS = 20
-SURELY, SHARE = 0.001, 0.1  # folds differ: p by Kruskal and Wallis, and the least share of the variance (epsilon²)
+SURELY, SHARE = 0.001, 0.1  # folds differ: p of the analysis of variance, and the least share of it (eta²)
 EQUAL = 0.005  # of the rows: as many may by chance have an equal one on the other side
 MOSTLY = 0.5  # of the folds in which a choice is at an edge
 ORDERED = 0.999  # correlation of a column with the places of its rows: a running number
@@ -130,10 +131,10 @@ def people_by_data_apart(data: Data) -> str | None:
 
 def equal_rows_apart(data: Data) -> str | None:
     """Find rows with the same values in all columns in several folds, more than chance makes of so few values."""
-    equal = data.table.groupby(list(data.table.columns), dropna=False, sort=False).ngroup()
+    equal = equal_rows(data.table)
     apart, groups = data.apart(data.of_lines(equal))
     shares = [(column.value_counts(normalize=True, dropna=False) ** 2).sum() for _, column in data.table.items()]
-    by_chance = float(np.prod(shares)) * len(equal) ** 2 / 2
+    by_chance = float(np.sqrt(np.prod(shares))) * len(equal) ** 2 / 2  # half of the columns may depend on the others
     is_more = apart > max(EQUAL * len(equal), 3 * by_chance)
     return f"{apart} rows of {groups} different ones are there again in another fold" if is_more else None
 
@@ -159,8 +160,9 @@ def folds_differ(data: Data) -> str | None:
     first = record.repeat == record.repeat.min()
     losses = pd.DataFrame({"fold": record.fold[first], "person": record.person[first], "loss": _loss(record)[first]})
     folds = [fold.groupby("person")["loss"].mean() for _, fold in losses.groupby("fold")]
-    statistic, p = kruskal(*folds)
-    if p >= SURELY or statistic / (sum(map(len, folds)) - 1) < SHARE:
+    between = sum(len(fold) * (fold.mean() - losses["loss"].mean()) ** 2 for fold in folds)
+    p = float(f_oneway(*folds).pvalue)
+    if not p < SURELY or between < SHARE * sum(((fold - losses["loss"].mean()) ** 2).sum() for fold in folds):
         return None
     means = ", ".join(f"{fold.mean():.3g}" for fold in folds[:8])
     return f"the folds' mean losses are {means}: more apart than chance lets them (p {p:.1g})"
@@ -230,7 +232,8 @@ def too_few(data: Data) -> str | None:
 def without_prediction(data: Data) -> str | None:
     """Count the rows of the target that no fold has held out."""
     rows = len(data.target if data.stated.declared is None else data.stated.declared)
-    missing = rows - len(np.unique(data.record.row))
+    held_out = [each for each in data.stated.records if each.name != "train"]
+    missing = rows - max(len(np.unique(each.row)) for each in [data.record, *held_out])
     return f"{missing} of {rows} rows have no prediction" if missing > 0 else None
 
 
@@ -240,7 +243,7 @@ def _facts(data: Data) -> Iterator[str]:
         columns, people = data.table.shape[1], len(np.unique(data.person))
         shares = [] if data.question == "number" else data.target.value_counts(normalize=True).tolist()
         least = minimum_people(columns, shares).people
-    except (LackingError, ValueError):
+    except Exception:  # noqa: BLE001  (a table of any kind; the findings are worth more than a fact beside them)
         return
     need = f"a regression with {columns:,} predictors needs {least:,} people at least (Riley et al. 2019)"
     yield f"{need}; here are {people:,}"

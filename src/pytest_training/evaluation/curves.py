@@ -62,15 +62,25 @@ def _of_classes(record: Predictions) -> Iterator[Drawing]:
 
 
 def roc(record: Predictions, label: str = "") -> Line:
-    """Return sensitivity by 1 - specificity, the mean of the curves of the folds that have both classes."""
-    curves, folds = [], np.unique(record.fold)
-    for lines in (repeat[record.fold[repeat] == fold] for repeat in record.repeats for fold in folds):
-        right, wrong, _ = _counts(record, lines)
-        if len(right) and right[-1] and wrong[-1]:
-            right, wrong = (np.append(0.0, each / each[-1]) for each in (right, wrong))
-            curves.append(np.interp(GRID, wrong, right))
+    """Return sensitivity by 1 - specificity: the mean over repeats of that over folds that have both classes."""
+    folds = np.unique(record.fold)
+    curves = []
+    for lines in record.repeats:
+        rates = [_rates(record, lines[record.fold[lines] == fold]) for fold in folds]
+        stated = [each for each in rates if each is not None]
+        pooled = _rates(record, lines) if not stated else None  # as with one held-out row a fold
+        curves += [np.mean(stated, axis=0)] if stated else [pooled] if pooled is not None else []
     mean = np.mean(curves, axis=0) if curves else GRID
-    return _line(np.concatenate([[0.0], GRID]), np.concatenate([[0.0], mean]), label=label)
+    return _line(np.append(0.0, GRID), np.append(0.0, mean), label=label)
+
+
+def _rates(record: Predictions, lines: NDArray[np.int64]) -> Floats | None:
+    """Return the sensitivity of some lines at each place of the grid, or None if they lack a class."""
+    right, wrong, _ = _counts(record, lines)
+    if not len(right) or not right[-1] or not wrong[-1]:
+        return None
+    rates: Floats = np.interp(GRID, np.append(0.0, wrong / wrong[-1]), np.append(0.0, right / right[-1]))
+    return rates
 
 
 def precision_recall(record: Predictions, label: str = "") -> Line:
@@ -107,7 +117,8 @@ class Smooth(NamedTuple):
 
 def calibration(record: Predictions) -> Drawing:
     """Return what happened by the predicted risk: a smooth curve with its band, tenths of the rows, the risks."""
-    edges, happened, repeats = np.linspace(0, 1, BINS + 1), record.truth == 1, len(record.repeats)
+    happened, repeats = record.truth == 1, len(record.repeats)
+    edges = np.linspace(0, float(record.score.max()) or 1.0, BINS + 1)
     events, others = (np.histogram(record.score[side], edges)[0] / repeats for side in (happened, ~happened))
     bars = zip(edges[:-1], events, others, strict=True)
     smooth = smooth_risk(record)
@@ -116,7 +127,9 @@ def calibration(record: Predictions) -> Drawing:
         lines=(_line(*smooth),) if smooth else (),
         reference=(DIAGONAL,),
         points=_tenths(record.score, happened),
-        bars=tuple(Bar(_short(x), _short(event), _short(other)) for x, event, other in bars if event or other),
+        bars=tuple(
+            Bar(_short(x), _short(edges[1]), _short(event), _short(other)) for x, event, other in bars if event or other
+        ),
     )
 
 

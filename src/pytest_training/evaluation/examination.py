@@ -31,7 +31,8 @@ class Examination(msgspec.Struct):
         """Take a table with the target and the people of its rows, and a model; of several the first counts."""
         if features is not None and self.features is None:
             self.features, self.target = features, self.declared if target is None else target
-            self.person = self.person if person is None and target is None else person
+            is_whole = self.declared is not None and len(features) == len(self.declared)
+            self.person = self.person if person is None and is_whole else person
         self.model = model if self.model is None else self.model
 
     def examine(self, records: Iterable[Any] = ()) -> Examined:

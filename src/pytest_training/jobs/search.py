@@ -27,7 +27,7 @@ class FileFilter(Struct, frozen=True):
     def of(
         cls, include: Sequence[str], exclude: Sequence[str], where: str, *, is_usual: bool, limit: int | None = None
     ) -> "FileFilter":
-        """Return the filter of options: without patterns that of a usual training folder, or READING elsewhere."""
+        """Return the filter of options: without patterns the one of a usual training folder, elsewhere READING."""
         patterns = tuple(include) or (PATTERNS if is_usual else (READING,))
         return cls(patterns, tuple(checked_pattern(pattern, where) for pattern in exclude), limit)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -14,7 +14,7 @@ from pytest_training.execution.attempt.messages import Result
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import SCHEMA_VERSION, Job, Value
-from pytest_training.records.measures import BASELINES, Measure, direction, measures
+from pytest_training.records.measures import Measure, direction, measures
 from pytest_training.units import number
 from pytest_training.wording import listing
 
@@ -121,34 +121,30 @@ def _why(outcome: Outcome | None, job_id: str) -> str:
 
 def worse_than_dummy(trained: Trained) -> str | None:
     """Compare each metric with its baseline."""
-    pairs = _pairs(trained, [f"{start}{{}}" for start in BASELINES])
-    worse = [words for words, value, dummy, sign in pairs if sign * value < sign * dummy]
-    if not pairs:
+    dummies = {each.name: each.baseline for each in measures(trained.plain) if each.baseline is not None}
+    if not (pairs := list(_pairs(trained, dummies))):
         raise LackingError("no metric has a baseline beside it, like baseline_roc_auc; run.predictions adds it")
+    worse = [words for words, value, dummy, sign in pairs if sign * value < sign * dummy]
     return f"worse than the dummy, which knows the target alone: {_listed(worse)}" if worse else None
 
 
 def fitted_far_better(trained: Trained) -> str | None:
     """Compare the metrics of the people of the fit with those of people who were held out."""
-    pairs = _pairs(trained, FITTED)
-    far = [
-        words for words, value, fitted, sign in pairs if (fitted - value > FAR if sign > 0 else value > TIMES * fitted)
-    ]
-    if not pairs:
-        raise LackingError(
-            "no metric is of the people of the fit, like train_roc_auc; run.predictions(…, name='train') adds it"
-        )
+    metrics = trained.plain.metrics
+    fitted = {name: metrics[each] for name in metrics for form in FITTED if (each := form.format(name)) in metrics}
+    if not (pairs := list(_pairs(trained, fitted))):
+        what = "no metric is of the people of the fit, like train_roc_auc"
+        raise LackingError(f"{what}; run.predictions(…, name='train') adds it")
+    far = [words for words, value, fit, sign in pairs if (fit - value > FAR if sign > 0 else value > TIMES * fit)]
     return f"far better on the people of the fit than on others: {_listed(far)}" if far else None
 
 
-def _pairs(trained: Trained, forms: Sequence[str]) -> list[tuple[str, float, float, float]]:
-    """Return each metric that has another beside it: both in words, both values, 1 if more is better, else -1."""
-    metrics, pairs = trained.plain.metrics, []
-    for name, value in metrics.items():
-        other = next((metrics[form.format(name)] for form in forms if form.format(name) in metrics), None)
-        if other is not None and (better := direction(name, trained.job.gates)):
-            pairs.append((f"{name} {number(value)} against {number(other)}", value, other, SIGN[better]))
-    return pairs
+def _pairs(trained: Trained, others: Mapping[str, float]) -> Iterator[tuple[str, float, float, float]]:
+    """Yield each metric with the other value of its name: both in words, both values, 1 if more is better, else -1."""
+    for name, other in others.items():
+        value, better = trained.plain.metrics[name], direction(name, trained.job.gates)
+        if better:
+            yield f"{name} {number(value)} against {number(other)}", value, other, SIGN[better]
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -171,27 +167,29 @@ class Shuffled(msgspec.Struct, frozen=True):
     @property
     def is_predicted(self) -> bool | None:
         """Whether shuffled targets, which nothing can tell, are predicted; None if nobody knows what is chance."""
-        if (chance := self.chance) is None:
+        if (chance := _chance(self.main)) is None:
             return None
         from_here = self.sign * chance + SURELY * abs(1.0 - chance if self.sign > 0 else chance)
         ends = zip(self.values, self.sure, strict=True)
         return all(value > from_here if end is None else end > self.sign * chance for value, end in ends)
 
-    @property
-    def chance(self) -> float | None:
-        """What a model reaches that knows nothing."""
-        return CHANCE.get(self.main.name) if self.main.baseline is None else self.main.baseline
+
+def _chance(main: Measure) -> float | None:
+    """Return what a model reaches that knows nothing, or None if nobody knows."""
+    known = (value for end, value in CHANCE.items() if f"_{main.name}".endswith(f"_{end}"))
+    return main.baseline if main.baseline is not None else next(known, None)
 
 
 def _shuffled(trained: Trained) -> Shuffled:
     """Return the headline with those of shuffled targets, or raise LackingError."""
     of_fit = {form.format(name) for form in FITTED for name in trained.plain.metrics}
-    found = (each for each in measures(trained.plain) if each.name not in of_fit)
-    main = next((each for each in found if direction(each.name, trained.job.gates)), None)
-    if main is None:
+    found = [each for each in measures(trained.plain) if each.name not in of_fit]
+    directed = [each for each in found if direction(each.name, trained.job.gates)]
+    if not directed:
         raise LackingError("no metric says by its name or its gate whether more is better")
     if not trained.shuffled:
         raise LackingError("no training with a shuffled target: train calls no run.target(y), or it was not selected")
+    main = next((each for each in directed if _chance(each) is not None), directed[0])
     if missing := [outcome for outcome in trained.shuffled if main.name not in outcome.metrics]:
         raise LackingError(_why(missing[0], missing[0].job_id))
     if all(outcome.metrics == trained.plain.metrics for outcome in trained.shuffled):
@@ -221,7 +219,7 @@ def shuffled_predicted(trained: Trained) -> str | None:
     """Return a finding if a shuffled target is predicted."""
     shuffled = _shuffled(trained)
     name = shuffled.main.name
-    if (chance := shuffled.chance) is None:
+    if (chance := _chance(shuffled.main)) is None:
         raise LackingError(f"nobody knows what {name} is by chance: a metric baseline_{name} would say it")
     said = f"{name} is {shuffled.words} with a shuffled target, {number(chance)} is chance"
     return f"{said}: people who are held out later take part in a choice or a fit" if shuffled.is_predicted else None

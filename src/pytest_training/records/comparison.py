@@ -151,7 +151,7 @@ def find_earlier(  # noqa: PLR0913  (the name, whose jobs, and which outcomes co
     before: str | None = None,
     passed_only: bool = False,
 ) -> tuple[dict[str, Recorded], str, str | None]:
-    """Return outcomes before run `before` by job id, the words for their place, and a sentence if there is none."""
+    """Return outcomes before run `before` by job id, the words for their place, and a sentence if none exists."""
     place = find_place(history, name, project, before=before)
     earlier = history.newest(job_ids, place=place, before=before, passed_only=passed_only)
     what = "passed outcome" if passed_only else "outcome"

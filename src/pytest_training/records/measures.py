@@ -1,7 +1,7 @@
 """What a metric's name means: more is better or worse; it is the end of an interval or a baseline."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -70,11 +70,14 @@ def is_side_number(metric: str) -> bool:
 
 
 def measures(outcome: Outcome) -> list[Measure]:
-    """Return an outcome's metrics, gated ones first, each with its interval and its baseline if it has them."""
+    """Return an outcome's metrics, gated ones first, each with its interval and its baseline if it has them.
+
+    A gate on the end of an interval, or on a baseline, stands for the metric that these belong to.
+    """
     metrics = outcome.metrics
     baselines = {_BASELINE.sub("", name, count=1): name for name in reversed(metrics) if _BASELINE.search(name)}
-    gated = [result.gate.metric for result in outcome.gates if result.gate.metric in metrics]
-    others = [name for name in metrics if not _belongs_to_another(name, outcome)]
+    gated = [_whole(result.gate.metric, metrics) for result in outcome.gates if result.gate.metric in metrics]
+    others = [name for name in metrics if _whole(name, metrics) == name]
     return [
         Measure(
             name=name,
@@ -92,7 +95,7 @@ def headline(outcome: Outcome) -> Measure | None:
     return next(iter(measures(outcome)), None)
 
 
-def _belongs_to_another(name: str, outcome: Outcome) -> bool:
-    """Return True if the number is the interval's end or the baseline of a metric that the outcome has."""
+def _whole(name: str, metrics: Mapping[str, float]) -> str:
+    """Return the metric that an interval's end or a baseline belongs to, if there is one; else the name itself."""
     wholes = [*map(name.removesuffix, ENDS), _BASELINE.sub("", name, count=1)]
-    return any(whole != name and whole in outcome.metrics for whole in wholes)
+    return next((whole for whole in wholes if whole != name and whole in metrics), name)

@@ -134,12 +134,12 @@ def remark_lines(outcomes: Sequence[Outcome]) -> list[Line]:
 
 def interval_lines(outcomes: Sequence[Outcome]) -> list[str]:
     """Return how the jobs' intervals come about, a line for each method; the number of people is in each job's own."""
-    jobs: dict[str, list[str]] = {}
+    jobs: dict[str, dict[str, None]] = {}
     for outcome in outcomes:
-        if method := re.sub(r"over \d+ people", "over people", one_line(outcome.interval_method)):
-            jobs.setdefault(method, []).append(one_line(outcome.job_id, 40))
-    lines = [f"intervals of {fit(', '.join(ids), 200)}: {method}" for method, ids in jobs.items()]
-    return lines[:MOST_METHODS]
+        methods = re.sub(r"over \d+ people", "over people", one_line(outcome.interval_method, 2000))
+        for method in filter(None, methods.split("; ")):  # one for each evaluation
+            jobs.setdefault(method, {})[one_line(outcome.job_id, 40)] = None
+    return [f"intervals of {fit(', '.join(ids), 200)}: {method}" for method, ids in [*jobs.items()][:MOST_METHODS]]
 
 
 def counts(outcomes: Sequence[Outcome]) -> str:

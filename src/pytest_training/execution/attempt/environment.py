@@ -67,7 +67,7 @@ def _may_have(name: str, value: str) -> bool:
 
 
 def change_environment(changes: Mapping[str, str | None]) -> None:
-    """Set variables, and remove those that are None."""
+    """Set variables; remove a variable whose new value is None."""
     for name, value in changes.items():
         os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
     if "TZ" in changes and hasattr(time, "tzset"):

@@ -100,7 +100,7 @@ def _from_json(content: bytes, dotted: str, name: str) -> dict[str, Any]:
 
 
 def _number(metric: str, text: str) -> float | None:
-    """Return the number of a text, as `json.dumps(…, default=str)` leaves it, if its name is that of a measurement."""
+    """Return the number in a text if the metric is a measurement: `json.dumps(…, default=str)` writes such texts."""
     from pytest_training.execution.readers.names import is_metric, measured, metric_name  # noqa: PLC0415  (it compiles patterns)
 
     number = measured(text) if is_metric(metric_name(metric), is_logged=False) else None
@@ -185,7 +185,7 @@ def _matching(pattern: str, folder: Path) -> Iterator[Path]:
 
 
 def _matches(path: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Return True if the parts of a path match those of a pattern; `**` matches any number of parts."""
+    """Return True if a path matches a pattern, part by part; `**` matches any number of parts."""
     states = {0}  # numbers of the pattern's parts that have matched
     for part in path:
         for state, each in enumerate(pattern):  # it may match nothing

@@ -75,7 +75,7 @@ def words_of(text: str) -> list[str]:
 
 
 def is_measured(text: str) -> bool:
-    """Return True if a name is that of a measurement."""
+    """Return True if a name names a measurement."""
     pieces = re.split(r"[\W_]+", _plain(text))
     parts = [*pieces, *(part for piece in pieces if not piece.isupper() for part in _CAMEL.findall(piece))]
     parts = [part.lower() for part in (*parts, *text.split())]
@@ -125,7 +125,7 @@ def metric_name(raw: str) -> str:
 
 @lru_cache(maxsize=4096)
 def is_metric(name: str, *, is_logged: bool) -> bool:
-    """Return True unless a name is that of a time, a setting or a counter; one that nobody logs must be a measure."""
+    """Return True unless a name names a time, a setting or a counter; if not logged, it must name a measurement."""
     words = frozenset(re.split(r"[\W_]+", name))
     if not name or words & WORDS["settings_in_files"]:
         return False

@@ -144,7 +144,7 @@ class Document(Parser):
 
 
 class Database(Parser):
-    """MLflow's database, of which a copy in memory is read: no lock is taken, and no other file is opened."""
+    """MLflow's database, read from a copy in memory: no lock is taken, and no other file is opened."""
 
     def feed(self, content: bytes) -> Iterator[Row]:
         """Yield a row for each value."""
@@ -192,7 +192,7 @@ class Records(Parser):
 
 
 class Runs(Parser):
-    """A file of W&B: records in parts, none of which goes beyond a block."""
+    """A file of W&B: records in parts; each part ends in the block in which it begins."""
 
     at = 0
     begun = b""
@@ -230,7 +230,7 @@ class Runs(Parser):
 
 
 def load(content: bytes | str) -> Any:
-    """Return a JSON document with the digits of its fractions, or None if it is none."""
+    """Return a JSON document with the digits of its fractions, or None for any other text."""
     try:
         return json.loads(content, parse_float=Decimal)
     except (ValueError, RecursionError, ArithmeticError):
@@ -256,7 +256,7 @@ def flat(
 
 
 def fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield number and value of each field of a protocol buffer; raise one of TORN if it is none."""
+    """Yield number and value of each field of a protocol buffer; raise one of TORN for other bytes."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)

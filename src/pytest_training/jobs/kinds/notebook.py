@@ -63,7 +63,7 @@ class NotebookKind(Kind):
 
 
 def _cells(file: File) -> list[dict[str, Any]]:
-    """Return the cells of a notebook in Python, each with its source as one text; raise Unreadable if it is none."""
+    """Return the cells of a notebook in Python, each with one text as its source; raise Unreadable for other files."""
     try:
         notebook = json.loads(file.path.read_bytes())
         cells = [

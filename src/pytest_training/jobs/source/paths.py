@@ -100,7 +100,7 @@ def _writes(node: ast.AST, constants: Constants) -> bool:
 
 
 def workplace(source: Source, root: Path, readmes: dict[Path, str]) -> str:
-    """Return the working directory of a script, relative to the root; `readmes` keeps what has been read."""
+    """Return the working directory of a script, relative to the root; `readmes` has the texts that were read before."""
     own = source.path.parent
     place = next(_places(source, own, root, readmes)) if own != root and own.is_relative_to(root) else root
     return "" if place == root else label(place, root)

@@ -109,7 +109,7 @@ class Sources:
         self._local: dict[tuple[str, Import], list[Path] | None] = {}
 
     def parse(self, path: Path) -> Source:
-        """Return a file as parsed Python, once for all who ask; raise Unreadable if it is none."""
+        """Return a file as parsed Python, parsed once; raise Unreadable if Python cannot read it."""
         if path not in self._parsed:
             self._parsed[path] = read_source(path, self.root)
         return self._parsed[path]
@@ -138,7 +138,7 @@ class Sources:
         return next((reason for file in self._reached(path) if (reason := self._facts_of(file).fresh)), None)
 
     def declaring(self, path: Path) -> list[Path]:
-        """Return those of a script and its local modules that may declare options of a command line."""
+        """Return the files that may declare options: the script, and the local modules that it imports."""
         return [file for file in self._reached(path) if self._facts_of(file).declares]
 
     def module_file(self, path: Path, module: str, level: int, *, installed: bool = False) -> Path | None:

@@ -89,6 +89,7 @@ class JobView(Struct, frozen=True, dict=True):
     def measures(self) -> list[Measure]:
         """All metrics that no other table shows, the headline first."""
         listed = frozenset[str]().union(*(each.listed for each in self.judged))
+        listed -= {result.gate.metric for result in self.outcome.gates}
         return [each for each in measures(self.outcome) if each.name not in listed]
 
     @functools.cached_property

@@ -115,7 +115,7 @@ def _option(parameter: Parameter, option: str, value: Any) -> list[str]:
     if option.endswith("="):
         is_plain = option.startswith("-") or parameter.type != "str" or _PLAIN.fullmatch(text)
         return [option + (text if is_plain else _quoted(text))]
-    if _looks_like_option(text) and option.startswith("--"):
+    if text.startswith(("-", "+", "@")) and option.startswith("--"):  # a parser may know `-1` or `@file`
         return [f"{option}={text}"]
     return [option, text]
 
@@ -171,7 +171,7 @@ def keyed(key: tuple[str, ...], value: Any, option: str | None = None) -> Declar
 
 
 def read_mapping(path: Path | None) -> Mapping[str, Any]:
-    """Return the mapping in a YAML or JSON file; empty if there is none that can be read."""
+    """Return the mapping in a YAML or JSON file; an empty one if the file cannot be read."""
     with contextlib.suppress(DeclarationError):
         content = read_file(path, path.name).plain if path and path.is_file() else None
         return content if isinstance(content, dict) else {}

@@ -24,7 +24,7 @@ _DECORATORS = {"option", "argument"}
 
 
 def click_options(codes: Sequence[Code]) -> Iterator[Declaration]:
-    """Yield what the decorators declare; the commands are those of a module's group, if it has exactly one."""
+    """Yield what the decorators declare; commands belong to the group of their module if it has exactly one."""
     for code in codes:
         if names := _names(code.nodes):
             yield from _declared(code, names)

@@ -86,7 +86,7 @@ def _called(call: ast.Call, module: Module) -> Iterator[Declaration]:
 
 
 def _style(node: ast.expr, module: Module) -> Style | None:
-    """Return the style of what is called: a library's, or that of a class's base."""
+    """Return the style of what is called: the style of a library, or of a class's base."""
     names = {f"{item.module.partition('.')[0]}.{last_name(node)}" for item in module.imported.values()}
     if style := next(filter(None, map(_STYLES.get, names)), None):
         return style
