@@ -32,7 +32,7 @@ CUTOFF = 0.40  # close to the share that dies: who is above it would be watched 
 LAST_FITTED = 1990  # year of an event; later ones are a test in time
 
 
-def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 2) -> None:
+def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 5) -> None:
     """Cross-validate the model, then fit it on earlier events and test it on later ones."""
     cohort = load(run.data("monica")).with_target_of(run)
     fit = partial(fit_linear, preparation(), epochs=epochs)
@@ -45,7 +45,7 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 2) -> No
     judge(run, predictions.of(answered), cutoff=CUTOFF, name="known_history")
     judge(run, temporal, cutoff=CUTOFF, name="temporal")
     judge(run, predictions, cutoff=CUTOFF, name="whole_register")
-    save_all(run, predictions, fit=fit, about=__doc__)
+    save_all(run, predictions, fit=fit, about=__doc__, tried="boosted trees (ROC AUC 0.73 against 0.75)")
 
 
 def preparation() -> Pipeline:
