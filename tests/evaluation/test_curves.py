@@ -140,3 +140,12 @@ def test_only_the_most_frequent_of_many_classes_are_drawn() -> None:
     (first, *_) = drawings(record.make(truth, score, classes=tuple("abcdefghij")))
     assert "".join(each.label for each in first.lines) == "bcdefg"
     assert len(first.lines) == curves.MOST_CLASSES
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.03])
+def test_every_row_is_in_a_bar_also_of_a_rare_event(scale: float) -> None:
+    made = binary(90)
+    bars = one_of_two(made.replaced(score=made.score * scale))["calibration"].bars
+    assert sum(each.events for each in bars) == pytest.approx(30, rel=1e-3)
+    assert sum(each.others for each in bars) == pytest.approx(60, rel=1e-3)
+    assert len(bars) > 15

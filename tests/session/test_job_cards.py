@@ -17,7 +17,10 @@ run.describe(table, target, classes=("well", "ill"), who=f"Patients of {key}.", 
 run.save("model.json", {})
 return {"auc": 0.7}
 """
-PREDICTED = "run.predictions([0, 1] * 20, [0.2, 0.7, 0.4, 0.6] * 10)"
+PREDICTED = """
+run.predictions([0, 1] * 20, [0.2, 0.7, 0.4, 0.6] * 10)
+run.predictions([1.5, 2.5] * 20, [1.0, 2.0, 1.5, 3.0] * 10, name="points")
+"""
 STATED = "import json\njson.dump({'loss': 0.5}, open('metrics.json', 'w'))\n"
 CATALOGUE = """
 defaults: {card: {ethics: Not needed for made-up numbers.}}
@@ -54,7 +57,8 @@ def test_cards_of_every_kind_of_job(pytester: pytest.Pytester, monkeypatch: pyte
     assert "Patients of \\*\\*\\*." in card
     assert "| age | years | 0 | 65 (57.5 to 72.5) |" in card
     assert "221b" not in card
-    assert "Intervals: 95 %" in predicted
+    assert "Intervals: 95 %: DeLong's method over 40 people" in predicted
+    assert "; 95 %: the infinitesimal jackknife over 40 people" in predicted, "DeLong's method is for classes"
     assert "- ethics: Not needed for made-up numbers." in stated
     checklist = card_of(project, "predicted", "tripod_ai.md")
     assert "| 15 | Model output |" in checklist

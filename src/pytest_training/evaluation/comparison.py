@@ -1,18 +1,71 @@
-"""Compare two records of predictions of the same people."""
+"""Compare two sets of predictions of the same people: DeLong, the corrected resampled t, McNemar, and the gain."""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from pytest_training.evaluation import interval
 from pytest_training.evaluation.columns import Floats
-from pytest_training.evaluation.metrics import HEADLINE, Figure, figure, measures
+from pytest_training.evaluation.metrics import HEADLINE, Figure, components, figure, lines_of_folds, measures
 from pytest_training.evaluation.record import Predictions
 from pytest_training.evaluation.result import LEVEL
+
+Mask = NDArray[np.bool_]
+FEW = 25  # rows about which two models differ, that are tested exactly
+
+
+class Difference(NamedTuple):
+    """What a paired test says of a difference."""
+
+    value: float
+    error: float  # its standard error
+    statistic: float
+    p: float  # two-sided
+    low: float
+    high: float
+
+
+def delong(truth: Mask, score: Floats, other: Floats) -> Difference:
+    """Compare the AUCs of two scores of the same rows (DeLong, DeLong and Clarke-Pearson 1988)."""
+    both = np.array([components(truth, each)[0] for each in (score, other)])
+    value = float(np.subtract(*both[:, truth].mean(axis=1)))
+    parts = [both[0, own] - both[1, own] for own in (truth, ~truth)]
+    return _tested(value, math.sqrt(sum(part.var(ddof=1) / len(part) for part in parts)), math.inf)
+
+
+def corrected_t(differences: Floats, *, tested: float) -> Difference:
+    """Compare by differences of folds, whose models share training rows (Nadeau and Bengio 2003).
+
+    `tested` is how many rows a fold holds out for each that it fits on: 1/4 of five folds.
+    """
+    number = len(differences)
+    error = math.sqrt((1 / number + tested) * differences.var(ddof=1))
+    return _tested(float(differences.mean()), error, number - 1)
+
+
+def mcnemar(right: Mask, other: Mask, *, corrected: bool = True) -> Difference:
+    """Compare how often two models are right about the same rows (McNemar 1947); few rows are tested exactly."""
+    won, lost = int((right & ~other).sum()), int((other & ~right).sum())
+    differ, value = won + lost, (won - lost) / len(right)
+    statistic = max(abs(won - lost) - corrected, 0) ** 2 / differ if differ else 0.0
+    exact = min(2 * float(special.bdtr(min(won, lost), differ, 0.5)), 1.0) if differ else 1.0
+    p = exact if differ < FEW else float(special.chdtrc(1, statistic))
+    error = math.sqrt(max(differ - (won - lost) ** 2 / len(right), 0)) / len(right)
+    return _tested(value, error, math.inf)._replace(statistic=statistic, p=p)
+
+
+def _tested(value: float, error: float, freedom: float) -> Difference:
+    """Return a difference with its statistic and interval by Student's t, or the normal distribution."""
+    quantile = float(special.stdtrit(freedom, (1 + LEVEL) / 2))
+    statistic = value / error if error else 0.0 if not value else math.copysign(math.inf, value)
+    p = 2 * float(special.stdtr(freedom, -abs(statistic)))
+    return Difference(value, error, statistic, p, value - quantile * error, value + quantile * error)
 
 
 class Paired(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,22 +81,50 @@ class Paired(msgspec.Struct, frozen=True, kw_only=True):
 
 def paired(record: Predictions, over: Predictions) -> list[Paired]:
     """Return what each test that fits both records says of their difference."""
-    own = gain(record, over)
-    metric, models = HEADLINE[record.question], "fitted models" if max(record.folds, over.folds) > 1 else "the model"
-    test = f"paired by people, with the spread of {models}"
-    ends = {"low": own["gain_low"], "high": own["gain_high"], "p": own["gain_p"]}
-    return [Paired(test=test, metric=metric, difference=own["gain"], **ends)]
+    headline = HEADLINE[record.question]
+    models = "fitted models" if max(record.folds, over.folds) > 1 else "the model"
+    metrics = {"gain_mcnemar_p": "rows that are called right"}
+    words = {
+        "gain_p": f"paired by people, with the spread of {models}",
+        "gain_t_p": "corrected resampled t over identical folds (Nadeau and Bengio)",
+        "gain_mcnemar_p": "McNemar's test",
+    }
+    return [
+        Paired(
+            test=words[name],
+            metric=metrics.get(name, headline),
+            difference=each.value,
+            low=each.low,
+            high=each.high,
+            p=each.p,
+        )
+        for name, each in _tests(record, over).items()
+    ]
 
 
 def gain(record: Predictions, over: Predictions) -> dict[str, float]:
-    """Return the headline's difference to another record's, paired by people, with its interval and p."""
+    """Return the headline's difference to another record's, paired by people, with its interval and each test's p."""
+    tests = _tests(record, over)
+    own = tests["gain_p"]
+    ends = {"gain": own.value, "gain_low": own.low, "gain_high": own.high}
+    return ends | {name: each.p for name, each in tests.items()}
+
+
+def _tests(record: Predictions, over: Predictions) -> dict[str, Difference]:
+    """Return the differences by the metric of their p; some tests need identical folds, or classes."""
     _require_same_people(record, over)
     own, other = _headline(record), _headline(over)
-    value, influence = own.value - other.value, _difference(own.influence, other.influence)
-    error = math.sqrt(interval.variance(influence, max(record.folds, over.folds)))
-    quantile = float(special.stdtrit(record.freedom, (1 + LEVEL) / 2))
-    p = 2 * float(special.stdtr(record.freedom, -abs(value) / error)) if error else float(value == 0)
-    return {"gain": value, "gain_low": value - quantile * error, "gain_high": value + quantile * error, "gain_p": p}
+    variance = interval.variance(_difference(own.influence, other.influence), max(record.folds, over.folds))
+    tests = {"gain_p": _tested(own.value - other.value, math.sqrt(variance), record.freedom)}
+    names = ("row", "repeat", "fold", "truth")
+    if not all(np.array_equal(getattr(record, name), getattr(over, name)) for name in names):
+        return tests
+    differences = _by_fold(record) - _by_fold(over)
+    if record.folds > 1 and len(differences) > 1:
+        tests["gain_t_p"] = corrected_t(differences, tested=1 / (record.folds - 1))
+    if record.classes:
+        tests["gain_mcnemar_p"] = mcnemar(_is_right(record), _is_right(over))
+    return tests
 
 
 def _headline(record: Predictions) -> Figure:
@@ -53,6 +134,23 @@ def _headline(record: Predictions) -> Figure:
 def _difference(own: Floats, other: Floats) -> Floats:
     """Return the differences of influences, of unequal numbers of repeats that of their means."""
     return own - other if len(own) == len(other) else (own.mean(axis=0) - other.mean(axis=0))[None]
+
+
+def _by_fold(record: Predictions) -> Floats:
+    """Return the headline in each fold of each repeat that has a value for it."""
+    measure = measures(record)[HEADLINE[record.question]]
+    lines = [repeat[own] for repeat in record.repeats for own in lines_of_folds(record.fold[repeat])]
+    lines = [own for own in lines if len(np.unique(record.truth[own])) > 1]
+    return np.array([measure(record.truth[own], record.score[own], record.fold[own]).value for own in lines])
+
+
+def _is_right(record: Predictions) -> Mask:
+    """Return whether the first repeat's model is right about each row."""
+    lines = record.repeats[0]
+    score = record.score[lines]
+    called = score.argmax(axis=1) if record.question == "classes" else score >= record.cutoff
+    right: Mask = called == record.truth[lines]
+    return right
 
 
 def _require_same_people(record: Predictions, over: Predictions) -> None:
@@ -68,13 +166,12 @@ def _require_same_people(record: Predictions, over: Predictions) -> None:
             f"the records to compare are of {len(people)} and {len(others)} people, {both} of them in both; "
             "expected the same people"
         )
-    if not np.array_equal(_outcomes(record), _outcomes(over)):
+    if not np.allclose(_outcomes(record), _outcomes(over)):
         raise ValueError("the records to compare have other outcomes for the same people; expected the same")
 
 
 def _outcomes(record: Predictions) -> Floats:
-    """Return the mean outcome of each person in a repeat, by the person's text."""
-    codes, lines = record.people[0], record.repeats[0]
-    sums = np.bincount(codes[lines], weights=record.truth[lines].astype(float))
-    outcomes: Floats = np.round(sums / np.bincount(codes[lines]), 9)
-    return outcomes
+    """Return the mean outcome of each person, by the person's text."""
+    codes, people = record.people
+    sums = np.bincount(codes, weights=record.truth.astype(float), minlength=people)
+    return sums / np.bincount(codes, minlength=people)

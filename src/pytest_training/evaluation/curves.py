@@ -117,7 +117,8 @@ class Smooth(NamedTuple):
 
 def calibration(record: Predictions) -> Drawing:
     """Return what happened by the predicted risk: a smooth curve with its band, tenths of the rows, the risks."""
-    edges, happened, repeats = np.linspace(0, 1, BINS + 1), record.truth == 1, len(record.repeats)
+    happened, repeats = record.truth == 1, len(record.repeats)
+    edges = np.linspace(0, float(record.score.max()) or 1.0, BINS + 1)
     events, others = (np.histogram(record.score[side], edges)[0] / repeats for side in (happened, ~happened))
     bars = zip(edges[:-1], events, others, strict=True)
     smooth = smooth_risk(record)
@@ -126,7 +127,9 @@ def calibration(record: Predictions) -> Drawing:
         lines=(_line(*smooth),) if smooth else (),
         reference=(DIAGONAL,),
         points=_tenths(record.score, happened),
-        bars=tuple(Bar(_short(x), _short(event), _short(other)) for x, event, other in bars if event or other),
+        bars=tuple(
+            Bar(_short(x), _short(edges[1]), _short(event), _short(other)) for x, event, other in bars if event or other
+        ),
     )
 
 

@@ -19,9 +19,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """How many rows have a risk from `x` on, to the next bar."""
+    """How many rows have a risk from `x` to `x + width`."""
 
     x: float
+    width: float
     events: float  # mean over the repeats
     others: float
 

@@ -15,6 +15,8 @@ from pytest_training.evaluation.result import LEVEL
 
 SHARES = frozenset(["roc_auc", "average_precision", "sensitivity", "specificity", "accuracy"])
 """Metrics between 0 and 1, whose intervals stay there."""
+RATIOS = frozenset(["observed_expected"])
+"""Metrics above 0, whose intervals are of the logarithm: with few events they are lopsided (Debray 2017)."""
 
 
 def measured(record: Predictions, measures: Mapping[str, Measure]) -> dict[str, float]:
@@ -23,16 +25,19 @@ def measured(record: Predictions, measures: Mapping[str, Measure]) -> dict[str, 
     for name, measure in measures.items():
         with suppress(ZeroDivisionError):
             own = figure(record, measure)
-            low, high = bounds(name, own.value, variance(own.influence, record.folds), record.freedom)
+            spread = variance(own.influence, record.folds, own.noise)
+            low, high = bounds(name, own.value, spread, record.freedom)
             metrics |= {name: own.value, f"{name}_low": low, f"{name}_high": high}
     return metrics
 
 
-def variance(influence: Floats, folds: int) -> float:
-    """Return the variance of a metric from its influences (repeats × people), and the models' part in it.
+def variance(influence: Floats, folds: int, noise: float = 0.0) -> float:
+    """Return the variance of a metric from its influences (repeats × people), of which `noise` is in each repeat.
 
-    Models of different folds share training rows, so the part of the variance that test rows and models make together
-    is counted once where it occurs twice. Repeats show it: their models share but a part of their rows.
+    Given the models it is the sum of squares. Models of different folds share training rows, so what people and models
+    make together counts once there where it occurs twice. Repeats show how much it is: their models share but
+    1 - 1/folds of the rows. It is all there is with a shuffled target, and never more. Two people meet in one fold of
+    two repeats with chance 1/folds, and so does their noise.
     """
     repeats = len(influence)
     stable = float((influence.mean(axis=0) ** 2).sum())
@@ -40,14 +45,17 @@ def variance(influence: Floats, folds: int) -> float:
         return stable
     if repeats < 2:  # nothing shows how much models differ: the worst case
         return 2 * stable
-    spread = float((influence**2).sum(axis=1).mean()) - stable
-    crossed = max(folds * spread * repeats / (repeats - 1), 0.0)
-    return stable + (1 - 1 / folds + 1 / (folds * repeats)) * crossed
+    spread = (float((influence**2).sum(axis=1).mean()) - stable) * repeats / (repeats - 1) - noise * (1 - 1 / folds)
+    return stable + min((folds - 1 + 1 / repeats) * max(spread, 0.0), stable)
 
 
 def bounds(name: str, value: float, variance: float, freedom: float) -> tuple[float, float]:
     """Return the interval's ends; `freedom` is that of Student's t: people of the rarest class, less one."""
-    quantile = float(special.stdtrit(max(freedom, 1.0), (1 + LEVEL) / 2))
+    quantile = float(special.stdtrit(freedom, (1 + LEVEL) / 2))
+    variance *= (freedom + 1) / freedom
+    if name in RATIOS and value > 0:
+        factor = math.exp(quantile * math.sqrt(variance) / value)
+        return value / factor, value * factor
     if name not in SHARES:
         return value - quantile * math.sqrt(variance), value + quantile * math.sqrt(variance)
     # Wilson's interval, with as many people as would give this variance: it has a width at 0 and 1 too.
@@ -58,9 +66,10 @@ def bounds(name: str, value: float, variance: float, freedom: float) -> tuple[fl
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
-def method(folds: int, repeats: int, people: int) -> str:
-    """Say how the intervals come about."""
-    how = f"{100 * LEVEL:.0f} %: DeLong's method over {people} people"
+def method(folds: int, repeats: int, people: int, *, is_number: bool = False) -> str:
+    """Say how the intervals come about; DeLong's method is for areas below ROC curves."""
+    name = "the infinitesimal jackknife" if is_number else "DeLong's method"
+    how = f"{100 * LEVEL:.0f} %: {name} over {people} people"
     if folds < 2:
         return f"{how}, for one fitted model (no folds are stated)"
     if repeats < 2:

@@ -40,7 +40,7 @@ def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluat
         repeats=len(repeats),
         folds=record.folds,
         cutoff=record.cutoff if record.question == "binary" else None,
-        method=interval.method(record.folds, len(repeats), people),
+        method=interval.method(record.folds, len(repeats), people, is_number=not record.classes),
         drawings=drawings(record),
         subgroups=groups,
         metrics={prefix + name: value for name, value in metrics.items() if math.isfinite(value)},

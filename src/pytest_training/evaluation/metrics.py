@@ -27,6 +27,7 @@ class Measured(NamedTuple):
 
     value: float
     influence: Floats  # of each line
+    noise: float = 0.0  # that the influences' squares sum to beyond the lines' own: each is seen beside a fold's others
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Figure:
 
     value: float
     influence: Floats  # repeats × people
+    noise: float = 0.0  # in the sum of a repeat's squares
 
 
 Measure = Callable[[Target, Floats, Codes], Measured]
@@ -75,7 +77,8 @@ def figure(record: Predictions, measure: Measure) -> Figure:
         np.bincount(codes[lines], weights=one.influence, minlength=people)
         for one, lines in zip(each, record.repeats, strict=True)
     ]
-    return Figure(float(np.mean([one.value for one in each])), np.array(influence))
+    value, noise = np.mean([(one.value, one.noise) for one in each], axis=0)
+    return Figure(float(value), np.array(influence), float(noise))
 
 
 def dummy(record: Predictions) -> Predictions:
@@ -83,7 +86,7 @@ def dummy(record: Predictions) -> Predictions:
     target = np.eye(len(record.classes))[record.truth] if record.question == "classes" else record.truth.astype(float)
     score = np.zeros_like(record.score)
     for lines in record.repeats:
-        folds = [lines[own] for own in _lines_of_folds(record.fold[lines])]
+        folds = [lines[own] for own in lines_of_folds(record.fold[lines])]
         is_lone = len(folds) == 1 or all(len(np.unique(record.truth[own])) < 2 for own in folds)
         for own in folds:
             score[own] = target[lines if is_lone else np.setdiff1d(lines, own)].mean(axis=0)
@@ -95,42 +98,48 @@ def _mean(values: NDArray[Any]) -> Measured:
     return Measured(float(mean), (values - mean) / len(values))
 
 
-def components(truth: NDArray[np.bool_], score: Floats) -> Floats:
-    """Return for each line the share of lines of the other class that it stands to on the right side, ties half."""
+def components(truth: NDArray[np.bool_], score: Floats) -> tuple[Floats, Floats]:
+    """Return for each line the share of the other class on its right side, ties half, and the share of ties."""
     positive, negative = np.sort(score[truth]), np.sort(score[~truth])
     if not len(positive) or not len(negative):
         raise ZeroDivisionError
-    right = np.empty(len(score))
+    right, tied = np.empty(len(score)), np.empty(len(score))
     for own, others in ((truth, negative), (~truth, positive)):
-        below = np.searchsorted(others, score[own], "left") + np.searchsorted(others, score[own], "right")
-        right[own] = below / (2 * len(others))
+        below, up_to = (np.searchsorted(others, score[own], side) for side in ("left", "right"))
+        right[own], tied[own] = (below + up_to) / (2 * len(others)), (up_to - below) / len(others)
     right[~truth] = 1 - right[~truth]
-    return right
+    return right, tied
 
 
 def roc_auc(truth: Target, score: Floats, fold: Codes) -> Measured:
-    """Return how often a positive scores above a negative of its fold: the mean over folds that hold both classes."""
+    """Return how often a positive scores above a negative of its fold: the mean over folds that hold both classes.
+
+    A line's component is about the mean over folds: about its fold's, few positives in it would vary too little.
+    """
     happened = truth == 1
-    folds = [lines for lines in _lines_of_folds(fold) if 0 < happened[lines].sum() < len(lines)]
-    if not folds:  # as with one held-out row a fold
-        folds = [np.arange(len(truth))]
-    influence, total = np.zeros(len(truth)), 0.0
+    folds = [lines for lines in lines_of_folds(fold) if 0 < happened[lines].sum() < len(lines)]
+    folds = folds or [np.arange(len(truth))]  # with one held-out row a fold there is no other way
+    right, tied, weight = np.zeros((3, len(truth)))
     for lines in folds:
-        right, own = components(happened[lines], score[lines]), happened[lines]
-        value = right[own].mean()
-        influence[lines] = (right - value) / np.where(own, own.sum(), (~own).sum()) / len(folds)
-        total += value
-    return Measured(float(total / len(folds)), influence)
+        right[lines], tied[lines] = components(happened[lines], score[lines])
+        weight[lines] = 1 / np.where(happened[lines], happened[lines].sum(), (~happened[lines]).sum()) / len(folds)
+    value = float(np.mean([right[lines][happened[lines]].mean() for lines in folds]))
+    pairs = np.mean([1 / (happened[lines].sum() * (~happened[lines]).sum()) for lines in folds]) / len(folds)
+    of_pair = value * (1 - value) - float(weight[happened] @ tied[happened]) / 4
+    alone = sum(float(weight[own] @ (right[own] - value) ** 2) for own in (happened, ~happened))
+    return Measured(value, weight * (right - value), float(pairs) * (of_pair + max(of_pair - alone, 0.0)))
 
 
-def _lines_of_folds(fold: Codes) -> list[NDArray[np.intp]]:
+def lines_of_folds(fold: Codes) -> list[NDArray[np.intp]]:
+    """Return the places of each fold's lines."""
     return [np.flatnonzero(fold == each) for each in np.unique(fold)]
 
 
 def macro_roc_auc(truth: Target, score: Floats, fold: Codes) -> Measured:
     """Return the mean over classes of one class against the rest."""
     each = [roc_auc((truth == label).astype(int), score[:, label], fold) for label in np.unique(truth)]
-    return Measured(float(np.mean([one.value for one in each])), np.mean([one.influence for one in each], axis=0))
+    value, noise = np.mean([(one.value, one.noise) for one in each], axis=0)
+    return Measured(float(value), np.mean([one.influence for one in each], axis=0), float(noise))
 
 
 def average_precision(truth: Target, score: Floats, fold: Codes) -> Measured:  # noqa: ARG001  (a Measure)

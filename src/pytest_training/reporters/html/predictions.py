@@ -17,7 +17,6 @@ from pytest_training.units import number
 WIDTH, HEIGHT = 320.0, 262.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 8.0, 40.0
 STRIP = 38.0  # height of the rows by risk, below a calibration curve
-BIN = 0.04  # width of a bar there, as a risk
 ROOMS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # where axes of shares may end
 BELOW = 0.15  # how far a decision curve is drawn below zero, as a part of its height
 LEGEND_LINE, LEGEND_WIDTH = 16.0, 122.0
@@ -29,28 +28,28 @@ class Style(NamedTuple):
 
     title: str
     axes: tuple[str, str]
-    legend: tuple[bool, bool]  # at the right, at the bottom
+    legend: tuple[bool, bool]  # at the left, at the top
     metrics: Mapping[str, str]  # those of the caption, with their words
     dots: str = "the dot is at the cut-off"
 
 
 STYLES = {
-    "roc": Style("ROC", ("1 - specificity", "sensitivity"), (True, True), {"roc_auc": "AUC"}),
+    "roc": Style("ROC", ("1 - specificity", "sensitivity"), (False, False), {"roc_auc": "AUC"}),
     "precision_recall": Style(
-        "Precision and recall", ("recall", "precision"), (False, True), {"average_precision": "average precision"}
+        "Precision and recall", ("recall", "precision"), (True, False), {"average_precision": "average precision"}
     ),
     "calibration": Style(
         "Calibration",
         ("predicted risk", "observed share"),
-        (False, False),
+        (True, True),
         {"calibration_slope": "slope", "calibration_intercept": "intercept"},
         "dots are tenths of the rows; the bars count rows by risk, those with the event upwards",
     ),
     "decision": Style(
-        "Decision curve", ("risk from which to treat", "net benefit"), (True, False), {"net_benefit": "net benefit"}
+        "Decision curve", ("risk from which to treat", "net benefit"), (False, True), {"net_benefit": "net benefit"}
     ),
     "measured": Style(
-        "Predicted and measured", ("predicted", "measured"), (False, False), {"r2": "R²", "mae": "mean error"}
+        "Predicted and measured", ("predicted", "measured"), (True, True), {"r2": "R²", "mae": "mean error"}
     ),
 }
 
@@ -60,15 +59,6 @@ class Drawn(NamedTuple):
 
     style: str
     points: str
-
-
-class Entry(NamedTuple):
-    """A line of the legend."""
-
-    style: str
-    x: float
-    y: float
-    label: str
 
 
 class Chart(NamedTuple):
@@ -84,7 +74,8 @@ class Chart(NamedTuple):
     lines: tuple[Drawn, ...]
     dots: tuple[Point, ...]
     bars: tuple[Drawn, ...]
-    legend: tuple[Entry, ...]
+    legend: Point  # the place of its first line
+    labels: tuple[tuple[str, str], ...]  # styles with their words
 
 
 class Judged(NamedTuple):
@@ -145,6 +136,12 @@ def chart(drawing: Drawing, metrics: Mapping[str, float], *, prefix: str = "", m
     (left, right), (low, high) = _ranges(drawing)
     across, up = Scale(left, right, LEFT, WIDTH - RIGHT), Scale(low, high, bottom, TOP)
     lines = list(_styled(drawing))
+    # Those of a reference come last, though they are drawn first.
+    labels = tuple(
+        (name, one_line(each.label, 16)) for name, each in sorted(lines, key=lambda line: line[0]) if each.label
+    )
+    at_left, at_top = style.legend
+    below = LEGEND_LINE * (len(labels) - 1)
     most, points = max(12, most_points // max(len(lines), 4)), thinned([*drawing.points], max(24, most_points))
     return Chart(
         kind=drawing.kind,
@@ -157,7 +154,8 @@ def chart(drawing: Drawing, metrics: Mapping[str, float], *, prefix: str = "", m
         lines=tuple(Drawn(name, _polyline(each, across, up, most)) for name, each in lines),
         dots=tuple((across(x), up(y)) for x, y in points if left <= x <= right and low <= y <= high),
         bars=tuple(_bars(drawing, across)) if drawing.bars else (),
-        legend=tuple(_legend(lines, style.legend, bottom)),
+        legend=(LEFT + 8 if at_left else WIDTH - RIGHT - LEGEND_WIDTH, TOP + 12 if at_top else bottom - 8 - below),
+        labels=labels,
     )
 
 
@@ -229,19 +227,13 @@ def _bars(drawing: Drawing, across: Scale) -> Iterator[Drawn]:
     """Yield the rows by risk: those with the event upwards, the others downwards."""
     bars = [each for each in drawing.bars[:MOST_BARS] if across.low <= each.x < across.high]
     most = max((max(each.events, each.others) for each in bars), default=0.0) or 1.0
-    middle, width = HEIGHT - BOTTOM - STRIP / 2 + 9, across(BIN) - across(0) - 1
+    middle = HEIGHT - BOTTOM - STRIP / 2 + 9
     for style, direction in (("events", -1), ("others", 1)):
-        heights = [(each.x, direction * getattr(each, style) / most * STRIP / 2) for each in bars]
-        path = (f"M{across(x):g},{middle:g}v{height:.1f}h{width:.1f}v{-height:.1f}" for x, height in heights if height)
-        yield Drawn(style, "".join(path))
-
-
-def _legend(lines: Sequence[tuple[str, Line]], place: tuple[bool, bool], bottom: float) -> Iterator[Entry]:
-    at_right, at_bottom = place
-    labels = sorted(
-        ((style, each.label) for style, each in lines if each.label), key=lambda pair: pair[0].startswith("reference")
-    )
-    top = bottom - 8 - LEGEND_LINE * (len(labels) - 1) if at_bottom else TOP + 12
-    left = WIDTH - RIGHT - LEGEND_WIDTH if at_right else LEFT + 8
-    for index, (style, label) in enumerate(labels):
-        yield Entry(style, left, top + index * LEGEND_LINE, one_line(label, 16))
+        path = ""
+        for each in bars:
+            height, width = (
+                direction * getattr(each, style) / most * STRIP / 2,
+                across(each.x + each.width) - across(each.x),
+            )
+            path += f"M{across(each.x):g},{middle:g}v{height:.1f}h{width - 1:.1f}v{-height:.1f}" if height else ""
+        yield Drawn(style, path)
