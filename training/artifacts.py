@@ -19,18 +19,26 @@ if TYPE_CHECKING:
 
 UNITS = {"_years": "years", "_mg_dl": "mg/dl", "_mmhg": "mm Hg", "_mm": "mm", "_kg_m2": "kg/m²", "_months": "months"}
 """Units by the endings of names."""
+TRIED = "The model was chosen after {} had been judged on the same folds, so its headline may flatter it a little."
 HEADLINE = {"binary": "ROC AUC", "classes": "ROC AUC", "number": "R²"}
 
 
-def save_all(
-    run: Run, predictions: OutOfFold, *, fit: Fit | None, about: str | None, notes: Sequence[str] = ()
+def save_all(  # noqa: PLR0913  (each is one thing that the job knows and this does not)
+    run: Run,
+    predictions: OutOfFold,
+    *,
+    fit: Fit | None,
+    about: str | None,
+    notes: Sequence[str] = (),
+    tried: str = "",
 ) -> Estimator:
     """Save pictures and describe the people; with `fit`, also save a model refitted on everybody.
 
-    `about` is the job's docstring; `notes` are added to the card's limits.
+    `about` is the job's docstring; `notes` are added to the card's limits, and so is `tried`: what else was judged on
+    the reported folds before this model was chosen.
     """
     save_pictures(run, predictions)
-    describe(run, predictions, about or "", notes)
+    describe(run, predictions, about or "", [*notes, *([TRIED.format(tried)] if tried else [])])
     if fit is None:
         return None
     with threadpool_limits(limits=1, user_api="blas"):

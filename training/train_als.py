@@ -26,7 +26,7 @@ GATES = {"r2": ">= 0.13", "mae": "<= 0.50"}  # seeds 0 to 9: 0.17 to 0.19, 0.47 
 TREES = {"learning_rate": 0.05, "max_leaf_nodes": 4, "min_samples_leaf": 20}  # small: R² is 0.2 at best
 
 
-def train(run: Run, *, epochs: int = 100, folds: int = 5, repeats: int = 2, data: str | None = None) -> None:
+def train(run: Run, *, epochs: int = 100, folds: int = 5, repeats: int = 5, data: str | None = None) -> None:
     """Cross-validate the model and judge it; where the user's table names a test set, also on that."""
     cohort, published = als.load(own_data.use(run, data)[1] if data else run.data("als_cohort"))
     cohort = cohort.with_target_of(run)

@@ -45,7 +45,6 @@ LIMITS = (
 SURE = 0.05  # the share of verdicts that may be false (Benjamini & Hochberg)
 OWN = ("roc_auc", "roc_auc_low", "roc_auc_high", "baseline_roc_auc")
 PAIRED = ("gain", "gain_low", "gain_high", "gain_p")  # to logistic regression
-TREES_PER_EPOCH = 2  # a forest's trees do not build on each other: it takes more of them
 
 
 def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 2) -> dict[str, float]:
@@ -53,6 +52,7 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 2) -> di
     cohorts = {name: cohort.with_target_of(run) for name, cohort in load_all(run).items()}
     families = {"logistic": fit_logistic, "forest": fit_forest, "boosting": fit_boosted}
     lines: list[dict[str, Any]] = []
+    risks: list[pd.DataFrame] = []
     for table, cohort in cohorts.items():
         first: Predictions | None = None
         for family, fit in families.items():
@@ -63,6 +63,9 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 2) -> di
             first = first or record
             shown = {name: metrics.get(name) for name in (*OWN, *PAIRED)}
             lines.append({"table": table, "people": len(cohort), "model": family, **shown})
+            whose = {"table": table, "model": family, "row": record.row, "repeat": record.repeat, "fold": record.fold}
+            risks.append(pd.DataFrame(whose | {"truth": record.truth, "risk": record.score.round(6)}))
+    run.save("predictions.csv", pd.concat(risks))
     gains = pd.DataFrame(lines)
     run.save("comparison.csv", gains.round(4))
     with mpl.rc_context(pictures.STYLE):
@@ -100,13 +103,18 @@ def load_all(run: Run) -> dict[str, Cohort]:
     }
 
 
-def preparation(cohort: Cohort) -> ColumnTransformer:
+def preparation(cohort: Cohort) -> Pipeline | ColumnTransformer:
     """Fill numbers with their median and scale them, make every level of a category a column."""
     levels = list(cohort.features.select_dtypes(exclude="number"))
     numbers = [column for column in cohort.features if column not in levels]
-    return make_column_transformer(
-        (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
-        (OneHotEncoder(sparse_output=False, handle_unknown="ignore"), levels),
+    scaled = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    return (
+        scaled
+        if not levels
+        else make_column_transformer(
+            (scaled, numbers),
+            (OneHotEncoder(sparse_output=False, handle_unknown="ignore"), levels),
+        )
     )
 
 
@@ -117,9 +125,9 @@ def fit_logistic(cohort: Cohort, *, seed: int, log: Callable[..., None], epochs:
 
 
 def fit_forest(cohort: Cohort, *, seed: int, log: Callable[..., None], epochs: int, threads: int) -> Pipeline:
-    """Fit a random forest of two trees per epoch."""
-    log(trees=TREES_PER_EPOCH * epochs)
-    forest = RandomForestClassifier(TREES_PER_EPOCH * epochs, min_samples_leaf=3, random_state=seed, n_jobs=threads)
+    """Fit a random forest of one tree per epoch."""
+    log(trees=epochs)
+    forest = RandomForestClassifier(epochs, min_samples_leaf=3, random_state=seed, n_jobs=threads)
     return make_pipeline(preparation(cohort), forest).fit(cohort.features, cohort.target)
 
 

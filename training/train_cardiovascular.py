@@ -32,7 +32,7 @@ CUTOFF = 0.40  # close to the share that dies: who is above it would be watched 
 LAST_FITTED = 1990  # year of an event; later ones are a test in time
 
 
-def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 2) -> None:
+def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 5) -> None:
     """Cross-validate the model, then fit it on earlier events and test it on later ones."""
     cohort = load(run.data("monica")).with_target_of(run)
     fit = partial(fit_linear, preparation(), epochs=epochs)
@@ -43,9 +43,14 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 2) -> No
     temporal = predict_held_out(run, cohort, fit, [[in_time]], importance=False)
 
     judge(run, predictions.of(answered), cutoff=CUTOFF, name="known_history")
-    judge(run, temporal, cutoff=CUTOFF, name="temporal")
+    drift = judge(run, temporal, cutoff=CUTOFF, name="temporal").metrics
     judge(run, predictions, cutoff=CUTOFF, name="whole_register")
-    save_all(run, predictions, fit=fit, about=__doc__)
+    ratio, low, high = (drift[f"temporal_observed_expected{end}"] for end in ("", "_low", "_high"))
+    run.note(
+        f"fitted on events up to {LAST_FITTED}, later ones have {ratio:.2f} deaths ({low:.2f} to {high:.2f}) "
+        "for each that is expected"
+    )
+    save_all(run, predictions, fit=fit, about=__doc__, tried="boosted trees (ROC AUC 0.73 against 0.75)")
 
 
 def preparation() -> Pipeline:

@@ -1,8 +1,8 @@
 """Diabetes: does a woman of Pima heritage have diabetes?
 
 Data:   532 women, 7 measurements, 33 % with diabetes by WHO criteria (Smith 1988).
-Model:  L2 logistic regression: seven measurements whose effects are known to be monotone leave trees
-        nothing to find among 532 people, and log loss yields calibrated risks.
+Model:  L2 logistic regression: seven measurements whose effects are known to be monotone, 532 people; log loss
+        yields calibrated risks.
 Reads:  out-of-fold risks; imputation, scaling and penalty are learned inside each fold. `published_`
         metrics are of the split that came with the data, fitted on its 200 women and judged on its 332: one random
         division of one sample, so no external test.

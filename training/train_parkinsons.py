@@ -35,9 +35,9 @@ def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 5) -> No
 
     predictions = cross_validate(run, cohort, fit, folds=folds, repeats=repeats)
     judge(run, predictions, cutoff=CUTOFF)
-    save_all(run, predictions, fit=fit, about=__doc__)
+    save_all(run, predictions, fit=fit, about=__doc__, tried="scaling without arcsinh (ROC AUC 0.84 against 0.85)")
 
 
 def preparation() -> Pipeline:
-    """Bring every measure to one scale, its tails pulled in: AUC 0.85 against 0.84 with scaling alone."""
+    """Bring every measure to one scale, its tails pulled in."""
     return make_pipeline(StandardScaler(), FunctionTransformer(np.arcsinh), StandardScaler())

@@ -37,7 +37,7 @@ NOTEBOOKS = {
 
 
 @pytest.mark.slow
-def test_notebooks_are_jobs(repository: Repository) -> None:
+def test_notebooks_are_jobs(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, cells in NOTEBOOKS.items():
         listed: list[dict[str, object]] = [
             {
@@ -53,6 +53,10 @@ def test_notebooks_are_jobs(repository: Repository) -> None:
         content = {"nbformat": 4, "nbformat_minor": 4, "metadata": {"kernelspec": {"name": "theirs"}}, "cells": listed}
         repository.write(f"{folder}/train_{stem}.ipynb", json.dumps(content))
     repository.write("nets/helper.py", "SCALE = 1\n")
+    other = repository.user / "kernels" / "python3" / "kernel.json"  # as `ipykernel install --user` leaves one behind
+    other.parent.mkdir(parents=True)
+    other.write_text('{"argv": ["false"], "display_name": "Python of another environment", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(repository.user))
     words = ("--training-root", str(repository.root), "-n", "2", "--set", "fits.epochs=4", "-k")
     ended = repository.pytest(*words, "fits or raises or leaves or dies or ended or plain and not models")
     found = repository.outcomes()

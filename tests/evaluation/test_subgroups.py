@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from records import binary, classes, numbers
 
+from pytest_training.evaluation import record
 from pytest_training.evaluation.judge import evaluate
 from pytest_training.evaluation.metrics import observed_expected, roc_auc
 from pytest_training.jobs.model import parse_gates
@@ -70,3 +71,13 @@ def test_classes_and_numbers_have_their_own_metrics() -> None:
     sex = np.where(np.arange(60) % 2 == 0, "f", "m")
     assert {"roc_auc_sex_f", "accuracy_sex_m_high"} <= set(evaluate(classes(subgroup={"sex": sex})).metrics)
     assert {"r2_sex_f", "mae_sex_m_high", "people_sex_m"} <= set(evaluate(numbers(subgroup={"sex": sex})).metrics)
+
+
+def test_of_few_events_the_interval_of_observed_to_expected_stays_above_zero_and_holds_one() -> None:
+    truth = np.zeros(300, int)
+    truth[:3] = 1
+    made = evaluate(record.make(truth, np.full(300, 0.01)))
+    low, high = (made.metrics[f"observed_expected_{side}"] for side in ("low", "high"))
+    assert made.metrics["observed_expected"] == pytest.approx(1)
+    assert 0 < low < 1 < high
+    assert low * high == pytest.approx(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from typing import Any
@@ -80,6 +81,15 @@ def test_a_subcommand_stands_before_its_own_options(script: Job) -> None:
 def test_a_value_that_looks_like_an_option_is_none(script: Job) -> None:
     script = declaring(script, Parameter(name="title", option="--title"))
     assert arguments(script, title="-x") == ["--title=-x"]
+
+
+@pytest.mark.parametrize("value", ["-x", "--title", "-", "-5", "-2.5", "-1", "@x", "@", "a=b", "", " ", "+1"])
+def test_any_value_reaches_any_parser_of_argparse(script: Job, value: str) -> None:
+    script = declaring(script, Parameter(name="title", option="--title"))
+    parser = argparse.ArgumentParser(fromfile_prefix_chars="@", prefix_chars="-+")
+    parser.add_argument("-1", action="store_true", dest="one")  # with such an option `-5` may be one too
+    parser.add_argument("--title")
+    assert vars(parser.parse_args(arguments(script, title=value))) == {"one": False, "title": value}
 
 
 def test_a_positional_list_becomes_one_argument_each(script: Job) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from cohorts import Cohort
-from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, r2_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from validation import Estimator, predict
 
@@ -85,6 +86,14 @@ def test_the_penalty_is_chosen_on_people_who_were_not_fitted_on() -> None:
         cohort = Cohort(features=once.iloc[person], target=toss[person], classes=("well", "ill"), person=person)
         penalties.append(penalty_of(cohort))
     assert np.median(penalties) >= 0.3
+
+
+@pytest.mark.parametrize("kind", ["binary", "classes"])
+def test_the_likelihood_by_which_a_penalty_is_chosen_is_that_of_scikit_learn(kind: str) -> None:
+    cohort = make_cohort(200, kind=kind)
+    model = LogisticRegression().fit(cohort.features, cohort.target)
+    own = fitting._log_likelihood(model, cohort.features.to_numpy(), cohort.target)
+    assert own == pytest.approx(-log_loss(cohort.target, model.predict_proba(cohort.features)))
 
 
 def test_mean_risk_is_the_share_of_positives() -> None:

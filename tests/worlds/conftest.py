@@ -38,7 +38,7 @@ def mounted() -> Iterator[Callable[..., Path]]:
             )
             if done.returncode:
                 pytest.skip(f"cannot mount a tmpfs here: {done.stderr.decode(errors='replace').strip()}")
-            mounts.callback(subprocess.run, ["umount", "-l", str(path)], check=True)
+            mounts.callback(subprocess.run, ["umount", "-lq", str(path)], check=False)  # a test may have done it
             return path
 
         yield mount

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from watching import eventually
 
 from .folder import Folder
 
@@ -27,6 +30,17 @@ FAILING = """
 def train(run):
     while True:
         run.save(f"{len(list(run.folder.iterdir()))}.txt", "x" * 60_000)
+"""
+
+WAITING = """
+import time
+from pathlib import Path
+
+def train(run):
+    Path("begun").touch()
+    while not Path("gone").exists():
+        time.sleep(0.01)
+    return {"score": 1.0}
 """
 
 Mount = Callable[..., Path]
@@ -68,6 +82,27 @@ def test_a_reports_folder_that_is_read_only_stops_the_run_with_a_sentence(folder
     ended = folder.run("-n2")
     assert ended.status == pytest.ExitCode.USAGE_ERROR
     assert f"cannot write reports to {reports}: Read-only file system" in ended.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["fork", "subprocess"])
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_reports_folder_whose_mount_goes_away_in_mid_run_loses_no_outcome(
+    folder: Folder, mounted: Mount, workers: str, start: str
+) -> None:
+    reports = mounted(folder.root / "reports", "size=16m")
+    folder.job("one", WAITING)
+    folder.write("training/jobs.yaml", "jobs: {two: {needs: [one]}}\n")
+    run = folder.begin("-n", workers, "-o", f"training_start={start}")
+    eventually((folder.root / "begun").exists)
+    subprocess.run(["umount", "-l", str(reports)], check=True)
+    (folder.root / "gone").touch()
+    ended = folder.end(run)
+    ended.counted(passed=2)
+    assert ended.status == pytest.ExitCode.OK or "expected a plan: No such file or directory" in ended.text  # a worker
+    assert re.search(r"PASSED +one +score 1, its folder was deleted or replaced while it ran", ended.text)
+    metrics = {each["metadata"]["id"]: each["metadata"]["metrics"] for each in folder.report()["tests"]}
+    assert metrics == {"one": {"score": 1.0}, "two": {"score": 0.5}}
 
 
 def test_a_file_in_the_place_of_the_reports_folder_stops_the_run_with_a_sentence(folder: Folder) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import warnings
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import pandas as pd
@@ -46,8 +47,7 @@ def read(path: Path) -> Table:
         rows, columns = table.columns.shape
         refuse(f"{path.name} has {rows} rows and {columns} columns; a table with a header is needed")
     names = [str(name).strip() for name in table.columns]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        refuse(f"{path.name} has two columns named {twice[0]!r}; give each a name of its own")
+    _require_own_names(path, names)
     table.columns.columns = pd.Index(names)
     return table
 
@@ -84,13 +84,14 @@ def _missing(error: ImportError, usual: str) -> str:
 def _csv(path: Path) -> Table:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            start = file.read(SNIFFED)
+            start = file.readline() + file.read(SNIFFED)
         if "\0" in start:
             refuse(f"{path.name} is not a CSV: it has zero bytes")
         separator = max(",;\t|", key=start.lstrip().partition("\n")[0].count)
-        cells = list(csv.reader(start.splitlines(), delimiter=separator, skipinitialspace=True))[:-1]
+        lines = start.splitlines()
+        cells = list(csv.reader(lines[: max(1, len(lines) - 1)], delimiter=separator, skipinitialspace=True))
         decimal = _decimal([cell for row in cells[1:] for cell in row])
-        _require_own_names(path, start, separator)
+        _require_own_names(path, [cell.strip() for cell in (cells or [[]])[0] if cell.strip()])
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             how: dict[str, Any] = {"sep": separator, "decimal": decimal if decimal == "," != separator else "."}
@@ -108,12 +109,11 @@ def _csv(path: Path) -> Table:
         refuse(f"{path.name} cannot be read as a CSV: {str(error).strip() or 'it is empty'}")
 
 
-def _require_own_names(path: Path, start: str, separator: str) -> None:
+def _require_own_names(path: Path, names: list[str]) -> None:
     """Refuse two columns of one name: pandas would rename the second, and nobody knew which was used."""
-    header = next(csv.reader(start.lstrip().splitlines()[:1], delimiter=separator, skipinitialspace=True), [])
-    names = [name.strip() for name in header if name.strip()]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        refuse(f"{path.name} has two columns named {twice[0]!r}; give each a name of its own")
+    name, count = Counter(names).most_common(1)[0] if names else ("", 1)
+    if count > 1:
+        refuse(f"{path.name} has two columns named {name!r}; give each a name of its own")
 
 
 def _decimal(cells: list[str]) -> str:

@@ -17,6 +17,8 @@ MOST = 1.2
 """How much models add at most: with a shuffled target 1.0 to 1.4 times the sum of squares (benchmarks/covering.py)."""
 SHARES = frozenset(["roc_auc", "average_precision", "sensitivity", "specificity", "accuracy"])
 """Metrics between 0 and 1, whose intervals stay there."""
+RATIOS = frozenset(["observed_expected"])
+"""Metrics above 0, whose intervals are of the logarithm: with few events they are lopsided (Debray 2017)."""
 
 
 def measured(record: Predictions, measures: Mapping[str, Measure]) -> dict[str, float]:
@@ -53,6 +55,9 @@ def bounds(name: str, value: float, variance: float, freedom: float) -> tuple[fl
     """Return the interval's ends; `freedom` is that of Student's t: people of the rarest class, less one."""
     quantile = float(special.stdtrit(freedom, (1 + LEVEL) / 2))
     variance *= (freedom + 1) / freedom
+    if name in RATIOS and value > 0:
+        factor = math.exp(quantile * math.sqrt(variance) / value)
+        return value / factor, value * factor
     if name not in SHARES:
         return value - quantile * math.sqrt(variance), value + quantile * math.sqrt(variance)
     # Wilson's interval, with as many people as would give this variance: it has a width at 0 and 1 too.

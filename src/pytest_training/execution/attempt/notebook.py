@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -26,6 +27,12 @@ class PrintingClient(NotebookClient):  # type: ignore[misc]  # the package is An
     """Prints the output of cells as it comes."""
 
     failed = 0  # index of the cell that raised last
+
+    def create_kernel_manager(self) -> Any:
+        """Return what starts a kernel of this interpreter: a user's kernel `python3` may be of another environment."""
+        manager = super().create_kernel_manager()
+        manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[])
+        return manager
 
     def output(self, outs: Any, msg: Any, display_id: Any, cell_index: int) -> Any:
         """Print an output, and keep it in its cell."""

@@ -115,7 +115,7 @@ def _option(parameter: Parameter, option: str, value: Any) -> list[str]:
     if option.endswith("="):
         is_plain = option.startswith("-") or parameter.type != "str" or _PLAIN.fullmatch(text)
         return [option + (text if is_plain else _quoted(text))]
-    if _looks_like_option(text) and option.startswith("--"):
+    if text.startswith(("-", "+", "@")) and option.startswith("--"):  # a parser may know `-1` or `@file`
         return [f"{option}={text}"]
     return [option, text]
 
