@@ -18,6 +18,7 @@ import adopted_scripts
 import arrow_imports
 import busy_threads
 import collecting
+import covering
 import listing
 import many_jobs
 import order
@@ -44,6 +45,7 @@ QUESTIONS: dict[str, tuple[Callable[[Path, int], Answer], int]] = {
         torch_scripts,
         adopted_scripts,
         collecting,
+        covering,
         reading,
         listing,
         questions,

@@ -34,7 +34,6 @@ def test_the_tables_of_real_people_have_no_findings(tmp_path: Path, monkeypatch:
         examination = Examination()
         examination.declare(cohort.target, cohort.person)
         examination.describe(cohort.features, cohort.target, cohort.person, None)
-
         score = np.full(len(cohort), 0.5)
         made = record.make(cohort.target, score, fold=fold, person=cohort.person, classes=cohort.classes)
         findings[name] = examination.examine([made]).findings

@@ -61,6 +61,12 @@ def several(people: int, rows: int, *, noise: float, columns: int = 5, seed: int
     return Table(table, np.repeat(random.integers(0, 2, people), rows))
 
 
+def yes_and_no() -> Table:
+    """Return each of 100 people five times, with yes and no alone."""
+    table = several(100, 5, noise=0, columns=8)
+    return table._replace(features=(table.features > 0).astype(int))
+
+
 def with_id(name: str, make: Callable[[int], Any]) -> Table:
     """Return 100 people with three rows each that do not resemble each other, and an id."""
     table = several(300, 1, noise=0)
@@ -138,6 +144,7 @@ LEAKS: dict[str, tuple[Callable[[], Table], str, str]] = {
         "",
     ),
     "two columns five times": (lambda: several(100, 5, noise=0, columns=2), "same-rows", ""),
+    "each yes and no five times": (yes_and_no, "same-rows", ""),
     "visits": (lambda: several(60, 8, noise=0.05), "same-rows", ""),
     "visits of changing people": (lambda: several(60, 8, noise=0.2, columns=12), "same-rows", ""),
     "visits under wrong ids": (

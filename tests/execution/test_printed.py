@@ -148,6 +148,27 @@ def test_of_a_long_log_head_and_tail_are_read_and_no_torn_line(job: Job, folder:
     assert dict(following.metrics())["val_auc"] == Measured(Decimal("0.91"), f"stdout line {lines + 3}")
 
 
+@pytest.mark.parametrize(
+    ("middle", "pattern", "names"),
+    [
+        ("nothing", "", {"accuracy", "test_r2", "loss"}),
+        ("Accuracy: 0.9", "", {"test_r2", "loss"}),
+        ("R^2 = 0.8 and accuracy 0.9", "", {"loss"}),
+        ("nothing", r"accuracy: (?P<score>\S+)", set()),
+    ],
+)
+def test_a_number_that_may_have_changed_in_an_unread_part_of_a_long_log_is_not_the_last(
+    job: Job, folder: AttemptFolder, middle: str, pattern: str, names: set[str]
+) -> None:
+    line = "." * 5000 + "\n"
+    part = line * (MOST_BYTES // len(line) // 2)
+    folder.log.write_text(f"accuracy: 0.5\ntest R2: 0.4\n{part}\n{middle}\n{part * 3}loss: 0.3\n")
+    job = msgspec.structs.replace(job, metrics=MetricsFile(stdout=pattern) if pattern else None)
+    following = PrintedReader().follow(ended(job, folder))
+    list(following.poll())
+    assert {name for name, _ in following.metrics()} == names
+
+
 PATTERN = r"round (?P<round>\d+).* AUC (?P<auc>[.0-9]+)%?(?: F1 (?P<f1>\S+))?"
 
 

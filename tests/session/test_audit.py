@@ -52,6 +52,7 @@ def test_an_audit_trains_twins_that_have_no_gates_and_no_history(project: Projec
     assert "its target is shuffled by the audit" in project.metadata()["luck-shuffled-1"]["notes"]
     assert History(project.reports / "history.sqlite").job_ids() == ["luck", "plain", "script"]
 
+    project.here("--training-audit", "-k", "plain-again").stdout.fnmatch_lines(["audit: no job is selected, only *"])
     resumed = project.here("--training-resume")
     resumed.stderr.fnmatch_lines(["*is an audit: pytest --training-audit again"])
     twice = project.here("--training-twice", "pl*", "--training-compare", "last")

@@ -20,6 +20,8 @@ from pytest_training.evaluation.metrics import figure, log_odds, logistic, net_b
 from pytest_training.evaluation.record import Predictions
 
 Mask = NDArray[np.bool_]
+Smooth = tuple[Floats, ...]
+"""A curve with its band: x, y, low, high."""
 GRID = np.concatenate([[0.0], np.linspace(0.005, 0.995, 100), [1.0]])  # between the steps of most folds: no bias
 MOST_CLASSES = 6  # that are drawn, the most frequent ones
 MOST_POINTS = 300  # of a scatter
@@ -38,9 +40,11 @@ def drawings(record: Predictions) -> tuple[Drawing, ...]:
         return (measured(record),)
     if record.question == "classes":
         return tuple(_of_classes(record))
+    share = _short(np.mean(record.truth))
+    level = Line(points=((0.0, share), (1.0, share)))  # the precision of a model that knows nothing
     return (
         Drawing(kind="roc", lines=(roc(record),), reference=(DIAGONAL,), points=_operating_point(record)),
-        Drawing(kind="precision_recall", lines=(precision_recall(record),), reference=(_level(np.mean(record.truth)),)),
+        Drawing(kind="precision_recall", lines=(precision_recall(record),), reference=(level,)),
         calibration(record),
         decision(record),
     )
@@ -57,7 +61,7 @@ def _of_classes(record: Predictions) -> Iterator[Drawing]:
     yield Drawing(kind="roc", lines=tuple(roc(each, each.classes[1]) for each in sides), reference=(DIAGONAL,))
     yield Drawing(kind="precision_recall", lines=tuple(precision_recall(each, each.classes[1]) for each in sides))
     smooth = ((each.classes[1], smooth_risk(each)) for each in sides)
-    lines = tuple(_line(each.x, each.y, label=label) for label, each in smooth if each)
+    lines = tuple(_line(*each[:2], label=label) for label, each in smooth if each)
     yield Drawing(kind="calibration", lines=lines, reference=(DIAGONAL,))
 
 
@@ -106,15 +110,6 @@ def _operating_point(record: Predictions) -> tuple[tuple[float, float], ...]:
     return ((_short(above[~happened].mean()), _short(above[happened].mean())),)
 
 
-class Smooth(NamedTuple):
-    """A smooth curve with its band."""
-
-    x: Floats
-    y: Floats
-    low: Floats
-    high: Floats
-
-
 def calibration(record: Predictions) -> Drawing:
     """Return what happened by the predicted risk: a smooth curve with its band, tenths of the rows, the risks."""
     happened, repeats = record.truth == 1, len(record.repeats)
@@ -145,7 +140,7 @@ def smooth_risk(record: Predictions) -> Smooth | None:
         return None
     columns = spline(odds)
     fits = [logistic(columns[lines], record.truth[lines], np.zeros(len(lines))) for lines in record.repeats]
-    return Smooth(*map(expit, _smooth(record, spline, odds, fits)))
+    return tuple(map(expit, _smooth(record, spline, odds, fits)))
 
 
 def measured(record: Predictions) -> Drawing:
@@ -179,7 +174,7 @@ def _smooth(record: Predictions, spline: Spline, values: Floats, fits: list[tupl
         influence[repeat] = np.column_stack([np.bincount(codes[lines], each, people) for each in own.T])
     middle = drawn @ np.mean([coefficients for coefficients, _ in fits], axis=0)
     spread = np.array([_spread(record, influence @ columns) for columns in drawn])
-    return Smooth(along, middle, middle - spread, middle + spread)
+    return along, middle, middle - spread, middle + spread
 
 
 def decision(record: Predictions) -> Drawing:
@@ -251,11 +246,6 @@ def expit(odds: Floats) -> Floats:
 def _line(x: Floats, y: Floats, low: Floats | None = None, high: Floats | None = None, *, label: str = "") -> Line:
     xs, ys, lows, highs = (() if each is None else tuple(map(_short, each)) for each in (x, y, low, high))
     return Line(label=label, points=tuple(zip(xs, ys, strict=True)), band=tuple(zip(xs, lows, highs, strict=False)))
-
-
-def _level(share: float) -> Line:
-    """Return what a model that knows nothing has: the share of events at every recall."""
-    return Line(points=((0.0, _short(share)), (1.0, _short(share))))
 
 
 def _short(value: float) -> float:

@@ -13,6 +13,8 @@ from pytest_training.evaluation.metrics import Measure, figure
 from pytest_training.evaluation.record import Predictions
 from pytest_training.evaluation.result import LEVEL
 
+MOST = 1.4
+"""How much models add at most: with a shuffled target 1.0 to 1.4 times the sum of squares (benchmarks/covering.py)."""
 SHARES = frozenset(["roc_auc", "average_precision", "sensitivity", "specificity", "accuracy"])
 """Metrics between 0 and 1, whose intervals stay there."""
 RATIOS = frozenset(["observed_expected"])
@@ -31,13 +33,13 @@ def measured(record: Predictions, measures: Mapping[str, Measure]) -> dict[str, 
     return metrics
 
 
-def variance(influence: Floats, folds: int, noise: float = 0.0) -> float:
+def variance(influence: Floats, folds: int, noise: float = 0.0, most: float = MOST) -> float:
     """Return the variance of a metric from its influences (repeats × people), of which `noise` is in each repeat.
 
     Given the models it is the sum of squares. Models of different folds share training rows, so what people and models
     make together counts once there where it occurs twice. Repeats show how much it is: their models share but
-    1 - 1/folds of the rows. It is all there is with a shuffled target, and never more. Two people meet in one fold of
-    two repeats with chance 1/folds, and so does their noise.
+    1 - 1/folds of the rows. Two people meet in one fold of two repeats with chance 1/folds, and so does their noise.
+    It is at most `most` times the sum of squares.
     """
     repeats = len(influence)
     stable = float((influence.mean(axis=0) ** 2).sum())
@@ -46,7 +48,7 @@ def variance(influence: Floats, folds: int, noise: float = 0.0) -> float:
     if repeats < 2:  # nothing shows how much models differ: the worst case
         return 2 * stable
     spread = (float((influence**2).sum(axis=1).mean()) - stable) * repeats / (repeats - 1) - noise * (1 - 1 / folds)
-    return stable + min((folds - 1 + 1 / repeats) * max(spread, 0.0), stable)
+    return stable + min((folds - 1 + 1 / repeats) * max(spread, 0.0), most * stable)
 
 
 def bounds(name: str, value: float, variance: float, freedom: float) -> tuple[float, float]:

@@ -45,8 +45,8 @@ class Bars:
 
 
 MEASURE = {"binary": "ROC AUC", "classes": "ROC AUC", "number": "R²"}
-BARS = {"number": Bars(alone=0.80, later=0.25, gaps=0.25, many_gaps=0.50)}
-BARS |= dict.fromkeys(("binary", "classes"), Bars(alone=0.90, later=0.65, gaps=0.70, many_gaps=0.80))
+BARS = {"number": Bars(alone=0.80, later=0.15, gaps=0.25, many_gaps=0.50)}
+BARS |= dict.fromkeys(("binary", "classes"), Bars(alone=0.90, later=0.60, gaps=0.70, many_gaps=0.80))
 
 
 def suspects(
@@ -92,8 +92,9 @@ def _columns(
     if strong and (chance := _best(judge.shuffled(), table.values())) < max(strong.values()):
         rest = judge.together([table[name] for name in table if name not in strong and name not in told])
         for name, score in sorted(strong.items(), key=lambda each: -each[1]):
+            errors = 3.0 if LATER.search(name.lower()) else 4.5
             is_far_ahead = score >= SURE or LATER.search(name.lower()) or 1 - score <= LEFT * (1 - rest)
-            if score > chance + ABOVE_CHANCE and judge.is_sure(score) and is_far_ahead:
+            if score > chance + ABOVE_CHANCE and judge.is_sure(score, errors) and is_far_ahead:
                 told.add(name)
                 yield Suspect("column", (name,), _alone(name, question, score, rest), score)
     yield from _pairs(judge, {name: table[name] for name in scores if name not in told}, scores)

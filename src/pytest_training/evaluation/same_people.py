@@ -30,6 +30,7 @@ UNLIKELY = 20  # times as many equal rows as columns that depend on each other c
 FEWEST_LEVELS = 7  # of a measurement
 FEWEST_VALUES = 10  # of an id
 ALIKE, CONSTANT = 0.3, 0.9  # share of the target's variance that lies between the values of an id
+BESIDE = 5  # groups of equal rows
 SURELY = 5.0  # standard errors
 
 
@@ -134,27 +135,52 @@ def suspicious_rows(
     features: pd.DataFrame, target: ArrayLike, question: Question, person: Ints | None
 ) -> Suspect | None:
     """Return the suspicion that several rows are of one person, or None."""
-    equal = equal_rows(features)
-    repeated = len(features) - len(np.unique(equal))
-    if person is None and repeated >= max(3, len(features) / 100) and _is_unlikely(features, equal):
-        return Suspect(
-            "same-rows",
-            (),
-            f"{repeated:,} of {len(features):,} rows repeat another row exactly",
-            repeated / len(features),
-        )
+    equal, rows = equal_rows(features), len(features)
+    repeated = rows - len(np.unique(equal))
+    standard = _standard(target, question)
+    if person is None and repeated >= max(3, rows / 100):
+        share = repeated / rows
+        if _is_unlikely(features, equal) or (share >= LEAPING and _is_sure(_falls_beside(features, equal, standard))):
+            return Suspect("same-rows", (), f"{repeated:,} of {rows:,} rows repeat another row exactly", share)
     close = neighbours(features, person)
     if close is None or np.mean(close.ratio < LEAP) < LEAPING:
         return None
-    falls = _falls_of_agreement(close, _standard(target, question), person)
-    excess = float(np.mean(falls)) if len(falls) else 0.0
-    if excess < max(APART, SURELY * float(np.std(falls)) / np.sqrt(max(len(falls), 1))):
+    falls = _falls_of_agreement(close, standard, person)
+    if not _is_sure(falls):
         return None
     size = int(np.median(close.leap[close.ratio < LEAP])) + 1
-    rows = (
-        f"rows stand in groups of about {size} that resemble each other far more than all others and share their target"
-    )
-    return Suspect("same-rows", (), rows, excess)
+    how = f"rows stand in groups of about {size} that resemble each other far more than all others"
+    return Suspect("same-rows", (), f"{how} and share their target", float(np.mean(falls)))
+
+
+def _is_sure(falls: list[float]) -> bool:
+    """Return True if targets agree better by so much that neither chance nor a smooth course explains it."""
+    return bool(falls) and np.mean(falls) >= max(APART, SURELY * float(np.std(falls)) / np.sqrt(len(falls)))
+
+
+def _falls_beside(features: pd.DataFrame, equal: Ints, standard: Floats) -> list[float]:
+    """Return for groups of equal rows how much better targets agree in them than with the nearest other rows."""
+    first, counts = np.unique(equal, return_index=True, return_counts=True)[1:]
+    means, within = _agreement(equal, standard)
+    distinct = features.iloc[first]
+    places = [(numbers(column), _is_measured(column)) for _, column in distinct.items()]
+    ranks = [(rankdata(values) / len(first) if is_measured else values, is_measured) for values, is_measured in places]
+    falls = []
+    for group in np.flatnonzero(counts > 1)[:MOST_QUERIES]:
+        apart = np.sum([abs(v - v[group]) if is_measured else v != v[group] for v, is_measured in ranks], axis=0)
+        beside = np.argsort(apart, kind="stable")[1 : 1 + BESIDE]
+        falls.append(float(within[group] - np.mean(means[beside] @ means[group])))
+    return falls
+
+
+def _agreement(code: Ints, standard: Floats) -> tuple[Floats, Floats]:
+    """Return the mean target of each code's rows, and how well two rows of one code agree (NaN for a single row)."""
+    count = np.bincount(code).astype(float)
+    sums = np.array([np.bincount(code, line) for line in standard.T]).T
+    own = np.bincount(code, np.sum(standard**2, axis=1))
+    with np.errstate(invalid="ignore"):
+        within: Floats = (np.sum(sums**2, axis=1) - own) / (count * (count - 1))
+    return sums / count[:, None], within
 
 
 def _is_unlikely(features: pd.DataFrame, equal: Ints) -> bool:
@@ -214,13 +240,9 @@ def _share_of_id(column: pd.Series[Any], standard: Floats) -> float:
         or np.median(count[code]) > len(known) / FEWEST_VALUES
     ):
         return 0.0
-    truth = standard[known]
-    sums = np.array([np.bincount(code, line) for line in truth.T]).T
     several = count > 1
-    within = (np.sum(sums**2, axis=1) - np.bincount(code, np.sum(truth**2, axis=1)))[several] / (count * (count - 1.0))[
-        several
-    ]
-    means = sums / count[:, None]
+    means, agreement = _agreement(code, standard[known])
+    within = agreement[several]
     nearby = np.sum(means[:-1] * means[1:], axis=1)
     weight = count[several] / count[several].sum()
     error = np.sqrt(np.sum(weight**2 * 2 / (count * (count - 1.0))[several]))

@@ -34,6 +34,9 @@ def pytest_training_run_end(run: TrainingRun) -> None:
 def closing_lines(audit: Audit) -> Iterator[Line]:
     """Yield the lines of the terminal: the findings, then how many checks could not be made."""
     findings, missing = audit.findings, sum(len(job.unchecked) for job in audit.jobs)
+    if not audit.jobs:
+        yield "audit: no job is selected, only further trainings", {"yellow": True}
+        return
     jobs = "1 job" if len(audit.jobs) == 1 else f"{len(audit.jobs)} jobs"
     found = f"{len(findings)} finding{'s' if len(findings) != 1 else ''}" if findings else "nothing found"
     found += f", {missing} checks not made" if missing else ""

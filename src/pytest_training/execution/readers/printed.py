@@ -53,6 +53,15 @@ class Printed(Struct):
                 self.finals[name] = value, self.line
         return read
 
+    def pass_over(self, part: bytes) -> None:
+        """Count the lines of a part that is not read, and forget the numbers that it may have with other values."""
+        self.line += part.count(b"\n")
+        text, words = part.lower(), {each.rpartition("_")[2] for each in self.finals}
+        spelled = {word: (word, word.replace("r2", "r²"), word.replace("r2", "r^2")) for word in words}
+        words = {word for word in words if any(each.encode() in text for each in spelled[word])}
+        for name in [each for each in self.finals if self.pattern or each.rpartition("_")[2] in words]:
+            del self.finals[name]
+
     def _match(self, text: str) -> Line:
         line, found = Line({}, {}), re.search(self.pattern, text)
         for name, group in found.groupdict("").items() if found else ():
@@ -178,7 +187,7 @@ class FollowedLog:
                 log.seek(size - most)  # lines have no numbers in the live view
             self._rest = b""
             while (left := size - most + most // 4 - log.tell()) > 0 and (chunk := log.read(min(CHUNK, left))):
-                self._printed.line += chunk.count(b"\n")
+                self._printed.pass_over(chunk)
             self._printed.line += log.readline(most).endswith(b"\n")
         yield log.read(most)
         self._offset = log.tell()
