@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from pytest_training import atomic, errors, places, text, wording
 from pytest_training.execution.attempt.messages import Failure
@@ -53,7 +52,7 @@ def read_small(path: Path) -> bytes | None:
     return content
 
 
-class Walk(Struct):
+class Walk(msgspec.Struct):
     """The files below a folder, each with its relative path: through no link, however deep, at most so many."""
 
     folder: Path

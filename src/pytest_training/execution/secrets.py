@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeVar
 
 import msgspec
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pytest_training.atomic import write_atomically, write_pieces
@@ -35,10 +34,10 @@ CHUNK = 2**20
 RECORDS = ("evaluation*.json", "predictions*.csv", "description.json")  # beside result.json
 
 
-class Secrets(Struct, frozen=True, dict=True):
+class Secrets(msgspec.Struct, frozen=True, dict=True):
     """The values of one job's secret parameters."""
 
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Hide the values: a traceback may show it."""

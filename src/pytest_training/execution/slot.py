@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pytest_training.atomic import write_atomically
@@ -42,7 +41,7 @@ LONGEST_WAIT_S = 3600.0
 REFUSED = "cannot be trained or recorded"  # first words of the sentence about a refusal by the operating system
 
 
-class Slot(Struct, frozen=True):
+class Slot(msgspec.Struct, frozen=True):
     """Executes one job at a time; the same for an xdist worker and for a session without xdist."""
 
     name: str
@@ -51,11 +50,11 @@ class Slot(Struct, frozen=True):
     seed: int
     threads: int
     settings: RunSettings
-    datasets: Mapping[str, Dataset] = field(default_factory=dict)
-    kinds: Kinds = field(default_factory=lambda: KINDS)
+    datasets: Mapping[str, Dataset] = msgspec.field(default_factory=dict)
+    kinds: Kinds = msgspec.field(default_factory=lambda: KINDS)
     readers: Sequence[Reader] = READERS
-    limits: Limits = field(default_factory=lambda: LIMITS)
-    environment: Mapping[str, str] = field(default_factory=session_environment)  # with which the backend has started
+    limits: Limits = msgspec.field(default_factory=lambda: LIMITS)
+    environment: Mapping[str, str] = msgspec.field(default_factory=session_environment)  # when the backend started
     owned: bool = False  # True in an xdist worker: the owner, not this worker, handles Ctrl-C and stops jobs
 
     def train(self, planned: PlannedJob) -> Outcome:

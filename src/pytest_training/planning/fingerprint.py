@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pytest_training.errors import DataError
@@ -120,11 +119,11 @@ def _with_needed(jobs: Mapping[str, Job], ids: Iterable[str]) -> list[str]:
     return list(done)
 
 
-class EarlierPasses(Struct, frozen=True):
+class EarlierPasses(msgspec.Struct, frozen=True):
     """Earlier outcomes of jobs that passed, by job id."""
 
     reports: Path
-    recorded: Mapping[str, Recorded] = field(default_factory=dict)  # the newest
+    recorded: Mapping[str, Recorded] = msgspec.field(default_factory=dict)  # the newest
     valid: frozenset[str] = frozenset()  # ids of the jobs that nothing has changed for since
 
     @classmethod

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from msgspec import Struct, field
 
 from pytest_training.execution.job_files import open_own
 from pytest_training.jobs.model import UNDECODABLE
@@ -42,14 +41,14 @@ def _events(content: bytes) -> Iterator[Event]:
             yield DECODER.decode(line)
 
 
-class EventTail(Struct):
+class EventTail(msgspec.Struct):
     """The newest state in a growing file."""
 
     path: Path
     offset: int = 0
     pid: int | None = None
     progress: tuple[float, float] | None = None
-    values: dict[str, float | bool | str | None] = field(default_factory=dict)
+    values: dict[str, float | bool | str | None] = msgspec.field(default_factory=dict)
 
     def poll(self) -> bool:
         """Parse what was added; return True if that is at least one line."""

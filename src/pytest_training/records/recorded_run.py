@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 import psutil
-from msgspec import Struct, field
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
@@ -28,7 +27,7 @@ IGNORED = ".gitignore"
 SAME_START_S = 1.0  # a process's start is exact to about a clock tick
 
 
-class TrainingRun(Struct, frozen=True, dict=True):
+class TrainingRun(msgspec.Struct, frozen=True, dict=True):
     """A run as reporters get it: without outcomes when it begins, whole at its end."""
 
     folder: RunFolder
@@ -38,10 +37,10 @@ class TrainingRun(Struct, frozen=True, dict=True):
     record: RunRecord | None = None
     """None for a run that did not finish, or ended before a job began: its folder is then removed."""
     begun: BegunRun | None = None
-    settings: RunSettings = field(default_factory=RunSettings)
-    problems: list[str] = field(default_factory=list)
+    settings: RunSettings = msgspec.field(default_factory=RunSettings)
+    problems: list[str] = msgspec.field(default_factory=list)
     """What went wrong around the jobs, in sentences; a reporter may add its own."""
-    closing: list[tuple[str, dict[str, bool]]] = field(default_factory=list)
+    closing: list[tuple[str, dict[str, bool]]] = msgspec.field(default_factory=list)
     """Lines, with their colours, for the end of the session's output; a reporter may add its own."""
     audit: Audit | None = None  # what `--training-audit` has found, at the end
 

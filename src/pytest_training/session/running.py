@@ -17,7 +17,6 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pytest_training import pytest_adapter
@@ -46,7 +45,7 @@ OUTCOME_PATIENCE_S = 2.0
 EXIT_PATIENCE_S = 10.0
 
 
-class RunningRun(Struct, eq=False, kw_only=True, dict=True):
+class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
     """The life of one run; a pytest plugin."""
 
     config: pytest.Config
@@ -55,8 +54,8 @@ class RunningRun(Struct, eq=False, kw_only=True, dict=True):
     context: SlotContext
     backend: Backend
     remove_folder: Callable[[], None]
-    started_ids: set[str] = field(default_factory=set)
-    exiting: list[Any] = field(default_factory=list)
+    started_ids: set[str] = msgspec.field(default_factory=set)
+    exiting: list[Any] = msgspec.field(default_factory=list)
     """Gateways of workers that have finished: they exit while reports are written, which takes as long."""
     is_over: bool = False
     is_ending: bool = False

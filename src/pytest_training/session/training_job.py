@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from msgspec import Struct
 
 from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.folder import RunFolder
@@ -63,7 +62,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
         )
 
 
-class TrainingJob(Struct):
+class TrainingJob(msgspec.Struct):
     """One job as a test sees it."""
 
     planned: PlannedJob

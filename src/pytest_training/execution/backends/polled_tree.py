@@ -8,7 +8,6 @@ import time
 
 import msgspec
 import psutil
-from msgspec import field
 
 from pytest_training.execution.attempt import environment, messages
 from pytest_training.limits.tree import Tree
@@ -47,11 +46,11 @@ class PolledTree(Tree, kw_only=True):
     """The processes of a running attempt, as psutil measures them."""
 
     process: psutil.Popen
-    members: list[psutil.Process] = field(default_factory=list)  # those that run now, without the keeper (`process`)
-    earlier: set[psutil.Process] = field(default_factory=set)  # all that have run at a measurement
+    members: list[psutil.Process] = msgspec.field(default_factory=list)  # running now, without the keeper (`process`)
+    earlier: set[psutil.Process] = msgspec.field(default_factory=set)  # all that have run at a measurement
     keeper_until: float = 0.0  # time by which the keeper should have ended them
     cpu_s: float = 0.0
-    cpu_before_s: float = field(default_factory=_cpu_of_children_s)
+    cpu_before_s: float = msgspec.field(default_factory=_cpu_of_children_s)
 
     def sample(self) -> None:
         """Measure what they use now."""

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
-from msgspec import Struct, field
 
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.folder import RunFolder
 from pytest_training.limits import LIMITS, Limits
 
 
-class BackendRun(Struct, frozen=True, kw_only=True):
+class BackendRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run, as a backend starts for it."""
 
     folder: RunFolder
@@ -21,12 +20,12 @@ class BackendRun(Struct, frozen=True, kw_only=True):
     report_problem: Callable[[str], None]  # adds a sentence to the run's reports
 
 
-class Seat(Struct, frozen=True, kw_only=True):
+class Seat(msgspec.Struct, frozen=True, kw_only=True):
     """The place of one slot in a run."""
 
     folder: RunFolder
     owner: int | None = None  # in an xdist worker the pid of its parent, which owns the run
-    limits: Limits = field(default_factory=lambda: LIMITS)
+    limits: Limits = msgspec.field(default_factory=lambda: LIMITS)
 
 
 class Launcher(Protocol):

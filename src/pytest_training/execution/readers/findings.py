@@ -12,7 +12,6 @@ from pathlib import PurePath
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pytest_training.errors import FROM_OTHERS, ResultError
@@ -40,14 +39,14 @@ PARTS = ("test", "val", "eval", "dev", "train")
 FEWEST_DECIMALS, FEWEST = 2, 10  # decimals, or the size, from which a number counts as rounded: `0.70`, `41.5`
 
 
-class FoundMetrics(Struct, frozen=True):
+class FoundMetrics(msgspec.Struct, frozen=True):
     """The metrics of an attempt, a sentence about each refused value, and a hint at metrics in another place."""
 
-    values: dict[str, float] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
+    values: dict[str, float] = msgspec.field(default_factory=dict)
+    refused: dict[str, str] = msgspec.field(default_factory=dict)
     hint: str = ""
-    sources: dict[str, str] = field(default_factory=dict)  # by metric where it was read
-    choices: dict[str, list[str]] = field(default_factory=dict)
+    sources: dict[str, str] = msgspec.field(default_factory=dict)  # by metric where it was read
+    choices: dict[str, list[str]] = msgspec.field(default_factory=dict)
     """By ambiguous name those of its values: `auc` is `auc@stdout` or `auc@results.json`."""
 
     @property

@@ -101,10 +101,9 @@ def storable(value: Any) -> Any:
 class Constants:
     """The names that a module assigns exactly once, and the literals that they stand for."""
 
-    _imported: Callable[[ast.expr], ast.expr | None] | None = None
-
     def __init__(self, tree: ast.Module) -> None:
         self._values: dict[str, ast.expr | None] = {}
+        self._imported: Callable[[ast.expr], ast.expr | None] = lambda _: None
         for statement in module_statements(tree.body):
             for name, value in _assigned(statement):
                 self._values[name] = None if name in self._values else value
@@ -120,17 +119,14 @@ class Constants:
 
     def node(self, name: str) -> ast.expr | None:
         """Return the expression that the module assigns to the name, if it does so once."""
-        return self._values[name] if name in self._values else self._elsewhere(ast.Name(name))
-
-    def _elsewhere(self, node: ast.expr) -> ast.expr | None:
-        return self._imported(node) if self._imported else None
+        return self._values[name] if name in self._values else self._imported(ast.Name(name))
 
     def literal(self, node: ast.expr | None) -> Any:
         """Return the value of a literal, or of a name that stands for one, else MISSING."""
         if isinstance(node, ast.Name):
             node = self.node(node.id)
         elif isinstance(node, ast.Attribute):
-            node = self._elsewhere(node)
+            node = self._imported(node)
         with contextlib.suppress(ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return MISSING if node is None else storable(ast.literal_eval(node))
         return MISSING

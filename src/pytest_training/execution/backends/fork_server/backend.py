@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
-from msgspec import Struct
 
 from pytest_training import atomic, errors
 from pytest_training.execution.attempt.environment import SHOWING, numeric_environment, unless_set
@@ -38,7 +37,7 @@ SERVER_DIED = Reply(
 ALONE = "trained in an interpreter of its own: the job server is gone; see server.log in the run folder"
 
 
-class ServerHandle(Struct):
+class ServerHandle(msgspec.Struct):
     """The running job server; closing its stdin, the lifeline, ends it and every job."""
 
     address: str

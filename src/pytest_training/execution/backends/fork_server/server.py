@@ -20,7 +20,6 @@ from functools import partial
 from typing import NoReturn
 
 import msgspec
-from msgspec import Struct, field
 
 from pytest_training import processes
 from pytest_training.errors import DeclarationError
@@ -44,11 +43,11 @@ READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "OMP_", "GOMP_", "KM
 """Beginnings of variables that the interpreter and C libraries read once."""
 
 
-class Connection(Struct, eq=False):
+class Connection(msgspec.Struct, eq=False):
     """One slot's connection: at most one attempt."""
 
     link: socket.socket
-    received: bytearray = field(default_factory=bytearray)
+    received: bytearray = msgspec.field(default_factory=bytearray)
     request: AttemptRequest | None = None
     pid: int | None = None
 
