@@ -231,6 +231,7 @@ def test_other_questions_are_answered_and_drawn(kind: str, make_run: MakeRun, tm
         ({"data": "TABLE", "target": "z"}, "no column 'z'"),
         ({"data": "TABLE", "target": "y", "group": "person"}, "no column 'person'"),
         ({"data": "TABLE", "target": "y", "drop": "x, w"}, "no column 'w'"),
+        ({"data": "TABLE", "target": "y", "known": "same-rows, w"}, "no column 'w'"),
         (
             {"data": "TABLE", "target": "y", "folds": 11},
             "11 folds need at least 11 people of the rarest",
