@@ -92,18 +92,18 @@ def predict_held_out(  # noqa: PLR0913  (the defaults are what most jobs want)
     if checkpoint and (state := run.checkpoint.load()):
         predicted, fold_of, losses, done = state["predicted"], state["fold_of"], state["losses"], state["done"]
     each_fold = [(repeat, fold, *rows) for repeat, part in enumerate(parts) for fold, rows in enumerate(part)]
-    for repeat, fold, rows, held_out in each_fold[done:]:
-        seed, unseen = seed_of(run.seed, repeat, fold), cohort.take(held_out)
-        with threadpool_limits(limits=1, user_api="blas"):  # its threads add in another order: another last digit
+    with threadpool_limits(limits=1, user_api="blas"):  # its threads add in another order: another last digit
+        for repeat, fold, rows, held_out in each_fold[done:]:
+            seed, unseen = seed_of(run.seed, repeat, fold), cohort.take(held_out)
             model = fit(cohort.take(rows), seed=seed, log=partial(run.log, repeat=repeat, fold=fold))
             predicted[repeat, held_out] = predict(model, unseen.features, cohort.classes)
+            fold_of[repeat, held_out] = fold
             if importance and repeat == 0:
                 losses.append(reliance.losses(partial(predict, model, classes=cohort.classes), unseen, seed))
-        fold_of[repeat, held_out] = fold
-        done += 1
-        run.progress(stage[0] * total + done, stage[1] * total)
-        if checkpoint:
-            run.checkpoint.save(done=done, predicted=predicted, fold_of=fold_of, losses=losses)
+            done += 1
+            run.progress(stage[0] * total + done, stage[1] * total)
+            if checkpoint:
+                run.checkpoint.save(done=done, predicted=predicted, fold_of=fold_of, losses=losses)
     judged = np.flatnonzero((fold_of >= 0).all(axis=0))
     kept = {"predicted": predicted[:, judged], "fold": fold_of[:, judged]}
     return OutOfFold(cohort=cohort.take(judged), relies_on=reliance.mean(losses), **kept)

@@ -13,6 +13,7 @@ import pandas as pd
 from cohorts import Cohort, files
 from cohorts.files import refuse
 from cohorts.values import read_column
+from pytest_training.evaluation.leaks import CODES
 from pytest_training.evaluation.same_people import Suspect, suspicious_ids
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def load(  # noqa: PLR0913  (each is a choice of the user's)
 ) -> OwnTable:
     """Return the table as a cohort; raise ValueError with one sentence if it cannot be trained on."""
     table, decimal = files.read(path)
-    for column in [target, *([group] if group else []), *drop]:
+    for column in [target, *([group] if group else []), *drop, *(name for name in known if name not in CODES)]:
         require_column(path, table, column)
     reading = Reading(decimal, known)
     truth = table[target]

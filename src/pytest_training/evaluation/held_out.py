@@ -162,7 +162,7 @@ class Judge:
         )
 
         settings: dict[str, Any] = {
-            "max_iter": 40,
+            "max_iter": 25,
             "max_leaf_nodes": 8,
             "min_samples_leaf": 5,
             "early_stopping": False,

@@ -20,6 +20,7 @@ from pytest_training.evaluation.same_people import Suspect, same_people, suspici
 
 __all__ = ["Suspect", "same_people", "suspects"]
 
+CODES = ("same-rows", "id", "gaps", "column", "pair")  # of suspects
 MOST_ROWS = 20_000  # that judge columns: more change no verdict
 MOST_PAIRED, PAIR_ROWS = 30, 2_000  # columns that are combined, rows that judge a pair
 MOST_TOLD = 5  # pairs
