@@ -22,7 +22,7 @@ from validation import cross_validate, judge, predict_held_out
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"r2": ">= 0.13", "mae": "<= 0.50"}  # seeds 0 to 9: 0.17 to 0.19, 0.47 to 0.48; the dummy has 0, 0.53
+GATES = {"r2": ">= 0.13", "mae": "<= 0.50"}  # seeds 0 to 4: 0.18, 0.47 to 0.48; the dummy has 0, 0.53
 TREES = {"learning_rate": 0.05, "max_leaf_nodes": 4, "min_samples_leaf": 20}  # small: R² is 0.2 at best
 
 

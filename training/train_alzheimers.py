@@ -23,7 +23,7 @@ from validation import cross_validate, judge
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.85"}  # seeds 0 to 9: 0.88 to 0.90; the dummy has 0.49
+GATES = {"roc_auc": ">= 0.85"}  # seeds 0 to 4: 0.89 to 0.90; the dummy has 0.50
 CUTOFF = 0.27  # the share of impaired people here
 
 

@@ -22,7 +22,7 @@ from validation import cross_validate, judge
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.79"}  # seeds 0 to 9: 0.82 to 0.84; the dummy has 0.49
+GATES = {"roc_auc": ">= 0.79"}  # seeds 0 to 4: 0.84 to 0.85; the dummy has 0.50
 CUTOFF = 0.27  # the share of impaired people here
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pytest_training import Run
     from pytest_training.evaluation.record import Predictions
 
-GATES = {"tables_above_dummy": ">= 6"}
+GATES = {"tables_above_dummy": ">= 6"}  # seeds 0 to 4: all seven; the smallest has 126 people
 LIMITS = (
     "Plain settings: a family that does badly here may do well when tuned.",
     "The limits of every table are in the model card of its own job.",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_training import Run
 
 GATES = {"known_history_roc_auc": ">= 0.60", "temporal_roc_auc": ">= 0.55", "whole_register_roc_auc": ">= 0.72"}
+# Seeds 0 to 4: 0.63, 0.63, 0.75; the dummy has 0.50.
 CUTOFF = 0.40  # close to the share that dies: who is above it would be watched more closely
 LAST_FITTED = 1990  # year of an event; later ones are a test in time
 

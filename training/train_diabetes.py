@@ -25,7 +25,7 @@ from validation import cross_validate, judge, predict_held_out
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.82", "published_roc_auc": ">= 0.83"}  # seeds 0 to 9: 0.84 to 0.85, 0.86 to 0.87; dummy 0.50
+GATES = {"roc_auc": ">= 0.82", "published_roc_auc": ">= 0.83"}  # seeds 0 to 4: 0.85, 0.86; the dummy has 0.50
 CUTOFF = 0.30  # a missed diabetes costs more than a second blood test
 
 

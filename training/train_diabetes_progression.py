@@ -21,7 +21,7 @@ from validation import cross_validate, judge
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"r2": ">= 0.45", "mae": "<= 48"}  # seeds 0 to 9: 0.48 to 0.50, 44 to 45; the dummy has 0.00, 66
+GATES = {"r2": ">= 0.45", "mae": "<= 48"}  # seeds 0 to 4: 0.49, 44.5 to 44.7; the dummy has 0.00, 66
 
 
 def train(run: Run, *, epochs: int = 50, folds: int = 5, repeats: int = 5) -> None:

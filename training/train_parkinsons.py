@@ -24,7 +24,7 @@ from validation import cross_validate, judge
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.80"}  # seeds 0 to 9: 0.83 to 0.87; the dummy has 0.49
+GATES = {"roc_auc": ">= 0.80"}  # seeds 0 to 4: 0.84 to 0.85; the dummy has 0.50
 CUTOFF = 0.75  # the share of patients here: the cut-off of somebody who knows nothing else
 
 

@@ -25,7 +25,7 @@ from validation import cross_validate, judge
 if TYPE_CHECKING:
     from pytest_training import Run
 
-GATES = {"roc_auc": ">= 0.65"}  # seeds 0 to 9: 0.69 to 0.70; the dummy has 0.48
+GATES = {"roc_auc": ">= 0.65"}  # seeds 0 to 4: 0.69 to 0.72; the dummy has 0.50
 CUTOFF = 0.50  # half of the patients had a stroke
 
 
