@@ -14,6 +14,7 @@ from pytest_training.evaluation.metrics import BASELINES, dummy, figure, measure
 from pytest_training.evaluation.record import Predictions
 from pytest_training.evaluation.result import Evaluation, metrics_of
 from pytest_training.evaluation.subgroups import subgroups
+from pytest_training.wording import printable
 
 
 def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluation:
@@ -36,12 +37,18 @@ def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluat
         classes=record.classes,
         rows=len(np.unique(record.row)),
         people=people,
-        events=int(record.truth[repeats[0]].sum()) if record.question == "binary" else None,
+        events=record.events,
         repeats=len(repeats),
         folds=record.folds,
         cutoff=record.cutoff if record.question == "binary" else None,
-        method=interval.method(record.folds, len(repeats), people, is_number=not record.classes),
+        method=interval.method(record.folds, len(repeats), people, is_number=not record.classes) + positive(record),
         drawings=drawings(record),
         subgroups=groups,
         metrics={prefix + name: value for name, value in metrics.items() if math.isfinite(value)},
     )
+
+
+def positive(record: Predictions) -> str:
+    """Name the positive class, to whom risks belong, unless it is 1."""
+    is_plain = record.question != "binary" or record.classes == ("0", "1")
+    return "" if is_plain else f"; positive class: {printable(record.classes[1], 60)}"
