@@ -156,7 +156,7 @@ SAYS: dict[str, Callable[[Run], object]] = {
 @pytest.mark.parametrize("is_before", [True, False])
 @pytest.mark.parametrize("call", SAYS)
 def test_the_people_of_a_table_are_those_that_any_call_states(run: Run, call: str, *, is_before: bool) -> None:
-    calls = [SAYS[call], lambda run: run.describe(np.zeros((6, 2)), ILL)]
+    calls: list[Callable[[Run], object]] = [SAYS[call], lambda run: run.describe(np.zeros((6, 2)), ILL)]
     for each in calls if is_before else calls[::-1]:
         each(run)
     description = written(run)
