@@ -129,6 +129,13 @@ def test_people_of_the_target_count_for_the_table_too() -> None:
     assert "A01" in [finding.code for finding in made.findings]
 
 
+def test_people_of_the_predictions_count_for_the_least_number_too() -> None:
+    examination = Examination()
+    examination.describe(X, Y, None, None)
+    made = examination.examine([record.make(Y, RISK, fold=FIVE % 5, person=FIVE)])
+    assert made.facts[0].endswith("; here are 40")
+
+
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 2), st.booleans()), min_size=2, max_size=40))
 @settings(max_examples=50)
 def test_people_are_apart_where_they_are_in_several_folds(lines: list[tuple[int, int, bool]]) -> None:

@@ -67,9 +67,16 @@ class Data:
 
     @cached_property
     def person(self) -> NDArray[Any]:
-        """The person of each row; without a statement each row is one."""
-        stated = self.stated.person
-        return np.arange(len(self.target)) if stated is None else pd.factorize(np.asarray(stated))[0]
+        """The person of each row, from the predictions if no other call states it; else each row is one."""
+        if self.stated.person is not None:
+            return pd.factorize(np.asarray(self.stated.person))[0]
+        rows = len(self.target)
+        whole = (each for each in self.stated.records if each.name != "train")
+        record = next((each for each in whole if np.array_equal(np.unique(each.row), np.arange(rows))), None)
+        person = np.arange(rows)
+        if record is not None:
+            person[record.row] = record.people[0]
+        return person
 
     @cached_property
     def suspects(self) -> list[Suspect]:
