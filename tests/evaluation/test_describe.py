@@ -111,6 +111,7 @@ def test_of_very_many_columns_a_part_is_described(run: Run) -> None:
         ({"features": TABLE, "target": [0, 1]}, "same number of rows, found features 4, target 2"),
         ({"features": TABLE, "person": [1]}, "same number of rows, found features 4, person 1"),
         ({"features": TABLE, "units": {"agee": "years"}}, "units has 'agee', which is no column: did you mean 'age'"),
+        ({"features": TABLE, "known": ["agee"]}, "known has 'agee', which is no column: did you mean 'age'"),
         (
             {"target": ["well", "dead"], "classes": ("well", "ill")},
             "target has 'dead', expected one of well, ill",

@@ -220,6 +220,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         relies_on: Mapping[str, float] | None = None,
         method: str | None = None,
         model: Any = None,
+        known: Sequence[str] | None = None,
     ) -> None:
         """State what only the job knows, for its model card: the card has a summary of the table, never its rows.
 
@@ -227,7 +228,8 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         last), `person` the person of each row, unless another call states it. `units` names the predictors' units,
         `unit` that of an outcome that is a number. `left_out` counts rows by reason; `relies_on` says how much the
         headline metric falls without a predictor. `method` is text, such as the file's docstring; `model` is an
-        estimator or text. Each call adds.
+        estimator or text. `known` names columns of which you know that they are there before the outcome: an audit
+        leaves them out of its suspects. Each call adds.
         """
         try:
             from pytest_training.evaluation.people import describe  # noqa: PLC0415  (only jobs with a card load pandas)
@@ -237,9 +239,11 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
             ) from None
         stated = {"classes": classes, "person": person, "unit": unit, "units": units, "who": who, "left_out": left_out}
         stated |= {"limits": limits, "relies_on": relies_on, "method": method, "model": model}
+        stated |= {"known": known}
         self.description = describe(self.description, features, target, stated)
         if self.examination:
             self.examination.describe(features, target, person, model)
+            self.examination.known += list(map(str, known or ()))
         if person is not None:
             self._people[self.description.rows] = self.description.people
         self._keep_description()
