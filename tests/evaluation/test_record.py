@@ -64,7 +64,7 @@ def test_targets_of_every_kind_are_taken(truth: Any, score: Any, stated: dict[st
         ({"truth": [0, 1, np.nan, 0, 1, 0]}, "truth is missing in 1 of 6 places"),
         ({"truth": ["no", "yes", "Yes", "no", "yes", "no"]}, "expected as many"),
         ({"truth": [1] * 6}, "truth has the class '1' alone; expected several classes"),
-        ({"truth": ["b"] * 6, "score": [[0.1, 0.8, 0.1]] * 6, "classes": "abc"}, "truth has the class 'b' alone"),
+        ({"truth": ["b"] * 6, "score": [[0.1, 0.8, 0.1]] * 6, "classes": list("abc")}, "truth has the class 'b' alone"),
         ({"truth": [3.7] * 6}, "truth is 3.7 in all 6 lines; expected numbers that differ"),
         ({"truth": [1, 1, 1, 1, 1, 1], "classes": ()}, "truth is 1 in all 6 lines"),
         ({"truth": [0.3, 0.1 + 0.2] * 3}, "truth is 0.3 in all 6 lines"),
