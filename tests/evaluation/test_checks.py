@@ -114,6 +114,27 @@ def test_what_a_check_lacks_is_said_with_the_call_that_states_it(code: str) -> N
     assert code not in [finding.code for finding in examined.findings]
 
 
+@pytest.mark.parametrize("rows", [30, ROWS])
+@pytest.mark.parametrize("kind", ["number", "one column", "two columns", "few values"])
+def test_people_of_the_rarest_class_are_counted_of_classes_alone(kind: str, rows: int) -> None:
+    declared: Any = {
+        "number": X["a"][:rows],
+        "one column": X[["a"]][:rows].to_numpy(),
+        "two columns": X[["a", "b"]][:rows],
+        "few values": np.r_[0, 0, np.ones(rows - 2)],
+    }[kind]
+    made = stated(truth=Y[:rows], score=RISK[:rows], fold=FOLD[:rows], declared=declared, target=declared).examine()
+    said = {finding.code: finding.sentence for finding in made.findings} | dict(made.unchecked)
+    found = said.get("A14", "")
+    assert found.startswith(
+        {
+            "two columns": "the target has 2 columns; the checks are of one",
+            "few values": "2 people of the rarest class, expected 20 at least",
+        }.get(kind, "30 people, expected 40 at least" if rows == 30 else "")
+    )
+    assert bool(found) == (rows == 30 or kind in {"two columns", "few values"})
+
+
 def test_an_honest_job_has_no_findings_and_the_least_number_of_people() -> None:
     examined = stated(choices=CHOSEN["inner"]).examine()
     assert (examined.findings, examined.unchecked) == ((), {})
