@@ -37,7 +37,10 @@ def test_few_people_have_no_interval_and_the_method_says_so(case: str) -> None:
     assert people in evaluation.method
     assert "roc_auc" in evaluation.method or "r2" in evaluation.method
     assert "gain" in evaluation.method
-    assert comparison.paired(made, made) == []
+    with pytest.raises(
+        ValueError, match=rf"are of {made.people[1]} people; expected 8, and of classes 4 people of each"
+    ):
+        comparison.paired(made, made)
     assert all(not line.band for drawing in evaluation.drawings for line in drawing.lines)
 
 

@@ -56,6 +56,25 @@ def test_a_missing_gated_metric_is_told_with_those_that_are_there(workplace: Wor
         )
 
 
+@pytest.mark.parametrize(
+    ("method", "end"),
+    [
+        (
+            "no interval of r2, mae: expected 8 people; here 1",
+            "; intervals: no interval of r2, mae: expected 8 people; here 1",
+        ),
+        ("no interval of other_r2: expected 8 people; here 1", ""),
+        ("95 %: the infinitesimal jackknife over 60 people", ""),
+    ],
+)
+def test_a_gate_on_the_end_of_an_interval_that_few_people_lack_says_why(
+    workplace: Workplace, method: str, end: str
+) -> None:
+    low = msgspec.structs.replace(R2, metric="r2_low")
+    verdict = judged(workplace, DONE, Result(metrics={"r2": 0.9}, interval_method=method), gates=(low,))
+    assert told(verdict)[2] == f"no metric 'r2_low', which a gate needs; metrics found: r2{end}"
+
+
 def test_a_function_that_returns_one_nan_fails_and_its_other_metrics_are_kept(workplace: Workplace) -> None:
     failure = Failure(cause="result", message="metric 'mae' is nan; expected a finite number")
     verdict = judged(workplace, Ending(exit_status=1), Result(metrics={"r2": 0.5}, failure=failure))

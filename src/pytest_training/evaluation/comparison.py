@@ -80,8 +80,13 @@ class Paired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def paired(record: Predictions, over: Predictions) -> list[Paired]:
-    """Return what each test that fits both records says of their difference."""
+    """Return what each test that fits both records says of their difference; raise ValueError if people are too few."""
     headline = HEADLINE[record.question]
+    if not (tests := _tests(record, over)):
+        raise ValueError(
+            f"the records to compare are of {record.people[1]} people; expected {interval.FEWEST}, "
+            f"and of classes {interval.FEWEST_OF_CLASS} people of each"
+        )
     models = "fitted models" if max(record.folds, over.folds) > 1 else "the model"
     metrics = {"gain_mcnemar_p": "rows that are called right"}
     words = {
@@ -98,7 +103,7 @@ def paired(record: Predictions, over: Predictions) -> list[Paired]:
             high=each.high,
             p=each.p,
         )
-        for name, each in _tests(record, over).items()
+        for name, each in tests.items()
     ]
 
 
