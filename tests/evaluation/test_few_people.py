@@ -31,9 +31,8 @@ def test_few_people_have_no_interval_and_the_method_says_so(case: str) -> None:
     evaluation = evaluate(made, against=made)
     ends = [name for name in evaluation.metrics if name.endswith(("_low", "_high", "gain_p", "gain_t_p"))]
     assert ends == []
-    people = (
-        f"expected 8 people{', and 4 of each class that they compare' if made.classes else ''}; here {made.people[1]}"
-    )
+    of_class = ", and 4 of each class that they compare" if made.classes else ""
+    people = f": {made.people[1]} people, expected 8{of_class}"
     assert people in evaluation.method
     assert "roc_auc" in evaluation.method or "r2" in evaluation.method
     assert "gain" in evaluation.method

@@ -60,10 +60,10 @@ def test_a_missing_gated_metric_is_told_with_those_that_are_there(workplace: Wor
     ("method", "end"),
     [
         (
-            "no interval of r2, mae: expected 8 people; here 1",
-            "; intervals: no interval of r2, mae: expected 8 people; here 1",
+            "no interval of r2, mae: 1 people, expected 8",
+            "; intervals: no interval of r2, mae: 1 people, expected 8",
         ),
-        ("no interval of other_r2: expected 8 people; here 1", ""),
+        ("no interval of other_r2: 1 people, expected 8", ""),
         ("95 %: the infinitesimal jackknife over 60 people", ""),
     ],
 )
