@@ -60,19 +60,29 @@ def test_a_missing_gated_metric_is_told_with_those_that_are_there(workplace: Wor
     ("method", "end"),
     [
         (
-            "no interval of r2, mae: 1 people, expected 8",
-            "; intervals: no interval of r2, mae: 1 people, expected 8",
+            "no interval of roc_auc, brier: 1 people, expected 8",
+            "; intervals: no interval of roc_auc, brier: 1 people, expected 8",
         ),
-        ("no interval of other_r2: 1 people, expected 8", ""),
+        ("no interval of other_roc_auc: 1 people, expected 8", ""),
         ("95 %: the infinitesimal jackknife over 60 people", ""),
     ],
 )
 def test_a_gate_on_the_end_of_an_interval_that_few_people_lack_says_why(
     workplace: Workplace, method: str, end: str
 ) -> None:
-    low = msgspec.structs.replace(R2, metric="r2_low")
-    verdict = judged(workplace, DONE, Result(metrics={"r2": 0.9}, interval_method=method), gates=(low,))
-    assert told(verdict)[2] == f"no metric 'r2_low', which a gate needs; metrics found: r2{end}"
+    low, near = msgspec.structs.replace(R2, metric="roc_auc_low"), "" if end else " (did you mean 'roc_auc'?)"
+    verdict = judged(workplace, DONE, Result(metrics={"roc_auc": 0.9}, interval_method=method), gates=(low,))
+    assert told(verdict)[2] == f"no metric 'roc_auc_low', which a gate needs{near}; metrics found: roc_auc{end}"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_nearest_of_many_metrics_is_said_first(workplace: Workplace, order: int) -> None:
+    names = [f"{metric}_site_{site}" for metric in ("people", "brier", "roc_auc") for site in "abcdef"][::order]
+    gate = Gate(metric="roc_auc_site_A", operator=">=", threshold=0.5)
+    reason = judged(workplace, DONE, Result(metrics=dict.fromkeys(names, 0.5)), gates=(gate,)).reason
+    assert reason.startswith("no metric 'roc_auc_site_A', which a gate needs (did you mean 'roc_auc_site_a'?); metrics")
+    assert "found: roc_auc_site_a, roc_auc_site_" in reason
+    assert reason.endswith("and 10 more")
 
 
 def test_a_function_that_returns_one_nan_fails_and_its_other_metrics_are_kept(workplace: Workplace) -> None:
