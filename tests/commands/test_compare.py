@@ -39,8 +39,10 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
         keep(RunFolder(reports, run_id).job("job0000").attempt(1), score)
         keep(RunFolder(reports, run_id).job("job0001").attempt(1), WEAK)
     keep(RunFolder(reports, FIRST).job("job0000").attempt(1), WEAK, name="external")
-    broken = RunFolder(reports, FIRST).job("job0002").attempt(1).path / "predictions_broken.csv"
-    broken.write_text("truth,row\n1\n")
+    keep(RunFolder(reports, SECOND).job("job0001").attempt(1), WEAK, name="external")
+    for run_id in (FIRST, SECOND):
+        broken = RunFolder(reports, run_id).job("job0002").attempt(1).path / "predictions_broken.csv"
+        broken.write_text("truth,row\n1\n")
     other = record.make(TRUTH[:60], WEAK[:, :60], fold=FOLD[:60], name="other")
     record.write(other, RunFolder(reports, SECOND).job("job0001").attempt(1).path)
     record.write(record.make(TRUTH, WEAK, name="other"), RunFolder(reports, SECOND).job("job0000").attempt(1).path)
@@ -81,17 +83,44 @@ def test_equal_predictions_do_not_differ(reports: Path, capsys: pytest.CaptureFi
 def test_predictions_of_a_name_come_from_the_last_run_that_has_them(
     reports: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ask(reports, "job0000", "job0000", "--name", "external") == 0
-    assert capsys.readouterr().out.startswith(f"job0000 in run {FIRST} against job0000 in run {FIRST}")
+    assert ask(reports, "job0000@last", "job0001@last", "--name", "external") == 0
+    assert capsys.readouterr().out.startswith(f"job0000 in run {FIRST} against job0001 in run {SECOND}")
+
+
+@pytest.mark.parametrize("before", ["job0000@previous", "job0000@20260101"])
+@pytest.mark.parametrize("now", ["job0000", "job0000@last", "job0000@20260102"])
+def test_a_job_is_compared_with_its_run_before(
+    reports: Path, capsys: pytest.CaptureFixture[str], now: str, before: str
+) -> None:
+    assert ask(reports, now, before) == 0
+    assert capsys.readouterr().out.startswith(f"job0000 in run {SECOND} against job0000 in run {FIRST}")
 
 
 MISTAKES = {
-    "a job without predictions": (("job0000", "job0002"), "no predictions of job 'job0002': did you mean 'job000"),
-    "an unknown job": (("job0000", "als"), "no predictions of job 'als': expected one of job0000, job0001"),
+    "a job without predictions of the name": (("job0000", "job0002"), "'job0002' has no predictions without --name: "),
+    "an unknown job": (("job0000", "als"), "no predictions of job 'als': expected one of job0000, job0001, job0002"),
+    "a job like another": (("job0000", "job0003"), "no predictions of job 'job0003': did you mean 'job000"),
     "an unknown run": (("job0000@1999", "job0000"), "run '1999': expected one of the 2 runs in "),
     "a path": (("../../etc", "job0000"), "expected a name inside the run folder"),
-    "a damaged record": (("job0002", "job0002", "--name", "broken"), "expected a record of predictions, found none"),
-    "an unknown name": (("job0000", "job0000", "--name", "extrnal"), "no predictions of job 'job0000'"),
+    "a damaged record": (
+        ("job0002@20260101", "job0002", "--name", "broken"),
+        "expected a record of predictions, found none",
+    ),
+    "an unknown name": (
+        ("job0000", "job0001", "--name", "extrnal"),
+        "job 'job0000' has no predictions named 'extrnal': did you mean 'external'? Expected one of external, no --",
+    ),
+    "a name that another run has": (
+        ("job0000@20260102", "job0001", "--name", "external"),
+        f"run {SECOND}: job 'job0000' has no predictions named 'external': expected one of no --name, other",
+    ),
+    "itself": (("job0000", "job0000"), f"are the same predictions, job0000 in run {SECOND}; expected another job"),
+    "itself as the last": (("job0000", "job0000@last"), "or another run: job0000@previous"),
+    "itself by the run": (("job0000@20260102", "job0000"), "are the same predictions"),
+    "itself as the only one": (
+        ("job0000", "job0000@previous", "--name", "external"),
+        "one run alone has predictions of job 'job0000'",
+    ),
     "other people": (("job0000", "job0001", "--name", "other"), "are of 90 and 60 people, 60 of them in both"),
     "one job": (("job0000",), "the following arguments are required: B"),
 }

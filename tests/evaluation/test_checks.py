@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from pytest_training.evaluation import checks, record
 from pytest_training.evaluation.examination import OF_METRICS, Examination
-from pytest_training.evaluation.finding import CHECKS
+from pytest_training.evaluation.finding import CHECKS, Examined
 
 RANDOM = np.random.default_rng(0)
 ROWS = 200
@@ -127,6 +127,45 @@ def test_people_of_the_target_count_for_the_table_too() -> None:
     examination.describe(X, Y, None, None)
     made = examination.examine([record.make(Y, RISK, fold=FOLD)])
     assert "A01" in [finding.code for finding in made.findings]
+
+
+def test_people_of_the_predictions_count_for_the_least_number_too() -> None:
+    examination = Examination()
+    examination.describe(X, Y, None, None)
+    made = examination.examine([record.make(Y, RISK, fold=FIVE % 5, person=FIVE)])
+    assert made.facts[0].endswith("; here are 40")
+
+
+ORDER = np.argsort(-Y, kind="stable")
+GAP = np.where(RANDOM.random(ROWS) < np.where(Y == 1, 0.95, 0.05), 1 + RANDOM.random(ROWS), np.nan)
+BEFORE = 100 * RANDOM.random(ROWS)
+AFTER = BEFORE + np.where(Y == 1, 1, -1) * (0.5 + RANDOM.random(ROWS))
+SUSPECTS = {  # by the check that suspects it; `pair` is a code of a suspect too
+    "A04": {"charge": (850 * Y + 30 * NOISE)[ORDER]},
+    "A05": {"pair": BEFORE[ORDER], "later": AFTER[ORDER]},
+    "A06": {"gaps": GAP[ORDER]},
+    "A07": {"number": np.arange(ROWS)},
+}
+
+
+def suspected(*known: str) -> Examined:
+    columns = {name: values for each in SUSPECTS.values() for name, values in each.items()}
+    examination = stated(features=X[["b", "c"]].assign(**columns), truth=Y[ORDER])
+    examination.known += known
+    return examination.examine()
+
+
+def test_columns_that_the_job_states_as_known_are_no_suspects_and_are_named() -> None:
+    examined = suspected("charge", "pair", "later", "gaps", "number")
+    assert not {finding.code for finding in examined.findings} & SUSPECTS.keys()
+    assert examined.facts[0].endswith("suspects them: 'charge', 'pair', 'later', 'gaps' and 1 more")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", SUSPECTS)
+def test_all_other_columns_stay_suspects(code: str) -> None:
+    known = [name for other, columns in SUSPECTS.items() for name in columns if other != code]
+    assert [each.code for each in suspected(*known).findings if each.code in SUSPECTS] == [code]
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 2), st.booleans()), min_size=2, max_size=40))

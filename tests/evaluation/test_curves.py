@@ -114,7 +114,7 @@ ODD: dict[str, dict[str, Any]] = {
     "one person has every row": {"truth": [0, 1] * 30, "score": np.linspace(0, 1, 60), "person": ["a"] * 60},
     "a fold for each row": {"truth": [0, 1] * 30, "score": np.linspace(0, 1, 60), "fold": range(60)},
     "a class that nobody has": {"truth": [0, 1] * 30, "score": [[0.5, 0.4, 0.1]] * 60, "classes": ("a", "b", "c")},
-    "a number that is always 3": {"truth": [3.5] * 60, "score": [3.5] * 60},
+    "a number that is always predicted as 3.5": {"truth": np.arange(60) / 7, "score": [3.5] * 60},
     "Unix milliseconds": {"truth": 1.7e12 + np.arange(60), "score": 1.7e12 + np.arange(60) + 3},
     "two numbers": {"truth": [1.5, 2.5], "score": [1.0, 9.0]},
 }

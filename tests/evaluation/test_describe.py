@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,7 @@ def test_of_very_many_columns_a_part_is_described(run: Run) -> None:
         ({"features": TABLE, "target": [0, 1]}, "same number of rows, found features 4, target 2"),
         ({"features": TABLE, "person": [1]}, "same number of rows, found features 4, person 1"),
         ({"features": TABLE, "units": {"agee": "years"}}, "units has 'agee', which is no column: did you mean 'age'"),
+        ({"features": TABLE, "known": ["agee"]}, "known has 'agee', which is no column: did you mean 'age'"),
         (
             {"target": ["well", "dead"], "classes": ("well", "ill")},
             "target has 'dead', expected one of well, ill",
@@ -140,3 +142,34 @@ def test_any_column_has_words_and_its_missing_values(column: list[Any]) -> None:
     assert predictor.missing == sum(value is None or value != value for value in column)  # noqa: PLR0124  (NaN differs from itself)
     assert predictor.overall
     assert "\n" not in predictor.overall
+
+
+PEOPLE, OTHERS, ILL = [1, 1, 2, 2, 3, 3], [1, 1, 1, 2, 2, 2], [0, 0, 1, 1, 0, 1]
+SAYS: dict[str, Callable[[Run], object]] = {
+    "the target": lambda run: run.target(ILL, PEOPLE),
+    "the predictions": lambda run: run.predictions(ILL, [0.1, 0.2, 0.9, 0.8, 0.3, 0.7], person=PEOPLE),
+    "the predictions of repeats": lambda run: run.predictions(ILL, np.full((2, 6), 0.5), person=PEOPLE),
+    "texts": lambda run: run.target(np.array(ILL), np.array(list("aabbcc"))),
+    "an earlier description": lambda run: run.describe(np.zeros((6, 2)), person=PEOPLE),
+}
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize("call", SAYS)
+def test_the_people_of_a_table_are_those_that_any_call_states(run: Run, call: str, *, is_before: bool) -> None:
+    calls: list[Callable[[Run], object]] = [SAYS[call], lambda run: run.describe(np.zeros((6, 2)), ILL)]
+    for each in calls if is_before else calls[::-1]:
+        each(run)
+    description = written(run)
+    assert (description.rows, description.people) == (6, 3)
+    for evaluation in run.evaluations.values():
+        assert (evaluation.people, evaluation.events) == (description.people, description.counts[1])
+
+
+def test_people_of_other_rows_or_of_the_description_itself_are_not_replaced(run: Run) -> None:
+    run.target(ILL[:4], PEOPLE[:4])
+    run.describe(np.zeros((6, 2)))
+    assert written(run).people == 6
+    run.describe(np.zeros((6, 2)), person=OTHERS)
+    run.target(ILL, PEOPLE)
+    assert written(run).people == 2

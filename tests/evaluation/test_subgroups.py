@@ -75,8 +75,8 @@ def test_classes_and_numbers_have_their_own_metrics() -> None:
 
 def test_of_few_events_the_interval_of_observed_to_expected_stays_above_zero_and_holds_one() -> None:
     truth = np.zeros(300, int)
-    truth[:3] = 1
-    made = evaluate(record.make(truth, np.full(300, 0.01)))
+    truth[:4] = 1
+    made = evaluate(record.make(truth, np.full(300, 4 / 300)))
     low, high = (made.metrics[f"observed_expected_{side}"] for side in ("low", "high"))
     assert made.metrics["observed_expected"] == pytest.approx(1)
     assert 0 < low < 1 < high

@@ -21,6 +21,9 @@ from pytest_training.wording import one_of
 if TYPE_CHECKING:
     from pytest_training.evaluation.record import Predictions
 
+ANY_NAME = "predictions*.csv"
+LAST, PREVIOUS = "last", "previous"  # of the runs that have predictions of the job
+
 
 @dataclass(frozen=True)
 class Side:
@@ -44,6 +47,11 @@ class Side:
 def compare(arguments: argparse.Namespace, project: Project) -> None:
     """Print the difference of two jobs' predictions of the same people, with its interval, by each test that fits."""
     sides = [_find(project.reports, words, arguments.name) for words in (arguments.first, arguments.second)]
+    if sides[0].path == sides[1].path:
+        raise TrainingError(
+            f"{arguments.first} and {arguments.second} are the same predictions, {sides[0].words}; "
+            f"expected another job, or another run: {arguments.second.partition('@')[0]}@{PREVIOUS}"
+        )
     try:
         from pytest_training.evaluation.comparison import paired  # noqa: PLC0415  (needs numpy and scipy)
 
@@ -79,24 +87,41 @@ def _in_words(test: Any) -> tuple[str, str, str]:
 
 def _find(reports: Path, words: str, name: str) -> Side:
     """Return the newest predictions of `JOB`, or those of `JOB@RUN`."""
-    job_id, _, run = words.rpartition("@") if "@" in words else (words, "", "")
-    names = [find_run(reports, run).run_id] if run else list(reversed(run_ids(reports)))
+    job_id, _, run = words.rpartition("@") if "@" in words else (words, "", LAST)
+    is_place = run in {LAST, PREVIOUS, ""}
+    names = list(reversed(run_ids(reports))) if is_place else [find_run(reports, run).run_id]
     if not names:
         raise TrainingError(f"no run in {reports}")
+    sides = _sides(reports, names, job_id, name)
+    side = next(sides, None)
+    if side and run == PREVIOUS and (side := next(sides, None)) is None:
+        raise TrainingError(f"{reports}: one run alone has predictions of job {job_id!r}; expected one before it")
+    if side:
+        return side
+    where = f"the {len(names)} runs in {reports}" if is_place else f"run {names[0]}"
+    attempts = [attempt for each in names for attempt in _attempts(RunFolder(reports, each), job_id)]
+    if own := sorted({path.stem[len("predictions_") :] for each in attempts for path in each.path.glob(ANY_NAME)}):
+        which = f"named {name!r}" if name else "without --name"
+        named = one_of(name, [each or "no --name" for each in own])
+        raise TrainingError(f"{where}: job {job_id!r} has no predictions {which}: {named}")
+    others = {other for each in names for other in _with_predictions(RunFolder(reports, each))}
+    raise TrainingError(f"{where}: no predictions of job {job_id!r}: {one_of(job_id, sorted(others))}")
+
+
+def _sides(reports: Path, names: list[str], job_id: str, name: str) -> Iterator[Side]:
+    """Yield the predictions of that name of each run that has them, of its last attempt with them."""
     for run_id in names:
         for attempt in _attempts(RunFolder(reports, run_id), job_id):
             if (path := attempt.path / file_name("predictions", name)).is_file():
                 evaluation = read_json(attempt.path / file_name("evaluation", name), Evaluation)
-                return Side(f"{one_line(job_id, 80)} in run {run_id}", path, evaluation)
-    where = f"run {names[0]}" if run else f"the {len(names)} runs in {reports}"
-    others = {other for each in names for other in _with_predictions(RunFolder(reports, each), name)}
-    raise TrainingError(f"{where}: no predictions of job {job_id!r}: {one_of(job_id, sorted(others))}")
+                yield Side(f"{one_line(job_id, 80)} in run {run_id}", path, evaluation)
+                break
 
 
-def _with_predictions(folder: RunFolder, name: str) -> Iterator[str]:
-    """Yield the ids of the jobs whose predictions have that name."""
+def _with_predictions(folder: RunFolder) -> Iterator[str]:
+    """Yield the ids of the jobs that have predictions."""
     jobs = folder.path / "jobs"
-    for path in jobs.glob(f"**/attempt-*/{file_name('predictions', name)}"):
+    for path in jobs.glob(f"**/attempt-*/{ANY_NAME}"):
         yield path.parents[1].relative_to(jobs).as_posix()
 
 

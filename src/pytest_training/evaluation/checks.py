@@ -13,7 +13,7 @@ from scipy.stats import f_oneway, spearmanr
 
 from pytest_training.evaluation.examination import Examination
 from pytest_training.evaluation.finding import Examined, LackingError, make_checks
-from pytest_training.evaluation.leaks import Suspect, same_people, suspects
+from pytest_training.evaluation.leaks import CODES, Suspect, same_people, suspects
 from pytest_training.evaluation.same_people import equal_rows
 from pytest_training.evaluation.sample_size import minimum_people
 
@@ -67,9 +67,16 @@ class Data:
 
     @cached_property
     def person(self) -> NDArray[Any]:
-        """The person of each row; without a statement each row is one."""
-        stated = self.stated.person
-        return np.arange(len(self.target)) if stated is None else pd.factorize(np.asarray(stated))[0]
+        """The person of each row, from the predictions if no other call states it; else each row is one."""
+        if self.stated.person is not None:
+            return pd.factorize(np.asarray(self.stated.person))[0]
+        rows = len(self.target)
+        whole = (each for each in self.stated.records if each.name != "train")
+        record = next((each for each in whole if np.array_equal(np.unique(each.row), np.arange(rows))), None)
+        person = np.arange(rows)
+        if record is not None:
+            person[record.row] = record.people[0]
+        return person
 
     @cached_property
     def suspects(self) -> list[Suspect]:
@@ -78,7 +85,10 @@ class Data:
             raise LackingError(f"the table has {len(self.table)} rows and the target {len(self.target)}")
         codes = self.target if self.question == "number" else pd.factorize(self.target, sort=True)[0]
         person = None if self.stated.person is None else self.person
-        return suspects(self.table, np.asarray(codes, dtype=float), question=self.question, person=person)
+        columns = {*self.stated.known} - {*CODES}  # a column may have the name of a code
+        truth = np.asarray(codes, dtype=float)
+        suspected = suspects(self.table, truth, question=self.question, person=person, known=columns)
+        return [each for each in suspected if not {*each.columns} & {*self.stated.known}]
 
     def apart(self, lines: Any) -> tuple[int, int]:
         """Return how many groups of the record's lines are in several folds of one repeat, and how many there are."""
@@ -226,7 +236,7 @@ def too_few(data: Data) -> str | None:
     else:
         count = int(people.groupby("target")["person"].nunique().min())
         fewest, what = FEWEST_OF_CLASS, "people of the rarest class"
-    return "; ".join([f"{count} {what}, expected {fewest} at least", *_facts(data)]) if count < fewest else None
+    return "; ".join([f"{count} {what}, expected {fewest} at least", *_need(data)]) if count < fewest else None
 
 
 def without_prediction(data: Data) -> str | None:
@@ -238,6 +248,15 @@ def without_prediction(data: Data) -> str | None:
 
 
 def _facts(data: Data) -> Iterator[str]:
+    """Yield which columns are no suspects, as the job states, and the least number of people for so many predictors."""
+    if names := list(dict.fromkeys(data.stated.known)):
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        listed = ", ".join(map(repr, names[:SHOWN])) + more
+        yield f"known before the outcome, as train states, so neither A02 nor A04 to A07 suspects them: {listed}"
+    yield from _need(data)
+
+
+def _need(data: Data) -> Iterator[str]:
     """Yield the least number of people for so many predictors."""
     try:
         columns, people = data.table.shape[1], len(np.unique(data.person))

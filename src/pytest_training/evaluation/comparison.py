@@ -105,25 +105,29 @@ def paired(record: Predictions, over: Predictions) -> list[Paired]:
 def gain(record: Predictions, over: Predictions) -> dict[str, float]:
     """Return the headline's difference to another record's, paired by people, with its interval and each test's p."""
     tests = _tests(record, over)
-    own = tests["gain_p"]
-    ends = {"gain": own.value, "gain_low": own.low, "gain_high": own.high}
-    return ends | {name: each.p for name, each in tests.items()}
+    metrics = {"gain": _headline(record).value - _headline(over).value}
+    if own := tests.get("gain_p"):
+        metrics |= {"gain_low": own.low, "gain_high": own.high}
+    return metrics | {name: each.p for name, each in tests.items()}
 
 
 def _tests(record: Predictions, over: Predictions) -> dict[str, Difference]:
-    """Return the differences by the metric of their p; some tests need identical folds, or classes."""
+    """Return the differences by the metric of their p; tests need enough people, some identical folds, or classes."""
     _require_same_people(record, over)
+    headline = HEADLINE[record.question]
+    if not interval.is_enough(record, headline):
+        return {}
     own, other = _headline(record), _headline(over)
     influence, folds = _difference(own.influence, other.influence), max(record.folds, over.folds)
     variance = interval.variance(influence, folds, most=math.inf)  # a paired test may be too careful, never too bold
-    tests = {"gain_p": _tested(own.value - other.value, math.sqrt(variance), record.freedom)}
+    tests = {"gain_p": _tested(own.value - other.value, math.sqrt(variance), interval.freedom(record, headline))}
     names = ("row", "repeat", "fold", "truth")
     if not all(np.array_equal(getattr(record, name), getattr(over, name)) for name in names):
         return tests
     differences = _by_fold(record) - _by_fold(over)
     if record.folds > 1 and len(differences) > 1:
         tests["gain_t_p"] = corrected_t(differences, tested=1 / (record.folds - 1))
-    if record.classes:
+    if record.classes and all(len(np.unique(record.person[lines])) == len(lines) for lines in record.repeats):
         tests["gain_mcnemar_p"] = mcnemar(_is_right(record), _is_right(over))
     return tests
 

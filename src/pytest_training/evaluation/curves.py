@@ -6,6 +6,7 @@ intervals' (`interval.py`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
@@ -202,7 +203,9 @@ def decision(record: Predictions) -> Drawing:
 
 
 def _spread(record: Predictions, influence: Floats) -> float:
-    """Return half the width of a 95 % band."""
+    """Return half the width of a 95 % band, or NaN if there are too few people for one."""
+    if not interval.is_enough(record, ""):
+        return math.nan
     low, high = interval.bounds("", 0.0, interval.variance(influence, record.folds), record.freedom)
     return (high - low) / 2
 
@@ -245,7 +248,8 @@ def expit(odds: Floats) -> Floats:
 
 def _line(x: Floats, y: Floats, low: Floats | None = None, high: Floats | None = None, *, label: str = "") -> Line:
     xs, ys, lows, highs = (() if each is None else tuple(map(_short, each)) for each in (x, y, low, high))
-    return Line(label=label, points=tuple(zip(xs, ys, strict=True)), band=tuple(zip(xs, lows, highs, strict=False)))
+    band = tuple(each for each in zip(xs, lows, highs, strict=False) if not any(map(math.isnan, each)))
+    return Line(label=label, points=tuple(zip(xs, ys, strict=True)), band=band)
 
 
 def _short(value: float) -> float:

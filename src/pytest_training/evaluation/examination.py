@@ -19,6 +19,7 @@ class Examination(msgspec.Struct):
     declared: Any = None  # the whole target, as `run.target` got it; `person` is of its rows if there are no features
     model: Any = None
     records: list[Any] = []  # of `run.predictions`
+    known: list[str] = []  # columns that are no suspects, as the job states
     choices: dict[str, list[tuple[Any, list[Any]]]] = {}
     """By the setting's name, of each fold what was chosen and from what."""
 

@@ -13,7 +13,7 @@ CHECKS = {
     "A04": "one column tells the target",
     "A05": "two columns together tell the target",
     "A06": "missing values tell the target",
-    "A07": "the order of the rows tells the target",
+    "A07": "a running number tells the target",
     "A08": "worse than the dummy",
     "A09": "no better than with a shuffled target",
     "A10": "a shuffled target is predicted too",

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 
+import numpy as np
 from scipy import special
 
 from pytest_training.evaluation.columns import Floats
-from pytest_training.evaluation.metrics import Measure, figure
+from pytest_training.evaluation.metrics import Measure, compared, figure
 from pytest_training.evaluation.record import Predictions
 from pytest_training.evaluation.result import LEVEL
 
@@ -17,20 +18,43 @@ MOST = 1.4
 """How much models add at most: with a shuffled target 1.0 to 1.4 times the sum of squares (benchmarks/covering.py)."""
 SHARES = frozenset(["roc_auc", "average_precision", "sensitivity", "specificity", "accuracy"])
 """Metrics between 0 and 1, whose intervals stay there."""
+MEANS = frozenset(["accuracy", "brier", "r2", "mae", "rmse"])
+"""Metrics that are means over people of any class."""
+RANGES = {"r2": (-math.inf, 1.0), "mae": (0.0, math.inf), "rmse": (0.0, math.inf), "brier": (0.0, 2.0)}
+"""Beyond which no value lies, nor an end of an interval."""
+FEWEST, FEWEST_OF_CLASS = 8, 4  # people of an interval: fewer may be alike by chance, and it narrow
 RATIOS = frozenset(["observed_expected"])
 """Metrics above 0, whose intervals are of the logarithm: with few events they are lopsided (Debray 2017)."""
 
 
 def measured(record: Predictions, measures: Mapping[str, Measure]) -> dict[str, float]:
-    """Return each metric that has a value on these lines, with its interval as `X_low` and `X_high`."""
+    """Return each metric that has a value on these lines; of enough people its interval is `X_low` and `X_high`."""
     metrics: dict[str, float] = {}
     for name, measure in measures.items():
         with suppress(ZeroDivisionError):
             own = figure(record, measure)
-            spread = variance(own.influence, record.folds, own.noise)
-            low, high = bounds(name, own.value, spread, record.freedom)
-            metrics |= {name: own.value, f"{name}_low": low, f"{name}_high": high}
+            metrics[name] = own.value
+            if is_enough(record, name):
+                spread = variance(own.influence, record.folds, own.noise)
+                low, high = bounds(name, own.value, spread, freedom(record, name))
+                least, most = RANGES.get(name, (-math.inf, math.inf))
+                metrics |= {f"{name}_low": max(low, least), f"{name}_high": min(high, most)}
     return metrics
+
+
+def freedom(record: Predictions, name: str) -> int:
+    """Return that of Student's t: the people whom a metric is a mean over, of several classes the rarest, less one."""
+    codes, people = record.people
+    if name in MEANS:
+        return people - 1
+    if name in {"sensitivity", "specificity"}:
+        return len(np.unique(codes[record.truth == (name == "sensitivity")])) - 1
+    return record.take(compared(record)).freedom if name == "roc_auc" else record.freedom
+
+
+def is_enough(record: Predictions, name: str) -> bool:
+    """Return whether so many people make a metric that it has an interval."""
+    return record.people[1] >= FEWEST and freedom(record, name) + 1 >= FEWEST_OF_CLASS
 
 
 def variance(influence: Floats, folds: int, noise: float = 0.0, most: float = MOST) -> float:
@@ -52,7 +76,7 @@ def variance(influence: Floats, folds: int, noise: float = 0.0, most: float = MO
 
 
 def bounds(name: str, value: float, variance: float, freedom: float) -> tuple[float, float]:
-    """Return the interval's ends; `freedom` is that of Student's t: people of the rarest class, less one."""
+    """Return the interval's ends; `freedom` is that of Student's t."""
     quantile = float(special.stdtrit(freedom, (1 + LEVEL) / 2))
     variance *= (freedom + 1) / freedom
     if name in RATIOS and value > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from pytest_training.evaluation import interval
 from pytest_training.evaluation.comparison import gain
 from pytest_training.evaluation.curves import drawings
-from pytest_training.evaluation.metrics import BASELINES, dummy, figure, measures
+from pytest_training.evaluation.metrics import BASELINES, compared, dummy, figure, lines_of_folds, measures
 from pytest_training.evaluation.record import Predictions
 from pytest_training.evaluation.result import Evaluation, metrics_of
 from pytest_training.evaluation.subgroups import subgroups
@@ -21,15 +22,16 @@ def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluat
     all_measures = measures(record)
     metrics = interval.measured(record, all_measures)
     metrics |= {"cutoff": record.cutoff} if record.question == "binary" else {}
-    constant = dummy(record)
+    constant, flat = dummy(record), record.replaced(score=np.zeros_like(record.score))
     for name in BASELINES[record.question]:
-        with suppress(ZeroDivisionError):
-            metrics[f"baseline_{name}"] = figure(constant, all_measures[name]).value
+        with suppress(ZeroDivisionError):  # precision ranks the rows of all folds: the dummy's folds are no ranks
+            own = flat if name == "average_precision" else constant
+            metrics[f"baseline_{name}"] = figure(own, all_measures[name]).value
     metrics |= gain(record, against) if against else {}
     groups = subgroups(record)
     metrics |= metrics_of(groups)
     prefix = f"{record.name}_" if record.name else ""
-    people, repeats = record.people[1], record.repeats
+    people, repeats, metrics = record.people[1], record.repeats, {prefix + name: each for name, each in metrics.items()}
     return Evaluation(
         question=record.question,
         name=record.name,
@@ -40,8 +42,33 @@ def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluat
         repeats=len(repeats),
         folds=record.folds,
         cutoff=record.cutoff if record.question == "binary" else None,
-        method=interval.method(record.folds, len(repeats), people, is_number=not record.classes),
+        method=_method(record, metrics, [prefix + name for name in all_measures]),
         drawings=drawings(record),
         subgroups=groups,
-        metrics={prefix + name: value for name, value in metrics.items() if math.isfinite(value)},
+        metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
     )
+
+
+def _method(record: Predictions, metrics: Mapping[str, float], names: Sequence[str]) -> str:
+    """Say how the intervals come about, and which metrics have none, or are of a part of the rows."""
+    people, prefix = record.people[1], f"{record.name}_" if record.name else ""
+    bare = [name for name in (*names, f"{prefix}gain") if name in metrics and f"{name}_low" not in metrics]
+    words = [interval.method(record.folds, len(record.repeats), people, is_number=not record.classes)]
+    if bare:
+        of_class = f", and {interval.FEWEST_OF_CLASS} of each class that they compare" if record.classes else ""
+        head = f"no interval of {', '.join(bare)}: expected {interval.FEWEST} people{of_class}"
+        words = [*words, head] if any(f"{name}_low" in metrics for name in names) else [f"{head}; here {people}"]
+    if record.question == "binary" and f"{prefix}calibration_slope" not in metrics:
+        words.append(f"no {prefix}calibration_slope: the risks separate the classes completely")
+    return "; ".join(words + ([_part(record)] if record.classes else [])).removesuffix("; ")
+
+
+def _part(record: Predictions) -> str:
+    """Say of how many rows and folds the AUC is, if some folds lack a class."""
+    lines, folds = compared(record), np.column_stack([record.repeat, record.fold])
+    own, every = (len(np.unique(each, axis=0)) for each in (folds[lines], folds))
+    if own < every:
+        return f"the AUC is of {len(lines)} of {len(folds)} predictions, in {own} of {every} folds: others lack a class"
+    each = (lines[fold] for lines in record.repeats for fold in lines_of_folds(record.fold[lines]))
+    is_pooled = any(len(np.unique(record.truth[fold])) < 2 for fold in each)
+    return "the AUC is over all folds together, for each lacks a class" if is_pooled else ""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_training.evaluation.columns import Codes, Floats
-from pytest_training.evaluation.record import Predictions
+from pytest_training.evaluation.record import Predictions, is_constant
 
 CERTAIN = 1e-6  # a risk of 0 or 1 is taken as this close to it, so that its log odds are finite
 Target = NDArray[Any]
@@ -131,6 +131,18 @@ def roc_auc(truth: Target, score: Floats, fold: Codes) -> Measured:
     return Measured(value, weight * (right - value), float(pairs) * (of_pair + max(of_pair - alone, 0.0)))
 
 
+def compared(record: Predictions) -> NDArray[np.intp]:
+    """Return the lines that the AUC is of, of several classes those of the class that has the fewest."""
+    each = []
+    for label in [1] if record.question == "binary" else np.unique(record.truth):
+        is_own, used = record.truth == label, []
+        for lines in record.repeats:
+            folds = [lines[own] for own in lines_of_folds(record.fold[lines])]
+            used += [own for own in folds if 0 < is_own[own].sum() < len(own)] or [lines]
+        each.append(np.concatenate(used))
+    return min(each, key=len)
+
+
 def lines_of_folds(fold: Codes) -> list[NDArray[np.intp]]:
     """Return the places of each fold's lines."""
     return [np.flatnonzero(fold == each) for each in np.unique(fold)]
@@ -204,9 +216,9 @@ def brier_of_classes(truth: Target, score: Floats, fold: Codes) -> Measured:  # 
 
 def r2(truth: Target, score: Floats, fold: Codes) -> Measured:  # noqa: ARG001  (a Measure)
     """Return the share of the variance that is explained; negative where the mean would do better."""
-    around = (truth - truth.mean()) ** 2
-    if not around.sum():
+    if is_constant(truth):
         raise ZeroDivisionError
+    around = (truth - truth.mean()) ** 2
     value = 1 - float(((score - truth) ** 2).sum() / around.sum())
     return Measured(value, ((1 - value) * around - (score - truth) ** 2) / around.sum())
 
@@ -233,11 +245,15 @@ def log_odds(risk: Floats) -> Floats:
 def calibration_slope(truth: Target, score: Floats, fold: Codes) -> Measured:  # noqa: ARG001  (a Measure)
     """Return the slope of what happened over the log odds: 1 is perfect, below it risks are too extreme.
 
-    Equal risks have slope 0: they do not tell people apart.
+    Equal risks have slope 0: they do not tell people apart. Risks that separate the classes completely have none.
     """
-    odds = log_odds(score)
+    odds, happened = log_odds(score), truth == 1
+    if happened.all() or not happened.any():
+        raise ZeroDivisionError
     if np.ptp(odds) < CERTAIN:
         return Measured(0.0, np.zeros(len(truth)))
+    if odds[~happened].max() <= odds[happened].min() or odds[happened].max() <= odds[~happened].min():
+        raise ZeroDivisionError  # the steeper, the likelier: it grows without end
     coefficients, influence = logistic(np.column_stack([odds, np.ones(len(truth))]), truth, np.zeros(len(truth)))
     return Measured(float(coefficients[0]), influence[:, 0])
 

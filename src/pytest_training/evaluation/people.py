@@ -26,7 +26,7 @@ Mask = NDArray[np.bool_]
 def describe(so_far: Description, features: Any, target: Any, stated: Mapping[str, Any]) -> Description:
     """Return the description with what a further call states; raise ValueError if it does not fit."""
     fields = {name: value for name, value in stated.items() if value is not None}
-    table = {name: fields.pop(name) for name in ("person", "units") if name in fields}
+    table = {name: fields.pop(name) for name in ("person", "units", "known") if name in fields}
     fields |= summarise(features, target, classes=fields.pop("classes", ()), **table)
     if "model" in fields:
         fields |= model_words(fields["model"])
@@ -43,13 +43,14 @@ def describe(so_far: Description, features: Any, target: Any, stated: Mapping[st
         raise ValueError(f"run.describe: {error}") from None
 
 
-def summarise(
+def summarise(  # noqa: PLR0913  (each is one thing that a job may state)
     features: Any = None,
     target: Any = None,
     *,
     classes: Sequence[str] = (),
     person: Any = None,
     units: Mapping[str, str] | None = None,
+    known: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the fields of a Description that a table and its outcome decide; raise ValueError if they disagree."""
     table = None if features is None else _table(features)
@@ -67,10 +68,11 @@ def summarise(
     if target is not None:
         masks, fields = _outcome(pd.Series(np.asarray(target)), classes, fields)
     if table is not None:
-        for name in (name for name in units or {} if name not in table.columns):
-            raise ValueError(
-                f"run.describe: units has {name!r}, which is no column: {one_of(name, list(table.columns))}"
-            )
+        for what, names in (("units", units or {}), ("known", map(str, known))):
+            for name in (name for name in names if name not in table.columns):
+                raise ValueError(
+                    f"run.describe: {what} has {name!r}, which is no column: {one_of(name, list(table.columns))}"
+                )
         predictors = tuple(_predictors(table.iloc[:, :MOST_PREDICTORS], masks, units or {}))
         fields |= {"columns": table.shape[1], "predictors": predictors}
     return fields

@@ -87,6 +87,11 @@ class Predictions:
         return replace(self, **own, subgroup={name: values[lines] for name, values in self.subgroup.items()})
 
 
+def is_constant(truth: NDArray[Any]) -> bool:
+    """Return whether numbers are equal, but for the last digits of floats."""
+    return bool(np.ptp(truth) <= 8 * np.finfo(np.float64).eps * np.abs(truth).max())
+
+
 def make(  # noqa: PLR0913  (each is one thing that a job may state)
     truth: ArrayLike,
     score: ArrayLike,
@@ -156,8 +161,10 @@ def _with_rows(made: Predictions) -> Predictions:
 
 
 def _checked(made: Predictions) -> Predictions:
-    if made.question == "binary" and len(np.unique(made.truth)) < 2:
-        raise ValueError(f"truth has the class {made.classes[int(made.truth[0])]!r} alone; expected both classes")
+    if is_constant(made.truth):
+        if not made.classes:
+            raise ValueError(f"truth is {made.truth[0]:g} in all {len(made.truth)} lines; expected numbers that differ")
+        raise ValueError(f"truth has the class {made.classes[int(made.truth[0])]!r} alone; expected several classes")
     pairs = made.repeat.astype(np.int64) * (int(made.row.max()) + 1) + made.row
     if len(np.unique(pairs)) < len(pairs):
         raise ValueError("a row is predicted twice in one repeat; expected repeat=, the number of each line's repeat")

@@ -194,7 +194,7 @@ def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader], followed: F
     if attempt.job.data and attempt.result is None:
         notes += ("result.json was deleted by the job: which data it used is in no report",)
     gates = judge_gates(attempt.job.gates, metrics)
-    status, cause, reason = _judge_gates(attempt.job, gates, found)
+    status, cause, reason = _judge_gates(attempt.job, gates, found, (attempt.result or Result()).interval_method)
     return Verdict(
         status, cause, reason, metrics, found.sources, gates=gates, result=attempt.result or Result(), notes=notes
     )
@@ -205,7 +205,9 @@ def _not_finite(folder: AttemptFolder) -> str:
     return line if accident and accident.cause == "nan" else ""
 
 
-def _judge_gates(job: Job, gates: tuple[GateResult, ...], found: FoundMetrics) -> tuple[Status, Cause | None, str]:
+def _judge_gates(
+    job: Job, gates: tuple[GateResult, ...], found: FoundMetrics, method: str
+) -> tuple[Status, Cause | None, str]:
     for name in (gate.metric for gate in job.gates if gate.metric in found.choices):
         return Status.FAILED, "result", f"{found.ambiguity(name)}; expected one of these names in the gate"
     missing = [result.gate.metric for result in gates if result.found is None]
@@ -214,6 +216,8 @@ def _judge_gates(job: Job, gates: tuple[GateResult, ...], found: FoundMetrics) -
     if missing:
         returned = ", ".join(found.values) or "none"
         where = f"; {found.hint}" if found.hint else ""
+        stem = re.escape(re.sub(r"_(low|high)$", "", missing[0]))
+        where += f"; intervals: {method}" if re.search(rf"\b{stem}\b", method) else ""
         reason = f"no metric {missing[0]!r}, which a gate needs; metrics found: {returned}{where}"
         return Status.FAILED, "result", reason
     broken = [_broken(result) for result in gates if not result.passed]

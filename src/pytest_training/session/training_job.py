@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_training.evaluation.description import DESCRIPTION
 from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status
@@ -16,7 +17,6 @@ from pytest_training.fixture import FIXTURE
 from pytest_training.jobs.model import Job, Plan, PlannedJob, RunSettings, Value
 from pytest_training.options import shown_path
 from pytest_training.registry import Registry
-from pytest_training.reporters.cards.record import JobRecord
 from pytest_training.reporters.console import failure_text
 from pytest_training.text import home_folder
 
@@ -92,6 +92,12 @@ class TrainingJob(msgspec.Struct):
 
     def _with_cards(self, outcome: Outcome) -> Outcome:
         """Write the job's cards, if it has more to say than metrics."""
+        folder = self.slot.folder.path / outcome.attempts[-1].folder if outcome.attempts else None
+        has_more = outcome.interval_method or self.job.statements or (folder and (folder / DESCRIPTION).exists())
+        if not has_more:
+            return outcome
+        from pytest_training.reporters.cards.record import JobRecord  # noqa: PLC0415  (costs each worker 5 ms)
+
         datasets = tuple(self.slot.datasets[name] for name in self.job.data)
         if (record := JobRecord.read(self.job, outcome, self.slot.folder, datasets)) is None:
             return outcome

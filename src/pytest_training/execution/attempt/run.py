@@ -58,6 +58,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         self.device = device  # `cuda` where a GPU is visible to the job, else `cpu`
         self.checkpoint = Checkpoint(checkpoint, below)  # `save(**state)` and `load()`, across retries and resumed runs
         self.description = Description()  # what `describe` states
+        self._people: dict[int, int] = {}  # how many people so many rows are of, as the job states it anywhere
         self._below = below
         self._beside = beside  # the folder of result.json, and the last one above it that may be a link
         self._real_data_only = real_data_only
@@ -116,6 +117,8 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         """
         if self.examination:
             self.examination.declare(values, person)
+        if person is not None:
+            self._count_people(len(values), len(set(map(str, person))))
         if not self._shuffle:
             return values
         from pytest_training.execution.attempt.target import shuffled  # noqa: PLC0415  (only an audit needs it)
@@ -180,6 +183,8 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         if twice := sorted(evaluation.metrics.keys() & self.predicted.keys()):
             raise ValueError(f"run.predictions has the metric {twice[0]!r} of an earlier call; expected another name")
         self.evaluations[name], self._records[name] = evaluation, made
+        if person is not None:
+            self._count_people(evaluation.rows, evaluation.people)
         if self._beside:
             folder, below = self._beside
             record.write(made, folder, below=below)
@@ -215,13 +220,16 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         relies_on: Mapping[str, float] | None = None,
         method: str | None = None,
         model: Any = None,
+        known: Sequence[str] | None = None,
     ) -> None:
         """State what only the job knows, for its model card: the card has a summary of the table, never its rows.
 
         `features` is the table of predictors, `target` the outcome of each row, `classes` its names (the positive one
-        last), `person` the person of each row. `units` names the predictors' units, `unit` that of an outcome that is a
-        number. `left_out` counts rows by reason; `relies_on` says how much the headline metric falls without a
-        predictor. `method` is text, such as the file's docstring; `model` is an estimator or text. Each call adds.
+        last), `person` the person of each row, unless another call states it. `units` names the predictors' units,
+        `unit` that of an outcome that is a number. `left_out` counts rows by reason; `relies_on` says how much the
+        headline metric falls without a predictor. `method` is text, such as the file's docstring; `model` is an
+        estimator or text. `known` names columns of which you know that they are there before the outcome: an audit
+        leaves them out of its suspects. Each call adds.
         """
         try:
             from pytest_training.evaluation.people import describe  # noqa: PLC0415  (only jobs with a card load pandas)
@@ -231,12 +239,28 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
             ) from None
         stated = {"classes": classes, "person": person, "unit": unit, "units": units, "who": who, "left_out": left_out}
         stated |= {"limits": limits, "relies_on": relies_on, "method": method, "model": model}
+        stated |= {"known": known}
         self.description = describe(self.description, features, target, stated)
         if self.examination:
             self.examination.describe(features, target, person, model)
+            self.examination.known += list(map(str, known or ()))
+        if person is not None:
+            self._people[self.description.rows] = self.description.people
+        self._keep_description()
+
+    def _keep_description(self) -> None:
+        """Write the description, with the people of its rows if any call has stated them."""
+        people = self._people.get(self.description.rows, self.description.people)
+        self.description = msgspec.structs.replace(self.description, people=people)
         if self._beside:
             folder, below = self._beside
             atomic.write_atomically(folder / DESCRIPTION, msgspec.json.encode(self.description), below=below)
+
+    def _count_people(self, rows: int, people: int) -> None:
+        """Take how many people so many rows are of; what `describe` or an earlier call has stated stays."""
+        self._people.setdefault(rows, people)
+        if self.description.rows == rows:
+            self._keep_description()
 
     @property
     def used(self) -> tuple[DataUsed, ...]:
