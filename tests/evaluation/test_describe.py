@@ -100,6 +100,32 @@ def test_values_that_few_rows_have_are_counted_not_named(run: Run) -> None:
     assert (town.overall, town.by_class[0]) == ("Bonn 40%, 9 others", "Bonn 40%, 5 others")
 
 
+DAYS = pd.date_range("2020-01-30", periods=20)
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        DAYS,
+        DAYS.tz_localize("Europe/Berlin"),
+        [each.date() for each in DAYS],
+        [f"{each:%Y-%m-%d}" for each in DAYS],
+        [f"{each:%Y-%m-%dT%H:%M}" for each in DAYS],
+        pd.period_range("2020-01-30", periods=20),
+    ],
+)
+def test_dates_are_a_range_of_months(run: Run, dates: Any) -> None:
+    run.describe(pd.DataFrame({"day": dates}), [0, 1, 1, 1] + [1] * 16)
+    assert run.description.predictors[0].overall == "2020-01 to 2020-02"
+    assert run.description.predictors[0].by_class == ("2020-01 to 2020-01", "2020-01 to 2020-02")
+
+
+def test_missing_dates_are_left_out_and_texts_are_no_dates(run: Run) -> None:
+    run.describe(pd.DataFrame({"day": [*DAYS[:2], pd.NaT], "none": [pd.NaT] * 3, "text": ["2020-01-30", "late", "x"]}))
+    assert [each.overall for each in run.description.predictors[:2]] == ["2020-01 to 2020-01", "no value"]
+    assert "late 33%" in run.description.predictors[2].overall
+
+
 def test_of_very_many_columns_a_part_is_described(run: Run) -> None:
     run.describe(np.zeros((3, MOST_PREDICTORS + 5)))
     assert (run.description.columns, len(run.description.predictors)) == (MOST_PREDICTORS + 5, MOST_PREDICTORS)
@@ -117,6 +143,11 @@ def test_of_very_many_columns_a_part_is_described(run: Run) -> None:
             "target has 'dead', expected one of well, ill",
         ),
         ({"features": np.zeros((2, 2, 2))}, "expected a table of predictors; "),
+        ({"features": pd.DataFrame()}, "expected rows to describe, found 0 rows and 0 columns"),
+        ({"features": pd.DataFrame({"a": []})}, "expected rows to describe, found 0 rows and 1 columns"),
+        ({"features": pd.DataFrame(index=[0, 1])}, "expected rows to describe, found 2 rows and 0 columns"),
+        ({"features": np.zeros((0, 3)), "target": []}, "expected rows to describe, found 0 rows and 3 columns"),
+        ({"target": []}, "expected rows to describe, found 0 rows"),
         ({"limits": "Small."}, "limits"),
         ({"who": 3}, "who"),
     ],

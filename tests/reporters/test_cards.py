@@ -174,6 +174,42 @@ def test_what_is_not_recorded_is_not_answered(tmp_path_factory: pytest.TempPathF
         )
 
 
+COUNTED = {"people_sex_female": 45.0, "events_sex_female": 60.0, "roc_auc_sex_female": 0.812}
+
+
+@pytest.mark.parametrize("name", ["", "external"])
+def test_lists_of_metrics_have_no_counts_of_subgroups(tmp_path: Path, name: str) -> None:
+    metrics = {f"{name}_{key}" if name else key: value for key, value in {**METRICS, **COUNTED}.items()}
+    record = whole(tmp_path, evaluations=(replace(EVALUATION, name=name, metrics=metrics),))
+    record = replace(record, outcome=replace(record.outcome, metrics=metrics))
+    for item in (item for item in items() if {"summary", "measures", "performance"} & {*item.facts}):
+        assert "roc\\_auc\\_sex\\_female" in (words := answer(record, item).words)
+        assert "people\\_" not in words
+        assert "events\\_" not in words
+
+
+def test_predictors_that_are_not_named_are_counted(tmp_path: Path) -> None:
+    described = replace(DESCRIPTION, columns=5000, predictors=tuple(Predictor(name=f"x{each}") for each in range(12)))
+    item = next(item for item in items() if "predictors" in item.facts)
+    assert "x10, x11 and 4,988 more; those of" in answer(whole(tmp_path, description=described), item).words
+
+
+FILES = {
+    **dict.fromkeys(("model.npz", "network.npz", "best_weights.h5", "clf.joblib", "a.skops", "b.ONNX"), True),
+    **dict.fromkeys(("raw.npz", "pictures.h5", "predictions.csv", "model.csv", "model.json"), False),
+}
+
+
+def test_only_files_that_hold_a_model_are_the_whole_model(tmp_path: Path) -> None:
+    record = whole(tmp_path)
+    folder = f"{ATTEMPT.folder}/artifacts"
+    for name in FILES:
+        (record.run.path / folder / name).write_bytes(b"content")
+    outcome = replace(record.outcome, artifacts=tuple(f"{folder}/{name}" for name in FILES))
+    models = [name for name, _ in replace(record, outcome=outcome).models]
+    assert models == [name for name, is_model in FILES.items() if is_model]
+
+
 def test_the_card_has_what_a_reader_must_know(tmp_path: Path) -> None:
     text = model_card(whole(tmp_path))
     for words in (

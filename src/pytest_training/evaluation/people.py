@@ -20,6 +20,7 @@ MOST_LEVELS = 4  # values of a category that are named
 MOST_RELIED_ON = 20
 FEWEST = 5  # rows with a value of a category that is named if there are more than a few
 LONGEST_LEVEL = 40  # characters
+DATE = r"\d{4}-\d\d(-\d\d)?([ T].*)?"
 Mask = NDArray[np.bool_]
 
 
@@ -59,6 +60,9 @@ def summarise(  # noqa: PLR0913  (each is one thing that a job may state)
     if len(set(rows.values())) > 1:
         stated = ", ".join(f"{name} {length}" for name, length in rows.items())
         raise ValueError(f"run.describe: expected the same number of rows, found {stated}")
+    if rows and not (max(rows.values()) and (table is None or table.shape[1])):
+        shape = f"{max(rows.values())} rows and {0 if table is None else table.shape[1]} columns"
+        raise ValueError(f"run.describe: expected rows to describe, found {shape}")
     fields: dict[str, Any] = {}
     if rows:
         fields = {"rows": max(rows.values()), "people": max(rows.values())}
@@ -125,7 +129,10 @@ def _words(column: pd.Series[Any], missing: Mask, masks: list[Mask]) -> list[str
         is_flag = bool(((numbers == 0) | (numbers == 1) | missing).all())
         return [_number_words(numbers[part], is_flag=is_flag) for part in parts]
     texts = column.astype(str).to_numpy()
-    counts = pd.Series(texts[parts[0]]).value_counts()
+    present = pd.Series(texts[parts[0]], dtype=object)
+    if len(present) and present.str.fullmatch(DATE).all():
+        return [_date_words(texts[part]) for part in parts]
+    counts = present.value_counts()
     named = counts[counts >= FEWEST] if len(counts) > MOST_LEVELS else counts  # others would tell of single people
     return [_level_words(texts[part], list(map(str, named.index[:MOST_LEVELS]))) for part in parts]
 
@@ -139,6 +146,11 @@ def _number_words(numbers: NDArray[np.float64], *, is_flag: bool) -> str:
     last = len(numbers) - 1
     low, middle, high = np.interp((0.25 * last, 0.5 * last, 0.75 * last), np.arange(last + 1), np.sort(numbers))
     return f"{middle:.4g} ({low:.4g} to {high:.4g})"
+
+
+def _date_words(texts: NDArray[Any]) -> str:
+    """Return the first and the last month: a day would tell of a single person."""
+    return f"{min(texts)[:7]} to {max(texts)[:7]}" if len(texts) else "no value"
 
 
 def _level_words(texts: NDArray[Any], levels: list[str]) -> str:

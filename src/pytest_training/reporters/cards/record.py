@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_training.evaluation.description import DESCRIPTION, Description
-from pytest_training.evaluation.result import Evaluation, Subgroup
+from pytest_training.evaluation.result import Evaluation, Subgroup, metrics_of
 from pytest_training.evaluation.sample_size import SampleSize, minimum_people
 from pytest_training.execution.data import sha256_of
 from pytest_training.execution.folder import RunFolder
@@ -24,6 +26,8 @@ MODELS = frozenset(
     (".skops", ".npz", ".onnx", ".pt", ".pth", ".safetensors", ".joblib", ".pkl", ".keras", ".h5", ".ubj", ".cbm")
 )
 """Suffixes of files that hold a model."""
+ARRAYS = frozenset((".npz", ".h5"))  # they hold data as often: only a name that speaks of a model tells
+OF_MODEL = re.compile("model|net|weight|coef|param|state|classif|regress|estimat", re.IGNORECASE)
 MOST_EVALUATIONS, MOST_GROUPS = 8, 30
 
 
@@ -67,8 +71,14 @@ class JobRecord(Struct, frozen=True, dict=True):
 
     @property
     def measures(self) -> list[Measure]:
-        """The metrics with their intervals and the dummy's."""
-        return measures(self.outcome)
+        """The metrics with their intervals and the dummy's, without the subgroups' counts."""
+        return [each for each in measures(self.outcome) if each.name not in self.counts]
+
+    @cached_property
+    def counts(self) -> set[str]:
+        """The names of metrics that count the people and events of subgroups."""
+        bare = [(each.name, [replace(group, metrics={}) for group in each.subgroups]) for each in self.evaluations]
+        return {f"{name}_{count}" if name else count for name, groups in bare for count in metrics_of(groups)}
 
     @property
     def own_data(self) -> list[DataUsed]:
@@ -91,7 +101,12 @@ class JobRecord(Struct, frozen=True, dict=True):
     @cached_property
     def models(self) -> list[tuple[str, str]]:
         """The files that hold the model, with their sha256."""
-        paths = (path for path in self.outcome.artifacts if PurePosixPath(path).suffix.lower() in MODELS)
+        paths = filter(_holds_model, self.outcome.artifacts)
         with contextlib.suppress(OSError):
             return [(path.partition("/artifacts/")[2], sha256_of(self.run.path / path)) for path in paths]
         return []
+
+
+def _holds_model(path: str) -> bool:
+    suffix, stem = PurePosixPath(path).suffix.lower(), PurePosixPath(path).stem
+    return suffix in MODELS and (suffix not in ARRAYS or OF_MODEL.search(stem) is not None)
