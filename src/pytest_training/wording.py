@@ -12,15 +12,21 @@ SHOWN_CHARACTERS = 60
 def one_of(word: str, names: Iterable[str], *, limit: int = SHOWN_NAMES) -> str:
     """Return `did you mean 'als'? Expected one of als, stroke`; without the question if no name resembles the word."""
     names = list(names)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    near = nearest(word, names)
     expected = f"xpected one of {listing(word, names, limit=limit)}"
     return f"did you mean {near[0]!r}? E{expected}" if near else f"e{expected}"
+
+
+def nearest(word: str, names: Iterable[str], most: int = 1, cutoff: float = 0.5) -> list[str]:
+    """Return names that resemble the word, the nearest first; small letters count as capital ones."""
+    folded = {name.casefold(): name for name in names}
+    return [folded[each] for each in difflib.get_close_matches(word.casefold(), folded, n=most, cutoff=cutoff)]
 
 
 def listing(word: str, names: Iterable[str], *, limit: int = SHOWN_NAMES) -> str:
     """Return the names as a list in a sentence, nearest match first: `als, alzheimers and 10 more`."""
     unique = dict.fromkeys(names)
-    ordered = list(dict.fromkeys([*difflib.get_close_matches(word, unique, n=3, cutoff=0.5), *unique]))
+    ordered = list(dict.fromkeys([*nearest(word, unique, 3), *unique]))
     more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
     return ", ".join(ordered[:limit]) + more if ordered else "(there is none)"
 

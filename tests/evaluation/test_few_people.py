@@ -59,7 +59,7 @@ def test_intervals_of_means_are_of_everybody_also_where_a_class_is_rare() -> Non
     made = evaluate(
         record.make(np.tile(truth, 2), np.eye(3)[np.tile(called, 2)], subgroup={"site": np.repeat(["a", "b"], 50)})
     )
-    own = evaluate(record.make(truth, np.eye(3)[called], classes="abc"))
+    own = evaluate(record.make(truth, np.eye(3)[called], classes=list("abc")))
     wilson = binomtest(45, 50).proportion_ci(method="wilson")
     assert (own.metrics["accuracy_low"], own.metrics["accuracy_high"]) == pytest.approx(wilson, abs=0.01)
     for site in "ab":

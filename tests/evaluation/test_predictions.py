@@ -116,6 +116,20 @@ def test_only_predictions_of_the_same_people_are_compared(other: dict[str, Any],
         Run(folder=tmp_path).predictions(**stated | other, against=os.fspath(path))
 
 
+def test_only_an_earlier_call_or_a_path_is_compared(tmp_path: Path) -> None:
+    run, truth, risk = Run(folder=tmp_path), np.arange(20) % 2, np.linspace(0, 1, 20)
+    other = Run(folder=tmp_path).predictions(truth, risk)
+    (tmp_path / "empty.csv").touch()
+    cases: tuple[tuple[Any, str], ...] = (
+        (3, "against is 3; expected an earlier call's value"),
+        (other, "against is an evaluation of another run"),
+        (tmp_path / "empty.csv", "expected a record of predictions"),
+    )
+    for against, sentence in cases:
+        with pytest.raises(ValueError, match=sentence):
+            run.predictions(truth, risk, against=against)
+
+
 def test_pytest_itself_loads_no_numpy(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.jobs("als")

@@ -56,6 +56,16 @@ def test_a_missing_gated_metric_is_told_with_those_that_are_there(workplace: Wor
         )
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_nearest_of_many_metrics_is_said_first(workplace: Workplace, order: int) -> None:
+    names = [f"{metric}_site_{site}" for metric in ("people", "brier", "roc_auc") for site in "abcdef"][::order]
+    gate = Gate(metric="roc_auc_site_A", operator=">=", threshold=0.5)
+    reason = judged(workplace, DONE, Result(metrics=dict.fromkeys(names, 0.5)), gates=(gate,)).reason
+    assert reason.startswith("no metric 'roc_auc_site_A', which a gate needs (did you mean 'roc_auc_site_a'?); metrics")
+    assert "found: roc_auc_site_a, roc_auc_site_" in reason
+    assert reason.endswith("and 10 more")
+
+
 def test_a_function_that_returns_one_nan_fails_and_its_other_metrics_are_kept(workplace: Workplace) -> None:
     failure = Failure(cause="result", message="metric 'mae' is nan; expected a finite number")
     verdict = judged(workplace, Ending(exit_status=1), Result(metrics={"r2": 0.5}, failure=failure))

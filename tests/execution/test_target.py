@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,26 @@ def test_a_person_with_one_outcome_keeps_one() -> None:
     assert shuffled.groupby(people).nunique().eq(1).all()
 
 
-def test_people_of_another_number_of_rows_are_an_error() -> None:
-    with pytest.raises(DataError, match=r"run\.target: expected one person for each of 3 values, found 2"):
-        run().target([0, 1, 0], ["a", "b"])
+@pytest.mark.parametrize("shuffle", [0, 1])
+@pytest.mark.parametrize(
+    ("values", "person", "sentence"),
+    [
+        ([0, 1, 0], ["a", "b"], "expected one person for each of 3 values, found 2"),
+        (pd.DataFrame({"time": [1, 2], "dead": [0, 1]}), [1], "expected one person for each of 2 values, found 1"),
+        ([], None, "expected a value for each row, found []"),
+        (np.zeros((0, 2)), None, "expected a value for each row, found array([]"),
+        (1, None, "expected a value for each row, found 1"),
+        (iter([0, 1]), None, "expected a value for each row, found <list_iterator"),
+        ([0, None], None, "the target is missing in 1 of 2 rows"),
+        (np.array([0, np.nan]), None, "the target is missing in 1 of 2 rows"),
+        (np.ma.array([0, 1], mask=[True, False]), None, "the target is missing in 1 of 2 rows"),
+        (pd.Series([0, None], dtype="Int64"), None, "the target is missing in 1 of 2 rows"),
+        (pd.DataFrame({"time": [1, np.nan], "dead": [0, 1]}), None, "the target is missing in 1 of 2 rows"),
+        ([0, 1], pd.Series(["a", None]), "person is missing in 1 of 2 rows"),
+    ],
+)
+def test_a_target_that_is_none_is_an_error_in_every_training(
+    values: Any, person: Any, sentence: str, shuffle: int
+) -> None:
+    with pytest.raises(DataError, match=f"^run.target: {re.escape(sentence)}"):
+        run(shuffle=shuffle).target(values, person)

@@ -55,13 +55,17 @@ class Data:
         stated = self.stated.declared if self.stated.target is None else self.stated.target
         if stated is None:
             raise LackingError("train states no target: run.target(y) or run.describe(features, y)")
-        return pd.Series(np.asarray(stated))
+        values = np.asarray(stated)
+        if values.ndim != 1 and values.size != len(values):
+            raise LackingError(f"the target has {values[0].size} columns; the checks are of one")
+        return pd.Series(values.ravel())
 
     @cached_property
     def question(self) -> Any:
         """`binary`, `classes` or `number`."""
-        if self.stated.records:
-            return self.stated.records[0].question
+        for record in self.stated.records[:1]:
+            if not record.classes or self.target.nunique() <= len(record.classes):
+                return record.question
         is_number = pd.api.types.is_numeric_dtype(self.target) and not pd.api.types.is_bool_dtype(self.target)
         return "binary" if self.target.nunique() == 2 else "number" if is_number else "classes"
 

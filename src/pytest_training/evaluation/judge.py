@@ -15,6 +15,7 @@ from pytest_training.evaluation.metrics import BASELINES, compared, dummy, figur
 from pytest_training.evaluation.record import Predictions
 from pytest_training.evaluation.result import Evaluation, metrics_of
 from pytest_training.evaluation.subgroups import subgroups
+from pytest_training.wording import printable
 
 
 def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluation:
@@ -38,7 +39,7 @@ def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluat
         classes=record.classes,
         rows=len(np.unique(record.row)),
         people=people,
-        events=int(record.truth[repeats[0]].sum()) if record.question == "binary" else None,
+        events=record.events,
         repeats=len(repeats),
         folds=record.folds,
         cutoff=record.cutoff if record.question == "binary" else None,
@@ -60,7 +61,8 @@ def _method(record: Predictions, metrics: Mapping[str, float], names: Sequence[s
         words = [*words, head] if any(f"{name}_low" in metrics for name in names) else [f"{head}; here {people}"]
     if record.question == "binary" and f"{prefix}calibration_slope" not in metrics:
         words.append(f"no {prefix}calibration_slope: the risks separate the classes completely")
-    return "; ".join(words + ([_part(record)] if record.classes else [])).removesuffix("; ")
+    words += [_part(record) if record.classes else "", _positive(record)]
+    return "; ".join(filter(None, words))
 
 
 def _part(record: Predictions) -> str:
@@ -72,3 +74,9 @@ def _part(record: Predictions) -> str:
     each = (lines[fold] for lines in record.repeats for fold in lines_of_folds(record.fold[lines]))
     is_pooled = any(len(np.unique(record.truth[fold])) < 2 for fold in each)
     return "the AUC is over all folds together, for each lacks a class" if is_pooled else ""
+
+
+def _positive(record: Predictions) -> str:
+    """Name the positive class, to whom risks belong, unless it is 1."""
+    is_plain = record.question != "binary" or record.classes == ("0", "1")
+    return "" if is_plain else f"positive class: {printable(record.classes[1], 60)}"

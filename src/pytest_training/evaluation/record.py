@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,18 @@ from pytest_training.evaluation.columns import (
     Lines,
     Texts,
     classify,
+    column_names,
+    in_order,
     numbers,
+    plain,
     require_all,
     risks_of_classes,
+    stated_order,
     unstacked,
     whole_numbers,
 )
 from pytest_training.evaluation.result import Question, file_name
+from pytest_training.wording import safe_repr
 
 MOST_LINES = 200_000  # of predictions.csv, about 10 MB
 
@@ -59,6 +65,12 @@ class Predictions:
         """Each line's number of its person, and how many people there are."""
         persons, codes = np.unique(self.person, return_inverse=True)
         return codes.astype(np.int64), len(persons)
+
+    @cached_property
+    def events(self) -> int | None:
+        """How many people have the event in a row, or in several; None unless there are two classes."""
+        lines = self.repeats[0][self.truth[self.repeats[0]] == 1]
+        return len(np.unique(self.people[0][lines])) if self.question == "binary" else None
 
     @cached_property
     def repeats(self) -> list[Codes]:
@@ -99,7 +111,7 @@ def make(  # noqa: PLR0913  (each is one thing that a job may state)
     person: ArrayLike | None = None,
     fold: ArrayLike | None = None,
     repeat: ArrayLike | None = None,
-    subgroup: Mapping[str, ArrayLike] | None = None,
+    subgroup: Any = None,
     classes: Sequence[str] | None = None,
     cutoff: float = 0.5,
     name: str = "",
@@ -110,7 +122,7 @@ def make(  # noqa: PLR0913  (each is one thing that a job may state)
     `score` has a line for each of `truth`, else it is repeats × rows (× classes); `truth`, `person`, `row` and
     `subgroup` are then those of one repeat, `fold` of one or of all.
     """
-    target = np.asarray(truth)
+    target = plain("truth", truth)
     target = target.astype(np.int64) if target.dtype == bool else target
     risks = numbers("score", score)
     if target.ndim != 1 or not len(target):
@@ -118,26 +130,42 @@ def make(  # noqa: PLR0913  (each is one thing that a job may state)
     require_all("truth", target)
     risks, copies = unstacked(risks, len(target), is_flat=repeat is not None)
     lines = len(risks)
-    if not 0 < cutoff < 1:
-        raise ValueError(f"cutoff is {cutoff}; expected a risk above 0 and below 1")
-    if name and not name.isidentifier():
-        raise ValueError(f"name is {name!r}; expected a word of letters, digits and _")
-    texts = Lines(len(target), copies)
-    truth_lines, labels = classify(target, risks, classes)
+    _check_settings(cutoff, name, classes)
+    texts, names = Lines(len(target), copies), column_names(score, risks)
+    truth_lines, labels = classify(target, risks, classes, stated_order(truth, names))
     rows = whole_numbers(texts("row", row)) if row is not None else np.tile(np.arange(len(target)), copies)
     made = Predictions(
         truth=np.tile(truth_lines, copies),
-        score=risks_of_classes(risks, labels),
+        score=risks_of_classes(in_order(risks, names, labels), labels),
         row=rows,
         person=texts("person", person) if person is not None else rows.astype(np.str_),
         fold=whole_numbers(texts("fold", fold)) if fold is not None else np.zeros(lines, dtype=np.int64),
         repeat=_repeats(texts, repeat, copies),
         classes=labels,
-        subgroup={each: texts(f"subgroup[{each!r}]", values) for each, values in (subgroup or {}).items()},
+        subgroup={each: texts(f"subgroup[{each!r}]", values) for each, values in _columns(subgroup)},
         cutoff=cutoff,
         name=name,
     )
     return _checked(_with_rows(made) if row is None and repeat is not None else made)
+
+
+def _check_settings(cutoff: Any, name: Any, classes: Any) -> None:
+    is_number = isinstance(cutoff, Real)
+    if not is_number or not 0 < cutoff < 1:
+        stated = cutoff if is_number else safe_repr(cutoff)
+        raise ValueError(f"cutoff is {stated}; expected a risk above 0 and below 1")
+    if not isinstance(name, str) or (name and not name.isidentifier()):
+        raise ValueError(f"name is {name!r}; expected a word of letters, digits and _")
+    if classes is not None and (isinstance(classes, str) or not isinstance(classes, Iterable)):
+        raise ValueError(f"classes is {safe_repr(classes)}; expected a list of names, the positive one last")
+
+
+def _columns(subgroup: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the columns of a mapping or a table by name."""
+    names = () if subgroup is None else getattr(subgroup, "columns", subgroup)
+    if subgroup is not None and not isinstance(subgroup, Mapping) and names is subgroup:
+        raise ValueError(f"subgroup is {safe_repr(subgroup)}; expected columns by name: {{'sex': sex}}, or a table")
+    yield from ((str(name), subgroup[name]) for name in names)
 
 
 def _repeats(texts: Lines, repeat: ArrayLike | None, copies: int) -> Codes:
@@ -205,7 +233,7 @@ def _table(record: Predictions) -> Iterator[Sequence[Any]]:
 def read(path: Path, *, cutoff: float = 0.5) -> Predictions:
     """Return the record in a file that `write` has left; raise ValueError if it is none."""
     with path.open(encoding="utf-8", newline="") as file:
-        header, *rows = csv.reader(file)
+        header, *rows = [*csv.reader(file)] or [[]]
     if header[:1] != ["truth"] or not rows:
         raise ValueError(f"{path}: expected a record of predictions, with a header that begins with truth")
     columns = dict(zip(header, map(np.array, zip(*rows, strict=True)), strict=True))

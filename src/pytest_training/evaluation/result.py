@@ -22,7 +22,7 @@ class Subgroup(msgspec.Struct, frozen=True, kw_only=True):
     value: str
     rows: int
     people: int
-    events: int | None = None  # of the positive class, for a binary question
+    events: int | None = None  # people of the positive class, for a binary question
     metrics: dict[str, float] = {}
 
 
@@ -59,7 +59,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     classes: tuple[str, ...] = ()  # of two the second is positive
     rows: int
     people: int
-    events: int | None = None  # rows of the positive class, for a binary question
+    events: int | None = None  # people of the positive class, for a binary question
     repeats: int = 1
     folds: int = 1
     cutoff: float | None = None  # the risk from which a row counts as positive

@@ -34,14 +34,14 @@ def _of_column(record: Predictions, column: str, values: Texts) -> Iterator[Subg
     names = _named(values)
     for name in dict.fromkeys(names[np.argsort(_rank(values), kind="stable")].tolist()):
         own = record.take(np.flatnonzero(names == name))
-        first, people = own.repeats[0], own.people[1]
+        people = own.people[1]
         chosen = {each: measure for each, measure in measures(own).items() if each in CHOSEN[own.question]}
         yield Subgroup(
             column=column,
             value=name,
-            rows=len(first),
+            rows=len(own.repeats[0]),
             people=people,
-            events=int(own.truth[first].sum()) if own.question == "binary" else None,
+            events=own.events,
             metrics=interval.measured(own, chosen) if people >= FEWEST_PEOPLE else {},
         )
 

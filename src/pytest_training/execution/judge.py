@@ -22,11 +22,12 @@ from pytest_training.jobs.model import Gate, Job
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.protocol import Ending
 from pytest_training.text import shorten
-from pytest_training.wording import label
+from pytest_training.wording import label, listing, nearest
 
 LONGEST_MESSAGE = 2000
 LONGEST_WORDS = 400  # characters of what a job said that stand before what to do about it
 LOG_LINES = 200  # the last lines of a log, which may say why a program ended
+MOST_NAMES, ALIKE = 8, 0.6  # of metrics in a message, and how alike a name is that may be meant
 SAID_AT_EXIT = 1  # the exit status of `sys.exit("a reason")`, which prints the reason
 NAMELESS = frozenset(["error", "exit", "crash"])  # causes that a job's last words may name better
 OUT_OF_MEMORY = next(accident for accident in ACCIDENTS if accident.message.startswith("out of memory"))
@@ -214,11 +215,12 @@ def _judge_gates(
     for name in (name for name in missing if name in found.refused):
         return Status.FAILED, "result", f"{found.refused[name]}; a gate needs it"
     if missing:
-        returned = ", ".join(found.values) or "none"
+        returned = listing(missing[0], found.values, limit=MOST_NAMES) if found.values else "none"
+        near = "".join(f" (did you mean {name!r}?)" for name in nearest(missing[0], found.values, cutoff=ALIKE))
         where = f"; {found.hint}" if found.hint else ""
         stem = re.escape(re.sub(r"_(low|high)$", "", missing[0]))
         where += f"; intervals: {method}" if re.search(rf"\b{stem}\b", method) else ""
-        reason = f"no metric {missing[0]!r}, which a gate needs; metrics found: {returned}{where}"
+        reason = f"no metric {missing[0]!r}, which a gate needs{near}; metrics found: {returned}{where}"
         return Status.FAILED, "result", reason
     broken = [_broken(result) for result in gates if not result.passed]
     return (Status.FAILED, "gate", "; ".join(broken)) if broken else (Status.PASSED, None, "")

@@ -18,7 +18,7 @@ from pytest_training.execution.data import obtain, sha256_of
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.model import Dataset, NeededOutcome
 from pytest_training.text import one_line
-from pytest_training.wording import one_of
+from pytest_training.wording import one_of, safe_repr
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -115,15 +115,16 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         To be called before anything is selected, fitted or split by the target. `person` has the person of each row, if
         people have several: their rows then get the sequence of another person.
         """
+        from pytest_training.execution.attempt import target  # noqa: PLC0415  (not every job states one)
+
+        target.check(values, person)
         if self.examination:
             self.examination.declare(values, person)
         if person is not None:
             self._count_people(len(values), len(set(map(str, person))))
         if not self._shuffle:
             return values
-        from pytest_training.execution.attempt.target import shuffled  # noqa: PLC0415  (only an audit needs it)
-
-        return shuffled(values, person, seed=f"{self.seed}-{self._shuffle}")
+        return target.shuffled(values, person, seed=f"{self.seed}-{self._shuffle}")
 
     def examine(self) -> Examined | None:
         """Return what an audit finds in what the job has stated; None unless it asks for that."""
@@ -156,7 +157,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         fold: "ArrayLike | None" = None,
         repeat: "ArrayLike | None" = None,
         row: "ArrayLike | None" = None,
-        subgroup: "Mapping[str, ArrayLike] | None" = None,
+        subgroup: "Mapping[str, ArrayLike] | Any" = None,
         classes: Sequence[str] | None = None,
         cutoff: float = 0.5,
         name: str = "",
@@ -195,9 +196,12 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
     def _record(self, against: "Evaluation | str | Path | None") -> "Predictions | None":
         from pytest_training.evaluation import record  # noqa: PLC0415  (see above)
 
-        if isinstance(against, Evaluation):
+        if isinstance(against, Evaluation) and self.evaluations.get(against.name) is against:
             return self._records[against.name]
-        return None if against is None else record.read(Path(against))
+        if against is None or isinstance(against, str | Path):
+            return None if against is None else record.read(Path(against))
+        what = "an evaluation of another run" if isinstance(against, Evaluation) else safe_repr(against)
+        raise ValueError(f"against is {what}; expected an earlier call's value, or the path of a predictions.csv")
 
     @property
     def predicted(self) -> dict[str, float]:

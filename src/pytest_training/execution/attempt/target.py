@@ -5,14 +5,29 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from pytest_training.errors import DataError
+from pytest_training.evaluation.missing import is_missing
+from pytest_training.wording import safe_repr
+
+
+def check(values: Any, person: Any = None) -> None:
+    """Raise DataError if a target has no values, or lacks some, or if its people are of other rows."""
+    try:
+        rows = len(values)
+    except TypeError:
+        raise DataError(f"run.target: expected a value for each row, found {safe_repr(values)}") from None
+    people = range(rows) if person is None else _plain(person)
+    if not rows:
+        raise DataError(f"run.target: expected a value for each row, found {safe_repr(values)}")
+    if len(people) != rows:
+        raise DataError(f"run.target: expected one person for each of {rows} values, found {len(people)}")
+    for what, each in (("the target", _plain(values)), ("person", people)):
+        if missing := sum(map(is_missing, each)):
+            raise DataError(f"run.target: {what} is missing in {missing} of {rows} rows; expected a value in each")
 
 
 def shuffled(values: Any, person: Any = None, *, seed: str) -> Any:
     """Return the values in another order, in their own type; rows of a person get the sequence of another person."""
-    rows = len(values)
-    people = range(rows) if person is None else _plain(person)
-    if len(people) != rows:
-        raise DataError(f"run.target: expected one person for each of {rows} values, found {len(people)}")
+    people = range(len(values)) if person is None else _plain(person)
     return _taken(values, new_order(people, random.Random(seed)))  # noqa: S311  (nothing here is secret)
 
 
@@ -34,10 +49,13 @@ def new_order(people: Iterable[Hashable], generator: random.Random) -> list[int]
     return [taken[row] for row in range(len(taken))]
 
 
-def _plain(person: Any) -> Sequence[Hashable]:
-    """Return the people as plain values: numbers of numpy and texts of pandas."""
-    people: Sequence[Hashable] = person.tolist() if hasattr(person, "tolist") else list(person)
-    return people
+def _plain(values: Any) -> Sequence[Hashable]:
+    """Return plain values, of a table row by row: numbers of numpy and texts of pandas."""
+    if getattr(values, "ndim", 1) != 1 or not hasattr(values, "tolist"):
+        values = values.to_numpy() if hasattr(values, "to_numpy") else values
+        values = values.ravel() if hasattr(values, "ravel") else values
+    plain: Sequence[Hashable] = values.tolist() if hasattr(values, "tolist") else list(values)
+    return plain
 
 
 def _taken(values: Any, order: list[int]) -> Any:
