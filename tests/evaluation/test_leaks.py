@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -178,6 +179,23 @@ def test_what_is_known_is_no_suspect(case: str) -> None:
     table = make()
     for known in columns.split() or [code]:
         assert leaks.suspects(table.features, table.target, question=table.question, known=[known]) == []
+
+
+@pytest.mark.parametrize(
+    ("people", "copies", "question"), [(300, 150, "binary"), (300, 60, "binary"), (300, 40, "number")]
+)
+def test_copies_of_rows_are_named_as_rows_whatever_their_columns_look_like(
+    people: int, copies: int, question: Question
+) -> None:
+    table = patients(people, question=question)
+    crp = table.features["bmi"].round(2)
+    features = table.features[["age", "sex"]].assign(crp=crp)
+    rows = np.concatenate([np.arange(people), np.random.default_rng(1).permutation(people)[:copies]])
+    for known in ([], ["crp", "age", "sex"]):
+        suspects = leaks.suspects(features.iloc[rows], table.target[rows], question=question, known=known)
+        assert [suspect.code for suspect in suspects] == ["same-rows"]
+        assert re.search(rf"\d+ of {people + copies:,} rows repeat another row exactly", suspects[0].sentence)
+    assert leaks.suspects(features, table.target, question=question) == []
 
 
 def rounded(seed: int) -> Table:

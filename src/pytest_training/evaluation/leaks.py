@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pytest_training.evaluation.held_out import Floats, Ints, Judge, Question, numbers, person_codes
-from pytest_training.evaluation.same_people import Suspect, same_people, suspicious_ids, suspicious_rows
+from pytest_training.evaluation.same_people import Suspect, copied_rows, same_people, suspicious_ids, suspicious_rows
 
 __all__ = ["Suspect", "same_people", "suspects"]
 
@@ -66,16 +66,24 @@ def suspects(
     if not features.shape[1] or len(truth) < 2 or np.ptp(truth) == 0:
         return []
     codes = None if person is None else person_codes(person, len(truth))
-    suspicious = [*_people(features, truth, question, codes), *_columns(features, truth, question, codes, known)]
+    suspicious = [
+        *_people(features, truth, question, codes, known),
+        *_columns(features, truth, question, codes, known),
+    ]
     return [each for each in suspicious if each.code not in known and not set(each.columns) & set(known)]
 
 
-def _people(features: pd.DataFrame, truth: Floats, question: Question, person: Ints | None) -> Iterator[Suspect]:
-    ids = suspicious_ids(features, truth, question) if person is None else []
-    rows = suspicious_rows(features, truth, question, person)
-    if ids and len(ids) <= features.shape[1] / 2:  # of equal rows every column is an id
+def _people(
+    features: pd.DataFrame, truth: Floats, question: Question, person: Ints | None, known: Collection[str]
+) -> Iterator[Suspect]:
+    """Yield what tells that rows are of one person, the surest alone: in copies every column looks like an id."""
+    if copies := copied_rows(features, truth, question, person):
+        yield copies
+        return
+    ids = suspicious_ids(features.drop(columns=features.columns.intersection(list(known))), truth, question)
+    if ids and person is None:
         yield ids[0]
-    elif rows:
+    elif rows := suspicious_rows(features, truth, question, person):
         yield rows
 
 
