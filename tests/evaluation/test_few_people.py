@@ -83,6 +83,8 @@ def test_intervals_end_where_metrics_do(seed: int) -> None:
     three = evaluate(
         record.make(np.arange(12) % 3, np.eye(3)[np.where(np.arange(12) < 11, np.arange(12) % 3, 0)])
     ).metrics
+    turned = evaluate(record.make(np.arange(9) % 2, risk), record.make(np.arange(9) % 2, 1 - risk)).metrics
+    assert turned["gain"] <= turned["gain_high"] <= 1
     assert number["r2_high"] <= 1
     assert min(number["mae_low"], number["rmse_low"], two["brier_low"], three["brier_low"]) >= 0
     assert max(two["brier_high"], three["brier_high"] / 2) <= 1

@@ -125,7 +125,9 @@ def _tests(record: Predictions, over: Predictions) -> dict[str, Difference]:
     own, other = _headline(record), _headline(over)
     influence, folds = _difference(own.influence, other.influence), max(record.folds, over.folds)
     variance = interval.variance(influence, folds, most=math.inf)  # a paired test may be too careful, never too bold
-    tests = {"gain_p": _tested(own.value - other.value, math.sqrt(variance), interval.freedom(record, headline))}
+    tested = _tested(own.value - other.value, math.sqrt(variance), interval.freedom(record, headline))
+    most = 1.0 if record.classes else math.inf  # of two AUCs
+    tests = {"gain_p": tested._replace(low=max(tested.low, -most), high=min(tested.high, most))}
     names = ("row", "repeat", "fold", "truth")
     if not all(np.array_equal(getattr(record, name), getattr(over, name)) for name in names):
         return tests
