@@ -116,6 +116,18 @@ LEAKS: dict[str, tuple[Callable[[], Table], str, str]] = {
         "gaps",
         "lab",
     ),
+    "drug of cases": (
+        lambda: with_column(lambda r, t: {"drug": np.where((t.target == 1) & (r.random(240) < 0.6), "yes", "no")}),
+        "column",
+        "drug",
+    ),
+    "ward of cases": (
+        lambda: with_column(
+            lambda r, t: {"ward": np.where(t.target * (r.random(240) < 0.4), 7, r.integers(1, 6, 240))}
+        ),
+        "column",
+        "ward",
+    ),
     "a bit and its sum": (
         lambda: with_column(lambda r, t: {"a": (bit := r.integers(0, 2, 240)), "b": bit ^ t.target}),
         "pair",
@@ -232,6 +244,14 @@ def many_columns(seed: int) -> Table:
     return Table(pd.DataFrame(random.normal(size=(60, 200))).rename(columns=str), random.integers(0, 2, 60))
 
 
+def strong(seed: int) -> Table:
+    """Return a grade of five steps that tells much: most of the highest are cases."""
+    random = np.random.default_rng(seed)
+    grade = random.integers(1, 6, 600)
+    target = (random.random(600) < 1 / (1 + np.exp(-1.2 * (grade - 3.5)))).astype(int)
+    return Table(pd.DataFrame({"grade": grade, "age": random.normal(60, 9, 600)}), target)
+
+
 def coarse(seed: int) -> Table:
     """Return few categories, so that many people have equal rows."""
     random = np.random.default_rng(seed)
@@ -253,6 +273,7 @@ HONEST: dict[str, Callable[[int], Table]] = {
     "changing outcome": changing_outcome,
     "many columns": many_columns,
     "coarse": coarse,
+    "strong": strong,
 }
 
 

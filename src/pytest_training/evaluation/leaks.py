@@ -24,6 +24,7 @@ CODES = ("same-rows", "id", "gaps", "column", "pair")  # of suspects
 MOST_ROWS = 20_000  # that judge columns: more change no verdict
 MOST_PAIRED, PAIR_ROWS = 30, 2_000  # columns that are combined, rows that judge a pair
 MOST_TOLD = 5  # pairs
+MOST_VALUES, FEWEST_OF_LEVEL, BY_CHANCE = 12, 20, 1e-6  # of a column, people of one, and that they are all of one class
 SURE = 0.98  # ROC AUC or R² of one column: no single measurement of a real question is that good
 LEFT = 0.4  # of the error of all others together: a suspect leaves at most that
 SURELY_OF_PAIRS = 5.5  # standard errors: there are many
@@ -106,7 +107,27 @@ def _columns(
             if score > chance + ABOVE_CHANCE and judge.is_sure(score, errors) and is_far_ahead:
                 told.add(name)
                 yield Suspect("column", (name,), _alone(name, question, score, rest), score)
+    weak = {name: table[name] for name in scores if name not in told and name not in strong}
+    for suspect in _levels(judge, weak, features.iloc[rows]):
+        told.update(suspect.columns)
+        yield suspect
     yield from _pairs(judge, {name: table[name] for name in scores if name not in told}, scores)
+
+
+def _levels(judge: Judge, table: Mapping[str, Floats], features: pd.DataFrame) -> Iterator[Suspect]:
+    """Yield the columns with a value that many people have, all of the rarer of two classes."""
+    rare = judge.target[:, 0] == (np.mean(judge.target) <= 0.5)
+    which = "the positive class" if np.mean(judge.target) <= 0.5 else "the other class"
+    for name, values in table.items() if judge.question == "binary" else ():
+        distinct, level = np.unique(values, return_inverse=True)
+        for number in np.flatnonzero(np.isfinite(distinct)) if len(distinct) <= MOST_VALUES else ():
+            has = level == number
+            people = len(np.unique(judge.person[has])) if rare[has].all() else 0
+            if people >= FEWEST_OF_LEVEL and np.mean(rare) ** people < BY_CHANCE:
+                value = features[name].iloc[int(np.argmax(has))]
+                how = f"only {which} has {value!s} in {name!r} ({has.sum():,} rows; of all rows {np.mean(rare):.0%})"
+                yield Suspect("column", (name,), how, judge.alone(values))
+                break
 
 
 def _bar(bars: Bars, name: str) -> float:
