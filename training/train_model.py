@@ -64,9 +64,11 @@ def train(  # noqa: PLR0913  (each is a choice of the user's)
     for sentence in [*own.notes[:1], *warnings, *own.notes[1:]]:
         run.note(sentence)
     predictions = cross_validate(run, cohort, fit, folds=folds)
-    metrics = judge(run, predictions, cutoff=CUTOFF).metrics
-    headline = next(iter(metrics))
+    judged = judge(run, predictions, cutoff=CUTOFF)
+    metrics, headline = judged.metrics, next(iter(judged.metrics))
     save_all(run, predictions, fit=fit, about=__doc__, notes=warnings)
+    if f"{headline}_low" not in metrics:
+        raise ValueError(judged.method)  # of so few people nothing can be said
     gain_low = metrics[f"{headline}_low"] - metrics[f"baseline_{headline}"]
     return {"over_dummy_gain_low": gain_low, "leak_suspects": len(suspects)}
 

@@ -194,7 +194,7 @@ def test_the_people_of_a_table_are_those_that_any_call_states(run: Run, call: st
     description = written(run)
     assert (description.rows, description.people) == (6, 3)
     for evaluation in run.evaluations.values():
-        assert (evaluation.people, evaluation.events) == (description.people, description.counts[1])
+        assert (evaluation.rows, evaluation.people) == (description.rows, description.people)
 
 
 def test_people_of_other_rows_or_of_the_description_itself_are_not_replaced(run: Run) -> None:

@@ -31,13 +31,15 @@ def test_few_people_have_no_interval_and_the_method_says_so(case: str) -> None:
     evaluation = evaluate(made, against=made)
     ends = [name for name in evaluation.metrics if name.endswith(("_low", "_high", "gain_p", "gain_t_p"))]
     assert ends == []
-    people = (
-        f"expected 8 people{', and 4 of each class that they compare' if made.classes else ''}; here {made.people[1]}"
-    )
+    of_class = ", and 4 of each class that they compare" if made.classes else ""
+    people = f": {made.people[1]} people, expected 8{of_class}"
     assert people in evaluation.method
     assert "roc_auc" in evaluation.method or "r2" in evaluation.method
     assert "gain" in evaluation.method
-    assert comparison.paired(made, made) == []
+    with pytest.raises(
+        ValueError, match=rf"are of {made.people[1]} people; expected 8, and of classes 4 people of each"
+    ):
+        comparison.paired(made, made)
     assert all(not line.band for drawing in evaluation.drawings for line in drawing.lines)
 
 
@@ -81,6 +83,8 @@ def test_intervals_end_where_metrics_do(seed: int) -> None:
     three = evaluate(
         record.make(np.arange(12) % 3, np.eye(3)[np.where(np.arange(12) < 11, np.arange(12) % 3, 0)])
     ).metrics
+    turned = evaluate(record.make(np.arange(9) % 2, risk), record.make(np.arange(9) % 2, 1 - risk)).metrics
+    assert turned["gain"] <= turned["gain_high"] <= 1
     assert number["r2_high"] <= 1
     assert min(number["mae_low"], number["rmse_low"], two["brier_low"], three["brier_low"]) >= 0
     assert max(two["brier_high"], three["brier_high"] / 2) <= 1

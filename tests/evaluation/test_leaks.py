@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -115,6 +116,18 @@ LEAKS: dict[str, tuple[Callable[[], Table], str, str]] = {
         "gaps",
         "lab",
     ),
+    "drug of cases": (
+        lambda: with_column(lambda r, t: {"drug": np.where((t.target == 1) & (r.random(240) < 0.6), "yes", "no")}),
+        "column",
+        "drug",
+    ),
+    "ward of cases": (
+        lambda: with_column(
+            lambda r, t: {"ward": np.where(t.target * (r.random(240) < 0.4), 7, r.integers(1, 6, 240))}
+        ),
+        "column",
+        "ward",
+    ),
     "a bit and its sum": (
         lambda: with_column(lambda r, t: {"a": (bit := r.integers(0, 2, 240)), "b": bit ^ t.target}),
         "pair",
@@ -180,6 +193,23 @@ def test_what_is_known_is_no_suspect(case: str) -> None:
         assert leaks.suspects(table.features, table.target, question=table.question, known=[known]) == []
 
 
+@pytest.mark.parametrize(
+    ("people", "copies", "question"), [(300, 150, "binary"), (300, 60, "binary"), (300, 40, "number")]
+)
+def test_copies_of_rows_are_named_as_rows_whatever_their_columns_look_like(
+    people: int, copies: int, question: Question
+) -> None:
+    table = patients(people, question=question)
+    crp = table.features["bmi"].round(2)
+    features = table.features[["age", "sex"]].assign(crp=crp)
+    rows = np.concatenate([np.arange(people), np.random.default_rng(1).permutation(people)[:copies]])
+    for known in ([], ["crp", "age", "sex"]):
+        suspects = leaks.suspects(features.iloc[rows], table.target[rows], question=question, known=known)
+        assert [suspect.code for suspect in suspects] == ["same-rows"]
+        assert re.search(rf"\d+ of {people + copies:,} rows repeat another row exactly", suspects[0].sentence)
+    assert leaks.suspects(features, table.target, question=question) == []
+
+
 def rounded(seed: int) -> Table:
     """Return measurements that repeat, and a city with its altitude: none of them is an id."""
     table, random = patients(400, seed=seed), np.random.default_rng(seed)
@@ -214,6 +244,14 @@ def many_columns(seed: int) -> Table:
     return Table(pd.DataFrame(random.normal(size=(60, 200))).rename(columns=str), random.integers(0, 2, 60))
 
 
+def strong(seed: int) -> Table:
+    """Return a grade of five steps that tells much: most of the highest are cases."""
+    random = np.random.default_rng(seed)
+    grade = random.integers(1, 6, 600)
+    target = (random.random(600) < 1 / (1 + np.exp(-1.2 * (grade - 3.5)))).astype(int)
+    return Table(pd.DataFrame({"grade": grade, "age": random.normal(60, 9, 600)}), target)
+
+
 def coarse(seed: int) -> Table:
     """Return few categories, so that many people have equal rows."""
     random = np.random.default_rng(seed)
@@ -235,6 +273,7 @@ HONEST: dict[str, Callable[[int], Table]] = {
     "changing outcome": changing_outcome,
     "many columns": many_columns,
     "coarse": coarse,
+    "strong": strong,
 }
 
 

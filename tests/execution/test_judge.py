@@ -56,6 +56,25 @@ def test_a_missing_gated_metric_is_told_with_those_that_are_there(workplace: Wor
         )
 
 
+@pytest.mark.parametrize(
+    ("method", "end"),
+    [
+        (
+            "no interval of roc_auc, brier: 1 people, expected 8",
+            "; intervals: no interval of roc_auc, brier: 1 people, expected 8",
+        ),
+        ("no interval of other_roc_auc: 1 people, expected 8", ""),
+        ("95 %: the infinitesimal jackknife over 60 people", ""),
+    ],
+)
+def test_a_gate_on_the_end_of_an_interval_that_few_people_lack_says_why(
+    workplace: Workplace, method: str, end: str
+) -> None:
+    low, near = msgspec.structs.replace(R2, metric="roc_auc_low"), "" if end else " (did you mean 'roc_auc'?)"
+    verdict = judged(workplace, DONE, Result(metrics={"roc_auc": 0.9}, interval_method=method), gates=(low,))
+    assert told(verdict)[2] == f"no metric 'roc_auc_low', which a gate needs{near}; metrics found: roc_auc{end}"
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_nearest_of_many_metrics_is_said_first(workplace: Workplace, order: int) -> None:
     names = [f"{metric}_site_{site}" for metric in ("people", "brier", "roc_auc") for site in "abcdef"][::order]

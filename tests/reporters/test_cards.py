@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from pytest_training.evaluation.description import Description, Predictor
 from pytest_training.evaluation.drawing import Drawing, Line
 from pytest_training.evaluation.result import Evaluation, Subgroup
+from pytest_training.evaluation.sample_size import minimum_people
 from pytest_training.evaluation.tripod import items, statement_keys
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, DataUsed, GateResult, Outcome, Status
@@ -186,6 +187,18 @@ def test_lists_of_metrics_have_no_counts_of_subgroups(tmp_path: Path, name: str)
         assert "roc\\_auc\\_sex\\_female" in (words := answer(record, item).words)
         assert "people\\_" not in words
         assert "events\\_" not in words
+
+
+def test_people_and_events_of_several_rows_are_those_of_the_evaluation(tmp_path: Path) -> None:
+    evaluation = replace(EVALUATION, rows=360, people=120, events=30)
+    described = replace(DESCRIPTION, rows=360, people=120, counts=(180, 180))
+    record = whole(tmp_path, description=described, evaluations=(evaluation,))
+    text = model_card(record)
+    assert "30 of 120 people have the event in one row or more" in text
+    assert "120 people for 2 candidate predictors" in text
+    assert record.minimum == minimum_people(2, [90.0, 30.0])
+    others = replace(record, evaluations=(replace(evaluation, rows=100, people=50),))
+    assert others.minimum == minimum_people(2, [180.0, 180.0])
 
 
 def test_predictors_that_are_not_named_are_counted(tmp_path: Path) -> None:

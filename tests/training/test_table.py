@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import re
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 
-def write(folder: Path, text: str, name: str = "data.csv") -> Path:
+def write(folder: Path, text: str, name: str = "data.csv", encoding: str = "utf-8") -> Path:
     path = folder / name
-    path.write_text(text)
+    path.write_text(text, encoding=encoding)
     return path
 
 
@@ -74,9 +75,15 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
         (tmp_path / "none.csv", "no file"),
         (tmp_path, "is a folder"),
         (write(tmp_path, "x,y\n1,\0\n"), "zero bytes"),
+        (write(tmp_path, "", "empty.csv"), "cannot be read as a CSV: it is empty"),
+        (write(tmp_path, "x,y\n1,2\n1,2,3,4\n", "ragged.csv"), "cannot be read as a CSV"),
+        (write(tmp_path, "x,y\n1,ä\n", "latin.csv", encoding="latin-1"), "not a CSV in UTF-8"),
+        (write(tmp_path, "x,y\n1,2\n", "wide.csv", encoding="utf-16"), "not a CSV in UTF-8"),
+        (write(tmp_path, "PK\x03\x04", "broken.xlsx"), "Excel file"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=message) as caught:
             load(path)
+        assert "During handling" not in "".join(traceback.format_exception(caught.value))
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -131,6 +138,10 @@ def test_numbers_categories_dates_and_missing_values_are_handled(tmp_path: Path)
         (["a", "c", "b"], ("a", "b", "c")),
         ([9, 10, 2], ("2", "9", "10")),
         ([0.5, 0.25, 3.0, 1.5], ()),
+        ([*[0, 1, 2, 3] * 14, 8, 8, 7, 7], ()),
+        ([*[1] * 54, *[2] * 6], ("1", "2")),
+        ([*[1] * 57, *[2] * 3], ("1", "2")),
+        ([*["a", "b"] * 28, *["c"] * 4], ("a", "b", "c")),
         (list(range(30)), ()),
     ],
 )
@@ -209,6 +220,12 @@ NUMBERS: dict[str, tuple[str, list[str], list[float], str | None]] = {
     "1 2 9": (",", ["1", "9", "2"], [1, np.nan, 2], r"has 9 \(20 rows\), read as unknown"),
     "1 2 8 9": (",", ["1", "9", "8"], [1, 9, 8], None),
     "negative": (",", ["-9", "4", "-3"], [-9, 4, -3], None),
+    "9999": (",", ["0.3", "9999", "10"], [0.3, np.nan, 10], r"has 9999 \(20 rows\), read as unknown"),
+    "9999 and negative": (",", ["-1.2", "9999", "10"], [-1.2, np.nan, 10], r"has 9999 \(20 rows\)"),
+    "-999 and negative": (",", ["-3.5", "-999", "2"], [-3.5, np.nan, 2], r"has -999 \(20 rows\)"),
+    "-99 and 99": (",", ["-3.5", "-99", "99"], [-3.5, -99, 99], None),
+    "both signs": (",", ["-3", "-99", "99", "4"], [-3, np.nan, np.nan, 4], r"has -99 and 99 \(30 rows\)"),
+    "-99 beside -60": (",", ["-60", "-99", "2"], [-60, -99, 2], None),
     "large": (",", ["99", "70", "999"], [99, 70, 999], None),
     "exponent": (",", ["6e-3", "1.5E2", "\u22125"], [0.006, 150, -5], None),
 }
@@ -218,7 +235,7 @@ NUMBERS: dict[str, tuple[str, list[str], list[float], str | None]] = {
 def test_numbers_are_read_as_they_were_meant(case: str, tmp_path: Path) -> None:
     separator, texts, numbers, note = NUMBERS[case]
     other = "0.25" if "points" in case else "n"
-    lines = [f"{other}{separator}{texts[row % 3]}{separator}{'ab'[row % 2]}" for row in range(60)]
+    lines = [f"{other}{separator}{texts[row % len(texts)]}{separator}{'ab'[row % 2]}" for row in range(60)]
     cohort = load(write(tmp_path, "\n".join([f"s{separator}x{separator}y", *lines])))
     assert cohort.features["x"].tolist() == pytest.approx((numbers * 20)[:60], nan_ok=True)
     notes = [limit for limit in cohort.limits if "'x'" in limit]
@@ -261,6 +278,31 @@ def test_unknown_targets_are_left_out_and_counted(tmp_path: Path) -> None:
     cohort = load(save(tmp_path, rows(60, y=[1, 2, 9] * 20)))
     assert cohort.classes == ("1", "2")
     assert cohort.dropped == {"no y": 20}
+
+
+@pytest.mark.parametrize("code", [-999, 9999, -99])
+def test_a_code_for_unknown_is_no_number_of_a_target(code: int, tmp_path: Path) -> None:
+    numbers = np.random.default_rng(0).normal(size=60).round(3)
+    frame = rows(60, y=[code if row % 10 == 0 else number for row, number in enumerate(numbers)])
+    cohort = load(save(tmp_path, frame))
+    assert cohort.classes == ()
+    assert cohort.dropped == {"no y": 6}
+    assert max(abs(cohort.target)) < 5
+    assert f"Column 'y' has {code} (6 rows), read as unknown." in cohort.limits
+
+
+def test_a_whole_number_that_few_people_have_makes_the_target_a_number_in_a_sentence(tmp_path: Path) -> None:
+    path = save(tmp_path, rows(60, y=[*[0, 1, 2, 3] * 14, 8, 8, 7, 7]))
+    assert any("number, for only 2 people have 7; write its values as words" in limit for limit in load(path).limits)
+    visits = save(tmp_path, rows(60, y=[*[0] * 40, *[1, 2] * 10], doctor=[f"d{row // 5}" for row in range(60)]))
+    assert load(visits).classes == ("0", "1", "2")
+    assert load(visits, group="doctor").classes == ()
+
+
+@pytest.mark.parametrize("count", [3, 5, 12])
+def test_a_category_of_few_rows_is_no_free_text(count: int, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"sex": (["f", "m"] * count)[:count], "y": ([0, 1] * count)[:count]})
+    assert list(load(save(tmp_path, frame)).features) == ["sex"]
 
 
 def test_a_running_number_is_left_out_unless_it_is_known(tmp_path: Path) -> None:

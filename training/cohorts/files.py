@@ -29,8 +29,8 @@ class Table(NamedTuple):
 
 
 def refuse(sentence: str) -> NoReturn:
-    """Raise ValueError with the sentence."""
-    raise ValueError(sentence)
+    """Raise ValueError with the sentence alone, without the error of a reader that it explains."""
+    raise ValueError(sentence) from None
 
 
 def read(path: Path) -> Table:
@@ -105,8 +105,10 @@ def _csv(path: Path) -> Table:
         refuse(
             f"{path.name} has rows with more values than its header has names; a decimal comma may be one, save with ;"
         )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        refuse(f"{path.name} cannot be read as a CSV: {str(error).strip() or 'it is empty'}")
+    except pd.errors.EmptyDataError:
+        refuse(f"{path.name} cannot be read as a CSV: it is empty")
+    except (pd.errors.ParserError, csv.Error) as error:
+        refuse(f"{path.name} cannot be read as a CSV: {str(error).strip()}")
 
 
 def _require_own_names(path: Path, names: list[str]) -> None:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from arrays import People, Target
 
 CLASSES = 10  # a target of whole numbers with more distinct values is a number
-TEXT_LEVELS = 100  # a text column with more distinct values is free text, not a category
+FEWEST_OF_CLASS = 5  # people of each: whole numbers of which one is rarer are no classes
+TEXT_LEVELS, FEW_TEXTS = 100, 10  # a text column with more distinct values is free text, with fewer never
 PERSON = {
     *("subject", "subj", "patient", "pat", "pt", "person", "participant", "proband", "individual", "volunteer"),
     *("subjectid", "patientid", "personid", "participantid", "subjid", "usubjid", "ptid", "rid", "mrn", "pid"),
@@ -80,7 +81,7 @@ def load(  # noqa: PLR0913  (each is a choice of the user's)
     offered = others.drop(columns=[name for name in drop if name in others])
     if group is None:
         _refuse_repeated_ids(path, offered.drop(columns=[name for name in known if name in offered]))
-    answer, classes = _target(table[target], positive, reading)
+    answer, classes = _target(table[target], positive, reading, person)
     columns, left_out = _columns(offered, reading)
     if not columns:
         refuse(f"{path.name}: no column is left to predict {target!r} from ({_joined(left_out)})")
@@ -189,7 +190,9 @@ def _ids_left_out(columns: pd.DataFrame, cohort: Cohort) -> Iterator[Suspect]:
             yield Suspect("id", (name,), f"{name!r} is not used but looks like a person's id that repeats ({how})", 1.0)
 
 
-def _target(column: pd.Series, positive: str | None, reading: Reading) -> tuple[Target, tuple[str, ...]]:
+def _target(
+    column: pd.Series, positive: str | None, reading: Reading, person: People | None
+) -> tuple[Target, tuple[str, ...]]:
     """Return the target as numbers, and the names of its classes, if any."""
     numeric = pd.api.types.is_numeric_dtype(column)
     whole = numeric and bool((column % 1 == 0).all())
@@ -197,7 +200,7 @@ def _target(column: pd.Series, positive: str | None, reading: Reading) -> tuple[
     if distinct < 2:
         value = (f"{column.iloc[0]:g}" if numeric else column.iloc[0]) if distinct else "none at all"
         refuse(f"target {column.name!r} has one value only, {value}: there is nothing to tell apart")
-    if positive is None and numeric and not (whole and distinct <= CLASSES):
+    if positive is None and numeric and not (whole and distinct <= CLASSES and _are_classes(column, reading, person)):
         return column.to_numpy(float), ()
     labels = column.astype(int).astype(str) if whole else column.astype(str).str.strip()
     names = sorted(labels.unique(), key=lambda name: (not name.lstrip("-").isdigit(), _number(name), name))
@@ -212,6 +215,19 @@ def _target(column: pd.Series, positive: str | None, reading: Reading) -> tuple[
     if len(names) == 2:
         names = _positive_last(names, reading)
     return labels.map({name: label for label, name in enumerate(names)}).to_numpy(int), tuple(names)
+
+
+def _are_classes(column: pd.Series, reading: Reading, person: People | None) -> bool:
+    """Return False for three whole numbers or more of which one is too rare for a class, and say so."""
+    rows = np.arange(len(column)) if person is None else person
+    people = pd.Series(rows, index=column.to_numpy()).groupby(level=0).nunique()
+    if len(people) == 2 or people.min() >= FEWEST_OF_CLASS:
+        return True
+    reading.notes.append(
+        f"Target {column.name!r} was taken as a number, for only {people.min()} people have {people.idxmin():g}; "
+        "write its values as words to have classes."
+    )
+    return False
 
 
 def _number(name: str) -> int:
@@ -247,7 +263,11 @@ def _why_useless(values: pd.Series[Any], *, is_known: bool) -> str:
     if not is_known and distinct == len(values) and looks_like_person(str(values.name)):
         return "an id, another in every row"
     if not pd.api.types.is_numeric_dtype(values):
-        return f"free text, {distinct:,} different values" if distinct > min(TEXT_LEVELS, len(values) / 2) else ""
+        return (
+            f"free text, {distinct:,} different values"
+            if distinct > min(TEXT_LEVELS, max(len(values) / 2, FEW_TEXTS))
+            else ""
+        )
     steps = np.diff(values.to_numpy(float))
     is_running = len(steps) and abs(steps[0]) == 1 and values.iloc[0] % 1 == 0 and np.all(steps == steps[0])
     return "a running number of the rows" if is_running and not is_known else ""

@@ -48,8 +48,8 @@ NO_VALUE |= {
     "desconocido",
     "#n/a",
 }
-NEGATIVE_CODES = (-9999.0, -999.0, -99.0, -9.0, -888.0, -88.0, -8.0, -777.0, -77.0, -7.0)
-POSITIVE_CODES = (99999.0, 9999.0, 999.9, 999.0, 99.9, 99.0, 9.0, 8888.0, 888.0, 88.0, 8.0, 7777.0, 777.0, 77.0, 7.0)
+CODES = (99999.0, 9999.0, 999.9, 999.0, 99.9, 99.0, 9.0, 8888.0, 888.0, 88.0, 8.0, 7777.0, 777.0, 77.0, 7.0)
+"""Numbers that often stand for unknown, with either sign."""
 MOST_CODED = 5  # values of a coded answer beside 9 for unknown
 FEW_LEVELS = 12  # of a category whose names may also be numbers
 DATE_FORMATS = ("ISO8601", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%y", "%d-%m-%Y")
@@ -176,19 +176,19 @@ def _codes(values: pd.Series[Any]) -> list[float]:
     """Return the values that no measurement of this column can be: of a usual form, and far from all others."""
     distinct, counts = np.unique(values.dropna(), return_counts=True)
     below = distinct[distinct < 0]
-    codes = below.tolist() if len(below) < len(distinct) and np.isin(below, NEGATIVE_CODES).all() else []
-    if len(below) > len(codes):
-        return []
-    rest = distinct[distinct >= 0]
-    others = rest[~np.isin(rest, POSITIVE_CODES)]
+    codes = below.tolist() if len(below) < len(distinct) and np.isin(-below, CODES).all() else []
+    rest, rows = distinct[len(codes) :], counts[len(codes) :]
+    others = rest[~np.isin(np.abs(rest), CODES)]
     if len(others) < 2:
         return codes
-    is_coded = len(others) <= MOST_CODED and bool(np.all(others % 1 == 0)) and rest[-1] == 9
-    for code, rows in zip(distinct[::-1].tolist(), counts[::-1].tolist(), strict=True):
-        is_sure = is_coded if code <= 9 else rows > 1 or code >= 5 * others[-1]
-        if code not in POSITIVE_CODES or others[-1] > code / 2 or not is_sure:
+    farthest = float(np.abs(others).max())
+    is_coded = len(others) <= MOST_CODED and bool(np.all(others % 1 == 0)) and rest[0] >= 0 and rest[-1] == 9
+    for place in np.argsort(-np.abs(rest), kind="stable"):
+        size = abs(float(rest[place]))
+        is_sure = is_coded if size <= 9 else rows[place] > 1 or size >= 5 * farthest
+        if size not in CODES or farthest > size / 2 or not is_sure:
             break
-        codes.append(code)
+        codes.append(float(rest[place]))
     return codes
 
 

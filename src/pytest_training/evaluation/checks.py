@@ -264,7 +264,9 @@ def _need(data: Data) -> Iterator[str]:
     """Yield the least number of people for so many predictors."""
     try:
         columns, people = data.table.shape[1], len(np.unique(data.person))
-        shares = [] if data.question == "number" else data.target.value_counts(normalize=True).tolist()
+        codes = pd.Series(pd.factorize(data.target, sort=True)[0]).replace(-1, np.nan)
+        counted = codes.groupby(data.person).max() if data.question == "binary" else codes  # people with the event
+        shares = [] if data.question == "number" else counted.value_counts(normalize=True).tolist()
         least = minimum_people(columns, shares).people
     except Exception:  # noqa: BLE001  (a table of any kind; the findings are worth more than a fact beside them)
         return

@@ -80,8 +80,13 @@ class Paired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def paired(record: Predictions, over: Predictions) -> list[Paired]:
-    """Return what each test that fits both records says of their difference."""
+    """Return what each test that fits both records says of their difference; raise ValueError if people are too few."""
     headline = HEADLINE[record.question]
+    if not (tests := _tests(record, over)):
+        raise ValueError(
+            f"the records to compare are of {record.people[1]} people; expected {interval.FEWEST}, "
+            f"and of classes {interval.FEWEST_OF_CLASS} people of each"
+        )
     models = "fitted models" if max(record.folds, over.folds) > 1 else "the model"
     metrics = {"gain_mcnemar_p": "rows that are called right"}
     words = {
@@ -98,7 +103,7 @@ def paired(record: Predictions, over: Predictions) -> list[Paired]:
             high=each.high,
             p=each.p,
         )
-        for name, each in _tests(record, over).items()
+        for name, each in tests.items()
     ]
 
 
@@ -120,7 +125,9 @@ def _tests(record: Predictions, over: Predictions) -> dict[str, Difference]:
     own, other = _headline(record), _headline(over)
     influence, folds = _difference(own.influence, other.influence), max(record.folds, over.folds)
     variance = interval.variance(influence, folds, most=math.inf)  # a paired test may be too careful, never too bold
-    tests = {"gain_p": _tested(own.value - other.value, math.sqrt(variance), interval.freedom(record, headline))}
+    tested = _tested(own.value - other.value, math.sqrt(variance), interval.freedom(record, headline))
+    most = 1.0 if record.classes else math.inf  # of two AUCs
+    tests = {"gain_p": tested._replace(low=max(tested.low, -most), high=min(tested.high, most))}
     names = ("row", "repeat", "fold", "truth")
     if not all(np.array_equal(getattr(record, name), getattr(over, name)) for name in names):
         return tests

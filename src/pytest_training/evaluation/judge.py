@@ -57,8 +57,8 @@ def _method(record: Predictions, metrics: Mapping[str, float], names: Sequence[s
     words = [interval.method(record.folds, len(record.repeats), people, is_number=not record.classes)]
     if bare:
         of_class = f", and {interval.FEWEST_OF_CLASS} of each class that they compare" if record.classes else ""
-        head = f"no interval of {', '.join(bare)}: expected {interval.FEWEST} people{of_class}"
-        words = [*words, head] if any(f"{name}_low" in metrics for name in names) else [f"{head}; here {people}"]
+        head = f"no interval of {', '.join(bare)}: {people} people, expected {interval.FEWEST}{of_class}"
+        words = [*words, head] if any(f"{name}_low" in metrics for name in names) else [head]
     if record.question == "binary" and f"{prefix}calibration_slope" not in metrics:
         words.append(f"no {prefix}calibration_slope: the risks separate the classes completely")
     words += [_part(record) if record.classes else "", _positive(record)]

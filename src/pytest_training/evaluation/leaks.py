@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pytest_training.evaluation.held_out import Floats, Ints, Judge, Question, numbers, person_codes
-from pytest_training.evaluation.same_people import Suspect, same_people, suspicious_ids, suspicious_rows
+from pytest_training.evaluation.same_people import Suspect, copied_rows, same_people, suspicious_ids, suspicious_rows
 
 __all__ = ["Suspect", "same_people", "suspects"]
 
@@ -24,6 +24,7 @@ CODES = ("same-rows", "id", "gaps", "column", "pair")  # of suspects
 MOST_ROWS = 20_000  # that judge columns: more change no verdict
 MOST_PAIRED, PAIR_ROWS = 30, 2_000  # columns that are combined, rows that judge a pair
 MOST_TOLD = 5  # pairs
+MOST_VALUES, FEWEST_OF_LEVEL, BY_CHANCE = 12, 20, 1e-6  # of a column, people of one, and that they are all of one class
 SURE = 0.98  # ROC AUC or R² of one column: no single measurement of a real question is that good
 LEFT = 0.4  # of the error of all others together: a suspect leaves at most that
 SURELY_OF_PAIRS = 5.5  # standard errors: there are many
@@ -66,16 +67,24 @@ def suspects(
     if not features.shape[1] or len(truth) < 2 or np.ptp(truth) == 0:
         return []
     codes = None if person is None else person_codes(person, len(truth))
-    suspicious = [*_people(features, truth, question, codes), *_columns(features, truth, question, codes, known)]
+    suspicious = [
+        *_people(features, truth, question, codes, known),
+        *_columns(features, truth, question, codes, known),
+    ]
     return [each for each in suspicious if each.code not in known and not set(each.columns) & set(known)]
 
 
-def _people(features: pd.DataFrame, truth: Floats, question: Question, person: Ints | None) -> Iterator[Suspect]:
-    ids = suspicious_ids(features, truth, question) if person is None else []
-    rows = suspicious_rows(features, truth, question, person)
-    if ids and len(ids) <= features.shape[1] / 2:  # of equal rows every column is an id
+def _people(
+    features: pd.DataFrame, truth: Floats, question: Question, person: Ints | None, known: Collection[str]
+) -> Iterator[Suspect]:
+    """Yield what tells that rows are of one person, the surest alone: in copies every column looks like an id."""
+    if copies := copied_rows(features, truth, question, person):
+        yield copies
+        return
+    ids = suspicious_ids(features.drop(columns=features.columns.intersection(list(known))), truth, question)
+    if ids and person is None:
         yield ids[0]
-    elif rows:
+    elif rows := suspicious_rows(features, truth, question, person):
         yield rows
 
 
@@ -98,7 +107,27 @@ def _columns(
             if score > chance + ABOVE_CHANCE and judge.is_sure(score, errors) and is_far_ahead:
                 told.add(name)
                 yield Suspect("column", (name,), _alone(name, question, score, rest), score)
+    weak = {name: table[name] for name in scores if name not in told and name not in strong}
+    for suspect in _levels(judge, weak, features.iloc[rows]):
+        told.update(suspect.columns)
+        yield suspect
     yield from _pairs(judge, {name: table[name] for name in scores if name not in told}, scores)
+
+
+def _levels(judge: Judge, table: Mapping[str, Floats], features: pd.DataFrame) -> Iterator[Suspect]:
+    """Yield the columns with a value that many people have, all of the rarer of two classes."""
+    rare = judge.target[:, 0] == (np.mean(judge.target) <= 0.5)
+    which = "the positive class" if np.mean(judge.target) <= 0.5 else "the other class"
+    for name, values in table.items() if judge.question == "binary" else ():
+        distinct, level = np.unique(values, return_inverse=True)
+        for number in np.flatnonzero(np.isfinite(distinct)) if len(distinct) <= MOST_VALUES else ():
+            has = level == number
+            people = len(np.unique(judge.person[has])) if rare[has].all() else 0
+            if people >= FEWEST_OF_LEVEL and np.mean(rare) ** people < BY_CHANCE:
+                value = features[name].iloc[int(np.argmax(has))]
+                how = f"only {which} has {value!s} in {name!r} ({has.sum():,} rows; of all rows {np.mean(rare):.0%})"
+                yield Suspect("column", (name,), how, judge.alone(values))
+                break
 
 
 def _bar(bars: Bars, name: str) -> float:

@@ -13,13 +13,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.stats import rankdata
+from scipy.stats import binom, rankdata
 
 from pytest_training.evaluation.held_out import Floats, Ints, Question, numbers
 
 MOST_COLUMNS, MOST_QUERIES, MOST_NEAR = 60, 300, 300  # of a table: for the distances of rows; rows of one person
 MOST_DISTANCES = 3_000_000_000  # of values
-FEWEST_ROWS = 12
+FEWEST_ROWS, FEWEST_COPIES = 12, 3
 LEAP, LEAPING = 0.9, 0.3  # a distance is a leap if it is at most this part of the next; rows with one that count
 APART = (
     0.3  # how much closer targets are before the leap than behind it, in parts of their variance; honest tables: 0.2
@@ -32,6 +32,7 @@ FEWEST_VALUES = 10  # of an id
 ALIKE, CONSTANT = 0.3, 0.9  # share of the target's variance that lies between the values of an id
 BESIDE = 5  # groups of equal rows
 SURELY = 5.0  # standard errors
+COPIED, BY_CHANCE = 0.8, 1e-6  # how far targets of equal rows agree beyond those nearby, and the chance that they do
 
 
 class Suspect(NamedTuple):
@@ -131,21 +132,25 @@ def _linked(codes: Ints, close: Neighbours) -> Ints:
     return joined
 
 
+def copied_rows(features: pd.DataFrame, target: ArrayLike, question: Question, person: Ints | None) -> Suspect | None:
+    """Return the suspicion that rows are copies of others, or None: more than chance, or with their target too."""
+    equal, rows = equal_rows(features), len(features)
+    repeated = rows - len(np.unique(equal))
+    if person is not None or repeated < max(FEWEST_COPIES, rows / 100):
+        return None
+    if not (_is_unlikely(features, equal) or _share_their_target(features, equal, np.asarray(target), question)):
+        return None
+    return Suspect("same-rows", (), f"{repeated:,} of {rows:,} rows repeat another row exactly", repeated / rows)
+
+
 def suspicious_rows(
     features: pd.DataFrame, target: ArrayLike, question: Question, person: Ints | None
 ) -> Suspect | None:
-    """Return the suspicion that several rows are of one person, or None."""
-    equal, rows = equal_rows(features), len(features)
-    repeated = rows - len(np.unique(equal))
-    standard = _standard(target, question)
-    if person is None and repeated >= max(3, rows / 100):
-        share = repeated / rows
-        if _is_unlikely(features, equal) or (share >= LEAPING and _is_sure(_falls_beside(features, equal, standard))):
-            return Suspect("same-rows", (), f"{repeated:,} of {rows:,} rows repeat another row exactly", share)
+    """Return the suspicion that rows which resemble each other are of one person, or None."""
     close = neighbours(features, person)
     if close is None or np.mean(close.ratio < LEAP) < LEAPING:
         return None
-    falls = _falls_of_agreement(close, standard, person)
+    falls = _falls_of_agreement(close, _standard(target, question), person)
     if not _is_sure(falls):
         return None
     size = int(np.median(close.leap[close.ratio < LEAP])) + 1
@@ -158,19 +163,35 @@ def _is_sure(falls: list[float]) -> bool:
     return bool(falls) and np.mean(falls) >= max(APART, SURELY * float(np.std(falls)) / np.sqrt(len(falls)))
 
 
-def _falls_beside(features: pd.DataFrame, equal: Ints, standard: Floats) -> list[float]:
-    """Return for groups of equal rows how much better targets agree in them than with the nearest other rows."""
+def _share_their_target(features: pd.DataFrame, equal: Ints, target: NDArray[Any], question: Question) -> bool:
+    """Return True if equal rows share their target, and the nearest other rows do not."""
     first, counts = np.unique(equal, return_index=True, return_counts=True)[1:]
-    means, within = _agreement(equal, standard)
-    distinct = features.iloc[first]
+    groups = np.flatnonzero(counts > 1)[:MOST_QUERIES]
+    beside = _beside(features.iloc[first], groups)
+    second = np.argsort(equal, kind="stable")[np.cumsum(counts)[groups] - 1]
+    alike = int(np.sum(target[first[groups]] == target[second]))
+    nearby = (np.sum(target[first][beside] == target[first[groups]][:, None]) + 1) / (beside.size + 2)
+    is_copied = alike / len(groups) - nearby >= COPIED * (1 - nearby)
+    if is_copied and binom.sf(alike - 1, len(groups), nearby) < BY_CHANCE:
+        return True
+    means, within = _agreement(equal, _standard(target, question))
+    falls = [
+        float(within[group] - np.mean(means[near] @ means[group])) for group, near in zip(groups, beside, strict=True)
+    ]
+    return 1 - len(first) / len(equal) >= LEAPING and _is_sure(falls)
+
+
+def _beside(distinct: pd.DataFrame, rows: Ints) -> Ints:
+    """Return the nearest others of some rows that all differ."""
     places = [(numbers(column), _is_measured(column)) for _, column in distinct.items()]
-    ranks = [(rankdata(values) / len(first) if is_measured else values, is_measured) for values, is_measured in places]
-    falls = []
-    for group in np.flatnonzero(counts > 1)[:MOST_QUERIES]:
-        apart = np.sum([abs(v - v[group]) if is_measured else v != v[group] for v, is_measured in ranks], axis=0)
-        beside = np.argsort(apart, kind="stable")[1 : 1 + BESIDE]
-        falls.append(float(within[group] - np.mean(means[beside] @ means[group])))
-    return falls
+    ranks = [
+        (rankdata(values) / len(distinct) if is_measured else values, is_measured) for values, is_measured in places
+    ]
+    beside = []
+    for row in rows:
+        apart = np.sum([abs(v - v[row]) if is_measured else v != v[row] for v, is_measured in ranks], axis=0)
+        beside.append(np.argsort(np.where(np.arange(len(distinct)) == row, np.inf, apart), kind="stable")[:BESIDE])
+    return np.array(beside)
 
 
 def _agreement(code: Ints, standard: Floats) -> tuple[Floats, Floats]:

@@ -216,10 +216,11 @@ def _judge_gates(
         return Status.FAILED, "result", f"{found.refused[name]}; a gate needs it"
     if missing:
         returned = listing(missing[0], found.values, limit=MOST_NAMES) if found.values else "none"
-        near = "".join(f" (did you mean {name!r}?)" for name in nearest(missing[0], found.values, cutoff=ALIKE))
-        where = f"; {found.hint}" if found.hint else ""
         stem = re.escape(re.sub(r"_(low|high)$", "", missing[0]))
-        where += f"; intervals: {method}" if re.search(rf"\b{stem}\b", method) else ""
+        why = f"; intervals: {method}" if re.search(rf"\b{stem}\b", method) else ""
+        names = () if why else nearest(missing[0], found.values, cutoff=ALIKE)
+        near = "".join(f" (did you mean {name!r}?)" for name in names)
+        where = why + (f"; {found.hint}" if found.hint else "")
         reason = f"no metric {missing[0]!r}, which a gate needs{near}; metrics found: {returned}{where}"
         return Status.FAILED, "result", reason
     broken = [_broken(result) for result in gates if not result.passed]

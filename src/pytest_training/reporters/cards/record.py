@@ -95,8 +95,17 @@ class JobRecord(Struct, frozen=True, dict=True):
     def minimum(self) -> SampleSize | None:
         """The fewest people for so many predictors, or None if these or the outcome are not stated."""
         known = self.description
-        is_known = known.outcome or sum(count > 0 for count in known.counts) > 1
-        return minimum_people(known.columns, list(map(float, known.counts))) if known.columns and is_known else None
+        counts = known.counts if not self.events else (known.people - self.events, self.events)
+        is_known = known.outcome or sum(count > 0 for count in counts) > 1
+        return minimum_people(known.columns, list(map(float, counts))) if known.columns and is_known else None
+
+    @property
+    def events(self) -> int | None:
+        """The described people who have the event, or None if no evaluation is of these people."""
+        known = self.description
+        same = (each for each in self.evaluations if (each.rows, each.people) == (known.rows, known.people))
+        events = next((each.events for each in same), None)
+        return events if events is not None and 0 < events < known.people else None
 
     @cached_property
     def models(self) -> list[tuple[str, str]]:
