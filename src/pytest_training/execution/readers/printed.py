@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from math import isfinite
+from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from msgspec import Struct, field
 
 from pytest_training.execution.job_files import CHUNK, open_own
+from pytest_training.execution.readers.bare import ALONE, MOST_PRINTS, named_numbers
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
 from pytest_training.execution.readers.names import SPLIT, TITLE, estimator_in, is_measured, label_of, words_of
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
@@ -152,6 +154,8 @@ class FollowedLog:
         self._printed = Printed(attempt.job.metrics.stdout if attempt.job.metrics else "")
         self._attempt, self._offset, self._rest = attempt, 0, b""
         self._has_ended = isinstance(attempt, EndedAttempt)
+        self._alone: dict[int, str] = {}  # by number, the lines that are a number
+        self._last = 0  # the last line that is not empty
 
     def poll(self) -> Iterator[Point]:
         """Yield what the new lines measure."""
@@ -165,13 +169,24 @@ class FollowedLog:
         self._rest = self._rest[-self._printed.most_bytes :]
 
     def metrics(self) -> Iterator[tuple[str, Measured]]:
-        """Yield the last number of each name."""
-        for name, (value, line) in self._printed.finals.items():
+        """Yield the last number of each name; of a log without any, bare numbers by the calls that print them."""
+        finals = [(name, value, line) for name, (value, line) in self._printed.finals.items()]
+        if not finals and self._alone and self._attempt.job.path and not self._printed.pattern:
+            finals = [*named_numbers(Path(self._attempt.job.path), self._alone, self._last)]
+        for name, value, line in finals:
             yield name, Measured(value, f"stdout line {line}")
 
     def _points(self, lines: list[bytes]) -> Iterator[Point]:
         for line in lines:
-            read = self._printed.feed(line[-self._printed.most_bytes :].decode("utf-8", "replace"))
+            text = line[-self._printed.most_bytes :].decode("utf-8", "replace")
+            read = self._printed.feed(text)
+            if (
+                self._has_ended
+                and len(self._alone) <= MOST_PRINTS
+                and len(text) < LONGEST_TITLE
+                and ALONE.fullmatch(text)
+            ):
+                self._alone[self._printed.line] = text
             if read.values or read.progress:
                 values = {name: float(value) for name, value in read.values.items() if isfinite(value)}
                 yield Point("stdout", {**read.counters, **values}, read.progress)

@@ -1,0 +1,120 @@
+"""Numbers that stand alone on their lines, named by the calls that print them: `print(accuracy_score(y, p))`.
+
+They count only where a log says nothing else, and where it is certain which call has printed which number.
+"""
+
+import ast
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_training.execution.readers.line import Number, parse_number
+from pytest_training.execution.readers.names import is_measured
+from pytest_training.jobs.source.literals import is_main_guard, last_name, walk
+
+MOST_PRINTS, LARGEST_SOURCE = 50, 2**20
+ALONE = re.compile(r"\s*\[?\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<percent>%?)\s*\]?\s*")
+"""A line that is a number."""
+_WRAPPERS = {"round", "float", "str", "mean", "average", "median"}
+_METHODS = {"mean", "item", "numpy", "round", "result"}
+"""Functions and methods whose value is called as what they are given."""
+_REPEATED = ast.For | ast.AsyncFor | ast.While | ast.ListComp | ast.Lambda
+_SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+class Prints(NamedTuple):
+    """What a file prints once, in this order; `values` are the names of what may be bare numbers."""
+
+    values: tuple[str, ...] = ()
+    last: str = ""  # the name of the value that is printed at last, whatever stands before it
+
+
+def named_numbers(path: Path, lines: Mapping[int, str], last_line: int) -> Iterator[tuple[str, Number, int]]:
+    """Yield name, value and line of the bare numbers of a log that a Python file has printed.
+
+    `lines` are those that are numbers, by their number in the log; `last_line` is the last one that is not empty.
+    """
+    matches = {line: match for line, text in lines.items() if (match := ALONE.fullmatch(text))}
+    prints = _prints_of(path) if 0 < len(matches) <= MOST_PRINTS else Prints()
+    names = prints.values
+    if len(names) != len(matches):  # something else has printed too: only the last print is known by its place
+        matches, names = {line: match for line, match in matches.items() if line == last_line}, (prints.last,)
+    counts = Counter(prints.values)
+    for (line, match), name in zip(matches.items(), names, strict=False):
+        number = parse_number(match["number"])
+        if name and counts[name] == 1 and number is not None:
+            yield name, number.scaleb(-2) if match["percent"] else number, line
+
+
+def _prints_of(path: Path) -> Prints:
+    """Read what a file prints; return nothing if the order is not certain."""
+    try:
+        content = path.read_bytes()[:LARGEST_SOURCE]
+        with warnings.catch_warnings(action="ignore"):  # an invalid escape is the job's own affair
+            tree = ast.parse(content)
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return Prints()
+    nodes = list(walk(tree))
+    repeated, choices = (
+        {
+            below
+            for node in nodes
+            if isinstance(node, kind) and not (isinstance(node, ast.If) and is_main_guard(node))
+            for below in walk(node)
+        }
+        for kind in (_REPEATED, ast.If | ast.Try)
+    )
+    scopes = {below: node for node in nodes if isinstance(node, _SCOPES) for below in walk(node)}  # the innermost
+    values = {last_name(node.targets[0]): node.value for node in nodes if isinstance(node, ast.Assign)}
+    prints = [node for node in nodes if isinstance(node, ast.Call) and last_name(node.func) == "print"]
+    owners = {scopes.get(node, tree) for node in prints}
+    if len(owners) != 1 or repeated.intersection(prints) or not _runs_once(owners.pop(), tree, repeated):
+        return Prints()
+    names = [(node, _name_of(value, values)) for node in prints if (value := _value_of(node)) is not None]
+    last = next((name for node, name in names if node is prints[-1] and node not in choices), "")
+    return Prints(tuple(name for _, name in names), last)
+
+
+def _value_of(call: ast.Call) -> ast.expr | None:
+    """Return what a call prints if it may be a bare number."""
+    if len(call.args) != 1 or call.keywords or isinstance(call.args[0], ast.Starred):
+        return None
+    [value] = call.args
+    texts = [each for each in walk(value) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    joins = isinstance(value, ast.BinOp) and texts  # `"accuracy" + str(a)`, `"%f" % a`
+    is_text = isinstance(value, ast.JoinedStr | ast.List | ast.Tuple | ast.Dict) or value in texts or joins
+    is_format = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.value in texts
+    return None if is_text or is_format else value
+
+
+def _runs_once(scope: ast.AST, tree: ast.Module, repeated: set[ast.AST]) -> bool:
+    """Return True for the module itself, and for a function that is called in one place."""
+    if not isinstance(scope, ast.FunctionDef):
+        return scope is tree
+    calls = [node for node in walk(tree) if isinstance(node, ast.Call) and last_name(node.func) == scope.name]
+    return len(calls) == 1 and calls[0] not in repeated
+
+
+def _name_of(value: ast.AST | None, values: Mapping[str, ast.expr], depth: int = 0) -> str:
+    """Return the name of the measurement that an expression is: `accuracy` for `round(accuracy_score(y, p), 3)`."""
+    if depth > len(_WRAPPERS):
+        return ""
+    if isinstance(value, ast.Call):
+        name = last_name(value.func)
+        if name in _WRAPPERS and value.args:
+            return _name_of(value.args[0], values, depth + 1)
+        if name in _METHODS and isinstance(value.func, ast.Attribute):
+            return _name_of(value.func.value, values, depth + 1)
+    elif isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Constant):
+        name = str(value.slice.value)
+    elif isinstance(value, ast.Name | ast.Attribute):
+        name = last_name(value)
+        if not is_measured(name) and name in values:
+            return _name_of(values[name], values, depth + 1)
+    else:
+        return ""
+    short = name.lower().removesuffix("_score")
+    return "" if not is_measured(name) else short if is_measured(short) else name.lower()
