@@ -18,10 +18,12 @@ from pytest_training.execution.attempt.environment import (
     LOADED,
     THREAD_VARIABLES,
     WAITING,
+    changes_since,
     extend_import_path,
     job_environment,
     numeric_environment,
     seed_generators,
+    session_environment,
     set_loaded_threads,
 )
 from pytest_training.execution.backends.fork_server.backend import ServerLauncher, start_server
@@ -175,3 +177,13 @@ def test_a_job_can_read_its_id_folder_seed_and_threads(workplace: Workplace) -> 
         "TRAINING_THREADS": "2",
     }
     assert 0 <= int(environment["PYTHONHASHSEED"]) < 2**32
+
+
+def test_only_what_a_job_may_have_differs_from_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLUMNS", "SECOND", "PYTEST_OURS"):
+        monkeypatch.setenv(name, "80")
+    before = session_environment()
+    for name in ("COLUMNS", "LINES", "FIRST", "PYTEST_OURS"):  # readline sets the terminal's size in workers
+        monkeypatch.setenv(name, "100")
+    monkeypatch.delenv("SECOND")
+    assert changes_since(before) == {"FIRST": "100", "SECOND": None}

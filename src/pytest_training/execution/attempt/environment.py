@@ -34,6 +34,7 @@ SHOWING = {"MPLBACKEND": "Agg"}  # where there is a screen, `plt.show()` waits u
 TRACKERS = {"WANDB_DIR": "", "PL_TRAINER_DEFAULT_ROOT_DIR": "", "MLFLOW_TRACKING_URI": "/mlruns"}
 """Where Weights & Biases, Lightning and MLflow write, below the job's folder; else the working directory."""
 TRACKED = {"MLFLOW_ALLOW_FILE_STORE": "true"}  # newer versions of MLflow write no files without it
+SIZE = ("COLUMNS", "LINES")
 SEED_LIMIT = 2**32  # numpy's and Python's hash seed take 32 bits
 STARTUP = str(Path(sitecustomize.__file__).parent)
 
@@ -62,8 +63,11 @@ def changes_since(before: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def _may_have(name: str, value: str) -> bool:
-    """Return False for pytest's own variables, which differ from test to test, and for what JSON cannot hold."""
-    return not name.startswith("PYTEST_") and in_utf8(name + value) == name + value
+    """Return False for pytest's own variables, which differ from test to test, and for what JSON cannot hold.
+
+    Neither counts the terminal's size: readline changes it below Python, so that only workers have the new one.
+    """
+    return not name.startswith("PYTEST_") and name not in SIZE and in_utf8(name + value) == name + value
 
 
 def change_environment(changes: Mapping[str, str | None]) -> None:
