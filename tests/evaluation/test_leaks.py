@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from pytest_training.evaluation import leaks
-from pytest_training.evaluation.held_out import Question
+from pytest_training.evaluation.result import Question
 
 
 class Table(NamedTuple):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from pytest_training.evaluation.columns import Floats
+from pytest_training.evaluation.result import Question
+
 Ints = NDArray[np.int64]
-Question = Literal["binary", "classes", "number"]
 FOLDS = 3
 PERFECT = 0.995  # ROC AUC
 MOST_BINS, FEWEST_IN_BIN = 16, 8
@@ -138,7 +139,7 @@ class Judge:
         return mean
 
     def together(self, columns: Sequence[Floats]) -> float:
-        """Return how well a boosted model of all these columns answers; chance's score if there is none."""
+        """Return how well a boosted model of all these columns answers; without columns, chance's score."""
         if not columns:
             return 0.0 if self.question == "number" else 0.5
         table, answer = np.column_stack(columns), np.empty_like(self.target)

@@ -58,7 +58,7 @@ def is_enough(record: Predictions, name: str) -> bool:
 
 
 def variance(influence: Floats, folds: int, noise: float = 0.0, most: float = MOST) -> float:
-    """Return the variance of a metric from its influences (repeats × people), of which `noise` is in each repeat.
+    """Return the variance of a metric from its influences (repeats × people); each repeat has `noise` of its own.
 
     Given the models it is the sum of squares. Models of different folds share training rows, so what people and models
     make together counts once there where it occurs twice. Repeats show how much it is: their models share but

@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from pytest_training.evaluation.held_out import Floats, Ints, Judge, Question, numbers, person_codes
+from pytest_training.evaluation.columns import Floats
+from pytest_training.evaluation.held_out import Ints, Judge, numbers, person_codes
+from pytest_training.evaluation.result import Question
 from pytest_training.evaluation.same_people import Suspect, copied_rows, same_people, suspicious_ids, suspicious_rows
 
 __all__ = ["Suspect", "same_people", "suspects"]

@@ -231,7 +231,7 @@ def _table(record: Predictions) -> Iterator[Sequence[Any]]:
 
 
 def read(path: Path, *, cutoff: float = 0.5) -> Predictions:
-    """Return the record in a file that `write` has left; raise ValueError if it is none."""
+    """Return the record in a file that `write` has left; raise ValueError if it holds no record."""
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = [*csv.reader(file)] or [[]]
     if header[:1] != ["truth"] or not rows:

@@ -15,7 +15,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import binom, rankdata
 
-from pytest_training.evaluation.held_out import Floats, Ints, Question, numbers
+from pytest_training.evaluation.columns import Floats
+from pytest_training.evaluation.held_out import Ints, numbers
+from pytest_training.evaluation.result import Question
 
 MOST_COLUMNS, MOST_QUERIES, MOST_NEAR = 60, 300, 300  # of a table: for the distances of rows; rows of one person
 MOST_DISTANCES = 3_000_000_000  # of values
