@@ -281,7 +281,7 @@ def test_a_folder_for_reports_elsewhere_leaves_the_projects_settings(project: Pr
 
 def test_catalogues_are_applied_one_after_another(project: Project) -> None:
     read = options(project, "--training-catalogue", "first.yaml", "--training-catalogue", "second.yaml")
-    assert (read.catalogue, read.search.catalogues) == (project.root / "first.yaml", (project.root / "second.yaml",))
+    assert (read.catalogue, read.lookup.catalogues) == (project.root / "first.yaml", (project.root / "second.yaml",))
     project.write("first.yaml", "jobs: {als: {optional: true, title: first}}")
     project.write("second.yaml", "jobs: {als: {title: second}}")
     words = ("--training-catalogue", "first.yaml", "--training-catalogue", "second.yaml", "-k", "als")

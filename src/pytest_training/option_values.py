@@ -10,8 +10,8 @@ import pytest
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends import Backends, default_backend
 from pytest_training.execution.backends.in_process import InProcess
+from pytest_training.jobs.lookup import FileFilter, Lookup, checked_folders, is_usual_root, project_of
 from pytest_training.jobs.model import RunSettings
-from pytest_training.jobs.search import FileFilter, Search, checked_folders, is_usual_root, project_of
 from pytest_training.limits import LIMITS
 from pytest_training.options import REGISTRY, folder_of, project_folder
 from pytest_training.registry import Registry
@@ -62,7 +62,7 @@ def read_options(config: pytest.Config) -> Request:
         resume=_resume(config),
         audited=option.training_audit or option.training_twice or "",
         skip_unchanged=option.training_skip_unchanged,
-        search=read_search(config),
+        lookup=read_lookup(config),
         kinds=registry.kinds,
         compare=option.training_compare,
         max_regression=(*config.getini("training_max_regression"), *(option.training_max_regression or ())),
@@ -131,7 +131,7 @@ def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]
         raise pytest.UsageError(str(error)) from None
 
 
-def read_search(config: pytest.Config) -> Search:
+def read_lookup(config: pytest.Config) -> Lookup:
     """Return where the options and settings look for jobs; raise UsageError for an invalid one."""
     here, option = config.invocation_params.dir, config.option
     exclude = option.training_exclude or config.getini("training_exclude")
@@ -142,7 +142,7 @@ def read_search(config: pytest.Config) -> Search:
     patterns = option.training_include or config.getini("training_include")
     limit = config.getoption("training_limit", default=None)  # this and two more: run_all/pytest_options.py
     try:
-        return Search(
+        return Lookup(
             files=FileFilter.of(
                 *(patterns, exclude, "--training-exclude"), is_usual=is_usual and not discover, limit=limit
             ),

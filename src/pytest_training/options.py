@@ -205,6 +205,6 @@ def nothing_to_train(config: pytest.Config) -> str:
             "training_job. Name it in the test's signature, or run without -n"
         )
     from pytest_training.jobs.discovery import nothing_below  # noqa: PLC0415  (see the module's docstring)
-    from pytest_training.jobs.search import FileFilter  # noqa: PLC0415  (as above)
+    from pytest_training.jobs.lookup import FileFilter  # noqa: PLC0415  (as above)
 
     return nothing_below(folder_of(config, "root"), project_folder(config), FileFilter())

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from pytest_training.jobs.loading import load_jobs
+from pytest_training.jobs.lookup import FileFilter, Lookup, project_of
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.search import FileFilter, Search, project_of
 
 from .repository import FILES, IDS, Repository
 
 
-def jobs_of(repository: Repository, search: Search | None = None) -> dict[str, Job]:
-    return {job.id: job for job in load_jobs(repository.root, repository.root, None, search)[0]}
+def jobs_of(repository: Repository, lookup: Lookup | None = None) -> dict[str, Job]:
+    return {job.id: job for job in load_jobs(repository.root, repository.root, None, lookup)[0]}
 
 
 def test_every_script_is_one_job_and_hidden_installed_and_built_ones_are_none(trained: Repository) -> None:
@@ -168,25 +168,25 @@ def test_a_subcommand_that_does_not_exist_is_refused_before_anything_runs(reposi
 def test_files_are_chosen_by_pattern_expression_and_number(repository: Repository) -> None:
     repository.write("models/fit_more.py", "print(1)\n")
     files = FileFilter(include=("fit_*.py", "models/[ab]/*.py"), exclude=(r"/b/",))
-    assert jobs_of(repository, Search(files=files)).keys() == {"same", "fit_more"}
-    assert len(jobs_of(repository, Search(files=FileFilter(limit=2)))) == 2
+    assert jobs_of(repository, Lookup(files=files)).keys() == {"same", "fit_more"}
+    assert len(jobs_of(repository, Lookup(files=FileFilter(limit=2)))) == 2
 
 
 def test_a_file_with_and_one_without_the_prefix_have_two_ids(repository: Repository) -> None:
     repository.write("models/plain.py", "print(1)\n")
     repository.write("models/train_plain.py", "print(1)\n")
-    found = jobs_of(repository, Search(files=FileFilter(include=("*plain.py",))))
+    found = jobs_of(repository, Lookup(files=FileFilter(include=("*plain.py",))))
     assert found.keys() == {"plain", "models/plain", "models/train_plain"}
 
 
 def test_a_file_that_two_folders_hold_is_one_job_and_no_id_is_taken_twice(repository: Repository) -> None:
     other = repository.write("elsewhere/train_plain.py", "print('other')\n")
     (repository.root / "elsewhere" / "train_link.py").symlink_to(repository.root / "models" / "train_early.py")
-    search = Search(folders=(repository.root / "models", repository.root / "elsewhere"))
-    found = load_jobs(repository.root / "models", repository.root, None, search)[0]
+    lookup = Lookup(folders=(repository.root / "models", repository.root / "elsewhere"))
+    found = load_jobs(repository.root / "models", repository.root, None, lookup)[0]
     assert "link" not in {job.id for job in found}
     repository.write("models/train_plain.py", "print('first')\n")
-    found = load_jobs(repository.root / "models", repository.root, None, search)[0]
+    found = load_jobs(repository.root / "models", repository.root, None, lookup)[0]
     assert {job.id: job.path for job in found if job.id.endswith("plain")} == {
         "plain": str(repository.root / "models" / "train_plain.py"),
         "elsewhere/plain": str(other),
@@ -195,8 +195,8 @@ def test_a_file_that_two_folders_hold_is_one_job_and_no_id_is_taken_twice(reposi
 
 def test_a_found_job_replaces_one_with_its_id_where_that_is_allowed(repository: Repository) -> None:
     other = repository.write("elsewhere/train_early.py", "print('other')\n")
-    search = Search(folders=(repository.root / "elsewhere",), overrides=True, optional=True)
-    found = load_jobs(repository.root / "models", repository.root, None, search)[0]
+    lookup = Lookup(folders=(repository.root / "elsewhere",), overrides=True, optional=True)
+    found = load_jobs(repository.root / "models", repository.root, None, lookup)[0]
     [early] = [job for job in found if job.id.endswith("early")]
     assert (early.id, early.path, early.optional) == ("early", str(other), True)
 

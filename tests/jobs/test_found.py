@@ -8,7 +8,7 @@ import pytest
 
 from pytest_training.jobs.discovery import discover, left_out
 from pytest_training.jobs.kinds import KINDS
-from pytest_training.jobs.search import READING, FileFilter
+from pytest_training.jobs.lookup import READING, FileFilter
 
 from .project import Project
 

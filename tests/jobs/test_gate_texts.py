@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.model import Gate, parse_gates
+from pytest_training.jobs.gates import parse_gates
+from pytest_training.jobs.model import Gate
 
 from .project import message
 

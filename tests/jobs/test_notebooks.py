@@ -13,8 +13,8 @@ import pytest
 from pytest_training.jobs.discovery import discover, left_out
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Command
+from pytest_training.jobs.lookup import READING, FileFilter
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.search import READING, FileFilter
 
 from .project import Project
 

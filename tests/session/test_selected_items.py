@@ -91,7 +91,7 @@ def test_jobs_and_ordinary_tests_are_selected_together(tmp_path: Path) -> None:
     project = selected(tmp_path, FIRST_HALF, jobs=4)
     project.write("test_ordinary.py", "def test_1(): pass\ndef test_2(): pass\n")
     project.run("-n", "2", *plugins(1), env={"PYTHONPATH": str(tmp_path)}).assert_outcomes(passed=3, deselected=3)
-    assert list(project.statuses()) == ["a", "b", "c"]
+    assert project.statuses().keys() == {"a", "b", "c"}
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from msgspec import Struct
 from pytest_training.errors import TrainingError
 from pytest_training.execution import job_files, slot
 from pytest_training.execution.folder import ReportsFolder, RunFolder
-from pytest_training.jobs import model, search
+from pytest_training.jobs import lookup, model
 from pytest_training.project import Project
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.recorded_run import find_run, is_going_on, read_run, run_ids, running_run
@@ -66,7 +66,7 @@ def report(arguments: argparse.Namespace, project: Project) -> None:
 
     folder = find_run(project.reports, arguments.run)
     is_latest = run_ids(project.reports)[-1:] == [folder.run_id]
-    code = search.project_of(project.training_root, project.root)
+    code = lookup.project_of(project.training_root, project.root)
     run = read_run(folder, model.RunSettings(compare=arguments.compare, project=str(code)))
     write_page(run, is_latest=is_latest)
     write_summary(run, is_latest=is_latest)

@@ -13,7 +13,7 @@ from pytest_training.execution.folder import ReportsFolder
 from pytest_training.fixture import SHIPPED_TEST
 from pytest_training.jobs import discovery, kinds, loading, model
 from pytest_training.jobs.kinds.script.arguments import outputs
-from pytest_training.jobs.search import FileFilter, Search, checked_folders, is_usual_root
+from pytest_training.jobs.lookup import FileFilter, Lookup, checked_folders, is_usual_root
 from pytest_training.project import Project, find_settings
 from pytest_training.records.durations import FILE, machine_speed, read_durations, updated, write_durations
 from pytest_training.records.history import History
@@ -39,9 +39,9 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
     """Write what is missing, say what was written and what was left alone."""
     here, include, exclude = Path.cwd(), arguments.include or project.include, arguments.exclude or project.exclude
     files = FileFilter.of(include, exclude, "--exclude", is_usual=False)
-    search = Search(files=files)
-    root = checked_folders([here / arguments.root], "--root")[0] if arguments.root else _find_root(here, search)
-    jobs, _ = loading.load_jobs(root, here, None, search)
+    lookup = Lookup(files=files)
+    root = checked_folders([here / arguments.root], "--root")[0] if arguments.root else _find_root(here, lookup)
+    jobs, _ = loading.load_jobs(root, here, None, lookup)
     if not jobs:
         reason = discovery.nothing_below(root, here, files, option="--include")
         raise TrainingError(f"{reason}; --root names another folder")
@@ -74,9 +74,9 @@ def _settle(settings: str, here: Path) -> None:
         say(f"add to {section} of {file.name}:\n{settings}")
 
 
-def _find_root(here: Path, search: Search) -> Path:
+def _find_root(here: Path, lookup: Lookup) -> Path:
     """Return the deepest folder that has all the jobs below it."""
-    jobs, _ = loading.load_jobs(here, here, None, search)
+    jobs, _ = loading.load_jobs(here, here, None, lookup)
     folders = [str(Path(job.path).parent) for job in jobs if job.path]
     return Path(os.path.commonpath(folders)) if folders else here
 
@@ -142,7 +142,7 @@ def _job_ids(project: Project, root: Path) -> list[str]:
     """Return the ids of the project's jobs, and of those of the last run: options may have added folders."""
     is_usual = is_usual_root(project.training_root, project.root)
     files = FileFilter.of(project.include, project.exclude, "training_exclude", is_usual=is_usual)
-    jobs, _ = loading.load_jobs(root, project.root, project.catalogue, Search(files=files))
+    jobs, _ = loading.load_jobs(root, project.root, project.catalogue, Lookup(files=files))
     last = model.read_plan(find_run(project.reports, "last").plan).jobs if run_ids(project.reports) else ()
     return list(dict.fromkeys([*(job.id for job in jobs), *(planned.job.id for planned in last)]))
 

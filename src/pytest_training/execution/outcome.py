@@ -6,7 +6,7 @@ import numbers
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pytest_training.errors import ResultError
 from pytest_training.jobs.model import SCHEMA_VERSION, Gate, Value
@@ -67,6 +67,7 @@ Cause = str
 | `interrupted` | was running when the run was interrupted |
 | `unchanged` | was skipped: an earlier run's outcome is still true |
 | `needs` | was not run: a job that it needs did not pass |
+| `pruned` | was ended by a search's pruner, and counts as skipped: its numbers stay |
 """
 
 
@@ -102,6 +103,18 @@ class GateResult(Value, frozen=True, kw_only=True):
     passed: bool
 
 
+class StudyResult(Value, frozen=True, kw_only=True):
+    """What the trials of a study came to. The study's outcome has the best ones' parameters, or none, and metrics."""
+
+    metric: str  # by which the best was chosen
+    direction: Literal["higher", "lower", ""]  # which is better; empty if neither gate nor name says
+    best: str = ""  # id of the best trial; with seeds in a matrix the first seed's of the best combination
+    trials: int = 0
+    passed: int = 0
+    pruned: int = 0
+    seeds: int = 0  # trained seeds behind each mean; 0 without seeds
+
+
 class Reported(Value, frozen=True, kw_only=True):
     """The fields of an outcome that report.json has under the same names."""
 
@@ -121,6 +134,9 @@ class Reported(Value, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()  # what the job said of its result with `run.note`: the terminal shows it too
     notes: tuple[str, ...] = ()  # remarks where nothing failed: `passed at attempt 2`, `no metrics found`
     attempts: tuple[Attempt, ...] = ()
+    study: StudyResult | None = None  # of a study's own job
+    trial_of: str | None = None  # the study that the job is a trial of
+    varied: tuple[str, ...] = ()  # parameters that its study sets
     seed: int = 0
     threads: int = 1
     started: str = ""

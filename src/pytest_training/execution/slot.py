@@ -255,10 +255,12 @@ class Slot(msgspec.Struct, frozen=True):
 def new_outcome(job: Job, *, seed: int, slot: str = "", **fields: Any) -> Outcome:
     """Return an outcome of a job, without `fields` the one of a job that has not run."""
     unread = tuple(each.name for each in job.declared if each.unread and each.name not in job.parameters)
-    shared: dict[str, Any] = {name: getattr(job, name) for name in ("kind", "title", "optional", "parameters")}
+    shared: dict[str, Any] = {
+        name: getattr(job, name) for name in ("kind", "title", "optional", "parameters", "trial_of", "varied")
+    }
     shared |= {"status": Status.NOT_RUN, "unread": unread, **fields}
     shared["notes"] = (*fields.get("notes", ()), *job.notes)
-    return Outcome(job_id=job.id, seed=seed, slot=slot, **shared)
+    return Outcome(job_id=job.id, seed=seed if job.seed is None else job.seed, slot=slot, **shared)
 
 
 def between_attempts(last: Attempt) -> str:

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import File, Kind, Kinds
+from pytest_training.jobs.lookup import PATTERNS, READING, FileFilter
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.search import PATTERNS, READING, FileFilter
 from pytest_training.jobs.source.sources import Candidate, Sources, Unreadable
 from pytest_training.wording import label, listing
 

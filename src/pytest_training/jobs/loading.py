@@ -14,8 +14,8 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.discovery import absolute, discover
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
+from pytest_training.jobs.lookup import FileFilter, Lookup, project_of
 from pytest_training.jobs.model import Dataset, Job
-from pytest_training.jobs.search import FileFilter, Search, project_of
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.wording import one_of, printable, safe_repr
 
@@ -42,18 +42,18 @@ def load_jobs(  # noqa: PLR0913  (where the jobs are, and what they may be made 
     training_root: Path,
     project_root: Path,
     catalogue: Path | None = None,
-    search: Search | None = None,
+    lookup: Lookup | None = None,
     *,
     kinds: Kinds = KINDS,
     limits: Limits = LIMITS,
 ) -> Loaded:
     """Return the jobs and datasets of a project; a catalogue that is named must exist."""
-    search, parts = search or Search(), Parts(kinds, limits)
-    loaded = _load_folder(training_root, project_root, catalogue, search.own_files, parts)
-    for folder in search.folders:
-        further = _load_folder(folder, project_of(folder, project_root), None, search.files, parts)
-        loaded = _joined(loaded, further, folder, search)
-    for path in search.catalogues:
+    lookup, parts = lookup or Lookup(), Parts(kinds, limits)
+    loaded = _load_folder(training_root, project_root, catalogue, lookup.own_files, parts)
+    for folder in lookup.folders:
+        further = _load_folder(folder, project_of(folder, project_root), None, lookup.files, parts)
+        loaded = _joined(loaded, further, folder, lookup)
+    for path in lookup.catalogues:
         loaded = _apply(path, loaded, training_root, project_root, parts)
     check_jobs(*loaded, kinds)
     return loaded
@@ -92,11 +92,11 @@ def _all_datasets(earlier: Sequence[Dataset], new: Sequence[Dataset]) -> list[Da
     return [*earlier, *new]
 
 
-def _joined(loaded: Loaded, further: Loaded, folder: Path, search: Search) -> Loaded:
+def _joined(loaded: Loaded, further: Loaded, folder: Path, lookup: Lookup) -> Loaded:
     """Add the jobs of a further folder; a file that is a job already adds none, and no id stands for two jobs."""
     files = {os.path.realpath(job.path) for job in loaded.jobs if job.path}
     new = [job for job in further.jobs if job.path is None or os.path.realpath(job.path) not in files]
-    replaced = {job.id for job in new} if search.overrides else set()
+    replaced = {job.id for job in new} if lookup.overrides else set()
     own = [job for job in loaded.jobs if job.id not in replaced]
     taken, names, start = {job.id for job in own}, dict[str, str](), absolute(folder).name
     for job in new:  # before an id that is taken stands the folder's name, and if that is taken too a number
@@ -105,7 +105,7 @@ def _joined(loaded: Loaded, further: Loaded, folder: Path, search: Search) -> Lo
         names[job.id] = next(name for name in free if name not in taken and name not in names.values())
     for job in new:
         needs = tuple(names.get(needed, needed) for needed in job.needs)
-        is_optional = job.optional or search.optional
+        is_optional = job.optional or lookup.optional
         own.append(msgspec.structs.replace(job, id=names[job.id], needs=needs, optional=is_optional))
     return Loaded(own, _all_datasets(loaded.datasets, further.datasets))
 

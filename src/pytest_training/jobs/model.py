@@ -1,10 +1,8 @@
 """The words of the project as types: job, parameter, gate, dataset, plan, and the plan as plan.json."""
 
-import math
 import operator as compare
-import re
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -12,7 +10,6 @@ from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
 from pytest_training.places import open_plain
 from pytest_training.text import home_folder
-from pytest_training.wording import describe
 
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` if the source declares none."""
@@ -22,10 +19,6 @@ SCHEMA_VERSION = 1  # version of every JSON file that the plugin writes; raised 
 UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)  # errors of decoding a damaged or foreign file
 HOME = "~"  # in plan.json, for the user's home folder, which has the user's name
 Operator = Literal[">=", "<=", ">", "<", "=="]
-_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?"
-_MEANT = {"=>": ">=", "=<": "<=", "=": "==", "≥": ">=", "≤": "<=", "===": "=="}
-_NEARLY = re.compile(rf"(=>|=<|>=|<=|===|==|=|≥|≤|>|<|)\s*({_NUMBER})", re.IGNORECASE)
-_GATE = re.compile(rf"(>=|<=|==|>|<)\s*(?:({_NUMBER})|[-+]?\.?(?:nan|inf|infinity))", re.IGNORECASE)
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,39 +66,6 @@ class Gate(Value, frozen=True, kw_only=True):
         return bool(self.COMPARE[self.operator](metric, self.threshold))
 
 
-def parse_gates(metric: str, text: Any, where: str) -> tuple[Gate, ...]:
-    """Return the gates that a text, or a list of texts, sets for a metric."""
-    parts = text.split(",") if isinstance(text, str) else text
-    if not isinstance(parts, list | tuple) or not parts:
-        parts = [text]  # an error
-    place = f"{where}: gate of {metric!r}"
-    gates = tuple(_gate(metric, part, place) for part in parts)
-    lowest = max((gate.threshold for gate in gates if gate.operator in {">=", ">", "=="}), default=-math.inf)
-    highest = min((gate.threshold for gate in gates if gate.operator in {"<=", "<", "=="}), default=math.inf)
-    if lowest > highest:
-        raise DeclarationError(f"{place}: no number is both at least {lowest:g} and at most {highest:g}")
-    return gates
-
-
-def _gate(metric: str, text: Any, place: str) -> Gate:
-    if (match := _GATE.fullmatch(text.strip()) if isinstance(text, str) else None) is None:
-        raise DeclarationError(
-            f"{place}: expected one of >= <= > < == and a number, like '>= 0.85', found {describe(text)}{_meant(text)}"
-        )
-    threshold = float(match[2] or math.nan)
-    if not math.isfinite(threshold):
-        raise DeclarationError(f"{place}: expected a finite threshold, found {describe(text)}")
-    return Gate(metric=metric, operator=cast("Operator", match[1]), threshold=threshold)
-
-
-def _meant(text: Any) -> str:
-    """Return `: did you mean '>= 0.5'?` for a number alone, and for signs that other languages have."""
-    if isinstance(text, int | float) and not isinstance(text, bool):
-        return f": did you mean '>= {text}'?"
-    match = _NEARLY.search(text) if isinstance(text, str) else None
-    return f": did you mean '{_MEANT.get(match[1], match[1] or '>=')} {match[2]}'?" if match else ""
-
-
 class MetricsFile(Value, frozen=True, kw_only=True):
     """Where a script or command job leaves its metrics."""
 
@@ -135,6 +95,35 @@ class Dataset(Value, frozen=True, kw_only=True):
     statements: dict[str, str] = {}  # for cards of the jobs that use it, by the keys of TRIPOD+AI's items
     home: str = ""  # absolute folder of the catalogue that declares it: base of `path` and of `simulated` modules
     declared: str = ""  # where it is declared: `training/jobs.yaml:41`
+
+
+class Space(Value, frozen=True, kw_only=True):
+    """The values that a search may give a parameter: one of some, or a number between two, both included."""
+
+    choices: tuple[Any, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    log: bool = False  # True to draw the number's logarithm evenly
+
+
+class Search(Value, frozen=True, kw_only=True):
+    """A search for the best values of parameters: each trial's are drawn when it starts."""
+
+    trials: int
+    parameters: dict[str, Space]
+    sampler: str = "tpe"
+    pruner: str = ""  # empty: no trial is ended early
+    time_s: float | None = None  # seconds after the first trial's start from which none starts any more
+
+
+class Study(Value, frozen=True, kw_only=True):
+    """How a job is trained in several trials. With both a matrix and seeds, each combination has every seed."""
+
+    metric: str  # by which the best trial is chosen; empty: the first gated one, else the first
+    matrix: dict[str, tuple[Any, ...]] = {}
+    seeds: tuple[int, ...] = ()
+    search: Search | None = None  # without matrix and seeds
 
 
 class Job(Value, frozen=True, kw_only=True):
@@ -178,6 +167,10 @@ class Job(Value, frozen=True, kw_only=True):
     arguments: tuple[str, ...] = ()  # raw arguments at the end of a script's or command's command line
     fresh: str | None = None  # why a script needs its own interpreter: `train_x.py:3: reads sys.executable`, or None
     twin_of: str | None = None  # the job that an audit trains once more under this id
+    study: Study | None = None  # of a study's own job, which trains nothing: `needs` has the ids of its trials
+    trial_of: str | None = None  # the study that it is a trial of
+    varied: tuple[str, ...] = ()  # parameters that its study sets
+    seed: int | None = None  # of a trial, where its study sets it; else the run's
     shuffle: int = 0  # number of the order in which an audit shuffles its target; 0 leaves it as it is
     statements: dict[str, str] = {}  # for its card, by the keys of TRIPOD+AI's items: `intended_use`, `ethics`
     output: str | None = None  # folder that `run_all_training.py --base-output-dir` makes for its artifacts, or its id

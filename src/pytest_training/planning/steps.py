@@ -18,8 +18,8 @@ from pytest_training.jobs.discovery import nothing_below
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.loading import load_jobs
+from pytest_training.jobs.lookup import Lookup
 from pytest_training.jobs.model import Dataset, Job, Plan, RunSettings
-from pytest_training.jobs.search import Search
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.machine import machine_cores
 from pytest_training.planning.parameters import apply_options, fill_seeds, note_missing, refuse_secrets, unreached
@@ -38,7 +38,7 @@ class Request(Struct, frozen=True, kw_only=True):
     root: Path  # the folder with the jobs
     reports: Path
     catalogue: Path | None = None
-    search: Search = field(default_factory=Search)
+    lookup: Lookup = field(default_factory=Lookup)
     kinds: Kinds = field(default_factory=lambda: KINDS)
     limits: Limits = field(default_factory=lambda: LIMITS)
     seed: int = 0
@@ -86,7 +86,7 @@ def load(draft: Draft) -> Draft:
     """Read the jobs and datasets of the project."""
     request = draft.request
     jobs, datasets = load_jobs(
-        request.root, request.project, request.catalogue, request.search, kinds=request.kinds, limits=request.limits
+        request.root, request.project, request.catalogue, request.lookup, kinds=request.kinds, limits=request.limits
     )
     refuse_secrets(jobs, request.settings)
     return replace(draft, jobs=tuple(jobs), datasets=tuple(datasets))
@@ -96,7 +96,7 @@ def resume(draft: Draft) -> Draft:
     """Take the jobs of the resumed run, with its parameters and seed."""
     request = draft.request
     if not draft.jobs:
-        raise DeclarationError(nothing_below(request.root, request.project, request.search.files, kinds=request.kinds))
+        raise DeclarationError(nothing_below(request.root, request.project, request.lookup.files, kinds=request.kinds))
     if request.resume is None:
         return draft
     from pytest_training.planning.plan import EarlierRun  # noqa: PLC0415  (--list answers at once)

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds.protocol import Call, Kinds
 from pytest_training.jobs.loading import DEFAULT_CATALOGUE
+from pytest_training.jobs.lookup import FileFilter, Lookup, checked_folders, is_usual_root, project_of
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.search import FileFilter, Search, checked_folders, is_usual_root, project_of
 from pytest_training.jobs.values import meant
 from pytest_training.planning import steps
 from pytest_training.planning.steps import Draft, Request
@@ -64,7 +64,7 @@ def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
         catalogue, catalogues = (catalogues[0] if catalogues else None), []
     is_usual, limit = is_usual_root(root, project.root), arguments.discovery_limit
     of_options = (arguments.include_pattern, exclude, "--exclude-regex")
-    search = Search(
+    lookup = Lookup(
         files=FileFilter.of(*of_options, is_usual=is_usual and not roots, limit=limit),
         own=FileFilter.of((), (), "", is_usual=is_usual),
         folders=tuple(folders),
@@ -79,7 +79,7 @@ def request_of(arguments: Arguments, project: Project, here: Path) -> Request:
         reports=project.reports,
         epochs=arguments.epochs,
         folds=arguments.folds,
-        search=search,
+        lookup=lookup,
     )
 
 
@@ -104,7 +104,7 @@ def _load(draft: Draft, arguments: Arguments, project: Project, here: Path) -> D
         everything = Selection(request, selected=(), is_everything=True)
         jobs, kinds = collect_jobs(pytest_arguments(arguments, project, everything, here))
         return replace(draft, request=replace(request, kinds=kinds), jobs=tuple(jobs))
-    if EVERY_FILE in request.search.files.exclude and request.catalogue is None:
+    if EVERY_FILE in request.lookup.files.exclude and request.catalogue is None:
         return draft  # neither a folder nor a catalogue: there is no job
     draft = steps.load(draft)
     return replace(draft, jobs=tuple(with_flags(draft.jobs, request.kinds, arguments.extra_arg, arguments.retries)))
@@ -120,8 +120,8 @@ def with_flags(jobs: Sequence[Job], kinds: Kinds, arguments: Sequence[str], retr
 
 
 def _check_strictly(draft: Draft) -> None:
-    search, root = draft.request.search, draft.request.root
-    folders = search.folders or (() if EVERY_FILE in search.files.exclude else (root,))
+    lookup, root = draft.request.lookup, draft.request.root
+    folders = lookup.folders or (() if EVERY_FILE in lookup.files.exclude else (root,))
     paths = [Path(job.path) for job in draft.jobs if job.path]
     if not any(path.is_relative_to(folder) for path in paths for folder in folders):
         places = ", ".join(map(str, folders)) or "no folder at all"
@@ -193,17 +193,17 @@ def _distribution(arguments: Arguments, project: Project, selection: Selection) 
 def _search(request: Request, project: Project, here: Path) -> Iterator[str]:
     if project.test is None or request.root != project.training_root:  # named, it is trained by the plugin's own test
         yield f"--training-root={os.path.relpath(request.root, here)}"
-    search, catalogues = request.search, [request.catalogue]
-    if search.catalogues:
+    lookup, catalogues = request.lookup, [request.catalogue]
+    if lookup.catalogues:
         usual = request.root / DEFAULT_CATALOGUE
-        catalogues = [request.catalogue or (usual if usual.is_file() else None), *search.catalogues]
+        catalogues = [request.catalogue or (usual if usual.is_file() else None), *lookup.catalogues]
     if catalogues != [project.catalogue]:
         yield from (f"--training-catalogue={os.path.relpath(file, here)}" for file in catalogues if file)
-    yield from (f"--training-discover={os.path.relpath(folder, here)}" for folder in search.folders)
-    is_usual = not search.folders and is_usual_root(request.root, project.root)
-    if search.files.include != FileFilter.of((), (), "", is_usual=is_usual).include:
-        yield from (f"--training-include={glob}" for glob in search.files.include)
-    yield from (f"--training-exclude={regex}" for regex in search.files.exclude)
+    yield from (f"--training-discover={os.path.relpath(folder, here)}" for folder in lookup.folders)
+    is_usual = not lookup.folders and is_usual_root(request.root, project.root)
+    if lookup.files.include != FileFilter.of((), (), "", is_usual=is_usual).include:
+        yield from (f"--training-include={glob}" for glob in lookup.files.include)
+    yield from (f"--training-exclude={regex}" for regex in lookup.files.exclude)
 
 
 def _tests(project: Project, selection: Selection, here: Path) -> list[str]:

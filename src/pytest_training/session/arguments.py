@@ -16,9 +16,9 @@ from pytest_training import options
 from pytest_training.fixture import FIXTURE, SHIPPED_TEST
 from pytest_training.jobs.discovery import absolute, suffixes_of
 from pytest_training.jobs.discovery import is_job_file as takes
+from pytest_training.jobs.lookup import FileFilter
 from pytest_training.jobs.model import Job
-from pytest_training.jobs.search import FileFilter
-from pytest_training.option_values import read_search
+from pytest_training.option_values import read_lookup
 from pytest_training.pytest_adapter import matches
 from pytest_training.session.training_job import job_of
 from pytest_training.wording import listing, one_of, printable
@@ -74,8 +74,8 @@ def is_job_file(config: pytest.Config, path: Path) -> bool:
 def _places(config: pytest.Config) -> Sequence[tuple[Path, FileFilter]]:
     """Return the training folder and the further folders with jobs, each with its filter of files."""
     if PLACES not in config.stash:  # asked for every file that pytest collects
-        search, root = read_search(config), absolute(options.folder_of(config, "root"))
-        config.stash[PLACES] = ((root, search.own_files), *((absolute(each), search.files) for each in search.folders))
+        lookup, root = read_lookup(config), absolute(options.folder_of(config, "root"))
+        config.stash[PLACES] = ((root, lookup.own_files), *((absolute(each), lookup.files) for each in lookup.folders))
     return config.stash[PLACES]
 
 

@@ -206,8 +206,8 @@ class Owner(Collector):
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Write the plan of a dry run, and why nothing was trained."""
         if (draft := self.draft) is not None and self.config.option.verbose > 0:
-            asked, search = draft.request, draft.request.search
-            for line in discovery.left_out(search.folders or (asked.root,), asked.project, search.files, asked.kinds):
+            asked, lookup = draft.request, draft.request.lookup
+            for line in discovery.left_out(lookup.folders or (asked.root,), asked.project, lookup.files, asked.kinds):
                 terminalreporter.write_line(line)
         if draft is None and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not self.collected:
             terminalreporter.write_line(arguments.nobody_asks(self.config), yellow=True)

@@ -13,7 +13,8 @@ from msgspec import Struct, field
 from pytest_training.errors import DeclarationError, Mistakes
 from pytest_training.evaluation.tripod import statement_keys
 from pytest_training.jobs.catalogue.document import Entry
-from pytest_training.jobs.model import Dataset, Gate, MetricsFile, parse_gates
+from pytest_training.jobs.gates import parse_gates
+from pytest_training.jobs.model import Dataset, Gate, MetricsFile
 from pytest_training.limits import Limits, retry_reasons
 from pytest_training.limits.protocol import Limit
 from pytest_training.units import parse_duration

@@ -4,10 +4,11 @@ import ast
 from typing import Any
 
 from pytest_training.errors import DeclarationError, Mistakes
+from pytest_training.jobs.gates import parse_gates
 from pytest_training.jobs.kinds.parameters import annotated
 from pytest_training.jobs.kinds.protocol import Call, File, Kind
 from pytest_training.jobs.kinds.script.options import read_options
-from pytest_training.jobs.model import Gate, Job, Parameter, parse_gates
+from pytest_training.jobs.model import Gate, Job, Parameter
 from pytest_training.jobs.source.literals import MISSING, last_name
 from pytest_training.jobs.source.sources import Candidate, Source
 from pytest_training.wording import describe

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_training.jobs.search import MARKERS
+from pytest_training.jobs.lookup import MARKERS
 from pytest_training.jobs.source.literals import Constants, last_name, walk
 from pytest_training.jobs.source.sources import Source
 from pytest_training.wording import label

@@ -45,7 +45,7 @@ class FileFilter(Struct, frozen=True):
         return included or (None if self.reads else False)
 
 
-class Search(Struct, frozen=True):
+class Lookup(Struct, frozen=True):
     """Where jobs are."""
 
     files: FileFilter = FileFilter()  # for the further folders, or for the training folder without such
