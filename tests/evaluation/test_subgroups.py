@@ -11,7 +11,7 @@ from records import binary, classes, numbers
 from pytest_training.evaluation import record
 from pytest_training.evaluation.judge import evaluate
 from pytest_training.evaluation.metrics import observed_expected, roc_auc
-from pytest_training.jobs.model import parse_gates
+from pytest_training.jobs.gates import parse_gates
 
 RANDOM = np.random.default_rng(0)
 COLUMNS: dict[str, tuple[Any, list[str]]] = {
