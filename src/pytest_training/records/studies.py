@@ -5,13 +5,12 @@ Console, CSV, JSON, summary and page take a study's order, its best row and the 
 
 import math
 from collections.abc import Iterable, Sequence
-from statistics import fmean
 from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pytest_training.evaluation.noise import Difference, Mean, mean_interval, welch
+from pytest_training.evaluation.noise import Difference, Mean, mean_interval, plain_mean, welch
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Cause, Outcome, Status
 from pytest_training.execution.slot import read_outcome
@@ -185,7 +184,7 @@ def _combination(trials: Sequence[StudyRow], metric: str) -> StudyRow:
         cause=worst.cause,
         reason=worst.reason,
         seed=None,
-        metrics={name: fmean(several) for name, several in numbers.items()},
+        metrics={name: plain_mean(several) for name, several in numbers.items()},
         wall_s=math.fsum(row.wall_s for row in trials),
         trials=tuple(row.id for row in trials),
         spread=mean_interval(numbers[metric]) if metric in numbers else None,
