@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters.html.charts import Scale, Tick, ticks
 from pytest_training.text import one_line
-from pytest_training.units import number
 
 FIRST_LOG = 100  # largest by smallest value from which an axis is logarithmic
 MOST_MARKS = 12  # values of an axis that are named
@@ -45,7 +44,7 @@ def axis(name: str, values: Sequence[Any], reach: Sequence[float] = ()) -> Axis:
         powers = [float(power) for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
         powers = powers[:: math.ceil(len(powers) / 6)]
         return Axis(name, places, math.log10(low), math.log10(high), [(each, f"{10**each:.3g}") for each in powers])
-    marks = [(each, number(each)) for each in ticks(low, high, 4)]
+    marks = [(each, f"{each:.6g}") for each in ticks(low, high, 5)]
     return Axis(name, [None if value is None else float(value) for value in values], low, high, marks)
 
 

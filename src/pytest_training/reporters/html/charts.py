@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain, groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.readers.protocol import COUNTERS, GROUPS, STEPS
@@ -13,6 +13,7 @@ from pytest_training.records.run_record import moment
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
 
+T = TypeVar("T")
 Points = list[tuple[float, float]]
 WIDTH, HEIGHT = 320.0, 170.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 8.0, 26.0
@@ -163,7 +164,7 @@ def mean_line(fits: Sequence[Points]) -> Points:
     return [(x, math.fsum(y / len(values) for y in values)) for x, values in common] if len(common) > 1 else []
 
 
-def thinned(fit: Points, most: int) -> Points:
+def thinned(fit: Sequence[T], most: int) -> Sequence[T]:
     """Return at most so many of the points, the first and the last among them."""
     return fit if len(fit) <= most else [fit[round(index * (len(fit) - 1) / (most - 1))] for index in range(most)]
 
@@ -235,7 +236,7 @@ def _folded(spans: Iterable[_Span], ids: Collection[str]) -> Iterator[list[_Span
 
 
 def _bar(spans: Sequence[_Span], across: Callable[[float], float], top: float) -> Bar:
-    first, worst = spans[0], min((span.outcome for span in spans), key=lambda outcome: outcome.status.rank)
+    first, worst = spans[0], min((span.outcome.status for span in spans), key=lambda status: status.rank)
     trials = len({span.outcome.job_id for span in spans})
     job_id = (first.outcome.trial_of if trials > 1 else None) or first.outcome.job_id
     name = one_line(job_id, 60) + (f": {trials} trials" if trials > 1 else "")
@@ -245,13 +246,13 @@ def _bar(spans: Sequence[_Span], across: Callable[[float], float], top: float) -
     took = duration(spans[-1].end - first.begin)
     return Bar(
         job_id=job_id,
-        status=worst.status,
+        status=Status.PASSED if worst.is_good and trials > 1 else worst,
         x=begin,
         y=top,
         width=width,
         waited=round(begin - across(first.asked), 1) if waited else 0.0,
         label=name if len(name) * CHARACTER + 22 < width else "",
-        title=f"{name}: {worst.status}, {took}{waited}, {first.slot or 'no slot'}",
+        title=f"{name}: {worst}, {took}{waited}, {first.slot or 'no slot'}",
         cuts=tuple(across(span.begin) for span in spans[1:]),
     )
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,7 +24,7 @@ class Question(msgspec.Struct, frozen=True):
 
     parameters: list[Axis]
     values: list[float]
-    direction: str  # `maximize` or `minimize`
+    direction: Literal["maximize", "minimize"]
 
 
 def importances(parameters: Sequence[Axis], values: Sequence[float], direction: str) -> tuple[dict[str, float], str]:
@@ -36,7 +36,7 @@ def importances(parameters: Sequence[Axis], values: Sequence[float], direction: 
         return {}, f"Importances of the parameters need {FEWEST} whole trainings, here are {len(values)}."
     if find_spec("optuna") is None:
         return {}, MISSING
-    question = msgspec.json.encode(Question(varied, [*values], {"higher": "maximize"}.get(direction, "minimize")))
+    question = msgspec.json.encode(Question(varied, [*values], "maximize" if direction == "higher" else "minimize"))
     command = [sys.executable, "-P", "-m", __name__]
     with contextlib.suppress(OSError, subprocess.SubprocessError, msgspec.MsgspecError):
         answer = subprocess.run(command, input=question, capture_output=True, check=True, timeout=PATIENCE_S)

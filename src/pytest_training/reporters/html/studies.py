@@ -63,11 +63,16 @@ class StudyView(Struct, frozen=True, dict=True):
         return f"{len(self.table.trials)} trials: {parts}"
 
     @property
+    def wall_s(self) -> float:
+        """The own time of all trials."""
+        return math.fsum(row.wall_s for row in self.table.trials)
+
+    @property
     def best(self) -> str:
         """The id of the best trial, of a combination's the first one; empty if none is better than another."""
         return next(iter((*self.table.best.trials, self.table.best.id)), "") if self.table.best else ""
 
-    @property
+    @functools.cached_property
     def sections(self) -> list[str]:
         """The ids of the trials that have a section of their own."""
         trials = [row for row in self.table.trials if row.id in self.outcomes]
@@ -84,6 +89,8 @@ class StudyView(Struct, frozen=True, dict=True):
 
     def difference(self, row: StudyRow) -> float | None:
         """Return how much a row's metric is above the best row's; None if it cannot be compared."""
+        if row.behind:
+            return row.behind.value
         value = self._value(row) - self._value(self.table.best) if self.table.best else math.nan
         return value if row.is_ranked and math.isfinite(value) else None
 
@@ -106,13 +113,13 @@ class StudyView(Struct, frozen=True, dict=True):
         up = y.scale(bottom - MARGIN, predictions.TOP + MARGIN)
         places = zip(self.ranked, x.places, y.places, strict=True)
         dots = [(row, f"M{across(at):g},", up(value or 0)) for row, at, value in places if at is not None]
-        spreads = (f"{start}{up(row.spread.low)}V{up(row.spread.high)}" for row, start, _ in dots if _has_spread(row))
+        spreads = ((start, row.spread) for row, start, _ in dots if row.spread and math.isfinite(row.spread.low))
         first = [f"{start}{height:g}h0" for row, start, height in dots if row is self.table.best]
         name, metric = one_line(x.name, 40), one_line(y.name, 40)
         return Chart(
             kind="measured",
             caption=f"{metric} by {name}",
-            axes=(name, metric),
+            axes=(name, ""),
             bottom=bottom,
             x_ticks=x.ticks(across),
             y_ticks=y.ticks(up),
@@ -120,7 +127,7 @@ class StudyView(Struct, frozen=True, dict=True):
             lines=(),
             dots=(),
             bars=(
-                Drawn("spread", "".join(spreads)),
+                Drawn("spread", "".join(f"{start}{up(mean.low)}V{up(mean.high)}" for start, mean in spreads)),
                 Drawn("trial" if len(dots) > 50 else "trial few", "".join(f"{start}{at:g}h0" for _, start, at in dots)),
                 Drawn("best", "".join(first)),
             ),
@@ -178,7 +185,3 @@ class StudyView(Struct, frozen=True, dict=True):
         return charts.curve(
             metric, step, [*by_id.values()], front=front, caption=caption, most_points=COURSE_POINTS, most=MOST_COURSES
         )
-
-
-def _has_spread(row: StudyRow) -> bool:
-    return row.spread is not None and math.isfinite(row.spread.low)
