@@ -83,7 +83,7 @@ def columns(study: StudyTable, rows: Sequence[StudyRow], width: int) -> tuple[li
         most = max(LEAST, width - GAP)
         most = most if name == "reason" else min(most, max(LONGEST, width // 4))
         several = [fit(text[name], most) for text in texts]
-        column = [fit(one_line(name), max(LONGEST_HEAD, *map(cells, several))), *several]
+        column = [fit(one_line(name), max(LONGEST_HEAD, width // 8, *map(cells, several))), *several]
         if (room := width - max(map(cells, column)) - GAP) < 0:
             others.append(name)
         else:
