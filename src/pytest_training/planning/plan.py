@@ -21,6 +21,7 @@ from pytest_training.execution.data import plan_dataset
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.needs import bad_place, needed_outcome
 from pytest_training.execution.outcome import Status
+from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import (
     Dataset,
     Gate,
@@ -118,7 +119,7 @@ def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Pla
     problems += [
         f"--training-max-regression {metric}: not judged: neither a gate nor the name says whether more is better"
         for metric in rules
-        if metric is not None and measures.direction(metric, declared) is None
+        if metric is not None and direction(metric, declared) is None
     ]
     if (missing := [job.id for job in jobs if job.id not in earlier]) and earlier:
         problems.append(f"no regression is judged without a passed outcome from {words}: {', '.join(missing[:12])}")
@@ -144,7 +145,7 @@ def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
     main = measures.headline(earlier.outcome)
     gated = [gate.metric for gate in job.gates] or ([main.name] if main else [])
     for metric in dict.fromkeys([*(gated if None in rules else ()), *(name for name in rules if name is not None)]):
-        better, before = measures.direction(metric, job.gates), earlier.outcome.metrics.get(metric)
+        better, before = direction(metric, job.gates), earlier.outcome.metrics.get(metric)
         if better is None or before is None or not math.isfinite(before):
             continue
         amount, percent = rules.get(metric) or rules[None]
@@ -173,6 +174,10 @@ class EarlierRun(Struct, frozen=True):
         plan = read_plan(folder.plan)
         if any(planned.job.twin_of for planned in plan.jobs):
             raise DeclarationError(f"--training-resume: run {folder.run_id} is an audit: pytest --training-audit again")
+        if plan.smoke:
+            raise DeclarationError(
+                f"--training-resume: run {folder.run_id} is a smoke run: pytest --training-smoke again"
+            )
         return cls(folder, plan)
 
     @property

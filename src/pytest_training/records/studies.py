@@ -14,8 +14,8 @@ from pytest_training.evaluation.noise import Difference, Mean, mean_interval, pl
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Cause, Outcome, Status
 from pytest_training.execution.slot import read_outcome
+from pytest_training.jobs.directions import direction, is_side_number
 from pytest_training.jobs.model import PlannedJob
-from pytest_training.records.measures import direction, is_side_number
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.strict_json import encode
 

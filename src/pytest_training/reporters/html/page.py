@@ -31,11 +31,12 @@ from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import moment, timing
 from pytest_training.records.strict_json import encode
 from pytest_training.records.studies import studies
-from pytest_training.reporters.console import gate_row, sentence
+from pytest_training.reporters.console import gate_row, gates_in_words, sentence
 from pytest_training.reporters.html.charts import Curve, curves, sparkline, timeline
 from pytest_training.reporters.html.pictures import Picture, PictureBook, artifacts
 from pytest_training.reporters.html.predictions import Judged, judged
 from pytest_training.reporters.html.studies import StudyView
+from pytest_training.reporters.studies import shown, trial_counts, verdict
 from pytest_training.text import clean_lines, home_pattern, one_line, without_home
 from pytest_training.units import duration, number
 
@@ -250,8 +251,12 @@ def _templates() -> jinja2.Environment:
         "when": lambda written: f"{time:%Y-%m-%d %H:%M} UTC" if (time := moment(written)) else "",
         "anchor": _anchor,
         "gate_row": gate_row,
+        "gates": gates_in_words,
         "sentence": sentence,
         "setting": _setting,
+        "shown": shown,
+        "trial_counts": trial_counts,
+        "study_verdict": verdict,
     }
     return environment
 

@@ -2,13 +2,13 @@
 
 import functools
 import math
-from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from pytest_training.execution.outcome import Outcome
+from pytest_training.jobs.directions import is_side_number
 from pytest_training.records.events import read_events
 from pytest_training.records.studies import StudyRow, StudyTable
 from pytest_training.reporters.html import charts, predictions
@@ -16,9 +16,10 @@ from pytest_training.reporters.html.axes import Axis, axis
 from pytest_training.reporters.html.charts import Curve, Points, Tick
 from pytest_training.reporters.html.importances import importances
 from pytest_training.reporters.html.predictions import Chart, Drawn
+from pytest_training.reporters.studies import record
 from pytest_training.text import one_line
 
-MOST_PARAMETERS, MOST_METRICS = 12, 10  # with a column and pictures
+MOST_COLUMNS, MOST_PARAMETERS = 30, 12  # of the table, and with a picture
 MOST_SECTIONS, MOST_FAILURES = 20, 10  # trials with a section of their own: the best ones, and failed ones
 MOST_WAYS = 500  # lines of parallel coordinates
 MOST_COURSES = 200  # learning curves in one chart
@@ -45,22 +46,18 @@ class StudyView(Struct, frozen=True, dict=True):
     run: Path
     outcomes: dict[str, Outcome]  # those of the run, by job id
 
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """The first of those that vary."""
-        return self.table.parameters[:MOST_PARAMETERS]
+    @functools.cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The values of each row by column, as the command `table` has them."""
+        return [record(self.table, row) for row in self.table.rows]
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The first metrics."""
-        return self.table.metrics[:MOST_METRICS]
-
-    @property
-    def words(self) -> str:
-        """Its trials by what became of them: `60 trials: 41 passed, 18 pruned, 1 failed`."""
-        counts = Counter(each.cause if each.cause == "pruned" else each.status.word for each in self.table.trials)
-        parts = ", ".join(f"{count} {word}" for word, count in counts.most_common())
-        return f"{len(self.table.trials)} trials: {parts}"
+    @functools.cached_property
+    def columns(self) -> list[str]:
+        """The first columns that have values, without those that the name's cell shows."""
+        shown = {name for each in self.records for name, value in each.items() if value is not None}
+        shown -= {"trial", "status", "reason"}
+        names = self.records[0] if self.records else ()
+        return [name for name in names if name in shown and not is_side_number(name)][:MOST_COLUMNS]
 
     @property
     def wall_s(self) -> float:
@@ -87,17 +84,11 @@ class StudyView(Struct, frozen=True, dict=True):
     def _value(self, row: StudyRow) -> float:
         return row.metrics.get(self.table.metric, math.nan)
 
-    def difference(self, row: StudyRow) -> float | None:
-        """Return how much a row's metric is above the best row's; None if it cannot be compared."""
-        if row.behind:
-            return row.behind.value
-        value = self._value(row) - self._value(self.table.best) if self.table.best else math.nan
-        return value if row.is_ranked and math.isfinite(value) else None
-
     @functools.cached_property
     def axes(self) -> list[Axis]:
         """An axis for each parameter, the metric's last."""
-        values = [(name, [row.parameters.get(name) for row in self.ranked]) for name in self.parameters]
+        names = self.table.parameters[:MOST_PARAMETERS]
+        values = [(name, [row.parameters.get(name) for row in self.ranked]) for name in names]
         ends = [end for row in self.ranked if row.spread for end in (row.spread.low, row.spread.high)]
         up = axis(self.table.metric, [self._value(row) for row in self.ranked], [*filter(math.isfinite, ends)])
         return [*(axis(name, each) for name, each in values), up] if self.ranked and values else []

@@ -9,7 +9,7 @@
   // A table: a button in each header sorts, a second press turns the order round; of many rows the first are shown.
   const listing = (table, most, matches, show) => {
     const headers = [...table.tHead.rows[0].cells];
-    const rows = [...table.tBodies[0].rows];
+    let rows = [...table.tBodies[0].rows];
     const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
     const update = () => {
       const shown = rows.filter((row) => matches(row, texts.get(row)));
@@ -18,13 +18,14 @@
     };
     const sort = (header, column) => {
       const sign = header.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-      const keys = new Map(rows.map((row) => [row, value(row, column)]));
-      const numeric = ![...keys.values()].some((key) => Number.isNaN(Number(key)));
-      rows.sort((one, other) => {
-        const [a, b] = [keys.get(one), keys.get(other)];
-        if (a === "" || b === "") return (a === "") - (b === "");
+      const values = rows.map((row) => value(row, column));
+      const numeric = !values.some((each) => Number.isNaN(Number(each)));
+      const keyed = rows.map((row, index) => [values[index], numeric ? Number(values[index]) : values[index], row]);
+      keyed.sort(([one, a], [other, b]) => {
+        if (one === "" || other === "") return (one === "") - (other === "");
         return sign * (numeric ? a - b : collator.compare(a, b));
       });
+      rows = keyed.map(([, , row]) => row);
       for (const each of headers) each.removeAttribute("aria-sort");
       header.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
       update();
@@ -36,7 +37,7 @@
       header.replaceChildren(button);
       button.addEventListener("click", () => sort(header, column));
     });
-    return { rows, texts, update, more: () => { most *= 4; update(); } };
+    return { texts, update, more: () => { most *= 4; update(); } };
   };
 
   // Filtering: the list of jobs and the sections below follow the same three fields.
