@@ -28,9 +28,10 @@ VERBS = {
     "runs": "list all runs: what they trained, what passed, and which jobs have their best outcome there",
     "diff": "compare two runs without training: statuses, metrics, parameters, versions",
     "best": "print the folder of the best passed outcome of a job",
+    "table": "print the trials of a study, the best first, with their parameters and metrics",
     "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
-PLACES = {"init": "prepare", "save-durations": "prepare", "compare": "comparing"}
+PLACES = {"init": "prepare", "save-durations": "prepare", "compare": "comparing", "table": "studies"}
 PLACES |= dict.fromkeys(("runs", "diff", "best"), "runs")
 """Each verb is a function of its name: these in these modules, the others in answers.py."""
 JOB = {"metavar": "JOB", "help": "the job's id"}
@@ -58,6 +59,16 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "first": {"metavar": "A", "help": "a job's id, or JOB@RUN with the id of a run or its beginning"},
         "second": {"metavar": "B", "help": "what it is compared with, stated like A"},
         "--name": {"metavar": "NAME", "default": "", "help": "name of the predictions, if a job has several"},
+        "--json": JSON,
+    },
+    "table": {
+        "study": {
+            "metavar": "STUDY",
+            "nargs": "?",
+            "help": "the study's id (default: the only one of the last run with studies)",
+        },
+        "--run": {"metavar": "RUN", "help": "id of the run, or its beginning (default: the newest that has the study)"},
+        "--csv": {"action": "store_true", "help": "print all trials as CSV, with exact numbers"},
         "--json": JSON,
     },
     "runs": {"--json": JSON},
