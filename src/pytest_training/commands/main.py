@@ -25,9 +25,10 @@ VERBS = {
     "history": "print the last runs of a job, or of all jobs",
     "report": "write the page and the summary of an earlier run, also of one that was killed",
     "compare": "compare the predictions of two jobs, or of two runs of a job, on the same people, by paired tests",
+    "table": "print the trials of a study, the best first, with their parameters and metrics",
     "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
-PLACES = {"init": "prepare", "save-durations": "prepare", "compare": "comparing"}
+PLACES = {"init": "prepare", "save-durations": "prepare", "compare": "comparing", "table": "studies"}
 """Each verb is a function of its name: these in these modules, the others in answers.py."""
 LAST = {"metavar": "RUN", "default": "last"}
 REPORTS = {"metavar": "DIR", "help": "folder with the reports (default: of the settings)"}
@@ -54,6 +55,17 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "second": {"metavar": "B", "help": "what it is compared with, stated like A"},
         "--name": {"metavar": "NAME", "default": "", "help": "name of the predictions, if a job has several"},
         "--json": {"action": "store_true", "help": "print the tests and the metrics of both as JSON"},
+        "--reports": REPORTS,
+    },
+    "table": {
+        "study": {
+            "metavar": "STUDY",
+            "nargs": "?",
+            "help": "the study's id (default: the only one of the last run with studies)",
+        },
+        "--run": {"metavar": "RUN", "help": "id of the run, or its beginning (default: the newest that has the study)"},
+        "--csv": {"action": "store_true", "help": "print all trials as CSV, with exact numbers"},
+        "--json": {"action": "store_true", "help": "print all trials as JSON"},
         "--reports": REPORTS,
     },
     "save-durations": {"--reports": REPORTS},

@@ -94,7 +94,7 @@ def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[Gat
         GateResult(
             gate=gate,
             found=metrics.get(gate.metric),
-            passed=gate.metric in metrics and gate.holds(metrics[gate.metric]),
+            passed=None if gate.unjudged else gate.metric in metrics and gate.holds(metrics[gate.metric]),
         )
         for gate in gates
         if gate.against is None or gate.metric in metrics  # an earlier metric may have been given up
@@ -201,6 +201,9 @@ def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader], followed: F
         notes += ("result.json was deleted by the job: which data it used is in no report",)
     gates = judge_gates(attempt.job.gates, metrics)
     status, cause, reason = _judge_gates(attempt.job, gates, found, (attempt.result or Result()).interval_method)
+    if reason and all(each.passed is None for each in gates):
+        notes = (*notes, f"a whole run would fail: {reason}")
+        status, cause, reason = Status.PASSED, None, ""
     return Verdict(
         status, cause, reason, metrics, found.sources, gates=gates, result=attempt.result or Result(), notes=notes
     )
@@ -228,7 +231,7 @@ def _judge_gates(
         where = why + (f"; {found.hint}" if found.hint else "")
         reason = f"no metric {missing[0]!r}, which a gate needs{near}; metrics found: {returned}{where}"
         return Status.FAILED, "result", reason
-    broken = [_broken(result) for result in gates if not result.passed]
+    broken = [_broken(result) for result in gates if result.passed is False]
     return (Status.FAILED, "gate", "; ".join(broken)) if broken else (Status.PASSED, None, "")
 
 

@@ -107,7 +107,7 @@ class GateResult(Value, frozen=True, kw_only=True):
 
     gate: Gate
     found: float | None  # None if the job returned no such metric
-    passed: bool
+    passed: bool | None  # None if the gate is not judged
 
 
 class StudyResult(Value, frozen=True, kw_only=True):
