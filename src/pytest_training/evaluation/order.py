@@ -12,8 +12,10 @@ def order_mistake(**stated: Any) -> str:
     for name, index in indexes[1:]:
         first, other = indexes[0]
         if len(index) == len(other) and not index.equals(other) and set(index) == set(other):
-            how = "expected one order, or values without an index (.to_numpy()) where rows fit already"
-            return f"{first} and {name} have the same index in another order; {how}"
+            return (
+                f"{first} and {name} have the same index in another order; "
+                "expected one order, or values without an index (.to_numpy()) where rows fit already"
+            )
     return ""
 
 
