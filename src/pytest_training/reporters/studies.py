@@ -28,14 +28,11 @@ def verdict(study: StudyTable) -> str:
     of_seeds = any(row.trials for row in study.rows)
     rows = f"{len(study.rows)} {'combination' if of_seeds else 'trial'}{'s' * (len(study.rows) != 1)}"
     if best is None:
+        why = f"none passed with {metric or 'a metric'}"
         is_open = metric and not study.direction
-        why = (
-            f"nobody says whether more of {metric} is better" if is_open else f"none passed with {metric or 'a metric'}"
-        )
-        return f"no best of {rows}: {why}"
-    chosen = ", ".join(
-        f"{one_line(name, 40)} {fit(shown(value) or 'null', 40)}" for name, value in best.parameters.items()
-    )
+        return f"no best of {rows}: {f'nobody says whether more of {metric} is better' if is_open else why}"
+    values = [(one_line(name, 40), fit(shown(value) or "null", 40)) for name, value in best.parameters.items()]
+    chosen = ", ".join(map(" ".join, values))
     return f"best of {rows}: {metric} {_mean(best.metrics[study.metric], best.spread)} with {chosen or best.id}"
 
 
