@@ -52,6 +52,16 @@ def test_trials_stand_best_first_by_the_stated_metric(
     assert order(study_table("forest", trials, job=study_job(metric=metric), outcome=judged))[0] == "trees-1"
 
 
+@pytest.mark.parametrize("best", ["forest-n-2", "forest-n-3"])
+def test_of_equal_trials_the_best_is_that_of_the_verdict(best: str) -> None:
+    trials = [trial(f"n-{n}", {"auc": value}) for n, value in ((1, 0.5), (2, 0.9), (3, 0.9))]
+    result = StudyResult(metric="auc", direction="higher", best=best)
+    own = Outcome(job_id="forest", kind="study", title="", status=Status.PASSED, study=result)
+    table = study_table("forest", trials, outcome=own)
+    assert table.best
+    assert table.best.id == table.rows[0].id == best
+
+
 def test_only_whole_trainings_can_be_best_and_all_trials_have_a_row() -> None:
     trials = [
         trial("trees-1", **FAILED),
