@@ -1,12 +1,12 @@
 """Means and differences of a few numbers, like one metric of several seeds, with their intervals; without numpy."""
 
 import math
-from collections.abc import Sequence
-from statistics import fmean, stdev
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 LEVEL = 0.95
+JUDGED_LEVEL = 0.90  # level of a judged difference: of equal sides 5 % are called worse, and 5 % better
 FEWEST = 2  # numbers for a spread
 STEPS = 60  # halvings: to the last bit of a quantile
 
@@ -34,13 +34,21 @@ class Difference(Struct, frozen=True):
         """True if the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
+    @property
+    def words(self) -> str:
+        """What the interval says, with its method: `beyond noise: -0.069, 90 % from -0.09 to -0.05 (Welch over …)`."""
+        where = "beyond noise" if self.is_beyond_noise else "within noise"
+        span = f"{100 * JUDGED_LEVEL:.0f} % from {self.low:+.3g} to {self.high:+.3g}"
+        return f"{where}: {self.value:+.3g}, {span} ({self.method})"
+
 
 def mean_interval(numbers: Sequence[float], level: float = LEVEL) -> Mean:
     """Return the mean of independent numbers with Student's interval."""
-    value, number = fmean(numbers), len(numbers)
+    number = len(numbers)
+    value = math.fsum(numbers) / number
     if number < FEWEST:
         return Mean(value, math.nan, math.nan, math.nan, number)
-    sd = stdev(numbers)
+    sd = math.sqrt(math.fsum((each - value) ** 2 for each in numbers) / (number - 1))
     half = t_quantile((1 + level) / 2, number - 1) * sd / math.sqrt(number)
     return Mean(value, sd, value - half, value + half, number)
 
@@ -56,6 +64,24 @@ def welch(now: Mean, before: Mean, level: float = LEVEL) -> Difference | None:
     freedom = squared**2 / sum(part**2 / (mean.number - 1) for part, mean in zip(parts, (now, before), strict=True))
     half = t_quantile((1 + level) / 2, freedom) * math.sqrt(squared)
     return Difference(value, value - half, value + half, method)
+
+
+def mean_of_seeds(metrics: Mapping[str, float], name: str, seeds: int) -> Mean | None:
+    """Return a study's metric with its spread, or None if it is not a mean over seeds."""
+    sd = metrics.get(f"{name}_sd")
+    return None if seeds < FEWEST or sd is None else Mean(metrics[name], sd, math.nan, math.nan, seeds)
+
+
+def judged_difference(
+    change: float, *, now: Mean | None, before: Mean | None, pair: Difference | None
+) -> Difference | None:
+    """Return what judges a change, by seeds, else by paired predictions, or None if neither is there.
+
+    It must be the change that is shown: what a file has may be of a part of the predictions.
+    """
+    judged = welch(now, before, JUDGED_LEVEL) if now and before else pair
+    is_shown = judged is not None and math.isclose(judged.value, change, rel_tol=1e-6, abs_tol=1e-9)
+    return judged if is_shown else None
 
 
 def t_quantile(probability: float, freedom: float) -> float:

@@ -51,6 +51,15 @@ class Parameter(Value, frozen=True, kw_only=True):
     variable: str | None = None  # environment variable with its value, which an attempt alone reads; else `$VARIABLE`
 
 
+class EarlierMetric(Value, frozen=True, kw_only=True):
+    """A metric in an earlier run."""
+
+    run_id: str
+    value: float
+    sd: float | None = None  # over its seeds, if it is a mean of several
+    seeds: int = 0
+
+
 class Gate(Value, frozen=True, kw_only=True):
     """A condition on a metric for the job to pass, e.g. `roc_auc >= 0.85`."""
 
@@ -58,6 +67,7 @@ class Gate(Value, frozen=True, kw_only=True):
     operator: Operator
     threshold: float
     against: str | None = None  # the earlier outcome that it is made of: `0.871 in run 2026…, at most 0.02 worse`
+    earlier: EarlierMetric | None = None  # that outcome's metric
 
     COMPARE: ClassVar = {">=": compare.ge, "<=": compare.le, ">": compare.gt, "<": compare.lt, "==": compare.eq}
 
@@ -235,6 +245,7 @@ class PlannedJob(Value, frozen=True, kw_only=True):
     fingerprint: str = ""  # digest of all that decides its metrics but the data: code, parameters, gates, seed …
     unchanged: Unchanged | None = None  # an earlier outcome that is still true (`--training-skip-unchanged`)
     needed: dict[str, NeededOutcome] = {}  # outcomes of needed jobs that this run does not train, by job id
+    earlier: dict[str, str] = {}  # folders of attempts whose predictions its own are compared with, by run
     unmet: str | None = None  # why it must fail: a job that it needs is not selected, and has no outcome that is true
 
 
