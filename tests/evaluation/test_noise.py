@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytest_training.evaluation.noise import Mean, mean_interval, t_quantile, welch
 
@@ -41,6 +43,19 @@ def test_equal_numbers_differ_by_their_difference() -> None:
     difference = welch(Mean(0.8, 0.0, 0.8, 0.8, 3), Mean(0.7, 0.0, 0.7, 0.7, 3))
     assert difference is not None
     assert difference.is_beyond_noise
+
+
+FINITE = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5)
+
+
+@settings(max_examples=60)
+@given(FINITE, FINITE)
+def test_diverged_numbers_have_a_mean_and_a_difference(now: list[float], before: list[float]) -> None:
+    means = (mean_interval(now), mean_interval(before))
+    for mean, numbers in zip(means, (now, before), strict=True):
+        assert min(numbers) <= mean.value <= max(numbers)
+    difference = welch(means[0], means[1])
+    assert (difference is None) == (min(len(now), len(before)) == 1)
 
 
 def test_intervals_of_five_seeds_cover_and_shifts_are_found() -> None:

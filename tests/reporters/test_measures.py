@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pytest_training.execution.outcome import GateResult, Outcome, Status
+from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import Gate
-from pytest_training.records.measures import direction, headline, measures
+from pytest_training.records.measures import headline, measures
 
 
 @pytest.mark.parametrize(

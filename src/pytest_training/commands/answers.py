@@ -31,7 +31,7 @@ LINE_LIMIT = 2_000
 
 def logs(arguments: argparse.Namespace, project: Project) -> None:
     """Print the log of a job; until the job ends if the run is in progress."""
-    running = running_run(project.reports)
+    running = running_run(project.reports) or running_run(ReportsFolder(project.reports).smoke)
     folder = running or find_run(project.reports, "last")
     jobs, job_id = {planned.job.id: planned.job for planned in model.read_plan(folder.plan).jobs}, arguments.job
     _check_job(job_id, jobs, f"run {folder.run_id}")

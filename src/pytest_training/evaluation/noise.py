@@ -44,25 +44,40 @@ class Difference(Struct, frozen=True):
 
 def mean_interval(numbers: Sequence[float], level: float = LEVEL) -> Mean:
     """Return the mean of independent numbers with Student's interval."""
-    number = len(numbers)
-    value = math.fsum(numbers) / number
+    value, number = plain_mean(numbers), len(numbers)
     if number < FEWEST:
         return Mean(value, math.nan, math.nan, math.nan, number)
-    sd = math.sqrt(math.fsum((each - value) ** 2 for each in numbers) / (number - 1))
+    from statistics import stdev  # noqa: PLC0415  (every job imports this module, and few need this)
+
+    try:
+        sd = stdev(numbers)
+    except OverflowError:
+        sd = math.inf
     half = t_quantile((1 + level) / 2, number - 1) * sd / math.sqrt(number)
     return Mean(value, sd, value - half, value + half, number)
 
 
+def plain_mean(numbers: Sequence[float]) -> float:
+    """Return the mean of numbers, also of some whose sum no float can hold: a loss that diverged."""
+    from statistics import fmean, mean  # noqa: PLC0415  (as above)
+
+    try:
+        return fmean(numbers)
+    except OverflowError:
+        return mean(numbers)
+
+
 def welch(now: Mean, before: Mean, level: float = LEVEL) -> Difference | None:
     """Return the difference of two means of different spread (Welch 1947), or None if either has no spread."""
-    parts = [mean.sd**2 / mean.number for mean in (now, before)]
     if min(now.number, before.number) < FEWEST:
         return None
     value, method = now.value - before.value, f"Welch over {now.number} and {before.number} seeds"
-    if not (squared := sum(parts)):
+    if not (scale := max(now.sd, before.sd)):
         return Difference(value, value, value, method)
-    freedom = squared**2 / sum(part**2 / (mean.number - 1) for part, mean in zip(parts, (now, before), strict=True))
-    half = t_quantile((1 + level) / 2, freedom) * math.sqrt(squared)
+    parts = [(side.sd / scale) ** 2 / side.number for side in (now, before)]  # squares of the spreads may overflow
+    squared = sum(parts)
+    freedom = squared**2 / sum(part**2 / (side.number - 1) for part, side in zip(parts, (now, before), strict=True))
+    half = t_quantile((1 + level) / 2, freedom) * scale * math.sqrt(squared)
     return Difference(value, value - half, value + half, method)
 
 
@@ -80,8 +95,9 @@ def judged_difference(
     It must be the change that is shown: what a file has may be of a part of the predictions.
     """
     judged = welch(now, before, JUDGED_LEVEL) if now and before else pair
-    is_shown = judged is not None and math.isclose(judged.value, change, rel_tol=1e-6, abs_tol=1e-9)
-    return judged if is_shown else None
+    if judged is None or not all(map(math.isfinite, (judged.low, judged.high))):
+        return None
+    return judged if math.isclose(judged.value, change, rel_tol=1e-6, abs_tol=1e-9) else None
 
 
 def t_quantile(probability: float, freedom: float) -> float:

@@ -134,6 +134,7 @@ class ReportsFolder(Struct, frozen=True):
 
     runs = Inside("runs")  # the folder of the runs' folders
     history = Inside("history.sqlite")  # every outcome of every run
+    smoke = Inside("smoke")  # the reports folder of smoke runs: nothing of theirs is in that of whole runs
     threads = Inside("threads.json")  # packages that start threads when imported, as job servers have learned
 
     def copy_of(self, report: Path) -> Path:

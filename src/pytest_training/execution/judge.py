@@ -107,7 +107,8 @@ def judge_gates(
 def _judge_gate(gate: Gate, metrics: dict[str, float], differences: Differences, seeds: int) -> GateResult:
     value, earlier = metrics.get(gate.metric), gate.earlier
     if value is None or earlier is None:
-        return GateResult(gate=gate, found=value, passed=value is not None and gate.holds(value))
+        holds = value is not None and gate.holds(value)
+        return GateResult(gate=gate, found=value, passed=None if gate.unjudged else holds)
     before = None if earlier.sd is None else Mean(earlier.value, earlier.sd, math.nan, math.nan, earlier.seeds)
     now, pair = mean_of_seeds(metrics, gate.metric, seeds), differences.get(earlier.run_id, {}).get(gate.metric)
     difference = judged_difference(value - earlier.value, now=now, before=before, pair=pair)
@@ -221,6 +222,9 @@ def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader], followed: F
     gates = judge_gates(attempt.job.gates, metrics, attempt.result.differences if attempt.result else {})
     notes += tolerated(gates)
     status, cause, reason = _judge_gates(attempt.job, gates, found, (attempt.result or Result()).interval_method)
+    if reason and all(each.passed is None for each in gates):
+        notes = (*notes, f"a whole run would fail: {reason}")
+        status, cause, reason = Status.PASSED, None, ""
     return Verdict(
         status, cause, reason, metrics, found.sources, gates=gates, result=attempt.result or Result(), notes=notes
     )
@@ -248,7 +252,7 @@ def _judge_gates(
         where = why + (f"; {found.hint}" if found.hint else "")
         reason = f"no metric {missing[0]!r}, which a gate needs{near}; metrics found: {returned}{where}"
         return Status.FAILED, "result", reason
-    broken = [_broken(result) for result in gates if not result.passed]
+    broken = [_broken(result) for result in gates if result.passed is False]
     return (Status.FAILED, "gate", "; ".join(broken)) if broken else (Status.PASSED, None, "")
 
 

@@ -103,10 +103,8 @@ class GateResult(Value, frozen=True, kw_only=True):
 
     gate: Gate
     found: float | None  # None if the job returned no such metric
-    passed: bool
-    difference: Difference | None = (
-        None  # to the earlier metric that the gate is made of, if it is judged against noise
-    )
+    passed: bool | None  # None if the gate is not judged
+    difference: Difference | None = None  # to the earlier metric that the gate is of, if that is judged against noise
 
 
 class StudyResult(Value, frozen=True, kw_only=True):

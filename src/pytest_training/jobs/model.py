@@ -68,6 +68,7 @@ class Gate(Value, frozen=True, kw_only=True):
     threshold: float
     against: str | None = None  # the earlier outcome that it is made of: `0.871 in run 2026…, at most 0.02 worse`
     earlier: EarlierMetric | None = None  # that outcome's metric
+    unjudged: str = ""  # why it decides nothing: `smoke run`
 
     COMPARE: ClassVar = {">=": compare.ge, "<=": compare.le, ">": compare.gt, "<": compare.lt, "==": compare.eq}
 
@@ -151,6 +152,7 @@ class Job(Value, frozen=True, kw_only=True):
     evidence: str = ""  # why its file was taken where files are searched: `main.py:40: calls trainer.fit`
     declared: tuple[Parameter, ...] = ()
     parameters: dict[str, Any] = {}  # final values: the source's defaults, overridden by the catalogue, then by options
+    smoke: dict[str, Any] = {}  # values of parameters for a smoke run
     given: tuple[str, ...] = ()  # parameters that the catalogue or an option set; a script's command line gets these
     command: tuple[str, ...] = ()  # program and arguments, with `{folder}`, `{seed}` and `{name}` of any parameter
     output_option: str | None = None  # option of a script job that takes its output folder, e.g. `--output-dir`
@@ -261,6 +263,7 @@ class Plan(Value, frozen=True, kw_only=True):
     makespan_s: float | None = None  # expected duration of the run on that many workers; None unless every job has one
     lower_bound_s: float | None = None  # max(sum / workers, longest): no order can be faster
     loading_s: float | None = None  # seconds in which the last run's job server imported what these jobs import
+    smoke: bool = False  # True for a smoke run: it is brief, judges no gate, and leaves everything below reports/smoke
     schema_version: int = SCHEMA_VERSION
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
+from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import EarlierMetric, Gate, Job, Plan, PlannedJob
 from pytest_training.planning.steps import Request
 from pytest_training.records import comparison, measures
@@ -19,14 +20,14 @@ Rules = Mapping[str | None, tuple[float, str]]
 """How much worse a metric may get, as a number or with `%` as a share; the rule for all metrics is under None."""
 
 
-def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Plan, list[str]]:
+def with_comparison(plan: Plan, history: History, request: Request, *, is_dry: bool) -> tuple[Plan, list[str]]:
     """Return the plan with what predictions are compared with, gates for `--training-max-regression`, and problems."""
     rules, against = _parse(request.max_regression), request.compare or "last"
     place = comparison.find_place(
         history, against, request.project
     )  # an unknown name is an error before anything trains
     jobs = [planned.job for planned in plan.jobs if not planned.job.twin_of]
-    newest = history.newest([job.id for job in jobs], place=place)
+    newest = {} if is_dry else history.newest([job.id for job in jobs], place=place)
     # Passed ones only: else the next run would be compared with a regression.
     passed = history.newest([job.id for job in jobs], place=place, passed_only=True) if rules else {}
     gates = {planned.job.id: tuple(_gates(planned.job, passed.get(planned.job.id), rules)) for planned in plan.jobs}
@@ -54,7 +55,7 @@ def _problems(jobs: Sequence[Job], earlier: Mapping[str, Recorded], rules: Rules
         yield f"nothing to compare with: {what}; no regression is judged"
     declared = [gate for job in jobs for gate in job.gates]
     for metric in rules:
-        if metric is not None and measures.direction(metric, declared) is None:
+        if metric is not None and direction(metric, declared) is None:
             yield (
                 f"--training-max-regression {metric}: not judged: "
                 "neither a gate nor the name says whether more is better"
@@ -81,7 +82,7 @@ def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
     main, metrics = measures.headline(earlier.outcome), earlier.outcome.metrics
     gated = [gate.metric for gate in job.gates] or ([main.name] if main else [])
     for metric in dict.fromkeys([*(gated if None in rules else ()), *(name for name in rules if name is not None)]):
-        better, before = measures.direction(metric, job.gates), metrics.get(metric)
+        better, before = direction(metric, job.gates), metrics.get(metric)
         if better is None or before is None or not math.isfinite(before):
             continue
         amount, percent = rules.get(metric) or rules[None]

@@ -13,8 +13,9 @@ from pytest_training.evaluation.finding import CHECKS, Examined, Finding, Lackin
 from pytest_training.execution.attempt.messages import Result
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Outcome
+from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import SCHEMA_VERSION, Job, Value
-from pytest_training.records.measures import Measure, direction, measures
+from pytest_training.records.measures import Measure, measures
 from pytest_training.units import number
 from pytest_training.wording import listing
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct
-from msgspec.structs import astuple
 
 from pytest_training.errors import DeclarationError
 from pytest_training.evaluation.noise import JUDGED_LEVEL, Difference, judged_difference, mean_of_seeds
 from pytest_training.execution.outcome import Outcome
+from pytest_training.jobs.directions import direction, is_side_number
 from pytest_training.jobs.model import Gate, Study
 from pytest_training.records.history import History, Place, Recorded
-from pytest_training.records.measures import direction, is_side_number, measures
+from pytest_training.records.measures import measures
 from pytest_training.records.run_record import find_commit
 from pytest_training.records.strict_json import plain
 from pytest_training.units import distinct, number
@@ -156,27 +156,25 @@ def _compared(now: Outcome, earlier: Recorded) -> JobComparison:
 def _changes(now: Outcome, earlier: Recorded) -> Iterable[Change]:
     before, gates = earlier.outcome, [result.gate for result in now.gates]
     paired = now.differences.get(earlier.run_id, {})
-    for name, value, low, high, _ in map(astuple, measures(now)):
-        if (then := before.metrics.get(name)) is None or is_side_number(name):
+    for measure in measures(now):
+        if (then := before.metrics.get(name := measure.name)) is None or is_side_number(name):
             continue
         means = [mean_of_seeds(each.metrics, name, each.study.seeds if each.study else 0) for each in (now, before)]
-        judged = judged_difference(value - then, now=means[0], before=means[1], pair=paired.get(name))
-        is_chance = low is not None and high is not None and low <= then <= high
-        yield Change(name, then, value, _verdict(name, value, then, judged, gates, is_chance=is_chance), judged)
+        judged = judged_difference(measure.value - then, now=means[0], before=means[1], pair=paired.get(name))
+        yield Change(name, then, measure.value, _verdict(measure, then, judged, gates), judged)
 
 
-def _verdict(
-    name: str, now: float, before: float, judged: Difference | None, gates: Sequence[Gate], *, is_chance: bool
-) -> Verdict:
+def _verdict(now: Measure, before: float, judged: Difference | None, gates: Sequence[Gate]) -> Verdict:
     """Return what a change is; without seeds or paired predictions the present interval alone may call it noise."""
-    if math.isclose(before, now, rel_tol=SAME, abs_tol=1e-12):
+    if math.isclose(before, now.value, rel_tol=SAME, abs_tol=1e-12):
         return "same"
+    is_chance = now.low is not None and now.high is not None and now.low <= before <= now.high
     if is_chance if judged is None else not judged.is_beyond_noise:
         return "noise"
-    better = direction(name, gates)
+    better = direction(now.name, gates)
     if better is None:
         return "changed"
-    return "better" if (now > before) == (better == "higher") else "worse"
+    return "better" if (now.value > before) == (better == "higher") else "worse"
 
 
 def other_parameters(now: Mapping[str, Any], before: Mapping[str, Any], study: Study | None = None) -> tuple[str, ...]:

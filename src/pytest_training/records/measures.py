@@ -1,34 +1,12 @@
-"""What a metric's name means: more is better or worse; it is the end of an interval or a baseline."""
+"""An outcome's metrics, each with its interval and its baseline, the one that stands for the job first."""
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import Literal
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from pytest_training.execution.outcome import Outcome
-from pytest_training.jobs.model import Gate
+from pytest_training.jobs.directions import BASELINE, ENDS
 from pytest_training.units import number
-
-Direction = Literal["higher", "lower"]
-HIGHER = {
-    *("accuracy", "acc", "auc", "auroc", "roc_auc", "pr_auc", "auprc", "average_precision", "f1"),
-    *("precision", "recall", "sensitivity", "specificity", "ppv", "npv", "r2", "explained_variance"),
-    *("kappa", "mcc", "dice", "iou", "jaccard", "c_index", "concordance", "correlation", "pearson"),
-    *("spearman", "youden", "log_likelihood", "net_benefit", "score"),
-}
-"""Metrics of which more is better."""
-LOWER = {
-    *("loss", "error", "mae", "mse", "rmse", "mape", "max_error", "median_absolute_error", "log_loss"),
-    *("cross_entropy", "deviance", "brier", "brier_score", "ece", "mce", "hinge", "perplexity", "nll"),
-    *("fpr", "fnr"),
-}
-"""Metrics of which less is better."""
-SILENT = frozenset(["std", "se", "sd", "count", "n", "seconds", "slope", "intercept", "threshold", "baseline", "dummy"])
-"""Words in a name that is no measure of how good the model is."""
-BASELINES = ("baseline_", "dummy_")
-_BASELINE = re.compile(rf"(?:^|(?<=_))(?:{'|'.join(BASELINES)})")  # also in `external_baseline_auc`, of `external_auc`
-ENDS = ("_low", "_high")
 
 
 class Measure(Struct, frozen=True):
@@ -46,36 +24,13 @@ class Measure(Struct, frozen=True):
         return "" if self.low is None or self.high is None else f"{number(self.low)} to {number(self.high)}"
 
 
-def direction(metric: str, gates: Iterable[Gate] = ()) -> Direction | None:
-    """Return whether more or less of a metric is better, by its gates, else by its name, or None if neither decides."""
-    signs = {gate.operator[0] for gate in gates if gate.metric == metric and gate.operator != "=="}
-    if len(signs) == 1:
-        return "higher" if signs == {">"} else "lower"
-    if signs or is_side_number(metric):
-        return None
-    words = re.split(r"[^a-z0-9]+", metric.lower().partition("@")[0])  # behind it stands the source
-    if SILENT.intersection(words):
-        return None
-    for length in range(len(words), 0, -1):  # the longest part first: `log_loss` before `loss`
-        for start in range(len(words) - length, -1, -1):
-            part = "_".join(words[start : start + length])
-            if part in HIGHER or part in LOWER:
-                return "higher" if part in HIGHER else "lower"
-    return None
-
-
-def is_side_number(metric: str) -> bool:
-    """Return True if the number belongs to another metric: an interval's end or a baseline."""
-    return metric.endswith(ENDS) or _BASELINE.search(metric) is not None
-
-
 def measures(outcome: Outcome) -> list[Measure]:
     """Return an outcome's metrics, gated ones first, each with its interval and its baseline if it has them.
 
     A gate on the end of an interval, or on a baseline, stands for the metric that these belong to.
     """
     metrics = outcome.metrics
-    baselines = {_BASELINE.sub("", name, count=1): name for name in reversed(metrics) if _BASELINE.search(name)}
+    baselines = {BASELINE.sub("", name, count=1): name for name in reversed(metrics) if BASELINE.search(name)}
     gated = [_whole(result.gate.metric, metrics) for result in outcome.gates if result.gate.metric in metrics]
     others = [name for name in metrics if _whole(name, metrics) == name]
     return [
@@ -97,5 +52,5 @@ def headline(outcome: Outcome) -> Measure | None:
 
 def _whole(name: str, metrics: Mapping[str, float]) -> str:
     """Return the metric that an interval's end or a baseline belongs to, if there is one; else the name itself."""
-    wholes = [*map(name.removesuffix, ENDS), _BASELINE.sub("", name, count=1)]
+    wholes = [*map(name.removesuffix, ENDS), BASELINE.sub("", name, count=1)]
     return next((whole for whole in wholes if whole != name and whole in metrics), name)

@@ -84,18 +84,18 @@ class TrainingRun(msgspec.Struct, frozen=True, dict=True):
             self.problems.append(f"cannot write {file}: {error.strerror}")
 
 
-def make_run_folder(folder: RunFolder) -> Callable[[], None]:
-    """Make the run folder; return a function that leaves the reports as they were before."""
+def make_run_folder(folder: RunFolder, reports: Path) -> Callable[[], None]:
+    """Make the run folder, below `reports`; return a function that leaves the reports as they were before."""
     above = [path for path in folder.path.parents if not path.exists()]
-    if folder.reports in above:
-        write_atomically(folder.reports / IGNORED, b"*\n")  # as pytest does for its cache
+    if reports in above:
+        write_atomically(reports / IGNORED, b"*\n")  # as pytest does for its cache
     folder.path.mkdir(parents=True)
 
     def remove() -> None:
         shutil.rmtree(folder.path, ignore_errors=True)
         with contextlib.suppress(OSError):  # another run has begun there meanwhile
             for path in above:
-                if path == folder.reports and [each.name for each in path.iterdir()] == [IGNORED]:
+                if path == reports and [each.name for each in path.iterdir()] == [IGNORED]:
                     (path / IGNORED).unlink()
                 path.rmdir()
 

@@ -8,7 +8,15 @@ from pytest_training.execution.outcome import Outcome, Status, Tolerated
 from pytest_training.records.comparison import Comparison, JobComparison
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import timing
-from pytest_training.reporters.console import counts, durations, interval_lines, main_metric, sentence, waiting_line
+from pytest_training.reporters.console import (
+    counts,
+    durations,
+    gates_in_words,
+    interval_lines,
+    main_metric,
+    sentence,
+    waiting_line,
+)
 from pytest_training.text import clean_lines, home_pattern, one_line, without_home
 from pytest_training.units import duration
 from pytest_training.wording import listing
@@ -53,7 +61,7 @@ def plain(text: str, limit: int = 300) -> str:
 
 
 def _head(run: TrainingRun) -> Iterator[str]:
-    yield f"## Training: {counts(run.outcomes) or 'no jobs'}"
+    yield f"## {'Smoke run' if run.plan.smoke else 'Training'}: {counts(run.outcomes) or 'no jobs'}"
     if not run.is_finished:
         yield "**This run did not finish.**"
     measured = timing(run.outcomes, run.plan.workers)
@@ -83,7 +91,7 @@ def _row(outcome: Outcome, compared: JobComparison | None) -> str:
         plain(outcome.job_id, 80) + (f" {plain('(' + '; '.join(remarks) + ')')}" if remarks else ""),
         plain(main_metric(outcome), 120),
         plain(compared.changes[0].words()) if compared and compared.changes else "",
-        f"{sum(result.passed for result in outcome.gates)} of {len(outcome.gates)}" if outcome.gates else "",
+        gates_in_words(outcome.gates),
         duration(outcome.wall_s) if outcome.attempts else "",
     )
     return "| " + " | ".join(cells) + " |"

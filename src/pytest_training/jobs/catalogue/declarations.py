@@ -33,6 +33,7 @@ class Declaration(Struct, frozen=True):
     limits: dict[str, float | None] = field(default_factory=dict)  # by key; None takes a default back
     gates: dict[str, tuple[Gate, ...]] = field(default_factory=dict)  # an empty tuple takes the file's gate away
     parameters: dict[str, Entry] = field(default_factory=dict)
+    smoke: dict[str, Entry] = field(default_factory=dict)  # values of parameters for a smoke run
     variables: dict[str, Entry] = field(default_factory=dict)  # the environment variables that hold parameters
     matrix: dict[str, list[Entry]] = field(default_factory=dict)
     options: dict[str, Entry] = field(default_factory=dict)
@@ -232,6 +233,7 @@ _PARTS: Readers = {
     "script": ("script", read_script),
     "command": ("command", _command),
     "parameters": ("parameters", Entry.mapping),
+    "smoke": ("smoke", Entry.mapping),
     "secret": ("variables", lambda entry: entry.each(_variable)),
     "matrix": ("matrix", _matrix),
     "gates": ("gates", _gates),
@@ -250,7 +252,7 @@ def job_keys(limits: Limits) -> tuple[str, ...]:
 def read_defaults(entry: Entry, limits: Limits) -> Declaration:
     """Return what `defaults:` declares."""
     keys = (key for key in _settings(limits) if key not in _NO_DEFAULTS)
-    return read_declaration(entry, (*keys, "parameters", "gates", "tags", "card"), limits)
+    return read_declaration(entry, (*keys, "parameters", "smoke", "gates", "tags", "card"), limits)
 
 
 def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> Declaration:
@@ -260,9 +262,10 @@ def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> 
         entry.mapping(allowed=allowed)
     entries = entry.value if isinstance(entry.value, dict) else {}
     settings, parts = (read_fields(entries, readers, mistakes) for readers in (_settings(limits), _PARTS))
-    for name in filter(parts.get("parameters", {}).__contains__, parts.get("matrix", ())):
-        with mistakes:
-            raise entries["matrix"].value[name].error(f"{name} is under parameters too: leave one")
+    for key in ("parameters", "smoke"):
+        for name in filter(parts.get(key, {}).__contains__, parts.get("matrix", ())):
+            with mistakes:
+                raise entries["matrix"].value[name].error(f"{name} is under {key} too: leave one")
     if parts.get("script") and parts.get("command"):
         with mistakes:
             raise entry.error("expected either script or command, found both")

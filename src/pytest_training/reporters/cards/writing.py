@@ -17,7 +17,7 @@ from pytest_training.atomic import write_atomically
 from pytest_training.evaluation.tripod import SOURCE, Item, items, statement_keys
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import save_outcome
-from pytest_training.records.measures import is_side_number
+from pytest_training.jobs.directions import is_side_number
 from pytest_training.reporters import html
 from pytest_training.reporters.cards.record import JobRecord
 from pytest_training.reporters.html.predictions import Chart, view

@@ -9,7 +9,7 @@ from pytest_training.evaluation.drawing import Drawing, Line, Point
 from pytest_training.evaluation.result import Evaluation, Subgroup, file_name, metrics_of
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Outcome
-from pytest_training.records.measures import is_side_number
+from pytest_training.jobs.directions import is_side_number
 from pytest_training.reporters.html.charts import Scale, Tick, thinned, ticks
 from pytest_training.text import one_line
 from pytest_training.units import number

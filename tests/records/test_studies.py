@@ -1,0 +1,171 @@
+"""Tests of records/studies.py: the order of trials, the best one, means over seeds, differences to the best."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_training.execution.outcome import Outcome, Status, StudyResult
+from pytest_training.jobs.model import Gate, Job, PlannedJob, Study
+from pytest_training.records.studies import StudyTable, study_table
+
+FAILED: dict[str, Any] = {"status": Status.FAILED, "cause": "error", "reason": "raised ValueError"}
+PRUNED: dict[str, Any] = {"status": Status.SKIPPED, "cause": "pruned", "reason": "pruned at epoch 2 of 9"}
+LEFT_OUT: dict[str, Any] = {"status": Status.NOT_RUN, "cause": "needs"}
+UNCHANGED: dict[str, Any] = {"status": Status.SKIPPED, "cause": "unchanged"}
+
+
+def trial(name: str, metrics: dict[str, float] | None = None, *, seed: int = 0, **fields: Any) -> Outcome:
+    """Return a trial `forest-NAME`; its name's parts are its parameters."""
+    words = name.split("-")
+    varied = fields.pop("parameters", dict(zip(words[::2], words[1::2], strict=False)))
+    values: dict[str, Any] = {
+        "kind": "function",
+        "title": "",
+        "status": Status.PASSED,
+        "trial_of": "forest",
+        "wall_s": 2.0,
+    }
+    own: dict[str, Any] = {
+        "parameters": {"epochs": 3, **varied},
+        "varied": tuple(varied),
+        "metrics": metrics or {},
+        "seed": seed,
+    }
+    return Outcome(job_id=f"forest-{name}", **(values | own | fields))
+
+
+def study(*gates: Gate, metric: str = "", seeds: tuple[int, ...] = ()) -> PlannedJob:
+    job = Job(
+        id="forest",
+        kind="study",
+        title="Which forest?",
+        source="training/jobs.yaml:2",
+        home="",
+        root="",
+        gates=gates,
+        study=Study(metric=metric, seeds=seeds),
+    )
+    return PlannedJob(job=job, expected_s=None, expected_from="unknown")
+
+
+def order(table: StudyTable) -> list[str]:
+    return [row.id.removeprefix("forest-") for row in table.rows]
+
+
+@pytest.mark.parametrize(
+    ("metric", "gates", "expected", "better"),
+    [
+        ("", (), ["trees-9", "trees-5", "trees-1"], "higher"),  # auc: the first metric, by its name
+        ("mae", (), ["trees-1", "trees-9", "trees-5"], "lower"),
+        ("mae", (Gate(metric="mae", operator=">=", threshold=0),), ["trees-5", "trees-9", "trees-1"], "higher"),
+        ("", (Gate(metric="mae", operator="<=", threshold=0),), ["trees-1", "trees-9", "trees-5"], "lower"),
+        ("oddity", (), ["trees-1", "trees-5", "trees-9"], ""),  # as planned: nobody says which is better
+    ],
+)
+def test_trials_stand_best_first_by_the_stated_metric(
+    metric: str, gates: tuple[Gate, ...], expected: list[str], better: str
+) -> None:
+    trials = [
+        trial("trees-1", {"auc": 0.6, "mae": 1.0, "oddity": 3}),
+        trial("trees-5", {"auc": 0.7, "mae": 3.0, "oddity": 2}),
+        trial("trees-9", {"auc": 0.8, "mae": 2.0, "oddity": 9}),
+    ]
+    table = study_table("forest", trials, study=study(*gates, metric=metric))
+    assert (order(table), table.direction, table.title) == (expected, better, "Which forest?")
+    assert table.best == (table.rows[0] if better else None)
+    assert table.parameters == ("trees",)
+    assert table.rows[0].parameters == {"trees": expected[0].removeprefix("trees-")}
+    judged = Outcome(
+        job_id="forest",
+        kind="study",
+        title="",
+        status=Status.PASSED,
+        study=StudyResult(metric="mae", direction="lower"),
+    )
+    assert order(study_table("forest", trials, study=study(metric=metric), outcome=judged))[0] == "trees-1"
+
+
+def test_only_whole_trainings_can_be_best_and_all_trials_have_a_row() -> None:
+    trials = [
+        trial("trees-1", **FAILED),
+        trial("trees-2", {"loss": 0.1}, **FAILED),
+        trial("trees-3", {"loss": 0.2}, **PRUNED),
+        trial("trees-4", {"loss": 0.3}, **PRUNED),
+        trial("trees-5", **LEFT_OUT),
+        trial("trees-6", {"accuracy": 0.9}),
+        trial("trees-7", {"loss": math.nan}),
+        trial("trees-8", {"loss": 0.6, "loss_low": 0.5, "dummy_loss": 2, "seconds": 1}),
+        trial("trees-9", {"loss": 0.5}, **UNCHANGED),
+        trial("none", {"loss": 0.7}, parameters={}),
+    ]
+    table = study_table("forest", trials, study=study(metric="loss"))
+    numbers = ["9", "8", "none", "3", "4", "6", "7", "1", "2", "5"]
+    assert [name.removeprefix("trees-") for name in order(table)] == numbers
+    assert table.best == table.rows[0]
+    assert table.metrics == ("loss", "accuracy", "seconds", "loss_low", "dummy_loss")
+    assert table.rows[2].parameters == {}
+
+
+@pytest.mark.parametrize("trials", [[], [trial("trees-1", **FAILED)], [trial("trees-1"), trial("trees-2", **LEFT_OUT)]])
+def test_a_study_without_a_metric_has_no_best_trial(trials: list[Outcome]) -> None:
+    table = study_table("forest", trials)
+    assert (table.metric, table.best, len(table.rows)) == ("", None, len(trials))
+
+
+def test_seeds_have_a_mean_with_its_interval_and_none_is_best() -> None:
+    trials = [trial(f"seed-{seed}", {"auc": value}, seed=seed, parameters={}) for seed, value in ((3, 0.7), (4, 0.9))]
+    trials.append(trial("seed-5", seed=5, parameters={}, **FAILED))
+    table = study_table("forest", trials, study=study(seeds=(3, 4, 5)), has_seeds=True)
+    assert (order(table), table.best) == (["seed-4", "seed-3", "seed-5"], None)
+    assert [row.seed for row in table.rows] == [4, 3, 5]
+    assert table.spread
+    assert table.spread.value == pytest.approx(0.8)
+    assert table.spread.number == 2
+
+
+def test_a_combination_has_the_means_of_its_seeds_and_its_difference_to_the_best() -> None:
+    values = {("1", 0): 0.60, ("1", 1): 0.62, ("5", 0): 0.80, ("5", 1): 0.84, ("9", 0): 0.95}
+    trials = [
+        trial(f"trees-{trees}-seed-{seed}", {"auc": value, "mae": seed}, seed=seed, parameters={"trees": trees})
+        for (trees, seed), value in values.items()
+    ]
+    trials.append(trial("trees-9-seed-1", seed=1, parameters={"trees": "9"}, **FAILED))
+    table = study_table("forest", trials, study=study(seeds=(0, 1)), has_seeds=True)
+    assert order(table) == ["trees-5", "trees-1", "trees-9"]  # the last one lacks a seed
+    best, second, partial = table.rows
+    assert table.best == best
+    assert best.metrics == {"auc": pytest.approx(0.82), "mae": 0.5}
+    assert (best.seeds, best.wall_s, best.behind) == (2, 4.0, None)
+    assert best.trials == ("forest-trees-5-seed-0", "forest-trees-5-seed-1")
+    assert second.behind
+    assert second.behind.value == pytest.approx(-0.21)
+    assert second.behind.low < -0.21 < second.behind.high
+    assert second.behind.is_beyond_noise
+    assert (partial.status, partial.cause, partial.seeds, partial.behind) == (Status.FAILED, "error", 1, None)
+    assert [row.id for row in table.trials][:2] == ["forest-trees-9-seed-0", "forest-trees-5-seed-1"]
+
+
+NUMBERS = st.floats(-1e9, 1e9) | st.just(math.nan)
+STATES: tuple[dict[str, Any], ...] = ({}, FAILED, PRUNED, LEFT_OUT, UNCHANGED)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from(STATES), st.none() | NUMBERS), max_size=12), st.sampled_from([True, False]))
+def test_no_trial_is_lost_and_none_is_better_than_the_best(
+    states: list[tuple[dict[str, Any], float | None]],
+    has_seeds: bool,  # noqa: FBT001  (drawn)
+) -> None:
+    trials = [
+        trial(f"x-{index}", {} if value is None else {"loss": value}, seed=index, **state)
+        for index, (state, value) in enumerate(states)
+    ]
+    table = study_table("forest", trials, study=study(metric="loss"), has_seeds=has_seeds)
+    assert sorted(row.id for row in table.trials) == sorted(each.job_id for each in trials)
+    whole = [row.metrics["loss"] for row in table.rows if row.is_ranked and "loss" in row.metrics]
+    finite = [value for value in whole if math.isfinite(value)]
+    assert (table.best.metrics["loss"] if table.best else None) == min(finite, default=None)
