@@ -42,6 +42,20 @@ class Difference(Struct, frozen=True):
         return f"{where}: {self.value:+.3g}, {span} ({self.method})"
 
 
+class EarlierMetric(Struct, frozen=True):
+    """A metric in an earlier run."""
+
+    run_id: str
+    value: float
+    sd: float | None = None  # over its seeds, if it is a mean of several
+    seeds: int = 0
+
+    @property
+    def mean(self) -> Mean | None:
+        """Its mean with its spread, or None if it is of one training."""
+        return None if self.sd is None else Mean(self.value, self.sd, math.nan, math.nan, self.seeds)
+
+
 def mean_interval(numbers: Sequence[float], level: float = LEVEL) -> Mean:
     """Return the mean of independent numbers with Student's interval."""
     value, number = plain_mean(numbers), len(numbers)
@@ -62,7 +76,7 @@ def plain_mean(numbers: Sequence[float]) -> float:
     from statistics import fmean, mean  # noqa: PLC0415  (as above)
 
     try:
-        return fmean(numbers)
+        return min(max(fmean(numbers), min(numbers)), max(numbers))  # of equal ones it is rounded to another
     except OverflowError:
         return mean(numbers)
 

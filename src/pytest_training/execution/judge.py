@@ -1,6 +1,5 @@
 """The verdict on an attempt: the one place where a job passes or fails, and where the sentence is written."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from msgspec.structs import replace
 
 from pytest_training.accidents import ACCIDENTS, LAST_LINES, find_accident, last_reason, last_words, telling_words
 from pytest_training.errors import ResultError
-from pytest_training.evaluation.noise import Mean, judged_difference, mean_of_seeds
+from pytest_training.evaluation.noise import judged_difference, mean_of_seeds
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.job_files import log_end
@@ -109,9 +108,8 @@ def _judge_gate(gate: Gate, metrics: dict[str, float], differences: Differences,
     if value is None or earlier is None:
         holds = value is not None and gate.holds(value)
         return GateResult(gate=gate, found=value, passed=None if gate.unjudged else holds)
-    before = None if earlier.sd is None else Mean(earlier.value, earlier.sd, math.nan, math.nan, earlier.seeds)
     now, pair = mean_of_seeds(metrics, gate.metric, seeds), differences.get(earlier.run_id, {}).get(gate.metric)
-    difference = judged_difference(value - earlier.value, now=now, before=before, pair=pair)
+    difference = judged_difference(value - earlier.value, now=now, before=earlier.mean, pair=pair)
     is_noise = difference is not None and not difference.is_beyond_noise
     return GateResult(gate=gate, found=value, passed=is_noise or gate.holds(value), difference=difference)
 

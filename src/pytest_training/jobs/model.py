@@ -8,6 +8,7 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
+from pytest_training.evaluation.noise import EarlierMetric
 from pytest_training.places import open_plain
 from pytest_training.text import home_folder
 
@@ -49,15 +50,6 @@ class Parameter(Value, frozen=True, kw_only=True):
     subcommands: tuple[str, ...] = ()  # those that take it; empty: before any subcommand; `*`: their names are unknown
     selects: bool = False  # True for the positional that names the subcommand
     variable: str | None = None  # environment variable with its value, which an attempt alone reads; else `$VARIABLE`
-
-
-class EarlierMetric(Value, frozen=True, kw_only=True):
-    """A metric in an earlier run."""
-
-    run_id: str
-    value: float
-    sd: float | None = None  # over its seeds, if it is a mean of several
-    seeds: int = 0
 
 
 class Gate(Value, frozen=True, kw_only=True):

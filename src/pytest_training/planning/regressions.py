@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
+from pytest_training.evaluation.noise import EarlierMetric
 from pytest_training.jobs.directions import direction
-from pytest_training.jobs.model import EarlierMetric, Gate, Job, Plan, PlannedJob
+from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob
 from pytest_training.planning.steps import Request
 from pytest_training.records import comparison, measures
 from pytest_training.records.history import History, Recorded
@@ -39,7 +40,7 @@ def with_comparison(plan: Plan, history: History, request: Request, *, is_dry: b
         )
         for each in plan.jobs
     )
-    return replace(plan, jobs=planned), list(_problems(jobs, passed, rules, place.words)) if rules else []
+    return replace(plan, jobs=planned), _problems(jobs, passed, rules, place.words) if rules else []
 
 
 def _predicted(planned: PlannedJob, several: Iterable[Mapping[str, Recorded]]) -> dict[str, str]:
@@ -49,19 +50,18 @@ def _predicted(planned: PlannedJob, several: Iterable[Mapping[str, Recorded]]) -
     return {each.run_id: each.outcome.attempts[-1].folder for each, own in zip(recorded, is_judged, strict=True) if own}
 
 
-def _problems(jobs: Sequence[Job], earlier: Mapping[str, Recorded], rules: Rules, words: str) -> Iterator[str]:
-    if jobs and not earlier:
-        what = f"the history has no passed outcome of these jobs from {words}"
-        yield f"nothing to compare with: {what}; no regression is judged"
+def _problems(jobs: Sequence[Job], earlier: Mapping[str, Recorded], rules: Rules, words: str) -> list[str]:
+    what = f"nothing to compare with: the history has no passed outcome of these jobs from {words}"
+    problems = [f"{what}; no regression is judged"] if jobs and not earlier else []
     declared = [gate for job in jobs for gate in job.gates]
-    for metric in rules:
-        if metric is not None and direction(metric, declared) is None:
-            yield (
-                f"--training-max-regression {metric}: not judged: "
-                "neither a gate nor the name says whether more is better"
-            )
+    problems += [
+        f"--training-max-regression {metric}: not judged: neither a gate nor the name says whether more is better"
+        for metric in rules
+        if metric is not None and direction(metric, declared) is None
+    ]
     if earlier and (missing := [job.id for job in jobs if job.id not in earlier and not job.trial_of]):
-        yield f"no regression is judged without a passed outcome from {words}: {', '.join(missing[:12])}"
+        problems.append(f"no regression is judged without a passed outcome from {words}: {', '.join(missing[:12])}")
+    return problems
 
 
 def _parse(texts: Sequence[str]) -> Rules:

@@ -212,7 +212,7 @@ def compare(draft: Draft) -> Draft:
     from pytest_training.planning.regressions import with_comparison  # noqa: PLC0415  (as above)
 
     history = _history(draft)
-    plan, problems = with_comparison(draft.plan, history, draft.request)
+    plan, problems = with_comparison(draft.plan, history, draft.request, is_dry=draft.is_dry)
     return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
 
 

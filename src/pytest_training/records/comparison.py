@@ -14,7 +14,7 @@ from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.directions import direction, is_side_number
 from pytest_training.jobs.model import Gate, Study
 from pytest_training.records.history import History, Place, Recorded
-from pytest_training.records.measures import measures
+from pytest_training.records.measures import Measure, measures
 from pytest_training.records.run_record import find_commit
 from pytest_training.records.strict_json import plain
 from pytest_training.units import distinct, number
