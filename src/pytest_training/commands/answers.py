@@ -34,7 +34,7 @@ def logs(arguments: argparse.Namespace, project: Project) -> None:
     running = running_run(project.reports) or running_run(ReportsFolder(project.reports).smoke)
     folder = running or find_run(project.reports, "last")
     jobs, job_id = {planned.job.id: planned.job for planned in model.read_plan(folder.plan).jobs}, arguments.job
-    _check_job(job_id, jobs, f"run {folder.run_id}")
+    check_job(job_id, jobs, f"run {folder.run_id}")
     remark(f"log of {job_id} in run {folder.run_id} ({'ended' if running is None else 'running'})")
     for line in JobLog(folder, jobs[job_id], is_followed=running is not None, remark=remark).lines():
         say(line)
@@ -45,11 +45,10 @@ def history(arguments: argparse.Namespace, project: Project) -> None:
     file = History(ReportsFolder(project.reports).history)
     job_ids = file.job_ids()
     if arguments.job and job_ids:
-        _check_job(arguments.job, job_ids, "the history")
+        check_job(arguments.job, job_ids, "the history")
     recent = file.recent([arguments.job], PAST_OF_ONE) if arguments.job else file.recent(job_ids, PAST_OF_ALL)
     recorded = [each for newest_first in recent.values() for each in reversed(newest_first)]
-    for problem in dict.fromkeys(file.problems):
-        remark(f"warning: {problem}")
+    note_problems(file)
     if arguments.json:
         say(encode(recorded, indent=2).decode())
     elif recorded:
@@ -95,7 +94,14 @@ def remark(line: str) -> None:
     sys.stderr.write(f"{one_line(line)}\n")
 
 
-def _check_job(job_id: str, job_ids: Collection[str], place: str) -> None:
+def note_problems(file: History) -> None:
+    """Print what is wrong with the history."""
+    for problem in dict.fromkeys(file.problems):
+        remark(f"warning: {problem}")
+
+
+def check_job(job_id: str, job_ids: Collection[str], place: str) -> None:
+    """Raise TrainingError, with the names that there are, unless the job is one of them."""
     if job_id not in job_ids:
         raise TrainingError(f"{place} has no job {job_id!r}: {one_of(job_id, job_ids)}")
 

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from pytest_training.accidents import ACCIDENTS, LAST_LINES, find_accident, last_reason, last_words, telling_words
 from pytest_training.errors import ResultError
 from pytest_training.evaluation.noise import judged_difference, mean_of_seeds
-from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Reply, Result
+from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Pruned, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.job_files import log_end
+from pytest_training.execution.job_files import log_end, read_json
 from pytest_training.execution.outcome import Cause, Differences, GateResult, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.declared import read_result
@@ -21,6 +21,7 @@ from pytest_training.execution.readers.protocol import EndedAttempt, Reader
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Gate, Job
 from pytest_training.limits import LIMITS, Limits
+from pytest_training.limits.ladder import PRUNED
 from pytest_training.limits.protocol import Ending
 from pytest_training.text import shorten
 from pytest_training.wording import label, listing, nearest
@@ -134,6 +135,10 @@ def _judge_ending(  # noqa: PLR0911  (one way to end each)
     exceeded = ending.ended_by or ""
     if exceeded in limits and exceeded in request.job.limits:
         return _failed(exceeded, limits[exceeded].sentence(ending, request.job.limits[exceeded]))
+    if exceeded == PRUNED:
+        pruned = read_json(request.files.pruned, Pruned) or Pruned()
+        left = replace(result or Result(), failure=None)
+        return Verdict(Status.SKIPPED, PRUNED, pruned.reason, pruned.metrics, result=left)
     if ending.ended_by == "interrupted":
         return Verdict(Status.INTERRUPTED, "interrupted", reason=f"interrupted after {ending.wall_s:.1f} s")
     if result and result.failure:

@@ -70,6 +70,7 @@ Cause = str
 | `interrupted` | was running when the run was interrupted |
 | `unchanged` | was skipped: an earlier run's outcome is still true |
 | `needs` | was not run: a job that it needs did not pass |
+| `time` | was not started: the time of its search is over |
 | `pruned` | was ended by a search's pruner, and counts as skipped: its numbers stay |
 """
 
@@ -96,6 +97,12 @@ class Attempt(Value, frozen=True, kw_only=True):
     slot: str = ""  # name of the slot that executed it, written when it starts
     continued: bool = False  # True if it began with a checkpoint of a resumed run: a whole training takes longer
     loading_s: float = 0.0  # seconds to load a function job's file, with modules that nobody had imported yet
+    drawn: dict[str, Any] = {}  # parameters that its search has drawn for it
+
+
+def between_attempts(last: Attempt) -> str:
+    """Say that a run was interrupted while a job waited for another attempt."""
+    return f"interrupted before attempt {last.number + 1}; attempt {last.number} {last.reason}"
 
 
 class GateResult(Value, frozen=True, kw_only=True):

@@ -101,12 +101,15 @@ class Dataset(Value, frozen=True, kw_only=True):
 
 
 class Space(Value, frozen=True, kw_only=True):
-    """The values that a search may give a parameter: one of some, or a number between two, both included."""
+    """The values that a search may give a parameter: one of some, or a number between two, both included.
+
+    Bounds that are whole numbers, and a step that is none or whole, make it a whole number.
+    """
 
     choices: tuple[Any, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    step: float | None = None
+    low: int | float | None = None
+    high: int | float | None = None
+    step: int | float | None = None
     log: bool = False  # True to draw the number's logarithm evenly
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from pytest_training.records.history import History
 from pytest_training.records.run_record import BegunRun, Provenance, RunRecord
 
 IGNORED = ".gitignore"
+PLACES = {"last": slice(-1, None), "previous": slice(-2, -1)}  # words for a run
 SAME_START_S = 1.0  # a process's start is exact to about a clock tick
 
 
@@ -102,12 +103,12 @@ def make_run_folder(folder: RunFolder, reports: Path) -> Callable[[], None]:
     return remove
 
 
-def find_run(reports: Path, name: str) -> RunFolder:
-    """Return a run by its id, the beginning of one, its folder, or `last`."""
-    runs, names = ReportsFolder(reports).runs, run_ids(reports)
+def find_run(reports: Path, name: str, others: Iterable[str] = ()) -> RunFolder:
+    """Return a run by its id, the beginning of one, its folder, `last` or `previous`; `others` have no folder."""
+    runs, names = ReportsFolder(reports).runs, sorted({*run_ids(reports), *others})
     if (run_id := Path(name).name) and run_id not in names and (runs / run_id).is_dir():
         raise DeclarationError(f"run {run_id!r}: no plan.json in {runs / run_id}: its jobs are unknown")
-    matches = names[-1:] if run_id == "last" else [each for each in names if each == run_id]
+    matches = names[PLACES[run_id]] if run_id in PLACES else [each for each in names if each == run_id]
     matches = matches or [each for each in names if each.startswith(run_id)]
     if len(matches) == 1:
         return RunFolder(reports, matches[0])
