@@ -250,9 +250,7 @@ class Slot(msgspec.Struct, frozen=True):
                 name: getattr(verdict, name)
                 for name in ("status", "cause", "reason", "metrics", "sources", "gates", "remarks")
             },
-            "interval_method": verdict.result.interval_method,
-            "differences": verdict.result.differences,
-            "data": verdict.result.data,
+            **{name: getattr(verdict.result, name) for name in ("interval_method", "differences", "data")},
             "artifacts": tuple(f"{relative}/{name}" for name in files),
             "log": folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,
             "traceback": failure.traceback if failure else None,
