@@ -40,6 +40,7 @@ RETURNING = {
     "between_attempts",
     "_idle",
     "signature_mistake",
+    "order_mistake",
     "enable_json_report",
     "nothing_to_train",
     "nothing_below",

@@ -2,9 +2,10 @@
 
 import argparse
 import contextlib
+import fnmatch
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -43,10 +44,7 @@ def logs(arguments: argparse.Namespace, project: Project) -> None:
 def history(arguments: argparse.Namespace, project: Project) -> None:
     """Print the last outcomes of a job or of all jobs, the oldest of each job first."""
     file = History(ReportsFolder(project.reports).history)
-    job_ids = file.job_ids()
-    if arguments.job and job_ids:
-        check_job(arguments.job, job_ids, "the history")
-    recent = file.recent([arguments.job], PAST_OF_ONE) if arguments.job else file.recent(job_ids, PAST_OF_ALL)
+    recent = _recent(file, file.job_ids(), arguments.job)
     recorded = [each for newest_first in recent.values() for each in reversed(newest_first)]
     note_problems(file)
     if arguments.json:
@@ -56,6 +54,20 @@ def history(arguments: argparse.Namespace, project: Project) -> None:
             say(line)
     else:
         say(f"no history: no run is recorded in {file.path}")
+
+
+def _recent(file: History, job_ids: Sequence[str], wanted: str | None) -> dict[str, list[Recorded]]:
+    """Return outcomes by job, newest first: of all jobs but trials, or of the named ones with their trials."""
+    if not wanted:
+        recent = file.recent(job_ids, PAST_OF_ALL)
+        return {job_id: each for job_id, each in recent.items() if not each or each[0].outcome.trial_of not in recent}
+    own = fnmatch.filter(job_ids, wanted) or [wanted]
+    if job_ids:
+        check_job(own[0], job_ids, "the history")
+    trials = {each for each in job_ids if each.startswith(tuple(f"{job_id}-" for job_id in own))}.difference(own)
+    recent = file.recent(sorted(trials), PAST_OF_ALL)
+    of_studies = {job_id: each for job_id, each in recent.items() if each and each[0].outcome.trial_of in own}
+    return file.recent(own, PAST_OF_ONE) | of_studies
 
 
 def report(arguments: argparse.Namespace, project: Project) -> None:

@@ -16,6 +16,7 @@ from pytest_training.evaluation.columns import Floats
 from pytest_training.evaluation.metrics import HEADLINE, Figure, components, figure, lines_of_folds, measures
 from pytest_training.evaluation.record import Predictions
 from pytest_training.evaluation.result import LEVEL
+from pytest_training.wording import counted
 
 Mask = NDArray[np.bool_]
 JUDGED = interval.SHARES | interval.MEANS | {"net_benefit"}  # metrics of which more, or less, is better
@@ -86,8 +87,8 @@ def paired(record: Predictions, over: Predictions) -> list[Paired]:
     headline = HEADLINE[record.question]
     if not (tests := _tests(record, over)):
         raise ValueError(
-            f"the records to compare are of {record.people[1]} people; expected {interval.FEWEST}, "
-            f"and of classes {interval.FEWEST_OF_CLASS} people of each"
+            f"the records to compare are of {counted(record.people[1], 'person', 'people')}; "
+            f"expected {interval.FEWEST}, and of classes {interval.FEWEST_OF_CLASS} people of each"
         )
     models = "fitted models" if max(record.folds, over.folds) > 1 else "the model"
     metrics = {"gain_mcnemar_p": "rows that are called right"}
@@ -202,8 +203,8 @@ def _require_same_people(record: Predictions, over: Predictions) -> None:
     if not np.array_equal(people, others):
         both = len(np.intersect1d(people, others))
         raise ValueError(
-            f"the records to compare are of {len(people)} and {len(others)} people, {both} of them in both; "
-            "expected the same people"
+            f"the records to compare are of {len(people)} and {counted(len(others), 'person', 'people')}, "
+            f"{both} of them in both; expected the same people"
         )
     if not np.allclose(_outcomes(record), _outcomes(over)):
         raise ValueError("the records to compare have other outcomes for the same people; expected the same")

@@ -19,7 +19,7 @@ from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder
 from pytest_training.execution.job_files import artifacts, copy_files, log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.needs import gather, start_with_places, unmet, with_places
-from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status, between_attempts
+from pytest_training.execution.outcome import Attempt, Cause, DataUsed, Outcome, Status, between_attempts
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.findings import add_curves, readers_of
 from pytest_training.execution.readers.protocol import Reader, RunningAttempt
@@ -126,8 +126,8 @@ class Slot(msgspec.Struct, frozen=True):
             status=Status.SKIPPED,
             cause="unchanged",
             reason=f"unchanged since run {unchanged.run_id}, whose metrics these are",
-            metrics=unchanged.metrics,
-            sources=unchanged.sources,
+            **{name: getattr(unchanged, name) for name in ("metrics", "sources", "interval_method", "remarks")},
+            data=msgspec.convert(unchanged.data, tuple[DataUsed, ...]),
             gates=judge_gates(job.gates, unchanged.metrics),
             notes=(f"unchanged since run {unchanged.run_id}",),
         )

@@ -216,6 +216,9 @@ class Unchanged(Value, frozen=True, kw_only=True):
     run_id: str
     metrics: dict[str, float] = {}
     sources: dict[str, str] = {}
+    interval_method: str = ""
+    remarks: tuple[str, ...] = ()
+    data: tuple[dict[str, Any], ...] = ()  # the datasets that it used, as its outcome has them
 
 
 class NeededOutcome(Value, frozen=True, kw_only=True, rename={"path": "folder"}):

@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -64,12 +64,13 @@ class TrainingRun(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def comparison(self) -> Comparison:
         """What got better or worse against what `--training-compare` names, else against the last run."""
-        ids = [outcome.job_id for outcome in self.own_outcomes]
+        own = folded(self.own_outcomes)  # trials of a search have other parameters each time
+        ids = [outcome.job_id for outcome in own]
         against, project = self.settings.compare or "last", Path(self.settings.project)
         history = History(self.folder.stable.history)
         earlier, words, problem = find_earlier(history, ids, against, project=project, before=self.folder.run_id)
         problems = (problem,) if problem and against != "last" else ()
-        return compare(self.own_outcomes, earlier, against=words, problems=problems)
+        return compare(own, earlier, against=words, problems=problems)
 
     @property
     def nodes(self) -> dict[str, str]:
@@ -83,6 +84,12 @@ class TrainingRun(msgspec.Struct, frozen=True, dict=True):
             yield
         except OSError as error:
             self.problems.append(f"cannot write {file}: {error.strerror}")
+
+
+def folded(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes without the trials of studies that have an outcome of their own."""
+    ids = {outcome.job_id for outcome in outcomes}
+    return [outcome for outcome in outcomes if outcome.trial_of not in ids]
 
 
 def make_run_folder(folder: RunFolder, reports: Path) -> Callable[[], None]:
