@@ -110,8 +110,12 @@ def test_each_job_has_metadata_with_paths_relative_to_the_reports_folder() -> No
     assert metadata["gates"] == [
         {
             "gate": {
-                **{"metric": "r2", "operator": ">=", "threshold": 0.1},
-                **{"against": None, "earlier": None, "unjudged": ""},
+                "metric": "r2",
+                "operator": ">=",
+                "threshold": 0.1,
+                "against": None,
+                "earlier": None,
+                "unjudged": "",
             },
             "found": 0.3,
             "passed": True,
