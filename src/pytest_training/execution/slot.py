@@ -201,6 +201,7 @@ class Slot(msgspec.Struct, frozen=True):
             threads=job.cpus or self.threads,
             datasets=tuple(self.datasets[name] for name in job.data),
             needed=needed,
+            earlier={run_id: str(self.folder.stable.runs / run_id / each) for run_id, each in planned.earlier.items()},
             settings=self.settings,
             environment=changes_since(self.environment),
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
@@ -234,7 +235,7 @@ class Slot(msgspec.Struct, frozen=True):
         return reply, replace(
             verdict,
             **masked,
-            remarks=tuple(map(secrets.mask, verdict.result.remarks)),
+            remarks=tuple(map(secrets.mask, (*verdict.remarks, *verdict.result.remarks))),
             notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes, *beside)), *still),
         )
 
@@ -249,8 +250,7 @@ class Slot(msgspec.Struct, frozen=True):
                 name: getattr(verdict, name)
                 for name in ("status", "cause", "reason", "metrics", "sources", "gates", "remarks")
             },
-            "interval_method": verdict.result.interval_method,
-            "data": verdict.result.data,
+            **{name: getattr(verdict.result, name) for name in ("interval_method", "differences", "data")},
             "artifacts": tuple(f"{relative}/{name}" for name in files),
             "log": folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,
             "traceback": failure.traceback if failure else None,
