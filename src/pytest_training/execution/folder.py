@@ -35,12 +35,12 @@ class Inside:
     """A file or folder with a fixed name in a folder."""
 
     def __init__(self, name: str, folder: str = "path") -> None:
-        self._name = name
+        self.name = name
         self._folder = folder
 
     def __get__(self, owner: Any, _: type) -> Path:
         path: Path = getattr(owner, self._folder)
-        return path / self._name
+        return path / self.name
 
 
 class AttemptFolder(Struct, frozen=True):
@@ -55,6 +55,7 @@ class AttemptFolder(Struct, frozen=True):
     events = Inside("events.jsonl", "own")  # calls of `run.log` and `run.progress`, one JSON object a line
     result = Inside("result.json", "own")  # the job's metrics or its failure, as JSON
     started = Inside("started.json")  # the attempt as it began, or as it failed: a slot that dies leaves it
+    pruned = Inside("pruned.json")  # why a search gives the attempt up; the attempt ends once it is there
     needed = Inside("needed.json")  # the outcomes of the jobs that it needs, for programs; only if it needs any
     artifacts = Inside("artifacts")  # the folder that the job sees as `run.folder`
 
@@ -169,6 +170,7 @@ class RunFolder(Struct, frozen=True):
     audit = Inside("audit.md")  # findings of `--training-audit`, for people
     audit_json = Inside("audit.json")  # the same for programs
     interrupted = Inside("interrupted.txt")  # how jobs without a job server must end, once the run is interrupted
+    journal = Inside("optuna.journal")  # the run's searches, in Optuna's own storage
     gpus = Inside("gpus")  # a lock for each GPU that an attempt has been given
     loading = Inside("loading.json")  # what the job server imports for all jobs, and how long each package took
     server_log = Inside("server.log")  # output of the job server: normally nothing

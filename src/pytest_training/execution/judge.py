@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from pytest_training.accidents import ACCIDENTS, LAST_LINES, find_accident, last_reason, last_words, telling_words
 from pytest_training.errors import ResultError
-from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Reply, Result
+from pytest_training.evaluation.noise import judged_difference, mean_of_seeds
+from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Pruned, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.job_files import log_end
-from pytest_training.execution.outcome import Cause, GateResult, Status
+from pytest_training.execution.job_files import log_end, read_json
+from pytest_training.execution.outcome import Cause, Differences, GateResult, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.declared import read_result
 from pytest_training.execution.readers.findings import Followed, FoundMetrics, read_metrics
@@ -20,6 +21,7 @@ from pytest_training.execution.readers.protocol import EndedAttempt, Reader
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Gate, Job
 from pytest_training.limits import LIMITS, Limits
+from pytest_training.limits.ladder import PRUNED
 from pytest_training.limits.protocol import Ending
 from pytest_training.text import shorten
 from pytest_training.wording import label, listing, nearest
@@ -87,16 +89,38 @@ def refuse(reason: str) -> tuple[Reply, Verdict]:
     return Reply(refused=reason), _failed("error", reason)
 
 
-def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[GateResult, ...]:
-    """Return each gate with its metric; a missing metric fails its gate."""
+def judge_gates(
+    gates: tuple[Gate, ...], metrics: dict[str, float], differences: Differences | None = None, seeds: int = 0
+) -> tuple[GateResult, ...]:
+    """Return each gate with its metric; a missing metric fails its gate.
+
+    A gate that is made of an earlier metric holds within noise: that of `differences` of predictions, or of so many
+    seeds that the metrics are means of.
+    """
     return tuple(
-        GateResult(
-            gate=gate,
-            found=metrics.get(gate.metric),
-            passed=None if gate.unjudged else gate.metric in metrics and gate.holds(metrics[gate.metric]),
-        )
+        _judge_gate(gate, metrics, differences or {}, seeds)
         for gate in gates
         if gate.against is None or gate.metric in metrics  # an earlier metric may have been given up
+    )
+
+
+def _judge_gate(gate: Gate, metrics: dict[str, float], differences: Differences, seeds: int) -> GateResult:
+    value, earlier = metrics.get(gate.metric), gate.earlier
+    if value is None or earlier is None:
+        holds = value is not None and gate.holds(value)
+        return GateResult(gate=gate, found=value, passed=None if gate.unjudged else holds)
+    now, pair = mean_of_seeds(metrics, gate.metric, seeds), differences.get(earlier.run_id, {}).get(gate.metric)
+    difference = judged_difference(value - earlier.value, now=now, before=earlier.mean, pair=pair)
+    is_noise = difference is not None and not difference.is_beyond_noise
+    return GateResult(gate=gate, found=value, passed=is_noise or gate.holds(value), difference=difference)
+
+
+def tolerated(gates: Sequence[GateResult]) -> tuple[str, ...]:
+    """Return a sentence for each metric that is worse by more than is allowed, but within noise."""
+    return tuple(
+        f"{each.gate.metric} is {each.found:.4g}, was {each.gate.against}: {each.difference.words}"
+        for each in gates
+        if each.passed and each.found is not None and each.difference and not each.gate.holds(each.found)
     )
 
 
@@ -111,6 +135,10 @@ def _judge_ending(  # noqa: PLR0911  (one way to end each)
     exceeded = ending.ended_by or ""
     if exceeded in limits and exceeded in request.job.limits:
         return _failed(exceeded, limits[exceeded].sentence(ending, request.job.limits[exceeded]))
+    if exceeded == PRUNED:
+        pruned = read_json(request.files.pruned, Pruned) or Pruned()
+        left = replace(result or Result(), failure=None)
+        return Verdict(Status.SKIPPED, PRUNED, pruned.reason, pruned.metrics, result=left)
     if ending.ended_by == "interrupted":
         return Verdict(Status.INTERRUPTED, "interrupted", reason=f"interrupted after {ending.wall_s:.1f} s")
     if result and result.failure:
@@ -194,13 +222,16 @@ def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader], followed: F
         notes = (*notes, f"a number is not finite in the last lines of its log: {line}")
     if attempt.job.data and attempt.result is None:
         notes += ("result.json was deleted by the job: which data it used is in no report",)
-    gates = judge_gates(attempt.job.gates, metrics)
+    gates = judge_gates(attempt.job.gates, metrics, attempt.result.differences if attempt.result else {})
+    notes += tolerated(gates)
     status, cause, reason = _judge_gates(attempt.job, gates, found, (attempt.result or Result()).interval_method)
+    remarks: tuple[str, ...] = ()
     if reason and all(each.passed is None for each in gates):
-        notes = (*notes, f"a whole run would fail: {reason}")
+        remarks = (f"a whole run would fail: {reason}",)
         status, cause, reason = Status.PASSED, None, ""
+    result = attempt.result or Result()
     return Verdict(
-        status, cause, reason, metrics, found.sources, gates=gates, result=attempt.result or Result(), notes=notes
+        status, cause, reason, metrics, found.sources, gates=gates, result=result, remarks=remarks, notes=notes
     )
 
 
@@ -233,5 +264,6 @@ def _judge_gates(
 def _broken(result: GateResult) -> str:
     gate = result.gate
     if gate.against is not None:
-        return f"{gate.metric} got worse: {result.found:.4g}, was {gate.against}"
+        noise = result.difference.words if result.difference else "not judged against noise"
+        return f"{gate.metric} got worse: {result.found:.4g}, was {gate.against}; {noise}"
     return f"{gate.metric} is {result.found:.4g}, required {gate.operator} {gate.threshold:g}"

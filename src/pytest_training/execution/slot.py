@@ -19,7 +19,7 @@ from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder
 from pytest_training.execution.job_files import artifacts, copy_files, log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.needs import gather, start_with_places, unmet, with_places
-from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
+from pytest_training.execution.outcome import Attempt, Cause, DataUsed, Outcome, Status, between_attempts
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.findings import add_curves, readers_of
 from pytest_training.execution.readers.protocol import Reader, RunningAttempt
@@ -55,6 +55,8 @@ class Slot(msgspec.Struct, frozen=True):
     readers: Sequence[Reader] = READERS
     limits: Limits = msgspec.field(default_factory=lambda: LIMITS)
     environment: Mapping[str, str] = msgspec.field(default_factory=session_environment)  # when the backend started
+    studies: Mapping[str, Job] = msgspec.field(default_factory=dict)  # own jobs of the studies that search, by id
+    searches: dict[str, Any] = msgspec.field(default_factory=dict)  # those that this slot takes part in
     owned: bool = False  # True in an xdist worker: the owner, not this worker, handles Ctrl-C and stops jobs
 
     def train(self, planned: PlannedJob) -> Outcome:
@@ -77,6 +79,13 @@ class Slot(msgspec.Struct, frozen=True):
         return new_outcome(job, seed=self.seed, slot=self.name, **fields)
 
     def _train(self, planned: PlannedJob) -> Outcome:
+        if study := self.studies.get(planned.job.trial_of or ""):
+            from pytest_training.execution.searching import train_trial  # noqa: PLC0415  (imports Optuna)
+
+            return train_trial(self, planned, study, Slot._train_whole)
+        return self._train_whole(planned)
+
+    def _train_whole(self, planned: PlannedJob) -> Outcome:
         job = planned.job
         started, paused_s = utc_now(), 0.0
         attempts: list[Attempt] = []
@@ -117,8 +126,8 @@ class Slot(msgspec.Struct, frozen=True):
             status=Status.SKIPPED,
             cause="unchanged",
             reason=f"unchanged since run {unchanged.run_id}, whose metrics these are",
-            metrics=unchanged.metrics,
-            sources=unchanged.sources,
+            **{name: getattr(unchanged, name) for name in ("metrics", "sources", "interval_method", "remarks")},
+            data=msgspec.convert(unchanged.data, tuple[DataUsed, ...]),
             gates=judge_gates(job.gates, unchanged.metrics),
             notes=(f"unchanged since run {unchanged.run_id}",),
         )
@@ -146,6 +155,7 @@ class Slot(msgspec.Struct, frozen=True):
             folder=folder.path.relative_to(self.folder.path).as_posix(),
             slot=self.name,
             continued=files.checkpoint.is_dir() and not had_checkpoint,
+            drawn={name: job.parameters[name] for name in job.varied} if job.trial_of in self.studies else {},
         )
         write_atomically(folder.started, msgspec.json.encode(begun), below=folder.below)
         with entered(folder.path, folder.below):  # while it is open, no folder in its place gets its number
@@ -191,6 +201,7 @@ class Slot(msgspec.Struct, frozen=True):
             threads=job.cpus or self.threads,
             datasets=tuple(self.datasets[name] for name in job.data),
             needed=needed,
+            earlier={run_id: str(self.folder.stable.runs / run_id / each) for run_id, each in planned.earlier.items()},
             settings=self.settings,
             environment=changes_since(self.environment),
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
@@ -224,7 +235,7 @@ class Slot(msgspec.Struct, frozen=True):
         return reply, replace(
             verdict,
             **masked,
-            remarks=tuple(map(secrets.mask, verdict.result.remarks)),
+            remarks=tuple(map(secrets.mask, (*verdict.remarks, *verdict.result.remarks))),
             notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes, *beside)), *still),
         )
 
@@ -239,8 +250,7 @@ class Slot(msgspec.Struct, frozen=True):
                 name: getattr(verdict, name)
                 for name in ("status", "cause", "reason", "metrics", "sources", "gates", "remarks")
             },
-            "interval_method": verdict.result.interval_method,
-            "data": verdict.result.data,
+            **{name: getattr(verdict.result, name) for name in ("interval_method", "differences", "data")},
             "artifacts": tuple(f"{relative}/{name}" for name in files),
             "log": folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,
             "traceback": failure.traceback if failure else None,
@@ -261,11 +271,6 @@ def new_outcome(job: Job, *, seed: int, slot: str = "", **fields: Any) -> Outcom
     shared |= {"status": Status.NOT_RUN, "unread": unread, **fields}
     shared["notes"] = (*fields.get("notes", ()), *job.notes)
     return Outcome(job_id=job.id, seed=seed if job.seed is None else job.seed, slot=slot, **shared)
-
-
-def between_attempts(last: Attempt) -> str:
-    """Say that a run was interrupted while a job waited for another attempt."""
-    return f"interrupted before attempt {last.number + 1}; attempt {last.number} {last.reason}"
 
 
 def save_outcome(folder: RunFolder, outcome: Outcome) -> Outcome:

@@ -116,7 +116,7 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
         count = sum(each.passed is None for outcome in outcomes for each in outcome.gates)
         gates = f"{count} gate{'s' if count != 1 else ''} not judged; " if count else ""
         lines.append((f"smoke run: {gates}in no history, and the reports of the last whole run stay", {}))
-    if simulated := [one_line(outcome.job_id) for outcome in outcomes if outcome.is_simulated]:
+    if simulated := dict.fromkeys(one_line(each.trial_of or each.job_id) for each in outcomes if each.is_simulated):
         lines.append((f"simulated data: {fit(', '.join(simulated), 200)}", {}))
     measured = timing(outcomes, run.workers)
     if took := durations(measured):
@@ -132,7 +132,8 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
 
 def remark_lines(outcomes: Sequence[Outcome]) -> list[Line]:
     """Return what jobs said of their results; of one that failed, it stands with its failure."""
-    said = [(each.job_id, remark) for each in outcomes if each.status != Status.FAILED for remark in each.remarks]
+    passed = [each for each in outcomes if each.status != Status.FAILED]
+    said = [*dict.fromkeys((each.trial_of or each.job_id, remark) for each in passed for remark in each.remarks)]
     lines: list[Line] = [(f"{one_line(job_id, 40)}: {one_line(remark)}", {}) for job_id, remark in said[:MOST_REMARKS]]
     more = len(said) - MOST_REMARKS
     return [*lines, *([(f"and {more} more remarks of jobs: see summary.md", {})] if more > 0 else [])]
@@ -144,7 +145,7 @@ def interval_lines(outcomes: Sequence[Outcome]) -> list[str]:
     for outcome in outcomes:
         methods = re.sub(r"over \d+ people", "over people", one_line(outcome.interval_method, 2000))
         for method in filter(None, methods.split("; ")):  # one for each evaluation
-            jobs.setdefault(method, {})[one_line(outcome.job_id, 40)] = None
+            jobs.setdefault(method, {})[one_line(outcome.trial_of or outcome.job_id, 40)] = None
     return [f"intervals of {fit(', '.join(ids), 200)}: {method}" for method, ids in [*jobs.items()][:MOST_METHODS]]
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pytest_training.evaluation.finding import Examined
+from pytest_training.evaluation.noise import Difference
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
@@ -26,9 +27,11 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     threads: int
     datasets: tuple[Dataset, ...] = ()
     needed: dict[str, NeededOutcome] = {}  # outcomes of the jobs that it needs, by job id
+    earlier: dict[str, str] = {}  # absolute folders with earlier predictions to compare with, by run
     settings: RunSettings = RunSettings()
     environment: dict[str, str | None] = {}  # what the slot has changed since the backend's start; None if gone
     limits: tuple[LimitReference, ...] = ()  # those of the job's limits that are not the plugin's own
+    may_be_pruned: bool = False  # True if a file in its folder ends it
 
     @property
     def is_examined(self) -> bool:
@@ -41,6 +44,11 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
         path = Path(self.folder)  # RUNS/run/jobs/ID/attempt-1
         below = path.parents[min(self.job.id.count("/") + 3, len(path.parents) - 1)]
         return AttemptFolder(path, Path(self.private) if self.private else None, below)
+
+    @property
+    def sign(self) -> Path | None:
+        """The file that ends the attempt, if there may be one."""
+        return self.files.pruned if self.may_be_pruned else None
 
     @property
     def stillness(self) -> Stillness:
@@ -67,8 +75,16 @@ class Result(Value, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()  # what the job said with `run.note`
     notes: tuple[str, ...] = ()  # remarks on what the job logged, and on its end
     loading_s: float = 0.0  # seconds that it took to load the job's file
+    differences: dict[str, dict[str, Difference]] = {}  # to predictions of the same people, by earlier run and metric
     examined: Examined | None = None  # what an audit has found in the job's data and predictions
     schema_version: int = SCHEMA_VERSION
+
+
+class Pruned(Value, frozen=True, kw_only=True):
+    """The content of pruned.json: a search gives the trial up."""
+
+    reason: str = "pruned"  # one sentence
+    metrics: dict[str, float] = {}  # the numbers beside the one that was compared
 
 
 LostCause = Literal["server died", "worker died"]
