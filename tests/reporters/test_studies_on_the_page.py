@@ -32,8 +32,8 @@ scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.tex
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 
-def view(trials: list[Outcome], run: Path = Path(), **fields: Any) -> StudyView:
-    table = study_table("forest", trials, study=study_job(HIGHER, metric="auc"), **fields)
+def view(trials: list[Outcome], run: Path = Path()) -> StudyView:
+    table = study_table("forest", trials, job=study_job(HIGHER, metric="auc"))
     return StudyView(table, run, {each.job_id: each for each in trials})
 
 
@@ -104,7 +104,7 @@ def test_a_combination_is_drawn_with_the_interval_over_its_seeds() -> None:
         for depth in (1, 2)
         for seed in range(3)
     ]
-    shown = view(trials, has_seeds=True)
+    shown = view(trials)
     (chart,) = shown.scatters
     assert chart.bars[0].points.count("V") == 2
     assert isinstance(shown.ranked[0].spread, Mean)

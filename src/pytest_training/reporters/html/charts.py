@@ -125,7 +125,7 @@ def _curve_of_fits(metric: str, axis: str, fits: list[Points], most_points: int)
     fits = [fit for fit in fits if is_line(fit)]
     mean = mean_line(fits) if len(fits) > 2 else []
     caption = f"{len(fits)} fits, bold: their mean" if mean else f"{len(fits)} fits" if len(fits) > 1 else ""
-    return curve(metric, axis, fits, front=mean, caption=caption, most_points=most_points)
+    return curve(metric, axis, fits, mean, caption, most_points=most_points)
 
 
 def is_line(fit: Points) -> bool:
@@ -134,7 +134,7 @@ def is_line(fit: Points) -> bool:
 
 
 def curve(  # noqa: PLR0913  (the lines, their names, and how much of them)
-    metric: str, axis: str, fits: list[Points], *, front: Points, caption: str, most_points: int, most: int = MOST_LINES
+    metric: str, axis: str, fits: list[Points], front: Points, caption: str, *, most_points: int, most: int = MOST_LINES
 ) -> Curve | None:
     """Return a chart of lines, one of them in front; None if they show a setting, not a measurement."""
     if all(len({y for _, y in fit}) == 1 for fit in fits):

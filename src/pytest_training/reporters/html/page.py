@@ -27,7 +27,7 @@ from pytest_training.records.comparison import Change, JobComparison
 from pytest_training.records.events import read_events
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import Measure, measures
-from pytest_training.records.recorded_run import TrainingRun
+from pytest_training.records.recorded_run import TrainingRun, folded
 from pytest_training.records.run_record import moment, timing
 from pytest_training.records.strict_json import encode
 from pytest_training.records.studies import studies
@@ -57,6 +57,7 @@ class Scale(NamedTuple):
     points: int
     history: int
     metrics: int
+    largest_events: int = LARGEST_EVENTS  # bytes
 
 
 SCALES = (Scale(50, 60, 400, 12, 60), Scale(250, 30, 150, 5, 30), Scale(float("inf"), 10, 60, 5, 12))
@@ -89,7 +90,6 @@ class JobView(Struct, frozen=True, dict=True):
     pictures: Sequence[Picture]
     study: StudyView | None = None  # of a study's own job
     trials: Sequence["JobView"] = ()  # those of the study that have a section of their own
-    largest_events: int = LARGEST_EVENTS  # bytes
 
     @functools.cached_property
     def measures(self) -> list[Measure]:
@@ -115,12 +115,6 @@ class JobView(Struct, frozen=True, dict=True):
         return sparkline(values) if len(values) >= FEWEST_FOR_A_LINE else None
 
     @property
-    def data_origin(self) -> str:
-        """`simulated`, `real`, or empty without data; a study has its trials' data."""
-        outcomes = (self.outcome, *(each.outcome for each in self.trials))
-        return next(filter(None, (each.data_origin for each in outcomes)), "")
-
-    @property
     def datasets(self) -> list[Dataset]:
         """The datasets that the job opened, then those that were only declared for it."""
         declared = {dataset.name: dataset for dataset in self.run.plan.datasets}
@@ -133,7 +127,7 @@ class JobView(Struct, frozen=True, dict=True):
         if not self.outcome.attempts:
             return []
         events = self.run.folder.path / self.outcome.attempts[-1].folder / "events.jsonl"
-        return curves(read_events(events, largest=self.largest_events), most_points=self.scale.points)
+        return curves(read_events(events, largest=self.scale.largest_events), most_points=self.scale.points)
 
     @functools.cached_property
     def judged(self) -> list[Judged]:
@@ -176,7 +170,6 @@ def _render(run: TrainingRun) -> str:
         jobs=jobs,
         counts=counts,
         job_counts=Counter(job.outcome.shown for job in jobs),
-        simulated=[*dict.fromkeys(each.trial_of or each.job_id for each in run.outcomes if each.is_simulated)],
         verdict=_verdict(run, counts),
         timing=timing(run.outcomes, run.plan.workers),
         timeline=timeline(run.outcomes),
@@ -197,18 +190,17 @@ def _jobs(run: TrainingRun, book: PictureBook) -> list[JobView]:
     """Return the jobs of the list; a study has the sections of its trials."""
     outcomes = {outcome.job_id: outcome for outcome in run.outcomes}
     of_study = {each.id: StudyView(each, run.folder.path, outcomes) for each in studies(run) if each.id in outcomes}
-    listed = [outcome for outcome in run.outcomes if outcome.trial_of not in of_study]
+    listed = folded(run.outcomes)
     ids = [outcome.job_id for outcome in listed] + [name for each in of_study.values() for name in each.sections]
     scale = next(each for each in SCALES if len(ids) <= each.jobs)
-    largest = min(LARGEST_EVENTS, EVENT_BYTES // max(len(ids), 1))
+    scale = scale._replace(largest_events=min(LARGEST_EVENTS, EVENT_BYTES // max(len(ids), 1)))
     past = History(run.folder.stable.history).recent(ids, scale.history, through=run.folder.run_id)
     planned = {each.job.id: each for each in run.plan.jobs}
 
     def view(outcome: Outcome) -> JobView:
         name, study = outcome.job_id, of_study.get(outcome.job_id)
         trials = [view(outcomes[each]) for each in study.sections] if study else []
-        pictures = book.of(outcome)
-        return JobView(run, scale, outcome, planned[name], past.get(name, []), pictures, study, trials, largest)
+        return JobView(run, scale, outcome, planned[name], past.get(name, []), book.of(outcome), study, trials)
 
     return [view(outcome) for outcome in listed]
 

@@ -50,10 +50,7 @@
     (!data.value || row.dataset.data === data.value),
   (shown, rows) => {
     const visible = new Set(shown);
-    for (const row of rows) {
-      const section = sections.get(row.dataset.job);
-      if (section) section.hidden = !visible.has(row);
-    }
+    for (const row of rows) sections.get(row.dataset.job)?.toggleAttribute("hidden", !visible.has(row));
     count.textContent = shown.length === rows.length ? `${rows.length} jobs` : `${shown.length} of ${rows.length} jobs`;
     byId("nothing").hidden = shown.length > 0;
   });
@@ -61,38 +58,36 @@
 
   // Trials of a study: words and conditions filter, and what matches can be saved as CSV.
   const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const signs = { "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b, "=": (a, b) => a === b };
   const holds = (keys, row, text, word) => {
     const [, name, sign, wanted] = word.match(/^(.+?)([<>]=?|=)(.+)$/) ?? [];
     const column = keys.indexOf(name);
     if (column < 0) return text.includes(word);
     const actual = value(row, column).toLowerCase();
-    const numbers = actual !== "" && !Number.isNaN(Number(actual)) && !Number.isNaN(Number(wanted));
-    return numbers ? signs[sign](Number(actual), Number(wanted)) : sign === "=" && actual === wanted;
+    const order = actual === "" ? NaN : Number(actual) - Number(wanted);
+    if (Number.isNaN(order)) return sign === "=" && actual === wanted;
+    return (sign.includes("=") && order === 0) || (sign[0] === "<" && order < 0) || (sign[0] === ">" && order > 0);
   };
   for (const trials of document.querySelectorAll(".trials")) {
-    const form = trials.closest(".scroll").previousElementSibling;
-    const more = trials.closest(".scroll").nextElementSibling;
+    const { previousElementSibling: form, nextElementSibling: below } = trials.closest(".scroll");
+    const [field, more] = [form.querySelector("input"), below.firstElementChild];
     const names = [...trials.tHead.rows[0].cells].map((each) => each.dataset.key);
     const keys = names.map((each) => each.toLowerCase());
-    const field = form.querySelector("input");
     const job = table.querySelector(`[data-job="${CSS.escape(trials.closest("details").dataset.job)}"]`);
     const ids = [...trials.tBodies[0].rows].map((row) => value(row, 0)).join(" ");
     jobs.texts.set(job, `${jobs.texts.get(job)} ${ids.toLowerCase()}`);
-    let words = [];
-    let matching = [];
+    let [words, matching] = [[], []];
     const list = listing(trials, 25, (row, text) => words.every((word) => holds(keys, row, text, word)), (shown, rows) => {
       matching = shown;
       form.querySelector("output").textContent = `${shown.length} of ${rows.length} rows`;
       const left = shown.length - trials.tBodies[0].rows.length;
-      more.hidden = left === 0;
-      more.firstElementChild.textContent = `Show more: ${left} are left`;
+      below.hidden = left === 0;
+      more.textContent = `Show more: ${left} are left`;
     });
     field.addEventListener("input", () => {
       words = wordsOf(field);
       list.update();
     });
-    more.firstElementChild.addEventListener("click", list.more);
+    more.addEventListener("click", list.more);
     form.addEventListener("submit", (event) => event.preventDefault());
     form.querySelector("button").addEventListener("click", () => {
       const lines = [names, ...matching.map((row) => names.map((_, column) => value(row, column)))];
