@@ -100,6 +100,13 @@ def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[Gat
     )
 
 
+def judge_numbers(job: Job, metrics: dict[str, float]) -> Verdict:
+    """Judge metrics that come of several trainings."""
+    gates = judge_gates(job.gates, metrics)
+    status, cause, reason = _judge_gates(job, gates, FoundMetrics(values=metrics), "")
+    return Verdict(status, cause, reason, metrics, gates=gates)
+
+
 def _failed(cause: Cause, reason: str, result: Result | None = None) -> Verdict:
     return Verdict(Status.FAILED, cause, reason, result=result or Result(), ended_as=cause)
 

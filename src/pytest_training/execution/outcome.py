@@ -67,6 +67,7 @@ Cause = str
 | `interrupted` | was running when the run was interrupted |
 | `unchanged` | was skipped: an earlier run's outcome is still true |
 | `needs` | was not run: a job that it needs did not pass |
+| `trials` | is a study: too few of its trials passed |
 | `pruned` | was ended by a search's pruner, and counts as skipped: its numbers stay |
 """
 
@@ -95,6 +96,11 @@ class Attempt(Value, frozen=True, kw_only=True):
     loading_s: float = 0.0  # seconds to load a function job's file, with modules that nobody had imported yet
 
 
+def between_attempts(last: Attempt) -> str:
+    """Say that a run was interrupted while a job waited for another attempt."""
+    return f"interrupted before attempt {last.number + 1}; attempt {last.number} {last.reason}"
+
+
 class GateResult(Value, frozen=True, kw_only=True):
     """A gate beside the job's metric."""
 
@@ -108,7 +114,8 @@ class StudyResult(Value, frozen=True, kw_only=True):
 
     metric: str  # by which the best was chosen
     direction: Literal["higher", "lower", ""]  # which is better; empty if neither gate nor name says
-    best: str = ""  # id of the best trial; with seeds in a matrix the first seed's of the best combination
+    best: str = ""  # id of the best trial; with seeds the first seed's, of the best combination
+    best_run: str = ""  # id of the earlier run that trained it; empty for this one
     trials: int = 0
     passed: int = 0
     pruned: int = 0

@@ -19,7 +19,7 @@ from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder
 from pytest_training.execution.job_files import artifacts, copy_files, log_tail, read_json
 from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
 from pytest_training.execution.needs import gather, start_with_places, unmet, with_places
-from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
+from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status, between_attempts
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.findings import add_curves, readers_of
 from pytest_training.execution.readers.protocol import Reader, RunningAttempt
@@ -61,7 +61,7 @@ class Slot(msgspec.Struct, frozen=True):
         """Train a job and leave its outcome in the run folder; one that cannot be written says so."""
         try:
             with left_to_the_owner() if self.owned else contextlib.nullcontext(lambda: None) as ignore_further:
-                outcome = self._skip(planned.job, planned.unchanged) if planned.unchanged else self._train(planned)
+                outcome = self._skip(planned.job, planned.unchanged) if planned.unchanged else self._come_to(planned)
                 if outcome.status == Status.INTERRUPTED:
                     ignore_further()
                 return outcome
@@ -75,6 +75,14 @@ class Slot(msgspec.Struct, frozen=True):
 
     def _outcome(self, job: Job, **fields: Any) -> Outcome:
         return new_outcome(job, seed=self.seed, slot=self.name, **fields)
+
+    def _come_to(self, planned: PlannedJob) -> Outcome:
+        if planned.job.study is None:
+            return self._train(planned)
+        from pytest_training.execution.studies import judge_study  # noqa: PLC0415  (few runs have a study)
+
+        fields = judge_study(planned, self.folder, is_worker=self.owned)
+        return save_outcome(self.folder, self._outcome(planned.job, fingerprint=planned.fingerprint, **fields))
 
     def _train(self, planned: PlannedJob) -> Outcome:
         job = planned.job
@@ -171,11 +179,12 @@ class Slot(msgspec.Struct, frozen=True):
     ) -> AttemptRequest:
         """Return the request for an attempt; raise DeclarationError if the job cannot be started."""
         job, kind, needed = planned.job, self.kinds[planned.job.kind], gather(planned, self.folder)
+        seed = self.seed if job.seed is None else job.seed
         if needed:
             write_atomically(folder.needed, msgspec.json.encode(needed), below=folder.below)
         revealed = with_places(secrets.reveal(job), needed)
         try:
-            start = kind.start(revealed, folder=str(folder.artifacts), seed=self.seed)
+            start = kind.start(revealed, folder=str(folder.artifacts), seed=seed)
             _expect(start, Call | Command)
         except FROM_OTHERS as error:  # a kind from outside may raise anything: it fails this job alone
             message = f"{type(error).__name__}: {secrets.mask(str(error))}"
@@ -184,10 +193,10 @@ class Slot(msgspec.Struct, frozen=True):
             write_atomically(folder.artifacts / name, text.encode(), below=folder.below)
         return AttemptRequest(
             job=revealed,
-            start=start_with_places(start, needed),
+            start=start_with_places(start, needed) if job.needs else start,
             folder=str(folder.path),
             checkpoint=str(checkpoint),
-            seed=self.seed,
+            seed=seed,
             threads=job.cpus or self.threads,
             datasets=tuple(self.datasets[name] for name in job.data),
             needed=needed,
@@ -261,11 +270,6 @@ def new_outcome(job: Job, *, seed: int, slot: str = "", **fields: Any) -> Outcom
     shared |= {"status": Status.NOT_RUN, "unread": unread, **fields}
     shared["notes"] = (*fields.get("notes", ()), *job.notes)
     return Outcome(job_id=job.id, seed=seed if job.seed is None else job.seed, slot=slot, **shared)
-
-
-def between_attempts(last: Attempt) -> str:
-    """Say that a run was interrupted while a job waited for another attempt."""
-    return f"interrupted before attempt {last.number + 1}; attempt {last.number} {last.reason}"
 
 
 def save_outcome(folder: RunFolder, outcome: Outcome) -> Outcome:

@@ -5,8 +5,8 @@ import msgspec
 from pytest_training.execution.attempt.messages import LOST
 from pytest_training.execution.folder import RunFolder, seconds_between, utc_now
 from pytest_training.execution.job_files import log_tail, read_json
-from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status
-from pytest_training.execution.slot import between_attempts, new_outcome, read_outcome
+from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status, between_attempts
+from pytest_training.execution.slot import new_outcome, read_outcome
 from pytest_training.jobs.model import Job
 from pytest_training.signals import ENDING
 

@@ -84,7 +84,7 @@ class TrainingJob(msgspec.Struct):
             limited = msgspec.structs.replace(self.job, limits={**self.job.limits, "timeout": limit_s})
             planned = msgspec.structs.replace(planned, job=limited)
         self.outcome = self.slot.leave_out(self.planned) or self._with_cards(self.slot.train(planned))
-        if self.outcome.cause in {"needs", "unchanged"} and self.outcome.status != Status.FAILED:
+        if self.outcome.cause in {"needs", "unchanged", "pruned"} and self.outcome.status != Status.FAILED:
             pytest.skip(self.outcome.reason)
         if self.outcome.status == Status.INTERRUPTED:
             raise KeyboardInterrupt(self.outcome.reason)
@@ -93,6 +93,8 @@ class TrainingJob(msgspec.Struct):
     def _with_cards(self, outcome: Outcome) -> Outcome:
         """Write the job's cards, if it has more to say than metrics."""
         folder = self.slot.folder.path / outcome.attempts[-1].folder if outcome.attempts else None
+        if self.job.study:  # it has no folder of its own
+            return outcome
         has_more = outcome.interval_method or self.job.statements or (folder and (folder / DESCRIPTION).exists())
         if not has_more:
             return outcome
