@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 RUNS_OWN = ("--epochs", "--folds", "--set", "--training-seed", "--training-seeds", "--training-matrix")
 """What a resumed run brings along."""
+NOT_IN_SMOKE = ("resume", "skip-unchanged", "audit", "twice", "compare", "max-regression")
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
 
@@ -69,8 +70,21 @@ def read_options(config: pytest.Config) -> Request:
         lookup=read_lookup(config),
         kinds=registry.kinds,
         compare=option.training_compare,
-        max_regression=(*config.getini("training_max_regression"), *(option.training_max_regression or ())),
+        max_regression=() if option.training_smoke else _max_regression(config),
+        smoke=_is_smoke(config),
     )
+
+
+def _max_regression(config: pytest.Config) -> tuple[str, ...]:
+    return (*config.getini("training_max_regression"), *(config.option.training_max_regression or ()))
+
+
+def _is_smoke(config: pytest.Config) -> bool:
+    other = next((name for name in NOT_IN_SMOKE if config.getoption(f"--training-{name}", default=None)), None)
+    if config.option.training_smoke and other:
+        what = "trains every job briefly and judges nothing"
+        raise pytest.UsageError(f"--training-smoke {what}: --training-{other} cannot go with it")
+    return bool(config.option.training_smoke)
 
 
 def _text(config: pytest.Config, name: str) -> tuple[str, str]:

@@ -60,6 +60,7 @@ OPTIONS = (
         {"metavar": "RUN", "nargs": "?", "const": "last"},
     ),
     Option("skip-unchanged", "skip jobs with the code, parameters, data, seed and packages of their last pass", SWITCH),
+    Option("smoke", "train every job briefly, to see that it runs through: gates are not judged, no history", SWITCH),
     Option("discover", "a further folder with jobs (may be repeated)", {"metavar": "DIR", **SEVERAL}),
     Option(
         "include",

@@ -24,7 +24,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 def planned(project: Project, **request: Any) -> dict[str, Job]:
     """Return the jobs of a dry plan by id."""
-    places = {"project": project.root, "root": project.training, "reports": project.root / "reports"}
+    places: dict[str, Any] = {"project": project.root, "root": project.training, "reports": project.root / "reports"}
     draft = advance(Draft(request=Request(**places, **request), is_dry=True), PLAN)
     return {each.job.id: each.job for each in draft.plan.jobs}
 

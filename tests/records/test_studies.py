@@ -8,49 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_studies import FAILED, LEFT_OUT, PRUNED, UNCHANGED, study_job, trial
 
 from pytest_training.execution.outcome import Outcome, Status, StudyResult
-from pytest_training.jobs.model import Gate, Job, PlannedJob, Study
+from pytest_training.jobs.model import Gate
 from pytest_training.records.studies import StudyTable, study_table
-
-FAILED: dict[str, Any] = {"status": Status.FAILED, "cause": "error", "reason": "raised ValueError"}
-PRUNED: dict[str, Any] = {"status": Status.SKIPPED, "cause": "pruned", "reason": "pruned at epoch 2 of 9"}
-LEFT_OUT: dict[str, Any] = {"status": Status.NOT_RUN, "cause": "needs"}
-UNCHANGED: dict[str, Any] = {"status": Status.SKIPPED, "cause": "unchanged"}
-
-
-def trial(name: str, metrics: dict[str, float] | None = None, *, seed: int = 0, **fields: Any) -> Outcome:
-    """Return a trial `forest-NAME`; its name's parts are its parameters."""
-    words = name.split("-")
-    varied = fields.pop("parameters", dict(zip(words[::2], words[1::2], strict=False)))
-    values: dict[str, Any] = {
-        "kind": "function",
-        "title": "",
-        "status": Status.PASSED,
-        "trial_of": "forest",
-        "wall_s": 2.0,
-    }
-    own: dict[str, Any] = {
-        "parameters": {"epochs": 3, **varied},
-        "varied": tuple(varied),
-        "metrics": metrics or {},
-        "seed": seed,
-    }
-    return Outcome(job_id=f"forest-{name}", **(values | own | fields))
-
-
-def study(*gates: Gate, metric: str = "", seeds: tuple[int, ...] = ()) -> PlannedJob:
-    job = Job(
-        id="forest",
-        kind="study",
-        title="Which forest?",
-        source="training/jobs.yaml:2",
-        home="",
-        root="",
-        gates=gates,
-        study=Study(metric=metric, seeds=seeds),
-    )
-    return PlannedJob(job=job, expected_s=None, expected_from="unknown")
 
 
 def order(table: StudyTable) -> list[str]:
@@ -75,7 +37,7 @@ def test_trials_stand_best_first_by_the_stated_metric(
         trial("trees-5", {"auc": 0.7, "mae": 3.0, "oddity": 2}),
         trial("trees-9", {"auc": 0.8, "mae": 2.0, "oddity": 9}),
     ]
-    table = study_table("forest", trials, study=study(*gates, metric=metric))
+    table = study_table("forest", trials, study=study_job(*gates, metric=metric))
     assert (order(table), table.direction, table.title) == (expected, better, "Which forest?")
     assert table.best == (table.rows[0] if better else None)
     assert table.parameters == ("trees",)
@@ -87,7 +49,7 @@ def test_trials_stand_best_first_by_the_stated_metric(
         status=Status.PASSED,
         study=StudyResult(metric="mae", direction="lower"),
     )
-    assert order(study_table("forest", trials, study=study(metric=metric), outcome=judged))[0] == "trees-1"
+    assert order(study_table("forest", trials, study=study_job(metric=metric), outcome=judged))[0] == "trees-1"
 
 
 def test_only_whole_trainings_can_be_best_and_all_trials_have_a_row() -> None:
@@ -103,7 +65,7 @@ def test_only_whole_trainings_can_be_best_and_all_trials_have_a_row() -> None:
         trial("trees-9", {"loss": 0.5}, **UNCHANGED),
         trial("none", {"loss": 0.7}, parameters={}),
     ]
-    table = study_table("forest", trials, study=study(metric="loss"))
+    table = study_table("forest", trials, study=study_job(metric="loss"))
     numbers = ["9", "8", "none", "3", "4", "6", "7", "1", "2", "5"]
     assert [name.removeprefix("trees-") for name in order(table)] == numbers
     assert table.best == table.rows[0]
@@ -120,7 +82,7 @@ def test_a_study_without_a_metric_has_no_best_trial(trials: list[Outcome]) -> No
 def test_seeds_have_a_mean_with_its_interval_and_none_is_best() -> None:
     trials = [trial(f"seed-{seed}", {"auc": value}, seed=seed, parameters={}) for seed, value in ((3, 0.7), (4, 0.9))]
     trials.append(trial("seed-5", seed=5, parameters={}, **FAILED))
-    table = study_table("forest", trials, study=study(seeds=(3, 4, 5)), has_seeds=True)
+    table = study_table("forest", trials, study=study_job(seeds=(3, 4, 5)), has_seeds=True)
     assert (order(table), table.best) == (["seed-4", "seed-3", "seed-5"], None)
     assert [row.seed for row in table.rows] == [4, 3, 5]
     assert table.spread
@@ -135,7 +97,7 @@ def test_a_combination_has_the_means_of_its_seeds_and_its_difference_to_the_best
         for (trees, seed), value in values.items()
     ]
     trials.append(trial("trees-9-seed-1", seed=1, parameters={"trees": "9"}, **FAILED))
-    table = study_table("forest", trials, study=study(seeds=(0, 1)), has_seeds=True)
+    table = study_table("forest", trials, study=study_job(seeds=(0, 1)), has_seeds=True)
     assert order(table) == ["trees-5", "trees-1", "trees-9"]  # the last one lacks a seed
     best, second, partial = table.rows
     assert table.best == best
@@ -164,7 +126,7 @@ def test_no_trial_is_lost_and_none_is_better_than_the_best(
         trial(f"x-{index}", {} if value is None else {"loss": value}, seed=index, **state)
         for index, (state, value) in enumerate(states)
     ]
-    table = study_table("forest", trials, study=study(metric="loss"), has_seeds=has_seeds)
+    table = study_table("forest", trials, study=study_job(metric="loss"), has_seeds=has_seeds)
     assert sorted(row.id for row in table.trials) == sorted(each.job_id for each in trials)
     whole = [row.metrics["loss"] for row in table.rows if row.is_ranked and "loss" in row.metrics]
     finite = [value for value in whole if math.isfinite(value)]

@@ -108,7 +108,11 @@ def test_each_job_has_metadata_with_paths_relative_to_the_reports_folder() -> No
     assert metadata["parameters"] == {"epochs": 5}
     assert metadata["metrics"] == {"r2": 0.3}
     assert metadata["gates"] == [
-        {"gate": {"metric": "r2", "operator": ">=", "threshold": 0.1, "against": None}, "found": 0.3, "passed": True}
+        {
+            "gate": {"metric": "r2", "operator": ">=", "threshold": 0.1, "against": None, "unjudged": ""},
+            "found": 0.3,
+            "passed": True,
+        }
     ]
     assert (metadata["seed"], metadata["worker"], metadata["expected_s"]) == (3, "gw1", 5.0)
     assert (metadata["wall_s"], metadata["cpu_s"], metadata["peak_memory_mb"]) == (4.0, 3.5, 120.5)

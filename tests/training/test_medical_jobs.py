@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sessions import command, ended, strict_json
 from threadpoolctl import threadpool_limits
 
 from pytest_training.execution.attempt.run import Run
@@ -68,6 +69,16 @@ def test_the_twelve_jobs_are_there() -> None:
         *("als", "alzheimers", "alzheimers_structured", "baseline_models", "brain_mri", "cardiovascular"),
         *("diabetes", "diabetes_progression", "head_injury", "model", "parkinsons", "stroke"),
     }
+
+
+def test_the_twelve_jobs_run_through_a_smoke_run(tmp_path: Path) -> None:
+    words = ("--training-smoke", "-n", "4", "--training-reports", tmp_path, "-o", "addopts=", "test_training_jobs.py")
+    assert ended(command(*words), cwd=ROOT).ret == 0
+    report = strict_json(tmp_path / "smoke" / "report.json")
+    jobs = [test["metadata"] for test in report["tests"]]
+    assert {job["id"]: job["status"] for job in jobs} == dict.fromkeys(JOBS, "passed")
+    assert {(gate["passed"], gate["found"] is None) for job in jobs for gate in job["gates"]} == {(None, False)}
+    assert not [note for job in jobs for note in job["notes"] if "trained whole" in note or "would fail" in note]
 
 
 @pytest.mark.parametrize("word", ["als", "parkinsons"])

@@ -92,7 +92,7 @@ def _find(reports: Path, words: str, name: str) -> Side:
     names = list(reversed(run_ids(reports))) if is_place else [find_run(reports, run).run_id]
     if not names:
         raise TrainingError(f"no run in {reports}")
-    sides = _sides(reports, names, job_id, name)
+    sides = predictions_of(reports, names, job_id, name)
     side = next(sides, None)
     if side and run == PREVIOUS and (side := next(sides, None)) is None:
         raise TrainingError(f"{reports}: one run alone has predictions of job {job_id!r}; expected one before it")
@@ -108,7 +108,7 @@ def _find(reports: Path, words: str, name: str) -> Side:
     raise TrainingError(f"{where}: no predictions of job {job_id!r}: {one_of(job_id, sorted(others))}")
 
 
-def _sides(reports: Path, names: list[str], job_id: str, name: str) -> Iterator[Side]:
+def predictions_of(reports: Path, names: list[str], job_id: str, name: str) -> Iterator[Side]:
     """Yield the predictions of that name of each run that has them, of its last attempt with them."""
     for run_id in names:
         for attempt in _attempts(RunFolder(reports, run_id), job_id):

@@ -55,6 +55,7 @@ class AttemptFolder(Struct, frozen=True):
     events = Inside("events.jsonl", "own")  # calls of `run.log` and `run.progress`, one JSON object a line
     result = Inside("result.json", "own")  # the job's metrics or its failure, as JSON
     started = Inside("started.json")  # the attempt as it began, or as it failed: a slot that dies leaves it
+    pruned = Inside("pruned.json")  # why a search gives the attempt up; the attempt ends once it is there
     needed = Inside("needed.json")  # the outcomes of the jobs that it needs, for programs; only if it needs any
     artifacts = Inside("artifacts")  # the folder that the job sees as `run.folder`
 
@@ -134,6 +135,7 @@ class ReportsFolder(Struct, frozen=True):
 
     runs = Inside("runs")  # the folder of the runs' folders
     history = Inside("history.sqlite")  # every outcome of every run
+    smoke = Inside("smoke")  # the reports folder of smoke runs: nothing of theirs is in that of whole runs
     threads = Inside("threads.json")  # packages that start threads when imported, as job servers have learned
 
     def copy_of(self, report: Path) -> Path:
@@ -168,6 +170,7 @@ class RunFolder(Struct, frozen=True):
     audit = Inside("audit.md")  # findings of `--training-audit`, for people
     audit_json = Inside("audit.json")  # the same for programs
     interrupted = Inside("interrupted.txt")  # how jobs without a job server must end, once the run is interrupted
+    journal = Inside("optuna.journal")  # the run's searches, in Optuna's own storage
     gpus = Inside("gpus")  # a lock for each GPU that an attempt has been given
     loading = Inside("loading.json")  # what the job server imports for all jobs, and how long each package took
     server_log = Inside("server.log")  # output of the job server: normally nothing

@@ -3,16 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pytest_training.accidents import ACCIDENTS, LAST_LINES, find_accident, last_reason, last_words, telling_words
 from pytest_training.errors import ResultError
-from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Reply, Result
+from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Pruned, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.job_files import log_end
-from pytest_training.execution.outcome import Cause, GateResult, Status
+from pytest_training.execution.job_files import log_end, read_json
+from pytest_training.execution.outcome import Attempt, Cause, GateResult, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.declared import read_result
 from pytest_training.execution.readers.findings import Followed, FoundMetrics, read_metrics
@@ -20,6 +21,7 @@ from pytest_training.execution.readers.protocol import EndedAttempt, Reader
 from pytest_training.jobs.kinds.protocol import Call, Command
 from pytest_training.jobs.model import Gate, Job
 from pytest_training.limits import LIMITS, Limits
+from pytest_training.limits.ladder import PRUNED
 from pytest_training.limits.protocol import Ending
 from pytest_training.text import shorten
 from pytest_training.wording import label, listing, nearest
@@ -82,6 +84,26 @@ def judge(
     return replace(verdict, curves=curves) if curves else verdict
 
 
+def findings(verdict: Verdict, attempts: Sequence[Attempt], last: AttemptFolder, run: Path) -> dict[str, Any]:
+    """Return the fields of an outcome that attempts, and the files of the last one, decide."""
+    passed, failure = verdict.status == Status.PASSED, verdict.result.failure
+    notes = (f"passed at attempt {len(attempts)}",) if passed and len(attempts) > 1 else ()
+    files, remarks = artifacts(last.artifacts)
+    judged = ("status", "cause", "reason", "metrics", "sources", "gates", "remarks")
+    return {name: getattr(verdict, name) for name in judged} | {
+        "interval_method": verdict.result.interval_method,
+        "data": verdict.result.data,
+        "artifacts": tuple(f"{last.artifacts.relative_to(run).as_posix()}/{name}" for name in files),
+        "log": last.log.relative_to(run).as_posix() if last.log.exists() else None,
+        "traceback": failure.traceback if failure else None,
+        "log_tail": () if passed else log_tail(last.log, without=failure),
+        "notes": (*verdict.notes, *remarks, *notes),
+        "attempts": tuple(attempts),
+        "cpu_s": round(sum(attempt.ending.cpu_s for attempt in attempts), 4),
+        "peak_memory_mb": max(attempt.ending.peak_memory_mb or 0.0 for attempt in attempts) or None,
+    }
+
+
 def refuse(reason: str) -> tuple[Reply, Verdict]:
     """Return the reply and the verdict of an attempt without a process."""
     return Reply(refused=reason), _failed("error", reason)
@@ -93,7 +115,7 @@ def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[Gat
         GateResult(
             gate=gate,
             found=metrics.get(gate.metric),
-            passed=gate.metric in metrics and gate.holds(metrics[gate.metric]),
+            passed=None if gate.unjudged else gate.metric in metrics and gate.holds(metrics[gate.metric]),
         )
         for gate in gates
         if gate.against is None or gate.metric in metrics  # an earlier metric may have been given up
@@ -118,6 +140,10 @@ def _judge_ending(  # noqa: PLR0911  (one way to end each)
     exceeded = ending.ended_by or ""
     if exceeded in limits and exceeded in request.job.limits:
         return _failed(exceeded, limits[exceeded].sentence(ending, request.job.limits[exceeded]))
+    if exceeded == PRUNED:
+        pruned = read_json(request.files.pruned, Pruned) or Pruned()
+        left = replace(result or Result(), failure=None)
+        return Verdict(Status.SKIPPED, PRUNED, pruned.reason, pruned.metrics, result=left)
     if ending.ended_by == "interrupted":
         return Verdict(Status.INTERRUPTED, "interrupted", reason=f"interrupted after {ending.wall_s:.1f} s")
     if result and result.failure:
@@ -203,6 +229,9 @@ def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader], followed: F
         notes += ("result.json was deleted by the job: which data it used is in no report",)
     gates = judge_gates(attempt.job.gates, metrics)
     status, cause, reason = _judge_gates(attempt.job, gates, found, (attempt.result or Result()).interval_method)
+    if reason and all(each.passed is None for each in gates):
+        notes = (*notes, f"a whole run would fail: {reason}")
+        status, cause, reason = Status.PASSED, None, ""
     return Verdict(
         status, cause, reason, metrics, found.sources, gates=gates, result=attempt.result or Result(), notes=notes
     )
@@ -230,7 +259,7 @@ def _judge_gates(
         where = why + (f"; {found.hint}" if found.hint else "")
         reason = f"no metric {missing[0]!r}, which a gate needs{near}; metrics found: {returned}{where}"
         return Status.FAILED, "result", reason
-    broken = [_broken(result) for result in gates if not result.passed]
+    broken = [_broken(result) for result in gates if result.passed is False]
     return (Status.FAILED, "gate", "; ".join(broken)) if broken else (Status.PASSED, None, "")
 
 

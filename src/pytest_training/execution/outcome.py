@@ -68,6 +68,7 @@ Cause = str
 | `unchanged` | was skipped: an earlier run's outcome is still true |
 | `needs` | was not run: a job that it needs did not pass |
 | `trials` | is a study: too few of its trials passed |
+| `time` | was not started: the time of its search is over |
 | `pruned` | was ended by a search's pruner, and counts as skipped: its numbers stay |
 """
 
@@ -94,6 +95,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     slot: str = ""  # name of the slot that executed it, written when it starts
     continued: bool = False  # True if it began with a checkpoint of a resumed run: a whole training takes longer
     loading_s: float = 0.0  # seconds to load a function job's file, with modules that nobody had imported yet
+    drawn: dict[str, Any] = {}  # parameters that its search has drawn for it
 
 
 def between_attempts(last: Attempt) -> str:
@@ -106,7 +108,7 @@ class GateResult(Value, frozen=True, kw_only=True):
 
     gate: Gate
     found: float | None  # None if the job returned no such metric
-    passed: bool
+    passed: bool | None  # None if the gate is not judged
 
 
 class StudyResult(Value, frozen=True, kw_only=True):

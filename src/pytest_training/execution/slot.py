@@ -16,8 +16,8 @@ from pytest_training.execution.attempt.environment import changes_since, session
 from pytest_training.execution.attempt.messages import LOST, AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Launcher, launch_timed
 from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder, utc_now
-from pytest_training.execution.job_files import artifacts, copy_files, log_tail, read_json
-from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
+from pytest_training.execution.job_files import copy_files, read_json
+from pytest_training.execution.judge import Verdict, findings, judge, judge_gates, refuse
 from pytest_training.execution.needs import gather, start_with_places, unmet, with_places
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status, between_attempts
 from pytest_training.execution.readers import READERS
@@ -55,6 +55,8 @@ class Slot(msgspec.Struct, frozen=True):
     readers: Sequence[Reader] = READERS
     limits: Limits = msgspec.field(default_factory=lambda: LIMITS)
     environment: Mapping[str, str] = msgspec.field(default_factory=session_environment)  # when the backend started
+    studies: Mapping[str, Job] = msgspec.field(default_factory=dict)  # own jobs of the studies that search, by id
+    searches: dict[str, Any] = msgspec.field(default_factory=dict)  # those that this slot takes part in
     owned: bool = False  # True in an xdist worker: the owner, not this worker, handles Ctrl-C and stops jobs
 
     def train(self, planned: PlannedJob) -> Outcome:
@@ -85,6 +87,13 @@ class Slot(msgspec.Struct, frozen=True):
         return save_outcome(self.folder, self._outcome(planned.job, fingerprint=planned.fingerprint, **fields))
 
     def _train(self, planned: PlannedJob) -> Outcome:
+        if study := self.studies.get(planned.job.trial_of or ""):
+            from pytest_training.execution.searching import train_trial  # noqa: PLC0415  (imports Optuna)
+
+            return train_trial(self, planned, study, Slot._train_whole)
+        return self._train_whole(planned)
+
+    def _train_whole(self, planned: PlannedJob) -> Outcome:
         job = planned.job
         started, paused_s = utc_now(), 0.0
         attempts: list[Attempt] = []
@@ -102,7 +111,7 @@ class Slot(msgspec.Struct, frozen=True):
                 break
         outcome = self._outcome(
             job,
-            **self._findings(verdict, attempts, folder),
+            **findings(verdict, attempts, folder, self.folder.path),
             fingerprint=planned.fingerprint,
             threads=job.cpus or self.threads,
             started=started,
@@ -154,6 +163,7 @@ class Slot(msgspec.Struct, frozen=True):
             folder=folder.path.relative_to(self.folder.path).as_posix(),
             slot=self.name,
             continued=files.checkpoint.is_dir() and not had_checkpoint,
+            drawn={name: job.parameters[name] for name in job.varied} if job.trial_of in self.studies else {},
         )
         write_atomically(folder.started, msgspec.json.encode(begun), below=folder.below)
         with entered(folder.path, folder.below):  # while it is open, no folder in its place gets its number
@@ -236,29 +246,6 @@ class Slot(msgspec.Struct, frozen=True):
             remarks=tuple(map(secrets.mask, verdict.result.remarks)),
             notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes, *beside)), *still),
         )
-
-    def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:
-        """Return the fields of an outcome that attempts, and the files of the last one, decide."""
-        passed, failure = verdict.status == Status.PASSED, verdict.result.failure
-        notes = (f"passed at attempt {len(attempts)}",) if passed and len(attempts) > 1 else ()
-        files, remarks = artifacts(folder.artifacts)
-        relative = folder.artifacts.relative_to(self.folder.path).as_posix()
-        return {
-            **{
-                name: getattr(verdict, name)
-                for name in ("status", "cause", "reason", "metrics", "sources", "gates", "remarks")
-            },
-            "interval_method": verdict.result.interval_method,
-            "data": verdict.result.data,
-            "artifacts": tuple(f"{relative}/{name}" for name in files),
-            "log": folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,
-            "traceback": failure.traceback if failure else None,
-            "log_tail": () if passed else log_tail(folder.log, without=failure),
-            "notes": (*verdict.notes, *remarks, *notes),
-            "attempts": tuple(attempts),
-            "cpu_s": round(sum(attempt.ending.cpu_s for attempt in attempts), 4),
-            "peak_memory_mb": max(attempt.ending.peak_memory_mb or 0.0 for attempt in attempts) or None,
-        }
 
 
 def new_outcome(job: Job, *, seed: int, slot: str = "", **fields: Any) -> Outcome:

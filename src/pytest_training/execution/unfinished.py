@@ -54,6 +54,7 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is left of a lost outcome)
             reason = between_attempts(attempts[-1])
     return new_outcome(
         job,
+        parameters=job.parameters | (attempts[-1].drawn if attempts else {}),
         seed=seed,
         slot=slot,
         status=Status.INTERRUPTED if cause == "interrupted" else Status.FAILED,

@@ -39,9 +39,7 @@ class Parameter(Value, frozen=True, kw_only=True):
     with it; None for positionals and function jobs."""
     key: tuple[str, ...] = ()
     """Where its default stands, if in a configuration file: the parameter that names the file, then the keys in it.
-
-    A parameter without an option is set there: the script gets a copy of the file.
-    """
+    Without an option it is set there: the script gets a copy of the file."""
     flag: bool = False  # True for an option without a value, e.g. `store_true`; one of type int is repeated
     off: str | None = None  # what says False: the option that switches a flag off, or `option` itself; else the text
     repeated: Literal["", "replacing", "adding"] = ""
@@ -60,6 +58,7 @@ class Gate(Value, frozen=True, kw_only=True):
     operator: Operator
     threshold: float
     against: str | None = None  # the earlier outcome that it is made of: `0.871 in run 2026…, at most 0.02 worse`
+    unjudged: str = ""  # why it decides nothing: `smoke run`
 
     COMPARE: ClassVar = {">=": compare.ge, "<=": compare.le, ">": compare.gt, "<": compare.lt, "==": compare.eq}
 
@@ -100,12 +99,12 @@ class Dataset(Value, frozen=True, kw_only=True):
 
 
 class Space(Value, frozen=True, kw_only=True):
-    """The values that a search may give a parameter: one of some, or a number between two, both included."""
+    """What a search may give a parameter: one of some values, or a number between two bounds, whole if they are."""
 
     choices: tuple[Any, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    step: float | None = None
+    low: int | float | None = None
+    high: int | float | None = None
+    step: int | float | None = None
     log: bool = False  # True to draw the number's logarithm evenly
 
 
@@ -151,6 +150,7 @@ class Job(Value, frozen=True, kw_only=True):
     evidence: str = ""  # why its file was taken where files are searched: `main.py:40: calls trainer.fit`
     declared: tuple[Parameter, ...] = ()
     parameters: dict[str, Any] = {}  # final values: the source's defaults, overridden by the catalogue, then by options
+    smoke: dict[str, Any] = {}  # values of parameters for a smoke run
     given: tuple[str, ...] = ()  # parameters that the catalogue or an option set; a script's command line gets these
     command: tuple[str, ...] = ()  # program and arguments, with `{folder}`, `{seed}` and `{name}` of any parameter
     output_option: str | None = None  # option of a script job that takes its output folder, e.g. `--output-dir`
@@ -158,8 +158,7 @@ class Job(Value, frozen=True, kw_only=True):
     metrics: MetricsFile | None = None
     data: tuple[str, ...] = ()  # names of the datasets that it uses
     tags: tuple[str, ...] = ()
-    limits: dict[str, float] = {}
-    """Limits of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
+    limits: dict[str, float] = {}  # of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB
     cpus: int | None = None
     gpus: int = 0
     seeded: bool = True  # False leaves the global generators, and a script's option for its seed, as they are
@@ -260,6 +259,7 @@ class Plan(Value, frozen=True, kw_only=True):
     makespan_s: float | None = None  # expected duration of the run on that many workers; None unless every job has one
     lower_bound_s: float | None = None  # max(sum / workers, longest): no order can be faster
     loading_s: float | None = None  # seconds in which the last run's job server imported what these jobs import
+    smoke: bool = False  # True for a smoke run: it is brief, judges no gate, and leaves everything below reports/smoke
     schema_version: int = SCHEMA_VERSION
 
 

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -10,6 +11,8 @@ from pytest_training import errors, processes
 from pytest_training.limits import Limits
 from pytest_training.limits.protocol import Ending
 from pytest_training.limits.tree import Tree, oom_kills
+
+PRUNED = "pruned"
 
 
 class Ladder(Struct, kw_only=True):
@@ -19,7 +22,8 @@ class Ladder(Struct, kw_only=True):
     limits: Limits
     most: Mapping[str, float]  # what the job may use, by the limits' keys
     grace_s: float
-    ended_by: str | None = None  # the key of the limit that it exceeded, or `interrupted`
+    sign: Path | None = None  # a file that ends the attempt once it is there: its search gives it up
+    ended_by: str | None = None  # the key of the limit that it exceeded, `pruned` or `interrupted`
     measured: float | None = None  # what that limit measured then
     problem: str | None = None  # why a limit could not be measured, which ends the attempt too
     kill_at: float = math.inf
@@ -37,6 +41,8 @@ class Ladder(Struct, kw_only=True):
             self.tree.sample()
             for key in filter(self.most.__contains__, self.limits):
                 self._check(key)
+            if self.sign and self.sign.exists():
+                self.end(PRUNED)
             self.due = time.monotonic() + min(10 * (time.monotonic() - begun), 2.0)  # thousands of processes take long
 
     def _check(self, key: str) -> None:

@@ -15,7 +15,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     exit_status: int | None = None  # None after a signal
     signal: str | None = None  # by name: SIGSEGV
-    ended_by: str | None = None  # the key of the limit that ended it, or `interrupted`; None if it ended by itself
+    ended_by: str | None = None  # the key of the limit that ended it, `pruned` or `interrupted`; None if by itself
     measured: float | None = None  # what that limit measured
     wall_s: float = 0.0  # its own time: from the start of its process to the end
     waiting_s: float = 0.0  # seconds between the request and the start: other jobs' imports, GPUs

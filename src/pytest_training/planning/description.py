@@ -18,7 +18,8 @@ def describe_plan(plan: Plan, limits: Limits = LIMITS) -> list[str]:
     if not plan.jobs:
         return ["no training jobs"]
     jobs, workers, threads = _count(len(plan.jobs), "training job"), _count(plan.workers, "worker"), plan.threads
-    lines = [f"{jobs} on {workers}, {_count(threads, 'thread')} each, seed {plan.seed}", ""]
+    kind = ", smoke run: no gate is judged" if plan.smoke else ""
+    lines = [f"{jobs} on {workers}, {_count(threads, 'thread')} each, seed {plan.seed}{kind}", ""]
     for planned in plan.jobs:
         lines += [*_job(planned, limits), ""]
     number, width = len(str(len(plan.jobs))), max(len(printable(planned.job.id)) for planned in plan.jobs)

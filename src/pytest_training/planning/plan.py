@@ -175,6 +175,10 @@ class EarlierRun(Struct, frozen=True):
         plan = read_plan(folder.plan)
         if any(planned.job.twin_of for planned in plan.jobs):
             raise DeclarationError(f"--training-resume: run {folder.run_id} is an audit: pytest --training-audit again")
+        if plan.smoke:
+            raise DeclarationError(
+                f"--training-resume: run {folder.run_id} is a smoke run: pytest --training-smoke again"
+            )
         return cls(folder, plan)
 
     @property

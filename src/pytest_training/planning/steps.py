@@ -64,6 +64,7 @@ class Request(Struct, frozen=True, kw_only=True):
     """Rules like `0.02`, `roc_auc=0.02` or `mae=5%`; of two for a metric the later counts."""
     plan_file: Path | None = None  # where the plan is written too
     run_settings: RunSettings = field(default_factory=RunSettings)
+    smoke: bool = False
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -131,6 +132,15 @@ def studies(draft: Draft) -> Draft:
     return replace(draft, jobs=tuple(expand_all(jobs, request.seed, request.kinds)))
 
 
+def smoke(draft: Draft) -> Draft:
+    """Make every job brief, and leave its gates unjudged."""
+    if not draft.request.smoke:
+        return draft
+    from pytest_training.planning.smoke import brief  # noqa: PLC0415  (only a smoke run needs it)
+
+    return replace(draft, jobs=tuple(brief(job, draft.request.kinds[job.kind]) for job in draft.jobs))
+
+
 def set_parameters(draft: Draft) -> Draft:
     """Give the jobs the request's parameters and limits."""
     request = draft.request
@@ -179,7 +189,7 @@ def order(draft: Draft) -> Draft:
         measured=measured,
         saved=saved,
     )
-    plan = replace(plan, loading_s=_loading_s(draft))
+    plan = replace(plan, loading_s=_loading_s(draft), smoke=draft.request.smoke)
     return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
 
 
@@ -267,6 +277,6 @@ def twins(draft: Draft) -> Draft:
     return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others))
 
 
-PREPARE: tuple[Step, ...] = (resume, studies, set_parameters, twins)
+PREPARE: tuple[Step, ...] = (resume, smoke, studies, set_parameters, twins)
 FINISH: tuple[Step, ...] = (select, note_unreached, order, fingerprint, compare)
 PLAN: tuple[Step, ...] = (load, *PREPARE, *FINISH)

@@ -43,6 +43,7 @@ class RunRecord(Value, frozen=True, kw_only=True):
     seed: int
     workers: int  # slots: xdist workers, or 1 without xdist
     exit_code: int
+    smoke: bool = False  # True for a smoke run, which judges no gate
     arguments: tuple[str, ...] = ()  # the command line
     folder: str = ""  # the run folder, relative to the reports folder: `runs/<run id>`
     loading: dict[str, float] = {}  # seconds that the job server took to import each package, once for all jobs

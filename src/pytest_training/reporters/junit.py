@@ -15,7 +15,7 @@ from pytest_training.execution.outcome import GateResult, Outcome, Status
 from pytest_training.pytest_adapter import junit_case, switch_junit_off, switch_junit_on
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.strict_json import encode
-from pytest_training.reporters.console import sentence
+from pytest_training.reporters.console import sentence, unjudged
 from pytest_training.text import home_pattern, without_home, xml_text
 
 NAME_LIMIT = 200
@@ -135,7 +135,8 @@ def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
 
 
 def _gate(result: GateResult) -> str:
-    value, verdict = result.found if result.found is not None else "nothing", "passed" if result.passed else "failed"
+    value = result.found if result.found is not None else "nothing"
+    verdict = unjudged(result) or ("passed" if result.passed else "failed")
     return f"{result.gate.operator} {result.gate.threshold!r}, found {value}: {verdict}"
 
 

@@ -6,9 +6,19 @@ from collections.abc import Iterator, Sequence
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome, Status, Tolerated
 from pytest_training.records.comparison import Comparison, JobComparison
-from pytest_training.records.recorded_run import TrainingRun
+from pytest_training.records.recorded_run import TrainingRun, folded
 from pytest_training.records.run_record import timing
-from pytest_training.reporters.console import counts, durations, interval_lines, main_metric, sentence, waiting_line
+from pytest_training.records.studies import studies
+from pytest_training.reporters.console import (
+    counts,
+    durations,
+    gates_in_words,
+    interval_lines,
+    main_metric,
+    sentence,
+    waiting_line,
+)
+from pytest_training.reporters.studies import columns, trial_counts, verdict
 from pytest_training.text import clean_lines, home_pattern, one_line, without_home
 from pytest_training.units import duration
 from pytest_training.wording import listing
@@ -16,6 +26,7 @@ from pytest_training.wording import listing
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$-])")
 MOST_JOBS = 200  # rows of the table; GitHub takes 1 MiB in all
 MOST_FAILURES, MOST_CHANGES, MOST_REMARKS = 20, 40, 60
+MOST_STUDIES, MOST_ROWS, WIDTH = 20, 20, 120  # of a study the best rows; letters of a row
 
 
 def pytest_training_run_end(run: TrainingRun) -> None:
@@ -38,7 +49,8 @@ def summary(run: TrainingRun, comparison: Comparison | None) -> str:
     changes = _changes(comparison) if comparison else ()
     blocks = [
         *_head(run),
-        *_table(run.outcomes, comparison),
+        *_table(folded(run.outcomes), comparison),
+        *_studies(run),
         *changes,
         *_failures(run.outcomes),
         *_remarks(run.outcomes),
@@ -53,7 +65,7 @@ def plain(text: str, limit: int = 300) -> str:
 
 
 def _head(run: TrainingRun) -> Iterator[str]:
-    yield f"## Training: {counts(run.outcomes) or 'no jobs'}"
+    yield f"## {'Smoke run' if run.plan.smoke else 'Training'}: {counts(run.outcomes) or 'no jobs'}"
     if not run.is_finished:
         yield "**This run did not finish.**"
     measured = timing(run.outcomes, run.plan.workers)
@@ -83,10 +95,26 @@ def _row(outcome: Outcome, compared: JobComparison | None) -> str:
         plain(outcome.job_id, 80) + (f" {plain('(' + '; '.join(remarks) + ')')}" if remarks else ""),
         plain(main_metric(outcome), 120),
         plain(compared.changes[0].words()) if compared and compared.changes else "",
-        f"{sum(result.passed for result in outcome.gates)} of {len(outcome.gates)}" if outcome.gates else "",
+        gates_in_words(outcome.gates),
         duration(outcome.wall_s) if outcome.attempts else "",
     )
     return "| " + " | ".join(cells) + " |"
+
+
+def _studies(run: TrainingRun) -> Iterator[str]:
+    """Yield what each study came to, with its best trials."""
+    for study in studies(run)[:MOST_STUDIES]:
+        yield f"### {plain(study.id, 80)}: {trial_counts(study)}\n\n{plain(verdict(study), 500)}"
+        lines = [*zip(*columns(study, study.rows[:MOST_ROWS], WIDTH)[0], strict=True)]
+        lines[1:1] = [("---",) * len(lines[0])] if lines else []
+        yield "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+        if (left := len(study.rows) - MOST_ROWS) > 0:
+            yield f"and {left} more: `pytest-training table {plain(study.id, 80)}`"
+
+
+def _cell(text: str) -> str:
+    """Return a cell of a study's table, that of the best in bold."""
+    return f"**{plain(text[2:])}**" if text.startswith("* ") else text if text == "---" else plain(text)
 
 
 def _changes(comparison: Comparison) -> Iterator[str]:
@@ -134,8 +162,8 @@ def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 def _remarks(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Yield what jobs said of their results."""
-    said = [f"- **{plain(each.job_id, 80)}**: {plain(remark, 500)}" for each in outcomes for remark in each.remarks]
-    if said:
+    unique = dict.fromkeys((each.trial_of or each.job_id, remark) for each in outcomes for remark in each.remarks)
+    if said := [f"- **{plain(job_id, 80)}**: {plain(remark, 500)}" for job_id, remark in unique]:
         more = [f"- and {len(said) - MOST_REMARKS} more, in index.html"] if len(said) > MOST_REMARKS else []
         yield "\n".join(["### What jobs say of their results", "", *said[:MOST_REMARKS], *more])
 
@@ -144,7 +172,7 @@ def _untrained(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Yield why jobs were not trained, each reason once: of many jobs it is often the same."""
     reasons: dict[str, list[str]] = {}
     for outcome in outcomes:
-        if outcome.status in {Status.NOT_RUN, Status.SKIPPED}:
+        if outcome.status in {Status.NOT_RUN, Status.SKIPPED} and outcome.cause != "pruned":
             reasons.setdefault(sentence(outcome), []).append(plain(outcome.job_id, 80))
     lines = [f"- {listing('', ids)}: {plain(reason, 500)}" for reason, ids in list(reasons.items())[:MOST_FAILURES]]
     if len(reasons) > MOST_FAILURES:

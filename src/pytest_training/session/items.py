@@ -36,7 +36,8 @@ class Collector:
     def __init__(self, config: pytest.Config, reports: Path) -> None:
         self.config = config
         # Without `testpaths`, pytest would collect tests from the folders of earlier runs.
-        config.addinivalue_line("norecursedirs", glob.escape(str(ReportsFolder(reports).runs)))
+        for folder in (ReportsFolder(reports), ReportsFolder(ReportsFolder(reports).smoke)):
+            config.addinivalue_line("norecursedirs", glob.escape(str(folder.runs)))
 
     def register_tags(self, jobs: Iterable[Job]) -> None:
         """Register every tag of the jobs as a mark."""

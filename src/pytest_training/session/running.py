@@ -24,7 +24,7 @@ from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS
 from pytest_training.execution.attempt import environment, messages
 from pytest_training.execution.backends.protocol import Backend, BackendRun
-from pytest_training.execution.folder import RunFolder, utc_now
+from pytest_training.execution.folder import ReportsFolder, RunFolder, utc_now
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job, Plan, save_plan
@@ -68,15 +68,16 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
     def begin(cls, config: pytest.Config, draft: Draft, jobs: Mapping[str, Job]) -> RunningRun:
         """Make the run folder, start the backend, and register the reporters."""
         options, plan = draft.request, draft.plan
-        folder = RunFolder(options.reports, plan.run_id)
+        reports = ReportsFolder(options.reports).smoke if plan.smoke else options.reports
+        folder = RunFolder(reports, plan.run_id)
         pytest_adapter.use_pytests_terminal(config)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
         settings = replace(options.run_settings, resumed=draft.earlier.chain if draft.earlier else ())
         begun = _begun(config, plan, jobs, settings.resumed)
         run = TrainingRun(folder, plan, begun=begun, settings=settings, problems=list(draft.problems))
-        with _starting(settings.backend, options.reports), contextlib.ExitStack() as failed:
+        with _starting(settings.backend, reports), contextlib.ExitStack() as failed:
             backend = registry.backends[settings.backend]()
-            remove_folder = failed.callback(make_run_folder(folder))
+            remove_folder = failed.callback(make_run_folder(folder, options.reports))
             save_plan(plan, folder.plan)
             run = replace(run, provenance=provenance(options.project, _imports(plan)))
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
@@ -85,7 +86,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
                 BackendRun(folder=folder, imports=_imports(plan), seed=plan.seed, report_problem=run.problems.append)
             )
             context = SlotContext(
-                reports=str(options.reports),
+                reports=str(reports),
                 run_id=plan.run_id,
                 settings=settings,
                 environment=environment.session_environment(),
@@ -208,6 +209,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             started=self.run.started,
             ended=utc_now(),
             seed=plan.seed,
+            smoke=plan.smoke,
             workers=plan.workers,
             exit_code=int(exit_status),
             arguments=tuple(map(str, self.config.invocation_params.args)),

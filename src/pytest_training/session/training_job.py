@@ -58,6 +58,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
             kinds=registry.kinds,
             readers=registry.readers,
             environment=self.environment,
+            studies={each.job.id: each.job for each in plan.jobs if each.job.study and each.job.study.search},
             owned=self.worker,
         )
 
@@ -84,7 +85,7 @@ class TrainingJob(msgspec.Struct):
             limited = msgspec.structs.replace(self.job, limits={**self.job.limits, "timeout": limit_s})
             planned = msgspec.structs.replace(planned, job=limited)
         self.outcome = self.slot.leave_out(self.planned) or self._with_cards(self.slot.train(planned))
-        if self.outcome.cause in {"needs", "unchanged", "pruned"} and self.outcome.status != Status.FAILED:
+        if self.outcome.status in {Status.SKIPPED, Status.NOT_RUN}:
             pytest.skip(self.outcome.reason)
         if self.outcome.status == Status.INTERRUPTED:
             raise KeyboardInterrupt(self.outcome.reason)

@@ -29,6 +29,7 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     settings: RunSettings = RunSettings()
     environment: dict[str, str | None] = {}  # what the slot has changed since the backend's start; None if gone
     limits: tuple[LimitReference, ...] = ()  # those of the job's limits that are not the plugin's own
+    may_be_pruned: bool = False  # True if a file in its folder ends it
 
     @property
     def is_examined(self) -> bool:
@@ -41,6 +42,11 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
         path = Path(self.folder)  # RUNS/run/jobs/ID/attempt-1
         below = path.parents[min(self.job.id.count("/") + 3, len(path.parents) - 1)]
         return AttemptFolder(path, Path(self.private) if self.private else None, below)
+
+    @property
+    def sign(self) -> Path | None:
+        """The file that ends the attempt, if there may be one."""
+        return self.files.pruned if self.may_be_pruned else None
 
     @property
     def stillness(self) -> Stillness:
@@ -69,6 +75,13 @@ class Result(Value, frozen=True, kw_only=True):
     loading_s: float = 0.0  # seconds that it took to load the job's file
     examined: Examined | None = None  # what an audit has found in the job's data and predictions
     schema_version: int = SCHEMA_VERSION
+
+
+class Pruned(Value, frozen=True, kw_only=True):
+    """The content of pruned.json: a search gives the trial up."""
+
+    reason: str = "pruned"  # one sentence
+    metrics: dict[str, float] = {}  # the numbers beside the one that was compared
 
 
 LostCause = Literal["server died", "worker died"]

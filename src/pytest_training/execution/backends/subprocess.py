@@ -76,7 +76,8 @@ class SubprocessLauncher:
         process = start_process(request)
         tree = PolledTree(process.pid, process=process, stillness=request.stillness)
         limits, grace_s = self.seat.limits if self.seat else LIMITS, request.settings.grace_s
-        ladder = Ladder(tree=tree, limits=limits, most=request.job.limits, grace_s=grace_s)
+        most, sign = request.job.limits, request.sign
+        ladder = Ladder(tree=tree, limits=limits, most=most, grace_s=grace_s, sign=sign)
         answers: list[Callable[[], None]] = [ladder.end_now, partial(ladder.end, "interrupted")]
         exit_code = None
         while exit_code is None:

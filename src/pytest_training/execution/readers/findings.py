@@ -78,12 +78,15 @@ class Followed:
                 if follow and (following := follow(attempt)):
                     self._followings.append((reader, following))
 
-    def poll(self) -> None:
-        """Read what is new; raise ResultError if a reader raises."""
+    def poll(self) -> list[Point]:
+        """Read and return what is new; raise ResultError if a reader raises."""
+        new: list[Point] = []
         for reader, following in self._followings:
             with _naming(reader):
                 for point in following.poll():
                     self._take(point)
+                    new.append(point)
+        return new
 
     def _take(self, point: Point) -> None:
         self.progress = point.progress or self.progress

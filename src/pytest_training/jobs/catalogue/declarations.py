@@ -32,6 +32,7 @@ class Declaration(Struct, frozen=True):
     limits: dict[str, float | None] = field(default_factory=dict)  # by key; None takes a default back
     gates: dict[str, tuple[Gate, ...]] = field(default_factory=dict)  # an empty tuple takes the file's gate away
     parameters: dict[str, Entry] = field(default_factory=dict)
+    smoke: dict[str, Entry] = field(default_factory=dict)  # values of parameters for a smoke run
     variables: dict[str, Entry] = field(default_factory=dict)  # the environment variables that hold parameters
     matrix: dict[str, list[Entry]] = field(default_factory=dict)
     seeds: Entry | None = None
@@ -225,6 +226,7 @@ _PARTS: Readers = {
     "script": ("script", read_script),
     "command": ("command", _command),
     "parameters": ("parameters", Entry.mapping),
+    "smoke": ("smoke", Entry.mapping),
     "secret": ("variables", lambda entry: entry.each(_variable)),
     "matrix": ("matrix", read_matrix),
     "seeds": ("seeds", checked_seeds),
@@ -246,7 +248,7 @@ def job_keys(limits: Limits) -> tuple[str, ...]:
 def read_defaults(entry: Entry, limits: Limits) -> Declaration:
     """Return what `defaults:` declares."""
     keys = (key for key in _settings(limits) if key not in _NO_DEFAULTS)
-    return read_declaration(entry, (*keys, "parameters", "gates", "tags", "card"), limits)
+    return read_declaration(entry, (*keys, "parameters", "smoke", "gates", "tags", "card"), limits)
 
 
 def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> Declaration:
@@ -257,9 +259,10 @@ def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> 
     entries = entry.value if isinstance(entry.value, dict) else {}
     settings, parts = (read_fields(entries, readers, mistakes) for readers in (_settings(limits), _PARTS))
     entry_of = {**(entries["matrix"].value if parts.get("matrix") else {}), **searched(parts.get("search"))}
-    for name in filter(parts.get("parameters", {}).__contains__, entry_of):
-        with mistakes:
-            raise entry_of[name].error(f"{name} is under parameters too: leave one")
+    for key in ("parameters", "smoke"):
+        for name in filter(parts.get(key, {}).__contains__, entry_of):
+            with mistakes:
+                raise entry_of[name].error(f"{name} is under {key} too: leave one")
     if parts.get("script") and parts.get("command"):
         with mistakes:
             raise entry.error("expected either script or command, found both")

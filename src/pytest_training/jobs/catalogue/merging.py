@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -183,17 +184,35 @@ def _with_parameters(job: Job, defaults: Declaration, declaration: Declaration, 
             job = _set(job, name, entry, f"{entry.where} (for {job.id})", kind)
     for name, entry in declaration.parameters.items():
         job = _set(job, name, entry, entry.where, kind)
-    return job
+    return _with_smoke(job, defaults, declaration, kind)
+
+
+def _with_smoke(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Job:
+    """Return the job with its values for a smoke run."""
+    varied = {each.name for name in declaration.matrix if (each := meant(job.declared, name))}
+    general = {
+        name: entry
+        for name, entry in defaults.smoke.items()
+        if (each := meant(job.declared, name)) and each.name not in varied and each.variable is None
+    }
+    values = [_checked(job, *each, kind) for each in (*general.items(), *declaration.smoke.items())]
+    return msgspec.structs.replace(job, smoke={**job.smoke, **dict(values)})
 
 
 def _set(job: Job, name: str, entry: Entry, where: str, kind: Kind) -> Job:
-    parameter = find_parameter(job, name, where, kind)
-    return with_value(job, parameter.name, check_value(parameter, entry.plain, where), kind)
+    return with_value(job, *_checked(job, name, entry, kind, where), kind)
+
+
+def _checked(job: Job, name: str, entry: Entry, kind: Kind, where: str = "") -> tuple[str, Any]:
+    """Return the name of a parameter and its value."""
+    parameter = find_parameter(job, name, where or entry.where, kind)
+    return parameter.name, check_value(parameter, entry.plain, where or entry.where)
 
 
 def _check_default_parameters(jobs: list[Job], defaults: Declaration, mistakes: Mistakes) -> None:
     names = {parameter.name for job in jobs for parameter in job.declared}
-    for name, entry in () if any(job.problem for job in jobs) else defaults.parameters.items():
+    stated = (*defaults.parameters.items(), *defaults.smoke.items())
+    for name, entry in () if any(job.problem for job in jobs) else stated:
         with mistakes:
             if not any(meant(job.declared, name) for job in jobs):
                 raise entry.error(f"no job has a parameter {name!r}: {one_of(name, sorted(names))}")

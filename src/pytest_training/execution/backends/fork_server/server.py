@@ -175,7 +175,9 @@ class JobServer:
         connection.pid = pid
         memory = OwnMemory.of_fork(is_program=isinstance(request.start, Command) and not request.start.is_warm)
         tree, grace_s = Tree(pid, started, memory=memory, stillness=request.stillness), request.settings.grace_s
-        self.children[pid] = connection, Ladder(tree=tree, limits=self.limits, most=request.job.limits, grace_s=grace_s)
+        most, sign = request.job.limits, request.sign
+        ladder = Ladder(tree=tree, limits=self.limits, most=most, grace_s=grace_s, sign=sign)
+        self.children[pid] = connection, ladder
         connection.send(STARTED)
 
     def _become_child(self, request: AttemptRequest, parent: int) -> NoReturn:

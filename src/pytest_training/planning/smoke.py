@@ -1,0 +1,45 @@
+"""A smoke run: every job with the values of its `smoke:`, else with few epochs and folds; no gate is judged."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec.structs import replace
+
+from pytest_training.errors import DeclarationError
+from pytest_training.jobs.kinds.protocol import Kind
+from pytest_training.jobs.model import Job
+from pytest_training.jobs.values import convert_text, meant, with_value
+
+MOST = {"epochs": 2, "folds": 2}  # the second epoch may do what the first does not: restore, schedule, stop early
+UNJUDGED = "smoke run"
+
+
+def brief(job: Job, kind: Kind) -> Job:
+    """Return the job as a smoke run trains it."""
+    gates = tuple(replace(gate, unjudged=UNJUDGED) for gate in job.gates)
+    values = {**dict(_fewer(job, kind)), **job.smoke}
+    notes = (
+        () if values or job.problem else ("trained whole: it has neither epochs nor folds, nor a smoke: of its own",)
+    )
+    for name, value in values.items():
+        job = with_value(job, name, value, kind)
+    return replace(job, gates=gates, notes=(*job.notes, *notes))
+
+
+def _fewer(job: Job, kind: Kind) -> Iterator[tuple[str, Any]]:
+    """Yield the parameters for epochs and folds that are larger than a smoke run needs, or unknown."""
+    for name, most in MOST.items():
+        parameter = meant(job.declared, name)
+        if parameter is None or parameter.variable or _is_at_most(most, job.parameters.get(parameter.name, most + 1)):
+            continue
+        with contextlib.suppress(DeclarationError):  # not one of its choices
+            yield parameter.name, convert_text(parameter, str(most), "", kind)
+
+
+def _is_at_most(most: int, value: Any) -> bool:
+    """Return True for a number up to this, and for what is no number."""
+    try:
+        return float(value) <= most
+    except (TypeError, ValueError):
+        return True

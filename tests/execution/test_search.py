@@ -1,0 +1,170 @@
+"""Searches as a slot takes part in them, beside Optuna used directly."""
+
+import shutil
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.execution.slot import save_outcome
+from pytest_training.jobs.model import Job, Search, Space, Study
+
+optuna = pytest.importorskip("optuna")
+search = pytest.importorskip("pytest_training.execution.search")
+
+SPACES = {
+    "rate": Space(low=1e-5, high=0.1, log=True),
+    "depth": Space(low=2, high=8),
+    "share": Space(low=0.0, high=1.0, step=0.25),
+    "layers": Space(choices=("none", [8], [8, 8])),
+}
+GRID = {"share": Space(low=0.0, high=1.0, step=0.5), "depth": Space(low=1, high=3), "kind": Space(choices=("a", None))}
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Iterator[RunFolder]:
+    """Folders of new runs, one after the other."""
+
+    def make() -> Iterator[RunFolder]:
+        for number in count(1):
+            folder = RunFolder(tmp_path, f"run-{number}")
+            folder.path.mkdir(parents=True)
+            yield folder
+
+    return make()
+
+
+def study(trials: int, parameters: dict[str, Space] = SPACES, **fields: Any) -> Job:
+    searched = Study(metric="loss", search=Search(trials=trials, parameters=parameters, **fields))
+    ids = tuple(f"als-trial-{number:03}" for number in range(1, trials + 1))
+    return Job(id="als", kind="study", source="", home="", root="", study=searched, needs=ids)
+
+
+def opened(job: Job, folder: RunFolder, **fields: Any) -> Any:
+    return search.OptunaSearch(job, folder, better="lower", **fields)
+
+
+def outcome(job_id: str, loss: float | None = None, **fields: Any) -> Outcome:
+    fields = {"status": Status.PASSED, **fields}
+    return Outcome(job_id=job_id, kind="function", title="", metrics={} if loss is None else {"loss": loss}, **fields)
+
+
+def loss_of(parameters: dict[str, Any]) -> float:
+    layers = parameters["layers"] if isinstance(parameters["layers"], list) else []
+    return float(abs(parameters["rate"] - 0.01) + abs(parameters["depth"] - 5) + parameters["share"] - len(layers) / 4)
+
+
+def trials_of(folder: RunFolder) -> list[Any]:
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder.journal)))
+    return list(optuna.load_study(study_name="als", storage=storage).trials)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_one_slot_draws_what_optuna_draws(sampler: str, folders: Iterator[RunFolder]) -> None:
+    job, losses = study(25, sampler=sampler), []
+    mine = opened(job, next(folders), seed=7)
+    for job_id in job.needs:
+        losses.append(loss_of(mine.draw(job_id)))
+        mine.end(outcome(job_id, losses[-1]))
+
+    def objective(trial: Any) -> float:
+        drawn = {
+            "rate": trial.suggest_float("rate", 1e-5, 0.1, log=True),
+            "depth": trial.suggest_int("depth", 2, 8),
+            "share": trial.suggest_float("share", 0, 1, step=0.25),
+        }
+        layers = trial.suggest_categorical("layers", ["none", "[8]", "[8,8]"])
+        return loss_of({**drawn, "layers": layers if layers == "none" else [8] * layers.count("8")})
+
+    sampler_of = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}[sampler]
+    direct = optuna.create_study(sampler=sampler_of(seed=7))
+    direct.optimize(objective, n_trials=25)
+    assert losses == [trial.value for trial in direct.trials]
+
+
+def test_slots_share_a_grid(folders: Iterator[RunFolder]) -> None:
+    job, folder, drawn = study(18, GRID, sampler="grid"), next(folders), []
+    slots = [opened(job, folder, slot=number) for number in range(3)]
+    for number, job_id in enumerate(job.needs):
+        drawn.append(slots[number % 3].draw(job_id))
+        slots[number % 3].end(outcome(job_id, 1.0))
+    assert len({str(each) for each in drawn}) == 18
+    assert {each["kind"] for each in drawn} == {"a", None}
+
+
+def test_slots_and_resumed_runs_draw_other_numbers(folders: Iterator[RunFolder]) -> None:
+    job, folder = study(4, sampler="random"), next(folders)
+    first, second = (opened(job, folder, slot=number) for number in range(2))
+    drawn = [first.draw(job.needs[0]), second.draw(job.needs[1])]
+    drawn.append(opened(job, next(folders), resumed=[folder.run_id]).draw(job.needs[2]))
+    assert len({each["rate"] for each in drawn}) == 3
+
+
+def test_a_search_goes_on_wherever_it_was_killed(folders: Iterator[RunFolder]) -> None:
+    job, folder = study(4, {"rate": SPACES["rate"], "depth": SPACES["depth"]}), next(folders)
+    mine, ended = opened(job, folder), {}
+    for number, job_id in enumerate(job.needs):
+        drawn = mine.draw(job_id)
+        size = folder.journal.stat().st_size
+        mine.end(outcome(job_id, float(number)))
+        saved = size if number % 2 else folder.journal.stat().st_size  # killed before, or after its outcome was saved
+        ended[job_id] = outcome(job_id, float(number)), drawn, size, saved
+    content = folder.journal.read_bytes()
+    for cut in range(0, len(content), 131):
+        killed, after = next(folders), next(folders)
+        killed.journal.write_bytes(content[:cut])
+        done = {job_id: each for job_id, (each, _, _, saved) in ended.items() if saved <= cut}
+        for each in done.values():
+            save_outcome(killed, each)
+        goes_on = opened(job, after, resumed=[killed.run_id])
+        for job_id in job.needs:
+            if job_id not in done:
+                drawn = goes_on.draw(job_id)
+                assert cut < ended[job_id][2] or drawn == ended[job_id][1]
+                goes_on.end(outcome(job_id, 9.0))
+        trials = trials_of(after)
+        assert sorted(each.user_attrs["job"] for each in trials) == list(job.needs)
+        assert all(each.state.name == "COMPLETE" for each in trials)
+        assert {each.user_attrs["job"]: each.value for each in trials} == {
+            job_id: ended[job_id][0].metrics["loss"] if job_id in done else 9.0 for job_id in job.needs
+        }
+        shutil.rmtree(after.path)
+
+
+@pytest.mark.parametrize(
+    ("ended", "state"),
+    [
+        (outcome("als-trial-001", 1.0), "COMPLETE"),
+        (outcome("als-trial-001", status=Status.SKIPPED, cause="pruned"), "PRUNED"),
+        (outcome("als-trial-001", status=Status.FAILED, cause="error"), "FAIL"),
+        (outcome("als-trial-001", status=Status.FAILED, cause="result"), "FAIL"),
+        (outcome("als-trial-001", status=Status.INTERRUPTED, cause="interrupted"), "RUNNING"),
+    ],
+    ids=["passed", "pruned", "failed", "without-metric", "interrupted"],
+)
+def test_how_a_trial_ended(ended: Outcome, state: str, folders: Iterator[RunFolder]) -> None:
+    job, first, second = study(2), next(folders), next(folders)
+    mine = opened(job, first)
+    drawn = mine.draw("als-trial-001")
+    mine.end(ended)
+    mine.end(ended)
+    assert [trial.state.name for trial in trials_of(first)] == [state]
+    save_outcome(first, ended)
+    again = opened(job, second, resumed=[first.run_id])
+    assert again.draw("als-trial-001") == drawn  # also one that failed is not drawn again
+    assert len(trials_of(second)) == 1 + (state == "FAIL")
+
+
+def test_the_time_of_a_search_is_that_of_its_runs(folders: Iterator[RunFolder]) -> None:
+    job, first, second = study(3, time_s=3600.0), next(folders), next(folders)
+    mine = opened(job, first)
+    assert mine.draw("als-trial-001")
+    mine.end(outcome("als-trial-001", 1.0))
+    mine._study.set_user_attr(search.TIMES, {"run-0": [0.0, 3590.0]})
+    assert opened(job, second, resumed=[first.run_id]).draw("als-trial-002")
+    mine._study.set_user_attr(search.TIMES, {"run-0": [0.0, 3600.0]})
+    assert mine.draw("als-trial-003") is None

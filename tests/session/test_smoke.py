@@ -1,0 +1,95 @@
+"""`--training-smoke`: every job briefly, no gate judged, nothing of the whole runs changed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from sessions import Project, text
+
+JOBS = {
+    "short": ("return {'score': epochs / 100}", "epochs=90, folds=5", "GATES = {'score': '>= 0.5'}"),
+    "stated": ("return {'score': epochs + rate}", "epochs=90, rate=1.0", ""),
+    "misnamed": ("return {'accuracy': 1.0}", "epochs=90", "GATES = {'acuracy': '>= 0.5'}"),
+    "whole": ("return {'loss': 0.5}", "", "GATES = {'loss': ['<= 0.4', '>= 0.1']}"),
+}
+SCRIPT = """
+    import argparse, json
+    p = argparse.ArgumentParser()
+    p.add_argument("--num-epochs", type=int, default=50)
+    json.dump({"epochs": p.parse_args().num_epochs}, open("metrics.json", "w"))
+    """
+CATALOGUE = "jobs: {stated: {smoke: {epochs: 1, rate: 7}}, needy: {command: [echo, done], needs: [short]}}"
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    project = Project(pytester.path, pytester)
+    for job_id, (body, parameters, top) in JOBS.items():
+        project.job(job_id, body, parameters=parameters, top=top)
+    project.write("training/train_script.py", SCRIPT)
+    project.write("training/jobs.yaml", CATALOGUE)
+    return project
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_smoke_run_judges_no_gate_and_leaves_all_of_the_whole_runs(project: Project) -> None:
+    assert project.here("-k", "short or stated").ret == 0
+    before = contents(project.reports)
+    result = project.here("--training-smoke")
+    assert result.ret == 0, text(result)
+    assert contents(project.reports) == before, "no report, no history"
+
+    tests = {test["metadata"]["id"]: test["metadata"] for test in project.report("reports/smoke")["tests"]}
+    parameters = {job_id: each["parameters"] for job_id, each in tests.items()}
+    assert {each["status"] for each in tests.values()} == {"passed"}
+    assert parameters["short"] == {"epochs": 2, "folds": 2}
+    assert parameters["stated"] == {"epochs": 1, "rate": 7.0}
+    assert parameters["script"] == {"num_epochs": 2}
+    assert [each["passed"] for job in tests.values() for each in job["gates"]] == [None] * 4
+    assert tests["short"]["gates"][0]["gate"]["unjudged"] == "smoke run"
+    assert (
+        "a whole run would fail: no metric 'acuracy', which a gate needs (did you mean 'accuracy'?)"
+        in (tests["misnamed"]["notes"][0])
+    )
+    assert tests["whole"]["notes"] == ["trained whole: it has neither epochs nor folds, nor a smoke: of its own"]
+    assert project.report("reports/smoke")["training"]["smoke"] is True
+
+    result.stdout.fnmatch_lines(
+        [
+            "6 jobs: 6 passed",
+            "smoke run: 4 gates not judged; in no history, and the reports of the last whole run stay",
+            "reports: reports/smoke/runs/*",
+        ]
+    )
+    smoke = {name: each.decode() for name, each in contents(project.reports / "smoke").items()}
+    assert set(smoke) >= {"index.html", "summary.md", "report.json", "junit.xml"}
+    assert "history.sqlite" not in smoke
+    assert smoke["summary.md"].startswith("## Smoke run: 6 passed")
+    assert "| 2 not judged: smoke run |" in smoke["summary.md"]
+    assert "<h1>Smoke run</h1>" in smoke["index.html"]
+    assert smoke["index.html"].count("not judged: smoke run") == 3 + 4  # jobs with gates, and gates
+    assert smoke["junit.xml"].count("not judged: smoke run") == 4
+
+    resumed = project.here("--training-resume", "--training-compare", "last", "--training-skip-unchanged")
+    resumed.stdout.fnmatch_lines(["every selected job of run * passed: nothing to train"])
+    whole = project.here("--training-compare", "last", "-k", "short")
+    whole.stdout.fnmatch_lines(["against the last run of each job:", "  no metric changed"])
+    again = project.here("--training-reports=reports/smoke", "--training-resume")
+    again.stderr.fnmatch_lines(["*is a smoke run: pytest --training-smoke again"])
+
+
+def test_options_are_stronger_than_a_smoke_run_and_a_failing_job_fails_it(project: Project) -> None:
+    project.job("broken", "1 / 0", parameters="epochs=9")
+    result = project.here("--training-smoke", "--set", "stated.rate=3", "-k", "stated or broken", "-v")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*stated* PASSED score 4, *", "2 jobs: 1 failed, 1 passed"], consecutive=False)
+    assert not (project.reports / "index.html").exists()
+    assert (project.reports / ".gitignore").exists()
+    assert not (project.reports / "smoke" / ".gitignore").exists()
+    plan = project.here("--training-smoke", "--collect-only", "-k", "short").stdout.str()
+    assert re.search("1 training job on 1 worker, .*, smoke run: no gate is judged", plan)
