@@ -12,7 +12,7 @@ from pytest_training.accidents import ACCIDENTS, LAST_LINES, find_accident, last
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Pruned, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.job_files import log_end, read_json
+from pytest_training.execution.job_files import artifacts, log_end, log_tail, read_json
 from pytest_training.execution.outcome import Attempt, Cause, GateResult, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.declared import read_result
