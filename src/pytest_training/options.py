@@ -73,7 +73,7 @@ OPTIONS = (
     Option("compare", "compare with the last run (last), with a RUN, a BRANCH or a COMMIT", {"metavar": "WHAT"}),
     Option(
         "max-regression",
-        "fail jobs with a metric that is worse than in the compared run by more than 0.02, roc_auc=0.02 or mae=5%",
+        "fail jobs with a metric that is worse, beyond noise, than in the compared run by more than 2%, 0.02 or mae=5%",
         {"metavar": "[METRIC=]NUMBER", **SEVERAL},
         [],
         "linelist",

@@ -19,7 +19,7 @@ from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder
 from pytest_training.execution.job_files import copy_files, read_json
 from pytest_training.execution.judge import Verdict, findings, judge, judge_gates, refuse
 from pytest_training.execution.needs import gather, start_with_places, unmet, with_places
-from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status, between_attempts
+from pytest_training.execution.outcome import Attempt, Cause, DataUsed, Outcome, Status, between_attempts
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.findings import add_curves, readers_of
 from pytest_training.execution.readers.protocol import Reader, RunningAttempt
@@ -134,8 +134,8 @@ class Slot(msgspec.Struct, frozen=True):
             status=Status.SKIPPED,
             cause="unchanged",
             reason=f"unchanged since run {unchanged.run_id}, whose metrics these are",
-            metrics=unchanged.metrics,
-            sources=unchanged.sources,
+            **{name: getattr(unchanged, name) for name in ("metrics", "sources", "interval_method", "remarks")},
+            data=msgspec.convert(unchanged.data, tuple[DataUsed, ...]),
             gates=judge_gates(job.gates, unchanged.metrics),
             notes=(f"unchanged since run {unchanged.run_id}",),
         )
@@ -210,6 +210,7 @@ class Slot(msgspec.Struct, frozen=True):
             threads=job.cpus or self.threads,
             datasets=tuple(self.datasets[name] for name in job.data),
             needed=needed,
+            earlier={run_id: str(self.folder.stable.runs / run_id / each) for run_id, each in planned.earlier.items()},
             settings=self.settings,
             environment=changes_since(self.environment),
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
@@ -243,7 +244,7 @@ class Slot(msgspec.Struct, frozen=True):
         return reply, replace(
             verdict,
             **masked,
-            remarks=tuple(map(secrets.mask, verdict.result.remarks)),
+            remarks=tuple(map(secrets.mask, (*verdict.remarks, *verdict.result.remarks))),
             notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes, *beside)), *still),
         )
 

@@ -138,7 +138,7 @@ def _shared_parameters(trials: Sequence[Outcome]) -> dict[str, Any]:
 
 def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate | None, metric: str) -> dict[str, Any]:
     """Return status, cause, reason and gates."""
-    verdict = judge_numbers(job, best.metrics if best else {})
+    verdict = judge_numbers(job, best.metrics if best else {}, len(best.trials) if best and study.seeds else 0)
     fields = {name: getattr(verdict, name) for name in ("status", "cause", "reason", "gates")}
     measured = list(dict.fromkeys(name for trial in trials for name in trial.metrics))
     if study.metric and study.metric not in measured:

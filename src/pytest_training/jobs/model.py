@@ -9,6 +9,7 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
+from pytest_training.evaluation.noise import EarlierMetric
 from pytest_training.places import open_plain
 from pytest_training.text import home_folder
 
@@ -58,6 +59,7 @@ class Gate(Value, frozen=True, kw_only=True):
     operator: Operator
     threshold: float
     against: str | None = None  # the earlier outcome that it is made of: `0.871 in run 2026…, at most 0.02 worse`
+    earlier: EarlierMetric | None = None  # that outcome's metric
     unjudged: str = ""  # why it decides nothing: `smoke run`
 
     COMPARE: ClassVar = {">=": compare.ge, "<=": compare.le, ">": compare.gt, "<": compare.lt, "==": compare.eq}
@@ -218,6 +220,9 @@ class Unchanged(Value, frozen=True, kw_only=True):
     run_id: str
     metrics: dict[str, float] = {}
     sources: dict[str, str] = {}
+    interval_method: str = ""
+    remarks: tuple[str, ...] = ()
+    data: tuple[dict[str, Any], ...] = ()  # the datasets that it used, as its outcome has them
 
 
 class NeededOutcome(Value, frozen=True, kw_only=True, rename={"path": "folder"}):
@@ -244,6 +249,7 @@ class PlannedJob(Value, frozen=True, kw_only=True):
     fingerprint: str = ""  # digest of all that decides its metrics but the data: code, parameters, gates, seed …
     unchanged: Unchanged | None = None  # an earlier outcome that is still true (`--training-skip-unchanged`)
     needed: dict[str, NeededOutcome] = {}  # outcomes of needed jobs that this run does not train, by job id
+    earlier: dict[str, str] = {}  # folders of attempts whose predictions its own are compared with, by run
     unmet: str | None = None  # why it must fail: a job that it needs is not selected, and has no outcome that is true
 
 

@@ -1,12 +1,10 @@
 """The plan: the selected jobs, their data and expected durations, in the order in which they start.
 
-From earlier runs it has the parameters of a resumed one, the outcomes of jobs that are needed, and, with
-`--training-max-regression`, gates: a job may not get much worse.
+From earlier runs it has the parameters of a resumed one, and the outcomes of jobs that are needed.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,10 +19,8 @@ from pytest_training.execution.data import plan_dataset
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.needs import bad_place, needed_outcome
 from pytest_training.execution.outcome import Status
-from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import (
     Dataset,
-    Gate,
     Job,
     NeededOutcome,
     Plan,
@@ -35,16 +31,11 @@ from pytest_training.jobs.model import (
 )
 from pytest_training.jobs.order import find_circle, simulate, start_order
 from pytest_training.planning.fingerprint import EarlierPasses
-from pytest_training.planning.steps import Request
 from pytest_training.planning.studies import as_trained
-from pytest_training.records import comparison, measures, recorded_run, run_record
-from pytest_training.records.history import History, Recorded
+from pytest_training.records import recorded_run, run_record
 from pytest_training.wording import one_of
 
 KEYWORD = re.compile(r"(?!(and|or|not)$)[\w:+\-.\[\]\\/]+")  # a name that `-k` takes
-RULE = r"(?:(?P<metric>[^=]+?)\s*=\s*)?(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)"
-Rules = Mapping[str | None, tuple[float, str]]
-"""How much worse a metric may get, as a number or with `%` as a share; the rule for all metrics is under None."""
 
 
 def make_plan(  # noqa: PLR0913  (each is one field of the plan)
@@ -102,61 +93,6 @@ def _planned(
     source = next(place for place, expected_s in places.items() if expected_s is not None or place == "unknown")
     used = tuple(datasets[name] for name in job.data)
     return PlannedJob(job=job, expected_s=places[source], expected_from=source, datasets=used)
-
-
-def with_comparison(plan: Plan, history: History, request: Request) -> tuple[Plan, list[str]]:
-    """Return the plan with gates for `--training-max-regression`, and a sentence for each missing one."""
-    rules, against = _parse(request.max_regression), request.compare or "last"
-    if not rules:
-        comparison.find_place(history, against, request.project)  # an unknown name is an error before anything trains
-        return plan, []
-    jobs = [planned.job for planned in plan.jobs if not (planned.job.twin_of or planned.job.trial_of)]
-    # Passed ones only: else the next run would be compared with a regression.
-    earlier, words, problem = comparison.find_earlier(
-        history, [job.id for job in jobs], against, project=request.project, passed_only=True
-    )
-    declared = [gate for job in jobs for gate in job.gates]
-    problems = [f"{problem}; no regression is judged"] if problem else []
-    problems += [
-        f"--training-max-regression {metric}: not judged: neither a gate nor the name says whether more is better"
-        for metric in rules
-        if metric is not None and direction(metric, declared) is None
-    ]
-    if (missing := [job.id for job in jobs if job.id not in earlier]) and earlier:
-        problems.append(f"no regression is judged without a passed outcome from {words}: {', '.join(missing[:12])}")
-    gates = ((*each.job.gates, *_gates(each.job, earlier.get(each.job.id), rules)) for each in plan.jobs)
-    planned = (replace(each, job=replace(each.job, gates=all_)) for each, all_ in zip(plan.jobs, gates, strict=True))
-    return replace(plan, jobs=tuple(planned)), problems
-
-
-def _parse(texts: Sequence[str]) -> Rules:
-    """Parse rules like `0.02`, `roc_auc=0.02` and `mae=5%`."""
-    rules: dict[str | None, tuple[float, str]] = {}
-    for text in texts:
-        if (match := re.fullmatch(RULE, text.strip())) is None:
-            problem = f"--training-max-regression: expected a number like 0.02, roc_auc=0.02 or mae=5%, found {text!r}"
-            raise DeclarationError(problem)
-        rules[match["metric"]] = float(match["number"]), match["percent"]
-    return rules
-
-
-def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
-    if earlier is None:
-        return
-    main = measures.headline(earlier.outcome)
-    gated = [gate.metric for gate in job.gates] or ([main.name] if main else [])
-    for metric in dict.fromkeys([*(gated if None in rules else ()), *(name for name in rules if name is not None)]):
-        better, before = direction(metric, job.gates), earlier.outcome.metrics.get(metric)
-        if better is None or before is None or not math.isfinite(before):
-            continue
-        amount, percent = rules.get(metric) or rules[None]
-        margin = abs(before) * (amount / 100) if percent else amount
-        yield Gate(
-            metric=metric,
-            operator=">=" if better == "higher" else "<=",
-            threshold=before - margin if better == "higher" else before + margin,
-            against=f"{before:.4g} in run {earlier.run_id}, at most {amount:g}{' %' if percent else ''} worse",
-        )
 
 
 class EarlierRun(Struct, frozen=True):

@@ -245,11 +245,11 @@ def fingerprint(draft: Draft) -> Draft:
 
 
 def compare(draft: Draft) -> Draft:
-    """Add gates for `--training-max-regression`; raise DeclarationError for an unknown run."""
-    from pytest_training.planning.plan import with_comparison  # noqa: PLC0415  (as above)
+    """Add the earlier outcomes that jobs are compared with; raise DeclarationError for an unknown run."""
+    from pytest_training.planning.regressions import with_comparison  # noqa: PLC0415  (as above)
 
     history = _history(draft)
-    plan, problems = with_comparison(draft.plan, history, draft.request)
+    plan, problems = with_comparison(draft.plan, history, draft.request, is_dry=draft.is_dry)
     return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
 
 

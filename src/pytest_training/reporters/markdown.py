@@ -124,12 +124,14 @@ def _changes(comparison: Comparison) -> Iterator[str]:
     if not comparison.jobs:
         yield f"Nothing to compare with: no earlier outcome from {against}."
     elif not loud:
-        yield f"Against {against}: {f'{quiet} jobs differ, within chance' if quiet else 'no metric changed'}."
+        what = f"{quiet} jobs differ, none for better or worse" if quiet else "no metric changed"
+        yield f"Against {against}: {what}."
     else:
         lines = [f"- **{plain(job.job_id, 80)}**: " + "; ".join(_words(job)) for job in loud[:MOST_CHANGES]]
         lines += [f"- and {len(loud) - MOST_CHANGES} more"] if len(loud) > MOST_CHANGES else []
         if quiet:
-            lines.append(f"- {quiet} other jobs differ within chance: the earlier value lies in the present interval")
+            lines.append(f"- {quiet} other jobs differ, none for better or worse")
+        lines += [f"- {plain(line[0].upper() + line[1:])}" for line in comparison.noise_lines]
         yield "\n".join([f"### Against {against}", "", *lines])
 
 
@@ -139,7 +141,7 @@ def _words(job: JobComparison) -> Iterator[str]:
     for change in job.listed:
         yield f"{plain(change.metric, 60)} {plain(change.words())}"
     if job.unlisted:
-        yield f"{job.unlisted} other metrics differ within chance"
+        yield f"{job.unlisted} other metrics differ"
     if job.parameters:
         yield f"with other parameters: {plain(', '.join(job.parameters))}"
 

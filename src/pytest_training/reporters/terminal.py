@@ -206,6 +206,7 @@ def comparison_lines(comparison: Comparison) -> list[Line]:
         lines.append((f"  and {len(notable) - MOST_CHANGES} more jobs: see summary.md", {}))
     if not notable and comparison.jobs:
         lines.append(("  no metric changed", {}))
+    lines += [(f"  {one_line(line, 200)}", {}) for line in comparison.noise_lines]
     if comparison.missing:
         lines.append((f"  without an earlier outcome: {one_line(', '.join(comparison.missing), 200)}", {}))
     lines += [(f"  {one_line(problem)}", {"yellow": True}) for problem in comparison.problems]

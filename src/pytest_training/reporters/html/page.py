@@ -23,7 +23,7 @@ from pytest_training.atomic import write_atomically
 from pytest_training.execution import folder, job_files
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Dataset, PlannedJob
-from pytest_training.records.comparison import MARKS, Change, JobComparison
+from pytest_training.records.comparison import Change, JobComparison
 from pytest_training.records.events import read_events
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import Measure, measures
@@ -167,7 +167,6 @@ def _render(run: TrainingRun) -> str:
         timing=timing(run.outcomes, run.plan.workers),
         timeline=timeline(run.outcomes),
         pictures_left_out=book.left_out,
-        marks=MARKS,
         most_rows=MOST_ROWS,
         artifacts=artifacts,
         has_page=functools.cache(lambda run_id: folder.RunFolder(run.folder.reports, run_id).page.is_file()),
