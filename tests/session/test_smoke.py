@@ -54,16 +54,18 @@ def test_a_smoke_run_judges_no_gate_and_leaves_all_of_the_whole_runs(project: Pr
     assert tests["short"]["gates"][0]["gate"]["unjudged"] == "smoke run"
     assert (
         "a whole run would fail: no metric 'acuracy', which a gate needs (did you mean 'accuracy'?)"
-        in (tests["misnamed"]["notes"][0])
+        in (tests["misnamed"]["remarks"][0])
     )
-    assert tests["whole"]["notes"] == ["trained whole: it has neither epochs nor folds, nor a smoke: of its own"]
+    assert tests["whole"]["notes"] == ["trained whole: no epochs, folds or smoke:"]
     assert project.report("reports/smoke")["training"]["smoke"] is True
 
     result.stdout.fnmatch_lines(
         [
             "6 jobs: 6 passed",
             "smoke run: 4 gates not judged; in no history, and the reports of the last whole run stay",
+            "misnamed: a whole run would fail: no metric 'acuracy', which a gate needs (did you mean 'accuracy'?)*",
             "reports: reports/smoke/runs/*",
+            "warning: whole, needy: trained whole: no epochs, folds or smoke:",
         ]
     )
     smoke = {name: each.decode() for name, each in contents(project.reports / "smoke").items()}

@@ -18,6 +18,14 @@ from pytest_training.project import find_project
 from pytest_training.text import print_any_sign
 from pytest_training.wording import one_of
 
+
+def _number(text: str) -> int:
+    """Return a number of runs, or raise ArgumentTypeError."""
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number of runs, at least 1, found {text!r}")
+
+
 PROGRAM = "pytest-training"
 VERBS = {
     "init": "write test_training_jobs.py, settings and a commented jobs.yaml for the scripts below this folder",
@@ -29,10 +37,11 @@ VERBS = {
     "diff": "compare two runs without training: statuses, metrics, parameters, versions",
     "best": "print the folder of the best passed outcome of a job",
     "table": "print the trials of a study, the best first, with their parameters and metrics",
+    "prune": "remove old run folders that nothing refers to any more; the history stays",
     "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
 PLACES = {"init": "prepare", "save-durations": "prepare", "compare": "comparing", "table": "studies"}
-PLACES |= dict.fromkeys(("runs", "diff", "best"), "runs")
+PLACES |= {**dict.fromkeys(("runs", "diff", "best"), "runs"), "prune": "pruning"}
 """Each verb is a function of its name: these in these modules, the others in answers.py."""
 JOB = {"metavar": "JOB", "help": "the job's id"}
 RUN = {"metavar": "RUN", "nargs": "?", "default": "last"}
@@ -78,6 +87,11 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "--json": JSON,
     },
     "best": {"job": JOB, "--json": JSON},
+    "prune": {
+        "--keep": {"metavar": "N", "type": _number, "required": True, "help": "the newest runs that stay in any case"},
+        "--dry-run": {"action": "store_true", "help": "say what would be removed, and remove nothing"},
+        "--json": JSON,
+    },
     "save-durations": {},
 }
 """The arguments of each verb, as `add_argument` takes them; all but `init` take `--reports` too."""

@@ -225,11 +225,13 @@ def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader], followed: F
     gates = judge_gates(attempt.job.gates, metrics, attempt.result.differences if attempt.result else {})
     notes += tolerated(gates)
     status, cause, reason = _judge_gates(attempt.job, gates, found, (attempt.result or Result()).interval_method)
+    remarks: tuple[str, ...] = ()
     if reason and all(each.passed is None for each in gates):
-        notes = (*notes, f"a whole run would fail: {reason}")
+        remarks = (f"a whole run would fail: {reason}",)
         status, cause, reason = Status.PASSED, None, ""
+    result = attempt.result or Result()
     return Verdict(
-        status, cause, reason, metrics, found.sources, gates=gates, result=attempt.result or Result(), notes=notes
+        status, cause, reason, metrics, found.sources, gates=gates, result=result, remarks=remarks, notes=notes
     )
 
 

@@ -235,7 +235,7 @@ class Slot(msgspec.Struct, frozen=True):
         return reply, replace(
             verdict,
             **masked,
-            remarks=tuple(map(secrets.mask, verdict.result.remarks)),
+            remarks=tuple(map(secrets.mask, (*verdict.remarks, *verdict.result.remarks))),
             notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes, *beside)), *still),
         )
 

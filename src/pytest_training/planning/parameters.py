@@ -17,7 +17,7 @@ from pytest_training.wording import listing, one_of, printable
 
 SHOWN_JOBS = 6
 FORM = "JOB.PARAMETER=VALUE, like als.epochs=80"
-NOT_CHOSEN = "not passed: it is an option of"  # part of a note
+SAID = re.compile("not passed: it is an option of|^trained whole:")  # in notes that the console shows
 
 
 def apply_options(
@@ -56,7 +56,7 @@ def unreached(
         if without:
             sentences.append(f"{option}: {len(without)} {jobs_have} no such parameter: {names}")
     unpassed: dict[str, list[str]] = {}
-    for job_id, note in ((job.id, note) for job in jobs for note in job.notes if NOT_CHOSEN in note):
+    for job_id, note in ((job.id, note) for job in jobs for note in job.notes if SAID.search(note)):
         unpassed.setdefault(note, []).append(job_id)
     return sentences + [f"{listing('', ids, limit=SHOWN_JOBS)}: {note}" for note, ids in unpassed.items()]
 

@@ -52,6 +52,10 @@ class Past(Struct):
     runs: dict[str, dict[str, str]] = field(default_factory=dict)
     """By run id, the newest first, each job's status in a word, or an empty text for a trial: its study counts."""
     best: dict[str, Best] = field(default_factory=dict)  # by job id, without trials
+    newest: dict[str, str] = field(default_factory=dict)  # ids of runs that others are compared with, by what they have
+    unsettled: dict[str, dict[str, Status]] = field(default_factory=dict)
+    """By run id the jobs that have not ended well there or later: a resumed run would train them."""
+    settled: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, newest_first: Iterable[Recorded]) -> Self:
@@ -63,9 +67,17 @@ class Past(Struct):
 
     def add(self, recorded: Recorded, outcome: Outcome) -> None:
         """Add an outcome that is older than all before."""
-        job_id = outcome.job_id
-        self.runs.setdefault(recorded.run_id, {})[job_id] = _word(outcome)
-        if outcome.trial_of is None and outcome.status == Status.PASSED:
+        job_id, run_id, has_passed = outcome.job_id, recorded.run_id, outcome.status == Status.PASSED
+        self.runs.setdefault(run_id, {})[job_id] = _word(outcome)
+        if has_passed or outcome.status == Status.SKIPPED or outcome.cause == "gate":
+            self.settled.add(job_id)
+        elif outcome.cause != "needs" and self.settled.isdisjoint({job_id, outcome.trial_of}):
+            self.unsettled.setdefault(run_id, {})[job_id] = outcome.status
+        if outcome.trial_of is None and (has_passed or outcome.cause == "gate"):
+            places = {"", f" on branch {recorded.branch}" if recorded.branch else ""}
+            for what in (f"the last {job_id}", *([f"the last passed {job_id}"] if has_passed else [])):
+                self.newest |= {f"{what}{place}": run_id for place in places if f"{what}{place}" not in self.newest}
+        if outcome.trial_of is None and has_passed:
             best = self.best.get(job_id)
             if better := best.or_better(recorded) if best else Best.first(recorded):
                 self.best[job_id] = better

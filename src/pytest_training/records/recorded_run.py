@@ -24,7 +24,7 @@ from pytest_training.records.comparison import Comparison, compare, find_earlier
 from pytest_training.records.history import History
 from pytest_training.records.run_record import BegunRun, Provenance, RunRecord
 
-IGNORED = ".gitignore"
+IGNORED, HIDDEN = ".gitignore", "."  # no run's name begins so, but that of one that is being removed
 PLACES = {"last": slice(-1, None), "previous": slice(-2, -1)}  # words for a run
 SAME_START_S = 1.0  # a process's start is exact to about a clock tick
 
@@ -129,7 +129,8 @@ def find_run(reports: Path, name: str, others: Iterable[str] = ()) -> RunFolder:
 
 def run_ids(reports: Path) -> list[str]:
     """Return the ids of the runs that have a plan, oldest first."""
-    return sorted(path.parent.name for path in ReportsFolder(reports).runs.glob("*/plan.json"))
+    names = (path.parent.name for path in ReportsFolder(reports).runs.glob("*/plan.json"))
+    return sorted(name for name in names if not name.startswith(HIDDEN))
 
 
 def read_run(folder: RunFolder, settings: RunSettings | None = None) -> TrainingRun:
