@@ -104,9 +104,7 @@ class EarlierRun(Struct, frozen=True):
         if any(planned.job.twin_of for planned in plan.jobs):
             raise DeclarationError(f"--training-resume: run {folder.run_id} is an audit: pytest --training-audit again")
         if plan.smoke:
-            raise DeclarationError(
-                f"--training-resume: run {folder.run_id} is a smoke run: pytest --training-smoke again"
-            )
+            raise DeclarationError(f"--training-resume: run {folder.run_id} is a smoke run, and nothing resumes one")
         return cls(folder, plan)
 
     @property
