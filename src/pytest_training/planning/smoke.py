@@ -23,7 +23,8 @@ def brief(job: Job, kind: Kind) -> Job:
     study = _smaller(job.study) if job.study else None
     varied = varied_by(study) if study else ()
     values = {name: value for name, value in {**dict(_fewer(job, kind)), **job.smoke}.items() if name not in varied}
-    notes = () if values or job.problem else ("trained whole: no epochs, folds or smoke:",)
+    is_whole = not (job.problem or job.smoke or any(meant(job.declared, name) for name in MOST))
+    notes = ("trained whole: no epochs, folds or smoke:",) if is_whole else ()
     for name, value in values.items():
         job = with_value(job, name, value, kind)
     return replace(job, gates=gates, study=study, notes=(*job.notes, *notes))
