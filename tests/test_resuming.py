@@ -82,6 +82,29 @@ def test_unchanged_jobs_are_skipped_against_the_run_that_passed_and_changed_ones
     assert project.statuses() == {"model": "passed", "other": "passed"}
 
 
+def test_what_qualifies_the_metrics_of_an_unchanged_job_is_said_again(project: Project) -> None:
+    body = """
+        run.note("3 of 7 columns used")
+        run.data("cohort")
+        random = np.random.default_rng(0)
+        truth = random.integers(0, 2, 60)
+        run.predictions(truth, (truth + random.random(60)) / 2)
+        """
+    project.job("model", body, top="import numpy as np")
+    project.write("training/made.py", "def make(path, seed):\n    path.write_text('a')\n")
+    project.write("training/jobs.yaml", "data: {cohort: {simulated: made:make}}")
+    assert project.run().ret == 0
+    first = project.metadata()["model"]
+    skipped = project.run("--training-skip-unchanged")
+    second = project.metadata()["model"]
+    assert (second["status"], second["cause"]) == ("skipped", "unchanged")
+    names = ("metrics", "sources", "interval_method", "remarks", "datasets")
+    assert {name: first[name] for name in names} == {name: second[name] for name in names}
+    assert first["datasets"][0]["opened"]
+    said = ["simulated data: model", "model: 3 of 7 columns used", "intervals of model: 95 %: DeLong*"]
+    skipped.stdout.fnmatch_lines(said)
+
+
 def test_changed_data_are_trained_on_again(project: Project) -> None:
     project.job("reads", 'return {"size": len(run.data("table").read_text())}')
     project.write("training/jobs.yaml", "data:\n  table: {path: table.csv}\n")

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING
 from artifacts import save_all
 from cohorts import breast, files, own_data, table
 from fitting import fit_boosting
+from folds import require_people
 from validation import cross_validate, judge
 
+from pytest_training.errors import DataError
 from pytest_training.evaluation import leaks
 
 if TYPE_CHECKING:
@@ -55,7 +57,11 @@ def train(  # noqa: PLR0913  (each is a choice of the user's)
 ) -> dict[str, float]:
     """Cross-validate the model on the user's table; `drop` and `known` take names with commas."""
     names = {"drop": _names(drop), "known": _names(known)}
-    own = obtain(run, data, target=target, group=group, positive=positive, **names)
+    try:
+        own = obtain(run, data, target=target, group=group, positive=positive, **names)
+        require_people(own.cohort, folds)
+    except ValueError as error:  # of the user's table: this file's own frames would tell nothing
+        raise DataError(str(error)) from None
     cohort = own.cohort.with_target_of(run)
     fit = partial(fit_boosting, epochs=epochs, trees=TREES)
 
@@ -68,7 +74,7 @@ def train(  # noqa: PLR0913  (each is a choice of the user's)
     metrics, headline = judged.metrics, next(iter(judged.metrics))
     save_all(run, predictions, fit=fit, about=__doc__, notes=warnings)
     if f"{headline}_low" not in metrics:
-        raise ValueError(judged.method)  # of so few people nothing can be said
+        raise DataError(judged.method)  # of so few people nothing can be said
     gain_low = metrics[f"{headline}_low"] - metrics[f"baseline_{headline}"]
     return {"over_dummy_gain_low": gain_low, "leak_suspects": len(suspects)}
 

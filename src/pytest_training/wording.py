@@ -31,6 +31,11 @@ def listing(word: str, names: Iterable[str], *, limit: int = SHOWN_NAMES) -> str
     return ", ".join(ordered[:limit]) + more if ordered else "(there is none)"
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return the number with its noun: `1 job`, `2 jobs`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def describe(value: Any) -> str:
     """Return a value as a sentence has it: `nothing`, `true`, or as `safe_repr` does."""
     return "nothing" if value is None else str(value).lower() if isinstance(value, bool) else safe_repr(value)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from made_runs import make_run
+from made_studies import make_study, trial
 from sessions import Project, text
+
+from pytest_training.commands.main import main
 
 
 @pytest.fixture
@@ -23,6 +27,26 @@ def test_the_table_has_the_last_three_runs_of_every_job_oldest_first(project: Pr
     assert table.ret == 0, text(table)
     runs = [line.split()[-1] for line in table.outlines]
     assert runs == ["run", *(f"2026010{day}-100000-abcd" for day in (2, 3, 4, 2, 3, 4))]
+
+
+def test_a_study_stands_for_its_trials_in_the_list_and_is_named_with_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for day in (1, 2, 3, 4):
+        trials = [trial(f"trees-{trees}", {"auc": 0.5 + trees / 100}) for trees in (1, 5)]
+        make_study(tmp_path, [*trials, trial("x", study="forest-fire")], run_id=f"2026010{day}-100000-abcd")
+
+    def jobs(*words: str) -> dict[str, int]:
+        assert main(["history", *words, "--reports", str(tmp_path)]) == 0
+        return dict(Counter(line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]))
+
+    study = {"forest": 4, "forest-trees-1": 3, "forest-trees-5": 3}
+    assert jobs() == {"forest": 3, "forest-fire-x": 3}
+    assert jobs("forest") == study
+    assert jobs("f?rest") == study
+    assert jobs("forest-trees-*") == {"forest-trees-1": 4, "forest-trees-5": 4}
+    assert main(["history", "forst", "--reports", str(tmp_path)]) == 2
+    assert "has no job 'forst': did you mean 'forest'?" in capsys.readouterr().err
 
 
 def test_json_has_the_whole_outcomes(project: Project) -> None:

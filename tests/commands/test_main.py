@@ -24,7 +24,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "pytest-training: error: expected one of init, logs, history, report, compare, save-durations"),
+        ((), f"pytest-training: error: expected one of {', '.join(VERBS)}"),
         (
             ("histroy",),
             "pytest-training: error: unknown verb 'histroy': did you mean 'history'? Expected one of history, ",
@@ -72,7 +72,16 @@ def test_the_console_script_is_the_module(project: Project) -> None:
     assert ended.stdout == project.ask("--help").stdout.str() + "\n"
 
 
-@pytest.mark.parametrize("words", [("history",), ("history", "--json"), ("logs", "{job_id}"), ("report",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("history",),
+        ("history", "--json"),
+        ("logs", "{job_id}"),
+        ("report",),
+        ("runs",),
+    ],
+)
 def test_a_verb_imports_nothing_slow(project: Project, words: tuple[str, ...]) -> None:
     make_run(project.reports, jobs=2, epochs=1)
     job_id = json.loads(project.ask("history", "--json").stdout.str())[0]["outcome"]["job_id"]

@@ -179,6 +179,7 @@ def suspected(*known: str) -> Examined:
 def test_columns_that_the_job_states_as_known_are_no_suspects_and_are_named() -> None:
     examined = suspected("charge", "pair", "later", "gaps", "number")
     assert not {finding.code for finding in examined.findings} & SUSPECTS.keys()
+    assert examined.known == ("charge", "pair", "later", "gaps", "number")
     assert examined.facts[0].endswith("suspects them: 'charge', 'pair', 'later', 'gaps' and 1 more")
 
 

@@ -32,13 +32,12 @@ def test_few_people_have_no_interval_and_the_method_says_so(case: str) -> None:
     ends = [name for name in evaluation.metrics if name.endswith(("_low", "_high", "gain_p", "gain_t_p"))]
     assert ends == []
     of_class = ", and 4 of each class that they compare" if made.classes else ""
-    people = f": {made.people[1]} people, expected 8{of_class}"
+    count = "1 person" if made.people[1] == 1 else f"{made.people[1]} people"
+    people = f": {count}, expected 8{of_class}"
     assert people in evaluation.method
     assert "roc_auc" in evaluation.method or "r2" in evaluation.method
     assert "gain" in evaluation.method
-    with pytest.raises(
-        ValueError, match=rf"are of {made.people[1]} people; expected 8, and of classes 4 people of each"
-    ):
+    with pytest.raises(ValueError, match=rf"are of {count}; expected 8, and of classes 4 people of each"):
         comparison.paired(made, made)
     assert all(not line.band for drawing in evaluation.drawings for line in drawing.lines)
 
@@ -133,7 +132,8 @@ APART: dict[str, tuple[Any, bool]] = {
 def test_risks_that_separate_the_classes_have_no_slope(case: str) -> None:
     risk, has_slope = APART[case]
     made = evaluate(record.make(np.repeat([0, 1], 20), risk))
-    assert ("calibration_slope" in made.metrics) == ("calibration_slope_low" in made.metrics) == has_slope
+    assert ("calibration_slope" in made.metrics) == has_slope
+    assert ("calibration_slope_low" in made.metrics) == (has_slope and case != "equal")
     assert ("no calibration_slope: the risks separate the classes completely" in made.method) != has_slope
 
 
@@ -147,3 +147,22 @@ def test_rows_of_the_same_people_are_no_further_votes() -> None:
     lone, rival = (record.make(truth, each, fold=stated["fold"][:40]) for each in (strong, weak))
     assert "gain_mcnemar_p" in comparison.gain(lone, rival)
     assert comparison.gain(one, other)["gain_p"] == pytest.approx(comparison.gain(lone, rival)["gain_p"])
+
+
+@pytest.mark.parametrize("error", [0.0, 0.1, 1 / 3, -1e5])
+@pytest.mark.parametrize("name", ["", "x"])
+def test_an_error_that_is_the_same_for_all_has_no_interval_and_the_method_says_why(error: float, name: str) -> None:
+    truth = np.random.default_rng(0).normal(size=60)
+    made = evaluate(record.make(truth, truth + error, fold=np.arange(60) % 5, name=name, classes=()))
+    prefix = f"{name}_" if name else ""
+    flat = [f"{prefix}{each}" for each in ("mae", "rmse", "r2") if each != "r2" or not error]
+    assert not {f"{each}{end}" for each in flat for end in ("_low", "_high")} & made.metrics.keys()
+    assert all(made.metrics[f"{each}_low"] < made.metrics[f"{each}_high"] for each in (f"{prefix}r2",) if error)
+    listed = ", ".join(each for each in (f"{prefix}r2", f"{prefix}mae", f"{prefix}rmse") if each in flat)
+    assert f"no interval of {listed}: equal for all people" in made.method
+
+
+def test_risks_that_are_the_same_for_all_have_no_interval_of_their_slope() -> None:
+    made = evaluate(record.make(np.arange(60) % 2, np.full(60, 0.4)))
+    assert "calibration_slope_low" not in made.metrics
+    assert "no interval of net_benefit, calibration_slope: equal for all people" in made.method

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import special
 
 from pytest_training.evaluation import comparison, record
 from pytest_training.evaluation.comparison import corrected_t, delong, mcnemar
+from pytest_training.evaluation.record import Predictions
 
 # Subarachnoid haemorrhage (Turck et al. 2010), as pROC has it: outcome (2: poor), WFNS grade, S100B in hundredths.
 OUTCOME = (
@@ -86,3 +89,36 @@ def test_a_record_compared_with_itself_differs_in_nothing() -> None:
         **dict.fromkeys(("gain", "gain_low", "gain_high"), 0.0),
         **dict.fromkeys(("gain_p", "gain_t_p", "gain_mcnemar_p"), 1.0),
     }
+
+
+def fitted_anew(seed: int, *, better: float = 0.0, people: int = 120, **stated: Any) -> Predictions:
+    """Return predictions of the same people by other models over other folds."""
+    same, own = np.random.default_rng(0), np.random.default_rng(seed)
+    truth = same.permutation(np.arange(people) % 3 == 0)
+    signal = same.normal(1.2 * truth, size=people)
+    score = signal + better * truth + own.normal(scale=0.2, size=(3, people))
+    fold = np.array([own.permutation(np.arange(people) % 4) for _ in range(3)])
+    return record.make(truth, 1 / (1 + np.exp(-score)), **{"fold": fold, **stated})
+
+
+def test_models_fitted_anew_differ_within_noise_and_better_ones_beyond_it() -> None:
+    before = fitted_anew(1)
+    equal = [comparison.differences(fitted_anew(seed), before)["roc_auc"] for seed in range(2, 12)]
+    assert sum(each.is_beyond_noise for each in equal) <= 2
+    better = comparison.differences(fitted_anew(2, better=1.5), before)
+    assert better["roc_auc"].low > 0
+    assert better["roc_auc"].method == "paired by people, with the spread of fitted models"
+    assert set(better) == {"roc_auc", "average_precision", "sensitivity", "specificity", "brier", "net_benefit"}
+
+
+def test_a_judged_difference_has_90_percent_of_the_tests_95() -> None:
+    now, before = fitted_anew(2, better=0.3), fitted_anew(1)
+    judged, tested = comparison.differences(now, before)["roc_auc"], comparison.gain(now, before)
+    assert judged.value == pytest.approx(tested["gain"])
+    assert tested["gain_low"] < judged.low < judged.high < tested["gain_high"]
+
+
+@pytest.mark.parametrize("stated", [{"fold": None}, {"fold": np.zeros((3, 120), dtype=int)}])
+def test_one_fitted_model_says_nothing_of_others(stated: dict[str, Any]) -> None:
+    assert comparison.differences(fitted_anew(2, **stated), fitted_anew(1, **stated)) == {}
+    assert comparison.differences(fitted_anew(2), fitted_anew(1, **stated)) == {}

@@ -216,3 +216,24 @@ def test_people_with_the_event_count_once() -> None:
     evaluation = evaluate(made)
     assert (evaluation.people, evaluation.events) == (3, 2)
     assert [(each.value, each.people, each.events) for each in evaluation.subgroups] == [("a", 2, 2), ("b", 1, 0)]
+
+
+ORDERED: dict[str, Any] = {
+    "score": lambda rows: {"score": rows},
+    "scores of repeats": lambda rows: {"score": [rows, rows]},
+    "table": lambda rows: {"score": pd.DataFrame({"0": 1 - rows, "1": rows})},
+    "person": lambda rows: {"person": rows},
+    "fold": lambda rows: {"fold": rows},
+    "subgroup": lambda rows: {"subgroup": {"site": rows}},
+    "subgroups": lambda rows: {"subgroup": pd.DataFrame({"site": rows})},
+}
+
+
+@pytest.mark.parametrize("what", ORDERED)
+def test_values_in_another_order_of_the_same_index_are_refused(what: str) -> None:
+    truth, rows = pd.Series(TRUTH, index=list("abcdef")), pd.Series(RISKS, index=list("abcdef"))
+    others: list[pd.Series[Any]] = [rows.reset_index(drop=True), rows.rename(lambda each: each + "2")]
+    for same in (rows, *others):  # in order, or of an index of their own
+        record.make(truth, **{"score": RISKS, **ORDERED[what](same)})
+    with pytest.raises(ValueError, match=r"have the same index in another order; expected one order, or .* without an"):
+        record.make(truth, **{"score": RISKS, **ORDERED[what](rows[::-1])})

@@ -92,3 +92,18 @@ def test_a_target_that_is_none_is_an_error_in_every_training(
 ) -> None:
     with pytest.raises(DataError, match=f"^run.target: {re.escape(sentence)}"):
         run(shuffle=shuffle).target(values, person)
+
+
+@pytest.mark.parametrize("values", [np.arange(30)[None], pd.DataFrame([range(30)]), [list(range(30))]])
+def test_a_single_row_of_many_values_is_no_target(values: Any) -> None:
+    with pytest.raises(DataError, match="expected a value for each row, found 1 row of 30 values"):
+        run(shuffle=0).target(values)
+
+
+@pytest.mark.parametrize("kind", [pd.Series, pd.DataFrame])
+def test_people_in_another_order_than_the_target_are_refused(kind: Any) -> None:
+    person = pd.Series(range(30))
+    message = "the target and person have the same index in another order; expected one order"
+    with pytest.raises(DataError, match=message):
+        run().target(kind(range(30)), person[::-1])
+    assert len(run().target(kind(range(30)), person[::-1].to_numpy())) == 30

@@ -63,7 +63,7 @@ def test_no_gate_is_judged_and_a_job_that_cannot_be_shortened_says_so(project: P
         Gate(metric="r2", operator=">=", threshold=0.5, unjudged="smoke run"),
         Gate(metric="auc", operator=">", threshold=0.5, unjudged="smoke run"),
     )
-    assert job.notes == ("trained whole: it has neither epochs nor folds, nor a smoke: of its own",)
+    assert job.notes == ("trained whole: no epochs, folds or smoke:",)
 
 
 @pytest.mark.parametrize(

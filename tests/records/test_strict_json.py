@@ -51,7 +51,7 @@ def test_what_is_plain_stays_as_it_is(value: Any) -> None:
         (Path("a/b"), "a/b"),
         (
             Gate(metric="r2", operator=">=", threshold=0.1),
-            {"metric": "r2", "operator": ">=", "threshold": 0.1, "against": None, "unjudged": ""},
+            {"metric": "r2", "operator": ">=", "threshold": 0.1, "against": None, "earlier": None, "unjudged": ""},
         ),
     ],
 )

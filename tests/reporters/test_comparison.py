@@ -1,10 +1,13 @@
-"""Tests of reporting/comparison.py: better, worse, the same, and what chance alone may explain."""
+"""Tests of records/comparison.py: better, worse, the same, and what noise may explain."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pytest_training.execution.outcome import Outcome, Status
+import pytest
+
+from pytest_training.evaluation.noise import Difference
+from pytest_training.execution.outcome import Outcome, Status, StudyResult
 from pytest_training.records.comparison import Comparison, compare
 from pytest_training.records.history import Recorded
 
@@ -26,13 +29,13 @@ def test_each_metric_is_better_worse_or_the_same_by_its_direction() -> None:
     )
     verdicts = {change.metric: change.verdict for change in found.jobs[0].changes}
     assert verdicts == {"roc_auc": "better", "loss": "worse", "mae": "same", "odd": "changed"}
-    assert found.jobs[0].changes[0].words() == "▲ 0.800 → 0.900 (+0.1)"
+    assert found.jobs[0].changes[0].words() == "▲ 0.800 → 0.900 (+0.1): better, not judged against noise"
 
 
 def test_a_difference_inside_the_interval_is_said_to_be_possible_chance() -> None:
     now = outcome({"roc_auc": 0.84, "roc_auc_low": 0.80, "roc_auc_high": 0.88})
     change = compared(outcome({"roc_auc": 0.85}), now).jobs[0].changes[0]
-    assert change.verdict == "worse"
+    assert change.verdict == "noise"
     assert change.tone == "chance"
     assert "within its interval" in change.words()
 
@@ -49,8 +52,59 @@ def test_other_parameters_and_another_status_are_told() -> None:
 
 def test_differences_that_show_only_in_later_digits_are_shown_with_them() -> None:
     change = compared(outcome({"r2": 0.80001}), outcome({"r2": 0.80002})).jobs[0].changes[0]
-    assert change.words() == "▲ 0.80001 → 0.80002 (+1e-05)"
+    assert change.words() == "▲ 0.80001 → 0.80002 (+1e-05): better, not judged against noise"
 
 
 def test_jobs_without_an_earlier_outcome_are_named() -> None:
     assert compare([outcome({"r2": 0.1})], {}, against="run r1").missing == ("als",)
+
+
+SEEDS = StudyResult(metric="roc_auc", direction="higher", seeds=5)
+
+
+def seeds(mean: float, sd: float, name: str = "roc_auc") -> Outcome:
+    return outcome({name: mean, f"{name}_sd": sd}, study=SEEDS)
+
+
+def paired(value: float, low: float, high: float, run_id: str = "r1") -> Outcome:
+    """Return an outcome with 0.7 whose predictions were compared with those of a run."""
+    return outcome(
+        {"roc_auc": 0.7}, differences={run_id: {"roc_auc": Difference(value, low, high, "paired by people")}}
+    )
+
+
+ALONE = outcome({"roc_auc": 0.8})
+BEYOND, WITHIN, UNJUDGED = "worse, beyond noise", "within noise", "worse, not judged against noise"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "judgement", "arrow"),
+    [
+        (seeds(0.8, 0.01), seeds(0.78, 0.01), BEYOND, "▼"),
+        (seeds(0.8, 0.01), seeds(0.795, 0.01), WITHIN, "▼"),
+        (seeds(0.5, 0.01, "loss"), seeds(0.52, 0.01, "loss"), BEYOND, "▲"),  # an arrow says where the value went
+        (seeds(0.8, 0.01), seeds(0.82, 0.01), "better, beyond noise", "▲"),
+        (seeds(1.0, 0.01, "odd"), seeds(2.0, 0.01, "odd"), "changed, beyond noise", "▲"),
+        (seeds(0.8, 0.01), outcome({"roc_auc": 0.7}), UNJUDGED, "▼"),  # one side alone has seeds
+        (ALONE, seeds(0.7, 0.01), UNJUDGED, "▼"),
+        (ALONE, paired(-0.1, -0.15, -0.05), BEYOND, "▼"),
+        (ALONE, paired(-0.1, -0.25, 0.05), WITHIN, "▼"),
+        (ALONE, paired(-0.1, -0.2, -0.1, "r0"), UNJUDGED, "▼"),  # another run
+        (ALONE, paired(-0.3, -0.4, -0.2), UNJUDGED, "▼"),  # other predictions than those of the metrics
+        (outcome({"roc_auc": 0.7}), paired(0.0, 0.0, 0.0), "", "="),
+    ],
+)
+def test_better_or_worse_is_said_beyond_noise_or_with_the_word_that_nothing_judged_it(
+    before: Outcome, now: Outcome, judgement: str, arrow: str
+) -> None:
+    (job,) = compared(before, now).jobs
+    change = job.changes[0]
+    assert (change.judgement, change.arrow) == (judgement, arrow)
+    assert job.is_loud == change.judgement.startswith(("better", "worse"))
+    assert judgement in change.words()
+
+
+def test_the_interval_of_a_difference_and_its_method_are_stated() -> None:
+    found = compared(seeds(0.8, 0.01), seeds(0.78, 0.01))
+    assert found.jobs[0].changes[0].words() == "▼ 0.800 → 0.780 (-0.02, -0.0318 to -0.00824): worse, beyond noise"
+    assert found.noise_lines == ["intervals of differences of als: 90 %, Welch over 5 and 5 seeds"]

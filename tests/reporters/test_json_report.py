@@ -109,9 +109,17 @@ def test_each_job_has_metadata_with_paths_relative_to_the_reports_folder() -> No
     assert metadata["metrics"] == {"r2": 0.3}
     assert metadata["gates"] == [
         {
-            "gate": {"metric": "r2", "operator": ">=", "threshold": 0.1, "against": None, "unjudged": ""},
+            "gate": {
+                "metric": "r2",
+                "operator": ">=",
+                "threshold": 0.1,
+                "against": None,
+                "earlier": None,
+                "unjudged": "",
+            },
             "found": 0.3,
             "passed": True,
+            "difference": None,
         }
     ]
     assert (metadata["seed"], metadata["worker"], metadata["expected_s"]) == (3, "gw1", 5.0)

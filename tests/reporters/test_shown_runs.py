@@ -144,11 +144,15 @@ def test_history_comparison_and_regression(project: Project) -> None:
 
     near = project.run("--set", "als.score=0.89", "--training-max-regression", "0.02", "--training-compare", "last")
     assert near.ret == 0, text(near)
-    near.stdout.fnmatch_lines(["*als: roc_auc ▼ 0.900 → 0.890 (-0.01)*other parameters: score*"])
+    near.stdout.fnmatch_lines(
+        ["*als: roc_auc ▼ 0.900 → 0.890 (-0.01): worse, not judged against noise*other parameters: score*"]
+    )
 
     worse = project.run("--set", "als.score=0.8", "--training-max-regression", "0.02")
     assert worse.ret == 1
-    worse.stdout.fnmatch_lines(["*roc_auc got worse: 0.8, was 0.89 in run *, at most 0.02 worse*"])
+    worse.stdout.fnmatch_lines(
+        ["*roc_auc got worse: 0.8, was 0.89 in run * with other parameters (score), at most 0.02 worse*"]
+    )
 
     past = project.ask("history", "als")
     past.stdout.fnmatch_lines(["job*when*status*", "als*PASSED*roc_auc 0.9*", "als*PASSED*0.89*", "als*FAILED*0.8*"])
@@ -162,9 +166,7 @@ def test_a_regression_rule_that_cannot_be_is_a_usage_error(project: Project) -> 
     project.jobs("als")
     result = project.run("--training-max-regression", "much")
     assert result.ret == 4
-    assert "--training-max-regression: expected a number like 0.02, roc_auc=0.02 or mae=5%, found 'much'" in text(
-        result
-    )
+    assert "--training-max-regression: expected a number like 2%, 0.02 or roc_auc=0.02, found 'much'" in text(result)
 
 
 @pytest.mark.slow

@@ -9,7 +9,9 @@ import jsonschema
 import pytest
 from sessions import Project, strict_json, text
 
+from pytest_training.records.audit import Audit, JobAudit
 from pytest_training.records.history import History
+from pytest_training.reporters.audit import audit_page, closing_lines
 
 LUCK = """
 y = run.target([0, 1] * 50)
@@ -105,3 +107,11 @@ def test_workers_train_twins_beside_each_other_with_the_same_metrics(project: Pr
         result = project.run("--training-audit", "seeded", "-n", workers)
         assert result.ret == 0, text(result)
         assert project.statuses() == {"seeded": "passed", "seeded-again": "passed"}
+
+
+def test_a_check_that_leaves_columns_out_says_so_in_place_of_nothing_found() -> None:
+    audit = Audit(run_id="1", jobs=(JobAudit(job_id="als", passed=("A04", "A12"), known=("tau", "a|b")),))
+    assert next(closing_lines(audit))[0] == "audit of 1 job: nothing found, 2 columns not suspected, as train states"
+    rows = [line for line in audit_page(audit).splitlines() if line.startswith("| ✓")]
+    assert "nothing found in other columns than 'tau', 'a\\|b', known as train states" in rows[0]
+    assert rows[1].endswith("| nothing found |")

@@ -35,7 +35,18 @@ def test_a_dry_run_says_why_a_file_was_taken_and_lists_with_v_what_was_left_out(
         "left out: config/train_small.py: only defines or assigns",
         "left out: mnist/net.py: nothing that it runs trains",
     ]
-    assert "left out: " not in text(project.here("--training-root", ".", "--collect-only"))
+    brief = text(project.here("--training-root", ".", "--collect-only"))
+    assert "left out" not in brief
+
+
+def test_a_dry_run_counts_files_that_cannot_be_read(project: Project) -> None:
+    for name in ("old", "older"):
+        project.write(f"{name}/solve.py", "for x, y in batches:\n    print 'loss', model.fit(x, y)\n")
+    project.write("mnist/latin.py", "").write_bytes(b"x = '\xe4'\nmodel.fit(x)\n")
+    brief = text(project.here("--training-root", ".", "--collect-only"))
+    assert "3 files left out that Python cannot read: -v names each" in brief
+    assert "Python cannot read" not in text(project.here("--training-root", ".", "--collect-only", "-v"))
+    assert "Python cannot read" not in text(project.here("--training-root", ".", "--collect-only", "-qq"))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import train_model
 
+from pytest_training.errors import DataError
 from pytest_training.execution.attempt.run import Run
 
 MakeRun = Callable[..., Run]
@@ -60,7 +61,7 @@ def test_default_is_the_breast_table_without_a_suspect(make_run: MakeRun) -> Non
 
 def test_voice_table_is_refused_by_row_and_honest_by_person(make_run: MakeRun, tmp_path: Path) -> None:
     data = save(tmp_path, voices())
-    with pytest.raises(ValueError, match="column 'name' looks like a person's id and repeats"):
+    with pytest.raises(DataError, match="column 'name' looks like a person's id and repeats"):
         train(make_run(0, "refused"), data=data, target="status")
     honest = train(make_run(0, "honest"), data=data, target="status", group="name")
     leaky = train(make_run(0, "leaky"), data=data, target="status", drop="name", epochs=5)
@@ -244,6 +245,6 @@ def test_mistakes_are_one_clear_sentence(
 ) -> None:
     table = save(tmp_path, pd.DataFrame({"x": np.arange(20) / 2, "y": [0, 1] * 10}))
     choices = {name: table if value == "TABLE" else value for name, value in choices.items()}
-    with pytest.raises(ValueError, match=message) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         train(make_run(), **choices)
     assert "\n" not in str(caught.value)

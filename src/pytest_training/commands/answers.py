@@ -2,9 +2,10 @@
 
 import argparse
 import contextlib
+import fnmatch
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -34,7 +35,7 @@ def logs(arguments: argparse.Namespace, project: Project) -> None:
     running = running_run(project.reports) or running_run(ReportsFolder(project.reports).smoke)
     folder = running or find_run(project.reports, "last")
     jobs, job_id = {planned.job.id: planned.job for planned in model.read_plan(folder.plan).jobs}, arguments.job
-    _check_job(job_id, jobs, f"run {folder.run_id}")
+    check_job(job_id, jobs, f"run {folder.run_id}")
     remark(f"log of {job_id} in run {folder.run_id} ({'ended' if running is None else 'running'})")
     for line in JobLog(folder, jobs[job_id], is_followed=running is not None, remark=remark).lines():
         say(line)
@@ -43,13 +44,9 @@ def logs(arguments: argparse.Namespace, project: Project) -> None:
 def history(arguments: argparse.Namespace, project: Project) -> None:
     """Print the last outcomes of a job or of all jobs, the oldest of each job first."""
     file = History(ReportsFolder(project.reports).history)
-    job_ids = file.job_ids()
-    if arguments.job and job_ids:
-        _check_job(arguments.job, job_ids, "the history")
-    recent = file.recent([arguments.job], PAST_OF_ONE) if arguments.job else file.recent(job_ids, PAST_OF_ALL)
+    recent = _recent(file, file.job_ids(), arguments.job)
     recorded = [each for newest_first in recent.values() for each in reversed(newest_first)]
-    for problem in dict.fromkeys(file.problems):
-        remark(f"warning: {problem}")
+    note_problems(file)
     if arguments.json:
         say(encode(recorded, indent=2).decode())
     elif recorded:
@@ -57,6 +54,20 @@ def history(arguments: argparse.Namespace, project: Project) -> None:
             say(line)
     else:
         say(f"no history: no run is recorded in {file.path}")
+
+
+def _recent(file: History, job_ids: Sequence[str], wanted: str | None) -> dict[str, list[Recorded]]:
+    """Return outcomes by job, newest first: of all jobs but trials, or of the named ones with their trials."""
+    if not wanted:
+        recent = file.recent(job_ids, PAST_OF_ALL)
+        return {job_id: each for job_id, each in recent.items() if not each or each[0].outcome.trial_of not in recent}
+    own = fnmatch.filter(job_ids, wanted) or [wanted]
+    if job_ids:
+        check_job(own[0], job_ids, "the history")
+    trials = {each for each in job_ids if each.startswith(tuple(f"{job_id}-" for job_id in own))}.difference(own)
+    recent = file.recent(sorted(trials), PAST_OF_ALL)
+    of_studies = {job_id: each for job_id, each in recent.items() if each and each[0].outcome.trial_of in own}
+    return file.recent(own, PAST_OF_ONE) | of_studies
 
 
 def report(arguments: argparse.Namespace, project: Project) -> None:
@@ -95,7 +106,14 @@ def remark(line: str) -> None:
     sys.stderr.write(f"{one_line(line)}\n")
 
 
-def _check_job(job_id: str, job_ids: Collection[str], place: str) -> None:
+def note_problems(file: History) -> None:
+    """Print what is wrong with the history."""
+    for problem in dict.fromkeys(file.problems):
+        remark(f"warning: {problem}")
+
+
+def check_job(job_id: str, job_ids: Collection[str], place: str) -> None:
+    """Raise TrainingError, with the names that there are, unless the job is one of them."""
     if job_id not in job_ids:
         raise TrainingError(f"{place} has no job {job_id!r}: {one_of(job_id, job_ids)}")
 

@@ -18,6 +18,14 @@ from pytest_training.project import find_project
 from pytest_training.text import print_any_sign
 from pytest_training.wording import one_of
 
+
+def _number(text: str) -> int:
+    """Return a number of runs, or raise ArgumentTypeError."""
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number of runs, at least 1, found {text!r}")
+
+
 PROGRAM = "pytest-training"
 VERBS = {
     "init": "write test_training_jobs.py, settings and a commented jobs.yaml for the scripts below this folder",
@@ -25,12 +33,19 @@ VERBS = {
     "history": "print the last runs of a job, or of all jobs",
     "report": "write the page and the summary of an earlier run, also of one that was killed",
     "compare": "compare the predictions of two jobs, or of two runs of a job, on the same people, by paired tests",
+    "runs": "list all runs: what they trained, what passed, and which jobs have their best outcome there",
+    "diff": "compare two runs without training: statuses, metrics, parameters, versions",
+    "best": "print the folder of the best passed outcome of a job",
     "table": "print the trials of a study, the best first, with their parameters and metrics",
+    "prune": "remove old run folders that nothing refers to any more; the history stays",
     "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
 PLACES = {"init": "prepare", "save-durations": "prepare", "compare": "comparing", "table": "studies"}
+PLACES |= {**dict.fromkeys(("runs", "diff", "best"), "runs"), "prune": "pruning"}
 """Each verb is a function of its name: these in these modules, the others in answers.py."""
-LAST = {"metavar": "RUN", "default": "last"}
+JOB = {"metavar": "JOB", "help": "the job's id"}
+RUN = {"metavar": "RUN", "nargs": "?", "default": "last"}
+JSON = {"action": "store_true", "help": "print the answer as JSON"}
 REPORTS = {"metavar": "DIR", "help": "folder with the reports (default: of the settings)"}
 ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "init": {
@@ -38,24 +53,22 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "--include": {"action": "append", "metavar": "PATTERN", "help": "files that are jobs (default: auto)"},
         "--exclude": {"action": "append", "metavar": "REGEX", "help": "files that are no jobs, by their path"},
     },
-    "logs": {"job": {"metavar": "JOB", "help": "the job's id"}, "--reports": REPORTS},
-    "history": {
-        "job": {"metavar": "JOB", "nargs": "?", "help": "the job's id (default: all jobs)"},
-        "--json": {"action": "store_true", "help": "print a list of outcomes as JSON"},
-        "--reports": REPORTS,
-    },
+    "logs": {"job": JOB},
+    "history": {"job": JOB | {"nargs": "?", "help": "the job's id (default: all jobs)"}, "--json": JSON},
     "report": {
-        "run": LAST | {"nargs": "?", "help": "id of the run, or its beginning (default: the last run)"},
-        "--compare": LAST | {"metavar": "WHAT", "help": "compare with a run, branch or commit (default: the last run)"},
-        "--json": {"action": "store_true", "help": "print the outcomes and the written files as JSON"},
-        "--reports": REPORTS,
+        "run": RUN | {"help": "id of the run, or its beginning (default: the last run)"},
+        "--compare": {
+            "metavar": "WHAT",
+            "default": "last",
+            "help": "compare with a run, branch or commit (default: last)",
+        },
+        "--json": JSON,
     },
     "compare": {
         "first": {"metavar": "A", "help": "a job's id, or JOB@RUN with the id of a run or its beginning"},
         "second": {"metavar": "B", "help": "what it is compared with, stated like A"},
         "--name": {"metavar": "NAME", "default": "", "help": "name of the predictions, if a job has several"},
-        "--json": {"action": "store_true", "help": "print the tests and the metrics of both as JSON"},
-        "--reports": REPORTS,
+        "--json": JSON,
     },
     "table": {
         "study": {
@@ -65,12 +78,23 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
         "--run": {"metavar": "RUN", "help": "id of the run, or its beginning (default: the newest that has the study)"},
         "--csv": {"action": "store_true", "help": "print all trials as CSV, with exact numbers"},
-        "--json": {"action": "store_true", "help": "print all trials as JSON"},
-        "--reports": REPORTS,
+        "--json": JSON,
     },
-    "save-durations": {"--reports": REPORTS},
+    "runs": {"--json": JSON},
+    "diff": {
+        "first": RUN | {"metavar": "A", "default": "previous", "help": "id of a run, or its beginning; last, previous"},
+        "second": RUN | {"metavar": "B", "help": "the run that is compared with it (default: last)"},
+        "--json": JSON,
+    },
+    "best": {"job": JOB, "--json": JSON},
+    "prune": {
+        "--keep": {"metavar": "N", "type": _number, "required": True, "help": "the newest runs that stay in any case"},
+        "--dry-run": {"action": "store_true", "help": "say what would be removed, and remove nothing"},
+        "--json": JSON,
+    },
+    "save-durations": {},
 }
-"""The arguments of each verb, as `add_argument` takes them."""
+"""The arguments of each verb, as `add_argument` takes them; all but `init` take `--reports` too."""
 USAGE = 2
 INTERRUPTED = 130
 
@@ -117,6 +141,7 @@ def _parser() -> Parser:
     parsers = parser.add_subparsers(metavar="VERB", required=True)
     for name, sentence in VERBS.items():
         each = parsers.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")
-        for argument, settings in ARGUMENTS[name].items():
+        shared = {} if name == "init" else {"--reports": REPORTS}
+        for argument, settings in {**ARGUMENTS[name], **shared}.items():
             each.add_argument(argument, **settings)
     return parser

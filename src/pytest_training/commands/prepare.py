@@ -4,7 +4,7 @@ import argparse
 import os
 import re
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_training.commands.answers import remark, say
@@ -19,7 +19,7 @@ from pytest_training.records.durations import FILE, machine_speed, read_duration
 from pytest_training.records.history import History
 from pytest_training.records.recorded_run import find_run, run_ids
 from pytest_training.records.strict_json import encode
-from pytest_training.wording import listing
+from pytest_training.wording import counted, listing
 
 SETTINGS = """\
 # The folder with train_*.py and jobs.yaml.
@@ -46,7 +46,7 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
         reason = discovery.nothing_below(root, here, files, option="--include")
         raise TrainingError(f"{reason}; --root names another folder")
     relative = os.path.relpath(root, here)
-    say(f"{_count(jobs)} found below {relative}: {', '.join(job.id for job in jobs)}")
+    say(f"{counted(len(jobs), 'job')} found below {relative}: {', '.join(job.id for job in jobs)}")
     _write(here / "test_training_jobs.py", SHIPPED_TEST.read_text(encoding="utf-8"), here)
     _write(root / "jobs.yaml", commented_catalogue(jobs), here)
     _settle(SETTINGS.format(root=relative) + "".join(_patterns(files, arguments)), here)
@@ -132,10 +132,10 @@ def save_durations(arguments: argparse.Namespace, project: Project) -> None:  # 
         remark(f"no duration of {listing('', unknown)}: never passed on this machine")
     name = os.path.relpath(path, Path.cwd())
     if not changed:
-        say(f"left as it is: {name}, {_count(durations.jobs)}")
+        say(f"left as it is: {name}, {counted(len(durations.jobs), 'job')}")
         return
     write_durations(durations, path)
-    say(f"written: {name}, {_count(durations.jobs)}, {len(changed)} of them new or changed; to be committed")
+    say(f"written: {name}, {counted(len(durations.jobs), 'job')}, {len(changed)} new or changed; to be committed")
 
 
 def _job_ids(project: Project, root: Path) -> list[str]:
@@ -145,7 +145,3 @@ def _job_ids(project: Project, root: Path) -> list[str]:
     jobs, _ = loading.load_jobs(root, project.root, project.catalogue, Lookup(files=files))
     last = model.read_plan(find_run(project.reports, "last").plan).jobs if run_ids(project.reports) else ()
     return list(dict.fromkeys([*(job.id for job in jobs), *(planned.job.id for planned in last)]))
-
-
-def _count(jobs: Collection[object]) -> str:
-    return "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"

@@ -16,6 +16,7 @@ from pytest_training.evaluation.finding import Examined, LackingError, make_chec
 from pytest_training.evaluation.leaks import CODES, Suspect, same_people, suspects
 from pytest_training.evaluation.same_people import equal_rows
 from pytest_training.evaluation.sample_size import minimum_people
+from pytest_training.wording import counted
 
 FEWEST = {"number": 40}  # people, and below of the rarest class: with fewer no interval is narrow enough to judge
 FEWEST_OF_CLASS = 20
@@ -111,9 +112,9 @@ class Data:
 
 def examine(examination: Examination) -> Examined:
     """Make the checks."""
-    data = Data(examination)
+    data, known = Data(examination), tuple(dict.fromkeys(examination.known))
     made = make_checks(CHECKS_OF_DATA, data)
-    return Examined(findings=made.findings, unchecked=made.unchecked, facts=tuple(_facts(data)))
+    return Examined(findings=made.findings, unchecked=made.unchecked, facts=tuple(_facts(data)), known=known)
 
 
 def persons_apart(data: Data) -> str | None:
@@ -236,11 +237,12 @@ def too_few(data: Data) -> str | None:
     """Count the people of the rarest class, or all."""
     people = pd.DataFrame({"person": data.person, "target": data.target})
     if data.question == "number":
-        count, fewest, what = people["person"].nunique(), FEWEST["number"], "people"
+        count, fewest, what = people["person"].nunique(), FEWEST["number"], ""
     else:
         count = int(people.groupby("target")["person"].nunique().min())
-        fewest, what = FEWEST_OF_CLASS, "people of the rarest class"
-    return "; ".join([f"{count} {what}, expected {fewest} at least", *_need(data)]) if count < fewest else None
+        fewest, what = FEWEST_OF_CLASS, " of the rarest class"
+    said = f"{counted(count, 'person', 'people')}{what}, expected {fewest} at least"
+    return "; ".join([said, *_need(data)]) if count < fewest else None
 
 
 def without_prediction(data: Data) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -10,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from pytest_training.evaluation import interval
+from pytest_training.evaluation import interval, noise
 from pytest_training.evaluation.columns import Floats
 from pytest_training.evaluation.metrics import HEADLINE, Figure, components, figure, lines_of_folds, measures
 from pytest_training.evaluation.record import Predictions
 from pytest_training.evaluation.result import LEVEL
+from pytest_training.wording import counted
 
 Mask = NDArray[np.bool_]
+JUDGED = interval.SHARES | interval.MEANS | {"net_benefit"}  # metrics of which more, or less, is better
 FEW = 25  # rows about which two models differ, that are tested exactly
 
 
@@ -60,9 +63,9 @@ def mcnemar(right: Mask, other: Mask, *, corrected: bool = True) -> Difference:
     return _tested(value, error, math.inf)._replace(statistic=statistic, p=p)
 
 
-def _tested(value: float, error: float, freedom: float) -> Difference:
+def _tested(value: float, error: float, freedom: float, level: float = LEVEL) -> Difference:
     """Return a difference with its statistic and interval by Student's t, or the normal distribution."""
-    quantile = float(special.stdtrit(freedom, (1 + LEVEL) / 2))
+    quantile = float(special.stdtrit(freedom, (1 + level) / 2))
     statistic = value / error if error else 0.0 if not value else math.copysign(math.inf, value)
     p = 2 * float(special.stdtr(freedom, -abs(statistic)))
     return Difference(value, error, statistic, p, value - quantile * error, value + quantile * error)
@@ -84,8 +87,8 @@ def paired(record: Predictions, over: Predictions) -> list[Paired]:
     headline = HEADLINE[record.question]
     if not (tests := _tests(record, over)):
         raise ValueError(
-            f"the records to compare are of {record.people[1]} people; expected {interval.FEWEST}, "
-            f"and of classes {interval.FEWEST_OF_CLASS} people of each"
+            f"the records to compare are of {counted(record.people[1], 'person', 'people')}; "
+            f"expected {interval.FEWEST}, and of classes {interval.FEWEST_OF_CLASS} people of each"
         )
     models = "fitted models" if max(record.folds, over.folds) > 1 else "the model"
     metrics = {"gain_mcnemar_p": "rows that are called right"}
@@ -107,6 +110,27 @@ def paired(record: Predictions, over: Predictions) -> list[Paired]:
     ]
 
 
+def differences(record: Predictions, over: Predictions) -> dict[str, noise.Difference]:
+    """Return the difference of each metric to another record of the same people, as models fitted anew would vary.
+
+    It is empty if either record is of one model alone, which does not show how others would differ. Raise ValueError
+    if the people are others.
+    """
+    _require_same_people(record, over)
+    if min(record.folds, over.folds) < 2:
+        return {}
+    is_repeated = min(len(record.repeats), len(over.repeats)) > 1
+    spread = (
+        "with the spread of fitted models" if is_repeated else "its variance doubled, as one repeat shows no spread"
+    )
+    tested: dict[str, noise.Difference] = {}
+    for name in [each for each in measures(record) if each in JUDGED and interval.is_enough(record, each)]:
+        with suppress(ZeroDivisionError):
+            each = _paired(record, over, name, noise.JUDGED_LEVEL)
+            tested[name] = noise.Difference(each.value, each.low, each.high, f"paired by people, {spread}")
+    return tested
+
+
 def gain(record: Predictions, over: Predictions) -> dict[str, float]:
     """Return the headline's difference to another record's, paired by people, with its interval and each test's p."""
     tests = _tests(record, over)
@@ -122,12 +146,7 @@ def _tests(record: Predictions, over: Predictions) -> dict[str, Difference]:
     headline = HEADLINE[record.question]
     if not interval.is_enough(record, headline):
         return {}
-    own, other = _headline(record), _headline(over)
-    influence, folds = _difference(own.influence, other.influence), max(record.folds, over.folds)
-    variance = interval.variance(influence, folds, most=math.inf)  # a paired test may be too careful, never too bold
-    tested = _tested(own.value - other.value, math.sqrt(variance), interval.freedom(record, headline))
-    most = 1.0 if record.classes else math.inf  # of two AUCs
-    tests = {"gain_p": tested._replace(low=max(tested.low, -most), high=min(tested.high, most))}
+    tests = {"gain_p": _paired(record, over, headline)}
     names = ("row", "repeat", "fold", "truth")
     if not all(np.array_equal(getattr(record, name), getattr(over, name)) for name in names):
         return tests
@@ -137,6 +156,15 @@ def _tests(record: Predictions, over: Predictions) -> dict[str, Difference]:
     if record.classes and all(len(np.unique(record.person[lines])) == len(lines) for lines in record.repeats):
         tests["gain_mcnemar_p"] = mcnemar(_is_right(record), _is_right(over))
     return tests
+
+
+def _paired(record: Predictions, over: Predictions, name: str, level: float = LEVEL) -> Difference:
+    own, other = (figure(each, measures(each)[name]) for each in (record, over))
+    influence, folds = _difference(own.influence, other.influence), max(record.folds, over.folds)
+    variance = interval.variance(influence, folds, most=math.inf)  # a paired test may be too careful, never too bold
+    tested = _tested(own.value - other.value, math.sqrt(variance), interval.freedom(record, name), level)
+    most = 1.0 if name in interval.SHARES else math.inf
+    return tested._replace(low=max(tested.low, -most), high=min(tested.high, most))
 
 
 def _headline(record: Predictions) -> Figure:
@@ -175,8 +203,8 @@ def _require_same_people(record: Predictions, over: Predictions) -> None:
     if not np.array_equal(people, others):
         both = len(np.intersect1d(people, others))
         raise ValueError(
-            f"the records to compare are of {len(people)} and {len(others)} people, {both} of them in both; "
-            "expected the same people"
+            f"the records to compare are of {len(people)} and {counted(len(others), 'person', 'people')}, "
+            f"{both} of them in both; expected the same people"
         )
     if not np.allclose(_outcomes(record), _outcomes(over)):
         raise ValueError("the records to compare have other outcomes for the same people; expected the same")

@@ -25,6 +25,7 @@ CHECKS = {
     "A16": "rows without a prediction",
 }
 """Each check of an audit by its code: what it finds."""
+OF_COLUMNS = ("A02", "A04", "A05", "A06", "A07")  # checks that leave out the columns that a job states as known
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,7 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     unchecked: dict[str, str] = {}
     facts: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()  # columns that are no suspects, as the job states
 
 
 class LackingError(Exception):

@@ -23,6 +23,7 @@ MEANS = frozenset(["accuracy", "brier", "r2", "mae", "rmse"])
 RANGES = {"r2": (-math.inf, 1.0), "mae": (0.0, math.inf), "rmse": (0.0, math.inf), "brier": (0.0, 2.0)}
 """Beyond which no value lies, nor an end of an interval."""
 FEWEST, FEWEST_OF_CLASS = 8, 4  # people of an interval: fewer may be alike by chance, and it narrow
+LEAST = 1e-9  # of a metric: what rounding makes of errors that are equal for all, which show no spread
 RATIOS = frozenset(["observed_expected"])
 """Metrics above 0, whose intervals are of the logarithm: with few events they are lopsided (Debray 2017)."""
 
@@ -34,8 +35,8 @@ def measured(record: Predictions, measures: Mapping[str, Measure]) -> dict[str, 
         with suppress(ZeroDivisionError):
             own = figure(record, measure)
             metrics[name] = own.value
-            if is_enough(record, name):
-                spread = variance(own.influence, record.folds, own.noise)
+            spread = variance(own.influence, record.folds, own.noise)
+            if is_enough(record, name) and (name in SHARES or math.sqrt(spread) > LEAST * abs(own.value)):
                 low, high = bounds(name, own.value, spread, freedom(record, name))
                 least, most = RANGES.get(name, (-math.inf, math.inf))
                 metrics |= {f"{name}_low": max(low, least), f"{name}_high": min(high, most)}

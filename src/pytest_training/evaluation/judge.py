@@ -15,7 +15,7 @@ from pytest_training.evaluation.metrics import BASELINES, compared, dummy, figur
 from pytest_training.evaluation.record import Predictions
 from pytest_training.evaluation.result import Evaluation, metrics_of
 from pytest_training.evaluation.subgroups import subgroups
-from pytest_training.wording import printable
+from pytest_training.wording import counted, printable
 
 
 def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluation:
@@ -54,11 +54,15 @@ def _method(record: Predictions, metrics: Mapping[str, float], names: Sequence[s
     """Say how the intervals come about, and which metrics have none, or are of a part of the rows."""
     people, prefix = record.people[1], f"{record.name}_" if record.name else ""
     bare = [name for name in (*names, f"{prefix}gain") if name in metrics and f"{name}_low" not in metrics]
+    equal = [name for name in bare if name in names and interval.is_enough(record, name.removeprefix(prefix))]
     words = [interval.method(record.folds, len(record.repeats), people, is_number=not record.classes)]
-    if bare:
+    words = words if any(f"{name}_low" in metrics for name in names) else []
+    if few := [name for name in bare if name not in equal]:
         of_class = f", and {interval.FEWEST_OF_CLASS} of each class that they compare" if record.classes else ""
-        head = f"no interval of {', '.join(bare)}: {people} people, expected {interval.FEWEST}{of_class}"
-        words = [*words, head] if any(f"{name}_low" in metrics for name in names) else [head]
+        count = counted(people, "person", "people")
+        words.append(f"no interval of {', '.join(few)}: {count}, expected {interval.FEWEST}{of_class}")
+    if equal:
+        words.append(f"no interval of {', '.join(equal)}: equal for all people")
     if record.question == "binary" and f"{prefix}calibration_slope" not in metrics:
         words.append(f"no {prefix}calibration_slope: the risks separate the classes completely")
     words += [_part(record) if record.classes else "", _positive(record)]

@@ -1,14 +1,14 @@
 """Means and differences of a few numbers, like one metric of several seeds, with their intervals; without numpy."""
 
 import math
-from collections.abc import Sequence
-from statistics import fmean, mean, stdev
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 LEVEL = 0.95
+JUDGED_LEVEL = 0.90  # level of a judged difference: of equal sides 5 % are called worse, and 5 % better
 FEWEST = 2  # numbers for a spread
-STEPS = 60  # halvings: to the last bit of a quantile
+STEPS, EXACT = 100, 1e-12  # most steps to a quantile, and the last one's relative size
 
 
 class Mean(Struct, frozen=True):
@@ -34,12 +34,35 @@ class Difference(Struct, frozen=True):
         """True if the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
+    @property
+    def words(self) -> str:
+        """What the interval says, with its method: `beyond noise: -0.069, 90 % from -0.09 to -0.05 (Welch over …)`."""
+        where = "beyond noise" if self.is_beyond_noise else "within noise"
+        span = f"{100 * JUDGED_LEVEL:.0f} % from {self.low:+.3g} to {self.high:+.3g}"
+        return f"{where}: {self.value:+.3g}, {span} ({self.method})"
+
+
+class EarlierMetric(Struct, frozen=True):
+    """A metric in an earlier run."""
+
+    run_id: str
+    value: float
+    sd: float | None = None  # over its seeds, if it is a mean of several
+    seeds: int = 0
+
+    @property
+    def mean(self) -> Mean | None:
+        """Its mean with its spread, or None if it is of one training."""
+        return None if self.sd is None else Mean(self.value, self.sd, math.nan, math.nan, self.seeds)
+
 
 def mean_interval(numbers: Sequence[float], level: float = LEVEL) -> Mean:
     """Return the mean of independent numbers with Student's interval."""
     value, number = plain_mean(numbers), len(numbers)
     if number < FEWEST:
         return Mean(value, math.nan, math.nan, math.nan, number)
+    from statistics import stdev  # noqa: PLC0415  (every job imports this module, and few need this)
+
     try:
         sd = stdev(numbers)
     except OverflowError:
@@ -50,8 +73,10 @@ def mean_interval(numbers: Sequence[float], level: float = LEVEL) -> Mean:
 
 def plain_mean(numbers: Sequence[float]) -> float:
     """Return the mean of numbers, also of some whose sum no float can hold: a loss that diverged."""
+    from statistics import fmean, mean  # noqa: PLC0415  (as above)
+
     try:
-        return fmean(numbers)
+        return min(max(fmean(numbers), min(numbers)), max(numbers))  # of equal ones it is rounded to another
     except OverflowError:
         return mean(numbers)
 
@@ -70,17 +95,38 @@ def welch(now: Mean, before: Mean, level: float = LEVEL) -> Difference | None:
     return Difference(value, value - half, value + half, method)
 
 
+def mean_of_seeds(metrics: Mapping[str, float], name: str, seeds: int) -> Mean | None:
+    """Return a study's metric with its spread, or None if it is not a mean over seeds."""
+    sd = metrics.get(f"{name}_sd")
+    return None if seeds < FEWEST or sd is None else Mean(metrics[name], sd, math.nan, math.nan, seeds)
+
+
+def judged_difference(
+    change: float, *, now: Mean | None, before: Mean | None, pair: Difference | None
+) -> Difference | None:
+    """Return what judges a change, by seeds, else by paired predictions, or None if neither is there.
+
+    It must be the change that is shown: what a file has may be of a part of the predictions.
+    """
+    judged = welch(now, before, JUDGED_LEVEL) if now and before else pair
+    if judged is None or not all(map(math.isfinite, (judged.low, judged.high))):
+        return None
+    return judged if math.isclose(judged.value, change, rel_tol=1e-6, abs_tol=1e-9) else None
+
+
 def t_quantile(probability: float, freedom: float) -> float:
-    """Return the quantile of Student's t with so many degrees of freedom, also a fraction, by halving."""
+    """Return the quantile of Student's t with so many degrees of freedom, also a fraction, by Newton's steps from 0."""
     if probability < 1 / 2:
         return -t_quantile(1 - probability, freedom)
-    low, high = 0.0, 1.0
-    while _t_below(high, freedom) < probability:
-        low, high = high, 2 * high
-    for _ in range(STEPS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _t_below(middle, freedom) < probability else (low, middle)
-    return (low + high) / 2
+    height = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
+    value = 0.0
+    for _ in range(STEPS):  # the distribution is concave above 0: no step goes too far
+        density = height * (1 + value**2 / freedom) ** (-(freedom + 1) / 2)
+        step = (probability - _t_below(value, freedom)) / density
+        if not step > EXACT * (1 + value):
+            break
+        value += step
+    return value
 
 
 def _t_below(value: float, freedom: float) -> float:

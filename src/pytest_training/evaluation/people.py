@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pytest_training.evaluation.description import LONGEST, MOST_PREDICTORS, Description, Predictor
+from pytest_training.evaluation.order import order_mistake
 from pytest_training.text import one_line
 from pytest_training.wording import one_of
 
@@ -56,6 +57,8 @@ def summarise(  # noqa: PLR0913  (each is one thing that a job may state)
     """Return the fields of a Description that a table and its outcome decide; raise ValueError if they disagree."""
     table = None if features is None else _table(features)
     lengths = {"features": table, "target": target, "person": person}
+    if mistake := order_mistake(features=features, target=target, person=person):
+        raise ValueError(f"run.describe: {mistake}")
     rows = {name: len(values) for name, values in lengths.items() if values is not None}
     if len(set(rows.values())) > 1:
         stated = ", ".join(f"{name} {length}" for name, length in rows.items())

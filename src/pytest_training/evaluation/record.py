@@ -34,6 +34,7 @@ from pytest_training.evaluation.columns import (
     unstacked,
     whole_numbers,
 )
+from pytest_training.evaluation.order import order_mistake
 from pytest_training.evaluation.result import Question, file_name
 from pytest_training.wording import safe_repr
 
@@ -122,6 +123,9 @@ def make(  # noqa: PLR0913  (each is one thing that a job may state)
     `score` has a line for each of `truth`, else it is repeats × rows (× classes); `truth`, `person`, `row` and
     `subgroup` are then those of one repeat, `fold` of one or of all.
     """
+    stated = {"person": person, "fold": fold, "repeat": repeat, "row": row, "subgroup": subgroup}
+    if mistake := order_mistake(truth=truth, score=score, **stated):
+        raise ValueError(mistake)
     target = plain("truth", truth)
     target = target.astype(np.int64) if target.dtype == bool else target
     risks = numbers("score", score)

@@ -35,12 +35,12 @@ class Inside:
     """A file or folder with a fixed name in a folder."""
 
     def __init__(self, name: str, folder: str = "path") -> None:
-        self._name = name
+        self.name = name
         self._folder = folder
 
     def __get__(self, owner: Any, _: type) -> Path:
         path: Path = getattr(owner, self._folder)
-        return path / self._name
+        return path / self.name
 
 
 class AttemptFolder(Struct, frozen=True):

@@ -3,16 +3,18 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pytest_training.accidents import ACCIDENTS, LAST_LINES, find_accident, last_reason, last_words, telling_words
 from pytest_training.errors import ResultError
+from pytest_training.evaluation.noise import judged_difference, mean_of_seeds
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Pruned, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.job_files import log_end, read_json
-from pytest_training.execution.outcome import Cause, GateResult, Status
+from pytest_training.execution.job_files import artifacts, log_end, log_tail, read_json
+from pytest_training.execution.outcome import Attempt, Cause, Differences, GateResult, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.declared import read_result
 from pytest_training.execution.readers.findings import Followed, FoundMetrics, read_metrics
@@ -83,21 +85,69 @@ def judge(
     return replace(verdict, curves=curves) if curves else verdict
 
 
+def findings(verdict: Verdict, attempts: Sequence[Attempt], last: AttemptFolder, run: Path) -> dict[str, Any]:
+    """Return the fields of an outcome that attempts, and the files of the last one, decide."""
+    passed, failure = verdict.status == Status.PASSED, verdict.result.failure
+    notes = (f"passed at attempt {len(attempts)}",) if passed and len(attempts) > 1 else ()
+    files, remarks = artifacts(last.artifacts)
+    judged = ("status", "cause", "reason", "metrics", "sources", "gates", "remarks")
+    return {name: getattr(verdict, name) for name in judged} | {
+        **{name: getattr(verdict.result, name) for name in ("interval_method", "differences", "data")},
+        "artifacts": tuple(f"{last.artifacts.relative_to(run).as_posix()}/{name}" for name in files),
+        "log": last.log.relative_to(run).as_posix() if last.log.exists() else None,
+        "traceback": failure.traceback if failure else None,
+        "log_tail": () if passed else log_tail(last.log, without=failure),
+        "notes": (*verdict.notes, *remarks, *notes),
+        "attempts": tuple(attempts),
+        "cpu_s": round(sum(attempt.ending.cpu_s for attempt in attempts), 4),
+        "peak_memory_mb": max(attempt.ending.peak_memory_mb or 0.0 for attempt in attempts) or None,
+    }
+
+
 def refuse(reason: str) -> tuple[Reply, Verdict]:
     """Return the reply and the verdict of an attempt without a process."""
     return Reply(refused=reason), _failed("error", reason)
 
 
-def judge_gates(gates: tuple[Gate, ...], metrics: dict[str, float]) -> tuple[GateResult, ...]:
-    """Return each gate with its metric; a missing metric fails its gate."""
+def judge_gates(
+    gates: tuple[Gate, ...], metrics: dict[str, float], differences: Differences | None = None, seeds: int = 0
+) -> tuple[GateResult, ...]:
+    """Return each gate with its metric; a missing metric fails its gate.
+
+    A gate that is made of an earlier metric holds within noise: that of `differences` of predictions, or of so many
+    seeds that the metrics are means of.
+    """
     return tuple(
-        GateResult(
-            gate=gate,
-            found=metrics.get(gate.metric),
-            passed=None if gate.unjudged else gate.metric in metrics and gate.holds(metrics[gate.metric]),
-        )
+        _judge_gate(gate, metrics, differences or {}, seeds)
         for gate in gates
         if gate.against is None or gate.metric in metrics  # an earlier metric may have been given up
+    )
+
+
+def judge_numbers(job: Job, metrics: dict[str, float], seeds: int) -> Verdict:
+    """Judge metrics that come of several trainings, or are means of so many seeds."""
+    gates = judge_gates(job.gates, metrics, seeds=seeds)
+    status, cause, reason = _judge_gates(job, gates, FoundMetrics(values=metrics), "")
+    return Verdict(status, cause, reason, metrics, gates=gates)
+
+
+def _judge_gate(gate: Gate, metrics: dict[str, float], differences: Differences, seeds: int) -> GateResult:
+    value, earlier = metrics.get(gate.metric), gate.earlier
+    if value is None or earlier is None:
+        holds = value is not None and gate.holds(value)
+        return GateResult(gate=gate, found=value, passed=None if gate.unjudged else holds)
+    now, pair = mean_of_seeds(metrics, gate.metric, seeds), differences.get(earlier.run_id, {}).get(gate.metric)
+    difference = judged_difference(value - earlier.value, now=now, before=earlier.mean, pair=pair)
+    is_noise = difference is not None and not difference.is_beyond_noise
+    return GateResult(gate=gate, found=value, passed=is_noise or gate.holds(value), difference=difference)
+
+
+def tolerated(gates: Sequence[GateResult]) -> tuple[str, ...]:
+    """Return a sentence for each metric that is worse by more than is allowed, but within noise."""
+    return tuple(
+        f"{each.gate.metric} is {each.found:.4g}, was {each.gate.against}: {each.difference.words}"
+        for each in gates
+        if each.passed and each.found is not None and each.difference and not each.gate.holds(each.found)
     )
 
 
@@ -199,14 +249,19 @@ def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader], followed: F
         notes = (*notes, f"a number is not finite in the last lines of its log: {line}")
     if attempt.job.data and attempt.result is None:
         notes += ("result.json was deleted by the job: which data it used is in no report",)
-    gates = judge_gates(attempt.job.gates, metrics)
-    status, cause, reason = _judge_gates(attempt.job, gates, found, (attempt.result or Result()).interval_method)
-    if reason and all(each.passed is None for each in gates):
-        notes = (*notes, f"a whole run would fail: {reason}")
-        status, cause, reason = Status.PASSED, None, ""
-    return Verdict(
-        status, cause, reason, metrics, found.sources, gates=gates, result=attempt.result or Result(), notes=notes
-    )
+    gates = judge_gates(attempt.job.gates, metrics, attempt.result.differences if attempt.result else {})
+    notes += tolerated(gates)
+    result = attempt.result or Result()
+    status, cause, reason = _judge_gates(attempt.job, gates, found, result.interval_method)
+    verdict = Verdict(status, cause, reason, metrics, found.sources, gates=gates, result=result, notes=notes)
+    return unfailed(verdict)
+
+
+def unfailed(verdict: Verdict) -> Verdict:
+    """Return the verdict; where gates are not judged, what they lack is a remark."""
+    if not verdict.reason or all(each.passed is not None for each in verdict.gates):
+        return verdict
+    return replace(verdict, status=Status.PASSED, cause=None, reason="", remarks=(verdict.reason,))
 
 
 def _not_finite(folder: AttemptFolder) -> str:
@@ -238,5 +293,6 @@ def _judge_gates(
 def _broken(result: GateResult) -> str:
     gate = result.gate
     if gate.against is not None:
-        return f"{gate.metric} got worse: {result.found:.4g}, was {gate.against}"
+        noise = result.difference.words if result.difference else "not judged against noise"
+        return f"{gate.metric} got worse: {result.found:.4g}, was {gate.against}; {noise}"
     return f"{gate.metric} is {result.found:.4g}, required {gate.operator} {gate.threshold:g}"

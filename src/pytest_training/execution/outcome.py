@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Self
 
 from pytest_training.errors import ResultError
+from pytest_training.evaluation.noise import Difference
 from pytest_training.jobs.model import SCHEMA_VERSION, Gate, Value
 from pytest_training.limits.protocol import Ending
 from pytest_training.wording import safe_repr
@@ -49,6 +50,8 @@ class Tolerated(Shown):
     FAILED = "optional", "failed but optional", "! ⚠️", 2, True
 
 
+Differences = Mapping[str, Mapping[str, Difference]]
+"""How metrics differ from those of earlier runs, by run and metric, with intervals."""
 Cause = str
 """Why a job did not pass.
 
@@ -67,6 +70,7 @@ Cause = str
 | `interrupted` | was running when the run was interrupted |
 | `unchanged` | was skipped: an earlier run's outcome is still true |
 | `needs` | was not run: a job that it needs did not pass |
+| `trials` | is a study: too few of its trials passed |
 | `time` | was not started: the time of its search is over |
 | `pruned` | was ended by a search's pruner, and counts as skipped: its numbers stay |
 """
@@ -108,6 +112,7 @@ class GateResult(Value, frozen=True, kw_only=True):
     gate: Gate
     found: float | None  # None if the job returned no such metric
     passed: bool | None  # None if the gate is not judged
+    difference: Difference | None = None  # to the earlier metric that the gate is of, if that is judged against noise
 
 
 class StudyResult(Value, frozen=True, kw_only=True):
@@ -115,7 +120,8 @@ class StudyResult(Value, frozen=True, kw_only=True):
 
     metric: str  # by which the best was chosen
     direction: Literal["higher", "lower", ""]  # which is better; empty if neither gate nor name says
-    best: str = ""  # id of the best trial; with seeds in a matrix the first seed's of the best combination
+    best: str = ""  # id of the best trial; with seeds the first seed's, of the best combination
+    best_run: str = ""  # id of the earlier run that trained it; empty for this one
     trials: int = 0
     passed: int = 0
     pruned: int = 0
@@ -164,6 +170,7 @@ class Outcome(Reported, frozen=True, kw_only=True):
     traceback: str | None = None  # the job's own frames only
     log_tail: tuple[str, ...] = ()  # the last 20 lines that the job printed
     slot: str = ""  # `gw0`, or `main` without xdist
+    differences: dict[str, dict[str, Difference]] = {}  # to predictions of the same people, by earlier run and metric
     fingerprint: str = ""  # digest of code, parameters, gates, seed and versions; equal ones need no new training
 
     @property

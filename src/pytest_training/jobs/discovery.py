@@ -16,7 +16,7 @@ from pytest_training.jobs.kinds.protocol import File, Kind, Kinds
 from pytest_training.jobs.lookup import PATTERNS, READING, FileFilter
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.source.sources import Candidate, Sources, Unreadable
-from pytest_training.wording import label, listing
+from pytest_training.wording import counted, label, listing
 
 SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "node_modules", "site-packages"}
 OF_OTHERS = {"third_party", "thirdparty", "3rdparty", "vendor", "vendored"}
@@ -64,12 +64,18 @@ def nothing_below(
     return f"{reason}; {option} takes a file by its name: {near}" if others else reason
 
 
-def left_out(folders: Iterable[Path], project: Path, files: FileFilter, kinds: Kinds) -> Iterator[str]:
-    """Yield a line for each file that was read and is no job."""
+def left_out(
+    folders: Iterable[Path], project: Path, files: FileFilter, kinds: Kinds, *, is_brief: bool = False
+) -> Iterator[str]:
+    """Yield a line for each file that was read and is no job; a brief one counts those that cannot be read."""
+    unreadable = 0
     for root in map(absolute, folders if files.reads else ()):
         for path, each in candidates(Sources(root, absolute(project)), root, files, kinds).items():
-            if not each.is_job:
+            unreadable += each.is_unreadable and not each.is_job
+            if not each.is_job and not is_brief:
                 yield f"left out: {label(path, root)}: {each.why}"
+    if is_brief and unreadable:
+        yield f"{counted(unreadable, 'file')} left out that Python cannot read: -v names each"
 
 
 def is_job_file(path: Path, root: Path, files: FileFilter, kinds: Kinds) -> bool:
@@ -92,7 +98,7 @@ def _judged(path: Path, sources: Sources, training_root: Path, kinds: Kinds) -> 
         judged = (kind.judge(file) for kind in _kinds_of(path, kinds))
         candidate = next((each for each in judged if each is not None), None)
     except (Unreadable, RecursionError) as error:
-        return Candidate(path.stem.startswith("train"), str(error))
+        return Candidate(path.stem.startswith("train"), str(error), is_unreadable=True)
     except FROM_OTHERS as error:  # a kind from outside may raise anything: it takes this file alone
         return Candidate(is_job=False, why=f"{type(error).__name__}: {error}")
     if not (candidate and candidate.is_job):

@@ -1,5 +1,6 @@
 """The words of the project as types: job, parameter, gate, dataset, plan, and the plan as plan.json."""
 
+import math
 import operator as compare
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -8,6 +9,7 @@ import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
+from pytest_training.evaluation.noise import EarlierMetric
 from pytest_training.places import open_plain
 from pytest_training.text import home_folder
 
@@ -17,6 +19,7 @@ Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 Source = Literal["history", "durations.json", "catalogue", "unknown"]  # what an expected duration comes from
 SCHEMA_VERSION = 1  # version of every JSON file that the plugin writes; raised when a reader would have to change
 UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)  # errors of decoding a damaged or foreign file
+STUDY = "study"  # the kind of a study's own job
 HOME = "~"  # in plan.json, for the user's home folder, which has the user's name
 Operator = Literal[">=", "<=", ">", "<", "=="]
 
@@ -37,9 +40,7 @@ class Parameter(Value, frozen=True, kw_only=True):
     with it; None for positionals and function jobs."""
     key: tuple[str, ...] = ()
     """Where its default stands, if in a configuration file: the parameter that names the file, then the keys in it.
-
-    A parameter without an option is set there: the script gets a copy of the file.
-    """
+    Without an option it is set there: the script gets a copy of the file."""
     flag: bool = False  # True for an option without a value, e.g. `store_true`; one of type int is repeated
     off: str | None = None  # what says False: the option that switches a flag off, or `option` itself; else the text
     repeated: Literal["", "replacing", "adding"] = ""
@@ -58,6 +59,7 @@ class Gate(Value, frozen=True, kw_only=True):
     operator: Operator
     threshold: float
     against: str | None = None  # the earlier outcome that it is made of: `0.871 in run 2026…, at most 0.02 worse`
+    earlier: EarlierMetric | None = None  # that outcome's metric
     unjudged: str = ""  # why it decides nothing: `smoke run`
 
     COMPARE: ClassVar = {">=": compare.ge, "<=": compare.le, ">": compare.gt, "<": compare.lt, "==": compare.eq}
@@ -99,10 +101,7 @@ class Dataset(Value, frozen=True, kw_only=True):
 
 
 class Space(Value, frozen=True, kw_only=True):
-    """The values that a search may give a parameter: one of some, or a number between two, both included.
-
-    Bounds that are whole numbers, and a step that is none or whole, make it a whole number.
-    """
+    """What a search may give a parameter: one of some values, or a number between two bounds, whole if they are."""
 
     choices: tuple[Any, ...] = ()
     low: int | float | None = None
@@ -124,10 +123,18 @@ class Search(Value, frozen=True, kw_only=True):
 class Study(Value, frozen=True, kw_only=True):
     """How a job is trained in several trials. With both a matrix and seeds, each combination has every seed."""
 
-    metric: str  # by which the best trial is chosen; empty: the first gated one, else the first
+    metric: str = ""  # by which the best trial is chosen; empty: the first gated one, else the first
     matrix: dict[str, tuple[Any, ...]] = {}
     seeds: tuple[int, ...] = ()
+    seed_count: int = 0  # so many from the run's seed on; planning makes `seeds` of it
     search: Search | None = None  # without matrix and seeds
+    place: str = ""  # where it is declared: `training/jobs.yaml:12: jobs.forest`, `--training-seeds`
+
+    @property
+    def size(self) -> int:
+        """Number of its trials; 0 if it only states a metric."""
+        crossed = math.prod(map(len, self.matrix.values())) * (len(self.seeds) or self.seed_count or bool(self.matrix))
+        return self.search.trials if self.search else crossed
 
 
 class Job(Value, frozen=True, kw_only=True):
@@ -153,8 +160,7 @@ class Job(Value, frozen=True, kw_only=True):
     metrics: MetricsFile | None = None
     data: tuple[str, ...] = ()  # names of the datasets that it uses
     tags: tuple[str, ...] = ()
-    limits: dict[str, float] = {}
-    """Limits of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
+    limits: dict[str, float] = {}  # of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB
     cpus: int | None = None
     gpus: int = 0
     seeded: bool = True  # False leaves the global generators, and a script's option for its seed, as they are
@@ -172,7 +178,7 @@ class Job(Value, frozen=True, kw_only=True):
     arguments: tuple[str, ...] = ()  # raw arguments at the end of a script's or command's command line
     fresh: str | None = None  # why a script needs its own interpreter: `train_x.py:3: reads sys.executable`, or None
     twin_of: str | None = None  # the job that an audit trains once more under this id
-    study: Study | None = None  # of a study's own job, which trains nothing: `needs` has the ids of its trials
+    study: Study | None = None  # of a study's own job, which needs its trials; before these are made, of their job
     trial_of: str | None = None  # the study that it is a trial of
     varied: tuple[str, ...] = ()  # parameters that its study sets
     seed: int | None = None  # of a trial, where its study sets it; else the run's
@@ -214,6 +220,9 @@ class Unchanged(Value, frozen=True, kw_only=True):
     run_id: str
     metrics: dict[str, float] = {}
     sources: dict[str, str] = {}
+    interval_method: str = ""
+    remarks: tuple[str, ...] = ()
+    data: tuple[dict[str, Any], ...] = ()  # the datasets that it used, as its outcome has them
 
 
 class NeededOutcome(Value, frozen=True, kw_only=True, rename={"path": "folder"}):
@@ -240,6 +249,7 @@ class PlannedJob(Value, frozen=True, kw_only=True):
     fingerprint: str = ""  # digest of all that decides its metrics but the data: code, parameters, gates, seed …
     unchanged: Unchanged | None = None  # an earlier outcome that is still true (`--training-skip-unchanged`)
     needed: dict[str, NeededOutcome] = {}  # outcomes of needed jobs that this run does not train, by job id
+    earlier: dict[str, str] = {}  # folders of attempts whose predictions its own are compared with, by run
     unmet: str | None = None  # why it must fail: a job that it needs is not selected, and has no outcome that is true
 
 

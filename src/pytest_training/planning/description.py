@@ -8,7 +8,7 @@ from pytest_training.jobs.kinds.script.arguments import script_arguments
 from pytest_training.jobs.model import Job, Plan, PlannedDataset, PlannedJob
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.units import duration
-from pytest_training.wording import printable
+from pytest_training.wording import counted, printable
 
 COLUMNS, INDENT, LABEL = 100, 4, 12
 
@@ -17,9 +17,9 @@ def describe_plan(plan: Plan, limits: Limits = LIMITS) -> list[str]:
     """Return the lines that describe the plan: each job, then the order and how long the run takes."""
     if not plan.jobs:
         return ["no training jobs"]
-    jobs, workers, threads = _count(len(plan.jobs), "training job"), _count(plan.workers, "worker"), plan.threads
+    jobs, workers, threads = counted(len(plan.jobs), "training job"), counted(plan.workers, "worker"), plan.threads
     kind = ", smoke run: no gate is judged" if plan.smoke else ""
-    lines = [f"{jobs} on {workers}, {_count(threads, 'thread')} each, seed {plan.seed}{kind}", ""]
+    lines = [f"{jobs} on {workers}, {counted(threads, 'thread')} each, seed {plan.seed}{kind}", ""]
     for planned in plan.jobs:
         lines += [*_job(planned, limits), ""]
     number, width = len(str(len(plan.jobs))), max(len(printable(planned.job.id)) for planned in plan.jobs)
@@ -28,10 +28,6 @@ def describe_plan(plan: Plan, limits: Limits = LIMITS) -> list[str]:
         for index, planned in enumerate(plan.jobs, 1)
     )
     return [*lines, "order in which they start", *order, "", *_total(plan)]
-
-
-def _count(number: int, noun: str, plural: str = "") -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 
 def _job(planned: PlannedJob, limits: Limits) -> Iterator[str]:
@@ -82,19 +78,19 @@ def _expected(planned: PlannedJob) -> str:
 
 
 def _limits(job: Job, limits: Limits) -> list[str]:
-    counted = ((job.cpus, "CPU"), (job.gpus, "GPU"), (job.retries, "retry", "retries"))
+    amounts = ((job.cpus, "CPU"), (job.gpus, "GPU"), (job.retries, "retry", "retries"))
     return [
         *(f"{key} {limit.describe(job.limits[key])}" for key, limit in limits.items() if key in job.limits),
-        *(_count(number, *noun) for number, *noun in counted if number),
+        *(counted(number, *noun) for number, *noun in amounts if number),
         *(["optional"] if job.optional else []),
     ]
 
 
 def _total(plan: Plan) -> Iterator[str]:
-    expected = f"expected duration on {_count(plan.workers, 'worker')}"
+    expected = f"expected duration on {counted(plan.workers, 'worker')}"
     if plan.makespan_s is None:
         unknown = sum(planned.expected_s is None for planned in plan.jobs)
-        yield f"{expected}: unknown ({_count(unknown, 'job')} never measured)"
+        yield f"{expected}: unknown ({counted(unknown, 'job')} never measured)"
     else:
         yield f"{expected}: {duration(plan.makespan_s)}"
         if plan.lower_bound_s is not None:

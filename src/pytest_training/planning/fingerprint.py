@@ -82,7 +82,11 @@ def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, content
     except OSError:
         return ""
     fields = ("kind", "command", "arguments", "cwd", "parameters", "given", "seeded")
-    rest = {name: getattr(job, name) for name in fields} | {"gates": msgspec.to_builtins(job.gates), "seed": seed}
+    rest = {name: getattr(job, name) for name in fields} | {
+        "gates": msgspec.to_builtins(job.gates),
+        "seed": seed if job.seed is None else job.seed,
+    }
+    rest |= {"study": msgspec.to_builtins(job.study)} if job.study else {}
     rest |= {"packages": package_versions(job.imports), "python": platform.python_version()}
     digest.update(json.dumps(rest, sort_keys=True, default=repr).encode())
     return digest.hexdigest()
@@ -152,12 +156,15 @@ class EarlierPasses(msgspec.Struct, frozen=True):
 def with_fingerprints(plan: Plan, digests: Mapping[str, str], passes: EarlierPasses | None) -> Plan:
     """Return the plan with each job's fingerprint, and a mark on each job that `passes` has a valid outcome of."""
     passed = {job_id: passes.recorded[job_id] for job_id in passes.valid} if passes else {}
-    marks = {
-        name: Unchanged(run_id=each.run_id, metrics=each.outcome.metrics, sources=each.outcome.sources)
-        for name, each in passed.items()
-    }
+    marks = {job_id: _unchanged(each) for job_id, each in passed.items()}
     jobs = (replace(each, fingerprint=digests[each.job.id], unchanged=marks.get(each.job.id)) for each in plan.jobs)
     return replace(plan, jobs=tuple(jobs))
+
+
+def _unchanged(passed: Recorded) -> Unchanged:
+    fields = msgspec.to_builtins(passed.outcome)
+    names = (name for name in Unchanged.__struct_fields__ if name in fields)
+    return msgspec.convert({"run_id": passed.run_id} | {name: fields[name] for name in names}, Unchanged)
 
 
 def _is_valid(passed: Recorded | None, digest: str) -> bool:

@@ -19,9 +19,7 @@ def brief(job: Job, kind: Kind) -> Job:
     """Return the job as a smoke run trains it."""
     gates = tuple(replace(gate, unjudged=UNJUDGED) for gate in job.gates)
     values = {**dict(_fewer(job, kind)), **job.smoke}
-    notes = (
-        () if values or job.problem else ("trained whole: it has neither epochs nor folds, nor a smoke: of its own",)
-    )
+    notes = () if values or job.problem else ("trained whole: no epochs, folds or smoke:",)
     for name, value in values.items():
         job = with_value(job, name, value, kind)
     return replace(job, gates=gates, notes=(*job.notes, *notes))

@@ -40,6 +40,7 @@ class JobAudit(Value, frozen=True, kw_only=True):
     unchecked: dict[str, str] = {}  # by code the reason why it could not be checked
     passed: tuple[str, ...] = ()  # codes of the checks that found nothing
     facts: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()  # columns that are no suspects, as the job states
 
 
 class Audit(Value, frozen=True, kw_only=True):
@@ -105,6 +106,7 @@ def audit_job(trained: Trained, mode: str) -> JobAudit:
         unchecked=unchecked,
         passed=tuple(code for code in asked if code not in silent),
         facts=examined.facts,
+        known=examined.known,
     )
 
 

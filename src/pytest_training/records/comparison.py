@@ -4,26 +4,26 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
-from msgspec.structs import astuple
 
 from pytest_training.errors import DeclarationError
+from pytest_training.evaluation.noise import JUDGED_LEVEL, Difference, judged_difference, mean_of_seeds
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.directions import direction, is_side_number
+from pytest_training.jobs.model import Gate, Study
 from pytest_training.records.history import History, Place, Recorded
-from pytest_training.records.measures import measures
+from pytest_training.records.measures import Measure, measures
 from pytest_training.records.run_record import find_commit
 from pytest_training.records.strict_json import plain
 from pytest_training.units import distinct, number
 from pytest_training.wording import listing
 
-Verdict = Literal["better", "worse", "same", "changed"]
+Verdict = Literal["better", "worse", "same", "changed", "noise"]
 COMMIT = r"[0-9a-f]{4,64}"
 MOST_LISTED = 5  # changes of a job in a list of all jobs; runs or branches in a message
 SAME = 1e-9  # relative: what the order of floating-point sums may change
-MARKS: Mapping[Verdict, str] = {"better": "▲", "worse": "▼", "same": "=", "changed": "≠"}
 
 
 class Change(Struct, frozen=True):
@@ -33,22 +33,36 @@ class Change(Struct, frozen=True):
     before: float
     now: float
     verdict: Verdict
-    is_within_interval: bool  # the earlier value lies in the interval of the present one: it may be chance alone
+    difference: Difference | None = None  # what judges the change against noise, if seeds or predictions allow that
+
+    @property
+    def arrow(self) -> str:
+        """Where the value went, for better or worse."""
+        return "=" if self.verdict == "same" else "▲" if self.now > self.before else "▼"
 
     @property
     def tone(self) -> str:
-        """`better`, `worse`, or `chance` for a difference that chance alone may explain."""
-        return "chance" if self.is_within_interval or self.verdict not in {"better", "worse"} else self.verdict
+        """`better`, `worse`, or `chance` for a difference that noise may explain, or that is neither."""
+        return self.verdict if self.verdict in {"better", "worse"} else "chance"
+
+    @property
+    def judgement(self) -> str:
+        """The verdict in words, with what it rests on: `worse, beyond noise`, `worse, not judged against noise`."""
+        if self.verdict == "same":
+            return ""
+        if self.difference is None:
+            return "within its interval" if self.verdict == "noise" else f"{self.verdict}, not judged against noise"
+        return f"{self.verdict}, beyond noise" if self.difference.is_beyond_noise else "within noise"
 
     def words(self) -> str:
-        """Return the change as one line: `▼ 0.871 → 0.802 (-0.069)`."""
+        """Return the change as one line: `▼ 0.871 → 0.802 (-0.069, -0.09 to -0.05): worse, beyond noise`."""
         before, now = number(self.before), number(self.now)
         if self.verdict == "same":
             return f"= {now}"
         if before == now:
             before, now = distinct(self.before, self.now)
-        chance = ", within its interval" if self.is_within_interval else ""
-        return f"{MARKS[self.verdict]} {before} → {now} ({self.now - self.before:+.3g}{chance})"
+        span = f", {self.difference.low:+.3g} to {self.difference.high:+.3g}" if self.difference else ""
+        return f"{self.arrow} {before} → {now} ({self.now - self.before:+.3g}{span}): {self.judgement}"
 
 
 class JobComparison(Struct, frozen=True):
@@ -99,6 +113,17 @@ class Comparison(Struct, frozen=True):
     missing: tuple[str, ...] = ()  # ids of jobs that have no earlier outcome there
     problems: tuple[str, ...] = ()
 
+    @property
+    def noise_lines(self) -> list[str]:
+        """How the intervals of judged differences come about, a line for each method."""
+        jobs: dict[str, dict[str, None]] = {}
+        for job in self.jobs:
+            for change in job.listed:
+                if change.difference:
+                    jobs.setdefault(change.difference.method, {})[job.job_id] = None
+        level = f"{100 * JUDGED_LEVEL:.0f} %"
+        return [f"intervals of differences of {listing('', ids)}: {level}, {method}" for method, ids in jobs.items()]
+
     def of(self, job_id: str) -> JobComparison | None:
         """Return the comparison of a job."""
         return next((job for job in self.jobs if job.job_id == job_id), None)
@@ -119,28 +144,44 @@ def compare(
 
 def _compared(now: Outcome, earlier: Recorded) -> JobComparison:
     before = earlier.outcome
-    old, new = plain(before.parameters), plain(now.parameters)
     return JobComparison(
         job_id=now.job_id,
         earlier=earlier,
-        changes=tuple(_changes(now, before)),
+        changes=tuple(_changes(now, earlier)),
         status=(before.status, now.status) if before.status != now.status else None,
-        parameters=tuple(name for name in {**old, **new} if old.get(name, ...) != new.get(name, ...)),
+        parameters=other_parameters(now.parameters, before.parameters),
     )
 
 
-def _changes(now: Outcome, before: Outcome) -> Iterable[Change]:
-    gates = [result.gate for result in now.gates]
-    for name, value, low, high, _ in map(astuple, measures(now)):
-        if (then := before.metrics.get(name)) is None or is_side_number(name):
+def _changes(now: Outcome, earlier: Recorded) -> Iterable[Change]:
+    before, gates = earlier.outcome, [result.gate for result in now.gates]
+    paired = now.differences.get(earlier.run_id, {})
+    for measure in measures(now):
+        if (then := before.metrics.get(name := measure.name)) is None or is_side_number(name):
             continue
-        better = direction(name, gates)
-        verdict: Verdict = "better" if (value > then) == (better == "higher") else "worse"
-        if math.isclose(then, value, rel_tol=SAME, abs_tol=1e-12):
-            verdict = "same"
-        elif better is None:
-            verdict = "changed"
-        yield Change(name, then, value, verdict, low is not None and high is not None and low <= then <= high)
+        means = [mean_of_seeds(each.metrics, name, each.study.seeds if each.study else 0) for each in (now, before)]
+        judged = judged_difference(measure.value - then, now=means[0], before=means[1], pair=paired.get(name))
+        yield Change(name, then, measure.value, _verdict(measure, then, judged, gates), judged)
+
+
+def _verdict(now: Measure, before: float, judged: Difference | None, gates: Sequence[Gate]) -> Verdict:
+    """Return what a change is; without seeds or paired predictions the present interval alone may call it noise."""
+    if math.isclose(before, now.value, rel_tol=SAME, abs_tol=1e-12):
+        return "same"
+    is_chance = now.low is not None and now.high is not None and now.low <= before <= now.high
+    if is_chance if judged is None else not judged.is_beyond_noise:
+        return "noise"
+    better = direction(now.name, gates)
+    if better is None:
+        return "changed"
+    return "better" if (now.value > before) == (better == "higher") else "worse"
+
+
+def other_parameters(now: Mapping[str, Any], before: Mapping[str, Any], study: Study | None = None) -> tuple[str, ...]:
+    """Return the names of parameters that differ, but those that a study varies."""
+    old, new = plain(before), plain(now)
+    varied = {*(study.matrix if study else ()), *(study.search.parameters if study and study.search else ())}
+    return tuple(name for name in {**old, **new} if old.get(name, ...) != new.get(name, ...) and name not in varied)
 
 
 def find_earlier(  # noqa: PLR0913  (the name, whose jobs, and which outcomes count)

@@ -1,7 +1,7 @@
 """Every outcome of every run, in one SQLite file. The controller alone writes it; no error here stops a run."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,6 +14,10 @@ from pytest_training.records.run_record import Provenance, RunRecord, this_machi
 from pytest_training.records.strict_json import plain, text
 
 T = TypeVar("T")
+RECORDED = (
+    'SELECT o.run_id, o.started, o.outcome, r."commit", r.branch, r.dirty'
+    " FROM outcomes o LEFT JOIN runs r ON r.run_id = o.run_id"
+)
 REMEMBERED = 20  # outcomes read per job: enough to find equal parameters, cheap with 1,000 jobs
 COMPARABLE = " AND (o.status = 'passed' OR o.cause = 'gate')"  # outcomes whose metrics are those of a whole training
 PASSED = " AND o.status = 'passed'"
@@ -45,11 +49,12 @@ class Recorded(Value, frozen=True, kw_only=True):
 
 
 class Origin(NamedTuple):
-    """What a run can be named by."""
+    """What a run can be named by, and when it began."""
 
     run_id: str
     branch: str | None
     commit: str | None
+    started: str | None
 
 
 class Place(NamedTuple):
@@ -116,8 +121,14 @@ class History:
 
     def origins(self) -> list[Origin]:
         """Return what each run can be named by, the newest first."""
-        query = 'SELECT run_id, branch, "commit" FROM runs ORDER BY run_id DESC'
+        query = 'SELECT run_id, branch, "commit", started FROM runs ORDER BY run_id DESC'
         return [Origin(*row) for row in self._rows(query, NOT_COMPARED)]
+
+    def fold(self, question: Callable[[Iterable[Recorded]], T], column: str = "", value: str = "") -> T | None:
+        """Return the answer to a question about every outcome, or every one of a run or job, newest first."""
+        where, arguments = (f" WHERE o.{column} = ?", (text(value),)) if column else ("", ())
+        query = f"{RECORDED}{where} ORDER BY o.id DESC"
+        return self._read(lambda each: question(filter(None, map(_recorded, each.execute(query, arguments)))), UNKNOWN)
 
     def add(self, run: RunRecord, outcomes: Sequence[Outcome], provenance: Provenance) -> None:
         """Record a run and its outcomes in one transaction; a second call for the same run replaces them."""
@@ -150,11 +161,7 @@ class History:
     def _recorded(
         self, job_ids: Sequence[str], limit: int, condition: str, arguments: tuple[str, ...], otherwise: str
     ) -> dict[str, list[Recorded]]:
-        query = (
-            'SELECT o.run_id, o.started, o.outcome, r."commit", r.branch, r.dirty'  # noqa: S608  (the texts are ours)
-            " FROM outcomes o LEFT JOIN runs r ON r.run_id = o.run_id"
-            f" WHERE o.job_id = ?{condition} ORDER BY o.id DESC LIMIT ?"
-        )
+        query = f"{RECORDED} WHERE o.job_id = ?{condition} ORDER BY o.id DESC LIMIT ?"
         rows = self._by_job(job_ids, query, (*arguments, limit), otherwise)
         return {job_id: [each for each in map(_recorded, several) if each] for job_id, several in rows.items()}
 

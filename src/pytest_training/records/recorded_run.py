@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,8 @@ from pytest_training.records.comparison import Comparison, compare, find_earlier
 from pytest_training.records.history import History
 from pytest_training.records.run_record import BegunRun, Provenance, RunRecord
 
-IGNORED = ".gitignore"
+IGNORED, HIDDEN = ".gitignore", "."  # no run's name begins so, but that of one that is being removed
+PLACES = {"last": slice(-1, None), "previous": slice(-2, -1)}  # words for a run
 SAME_START_S = 1.0  # a process's start is exact to about a clock tick
 
 
@@ -63,12 +64,13 @@ class TrainingRun(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def comparison(self) -> Comparison:
         """What got better or worse against what `--training-compare` names, else against the last run."""
-        ids = [outcome.job_id for outcome in self.own_outcomes]
+        own = folded(self.own_outcomes)  # trials of a search have other parameters each time
+        ids = [outcome.job_id for outcome in own]
         against, project = self.settings.compare or "last", Path(self.settings.project)
         history = History(self.folder.stable.history)
         earlier, words, problem = find_earlier(history, ids, against, project=project, before=self.folder.run_id)
         problems = (problem,) if problem and against != "last" else ()
-        return compare(self.own_outcomes, earlier, against=words, problems=problems)
+        return compare(own, earlier, against=words, problems=problems)
 
     @property
     def nodes(self) -> dict[str, str]:
@@ -82,6 +84,12 @@ class TrainingRun(msgspec.Struct, frozen=True, dict=True):
             yield
         except OSError as error:
             self.problems.append(f"cannot write {file}: {error.strerror}")
+
+
+def folded(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes without the trials of studies that have an outcome of their own."""
+    ids = {outcome.job_id for outcome in outcomes}
+    return [outcome for outcome in outcomes if outcome.trial_of not in ids]
 
 
 def make_run_folder(folder: RunFolder, reports: Path) -> Callable[[], None]:
@@ -102,12 +110,12 @@ def make_run_folder(folder: RunFolder, reports: Path) -> Callable[[], None]:
     return remove
 
 
-def find_run(reports: Path, name: str) -> RunFolder:
-    """Return a run by its id, the beginning of one, its folder, or `last`."""
-    runs, names = ReportsFolder(reports).runs, run_ids(reports)
+def find_run(reports: Path, name: str, others: Iterable[str] = ()) -> RunFolder:
+    """Return a run by its id, the beginning of one, its folder, `last` or `previous`; `others` have no folder."""
+    runs, names = ReportsFolder(reports).runs, sorted({*run_ids(reports), *others})
     if (run_id := Path(name).name) and run_id not in names and (runs / run_id).is_dir():
         raise DeclarationError(f"run {run_id!r}: no plan.json in {runs / run_id}: its jobs are unknown")
-    matches = names[-1:] if run_id == "last" else [each for each in names if each == run_id]
+    matches = names[PLACES[run_id]] if run_id in PLACES else [each for each in names if each == run_id]
     matches = matches or [each for each in names if each.startswith(run_id)]
     if len(matches) == 1:
         return RunFolder(reports, matches[0])
@@ -120,7 +128,8 @@ def find_run(reports: Path, name: str) -> RunFolder:
 
 def run_ids(reports: Path) -> list[str]:
     """Return the ids of the runs that have a plan, oldest first."""
-    return sorted(path.parent.name for path in ReportsFolder(reports).runs.glob("*/plan.json"))
+    names = (path.parent.name for path in ReportsFolder(reports).runs.glob("*/plan.json"))
+    return sorted(name for name in names if not name.startswith(HIDDEN))
 
 
 def read_run(folder: RunFolder, settings: RunSettings | None = None) -> TrainingRun:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from pytest_training.atomic import write_atomically
-from pytest_training.evaluation.finding import CHECKS
+from pytest_training.evaluation.finding import CHECKS, OF_COLUMNS
 from pytest_training.records.audit import Audit, JobAudit
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters.console import Line
 from pytest_training.reporters.markdown import plain
 from pytest_training.text import one_line
+from pytest_training.wording import counted
 
 MOST_FINDINGS = 40  # lines on the terminal
 MOST_CODES = 8  # that a line names
@@ -37,10 +38,12 @@ def closing_lines(audit: Audit) -> Iterator[Line]:
     if not audit.jobs:
         yield "audit: no job is selected, only further trainings", {"yellow": True}
         return
-    jobs = "1 job" if len(audit.jobs) == 1 else f"{len(audit.jobs)} jobs"
-    found = f"{len(findings)} finding{'s' if len(findings) != 1 else ''}" if findings else "nothing found"
-    found += f", {missing} checks not made" if missing else ""
-    yield f"audit of {jobs}: {found}", {"red" if findings else "yellow" if missing else "green": True}
+    found = counted(len(findings), "finding") if findings else "nothing found"
+    known = sum(len(job.known) for job in audit.jobs)
+    found += f", {counted(known, 'column')} not suspected, as train states" if known else ""
+    found += f", {counted(missing, 'check')} not made" if missing else ""
+    colour = "red" if findings else "yellow" if missing else "green"
+    yield f"audit of {counted(len(audit.jobs), 'job')}: {found}", {colour: True}
     for job_id, finding in findings[:MOST_FINDINGS]:
         yield f"  {finding.code} {one_line(job_id, 40)}: {one_line(finding.sentence)}", {"red": True}
     if len(findings) > MOST_FINDINGS:
@@ -55,10 +58,9 @@ def closing_lines(audit: Audit) -> Iterator[Line]:
 
 def audit_page(audit: Audit) -> str:
     """Return audit.md."""
-    count = len(audit.findings)
     blocks = [
         f"# Audit of run `{audit.run_id}`",
-        f"{count} finding{'s' if count != 1 else ''}. Each check is explained in {PAGE}.",
+        f"{counted(len(audit.findings), 'finding')}. Each check is explained in {PAGE}.",
     ]
     for job in audit.jobs:
         blocks += [f"## {plain(job.job_id)}", *_of_job(job)]
@@ -68,7 +70,8 @@ def audit_page(audit: Audit) -> str:
 def _of_job(job: JobAudit) -> Iterator[str]:
     rows = [("❌", each.code, plain(each.sentence, 1000)) for each in job.findings]
     rows += [("○", code, f"not checked: {plain(reason, 500)}") for code, reason in job.unchecked.items()]
-    rows += [("✓", code, "nothing found") for code in job.passed]
+    others = f"nothing found in other columns than {plain(', '.join(map(repr, job.known)))}, known as train states"
+    rows += [("✓", code, others if job.known and code in OF_COLUMNS else "nothing found") for code in job.passed]
     lines = [f"| {sign} | {code} | {CHECKS[code]} | {said} |" for sign, code, said in rows]
     yield "\n".join(["| | check | finds | result |", "|---|---|---|---|", *lines])
     if job.facts:

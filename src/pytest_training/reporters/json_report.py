@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ import pytest
 from msgspec.structs import asdict, fields, replace
 
 from pytest_training.atomic import write_atomically
+from pytest_training.evaluation.noise import Difference
 from pytest_training.execution.outcome import Outcome, Reported, Shown, Status, Tolerated
 from pytest_training.jobs.model import Dataset, Plan, PlannedJob, Source, Value
 from pytest_training.pytest_adapter import switch_json_report_on
+from pytest_training.records.comparison import Change, Comparison, Verdict
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import Provenance, RunRecord, Timing, timing
 from pytest_training.records.strict_json import encode_plain, plain
@@ -43,11 +45,24 @@ class ReportedDataset(Value, frozen=True, kw_only=True):
     citation: str | None = None
 
 
+class ReportedChange(Value, frozen=True, kw_only=True):
+    """A metric that differs from that of the run that the job is compared with."""
+
+    run_id: str
+    metric: str
+    before: float
+    now: float
+    verdict: Verdict
+    judgement: str  # the verdict with what it rests on: `worse, beyond noise`
+    difference: Difference | None  # with its 90 % interval, if seeds or predictions judge it against noise
+
+
 class JobMetadata(Reported, frozen=True, kw_only=True):
     """`tests[].metadata`: a job's outcome. All paths are relative to the reports folder."""
 
     id: str
     datasets: tuple[ReportedDataset, ...]
+    changes: tuple[ReportedChange, ...] = ()
     worker: str
     expected_s: float | None
 
@@ -97,11 +112,24 @@ class Reporter:
         outcomes = {node: by_id[job_id] for node, job_id in run.nodes.items()}
         record = replace(run.record, problems=tuple(run.problems))
         complete_report(content, run=record, outcomes=outcomes, plan=run.plan, provenance=run.provenance)
+        _add_changes(content.get("tests", ()), run.comparison)
         for path in (run.folder.report, run.folder.stable.copy_of(run.folder.report)):
             with run.noting_failure(f"{path}"):
                 write_report(content, path)
         if self.config.option.json_report_file:
             self.plugin.save_report(self.config.option.json_report_file)
+
+
+def _add_changes(tests: Iterable[Item], comparison: Comparison) -> None:
+    """Add to each job what differs from the run that it is compared with."""
+    for item in tests:
+        if (metadata := item.get("metadata")) and (job := comparison.of(metadata.get("id", ""))):
+            metadata["changes"] = [plain(_reported(each, job.earlier.run_id)) for each in job.differing]
+
+
+def _reported(change: Change, run_id: str) -> ReportedChange:
+    values = {name: getattr(change, name) for name in ReportedChange.__struct_fields__ if name != "run_id"}
+    return ReportedChange(run_id=run_id, **values)
 
 
 def write_report(json_report: dict[str, Any], path: Path) -> None:

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.outcome import Outcome, Status, Tolerated
 from pytest_training.records.comparison import Comparison, JobComparison
-from pytest_training.records.recorded_run import TrainingRun
+from pytest_training.records.recorded_run import TrainingRun, folded
 from pytest_training.records.run_record import timing
+from pytest_training.records.studies import studies
 from pytest_training.reporters.console import (
     counts,
     durations,
-    gates_in_words,
+    held_gates,
     interval_lines,
     main_metric,
     sentence,
     waiting_line,
 )
+from pytest_training.reporters.studies import columns, trial_counts, verdict
 from pytest_training.text import clean_lines, home_pattern, one_line, without_home
 from pytest_training.units import duration
 from pytest_training.wording import listing
@@ -24,6 +26,7 @@ from pytest_training.wording import listing
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$-])")
 MOST_JOBS = 200  # rows of the table; GitHub takes 1 MiB in all
 MOST_FAILURES, MOST_CHANGES, MOST_REMARKS = 20, 40, 60
+MOST_STUDIES, MOST_ROWS, WIDTH = 20, 20, 120  # of a study the best rows; letters of a row
 
 
 def pytest_training_run_end(run: TrainingRun) -> None:
@@ -46,7 +49,8 @@ def summary(run: TrainingRun, comparison: Comparison | None) -> str:
     changes = _changes(comparison) if comparison else ()
     blocks = [
         *_head(run),
-        *_table(run.outcomes, comparison),
+        *_table(folded(run.outcomes), comparison),
+        *_studies(run),
         *changes,
         *_failures(run.outcomes),
         *_remarks(run.outcomes),
@@ -91,10 +95,26 @@ def _row(outcome: Outcome, compared: JobComparison | None) -> str:
         plain(outcome.job_id, 80) + (f" {plain('(' + '; '.join(remarks) + ')')}" if remarks else ""),
         plain(main_metric(outcome), 120),
         plain(compared.changes[0].words()) if compared and compared.changes else "",
-        gates_in_words(outcome.gates),
+        held_gates(outcome.gates),
         duration(outcome.wall_s) if outcome.attempts else "",
     )
     return "| " + " | ".join(cells) + " |"
+
+
+def _studies(run: TrainingRun) -> Iterator[str]:
+    """Yield what each study came to, with its best trials."""
+    for study in studies(run)[:MOST_STUDIES]:
+        yield f"### {plain(study.id, 80)}: {trial_counts(study)}\n\n{plain(verdict(study), 500)}"
+        lines = [*zip(*columns(study, study.rows[:MOST_ROWS], WIDTH)[0], strict=True)]
+        lines[1:1] = [("---",) * len(lines[0])] if lines else []
+        yield "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+        if (left := len(study.rows) - MOST_ROWS) > 0:
+            yield f"and {left} more: `pytest-training table {plain(study.id, 80)}`"
+
+
+def _cell(text: str) -> str:
+    """Return a cell of a study's table, that of the best in bold."""
+    return f"**{plain(text[2:])}**" if text.startswith("* ") else text if text == "---" else plain(text)
 
 
 def _changes(comparison: Comparison) -> Iterator[str]:
@@ -104,12 +124,14 @@ def _changes(comparison: Comparison) -> Iterator[str]:
     if not comparison.jobs:
         yield f"Nothing to compare with: no earlier outcome from {against}."
     elif not loud:
-        yield f"Against {against}: {f'{quiet} jobs differ, within chance' if quiet else 'no metric changed'}."
+        what = f"{quiet} jobs differ, none for better or worse" if quiet else "no metric changed"
+        yield f"Against {against}: {what}."
     else:
         lines = [f"- **{plain(job.job_id, 80)}**: " + "; ".join(_words(job)) for job in loud[:MOST_CHANGES]]
         lines += [f"- and {len(loud) - MOST_CHANGES} more"] if len(loud) > MOST_CHANGES else []
         if quiet:
-            lines.append(f"- {quiet} other jobs differ within chance: the earlier value lies in the present interval")
+            lines.append(f"- {quiet} other jobs differ, none for better or worse")
+        lines += [f"- {plain(line[0].upper() + line[1:])}" for line in comparison.noise_lines]
         yield "\n".join([f"### Against {against}", "", *lines])
 
 
@@ -119,7 +141,7 @@ def _words(job: JobComparison) -> Iterator[str]:
     for change in job.listed:
         yield f"{plain(change.metric, 60)} {plain(change.words())}"
     if job.unlisted:
-        yield f"{job.unlisted} other metrics differ within chance"
+        yield f"{job.unlisted} other metrics differ"
     if job.parameters:
         yield f"with other parameters: {plain(', '.join(job.parameters))}"
 
@@ -142,8 +164,8 @@ def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 def _remarks(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Yield what jobs said of their results."""
-    said = [f"- **{plain(each.job_id, 80)}**: {plain(remark, 500)}" for each in outcomes for remark in each.remarks]
-    if said:
+    unique = dict.fromkeys((each.trial_of or each.job_id, remark) for each in outcomes for remark in each.remarks)
+    if said := [f"- **{plain(job_id, 80)}**: {plain(remark, 500)}" for job_id, remark in unique]:
         more = [f"- and {len(said) - MOST_REMARKS} more, in index.html"] if len(said) > MOST_REMARKS else []
         yield "\n".join(["### What jobs say of their results", "", *said[:MOST_REMARKS], *more])
 
@@ -152,7 +174,7 @@ def _untrained(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Yield why jobs were not trained, each reason once: of many jobs it is often the same."""
     reasons: dict[str, list[str]] = {}
     for outcome in outcomes:
-        if outcome.status in {Status.NOT_RUN, Status.SKIPPED}:
+        if outcome.status in {Status.NOT_RUN, Status.SKIPPED} and outcome.cause != "pruned":
             reasons.setdefault(sentence(outcome), []).append(plain(outcome.job_id, 80))
     lines = [f"- {listing('', ids)}: {plain(reason, 500)}" for reason, ids in list(reasons.items())[:MOST_FAILURES]]
     if len(reasons) > MOST_FAILURES:

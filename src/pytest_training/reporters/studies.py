@@ -17,6 +17,7 @@ from pytest_training.wording import listing
 LONGEST, LONGEST_HEAD = 30, 12  # terminal columns of a cell, and of a head above shorter cells
 LEAST = 16  # terminal columns of a text that is cut
 GAP = 2  # between two columns
+MOST_STUDIES = 20  # named at the end of a run
 
 
 def verdict(study: StudyTable) -> str:
@@ -24,15 +25,24 @@ def verdict(study: StudyTable) -> str:
     metric, best = one_line(study.metric, 40), study.best
     if study.spread:
         return f"{metric} {_mean(study.spread.value, study.spread)}"
-    rows = f"{len(study.rows)} {'combinations' if any(row.trials for row in study.rows) else 'trials'}"
+    of_seeds = any(row.trials for row in study.rows)
+    rows = f"{len(study.rows)} {'combination' if of_seeds else 'trial'}{'s' * (len(study.rows) != 1)}"
     if best is None:
+        why = f"none passed with {metric or 'a metric'}"
         is_open = metric and not study.direction
-        why = (
-            f"nobody says whether more of {metric} is better" if is_open else f"none passed with {metric or 'a metric'}"
-        )
-        return f"no best of {rows}: {why}"
-    chosen = ", ".join(f"{one_line(name, 40)} {fit(shown(value), 40)}" for name, value in best.parameters.items())
+        return f"no best of {rows}: {f'nobody says whether more of {metric} is better' if is_open else why}"
+    values = [(one_line(name, 40), fit(shown(value) or "null", 40)) for name, value in best.parameters.items()]
+    chosen = ", ".join(map(" ".join, values))
     return f"best of {rows}: {metric} {_mean(best.metrics[study.metric], best.spread)} with {chosen or best.id}"
+
+
+def closing_lines(studies: Sequence[StudyTable]) -> list[str]:
+    """Return what each study came to, for the end of a run."""
+    lines = []
+    for study in studies[:MOST_STUDIES]:
+        counts = "" if all(row.is_ranked for row in study.trials) else f"; {trial_counts(study)}"
+        lines.append(f"study {one_line(study.id, 40)}: {verdict(study)}{counts}")
+    return [*lines, f"all trials: pytest-training table {one_line(studies[0].id, 40)}"] if lines else []
 
 
 def _mean(value: float, spread: Mean | None) -> str:
@@ -46,7 +56,7 @@ def trial_counts(study: StudyTable) -> str:
     """Return the trials by what they came to: `6 trials: 5 passed, 1 pruned`."""
     counts = Counter(_state(row) for row in study.trials)
     words = ", ".join(f"{count} {word}" for word, count in counts.items())
-    return ": ".join(filter(None, [f"{len(study.trials)} trials", words]))
+    return ": ".join(filter(None, [f"{len(study.trials)} trial{'s' * (len(study.trials) != 1)}", words]))
 
 
 def _state(row: StudyRow) -> str:
@@ -56,11 +66,12 @@ def _state(row: StudyRow) -> str:
 def record(study: StudyTable, row: StudyRow) -> dict[str, Any]:
     """Return a row's values by column, what matters most first; a name of two columns says what each is."""
     mean, behind = row.spread, row.behind
+    values = {name: "null" if value is None else value for name, value in row.parameters.items()}
     named = [
         *(("trial", "", row.id), ("status", "", _state(row)), (study.metric, "metric", row.metrics.get(study.metric))),
         *(("sd", "", mean and mean.sd), ("seeds", "", mean and mean.number), ("to_best", "", behind and behind.value)),
         *(("to_best_low", "", behind and behind.low), ("to_best_high", "", behind and behind.high)),
-        *((name, "parameter", row.parameters.get(name)) for name in study.parameters),
+        *((name, "parameter", values.get(name)) for name in study.parameters),
         *(("seed", "", row.seed), ("seconds", "", row.wall_s or None)),
         *((name, "metric", row.metrics.get(name)) for name in study.metrics if name != study.metric),
         ("reason", "", None if row.is_ranked else row.reason or None),

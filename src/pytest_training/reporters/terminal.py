@@ -19,8 +19,10 @@ from pytest_training.options import MODES, REGISTRY, shown_path
 from pytest_training.pytest_adapter import TerminalFile, end_line, terminal_of
 from pytest_training.records.comparison import Comparison
 from pytest_training.records.recorded_run import TrainingRun
+from pytest_training.records.studies import studies
 from pytest_training.reporters.console import Line, finished_line, summary_lines
 from pytest_training.reporters.live import Screen, drawn, region
+from pytest_training.reporters.studies import closing_lines
 from pytest_training.reporters.watch import Watch, WatchedJob, loading_in_words
 from pytest_training.text import fit, one_line, pad
 from pytest_training.units import duration, parse_duration
@@ -174,6 +176,7 @@ class Reporter:
         record = msgspec.structs.replace(run.record, problems=tuple(run.problems))
         if run.settings.compare is not None:
             run.closing.extend(comparison_lines(run.comparison))
+        run.closing.extend((line, {}) for line in closing_lines(studies(run)))
         run.closing.extend(summary_lines(record, run.outcomes, reports=reports))
         is_left = any(not outcome.status.is_good for outcome in run.outcomes)
         if run.record.exit_code == pytest.ExitCode.INTERRUPTED and is_left and not run.settings.audit:
@@ -203,6 +206,7 @@ def comparison_lines(comparison: Comparison) -> list[Line]:
         lines.append((f"  and {len(notable) - MOST_CHANGES} more jobs: see summary.md", {}))
     if not notable and comparison.jobs:
         lines.append(("  no metric changed", {}))
+    lines += [(f"  {one_line(line, 200)}", {}) for line in comparison.noise_lines]
     if comparison.missing:
         lines.append((f"  without an earlier outcome: {one_line(', '.join(comparison.missing), 200)}", {}))
     lines += [(f"  {one_line(problem)}", {"yellow": True}) for problem in comparison.problems]

@@ -205,9 +205,11 @@ class Owner(Collector):
     @pytest.hookimpl(tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Write the plan of a dry run, and why nothing was trained."""
-        if (draft := self.draft) is not None and self.config.option.verbose > 0:
+        verbose, is_dry = self.config.option.verbose, self.config.option.collectonly
+        if (draft := self.draft) is not None and (verbose > 0 or (is_dry and verbose == 0)):
             asked, lookup = draft.request, draft.request.lookup
-            for line in discovery.left_out(lookup.folders or (asked.root,), asked.project, lookup.files, asked.kinds):
+            places = (lookup.folders or (asked.root,), asked.project, lookup.files, asked.kinds)
+            for line in discovery.left_out(*places, is_brief=not verbose):
                 terminalreporter.write_line(line)
         if draft is None and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not self.collected:
             terminalreporter.write_line(arguments.nobody_asks(self.config), yellow=True)

@@ -117,6 +117,7 @@ def execute(request: AttemptRequest, start: Call, *, raised: Callable[[BaseExcep
         loading_s=loading_s,
         remarks=run.notes,
         notes=run.remarks,
+        differences=run.differences(request.earlier) if not failure else {},
         examined=run.examine() if not failure else None,
     )
     return _leave(result, request)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pytest_training.evaluation.finding import Examined
+from pytest_training.evaluation.noise import Difference
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.outcome import DataUsed
 from pytest_training.jobs.kinds.protocol import Call, Command
@@ -26,6 +27,7 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     threads: int
     datasets: tuple[Dataset, ...] = ()
     needed: dict[str, NeededOutcome] = {}  # outcomes of the jobs that it needs, by job id
+    earlier: dict[str, str] = {}  # absolute folders with earlier predictions to compare with, by run
     settings: RunSettings = RunSettings()
     environment: dict[str, str | None] = {}  # what the slot has changed since the backend's start; None if gone
     limits: tuple[LimitReference, ...] = ()  # those of the job's limits that are not the plugin's own
@@ -73,6 +75,7 @@ class Result(Value, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()  # what the job said with `run.note`
     notes: tuple[str, ...] = ()  # remarks on what the job logged, and on its end
     loading_s: float = 0.0  # seconds that it took to load the job's file
+    differences: dict[str, dict[str, Difference]] = {}  # to predictions of the same people, by earlier run and metric
     examined: Examined | None = None  # what an audit has found in the job's data and predictions
     schema_version: int = SCHEMA_VERSION
 

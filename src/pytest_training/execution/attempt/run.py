@@ -11,7 +11,9 @@ from pytest_training.errors import DataError
 from pytest_training.evaluation.description import DESCRIPTION, Description
 from pytest_training.evaluation.examination import Examination
 from pytest_training.evaluation.finding import Examined
+from pytest_training.evaluation.noise import Difference
 from pytest_training.evaluation.result import Evaluation, file_name
+from pytest_training.execution.attempt.earlier import differences
 from pytest_training.execution.attempt.event_log import EventLog
 from pytest_training.execution.attempt.saving import Checkpoint, save_object
 from pytest_training.execution.data import obtain, sha256_of
@@ -129,6 +131,10 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
     def examine(self) -> Examined | None:
         """Return what an audit finds in what the job has stated; None unless it asks for that."""
         return self.examination.examine(self._records.values()) if self.examination else None
+
+    def differences(self, earlier: Mapping[str, str]) -> dict[str, dict[str, Difference]]:
+        """Return how the predictions differ from those in folders of earlier runs, by run and metric."""
+        return differences(self._records, earlier)
 
     def choice(self, name: str, chosen: Any, *, among: Sequence[Any]) -> None:
         """State a setting that was chosen from a grid, mostly once in each fold: an audit looks at the grid's edges."""

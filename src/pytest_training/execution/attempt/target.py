@@ -6,6 +6,7 @@ from typing import Any
 
 from pytest_training.errors import DataError
 from pytest_training.evaluation.missing import is_missing
+from pytest_training.evaluation.order import order_mistake
 from pytest_training.wording import safe_repr
 
 
@@ -16,11 +17,16 @@ def check(values: Any, person: Any = None) -> None:
     except TypeError:
         raise DataError(f"run.target: expected a value for each row, found {safe_repr(values)}") from None
     people = range(rows) if person is None else _plain(person)
+    if mistake := order_mistake(**{"the target": values, "person": person}):
+        raise DataError(f"run.target: {mistake}")
     if not rows:
         raise DataError(f"run.target: expected a value for each row, found {safe_repr(values)}")
     if len(people) != rows:
         raise DataError(f"run.target: expected one person for each of {rows} values, found {len(people)}")
-    for what, each in (("the target", _plain(values)), ("person", people)):
+    plain = _plain(values)
+    if rows == 1 and (size := len(plain[0] if isinstance(plain[0], list) else plain)) > 1:
+        raise DataError(f"run.target: expected a value for each row, found 1 row of {size} values")
+    for what, each in (("the target", plain), ("person", people)):
         if missing := sum(map(is_missing, each)):
             raise DataError(f"run.target: {what} is missing in {missing} of {rows} rows; expected a value in each")
 

@@ -53,6 +53,7 @@ class Candidate(NamedTuple):
 
     is_job: bool
     why: str
+    is_unreadable: bool = False
 
 
 class Import(NamedTuple):

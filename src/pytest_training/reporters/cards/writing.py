@@ -23,6 +23,7 @@ from pytest_training.reporters.cards.record import JobRecord
 from pytest_training.reporters.html.predictions import Chart, view
 from pytest_training.text import one_line
 from pytest_training.units import number
+from pytest_training.wording import counted
 
 CARD, CHECKLIST = "model_card.md", "tripod_ai.md"
 SPECIAL = re.compile(r"([\\`*_\[\]<>|])")
@@ -123,7 +124,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"text": _text, "fenced": _fenced, "number": number}
+    made.filters |= {"text": _text, "fenced": _fenced, "number": number, "counted": counted}
     made.tests |= {"side_number": is_side_number}
     return made
 

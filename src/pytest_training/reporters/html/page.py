@@ -23,14 +23,14 @@ from pytest_training.atomic import write_atomically
 from pytest_training.execution import folder, job_files
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Dataset, PlannedJob
-from pytest_training.records.comparison import MARKS, Change, JobComparison
+from pytest_training.records.comparison import Change, JobComparison
 from pytest_training.records.events import read_events
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import Measure, measures
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import moment, timing
 from pytest_training.records.strict_json import encode
-from pytest_training.reporters.console import gate_row, gates_in_words, sentence
+from pytest_training.reporters.console import gate_row, held_gates, sentence
 from pytest_training.reporters.html.charts import Curve, curves, sparkline, timeline
 from pytest_training.reporters.html.pictures import Picture, PictureBook, artifacts
 from pytest_training.reporters.html.predictions import Judged, judged
@@ -167,7 +167,6 @@ def _render(run: TrainingRun) -> str:
         timing=timing(run.outcomes, run.plan.workers),
         timeline=timeline(run.outcomes),
         pictures_left_out=book.left_out,
-        marks=MARKS,
         most_rows=MOST_ROWS,
         artifacts=artifacts,
         has_page=functools.cache(lambda run_id: folder.RunFolder(run.folder.reports, run_id).page.is_file()),
@@ -228,7 +227,7 @@ def _templates() -> jinja2.Environment:
         "when": lambda written: f"{time:%Y-%m-%d %H:%M} UTC" if (time := moment(written)) else "",
         "anchor": _anchor,
         "gate_row": gate_row,
-        "gates": gates_in_words,
+        "gates": held_gates,
         "sentence": sentence,
         "setting": _setting,
     }

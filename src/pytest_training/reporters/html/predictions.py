@@ -13,6 +13,7 @@ from pytest_training.jobs.directions import is_side_number
 from pytest_training.reporters.html.charts import Scale, Tick, thinned, ticks
 from pytest_training.text import one_line
 from pytest_training.units import number
+from pytest_training.wording import counted
 
 WIDTH, HEIGHT = 320.0, 262.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 8.0, 40.0
@@ -101,7 +102,7 @@ def judged(run: Path, outcome: Outcome, *, most_points: int) -> list[Judged]:
 def view(evaluation: Evaluation, most_points: int) -> Judged:
     """Return what one evaluation shows."""
     prefix = f"{evaluation.name}_" if evaluation.name else ""
-    counts = [f"{evaluation.rows} rows", f"{evaluation.people} people"]
+    counts = [counted(evaluation.rows, "row"), counted(evaluation.people, "person", "people")]
     counts += [f"{evaluation.events} with the event"] if evaluation.events is not None else []
     drawings, subgroups = evaluation.drawings[:MOST_CHARTS], evaluation.subgroups[:MOST_SUBGROUPS]
     names = dict.fromkeys(name for each in subgroups for name in each.metrics if not is_side_number(name))

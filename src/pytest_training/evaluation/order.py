@@ -1,0 +1,23 @@
+"""Refuses Series and tables with one index in several orders: they are paired by position. No library is imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def order_mistake(**stated: Any) -> str:
+    """Return a sentence if values have the same index in another order, else an empty text."""
+    named = ((name, each) for name, values in stated.items() for each in _parts(values))
+    indexes = [(name, each.index) for name, each in named if hasattr(getattr(each, "index", None), "equals")]
+    for name, index in indexes[1:]:
+        first, other = indexes[0]
+        if len(index) == len(other) and not index.equals(other) and set(index) == set(other):
+            return (
+                f"{first} and {name} have the same index in another order; "
+                "expected one order, or values without an index (.to_numpy()) where rows fit already"
+            )
+    return ""
+
+
+def _parts(values: Any) -> Any:
+    return values.values() if isinstance(values, dict) else values if isinstance(values, list | tuple) else [values]

@@ -1,0 +1,101 @@
+"""Earlier outcomes in the plan: predictions to compare with, and gates for `--training-max-regression`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from pytest_training.errors import DeclarationError
+from pytest_training.evaluation.noise import EarlierMetric
+from pytest_training.jobs.directions import direction
+from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob
+from pytest_training.planning.steps import Request
+from pytest_training.records import comparison, measures
+from pytest_training.records.history import History, Recorded
+
+RULE = r"(?:(?P<metric>[^=]+?)\s*=\s*)?(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)"
+Rules = Mapping[str | None, tuple[float, str]]
+"""How much worse a metric may get, as a number or with `%` as a share; the rule for all metrics is under None."""
+
+
+def with_comparison(plan: Plan, history: History, request: Request, *, is_dry: bool) -> tuple[Plan, list[str]]:
+    """Return the plan with what predictions are compared with, gates for `--training-max-regression`, and problems."""
+    rules, against = _parse(request.max_regression), request.compare or "last"
+    place = comparison.find_place(
+        history, against, request.project
+    )  # an unknown name is an error before anything trains
+    jobs = [planned.job for planned in plan.jobs if not (planned.job.twin_of or planned.job.trial_of)]
+    newest = {} if is_dry else history.newest([job.id for job in jobs], place=place)
+    # Passed ones only: else the next run would be compared with a regression.
+    passed = history.newest([job.id for job in jobs], place=place, passed_only=True) if rules else {}
+    gates = {planned.job.id: tuple(_gates(planned.job, passed.get(planned.job.id), rules)) for planned in plan.jobs}
+    planned = tuple(
+        replace(
+            each,
+            job=replace(each.job, gates=(*each.job.gates, *gates[each.job.id])) if gates[each.job.id] else each.job,
+            earlier=_predicted(each, (newest, passed)),
+        )
+        for each in plan.jobs
+    )
+    return replace(plan, jobs=planned), _problems(jobs, passed, rules, place.words) if rules else []
+
+
+def _predicted(planned: PlannedJob, several: Iterable[Mapping[str, Recorded]]) -> dict[str, str]:
+    """Return the folders with a job's earlier predictions, by run."""
+    recorded = [each[planned.job.id] for each in several if planned.job.id in each]
+    is_judged = (bool(each.outcome.interval_method and each.outcome.attempts) for each in recorded)
+    return {each.run_id: each.outcome.attempts[-1].folder for each, own in zip(recorded, is_judged, strict=True) if own}
+
+
+def _problems(jobs: Sequence[Job], earlier: Mapping[str, Recorded], rules: Rules, words: str) -> list[str]:
+    what = f"nothing to compare with: the history has no passed outcome of these jobs from {words}"
+    problems = [f"{what}; no regression is judged"] if jobs and not earlier else []
+    declared = [gate for job in jobs for gate in job.gates]
+    problems += [
+        f"--training-max-regression {metric}: not judged: neither a gate nor the name says whether more is better"
+        for metric in rules
+        if metric is not None and direction(metric, declared) is None
+    ]
+    if earlier and (missing := [job.id for job in jobs if job.id not in earlier and not job.trial_of]):
+        problems.append(f"no regression is judged without a passed outcome from {words}: {', '.join(missing[:12])}")
+    return problems
+
+
+def _parse(texts: Sequence[str]) -> Rules:
+    """Parse rules like `0.02`, `2%`, `roc_auc=0.02` and `mae=5%`."""
+    rules: dict[str | None, tuple[float, str]] = {}
+    for text in texts:
+        if (match := re.fullmatch(RULE, text.strip())) is None:
+            problem = f"--training-max-regression: expected a number like 2%, 0.02 or roc_auc=0.02, found {text!r}"
+            raise DeclarationError(problem)
+        rules[match["metric"]] = float(match["number"]), match["percent"]
+    return rules
+
+
+def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
+    """Yield a gate for each metric that may not get much worse; a study is judged, not its trials."""
+    if earlier is None or job.trial_of:
+        return
+    main, metrics = measures.headline(earlier.outcome), earlier.outcome.metrics
+    gated = [gate.metric for gate in job.gates] or ([main.name] if main else [])
+    for metric in dict.fromkeys([*(gated if None in rules else ()), *(name for name in rules if name is not None)]):
+        better, before = direction(metric, job.gates), metrics.get(metric)
+        if better is None or before is None or not math.isfinite(before):
+            continue
+        amount, percent = rules.get(metric) or rules[None]
+        margin = abs(before) * (amount / 100) if percent else amount
+        seeds = earlier.outcome.study.seeds if earlier.outcome.study else 0
+        others = comparison.other_parameters(job.parameters, earlier.outcome.parameters, job.study)
+        more = f" with other parameters ({', '.join(others)})" if others else ""
+        yield Gate(
+            metric=metric,
+            operator=">=" if better == "higher" else "<=",
+            threshold=before - margin if better == "higher" else before + margin,
+            against=f"{before:.4g} in run {earlier.run_id}{more}, at most {amount:g}{' %' if percent else ''} worse",
+            earlier=EarlierMetric(
+                run_id=earlier.run_id, value=before, sd=metrics.get(f"{metric}_sd") if seeds else None, seeds=seeds
+            ),
+        )

@@ -1,0 +1,97 @@
+"""What console and summary say of studies: verdict and best trials, which are not listed among the jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_studies import FAILED, PRUNED, make_study, study_job, trial
+
+from pytest_training.execution.outcome import Outcome
+from pytest_training.records.recorded_run import read_run
+from pytest_training.records.studies import study_table
+from pytest_training.reporters.console import remark_lines
+from pytest_training.reporters.markdown import summary
+from pytest_training.reporters.studies import closing_lines, verdict
+
+
+def seeds(*values: float, **fields: Any) -> list[Outcome]:
+    return [
+        trial(f"seed-{seed}", {"auc": value}, seed=seed, parameters={}, **fields) for seed, value in enumerate(values)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trials", "expected"),
+    [
+        (seeds(0.70, 0.72), "auc 0.710 ± 0.014 over 2 seeds (95 %: 0.583 to 0.837)"),
+        (seeds(0.70), "auc 0.700 with 1 seed"),
+        ([trial("n-1", {"auc": 0.7}), trial("n-2", {"auc": 0.8})], "best of 2 trials: auc 0.800 with n 2"),
+        (
+            [trial("n-1", {"odd": 3}), trial("n-2", {"odd": 4})],
+            "no best of 2 trials: nobody says whether more of odd is better",
+        ),
+        ([trial("n-1", {"loss": 0.1}, **FAILED)], "no best of 1 trial: none passed with loss"),
+        ([trial("n-1", **FAILED), trial("n-2")], "no best of 2 trials: none passed with a metric"),
+        (
+            [
+                trial(
+                    "x",
+                    {"loss": 1e-9},
+                    parameters={"lr": 3.2e-05, "name": "\x1b[31m" + "x" * 99, "on": True, "at": None, "empty": ""},
+                )
+            ],
+            f'best of 1 trial: loss 1e-09 with lr 3.2e-05, name {"x" * 39}…, on true, at null, empty ""',
+        ),
+    ],
+)
+def test_a_study_is_told_in_a_line(trials: list[Outcome], expected: str) -> None:
+    assert verdict(study_table("forest", trials)) == expected
+
+
+def test_the_console_says_what_studies_came_to_and_each_remark_once() -> None:
+    crossed = [
+        trial(
+            f"n-{n}-seed-{seed}", {"auc": n / 10 + seed / 100}, seed=seed, parameters={"n": n}, remarks=("few people",)
+        )
+        for n in (5, 7)
+        for seed in (0, 1)
+    ]
+    failed = [trial("n-1", {"loss": 2.0}, study="als"), trial("n-2", study="als", **FAILED)]
+    tables = [study_table("forest", crossed, job=study_job(seeds=(0, 1))), study_table("als", failed)]
+    assert closing_lines(tables) == [
+        "study forest: best of 2 combinations: auc 0.705 ± 0.007 over 2 seeds (95 %: 0.641 to 0.769) with n 7",
+        "study als: best of 2 trials: loss 2 with n 1; 2 trials: 1 passed, 1 failed",
+        "all trials: pytest-training table forest",
+    ]
+    assert closing_lines([]) == []
+    assert remark_lines(crossed) == [("forest: few people", {})]
+
+
+def test_the_summary_has_a_table_of_each_study_and_folds_its_trials(tmp_path: Path) -> None:
+    trials = [trial(f"n-{n}", {"auc": n / 100}, parameters={"n": n, "text": "<b>|*"}) for n in range(30)]
+    trials += [trial("n-98", {"auc": 0.99}, **PRUNED), trial("n-99", **FAILED)]
+    folder = make_study(tmp_path, trials, metrics={"auc": 0.29})
+    run = read_run(folder)
+    lines = summary(run, run.comparison).splitlines()
+    jobs = [line for line in lines if line.startswith(("| ✅", "| ❌"))]
+    assert jobs == ["| ✅ | forest | auc 0.290 |  |  |  |"]
+    at = lines.index("### forest: 32 trials: 30 passed, 1 pruned, 1 failed")
+    assert lines[at + 2] == "best of 32 trials: auc 0.290 with n 29, text \\<b\\>\\|\\*"
+    assert lines[at + 4 : at + 8] == [
+        "| trial | auc | n | text | seconds |",
+        "| --- | --- | --- | --- | --- |",
+        "| **n\\-29** | 0.29 | 29 | \\<b\\>\\|\\* | 2 |",
+        "| n\\-28 | 0.28 | 28 | \\<b\\>\\|\\* | 2 |",
+    ]
+    assert "and 12 more: `pytest-training table forest`" in lines
+    assert "**forest\\-n\\-99**: raised ValueError: no tree" in lines
+    assert not any("pruned at epoch" in line for line in lines)
+
+
+def test_trials_are_not_compared_with_those_of_earlier_runs(tmp_path: Path) -> None:
+    for day, value in ((1, 0.7), (2, 0.6)):
+        trials = [trial("n-1", {"auc": value})]
+        folder = make_study(tmp_path, trials, run_id=f"2026010{day}-100000-abcd", metrics={"auc": value})
+    assert [each.job_id for each in read_run(folder).comparison.jobs] == ["forest"]
