@@ -1,20 +1,15 @@
-"""Searches beside Optuna used directly, pruned ones, and ones that are killed again and again."""
+"""Searches beside Optuna used directly, and what pruning saves."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import random
-import signal
-from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sessions import PATIENCE_S, Project
-from watching import eventually, processes_with
+from sessions import Project
 
 optuna = pytest.importorskip("optuna")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -145,39 +140,3 @@ def most_at_once(path: Path) -> int:
         drawn += (entry["op_code"] == 4) - (entry["op_code"] == 6 and entry["state"] in {1, 2, 3})
         most = max(most, drawn)
     return most
-
-
-def test_killed_at_20_moments_a_search_loses_and_repeats_no_trial(tmp_path: Path, mark: str) -> None:
-    project, moments = Project(tmp_path), random.Random(5)  # noqa: S311  (no secret)
-    total = 40
-    project.job(
-        "a",
-        "time.sleep(0.1)\nrun.log(epoch=1, loss=rate)\nreturn {'loss': rate}",
-        top="import time",
-        parameters="rate=0.1",
-    )
-    project.write("training/jobs.yaml", f"jobs: {{a: {{search: {SEARCH % (total, 'median')}}}}}")
-
-    def lines() -> int:
-        return sum(path.read_bytes().count(b"\n") for path in project.reports.glob("runs/*/optuna.journal"))
-
-    kills = 0
-    while kills < 20:
-        resumed = ["--training-resume"] if kills else []
-        process = project.start("-n", str(kills % 3), *resumed)
-        enough = lines() + moments.randrange(1, 30)
-        eventually(lambda: lines() >= enough or process.poll() is not None)  # noqa: B023  (waited for at once)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait(PATIENCE_S)
-        eventually(lambda: not processes_with(mark))
-        kills += 1
-    project.run("-n", "2", "--training-resume")
-    trials = outcomes(project, "a")
-    assert len(trials) == total
-    assert {each["status"] for each in trials} <= {"passed", "skipped"}
-    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(journal(project))))
-    told = optuna.load_study(study_name="a", storage=storage).trials
-    assert Counter(each.user_attrs["job"] for each in told) == dict.fromkeys([each["job_id"] for each in trials], 1)
-    rates = {each.user_attrs["job"]: each.params["rate"] for each in told}
-    assert rates == {each["job_id"]: each["parameters"]["rate"] for each in trials}
-    assert {each.state.name for each in told} <= {"COMPLETE", "PRUNED"}

@@ -22,6 +22,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from pytest_training.atomic import write_atomically
+from pytest_training.execution.attempt.messages import LOST
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import open_own, read_json
 from pytest_training.execution.outcome import Outcome, Status
@@ -40,6 +41,7 @@ PRUNERS: Mapping[str, Any] = {
     "hyperband": optuna.pruners.HyperbandPruner,
     "median": optuna.pruners.MedianPruner,
 }
+NOT_ITS_OWN = (*LOST, "system")  # causes of failures that say nothing of a trial's parameters: it goes on
 BEST = {"asha": "quarter", "hyperband": "third"}  # that goes on
 PLAIN = str | int | float | bool | None  # what Optuna stores as a category
 
@@ -268,7 +270,8 @@ def _ending(outcome: Outcome, metric: str) -> tuple[TrialState | None, float | N
         return TrialState.COMPLETE, outcome.metrics[metric]
     if outcome.cause == "pruned":
         return TrialState.PRUNED, None
-    return (TrialState.FAIL if outcome.status in {Status.FAILED, Status.PASSED} else None), None
+    is_failed = outcome.status in {Status.FAILED, Status.PASSED} and outcome.cause not in NOT_ITS_OWN
+    return (TrialState.FAIL if is_failed else None), None
 
 
 def _journal(folder: RunFolder) -> bytes:
