@@ -70,6 +70,7 @@ Cause = str
 | `interrupted` | was running when the run was interrupted |
 | `unchanged` | was skipped: an earlier run's outcome is still true |
 | `needs` | was not run: a job that it needs did not pass |
+| `trials` | is a study: too few of its trials passed |
 | `time` | was not started: the time of its search is over |
 | `pruned` | was ended by a search's pruner, and counts as skipped: its numbers stay |
 """
@@ -97,7 +98,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     slot: str = ""  # name of the slot that executed it, written when it starts
     continued: bool = False  # True if it began with a checkpoint of a resumed run: a whole training takes longer
     loading_s: float = 0.0  # seconds to load a function job's file, with modules that nobody had imported yet
-    drawn: dict[str, Any] = {}  # parameters that its search has drawn for it
+    drawn: dict[str, Any] = {}  # of a study's trial: the parameters that the study sets
 
 
 def between_attempts(last: Attempt) -> str:
@@ -119,7 +120,8 @@ class StudyResult(Value, frozen=True, kw_only=True):
 
     metric: str  # by which the best was chosen
     direction: Literal["higher", "lower", ""]  # which is better; empty if neither gate nor name says
-    best: str = ""  # id of the best trial; with seeds in a matrix the first seed's of the best combination
+    best: str = ""  # id of the best trial; with seeds the first seed's, of the best combination
+    best_run: str = ""  # id of the earlier run that trained it; empty for this one
     trials: int = 0
     passed: int = 0
     pruned: int = 0
