@@ -156,7 +156,7 @@ def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
         yield "### What went wrong"
     for outcome, *others in [*failed.values()][:MOST_FAILURES]:
         optional = " (optional)" if outcome.shown is Tolerated.FAILED else ""
-        more = f" and {len(others)} more trials of {plain(outcome.trial_of or '', 80)}" if others else ""
+        more = f" and {len(others)} more of {plain(outcome.trial_of or '', 80)}" if others else ""
         yield f"**{plain(outcome.job_id, 80)}**{more}{optional}: {plain(sentence(outcome), 500)}"
         printed = outcome.traceback or "\n".join(outcome.log_tail if outcome.cause != "gate" else ())
         if printed.strip():

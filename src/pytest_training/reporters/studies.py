@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_training.evaluation.noise import Mean
+from pytest_training.execution.outcome import Status
 from pytest_training.jobs.directions import is_side_number
 from pytest_training.records.strict_json import encode
 from pytest_training.records.studies import StudyRow, StudyTable
@@ -28,7 +29,8 @@ def verdict(study: StudyTable) -> str:
     if study.spread:
         return f"{metric} {_mean(study.spread.value, study.spread)}"
     of_seeds = any(row.trials for row in study.rows)
-    rows = f"{len(study.rows)} {'combination' if of_seeds else 'trial'}{'s' * (len(study.rows) != 1)}"
+    count = len([row for row in study.rows if best is None or row.is_trained or row.cause == "pruned"])
+    rows = f"{count} {'combination' if of_seeds else 'trial'}{'s' * (count != 1)}"
     if best is None:
         unknown = f"neither a gate nor the name of {metric} says whether more is better"
         why = unknown if metric and not study.direction else f"none passed with {metric or 'a metric'}"
@@ -71,7 +73,11 @@ def record(study: StudyTable, row: StudyRow) -> dict[str, Any]:
     values = {name: "null" if value is None else value for name, value in row.parameters.items()}
     named = [
         *(("trial", "", row.id), ("status", "", _state(row)), (study.metric, "metric", row.metrics.get(study.metric))),
-        *(("sd", "", mean and mean.sd), ("seeds", "", mean and mean.number), ("to_best", "", behind and behind.value)),
+        *(
+            ("sd", "", mean.sd if mean and mean.number > 1 else None),
+            ("seeds", "", mean and mean.number),
+            ("to_best", "", behind and behind.value),
+        ),
         *(("to_best_low", "", behind and behind.low), ("to_best_high", "", behind and behind.high)),
         *((name, "parameter", values.get(name)) for name in study.parameters),
         *(("seed", "", row.seed), ("seconds", "", row.wall_s or None)),
@@ -110,9 +116,8 @@ def lines(study: StudyTable, *, width: int, most: int) -> list[str]:
     fitting, others = columns(study, study.rows[:most], width + GAP)
     written = table([column[0] for column in fitting], zip(*(column[1:] for column in fitting), strict=True))
     methods = dict.fromkeys(row.behind.method for row in study.rows if row.behind)
-    reasons = Counter(
-        f"{_state(row)}: {one_line(row.reason)}" for row in study.rows if not row.is_trained and row.cause != "pruned"
-    )
+    broken = [row for row in study.rows if row.status in {Status.FAILED, Status.INTERRUPTED}]
+    reasons = Counter(f"{_state(row)}: {one_line(row.reason)}" for row in broken)
     left = max(len(study.rows) - most, 0)
     written += [f"to_best: less the best, with its 95 % interval: {method}" for method in methods]
     written += [f"{count} {why}" for why, count in reasons.most_common(MOST_REASONS)]
