@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pytest_training.evaluation.noise import mean_interval
 from pytest_training.execution.folder import RunFolder, utc_now
-from pytest_training.execution.judge import judge_numbers
+from pytest_training.execution.judge import judge_numbers, tolerated
 from pytest_training.execution.needs import not_ended
 from pytest_training.execution.outcome import Outcome, Status, StudyResult
 from pytest_training.execution.slot import read_outcome
@@ -62,6 +62,7 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
         "interval_method": f"Student's t over {number} seeds, 95 %" if number > 1 else "",
     }
     verdict = _verdict(job, study, trials, best, metric)
+    fields["notes"] += tolerated(verdict["gates"])
     return fields | verdict | ({} if whole else _failed("trials", _lacking(study, trials)))
 
 
