@@ -91,7 +91,7 @@ class Scale(NamedTuple):
 
 def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
     """Return the learning curves that a job logged: one chart per metric and axis, one line per fit."""
-    charts = (_curve_of_fits(*key, fits, most_points) for key, fits in courses(events).items())
+    charts = (curve(*key, fits, most_points=most_points) for key, fits in courses(events).items())
     return list(filter(None, charts))[:MOST_CURVES]
 
 
@@ -121,22 +121,25 @@ def _add(parts: list[Points], at: object, value: float) -> None:
     parts[-1].append((x, value))
 
 
-def _curve_of_fits(metric: str, axis: str, fits: list[Points], most_points: int) -> Curve | None:
-    fits = [fit for fit in fits if is_line(fit)]
-    mean = mean_line(fits) if len(fits) > 2 else []
-    caption = f"{len(fits)} fits, bold: their mean" if mean else f"{len(fits)} fits" if len(fits) > 1 else ""
-    return curve(metric, axis, fits, mean, caption, most_points=most_points)
-
-
 def is_line(fit: Points) -> bool:
     """Return True if a fit can be drawn: it has two finite points."""
     return len(fit) > 1 and all(math.isfinite(y) for _, y in fit)
 
 
 def curve(  # noqa: PLR0913  (the lines, their names, and how much of them)
-    metric: str, axis: str, fits: list[Points], front: Points, caption: str, *, most_points: int, most: int = MOST_LINES
+    metric: str,
+    axis: str,
+    fits: list[Points],
+    *,
+    most_points: int,
+    most: int = MOST_LINES,
+    words: str = "",
+    best: Points | None = None,
 ) -> Curve | None:
-    """Return a chart of lines, one of them in front; None if they show a setting, not a measurement."""
+    """Return a chart of lines, the best or their mean in front; None if they show a setting, not a measurement."""
+    fits = [fit for fit in fits if is_line(fit)]
+    front = best if words else mean_line(fits) if len(fits) > 2 else None
+    words = words or (f"{len(fits)} fits" if len(fits) > 1 else "") + (", bold: their mean" if front else "")
     if all(len({y for _, y in fit}) == 1 for fit in fits):
         return None
     xs, ys = [x for fit in fits for x, _ in fit], [y for fit in fits for _, y in fit]
@@ -150,7 +153,7 @@ def curve(  # noqa: PLR0913  (the lines, their names, and how much of them)
         mean=polyline(thinned(front, max(each_most, 40)), across, up) if front else None,
         x_ticks=across.ticks(),
         y_ticks=up.ticks(),
-        caption=caption,
+        caption=words,
     )
 
 

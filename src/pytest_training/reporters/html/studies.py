@@ -145,7 +145,6 @@ class StudyView(Struct, frozen=True, dict=True):
         return [chart for key, by_id in ordered if (chart := self._curve(key, by_id))][: charts.MOST_CURVES]
 
     def _curve(self, key: tuple[str, str], by_id: dict[str, Points]) -> Curve | None:
-        front = by_id.get(self.best, [])
-        caption = f"{len(by_id)} trials" + (f", bold: the best, {one_line(self.best, 60)}" if front else "")
-        fits = [*by_id.values()]
-        return charts.curve(*key, fits, front, caption, most_points=COURSE_POINTS, most=MOST_COURSES)
+        best, fits = by_id.get(self.best), [*by_id.values()]
+        words = f"{len(by_id)} trials" + (f", bold: the best, {one_line(self.best, 60)}" if best else "")
+        return charts.curve(*key, fits, most_points=COURSE_POINTS, most=MOST_COURSES, words=words, best=best)

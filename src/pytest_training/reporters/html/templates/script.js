@@ -143,16 +143,6 @@
   byId("open-all").addEventListener("click", () => fold(true));
   byId("close-all").addEventListener("click", () => fold(false));
 
-  // Printing shows everything, and folds it again.
-  let folded = [];
-  addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details:not([open])")];
-    for (const each of folded) each.open = true;
-  });
-  addEventListener("afterprint", () => {
-    for (const each of folded) each.open = false;
-  });
-
   // Theme: the system's, light or dark; remembered where the browser allows a page from disk to.
   const themes = ["system", "light", "dark"];
   const button = byId("theme");
