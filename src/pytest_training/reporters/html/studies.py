@@ -98,7 +98,7 @@ class StudyView(Struct, frozen=True, dict=True):
         spreads = [(start, row.spread) for row, start, _ in dots if row.spread and math.isfinite(row.spread.low)]
         bars = {
             "spread": [f"{start}{up(mean.low)}V{up(mean.high)}" for start, mean in spreads],
-            "trial" if len(dots) > 50 else "trial few": [f"{start}{at:g}h0" for _, start, at in dots],
+            "trial": [f"{start}{at:g}h0" for _, start, at in dots],
             "best": [f"{start}{at:g}h0" for row, start, at in dots if row is self.table.best],
         }
         drawn = tuple(Drawn(style, "".join(parts)) for style, parts in bars.items())
@@ -138,13 +138,14 @@ class StudyView(Struct, frozen=True, dict=True):
         trials = [row.id for row in self.table.trials if row.id in self.outcomes and self.outcomes[row.id].attempts]
         for trial in charts.thinned(trials, MOST_COURSES):
             path = self.run / self.outcomes[trial].attempts[-1].folder / "events.jsonl"
-            for key, several in charts.courses(read_events(path, largest=EVENT_BYTES)).items():
-                if fits := [*filter(charts.is_line, several)]:
-                    lines.setdefault(key, {})[trial] = charts.mean_line(fits) or fits[0]
+            for key, fits in charts.courses(read_events(path, largest=EVENT_BYTES)).items():
+                lines.setdefault(key, {})[trial] = charts.mean_line(fits) or fits[0]
         ordered = sorted(lines.items(), key=lambda item: (item[0][0] != self.table.metric, -len(item[1])))
         return [chart for key, by_id in ordered if (chart := self._curve(key, by_id))][: charts.MOST_CURVES]
 
     def _curve(self, key: tuple[str, str], by_id: dict[str, Points]) -> Curve | None:
-        best, fits = by_id.get(self.best), [*by_id.values()]
-        words = f"{len(by_id)} trials" + (f", bold: the best, {one_line(self.best, 60)}" if best else "")
-        return charts.curve(*key, fits, most_points=COURSE_POINTS, most=MOST_COURSES, words=words, best=best)
+        chart, caption = charts.curve(*key, [*by_id.values()], COURSE_POINTS, MOST_COURSES), f"{len(by_id)} trials"
+        if not chart or self.best not in by_id:
+            return chart and chart._replace(mean=None, caption=caption)
+        caption += f", bold: the best, {one_line(self.best, 60)}"
+        return chart._replace(mean=chart.lines[[*by_id].index(self.best)], caption=caption)
