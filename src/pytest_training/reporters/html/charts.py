@@ -57,7 +57,6 @@ class Bar(NamedTuple):
     waited: float  # width of its waiting, to the left of `x`
     label: str
     title: str
-    cuts: tuple[float, ...]  # where further trials of a study begin, whose bar it is
 
 
 class Timeline(NamedTuple):
@@ -245,7 +244,6 @@ def _bar(spans: Sequence[_Span], across: Callable[[float], float], top: float) -
         waited=round(begin - across(first.asked), 1) if waited else 0.0,
         label=name if len(name) * CHARACTER + 22 < width else "",
         title=f"{name}: {worst}, {took}{waited}, {first.slot or 'no slot'}",
-        cuts=tuple(across(span.begin) for span in spans[1:]),
     )
 
 

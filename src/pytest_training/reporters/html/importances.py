@@ -13,10 +13,8 @@ import msgspec
 
 from pytest_training.reporters.html.axes import Axis
 
-FEWEST = 10  # whole trainings
-PATIENCE_S = 60
+FEWEST, PATIENCE_S = 10, 60  # whole trainings; seconds
 MISSING = "Importances of the parameters need Optuna: pip install 'pytest-training[search]'"
-Question = tuple[list[Axis], list[float], str]  # parameters, the metric of each trial, which of it is better
 
 
 def importances(parameters: Sequence[Axis], values: Sequence[float], direction: str) -> tuple[dict[str, float], str]:
@@ -35,26 +33,19 @@ def importances(parameters: Sequence[Axis], values: Sequence[float], direction: 
     return {}, "Optuna has no importances of these trials."
 
 
-def main() -> None:
-    """Answer the question on stdin."""
-    import optuna  # noqa: PLC0415  (only in a process of its own)
-
-    parameters, values, direction = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    number, category = optuna.distributions.FloatDistribution, optuna.distributions.CategoricalDistribution
-    ranges = {
-        axis.name: number(axis.low, axis.high)
-        if axis.is_ordered
-        else category([*map(float, range(int(axis.high) + 1))])
-        for axis in parameters
-    }
-    study = optuna.create_study(direction="maximize" if direction == "higher" else "minimize")
-    for value, *places in zip(values, *(axis.places for axis in parameters), strict=True):
-        if None not in places:
-            drawn = dict(zip(ranges, places, strict=True))
-            study.add_trial(optuna.create_trial(params=drawn, distributions=ranges, value=value))
-    sys.stdout.buffer.write(msgspec.json.encode(optuna.importance.get_param_importances(study)))
-
-
 if __name__ == "__main__":
-    main()
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    axes, numbers, better = msgspec.json.decode(sys.stdin.buffer.read(), type=tuple[list[Axis], list[float], str])
+    study = optuna.create_study(direction="maximize" if better == "higher" else "minimize")
+    ranges = {
+        axis.name: optuna.distributions.FloatDistribution(axis.low, axis.high) for axis in axes if axis.is_ordered
+    }
+    for axis in (axis for axis in axes if not axis.is_ordered):
+        ranges[axis.name] = optuna.distributions.CategoricalDistribution(range(int(axis.high) + 1))
+    for number, *places in zip(numbers, *(axis.places for axis in axes), strict=True):
+        if None not in places:
+            drawn = dict(zip([axis.name for axis in axes], places, strict=True))
+            study.add_trial(optuna.create_trial(params=drawn, distributions=ranges, value=number))
+    sys.stdout.buffer.write(msgspec.json.encode(optuna.importance.get_param_importances(study)))

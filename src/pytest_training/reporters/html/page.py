@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -145,7 +146,7 @@ class JobView(Struct, frozen=True, dict=True):
         seed = self.outcome.seed if job.seed is None else self.run.plan.seed
         words = ["pytest", *([node] if node else ["-k", job_id]), "--training-seed", str(seed)]
         asked = self.run.begun.arguments if self.run.begun and (job.study or job.trial_of) else ()
-        for option, value in zip(asked, [*asked[1:], ""], strict=True):
+        for option, value in pairwise([*asked, ""]):
             words += [option, value][: 1 + ("=" not in option)] if option.startswith(STUDY_OPTIONS) else []
         fixed = {each.name for each in job.declared if each.variable} | {*self.outcome.varied}
         fixed |= {*self.study.table.parameters} if self.study else set()

@@ -3,7 +3,7 @@
 import functools
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 
@@ -26,15 +26,6 @@ COURSE_POINTS, EVENT_BYTES = 12_000, 1_000_000  # of all curves of a chart, and 
 WIDTH, TOP, BOTTOM, SIDE = 1000.0, 34.0, 262.0, 80.0  # of parallel coordinates
 SHADES = 5  # of their lines
 MARGIN = 8.0  # between a plot's dots and its ends
-
-
-class Parallel(NamedTuple):
-    """Parallel coordinates: a line per row over the axes of all parameters, the metric's last."""
-
-    axes: list[tuple[float, str, tuple[Tick, ...]]]  # place, name, marks
-    ways: list[str]  # the lines of each shade, the best rows' first
-    best: str
-    drawn: int  # number of lines
 
 
 class StudyView(Struct, frozen=True, dict=True):
@@ -84,12 +75,8 @@ class StudyView(Struct, frozen=True, dict=True):
         across = [axis(name, [row.parameters.get(name) for row in self.ranked]) for name in names]
         return [*across, axis(self.table.metric, metric, [*filter(math.isfinite, ends)])]
 
-    @property
-    def scatters(self) -> list[Chart]:
-        """The metric against each parameter."""
-        return [self._scatter(each, self.axes[-1]) for each in self.axes[:-1]]
-
-    def _scatter(self, x: Axis, y: Axis) -> Chart:
+    def scatter(self, x: Axis, y: Axis) -> Chart:
+        """Return a picture of the metric against a parameter."""
         bottom, right = predictions.HEIGHT - predictions.BOTTOM, predictions.WIDTH - predictions.RIGHT
         across, x_ticks = x.scale(predictions.LEFT + MARGIN, right - MARGIN)
         up, y_ticks = y.scale(bottom - MARGIN, predictions.TOP + MARGIN)
@@ -106,8 +93,8 @@ class StudyView(Struct, frozen=True, dict=True):
         return Chart("measured", caption, (name, ""), bottom, x_ticks, y_ticks, drawn)
 
     @property
-    def parallel(self) -> Parallel | None:
-        """The parallel coordinates, if at least two parameters vary."""
+    def parallel(self) -> tuple[list[tuple[float, str, tuple[Tick, ...]]], list[str]] | None:
+        """Parallel coordinates: place, name and marks of each axis, and the rows' lines by shade, the best ones first."""
         if len(self.axes) <= 2:
             return None
         step = (WIDTH - 2 * SIDE) / (len(self.axes) - 1)
@@ -118,12 +105,8 @@ class StudyView(Struct, frozen=True, dict=True):
         )
         ways = ["M" + "L".join(points) for points in lines if len(points) == len(axes)]
         size = math.ceil(len(ways) / SHADES) or 1
-        return Parallel(
-            axes=[(at, one_line(each.name, 24), ticks) for at, each, _, ticks in axes],
-            ways=["".join(ways[start : start + size]) for start in range(0, len(ways), size)],
-            best=ways[0] if self.table.best and ways else "",
-            drawn=len(ways),
-        )
+        shades = ["".join(ways[start : start + size]) for start in range(0, len(ways), size)]
+        return [(at, one_line(each.name, 24), ticks) for at, each, _, ticks in axes], shades
 
     @property
     def importances(self) -> tuple[dict[str, float], str]:
