@@ -39,13 +39,11 @@ if __name__ == "__main__":
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     axes, numbers, better = msgspec.json.decode(sys.stdin.buffer.read(), type=tuple[list[Axis], list[float], str])
     study = optuna.create_study(direction="maximize" if better == "higher" else "minimize")
-    ranges = {
-        axis.name: optuna.distributions.FloatDistribution(axis.low, axis.high) for axis in axes if axis.is_ordered
-    }
-    for axis in (axis for axis in axes if not axis.is_ordered):
-        ranges[axis.name] = optuna.distributions.CategoricalDistribution(range(int(axis.high) + 1))
-    for number, *places in zip(numbers, *(axis.places for axis in axes), strict=True):
+    linear, named = optuna.distributions.FloatDistribution, optuna.distributions.CategoricalDistribution
+    ends = [(each.name, each.low, each.high, each.is_ordered) for each in axes]
+    ranges = {name: linear(low, high) if ordered else named(range(int(high) + 1)) for name, low, high, ordered in ends}
+    for number, *places in zip(numbers, *(each.places for each in axes), strict=True):
         if None not in places:
-            drawn = dict(zip([axis.name for axis in axes], places, strict=True))
+            drawn = dict(zip(ranges, places, strict=True))
             study.add_trial(optuna.create_trial(params=drawn, distributions=ranges, value=number))
     sys.stdout.buffer.write(msgspec.json.encode(optuna.importance.get_param_importances(study)))

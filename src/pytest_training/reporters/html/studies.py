@@ -94,7 +94,7 @@ class StudyView(Struct, frozen=True, dict=True):
 
     @property
     def parallel(self) -> tuple[list[tuple[float, str, tuple[Tick, ...]]], list[str]] | None:
-        """Parallel coordinates: place, name and marks of each axis, and the rows' lines by shade, the best ones first."""
+        """Parallel coordinates: place, name and marks of each axis, and rows' lines by shade, the best ones first."""
         if len(self.axes) <= 2:
             return None
         step = (WIDTH - 2 * SIDE) / (len(self.axes) - 1)
