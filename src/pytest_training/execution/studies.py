@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pytest_training.evaluation.noise import mean_interval
+from pytest_training.evaluation.noise import SPREAD, mean_interval
 from pytest_training.execution.folder import RunFolder, utc_now
 from pytest_training.execution.judge import judge_numbers, tolerated
 from pytest_training.execution.needs import not_ended
@@ -17,7 +17,6 @@ from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import Job, PlannedJob, Study
 from pytest_training.wording import listing, one_of
 
-PARTS = ("_sd", "_low", "_high")  # endings of what stands beside a mean over seeds
 MOST_NAMED = 6
 
 
@@ -74,13 +73,13 @@ def is_whole(trial: Outcome) -> bool:
 def means(trials: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of each metric that all trials have, each with its spread and interval over the seeds."""
     names = [name for name in trials[0] if all(name in metrics for metrics in trials)]
-    parts = {name + part for name in names for part in PARTS}
+    parts = {name + part for name in names for part in SPREAD}
     metrics: dict[str, float] = {}
     for name in (name for name in names if name not in parts):  # an interval of one training is none over seeds
         mean = mean_interval([each[name] for each in trials])
         metrics[name] = mean.value
         if len(trials) > 1:
-            numbers = zip(PARTS, (mean.sd, mean.low, mean.high), strict=True)
+            numbers = zip(SPREAD, (mean.sd, mean.low, mean.high), strict=True)
             metrics |= {name + part: number for part, number in numbers if math.isfinite(number)}
     return metrics
 
@@ -128,7 +127,7 @@ def _best(job: Job, study: Study, candidates: Sequence[Candidate]) -> tuple[Cand
 
 def _plain(metric: str, names: Sequence[str]) -> str:
     """Return the metric that a gate on the end of an interval stands for, if trials do not have that end."""
-    wholes = (metric.removesuffix(part) for part in PARTS if metric.endswith(part))
+    wholes = (metric.removesuffix(part) for part in SPREAD if metric.endswith(part))
     return metric if metric in names else next(wholes, metric)
 
 
