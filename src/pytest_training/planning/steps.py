@@ -124,12 +124,14 @@ def studies(draft: Draft) -> Draft:
     request, jobs = draft.request, draft.jobs
     if not (request.seeds or request.matrix or any(job.study for job in (*jobs, *draft.others))):
         return draft
-    from pytest_training.planning.studies import expand_all, with_options  # noqa: PLC0415  (only studies need it)
+    from pytest_training.planning.studies import check_needs, expand_all, with_options  # noqa: PLC0415  (only studies need it)
 
     if draft.earlier is not None:  # the jobs are those that the resumed run has made
         return replace(draft, others=tuple(expand_all(draft.others, request.seed, request.kinds)))
-    jobs = tuple(with_options(jobs, seeds=request.seeds, matrix=request.matrix, kinds=request.kinds))
-    return replace(draft, jobs=tuple(expand_all(jobs, request.seed, request.kinds)))
+    with_studies = with_options(jobs, seeds=request.seeds, matrix=request.matrix, kinds=request.kinds)
+    jobs = tuple(expand_all(with_studies, request.seed, request.kinds))
+    check_needs(jobs)
+    return replace(draft, jobs=jobs)
 
 
 def smoke(draft: Draft) -> Draft:

@@ -73,11 +73,15 @@ def expand_all(jobs: Sequence[Job], seed: int, kinds: Kinds) -> list[Job]:
         return list(jobs)
     expanded = [each for job in jobs for each in expand(job, kinds[job.kind], seed)]
     check_ids(expanded)
-    ids = {job.id: None for job in expanded}
-    for job in expanded:
+    return expanded
+
+
+def check_needs(jobs: Sequence[Job]) -> None:
+    """Raise DeclarationError if a job needs a trial that its study does not have."""
+    ids = {job.id: None for job in jobs}
+    for job in jobs:
         if missing := next((each for each in job.needs if each not in ids), None):
             raise DeclarationError(f"{job.source}: {job.id} needs {missing!r}: no such job: {one_of(missing, ids)}")
-    return expanded
 
 
 def as_trained(old: Job, job: Job) -> Job:
