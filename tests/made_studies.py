@@ -10,7 +10,8 @@ from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import save_outcome
-from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob, Study, save_plan
+from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob, Study
+from pytest_training.jobs.plan_file import save_plan
 from pytest_training.records.history import History
 from pytest_training.records.run_record import RunRecord, provenance
 from pytest_training.records.strict_json import encode

@@ -251,15 +251,17 @@ def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader], followed: F
         notes += ("result.json was deleted by the job: which data it used is in no report",)
     gates = judge_gates(attempt.job.gates, metrics, attempt.result.differences if attempt.result else {})
     notes += tolerated(gates)
-    status, cause, reason = _judge_gates(attempt.job, gates, found, (attempt.result or Result()).interval_method)
-    remarks: tuple[str, ...] = ()
-    if reason and all(each.passed is None for each in gates):
-        remarks = (f"a whole run would fail: {reason}",)
-        status, cause, reason = Status.PASSED, None, ""
     result = attempt.result or Result()
-    return Verdict(
-        status, cause, reason, metrics, found.sources, gates=gates, result=result, remarks=remarks, notes=notes
-    )
+    status, cause, reason = _judge_gates(attempt.job, gates, found, result.interval_method)
+    verdict = Verdict(status, cause, reason, metrics, found.sources, gates=gates, result=result, notes=notes)
+    return unfailed(verdict)
+
+
+def unfailed(verdict: Verdict) -> Verdict:
+    """Return the verdict; where gates are not judged, what they lack is a remark."""
+    if not verdict.reason or all(each.passed is not None for each in verdict.gates):
+        return verdict
+    return replace(verdict, status=Status.PASSED, cause=None, reason="", remarks=(verdict.reason,))
 
 
 def _not_finite(folder: AttemptFolder) -> str:

@@ -19,17 +19,9 @@ from pytest_training.execution.data import plan_dataset
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.needs import bad_place, needed_outcome
 from pytest_training.execution.outcome import Status
-from pytest_training.jobs.model import (
-    Dataset,
-    Job,
-    NeededOutcome,
-    Plan,
-    PlannedDataset,
-    PlannedJob,
-    Source,
-    read_plan,
-)
+from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, PlannedDataset, PlannedJob, Source
 from pytest_training.jobs.order import find_circle, simulate, start_order
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.planning.fingerprint import EarlierPasses
 from pytest_training.planning.studies import as_trained
 from pytest_training.records import recorded_run, run_record
@@ -112,9 +104,7 @@ class EarlierRun(Struct, frozen=True):
         if any(planned.job.twin_of for planned in plan.jobs):
             raise DeclarationError(f"--training-resume: run {folder.run_id} is an audit: pytest --training-audit again")
         if plan.smoke:
-            raise DeclarationError(
-                f"--training-resume: run {folder.run_id} is a smoke run: pytest --training-smoke again"
-            )
+            raise DeclarationError(f"--training-resume: run {folder.run_id} is a smoke run, and nothing resumes one")
         return cls(folder, plan)
 
     @property

@@ -189,14 +189,10 @@ def _with_parameters(job: Job, defaults: Declaration, declaration: Declaration, 
 
 def _with_smoke(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Job:
     """Return the job with its values for a smoke run."""
-    varied = {each.name for name in declaration.matrix if (each := meant(job.declared, name))}
-    general = {
-        name: entry
-        for name, entry in defaults.smoke.items()
-        if (each := meant(job.declared, name)) and each.name not in varied and each.variable is None
-    }
-    values = [_checked(job, *each, kind) for each in (*general.items(), *declaration.smoke.items())]
-    return msgspec.structs.replace(job, smoke={**job.smoke, **dict(values)})
+    has = {name: each for name in defaults.smoke if (each := meant(job.declared, name)) and not each.variable}
+    stated = {**{name: defaults.smoke[name] for name in has}, **declaration.smoke}
+    values = dict(_checked(job, name, entry, kind) for name, entry in stated.items())
+    return msgspec.structs.replace(job, smoke=job.smoke | values)
 
 
 def _set(job: Job, name: str, entry: Entry, where: str, kind: Kind) -> Job:
