@@ -271,12 +271,19 @@ def twins(draft: Draft) -> Draft:
         return draft
     from pytest_training.planning.twins import add_twins, audited  # noqa: PLC0415  (only an audit needs it)
 
-    request = draft.request
-    chosen = audited(draft.jobs, request.audited, request.run_settings.audit)
+    request, option = (
+        draft.request,
+        "--training-audit" if draft.request.run_settings.audit == "all" else "--training-twice",
+    )
+    chosen = audited(draft.jobs, request.audited, option)
     ids = {job.id for job in chosen}
     others = [job for job in draft.jobs if job.id not in ids]
+    searches = [job.id for job in others if job.study and job.study.search]
+    left_out = [
+        f"{option}: trials of {job_id}, a search, are left out: each has parameters of its own" for job_id in searches
+    ]
     jobs = add_twins(chosen, {job.id for job in draft.jobs}, request.run_settings.audit, request.kinds)
-    return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others))
+    return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others), problems=(*draft.problems, *left_out))
 
 
 PREPARE: tuple[Step, ...] = (resume, smoke, studies, set_parameters, twins)
