@@ -16,7 +16,7 @@ from pytest_training.evaluation.noise import Difference
 from pytest_training.execution.folder import RunFolder
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.project import Project
-from pytest_training.records.recorded_run import TrainingRun, find_run, read_run, run_ids
+from pytest_training.records.recorded_run import TrainingRun, find_run, is_going_on, read_run, run_ids
 from pytest_training.records.strict_json import encode
 from pytest_training.records.studies import StudyRow, StudyTable, studies
 from pytest_training.reporters.studies import csv_text, lines, trial_counts, verdict
@@ -32,7 +32,9 @@ UNBOUNDED = 100_000  # columns, where no terminal reads the answer
 def table(arguments: argparse.Namespace, project: Project) -> None:
     """Print the trials of a study of the newest run that has it, or of another run."""
     run, study = _find(arguments, project)
-    if not run.is_finished:
+    if is_going_on(run.folder):
+        remark(f"run {run.folder.run_id} is in progress: a trial that runs counts as interrupted")
+    elif not run.is_finished:
         remark(f"run {run.folder.run_id} did not finish: the table has what is on disk")
     if arguments.csv or arguments.json:
         study = _paired(study, run, len(study.rows))

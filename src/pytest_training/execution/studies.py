@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pytest_training.evaluation.noise import mean_interval
 from pytest_training.execution.folder import RunFolder, utc_now
-from pytest_training.execution.judge import judge_numbers
+from pytest_training.execution.judge import judge_numbers, tolerated
 from pytest_training.execution.needs import not_ended
 from pytest_training.execution.outcome import Outcome, Status, StudyResult
 from pytest_training.execution.slot import read_outcome
@@ -60,7 +60,7 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
         "parameters": _shared([trial.parameters for trial in best.trials]),
         "data": tuple({each.name: each for trial in best.trials for each in trial.data}.values()),
         "interval_method": f"Student's t over {result.seeds} seeds, 95 %" if result.seeds > 1 else "",
-        "notes": tuple(_notes(job, study, trials, passed)),
+        "notes": (*_notes(job, study, trials, passed), *tolerated(fields["gates"])),
         "started": now,
         "ended": now,
     }
@@ -138,7 +138,7 @@ def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate,
 def _lacking(study: Study, trials: Sequence[Outcome]) -> dict[str, Any]:
     """Return the verdict on a study of which no trial, or no combination with all its seeds, is left."""
     if all(trial.status == Status.NOT_RUN for trial in trials):
-        return {"status": Status.NOT_RUN, "cause": "needs", "reason": "none of its trials has run"}
+        return {"status": Status.NOT_RUN, "cause": "needs", "reason": "none of its trials has run", "gates": ()}
     lacking = [trial.job_id for trial in trials if not is_whole(trial)]
     which = listing("", lacking, limit=MOST_NAMED) if lacking else "the others are neither selected nor passed before"
     number = study.size if study.seeds else len(trials)

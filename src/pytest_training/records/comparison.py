@@ -157,7 +157,8 @@ def _changes(now: Outcome, earlier: Recorded) -> Iterable[Change]:
     before, gates = earlier.outcome, [result.gate for result in now.gates]
     paired = now.differences.get(earlier.run_id, {})
     for measure in measures(now):
-        if (then := before.metrics.get(name := measure.name)) is None or is_side_number(name):
+        is_spread = now.study is not None and measure.name.endswith("_sd")
+        if (then := before.metrics.get(name := measure.name)) is None or is_side_number(name) or is_spread:
             continue
         means = [mean_of_seeds(each.metrics, name, each.study.seeds if each.study else 0) for each in (now, before)]
         judged = judged_difference(measure.value - then, now=means[0], before=means[1], pair=paired.get(name))
