@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pytest_training.evaluation.noise import mean_interval
+from pytest_training.evaluation.noise import SPREAD, mean_interval
 from pytest_training.execution.folder import RunFolder, utc_now
 from pytest_training.execution.judge import judge_numbers, tolerated
 from pytest_training.execution.needs import not_ended
@@ -17,7 +17,6 @@ from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import Job, PlannedJob, Study
 from pytest_training.wording import listing, one_of
 
-PARTS = ("_sd", "_low", "_high")  # endings of what stands beside a mean over seeds
 MOST_NAMED = 6
 
 
@@ -74,11 +73,22 @@ def is_whole(trial: Outcome) -> bool:
 def means(trials: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of each metric that all trials have, each with its spread and interval over the seeds."""
     names = [name for name in trials[0] if all(name in metrics for metrics in trials)]
+<<<<<<< HEAD
     parts, metrics = {name + part for name in names for part in PARTS}, dict[str, float]()
     for name in (name for name in names if name not in parts):  # an interval of one training is none over seeds
         mean = mean_interval([each[name] for each in trials])
         spread = zip(PARTS, (mean.sd, mean.low, mean.high), strict=True)
         metrics |= {name: mean.value} | {name + part: number for part, number in spread if math.isfinite(number)}
+=======
+    parts = {name + part for name in names for part in SPREAD}
+    metrics: dict[str, float] = {}
+    for name in (name for name in names if name not in parts):  # an interval of one training is none over seeds
+        mean = mean_interval([each[name] for each in trials])
+        metrics[name] = mean.value
+        if len(trials) > 1:
+            numbers = zip(SPREAD, (mean.sd, mean.low, mean.high), strict=True)
+            metrics |= {name + part: number for part, number in numbers if math.isfinite(number)}
+>>>>>>> main
     return metrics
 
 
@@ -116,10 +126,17 @@ def _best(job: Job, study: Study, candidates: Sequence[Candidate]) -> tuple[Cand
     return (max if better == "higher" else min)(having, key=lambda each: each.metrics[metric]), metric
 
 
+<<<<<<< HEAD
 def _shared(several: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the parameters that have the same value in all trials."""
     first = several[0] if several else {}
     return {name: value for name, value in first.items() if all(each.get(name) == value for each in several)}
+=======
+def _plain(metric: str, names: Sequence[str]) -> str:
+    """Return the metric that a gate on the end of an interval stands for, if trials do not have that end."""
+    wholes = (metric.removesuffix(part) for part in SPREAD if metric.endswith(part))
+    return metric if metric in names else next(wholes, metric)
+>>>>>>> main
 
 
 def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate, result: StudyResult) -> dict[str, Any]:
