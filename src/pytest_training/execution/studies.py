@@ -73,22 +73,11 @@ def is_whole(trial: Outcome) -> bool:
 def means(trials: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of each metric that all trials have, each with its spread and interval over the seeds."""
     names = [name for name in trials[0] if all(name in metrics for metrics in trials)]
-<<<<<<< HEAD
-    parts, metrics = {name + part for name in names for part in PARTS}, dict[str, float]()
+    parts, metrics = {name + part for name in names for part in SPREAD}, dict[str, float]()
     for name in (name for name in names if name not in parts):  # an interval of one training is none over seeds
         mean = mean_interval([each[name] for each in trials])
-        spread = zip(PARTS, (mean.sd, mean.low, mean.high), strict=True)
+        spread = zip(SPREAD, (mean.sd, mean.low, mean.high), strict=True)
         metrics |= {name: mean.value} | {name + part: number for part, number in spread if math.isfinite(number)}
-=======
-    parts = {name + part for name in names for part in SPREAD}
-    metrics: dict[str, float] = {}
-    for name in (name for name in names if name not in parts):  # an interval of one training is none over seeds
-        mean = mean_interval([each[name] for each in trials])
-        metrics[name] = mean.value
-        if len(trials) > 1:
-            numbers = zip(SPREAD, (mean.sd, mean.low, mean.high), strict=True)
-            metrics |= {name + part: number for part, number in numbers if math.isfinite(number)}
->>>>>>> main
     return metrics
 
 
@@ -116,7 +105,7 @@ def _candidates(passed: Sequence[Outcome], study: Study) -> list[Candidate]:
 def _best(job: Job, study: Study, candidates: Sequence[Candidate]) -> tuple[Candidate, str]:
     """Return the best candidate, an empty one if nobody says which is better, and the metric that decides."""
     names = dict.fromkeys(name for each in candidates for name in each.metrics)
-    gated = (name for gate in job.gates for name in (gate.metric, *map(gate.metric.removesuffix, PARTS)))
+    gated = (name for gate in job.gates for name in (gate.metric, *map(gate.metric.removesuffix, SPREAD)))
     metric = study.metric or next((name for name in gated if name in names), next(iter(names), ""))
     better, having = direction(metric, job.gates), [each for each in candidates if metric in each.metrics]
     if len(candidates) == 1:
@@ -126,17 +115,10 @@ def _best(job: Job, study: Study, candidates: Sequence[Candidate]) -> tuple[Cand
     return (max if better == "higher" else min)(having, key=lambda each: each.metrics[metric]), metric
 
 
-<<<<<<< HEAD
 def _shared(several: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the parameters that have the same value in all trials."""
     first = several[0] if several else {}
     return {name: value for name, value in first.items() if all(each.get(name) == value for each in several)}
-=======
-def _plain(metric: str, names: Sequence[str]) -> str:
-    """Return the metric that a gate on the end of an interval stands for, if trials do not have that end."""
-    wholes = (metric.removesuffix(part) for part in SPREAD if metric.endswith(part))
-    return metric if metric in names else next(wholes, metric)
->>>>>>> main
 
 
 def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate, result: StudyResult) -> dict[str, Any]:
