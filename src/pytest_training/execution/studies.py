@@ -30,7 +30,7 @@ class Candidate(Struct, frozen=True):
 def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> dict[str, Any]:
     """Return the fields of the outcome of a study's own job."""
     job, study, now = planned.job, planned.job.study or Study(), utc_now()
-    outcomes = {trial_id: _outcome(planned, trial_id, folder) for trial_id in job.needs}
+    outcomes = {trial_id: trial_outcome(planned, trial_id, folder) for trial_id in job.needs}
     if waiting := next((trial_id for trial_id, outcome in outcomes.items() if outcome is None), None):
         return _failed("needs", not_ended(waiting, is_worker=is_worker))
     trials = [outcome for outcome in outcomes.values() if outcome is not None]
@@ -81,7 +81,7 @@ def means(trials: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return metrics
 
 
-def _outcome(planned: PlannedJob, trial_id: str, folder: RunFolder) -> Outcome | None:
+def trial_outcome(planned: PlannedJob, trial_id: str, folder: RunFolder) -> Outcome | None:
     """Return a trial's outcome in this run, else in the earlier one that the plan names."""
     needed = planned.needed.get(trial_id)
     earlier = RunFolder(folder.reports, needed.run_id) if needed else folder
