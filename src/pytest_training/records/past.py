@@ -73,11 +73,13 @@ class Past(Struct):
             self.settled.add(job_id)
         elif outcome.cause != "needs" and self.settled.isdisjoint({job_id, outcome.trial_of}):
             self.unsettled.setdefault(run_id, {})[job_id] = outcome.status
-        if outcome.trial_of is None and (has_passed or outcome.cause == "gate"):
+        if outcome.trial_of and f"the last {outcome.trial_of}" in self.newest:
+            return  # its study counts, once it has been judged
+        if has_passed or outcome.cause == "gate":
             places = {"", f" on branch {recorded.branch}" if recorded.branch else ""}
             for what in (f"the last {job_id}", *([f"the last passed {job_id}"] if has_passed else [])):
                 self.newest |= {f"{what}{place}": run_id for place in places if f"{what}{place}" not in self.newest}
-        if outcome.trial_of is None and has_passed:
+        if has_passed:
             best = self.best.get(job_id)
             if better := best.or_better(recorded) if best else Best.first(recorded):
                 self.best[job_id] = better
