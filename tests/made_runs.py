@@ -12,7 +12,8 @@ from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, DataUsed, GateResult, Outcome, Status
 from pytest_training.execution.slot import save_outcome
-from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob, RunSettings, save_plan
+from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob, RunSettings
+from pytest_training.jobs.plan_file import save_plan
 from pytest_training.limits.protocol import Ending
 from pytest_training.records.history import History
 from pytest_training.records.recorded_run import read_run

@@ -10,7 +10,8 @@ from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import save_outcome
-from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob, Study, save_plan
+from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob, Study
+from pytest_training.jobs.plan_file import save_plan
 from pytest_training.records.history import History
 from pytest_training.records.run_record import RunRecord, provenance
 from pytest_training.records.strict_json import encode
@@ -35,9 +36,9 @@ def trial(
 
 def study_job(
     *gates: Gate, name: str = "forest", metric: str = "", seeds: Sequence[int] = (), trials: Sequence[Outcome] = ()
-) -> PlannedJob:
-    """Return a study as a plan has it."""
-    job = Job(
+) -> Job:
+    """Return a study's own job as a plan has it."""
+    return Job(
         id=name,
         kind="study",
         title="Which forest?",
@@ -48,7 +49,6 @@ def study_job(
         study=Study(metric=metric, seeds=tuple(seeds)),
         needs=tuple(each.job_id for each in trials),
     )
-    return PlannedJob(job=job, expected_s=None, expected_from="unknown")
 
 
 def make_study(
@@ -80,7 +80,8 @@ def make_study(
         )
         for each in trials
     ]
-    jobs = (*planned, study_job(name=name, seeds=seeds, trials=trials))
+    study = PlannedJob(job=study_job(name=name, seeds=seeds, trials=trials), expected_s=None, expected_from="unknown")
+    jobs = (*planned, study)
     for each in (*trials, own):
         save_outcome(folder, each)
     save_plan(Plan(run_id=run_id, seed=0, workers=1, threads=1, jobs=jobs), folder.plan)

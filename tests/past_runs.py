@@ -15,7 +15,8 @@ from pytest_training.commands.main import main
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, GateResult, Outcome, Status
 from pytest_training.execution.slot import save_outcome
-from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob, save_plan
+from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob
+from pytest_training.jobs.plan_file import save_plan
 from pytest_training.records.history import History
 from pytest_training.records.run_record import BegunRun, Machine, Provenance, RunRecord
 from pytest_training.records.strict_json import encode

@@ -21,6 +21,8 @@ from pytest_training.wording import one_of
 if TYPE_CHECKING:
     from pytest_training.planning.steps import Request
 
+RUNS_OWN = ("--epochs", "--folds", "--set", "--training-seed", "--training-seeds", "--training-matrix")
+"""What a resumed run brings along."""
 NOT_IN_SMOKE = ("resume", "skip-unchanged", "audit", "twice", "compare", "max-regression")
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
@@ -48,6 +50,8 @@ def read_options(config: pytest.Config) -> Request:
         epochs=_count(config, "epochs"),
         folds=_count(config, "folds"),
         settings=tuple(config.getoption("training_set", default=None) or ()),
+        seeds=option.training_seeds,
+        matrix=tuple(option.training_matrix or ()),
         plan_file=here / option.training_plan if option.training_plan else None,
         limits=registry.limits,
         default_limits={key: limit for key in LIMITS if (limit := _number(config, key, LIMITS[key].parse)) is not None},
@@ -92,10 +96,10 @@ def _text(config: pytest.Config, name: str) -> tuple[str, str]:
 
 def _resume(config: pytest.Config) -> str | None:
     run: str | None = config.option.training_resume
-    for option in ("--epochs", "--folds", "--set", "--training-seed") if run is not None else ():
+    for option in RUNS_OWN if run is not None else ():
         name = option.removeprefix("--").removeprefix("training-")
         if config.getoption(f"training_{name}", default=None):
-            what = "seed" if name == "seed" else "parameters"
+            what = "seed" if name == "seed" else "studies" if name in {"seeds", "matrix"} else "parameters"
             raise pytest.UsageError(f"--training-resume takes the {what} of the run: {option} cannot go with it")
     return run
 

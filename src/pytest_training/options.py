@@ -49,6 +49,8 @@ OPTIONS = (
     ),
     Option("reports", "folder for reports (default: reports)", {"metavar": "DIR"}, "reports"),
     Option("seed", "seed of random, numpy and torch in every job (default: 0)", {"metavar": "N"}, "0"),
+    Option("seeds", "train jobs with N seeds from the run's on, or with some, like 0,3,7", {"metavar": "N"}),
+    Option("matrix", "train a job with each value of a parameter", {"metavar": "JOB.PARAMETER=V,V", **SEVERAL}),
     Option("plan", "also write the plan as JSON", {"metavar": "FILE"}),
     Option("in-process", "run jobs in the pytest process, for debugging (implied by --pdb)", SWITCH),
     Option("require-real-data", "fail jobs that train on simulated data", SWITCH),

@@ -32,7 +32,7 @@ CALLED = {
 }
 """Methods and functions of ours that make a message of one of their arguments."""
 KEYWORDS = {"reason", "refused", "problem", "message"}
-ASSIGNED = {"ALONE", "reason", "problem", "REFUSED", "note", "notes", "remarks", "told", "UNKNOWN", "NOT_COMPARED"}
+ASSIGNED = {"ALONE", "reason", "problem", "REFUSED", "note", "notes", "told", "UNKNOWN", "NOT_COMPARED"}
 RETURNING = {
     "in_words",
     "sentence",
@@ -59,6 +59,9 @@ RETURNING = {
     "unmet",
     "bad_place",
     "_sentence",
+    "not_ended",
+    "_lacking",
+    "no_seeds",
     "_killer",
     "_place_of",
     "strays",

@@ -27,7 +27,7 @@ def test_the_catalogue_in_the_docs_is_valid(tmp_path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(content)
     jobs, data = load_jobs(tmp_path / "training", tmp_path)
-    assert [job.id for job in jobs] == ["als", "sweep-folds-3", "sweep-folds-5", "theirs", "exported"]
+    assert [job.id for job in jobs] == ["als", "sweep", "theirs", "exported"]
     assert [dataset.name for dataset in data] == ["visits", "panel", "cohort"]
 
 

@@ -24,7 +24,8 @@ from pytest_training.execution.readers.declared import MetricsFileReader
 from pytest_training.execution.readers.forms import FORMS, Files
 from pytest_training.execution.readers.protocol import EndedAttempt
 from pytest_training.jobs.kinds.protocol import Command
-from pytest_training.jobs.model import Plan, save_plan
+from pytest_training.jobs.model import Plan
+from pytest_training.jobs.plan_file import save_plan
 
 from .workplace import Workplace, planned
 

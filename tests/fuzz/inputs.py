@@ -24,7 +24,8 @@ from pytest_training.execution.unfinished import unfinished_outcome
 from pytest_training.jobs.gates import parse_gates
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.loading import load_jobs
-from pytest_training.jobs.model import Gate, Job, Parameter, read_plan, save_plan
+from pytest_training.jobs.model import Gate, Job, Parameter
+from pytest_training.jobs.plan_file import read_plan, save_plan
 from pytest_training.limits.protocol import Ending
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.parameters import apply_options, note_missing

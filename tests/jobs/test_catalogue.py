@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.catalogue.merging import apply_catalogue, load_catalogue
-from pytest_training.jobs.model import Gate, Job, MetricsFile, Parameter
+from pytest_training.jobs.kinds import KINDS
+from pytest_training.jobs.model import Gate, Job, MetricsFile, Parameter, Search, Space, Study
+from pytest_training.jobs.trials import expand
 
 from .project import Project, message
 
@@ -287,23 +289,108 @@ def test_choices_are_checked(project: Project) -> None:
     assert project.mistake("jobs: {x: {parameters: {k: c}}}").endswith("expected one of a, b, found 'c'")
 
 
-def test_a_matrix_makes_one_job_per_combination(two: Project) -> None:
-    jobs, _ = two.load("jobs: {als: {matrix: {folds: [3, 5], rate: [0.1, 0.01]}, retries: 1}}")
-    assert [job.id for job in jobs] == [
-        "als-folds-3-rate-0.1",
-        "als-folds-3-rate-0.01",
-        "als-folds-5-rate-0.1",
-        "als-folds-5-rate-0.01",
-        "net",
-    ]
-    assert {job.parameters["rate"] for job in jobs[:4]} == {0.1, 0.01}
-    assert {job.given for job in jobs[:4]} == {("folds", "rate")}
-    assert {job.retries for job in jobs[:4]} == {1}
+def trials(project: Project, catalogue: str, job_id: str = "als") -> list[Job]:
+    """Return the trials of a job, and its study's own job behind them."""
+    declared = job(project, catalogue, job_id)
+    return expand(declared, KINDS[declared.kind], seed=7)
+
+
+def test_a_matrix_makes_one_trial_per_combination(two: Project) -> None:
+    *made, own = trials(two, "jobs: {als: {matrix: {folds: [3, 5], rate: [0.1, 1]}, retries: 1}}")
+    ids = ["als-folds-3-rate-0.1", "als-folds-3-rate-1", "als-folds-5-rate-0.1", "als-folds-5-rate-1"]
+    assert ([job.id for job in made], own.needs) == (ids, tuple(ids))
+    assert [job.parameters["rate"] for job in made] == [0.1, 1.0, 0.1, 1.0]
+    assert {(job.given, job.varied, job.trial_of, job.retries, job.gates) for job in made} == {
+        (("folds", "rate"), ("folds", "rate"), "als", 1, ())
+    }
+    assert (own.id, own.kind, own.retries, [gate.metric for gate in own.gates]) == ("als", "study", 0, ["r2", "auc"])
+
+
+@pytest.mark.parametrize(("seeds", "expected"), [("3", (7, 8, 9)), ("[5, 0]", (5, 0)), ("1", (7,)), ("[10]", (10,))])
+def test_seeds_are_a_number_or_a_list(two: Project, seeds: str, expected: tuple[int, ...]) -> None:
+    *made, own = trials(two, f"jobs: {{als: {{seeds: {seeds}, matrix: {{folds: [3]}}}}}}")
+    assert [(job.id, job.seed) for job in made] == [(f"als-folds-3-seed-{seed}", seed) for seed in expected]
+    assert own.study is not None
+    assert own.study.seeds == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [
+        ("seeds: 0", "jobs.als.seeds: expected a number of seeds or a list of seeds, like 5 or [0, 3, 7] (at mos"),
+        ("seeds: [1, x]", "jobs.als.seeds: expected a number of seeds or a list of seeds, like 5 or [0, 3, 7] (at m"),
+        ("seeds: [1, 2, 1]", "jobs.als.seeds: the seed 1 stands there twice: leave one"),
+        ("seeds: 3, seed: false", "jobs.als.seeds: `seed: false` leaves its seed to the job"),
+        ("seeds: 1000, matrix: {folds: [3, 4, 5, 6, 7, 8]}", "jobs.als: expected at most 5000 trials, found 6000"),
+        ("seeds: 3, search: {trials: 3, parameters: {rate: [1]}}", "jobs.als: expected either search or seeds"),
+        ("metric: 3", "jobs.als.metric: expected the name of a metric, found 3"),
+        ("search: {parameters: {rate: [1]}}", "jobs.als.search: expected trials:, like {trials: 60, parameters: {lr:"),
+        ("search: {trials: 3}", "jobs.als.search: expected parameters:, like {trials: 60, parameters: {lr:"),
+        ("search: {trials: 3, trails: 3}", "jobs.als.search.trails: unknown key 'trails': did you mean 'trials'?"),
+        (
+            "search: {trials: 3, parameters: {rat: {low: 0, high: 1}}}",
+            "jobs.als.search.parameters.rat: als has no parameter 'rat': did you mean 'rate'?",
+        ),
+        (
+            "search: {trials: 3, parameters: {rate: {low: 1, high: 1}}}",
+            "jobs.als.search.parameters.rate: expected low below high, found 1 and 1",
+        ),
+        (
+            "search: {trials: 3, parameters: {rate: {low: 0, high: 1, log: true}}}",
+            "jobs.als.search.parameters.rate: log: expected low above 0, and no step",
+        ),
+        (
+            "search: {trials: 3, parameters: {rate: {low: 0, high: 1, step: 2}}}",
+            "jobs.als.search.parameters.rate.step: expected a step above 0 and at most 1, found 2",
+        ),
+        (
+            "search: {trials: 3, parameters: {rate: {low: 0}}}",
+            "jobs.als.search.parameters.rate: expected a list of values, or a mapping of low and high, found no high",
+        ),
+        (
+            "search: {trials: 3, parameters: {name: {low: 0, high: 1}}}",
+            "jobs.als.search.parameters.name: name takes no numbers: expected a list of values",
+        ),
+        (
+            "search: {trials: 3, parameters: {rate: [1]}, sampler: tp}",
+            "jobs.als.search.sampler: found 'tp': did you mean 'tpe'? Expected one of tpe, ",
+        ),
+        (
+            "search: {trials: 3, metric: frobs, parameters: {rate: [1]}}",
+            "jobs.als.search: metric 'frobs': neither a gate nor its name says whether more is better: add a gate",
+        ),
+        (
+            "search: {trials: 3, parameters: {rate: [1]}}, parameters: {rate: 2}",
+            "jobs.als.search.parameters.rate: rate is under parameters too: leave one",
+        ),
+    ],
+)
+def test_a_bad_study_is_a_mistake(two: Project, entry: str, found: str) -> None:
+    assert f"training/jobs.yaml:1: {found}" in two.mistake(f"jobs: {{als: {{{entry}}}}}")
+
+
+def test_a_search_has_checked_spaces_and_a_metric(two: Project) -> None:
+    spaces = "{rate: {low: 0.1, high: 1, log: true}, folds: {low: 2, high: 8, step: 2}, kind: [a, null]}"
+    *made, own = trials(two, f"jobs: {{als: {{search: {{trials: 1500, parameters: {spaces}, time: 2h}}}}}}")
+    assert (made[0].id, made[-1].id, len(made)) == ("als-trial-0001", "als-trial-1500", 1500)
+    assert own.study == Study(
+        metric="r2",
+        search=Search(
+            trials=1500,
+            parameters={
+                "rate": Space(low=0.1, high=1.0, log=True),
+                "folds": Space(low=2, high=8, step=2),
+                "kind": Space(choices=("a", None)),
+            },
+            time_s=7200,
+        ),
+        place="training/jobs.yaml:1: jobs.als",
+    )
 
 
 def test_matrix_values_become_parts_of_an_id(two: Project) -> None:
-    jobs, _ = two.load('jobs: {als: {matrix: {more: ["a/b c", null, true, [1, 2]]}}}')
-    assert [job.id for job in jobs[:4]] == [
+    made = trials(two, 'jobs: {als: {matrix: {more: ["a/b c", null, true, [1, 2]]}}}')
+    assert [job.id for job in made[:4]] == [
         "als-more-a_b_c",
         "als-more-none",
         "als-more-true",
@@ -321,7 +408,7 @@ def test_matrix_values_become_parts_of_an_id(two: Project) -> None:
             "jobs.als.matrix.fold[0]: als has no parameter 'fold': did you mean 'folds'? Expected one of folds, ",
         ),
         ("{folds: [3, x]}", "jobs.als.matrix.folds[1]: expected a whole number, found 'x'"),
-        ("{folds: [3, 3]}", "jobs.als: two jobs would have the id 'als-folds-3'"),
+        ("{folds: [3, 3]}", "jobs.als.matrix.folds[0]: two trials would be called 'folds-3': leave one of the values"),
         (
             "{folds: [3]}, parameters: {folds: 3}",
             "jobs.als.matrix.folds: folds is under parameters too: leave one",
@@ -427,10 +514,10 @@ def test_a_bad_script_is_a_mistake(two: Project, entry: str, found: str) -> None
     assert found in two.mistake(f"jobs: {{{entry}}}")
 
 
-def test_needs_are_resolved_and_a_matrix_stands_for_its_jobs(two: Project) -> None:
+def test_needs_name_a_study_or_a_trial_of_it(two: Project) -> None:
     net, c = "net: {needs: [als]}", "c: {command: [x], needs: [net, als-folds-3]}"
     text = f"jobs: {{als: {{matrix: {{folds: [3, 5]}}}}, {net}, {c}}}"
-    assert job(two, text, "net").needs == ("als-folds-3", "als-folds-5")
+    assert job(two, text, "net").needs == ("als",)
     assert job(two, text, "c").needs == ("net", "als-folds-3")
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from jobs.project import Project, message
 
-from pytest_training.jobs.model import Plan, read_plan, save_plan
+from pytest_training.jobs.model import Plan
+from pytest_training.jobs.plan_file import read_plan, save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.plan import make_plan
 

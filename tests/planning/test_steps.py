@@ -24,6 +24,7 @@ from pytest_training.planning.steps import (
     select,
     set_parameters,
     smoke,
+    studies,
     twins,
 )
 from pytest_training.records.run_record import BegunRun
@@ -56,8 +57,9 @@ def prepared(draft: Draft) -> Draft:
     return set_parameters(load(draft))
 
 
-def test_the_plan_is_made_in_ten_steps() -> None:
-    assert (load, resume, smoke, set_parameters, twins, select, note_unreached, order, fingerprint, compare) == PLAN
+def test_the_plan_is_made_in_eleven_steps() -> None:
+    steps = (load, resume, smoke, studies, set_parameters, twins, select, note_unreached, order, fingerprint, compare)
+    assert steps == PLAN
 
 
 def test_load_reads_jobs_and_datasets(draft: Draft, project: Project) -> None:

@@ -37,8 +37,8 @@ def test_trials_stand_best_first_by_the_stated_metric(
         trial("trees-5", {"auc": 0.7, "mae": 3.0, "oddity": 2}),
         trial("trees-9", {"auc": 0.8, "mae": 2.0, "oddity": 9}),
     ]
-    table = study_table("forest", trials, study=study_job(*gates, metric=metric))
-    assert (order(table), table.direction, table.title) == (expected, better, "Which forest?")
+    table = study_table("forest", trials, job=study_job(*gates, metric=metric))
+    assert (order(table), table.direction) == (expected, better)
     assert table.best == (table.rows[0] if better else None)
     assert table.parameters == ("trees",)
     assert table.rows[0].parameters == {"trees": expected[0].removeprefix("trees-")}
@@ -49,7 +49,17 @@ def test_trials_stand_best_first_by_the_stated_metric(
         status=Status.PASSED,
         study=StudyResult(metric="mae", direction="lower"),
     )
-    assert order(study_table("forest", trials, study=study_job(metric=metric), outcome=judged))[0] == "trees-1"
+    assert order(study_table("forest", trials, job=study_job(metric=metric), outcome=judged))[0] == "trees-1"
+
+
+@pytest.mark.parametrize("best", ["forest-n-2", "forest-n-3"])
+def test_of_equal_trials_the_best_is_that_of_the_verdict(best: str) -> None:
+    trials = [trial(f"n-{n}", {"auc": value}) for n, value in ((1, 0.5), (2, 0.9), (3, 0.9))]
+    result = StudyResult(metric="auc", direction="higher", best=best)
+    own = Outcome(job_id="forest", kind="study", title="", status=Status.PASSED, study=result)
+    table = study_table("forest", trials, outcome=own)
+    assert table.best
+    assert table.best.id == table.rows[0].id == best
 
 
 def test_only_whole_trainings_can_be_best_and_all_trials_have_a_row() -> None:
@@ -65,7 +75,7 @@ def test_only_whole_trainings_can_be_best_and_all_trials_have_a_row() -> None:
         trial("trees-9", {"loss": 0.5}, **UNCHANGED),
         trial("none", {"loss": 0.7}, parameters={}),
     ]
-    table = study_table("forest", trials, study=study_job(metric="loss"))
+    table = study_table("forest", trials, job=study_job(metric="loss"))
     numbers = ["9", "8", "none", "3", "4", "6", "7", "1", "2", "5"]
     assert [name.removeprefix("trees-") for name in order(table)] == numbers
     assert table.best == table.rows[0]
@@ -82,7 +92,7 @@ def test_a_study_without_a_metric_has_no_best_trial(trials: list[Outcome]) -> No
 def test_seeds_have_a_mean_with_its_interval_and_none_is_best() -> None:
     trials = [trial(f"seed-{seed}", {"auc": value}, seed=seed, parameters={}) for seed, value in ((3, 0.7), (4, 0.9))]
     trials.append(trial("seed-5", seed=5, parameters={}, **FAILED))
-    table = study_table("forest", trials, study=study_job(seeds=(3, 4, 5)), has_seeds=True)
+    table = study_table("forest", trials, job=study_job(seeds=(3, 4, 5)))
     assert (order(table), table.best) == (["seed-4", "seed-3", "seed-5"], None)
     assert [row.seed for row in table.rows] == [4, 3, 5]
     assert table.spread
@@ -97,18 +107,19 @@ def test_a_combination_has_the_means_of_its_seeds_and_its_difference_to_the_best
         for (trees, seed), value in values.items()
     ]
     trials.append(trial("trees-9-seed-1", seed=1, parameters={"trees": "9"}, **FAILED))
-    table = study_table("forest", trials, study=study_job(seeds=(0, 1)), has_seeds=True)
+    table = study_table("forest", trials, job=study_job(seeds=(0, 1)))
     assert order(table) == ["trees-5", "trees-1", "trees-9"]  # the last one lacks a seed
     best, second, partial = table.rows
     assert table.best == best
     assert best.metrics == {"auc": pytest.approx(0.82), "mae": 0.5}
-    assert (best.seeds, best.wall_s, best.behind) == (2, 4.0, None)
+    assert (best.wall_s, best.behind) == (4.0, None)
     assert best.trials == ("forest-trees-5-seed-0", "forest-trees-5-seed-1")
     assert second.behind
     assert second.behind.value == pytest.approx(-0.21)
     assert second.behind.low < -0.21 < second.behind.high
     assert second.behind.is_beyond_noise
-    assert (partial.status, partial.cause, partial.seeds, partial.behind) == (Status.FAILED, "error", 1, None)
+    assert (partial.status, partial.cause, partial.behind) == (Status.FAILED, "error", None)
+    assert [row.spread and row.spread.number for row in table.rows] == [2, 2, 1]
     assert [row.id for row in table.trials][:2] == ["forest-trees-9-seed-0", "forest-trees-5-seed-1"]
 
 
@@ -123,10 +134,10 @@ def test_no_trial_is_lost_and_none_is_better_than_the_best(
     has_seeds: bool,  # noqa: FBT001  (drawn)
 ) -> None:
     trials = [
-        trial(f"x-{index}", {} if value is None else {"loss": value}, seed=index, **state)
+        trial(f"x-{index}{f'-seed-{index}' * has_seeds}", {} if value is None else {"loss": value}, seed=index, **state)
         for index, (state, value) in enumerate(states)
     ]
-    table = study_table("forest", trials, study=study_job(metric="loss"), has_seeds=has_seeds)
+    table = study_table("forest", trials, job=study_job(metric="loss"))
     assert sorted(row.id for row in table.trials) == sorted(each.job_id for each in trials)
     whole = [row.metrics["loss"] for row in table.rows if row.is_ranked and "loss" in row.metrics]
     finite = [value for value in whole if math.isfinite(value)]

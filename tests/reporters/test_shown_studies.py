@@ -23,18 +23,17 @@ def seeds(*values: float, **fields: Any) -> list[Outcome]:
 
 
 @pytest.mark.parametrize(
-    ("trials", "has_seeds", "expected"),
+    ("trials", "expected"),
     [
-        (seeds(0.70, 0.72), True, "auc 0.710 ± 0.014 over 2 seeds (95 %: 0.583 to 0.837)"),
-        (seeds(0.70), True, "auc 0.700 with 1 seed"),
-        ([trial("n-1", {"auc": 0.7}), trial("n-2", {"auc": 0.8})], False, "best of 2 trials: auc 0.800 with n 2"),
+        (seeds(0.70, 0.72), "auc 0.710 ± 0.014 over 2 seeds (95 %: 0.583 to 0.837)"),
+        (seeds(0.70), "auc 0.700 with 1 seed"),
+        ([trial("n-1", {"auc": 0.7}), trial("n-2", {"auc": 0.8})], "best of 2 trials: auc 0.800 with n 2"),
         (
             [trial("n-1", {"odd": 3}), trial("n-2", {"odd": 4})],
-            False,
             "no best of 2 trials: nobody says whether more of odd is better",
         ),
-        ([trial("n-1", {"loss": 0.1}, **FAILED)], False, "no best of 1 trial: none passed with loss"),
-        ([trial("n-1", **FAILED), trial("n-2")], False, "no best of 2 trials: none passed with a metric"),
+        ([trial("n-1", {"loss": 0.1}, **FAILED)], "no best of 1 trial: none passed with loss"),
+        ([trial("n-1", **FAILED), trial("n-2")], "no best of 2 trials: none passed with a metric"),
         (
             [
                 trial(
@@ -43,13 +42,12 @@ def seeds(*values: float, **fields: Any) -> list[Outcome]:
                     parameters={"lr": 3.2e-05, "name": "\x1b[31m" + "x" * 99, "on": True, "at": None, "empty": ""},
                 )
             ],
-            False,
             f'best of 1 trial: loss 1e-09 with lr 3.2e-05, name {"x" * 39}…, on true, at null, empty ""',
         ),
     ],
 )
-def test_a_study_is_told_in_a_line(trials: list[Outcome], has_seeds: bool, expected: str) -> None:  # noqa: FBT001  (a case)
-    assert verdict(study_table("forest", trials, has_seeds=has_seeds)) == expected
+def test_a_study_is_told_in_a_line(trials: list[Outcome], expected: str) -> None:
+    assert verdict(study_table("forest", trials)) == expected
 
 
 def test_the_console_says_what_studies_came_to_and_each_remark_once() -> None:
@@ -61,7 +59,7 @@ def test_the_console_says_what_studies_came_to_and_each_remark_once() -> None:
         for seed in (0, 1)
     ]
     failed = [trial("n-1", {"loss": 2.0}, study="als"), trial("n-2", study="als", **FAILED)]
-    tables = [study_table("forest", crossed, study=study_job(seeds=(0, 1)), has_seeds=True), study_table("als", failed)]
+    tables = [study_table("forest", crossed, job=study_job(seeds=(0, 1))), study_table("als", failed)]
     assert closing_lines(tables) == [
         "study forest: best of 2 combinations: auc 0.705 ± 0.007 over 2 seeds (95 %: 0.641 to 0.769) with n 7",
         "study als: best of 2 trials: loss 2 with n 1; 2 trials: 1 passed, 1 failed",

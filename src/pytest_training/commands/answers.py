@@ -14,6 +14,7 @@ from pytest_training.errors import TrainingError
 from pytest_training.execution import job_files, slot
 from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.jobs import lookup, model
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.project import Project
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.recorded_run import find_run, is_going_on, read_run, run_ids, running_run
@@ -34,7 +35,7 @@ def logs(arguments: argparse.Namespace, project: Project) -> None:
     """Print the log of a job; until the job ends if the run is in progress."""
     running = running_run(project.reports) or running_run(ReportsFolder(project.reports).smoke)
     folder = running or find_run(project.reports, "last")
-    jobs, job_id = {planned.job.id: planned.job for planned in model.read_plan(folder.plan).jobs}, arguments.job
+    jobs, job_id = {planned.job.id: planned.job for planned in read_plan(folder.plan).jobs}, arguments.job
     check_job(job_id, jobs, f"run {folder.run_id}")
     remark(f"log of {job_id} in run {folder.run_id} ({'ended' if running is None else 'running'})")
     for line in JobLog(folder, jobs[job_id], is_followed=running is not None, remark=remark).lines():

@@ -14,6 +14,7 @@ from pytest_training.fixture import SHIPPED_TEST
 from pytest_training.jobs import discovery, kinds, loading, model
 from pytest_training.jobs.kinds.script.arguments import outputs
 from pytest_training.jobs.lookup import FileFilter, Lookup, checked_folders, is_usual_root
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.project import Project, find_settings
 from pytest_training.records.durations import FILE, machine_speed, read_durations, updated, write_durations
 from pytest_training.records.history import History
@@ -143,5 +144,5 @@ def _job_ids(project: Project, root: Path) -> list[str]:
     is_usual = is_usual_root(project.training_root, project.root)
     files = FileFilter.of(project.include, project.exclude, "training_exclude", is_usual=is_usual)
     jobs, _ = loading.load_jobs(root, project.root, project.catalogue, Lookup(files=files))
-    last = model.read_plan(find_run(project.reports, "last").plan).jobs if run_ids(project.reports) else ()
+    last = read_plan(find_run(project.reports, "last").plan).jobs if run_ids(project.reports) else ()
     return list(dict.fromkeys([*(job.id for job in jobs), *(planned.job.id for planned in last)]))

@@ -14,7 +14,7 @@ from pytest_training.commands.comparing import predictions_of
 from pytest_training.errors import DeclarationError, TrainingError
 from pytest_training.evaluation.noise import Difference
 from pytest_training.execution.folder import RunFolder
-from pytest_training.jobs.model import read_plan
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.project import Project
 from pytest_training.records.recorded_run import TrainingRun, find_run, read_run, run_ids
 from pytest_training.records.strict_json import encode

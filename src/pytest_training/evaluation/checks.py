@@ -241,11 +241,8 @@ def too_few(data: Data) -> str | None:
     else:
         count = int(people.groupby("target")["person"].nunique().min())
         fewest, what = FEWEST_OF_CLASS, " of the rarest class"
-    return (
-        "; ".join([f"{counted(count, 'person', 'people')}{what}, expected {fewest} at least", *_need(data)])
-        if count < fewest
-        else None
-    )
+    said = f"{counted(count, 'person', 'people')}{what}, expected {fewest} at least"
+    return "; ".join([said, *_need(data)]) if count < fewest else None
 
 
 def without_prediction(data: Data) -> str | None:

@@ -93,10 +93,10 @@ def bounds(name: str, value: float, variance: float, freedom: float) -> tuple[fl
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
-def method(folds: int, repeats: int, people: str, *, is_number: bool = False) -> str:
+def method(folds: int, repeats: int, people: int, *, is_number: bool = False) -> str:
     """Say how the intervals come about; DeLong's method is for areas below ROC curves."""
     name = "the infinitesimal jackknife" if is_number else "DeLong's method"
-    how = f"{100 * LEVEL:.0f} %: {name} over {people}"
+    how = f"{100 * LEVEL:.0f} %: {name} over {people} people"
     if folds < 2:
         return f"{how}, for one fitted model (no folds are stated)"
     if repeats < 2:

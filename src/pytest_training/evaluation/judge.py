@@ -52,14 +52,15 @@ def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluat
 
 def _method(record: Predictions, metrics: Mapping[str, float], names: Sequence[str]) -> str:
     """Say how the intervals come about, and which metrics have none, or are of a part of the rows."""
-    people, prefix = counted(record.people[1], "person", "people"), f"{record.name}_" if record.name else ""
+    people, prefix = record.people[1], f"{record.name}_" if record.name else ""
     bare = [name for name in (*names, f"{prefix}gain") if name in metrics and f"{name}_low" not in metrics]
     equal = [name for name in bare if name in names and interval.is_enough(record, name.removeprefix(prefix))]
     words = [interval.method(record.folds, len(record.repeats), people, is_number=not record.classes)]
     words = words if any(f"{name}_low" in metrics for name in names) else []
     if few := [name for name in bare if name not in equal]:
         of_class = f", and {interval.FEWEST_OF_CLASS} of each class that they compare" if record.classes else ""
-        words.append(f"no interval of {', '.join(few)}: {people}, expected {interval.FEWEST}{of_class}")
+        count = counted(people, "person", "people")
+        words.append(f"no interval of {', '.join(few)}: {count}, expected {interval.FEWEST}{of_class}")
     if equal:
         words.append(f"no interval of {', '.join(equal)}: equal for all people")
     if record.question == "binary" and f"{prefix}calibration_slope" not in metrics:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -12,8 +13,8 @@ from pytest_training.errors import ResultError
 from pytest_training.evaluation.noise import judged_difference, mean_of_seeds
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Pruned, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
-from pytest_training.execution.job_files import log_end, read_json
-from pytest_training.execution.outcome import Cause, Differences, GateResult, Status
+from pytest_training.execution.job_files import artifacts, log_end, log_tail, read_json
+from pytest_training.execution.outcome import Attempt, Cause, Differences, GateResult, Status
 from pytest_training.execution.readers import READERS
 from pytest_training.execution.readers.declared import read_result
 from pytest_training.execution.readers.findings import Followed, FoundMetrics, read_metrics
@@ -84,6 +85,25 @@ def judge(
     return replace(verdict, curves=curves) if curves else verdict
 
 
+def findings(verdict: Verdict, attempts: Sequence[Attempt], last: AttemptFolder, run: Path) -> dict[str, Any]:
+    """Return the fields of an outcome that attempts, and the files of the last one, decide."""
+    passed, failure = verdict.status == Status.PASSED, verdict.result.failure
+    notes = (f"passed at attempt {len(attempts)}",) if passed and len(attempts) > 1 else ()
+    files, remarks = artifacts(last.artifacts)
+    judged = ("status", "cause", "reason", "metrics", "sources", "gates", "remarks")
+    return {name: getattr(verdict, name) for name in judged} | {
+        **{name: getattr(verdict.result, name) for name in ("interval_method", "differences", "data")},
+        "artifacts": tuple(f"{last.artifacts.relative_to(run).as_posix()}/{name}" for name in files),
+        "log": last.log.relative_to(run).as_posix() if last.log.exists() else None,
+        "traceback": failure.traceback if failure else None,
+        "log_tail": () if passed else log_tail(last.log, without=failure),
+        "notes": (*verdict.notes, *remarks, *notes),
+        "attempts": tuple(attempts),
+        "cpu_s": round(sum(attempt.ending.cpu_s for attempt in attempts), 4),
+        "peak_memory_mb": max(attempt.ending.peak_memory_mb or 0.0 for attempt in attempts) or None,
+    }
+
+
 def refuse(reason: str) -> tuple[Reply, Verdict]:
     """Return the reply and the verdict of an attempt without a process."""
     return Reply(refused=reason), _failed("error", reason)
@@ -102,6 +122,13 @@ def judge_gates(
         for gate in gates
         if gate.against is None or gate.metric in metrics  # an earlier metric may have been given up
     )
+
+
+def judge_numbers(job: Job, metrics: dict[str, float], seeds: int) -> Verdict:
+    """Judge metrics that come of several trainings, or are means of so many seeds."""
+    gates = judge_gates(job.gates, metrics, seeds=seeds)
+    status, cause, reason = _judge_gates(job, gates, FoundMetrics(values=metrics), "")
+    return Verdict(status, cause, reason, metrics, gates=gates)
 
 
 def _judge_gate(gate: Gate, metrics: dict[str, float], differences: Differences, seeds: int) -> GateResult:
@@ -224,15 +251,17 @@ def _judge_metrics(attempt: EndedAttempt, readers: Sequence[Reader], followed: F
         notes += ("result.json was deleted by the job: which data it used is in no report",)
     gates = judge_gates(attempt.job.gates, metrics, attempt.result.differences if attempt.result else {})
     notes += tolerated(gates)
-    status, cause, reason = _judge_gates(attempt.job, gates, found, (attempt.result or Result()).interval_method)
-    remarks: tuple[str, ...] = ()
-    if reason and all(each.passed is None for each in gates):
-        remarks = (f"a whole run would fail: {reason}",)
-        status, cause, reason = Status.PASSED, None, ""
     result = attempt.result or Result()
-    return Verdict(
-        status, cause, reason, metrics, found.sources, gates=gates, result=result, remarks=remarks, notes=notes
-    )
+    status, cause, reason = _judge_gates(attempt.job, gates, found, result.interval_method)
+    verdict = Verdict(status, cause, reason, metrics, found.sources, gates=gates, result=result, notes=notes)
+    return unfailed(verdict)
+
+
+def unfailed(verdict: Verdict) -> Verdict:
+    """Return the verdict; where gates are not judged, what they lack is a remark."""
+    if not verdict.reason or all(each.passed is not None for each in verdict.gates):
+        return verdict
+    return replace(verdict, status=Status.PASSED, cause=None, reason="", remarks=(verdict.reason,))
 
 
 def _not_finite(folder: AttemptFolder) -> str:

@@ -20,8 +20,12 @@ PLACE = re.compile(r"\{needs\.([^{}]*)\}")
 
 
 def needed_outcome(folder: RunFolder, job_id: str) -> NeededOutcome | None:
-    """Return what a job left in a run if it passed there and its folder still exists, else None."""
+    """Return what a job, or a study's best trial, left in a run if it passed and the folder still exists, else None."""
     outcome = read_json(folder.job(job_id).outcome, Outcome)
+    if outcome is not None and outcome.status == Status.PASSED and outcome.study:
+        best = RunFolder(folder.reports, outcome.study.best_run or folder.run_id)
+        left = needed_outcome(best, outcome.study.best) if outcome.study.best else None
+        return msgspec.structs.replace(left, run_id=folder.run_id, metrics=outcome.metrics) if left else None
     if outcome is None or outcome.status != Status.PASSED or not outcome.attempts:
         return None
     place = folder.job(job_id).attempt(outcome.attempts[-1].number).artifacts
@@ -36,16 +40,21 @@ def unmet(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> tuple[S
     """Return the status and reason of a job that cannot run for want of a needed one, or None if it can."""
     if planned.unmet is not None:
         return Status.FAILED, planned.unmet
-    for job_id in planned.job.needs:
+    for job_id in planned.job.needs if not planned.job.study else ():
         if job_id in planned.needed:
             continue
         if (outcome := read_json(folder.job(job_id).outcome, Outcome)) is None:
-            reason = "xdist keeps to needs only without ordinary tests and --dist"
-            reason = reason if is_worker else "another plugin has changed the order"
-            return Status.FAILED, f"needs {job_id}, which has not ended: {reason}"
+            return Status.FAILED, not_ended(job_id, is_worker=is_worker)
         if outcome.status != Status.PASSED and outcome.cause != "unchanged":
             return Status.NOT_RUN, f"needs {job_id}, which did not pass in this run"
     return None
+
+
+def not_ended(job_id: str, *, is_worker: bool) -> str:
+    """Say why a needed job has not ended before the one that needs it."""
+    reason = "xdist keeps to needs only without ordinary tests and --dist"
+    reason = reason if is_worker else "another plugin has changed the order"
+    return f"needs {job_id}, which has not ended: {reason}"
 
 
 def gather(planned: PlannedJob, folder: RunFolder) -> dict[str, NeededOutcome]:
@@ -57,12 +66,12 @@ def gather(planned: PlannedJob, folder: RunFolder) -> dict[str, NeededOutcome]:
 def with_places(job: Job, needed: Needed) -> Job:
     """Return the job with `{needs.teacher.folder}` and the like filled in in its parameters."""
     parameters = {name: _filled(each, needed) for name, each in job.parameters.items()}
-    return msgspec.structs.replace(job, parameters=parameters) if needed else job
+    return msgspec.structs.replace(job, parameters=parameters) if job.needs else job
 
 
 def start_with_places(start: Start, needed: Needed) -> Start:
     """Return what executes a job, these places filled in; raise DeclarationError for a metric that is missing."""
-    if not needed or isinstance(start, Call):
+    if isinstance(start, Call):
         return start
     return msgspec.structs.replace(start, argv=tuple(_filled(each, needed) for each in start.argv))
 
@@ -92,4 +101,4 @@ def _place(match: re.Match[str], needed: Needed) -> str:
             if metric not in each.metrics:
                 raise DeclarationError(f"{match[0]}: {job_id} has no metric {metric!r}: {one_of(metric, each.metrics)}")
             return repr(each.metrics[metric])
-    return match[0]
+    raise DeclarationError(f"{match[0]}: the job that it needs left no folder, or has no best trial")

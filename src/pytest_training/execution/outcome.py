@@ -70,6 +70,7 @@ Cause = str
 | `interrupted` | was running when the run was interrupted |
 | `unchanged` | was skipped: an earlier run's outcome is still true |
 | `needs` | was not run: a job that it needs did not pass |
+| `trials` | is a study: too few of its trials passed |
 | `time` | was not started: the time of its search is over |
 | `pruned` | was ended by a search's pruner, and counts as skipped: its numbers stay |
 """
@@ -119,7 +120,8 @@ class StudyResult(Value, frozen=True, kw_only=True):
 
     metric: str  # by which the best was chosen
     direction: Literal["higher", "lower", ""]  # which is better; empty if neither gate nor name says
-    best: str = ""  # id of the best trial; with seeds in a matrix the first seed's of the best combination
+    best: str = ""  # id of the best trial; with seeds the first seed's, of the best combination
+    best_run: str = ""  # id of the earlier run that trained it; empty for this one
     trials: int = 0
     passed: int = 0
     pruned: int = 0

@@ -16,8 +16,8 @@ from pytest_training.execution.attempt.environment import changes_since, session
 from pytest_training.execution.attempt.messages import LOST, AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Launcher, launch_timed
 from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder, utc_now
-from pytest_training.execution.job_files import artifacts, copy_files, log_tail, read_json
-from pytest_training.execution.judge import Verdict, judge, judge_gates, refuse
+from pytest_training.execution.job_files import copy_files, read_json
+from pytest_training.execution.judge import Verdict, findings, judge, judge_gates, refuse
 from pytest_training.execution.needs import gather, start_with_places, unmet, with_places
 from pytest_training.execution.outcome import Attempt, Cause, DataUsed, Outcome, Status, between_attempts
 from pytest_training.execution.readers import READERS
@@ -63,7 +63,7 @@ class Slot(msgspec.Struct, frozen=True):
         """Train a job and leave its outcome in the run folder; one that cannot be written says so."""
         try:
             with left_to_the_owner() if self.owned else contextlib.nullcontext(lambda: None) as ignore_further:
-                outcome = self._skip(planned.job, planned.unchanged) if planned.unchanged else self._train(planned)
+                outcome = self._skip(planned.job, planned.unchanged) if planned.unchanged else self._come_to(planned)
                 if outcome.status == Status.INTERRUPTED:
                     ignore_further()
                 return outcome
@@ -77,6 +77,14 @@ class Slot(msgspec.Struct, frozen=True):
 
     def _outcome(self, job: Job, **fields: Any) -> Outcome:
         return new_outcome(job, seed=self.seed, slot=self.name, **fields)
+
+    def _come_to(self, planned: PlannedJob) -> Outcome:
+        if planned.job.study is None:
+            return self._train(planned)
+        from pytest_training.execution.studies import judge_study  # noqa: PLC0415  (few runs have a study)
+
+        fields = judge_study(planned, self.folder, is_worker=self.owned)
+        return save_outcome(self.folder, self._outcome(planned.job, fingerprint=planned.fingerprint, **fields))
 
     def _train(self, planned: PlannedJob) -> Outcome:
         if study := self.studies.get(planned.job.trial_of or ""):
@@ -103,7 +111,7 @@ class Slot(msgspec.Struct, frozen=True):
                 break
         outcome = self._outcome(
             job,
-            **self._findings(verdict, attempts, folder),
+            **findings(verdict, attempts, folder, self.folder.path),
             fingerprint=planned.fingerprint,
             threads=job.cpus or self.threads,
             started=started,
@@ -181,11 +189,12 @@ class Slot(msgspec.Struct, frozen=True):
     ) -> AttemptRequest:
         """Return the request for an attempt; raise DeclarationError if the job cannot be started."""
         job, kind, needed = planned.job, self.kinds[planned.job.kind], gather(planned, self.folder)
+        seed = self.seed if job.seed is None else job.seed
         if needed:
             write_atomically(folder.needed, msgspec.json.encode(needed), below=folder.below)
         revealed = with_places(secrets.reveal(job), needed)
         try:
-            start = kind.start(revealed, folder=str(folder.artifacts), seed=self.seed)
+            start = kind.start(revealed, folder=str(folder.artifacts), seed=seed)
             _expect(start, Call | Command)
         except FROM_OTHERS as error:  # a kind from outside may raise anything: it fails this job alone
             message = f"{type(error).__name__}: {secrets.mask(str(error))}"
@@ -194,10 +203,10 @@ class Slot(msgspec.Struct, frozen=True):
             write_atomically(folder.artifacts / name, text.encode(), below=folder.below)
         return AttemptRequest(
             job=revealed,
-            start=start_with_places(start, needed),
+            start=start_with_places(start, needed) if job.needs else start,
             folder=str(folder.path),
             checkpoint=str(checkpoint),
-            seed=self.seed,
+            seed=seed,
             threads=job.cpus or self.threads,
             datasets=tuple(self.datasets[name] for name in job.data),
             needed=needed,
@@ -238,28 +247,6 @@ class Slot(msgspec.Struct, frozen=True):
             remarks=tuple(map(secrets.mask, (*verdict.remarks, *verdict.result.remarks))),
             notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes, *beside)), *still),
         )
-
-    def _findings(self, verdict: Verdict, attempts: list[Attempt], folder: AttemptFolder) -> dict[str, Any]:
-        """Return the fields of an outcome that attempts, and the files of the last one, decide."""
-        passed, failure = verdict.status == Status.PASSED, verdict.result.failure
-        notes = (f"passed at attempt {len(attempts)}",) if passed and len(attempts) > 1 else ()
-        files, remarks = artifacts(folder.artifacts)
-        relative = folder.artifacts.relative_to(self.folder.path).as_posix()
-        return {
-            **{
-                name: getattr(verdict, name)
-                for name in ("status", "cause", "reason", "metrics", "sources", "gates", "remarks")
-            },
-            **{name: getattr(verdict.result, name) for name in ("interval_method", "differences", "data")},
-            "artifacts": tuple(f"{relative}/{name}" for name in files),
-            "log": folder.log.relative_to(self.folder.path).as_posix() if folder.log.exists() else None,
-            "traceback": failure.traceback if failure else None,
-            "log_tail": () if passed else log_tail(folder.log, without=failure),
-            "notes": (*verdict.notes, *remarks, *notes),
-            "attempts": tuple(attempts),
-            "cpu_s": round(sum(attempt.ending.cpu_s for attempt in attempts), 4),
-            "peak_memory_mb": max(attempt.ending.peak_memory_mb or 0.0 for attempt in attempts) or None,
-        }
 
 
 def new_outcome(job: Job, *, seed: int, slot: str = "", **fields: Any) -> Outcome:

@@ -12,7 +12,8 @@ from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import JobFolder
 from pytest_training.execution.job_files import Walk, open_own
 from pytest_training.execution.readers.protocol import EndedAttempt, RunningAttempt
-from pytest_training.jobs.model import Job, read_plan
+from pytest_training.jobs.model import Job
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.wording import in_utf8, listing, printable
 
 LEFT_OUT = (".git", ".hg", ".venv", "venv", "env", "node_modules", "site-packages", "__pycache__", ".pytest_cache")

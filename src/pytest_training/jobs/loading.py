@@ -65,7 +65,7 @@ def check_jobs(jobs: Sequence[Job], datasets: Sequence[Dataset], kinds: Kinds) -
     for job in jobs:
         if job.kind not in kinds:
             raise DeclarationError(f"{job.source}: no kind of job is called {job.kind!r}: {one_of(job.kind, kinds)}")
-    _check_ids(jobs)
+    check_ids(jobs)
 
 
 def _load_folder(folder: Path, project: Path, catalogue: Path | None, files: FileFilter, parts: Parts) -> Loaded:
@@ -110,7 +110,7 @@ def _joined(loaded: Loaded, further: Loaded, folder: Path, lookup: Lookup) -> Lo
     return Loaded(own, _all_datasets(loaded.datasets, further.datasets))
 
 
-def _check_ids(jobs: Sequence[Job]) -> None:
+def check_ids(jobs: Sequence[Job]) -> None:
     """Raise an error for an id that cannot name a folder of its own in the run folder."""
     ids = Counter(job.id for job in jobs)
     for job in jobs:

@@ -1,16 +1,13 @@
-"""The words of the project as types: job, parameter, gate, dataset, plan, and the plan as plan.json."""
+"""The words of the project as types: job, parameter, gate, dataset, plan."""
 
+import math
 import operator as compare
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from pytest_training.atomic import write_atomically
-from pytest_training.errors import DeclarationError
 from pytest_training.evaluation.noise import EarlierMetric
-from pytest_training.places import open_plain
-from pytest_training.text import home_folder
 
 Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 """Type that a parameter's values must have; `any` if the source declares none."""
@@ -18,7 +15,7 @@ Type = Literal["int", "float", "str", "bool", "list", "dict", "any"]
 Source = Literal["history", "durations.json", "catalogue", "unknown"]  # what an expected duration comes from
 SCHEMA_VERSION = 1  # version of every JSON file that the plugin writes; raised when a reader would have to change
 UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)  # errors of decoding a damaged or foreign file
-HOME = "~"  # in plan.json, for the user's home folder, which has the user's name
+STUDY = "study"  # the kind of a study's own job
 Operator = Literal[">=", "<=", ">", "<", "=="]
 
 
@@ -38,9 +35,7 @@ class Parameter(Value, frozen=True, kw_only=True):
     with it; None for positionals and function jobs."""
     key: tuple[str, ...] = ()
     """Where its default stands, if in a configuration file: the parameter that names the file, then the keys in it.
-
-    A parameter without an option is set there: the script gets a copy of the file.
-    """
+    Without an option it is set there: the script gets a copy of the file."""
     flag: bool = False  # True for an option without a value, e.g. `store_true`; one of type int is repeated
     off: str | None = None  # what says False: the option that switches a flag off, or `option` itself; else the text
     repeated: Literal["", "replacing", "adding"] = ""
@@ -101,10 +96,7 @@ class Dataset(Value, frozen=True, kw_only=True):
 
 
 class Space(Value, frozen=True, kw_only=True):
-    """The values that a search may give a parameter: one of some, or a number between two, both included.
-
-    Bounds that are whole numbers, and a step that is none or whole, make it a whole number.
-    """
+    """What a search may give a parameter: one of some values, or a number between two bounds, whole if they are."""
 
     choices: tuple[Any, ...] = ()
     low: int | float | None = None
@@ -126,10 +118,18 @@ class Search(Value, frozen=True, kw_only=True):
 class Study(Value, frozen=True, kw_only=True):
     """How a job is trained in several trials. With both a matrix and seeds, each combination has every seed."""
 
-    metric: str  # by which the best trial is chosen; empty: the first gated one, else the first
+    metric: str = ""  # by which the best trial is chosen; empty: the first gated one, else the first
     matrix: dict[str, tuple[Any, ...]] = {}
     seeds: tuple[int, ...] = ()
+    seed_count: int = 0  # so many from the run's seed on; planning makes `seeds` of it
     search: Search | None = None  # without matrix and seeds
+    place: str = ""  # where it is declared: `training/jobs.yaml:12: jobs.forest`, `--training-seeds`
+
+    @property
+    def size(self) -> int:
+        """Number of its trials; 0 if it only states a metric."""
+        crossed = math.prod(map(len, self.matrix.values())) * (len(self.seeds) or self.seed_count or bool(self.matrix))
+        return self.search.trials if self.search else crossed
 
 
 class Job(Value, frozen=True, kw_only=True):
@@ -155,8 +155,7 @@ class Job(Value, frozen=True, kw_only=True):
     metrics: MetricsFile | None = None
     data: tuple[str, ...] = ()  # names of the datasets that it uses
     tags: tuple[str, ...] = ()
-    limits: dict[str, float] = {}
-    """Limits of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB."""
+    limits: dict[str, float] = {}  # of an attempt, by the keys of `limits/`: `timeout` in seconds, `memory` in MiB
     cpus: int | None = None
     gpus: int = 0
     seeded: bool = True  # False leaves the global generators, and a script's option for its seed, as they are
@@ -174,7 +173,7 @@ class Job(Value, frozen=True, kw_only=True):
     arguments: tuple[str, ...] = ()  # raw arguments at the end of a script's or command's command line
     fresh: str | None = None  # why a script needs its own interpreter: `train_x.py:3: reads sys.executable`, or None
     twin_of: str | None = None  # the job that an audit trains once more under this id
-    study: Study | None = None  # of a study's own job, which trains nothing: `needs` has the ids of its trials
+    study: Study | None = None  # of a study's own job, which needs its trials; before these are made, of their job
     trial_of: str | None = None  # the study that it is a trial of
     varied: tuple[str, ...] = ()  # parameters that its study sets
     seed: int | None = None  # of a trial, where its study sets it; else the run's
@@ -263,39 +262,3 @@ class Plan(Value, frozen=True, kw_only=True):
     loading_s: float | None = None  # seconds in which the last run's job server imported what these jobs import
     smoke: bool = False  # True for a smoke run: it is brief, judges no gate, and leaves everything below reports/smoke
     schema_version: int = SCHEMA_VERSION
-
-
-def save_plan(plan: Plan, path: Path) -> None:
-    """Write the plan as JSON."""
-    plan = _with_paths(plan, home_folder(), HOME) if home_folder().strip("/") else plan
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
-
-
-def _with_paths(plan: Plan, start: str, new: str) -> Plan:
-    """Return the plan with another start of its absolute paths."""
-
-    def changed(path: str) -> str:
-        return new + path[len(start) :] if path == start or path.startswith(f"{start}/") else path
-
-    jobs = []
-    for each in plan.jobs:
-        job, path = each.job, changed(each.job.path) if each.job.path else each.job.path
-        files = tuple(map(changed, job.files))
-        job = msgspec.structs.replace(job, path=path, home=changed(job.home), root=changed(job.root), files=files)
-        jobs.append(msgspec.structs.replace(each, job=job))
-    datasets = tuple(msgspec.structs.replace(each, home=changed(each.home)) for each in plan.datasets)
-    return msgspec.structs.replace(plan, jobs=tuple(jobs), datasets=datasets)
-
-
-def read_plan(path: Path, home: str | None = None) -> Plan:
-    """Read a plan that `save_plan` wrote; `home` is the user's home folder if this process may have another."""
-    try:
-        with open_plain(path) as file:
-            plan = msgspec.json.decode(file.read(), type=Plan)
-    except OSError as error:
-        raise DeclarationError(f"{path}: expected a plan: {error.strerror or 'it is no plain file'}") from error
-    except UNDECODABLE as error:
-        raise DeclarationError(f"{path}: expected a plan as JSON: {error}") from error
-    if plan.schema_version != SCHEMA_VERSION:
-        raise DeclarationError(f"{path}: expected a plan of version {SCHEMA_VERSION}, found {plan.schema_version}")
-    return _with_paths(plan, HOME, home or home_folder())

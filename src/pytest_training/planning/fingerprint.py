@@ -82,7 +82,11 @@ def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, content
     except OSError:
         return ""
     fields = ("kind", "command", "arguments", "cwd", "parameters", "given", "seeded")
-    rest = {name: getattr(job, name) for name in fields} | {"gates": msgspec.to_builtins(job.gates), "seed": seed}
+    rest = {name: getattr(job, name) for name in fields} | {
+        "gates": msgspec.to_builtins(job.gates),
+        "seed": seed if job.seed is None else job.seed,
+    }
+    rest |= {"study": msgspec.to_builtins(job.study)} if job.study else {}
     rest |= {"packages": package_versions(job.imports), "python": platform.python_version()}
     digest.update(json.dumps(rest, sort_keys=True, default=repr).encode())
     return digest.hexdigest()

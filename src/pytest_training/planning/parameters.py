@@ -3,7 +3,7 @@
 import contextlib
 import fnmatch
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -11,7 +11,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
 from pytest_training.jobs.kinds.script.arguments import outputs
-from pytest_training.jobs.model import Job
+from pytest_training.jobs.model import STUDY, Job
 from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, meant, seed_option, with_value
 from pytest_training.wording import listing, one_of, printable
 
@@ -49,7 +49,7 @@ def unreached(
     numbers = ((f"--{name}", "*", name) for name, number in values.items() if number is not None)
     sentences: list[str] = []
     for option, pattern, name in dict.fromkeys((*numbers, *(_target(each, jobs) for each in settings))):
-        asked = [job for job in jobs if not job.problem and _is_meant(job, pattern)]
+        asked = [job for job in jobs if not job.problem and is_meant(job, pattern)]
         without = [job.id for job in asked if not _has(job, name)]
         names = listing("", without, limit=SHOWN_JOBS)
         jobs_have = f"of {len(asked)} jobs have" if len(asked) > 1 else "of 1 job has"
@@ -62,43 +62,82 @@ def unreached(
 
 
 def _apply_setting(jobs: list[Job], setting: str, kinds: Kinds) -> list[Job]:
-    where, pattern, name = _target(setting, jobs)
-    target, equals, text = setting.partition("=")
+    where, name, matching = target_jobs(jobs, setting, "--set", FORM, kinds)
+    ids, text = {job.id for job in matching}, setting.partition("=")[2]
+    return [_set(job, name, text, where, kinds) if job.id in ids else job for job in jobs]
+
+
+def target_jobs(
+    jobs: Sequence[Job], setting: str, option: str, form: str, kinds: Kinds
+) -> tuple[str, str, Sequence[Job]]:
+    """Return how messages name a setting like `als.epochs=80`, its parameter, and the jobs that it means."""
+    where, pattern, name = _target(setting, jobs, option)
+    target, equals, _ = setting.partition("=")
     if not equals or not pattern or not name:
         hint = f"; for all jobs: '*.{target}=…'" if equals and target and "." not in target else ""
-        raise DeclarationError(f"{where}: expected {FORM}{hint}")
-    if not (matching := [job for job in jobs if job.id == pattern] or [job for job in jobs if _is_meant(job, pattern)]):
+        raise DeclarationError(f"{where}: expected {form}{hint}")
+    exact = [job for job in jobs if pattern in {job.id, job.trial_of} and job.kind != STUDY]
+    if not (matching := exact or [job for job in jobs if is_meant(job, pattern)]):
         raise DeclarationError(f"{where}: no job {pattern!r}: {one_of(pattern, (job.id for job in jobs))}")
     if len(matching) == 1 and not matching[0].problem:
         find_parameter(matching[0], name, where, kinds[matching[0].kind])
     elif not any(_has(job, name) for job in matching) and not all(job.problem for job in matching):
         expected = _one_of(name, matching)
         raise DeclarationError(f"{where}: no job that matches {pattern!r} has a parameter {name!r}: {expected}")
-    ids = {job.id for job in matching}
-    return [_set(job, name, text, where, kinds) if job.id in ids else job for job in jobs]
+    return where, name, matching
+
+
+def refuse_varied(
+    jobs: Sequence[Job],
+    places: Mapping[str, str],
+    *,
+    epochs: int | None = None,
+    folds: int | None = None,
+    settings: Sequence[str] = (),
+) -> None:
+    """Raise DeclarationError for an option that sets what a study sets; `places` say by its id where it is declared."""
+    values = {"epochs": epochs, "folds": folds}
+    numbers = ((f"--{name}", "*", name) for name, number in values.items() if number is not None)
+    trials = [job for job in jobs if job.trial_of]
+    for option, pattern, name in (*numbers, *(_target(each, jobs) for each in settings)) if trials else ():
+        for job in (job for job in trials if is_meant(job, pattern)):
+            if parameter := _varied(job, name):
+                place = places.get(job.trial_of or "", "")
+                raise DeclarationError(
+                    f"{option}: the study {job.trial_of} sets {parameter} itself ({place}): leave one"
+                )
+
+
+def _varied(job: Job, name: str) -> str | None:
+    """Return the name of a parameter if the job's study sets it, else None."""
+    parameter = meant(job.declared, name)
+    is_seed = parameter is not None and job.seed is not None and parameter == meant(job.declared, "seed")
+    return parameter.name if parameter and (parameter.name in job.varied or is_seed) else None
 
 
 def refuse_secrets(jobs: Sequence[Job], settings: Sequence[str]) -> None:
     """Raise DeclarationError for a `--set` of a secret, of any job: reports show the command line."""
     for where, pattern, name in (_target(each, jobs) for each in settings):
         for job in jobs:
-            if (parameter := meant(job.declared, name)) and parameter.variable and _is_meant(job, pattern):
+            if (parameter := meant(job.declared, name)) and parameter.variable and is_meant(job, pattern):
                 find_parameter(job, name, where)
 
 
-def _target(setting: str, jobs: Iterable[Job]) -> tuple[str, str, str]:
-    """Return how messages name a `--set`, without the value, which may be secret; its pattern, and its parameter.
+def _target(setting: str, jobs: Iterable[Job], option: str = "--set") -> tuple[str, str, str]:
+    """Return how messages name a setting, without the value, which may be secret; its pattern, and its parameter.
 
     Ids and parameters may have dots: the longest pattern that a job matches counts.
     """
     target = setting.partition("=")[0]
     ends = [match.start() for match in re.finditer(r"\.", target)][::-1] or [0]
-    end = next((end for end in ends if any(_is_meant(job, target[:end]) for job in jobs)), ends[0])
-    return f"--set {printable(target, 80)}", target[:end], target[end:].removeprefix(".")
+    end = next((end for end in ends if any(is_meant(job, target[:end]) for job in jobs)), ends[0])
+    return f"{option} {printable(target, 80)}", target[:end], target[end:].removeprefix(".")
 
 
-def _is_meant(job: Job, pattern: str) -> bool:
-    return job.id == pattern or fnmatch.fnmatchcase(job.id, pattern)
+def is_meant(job: Job, pattern: str) -> bool:
+    """Return True if the id of a job or of its study matches the pattern; a study's own job has no parameters."""
+    names = () if job.kind == STUDY else (job.id, job.trial_of) if job.trial_of else (job.id,)
+    return any(name == pattern or fnmatch.fnmatchcase(name, pattern) for name in names)
 
 
 def _has(job: Job, name: str) -> bool:
@@ -112,6 +151,8 @@ def _one_of(name: str, jobs: Sequence[Job]) -> str:
 
 def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:
     kind = kinds[job.kind]
+    if job.kind == STUDY or _varied(job, name):  # refuse_varied raises once the jobs are selected
+        return job
     if not _has(job, name):
         what = "option in its source" if kind.has_options else "parameter"
         note = f"{where.partition(' (')[0]} not passed: no such {what}"
@@ -126,7 +167,10 @@ def fill_seeds(jobs: Iterable[Job], seed: int, kinds: Kinds = KINDS) -> list[Job
 
 
 def _with_seed(job: Job, seed: int, kind: Kind) -> Job:
-    option = seed_option(job.declared) if kind.has_options and job.seeded else None
+    if job.seed is not None:
+        seed = job.seed
+    own = meant(job.declared, "seed") if job.seed is not None else None  # of a function too: each trial has its own
+    option = seed_option(job.declared) if kind.has_options and job.seeded else own
     if option is not None and option.name not in job.given and option.variable is None:
         with contextlib.suppress(DeclarationError):  # not one of its choices, or too large
             return with_value(job, option.name, convert_text(option, str(seed), "", kind), kind)

@@ -19,18 +19,11 @@ from pytest_training.execution.data import plan_dataset
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.needs import bad_place, needed_outcome
 from pytest_training.execution.outcome import Status
-from pytest_training.jobs.model import (
-    Dataset,
-    Job,
-    NeededOutcome,
-    Plan,
-    PlannedDataset,
-    PlannedJob,
-    Source,
-    read_plan,
-)
+from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, PlannedDataset, PlannedJob, Source
 from pytest_training.jobs.order import find_circle, simulate, start_order
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.planning.fingerprint import EarlierPasses
+from pytest_training.planning.studies import as_trained
 from pytest_training.records import recorded_run, run_record
 from pytest_training.wording import one_of
 
@@ -111,9 +104,7 @@ class EarlierRun(Struct, frozen=True):
         if any(planned.job.twin_of for planned in plan.jobs):
             raise DeclarationError(f"--training-resume: run {folder.run_id} is an audit: pytest --training-audit again")
         if plan.smoke:
-            raise DeclarationError(
-                f"--training-resume: run {folder.run_id} is a smoke run: pytest --training-smoke again"
-            )
+            raise DeclarationError(f"--training-resume: run {folder.run_id} is a smoke run, and nothing resumes one")
         return cls(folder, plan)
 
     @property
@@ -124,17 +115,29 @@ class EarlierRun(Struct, frozen=True):
 
     def jobs(self, present: Sequence[Job]) -> list[Job]:
         """Return that run's jobs as they are now, with that run's parameters."""
-        planned, ids = {each.job.id: each.job for each in self.plan.jobs}, {job.id: None for job in present}
-        if missing := next((job_id for job_id in planned if job_id not in ids), None):
-            run_id, hint = self.folder.run_id, one_of(missing, ids)
-            raise DeclarationError(f"--training-resume: run {run_id} trained {missing!r}, which exists no more: {hint}")
-        pairs = [(job, planned[job.id]) for job in present if job.id in planned]
-        return [replace(job, parameters={**job.parameters, **old.parameters}, given=old.given) for job, old in pairs]
+        by_id, jobs = {job.id: job for job in present}, dict[str, list[Job]]()
+        for old in (each.job for each in self.plan.jobs):
+            if (job_id := old.trial_of or old.id) not in by_id:
+                run_id, hint = self.folder.run_id, one_of(job_id, by_id)
+                raise DeclarationError(
+                    f"--training-resume: run {run_id} trained {job_id!r}, which exists no more: {hint}"
+                )
+            jobs.setdefault(job_id, []).append(as_trained(old, by_id[job_id]))
+        return [job for job_id in by_id for job in jobs.get(job_id, ())]
 
     def is_done(self, job_id: str) -> bool:
-        """Return True if a job passed in that run, or needed no training."""
+        """Return True if a job passed in that run, or needed no training; of a study also all its trials."""
         outcome = slot.read_outcome(self.folder, job_id)
-        return outcome is not None and (outcome.status == Status.PASSED or outcome.cause == "unchanged")
+        is_done = outcome is not None and (outcome.status == Status.PASSED or outcome.cause in {"unchanged", "pruned"})
+        trials = [each.job.id for each in self.plan.jobs if each.job.trial_of == job_id]
+        return is_done and all(map(self.is_done, trials))
+
+    def trial(self, job_id: str) -> NeededOutcome | None:
+        """Return what a trial left there, also one that was pruned."""
+        outcome = slot.read_outcome(self.folder, job_id)
+        is_pruned = outcome is not None and outcome.cause == "pruned"
+        pruned = NeededOutcome(run_id=self.folder.run_id, path=str(self.folder.job(job_id).path)) if is_pruned else None
+        return pruned or self.needed(job_id)
 
     def needed(self, job_id: str) -> NeededOutcome | None:
         """Return what a job left in that run, or in the one that it took the outcome from."""
@@ -150,20 +153,23 @@ def with_needs(plan: Plan, jobs: Mapping[str, Job], passes: EarlierPasses, earli
     trained = {planned.job.id for planned in plan.jobs if planned.unchanged is None}
     selected = {planned.job.id for planned in plan.jobs}
 
-    def outcome(job_id: str) -> NeededOutcome | None:
-        resumed = earlier.needed(job_id) if earlier and job_id not in selected else None
-        return resumed or passes.outcome(job_id)
+    def outcome(job: Job, job_id: str) -> NeededOutcome | None:
+        find = (earlier.trial if job.study else earlier.needed) if earlier and job_id not in selected else None
+        return (find(job_id) if find else None) or passes.outcome(job_id)
 
     def complete(planned: PlannedJob) -> PlannedJob:
         job = planned.job
         if problem := bad_place(job):
             planned = replace(planned, job=replace(job, problem=job.problem or problem))
-        outcomes = {job_id: outcome(job_id) for job_id in job.needs if job_id not in trained}
-        missing = [job_id for job_id, each in outcomes.items() if each is None and job_id not in selected]
+        outcomes = {job_id: outcome(job, job_id) for job_id in job.needs if job_id not in trained}
+        missing = {job_id: None for job_id, each in outcomes.items() if each is None and job_id not in selected}
+        if job.study and 0 < len(missing) < len(job.needs):  # it is judged without them, and says so
+            needs = tuple(job_id for job_id in job.needs if job_id not in missing)
+            planned, missing = replace(planned, job=replace(job, needs=needs)), {}
         return replace(
             planned,
             needed={job_id: each for job_id, each in outcomes.items() if each is not None},
-            unmet=_sentence(job, missing, jobs, passes) if missing and planned.unchanged is None else None,
+            unmet=_sentence(job, list(missing), jobs, passes) if missing and planned.unchanged is None else None,
         )
 
     return replace(plan, jobs=tuple(map(complete, plan.jobs)))
@@ -172,8 +178,11 @@ def with_needs(plan: Plan, jobs: Mapping[str, Job], passes: EarlierPasses, earli
 def _sentence(job: Job, missing: Sequence[str], jobs: Mapping[str, Job], passes: EarlierPasses) -> str:
     """Return why a job cannot be trained, and what selects all that it takes."""
     names = list(dict.fromkeys([job.id, *_all_missing(missing, jobs, passes)]))
+    names = [name for name in names if name not in jobs or jobs[name].trial_of not in names]  # `-k` takes both
     hint = f"-k {shlex.quote(' or '.join(names))}" if all(map(KEYWORD.fullmatch, names)) else "select it too"
     verb = "is" if len(missing) == 1 else "are"
+    if job.study:
+        return f"its {len(missing)} trials are not selected, and none is unchanged since it passed: {hint}"
     changed = [run.run_id for run in map(passes.recorded.get, missing) if run is not None]
     if len(changed) == len(missing):
         since = ", ".join(dict.fromkeys(changed))

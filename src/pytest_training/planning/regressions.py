@@ -27,7 +27,7 @@ def with_comparison(plan: Plan, history: History, request: Request, *, is_dry: b
     place = comparison.find_place(
         history, against, request.project
     )  # an unknown name is an error before anything trains
-    jobs = [planned.job for planned in plan.jobs if not planned.job.twin_of]
+    jobs = [planned.job for planned in plan.jobs if not (planned.job.twin_of or planned.job.trial_of)]
     newest = {} if is_dry else history.newest([job.id for job in jobs], place=place)
     # Passed ones only: else the next run would be compared with a regression.
     passed = history.newest([job.id for job in jobs], place=place, passed_only=True) if rules else {}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -22,7 +23,14 @@ from pytest_training.jobs.lookup import Lookup
 from pytest_training.jobs.model import Dataset, Job, Plan, RunSettings
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.machine import machine_cores
-from pytest_training.planning.parameters import apply_options, fill_seeds, note_missing, refuse_secrets, unreached
+from pytest_training.planning.parameters import (
+    apply_options,
+    fill_seeds,
+    note_missing,
+    refuse_secrets,
+    refuse_varied,
+    unreached,
+)
 
 if TYPE_CHECKING:
     from pytest_training.planning.plan import EarlierRun
@@ -45,6 +53,8 @@ class Request(Struct, frozen=True, kw_only=True):
     epochs: int | None = None
     folds: int | None = None
     settings: tuple[str, ...] = ()  # like `als.epochs=80`; of two for a parameter the later counts
+    seeds: str | None = None  # of every job: a number of them, or some, like `0,3,7`
+    matrix: tuple[str, ...] = ()  # like `forest.trees=10,50`, in place of the catalogue's values of that parameter
     default_limits: dict[str, float] = field(default_factory=dict)  # of jobs that state none, by the limit's key
     resume: str | None = None  # run to resume: its id, or `last`
     skip_unchanged: bool = False
@@ -103,9 +113,23 @@ def resume(draft: Draft) -> Draft:
     from pytest_training.planning.plan import EarlierRun  # noqa: PLC0415  (--list answers at once)
 
     earlier = EarlierRun.find(request.reports, request.resume)
-    jobs = {job.id: job for job in earlier.jobs(draft.jobs)}
-    others, request = (job for job in draft.jobs if job.id not in jobs), replace(request, seed=earlier.plan.seed)
-    return replace(draft, request=request, jobs=tuple(jobs.values()), others=tuple(others), earlier=earlier)
+    jobs, request = earlier.jobs(draft.jobs), replace(request, seed=earlier.plan.seed)
+    ids = {job.trial_of or job.id for job in jobs}
+    others = (job for job in draft.jobs if job.id not in ids)
+    return replace(draft, request=request, jobs=tuple(jobs), others=tuple(others), earlier=earlier)
+
+
+def studies(draft: Draft) -> Draft:
+    """Put the trials of each study, and its own job, in the place of the job that it trains."""
+    request, jobs = draft.request, draft.jobs
+    if not (request.seeds or request.matrix or any(job.study for job in (*jobs, *draft.others))):
+        return draft
+    from pytest_training.planning.studies import expand_all, with_options  # noqa: PLC0415  (only studies need it)
+
+    if draft.earlier is not None:  # the jobs are those that the resumed run has made
+        return replace(draft, others=tuple(expand_all(draft.others, request.seed, request.kinds)))
+    jobs = tuple(with_options(jobs, seeds=request.seeds, matrix=request.matrix, kinds=request.kinds))
+    return replace(draft, jobs=tuple(expand_all(jobs, request.seed, request.kinds)))
 
 
 def smoke(draft: Draft) -> Draft:
@@ -137,9 +161,12 @@ def select(draft: Draft) -> Draft:
 
 
 def note_unreached(draft: Draft) -> Draft:
-    """Name the selected jobs that an option for parameters does not reach."""
+    """Name the selected jobs that an option for parameters does not reach; raise where a study sets its own."""
     request = draft.request
-    sentences = unreached(draft.jobs, epochs=request.epochs, folds=request.folds, settings=request.settings)
+    values: dict[str, Any] = {"epochs": request.epochs, "folds": request.folds, "settings": request.settings}
+    places = {job.id: job.study.place for job in (*draft.others, *draft.jobs) if job.study}
+    refuse_varied(draft.jobs, places, **values)
+    sentences = unreached(draft.jobs, **values)
     return replace(draft, problems=(*draft.problems, *sentences))
 
 
@@ -150,6 +177,7 @@ def order(draft: Draft) -> Draft:
     history = _history(draft)
     measured = history.expected(draft.jobs)
     measured |= {job.id: measured[job.twin_of] for job in draft.jobs if job.twin_of in measured}
+    measured = _of_siblings(draft.jobs, measured) | measured
     saved, problems = _saved_durations(draft, measured)
     plan = make_plan(
         draft.jobs,
@@ -163,6 +191,15 @@ def order(draft: Draft) -> Draft:
     )
     plan = replace(plan, loading_s=_loading_s(draft), smoke=draft.request.smoke)
     return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
+
+
+def _of_siblings(jobs: Iterable[Job], measured: Mapping[str, float]) -> dict[str, float]:
+    """Return the mean seconds of a study's other trials for those that were never measured."""
+    trials = [job for job in jobs if job.trial_of]
+    several: dict[str | None, list[float]] = {}
+    for job in (job for job in trials if job.id in measured):
+        several.setdefault(job.trial_of, []).append(measured[job.id])
+    return {job.id: fmean(several[job.trial_of]) for job in trials if job.trial_of in several}
 
 
 def _loading_s(draft: Draft) -> float | None:
@@ -240,6 +277,6 @@ def twins(draft: Draft) -> Draft:
     return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others))
 
 
-PREPARE: tuple[Step, ...] = (resume, smoke, set_parameters, twins)
+PREPARE: tuple[Step, ...] = (resume, smoke, studies, set_parameters, twins)
 FINISH: tuple[Step, ...] = (select, note_unreached, order, fingerprint, compare)
 PLAN: tuple[Step, ...] = (load, *PREPARE, *FINISH)

@@ -21,8 +21,8 @@ def audited(jobs: Sequence[Job], chosen: str, audit: str) -> list[Job]:
     """Return the jobs with this id, whose ids match this pattern, or of this file or folder."""
     path = Path(chosen).absolute()
     for meant in (
-        [job for job in jobs if job.id == chosen],
-        [job for job in jobs if fnmatch.fnmatchcase(job.id, chosen)],
+        [job for job in jobs if chosen in {job.id, job.trial_of}],
+        [job for job in jobs if any(fnmatch.fnmatchcase(name, chosen) for name in (job.id, job.trial_of or job.id))],
         [job for job in jobs if job.path is not None and Path(job.path).is_relative_to(path)],
     ):
         if meant:

@@ -13,7 +13,7 @@ from pytest_training.errors import DeclarationError, TrainingError
 from pytest_training.execution.folder import Inside, ReportsFolder, RunFolder
 from pytest_training.execution.job_files import open_own, read_json
 from pytest_training.execution.outcome import Status
-from pytest_training.jobs.model import read_plan
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.project import Project
 from pytest_training.records.comparison import find_place
 from pytest_training.records.history import History

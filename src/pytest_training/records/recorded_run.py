@@ -17,7 +17,8 @@ from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import read_outcome
 from pytest_training.execution.unfinished import final_outcome, interrupted_outcome
-from pytest_training.jobs.model import Job, Plan, RunSettings, read_plan
+from pytest_training.jobs.model import Job, Plan, RunSettings
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.records.audit import Audit
 from pytest_training.records.comparison import Comparison, compare, find_earlier
 from pytest_training.records.history import History

@@ -15,7 +15,7 @@ from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Cause, Outcome, Status
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.directions import direction, is_side_number
-from pytest_training.jobs.model import PlannedJob
+from pytest_training.jobs.model import Job, PlannedJob
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.strict_json import encode
 
@@ -43,16 +43,15 @@ class StudyRow(Struct, frozen=True, kw_only=True):
         return self.status == Status.PASSED or self.cause == "unchanged"
 
     @property
-    def seeds(self) -> int:
-        """Number of seeds that passed, of a combination."""
-        return self.spread.number if self.spread else 0
+    def is_trained(self) -> bool:
+        """True if its metrics are those of whole trainings: of a combination perhaps without some seeds."""
+        return self.is_ranked or self.spread is not None
 
 
 class StudyTable(Struct, frozen=True, kw_only=True):
     """A study with its trials."""
 
     id: str
-    title: str = ""
     metric: str = ""  # by which rows are ranked; empty if no trial has a metric
     direction: Direction = ""  # which is better; empty if nobody says: rows are as planned
     parameters: tuple[str, ...] = ()  # names of those that the study varies
@@ -61,59 +60,50 @@ class StudyTable(Struct, frozen=True, kw_only=True):
     rows: tuple[StudyRow, ...] = ()  # with seeds in a matrix a row for each combination, else the trials
     best: StudyRow | None = None  # one of the rows; None for seeds alone, of which none is better than another
     spread: Mean | None = None  # of seeds alone: the metric over those that passed
-    outcome: Outcome | None = None  # the study's own: its verdict
-
-    @property
-    def has_seeds(self) -> bool:
-        """True if the study sets seeds."""
-        return any(row.seed is not None for row in self.trials)
 
 
 def studies(run: TrainingRun) -> list[StudyTable]:
     """Return the studies of a run in planned order, with their trials of earlier runs where it resumes one."""
-    own = {outcome.job_id: outcome for outcome in run.own_outcomes}
-    planned = {each.job.id: each for each in run.plan.jobs}
-    named = [outcome.trial_of or "" for outcome in own.values()]
-    ids = dict.fromkeys([*filter(None, named), *(each.job.id for each in planned.values() if each.job.study)])
+    own, planned = {each.job_id: each for each in run.own_outcomes}, {each.job.id: each for each in run.plan.jobs}
+    trials = {each.job.id: list[Outcome]() for each in planned.values() if each.job.study}
+    for outcome in own.values():
+        if outcome.trial_of:
+            trials.setdefault(outcome.trial_of, []).append(outcome)
     tables = []
-    for study_id in ids:
-        study, trials = planned.get(study_id), [each for each in own.values() if each.trial_of == study_id]
-        trials = _with_earlier(trials, study, run.folder) if study else trials
-        seeded = any(planned[each.job_id].job.seed is not None for each in trials if each.job_id in planned)
-        seeded = bool(study and study.job.study and study.job.study.seeds) or seeded
-        tables.append(study_table(study_id, trials, study=study, outcome=own.get(study_id), has_seeds=seeded))
+    for study_id, several in trials.items():
+        study = planned.get(study_id)
+        whole = _with_earlier(several, study, run.folder) if study else several
+        tables.append(study_table(study_id, whole, job=study.job if study else None, outcome=own.get(study_id)))
     return tables
 
 
 def study_table(
-    study_id: str,
-    trials: Sequence[Outcome],
-    *,
-    study: PlannedJob | None = None,
-    outcome: Outcome | None = None,
-    has_seeds: bool = False,
+    study_id: str, trials: Sequence[Outcome], *, job: Job | None = None, outcome: Outcome | None = None
 ) -> StudyTable:
-    """Return the table of a study's trials; `study` and `outcome` are its own job's, if the run has it."""
-    metric, better = _ranking(trials, study, outcome)
+    """Return the table of a study's trials; `job` and `outcome` are its own, if the run has it."""
+    metric, better, chosen = _judgement(trials, job, outcome)
     varied = tuple(dict.fromkeys(name for each in trials for name in each.varied))
     names = dict.fromkeys(name for each in trials for name in each.metrics)
-    ranked = _ranked([_row(each, varied, has_seeds=has_seeds) for each in trials], metric, better)
-    is_crossed = has_seeds and bool(varied)
-    rows = _judged(_ranked(_combinations(ranked, metric), metric, better) if is_crossed else ranked, metric)
-    numbers = [row.metrics[metric] for row in ranked if row.is_ranked and metric in row.metrics]
-    is_chosen = better and (varied or not has_seeds)
+    planned = [_row(each) for each in trials]
+    ranked = _ranked(planned, metric, better, chosen)
+    seeds = [row for row in planned if row.seed is not None]
+    rows = (
+        _judged(_ranked(_combinations(planned, metric), metric, better, chosen), metric) if seeds and varied else ranked
+    )
+    numbers = [row.metrics[metric] for row in seeds if row.is_ranked and metric in row.metrics and not varied]
+    has_best = (
+        rows and rows[0].is_trained and metric in rows[0].metrics and (better or chosen) and (varied or not seeds)
+    )
     return StudyTable(
         id=study_id,
-        title=study.job.title if study else outcome.title if outcome else "",
         metric=metric,
         direction=better,
         parameters=varied,
         metrics=tuple(sorted(names, key=lambda name: (name != metric, is_side_number(name)))),
         trials=tuple(ranked),
         rows=tuple(rows),
-        best=next((row for row in rows if is_chosen and row.is_ranked and metric in row.metrics), None),
-        spread=mean_interval(numbers) if has_seeds and not varied and numbers else None,
-        outcome=outcome,
+        best=next((row for row in rows[:1] if has_best and row.is_trained and metric in row.metrics), None),
+        spread=mean_interval(numbers) if numbers else None,
     )
 
 
@@ -127,38 +117,38 @@ def _with_earlier(trials: list[Outcome], study: PlannedJob, folder: RunFolder) -
     return [by_id[trial_id] for trial_id in order if trial_id in by_id]
 
 
-def _ranking(trials: Sequence[Outcome], study: PlannedJob | None, outcome: Outcome | None) -> tuple[str, Direction]:
-    """Return the metric that ranks the trials, and which is better: as the study was judged, else as it is declared."""
+def _judgement(trials: Sequence[Outcome], job: Job | None, outcome: Outcome | None) -> tuple[str, Direction, str]:
+    """Return the metric that ranks trials, which is better, and the best one's id, as judged, else as declared."""
     if outcome and outcome.study and outcome.study.metric:
-        return outcome.study.metric, outcome.study.direction
-    gates = study.job.gates if study else ()
-    stated = study.job.study.metric if study and study.job.study else ""
-    measured = [name for each in trials for name in each.metrics]
-    metric = stated or next(iter([*(gate.metric for gate in gates), *measured]), "")
-    return metric, direction(metric, gates) or ""
+        return outcome.study.metric, outcome.study.direction, outcome.study.best
+    gates = job.gates if job else ()
+    names = [*(gate.metric for gate in gates), *(name for each in trials for name in each.metrics)]
+    metric = (job and job.study and job.study.metric) or next(iter(names), "")
+    return metric, direction(metric, gates) or "", ""
 
 
-def _row(outcome: Outcome, varied: Iterable[str], *, has_seeds: bool) -> StudyRow:
+def _row(outcome: Outcome) -> StudyRow:
+    is_seed = "seed" not in outcome.varied and outcome.job_id.endswith(f"-seed-{outcome.seed}")
     return StudyRow(
         id=outcome.job_id,
         status=outcome.status,
         cause=outcome.cause,
         reason=outcome.reason,
-        parameters={name: outcome.parameters[name] for name in varied if name in outcome.parameters},
-        seed=outcome.seed if has_seeds else None,
+        parameters={name: outcome.parameters[name] for name in outcome.varied if name in outcome.parameters},
+        seed=outcome.seed if is_seed else None,
         metrics={name: value for name, value in outcome.metrics.items() if math.isfinite(value)},
         wall_s=outcome.wall_s,
     )
 
 
-def _ranked(rows: Iterable[StudyRow], metric: str, better: Direction) -> list[StudyRow]:
+def _ranked(rows: Iterable[StudyRow], metric: str, better: Direction, chosen: str) -> list[StudyRow]:
     """Return whole trainings first, then pruned ones and combinations that lack a seed, then the others; stable."""
     sign = {"higher": -1, "lower": 1, "": 0}[better]
 
-    def place(row: StudyRow) -> tuple[int, float]:
-        if metric in row.metrics and (row.is_ranked or row.spread or row.cause == "pruned"):
-            return int(not row.is_ranked), sign * row.metrics[metric]
-        return 2, not row.is_ranked
+    def place(row: StudyRow) -> tuple[int, float, bool]:
+        if metric in row.metrics and (row.is_trained or row.cause == "pruned"):
+            return int(not row.is_ranked), sign * row.metrics[metric], chosen not in {row.id, *row.trials}
+        return 2, not row.is_ranked, True
 
     return sorted(rows, key=place)
 
@@ -168,21 +158,18 @@ def _combinations(trials: Iterable[StudyRow], metric: str) -> list[StudyRow]:
     by_parameters: dict[bytes, list[StudyRow]] = {}
     for row in trials:
         by_parameters.setdefault(encode(row.parameters), []).append(row)
-    return [_combination(sorted(rows, key=lambda row: row.seed or 0), metric) for rows in by_parameters.values()]
+    return [_combination(several, metric) for several in by_parameters.values()]
 
 
 def _combination(trials: Sequence[StudyRow], metric: str) -> StudyRow:
-    """Return the row of trials that differ in their seeds alone: with the status of the worst."""
+    """Return the row of trials that differ in their seeds alone, with the status of the worst."""
     worst, first = min(trials, key=lambda row: row.status.rank), trials[0]
-    ranked = [row for row in trials if row.is_ranked]
-    names = dict.fromkeys(name for row in ranked for name in row.metrics)
-    numbers = {name: [row.metrics[name] for row in ranked if name in row.metrics] for name in names}
+    numbers: dict[str, list[float]] = {}
+    for name, value in (pair for row in trials if row.is_ranked for pair in row.metrics.items()):
+        numbers.setdefault(name, []).append(value)
     return replace(
-        first,
+        worst,
         id=first.id.removesuffix(f"-seed-{first.seed}"),
-        status=worst.status,
-        cause=worst.cause,
-        reason=worst.reason,
         seed=None,
         metrics={name: plain_mean(several) for name, several in numbers.items()},
         wall_s=math.fsum(row.wall_s for row in trials),

@@ -42,10 +42,8 @@ def closing_lines(audit: Audit) -> Iterator[Line]:
     known = sum(len(job.known) for job in audit.jobs)
     found += f", {counted(known, 'column')} not suspected, as train states" if known else ""
     found += f", {counted(missing, 'check')} not made" if missing else ""
-    yield (
-        f"audit of {counted(len(audit.jobs), 'job')}: {found}",
-        {"red" if findings else "yellow" if missing else "green": True},
-    )
+    colour = "red" if findings else "yellow" if missing else "green"
+    yield f"audit of {counted(len(audit.jobs), 'job')}: {found}", {colour: True}
     for job_id, finding in findings[:MOST_FINDINGS]:
         yield f"  {finding.code} {one_line(job_id, 40)}: {one_line(finding.sentence)}", {"red": True}
     if len(findings) > MOST_FINDINGS:

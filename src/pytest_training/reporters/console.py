@@ -9,6 +9,7 @@ from pytest_training.records.measures import headline
 from pytest_training.records.run_record import RunRecord, Timing, timing
 from pytest_training.text import cells, clean_lines, fit, one_line, pad, table
 from pytest_training.units import distinct, duration, number
+from pytest_training.wording import counted
 
 Markup = dict[str, bool]
 Line = tuple[str, Markup]
@@ -66,9 +67,8 @@ def main_metric(outcome: Outcome, *, interval: bool = True) -> str:
     if (main := headline(outcome)) is None:
         return ""
     value = number(main.value)
-    for missed in (
-        each.gate.threshold for each in outcome.gates if each.gate.metric == main.name and each.passed is False
-    ):
+    broken = (each.gate for each in outcome.gates if each.passed is False)
+    for missed in (gate.threshold for gate in broken if gate.metric == main.name):
         value = distinct(missed, main.value)[1] if value == number(missed) else value
     return f"{one_line(main.name, 40)} {value}" + (f" ({main.interval})" if interval and main.interval else "")
 
@@ -110,11 +110,11 @@ def gate_table(gates: Sequence[GateResult]) -> list[str]:
 def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) -> list[Line]:
     """Return the last lines of a run: counts, simulated data, duration and bound, reports, problems."""
     is_clean = all(outcome.status.is_good or outcome.optional for outcome in outcomes)
-    jobs = "1 job" if len(outcomes) == 1 else f"{len(outcomes)} jobs"
+    jobs = counted(len(outcomes), "job")
     lines: list[Line] = [(": ".join(filter(None, [jobs, counts(outcomes)])), {"green" if is_clean else "red": True})]
     if run.smoke:
         count = sum(each.passed is None for outcome in outcomes for each in outcome.gates)
-        gates = f"{count} gate{'s' if count != 1 else ''} not judged; " if count else ""
+        gates = f"{counted(count, 'gate')} not judged; " if count else ""
         lines.append((f"smoke run: {gates}in no history, and the reports of the last whole run stay", {}))
     if simulated := dict.fromkeys(one_line(each.trial_of or each.job_id) for each in outcomes if each.is_simulated):
         lines.append((f"simulated data: {fit(', '.join(simulated), 200)}", {}))
@@ -191,8 +191,8 @@ def gate_row(result: GateResult) -> tuple[str, str, str, str]:
     """Return a gate in words: metric, required, found, by how much it holds or not."""
     gate, metric = result.gate, one_line(result.gate.metric, 60)
     if result.found is None:
-        why = "the job returned no such metric"
-        return metric, f"{gate.operator} {gate.threshold:.9g}", "nothing", unjudged(result) or why
+        required = f"{gate.operator} {gate.threshold:.9g}"
+        return metric, required, "nothing", unjudged(result) or "the job returned no such metric"
     required, value = distinct(gate.threshold, result.found)
     excess = f"{EXCESS[gate.operator]} {abs(result.found - gate.threshold):.3g}"
     return metric, f"{gate.operator} {required}", value, unjudged(result) or ("holds" if result.passed else excess)
@@ -203,11 +203,7 @@ def unjudged(result: GateResult) -> str:
     return f"not judged: {result.gate.unjudged}" if result.passed is None else ""
 
 
-def gates_in_words(gates: Sequence[GateResult]) -> str:
-    """Return how many gates hold, or how many are not judged, or nothing without gates: `2 of 3`."""
-    waived, judged = (
-        [each for each in gates if each.passed is None],
-        [each for each in gates if each.passed is not None],
-    )
-    held = f"{sum(map(bool, (each.passed for each in judged)))} of {len(judged)}" if judged else ""
-    return ", ".join(filter(None, [held, f"{len(waived)} {unjudged(waived[0])}" if waived else ""]))
+def held_gates(gates: Sequence[GateResult]) -> str:
+    """Return how many gates hold, that they are not judged, or nothing without gates: `2 of 3`."""
+    waived = next(filter(None, map(unjudged, gates)), "")
+    return waived or (f"{sum(each.passed is True for each in gates)} of {len(gates)}" if gates else "")

@@ -12,7 +12,7 @@ from pytest_training.records.studies import studies
 from pytest_training.reporters.console import (
     counts,
     durations,
-    gates_in_words,
+    held_gates,
     interval_lines,
     main_metric,
     sentence,
@@ -95,7 +95,7 @@ def _row(outcome: Outcome, compared: JobComparison | None) -> str:
         plain(outcome.job_id, 80) + (f" {plain('(' + '; '.join(remarks) + ')')}" if remarks else ""),
         plain(main_metric(outcome), 120),
         plain(compared.changes[0].words()) if compared and compared.changes else "",
-        gates_in_words(outcome.gates),
+        held_gates(outcome.gates),
         duration(outcome.wall_s) if outcome.attempts else "",
     )
     return "| " + " | ".join(cells) + " |"

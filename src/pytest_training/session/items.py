@@ -19,7 +19,8 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends.in_process import InProcess
 from pytest_training.execution.folder import ReportsFolder
 from pytest_training.fixture import FIXTURE
-from pytest_training.jobs.model import Job, Plan, read_plan
+from pytest_training.jobs.model import Job, Plan
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.options import REGISTRY
 from pytest_training.session.arguments import is_job_file
 from pytest_training.session.training_job import SLOT, TEST_LIMIT_S, SlotContext, job_of

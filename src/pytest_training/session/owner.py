@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pytest_training import option_values, options
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs import discovery, loading, model
+from pytest_training.jobs.plan_file import save_plan
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
@@ -133,7 +134,7 @@ class Owner(Collector):
             raise pytest.UsageError(str(error)) from None
         if request.plan_file is not None:
             try:
-                model.save_plan(self.draft.plan, request.plan_file)
+                save_plan(self.draft.plan, request.plan_file)
             except OSError as error:
                 problem = f"--training-plan: cannot write {request.plan_file}: {error.strerror}"
                 raise pytest.UsageError(problem) from None

@@ -27,7 +27,8 @@ from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import ReportsFolder, RunFolder, utc_now
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
-from pytest_training.jobs.model import Job, Plan, save_plan
+from pytest_training.jobs.model import Job, Plan
+from pytest_training.jobs.plan_file import save_plan
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
 from pytest_training.records.audit import make_audit

@@ -94,6 +94,8 @@ class TrainingJob(msgspec.Struct):
     def _with_cards(self, outcome: Outcome) -> Outcome:
         """Write the job's cards, if it has more to say than metrics."""
         folder = self.slot.folder.path / outcome.attempts[-1].folder if outcome.attempts else None
+        if self.job.study:  # it has no folder of its own
+            return outcome
         has_more = outcome.interval_method or self.job.statements or (folder and (folder / DESCRIPTION).exists())
         if not has_more:
             return outcome

@@ -99,9 +99,8 @@ def set_loaded_threads(threads: int) -> None:
 
 def seed_generators(job: Job, seed: int) -> Seeder:
     """Return what seeds the global generators; not all jobs draw the same names from them: the id is in the seed."""
-    return Seeder(
-        int.from_bytes(hashlib.sha256(f"{seed} {job.twin_of or job.id}".encode()).digest()[:8]) if job.seeded else None
-    )
+    name = job.trial_of or job.twin_of or job.id  # trials of a study differ in what it varies alone
+    return Seeder(int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:8]) if job.seeded else None)
 
 
 def seed_program(job: Job, seed: int, program: Command) -> None:

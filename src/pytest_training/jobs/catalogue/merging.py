@@ -7,11 +7,8 @@ unless that has an entry of its own.
 """
 
 import contextlib
-import itertools
 import os
-import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from pytest_training.errors import Mistakes
 from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration, job_keys, read_defaults
 from pytest_training.jobs.catalogue.document import Entry, read_file
 from pytest_training.jobs.catalogue.sections import added_jobs, check_placeholders, read_dataset, read_jobs
+from pytest_training.jobs.catalogue.studies import searched, with_study
 from pytest_training.jobs.discovery import absolute
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
@@ -62,41 +60,26 @@ def apply_catalogue(jobs: Sequence[Job], catalogue: Catalogue, kinds: Kinds = KI
     gone = {job.id for job in jobs if files and job.path and os.path.realpath(job.path) in files} - {*catalogue.jobs}
     everything = [job for job in jobs if job.id not in ids | gone] + added
     _check_default_parameters(everything, catalogue.defaults, mistakes)
-    variants: dict[str, list[Job]] = {}
+    by_id: dict[str, Job] = {job.id: job for job in everything}
     for job in everything:
         with mistakes:
-            variants[job.id] = [job]
             declaration = catalogue.jobs.get(job.id) or Declaration(Entry(catalogue.file))
             if not declaration.mistakes:  # else what it says besides is not judged
-                variants[job.id] = list(_variants(job, catalogue.defaults, declaration, kinds[job.kind]))
-    pairs = [(job, declared_id) for declared_id, several in variants.items() for job in several]
-    result = [_with_needs(*pair, variants, catalogue, mistakes) for pair in pairs]
-    with mistakes:
-        _check_unique(variants, catalogue)
+                by_id[job.id] = _declared(job, catalogue.defaults, declaration, kinds[job.kind])
+    result = [_with_needs(job, by_id, catalogue, mistakes) for job in by_id.values()]
     if circle := find_circle({job.id: job.needs for job in result}):
         mistakes.sentences.append(f"{catalogue.file}: needs go round in a circle: {' needs '.join(circle)}")
     mistakes.check()
     return result
 
 
-def _variants(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Iterator[Job]:
-    """Yield the job as declared, or one per combination of its matrix."""
+def _declared(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Job:
+    """Return the job as the catalogue declares it."""
     job = _with_settings(job, defaults, declaration, kind)
     if job.problem is None:
         job = _with_variables(_with_command_line(job, declaration, kind), declaration, kind)
-        job = _with_parameters(job, defaults, declaration, kind)
-    matrix = {} if job.problem is not None else declaration.matrix
-    for combination in itertools.product(*matrix.values()):  # one, an empty one, without a matrix
-        variant, words = job, [job.id]
-        for name, entry in zip(matrix, combination, strict=True):
-            variant = _set(variant, name, entry, entry.where, kind)
-            words.append(f"{name}-{_in_id(entry.plain)}")
-        yield _note_unset(msgspec.structs.replace(variant, id="-".join(words)), declaration)
-
-
-def _in_id(value: Any) -> str:
-    text = "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    return re.sub(r"[^\w.+-]+", "_", text)
+        job = with_study(_with_parameters(job, defaults, declaration, kind), declaration, kind)
+    return _note_unset(job, declaration)
 
 
 def _with_command_line(job: Job, declaration: Declaration, kind: Kind) -> Job:
@@ -193,7 +176,8 @@ def _merged_gates(job: Job, defaults: Declaration, declaration: Declaration) -> 
 
 
 def _with_parameters(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Job:
-    stated = (*declaration.parameters, *declaration.matrix, *declaration.variables)
+    varied = (*declaration.matrix, *searched(declaration.search))
+    stated = (*declaration.parameters, *varied, *declaration.variables)
     own = {each.name for name in stated if (each := meant(job.declared, name))}
     for name, entry in defaults.parameters.items():
         if (each := meant(job.declared, name)) and each.name not in own:
@@ -205,14 +189,10 @@ def _with_parameters(job: Job, defaults: Declaration, declaration: Declaration, 
 
 def _with_smoke(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Job:
     """Return the job with its values for a smoke run."""
-    varied = {each.name for name in declaration.matrix if (each := meant(job.declared, name))}
-    general = {
-        name: entry
-        for name, entry in defaults.smoke.items()
-        if (each := meant(job.declared, name)) and each.name not in varied and each.variable is None
-    }
-    values = [_checked(job, *each, kind) for each in (*general.items(), *declaration.smoke.items())]
-    return msgspec.structs.replace(job, smoke={**job.smoke, **dict(values)})
+    has = {name: each for name in defaults.smoke if (each := meant(job.declared, name)) and not each.variable}
+    stated = {**{name: defaults.smoke[name] for name in has}, **declaration.smoke}
+    values = dict(_checked(job, name, entry, kind) for name, entry in stated.items())
+    return msgspec.structs.replace(job, smoke=job.smoke | values)
 
 
 def _set(job: Job, name: str, entry: Entry, where: str, kind: Kind) -> Job:
@@ -234,26 +214,17 @@ def _check_default_parameters(jobs: list[Job], defaults: Declaration, mistakes: 
                 raise entry.error(f"no job has a parameter {name!r}: {one_of(name, sorted(names))}")
 
 
-def _check_unique(variants: Mapping[str, list[Job]], catalogue: Catalogue) -> None:
-    ids = Counter(job.id for jobs in variants.values() for job in jobs)
-    for job_id, declaration in catalogue.jobs.items():
-        for job in variants.get(job_id, ()):
-            if ids[job.id] > 1:
-                raise declaration.entry.error(f"two jobs would have the id {job.id!r}")
-
-
-def _with_needs(job: Job, key: str, variants: Mapping[str, list[Job]], catalogue: Catalogue, mistakes: Mistakes) -> Job:
-    """Resolve `needs`; a job with a matrix stands for all its variants."""
-    if (declaration := catalogue.jobs.get(key)) is None or not declaration.needs:
+def _with_needs(job: Job, by_id: Mapping[str, Job], catalogue: Catalogue, mistakes: Mistakes) -> Job:
+    """Resolve `needs`; whether a study has a trial of that name is known once its trials are made."""
+    if (declaration := catalogue.jobs.get(job.id)) is None or not declaration.needs:
         return job
-    by_id = {other.id: [other.id] for jobs in variants.values() for other in jobs}
-    by_id = {job_id: [] for job_id in catalogue.jobs} | by_id  # one that could not be added has its mistake
-    by_id |= {other_id: [other.id for other in jobs] for other_id, jobs in variants.items()}
+    ids = {**dict.fromkeys(catalogue.jobs), **dict.fromkeys(by_id)}  # one that could not be added has its mistake
+    studies = tuple(f"{each.id}-" for each in by_id.values() if each.study)
     needs: list[str] = []
     for entry in declaration.needs:
         with mistakes:
             name = entry.text("the id of a job")
-            if name not in by_id:
-                raise entry.error(f"no such job {name!r}: {one_of(name, by_id)}")
-            needs += by_id[name]
+            if name not in ids and not name.startswith(studies):
+                raise entry.error(f"no such job {name!r}: {one_of(name, ids)}")
+            needs.append(name)
     return msgspec.structs.replace(job, needs=tuple(dict.fromkeys(needs)))

@@ -30,7 +30,7 @@ from pytest_training.records.measures import Measure, measures
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import moment, timing
 from pytest_training.records.strict_json import encode
-from pytest_training.reporters.console import gate_row, gates_in_words, sentence
+from pytest_training.reporters.console import gate_row, held_gates, sentence
 from pytest_training.reporters.html.charts import Curve, curves, sparkline, timeline
 from pytest_training.reporters.html.pictures import Picture, PictureBook, artifacts
 from pytest_training.reporters.html.predictions import Judged, judged
@@ -227,7 +227,7 @@ def _templates() -> jinja2.Environment:
         "when": lambda written: f"{time:%Y-%m-%d %H:%M} UTC" if (time := moment(written)) else "",
         "anchor": _anchor,
         "gate_row": gate_row,
-        "gates": gates_in_words,
+        "gates": held_gates,
         "sentence": sentence,
         "setting": _setting,
     }

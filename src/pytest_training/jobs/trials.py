@@ -1,0 +1,73 @@
+"""What a study trains: its job for each combination of a matrix, each seed, or each trial of a search.
+
+The id of a trial says what the study sets: `forest-trees-50-seed-3`.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from pytest_training.jobs.kinds.protocol import Kind
+from pytest_training.jobs.model import STUDY, Job, Study
+from pytest_training.jobs.values import with_value
+
+MOST_TRIALS = 5000
+FEWEST_DIGITS = 3  # of the number in the id of a search's trial
+SHARED = ("id", "title", "source", "path", "home", "root", "gates", "tags", "optional", "files", "statements")
+"""Fields of a study's own job that are those of the job that it trains."""
+
+
+def expand(job: Job, kind: Kind, seed: int) -> list[Job]:
+    """Return a job's trials and its study's own job behind them, or the job alone if it has no study."""
+    study = job.study
+    if study is None or job.kind == STUDY:
+        return [job]
+    if job.problem or not study.size:
+        return [replace(job, study=None)]
+    study = replace(study, seeds=study.seeds or tuple(range(seed, seed + study.seed_count)), seed_count=0)
+    trials = [*(_searched(job, study) if study.search else _crossed(job, study, kind))]
+    return [*trials, own_job(job, study, [each.id for each in trials])]
+
+
+def own_job(job: Job, study: Study, trials: Sequence[str]) -> Job:
+    """Return the own job of a study; `trials` are ids."""
+    shared = {name: getattr(job, name) for name in SHARED}
+    return Job(kind=STUDY, study=study, varied=varied_by(study), needs=tuple(trials), expected_s=0.0, **shared)
+
+
+def trial(job: Job, trial_id: str, varied: tuple[str, ...], seed: int | None) -> Job:
+    """Return a trial of a job, without the gates, which are the study's."""
+    return replace(job, id=trial_id, trial_of=job.id, varied=varied, seed=seed, study=None, gates=())
+
+
+def varied_by(study: Study) -> tuple[str, ...]:
+    """Return the names of the parameters that a study sets."""
+    return tuple(study.search.parameters if study.search else study.matrix)
+
+
+def in_id(value: Any) -> str:
+    """Return a parameter's value as ids have it."""
+    text = "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        text = f"{value:g}"
+    return re.sub(r"[^\w.+-]+", "_", text)
+
+
+def _searched(job: Job, study: Study) -> Iterator[Job]:
+    digits = max(FEWEST_DIGITS, len(str(study.size)))
+    for number in range(1, study.size + 1):
+        yield trial(job, f"{job.id}-trial-{number:0{digits}}", varied_by(study), None)
+
+
+def _crossed(job: Job, study: Study, kind: Kind) -> Iterator[Job]:
+    for combination in itertools.product(*study.matrix.values()):
+        variant, words = job, [job.id]
+        for name, value in zip(study.matrix, combination, strict=True):
+            variant = with_value(variant, name, value, kind)
+            words.append(f"{name}-{in_id(value)}")
+        for seed in study.seeds or (None,):
+            with_seed = [*words, f"seed-{seed}"] if seed is not None else words
+            yield trial(variant, "-".join(with_seed), varied_by(study), seed)

@@ -1,0 +1,124 @@
+"""Studies as users run them: many jobs in one session, read from its report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sessions import Project
+
+JOBS = """\
+jobs:
+  als: {seeds: 5}
+  forest: {matrix: {trees: [10, 50], depth: [3, 4]}}
+  both: {matrix: {lr: [0.1, 0.2]}, seeds: [0, 3], metric: accuracy}
+  low: {seeds: 2, gates: {auc_low: ">= 0.8"}}
+  partly: {matrix: {depth: [1, 9]}}
+  lacking: {seeds: [1, 9]}
+  none: {matrix: {depth: [8, 9]}, optional: true}
+  same: {seeds: 3}
+  undirected: {matrix: {depth: [1, 2]}}
+  named: {matrix: {depth: [1, 2]}, metric: recal}
+  last: {command: [python, -c, "print('auc:', {needs.forest.metrics.auc}, '{needs.forest.folder}')"], needs: [forest]}
+  trial: {command: [python, -c, "print('auc: 1')"], needs: [als-seed-3]}
+  nowhere: {command: [python, -c, "print('{needs.undirected.folder}')"], needs: [undirected]}
+"""
+SCRIPT = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--lr", type=float, default=0.5)
+given = parser.parse_args()
+print("accuracy:", 0.5 + given.lr + given.seed / 100)
+"""
+BOTH = """if depth > 5 or run.seed > 8:
+    raise ValueError("too deep")
+return {"auc": 0.6 + trees / 1000 + depth / 100, "drawn": random.random()}"""
+
+
+@pytest.fixture(scope="module", params=["0", "3"], ids=["without workers", "three workers"])
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Return the outcomes of the session by job id."""
+    project = Project(tmp_path_factory.mktemp("studies"))
+    project.write("training/jobs.yaml", JOBS)
+    project.write("training/train_both.py", SCRIPT)
+    seeded = 'return {"auc": 0.8 + run.seed / 100, "auc_low": 0.1, "drawn": random.random()}'
+    for job_id in ("als", "low"):
+        project.job(job_id, f"import random\n{seeded}")
+    for job_id in ("forest", "partly", "none", "lacking", "named"):
+        project.job(job_id, BOTH, top="import random", parameters="trees=10, depth=3")
+    project.job("same", 'return {"auc": 0.5}')
+    project.job("undirected", 'return {"frobs": depth}', parameters="depth=3")
+    project.run("-n", request.param, "--training-seed", "2")
+    return project.metadata()
+
+
+def test_seeds_have_a_mean_with_its_spread(told: dict[str, dict[str, Any]]) -> None:
+    als = told["als"]
+    assert {name: round(als["metrics"][name], 4) for name in ("auc", "auc_sd", "auc_low", "auc_high")} == {
+        "auc": 0.84,
+        "auc_sd": 0.0158,
+        "auc_low": 0.8204,
+        "auc_high": 0.8596,
+    }
+    assert (als["status"], als["kind"], als["study"]["seeds"], als["study"]["best"]) == (
+        "passed",
+        "study",
+        5,
+        "als-seed-2",
+    )
+    assert als["interval_method"] == "Student's t over 5 seeds, 95 %"
+    trials = [told[f"als-seed-{seed}"] for seed in range(2, 7)]
+    assert [(trial["seed"], trial["trial_of"]) for trial in trials] == [(seed, "als") for seed in range(2, 7)]
+    assert len({trial["metrics"]["drawn"] for trial in trials}) == 5
+
+
+def test_a_matrix_has_its_best_trial(told: dict[str, dict[str, Any]]) -> None:
+    forest, best = told["forest"], told["forest-trees-50-depth-4"]
+    assert (forest["metrics"], forest["parameters"]) == (best["metrics"], best["parameters"])
+    assert forest["study"] == {
+        "metric": "auc",
+        "direction": "higher",
+        "best": "forest-trees-50-depth-4",
+        "best_run": "",
+        "trials": 4,
+        "passed": 4,
+        "pruned": 0,
+        "seeds": 0,
+    }
+    drawn = [each["metrics"]["drawn"] for each in told.values() if each["trial_of"] == "forest"]
+    assert (len(drawn), len(set(drawn))) == (4, 1)  # common random numbers
+
+
+def test_seeds_inside_a_matrix_give_the_best_mean(told: dict[str, dict[str, Any]]) -> None:
+    both = told["both"]
+    assert both["metrics"]["accuracy"] == pytest.approx(0.715)
+    assert both["metrics"]["accuracy_sd"] == pytest.approx(0.0212, abs=1e-4)
+    assert both["parameters"] == {"lr": 0.2}
+    assert (both["study"]["best"], both["study"]["seeds"]) == ("both-lr-0.2-seed-0", 2)
+    assert [told[f"both-lr-0.1-seed-{seed}"]["parameters"]["seed"] for seed in (0, 3)] == [0, 3]
+
+
+VERDICTS = {
+    "low": ("failed", "gate", "auc_low is 0.7615, required >= 0.8"),
+    "partly": ("passed", None, "1 of 2 trials did not pass: partly-depth-9"),
+    "lacking": ("failed", "trials", "1 of 2 trials did not pass: lacking-seed-9"),
+    "none": ("failed", "trials", "2 of 2 trials did not pass: none-depth-8, none-depth-9"),
+    "same": ("passed", None, "all 3 trials have equal metrics: does the job use its seed?"),
+    "undirected": ("passed", None, ""),
+    "named": ("failed", "result", "no trial has the metric 'recal': expected one of auc, drawn"),
+    "trial": ("passed", None, ""),
+    "nowhere": ("failed", "error", "{needs.undirected.folder}: the job that it needs left no folder, or has no best"),
+}
+"""By job its status and cause, and what its reason or notes say."""
+
+
+@pytest.mark.parametrize("job_id", VERDICTS)
+def test_a_study_is_judged_from_its_trials(told: dict[str, dict[str, Any]], job_id: str) -> None:
+    outcome, (status, cause, words) = told[job_id], VERDICTS[job_id]
+    assert (outcome["status"], outcome["cause"]) == (status, cause)
+    assert words in "; ".join([outcome["reason"], *outcome["notes"]])
+
+
+def test_a_job_gets_the_best_trial_of_the_study_that_it_needs(told: dict[str, dict[str, Any]]) -> None:
+    assert told["last"]["metrics"]["auc"] == told["forest"]["metrics"]["auc"]
