@@ -97,7 +97,11 @@ def test_the_difference_of_two_runs_is_in_statuses_metrics_parameters_and_versio
     assert (code, said) == (0, "")
     assert [line.split() for line in printed.splitlines()] == [
         ["job", "status", first, "→", second],
-        ["als", "passed", "auc", "▲", "0.800", "→", "0.900", "(+0.1)"],
+        [
+            "als",
+            "passed",
+            *["auc", "▲", "0.800", "→", "0.900", "(+0.1):", "better,", "not", "judged", "against", "noise"],
+        ],
         ["epochs:", "3", "→", "5"],
         ["stroke", "passed", "→", "failed"],
         ["1", "of", "3", "jobs", "are", "the", "same", "in", "both", "runs"],
