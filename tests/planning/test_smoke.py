@@ -56,6 +56,33 @@ def test_options_of_scripts_get_what_their_type_and_choices_allow(project: Proje
     assert briefly(job).get(name.strip("-").replace("-", "_")) == value
 
 
+STUDIES = {
+    "matrix: {epochs: [90, 5], rate: [1, 2]}": ({"epochs", "rate"}, 4),
+    "seeds: 5": (set(), 1),
+    "seeds: [3, 7]": (set(), 1),
+    "matrix: {rate: [1, 2, 3]}, seeds: 4": ({"rate"}, 3),
+    "search: {trials: 60, metric: r2, parameters: {rate: {low: 1, high: 9}}, pruner: asha}": ({"rate"}, 2),
+    "search: {trials: 1, metric: r2, parameters: {rate: {low: 1, high: 9}}}": ({"rate"}, 1),
+    "metric: r2": (set(), 0),
+}
+
+
+@pytest.mark.parametrize("text", STUDIES)
+def test_a_study_has_each_combination_one_seed_and_two_trials_of_a_search(project: Project, text: str) -> None:
+    project.function("a", "epochs=90, folds=5, rate=7")
+    jobs, _ = project.load(f"defaults: {{smoke: {{rate: 3}}}}\njobs: {{a: {{{text}}}}}")
+    job = brief(jobs[0], KINDS["function"])
+    varied, trials = STUDIES[text]
+    given = {"epochs": 2, "folds": 2, "rate": 3}
+    assert {name: value for name, value in job.parameters.items() if name not in varied} == {
+        name: value for name, value in given.items() if name not in varied
+    }
+    assert job.study is not None
+    assert job.study.size == trials
+    assert all(job.parameters[name] == jobs[0].parameters[name] for name in varied), "ids would lie"
+    assert job.study.search is None or not job.study.search.pruner
+
+
 def test_no_gate_is_judged_and_a_job_that_cannot_be_shortened_says_so(project: Project) -> None:
     project.write("training/train_a.py", "GATES = {'r2': '>= 0.5', 'auc': '> 0.5'}\ndef train(run, *, depth=3): ...\n")
     job = brief(project.jobs()["a"], KINDS["function"])

@@ -12,6 +12,7 @@ JOBS = {
     "short": ("return {'score': epochs / 100}", "epochs=90, folds=5", "GATES = {'score': '>= 0.5'}"),
     "stated": ("return {'score': epochs + rate}", "epochs=90, rate=1.0", ""),
     "misnamed": ("return {'accuracy': 1.0}", "epochs=90", "GATES = {'acuracy': '>= 0.5'}"),
+    "several": ("return {'auc': depth / 10 + run.seed}", "depth=3", ""),
     "whole": ("return {'loss': 0.5}", "", "GATES = {'loss': ['<= 0.4', '>= 0.1']}"),
 }
 SCRIPT = """
@@ -20,7 +21,12 @@ SCRIPT = """
     p.add_argument("--num-epochs", type=int, default=50)
     json.dump({"epochs": p.parse_args().num_epochs}, open("metrics.json", "w"))
     """
-CATALOGUE = "jobs: {stated: {smoke: {epochs: 1, rate: 7}}, needy: {command: [echo, done], needs: [short]}}"
+CATALOGUE = """
+    jobs:
+      stated: {smoke: {epochs: 1, rate: 7}}
+      needy: {command: [echo, done], needs: [short]}
+      several: {matrix: {depth: [3, 4]}, seeds: 5, gates: {auc_low: ">= 0.9"}}
+    """
 
 
 @pytest.fixture
@@ -38,7 +44,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_smoke_run_judges_no_gate_and_leaves_all_of_the_whole_runs(project: Project) -> None:
-    assert project.here("-k", "short or stated").ret == 0
+    assert project.here("-k", "short or needy").ret == 0
     before = contents(project.reports)
     result = project.here("--training-smoke")
     assert result.ret == 0, text(result)
@@ -50,29 +56,36 @@ def test_a_smoke_run_judges_no_gate_and_leaves_all_of_the_whole_runs(project: Pr
     assert parameters["short"] == {"epochs": 2, "folds": 2}
     assert parameters["stated"] == {"epochs": 1, "rate": 7.0}
     assert parameters["script"] == {"num_epochs": 2}
-    assert [each["passed"] for job in tests.values() for each in job["gates"]] == [None] * 4
+    assert [each["passed"] for job in tests.values() for each in job["gates"]] == [None] * 5
     assert tests["short"]["gates"][0]["gate"]["unjudged"] == "smoke run"
     assert "no metric 'acuracy', which a gate needs (did you mean 'accuracy'?)" in (tests["misnamed"]["remarks"][0])
     assert tests["whole"]["notes"] == ["trained whole: no epochs, folds or smoke:"]
     assert project.report("reports/smoke")["training"]["smoke"] is True
 
+    assert [job_id for job_id in tests if job_id.startswith("several")] == [
+        *("several-depth-3-seed-0", "several-depth-4-seed-0", "several")
+    ]
+    assert tests["several"]["metrics"] == {"auc": 0.4}
+
     result.stdout.fnmatch_lines(
         [
-            "6 jobs: 6 passed",
-            "smoke run: 4 gates not judged; in no history, and the reports of the last whole run stay",
+            "all trials: pytest-training table several --reports reports/smoke",
+            "9 jobs: 9 passed",
+            "smoke run: 5 gates not judged; in no history, and the reports of the last whole run stay",
             "misnamed: no metric 'acuracy', which a gate needs (did you mean 'accuracy'?)*",
             "reports: reports/smoke/runs/*",
-            "warning: whole, needy: trained whole: no epochs, folds or smoke:",
+            "warning: several, whole, needy: trained whole: no epochs, folds or smoke:",
         ]
     )
     smoke = {name: each.decode() for name, each in contents(project.reports / "smoke").items()}
     assert set(smoke) >= {"index.html", "summary.md", "report.json", "junit.xml"}
     assert "history.sqlite" not in smoke
-    assert smoke["summary.md"].startswith("## Smoke run: 6 passed")
+    assert "compare with" not in smoke["summary.md"]
+    assert smoke["summary.md"].startswith("## Smoke run: 9 passed")
     assert "| not judged: smoke run |" in smoke["summary.md"]
     assert "<h1>Smoke run</h1>" in smoke["index.html"]
-    assert smoke["index.html"].count("not judged: smoke run") == 3 + 4  # jobs with gates, and gates
-    assert smoke["junit.xml"].count("not judged: smoke run") == 4
+    assert smoke["index.html"].count("not judged: smoke run") == 4 + 5  # jobs with gates, and gates
+    assert smoke["junit.xml"].count("not judged: smoke run") == 5
 
     resumed = project.here("--training-resume", "--training-compare", "last", "--training-skip-unchanged")
     resumed.stdout.fnmatch_lines(["every selected job of run * passed: nothing to train"])

@@ -128,7 +128,7 @@ def judge_numbers(job: Job, metrics: dict[str, float], seeds: int) -> Verdict:
     """Judge metrics that come of several trainings, or are means of so many seeds."""
     gates = judge_gates(job.gates, metrics, seeds=seeds)
     status, cause, reason = _judge_gates(job, gates, FoundMetrics(values=metrics), "")
-    return Verdict(status, cause, reason, metrics, gates=gates)
+    return unfailed(Verdict(status, cause, reason, metrics, gates=gates))
 
 
 def _judge_gate(gate: Gate, metrics: dict[str, float], differences: Differences, seeds: int) -> GateResult:

@@ -98,7 +98,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     slot: str = ""  # name of the slot that executed it, written when it starts
     continued: bool = False  # True if it began with a checkpoint of a resumed run: a whole training takes longer
     loading_s: float = 0.0  # seconds to load a function job's file, with modules that nobody had imported yet
-    drawn: dict[str, Any] = {}  # parameters that its search has drawn for it
+    drawn: dict[str, Any] = {}  # of a study's trial: the parameters that the study sets
 
 
 def between_attempts(last: Attempt) -> str:

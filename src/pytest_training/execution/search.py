@@ -4,6 +4,7 @@ Only searches import it. Optuna's storage is a journal in the run's folder: what
 others, and a killed one leaves no lock. A resumed run begins with the journal of the earlier one.
 """
 
+import json
 import math
 import os
 import time
@@ -21,6 +22,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from pytest_training.atomic import write_atomically
+from pytest_training.execution.attempt.messages import LOST
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import open_own, read_json
 from pytest_training.execution.outcome import Outcome, Status
@@ -39,16 +41,18 @@ PRUNERS: Mapping[str, Any] = {
     "hyperband": optuna.pruners.HyperbandPruner,
     "median": optuna.pruners.MedianPruner,
 }
+NOT_ITS_OWN = (*LOST, "system")  # causes of failures that say nothing of a trial's parameters: it goes on
+BEST = {"asha": "quarter", "hyperband": "third"}  # that goes on
 PLAIN = str | int | float | bool | None  # what Optuna stores as a category
 
 
 class JournalLock:
-    """Optuna's lock on its journal: it ends with its process, and whoever has it may take it again."""
+    """A lock on the journal: it ends with its process, and whoever has it may take it again."""
 
     def __init__(self, journal: Path) -> None:
         self._journal, self._depth, self._descriptor = journal, 0, -1
 
-    def acquire(self) -> bool:
+    def __enter__(self) -> None:
         """Wait for the lock; cut off a line that a killed process, or a full disk, has left unfinished."""
         if not self._depth:
             path = self._journal.with_name(f"{self._journal.name}.lock")
@@ -57,21 +61,13 @@ class JournalLock:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             self._cut()
         self._depth += 1
-        return True
 
-    def release(self) -> None:
-        """Give it back once it is given back as often as it was taken."""
+    def __exit__(self, *_: object) -> None:
         self._depth -= 1
         if not self._depth:
             if fcntl is not None:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # for copies of the descriptor too
             os.close(self._descriptor)
-
-    def __enter__(self) -> None:
-        self.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
 
     def _cut(self) -> None:
         with suppress(FileNotFoundError), self._journal.open("rb+") as file:
@@ -80,6 +76,20 @@ class JournalLock:
             if file.read() not in {b"", b"\n"}:
                 file.seek(0)
                 file.truncate(file.read().rfind(b"\n") + 1)
+
+
+class Journal(JournalFileBackend):  # type: ignore[misc]
+    """Optuna's journal with that lock. What was written survives its process at once, and a power cut mostly."""
+
+    def __init__(self, path: Path, lock: JournalLock) -> None:
+        super().__init__(str(path))
+        self._path, self._own_lock = path, lock
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Add lines, without the fsync for each that Optuna has: a trial has a dozen, and they take 0.1 s."""
+        lines = b"".join(json.dumps(each, separators=(",", ":")).encode() + b"\n" for each in logs)
+        with self._own_lock, self._path.open("ab", buffering=0) as file:
+            file.write(lines)
 
 
 class OptunaSearch:
@@ -102,6 +112,8 @@ class OptunaSearch:
         self._spaces = {name: distribution(space) for name, space in self._search.parameters.items()}
         self._lock = JournalLock(folder.journal)
         self._trial: optuna.Trial | None = None
+        self._reported: set[int] = set()  # steps
+        self._is_compared = True  # False if the trial is trained to its end in any case
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # it says that a study was made
         with self._lock:
             earlier = [RunFolder(folder.reports, run_id) for run_id in resumed]
@@ -118,8 +130,7 @@ class OptunaSearch:
             self._study.sampler = _sampler(self._search, own_seed=own, seed=seed)
 
     def _open(self, name: str, better: Direction) -> optuna.Study:
-        lock: Any = self._lock  # it has the methods that are called; Optuna's base class has no others
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(self._folder.journal), lock_obj=lock))
+        storage = optuna.storages.JournalStorage(Journal(self._folder.journal, self._lock))
         direction = "maximize" if better == "higher" else "minimize"
         pruner = PRUNERS[self._search.pruner]()
         return optuna.create_study(
@@ -131,8 +142,10 @@ class OptunaSearch:
         with self._lock:
             if self._is_over():
                 return None
-            before = self._newest(job_id)
+            before, self._reported = self._newest(job_id), set()
+            self._is_compared = self._search.pruner not in BEST or self._has_whole()
             if before is not None and before.state == TrialState.RUNNING:
+                self._reported = {*before.intermediate_values}
                 self._trial = optuna.Trial(self._study, before._trial_id)  # noqa: SLF001  (there is no other way to go on)
                 for name, space in self._spaces.items():
                     self._trial._suggest(name, space)  # noqa: SLF001  (as `ask` does; it may have been killed meanwhile)
@@ -156,22 +169,30 @@ class OptunaSearch:
 
     def report(self, step: int, value: float) -> str:
         """Report a value that the trial has logged; if it shall end, return how its value compares, else nothing."""
-        if self._trial is None:
+        if self._trial is None or step in self._reported:  # an earlier attempt of it has logged the same
             return ""
+        self._reported.add(step)
         self._trial.report(value, step)
-        return self._compared(step, value) if self._trial.should_prune() else ""
+        return self._compared(step, value) if self._is_compared and self._trial.should_prune() else ""
+
+    def _has_whole(self) -> bool:
+        """Return True if a trial has ended that says how long one takes.
+
+        Trials that began before would be compared by late values with the early ones of later trials.
+        """
+        ended = self._study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+        return any(each.intermediate_values for each in ended)
 
     def _compared(self, step: int, value: float) -> str:
-        trials = self._study.get_trials(deepcopy=False)
-        own = self._trial.number if self._trial else -1
-        values = [each.intermediate_values.get(step, math.nan) for each in trials if each.number != own]
-        others = [each for each in values if math.isfinite(each)]
+        part = BEST.get(self._search.pruner, "")
+        states = None if part else [TrialState.COMPLETE]  # those that the median is of
+        logged = (each.intermediate_values for each in self._study.get_trials(deepcopy=False, states=states))
+        values = [each[step] for each in logged if step in each]
         is_higher = self._study.direction == optuna.study.StudyDirection.MAXIMIZE
-        best = sorted(others, reverse=is_higher)[:1]
-        for name, number in [("median", median(others)), ("best", best[0])] if others else []:
-            if (value < number) if is_higher else (value > number):
-                return f"{'below' if is_higher else 'above'} the {name} {number:.4g}"
-        return "no better than the best"
+        middle = median(values or [value])
+        if value < middle if is_higher else value > middle:
+            return f"{'below' if is_higher else 'above'} the median {middle:.4g}"
+        return f"not among the best {part}" if part else "worse than most trials"
 
     def end(self, outcome: Outcome) -> None:
         """Say how a trial has ended; one that was interrupted goes on when the run is resumed."""
@@ -249,7 +270,8 @@ def _ending(outcome: Outcome, metric: str) -> tuple[TrialState | None, float | N
         return TrialState.COMPLETE, outcome.metrics[metric]
     if outcome.cause == "pruned":
         return TrialState.PRUNED, None
-    return (TrialState.FAIL if outcome.status in {Status.FAILED, Status.PASSED} else None), None
+    is_failed = outcome.status in {Status.FAILED, Status.PASSED} and outcome.cause not in NOT_ITS_OWN
+    return (TrialState.FAIL if is_failed else None), None
 
 
 def _journal(folder: RunFolder) -> bytes:

@@ -163,7 +163,7 @@ class Slot(msgspec.Struct, frozen=True):
             folder=folder.path.relative_to(self.folder.path).as_posix(),
             slot=self.name,
             continued=files.checkpoint.is_dir() and not had_checkpoint,
-            drawn={name: job.parameters[name] for name in job.varied} if job.trial_of in self.studies else {},
+            drawn={each: job.parameters[each] for each in job.varied if each in job.parameters},
         )
         write_atomically(folder.started, msgspec.json.encode(begun), below=folder.below)
         with entered(folder.path, folder.below):  # while it is open, no folder in its place gets its number

@@ -56,7 +56,7 @@ def unreached(
         if without:
             sentences.append(f"{option}: {len(without)} {jobs_have} no such parameter: {names}")
     unpassed: dict[str, list[str]] = {}
-    for job_id, note in ((job.id, note) for job in jobs for note in job.notes if SAID.search(note)):
+    for job_id, note in ((job.trial_of or job.id, note) for job in jobs for note in job.notes if SAID.search(note)):
         unpassed.setdefault(note, []).append(job_id)
     return sentences + [f"{listing('', ids, limit=SHOWN_JOBS)}: {note}" for note, ids in unpassed.items()]
 

@@ -38,7 +38,7 @@ def pytest_training_run_end(run: TrainingRun) -> None:
 
 def write_summary(run: TrainingRun, *, is_latest: bool) -> None:
     """Write the summary into the run's folder and, for the latest run, to its stable name."""
-    text = summary(run, run.comparison).encode("utf-8", "replace")
+    text = summary(run, None if run.plan.smoke else run.comparison).encode("utf-8", "replace")
     write_atomically(run.folder.summary, text)
     if is_latest:
         write_atomically(run.folder.stable.copy_of(run.folder.summary), text)

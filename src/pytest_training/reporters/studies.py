@@ -36,13 +36,13 @@ def verdict(study: StudyTable) -> str:
     return f"best of {rows}: {metric} {_mean(best.metrics[study.metric], best.spread)} with {chosen or best.id}"
 
 
-def closing_lines(studies: Sequence[StudyTable]) -> list[str]:
-    """Return what each study came to, for the end of a run."""
+def closing_lines(studies: Sequence[StudyTable], place: str = "") -> list[str]:
+    """Return what each study came to, for the end of a run; `place` is the option that finds it."""
     lines = []
     for study in studies[:MOST_STUDIES]:
         counts = "" if all(row.is_ranked for row in study.trials) else f"; {trial_counts(study)}"
         lines.append(f"study {one_line(study.id, 40)}: {verdict(study)}{counts}")
-    return [*lines, f"all trials: pytest-training table {one_line(studies[0].id, 40)}"] if lines else []
+    return [*lines, f"all trials: pytest-training table {one_line(studies[0].id, 40)}{place}"] if lines else []
 
 
 def _mean(value: float, spread: Mean | None) -> str:
@@ -66,10 +66,11 @@ def _state(row: StudyRow) -> str:
 def record(study: StudyTable, row: StudyRow) -> dict[str, Any]:
     """Return a row's values by column, what matters most first; a name of two columns says what each is."""
     mean, behind = row.spread, row.behind
+    sd = mean.sd if mean and mean.number > 1 else None
     values = {name: "null" if value is None else value for name, value in row.parameters.items()}
     named = [
         *(("trial", "", row.id), ("status", "", _state(row)), (study.metric, "metric", row.metrics.get(study.metric))),
-        *(("sd", "", mean and mean.sd), ("seeds", "", mean and mean.number), ("to_best", "", behind and behind.value)),
+        *(("sd", "", sd), ("seeds", "", mean and mean.number), ("to_best", "", behind and behind.value)),
         *(("to_best_low", "", behind and behind.low), ("to_best_high", "", behind and behind.high)),
         *((name, "parameter", values.get(name)) for name in study.parameters),
         *(("seed", "", row.seed), ("seconds", "", row.wall_s or None)),

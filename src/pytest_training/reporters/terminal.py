@@ -173,13 +173,15 @@ class Reporter:
         if run.record is None or self.config.option.verbose < 0:
             return
         reports = shown_path(run.folder.reports, self.config)
+        place = f" --reports {shlex.quote(reports)}" if run.plan.smoke or self.config.option.training_reports else ""
         record = msgspec.structs.replace(run.record, problems=tuple(run.problems))
         if run.settings.compare is not None:
             run.closing.extend(comparison_lines(run.comparison))
-        run.closing.extend((line, {}) for line in closing_lines(studies(run)))
+        run.closing.extend((line, {}) for line in closing_lines(studies(run), place))
         run.closing.extend(summary_lines(record, run.outcomes, reports=reports))
         is_left = any(not outcome.status.is_good for outcome in run.outcomes)
-        if run.record.exit_code == pytest.ExitCode.INTERRUPTED and is_left and not run.settings.audit:
+        may_go_on = not (run.settings.audit or run.plan.smoke)
+        if run.record.exit_code == pytest.ExitCode.INTERRUPTED and is_left and may_go_on:
             run.closing.append((f"go on: pytest --training-resume{self._places()}", {"bold": True}))
 
     def _places(self) -> str:
