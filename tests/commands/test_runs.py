@@ -17,6 +17,7 @@ from pytest_training.records.run_record import BegunRun
 from pytest_training.records.strict_json import encode
 
 __all__ = ["pasts"]
+NOT_JUDGED = ["not", "judged", "against", "noise"]
 
 
 def passed(job_id: str = "als", **metrics: float) -> Any:
@@ -63,6 +64,30 @@ def test_a_study_counts_once_with_all_its_trials(pasts: Pasts) -> None:
     pasts(*trials, outcome("als", kind="study", metrics={"auc": 0.8}, study=StudyResult(metric="auc", direction="")))
     (line,) = pasts.json("runs")
     assert (line["jobs"], line["best"]) == ({"passed": 1}, ["als"])
+
+
+def study(pasts: Pasts, *values: float) -> str:
+    """Leave a run with a study that is decided by another metric than its first one."""
+    trials = [outcome(f"als-seed-{n}", trial_of="als", metrics={"auc": value}) for n, value in enumerate(values)]
+    verdict = StudyResult(metric="brier", direction="lower", best="als-seed-1")
+    metrics = {"auc": max(values), "brier": max(values)}
+    return pasts(*trials, outcome("als", kind="study", metrics=metrics, study=verdict, attempts=()))
+
+
+def test_the_best_of_a_study_is_by_its_own_metric_and_in_the_folder_of_its_best_trial(pasts: Pasts) -> None:
+    best, _ = study(pasts, 0.1, 0.2), study(pasts, 0.8, 0.9)
+    answer = pasts.json("best", "als")
+    assert (answer["run_id"], answer["metric"]) == (best, "brier")
+    assert Path(answer["folder"]) == pasts.folder(best) / "jobs/als-seed-1/attempt-1/artifacts"
+    assert pasts.json("best", "als-seed-0")["metric"] == "auc"
+
+
+def test_the_difference_of_studies_is_that_of_the_studies_alone(pasts: Pasts) -> None:
+    study(pasts, 0.1, 0.2, 0.3)
+    study(pasts, 0.8, 0.9)
+    answer = pasts.json("diff")
+    assert [job["job_id"] for job in answer["jobs"]] == ["als"]
+    assert list(answer["only_in"].values()) == [[], []]
 
 
 def test_without_runs_the_list_says_so(pasts: Pasts) -> None:
