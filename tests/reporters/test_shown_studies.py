@@ -13,7 +13,7 @@ from pytest_training.records.recorded_run import read_run
 from pytest_training.records.studies import study_table
 from pytest_training.reporters.console import remark_lines
 from pytest_training.reporters.markdown import summary
-from pytest_training.reporters.studies import closing_lines, verdict
+from pytest_training.reporters.studies import closing_lines, columns, verdict
 
 
 def seeds(*values: float, **fields: Any) -> list[Outcome]:
@@ -30,7 +30,7 @@ def seeds(*values: float, **fields: Any) -> list[Outcome]:
         ([trial("n-1", {"auc": 0.7}), trial("n-2", {"auc": 0.8})], "best of 2 trials: auc 0.800 with n 2"),
         (
             [trial("n-1", {"odd": 3}), trial("n-2", {"odd": 4})],
-            "no best of 2 trials: nobody says whether more of odd is better",
+            "no best of 2 trials: neither a gate nor the name of odd says whether more is better",
         ),
         ([trial("n-1", {"loss": 0.1}, **FAILED)], "no best of 1 trial: none passed with loss"),
         ([trial("n-1", **FAILED), trial("n-2")], "no best of 2 trials: none passed with a metric"),
@@ -62,7 +62,7 @@ def test_the_console_says_what_studies_came_to_and_each_remark_once() -> None:
     tables = [study_table("forest", crossed, job=study_job(seeds=(0, 1))), study_table("als", failed)]
     assert closing_lines(tables) == [
         "study forest: best of 2 combinations: auc 0.705 ± 0.007 over 2 seeds (95 %: 0.641 to 0.769) with n 7",
-        "study als: best of 2 trials: loss 2 with n 1; 2 trials: 1 passed, 1 failed",
+        "study als: best of 1 trial: loss 2 with n 1; 2 trials: 1 passed, 1 failed",
         "all trials: pytest-training table forest",
     ]
     assert closing_lines([]) == []
@@ -71,23 +71,31 @@ def test_the_console_says_what_studies_came_to_and_each_remark_once() -> None:
 
 def test_the_summary_has_a_table_of_each_study_and_folds_its_trials(tmp_path: Path) -> None:
     trials = [trial(f"n-{n}", {"auc": n / 100}, parameters={"n": n, "text": "<b>|*"}) for n in range(30)]
-    trials += [trial("n-98", {"auc": 0.99}, **PRUNED), trial("n-99", **FAILED)]
+    trials += [trial("n-97", {"auc": 0.99}, **PRUNED), trial("n-98", **FAILED), trial("n-99", **FAILED)]
     folder = make_study(tmp_path, trials, metrics={"auc": 0.29})
     run = read_run(folder)
     lines = summary(run, run.comparison).splitlines()
     jobs = [line for line in lines if line.startswith(("| ✅", "| ❌"))]
     assert jobs == ["| ✅ | forest | auc 0.290 |  |  |  |"]
-    at = lines.index("### forest: 32 trials: 30 passed, 1 pruned, 1 failed")
-    assert lines[at + 2] == "best of 32 trials: auc 0.290 with n 29, text \\<b\\>\\|\\*"
+    at = lines.index("### forest: 33 trials: 30 passed, 1 pruned, 2 failed")
+    assert lines[at + 2] == "best of 31 trials: auc 0.290 with n 29, text \\<b\\>\\|\\*"
     assert lines[at + 4 : at + 8] == [
         "| trial | auc | n | text | seconds |",
         "| --- | --- | --- | --- | --- |",
         "| **n\\-29** | 0.29 | 29 | \\<b\\>\\|\\* | 2 |",
         "| n\\-28 | 0.28 | 28 | \\<b\\>\\|\\* | 2 |",
     ]
-    assert "and 12 more: `pytest-training table forest`" in lines
-    assert "**forest\\-n\\-99**: raised ValueError: no tree" in lines
+    assert "and 13 more: `pytest-training table forest`" in lines
+    assert "**forest\\-n\\-98** and 1 more of forest: raised ValueError: no tree" in lines
     assert not any("pruned at epoch" in line for line in lines)
+
+
+def test_a_parameter_named_like_an_interval_or_a_metric_has_a_column() -> None:
+    trials = [trial("n-1", {"auc": 0.7, "auc_low": 0.6, "n": 5.0}, parameters={"n": 1, "clip_low": 0.1, "trial": "a"})]
+    names, _ = columns(study_table("forest", trials), study_table("forest", trials).rows, 200)
+    assert [column[0] for column in names] == [
+        *("trial", "auc", "parameter n", "clip_low", "parameter trial", "seconds", "metric n")
+    ]
 
 
 def test_trials_are_not_compared_with_those_of_earlier_runs(tmp_path: Path) -> None:

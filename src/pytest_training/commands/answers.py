@@ -68,7 +68,7 @@ def _recent(file: History, job_ids: Sequence[str], wanted: str | None) -> dict[s
     trials = {each for each in job_ids if each.startswith(tuple(f"{job_id}-" for job_id in own))}.difference(own)
     recent = file.recent(sorted(trials), PAST_OF_ALL)
     of_studies = {job_id: each for job_id, each in recent.items() if each and each[0].outcome.trial_of in own}
-    return file.recent(own, PAST_OF_ONE) | of_studies
+    return of_studies | file.recent(own, PAST_OF_ONE)  # a study last, where a terminal shows it
 
 
 def report(arguments: argparse.Namespace, project: Project) -> None:

@@ -71,11 +71,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "--json": JSON,
     },
     "table": {
-        "study": {
-            "metavar": "STUDY",
-            "nargs": "?",
-            "help": "the study's id (default: the only one of the last run with studies)",
-        },
+        "study": {"metavar": "STUDY", "help": "the study's id"},
         "--run": {"metavar": "RUN", "help": "id of the run, or its beginning (default: the newest that has the study)"},
         "--csv": {"action": "store_true", "help": "print all trials as CSV, with exact numbers"},
         "--json": JSON,

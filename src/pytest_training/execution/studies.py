@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pytest_training.evaluation.noise import mean_interval
+from pytest_training.evaluation.noise import SPREAD, mean_interval
 from pytest_training.execution.folder import RunFolder, utc_now
-from pytest_training.execution.judge import judge_numbers
+from pytest_training.execution.judge import judge_numbers, tolerated
 from pytest_training.execution.needs import not_ended
 from pytest_training.execution.outcome import Outcome, Status, StudyResult
 from pytest_training.execution.slot import read_outcome
@@ -17,7 +17,6 @@ from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import Job, PlannedJob, Study
 from pytest_training.wording import listing, one_of
 
-PARTS = ("_sd", "_low", "_high")  # endings of what stands beside a mean over seeds
 MOST_NAMED = 6
 
 
@@ -32,7 +31,7 @@ class Candidate(Struct, frozen=True):
 def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> dict[str, Any]:
     """Return the fields of the outcome of a study's own job."""
     started, job, study = utc_now(), planned.job, planned.job.study or Study()
-    outcomes = {trial_id: _outcome(planned, trial_id, folder) for trial_id in job.needs}
+    outcomes = {trial_id: trial_outcome(planned, trial_id, folder) for trial_id in job.needs}
     if waiting := next((trial_id for trial_id, outcome in outcomes.items() if outcome is None), None):
         return _failed("needs", not_ended(waiting, is_worker=is_worker))
     trials = [outcome for outcome in outcomes.values() if outcome is not None]
@@ -62,6 +61,7 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
         "interval_method": f"Student's t over {number} seeds, 95 %" if number > 1 else "",
     }
     verdict = _verdict(job, study, trials, best, metric)
+    fields["notes"] += tolerated(verdict["gates"])
     return fields | verdict | ({} if whole else _failed("trials", _lacking(study, trials)))
 
 
@@ -73,18 +73,18 @@ def is_whole(trial: Outcome) -> bool:
 def means(trials: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of each metric that all trials have, each with its spread and interval over the seeds."""
     names = [name for name in trials[0] if all(name in metrics for metrics in trials)]
-    parts = {name + part for name in names for part in PARTS}
+    parts = {name + part for name in names for part in SPREAD}
     metrics: dict[str, float] = {}
     for name in (name for name in names if name not in parts):  # an interval of one training is none over seeds
         mean = mean_interval([each[name] for each in trials])
         metrics[name] = mean.value
         if len(trials) > 1:
-            numbers = zip(PARTS, (mean.sd, mean.low, mean.high), strict=True)
+            numbers = zip(SPREAD, (mean.sd, mean.low, mean.high), strict=True)
             metrics |= {name + part: number for part, number in numbers if math.isfinite(number)}
     return metrics
 
 
-def _outcome(planned: PlannedJob, trial_id: str, folder: RunFolder) -> Outcome | None:
+def trial_outcome(planned: PlannedJob, trial_id: str, folder: RunFolder) -> Outcome | None:
     """Return a trial's outcome in this run, else in the earlier one that the plan names."""
     needed = planned.needed.get(trial_id)
     earlier = RunFolder(folder.reports, needed.run_id) if needed else None
@@ -127,7 +127,7 @@ def _best(job: Job, study: Study, candidates: Sequence[Candidate]) -> tuple[Cand
 
 def _plain(metric: str, names: Sequence[str]) -> str:
     """Return the metric that a gate on the end of an interval stands for, if trials do not have that end."""
-    wholes = (metric.removesuffix(part) for part in PARTS if metric.endswith(part))
+    wholes = (metric.removesuffix(part) for part in SPREAD if metric.endswith(part))
     return metric if metric in names else next(wholes, metric)
 
 

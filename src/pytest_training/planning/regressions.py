@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
-from pytest_training.evaluation.noise import EarlierMetric
+from pytest_training.evaluation.noise import EarlierMetric, mean_of_seeds
 from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob
 from pytest_training.planning.steps import Request
@@ -24,10 +24,10 @@ Rules = Mapping[str | None, tuple[float, str]]
 def with_comparison(plan: Plan, history: History, request: Request, *, is_dry: bool) -> tuple[Plan, list[str]]:
     """Return the plan with what predictions are compared with, gates for `--training-max-regression`, and problems."""
     rules, against = _parse(request.max_regression), request.compare or "last"
-    place = comparison.find_place(
-        history, against, request.project
-    )  # an unknown name is an error before anything trains
-    jobs = [planned.job for planned in plan.jobs if not (planned.job.twin_of or planned.job.trial_of)]
+    # An unknown name is an error before anything trains.
+    place = comparison.find_place(history, against, request.project)
+    ids = {planned.job.id for planned in plan.jobs}
+    jobs = [each.job for each in plan.jobs if not each.job.twin_of and each.job.trial_of not in ids]
     newest = {} if is_dry else history.newest([job.id for job in jobs], place=place)
     # Passed ones only: else the next run would be compared with a regression.
     passed = history.newest([job.id for job in jobs], place=place, passed_only=True) if rules else {}
@@ -51,15 +51,15 @@ def _predicted(planned: PlannedJob, several: Iterable[Mapping[str, Recorded]]) -
 
 
 def _problems(jobs: Sequence[Job], earlier: Mapping[str, Recorded], rules: Rules, words: str) -> list[str]:
-    what = f"nothing to compare with: the history has no passed outcome of these jobs from {words}"
-    problems = [f"{what}; no regression is judged"] if jobs and not earlier else []
+    problem = f"nothing to compare with: the history has no passed outcome of these jobs from {words}"
+    problems = [f"{problem}; no regression is judged"] if jobs and not earlier else []
     declared = [gate for job in jobs for gate in job.gates]
     problems += [
         f"--training-max-regression {metric}: not judged: neither a gate nor the name says whether more is better"
         for metric in rules
         if metric is not None and direction(metric, declared) is None
     ]
-    if earlier and (missing := [job.id for job in jobs if job.id not in earlier and not job.trial_of]):
+    if earlier and (missing := [job.id for job in jobs if job.id not in earlier]):
         problems.append(f"no regression is judged without a passed outcome from {words}: {', '.join(missing[:12])}")
     return problems
 
@@ -76,26 +76,26 @@ def _parse(texts: Sequence[str]) -> Rules:
 
 
 def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
-    """Yield a gate for each metric that may not get much worse; a study is judged, not its trials."""
-    if earlier is None or job.trial_of:
+    """Yield a gate for each metric that may not get much worse; of an interval's end it is the metric itself."""
+    if earlier is None:
         return
-    main, metrics = measures.headline(earlier.outcome), earlier.outcome.metrics
-    gated = [gate.metric for gate in job.gates] or ([main.name] if main else [])
+    outcome, metrics = earlier.outcome, earlier.outcome.metrics
+    main, seeds = measures.headline(outcome), outcome.study.seeds if outcome.study else 0
+    spreads = {f"{name}_sd" for name in metrics} if seeds else set[str]()  # a larger one is no worse metric
+    gates = [replace(gate, metric=measures.whole(gate.metric, metrics)) for gate in job.gates]
+    gated = [gate.metric for gate in gates if gate.metric not in spreads] or ([main.name] if main else [])
     for metric in dict.fromkeys([*(gated if None in rules else ()), *(name for name in rules if name is not None)]):
-        better, before = direction(metric, job.gates), metrics.get(metric)
+        better, before = direction(metric, gates), metrics.get(metric)
         if better is None or before is None or not math.isfinite(before):
             continue
         amount, percent = rules.get(metric) or rules[None]
         margin = abs(before) * (amount / 100) if percent else amount
-        seeds = earlier.outcome.study.seeds if earlier.outcome.study else 0
-        others = comparison.other_parameters(job.parameters, earlier.outcome.parameters, job.study)
+        others = comparison.other_parameters(job.parameters, outcome.parameters, job.study)
         more = f" with other parameters ({', '.join(others)})" if others else ""
         yield Gate(
             metric=metric,
             operator=">=" if better == "higher" else "<=",
             threshold=before - margin if better == "higher" else before + margin,
             against=f"{before:.4g} in run {earlier.run_id}{more}, at most {amount:g}{' %' if percent else ''} worse",
-            earlier=EarlierMetric(
-                run_id=earlier.run_id, value=before, sd=metrics.get(f"{metric}_sd") if seeds else None, seeds=seeds
-            ),
+            earlier=EarlierMetric(earlier.run_id, before, mean_of_seeds(metrics, metric, seeds)),
         )

@@ -32,8 +32,8 @@ def measures(outcome: Outcome) -> list[Measure]:
     metrics = outcome.metrics
     baselines = {BASELINE.sub("", name, count=1): name for name in reversed(metrics) if BASELINE.search(name)}
     stated = [outcome.study.metric] if outcome.study and outcome.study.metric in metrics else []
-    gated = [_whole(result.gate.metric, metrics) for result in outcome.gates if result.gate.metric in metrics]
-    others = [name for name in metrics if _whole(name, metrics) == name]
+    gated = [whole(result.gate.metric, metrics) for result in outcome.gates if result.gate.metric in metrics]
+    others = [name for name in metrics if whole(name, metrics) == name]
     return [
         Measure(
             name=name,
@@ -51,7 +51,7 @@ def headline(outcome: Outcome) -> Measure | None:
     return next(iter(measures(outcome)), None)
 
 
-def _whole(name: str, metrics: Mapping[str, float]) -> str:
+def whole(name: str, metrics: Mapping[str, float]) -> str:
     """Return the metric that an interval's end or a baseline belongs to, if there is one; else the name itself."""
-    wholes = [*map(name.removesuffix, ENDS), BASELINE.sub("", name, count=1)]
-    return next((whole for whole in wholes if whole != name and whole in metrics), name)
+    names = [*map(name.removesuffix, ENDS), BASELINE.sub("", name, count=1)]
+    return next((each for each in names if each != name and each in metrics), name)

@@ -195,7 +195,8 @@ def gate_row(result: GateResult) -> tuple[str, str, str, str]:
         return metric, required, "nothing", unjudged(result) or "the job returned no such metric"
     required, value = distinct(gate.threshold, result.found)
     excess = f"{EXCESS[gate.operator]} {abs(result.found - gate.threshold):.3g}"
-    return metric, f"{gate.operator} {required}", value, unjudged(result) or ("holds" if result.passed else excess)
+    holds = "holds" if gate.holds(result.found) else f"{excess}, within noise"
+    return metric, f"{gate.operator} {required}", value, unjudged(result) or (holds if result.passed else excess)
 
 
 def unjudged(result: GateResult) -> str:

@@ -147,11 +147,17 @@ def _words(job: JobComparison) -> Iterator[str]:
 
 
 def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    if failed := [outcome for outcome in outcomes if outcome.status in {Status.FAILED, Status.INTERRUPTED}]:
+    """Yield what failed; trials of a study that failed for the same reason count as one."""
+    failed: dict[tuple[str, str], list[Outcome]] = {}
+    for each in outcomes:
+        if each.status in {Status.FAILED, Status.INTERRUPTED}:
+            failed.setdefault((each.trial_of or each.job_id, each.reason), []).append(each)
+    if failed:
         yield "### What went wrong"
-    for outcome in failed[:MOST_FAILURES]:
+    for outcome, *others in [*failed.values()][:MOST_FAILURES]:
         optional = " (optional)" if outcome.shown is Tolerated.FAILED else ""
-        yield f"**{plain(outcome.job_id, 80)}**{optional}: {plain(sentence(outcome), 500)}"
+        more = f" and {len(others)} more of {plain(outcome.trial_of or '', 80)}" if others else ""
+        yield f"**{plain(outcome.job_id, 80)}**{more}{optional}: {plain(sentence(outcome), 500)}"
         printed = outcome.traceback or "\n".join(outcome.log_tail if outcome.cause != "gate" else ())
         if printed.strip():
             fence = "`" * (3 + max(map(len, re.findall(r"`+", printed)), default=0))

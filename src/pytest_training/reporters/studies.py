@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_training.evaluation.noise import Mean
+from pytest_training.execution.outcome import Status
 from pytest_training.jobs.directions import is_side_number
 from pytest_training.records.strict_json import encode
 from pytest_training.records.studies import StudyRow, StudyTable
@@ -14,7 +15,9 @@ from pytest_training.text import cells, fit, one_line, table
 from pytest_training.units import number
 from pytest_training.wording import listing
 
-LONGEST, LONGEST_HEAD = 30, 12  # terminal columns of a cell, and of a head above shorter cells
+LONGEST, LONGEST_ID, LONGEST_HEAD = 30, 20, 12
+"""Terminal columns of a cell, of an id beside its parameters, and of a head above shorter cells."""
+MOST_REASONS = 5
 LEAST = 16  # terminal columns of a text that is cut
 GAP = 2  # between two columns
 MOST_STUDIES = 20  # named at the end of a run
@@ -26,11 +29,12 @@ def verdict(study: StudyTable) -> str:
     if study.spread:
         return f"{metric} {_mean(study.spread.value, study.spread)}"
     of_seeds = any(row.trials for row in study.rows)
-    rows = f"{len(study.rows)} {'combination' if of_seeds else 'trial'}{'s' * (len(study.rows) != 1)}"
+    count = len([row for row in study.rows if best is None or row.is_trained or row.cause == "pruned"])
+    rows = f"{count} {'combination' if of_seeds else 'trial'}{'s' * (count != 1)}"
     if best is None:
-        why = f"none passed with {metric or 'a metric'}"
-        is_open = metric and not study.direction
-        return f"no best of {rows}: {f'nobody says whether more of {metric} is better' if is_open else why}"
+        unknown = f"neither a gate nor the name of {metric} says whether more is better"
+        why = unknown if metric and not study.direction else f"none passed with {metric or 'a metric'}"
+        return f"no best of {rows}: {why}"
     values = [(one_line(name, 40), fit(shown(value) or "null", 40)) for name, value in best.parameters.items()]
     chosen = ", ".join(map(" ".join, values))
     return f"best of {rows}: {metric} {_mean(best.metrics[study.metric], best.spread)} with {chosen or best.id}"
@@ -90,10 +94,11 @@ def columns(study: StudyTable, rows: Sequence[StudyRow], width: int) -> tuple[li
         if behind := row.behind:
             text["to_best"] = f"{number(behind.value)} ({number(behind.low)} to {number(behind.high)})"
     for name in texts[0] if texts else ():
-        if is_side_number(name) or {text[name] for text in texts} <= {"", "passed"}:
+        is_side = name == "reason" or (is_side_number(name) and name not in study.parameters)
+        if is_side or {text[name] for text in texts} <= {"", "passed"}:
             continue
-        most = max(LEAST, width - GAP)
-        most = most if name == "reason" else min(most, max(LONGEST, width // 4))
+        longest = max(LONGEST_ID if name == "trial" and study.parameters else LONGEST, width // 4)
+        most = min(longest, max(LEAST, width - GAP))
         several = [fit(text[name], most) for text in texts]
         column = [fit(one_line(name), max(LONGEST_HEAD, width // 8, *map(cells, several))), *several]
         if (room := width - max(map(cells, column)) - GAP) < 0:
@@ -109,19 +114,24 @@ def lines(study: StudyTable, *, width: int, most: int) -> list[str]:
     fitting, others = columns(study, study.rows[:most], width + GAP)
     written = table([column[0] for column in fitting], zip(*(column[1:] for column in fitting), strict=True))
     methods = dict.fromkeys(row.behind.method for row in study.rows if row.behind)
+    broken = [row for row in study.rows if row.status in {Status.FAILED, Status.INTERRUPTED}]
+    reasons = Counter(f"{_state(row)}: {one_line(row.reason)}" for row in broken)
     left = max(len(study.rows) - most, 0)
     written += [f"to_best: less the best, with its 95 % interval: {method}" for method in methods]
+    written += [f"{count} {why}" for why, count in reasons.most_common(MOST_REASONS)]
     written += [f"and {left} more: --csv and --json have all"] if left else []
     return written + ([f"too narrow for {listing('', others)}: --csv and --json have all"] if others else [])
 
 
 def csv_text(study: StudyTable) -> str:
-    """Return the trials as CSV, with exact numbers."""
+    """Return the trials as CSV, with exact numbers, and without columns that no trial fills."""
     records = [record(study, row) for row in study.trials]
+    names = [name for name in (records[0] if records else ()) if any(each[name] is not None for each in records)]
     writer = csv.writer(file := io.StringIO(), lineterminator="\n")
-    writer.writerow(records[0] if records else ["trial"])
+    writer.writerow(names or ["trial"])
     for each in records:
-        writer.writerow("" if v is None else v if isinstance(v, str) else encode(v).decode() for v in each.values())
+        values = [each[name] for name in names]
+        writer.writerow("" if v is None else v if isinstance(v, str) else encode(v).decode() for v in values)
     return file.getvalue()
 
 

@@ -1,9 +1,9 @@
 """Turns numbers into coordinates for the page's drawings; the templates draw them. No drawing library is needed."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain, groupby
+from typing import NamedTuple, TypeVar
 
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.readers.protocol import COUNTERS, GROUPS, STEPS
@@ -13,6 +13,7 @@ from pytest_training.records.run_record import moment
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
 
+T = TypeVar("T")
 Points = list[tuple[float, float]]
 WIDTH, HEIGHT = 320.0, 170.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 8.0, 26.0
@@ -56,6 +57,7 @@ class Bar(NamedTuple):
     waited: float  # width of its waiting, to the left of `x`
     label: str
     title: str
+    cuts: tuple[float, ...]  # where further trials of a study begin, whose bar it is
 
 
 class Timeline(NamedTuple):
@@ -89,6 +91,12 @@ class Scale(NamedTuple):
 
 def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
     """Return the learning curves that a job logged: one chart per metric and axis, one line per fit."""
+    charts = (_curve_of_fits(*key, fits, most_points) for key, fits in courses(events).items())
+    return list(filter(None, charts))[:MOST_CURVES]
+
+
+def courses(events: Iterable[Event]) -> dict[tuple[str, str], list[Points]]:
+    """Return the points of each fit that a job logged, by metric and axis."""
     fits: dict[tuple[str, str], dict[tuple[object, ...], list[Points]]] = {}
     for event in events:
         log = event.log or {}
@@ -100,9 +108,7 @@ def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
             of_metric = fits.setdefault((name, step), {})
             if len(of_metric) < 10 * MOST_LINES or key in of_metric:
                 _add(of_metric.setdefault(key, [[]]), log.get(step), float(value))
-    several = [(name, axis, [*chain(*of_metric.values())]) for (name, axis), of_metric in list(fits.items())[:20]]
-    drawn = (_curve(name, axis or "event", lines, most_points) for name, axis, lines in several)
-    return list(filter(None, drawn))[:MOST_CURVES]
+    return {(name, axis or "event"): [*chain(*each.values())] for (name, axis), each in list(fits.items())[:20]}
 
 
 def _add(parts: list[Points], at: object, value: float) -> None:
@@ -115,28 +121,40 @@ def _add(parts: list[Points], at: object, value: float) -> None:
     parts[-1].append((x, value))
 
 
-def _curve(metric: str, axis: str, fits: list[Points], most_points: int) -> Curve | None:
-    fits = [fit for fit in fits if len(fit) > 1 and all(math.isfinite(y) for _, y in fit)]
-    if all(len({y for _, y in fit}) == 1 for fit in fits):  # a setting, not a measurement
+def _curve_of_fits(metric: str, axis: str, fits: list[Points], most_points: int) -> Curve | None:
+    fits = [fit for fit in fits if is_line(fit)]
+    mean = mean_line(fits) if len(fits) > 2 else []
+    caption = f"{len(fits)} fits, bold: their mean" if mean else f"{len(fits)} fits" if len(fits) > 1 else ""
+    return curve(metric, axis, fits, mean, caption, most_points=most_points)
+
+
+def is_line(fit: Points) -> bool:
+    """Return True if a fit can be drawn: it has two finite points."""
+    return len(fit) > 1 and all(math.isfinite(y) for _, y in fit)
+
+
+def curve(  # noqa: PLR0913  (the lines, their names, and how much of them)
+    metric: str, axis: str, fits: list[Points], front: Points, caption: str, *, most_points: int, most: int = MOST_LINES
+) -> Curve | None:
+    """Return a chart of lines, one of them in front; None if they show a setting, not a measurement."""
+    if all(len({y for _, y in fit}) == 1 for fit in fits):
         return None
     xs, ys = [x for fit in fits for x, _ in fit], [y for fit in fits for _, y in fit]
     across = Scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
     up = Scale(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
-    most = max(8, most_points // min(len(fits), MOST_LINES))
-    mean = _mean(fits) if len(fits) > 2 else []
-    caption = f"{len(fits)} fits, bold: their mean" if mean else f"{len(fits)} fits" if len(fits) > 1 else ""
+    each_most = max(8, most_points // min(len(fits), most))
     return Curve(
         metric=one_line(metric, 60),
         axis=axis,
-        lines=tuple(_polyline(thinned(fit, most), across, up) for fit in fits[:MOST_LINES]),
-        mean=_polyline(thinned(mean, max(most, 40)), across, up) if mean else None,
+        lines=tuple(polyline(thinned(fit, each_most), across, up) for fit in fits[:most]),
+        mean=polyline(thinned(front, max(each_most, 40)), across, up) if front else None,
         x_ticks=across.ticks(),
         y_ticks=up.ticks(),
         caption=caption,
     )
 
 
-def _mean(fits: Sequence[Points]) -> Points:
+def mean_line(fits: Sequence[Points]) -> Points:
     """Return the mean over fits at the steps that at least half of them have; nothing if those are fewer than two."""
     values_at: dict[float, list[float]] = {}
     for x, y in chain.from_iterable(dict(fit).items() for fit in fits):
@@ -146,12 +164,13 @@ def _mean(fits: Sequence[Points]) -> Points:
     return [(x, math.fsum(y / len(values) for y in values)) for x, values in common] if len(common) > 1 else []
 
 
-def thinned(fit: Points, most: int) -> Points:
+def thinned(fit: Sequence[T], most: int) -> Sequence[T]:
     """Return at most so many of the points, the first and the last among them."""
     return fit if len(fit) <= most else [fit[round(index * (len(fit) - 1) / (most - 1))] for index in range(most)]
 
 
-def _polyline(points: Iterable[tuple[float, float]], across: Scale, up: Scale) -> str:
+def polyline(points: Iterable[tuple[float, float]], across: Scale, up: Scale) -> str:
+    """Return points as SVG writes them."""
     return " ".join(f"{across(x):g},{up(y):g}" for x, y in points)
 
 
@@ -172,7 +191,7 @@ def sparkline(values: Sequence[float], *, width: float = 120.0, height: float = 
     """Return the points of a small line, oldest value first, and where its last one is."""
     across = Scale(0, max(len(values) - 1, 1), 3, width - 4)
     up = Scale(min(values), max(values), height - 4, 4)
-    return _polyline(enumerate(values), across, up), across(len(values) - 1), up(values[-1])
+    return polyline(enumerate(values), across, up), across(len(values) - 1), up(values[-1])
 
 
 class _Span(NamedTuple):
@@ -186,38 +205,55 @@ class _Span(NamedTuple):
 
 
 def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
-    """Return the timeline of the attempts that ran, a row per slot."""
+    """Return the timeline of the attempts that ran, a row per slot; a study's trials in a row are one bar."""
     if not (spans := [span for outcome in outcomes for span in _spans(outcome)]):
         return None
     begin, end = min(span.asked for span in spans), max(span.end for span in spans)
     slots = sorted({span.slot for span in spans}, key=lambda name: (len(name), name))
     top_of = {slot: 22 + index * GANTT_ROW for index, slot in enumerate(slots[:GANTT_MOST_SLOTS])}
     across = Scale(0.0, max(end - begin, 1e-3), GANTT_LEFT, GANTT_WIDTH - 12)
-    drawn = (span for span in spans if span.slot in top_of)
-    bars = [_bar(span, [across(time - begin) for time in span[2:]], top_of[span.slot]) for span in drawn]
+    drawn = [span for span in spans if span.slot in top_of]
+    ids = {outcome.job_id for outcome in outcomes}
+    bars = [_bar(group, lambda time: across(time - begin), top_of[group[0].slot]) for group in _folded(drawn, ids)]
     return Timeline(
         height=26 + len(top_of) * GANTT_ROW,
         slots=tuple(Tick(top, slot or "?") for slot, top in top_of.items()),
         ticks=tuple(Tick(across(value), duration(value)) for value in ticks(0.0, end - begin, 6)),
         bars=tuple(bars),
-        left_out=len(spans) - len(bars),
+        left_out=len(spans) - len(drawn),
     )
 
 
-def _bar(span: _Span, places: Sequence[float], top: float) -> Bar:
-    name, status = one_line(span.outcome.job_id, 60), span.outcome.status
-    (asked, begin, end), waited_s = places, span.begin - span.asked
-    width = round(max(end - begin - 1, 1.5), 1)
+def _folded(spans: Iterable[_Span], ids: Collection[str]) -> Iterator[list[_Span]]:
+    """Yield the attempts of each bar: those that follow each other on a slot, if they are trials of a study there."""
+
+    def of_bar(span: _Span) -> tuple[object, ...]:
+        study = span.outcome.trial_of
+        return (span.slot, study) if study in ids else (span.slot, span.outcome.job_id, span.begin)
+
+    in_order = sorted(spans, key=lambda span: (len(span.slot), span.slot, span.begin))
+    yield from (list(group) for _, group in groupby(in_order, of_bar))
+
+
+def _bar(spans: Sequence[_Span], across: Callable[[float], float], top: float) -> Bar:
+    first, worst = spans[0], min((span.outcome.status for span in spans), key=lambda status: status.rank)
+    trials = len({span.outcome.job_id for span in spans})
+    job_id = (first.outcome.trial_of if trials > 1 else None) or first.outcome.job_id
+    name = one_line(job_id, 60) + (f": {trials} trials" if trials > 1 else "")
+    begin, waited_s = across(first.begin), first.begin - first.asked
+    width = round(max(across(spans[-1].end) - begin - 1, 1.5), 1)
     waited = f", waited {duration(waited_s)}" if waited_s >= SHORTEST_WAIT_S else ""
+    took = duration(spans[-1].end - first.begin)
     return Bar(
-        job_id=span.outcome.job_id,
-        status=status,
+        job_id=job_id,
+        status=Status.PASSED if worst.is_good and trials > 1 else worst,
         x=begin,
         y=top,
         width=width,
-        waited=round(begin - asked, 1) if waited else 0.0,
+        waited=round(begin - across(first.asked), 1) if waited else 0.0,
         label=name if len(name) * CHARACTER + 22 < width else "",
-        title=f"{name}: {status}, {duration(span.end - span.begin)}{waited}, {span.slot or 'no slot'}",
+        title=f"{name}: {worst}, {took}{waited}, {first.slot or 'no slot'}",
+        cuts=tuple(across(span.begin) for span in spans[1:]),
     )
 
 

@@ -27,13 +27,16 @@ from pytest_training.records.comparison import Change, JobComparison
 from pytest_training.records.events import read_events
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import Measure, measures
-from pytest_training.records.recorded_run import TrainingRun
+from pytest_training.records.recorded_run import TrainingRun, folded
 from pytest_training.records.run_record import moment, timing
 from pytest_training.records.strict_json import encode
+from pytest_training.records.studies import studies
 from pytest_training.reporters.console import gate_row, held_gates, sentence
 from pytest_training.reporters.html.charts import Curve, curves, sparkline, timeline
 from pytest_training.reporters.html.pictures import Picture, PictureBook, artifacts
 from pytest_training.reporters.html.predictions import Judged, judged
+from pytest_training.reporters.html.studies import StudyView
+from pytest_training.reporters.studies import shown, trial_counts, verdict
 from pytest_training.text import clean_lines, home_pattern, one_line, without_home
 from pytest_training.units import duration, number
 
@@ -54,6 +57,7 @@ class Scale(NamedTuple):
     points: int
     history: int
     metrics: int
+    largest_events: int = LARGEST_EVENTS  # bytes
 
 
 SCALES = (Scale(50, 60, 400, 12, 60), Scale(250, 30, 150, 5, 30), Scale(float("inf"), 10, 60, 5, 12))
@@ -84,6 +88,8 @@ class JobView(Struct, frozen=True, dict=True):
     planned: PlannedJob
     past: Sequence[Recorded]  # the newest outcomes, this one first
     pictures: Sequence[Picture]
+    study: StudyView | None = None  # of a study's own job
+    trials: Sequence["JobView"] = ()  # those of the study that have a section of their own
 
     @functools.cached_property
     def measures(self) -> list[Measure]:
@@ -121,8 +127,7 @@ class JobView(Struct, frozen=True, dict=True):
         if not self.outcome.attempts:
             return []
         events = self.run.folder.path / self.outcome.attempts[-1].folder / "events.jsonl"
-        largest = min(LARGEST_EVENTS, EVENT_BYTES // len(self.run.outcomes))
-        return curves(read_events(events, largest=largest), most_points=self.scale.points)
+        return curves(read_events(events, largest=self.scale.largest_events), most_points=self.scale.points)
 
     @functools.cached_property
     def judged(self) -> list[Judged]:
@@ -134,10 +139,11 @@ class JobView(Struct, frozen=True, dict=True):
         """The command that trains the job once more with the same parameters and seed."""
         job_id, parameters = self.outcome.job_id, self.outcome.parameters
         node = next((node for node, job in self.run.nodes.items() if job == job_id), None)
-        words = ["pytest", *([node] if node else ["-k", job_id]), "--training-seed", str(self.outcome.seed)]
+        seed = self.outcome.seed if self.planned.job.seed is None else self.run.plan.seed
+        words = ["pytest", *([node] if node else ["-k", job_id]), "--training-seed", str(seed)]
         variables = {each.name for each in self.planned.job.declared if each.variable}
         for name in self.planned.job.given:
-            if name in parameters and name not in variables:
+            if name in parameters and name not in variables | {*self.outcome.varied}:
                 words += ["--set", f"{job_id}.{name}={_setting(parameters[name])}"]
         return one_line(shlex.join(words), 2000)
 
@@ -154,7 +160,7 @@ def _render(run: TrainingRun) -> str:
     """Return the page; `BASE` in links is replaced by `write_page`."""
     book = PictureBook(run.folder.path)
     jobs = sorted(_jobs(run, book), key=lambda job: job.outcome.shown.rank)
-    counts = Counter(job.outcome.shown for job in jobs)
+    counts = Counter(outcome.shown for outcome in run.outcomes)
     names = ("style.css", "drawings.css", "script.js")
     style, drawings, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
     style += drawings
@@ -163,6 +169,7 @@ def _render(run: TrainingRun) -> str:
         run=run,
         jobs=jobs,
         counts=counts,
+        job_counts=Counter(job.outcome.shown for job in jobs),
         verdict=_verdict(run, counts),
         timing=timing(run.outcomes, run.plan.workers),
         timeline=timeline(run.outcomes),
@@ -180,14 +187,22 @@ def _render(run: TrainingRun) -> str:
 
 
 def _jobs(run: TrainingRun, book: PictureBook) -> list[JobView]:
-    scale = next(each for each in SCALES if len(run.outcomes) <= each.jobs)
-    ids = [outcome.job_id for outcome in run.outcomes]
+    """Return the jobs of the list; a study has the sections of its trials."""
+    outcomes = {outcome.job_id: outcome for outcome in run.outcomes}
+    of_study = {each.id: StudyView(each, run.folder.path, outcomes) for each in studies(run) if each.id in outcomes}
+    listed = folded(run.outcomes)
+    ids = [outcome.job_id for outcome in listed] + [name for each in of_study.values() for name in each.sections]
+    scale = next(each for each in SCALES if len(ids) <= each.jobs)
+    scale = scale._replace(largest_events=min(LARGEST_EVENTS, EVENT_BYTES // max(len(ids), 1)))
     past = History(run.folder.stable.history).recent(ids, scale.history, through=run.folder.run_id)
     planned = {each.job.id: each for each in run.plan.jobs}
-    return [
-        JobView(run, scale, outcome, planned[outcome.job_id], past.get(outcome.job_id, []), book.of(outcome))
-        for outcome in run.outcomes
-    ]
+
+    def view(outcome: Outcome) -> JobView:
+        name, study = outcome.job_id, of_study.get(outcome.job_id)
+        trials = [view(outcomes[each]) for each in study.sections] if study else []
+        return JobView(run, scale, outcome, planned[name], past.get(name, []), book.of(outcome), study, trials)
+
+    return [view(outcome) for outcome in listed]
 
 
 def _verdict(run: TrainingRun, counts: Counter[Any]) -> str:
@@ -230,6 +245,9 @@ def _templates() -> jinja2.Environment:
         "gates": held_gates,
         "sentence": sentence,
         "setting": _setting,
+        "shown": shown,
+        "trial_counts": trial_counts,
+        "study_verdict": verdict,
     }
     return environment
 

@@ -71,12 +71,12 @@ class Chart(NamedTuple):
     bottom: float  # of the plot
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
-    bands: tuple[Drawn, ...]
-    lines: tuple[Drawn, ...]
-    dots: tuple[Point, ...]
     bars: tuple[Drawn, ...]
-    legend: Point  # the place of its first line
-    labels: tuple[tuple[str, str], ...]  # styles with their words
+    bands: tuple[Drawn, ...] = ()
+    lines: tuple[Drawn, ...] = ()
+    dots: tuple[Point, ...] = ()
+    legend: Point = (0.0, 0.0)  # the place of its first line
+    labels: tuple[tuple[str, str], ...] = ()  # styles with their words
 
 
 class Judged(NamedTuple):

@@ -2,56 +2,105 @@
 "use strict";
 (() => {
   const byId = (id) => document.getElementById(id);
-  const table = byId("table");
-  const body = table.tBodies[0];
-  const rows = [...body.rows];
+  const collator = new Intl.Collator(undefined, { numeric: true });
   const sections = new Map([...document.querySelectorAll("details[data-job]")].map((each) => [each.dataset.job, each]));
+  const value = (row, column) => row.cells[column].dataset.value ?? row.cells[column].textContent;
 
-  // Sorting: a button in each header; a second press turns the order round.
-  const value = (row, column, numeric) => {
-    const found = row.cells[column].dataset.value;
-    return numeric ? (found === "" ? NaN : Number(found)) : found;
-  };
-  const sort = (header, column) => {
-    const descending = header.getAttribute("aria-sort") === "ascending";
-    const numeric = header.dataset.kind === "number";
-    rows.sort((one, other) => {
-      const [a, b] = [value(one, column, numeric), value(other, column, numeric)];
-      if (numeric && (Number.isNaN(a) || Number.isNaN(b))) return Number.isNaN(a) - Number.isNaN(b);
-      const order = numeric ? a - b : a.localeCompare(b, undefined, { numeric: true });
-      return descending ? -order : order;
+  // A table: a button in each header sorts, a second press turns the order round; of many rows the first are shown.
+  const listing = (table, most, matches, show) => {
+    const headers = [...table.tHead.rows[0].cells];
+    let rows = [...table.tBodies[0].rows];
+    const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+    const update = () => {
+      const shown = rows.filter((row) => matches(row, texts.get(row)));
+      table.tBodies[0].replaceChildren(...shown.slice(0, most));
+      show(shown, rows);
+    };
+    const sort = (header, column) => {
+      const sign = header.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+      const values = rows.map((row) => value(row, column));
+      const numeric = !values.some((each) => Number.isNaN(Number(each)));
+      const keyed = rows.map((row, index) => [values[index], numeric ? Number(values[index]) : values[index], row]);
+      keyed.sort(([one, a], [other, b]) => {
+        if (one === "" || other === "") return (one === "") - (other === "");
+        return sign * (numeric ? a - b : collator.compare(a, b));
+      });
+      rows = keyed.map(([, , row]) => row);
+      for (const each of headers) each.removeAttribute("aria-sort");
+      header.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
+      update();
+    };
+    headers.forEach((header, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = header.textContent;
+      header.replaceChildren(button);
+      button.addEventListener("click", () => sort(header, column));
     });
-    for (const each of table.tHead.rows[0].cells) each.removeAttribute("aria-sort");
-    header.setAttribute("aria-sort", descending ? "descending" : "ascending");
-    body.append(...rows);
+    return { texts, update, more: () => { most *= 4; update(); } };
   };
-  [...table.tHead.rows[0].cells].forEach((header, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = header.textContent;
-    header.replaceChildren(button);
-    button.addEventListener("click", () => sort(header, column));
-  });
 
-  // Filtering: the table's rows and the sections below follow the same three fields.
+  // Filtering: the list of jobs and the sections below follow the same three fields.
+  const table = byId("table");
   const [search, status, data, count] = ["search", "status", "data", "count"].map(byId);
-  const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
-  const filter = () => {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
-    for (const row of rows) {
-      const matches =
-        words.every((word) => texts.get(row).includes(word)) &&
-        (!status.value || row.dataset.status === status.value) &&
-        (!data.value || row.dataset.data === data.value);
-      row.hidden = !matches;
-      const section = sections.get(row.dataset.job);
-      if (section) section.hidden = !matches;
-      shown += matches;
-    }
-    count.textContent = shown === rows.length ? `${shown} jobs` : `${shown} of ${rows.length} jobs`;
-    byId("nothing").hidden = shown > 0;
+  const wordsOf = (field) => field.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const jobs = listing(table, Infinity, (row, text) =>
+    wordsOf(search).every((word) => text.includes(word)) &&
+    (!status.value || row.dataset.status === status.value) &&
+    (!data.value || row.dataset.data === data.value),
+  (shown, rows) => {
+    const visible = new Set(shown);
+    for (const row of rows) sections.get(row.dataset.job)?.toggleAttribute("hidden", !visible.has(row));
+    count.textContent = shown.length === rows.length ? `${rows.length} jobs` : `${shown.length} of ${rows.length} jobs`;
+    byId("nothing").hidden = shown.length > 0;
+  });
+  const filter = jobs.update;
+
+  // Trials of a study: words and conditions filter, and what matches can be saved as CSV.
+  const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const holds = (keys, row, text, word) => {
+    const [, name, sign, wanted] = word.match(/^(.+?)([<>]=?|=)(.+)$/) ?? [];
+    const column = keys.indexOf(name);
+    if (column < 0) return text.includes(word);
+    const actual = value(row, column).toLowerCase();
+    const order = actual === "" ? NaN : Number(actual) - Number(wanted);
+    if (Number.isNaN(order)) return sign === "=" && actual === wanted;
+    return (sign.includes("=") && order === 0) || (sign[0] === "<" && order < 0) || (sign[0] === ">" && order > 0);
   };
+  for (const trials of document.querySelectorAll(".trials")) {
+    const { previousElementSibling: form, nextElementSibling: below } = trials.closest(".scroll");
+    const [field, more] = [form.querySelector("input"), below.firstElementChild];
+    const names = [...trials.tHead.rows[0].cells].map((each) => each.dataset.key);
+    const keys = names.map((each) => each.toLowerCase());
+    const job = table.querySelector(`[data-job="${CSS.escape(trials.closest("details").dataset.job)}"]`);
+    const ids = [...trials.tBodies[0].rows].map((row) => value(row, 0)).join(" ");
+    jobs.texts.set(job, `${jobs.texts.get(job)} ${ids.toLowerCase()}`);
+    let [words, matching] = [[], []];
+    const list = listing(trials, 25, (row, text) => words.every((word) => holds(keys, row, text, word)), (shown, rows) => {
+      matching = shown;
+      form.querySelector("output").textContent = `${shown.length} of ${rows.length} rows`;
+      const left = shown.length - trials.tBodies[0].rows.length;
+      below.hidden = left === 0;
+      more.textContent = `Show more: ${left} are left`;
+    });
+    field.addEventListener("input", () => {
+      words = wordsOf(field);
+      list.update();
+    });
+    more.addEventListener("click", list.more);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.querySelector("button").addEventListener("click", () => {
+      const lines = [names, ...matching.map((row) => names.map((_, column) => value(row, column)))];
+      const content = lines.map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n";
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob([content], { type: "text/csv" }));
+      link.download = `${trials.dataset.name}.csv`;
+      link.click();
+    });
+    form.hidden = false;
+    list.update();
+  }
+
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   for (const field of [search, status, data]) {
     field.addEventListener("input", filter);
@@ -78,18 +127,19 @@
   const show = (anchor) => {
     const section = sections.get(anchor);
     if (!section) return;
-    if (section.hidden) clear();
-    section.open = true;
+    if (section.closest("details[hidden]")) clear();
+    for (let each = section; each; each = each.parentElement.closest("details")) each.open = true;
     section.scrollIntoView();
     section.querySelector("summary").focus({ preventScroll: true });
   };
   const follow = () => show(decodeURIComponent(location.hash.slice(1)));
   addEventListener("hashchange", follow);
-  for (const link of body.querySelectorAll("a")) {
+  for (const link of document.querySelectorAll(".trials a, #table a")) {
     link.addEventListener("click", () => link.hash === location.hash && follow());
   }
   for (const bar of document.querySelectorAll(".gantt .bar")) bar.addEventListener("click", () => show(bar.dataset.job));
-  const fold = (open) => sections.forEach((section) => section.hidden || (section.open = open));
+  const folds = [...sections.values(), ...document.querySelectorAll(".one-by-one")];
+  const fold = (open) => folds.forEach((each) => each.closest("details[hidden]") || (each.open = open));
   byId("open-all").addEventListener("click", () => fold(true));
   byId("close-all").addEventListener("click", () => fold(false));
 

@@ -1,0 +1,58 @@
+"""Brings the values of a study's parameters to axes: linear, logarithmic, or a place for each value."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pytest_training.reporters.html.charts import Scale, Tick, ticks
+from pytest_training.reporters.studies import shown
+from pytest_training.text import one_line
+
+FIRST_LOG = 100  # largest by smallest value from which an axis is logarithmic
+MOST_MARKS = 12
+LARGEST = 1e300  # beyond it differences overflow
+
+
+class Axis(NamedTuple):
+    """An axis with the place of each row's value."""
+
+    name: str
+    places: list[float | None]  # None for a row without a value
+    low: float
+    high: float
+    marks: list[tuple[float, str]]
+    is_ordered: bool = True  # False if places only number the values
+
+    def scale(self, start: float, end: float) -> tuple[Scale, tuple[Tick, ...]]:
+        """Return what brings places to coordinates, and the marks there."""
+        scale = Scale(self.low, self.high, start, end)
+        return scale, tuple(Tick(scale(place), one_line(label, 12)) for place, label in self.marks)
+
+
+def axis(name: str, values: Sequence[Any], reach: Sequence[float] = ()) -> Axis:
+    """Return the axis of values, which shows the numbers of `reach` too."""
+    present = [value for value in values if value is not None]
+    if not all(map(_is_number, present)):
+        texts = [None if value is None else shown(value) for value in values]
+        place_of = {text: float(place) for place, text in enumerate(sorted({*map(shown, present)}))}
+        marks = [(place, text) for text, place in place_of.items()][:: math.ceil(len(place_of) / MOST_MARKS)]
+        places = [None if text is None else place_of[text] for text in texts]
+        return Axis(name, places, 0.0, len(place_of) - 1.0, marks, is_ordered=False)
+    numbers = [*map(float, present), *reach] or [0.0]
+    low, high = min(numbers), max(numbers)
+    if low > 0 and high / FIRST_LOG >= low:
+        places, low, high = (
+            [math.log10(value) if value else None for value in values],
+            math.log10(low),
+            math.log10(high),
+        )
+        powers = [*map(float, range(math.ceil(low), math.floor(high) + 1))]
+        marks = [(power, f"{10**power:.3g}") for power in powers[:: math.ceil(len(powers) / 6)]]
+    else:
+        places = [None if value is None else float(value) for value in values]
+        marks = [(mark, f"{mark:.6g}") for mark in ticks(low, high, 5)]
+    return Axis(name, places, low, high, marks)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
