@@ -71,7 +71,8 @@ def type_into(page: Chrome, words: str) -> None:
 
 
 def said(page: Chrome) -> str:
-    return page.find_element(By.CSS_SELECTOR, "#job-forest form output").text
+    words: str = page.find_element(By.CSS_SELECTOR, "#job-forest form output").text
+    return words
 
 
 def test_trials_are_folded_into_their_study_and_lead_there(page: Chrome) -> None:

@@ -65,7 +65,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def predicted(reports: Path, name: str) -> Outcome:
     """Return a trial that leaves predictions, as a real one does."""
-    made = record.make(TRUTH.astype(int), SCORES[name])
+    made = record.make(TRUTH.astype(int), SCORES[name], fold=np.arange(90) % 5)
     folder = RunFolder(reports, PREDICTED).job(f"paired-{name}").attempt(1)
     folder.create()
     record.write(made, folder.path)
@@ -166,7 +166,7 @@ def test_predictions_of_the_same_people_are_compared_in_pairs(ask: Any) -> None:
     best, other = json.loads(ask("paired", "--json"))["rows"]
     assert other["behind"]["value"] == pytest.approx(other["metrics"]["roc_auc"] - best["metrics"]["roc_auc"])
     assert other["behind"]["low"] < other["behind"]["value"] < other["behind"]["high"]
-    assert ask("paired", columns=200).splitlines()[-1].endswith(": paired by people, with the spread of the model")
+    assert ": paired by people, its variance doubled" in ask("paired", columns=200).splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -174,11 +174,14 @@ def test_predictions_of_the_same_people_are_compared_in_pairs(ask: Any) -> None:
     [
         (
             ["forst"],
-            "the 4 runs in {reports}: no study 'forst': did you mean 'forest'? Expected one of forest, wide, als",
+            "the 4 runs in {reports}: no study 'forst': did you mean 'forest'? Expected one of forest, paired",
         ),
         (["als", "--run", "20260106"], "run 20260106-100000-abcd: no study 'als': expected one of wide"),
-        (["--run", "2026"], "run '2026': expected one of the 4 runs in {reports}/runs"),
-        (["--reports", "nowhere"], "the 0 runs in {cwd}/nowhere: expected a study: "),
+        (["als", "--run", "2026"], "run '2026': expected one of the 4 runs in {reports}/runs"),
+        (
+            ["als", "--reports", "nowhere"],
+            "the 0 runs in {cwd}/nowhere: no study 'als' (`matrix:`, `seeds:` or `search:` in",
+        ),
     ],
 )
 def test_studies_that_do_not_exist_are_mistakes(

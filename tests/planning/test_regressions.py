@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_training.evaluation.noise import EarlierMetric
+from pytest_training.evaluation.noise import EarlierMetric, Mean
 from pytest_training.execution.outcome import Attempt, Outcome, Status, StudyResult
 from pytest_training.jobs.gates import parse_gates
 from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob, Search, Space, Study
@@ -50,7 +50,7 @@ def held(reports: Path, job: Job, earlier: dict[str, Any], *rules: str) -> list[
 
 
 METRICS = {"auc": 0.8, "auc_low": 0.7, "auc_high": 0.9, "mae": 44.5, "odd": 2.0, "odd_low": 1.0}
-OF_SEEDS = {"metrics": {**METRICS, "auc_sd": 0.02}, "study": SEEDS}
+OF_SEEDS = {"metrics": {**METRICS, "auc_sd": 0.02, "auc_low": 0.78, "auc_high": 0.82}, "study": SEEDS}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_job_is_held_to_its_metrics(
     ("earlier", "expected"),
     [
         ({"metrics": METRICS}, EarlierMetric(RUN, 0.8)),
-        (OF_SEEDS, EarlierMetric(RUN, 0.8, 0.02, 5)),
+        (OF_SEEDS, EarlierMetric(RUN, 0.8, Mean(0.8, 0.02, 0.78, 0.82, 5))),
         ({"metrics": {**METRICS, "auc_sd": 0.02}}, EarlierMetric(RUN, 0.8)),  # a job's own number, of no seeds
     ],
 )

@@ -63,7 +63,8 @@ SEEDS = StudyResult(metric="roc_auc", direction="higher", seeds=5)
 
 
 def seeds(mean: float, sd: float, name: str = "roc_auc") -> Outcome:
-    return outcome({name: mean, f"{name}_sd": sd}, study=SEEDS)
+    spread = {f"{name}_sd": sd, f"{name}_low": mean - sd, f"{name}_high": mean + sd}
+    return outcome({name: mean, **spread}, study=SEEDS)
 
 
 def paired(value: float, low: float, high: float, run_id: str = "r1") -> Outcome:

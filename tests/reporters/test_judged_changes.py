@@ -51,8 +51,13 @@ def test_a_change_is_judged_where_both_runs_have_predictions_of_models_fitted_an
         assert method in said, path
         assert all(words in said for words in changes.values()), path
     metadata = project.metadata()
-    for job_id, words in changes.items():
-        assert words.lstrip("): ") in str(metadata[job_id]["changes"][0]["judgement"])
+    first = {job_id: metadata[job_id]["changes"][0] for job_id in changes}
+    verdicts = {job_id: (each["verdict"], each["difference"] is not None) for job_id, each in first.items()}
+    assert verdicts == {
+        "folds_slightly": ("noise", True),
+        "folds_much": ("worse", True),
+        "alone_much": ("worse", False),
+    }
 
 
 def test_a_regression_fails_beyond_noise_or_where_nothing_judges_it(project: Project) -> None:

@@ -13,7 +13,7 @@ from pytest_training.records.recorded_run import read_run
 from pytest_training.records.studies import study_table
 from pytest_training.reporters.console import remark_lines
 from pytest_training.reporters.markdown import summary
-from pytest_training.reporters.studies import closing_lines, verdict
+from pytest_training.reporters.studies import closing_lines, columns, verdict
 
 
 def seeds(*values: float, **fields: Any) -> list[Outcome]:
@@ -88,6 +88,14 @@ def test_the_summary_has_a_table_of_each_study_and_folds_its_trials(tmp_path: Pa
     assert "and 13 more: `pytest-training table forest`" in lines
     assert "**forest\\-n\\-98** and 1 more of forest: raised ValueError: no tree" in lines
     assert not any("pruned at epoch" in line for line in lines)
+
+
+def test_a_parameter_named_like_an_interval_or_a_metric_has_a_column() -> None:
+    trials = [trial("n-1", {"auc": 0.7, "auc_low": 0.6, "n": 5.0}, parameters={"n": 1, "clip_low": 0.1, "trial": "a"})]
+    names, _ = columns(study_table("forest", trials), study_table("forest", trials).rows, 200)
+    assert [column[0] for column in names] == [
+        *("trial", "auc", "parameter n", "clip_low", "parameter trial", "seconds", "metric n")
+    ]
 
 
 def test_trials_are_not_compared_with_those_of_earlier_runs(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ VERBS = {
     "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
 PLACES = {"init": "prepare", "save-durations": "prepare", "compare": "comparing", "table": "studies"}
-PLACES |= {**dict.fromkeys(("runs", "diff", "best"), "runs"), "prune": "pruning"}
+PLACES |= dict.fromkeys(("runs", "diff", "best", "prune"), "runs")
 """Each verb is a function of its name: these in these modules, the others in answers.py."""
 JOB = {"metavar": "JOB", "help": "the job's id"}
 RUN = {"metavar": "RUN", "nargs": "?", "default": "last"}
@@ -71,11 +71,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "--json": JSON,
     },
     "table": {
-        "study": {
-            "metavar": "STUDY",
-            "nargs": "?",
-            "help": "the study's id (default: the only one of the last run with studies)",
-        },
+        "study": {"metavar": "STUDY", "help": "the study's id"},
         "--run": {"metavar": "RUN", "help": "id of the run, or its beginning (default: the newest that has the study)"},
         "--csv": {"action": "store_true", "help": "print all trials as CSV, with exact numbers"},
         "--json": JSON,

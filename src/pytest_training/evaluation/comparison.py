@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -110,8 +111,10 @@ def paired(record: Predictions, over: Predictions) -> list[Paired]:
     ]
 
 
-def differences(record: Predictions, over: Predictions) -> dict[str, noise.Difference]:
-    """Return the difference of each metric to another record of the same people, as models fitted anew would vary.
+def differences(
+    record: Predictions, over: Predictions, names: Collection[str] = JUDGED, level: float = noise.JUDGED_LEVEL
+) -> dict[str, noise.Difference]:
+    """Return the differences of metrics to another record of the same people, as models fitted anew would vary.
 
     It is empty if either record is of one model alone, which does not show how others would differ. Raise ValueError
     if the people are others.
@@ -124,9 +127,9 @@ def differences(record: Predictions, over: Predictions) -> dict[str, noise.Diffe
         "with the spread of fitted models" if is_repeated else "its variance doubled, as one repeat shows no spread"
     )
     tested: dict[str, noise.Difference] = {}
-    for name in [each for each in measures(record) if each in JUDGED and interval.is_enough(record, each)]:
+    for name in [each for each in measures(record) if each in names and interval.is_enough(record, each)]:
         with suppress(ZeroDivisionError):
-            each = _paired(record, over, name, noise.JUDGED_LEVEL)
+            each = _paired(record, over, name, level)
             tested[name] = noise.Difference(each.value, each.low, each.high, f"paired by people, {spread}")
     return tested
 

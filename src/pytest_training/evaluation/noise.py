@@ -7,6 +7,7 @@ from msgspec import Struct
 
 LEVEL = 0.95
 JUDGED_LEVEL = 0.90  # level of a judged difference: of equal sides 5 % are called worse, and 5 % better
+SPREAD = ("_sd", "_low", "_high")  # endings of what stands beside a mean over seeds
 FEWEST = 2  # numbers for a spread
 STEPS, EXACT = 100, 1e-12  # most steps to a quantile, and the last one's relative size
 
@@ -47,13 +48,7 @@ class EarlierMetric(Struct, frozen=True):
 
     run_id: str
     value: float
-    sd: float | None = None  # over its seeds, if it is a mean of several
-    seeds: int = 0
-
-    @property
-    def mean(self) -> Mean | None:
-        """Its mean with its spread, or None if it is of one training."""
-        return None if self.sd is None else Mean(self.value, self.sd, math.nan, math.nan, self.seeds)
+    spread: Mean | None = None  # over its seeds, if it is a mean of several
 
 
 def mean_interval(numbers: Sequence[float], level: float = LEVEL) -> Mean:
@@ -97,8 +92,10 @@ def welch(now: Mean, before: Mean, level: float = LEVEL) -> Difference | None:
 
 def mean_of_seeds(metrics: Mapping[str, float], name: str, seeds: int) -> Mean | None:
     """Return a study's metric with its spread, or None if it is not a mean over seeds."""
-    sd = metrics.get(f"{name}_sd")
-    return None if seeds < FEWEST or sd is None else Mean(metrics[name], sd, math.nan, math.nan, seeds)
+    sd, low, high = (metrics.get(name + end) for end in SPREAD)
+    if seeds < FEWEST or sd is None or low is None or high is None:
+        return None
+    return Mean(metrics[name], sd, low, high, seeds)
 
 
 def judged_difference(

@@ -137,7 +137,7 @@ def _judge_gate(gate: Gate, metrics: dict[str, float], differences: Differences,
         holds = value is not None and gate.holds(value)
         return GateResult(gate=gate, found=value, passed=None if gate.unjudged else holds)
     now, pair = mean_of_seeds(metrics, gate.metric, seeds), differences.get(earlier.run_id, {}).get(gate.metric)
-    difference = judged_difference(value - earlier.value, now=now, before=earlier.mean, pair=pair)
+    difference = judged_difference(value - earlier.value, now=now, before=earlier.spread, pair=pair)
     is_noise = difference is not None and not difference.is_beyond_noise
     return GateResult(gate=gate, found=value, passed=is_noise or gate.holds(value), difference=difference)
 

@@ -51,8 +51,8 @@ def _predicted(planned: PlannedJob, several: Iterable[Mapping[str, Recorded]]) -
 
 
 def _problems(jobs: Sequence[Job], earlier: Mapping[str, Recorded], rules: Rules, words: str) -> list[str]:
-    what = f"nothing to compare with: the history has no passed outcome of these jobs from {words}"
-    problems = [f"{what}; no regression is judged"] if jobs and not earlier else []
+    problem = f"nothing to compare with: the history has no passed outcome of these jobs from {words}"
+    problems = [f"{problem}; no regression is judged"] if jobs and not earlier else []
     declared = [gate for job in jobs for gate in job.gates]
     problems += [
         f"--training-max-regression {metric}: not judged: neither a gate nor the name says whether more is better"
@@ -80,8 +80,8 @@ def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
     if earlier is None:
         return
     outcome, metrics = earlier.outcome, earlier.outcome.metrics
-    main = measures.headline(outcome)
-    spreads = {f"{name}_sd" for name in metrics} if outcome.study else set[str]()  # a larger one is no worse metric
+    main, seeds = measures.headline(outcome), outcome.study.seeds if outcome.study else 0
+    spreads = {f"{name}_sd" for name in metrics} if seeds else set[str]()  # a larger one is no worse metric
     gates = [replace(gate, metric=measures.whole(gate.metric, metrics)) for gate in job.gates]
     gated = [gate.metric for gate in gates if gate.metric not in spreads] or ([main.name] if main else [])
     for metric in dict.fromkeys([*(gated if None in rules else ()), *(name for name in rules if name is not None)]):
@@ -97,12 +97,5 @@ def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
             operator=">=" if better == "higher" else "<=",
             threshold=before - margin if better == "higher" else before + margin,
             against=f"{before:.4g} in run {earlier.run_id}{more}, at most {amount:g}{' %' if percent else ''} worse",
-            earlier=_earlier_metric(earlier, metric),
+            earlier=EarlierMetric(earlier.run_id, before, mean_of_seeds(metrics, metric, seeds)),
         )
-
-
-def _earlier_metric(earlier: Recorded, name: str) -> EarlierMetric:
-    outcome = earlier.outcome
-    mean = mean_of_seeds(outcome.metrics, name, outcome.study.seeds if outcome.study else 0)
-    spread = (mean.sd, mean.number) if mean else (None, 0)
-    return EarlierMetric(earlier.run_id, outcome.metrics[name], *spread)

@@ -29,6 +29,7 @@ SAME = 1e-9  # relative: what the order of floating-point sums may change
 class Change(Struct, frozen=True):
     """One metric then and now."""
 
+    run_id: str  # of the earlier run
     metric: str
     before: float
     now: float
@@ -162,7 +163,7 @@ def _changes(now: Outcome, earlier: Recorded) -> Iterable[Change]:
             continue
         means = [mean_of_seeds(each.metrics, name, each.study.seeds if each.study else 0) for each in (now, before)]
         judged = judged_difference(measure.value - then, now=means[0], before=means[1], pair=paired.get(name))
-        yield Change(name, then, measure.value, _verdict(measure, then, judged, gates), judged)
+        yield Change(earlier.run_id, name, then, measure.value, _verdict(measure, then, judged, gates), judged)
 
 
 def _verdict(now: Measure, before: float, judged: Difference | None, gates: Sequence[Gate]) -> Verdict:
@@ -185,20 +186,13 @@ def other_parameters(now: Mapping[str, Any], before: Mapping[str, Any], study: S
     return tuple(name for name in {**old, **new} if old.get(name, ...) != new.get(name, ...) and name not in varied)
 
 
-def find_earlier(  # noqa: PLR0913  (the name, whose jobs, and which outcomes count)
-    history: History,
-    job_ids: Sequence[str],
-    name: str,
-    *,
-    project: Path,
-    before: str | None = None,
-    passed_only: bool = False,
+def find_earlier(
+    history: History, job_ids: Sequence[str], name: str, *, project: Path, before: str | None = None
 ) -> tuple[dict[str, Recorded], str, str | None]:
     """Return outcomes before run `before` by job id, the words for their place, and a sentence if none exists."""
     place = find_place(history, name, project, before=before)
-    earlier = history.newest(job_ids, place=place, before=before, passed_only=passed_only)
-    what = "passed outcome" if passed_only else "outcome"
-    problem = f"nothing to compare with: the history has no {what} of these jobs from {place.words}"
+    earlier = history.newest(job_ids, place=place, before=before)
+    problem = f"nothing to compare with: the history has no outcome of these jobs from {place.words}"
     return earlier, place.words, None if earlier or not job_ids else problem
 
 

@@ -11,11 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pytest_training.evaluation.noise import Difference, Mean, mean_interval, plain_mean, welch
-from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Cause, Outcome, Status
-from pytest_training.execution.slot import read_outcome
+from pytest_training.execution.studies import trial_outcome
 from pytest_training.jobs.directions import direction, is_side_number
-from pytest_training.jobs.model import Job, PlannedJob
+from pytest_training.jobs.model import Job
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.strict_json import encode
 
@@ -64,21 +63,19 @@ class StudyTable(Struct, frozen=True, kw_only=True):
 
 def studies(run: TrainingRun) -> list[StudyTable]:
     """Return the studies of a run in planned order, with their trials of earlier runs where it resumes one."""
-    own, planned = {each.job_id: each for each in run.own_outcomes}, {each.job.id: each for each in run.plan.jobs}
-    trials = {each.job.id: list[Outcome]() for each in planned.values() if each.job.study}
+    own, trials = {each.job_id: each for each in run.own_outcomes}, dict[str, list[Outcome]]()
     for outcome in own.values():
-        if outcome.trial_of:
-            trials.setdefault(outcome.trial_of, []).append(outcome)
-    tables = []
-    for study_id, several in trials.items():
-        study = planned.get(study_id)
-        whole = _with_earlier(several, study, run.folder) if study else several
-        tables.append(study_table(study_id, whole, job=study.job if study else None, outcome=own.get(study_id)))
-    return tables
+        trials.setdefault(outcome.trial_of or "", []).append(outcome)
+    jobs = {each.job.id: each.job for each in run.plan.jobs if each.job.study}
+    for study in (each for each in run.plan.jobs if each.job.study):
+        several = (own.get(name) or trial_outcome(study, name, run.folder) for name in study.job.needs)
+        trials[study.job.id] = [each for each in several if each]
+    trials.pop("", None)
+    return [study_table(name, several, jobs.get(name), own.get(name)) for name, several in trials.items()]
 
 
 def study_table(
-    study_id: str, trials: Sequence[Outcome], *, job: Job | None = None, outcome: Outcome | None = None
+    study_id: str, trials: Sequence[Outcome], job: Job | None = None, outcome: Outcome | None = None
 ) -> StudyTable:
     """Return the table of a study's trials; `job` and `outcome` are its own, if the run has it."""
     metric, better, chosen = _judgement(trials, job, outcome)
@@ -87,13 +84,9 @@ def study_table(
     planned = [_row(each) for each in trials]
     ranked = _ranked(planned, metric, better, chosen)
     seeds = [row for row in planned if row.seed is not None]
-    rows = (
-        _judged(_ranked(_combinations(planned, metric), metric, better, chosen), metric) if seeds and varied else ranked
-    )
+    rows = _ranked(_combinations(planned, metric), metric, better, chosen) if seeds and varied else ranked
+    first = rows[0] if rows and rows[0].is_trained and metric in rows[0].metrics else None
     numbers = [row.metrics[metric] for row in seeds if row.is_ranked and metric in row.metrics and not varied]
-    has_best = (
-        rows and rows[0].is_trained and metric in rows[0].metrics and (better or chosen) and (varied or not seeds)
-    )
     return StudyTable(
         id=study_id,
         metric=metric,
@@ -101,20 +94,10 @@ def study_table(
         parameters=varied,
         metrics=tuple(sorted(names, key=lambda name: (name != metric, is_side_number(name)))),
         trials=tuple(ranked),
-        rows=tuple(rows),
-        best=next((row for row in rows[:1] if has_best and row.is_trained and metric in row.metrics), None),
+        rows=tuple(_judged(row, first) for row in rows),
+        best=first if (better or chosen) and (varied or not seeds) else None,
         spread=mean_interval(numbers) if numbers else None,
     )
-
-
-def _with_earlier(trials: list[Outcome], study: PlannedJob, folder: RunFolder) -> list[Outcome]:
-    """Return the trials in planned order, with those that an earlier run has trained."""
-    by_id = {each.job_id: each for each in trials}
-    for trial_id, needed in study.needed.items():
-        earlier = read_outcome(RunFolder(folder.reports, needed.run_id), trial_id) if trial_id not in by_id else None
-        by_id |= {trial_id: earlier} if earlier else {}
-    order = dict.fromkeys([*study.job.needs, *by_id])
-    return [by_id[trial_id] for trial_id in order if trial_id in by_id]
 
 
 def _judgement(trials: Sequence[Outcome], job: Job | None, outcome: Outcome | None) -> tuple[str, Direction, str]:
@@ -130,14 +113,11 @@ def _judgement(trials: Sequence[Outcome], job: Job | None, outcome: Outcome | No
 def _row(outcome: Outcome) -> StudyRow:
     is_seed = "seed" not in outcome.varied and outcome.job_id.endswith(f"-seed-{outcome.seed}")
     return StudyRow(
+        **{name: getattr(outcome, name) for name in ("status", "cause", "reason", "wall_s")},
         id=outcome.job_id,
-        status=outcome.status,
-        cause=outcome.cause,
-        reason=outcome.reason,
         parameters={name: outcome.parameters[name] for name in outcome.varied if name in outcome.parameters},
         seed=outcome.seed if is_seed else None,
         metrics={name: value for name, value in outcome.metrics.items() if math.isfinite(value)},
-        wall_s=outcome.wall_s,
     )
 
 
@@ -163,13 +143,12 @@ def _combinations(trials: Iterable[StudyRow], metric: str) -> list[StudyRow]:
 
 def _combination(trials: Sequence[StudyRow], metric: str) -> StudyRow:
     """Return the row of trials that differ in their seeds alone, with the status of the worst."""
-    worst, first = min(trials, key=lambda row: row.status.rank), trials[0]
-    numbers: dict[str, list[float]] = {}
+    worst, numbers = min(trials, key=lambda row: row.status.rank), dict[str, list[float]]()
     for name, value in (pair for row in trials if row.is_ranked for pair in row.metrics.items()):
         numbers.setdefault(name, []).append(value)
     return replace(
         worst,
-        id=first.id.removesuffix(f"-seed-{first.seed}"),
+        id=worst.id.removesuffix(f"-seed-{worst.seed}"),
         seed=None,
         metrics={name: plain_mean(several) for name, several in numbers.items()},
         wall_s=math.fsum(row.wall_s for row in trials),
@@ -178,10 +157,8 @@ def _combination(trials: Sequence[StudyRow], metric: str) -> StudyRow:
     )
 
 
-def _judged(rows: Sequence[StudyRow], metric: str) -> list[StudyRow]:
-    """Return the rows with their differences to the first one, where both have several seeds."""
-    first = rows[0].spread if rows and metric in rows[0].metrics else None
-    return [
-        replace(row, behind=welch(row.spread, first)) if first and row.spread and index else row
-        for index, row in enumerate(rows)
-    ]
+def _judged(row: StudyRow, first: StudyRow | None) -> StudyRow:
+    """Return a row with its difference to the first one, if both have several seeds."""
+    if first is None or row is first or not (row.spread and first.spread):
+        return row
+    return replace(row, behind=welch(row.spread, first.spread))

@@ -11,11 +11,10 @@ import pytest
 from msgspec.structs import asdict, fields, replace
 
 from pytest_training.atomic import write_atomically
-from pytest_training.evaluation.noise import Difference
 from pytest_training.execution.outcome import Outcome, Reported, Shown, Status, Tolerated
 from pytest_training.jobs.model import Dataset, Plan, PlannedJob, Source, Value
 from pytest_training.pytest_adapter import switch_json_report_on
-from pytest_training.records.comparison import Change, Comparison, Verdict
+from pytest_training.records.comparison import Change, Comparison
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import Provenance, RunRecord, Timing, timing
 from pytest_training.records.strict_json import encode_plain, plain
@@ -45,24 +44,12 @@ class ReportedDataset(Value, frozen=True, kw_only=True):
     citation: str | None = None
 
 
-class ReportedChange(Value, frozen=True, kw_only=True):
-    """A metric that differs from that of the run that the job is compared with."""
-
-    run_id: str
-    metric: str
-    before: float
-    now: float
-    verdict: Verdict
-    judgement: str  # the verdict with what it rests on: `worse, beyond noise`
-    difference: Difference | None  # with its 90 % interval, if seeds or predictions judge it against noise
-
-
 class JobMetadata(Reported, frozen=True, kw_only=True):
     """`tests[].metadata`: a job's outcome. All paths are relative to the reports folder."""
 
     id: str
     datasets: tuple[ReportedDataset, ...]
-    changes: tuple[ReportedChange, ...] = ()
+    changes: tuple[Change, ...] = ()  # metrics that differ from those of the run that it is compared with
     worker: str
     expected_s: float | None
 
@@ -124,12 +111,7 @@ def _add_changes(tests: Iterable[Item], comparison: Comparison) -> None:
     """Add to each job what differs from the run that it is compared with."""
     for item in tests:
         if (metadata := item.get("metadata")) and (job := comparison.of(metadata.get("id", ""))):
-            metadata["changes"] = [plain(_reported(each, job.earlier.run_id)) for each in job.differing]
-
-
-def _reported(change: Change, run_id: str) -> ReportedChange:
-    values = {name: getattr(change, name) for name in ReportedChange.__struct_fields__ if name != "run_id"}
-    return ReportedChange(run_id=run_id, **values)
+            metadata["changes"] = plain(job.differing)
 
 
 def write_report(json_report: dict[str, Any], path: Path) -> None:

@@ -94,7 +94,8 @@ def columns(study: StudyTable, rows: Sequence[StudyRow], width: int) -> tuple[li
         if behind := row.behind:
             text["to_best"] = f"{number(behind.value)} ({number(behind.low)} to {number(behind.high)})"
     for name in texts[0] if texts else ():
-        if name == "reason" or is_side_number(name) or {text[name] for text in texts} <= {"", "passed"}:
+        is_side = name == "reason" or (is_side_number(name) and name not in study.parameters)
+        if is_side or {text[name] for text in texts} <= {"", "passed"}:
             continue
         longest = max(LONGEST_ID if name == "trial" and study.parameters else LONGEST, width // 4)
         most = min(longest, max(LEAST, width - GAP))
