@@ -145,7 +145,7 @@ def test_jobs_are_recognised_by_name(
         (("--training-memory", "much"), "--training-memory: expected a size like *, found 'much'"),
         (("--training-root", "nowhere"), "--training-root: no folder '*nowhere'"),
         *(
-            (("--training-smoke", option), f"--training-smoke trains *: {option.partition('=')[0]} cannot go with it")
+            (("--training-smoke", option), f"--training-smoke *: {option.partition('=')[0]} cannot go with it")
             for option in (
                 *("--training-resume", "--training-skip-unchanged", "--training-audit", "--training-twice=als"),
                 *("--training-compare=last", "--training-max-regression=0.1"),

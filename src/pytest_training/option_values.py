@@ -21,9 +21,17 @@ from pytest_training.wording import one_of
 if TYPE_CHECKING:
     from pytest_training.planning.steps import Request
 
-RUNS_OWN = ("--epochs", "--folds", "--set", "--training-seed", "--training-seeds", "--training-matrix")
-"""What a resumed run brings along."""
-NOT_IN_SMOKE = ("resume", "skip-unchanged", "audit", "twice", "compare", "max-regression")
+REST = ("--training-resume", "--training-skip-unchanged")  # train what is left alone
+CONFLICTS = (
+    ("resume", ("--epochs", "--folds", "--set"), "takes the parameters of the run"),
+    ("resume", ("--training-seed",), "takes the seed of the run"),
+    ("resume", ("--training-seeds", "--training-matrix"), "takes the studies of the run"),
+    ("audit", REST, "trains every job whole"),
+    ("twice", REST, "trains every job whole"),
+    ("smoke", (*REST, "--training-audit", "--training-twice"), "trains every job briefly"),
+    ("smoke", ("--training-compare", "--training-max-regression"), "judges nothing"),
+)
+"""Options that others cannot go with, and why."""
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
 
@@ -34,6 +42,7 @@ def read_options(config: pytest.Config) -> Request:
     here, registry, option = config.invocation_params.dir, config.stash.get(REGISTRY, None) or Registry(), config.option
     root, reports, catalogues = folder_of(config, "root"), folder_of(config, "reports"), option.training_catalogue
     setting = str(config.getini("training_catalogue"))
+    _refuse_conflicts(config)
     if option.training_root and not root.is_dir():
         raise pytest.UsageError(f"--training-root: no folder {str(root)!r}")
     if any("\ud800" <= letter <= "\udfff" for letter in str(reports)):
@@ -64,27 +73,15 @@ def read_options(config: pytest.Config) -> Request:
             audit=_audit(config),
             project=str(project),
         ),
-        resume=_resume(config),
+        resume=option.training_resume,
         audited=option.training_audit or option.training_twice or "",
         skip_unchanged=option.training_skip_unchanged,
         lookup=read_lookup(config),
         kinds=registry.kinds,
         compare=option.training_compare,
-        max_regression=() if option.training_smoke else _max_regression(config),
-        smoke=_is_smoke(config),
+        max_regression=(*config.getini("training_max_regression"), *(option.training_max_regression or ())),
+        smoke=option.training_smoke,
     )
-
-
-def _max_regression(config: pytest.Config) -> tuple[str, ...]:
-    return (*config.getini("training_max_regression"), *(config.option.training_max_regression or ()))
-
-
-def _is_smoke(config: pytest.Config) -> bool:
-    other = next((name for name in NOT_IN_SMOKE if config.getoption(f"--training-{name}", default=None)), None)
-    if config.option.training_smoke and other:
-        what = "trains every job briefly and judges nothing"
-        raise pytest.UsageError(f"--training-smoke {what}: --training-{other} cannot go with it")
-    return bool(config.option.training_smoke)
 
 
 def _text(config: pytest.Config, name: str) -> tuple[str, str]:
@@ -94,22 +91,17 @@ def _text(config: pytest.Config, name: str) -> tuple[str, str]:
     return str(config.getini(f"training_{name}")), f"training_{name} in {config.inipath or 'the settings'}"
 
 
-def _resume(config: pytest.Config) -> str | None:
-    run: str | None = config.option.training_resume
-    for option in RUNS_OWN if run is not None else ():
-        name = option.removeprefix("--").removeprefix("training-")
-        if config.getoption(f"training_{name}", default=None):
-            what = "seed" if name == "seed" else "studies" if name in {"seeds", "matrix"} else "parameters"
-            raise pytest.UsageError(f"--training-resume takes the {what} of the run: {option} cannot go with it")
-    return run
+def _refuse_conflicts(config: pytest.Config) -> None:
+    for name, others, why in CONFLICTS:
+        for other in others if config.getoption(f"--training-{name}") else ():
+            field = other.removeprefix("--").removeprefix("training-").replace("-", "_")
+            if config.getoption(f"training_{field}", default=None):
+                raise pytest.UsageError(f"--training-{name} {why}: {other} cannot go with it")
 
 
 def _audit(config: pytest.Config) -> Literal["", "twice", "all"]:
     option = config.option
     name = "audit" if option.training_audit else "twice" if option.training_twice else ""
-    other = "resume" if option.training_resume else "skip-unchanged" if option.training_skip_unchanged else ""
-    if name and other:
-        raise pytest.UsageError(f"--training-{name} trains every job whole: --training-{other} cannot go with it")
     if option.training_audit and option.training_twice not in {None, option.training_audit}:
         raise pytest.UsageError("--training-audit trains jobs twice too: leave --training-twice out")
     return "all" if name == "audit" else "twice" if name else ""
