@@ -67,6 +67,7 @@ class Pasts:
         resumed: tuple[str, ...] = (),
         arguments: tuple[str, ...] = (),
         planned: Mapping[str, Any] | None = None,
+        smoke: bool = False,
         **git: Any,
     ) -> str:
         """Leave a run with these outcomes; return its id. `planned` has further fields of each planned job."""
@@ -82,7 +83,7 @@ class Pasts:
             )
             for each in outcomes
         ]
-        save_plan(Plan(run_id=run_id, seed=0, workers=1, threads=1, jobs=tuple(jobs)), folder.plan)
+        save_plan(Plan(run_id=run_id, seed=0, workers=1, threads=1, jobs=tuple(jobs), smoke=smoke), folder.plan)
         source = Provenance(
             python="3.11",
             implementation="",

@@ -215,11 +215,16 @@ def of_a_clock_that_was_ahead(pasts: Pasts) -> str:
     return pasts(failed())
 
 
+def trial_without_its_study(pasts: Pasts) -> str:
+    """The study takes it from the history, when its other trials have passed too."""
+    return pasts(outcome("als-seed-0", trial_of="als", metrics={"auc": 0.9}))
+
+
 @pytest.mark.parametrize(
     "leave",
     [
         *(best_by_a_gate, last_that_passed, last_that_was_whole, interrupted, not_begun),
-        *(killed, starting, unrecorded, copied),
+        *(killed, starting, unrecorded, copied, trial_without_its_study),
     ],
 )
 def test_a_run_stays_that_has_what_nothing_else_has(pasts: Pasts, leave: Callable[[Pasts], str]) -> None:
@@ -288,6 +293,13 @@ def test_links_in_a_removed_run_are_not_followed(pasts: Pasts) -> None:
     pasts.json("prune", "--keep", "1")
     assert OLD not in pasts.names
     assert (mine / "thesis.txt").read_text() == "mine"
+
+
+def test_a_smoke_run_has_no_history_and_goes(pasts: Pasts) -> None:
+    for name in (OLD, USED):
+        pasts(outcome("als", metrics={"auc": 0.9}), run_id=name, recorded=False, smoke=True)
+    assert pasts.json("prune", "--keep", "1")["removed_mb"].keys() == {OLD}
+    assert pasts.names == [USED]
 
 
 @pytest.mark.parametrize("damage", ["garbage" * 1000, "", None])

@@ -17,6 +17,7 @@ from pytest_training.records.run_record import BegunRun
 from pytest_training.records.strict_json import encode
 
 __all__ = ["pasts"]
+NOT_JUDGED = ["not", "judged", "against", "noise"]
 
 
 def passed(job_id: str = "als", **metrics: float) -> Any:
@@ -65,6 +66,30 @@ def test_a_study_counts_once_with_all_its_trials(pasts: Pasts) -> None:
     assert (line["jobs"], line["best"]) == ({"passed": 1}, ["als"])
 
 
+def study(pasts: Pasts, *values: float) -> str:
+    """Leave a run with a study that is decided by another metric than its first one."""
+    trials = [outcome(f"als-seed-{n}", trial_of="als", metrics={"auc": value}) for n, value in enumerate(values)]
+    verdict = StudyResult(metric="brier", direction="lower", best="als-seed-1")
+    metrics = {"auc": max(values), "brier": max(values)}
+    return pasts(*trials, outcome("als", kind="study", metrics=metrics, study=verdict, attempts=()))
+
+
+def test_the_best_of_a_study_is_by_its_own_metric_and_in_the_folder_of_its_best_trial(pasts: Pasts) -> None:
+    best, _ = study(pasts, 0.1, 0.2), study(pasts, 0.8, 0.9)
+    answer = pasts.json("best", "als")
+    assert (answer["run_id"], answer["metric"]) == (best, "brier")
+    assert Path(answer["folder"]) == pasts.folder(best) / "jobs/als-seed-1/attempt-1/artifacts"
+    assert pasts.json("best", "als-seed-0")["metric"] == "auc"
+
+
+def test_the_difference_of_studies_is_that_of_the_studies_alone(pasts: Pasts) -> None:
+    study(pasts, 0.1, 0.2, 0.3)
+    study(pasts, 0.8, 0.9)
+    answer = pasts.json("diff")
+    assert [job["job_id"] for job in answer["jobs"]] == ["als"]
+    assert list(answer["only_in"].values()) == [[], []]
+
+
 def test_without_runs_the_list_says_so(pasts: Pasts) -> None:
     assert pasts.answer("runs") == (0, f"no run in {pasts.reports}\n", "")
     assert pasts.json("runs") == []
@@ -97,7 +122,11 @@ def test_the_difference_of_two_runs_is_in_statuses_metrics_parameters_and_versio
     assert (code, said) == (0, "")
     assert [line.split() for line in printed.splitlines()] == [
         ["job", "status", first, "→", second],
-        ["als", "passed", "auc", "▲", "0.800", "→", "0.900", "(+0.1)"],
+        [
+            "als",
+            "passed",
+            *["auc", "▲", "0.800", "→", "0.900", "(+0.1):", "better,", "not", "judged", "against", "noise"],
+        ],
         ["epochs:", "3", "→", "5"],
         ["stroke", "passed", "→", "failed"],
         ["1", "of", "3", "jobs", "are", "the", "same", "in", "both", "runs"],

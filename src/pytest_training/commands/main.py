@@ -41,7 +41,7 @@ VERBS = {
     "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
 PLACES = {"init": "prepare", "save-durations": "prepare", "compare": "comparing", "table": "studies"}
-PLACES |= {**dict.fromkeys(("runs", "diff", "best"), "runs"), "prune": "pruning"}
+PLACES |= dict.fromkeys(("runs", "diff", "best", "prune"), "runs")
 """Each verb is a function of its name: these in these modules, the others in answers.py."""
 JOB = {"metavar": "JOB", "help": "the job's id"}
 RUN = {"metavar": "RUN", "nargs": "?", "default": "last"}

@@ -1,7 +1,7 @@
 """Every outcome of every run, in one SQLite file. The controller alone writes it; no error here stops a run."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -124,11 +124,11 @@ class History:
         query = 'SELECT run_id, branch, "commit", started FROM runs ORDER BY run_id DESC'
         return [Origin(*row) for row in self._rows(query, NOT_COMPARED)]
 
-    def fold(self, question: Callable[[Iterable[Recorded]], T], column: str = "", value: str = "") -> T | None:
-        """Return the answer to a question about every outcome, or every one of a run or job, newest first."""
+    def each(self, visit: Callable[[Recorded], object], column: str = "", value: str = "") -> None:
+        """Visit every outcome, or each of a run or job, the newest first."""
         where, arguments = (f" WHERE o.{column} = ?", (text(value),)) if column else ("", ())
         query = f"{RECORDED}{where} ORDER BY o.id DESC"
-        return self._read(lambda each: question(filter(None, map(_recorded, each.execute(query, arguments)))), UNKNOWN)
+        self._read(lambda db: [visit(it) for it in map(_recorded, db.execute(query, arguments)) if it], UNKNOWN)
 
     def add(self, run: RunRecord, outcomes: Sequence[Outcome], provenance: Provenance) -> None:
         """Record a run and its outcomes in one transaction; a second call for the same run replaces them."""

@@ -25,12 +25,13 @@ class Measure(Struct, frozen=True):
 
 
 def measures(outcome: Outcome) -> list[Measure]:
-    """Return an outcome's metrics, gated ones first, each with its interval and its baseline if it has them.
+    """Return an outcome's metrics, a study's own and gated ones first, each with its interval and its baseline.
 
     A gate on the end of an interval, or on a baseline, stands for the metric that these belong to.
     """
     metrics = outcome.metrics
     baselines = {BASELINE.sub("", name, count=1): name for name in reversed(metrics) if BASELINE.search(name)}
+    stated = [outcome.study.metric] if outcome.study and outcome.study.metric in metrics else []
     gated = [whole(result.gate.metric, metrics) for result in outcome.gates if result.gate.metric in metrics]
     others = [name for name in metrics if whole(name, metrics) == name]
     return [
@@ -41,7 +42,7 @@ def measures(outcome: Outcome) -> list[Measure]:
             high=metrics.get(f"{name}_high"),
             baseline=metrics.get(baselines.get(name, "")),
         )
-        for name in dict.fromkeys([*gated, *others])
+        for name in dict.fromkeys([*stated, *gated, *others])
     ]
 
 

@@ -1,9 +1,8 @@
 """All runs together, of the history and of the run folders: a line for each, and the best outcome of each job."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Self
 
@@ -17,22 +16,15 @@ from pytest_training.jobs.directions import Direction, direction
 from pytest_training.records.history import History, Origin, Recorded
 from pytest_training.records.measures import headline
 from pytest_training.records.recorded_run import is_going_on, read_run, run_ids
+from pytest_training.records.run_record import GitState
 
 
 class Best(Struct, frozen=True):
-    """The best passed outcome of a job, by a metric of its newest one; of equal ones the newest."""
+    """The best passed outcome of a job, by the headline of its newest one; of equal ones the newest."""
 
     metric: str
     direction: Direction | None
     recorded: Recorded
-
-    @classmethod
-    def first(cls, newest: Recorded) -> Self | None:
-        """Return the newest outcome as the best so far, by its headline, or None if it has no metric."""
-        study, main = newest.outcome.study, headline(newest.outcome)
-        metric = study.metric if study else main.name if main else ""
-        better = (study and study.direction) or direction(metric, [each.gate for each in newest.outcome.gates])
-        return cls(metric, better, newest) if metric in newest.outcome.metrics else None
 
     @property
     def value(self) -> float:
@@ -47,47 +39,42 @@ class Best(Struct, frozen=True):
 
 
 class Past(Struct):
-    """What the history knows of all runs."""
+    """What the history knows of all runs, given each outcome, the newest first."""
 
     runs: dict[str, dict[str, str]] = field(default_factory=dict)
     """By run id, the newest first, each job's status in a word, or an empty text for a trial: its study counts."""
-    best: dict[str, Best] = field(default_factory=dict)  # by job id, without trials
+    best: dict[str, Best] = field(default_factory=dict)  # by job id
     newest: dict[str, str] = field(default_factory=dict)  # ids of runs that others are compared with, by what they have
     unsettled: dict[str, dict[str, Status]] = field(default_factory=dict)
     """By run id the jobs that have not ended well there or later: a resumed run would train them."""
     settled: set[str] = field(default_factory=set)
 
-    @classmethod
-    def of(cls, newest_first: Iterable[Recorded]) -> Self:
-        """Collect what these outcomes say."""
-        past = cls()
-        for recorded in newest_first:
-            past.add(recorded, recorded.outcome)
-        return past
-
-    def add(self, recorded: Recorded, outcome: Outcome) -> None:
+    def add(self, recorded: Recorded) -> None:
         """Add an outcome that is older than all before."""
-        job_id, run_id, has_passed = outcome.job_id, recorded.run_id, outcome.status == Status.PASSED
+        outcome, run_id, job_id = recorded.outcome, recorded.run_id, recorded.outcome.job_id
+        has_passed, is_whole = outcome.status == Status.PASSED, outcome.cause == "gate"
         self.runs.setdefault(run_id, {})[job_id] = _word(outcome)
-        if has_passed or outcome.status == Status.SKIPPED or outcome.cause == "gate":
+        if has_passed or is_whole or outcome.status == Status.SKIPPED:
             self.settled.add(job_id)
         elif outcome.cause != "needs" and self.settled.isdisjoint({job_id, outcome.trial_of}):
             self.unsettled.setdefault(run_id, {})[job_id] = outcome.status
-        if outcome.trial_of is None and (has_passed or outcome.cause == "gate"):
-            places = {"", f" on branch {recorded.branch}" if recorded.branch else ""}
-            for what in (f"the last {job_id}", *([f"the last passed {job_id}"] if has_passed else [])):
-                self.newest |= {f"{what}{place}": run_id for place in places if f"{what}{place}" not in self.newest}
-        if outcome.trial_of is None and has_passed:
-            best = self.best.get(job_id)
-            if better := best.or_better(recorded) if best else Best.first(recorded):
-                self.best[job_id] = better
+        if f"the last {outcome.trial_of}" in self.newest or not (has_passed or is_whole):
+            return  # a trial's study counts, once it has been judged
+        places = {"", f" on branch {recorded.branch}" if recorded.branch else ""}
+        for what, place in product(("last", *["last passed"] * has_passed), places):
+            self.newest.setdefault(f"the {what} {job_id}{place}", run_id)
+        if has_passed and job_id in self.best:
+            self.best[job_id] = self.best[job_id].or_better(recorded)
+        elif has_passed and (main := headline(outcome)):
+            better = direction(main.name, [result.gate for result in outcome.gates])
+            self.best[job_id] = Best(main.name, better, recorded)
 
 
 class RunLine(Struct, frozen=True, kw_only=True):
     """A run in a list of all."""
 
     run_id: str
-    started: str | None
+    started: str | None = None
     branch: str | None = None
     commit: str | None = None
     jobs: dict[str, int] = {}  # number of selected jobs by status; a study with its trials counts once
@@ -98,13 +85,14 @@ class RunLine(Struct, frozen=True, kw_only=True):
 
 def run_lines(reports: Path, history: History) -> list[RunLine]:
     """Return all runs, the oldest first: those that have a folder, and those that only the history has."""
-    past, origins = history.fold(Past.of) or Past(), {origin.run_id: origin for origin in history.origins()}
+    past, origins, folders = Past(), history.origins(), set(run_ids(reports))
+    history.each(past.add)
     best = [(each.recorded.run_id, job_id) for job_id, each in sorted(past.best.items())]
-    folders = set(run_ids(reports))
-    lines = [_line(RunFolder(reports, run_id)) for run_id in folders.difference(origins)]
-    for run_id, origin in origins.items():
-        jobs, ids = _counted(past.runs.get(run_id, {}).values()), tuple(job_id for run, job_id in best if run == run_id)
-        lines.append(RunLine(**origin._asdict(), jobs=jobs, has_folder=run_id in folders, best=ids))
+    lines = [_line(RunFolder(reports, run_id)) for run_id in folders.difference(each.run_id for each in origins)]
+    for origin in origins:
+        jobs = _counted(past.runs.get(origin.run_id, {}).values())
+        ids = tuple(job_id for run_id, job_id in best if run_id == origin.run_id)
+        lines.append(RunLine(**origin._asdict(), jobs=jobs, has_folder=origin.run_id in folders, best=ids))
     return sorted(lines, key=lambda line: line.run_id)
 
 
@@ -113,11 +101,11 @@ def _line(folder: RunFolder) -> RunLine:
     try:
         run = read_run(folder)
     except DeclarationError:
-        return RunLine(run_id=folder.run_id, started=None, state="unreadable")
+        return RunLine(run_id=folder.run_id, state="unreadable")
     state = "in progress" if is_going_on(folder) else "finished" if run.is_finished else "did not finish"
-    commit = (run.provenance.branch, run.provenance.commit) if run.provenance else (None, None)
-    origin = Origin(folder.run_id, *commit, run.started)
-    return RunLine(**origin._asdict(), jobs=_counted(map(_word, run.own_outcomes)), state=state)
+    git, jobs = run.provenance or GitState(), _counted(map(_word, run.own_outcomes))
+    origin = Origin(folder.run_id, git.branch, git.commit, run.started)
+    return RunLine(**origin._asdict(), jobs=jobs, state=state)
 
 
 def _word(outcome: Outcome) -> str:

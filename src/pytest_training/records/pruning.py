@@ -32,9 +32,10 @@ Reasons = Iterator[tuple[str, str]]
 def reasons_to_stay(project: Project, keep: int) -> dict[str, str]:
     """Return why each run stays, by its id, or an empty text; raise TrainingError if the history cannot say it."""
     history, names = History(ReportsFolder(project.reports).history), run_ids(project.reports)
+    past, reasons = Past(), dict.fromkeys(names, "")
     if not names:
         raise TrainingError(f"no run in {project.reports}")
-    past, reasons = history.fold(Past.of) or Past(), dict.fromkeys(names, "")
+    history.each(past.add)
     for run_id, words in _reasons(project, history, past, names, keep):
         if not reasons.get(run_id, words):
             reasons[run_id] = words
@@ -120,12 +121,12 @@ def remove_run(folder: RunFolder) -> bool:
         rest = folder.path.rename(folder.stable.runs / f"{PRUNED}{folder.run_id}")
     except FileNotFoundError:
         return False
-    remove_rest(rest)
+    shutil.rmtree(rest, ignore_errors=True)
     return True
 
 
-def remove_rest(rest: Path) -> None:
-    """Remove what is left of a run; raise OSError if it cannot be removed."""
-    shutil.rmtree(rest, ignore_errors=True)  # another process may be at it too
-    if rest.is_dir():
-        shutil.rmtree(rest)
+def remove_rests(reports: ReportsFolder) -> None:
+    """Remove what is left of removed runs, also by a process that was killed; raise OSError if it cannot be."""
+    for rest in reports.runs.glob(f"{PRUNED}*"):
+        with contextlib.suppress(FileNotFoundError):  # another process is at it too
+            shutil.rmtree(rest)
