@@ -36,7 +36,7 @@ BOTH = """if depth > 5 or run.seed > 8:
 return {"auc": 0.6 + trees / 1000 + depth / 100, "drawn": random.random()}"""
 
 
-@pytest.fixture(scope="module", params=["0", "3"], ids=["without workers", "three workers"])
+@pytest.fixture(scope="module", params=["0", pytest.param("3", marks=pytest.mark.slow)])
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Return the outcomes of the session by job id."""
     project = Project(tmp_path_factory.mktemp("studies"))

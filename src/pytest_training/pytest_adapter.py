@@ -5,7 +5,7 @@ import copy
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,12 @@ def matches(path: Path, patterns: list[str]) -> bool:
 def set_options(config: pytest.Config, **values: Any) -> None:
     """Set options to other values than the command line: xdist cannot be started later in another way."""
     vars(config.option).update(values)
+
+
+def run_again(config: pytest.Config, nodeids: Iterable[str]) -> None:
+    """Have `--lf` of the next session run these tests too, as if they had failed."""
+    failed: dict[str, bool] = getattr(config.pluginmanager.getplugin("lfplugin"), "lastfailed", {})
+    failed.update(dict.fromkeys(nodeids, True))
 
 
 def start_xdist(config: pytest.Config, session: pytest.Session) -> None:

@@ -61,6 +61,7 @@ RETURNING = {
     "_sentence",
     "not_ended",
     "_lacking",
+    "_notes",
     "no_seeds",
     "_killer",
     "_place_of",

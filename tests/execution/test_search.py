@@ -46,7 +46,7 @@ def study(trials: int, parameters: dict[str, Space] = SPACES, **fields: Any) -> 
 
 
 def opened(job: Job, folder: RunFolder, **fields: Any) -> Any:
-    return search.OptunaSearch(job, folder, better="lower", **fields)
+    return search.OptunaSearch(job, folder, **fields)
 
 
 def outcome(job_id: str, loss: float | None = None, **fields: Any) -> Outcome:

@@ -63,7 +63,7 @@ class Slot(msgspec.Struct, frozen=True):
         """Train a job and leave its outcome in the run folder; one that cannot be written says so."""
         try:
             with left_to_the_owner() if self.owned else contextlib.nullcontext(lambda: None) as ignore_further:
-                outcome = self._skip(planned.job, planned.unchanged) if planned.unchanged else self._come_to(planned)
+                outcome = self._come_to(planned)
                 if outcome.status == Status.INTERRUPTED:
                     ignore_further()
                 return outcome
@@ -80,7 +80,7 @@ class Slot(msgspec.Struct, frozen=True):
 
     def _come_to(self, planned: PlannedJob) -> Outcome:
         if planned.job.study is None:
-            return self._train(planned)
+            return self._skip(planned.job, planned.unchanged) if planned.unchanged else self._train(planned)
         from pytest_training.execution.studies import judge_study  # noqa: PLC0415  (few runs have a study)
 
         fields = judge_study(planned, self.folder, is_worker=self.owned)

@@ -1,7 +1,7 @@
 """The verdict on a study from the outcomes of its trials: means over seeds, or the best trial, and the job's gates."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,48 +21,48 @@ MOST_NAMED = 6
 
 
 class Candidate(Struct, frozen=True):
-    """A trial; or a combination of parameters with its seeds, the first one first."""
+    """A trial that passed; or those of a combination of parameters, the first seed's first, with their means."""
 
-    trials: Sequence[Outcome]  # those that passed
-    metrics: dict[str, float]
-    is_whole: bool = True  # False if a seed is missing
+    trials: Sequence[Outcome] = ()
+    metrics: dict[str, float] = {}
 
 
 def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> dict[str, Any]:
     """Return the fields of the outcome of a study's own job."""
-    started, job, study = utc_now(), planned.job, planned.job.study or Study()
+    job, study, now = planned.job, planned.job.study or Study(), utc_now()
     outcomes = {trial_id: trial_outcome(planned, trial_id, folder) for trial_id in job.needs}
     if waiting := next((trial_id for trial_id, outcome in outcomes.items() if outcome is None), None):
         return _failed("needs", not_ended(waiting, is_worker=is_worker))
     trials = [outcome for outcome in outcomes.values() if outcome is not None]
-    candidates = _candidates(trials, study)
-    whole = [each for each in candidates if each.is_whole]
-    fields: dict[str, Any] = {"started": started, "ended": utc_now(), "notes": tuple(_notes(job, study, trials))}
-    if not candidates and all(trial.status == Status.NOT_RUN for trial in trials):
-        return fields | {"status": Status.NOT_RUN, "cause": "needs", "reason": "none of its trials has run"}
+    passed = [trial for trial in trials if is_whole(trial)]
+    candidates = _candidates(passed, study)
+    whole = [each for each in candidates if len(each.trials) == max(1, len(study.seeds))]
     best, metric = _best(job, study, whole or candidates)
-    several = best.trials if best else []
-    number = len(several) if study.seeds else 0
-    first = several[0].job_id if several else ""
-    fields |= {
-        "study": StudyResult(
-            metric=metric,
-            direction=direction(metric, job.gates) or "",
-            best=first,
-            best_run=planned.needed[first].run_id if first in planned.needed else "",
-            trials=len(trials),
-            passed=sum(map(is_whole, trials)),
-            pruned=sum(trial.cause == "pruned" for trial in trials),
-            seeds=number,
-        ),
-        "metrics": best.metrics if best else {},
-        "parameters": _shared_parameters(several) if several else {},
-        "data": tuple({each.name: each for trial in several for each in trial.data}.values()),
-        "interval_method": f"Student's t over {number} seeds, 95 %" if number > 1 else "",
+    first = best.trials[0].job_id if best.trials else ""
+    result = StudyResult(
+        metric=metric,
+        direction=direction(metric, job.gates) or "",
+        best=first,
+        best_run=planned.needed[first].run_id if first in planned.needed else "",
+        trials=len(trials),
+        passed=len(passed),
+        pruned=sum(trial.cause == "pruned" for trial in trials),
+        seeds=len(best.trials) if study.seeds else 0,
+    )
+    fields = _verdict(job, study, trials, best, result) | ({} if whole else _lacking(study, trials))
+    if planned.unchanged and fields["status"] == Status.PASSED:
+        reason = f"unchanged since run {planned.unchanged.run_id}, whose metrics these are"
+        fields |= {"status": Status.SKIPPED, "cause": "unchanged", "reason": reason}
+    return fields | {
+        "study": result,
+        "metrics": best.metrics,
+        "parameters": _shared([trial.parameters for trial in best.trials]),
+        "data": tuple({each.name: each for trial in best.trials for each in trial.data}.values()),
+        "interval_method": f"Student's t over {result.seeds} seeds, 95 %" if result.seeds > 1 else "",
+        "notes": (*_notes(job, study, trials, passed), *tolerated(fields["gates"])),
+        "started": now,
+        "ended": now,
     }
-    verdict = _verdict(job, study, trials, best, metric)
-    fields["notes"] += tolerated(verdict["gates"])
-    return fields | verdict | ({} if whole else _failed("trials", _lacking(study, trials)))
 
 
 def is_whole(trial: Outcome) -> bool:
@@ -73,101 +73,88 @@ def is_whole(trial: Outcome) -> bool:
 def means(trials: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of each metric that all trials have, each with its spread and interval over the seeds."""
     names = [name for name in trials[0] if all(name in metrics for metrics in trials)]
-    parts = {name + part for name in names for part in SPREAD}
-    metrics: dict[str, float] = {}
+    parts, metrics = {name + part for name in names for part in SPREAD}, dict[str, float]()
     for name in (name for name in names if name not in parts):  # an interval of one training is none over seeds
         mean = mean_interval([each[name] for each in trials])
-        metrics[name] = mean.value
-        if len(trials) > 1:
-            numbers = zip(SPREAD, (mean.sd, mean.low, mean.high), strict=True)
-            metrics |= {name + part: number for part, number in numbers if math.isfinite(number)}
+        spread = zip(SPREAD, (mean.sd, mean.low, mean.high), strict=True)
+        metrics |= {name: mean.value} | {name + part: number for part, number in spread if math.isfinite(number)}
     return metrics
 
 
 def trial_outcome(planned: PlannedJob, trial_id: str, folder: RunFolder) -> Outcome | None:
     """Return a trial's outcome in this run, else in the earlier one that the plan names."""
     needed = planned.needed.get(trial_id)
-    earlier = RunFolder(folder.reports, needed.run_id) if needed else None
-    return read_outcome(folder, trial_id) or (read_outcome(earlier, trial_id) if earlier else None)
+    earlier = RunFolder(folder.reports, needed.run_id) if needed else folder
+    return read_outcome(folder, trial_id) or read_outcome(earlier, trial_id)
 
 
 def _failed(cause: str, reason: str) -> dict[str, Any]:
     return {"status": Status.FAILED, "cause": cause, "reason": reason}
 
 
-def _candidates(trials: Sequence[Outcome], study: Study) -> list[Candidate]:
-    """Return the trials that passed, or their combinations where each has several seeds."""
-    passed = [trial for trial in trials if is_whole(trial)]
+def _candidates(passed: Sequence[Outcome], study: Study) -> list[Candidate]:
     if not study.seeds:
         return [Candidate([trial], trial.metrics) for trial in passed]
     combinations: dict[bytes, list[Outcome]] = {}
     for trial in passed:
-        values = {name: trial.parameters.get(name) for name in trial.varied}
+        values = [trial.parameters.get(name) for name in trial.varied]
         combinations.setdefault(msgspec.json.encode(values), []).append(trial)
-    return [
-        Candidate(several, means([each.metrics for each in several]), len(several) == len(study.seeds))
-        for several in combinations.values()
-    ]
+    return [Candidate(several, means([each.metrics for each in several])) for several in combinations.values()]
 
 
-def _best(job: Job, study: Study, candidates: Sequence[Candidate]) -> tuple[Candidate | None, str]:
-    """Return the best candidate, or None if nobody says which is better, and the metric that decides."""
-    names = list(dict.fromkeys(name for each in candidates for name in each.metrics))
-    gated = [_plain(gate.metric, names) for gate in job.gates]
+def _best(job: Job, study: Study, candidates: Sequence[Candidate]) -> tuple[Candidate, str]:
+    """Return the best candidate, an empty one if nobody says which is better, and the metric that decides."""
+    names = dict.fromkeys(name for each in candidates for name in each.metrics)
+    gated = (name for gate in job.gates for name in (gate.metric, *map(gate.metric.removesuffix, SPREAD)))
     metric = study.metric or next((name for name in gated if name in names), next(iter(names), ""))
-    having = [each for each in candidates if metric in each.metrics]
-    better = direction(metric, job.gates)
+    better, having = direction(metric, job.gates), [each for each in candidates if metric in each.metrics]
     if len(candidates) == 1:
         return candidates[0], metric
     if not having or better is None:
-        return None, metric
-    sign = 1 if better == "higher" else -1
-    return max(having, key=lambda each: sign * each.metrics[metric]), metric
+        return Candidate(), metric
+    return (max if better == "higher" else min)(having, key=lambda each: each.metrics[metric]), metric
 
 
-def _plain(metric: str, names: Sequence[str]) -> str:
-    """Return the metric that a gate on the end of an interval stands for, if trials do not have that end."""
-    wholes = (metric.removesuffix(part) for part in SPREAD if metric.endswith(part))
-    return metric if metric in names else next(wholes, metric)
+def _shared(several: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the parameters that have the same value in all trials."""
+    first = several[0] if several else {}
+    return {name: value for name, value in first.items() if all(each.get(name) == value for each in several)}
 
 
-def _shared_parameters(trials: Sequence[Outcome]) -> dict[str, Any]:
-    first, *others = (trial.parameters for trial in trials)
-    return {name: value for name, value in first.items() if all(each.get(name) == value for each in others)}
-
-
-def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate | None, metric: str) -> dict[str, Any]:
+def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate, result: StudyResult) -> dict[str, Any]:
     """Return status, cause, reason and gates."""
-    verdict = judge_numbers(job, best.metrics if best else {}, len(best.trials) if best and study.seeds else 0)
+    verdict = judge_numbers(job, best.metrics, result.seeds)
     fields = {name: getattr(verdict, name) for name in ("status", "cause", "reason", "gates")}
     measured = list(dict.fromkeys(name for trial in trials for name in trial.metrics))
     if study.metric and study.metric not in measured:
-        return fields | _failed("result", f"no trial has the metric {metric!r}: {one_of(metric, measured)}")
-    if best is None and (study.metric or job.gates):
-        reason = f"no best trial: neither a gate nor the name of {metric!r} says whether more is better"
+        return fields | _failed("result", f"no trial has the metric {study.metric!r}: {one_of(study.metric, measured)}")
+    if not best.trials and (study.metric or job.gates):
+        reason = f"no best trial: neither a gate nor the name of {result.metric!r} says whether more is better"
         return fields | _failed("result", reason)
     return fields
 
 
-def _lacking(study: Study, trials: Sequence[Outcome]) -> str:
-    """Say which trials are missing."""
+def _lacking(study: Study, trials: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the verdict on a study of which no trial, or no combination with all its seeds, is left."""
+    if all(trial.status == Status.NOT_RUN for trial in trials):
+        return {"status": Status.NOT_RUN, "cause": "needs", "reason": "none of its trials has run", "gates": ()}
     lacking = [trial.job_id for trial in trials if not is_whole(trial)]
+    which = listing("", lacking, limit=MOST_NAMED) if lacking else "the others are neither selected nor passed before"
     number = study.size if study.seeds else len(trials)
-    which = listing("", lacking, limit=MOST_NAMED) if lacking else "they are not selected"
-    return f"{number - sum(map(is_whole, trials))} of {number} trials did not pass: {which}"
+    return _failed("trials", f"{number - len(trials) + len(lacking)} of {number} trials did not pass: {which}")
 
 
-def _notes(job: Job, study: Study, trials: Sequence[Outcome]) -> list[str]:
+def _notes(job: Job, study: Study, trials: Sequence[Outcome], passed: Sequence[Outcome]) -> Iterator[str]:
+    failed = [trial.job_id for trial in trials if not is_whole(trial) and trial.status != Status.SKIPPED]
     pruned = sum(trial.cause == "pruned" for trial in trials)
-    failed = [trial.job_id for trial in trials if not is_whole(trial) and trial.cause != "pruned"]
-    passed = [trial.metrics for trial in trials if is_whole(trial)]
-    notes = []
     if failed:
-        notes.append(f"{len(failed)} of {len(trials)} trials did not pass: {listing('', failed, limit=MOST_NAMED)}")
+        yield f"{len(failed)} of {len(trials)} trials did not pass: {listing('', failed, limit=MOST_NAMED)}"
     if pruned:
-        notes.append(f"{pruned} of {len(trials)} trials were pruned")
+        yield f"{pruned} of {len(trials)} trials were pruned"
+    if skipped := len(trials) - len(passed) - len(failed) - pruned:
+        yield f"{skipped} of {len(trials)} trials were skipped"
     if (left_out := study.size - len(job.needs)) > 0:
-        notes.append(f"{left_out} of {study.size} trials are not judged: they are not selected")
-    if study.seeds and len(passed) > 1 and passed[0] and all(each == passed[0] for each in passed):
-        notes.append(f"all {len(passed)} trials have equal metrics: does the job use its seed?")
-    return notes
+        yield f"{left_out} of {study.size} trials are not judged: neither selected nor passed before"
+    metrics = [trial.metrics for trial in passed]
+    if study.seeds and len(metrics) > 1 and metrics[0] and all(each == metrics[0] for each in metrics):
+        yield f"all {len(metrics)} trials have equal metrics: does the job use its seed?"

@@ -10,9 +10,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.jobs.model import STUDY, Job, Study
-from pytest_training.jobs.values import with_value
+from pytest_training.jobs.values import meant, with_value
 
 MOST_TRIALS = 5000
 FEWEST_DIGITS = 3  # of the number in the id of a search's trial
@@ -30,6 +31,31 @@ def expand(job: Job, kind: Kind, seed: int) -> list[Job]:
     study = replace(study, seeds=study.seeds or tuple(range(seed, seed + study.seed_count)), seed_count=0)
     trials = [*(_searched(job, study) if study.search else _crossed(job, study, kind))]
     return [*trials, own_job(job, study, [each.id for each in trials])]
+
+
+def checked(job: Job, study: Study, where: str) -> Job:
+    """Return the job with the study; raise DeclarationError if its parts contradict each other."""
+    if study.search and (study.matrix or study.seeds or study.seed_count):
+        raise DeclarationError(f"{where}: expected either search, or matrix and seeds, of {job.id}")
+    if (study.seeds or study.seed_count) and (why := no_seeds(job, study)):
+        raise DeclarationError(f"{where}: {job.id} cannot have seeds: {why}")
+    if study.size > MOST_TRIALS:
+        raise DeclarationError(f"{where}: expected at most {MOST_TRIALS} trials of {job.id}, found {study.size}")
+    return replace(job, study=study)
+
+
+def no_seeds(job: Job, study: Study) -> str:
+    """Return why seeds would change nothing in a job, or an empty text if they may."""
+    option = meant(job.declared, "seed")
+    is_set = option is not None and option.name in (*job.given, *study.matrix)
+    return f"its {option.name} is set" if option and is_set else "" if job.seeded else "`seed: false` says so"
+
+
+def check_distinct(name: str, values: Sequence[Any], where: str) -> None:
+    """Raise DeclarationError if the ids of two trials would be one."""
+    texts = [in_id(value) for value in values]
+    for text in (text for place, text in enumerate(texts) if text in texts[:place]):
+        raise DeclarationError(f"{where}: two trials would be called '{name}-{text}': leave one")
 
 
 def own_job(job: Job, study: Study, trials: Sequence[str]) -> Job:

@@ -45,7 +45,8 @@ def _job(planned: PlannedJob, limits: Limits) -> Iterator[str]:
         ("expected", _expected(planned)),
         ("gates", ", ".join(f"{gate.metric} {gate.operator} {gate.threshold:g}" for gate in job.gates) or "none"),
         ("limits", ", ".join(_limits(job, limits)) or "none"),
-        ("needs", ", ".join(_needed(planned, job_id) for job_id in job.needs)),
+        ("needs", ", ".join(_needed(planned, job_id) for job_id in job.needs) if not job.study else ""),
+        ("trials", str(len(job.needs)) if job.study else ""),
         ("tags", ", ".join(job.tags)),
     ]
     for name, text in rows:

@@ -124,12 +124,14 @@ def studies(draft: Draft) -> Draft:
     request, jobs = draft.request, draft.jobs
     if not (request.seeds or request.matrix or any(job.study for job in (*jobs, *draft.others))):
         return draft
-    from pytest_training.planning.studies import expand_all, with_options  # noqa: PLC0415  (only studies need it)
+    from pytest_training.planning.studies import check_needs, expand_all, with_options  # noqa: PLC0415  (only studies need it)
 
     if draft.earlier is not None:  # the jobs are those that the resumed run has made
         return replace(draft, others=tuple(expand_all(draft.others, request.seed, request.kinds)))
-    jobs = tuple(with_options(jobs, seeds=request.seeds, matrix=request.matrix, kinds=request.kinds))
-    return replace(draft, jobs=tuple(expand_all(jobs, request.seed, request.kinds)))
+    with_studies = with_options(jobs, seeds=request.seeds, matrix=request.matrix, kinds=request.kinds)
+    jobs = tuple(expand_all(with_studies, request.seed, request.kinds))
+    check_needs(jobs)
+    return replace(draft, jobs=jobs)
 
 
 def smoke(draft: Draft) -> Draft:
@@ -158,6 +160,15 @@ def select(draft: Draft) -> Draft:
     by_id = {job.id: job for job in draft.jobs}
     jobs = tuple(by_id.pop(job_id) for job_id in draft.selected)
     return replace(draft, jobs=jobs, others=(*draft.others, *by_id.values()))
+
+
+def searches(draft: Draft) -> Draft:
+    """Check that the selected searches and their trials can draw parameters."""
+    if not any(job.trial_of or job.study for job in draft.jobs):
+        return draft
+    from pytest_training.planning.searches import check_searches  # noqa: PLC0415  (as above)
+
+    return replace(draft, jobs=tuple(check_searches(draft.jobs, draft.others, is_dry=draft.is_dry)))
 
 
 def note_unreached(draft: Draft) -> Draft:
@@ -271,14 +282,21 @@ def twins(draft: Draft) -> Draft:
         return draft
     from pytest_training.planning.twins import add_twins, audited  # noqa: PLC0415  (only an audit needs it)
 
-    request = draft.request
-    chosen = audited(draft.jobs, request.audited, request.run_settings.audit)
+    request, option = (
+        draft.request,
+        "--training-audit" if draft.request.run_settings.audit == "all" else "--training-twice",
+    )
+    chosen = audited(draft.jobs, request.audited, option)
     ids = {job.id for job in chosen}
     others = [job for job in draft.jobs if job.id not in ids]
+    searches = [job.id for job in others if job.study and job.study.search]
+    left_out = [
+        f"{option}: trials of {job_id}, a search, are left out: each has parameters of its own" for job_id in searches
+    ]
     jobs = add_twins(chosen, {job.id for job in draft.jobs}, request.run_settings.audit, request.kinds)
-    return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others))
+    return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others), problems=(*draft.problems, *left_out))
 
 
 PREPARE: tuple[Step, ...] = (resume, smoke, studies, set_parameters, twins)
-FINISH: tuple[Step, ...] = (select, note_unreached, order, fingerprint, compare)
+FINISH: tuple[Step, ...] = (select, searches, note_unreached, order, fingerprint, compare)
 PLAN: tuple[Step, ...] = (load, *PREPARE, *FINISH)

@@ -1,17 +1,16 @@
 """Studies in a plan: `--training-seeds`, `--training-matrix`, and trials in the place of the jobs that have them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.catalogue.studies import check_distinct, no_seeds, read_seeds
+from pytest_training.jobs.catalogue.studies import read_seeds
 from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.loading import check_ids
 from pytest_training.jobs.model import Job, Study
-from pytest_training.jobs.trials import MOST_TRIALS, expand, own_job, trial
+from pytest_training.jobs.trials import check_distinct, checked, expand, no_seeds, own_job, trial
 from pytest_training.jobs.values import convert_text, find_parameter, meant
 from pytest_training.planning.parameters import target_jobs
 from pytest_training.wording import one_of
@@ -23,48 +22,28 @@ VALUE = re.compile(r'(?:"[^"]*"|\[[^\]]*\]|\{[^}]*\}|[^,])+')  # commas inside l
 
 def with_options(jobs: Iterable[Job], *, seeds: str | None, matrix: Sequence[str], kinds: Kinds) -> list[Job]:
     """Return the jobs with the studies that the command line asks for."""
-    jobs = list(jobs)
-    values: dict[str, dict[str, tuple[Any, ...]]] = {}
+    by_id = {job.id: job for job in jobs}
     for text in matrix:
-        where, name, matching = target_jobs(jobs, text, MATRIX, FORM, kinds)
+        where, name, matching = target_jobs(list(by_id.values()), text, MATRIX, FORM, kinds)
+        texts = [each.strip().strip('"') for each in VALUE.findall(text.partition("=")[2])]
         for job in (job for job in matching if not job.problem and meant(job.declared, name)):
-            parameter = find_parameter(job, name, where, kinds[job.kind])
-            texts = [each.strip().strip('"') for each in VALUE.findall(text.partition("=")[2])]
-            several = [convert_text(parameter, each, where, kinds[job.kind]) for each in texts]
-            if not several:
-                raise DeclarationError(f"{where}: expected {FORM}")
-            check_distinct(parameter.name, several, where)
-            values.setdefault(job.id, {})[parameter.name] = tuple(several)
-    jobs = [_with_matrix(job, values[job.id]) if job.id in values else job for job in jobs]
-    return [_with_seeds(job, seeds) for job in jobs] if seeds else jobs
-
-
-def _with_matrix(job: Job, values: Mapping[str, tuple[Any, ...]]) -> Job:
-    study = job.study or Study()
-    if study.search:
-        raise DeclarationError(f"{MATRIX}: {job.id} has a search ({study.place}): expected either search or matrix")
-    study = replace(study, matrix=study.matrix | dict(values), place=MATRIX)
-    if (study.seeds or study.seed_count) and (why := no_seeds(job, study)):
-        raise DeclarationError(f"{MATRIX}: {job.id} has seeds: {why}")
-    return _checked(job, study)
+            parameter, kind, study = find_parameter(job, name, where), kinds[job.kind], job.study or Study()
+            values = tuple(convert_text(parameter, each, where, kind) for each in texts or [""])
+            check_distinct(parameter.name, values, where)
+            by_id[job.id] = checked(
+                job, replace(study, matrix=study.matrix | {parameter.name: values}, place=where), where
+            )
+    return [_with_seeds(job, seeds) for job in by_id.values()] if seeds is not None else list(by_id.values())
 
 
 def _with_seeds(job: Job, text: str) -> Job:
     """Return the job with these seeds, or with a note why they would change nothing in it."""
-    numbers = [int(part) if part.strip().isdecimal() else part for part in text.split(",") if part.strip()]
-    seeds = read_seeds(numbers[0] if len(numbers) == 1 and "," not in text else numbers, SEEDS)
-    study = replace(job.study or Study(), seeds=seeds.seeds, seed_count=seeds.seed_count, place=SEEDS)
-    if job.problem:
-        return job
-    if why := no_seeds(job, study):
-        return replace(job, notes=(*job.notes, f"{SEEDS} not applied: {why}"))
-    return _checked(job, study)
-
-
-def _checked(job: Job, study: Study) -> Job:
-    if study.size > MOST_TRIALS:
-        raise DeclarationError(f"{study.place}: expected at most {MOST_TRIALS} trials of {job.id}, found {study.size}")
-    return replace(job, study=study)
+    numbers = [int(part) if part.strip().isdecimal() else part for part in text.split(",")]
+    seeds, study = read_seeds(numbers if len(numbers) > 1 else numbers[0], SEEDS), job.study or Study()
+    why = no_seeds(job, study) or ("it has a search" if study.search else "")
+    if why or job.problem:
+        return replace(job, notes=(*job.notes, *([f"{SEEDS} not applied: {why}"] if why else [])))
+    return checked(job, replace(study, seeds=seeds.seeds, seed_count=seeds.seed_count, place=SEEDS), SEEDS)
 
 
 def expand_all(jobs: Sequence[Job], seed: int, kinds: Kinds) -> list[Job]:
@@ -73,11 +52,15 @@ def expand_all(jobs: Sequence[Job], seed: int, kinds: Kinds) -> list[Job]:
         return list(jobs)
     expanded = [each for job in jobs for each in expand(job, kinds[job.kind], seed)]
     check_ids(expanded)
-    ids = {job.id: None for job in expanded}
-    for job in expanded:
+    return expanded
+
+
+def check_needs(jobs: Sequence[Job]) -> None:
+    """Raise DeclarationError if a job needs a trial that its study does not have."""
+    ids = {job.id: None for job in jobs}
+    for job in jobs:
         if missing := next((each for each in job.needs if each not in ids), None):
             raise DeclarationError(f"{job.source}: {job.id} needs {missing!r}: no such job: {one_of(missing, ids)}")
-    return expanded
 
 
 def as_trained(old: Job, job: Job) -> Job:

@@ -17,17 +17,18 @@ EXAMINING_S = 600.0  # beyond the job's time limit, for the training whose data 
 SHUFFLING = b".target("  # a job that shuffles its target has this somewhere in its code
 
 
-def audited(jobs: Sequence[Job], chosen: str, audit: str) -> list[Job]:
-    """Return the jobs with this id, whose ids match this pattern, or of this file or folder."""
-    path = Path(chosen).absolute()
+def audited(jobs: Sequence[Job], chosen: str, option: str) -> list[Job]:
+    """Return the jobs with this id, whose ids match this pattern, or of this file or folder; of a study the trials."""
+    path, searches = Path(chosen).absolute(), {job.id for job in jobs if job.study and job.study.search}
     for meant in (
         [job for job in jobs if chosen in {job.id, job.trial_of}],
         [job for job in jobs if any(fnmatch.fnmatchcase(name, chosen) for name in (job.id, job.trial_of or job.id))],
         [job for job in jobs if job.path is not None and Path(job.path).is_relative_to(path)],
     ):
+        if whole := [job for job in meant if not job.study and job.trial_of not in searches]:
+            return whole
         if meant:
-            return meant
-    option = "--training-audit" if audit == "all" else "--training-twice"
+            raise DeclarationError(f"{option}: {chosen} is a search, which draws other parameters each time")
     raise DeclarationError(f"{option}: no job {chosen!r}: {one_of(chosen, (job.id for job in jobs))}")
 
 

@@ -196,6 +196,10 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         for outcome in self.outcomes.complete(is_signalled=self.signals.count > 0):
             self.call("pytest_training_job_end", outcome=outcome)
         plan, folder, all_outcomes = self.run.plan, self.run.folder, self.outcomes.by_node.values()
+        failed = {each.trial_of for each in all_outcomes if each.trial_of and not each.status.is_good}
+        pytest_adapter.run_again(
+            self.config, [node for node, job in self.jobs.items() if job.study and job.id in failed]
+        )
         audit = make_audit(self.run, {each.job_id: each for each in all_outcomes}) if self.run.settings.audit else None
         if audit and audit.findings and exit_status == pytest.ExitCode.OK:
             exit_status = pytest.ExitCode.TESTS_FAILED

@@ -1,6 +1,7 @@
 """The keys that `jobs.yaml` may have for a job and for all jobs, each with the reader of its value."""
 
 import keyword
+import math
 import os
 import re
 from collections.abc import Callable
@@ -12,13 +13,13 @@ from msgspec import Struct, field
 from pytest_training.errors import DeclarationError, Mistakes
 from pytest_training.evaluation.tripod import statement_keys
 from pytest_training.jobs.catalogue.document import Entry
-from pytest_training.jobs.catalogue.studies import checked_search, checked_seeds, read_matrix, searched
 from pytest_training.jobs.gates import parse_gates
 from pytest_training.jobs.model import Dataset, Gate, MetricsFile
 from pytest_training.limits import Limits, retry_reasons
 from pytest_training.limits.protocol import Limit
 from pytest_training.units import parse_duration
 
+LARGEST_MATRIX = 1000
 _TAKEN_TAGS = {"filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"}
 _WHOLE_GATE = re.compile(r"(\S+?)\s*([<>=]=?\s*\S+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -35,7 +36,7 @@ class Declaration(Struct, frozen=True):
     smoke: dict[str, Entry] = field(default_factory=dict)  # values of parameters for a smoke run
     variables: dict[str, Entry] = field(default_factory=dict)  # the environment variables that hold parameters
     matrix: dict[str, list[Entry]] = field(default_factory=dict)
-    seeds: Entry | None = None
+    seeds: Entry | None = None  # it and `search` are read with the job's parameters, see studies.py
     search: Entry | None = None
     metric: str = ""  # of its study
     options: dict[str, Entry] = field(default_factory=dict)
@@ -194,6 +195,15 @@ def _argument(entry: Entry) -> str:
     return str(value)
 
 
+def _matrix(entry: Entry) -> dict[str, list[Entry]]:
+    matrix = {name: values.items("a list of values") for name, values in entry.mapping().items()}
+    for empty in (entry.value[name] for name, values in matrix.items() if not values):
+        raise empty.error("expected at least one value, found an empty list")
+    if (jobs := math.prod(map(len, matrix.values()))) > LARGEST_MATRIX:
+        raise entry.error(f"expected at most {LARGEST_MATRIX} combinations, found {jobs} or more")
+    return matrix
+
+
 Readers = dict[str, tuple[str, Reader]]  # by the catalogue's key: the field and what reads its value
 
 
@@ -228,9 +238,9 @@ _PARTS: Readers = {
     "parameters": ("parameters", Entry.mapping),
     "smoke": ("smoke", Entry.mapping),
     "secret": ("variables", lambda entry: entry.each(_variable)),
-    "matrix": ("matrix", read_matrix),
-    "seeds": ("seeds", checked_seeds),
-    "search": ("search", checked_search),
+    "matrix": ("matrix", _matrix),
+    "seeds": ("seeds", lambda entry: entry),
+    "search": ("search", lambda entry: entry),
     "metric": ("metric", lambda entry: entry.text("the name of a metric")),
     "gates": ("gates", _gates),
     "data": ("data", lambda entry: tuple(item.text("the name of a dataset") for item in entry.items())),
@@ -258,11 +268,10 @@ def read_declaration(entry: Entry, allowed: tuple[str, ...], limits: Limits) -> 
         entry.mapping(allowed=allowed)
     entries = entry.value if isinstance(entry.value, dict) else {}
     settings, parts = (read_fields(entries, readers, mistakes) for readers in (_settings(limits), _PARTS))
-    entry_of = {**(entries["matrix"].value if parts.get("matrix") else {}), **searched(parts.get("search"))}
     for key in ("parameters", "smoke"):
-        for name in filter(parts.get(key, {}).__contains__, entry_of):
+        for name in filter(parts.get(key, {}).__contains__, parts.get("matrix", ())):
             with mistakes:
-                raise entry_of[name].error(f"{name} is under {key} too: leave one")
+                raise entries["matrix"].value[name].error(f"{name} is under {key} too: leave one")
     if parts.get("script") and parts.get("command"):
         with mistakes:
             raise entry.error("expected either script or command, found both")

@@ -18,7 +18,7 @@ from pytest_training.errors import Mistakes
 from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration, job_keys, read_defaults
 from pytest_training.jobs.catalogue.document import Entry, read_file
 from pytest_training.jobs.catalogue.sections import added_jobs, check_placeholders, read_dataset, read_jobs
-from pytest_training.jobs.catalogue.studies import searched, with_study
+from pytest_training.jobs.catalogue.studies import with_study
 from pytest_training.jobs.discovery import absolute
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
@@ -176,8 +176,7 @@ def _merged_gates(job: Job, defaults: Declaration, declaration: Declaration) -> 
 
 
 def _with_parameters(job: Job, defaults: Declaration, declaration: Declaration, kind: Kind) -> Job:
-    varied = (*declaration.matrix, *searched(declaration.search))
-    stated = (*declaration.parameters, *varied, *declaration.variables)
+    stated = (*declaration.parameters, *declaration.matrix, *declaration.variables)
     own = {each.name for name in stated if (each := meant(job.declared, name))}
     for name, entry in defaults.parameters.items():
         if (each := meant(job.declared, name)) and each.name not in own:

@@ -14,7 +14,7 @@ from pytest_training.errors import Mistakes
 from pytest_training.jobs.catalogue import declarations
 from pytest_training.jobs.catalogue.declarations import Catalogue, Declaration
 from pytest_training.jobs.catalogue.document import Entry
-from pytest_training.jobs.catalogue.studies import searched, values_of
+from pytest_training.jobs.catalogue.studies import searched
 from pytest_training.jobs.discovery import read_job, suffixes_of
 from pytest_training.jobs.kinds import command, protocol
 from pytest_training.jobs.model import Dataset, Job
@@ -168,7 +168,7 @@ def _check_id(job_id: str, declaration: Declaration, by_id: Mapping[str, Job], p
 def _command_job(job_id: str, declaration: Declaration, catalogue: Catalogue) -> Job:
     values = {name: [entry.plain] for name, entry in declaration.parameters.items()}
     values |= {name: [entry.plain for entry in entries] for name, entries in declaration.matrix.items()}
-    values |= {name: values_of(entry) for name, entry in searched(declaration.search).items()}
+    values |= searched(declaration.search)
     values |= {name: [f"${entry.plain}"] for name, entry in declaration.variables.items()}
     check_placeholders(declaration, values)
     source, home = f"{catalogue.file}:{declaration.entry.line}", str(catalogue.training_root)
