@@ -34,6 +34,7 @@ from pytest_training.records.strict_json import encode
 from pytest_training.records.studies import studies
 from pytest_training.reporters.console import gate_row, held_gates, sentence
 from pytest_training.reporters.html.charts import Curve, curves, sparkline, timeline
+from pytest_training.reporters.html.importances import importances
 from pytest_training.reporters.html.pictures import Picture, PictureBook, artifacts
 from pytest_training.reporters.html.predictions import Judged, judged
 from pytest_training.reporters.html.studies import StudyView
@@ -256,6 +257,7 @@ def _templates() -> jinja2.Environment:
         "shown": shown,
         "trial_counts": trial_counts,
         "study_verdict": verdict,
+        "importances": importances,
     }
     return environment
 
