@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from pytest_training.evaluation import comparison, record
+from pytest_training.evaluation import comparison, judge, record
 from pytest_training.evaluation.comparison import corrected_t, delong, mcnemar
 from pytest_training.evaluation.record import Predictions
 
@@ -122,3 +122,18 @@ def test_a_judged_difference_has_90_percent_of_the_tests_95() -> None:
 def test_one_fitted_model_says_nothing_of_others(stated: dict[str, Any]) -> None:
     assert comparison.differences(fitted_anew(2, **stated), fitted_anew(1, **stated)) == {}
     assert comparison.differences(fitted_anew(2), fitted_anew(1, **stated)) == {}
+
+
+def test_subgroups_of_the_same_people_are_judged_by_the_names_of_their_metrics() -> None:
+    sex, age = np.where(np.arange(120) % 2, "f", "m"), np.arange(120.0)
+    before = fitted_anew(1, subgroup={"sex": sex, "age": age})
+    now = fitted_anew(2, better=1.5, subgroup={"sex": sex, "age": age})
+    judged = comparison.differences_of_subgroups(now, before)
+    assert judged["roc_auc_sex_f"].low > 0
+    metrics = judge.evaluate(now).metrics
+    assert {name for name in metrics if "_age_" in name and name.startswith("roc_auc")} >= {
+        name for name in judged if "_age_" in name and name.startswith("roc_auc")
+    }
+    assert len([name for name in judged if name.startswith("roc_auc")]) == 5
+    others = fitted_anew(2, subgroup={"sex": np.roll(sex, 1), "site": sex})
+    assert comparison.differences_of_subgroups(others, before) == {}  # of other people

@@ -16,7 +16,8 @@ from pytest_training.evaluation import interval, noise
 from pytest_training.evaluation.columns import Floats
 from pytest_training.evaluation.metrics import HEADLINE, Figure, components, figure, lines_of_folds, measures
 from pytest_training.evaluation.record import Predictions
-from pytest_training.evaluation.result import LEVEL
+from pytest_training.evaluation.result import LEVEL, ends
+from pytest_training.evaluation.subgroups import parts
 from pytest_training.wording import counted
 
 Mask = NDArray[np.bool_]
@@ -131,6 +132,15 @@ def differences(
         with suppress(ZeroDivisionError):
             each = _paired(record, over, name, level)
             tested[name] = noise.Difference(each.value, each.low, each.high, f"paired by people, {spread}")
+    return tested
+
+
+def differences_of_subgroups(record: Predictions, over: Predictions) -> dict[str, noise.Difference]:
+    """Return the differences in each subgroup of the same people, by the names that its metrics have."""
+    own, others, tested = parts(record), parts(over), dict[str, noise.Difference]()
+    for end, (group, part) in zip(ends(own), own.items(), strict=True):
+        with suppress(ValueError, LookupError):  # of other people, or no group then
+            tested |= {name + end: each for name, each in differences(part, others[group]).items()}
     return tested
 
 

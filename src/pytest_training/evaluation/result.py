@@ -29,7 +29,7 @@ class Subgroup(msgspec.Struct, frozen=True, kw_only=True):
 def metrics_of(groups: Sequence[Subgroup]) -> dict[str, float]:
     """Return the subgroups' numbers as a gate names them: `roc_auc_sex_female`, `roc_auc_sex_female_low`."""
     metrics: dict[str, float] = {}
-    for end, each in zip(_ends(groups), groups, strict=True):
+    for end, each in zip(ends((each.column, each.value) for each in groups), groups, strict=True):
         counts = {"people": each.people} | ({} if each.events is None else {"events": each.events})
         for name, value in (counts | each.metrics).items():
             stem, side = re.fullmatch(r"(.+?)(_low|_high|)", name).groups()  # type: ignore[union-attr]  # it matches any
@@ -37,11 +37,11 @@ def metrics_of(groups: Sequence[Subgroup]) -> dict[str, float]:
     return metrics
 
 
-def _ends(groups: Iterable[Subgroup]) -> Iterator[str]:
+def ends(groups: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield what ends the names of each group's metrics, a number behind those of equal words."""
     taken: Counter[str] = Counter()
-    for each in groups:
-        end = f"_{_word(each.column)}_{_word(each.value)}"
+    for column, value in groups:
+        end = f"_{_word(column)}_{_word(value)}"
         taken[end] += 1
         yield end if taken[end] == 1 else f"{end}_{taken[end]}"
 

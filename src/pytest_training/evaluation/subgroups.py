@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 
 import numpy as np
@@ -27,23 +26,30 @@ CHOSEN = {
 
 def subgroups(record: Predictions) -> tuple[Subgroup, ...]:
     """Return the subgroups of each stated column, in the order in which it was stated."""
-    return tuple(each for column, values in record.subgroup.items() for each in _of_column(record, column, values))
+    return tuple(_judged(column, value, own) for (column, value), own in parts(record).items())
 
 
-def _of_column(record: Predictions, column: str, values: Texts) -> Iterator[Subgroup]:
-    names = _named(values)
-    for name in dict.fromkeys(names[np.argsort(_rank(values), kind="stable")].tolist()):
-        own = record.take(np.flatnonzero(names == name))
-        people = own.people[1]
-        chosen = {each: measure for each, measure in measures(own).items() if each in CHOSEN[own.question]}
-        yield Subgroup(
-            column=column,
-            value=name,
-            rows=len(own.repeats[0]),
-            people=people,
-            events=own.events,
-            metrics=interval.measured(own, chosen) if people >= FEWEST_PEOPLE else {},
-        )
+def parts(record: Predictions) -> dict[tuple[str, str], Predictions]:
+    """Return the record of each subgroup, by column and value."""
+    return {
+        (column, name): record.take(np.flatnonzero(names == name))
+        for column, values in record.subgroup.items()
+        for names in [_named(values)]
+        for name in dict.fromkeys(names[np.argsort(_rank(values), kind="stable")].tolist())
+    }
+
+
+def _judged(column: str, value: str, own: Predictions) -> Subgroup:
+    people = own.people[1]
+    chosen = {each: measure for each, measure in measures(own).items() if each in CHOSEN[own.question]}
+    return Subgroup(
+        column=column,
+        value=value,
+        rows=len(own.repeats[0]),
+        people=people,
+        events=own.events,
+        metrics=interval.measured(own, chosen) if people >= FEWEST_PEOPLE else {},
+    )
 
 
 def _named(values: Texts) -> NDArray[np.str_]:

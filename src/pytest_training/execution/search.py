@@ -5,11 +5,10 @@ others, and a killed one leaves no lock. A resumed run begins with the journal o
 """
 
 import json
-import math
 import os
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
@@ -19,153 +18,126 @@ import msgspec
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.attempt.messages import LOST
 from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.gpus import fcntl
 from pytest_training.execution.job_files import open_own, read_json
 from pytest_training.execution.outcome import Outcome, Status
-from pytest_training.jobs.directions import Direction
+from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import Job, Search, Space, Study
-
-fcntl: Any = None
-with suppress(ImportError):  # Windows: one slot alone may search there
-    import fcntl
 
 JOB = "job"  # a trial's attribute: the id of its item
 RUN, TIMES = "run", "times"  # a study's: the run that has taken it over last; by run when it began, and drew last
-PRUNERS: Mapping[str, Any] = {
+NOT_ITS_OWN = (*LOST, "system")  # causes of failures that say nothing of a trial's parameters: it goes on
+PRUNERS: dict[str, Any] = {
     "": optuna.pruners.NopPruner,
     "asha": optuna.pruners.SuccessiveHalvingPruner,
     "hyperband": optuna.pruners.HyperbandPruner,
     "median": optuna.pruners.MedianPruner,
 }
-NOT_ITS_OWN = (*LOST, "system")  # causes of failures that say nothing of a trial's parameters: it goes on
-BEST = {"asha": "quarter", "hyperband": "third"}  # that goes on
-PLAIN = str | int | float | bool | None  # what Optuna stores as a category
 
 
-class JournalLock:
-    """A lock on the journal: it ends with its process, and whoever has it may take it again."""
+class Journal(JournalFileBackend):  # type: ignore[misc]  # the package is Any to mypy, with and without the extra
+    """Optuna's journal with a lock that ends with its process, and that whoever has it may take again."""
 
-    def __init__(self, journal: Path) -> None:
-        self._journal, self._depth, self._descriptor = journal, 0, -1
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path, self._depth, self._lock_file = path, 0, -1
 
     def __enter__(self) -> None:
         """Wait for the lock; cut off a line that a killed process, or a full disk, has left unfinished."""
-        if not self._depth:
-            path = self._journal.with_name(f"{self._journal.name}.lock")
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            if fcntl is not None:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            self._cut()
         self._depth += 1
+        if self._depth == 1:
+            self._lock_file = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            if fcntl is not None:
+                fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+            with self._path.open("rb+") as file:
+                file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
+                if file.read() not in {b"", b"\n"}:
+                    file.truncate(self._path.read_bytes().rfind(b"\n") + 1)
 
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
         if not self._depth:
             if fcntl is not None:
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # for copies of the descriptor too
-            os.close(self._descriptor)
-
-    def _cut(self) -> None:
-        with suppress(FileNotFoundError), self._journal.open("rb+") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - 1, 0))
-            if file.read() not in {b"", b"\n"}:
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
-
-
-class Journal(JournalFileBackend):  # type: ignore[misc]
-    """Optuna's journal with that lock. What was written survives its process at once, and a power cut mostly."""
-
-    def __init__(self, path: Path, lock: JournalLock) -> None:
-        super().__init__(str(path))
-        self._path, self._own_lock = path, lock
+                fcntl.flock(self._lock_file, fcntl.LOCK_UN)  # for copies of the descriptor too
+            os.close(self._lock_file)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Add lines, without the fsync for each that Optuna has: a trial has a dozen, and they take 0.1 s."""
-        lines = b"".join(json.dumps(each, separators=(",", ":")).encode() + b"\n" for each in logs)
-        with self._own_lock, self._path.open("ab", buffering=0) as file:
-            file.write(lines)
+        """Add lines, without Optuna's fsync for each: a trial has a dozen, and they take 0.1 s."""
+        with self, self._path.open("ab", buffering=0) as file:
+            file.write(b"".join(json.dumps(each).encode() + b"\n" for each in logs))
 
 
 class OptunaSearch:
     """One search of a run."""
 
-    def __init__(  # noqa: PLR0913  (each is a fact about the run)
-        self,
-        job: Job,
-        folder: RunFolder,
-        *,
-        better: Direction,
-        seed: int = 0,
-        slot: int = 0,
-        resumed: Sequence[str] = (),
+    def __init__(
+        self, job: Job, folder: RunFolder, *, seed: int = 0, slot: int = 0, resumed: Sequence[str] = ()
     ) -> None:
-        """Open the search of a study's job, or begin it; `slot` is the number of the slot in the run."""
-        study = job.study or Study(metric="")  # for the types: who calls it has looked
+        """Open the search of a study's own job, or begin it; `slot` is the number of the slot in the run."""
+        study = job.study or Study()
         self._search, self._metric = study.search or Search(trials=0, parameters={}), study.metric
-        self._folder = folder
         self._spaces = {name: distribution(space) for name, space in self._search.parameters.items()}
-        self._lock = JournalLock(folder.journal)
+        self._run_id, self._is_higher = folder.run_id, direction(study.metric, job.gates) != "lower"
         self._trial: optuna.Trial | None = None
-        self._reported: set[int] = set()  # steps
+        self._reported: set[int] = set()  # steps of the trial
         self._is_compared = True  # False if the trial is trained to its end in any case
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # it says that a study was made
-        with self._lock:
+        self._journal = Journal(folder.journal)
+        with self._journal:
             earlier = [RunFolder(folder.reports, run_id) for run_id in resumed]
-            if not folder.journal.exists():
-                content = next((content for each in earlier if (content := _journal(each))), b"")
-                write_atomically(folder.journal, content)
-            self._study = self._open(job.id, better)
+            if not folder.journal.stat().st_size:
+                write_atomically(folder.journal, next(filter(None, map(_lines, earlier)), b""))
+            self._study = optuna.create_study(
+                storage=optuna.storages.JournalStorage(self._journal),
+                study_name=job.id,
+                direction="maximize" if self._is_higher else "minimize",
+                pruner=PRUNERS[self._search.pruner](),
+                load_if_exists=True,
+            )
             if self._study.user_attrs.get(RUN) != folder.run_id:
                 self._take(job.needs, earlier)
                 self._study.set_user_attr(RUN, folder.run_id)
-            begun = len(self._study.get_trials(deepcopy=False))
-            # Another slot, and one that resumes, must not draw the same numbers again.
-            own = zlib.crc32(f"{seed} {slot} {begun}".encode()) if slot or begun else seed
-            self._study.sampler = _sampler(self._search, own_seed=own, seed=seed)
-
-    def _open(self, name: str, better: Direction) -> optuna.Study:
-        storage = optuna.storages.JournalStorage(Journal(self._folder.journal, self._lock))
-        direction = "maximize" if better == "higher" else "minimize"
-        pruner = PRUNERS[self._search.pruner]()
-        return optuna.create_study(
-            storage=storage, study_name=name, direction=direction, pruner=pruner, load_if_exists=True
-        )
+            begun = len(self._trials())
+        # Another slot, and one that resumes, must not draw the same numbers again.
+        own = zlib.crc32(f"{seed} {slot} {begun}".encode()) if slot or begun else seed
+        self._study.sampler = _sampler(self._search, own_seed=own, seed=seed)
 
     def draw(self, job_id: str) -> dict[str, Any] | None:
         """Return a trial's parameters, as they were if it has begun before; None if the search's time is over."""
-        with self._lock:
+        with self._journal:
             if self._is_over():
                 return None
-            before, self._reported = self._newest(job_id), set()
-            self._is_compared = self._search.pruner not in BEST or self._has_whole()
-            if before is not None and before.state == TrialState.RUNNING:
+            before, self._trial, self._reported = self._newest(job_id), None, set()
+            # Trials that begin before one has ended would be compared by late values with the early ones of others.
+            ended = any(each.intermediate_values for each in self._trials(TrialState.COMPLETE))
+            self._is_compared = ended or self._search.pruner == "median"
+            state = before.state if before else TrialState.FAIL
+            if before and state == TrialState.RUNNING:
                 self._reported = {*before.intermediate_values}
-                self._trial = optuna.Trial(self._study, before._trial_id)  # noqa: SLF001  (there is no other way to go on)
+                self._trial = optuna.Trial(self._study, before._trial_id)  # noqa: SLF001  (nothing else goes on with one)
                 for name, space in self._spaces.items():
-                    self._trial._suggest(name, space)  # noqa: SLF001  (as `ask` does; it may have been killed meanwhile)
-            elif before is not None and before.state in {TrialState.COMPLETE, TrialState.PRUNED}:
-                self._trial = None  # another test trains the same trial
-            else:
+                    self._trial._suggest(name, space)  # noqa: SLF001  (as `ask` does; some may have been drawn)
+            elif state in {TrialState.FAIL, TrialState.WAITING}:  # else another test trains the same trial
                 self._trial = self._ask(job_id, before)
             drawn = self._trial.params if self._trial else before.params if before else {}
-            spaces = self._search.parameters
-            return {name: _value(spaces[name], each, drawn[name]) for name, each in self._spaces.items()}
+        places = {name: each.to_internal_repr(drawn[name]) for name, each in self._spaces.items()}
+        choices = {name: each.choices for name, each in self._search.parameters.items()}
+        return {name: choices[name][int(place)] if choices[name] else drawn[name] for name, place in places.items()}
 
-    def _ask(self, job_id: str, before: optuna.trial.FrozenTrial | None) -> optuna.Trial:
+    def _ask(self, job_id: str, before: FrozenTrial | None) -> optuna.Trial:
         """Begin a trial, with the parameters of the one that failed before it, if any."""
-        if before is None or before.state.is_finished():
+        if before is None or before.state == TrialState.FAIL:
             fixed = {"fixed_params": before.params} if before else {}
-            waiting = optuna.trial.create_trial(state=TrialState.WAITING, user_attrs={JOB: job_id}, system_attrs=fixed)
-            self._study.add_trial(waiting)
-        while (trial := self._study.ask(self._spaces)).user_attrs.get(JOB) != job_id:
+            trial = optuna.trial.create_trial(state=TrialState.WAITING, user_attrs={JOB: job_id}, system_attrs=fixed)
+            self._study.add_trial(trial)
+        while (asked := self._study.ask(self._spaces)).user_attrs.get(JOB) != job_id:
             pass  # a slot was killed between the two lines above: that trial now goes on with its own item
-        return trial
+        return asked
 
     def report(self, step: int, value: float) -> str:
         """Report a value that the trial has logged; if it shall end, return how its value compares, else nothing."""
@@ -173,57 +145,43 @@ class OptunaSearch:
             return ""
         self._reported.add(step)
         self._trial.report(value, step)
-        return self._compared(step, value) if self._is_compared and self._trial.should_prune() else ""
-
-    def _has_whole(self) -> bool:
-        """Return True if a trial has ended that says how long one takes.
-
-        Trials that began before would be compared by late values with the early ones of later trials.
-        """
-        ended = self._study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-        return any(each.intermediate_values for each in ended)
-
-    def _compared(self, step: int, value: float) -> str:
-        part = BEST.get(self._search.pruner, "")
-        states = None if part else [TrialState.COMPLETE]  # those that the median is of
-        logged = (each.intermediate_values for each in self._study.get_trials(deepcopy=False, states=states))
-        values = [each[step] for each in logged if step in each]
-        is_higher = self._study.direction == optuna.study.StudyDirection.MAXIMIZE
-        middle = median(values or [value])
-        if value < middle if is_higher else value > middle:
-            return f"{'below' if is_higher else 'above'} the median {middle:.4g}"
-        return f"not among the best {part}" if part else "worse than most trials"
+        if not (self._is_compared and self._trial.should_prune()):
+            return ""
+        states = (TrialState.COMPLETE,) if self._search.pruner == "median" else ()  # those that it is the median of
+        logged = (each.intermediate_values for each in self._trials(*states))
+        middle = median([each[step] for each in logged if step in each] or [value])
+        is_behind = value < middle if self._is_higher else value > middle
+        where = f"{'below' if self._is_higher else 'above'} the median {middle:.4g}"
+        return where if is_behind else "not among the best"
 
     def end(self, outcome: Outcome) -> None:
         """Say how a trial has ended; one that was interrupted goes on when the run is resumed."""
-        with self._lock:
-            self._tell(outcome)
-
-    def _tell(self, outcome: Outcome) -> None:
-        state, value = _ending(outcome, self._metric)
-        trial = self._newest(outcome.job_id)
-        if state is not None and trial is not None and trial.state == TrialState.RUNNING:
-            with suppress(RuntimeError):  # GridSampler, of an ended grid: it stops a loop that there is not
-                self._study.tell(trial.number, value, state)
+        with self._journal:
+            state, value = _ending(outcome, self._metric)
+            trial = self._newest(outcome.job_id)
+            if state is not None and trial is not None and trial.state == TrialState.RUNNING:
+                with suppress(RuntimeError):  # GridSampler, of an ended grid: it stops a loop that there is not
+                    self._study.tell(trial.number, value, state)
 
     def _take(self, trials: Sequence[str], earlier: Sequence[RunFolder]) -> None:
-        """Learn what earlier runs came to without saying so: they were killed, or their journal is lost."""
+        """Learn what earlier runs came to without saying so: they were killed."""
         for job_id in trials:
             outcomes = (read_json(each.job(job_id).outcome, Outcome) for each in earlier)
-            outcome = next((each for each in outcomes if each and _ending(each, self._metric)[0]), None)
-            if outcome is not None:
-                self._tell(outcome)
+            if outcome := next((each for each in outcomes if each and _ending(each, self._metric)[0]), None):
+                self.end(outcome)
 
-    def _newest(self, job_id: str) -> optuna.trial.FrozenTrial | None:
-        trials = reversed(self._study.get_trials(deepcopy=False))
-        return next((each for each in trials if each.user_attrs.get(JOB) == job_id), None)
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        return list(self._study.get_trials(deepcopy=False, states=states or None))
+
+    def _newest(self, job_id: str) -> FrozenTrial | None:
+        return next((each for each in reversed(self._trials()) if each.user_attrs.get(JOB) == job_id), None)
 
     def _is_over(self) -> bool:
         """Return True if the runs of this search have together taken as long as it may."""
         if self._search.time_s is None:
             return False
         times, now = dict(self._study.user_attrs.get(TIMES, {})), time.time()
-        times[self._folder.run_id] = [times.get(self._folder.run_id, [now])[0], now]
+        times[self._run_id] = [times.get(self._run_id, [now])[0], now]
         self._study.set_user_attr(TIMES, times)
         return bool(sum(end - begin for begin, end in times.values()) >= self._search.time_s)
 
@@ -233,35 +191,23 @@ def distribution(space: Space) -> optuna.distributions.BaseDistribution:
     low, high, step = space.low, space.high, space.step
     if low is None or high is None:
         return CategoricalDistribution([_label(each) for each in space.choices])
-    if isinstance(low, int) and isinstance(high, int) and isinstance(step, int | None):
+    high = space.grid[-1] if step else high  # Optuna warns where the last step leads beyond
+    if isinstance(low, int) and isinstance(high, int):
         return IntDistribution(low, high, log=space.log, step=step or 1)
     return FloatDistribution(low, high, log=space.log, step=step)
 
 
 def _label(value: Any) -> Any:
     """Return a choice as Optuna stores it: a list or mapping as text."""
-    return value if isinstance(value, PLAIN) else msgspec.json.encode(value).decode()
-
-
-def _value(space: Space, drawn_from: optuna.distributions.BaseDistribution, drawn: Any) -> Any:
-    return space.choices[int(drawn_from.to_internal_repr(drawn))] if space.choices else drawn
+    return value if isinstance(value, str | int | float | None) else msgspec.json.encode(value).decode()
 
 
 def _sampler(search: Search, *, own_seed: int, seed: int) -> optuna.samplers.BaseSampler:
-    if search.sampler == "random":
-        return optuna.samplers.RandomSampler(seed=own_seed)
     if search.sampler == "grid":  # shuffled alike in every slot: its trials are numbers of places in the grid
-        grid = {name: [_label(each) for each in grid_values(space)] for name, space in search.parameters.items()}
+        grid = {name: [*map(_label, space.grid)] for name, space in search.parameters.items()}
         return optuna.samplers.GridSampler(grid, seed=seed)
-    return optuna.samplers.TPESampler(seed=own_seed)
-
-
-def grid_values(space: Space) -> Sequence[Any]:
-    """Return the values of a parameter in a grid."""
-    if space.low is None or space.high is None:
-        return space.choices
-    step = space.step or 1
-    return [space.low + number * step for number in range(math.floor((space.high - space.low) / step * (1 + 1e-9)) + 1)]
+    samplers = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
+    return samplers[search.sampler](seed=own_seed)
 
 
 def _ending(outcome: Outcome, metric: str) -> tuple[TrialState | None, float | None]:
@@ -274,7 +220,7 @@ def _ending(outcome: Outcome, metric: str) -> tuple[TrialState | None, float | N
     return (TrialState.FAIL if is_failed else None), None
 
 
-def _journal(folder: RunFolder) -> bytes:
+def _lines(folder: RunFolder) -> bytes:
     """Return the whole lines of a run's journal."""
     with suppress(OSError), open_own(folder.journal) as file:
         content = file.read()

@@ -162,6 +162,15 @@ def select(draft: Draft) -> Draft:
     return replace(draft, jobs=jobs, others=(*draft.others, *by_id.values()))
 
 
+def searches(draft: Draft) -> Draft:
+    """Check that the selected searches and their trials can draw parameters."""
+    if not any(job.trial_of or job.study for job in draft.jobs):
+        return draft
+    from pytest_training.planning.searches import check_searches  # noqa: PLC0415  (as above)
+
+    return replace(draft, jobs=tuple(check_searches(draft.jobs, draft.others, is_dry=draft.is_dry)))
+
+
 def note_unreached(draft: Draft) -> Draft:
     """Name the selected jobs that an option for parameters does not reach; raise where a study sets its own."""
     request = draft.request
@@ -289,5 +298,5 @@ def twins(draft: Draft) -> Draft:
 
 
 PREPARE: tuple[Step, ...] = (resume, smoke, studies, set_parameters, twins)
-FINISH: tuple[Step, ...] = (select, note_unreached, order, fingerprint, compare)
+FINISH: tuple[Step, ...] = (select, searches, note_unreached, order, fingerprint, compare)
 PLAN: tuple[Step, ...] = (load, *PREPARE, *FINISH)

@@ -32,7 +32,8 @@ def _differences(records: Mapping[str, "Predictions"], folder: Path) -> Iterator
             continue
         try:
             cutoff = read(folder / file_name("evaluation", name)).cutoff
-            tested = comparison.differences(own, record.read(path, cutoff=cutoff or own.cutoff))
+            over = record.read(path, cutoff=cutoff or own.cutoff)
+            tested = comparison.differences(own, over) | comparison.differences_of_subgroups(own, over)
         except (OSError, ValueError, LookupError, TypeError, ArithmeticError, msgspec.MsgspecError):
             continue  # damaged, or of other people: nothing to pair
         for metric, each in tested.items():
