@@ -283,6 +283,16 @@ def test_what_is_no_run_is_left_alone(pasts: Pasts) -> None:
     assert (runs / "notes" / "mine.txt").read_text() == "mine"
 
 
+def test_what_runs_leave_is_no_file_of_others(pasts: Pasts) -> None:
+    pasts(failed(), run_id=OLD)
+    pasts(failed())
+    names = "index.html summary.md report.json junit.xml audit.md audit.json interrupted.txt loading.json server.log"
+    for name in (*names.split(), "optuna.journal", "optuna.journal.lock", ".run.json.0a1b.partial"):
+        (pasts.folder(OLD) / name).write_text("")
+    (pasts.folder(OLD) / "gpus").mkdir()
+    assert pasts.json("prune", "--keep", "1")["removed_mb"].keys() == {OLD}
+
+
 def test_links_in_a_removed_run_are_not_followed(pasts: Pasts) -> None:
     pasts(failed(), run_id=OLD)
     pasts(failed())

@@ -24,7 +24,8 @@ from pytest_training.wording import listing
 
 RUN_ID = re.compile(rb"\d{8}-\d{6}-[\w-]+")
 COMPARED = re.compile(r"^--training-compare[=\n](.+)$", re.MULTILINE)  # in a command line, a word a line
-OURS = {"jobs", *(each.name for each in vars(RunFolder).values() if isinstance(each, Inside))}
+OURS = {"jobs", ".partial", *(each.name for each in vars(RunFolder).values() if isinstance(each, Inside))}
+"""Names, also before the end of a lock like `optuna.journal.lock`, and ends of names of what a run leaves."""
 PRUNED = f"{HIDDEN}pruned-"  # how the name of a run begins that is being removed
 Reasons = Iterator[tuple[str, str]]
 
@@ -65,7 +66,7 @@ def _own(folder: RunFolder, past: Past) -> str:
     if is_running(read_json(folder.begun, BegunRun)) or folder.path.is_symlink():
         return "a link" if folder.path.is_symlink() else "in progress"
     try:
-        others = [each.name for each in folder.path.iterdir() if each.name not in OURS and each.suffix != ".partial"]
+        others = [each.name for each in folder.path.iterdir() if OURS.isdisjoint({each.name, each.stem, each.suffix})]
         plan = read_plan(folder.plan)
     except (DeclarationError, OSError):
         return "cannot be read"
