@@ -84,6 +84,8 @@ def in_id(value: Any) -> str:
 
 def _searched(job: Job, study: Study) -> Iterator[Job]:
     digits = max(FEWEST_DIGITS, len(str(study.size)))
+    parameters = {name: value for name, value in job.parameters.items() if name not in varied_by(study)}
+    job = replace(job, parameters=parameters)  # what a trial has drawn is known when it has begun
     for number in range(1, study.size + 1):
         yield trial(job, f"{job.id}-trial-{number:0{digits}}", varied_by(study), None)
 

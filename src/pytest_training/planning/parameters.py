@@ -183,7 +183,7 @@ def note_missing(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _missing(job: Job) -> str | None:
-    has_value = {*job.parameters, *outputs(job, ".")}
+    has_value = {*job.parameters, *job.varied, *outputs(job, ".")}
     missing = [each.name for each in job.declared if each.required and each.name not in has_value]
     if not missing:
         return None
