@@ -141,7 +141,7 @@ class JobView(Struct, frozen=True, dict=True):
     def command(self) -> str:
         """The command that trains the job once more with the same parameters and seed; empty if a search drew them."""
         job, job_id, parameters = self.planned.job, self.outcome.job_id, self.outcome.parameters
-        if any(parameters.get(name) != job.parameters.get(name) for name in self.outcome.varied):
+        if job.trial_of and any(parameters.get(name) != job.parameters.get(name) for name in self.outcome.varied):
             return ""
         node = next((node for node, each in self.run.nodes.items() if each == job_id and not job.study), None)
         seed = self.outcome.seed if job.seed is None else self.run.plan.seed
