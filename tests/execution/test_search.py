@@ -12,6 +12,7 @@ from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import save_outcome
 from pytest_training.jobs.model import Job, Search, Space, Study
+from pytest_training.records.pruning import OURS
 
 optuna = pytest.importorskip("optuna")
 search = pytest.importorskip("pytest_training.execution.search")
@@ -94,6 +95,7 @@ def test_slots_share_a_grid(folders: Iterator[RunFolder]) -> None:
         slots[number % 3].end(outcome(job_id, 1.0))
     assert len({str(each) for each in drawn}) == 18
     assert {each["kind"] for each in drawn} == {"a", None}
+    assert {path.name for path in folder.path.iterdir()} <= OURS, "pytest-training prune keeps runs with other files"
 
 
 def test_slots_and_resumed_runs_draw_other_numbers(folders: Iterator[RunFolder]) -> None:

@@ -21,6 +21,7 @@ from pytest_training.planning.steps import (
     note_unreached,
     order,
     resume,
+    searches,
     select,
     set_parameters,
     smoke,
@@ -57,9 +58,9 @@ def prepared(draft: Draft) -> Draft:
     return set_parameters(load(draft))
 
 
-def test_the_plan_is_made_in_eleven_steps() -> None:
-    steps = (load, resume, smoke, studies, set_parameters, twins, select, note_unreached, order, fingerprint, compare)
-    assert steps == PLAN
+def test_the_plan_is_made_in_twelve_steps() -> None:
+    prepare = (load, resume, smoke, studies, set_parameters, twins)
+    assert (*prepare, select, searches, note_unreached, order, fingerprint, compare) == PLAN
 
 
 def test_load_reads_jobs_and_datasets(draft: Draft, project: Project) -> None:

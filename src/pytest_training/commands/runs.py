@@ -36,7 +36,7 @@ def runs(arguments: argparse.Namespace, project: Project) -> None:
     history = History(ReportsFolder(project.reports).history)
     lines = run_lines(project.reports, history)
     note_problems(history)
-    rows = table(("run", "when", "commit", "selected", "passed", "", "best of"), map(_row, lines))
+    rows = table(("run", "when", "commit", "selected", "passed", "notes", "best of"), map(_row, lines))
     _answer(arguments, lines, rows if lines else [f"no run in {project.reports}"])
 
 

@@ -171,6 +171,7 @@ class RunFolder(Struct, frozen=True):
     audit_json = Inside("audit.json")  # the same for programs
     interrupted = Inside("interrupted.txt")  # how jobs without a job server must end, once the run is interrupted
     journal = Inside("optuna.journal")  # the run's searches, in Optuna's own storage
+    journal_lock = Inside("optuna.journal.lock")  # of the process that writes it
     gpus = Inside("gpus")  # a lock for each GPU that an attempt has been given
     loading = Inside("loading.json")  # what the job server imports for all jobs, and how long each package took
     server_log = Inside("server.log")  # output of the job server: normally nothing

@@ -10,7 +10,6 @@ import time
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from decimal import Decimal
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -192,20 +191,10 @@ def distribution(space: Space) -> optuna.distributions.BaseDistribution:
     low, high, step = space.low, space.high, space.step
     if low is None or high is None:
         return CategoricalDistribution([_label(each) for each in space.choices])
-    high = grid_values(space)[-1] if step else high  # Optuna warns where the last step leads beyond
+    high = space.grid[-1] if step else high  # Optuna warns where the last step leads beyond
     if isinstance(low, int) and isinstance(high, int):
         return IntDistribution(low, high, log=space.log, step=step or 1)
     return FloatDistribution(low, high, log=space.log, step=step)
-
-
-def grid_values(space: Space) -> Sequence[Any]:
-    """Return the values of a parameter in a grid."""
-    if space.choices:
-        return [_label(each) for each in space.choices]
-    ends = (space.low or 0, space.high or 0, space.step or 1)
-    low, high, step = (Decimal(str(each)) for each in ends)
-    kind = int if all(isinstance(each, int) for each in ends) else float
-    return [kind(low + number * step) for number in range(int((high - low) // step) + 1)]
 
 
 def _label(value: Any) -> Any:
@@ -215,7 +204,7 @@ def _label(value: Any) -> Any:
 
 def _sampler(search: Search, *, own_seed: int, seed: int) -> optuna.samplers.BaseSampler:
     if search.sampler == "grid":  # shuffled alike in every slot: its trials are numbers of places in the grid
-        grid = {name: grid_values(space) for name, space in search.parameters.items()}
+        grid = {name: [*map(_label, space.grid)] for name, space in search.parameters.items()}
         return optuna.samplers.GridSampler(grid, seed=seed)
     samplers = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
     return samplers[search.sampler](seed=own_seed)

@@ -2,6 +2,7 @@
 
 import math
 import operator as compare
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -103,6 +104,16 @@ class Space(Value, frozen=True, kw_only=True):
     high: int | float | None = None
     step: int | float | None = None
     log: bool = False  # True to draw the number's logarithm evenly
+
+    @property
+    def grid(self) -> tuple[Any, ...]:
+        """Each value, from the lower bound on by the step, or by 1."""
+        if self.low is None or self.high is None:
+            return self.choices
+        ends = (self.low, self.high, self.step or 1)
+        low, high, step = (Decimal(str(each)) for each in ends)
+        kind = int if all(isinstance(each, int) for each in ends) else float
+        return tuple(kind(low + number * step) for number in range(int((high - low) // step) + 1))
 
 
 class Search(Value, frozen=True, kw_only=True):

@@ -68,4 +68,5 @@ def as_trained(old: Job, job: Job) -> Job:
     if old.study:
         return own_job(job, old.study, old.needs)
     job = trial(job, old.id, old.varied, old.seed) if old.trial_of else replace(job, study=None)
-    return replace(job, parameters={**job.parameters, **old.parameters}, given=old.given)
+    values = {name: value for name, value in job.parameters.items() if name not in old.varied}
+    return replace(job, parameters={**values, **old.parameters}, given=old.given)

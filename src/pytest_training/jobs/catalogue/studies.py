@@ -1,5 +1,6 @@
 """`matrix:`, `seeds:`, `search:` and `metric:` of a job in `jobs.yaml`: the trials in which it is trained."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -96,6 +97,10 @@ def _searching(job: Job, study: Study, declaration: Declaration, kind: Kind) -> 
             spaces[parameter.name] = space = _space(parameter, below)
             if fields.get("sampler") == "grid" and not (space.choices or space.step or type(space.low) is int):
                 raise below.error("sampler grid needs a step here, or a list of values")
+    with mistakes:
+        most = math.prod(len(space.grid) for space in spaces.values()) if fields.get("sampler") == "grid" else math.inf
+        if fields.get("trials", 0) > most:
+            raise entries["trials"].error(f"expected at most {most}, the size of the grid, found {fields['trials']}")
     gated = next((gate.metric for gate in job.gates), "")
     metric = str(entries["metric"].plain) if "metric" in entries else study.metric or gated
     with mistakes:
