@@ -114,6 +114,20 @@ def is_ours_now(pasts: Pasts) -> None:
     pasts(failed())
 
 
+def has_a_later_file(pasts: Pasts) -> None:
+    """Somebody has looked into its numbers, and kept that beside the model."""
+    notebook = pasts.folder(USED) / "jobs" / "als" / "attempt-1" / "artifacts" / "analysis.ipynb"
+    notebook.write_text("mine")
+    ended = (pasts.folder(USED) / "run.json").stat().st_mtime
+    os.utime(notebook, (ended + 86400, ended + 86400))
+    pasts(failed())
+
+
+def is_audited(pasts: Pasts) -> None:
+    pasts(failed())
+    (pasts.reports / "audit.json").write_text(f'{{"run_id": "{USED}"}}')
+
+
 def can_go_on(pasts: Pasts) -> None:
     (pasts.folder(USED) / "jobs" / "stroke" / "checkpoint").mkdir()
     pasts(failed("als"))
@@ -146,7 +160,7 @@ def is_elsewhere(pasts: Pasts) -> None:
             is_reported,
         ),
         *(is_in_the_summary, is_compared_in_the_settings, is_compared_by_its_commit, is_compared_by_its_branch),
-        *(is_ours_now, can_go_on, has_no_plan_to_read, is_elsewhere),
+        *(is_ours_now, has_a_later_file, is_audited, can_go_on, has_no_plan_to_read, is_elsewhere),
     ],
 )
 def test_a_run_stays_while_anything_refers_to_it(pasts: Pasts, refer: Callable[[Pasts], None]) -> None:
@@ -277,10 +291,22 @@ def test_what_is_no_run_is_left_alone(pasts: Pasts) -> None:
     (runs / "empty").mkdir()
     (pasts.root / "elsewhere").mkdir()
     (runs / "20240101-100000-link").symlink_to(pasts.root / "elsewhere")
+    (pasts.root / "a").symlink_to("b")  # in a circle
+    (pasts.root / "b").symlink_to("a")
     pasts.json("prune", "--keep", "1")
     assert {"notes", "file.txt", "empty", "20240101-100000-link"} < set(pasts.names)
     assert OLD not in pasts.names
     assert (runs / "notes" / "mine.txt").read_text() == "mine"
+
+
+def test_what_runs_leave_is_no_file_of_others(pasts: Pasts) -> None:
+    pasts(failed(), run_id=OLD)
+    pasts(failed())
+    names = "index.html summary.md report.json junit.xml audit.md audit.json interrupted.txt loading.json server.log"
+    for name in (*names.split(), "optuna.journal", "optuna.journal.lock", ".run.json.0a1b.partial"):
+        (pasts.folder(OLD) / name).write_text("")
+    (pasts.folder(OLD) / "gpus").mkdir()
+    assert pasts.json("prune", "--keep", "1")["removed_mb"].keys() == {OLD}
 
 
 def test_links_in_a_removed_run_are_not_followed(pasts: Pasts) -> None:

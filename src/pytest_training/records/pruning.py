@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from pytest_training.errors import DeclarationError, TrainingError
 from pytest_training.execution.folder import Inside, ReportsFolder, RunFolder
-from pytest_training.execution.job_files import open_own, read_json
+from pytest_training.execution.job_files import Walk, open_own, read_json
 from pytest_training.execution.outcome import Status
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.project import Project
@@ -24,7 +26,8 @@ from pytest_training.wording import listing
 
 RUN_ID = re.compile(rb"\d{8}-\d{6}-[\w-]+")
 COMPARED = re.compile(r"^--training-compare[=\n](.+)$", re.MULTILINE)  # in a command line, a word a line
-OURS = {"jobs", *(each.name for each in vars(RunFolder).values() if isinstance(each, Inside))}
+OURS = {"jobs", ".partial", *(each.name for each in vars(RunFolder).values() if isinstance(each, Inside))}
+LATER_S = 3600.0  # by which a file that somebody has added is younger than its run; less is the haste of a copy
 PRUNED = f"{HIDDEN}pruned-"  # how the name of a run begins that is being removed
 Reasons = Iterator[tuple[str, str]]
 
@@ -65,8 +68,9 @@ def _own(folder: RunFolder, past: Past) -> str:
     if is_running(read_json(folder.begun, BegunRun)) or folder.path.is_symlink():
         return "a link" if folder.path.is_symlink() else "in progress"
     try:
-        others = [each.name for each in folder.path.iterdir() if each.name not in OURS and each.suffix != ".partial"]
-        plan = read_plan(folder.plan)
+        plan, names = read_plan(folder.plan), [each.name for each in folder.path.iterdir()]
+        others = [each for each in names if OURS.isdisjoint({each.removesuffix(".lock"), Path(each).suffix})]
+        others += _added(folder)
     except (DeclarationError, OSError):
         return "cannot be read"
     if others:
@@ -79,6 +83,14 @@ def _own(folder: RunFolder, past: Past) -> str:
     unsettled = past.unsettled.get(folder.run_id, {}).items()
     goes_on = (each for each, status in unsettled if status != Status.FAILED or folder.job(each).checkpoint.is_dir())
     return next((f"{job_id} can be resumed" for job_id in goes_on), "")
+
+
+def _added(folder: RunFolder) -> Iterator[str]:
+    """Yield the files that jobs of a finished run cannot have written."""
+    end = folder.record.stat().st_mtime + LATER_S if folder.record.exists() else math.inf
+    for relative, entry in Walk(folder.path / "jobs"):
+        if entry.stat(follow_symlinks=False).st_mtime > end:
+            yield relative
 
 
 def _compared(project: Project, history: History, names: Iterable[str], past: Past) -> Reasons:
@@ -99,10 +111,10 @@ def _linked(project: Project) -> Reasons:
     runs = reports.runs.resolve()
     links = [each for place in (project.root, reports.path, reports.runs) for each in place.iterdir()]
     for link in filter(Path.is_symlink, links):
-        target = link.resolve()
+        target = Path(os.path.realpath(link))  # Path.resolve raises for links in a circle
         if runs in target.parents:
             yield target.relative_to(runs).parts[0], f"the link {link.name} leads to it"
-    latest = _mentioned(reports.path / "report.json", reports.path / "summary.md")
+    latest = _mentioned(*(reports.path / name for name in ("report.json", "summary.md", "audit.json")))
     yield from ((run_id, "the latest reports name it") for run_id in latest)
 
 

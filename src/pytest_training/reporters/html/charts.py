@@ -57,7 +57,6 @@ class Bar(NamedTuple):
     waited: float  # width of its waiting, to the left of `x`
     label: str
     title: str
-    cuts: tuple[float, ...]  # where further trials of a study begin, whose bar it is
 
 
 class Timeline(NamedTuple):
@@ -91,12 +90,12 @@ class Scale(NamedTuple):
 
 def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
     """Return the learning curves that a job logged: one chart per metric and axis, one line per fit."""
-    charts = (_curve_of_fits(*key, fits, most_points) for key, fits in courses(events).items())
+    charts = (curve(*key, fits, most_points) for key, fits in courses(events).items())
     return list(filter(None, charts))[:MOST_CURVES]
 
 
 def courses(events: Iterable[Event]) -> dict[tuple[str, str], list[Points]]:
-    """Return the points of each fit that a job logged, by metric and axis."""
+    """Return the fits that a job logged, by metric and axis: those that have two points, all of them finite."""
     fits: dict[tuple[str, str], dict[tuple[object, ...], list[Points]]] = {}
     for event in events:
         log = event.log or {}
@@ -108,7 +107,8 @@ def courses(events: Iterable[Event]) -> dict[tuple[str, str], list[Points]]:
             of_metric = fits.setdefault((name, step), {})
             if len(of_metric) < 10 * MOST_LINES or key in of_metric:
                 _add(of_metric.setdefault(key, [[]]), log.get(step), float(value))
-    return {(name, axis or "event"): [*chain(*each.values())] for (name, axis), each in list(fits.items())[:20]}
+    lines = {key: [*filter(_is_line, chain(*each.values()))] for key, each in list(fits.items())[:20]}
+    return {(name, axis or "event"): each for (name, axis), each in lines.items() if each}
 
 
 def _add(parts: list[Points], at: object, value: float) -> None:
@@ -121,33 +121,25 @@ def _add(parts: list[Points], at: object, value: float) -> None:
     parts[-1].append((x, value))
 
 
-def _curve_of_fits(metric: str, axis: str, fits: list[Points], most_points: int) -> Curve | None:
-    fits = [fit for fit in fits if is_line(fit)]
-    mean = mean_line(fits) if len(fits) > 2 else []
-    caption = f"{len(fits)} fits, bold: their mean" if mean else f"{len(fits)} fits" if len(fits) > 1 else ""
-    return curve(metric, axis, fits, mean, caption, most_points=most_points)
-
-
-def is_line(fit: Points) -> bool:
-    """Return True if a fit can be drawn: it has two finite points."""
+def _is_line(fit: Points) -> bool:
     return len(fit) > 1 and all(math.isfinite(y) for _, y in fit)
 
 
-def curve(  # noqa: PLR0913  (the lines, their names, and how much of them)
-    metric: str, axis: str, fits: list[Points], front: Points, caption: str, *, most_points: int, most: int = MOST_LINES
-) -> Curve | None:
-    """Return a chart of lines, one of them in front; None if they show a setting, not a measurement."""
+def curve(metric: str, axis: str, fits: list[Points], most_points: int, most: int = MOST_LINES) -> Curve | None:
+    """Return a chart of fits and their mean, or None if they show a setting, not a measurement."""
     if all(len({y for _, y in fit}) == 1 for fit in fits):
         return None
     xs, ys = [x for fit in fits for x, _ in fit], [y for fit in fits for _, y in fit]
     across = Scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
     up = Scale(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
     each_most = max(8, most_points // min(len(fits), most))
+    mean = mean_line(fits) if len(fits) > 2 else []
+    caption = f"{len(fits)} fits, bold: their mean" if mean else f"{len(fits)} fits" if len(fits) > 1 else ""
     return Curve(
         metric=one_line(metric, 60),
         axis=axis,
-        lines=tuple(polyline(thinned(fit, each_most), across, up) for fit in fits[:most]),
-        mean=polyline(thinned(front, max(each_most, 40)), across, up) if front else None,
+        lines=tuple(_polyline(thinned(fit, each_most), across, up) for fit in fits[:most]),
+        mean=_polyline(thinned(mean, max(each_most, 40)), across, up) if mean else None,
         x_ticks=across.ticks(),
         y_ticks=up.ticks(),
         caption=caption,
@@ -169,8 +161,7 @@ def thinned(fit: Sequence[T], most: int) -> Sequence[T]:
     return fit if len(fit) <= most else [fit[round(index * (len(fit) - 1) / (most - 1))] for index in range(most)]
 
 
-def polyline(points: Iterable[tuple[float, float]], across: Scale, up: Scale) -> str:
-    """Return points as SVG writes them."""
+def _polyline(points: Iterable[tuple[float, float]], across: Scale, up: Scale) -> str:
     return " ".join(f"{across(x):g},{up(y):g}" for x, y in points)
 
 
@@ -191,7 +182,7 @@ def sparkline(values: Sequence[float], *, width: float = 120.0, height: float = 
     """Return the points of a small line, oldest value first, and where its last one is."""
     across = Scale(0, max(len(values) - 1, 1), 3, width - 4)
     up = Scale(min(values), max(values), height - 4, 4)
-    return polyline(enumerate(values), across, up), across(len(values) - 1), up(values[-1])
+    return _polyline(enumerate(values), across, up), across(len(values) - 1), up(values[-1])
 
 
 class _Span(NamedTuple):
@@ -253,7 +244,6 @@ def _bar(spans: Sequence[_Span], across: Callable[[float], float], top: float) -
         waited=round(begin - across(first.asked), 1) if waited else 0.0,
         label=name if len(name) * CHARACTER + 22 < width else "",
         title=f"{name}: {worst}, {took}{waited}, {first.slot or 'no slot'}",
-        cuts=tuple(across(span.begin) for span in spans[1:]),
     )
 
 

@@ -13,10 +13,8 @@ import msgspec
 
 from pytest_training.reporters.html.axes import Axis
 
-FEWEST = 10  # whole trainings
-PATIENCE_S = 60
+FEWEST, PATIENCE_S = 10, 60  # whole trainings; seconds
 MISSING = "Importances of the parameters need Optuna: pip install 'pytest-training[search]'"
-Question = tuple[list[Axis], list[float], str]  # parameters, the metric of each trial, which of it is better
 
 
 def importances(parameters: Sequence[Axis], values: Sequence[float], direction: str) -> tuple[dict[str, float], str]:
@@ -35,26 +33,17 @@ def importances(parameters: Sequence[Axis], values: Sequence[float], direction: 
     return {}, "Optuna has no importances of these trials."
 
 
-def main() -> None:
-    """Answer the question on stdin."""
-    import optuna  # noqa: PLC0415  (only in a process of its own)
+if __name__ == "__main__":
+    import optuna
 
-    parameters, values, direction = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    number, category = optuna.distributions.FloatDistribution, optuna.distributions.CategoricalDistribution
-    ranges = {
-        axis.name: number(axis.low, axis.high)
-        if axis.is_ordered
-        else category([*map(float, range(int(axis.high) + 1))])
-        for axis in parameters
-    }
-    study = optuna.create_study(direction="maximize" if direction == "higher" else "minimize")
-    for value, *places in zip(values, *(axis.places for axis in parameters), strict=True):
+    axes, numbers, better = msgspec.json.decode(sys.stdin.buffer.read(), type=tuple[list[Axis], list[float], str])
+    study = optuna.create_study(direction="maximize" if better == "higher" else "minimize")
+    linear, named = optuna.distributions.FloatDistribution, optuna.distributions.CategoricalDistribution
+    ends = [(each.name, each.low, each.high, each.is_ordered) for each in axes]
+    ranges = {name: linear(low, high) if ordered else named(range(int(high) + 1)) for name, low, high, ordered in ends}
+    for number, *places in zip(numbers, *(each.places for each in axes), strict=True):
         if None not in places:
             drawn = dict(zip(ranges, places, strict=True))
-            study.add_trial(optuna.create_trial(params=drawn, distributions=ranges, value=value))
+            study.add_trial(optuna.create_trial(params=drawn, distributions=ranges, value=number))
     sys.stdout.buffer.write(msgspec.json.encode(optuna.importance.get_param_importances(study)))
-
-
-if __name__ == "__main__":
-    main()

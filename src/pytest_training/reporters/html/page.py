@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -46,6 +47,7 @@ MOST_ROWS = 60  # parameters, gates or datasets of one job
 FEWEST_FOR_A_LINE = 3  # values of a metric over the last runs
 EVENT_BYTES = 64_000_000  # of all jobs together: what reading them may cost
 LARGEST_EVENTS = 9_000_000  # bytes of one job
+STUDY_OPTIONS = ("--training-seeds", "--training-matrix")
 ANCHOR = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 
@@ -136,14 +138,20 @@ class JobView(Struct, frozen=True, dict=True):
 
     @property
     def command(self) -> str:
-        """The command that trains the job once more with the same parameters and seed."""
-        job_id, parameters = self.outcome.job_id, self.outcome.parameters
-        node = next((node for node, job in self.run.nodes.items() if job == job_id), None)
-        seed = self.outcome.seed if self.planned.job.seed is None else self.run.plan.seed
+        """The command that trains the job once more with the same parameters and seed; empty if a search drew them."""
+        job, job_id, parameters = self.planned.job, self.outcome.job_id, self.outcome.parameters
+        if any(parameters.get(name) != job.parameters.get(name) for name in self.outcome.varied):
+            return ""
+        node = next((node for node, each in self.run.nodes.items() if each == job_id and not job.study), None)
+        seed = self.outcome.seed if job.seed is None else self.run.plan.seed
         words = ["pytest", *([node] if node else ["-k", job_id]), "--training-seed", str(seed)]
-        variables = {each.name for each in self.planned.job.declared if each.variable}
-        for name in self.planned.job.given:
-            if name in parameters and name not in variables | {*self.outcome.varied}:
+        asked = self.run.begun.arguments if self.run.begun and (job.study or job.trial_of) else ()
+        for option, value in pairwise([*asked, ""]):
+            words += [option, value][: 1 + ("=" not in option)] if option.startswith(STUDY_OPTIONS) else []
+        fixed = {each.name for each in job.declared if each.variable} | {*self.outcome.varied}
+        fixed |= {*self.study.table.parameters} if self.study else set()
+        for name in job.given:
+            if name in parameters and name not in fixed:
                 words += ["--set", f"{job_id}.{name}={_setting(parameters[name])}"]
         return one_line(shlex.join(words), 2000)
 

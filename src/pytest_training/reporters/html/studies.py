@@ -3,7 +3,7 @@
 import functools
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 
@@ -26,15 +26,6 @@ COURSE_POINTS, EVENT_BYTES = 12_000, 1_000_000  # of all curves of a chart, and 
 WIDTH, TOP, BOTTOM, SIDE = 1000.0, 34.0, 262.0, 80.0  # of parallel coordinates
 SHADES = 5  # of their lines
 MARGIN = 8.0  # between a plot's dots and its ends
-
-
-class Parallel(NamedTuple):
-    """Parallel coordinates: a line per row over the axes of all parameters, the metric's last."""
-
-    axes: list[tuple[float, str, tuple[Tick, ...]]]  # place, name, marks
-    ways: list[str]  # the lines of each shade, the best rows' first
-    best: str
-    drawn: int  # number of lines
 
 
 class StudyView(Struct, frozen=True, dict=True):
@@ -84,12 +75,8 @@ class StudyView(Struct, frozen=True, dict=True):
         across = [axis(name, [row.parameters.get(name) for row in self.ranked]) for name in names]
         return [*across, axis(self.table.metric, metric, [*filter(math.isfinite, ends)])]
 
-    @property
-    def scatters(self) -> list[Chart]:
-        """The metric against each parameter."""
-        return [self._scatter(each, self.axes[-1]) for each in self.axes[:-1]]
-
-    def _scatter(self, x: Axis, y: Axis) -> Chart:
+    def scatter(self, x: Axis, y: Axis) -> Chart:
+        """Return a picture of the metric against a parameter."""
         bottom, right = predictions.HEIGHT - predictions.BOTTOM, predictions.WIDTH - predictions.RIGHT
         across, x_ticks = x.scale(predictions.LEFT + MARGIN, right - MARGIN)
         up, y_ticks = y.scale(bottom - MARGIN, predictions.TOP + MARGIN)
@@ -98,7 +85,7 @@ class StudyView(Struct, frozen=True, dict=True):
         spreads = [(start, row.spread) for row, start, _ in dots if row.spread and math.isfinite(row.spread.low)]
         bars = {
             "spread": [f"{start}{up(mean.low)}V{up(mean.high)}" for start, mean in spreads],
-            "trial" if len(dots) > 50 else "trial few": [f"{start}{at:g}h0" for _, start, at in dots],
+            "trial": [f"{start}{at:g}h0" for _, start, at in dots],
             "best": [f"{start}{at:g}h0" for row, start, at in dots if row is self.table.best],
         }
         drawn = tuple(Drawn(style, "".join(parts)) for style, parts in bars.items())
@@ -106,8 +93,8 @@ class StudyView(Struct, frozen=True, dict=True):
         return Chart("measured", caption, (name, ""), bottom, x_ticks, y_ticks, drawn)
 
     @property
-    def parallel(self) -> Parallel | None:
-        """The parallel coordinates, if at least two parameters vary."""
+    def parallel(self) -> tuple[list[tuple[float, str, tuple[Tick, ...]]], list[str]] | None:
+        """Parallel coordinates: place, name and marks of each axis, and rows' lines by shade, the best ones first."""
         if len(self.axes) <= 2:
             return None
         step = (WIDTH - 2 * SIDE) / (len(self.axes) - 1)
@@ -118,12 +105,8 @@ class StudyView(Struct, frozen=True, dict=True):
         )
         ways = ["M" + "L".join(points) for points in lines if len(points) == len(axes)]
         size = math.ceil(len(ways) / SHADES) or 1
-        return Parallel(
-            axes=[(at, one_line(each.name, 24), ticks) for at, each, _, ticks in axes],
-            ways=["".join(ways[start : start + size]) for start in range(0, len(ways), size)],
-            best=ways[0] if self.table.best and ways else "",
-            drawn=len(ways),
-        )
+        shades = ["".join(ways[start : start + size]) for start in range(0, len(ways), size)]
+        return [(at, one_line(each.name, 24), ticks) for at, each, _, ticks in axes], shades
 
     @property
     def importances(self) -> tuple[dict[str, float], str]:
@@ -138,14 +121,14 @@ class StudyView(Struct, frozen=True, dict=True):
         trials = [row.id for row in self.table.trials if row.id in self.outcomes and self.outcomes[row.id].attempts]
         for trial in charts.thinned(trials, MOST_COURSES):
             path = self.run / self.outcomes[trial].attempts[-1].folder / "events.jsonl"
-            for key, several in charts.courses(read_events(path, largest=EVENT_BYTES)).items():
-                if fits := [*filter(charts.is_line, several)]:
-                    lines.setdefault(key, {})[trial] = charts.mean_line(fits) or fits[0]
+            for key, fits in charts.courses(read_events(path, largest=EVENT_BYTES)).items():
+                lines.setdefault(key, {})[trial] = charts.mean_line(fits) or fits[0]
         ordered = sorted(lines.items(), key=lambda item: (item[0][0] != self.table.metric, -len(item[1])))
         return [chart for key, by_id in ordered if (chart := self._curve(key, by_id))][: charts.MOST_CURVES]
 
     def _curve(self, key: tuple[str, str], by_id: dict[str, Points]) -> Curve | None:
-        front = by_id.get(self.best, [])
-        caption = f"{len(by_id)} trials" + (f", bold: the best, {one_line(self.best, 60)}" if front else "")
-        fits = [*by_id.values()]
-        return charts.curve(*key, fits, front, caption, most_points=COURSE_POINTS, most=MOST_COURSES)
+        chart, caption = charts.curve(*key, [*by_id.values()], COURSE_POINTS, MOST_COURSES), f"{len(by_id)} trials"
+        if not chart or self.best not in by_id:
+            return chart and chart._replace(mean=None, caption=caption)
+        caption += f", bold: the best, {one_line(self.best, 60)}"
+        return chart._replace(mean=chart.lines[[*by_id].index(self.best)], caption=caption)

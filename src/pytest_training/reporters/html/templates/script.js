@@ -75,18 +75,15 @@
     const job = table.querySelector(`[data-job="${CSS.escape(trials.closest("details").dataset.job)}"]`);
     const ids = [...trials.tBodies[0].rows].map((row) => value(row, 0)).join(" ");
     jobs.texts.set(job, `${jobs.texts.get(job)} ${ids.toLowerCase()}`);
-    let [words, matching] = [[], []];
-    const list = listing(trials, 25, (row, text) => words.every((word) => holds(keys, row, text, word)), (shown, rows) => {
+    let matching = [];
+    const list = listing(trials, 25, (row, text) => wordsOf(field).every((word) => holds(keys, row, text, word)), (shown, rows) => {
       matching = shown;
       form.querySelector("output").textContent = `${shown.length} of ${rows.length} rows`;
       const left = shown.length - trials.tBodies[0].rows.length;
       below.hidden = left === 0;
       more.textContent = `Show more: ${left} are left`;
     });
-    field.addEventListener("input", () => {
-      words = wordsOf(field);
-      list.update();
-    });
+    field.addEventListener("input", list.update);
     more.addEventListener("click", list.more);
     form.addEventListener("submit", (event) => event.preventDefault());
     form.querySelector("button").addEventListener("click", () => {
@@ -142,16 +139,6 @@
   const fold = (open) => folds.forEach((each) => each.closest("details[hidden]") || (each.open = open));
   byId("open-all").addEventListener("click", () => fold(true));
   byId("close-all").addEventListener("click", () => fold(false));
-
-  // Printing shows everything, and folds it again.
-  let folded = [];
-  addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details:not([open])")];
-    for (const each of folded) each.open = true;
-  });
-  addEventListener("afterprint", () => {
-    for (const each of folded) each.open = false;
-  });
 
   // Theme: the system's, light or dark; remembered where the browser allows a page from disk to.
   const themes = ["system", "light", "dark"];
