@@ -186,7 +186,7 @@ def order(draft: Draft) -> Draft:
     history = _history(draft)
     measured = history.expected(draft.jobs)
     measured |= {job.id: measured[job.twin_of] for job in draft.jobs if job.twin_of in measured}
-    measured = of_siblings(draft.jobs, measured) | measured
+    measured |= of_siblings(draft.jobs, measured)
     saved, problems = _saved_durations(draft, measured)
     plan = make_plan(
         draft.jobs,
