@@ -53,8 +53,9 @@ def word(outcome: Outcome) -> str:
 
 
 def status_word(outcome: Outcome) -> str:
-    """Return the status in capitals; an optional job that fails is what pytest calls XFAIL."""
-    return "XFAIL" if outcome.shown is Tolerated.FAILED else outcome.status.upper()
+    """Return the status in capitals, or PRUNED; an optional job that fails is what pytest calls XFAIL."""
+    word = "pruned" if outcome.cause == "pruned" else outcome.status
+    return "XFAIL" if outcome.shown is Tolerated.FAILED else word.upper()
 
 
 def markup(outcome: Outcome) -> Markup:
