@@ -122,3 +122,108 @@ def test_a_study_is_judged_from_its_trials(told: dict[str, dict[str, Any]], job_
 
 def test_a_job_gets_the_best_trial_of_the_study_that_it_needs(told: dict[str, dict[str, Any]]) -> None:
     assert told["last"]["metrics"]["auc"] == told["forest"]["metrics"]["auc"]
+
+
+FOREST = """
+import os
+
+def train(run, *, trees=10, depth=3, epochs=2):
+    if depth == 4 and os.environ.get("TOO_DEEP"):
+        raise ValueError("too deep")
+    return {"auc": 0.6 + trees / 1000 + depth / 100 + run.seed / 1000, "epochs": epochs}
+"""
+
+
+@pytest.fixture
+def forest(pytester: pytest.Pytester) -> Project:
+    project = Project(pytester.path, pytester)
+    project.write("training/train_forest.py", FOREST)
+    project.write("training/jobs.yaml", "jobs: {forest: {matrix: {depth: [3, 4]}, seeds: 2}}")
+    return project
+
+
+def outcomes(project: Project) -> dict[str, tuple[str, str | None]]:
+    return {job_id: (each["status"], each["cause"]) for job_id, each in project.metadata().items()}
+
+
+PASSED = ("passed", None)
+LATER = {"forest-depth-4-seed-0": PASSED, "forest-depth-4-seed-1": PASSED, "forest": PASSED}
+"""What is trained after a run in which depth 4 failed."""
+
+
+def test_a_resumed_run_trains_what_is_left_and_judges_the_whole_study(
+    forest: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOO_DEEP", "1")
+    forest.run("--training-seed", "5", "--training-matrix", "forest.trees=7,8")
+    first = forest.metadata()
+    assert first["forest"]["study"]["best"] == "forest-depth-3-trees-8-seed-5"
+    assert "4 of 8 trials did not pass" in first["forest"]["notes"][0]
+    monkeypatch.delenv("TOO_DEEP")
+    forest.run("--training-resume", "-x")
+    second = forest.metadata()
+    assert [*second] == [*(job_id for job_id in first if "depth-4" in job_id), "forest"]
+    assert {job_id: each["parameters"] for job_id, each in second.items() if each["trial_of"]} == {
+        job_id: each["parameters"] for job_id, each in first.items() if "depth-4" in job_id
+    }
+    study = second["forest"]["study"]
+    assert (study["best"], study["passed"], study["trials"]) == ("forest-depth-4-trees-8-seed-5", 8, 8)
+    forest.here("--training-resume").stdout.fnmatch_lines(["every selected job of run * passed: nothing to train"])
+
+
+@pytest.mark.slow
+def test_last_failed_trains_the_trials_that_failed_and_judges_their_study(
+    forest: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOO_DEEP", "1")
+    forest.run("-p", "cacheprovider")
+    assert outcomes(forest)["forest"] == PASSED
+    monkeypatch.delenv("TOO_DEEP")
+    forest.run("-p", "cacheprovider", "--lf")
+    assert outcomes(forest) == LATER
+    assert forest.metadata()["forest"]["study"]["passed"] == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "selected"),
+    [
+        (["-k", "forest-depth-3"], ["forest-depth-3-seed-0", "forest-depth-3-seed-1"]),
+        (["training/train_forest.py::forest"], 5),
+        (["-k", "forest"], 5),
+        (["-p", "pytest_training.run_all.pytest_options", "--training-job=forest"], 5),
+        (["-p", "pytest_training.run_all.pytest_options", "--training-job=forest-depth-3-seed-1"], 1),
+        (["--training-twice", "forest"], 8),
+    ],
+)
+def test_the_name_of_a_study_means_all_its_trials(
+    forest: Project, options: list[str], selected: int | list[str]
+) -> None:
+    forest.jobs("other")
+    forest.run(*options)
+    ran = [*forest.metadata()]
+    assert ran == selected if isinstance(selected, list) else len(ran) == selected
+    assert "other" not in ran
+
+
+@pytest.mark.slow
+def test_unchanged_trials_are_skipped_and_their_study_is_judged_by_new_gates(forest: Project) -> None:
+    forest.run()
+    before = forest.metadata()["forest"]
+    forest.run("--training-skip-unchanged")
+    after = forest.metadata()["forest"]
+    assert {cause for _, cause in outcomes(forest).values()} == {"unchanged"}
+    same = ("metrics", "parameters", "interval_method")
+    assert [after[name] for name in same] == [before[name] for name in same]
+    assert after["study"]["best"] == before["study"]["best"]
+    gate = "gates: {auc: '>= 0.9'}"
+    forest.write("training/jobs.yaml", f"jobs: {{forest: {{matrix: {{depth: [3, 4]}}, seeds: 2, {gate}}}}}")
+    forest.run("--training-skip-unchanged")
+    assert outcomes(forest).pop("forest") == ("failed", "gate")
+    assert forest.metadata()["forest-depth-3-seed-0"]["cause"] == "unchanged"
+
+
+@pytest.mark.slow
+def test_a_resumed_run_brings_its_studies_along(forest: Project) -> None:
+    result = forest.here("--training-resume", "--training-seeds", "3")
+    result.stderr.fnmatch_lines(["*--training-resume takes the studies of the run: --training-seeds cannot go with it"])

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 from made_studies import FAILED, LEFT_OUT, PRUNED, RUN, make_study, trial
+from sessions import Project
 
 from pytest_training.commands.main import main
 from pytest_training.evaluation import record
@@ -190,3 +191,33 @@ def test_studies_that_do_not_exist_are_mistakes(
     assert main(["table", "--reports", str(reports), *words]) == 2
     expected = problem.format(reports=reports, cwd=Path.cwd())
     assert capsys.readouterr().err.startswith(f"pytest-training table: error: {expected}")
+
+
+def test_console_reports_and_commands_say_the_same_of_a_real_study(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.job(
+        "forest",
+        """
+        if trees == 9:
+            raise ValueError("nine trees")
+        return {"auc": trees / 10 + run.seed / 100, "mae": trees}
+    """,
+        parameters="trees=1",
+    )
+    project.write("training/jobs.yaml", "jobs:\n  forest: {matrix: {trees: [1, 5, 9]}, seeds: 2, metric: mae}\n")
+    result = project.run("-p", "no:xdist")
+    best = "best of 2 combinations: mae 1 ± 0 over 2 seeds (95 %: 1 to 1) with trees 1"
+    hint = "all trials: pytest-training table forest"
+    result.stdout.fnmatch_lines([f"study forest: {best}; 6 trials: 4 passed, 2 failed", hint])
+    table = project.ask("table", "forest").outlines
+    assert table[1] == f"* {best}"
+    assert [line.split()[:4] for line in table[2:6]] == [
+        ["trial", "status", "mae", "sd"],
+        ["*", "trees-1", "passed", "1"],
+        ["trees-5", "passed", "5", "0"],
+        ["trees-9", "failed", "9", table[5].split()[-1]],
+    ]
+    assert table[-1] == "2 failed: raised ValueError: nine trees"
+    assert project.metadata()["forest"]["study"]["best"] == "forest-trees-1-seed-0"
+    failures = "**forest\\-trees\\-9\\-seed\\-0** and 1 more of forest: raised ValueError: nine trees"
+    assert failures in (project.reports / "summary.md").read_text()

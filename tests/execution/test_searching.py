@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,3 +167,19 @@ def test_the_journal_is_optunas_own(outcomes: dict[str, Any], tmp_path_factory: 
         "misnamed": 2,
         "late": sum(outcomes[f"late-trial-00{number}"]["cause"] is None for number in range(1, 4)),
     }
+
+
+def test_one_slot_trains_the_same_trials_again(tmp_path: Path) -> None:
+    project, drawn = Project(tmp_path), []
+    body = 'time.sleep(int(run.folder.parts[-3][-1]) / 20)\nreturn {"loss": rate}'  # the last ones take longest
+    project.job("again", body, top="import time", parameters="rate=0.1")
+    project.write(
+        "training/jobs.yaml", f"jobs: {{again: {{search: {{trials: 4, metric: loss, parameters: {{rate: {SPACE}}}}}}}}}"
+    )
+    for _ in range(2):
+        project.run()
+        outcome_of = {path.parent.name: path for path in sorted(project.reports.glob("runs/*/jobs/*/outcome.json"))}
+        read = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in outcome_of.items()}
+        drawn.append({name: each["parameters"] for name, each in read.items()})
+    assert drawn[0] == drawn[1]
+    assert len({each["rate"] for name, each in drawn[0].items() if name != "again"}) == 4

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jobs.project import Project
+from jobs.project import Project, message
 
-from pytest_training.jobs.model import Job
+from pytest_training.jobs.model import Job, RunSettings
 from pytest_training.jobs.trials import in_id
-from pytest_training.planning.steps import PLAN, Draft, Request, advance
+from pytest_training.planning.steps import PLAN, Draft, Request, _of_siblings, advance
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "depth": st.integers(-9, 10**6),
@@ -66,3 +66,81 @@ def test_an_id_says_the_parameters_and_the_seed_of_its_trial(
 
 def _text(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else f'"{value}"'
+
+
+MISTAKES: dict[str, dict[str, Any]] = {
+    "--set forest.depth: the study forest sets depth itself (training/jobs.yaml:1: jobs.forest): leave one": {
+        "settings": ("forest.depth=5",)
+    },
+    "--set *.depth: the study forest sets depth itself (training/jobs.yaml:1: jobs.forest): leave one": {
+        "settings": ("*.depth=5",)
+    },
+    "--set forest-depth-3-seed-0.seed: the study forest sets seed itself (--training-seeds): leave one": {
+        "seeds": "2",
+        "settings": ("forest-depth-3-seed-0.seed=5",),
+    },
+    "--training-seeds: expected a number of seeds or a list of seeds, like 5 or [0, 3, 7], found 'x'": {"seeds": "x"},
+    "--training-seeds: two trials would be called 'seed-3': leave one": {"seeds": "3,3"},
+    "--training-seeds: expected at most 5000 trials of forest, found 6000": {"seeds": "3000"},
+    "--training-matrix forest.depth: expected JOB.PARAMETER=VALUE,VALUE, like forest.trees=10,50": {
+        "matrix": ("forest.depth",)
+    },
+    "--training-matrix forest.deph: forest has no parameter 'deph': did you mean 'depth'? Expected one of depth": {
+        "matrix": ("forest.deph=3",)
+    },
+    "--training-matrix forest.depth: two trials would be called 'depth-3': leave one": {
+        "matrix": ("forest.depth=3,3",)
+    },
+    "--training-matrix forest.depth: expected a whole number, found ''": {"matrix": ("forest.depth=",)},
+    "--training-matrix fores.depth: no job 'fores': did you mean 'forest'? Expected one of forest": {
+        "matrix": ("fores.depth=3",)
+    },
+    "--training-twice: forest is a search, which draws other parameters each time": {},
+}
+
+
+@pytest.mark.parametrize("words", MISTAKES)
+def test_a_bad_option_for_studies_is_a_mistake(project: Project, words: str) -> None:
+    project.write("training/train_forest.py", "def train(run, *, depth=3, rate=0.1, seed=0): ...\n")
+    project.write("training/jobs.yaml", "jobs: {forest: {matrix: {depth: [3, 4]}, gates: {auc: '> 0'}}}")
+    request = MISTAKES[words]
+    if not request:
+        search = "{trials: 3, parameters: {rate: [1, 2]}}"
+        project.write("training/jobs.yaml", f"jobs: {{forest: {{search: {search}, gates: {{auc: '> 0'}}}}}}")
+        request = {"audited": "forest", "run_settings": RunSettings(audit="twice")}
+    assert message(lambda: planned(project, **request)).startswith(words)
+
+
+def test_a_function_and_a_script_get_the_seed_of_their_trial(project: Project) -> None:
+    project.write("training/train_own.py", "def train(run, *, seed=7): ...\n")
+    option = "add_argument('--seed', type=int, choices=[0, 1], default=0)"
+    project.write(
+        "training/train_script.py", f"import argparse\np = argparse.ArgumentParser()\np.{option}\np.parse_args()\n"
+    )
+    project.write("training/train_fixed.py", "def train(run): ...\n")
+    project.write("training/jobs.yaml", "jobs: {own: {seeds: [3]}, fixed: {seed: false}}")
+    jobs = planned(project, seeds="0,1")
+    seeds = {job.id: (job.seed, job.parameters.get("seed")) for job in jobs.values() if job.trial_of}
+    assert seeds == {"own-seed-0": (0, 0), "own-seed-1": (1, 1), "script-seed-0": (0, 0), "script-seed-1": (1, 1)}
+    assert jobs["fixed"].notes == ("--training-seeds not applied: `seed: false` says so",)
+    words = "the seed of script-seed-2: expected one of 0, 1, found 2"
+    assert message(lambda: planned(project, seeds="1,2")) == words
+
+
+def test_ids_of_trials_and_jobs_differ(project: Project) -> None:
+    for name in ("a", "a-seed-0"):
+        project.write(f"training/train_{name}.py", "def train(run): ...\n")
+    assert message(lambda: planned(project, seeds="1")).startswith("two jobs would have the id 'a-seed-0'")
+
+
+def test_a_trial_that_was_never_measured_is_expected_to_take_as_long_as_the_others(forest: Project) -> None:
+    jobs = planned(forest, matrix=("forest.depth=1,2,3",)).values()
+    assert _of_siblings(list(jobs), {"forest-depth-1": 4.0, "forest-depth-2": 2.0})["forest-depth-3"] == 3.0
+
+
+def test_a_job_that_needs_no_trial_of_a_study_is_a_mistake(project: Project) -> None:
+    project.write("training/train_a.py", "def train(run, *, depth=1): ...\n")
+    project.write("training/jobs.yaml", "jobs: {a: {matrix: {depth: [1, 2]}}, b: {command: [x], needs: [a-depth-3]}}")
+    assert message(lambda: planned(project)).startswith(
+        "training/jobs.yaml:1: b needs 'a-depth-3': no such job: did you mean 'a-depth-2'? Expected one of"
+    )

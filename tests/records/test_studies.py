@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -10,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_studies import FAILED, LEFT_OUT, PRUNED, UNCHANGED, study_job, trial
 
+from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status, StudyResult
-from pytest_training.jobs.model import Gate
+from pytest_training.execution.slot import save_outcome
+from pytest_training.execution.studies import judge_study
+from pytest_training.jobs.model import Gate, PlannedJob
 from pytest_training.records.studies import StudyTable, study_table
 
 
@@ -123,6 +128,19 @@ def test_a_combination_has_the_means_of_its_seeds_and_its_difference_to_the_best
     assert [row.id for row in table.trials][:2] == ["forest-trees-9-seed-0", "forest-trees-5-seed-1"]
 
 
+def test_a_combination_without_all_seeds_or_with_a_seed_that_lacks_the_metric_is_not_the_best() -> None:
+    values = {("1", 0): {"auc": 0.6}, ("1", 1): {"auc": 0.7}, ("5", 0): {"auc": 0.9}, ("9", 0): {"auc": 0.95}}
+    values[("9", 1)] = {"mae": 0.0}
+    trials = [
+        trial(f"trees-{trees}-seed-{seed}", metrics, seed=seed, parameters={"trees": trees})
+        for (trees, seed), metrics in values.items()
+    ]
+    table = study_table("forest", trials, job=study_job(metric="auc", seeds=(0, 1)))
+    assert order(table) == ["trees-1", "trees-5", "trees-9"]
+    assert table.best == table.rows[0]
+    assert [row.is_ranked for row in table.rows] == [True, False, True]
+
+
 NUMBERS = st.floats(-1e9, 1e9) | st.just(math.nan)
 STATES: tuple[dict[str, Any], ...] = ({}, FAILED, PRUNED, LEFT_OUT, UNCHANGED)
 
@@ -142,3 +160,44 @@ def test_no_trial_is_lost_and_none_is_better_than_the_best(
     whole = [row.metrics["loss"] for row in table.rows if row.is_ranked and "loss" in row.metrics]
     finite = [value for value in whole if math.isfinite(value)]
     assert (table.best.metrics["loss"] if table.best else None) == min(finite, default=None)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    states=st.lists(st.tuples(st.sampled_from(STATES), st.sampled_from([None, 0.1, 0.2, 0.3])), min_size=6, max_size=6),
+    seeds=st.sampled_from([(), (0, 1)]),
+    trees=st.sampled_from([1, 3]),
+    left_out=st.integers(0, 3),
+)
+def test_the_table_agrees_with_the_verdict_on_the_study(
+    states: list[tuple[dict[str, Any], float | None]], seeds: tuple[int, ...], trees: int, left_out: int
+) -> None:
+    names = [(f"trees-{n}" * (trees > 1), seed) for n in range(trees) for seed in seeds or (0,)][left_out:]
+    trials = [
+        trial(
+            f"{name}{f'-seed-{seed}' * bool(seeds)}-".strip("-"),
+            {} if value is None else {"auc": value, "mae": seed},
+            seed=seed,
+            parameters={"trees": name} if name else {},
+            **state,
+        )
+        for (name, seed), (state, value) in zip(names, states, strict=False)
+    ]
+    job = study_job(metric="auc", seeds=seeds, trials=trials)
+    with TemporaryDirectory() as path:
+        folder = RunFolder(Path(path), "20260105-100000-abcd")
+        for each in trials:
+            save_outcome(folder, each)
+        planned = PlannedJob(job=job, expected_s=None, expected_from="unknown")
+        fields = judge_study(planned, folder, is_worker=False)
+    own = Outcome(job_id="forest", kind="study", title="", **fields)
+    assert own.study
+    for table in (study_table("forest", trials, job), study_table("forest", trials, job, own)):
+        if seeds and trees == 1:
+            assert (table.spread.value if table.spread else None) == own.metrics.get("auc")
+        elif "auc" in own.metrics:
+            assert table.best
+            assert own.study.best in {table.best.id, *table.best.trials}
+            assert table.best.metrics["auc"] == own.metrics["auc"]
+        else:
+            assert table.best is None

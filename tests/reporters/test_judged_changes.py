@@ -71,3 +71,10 @@ def test_a_regression_fails_beyond_noise_or_where_nothing_judges_it(project: Pro
     assert metadata["alone_much"]["reason"].endswith("at most 0.1 % worse; not judged against noise")
     (note,) = metadata["folds_slightly"]["notes"]
     assert "at most 0.1 % worse: within noise: -" in note
+
+
+def test_runs_that_were_never_compared_are_judged_when_they_are_read(project: Project) -> None:
+    answer = project.ask("diff", "last", "previous")
+    assert answer.ret == 0, text(answer)
+    answer.stdout.fnmatch_lines(["folds_much *): better, beyond noise", "folds_slightly *): within noise"])
+    answer.stdout.fnmatch_lines(["alone_much *): better, not judged against noise"])

@@ -11,7 +11,7 @@ from made_studies import FAILED, PRUNED, make_study, study_job, trial
 from pytest_training.execution.outcome import Outcome
 from pytest_training.records.recorded_run import read_run
 from pytest_training.records.studies import study_table
-from pytest_training.reporters.console import remark_lines
+from pytest_training.reporters.console import finished_line, remark_lines, word
 from pytest_training.reporters.markdown import summary
 from pytest_training.reporters.studies import closing_lines, columns, verdict
 
@@ -67,6 +67,13 @@ def test_the_console_says_what_studies_came_to_and_each_remark_once() -> None:
     ]
     assert closing_lines([]) == []
     assert remark_lines(crossed) == [("forest: few people", {})]
+
+
+def test_a_pruned_trial_says_where_it_was_pruned() -> None:
+    pruned = trial("n-1", {"loss": 0.71}, **PRUNED)
+    line, _ = finished_line(pruned, width=80, done=1, total=9)
+    assert "pruned at epoch 2 of 9: 0.71 " in line
+    assert word(pruned) == "SKIPPED pruned at epoch 2 of 9: 0.71, 2.0 s"
 
 
 def test_the_summary_has_a_table_of_each_study_and_folds_its_trials(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.job_files import Walk
 from pytest_training.execution.needs import needed_outcome
 from pytest_training.project import Project
-from pytest_training.records.comparison import JobComparison, compare
+from pytest_training.records.comparison import JobComparison, compare, paired
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.past import Past, RunLine, run_lines
 from pytest_training.records.pruning import reasons_to_stay, remove_rests, remove_run
@@ -60,7 +60,8 @@ def diff(arguments: argparse.Namespace, project: Project) -> None:
     note_problems(history)
     if first.run_id == second.run_id:
         raise TrainingError(f"{arguments.first} and {arguments.second} are the same run, {first.run_id}")
-    now = [each.outcome for job_id, each in second.outcomes.items() if job_id in first.outcomes]
+    both, folders = second.outcomes.keys() & first.outcomes, ReportsFolder(project.reports).runs
+    now = [paired(each, first.outcomes[job_id], folders) for job_id, each in second.outcomes.items() if job_id in both]
     jobs = compare(now, first.outcomes, against=f"run {first.run_id}").jobs
     pairs = {name: (first.facts.get(name, fact), fact) for name, fact in second.facts.items()}
     facts = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
@@ -79,7 +80,7 @@ def _rows(job: JobComparison, now: Recorded) -> Iterator[tuple[str, str, str]]:
     status = " → ".join(job.status) if job.status else now.outcome.status
     old, new = (plain(each.outcome.parameters) for each in (job.earlier, now))
     words = [f"{each.metric} {each.words()}" for each in job.listed]
-    words += [f"{job.unlisted} other metrics differ within chance"] if job.unlisted else []
+    words += [f"{job.unlisted} other metrics differ"] if job.unlisted else []
     words += [f"{name}: {old.get(name, 'nothing')} → {new.get(name, 'nothing')}" for name in job.parameters]
     for index, each in enumerate(words or [""]):
         yield (one_line(job.job_id, 40), status, one_line(each)) if index == 0 else ("", "", one_line(each))

@@ -47,7 +47,7 @@ def checked(job: Job, study: Study, where: str) -> Job:
 def no_seeds(job: Job, study: Study) -> str:
     """Return why seeds would change nothing in a job, or an empty text if they may."""
     option = meant(job.declared, "seed")
-    is_set = option is not None and option.name in (*job.given, *study.matrix)
+    is_set = option is not None and (option.variable or option.name in (*job.given, *study.matrix))
     return f"its {option.name} is set" if option and is_set else "" if job.seeded else "`seed: false` says so"
 
 
@@ -65,8 +65,8 @@ def own_job(job: Job, study: Study, trials: Sequence[str]) -> Job:
 
 
 def trial(job: Job, trial_id: str, varied: tuple[str, ...], seed: int | None) -> Job:
-    """Return a trial of a job, without the gates, which are the study's."""
-    return replace(job, id=trial_id, trial_of=job.id, varied=varied, seed=seed, study=None, gates=())
+    """Return a trial of a job, without the gates, which are the study's, and with an output folder of its own."""
+    return replace(job, id=trial_id, trial_of=job.id, varied=varied, seed=seed, study=None, gates=(), output=None)
 
 
 def varied_by(study: Study) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import contextlib
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -11,7 +12,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
 from pytest_training.jobs.kinds.script.arguments import outputs
-from pytest_training.jobs.model import STUDY, Job
+from pytest_training.jobs.model import STUDY, Job, Parameter
 from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, meant, seed_option, with_value
 from pytest_training.wording import listing, one_of, printable
 
@@ -167,14 +168,18 @@ def fill_seeds(jobs: Iterable[Job], seed: int, kinds: Kinds = KINDS) -> list[Job
 
 
 def _with_seed(job: Job, seed: int, kind: Kind) -> Job:
-    if job.seed is not None:
-        seed = job.seed
-    own = meant(job.declared, "seed") if job.seed is not None else None  # of a function too: each trial has its own
-    option = seed_option(job.declared) if kind.has_options and job.seeded else own
+    if job.seed is not None:  # of a trial: also the parameter of a function, and whatever its choices are
+        option = meant(job.declared, "seed")
+        return with_value(job, option.name, _seed_value(option, job.seed, job, kind), kind) if option else job
+    option = seed_option(job.declared) if kind.has_options and job.seeded else None
     if option is not None and option.name not in job.given and option.variable is None:
         with contextlib.suppress(DeclarationError):  # not one of its choices, or too large
-            return with_value(job, option.name, convert_text(option, str(seed), "", kind), kind)
+            return with_value(job, option.name, _seed_value(option, seed, job, kind), kind)
     return job
+
+
+def _seed_value(option: Parameter, seed: int, job: Job, kind: Kind) -> Any:
+    return convert_text(option, str(seed), f"the seed of {job.id}", kind)
 
 
 def note_missing(jobs: Sequence[Job]) -> list[Job]:

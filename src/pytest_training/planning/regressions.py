@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -31,23 +31,15 @@ def with_comparison(plan: Plan, history: History, request: Request, *, is_dry: b
     newest = {} if is_dry else history.newest([job.id for job in jobs], place=place)
     # Passed ones only: else the next run would be compared with a regression.
     passed = history.newest([job.id for job in jobs], place=place, passed_only=True) if rules else {}
-    gates = {planned.job.id: tuple(_gates(planned.job, passed.get(planned.job.id), rules)) for planned in plan.jobs}
-    planned = tuple(
-        replace(
-            each,
-            job=replace(each.job, gates=(*each.job.gates, *gates[each.job.id])) if gates[each.job.id] else each.job,
-            earlier=_predicted(each, (newest, passed)),
-        )
-        for each in plan.jobs
-    )
-    return replace(plan, jobs=planned), _problems(jobs, passed, rules, place.words) if rules else []
 
+    def complete(planned: PlannedJob) -> PlannedJob:
+        job, several = planned.job, [each[planned.job.id] for each in (newest, passed) if planned.job.id in each]
+        gates = (*job.gates, *_gates(job, passed.get(job.id), rules))
+        folders = dict(filter(None, map(comparison.predicted, several)))
+        return replace(planned, job=replace(job, gates=gates), earlier=folders)
 
-def _predicted(planned: PlannedJob, several: Iterable[Mapping[str, Recorded]]) -> dict[str, str]:
-    """Return the folders with a job's earlier predictions, by run."""
-    recorded = [each[planned.job.id] for each in several if planned.job.id in each]
-    is_judged = (bool(each.outcome.interval_method and each.outcome.attempts) for each in recorded)
-    return {each.run_id: each.outcome.attempts[-1].folder for each, own in zip(recorded, is_judged, strict=True) if own}
+    problems = _problems(jobs, passed, rules, place.words) if rules else []
+    return replace(plan, jobs=tuple(map(complete, plan.jobs))), problems
 
 
 def _problems(jobs: Sequence[Job], earlier: Mapping[str, Recorded], rules: Rules, words: str) -> list[str]:

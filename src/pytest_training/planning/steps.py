@@ -188,7 +188,7 @@ def order(draft: Draft) -> Draft:
     history = _history(draft)
     measured = history.expected(draft.jobs)
     measured |= {job.id: measured[job.twin_of] for job in draft.jobs if job.twin_of in measured}
-    measured = _of_siblings(draft.jobs, measured) | measured
+    measured |= _of_siblings(draft.jobs, measured)
     saved, problems = _saved_durations(draft, measured)
     plan = make_plan(
         draft.jobs,
@@ -205,12 +205,13 @@ def order(draft: Draft) -> Draft:
 
 
 def _of_siblings(jobs: Iterable[Job], measured: Mapping[str, float]) -> dict[str, float]:
-    """Return the mean seconds of a study's other trials for those that were never measured."""
+    """Return the mean seconds of a study's trials for those that were never measured, or have drawn nothing yet."""
     trials = [job for job in jobs if job.trial_of]
     several: dict[str | None, list[float]] = {}
     for job in (job for job in trials if job.id in measured):
         several.setdefault(job.trial_of, []).append(measured[job.id])
-    return {job.id: fmean(several[job.trial_of]) for job in trials if job.trial_of in several}
+    unknown = [job for job in trials if job.id not in measured or not job.parameters.keys() >= {*job.varied}]
+    return {job.id: fmean(several[job.trial_of]) for job in unknown if job.trial_of in several}
 
 
 def _loading_s(draft: Draft) -> float | None:

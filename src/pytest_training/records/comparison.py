@@ -3,13 +3,16 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
 from pytest_training.evaluation.noise import JUDGED_LEVEL, Difference, judged_difference, mean_of_seeds
+from pytest_training.execution.attempt.earlier import differences, read_all
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.directions import direction, is_side_number
 from pytest_training.jobs.model import Gate, Study
@@ -128,6 +131,23 @@ class Comparison(Struct, frozen=True):
     def of(self, job_id: str) -> JobComparison | None:
         """Return the comparison of a job."""
         return next((job for job in self.jobs if job.job_id == job_id), None)
+
+
+def predicted(recorded: Recorded) -> tuple[str, str] | None:
+    """Return an outcome's run and the folder there with its predictions, or None if it has none."""
+    outcome = recorded.outcome
+    return (recorded.run_id, outcome.attempts[-1].folder) if outcome.interval_method and outcome.attempts else None
+
+
+def paired(now: Recorded, earlier: Recorded | None, runs: Path) -> Outcome:
+    """Return an outcome with what its predictions show beside those of any earlier one, if numpy is there to say it."""
+    sides = [each and predicted(each) for each in (now, earlier)]
+    if earlier is None or earlier.run_id in now.outcome.differences or not all(sides):
+        return now.outcome
+    own, other = (str(runs.joinpath(*side)) for side in sides if side)
+    with suppress(ModuleNotFoundError):
+        return replace(now.outcome, differences=differences(read_all(Path(own)), {earlier.run_id: other}))
+    return now.outcome
 
 
 def compare(

@@ -20,8 +20,8 @@ from pytest_training.execution.unfinished import final_outcome, interrupted_outc
 from pytest_training.jobs.model import Job, Plan, RunSettings
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.records.audit import Audit
-from pytest_training.records.comparison import Comparison, compare, find_earlier
-from pytest_training.records.history import History
+from pytest_training.records.comparison import Comparison, compare, find_earlier, paired
+from pytest_training.records.history import History, Recorded
 from pytest_training.records.run_record import BegunRun, Provenance, RunRecord
 
 IGNORED, HIDDEN = ".gitignore", "."  # no run's name begins so, but that of one that is being removed
@@ -44,6 +44,7 @@ class TrainingRun(msgspec.Struct, frozen=True, dict=True):
     """What went wrong around the jobs, in sentences; a reporter may add its own."""
     closing: list[tuple[str, dict[str, bool]]] = msgspec.field(default_factory=list)
     """Lines, with their colours, for the end of the session's output; a reporter may add its own."""
+    is_read: bool = False  # True where a command has read it, which may import numpy to compare predictions
     audit: Audit | None = None  # what `--training-audit` has found, at the end
 
     @property
@@ -71,6 +72,9 @@ class TrainingRun(msgspec.Struct, frozen=True, dict=True):
         history = History(self.folder.stable.history)
         earlier, words, problem = find_earlier(history, ids, against, project=project, before=self.folder.run_id)
         problems = (problem,) if problem and against != "last" else ()
+        if self.is_read:
+            sides = [Recorded(run_id=self.folder.run_id, started="", outcome=each) for each in own]
+            own = [paired(each, earlier.get(each.outcome.job_id), self.folder.stable.runs) for each in sides]
         return compare(own, earlier, against=words, problems=problems)
 
     @property
@@ -140,7 +144,8 @@ def read_run(folder: RunFolder, settings: RunSettings | None = None) -> Training
     reason = "still running" if is_running(begun) else "the run was killed while this job ran"
     finished, problems = record is not None, list(record.problems) if record else []
     outcomes = tuple(_outcome(folder, each.job, plan.seed, reason, is_finished=finished) for each in plan.jobs)
-    return TrainingRun(folder, plan, outcomes, provenance, record, begun, settings or RunSettings(), problems)
+    settings = settings or RunSettings()
+    return TrainingRun(folder, plan, outcomes, provenance, record, begun, settings, problems, is_read=True)
 
 
 def running_run(reports: Path) -> RunFolder | None:

@@ -33,13 +33,14 @@ class StudyRow(Struct, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}  # of a combination the means over its seeds
     wall_s: float = 0.0  # of a combination the sum
     trials: tuple[str, ...] = ()  # ids of a combination's trials
+    is_whole: bool = True  # False for a combination that lacks a seed
     spread: Mean | None = None  # the study's metric over a combination's seeds that passed
     behind: Difference | None = None  # this row's metric less the best row's, where its noise can be judged
 
     @property
     def is_ranked(self) -> bool:
         """True if its metrics are those of a whole training."""
-        return self.status == Status.PASSED or self.cause == "unchanged"
+        return self.is_whole and (self.status == Status.PASSED or self.cause == "unchanged")
 
     @property
     def is_trained(self) -> bool:
@@ -82,9 +83,11 @@ def study_table(
     varied = tuple(dict.fromkeys(name for each in trials for name in each.varied))
     names = dict.fromkeys(name for each in trials for name in each.metrics)
     planned = [_row(each) for each in trials]
-    ranked = _ranked(planned, metric, better, chosen)
     seeds = [row for row in planned if row.seed is not None]
-    rows = _ranked(_combinations(planned, metric), metric, better, chosen) if seeds and varied else ranked
+    chosen = "" if seeds and not varied else chosen
+    ranked = _ranked(planned, metric, better, chosen)
+    number = len(job.study.seeds) if job and job.study else 0
+    rows = _ranked(_combinations(planned, metric, number), metric, better, chosen) if seeds and varied else ranked
     first = rows[0] if rows and rows[0].is_trained and metric in rows[0].metrics else None
     numbers = [row.metrics[metric] for row in seeds if row.is_ranked and metric in row.metrics and not varied]
     return StudyTable(
@@ -95,7 +98,7 @@ def study_table(
         metrics=tuple(sorted(names, key=lambda name: (name != metric, is_side_number(name)))),
         trials=tuple(ranked),
         rows=tuple(_judged(row, first) for row in rows),
-        best=first if (better or chosen) and (varied or not seeds) else None,
+        best=first if chosen or (better and (varied or not seeds)) else None,
         spread=mean_interval(numbers) if numbers else None,
     )
 
@@ -125,35 +128,37 @@ def _ranked(rows: Iterable[StudyRow], metric: str, better: Direction, chosen: st
     """Return whole trainings first, then pruned ones and combinations that lack a seed, then the others; stable."""
     sign = {"higher": -1, "lower": 1, "": 0}[better]
 
-    def place(row: StudyRow) -> tuple[int, float, bool]:
+    def place(row: StudyRow) -> tuple[int, float]:
+        if chosen in {row.id, *row.trials}:
+            return -1, 0.0
         if metric in row.metrics and (row.is_trained or row.cause == "pruned"):
-            return int(not row.is_ranked), sign * row.metrics[metric], chosen not in {row.id, *row.trials}
-        return 2, not row.is_ranked, True
+            return int(not row.is_ranked), sign * row.metrics[metric]
+        return 2, not row.is_ranked
 
     return sorted(rows, key=place)
 
 
-def _combinations(trials: Iterable[StudyRow], metric: str) -> list[StudyRow]:
-    """Return a row for each combination of parameters."""
+def _combinations(trials: Iterable[StudyRow], metric: str, seeds: int) -> list[StudyRow]:
+    """Return a row for each combination of parameters, which is whole if it has all seeds."""
     by_parameters: dict[bytes, list[StudyRow]] = {}
     for row in trials:
         by_parameters.setdefault(encode(row.parameters), []).append(row)
-    return [_combination(several, metric) for several in by_parameters.values()]
+    return [_combination(several, metric, seeds) for several in by_parameters.values()]
 
 
-def _combination(trials: Sequence[StudyRow], metric: str) -> StudyRow:
+def _combination(trials: Sequence[StudyRow], metric: str, seeds: int) -> StudyRow:
     """Return the row of trials that differ in their seeds alone, with the status of the worst."""
-    worst, numbers = min(trials, key=lambda row: row.status.rank), dict[str, list[float]]()
-    for name, value in (pair for row in trials if row.is_ranked for pair in row.metrics.items()):
-        numbers.setdefault(name, []).append(value)
+    worst, passed = min(trials, key=lambda row: row.status.rank), [row.metrics for row in trials if row.is_ranked]
+    names = [name for name in (passed[0] if passed else ()) if all(name in metrics for metrics in passed)]
     return replace(
         worst,
         id=worst.id.removesuffix(f"-seed-{worst.seed}"),
         seed=None,
-        metrics={name: plain_mean(several) for name, several in numbers.items()},
+        metrics={name: plain_mean([metrics[name] for metrics in passed]) for name in names},
         wall_s=math.fsum(row.wall_s for row in trials),
         trials=tuple(row.id for row in trials),
-        spread=mean_interval(numbers[metric]) if metric in numbers else None,
+        is_whole=len(passed) >= max(seeds, len(trials)),
+        spread=mean_interval([metrics[metric] for metrics in passed]) if metric in names else None,
     )
 
 

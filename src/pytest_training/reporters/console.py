@@ -47,13 +47,15 @@ def finished_line(outcome: Outcome, *, width: int, done: int, total: int, id_wid
 def word(outcome: Outcome) -> str:
     """Return the verbose word that pytest -v shows: `PASSED roc_auc 0.871, 3.2 s`."""
     simulated = "simulated" if outcome.is_simulated else ""
-    details = [main_metric(outcome), duration(outcome.wall_s), waiting(outcome.waiting_s), simulated]
+    main = sentence(outcome) if outcome.cause == "pruned" else main_metric(outcome)
+    details = [main, duration(outcome.wall_s), waiting(outcome.waiting_s), simulated]
     return f"{status_word(outcome)} " + ", ".join(detail for detail in details if detail)
 
 
 def status_word(outcome: Outcome) -> str:
-    """Return the status in capitals; an optional job that fails is what pytest calls XFAIL."""
-    return "XFAIL" if outcome.shown is Tolerated.FAILED else outcome.status.upper()
+    """Return the status in capitals, or PRUNED; an optional job that fails is what pytest calls XFAIL."""
+    word = "pruned" if outcome.cause == "pruned" else outcome.status
+    return "XFAIL" if outcome.shown is Tolerated.FAILED else word.upper()
 
 
 def markup(outcome: Outcome) -> Markup:
@@ -174,7 +176,7 @@ def waiting_line(measured: Timing) -> str:
 def _detail(outcome: Outcome, room: int) -> str:
     """Return the fullest of the details that fit; that data is simulated is never cut off."""
     simulated = ", simulated" if outcome.is_simulated else ""
-    if outcome.status.is_good:
+    if outcome.status.is_good and outcome.cause != "pruned":
         variants = [main_metric(outcome), main_metric(outcome, interval=False)]
     else:
         variants = [sentence(outcome), brief(sentence(outcome))]

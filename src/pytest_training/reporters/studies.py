@@ -114,7 +114,7 @@ def lines(study: StudyTable, *, width: int, most: int) -> list[str]:
     fitting, others = columns(study, study.rows[:most], width + GAP)
     written = table([column[0] for column in fitting], zip(*(column[1:] for column in fitting), strict=True))
     methods = dict.fromkeys(row.behind.method for row in study.rows if row.behind)
-    broken = [row for row in study.rows if row.status in {Status.FAILED, Status.INTERRUPTED}]
+    broken = [row for row in study.trials if row.status in {Status.FAILED, Status.INTERRUPTED}]
     reasons = Counter(f"{_state(row)}: {one_line(row.reason)}" for row in broken)
     left = max(len(study.rows) - most, 0)
     written += [f"to_best: less the best, with its 95 % interval: {method}" for method in methods]

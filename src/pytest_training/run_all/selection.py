@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
-from pytest_training.jobs.kinds.protocol import Call, Kinds
+from pytest_training.jobs.kinds.protocol import Call, Command, Kinds
 from pytest_training.jobs.loading import DEFAULT_CATALOGUE
 from pytest_training.jobs.lookup import FileFilter, Lookup, checked_folders, is_usual_root, project_of
 from pytest_training.jobs.model import Job
@@ -139,17 +139,18 @@ def _settings(arguments: Arguments, jobs: Sequence[Job]) -> Iterator[str]:
             yield from (f"*.{name}={number}" for name in reached)
 
 
-def checked_ids(named: Sequence[str], ids: Sequence[str], flag: str) -> set[str]:
-    """Return the ids that a flag names, or raise DeclarationError if there is no such job."""
+def checked_ids(named: Sequence[str], jobs: Sequence[Job], flag: str) -> set[str]:
+    """Return the ids that a flag names, with those of a study's trials; raise DeclarationError for no job's."""
+    ids = [job.id for job in jobs]
     for job_id in sorted({*named}.difference(ids)):
         raise DeclarationError(f"{flag}: no job {job_id!r}: {one_of(job_id, ids, limit=len(ids))}")
-    return set(named)
+    return {job.id for job in jobs if job.id in named or job.trial_of in named}
 
 
 def _selected(arguments: Arguments, jobs: Sequence[Job]) -> list[str]:
     ids = [job.id for job in jobs]
-    only = checked_ids(arguments.only or ids, ids, "--only")
-    exclude = checked_ids(arguments.exclude or (), ids, "--exclude")
+    only = checked_ids(arguments.only or ids, jobs, "--only")
+    exclude = checked_ids(arguments.exclude or (), jobs, "--exclude")
     if not (selected := [job_id for job_id in ids if job_id in only and job_id not in exclude]):
         raise DeclarationError("--exclude leaves no job to train")
     return selected
@@ -229,7 +230,7 @@ def _takes(job: Job, kinds: Kinds) -> Iterator[str]:
     for word, spelled in (("epochs", ("epochs",)), ("folds", ("folds",)), *PARAMETERS.items()):
         if any(meant(job.declared, each) for each in spelled):
             yield word
-    start = kinds[job.kind].start(job, folder=FOLDER, seed=0)
+    start = kinds[job.kind].start(job, folder=FOLDER, seed=0) if not job.study else Command(argv=())
     if isinstance(start, Call) or job.output_option or any(FOLDER in argument for argument in start.argv):
         yield "output"
 
@@ -243,8 +244,8 @@ def dry_run(selected: Sequence[Job], kinds: Kinds) -> Iterator[str]:
 
 def command_of(job: Job, kinds: Kinds, *, folder: str, seed: int) -> str:
     """Return the exact command of a program, or the call of a function."""
-    if job.problem:
-        return f"none: {job.problem}"
+    if job.problem or job.study:
+        return f"none: {job.problem or 'it is judged from its trials'}"
     start = kinds[job.kind].start(job, folder=folder, seed=seed)
     if isinstance(start, Call):
         values = ", ".join(["run", *(f"{name}={value!r}" for name, value in job.parameters.items())])

@@ -112,7 +112,8 @@ def named_jobs(config: pytest.Config, jobs: Sequence[Job]) -> Sequence[Job]:
             raise pytest.UsageError(f"{place}: expected a file or folder of training jobs")
         if job_id and job_id not in below:
             raise pytest.UsageError(f"{place}: no job has the id {job_id!r}: {one_of(job_id, below)}")
-        chosen.update([job_id] if job_id else below)
+        trials = [job.id for job in jobs if job.trial_of == job_id]  # a study's id means all of them
+        chosen.update([job_id, *trials] if job_id else below)
     return [job for job in jobs if job.id in chosen]
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,28 +15,36 @@ if TYPE_CHECKING:
     from pytest_training.evaluation.record import Predictions
 
 FILES = "predictions*.csv"
+DAMAGED = (OSError, ValueError, LookupError, TypeError, ArithmeticError, msgspec.MsgspecError)
 
 
 def differences(records: Mapping[str, "Predictions"], earlier: Mapping[str, str]) -> dict[str, dict[str, Difference]]:
     """Return by run and metric how predictions differ from those in folders of earlier runs, of the same people."""
     if not records:
         return {}
-    return {run_id: dict(_differences(records, Path(folder))) for run_id, folder in earlier.items()}
+    return {run_id: dict(_differences(records, read_all(Path(folder)))) for run_id, folder in earlier.items()}
 
 
-def _differences(records: Mapping[str, "Predictions"], folder: Path) -> Iterator[tuple[str, Difference]]:
-    from pytest_training.evaluation import comparison, record  # noqa: PLC0415  (numpy, which the job has loaded)
+def read_all(folder: Path) -> dict[str, "Predictions"]:
+    """Return the predictions that an attempt has left in its folder, by name; leave out damaged ones."""
+    from pytest_training.evaluation import record  # noqa: PLC0415  (numpy, which the job has loaded)
 
-    for name, own in records.items():
-        path = folder / file_name("predictions", name)
-        if not path.is_file():
-            continue
-        try:
-            cutoff = read(folder / file_name("evaluation", name)).cutoff
-            over = record.read(path, cutoff=cutoff or own.cutoff)
-            tested = comparison.differences(own, over) | comparison.differences_of_subgroups(own, over)
-        except (OSError, ValueError, LookupError, TypeError, ArithmeticError, msgspec.MsgspecError):
-            continue  # damaged, or of other people: nothing to pair
-        for metric, each in tested.items():
-            if all(map(math.isfinite, (each.value, each.low, each.high))):
-                yield f"{name}_{metric}" if name else metric, each
+    records = {}
+    for path in folder.glob(FILES):
+        name = path.stem.removeprefix("predictions").removeprefix("_")
+        with suppress(*DAMAGED):
+            records[name] = record.read(path, cutoff=read(folder / file_name("evaluation", name)).cutoff or 0.5)
+    return records
+
+
+def _differences(
+    records: Mapping[str, "Predictions"], others: Mapping[str, "Predictions"]
+) -> Iterator[tuple[str, Difference]]:
+    from pytest_training.evaluation import comparison  # noqa: PLC0415  (as above)
+
+    for name in records.keys() & others:
+        pair = records[name], others[name]
+        with suppress(*DAMAGED):  # mostly of other people
+            for metric, each in (comparison.differences(*pair) | comparison.differences_of_subgroups(*pair)).items():
+                if all(map(math.isfinite, (each.value, each.low, each.high))):
+                    yield f"{name}_{metric}" if name else metric, each
