@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -177,18 +176,17 @@ def note_unreached(draft: Draft) -> Draft:
     values: dict[str, Any] = {"epochs": request.epochs, "folds": request.folds, "settings": request.settings}
     places = {job.id: job.study.place for job in (*draft.others, *draft.jobs) if job.study}
     refuse_varied(draft.jobs, places, **values)
-    sentences = unreached(draft.jobs, **values)
-    return replace(draft, problems=(*draft.problems, *sentences))
+    return replace(draft, problems=(*draft.problems, *unreached(draft.jobs, **values)))
 
 
 def order(draft: Draft) -> Draft:
     """Plan the jobs in the order in which they start, the longest first."""
-    from pytest_training.planning.plan import make_plan  # noqa: PLC0415  (only a run needs it)
+    from pytest_training.planning.plan import make_plan, of_siblings  # noqa: PLC0415  (only a run needs it)
 
     history = _history(draft)
     measured = history.expected(draft.jobs)
     measured |= {job.id: measured[job.twin_of] for job in draft.jobs if job.twin_of in measured}
-    measured |= _of_siblings(draft.jobs, measured)
+    measured |= of_siblings(draft.jobs, measured)
     saved, problems = _saved_durations(draft, measured)
     plan = make_plan(
         draft.jobs,
@@ -202,16 +200,6 @@ def order(draft: Draft) -> Draft:
     )
     plan = replace(plan, loading_s=_loading_s(draft), smoke=draft.request.smoke)
     return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
-
-
-def _of_siblings(jobs: Iterable[Job], measured: Mapping[str, float]) -> dict[str, float]:
-    """Return the mean seconds of a study's trials for those that were never measured, or have drawn nothing yet."""
-    trials = [job for job in jobs if job.trial_of]
-    several: dict[str | None, list[float]] = {}
-    for job in (job for job in trials if job.id in measured):
-        several.setdefault(job.trial_of, []).append(measured[job.id])
-    unknown = [job for job in trials if job.id not in measured or not job.parameters.keys() >= {*job.varied}]
-    return {job.id: fmean(several[job.trial_of]) for job in unknown if job.trial_of in several}
 
 
 def _loading_s(draft: Draft) -> float | None:
@@ -242,7 +230,7 @@ def fingerprint(draft: Draft) -> Draft:
     With `--training-skip-unchanged` that is the outcome of a job, else of a job that is needed but not selected.
     """
     ids, is_skipping = [job.id for job in draft.jobs], draft.request.skip_unchanged
-    outside = {needed for job in draft.jobs for needed in job.needs}.difference(ids)
+    outside = set() if draft.request.smoke else {needed for job in draft.jobs for needed in job.needs}.difference(ids)
     if draft.is_dry and not is_skipping and not outside:
         return draft
     from pytest_training.planning import fingerprint as steps  # noqa: PLC0415  (as above)
@@ -250,8 +238,9 @@ def fingerprint(draft: Draft) -> Draft:
 
     history, jobs = _history(draft), {job.id: job for job in (*draft.others, *draft.jobs)}
     digests = steps.fingerprints(jobs, ids, draft.datasets, seed=draft.request.seed)
-    needed = ids if is_skipping else sorted(outside.intersection(jobs))
-    passes = steps.EarlierPasses.read(jobs, needed, digests, history)
+    passes = steps.EarlierPasses.read(
+        jobs, ids if is_skipping else sorted(outside.intersection(jobs)), digests, history
+    )
     plan = steps.with_fingerprints(draft.plan, digests, passes if is_skipping else None)
     return _noting(history, replace(draft, plan=with_needs(plan, jobs, passes, draft.earlier)))
 
