@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -43,10 +44,7 @@ def read_options(config: pytest.Config) -> Request:
     root, reports, catalogues = folder_of(config, "root"), folder_of(config, "reports"), option.training_catalogue
     setting = str(config.getini("training_catalogue"))
     _refuse_conflicts(config)
-    if option.training_root and not root.is_dir():
-        raise pytest.UsageError(f"--training-root: no folder {str(root)!r}")
-    if any("\ud800" <= letter <= "\udfff" for letter in str(reports)):
-        raise pytest.UsageError(f"the reports folder: expected a path that UTF-8 can hold, found {str(reports)!a}")
+    _check_folders(root if option.training_root else None, reports)
     has_settings = config.inipath is not None or not option.training_root
     project = project_of(root, project_folder(config), has_settings=has_settings)
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
@@ -82,6 +80,14 @@ def read_options(config: pytest.Config) -> Request:
         max_regression=(*config.getini("training_max_regression"), *(option.training_max_regression or ())),
         smoke=option.training_smoke,
     )
+
+
+def _check_folders(root: Path | None, reports: Path) -> None:
+    """Raise UsageError for a named root that is no folder, and for reports at a path that no report can hold."""
+    if root and not root.is_dir():
+        raise pytest.UsageError(f"--training-root: no folder {str(root)!r}")
+    if any("\ud800" <= letter <= "\udfff" for letter in str(reports)):
+        raise pytest.UsageError(f"the reports folder: expected a path that UTF-8 can hold, found {str(reports)!a}")
 
 
 def _text(config: pytest.Config, name: str) -> tuple[str, str]:
