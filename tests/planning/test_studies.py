@@ -11,8 +11,8 @@ from jobs.project import Project, message
 
 from pytest_training.jobs.model import Job, RunSettings
 from pytest_training.jobs.trials import in_id
+from pytest_training.planning.plan import of_siblings
 from pytest_training.planning.steps import PLAN, Draft, Request, advance
-from pytest_training.records.durations import of_siblings
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "depth": st.integers(-9, 10**6),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_runs import make_run, publish
-from made_studies import FAILED, PRUNED, study_job, trial
+from made_studies import FAILED, PRUNED, make_study, study_job, trial
 from markupsafe import escape
 
 from pytest_training.evaluation.noise import Mean
@@ -48,8 +48,9 @@ def test_every_value_and_every_mark_has_its_place_between_the_ends_of_its_axis(v
     places = [place for place in drawn.places if place is not None]
     assert len(drawn.places) == len(values)
     assert [place is None for place in drawn.places] == [value is None for value in values]
+    slack = 1e-9 * max(1.0, drawn.high - drawn.low)  # to which marks are round
     for place in (*places, *(place for place, _ in drawn.marks)):
-        assert drawn.low - 1e-9 <= place <= drawn.high + 1e-9 or math.isclose(place, drawn.low)
+        assert drawn.low - slack <= place <= drawn.high + slack
 
 
 @pytest.mark.parametrize(
@@ -185,12 +186,12 @@ def test_the_page_folds_trials_in_the_list_of_jobs_and_shows_them_in_the_section
 
 
 def test_too_few_trials_and_a_missing_optuna_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    axes = [axis(name, range(12)) for name in ("depth", "rate")]
+    axes = [axis(name, range(12)) for name in ("depth", "rate", "auc")]
     monkeypatch.setitem(sys.modules, "optuna", None)
-    assert importances(axes, [*range(12)], "higher") == ({}, MISSING)
-    assert "need 10 whole trainings, here are 2" in importances(axes, [1, 2], "higher")[1]
-    assert importances(axes[:1], [*range(12)], "higher") == ({}, "")
-    assert importances(axes, [*range(12)], "") == ({}, "")
+    assert importances(axes, "higher") == ({}, MISSING)
+    assert "need 10 whole trainings, here are 2" in importances([*axes[:2], axis("auc", [1, 2])], "higher")[1]
+    assert importances(axes[:2], "higher") == ({}, "")
+    assert importances(axes, "") == ({}, "")
 
 
 @pytest.mark.slow
@@ -199,8 +200,8 @@ def test_importances_are_optunas(direction: str) -> None:
     optuna = pytest.importorskip("optuna")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     depths, rates = [number % 10 for number in range(60)], [10.0 ** -(number % 7) for number in range(60)]
-    axes = [axis("depth", depths), axis("rate", rates), axis("same", [1] * 60)]
-    shares, why_not = importances(axes, [*map(float, depths)], direction)
+    axes = [axis("depth", depths), axis("rate", rates), axis("same", [1] * 60), axis("auc", depths)]
+    shares, why_not = importances(axes, direction)
     study = optuna.create_study(direction="maximize" if direction == "higher" else "minimize")
     ranges = {
         "depth": optuna.distributions.FloatDistribution(0, 9),
@@ -212,3 +213,31 @@ def test_importances_are_optunas(direction: str) -> None:
     assert why_not == ""
     assert shares == pytest.approx(optuna.importance.get_param_importances(study))
     assert [*shares] == ["depth", "rate"]
+
+
+HOSTILE = "<script>alert(1)</script>"
+ODD: dict[str, list[Outcome]] = {
+    "a single trial": [trial("depth-1", {"auc": 0.5})],
+    "no metrics": [trial("depth-1"), trial("depth-2")],
+    "all failed": [trial("depth-1", **FAILED), trial("depth-2", **FAILED)],
+    "all pruned": [trial("depth-1", {"auc": 0.4}, **PRUNED), trial("depth-2", {"auc": 0.5}, **PRUNED)],
+    "nobody says which is better": [trial("depth-1", {"size": 1}), trial("depth-2", {"size": 2})],
+    "values that are no numbers": [
+        trial(f"n-{n}", {"auc": n}, parameters={"layers": layers, "on": n > 1, "none": None})
+        for n, layers in enumerate(([64, 32], {"a": 1}, "wide", 3, 10**400))
+    ],
+    "other parameters each": [trial("depth-1", {"auc": 0.5}), trial("width-2", {"auc": 0.6})],
+    "diverged": [trial(f"depth-{n}", {"auc": 10.0 ** (300 * n)}) for n in (-1, 0, 1)],
+    "seeds alone": [trial(f"seed-{n}", {"auc": n / 7}, seed=n, parameters={}) for n in range(3)],
+    "hostile": [trial(f"n-{n}", {HOSTILE: n}, parameters={HOSTILE: HOSTILE + str(n), "b": n}) for n in (1, 2)],
+}
+
+
+@pytest.mark.parametrize("trials", ODD.values(), ids=ODD)
+def test_a_study_in_any_state_has_a_page_with_all_its_trials(tmp_path: Path, trials: list[Outcome]) -> None:
+    publish(make_study(tmp_path, trials))
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert page.count(HOSTILE) == 0
+    assert page.count('scope="row" data-value="forest-') == len(trials)
+    assert page.count('<tr role="row" data-job=') == 1
+    assert not re.search(r'[" ,M](nan|inf|-inf)[",hVL]', page)

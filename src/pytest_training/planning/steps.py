@@ -178,8 +178,7 @@ def note_unreached(draft: Draft) -> Draft:
 
 def order(draft: Draft) -> Draft:
     """Plan the jobs in the order in which they start, the longest first."""
-    from pytest_training.planning.plan import make_plan  # noqa: PLC0415  (only a run needs it)
-    from pytest_training.records.durations import of_siblings  # noqa: PLC0415  (as above)
+    from pytest_training.planning.plan import make_plan, of_siblings  # noqa: PLC0415  (only a run needs it)
 
     history = _history(draft)
     measured = history.expected(draft.jobs)
@@ -228,7 +227,7 @@ def fingerprint(draft: Draft) -> Draft:
     With `--training-skip-unchanged` that is the outcome of a job, else of a job that is needed but not selected.
     """
     ids, is_skipping = [job.id for job in draft.jobs], draft.request.skip_unchanged
-    outside = {needed for job in draft.jobs for needed in job.needs}.difference(ids)
+    outside = set() if draft.request.smoke else {needed for job in draft.jobs for needed in job.needs}.difference(ids)
     if draft.is_dry and not is_skipping and not outside:
         return draft
     from pytest_training.planning import fingerprint as steps  # noqa: PLC0415  (as above)
@@ -236,8 +235,9 @@ def fingerprint(draft: Draft) -> Draft:
 
     history, jobs = _history(draft), {job.id: job for job in (*draft.others, *draft.jobs)}
     digests = steps.fingerprints(jobs, ids, draft.datasets, seed=draft.request.seed)
-    needed = ids if is_skipping else sorted(outside.intersection(jobs))
-    passes = steps.EarlierPasses.read(jobs, needed, digests, history)
+    passes = steps.EarlierPasses.read(
+        jobs, ids if is_skipping else sorted(outside.intersection(jobs)), digests, history
+    )
     plan = steps.with_fingerprints(draft.plan, digests, passes if is_skipping else None)
     return _noting(history, replace(draft, plan=with_needs(plan, jobs, passes, draft.earlier)))
 

@@ -8,7 +8,7 @@ import math
 import timeit
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 from typing import Any, TypeGuard
 
 import msgspec
@@ -48,16 +48,6 @@ def expected_seconds(parameters: Mapping[str, Any], earlier: Iterable[Measured])
         return median(equal[:MEDIAN_OF]) if equal else None
     sizes = _by_size(parameters, differing_in_size(parameters, valid))
     return sizes.get(1.0) or _on_the_line(sizes)
-
-
-def of_siblings(jobs: Iterable[Job], measured: Mapping[str, float]) -> dict[str, float]:
-    """Return the mean seconds of a study's trials for those that were never measured, or have drawn nothing yet."""
-    trials = [job for job in jobs if job.trial_of]
-    several: dict[str | None, list[float]] = {}
-    for job in (job for job in trials if job.id in measured):
-        several.setdefault(job.trial_of, []).append(measured[job.id])
-    unknown = [job for job in trials if job.id not in measured or not job.parameters.keys() >= {*job.varied}]
-    return {job.id: fmean(several[job.trial_of]) for job in unknown if job.trial_of in several}
 
 
 def is_positive(value: Any) -> TypeGuard[float]:

@@ -39,19 +39,13 @@ def axis(name: str, values: Sequence[Any], reach: Sequence[float] = ()) -> Axis:
         places = [None if text is None else place_of[text] for text in texts]
         return Axis(name, places, 0.0, len(place_of) - 1.0, marks, is_ordered=False)
     numbers = [*map(float, present), *reach] or [0.0]
-    low, high = min(numbers), max(numbers)
-    if low > 0 and high / FIRST_LOG >= low:
-        places, low, high = (
-            [math.log10(value) if value else None for value in values],
-            math.log10(low),
-            math.log10(high),
-        )
-        powers = [*map(float, range(math.ceil(low), math.floor(high) + 1))]
-        marks = [(power, f"{10**power:.3g}") for power in powers[:: math.ceil(len(powers) / 6)]]
-    else:
-        places = [None if value is None else float(value) for value in values]
-        marks = [(mark, f"{mark:.6g}") for mark in ticks(low, high, 5)]
-    return Axis(name, places, low, high, marks)
+    is_log = min(numbers) > 0 and max(numbers) / FIRST_LOG >= min(numbers)
+    turned = math.log10 if is_log else float
+    low, high = turned(min(numbers)), turned(max(numbers))
+    powers = [*map(float, range(math.ceil(low), math.floor(high) + 1))] if is_log else []
+    marks = [(mark, f"{10**mark:.3g}") for mark in powers[:: math.ceil(len(powers) / 6) or 1]]
+    marks = marks or [(mark, f"{mark:.6g}") for mark in ticks(low, high, 5)]
+    return Axis(name, [None if value is None else turned(value) for value in values], low, high, marks)
 
 
 def _is_number(value: Any) -> bool:

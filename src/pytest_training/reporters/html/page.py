@@ -34,6 +34,7 @@ from pytest_training.records.strict_json import encode
 from pytest_training.records.studies import studies
 from pytest_training.reporters.console import gate_row, held_gates, sentence
 from pytest_training.reporters.html.charts import Curve, curves, sparkline, timeline
+from pytest_training.reporters.html.importances import importances
 from pytest_training.reporters.html.pictures import Picture, PictureBook, artifacts
 from pytest_training.reporters.html.predictions import Judged, judged
 from pytest_training.reporters.html.studies import StudyView
@@ -140,7 +141,7 @@ class JobView(Struct, frozen=True, dict=True):
     def command(self) -> str:
         """The command that trains the job once more with the same parameters and seed; empty if a search drew them."""
         job, job_id, parameters = self.planned.job, self.outcome.job_id, self.outcome.parameters
-        if any(parameters.get(name) != job.parameters.get(name) for name in self.outcome.varied):
+        if job.trial_of and any(parameters.get(name) != job.parameters.get(name) for name in self.outcome.varied):
             return ""
         node = next((node for node, each in self.run.nodes.items() if each == job_id and not job.study), None)
         seed = self.outcome.seed if job.seed is None else self.run.plan.seed
@@ -256,6 +257,7 @@ def _templates() -> jinja2.Environment:
         "shown": shown,
         "trial_counts": trial_counts,
         "study_verdict": verdict,
+        "importances": importances,
     }
     return environment
 

@@ -14,7 +14,6 @@ from pytest_training.records.studies import StudyRow, StudyTable
 from pytest_training.reporters.html import charts, predictions
 from pytest_training.reporters.html.axes import Axis, axis
 from pytest_training.reporters.html.charts import Curve, Points, Tick
-from pytest_training.reporters.html.importances import importances
 from pytest_training.reporters.html.predictions import Chart, Drawn
 from pytest_training.reporters.studies import record
 from pytest_training.text import one_line
@@ -107,12 +106,6 @@ class StudyView(Struct, frozen=True, dict=True):
         size = math.ceil(len(ways) / SHADES) or 1
         shades = ["".join(ways[start : start + size]) for start in range(0, len(ways), size)]
         return [(at, one_line(each.name, 24), ticks) for at, each, _, ticks in axes], shades
-
-    @property
-    def importances(self) -> tuple[dict[str, float], str]:
-        """The share of each parameter in what the metric depends on, or a sentence why there is none."""
-        values = [row.metrics[self.table.metric] for row in self.ranked]
-        return importances(self.axes[:-1], values, self.table.direction)
 
     @property
     def curves(self) -> list[Curve]:

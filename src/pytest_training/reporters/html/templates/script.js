@@ -51,7 +51,7 @@
   (shown, rows) => {
     const visible = new Set(shown);
     for (const row of rows) sections.get(row.dataset.job)?.toggleAttribute("hidden", !visible.has(row));
-    count.textContent = shown.length === rows.length ? `${rows.length} jobs` : `${shown.length} of ${rows.length} jobs`;
+    count.textContent = (shown.length < rows.length ? `${shown.length} of ` : "") + `${rows.length} job${rows.length === 1 ? "" : "s"}`;
     byId("nothing").hidden = shown.length > 0;
   });
   const filter = jobs.update;
