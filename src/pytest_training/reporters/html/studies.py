@@ -120,7 +120,10 @@ class StudyView(Struct, frozen=True, dict=True):
         return [chart for key, by_id in ordered if (chart := self._curve(key, by_id))][: charts.MOST_CURVES]
 
     def _curve(self, key: tuple[str, str], by_id: dict[str, Points]) -> Curve | None:
-        chart, caption = charts.curve(*key, [*by_id.values()], COURSE_POINTS, MOST_COURSES), f"{len(by_id)} trials"
+        chart, caption = (
+            charts.curve(*key, [*by_id.values()], COURSE_POINTS, MOST_COURSES),
+            f"{len(by_id)} of {len(self.table.trials)} trials",
+        )
         if not chart or self.best not in by_id:
             return chart and chart._replace(mean=None, caption=caption)
         caption += f", bold: the best, {one_line(self.best, 60)}"
