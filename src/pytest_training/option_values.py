@@ -49,7 +49,6 @@ def read_options(config: pytest.Config) -> Request:
         raise pytest.UsageError(f"the reports folder: expected a path that UTF-8 can hold, found {str(reports)!a}")
     has_settings = config.inipath is not None or not option.training_root
     project = project_of(root, project_folder(config), has_settings=has_settings)
-    in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
     return Request(
         project=project,
         root=root,
@@ -64,15 +63,7 @@ def read_options(config: pytest.Config) -> Request:
         plan_file=here / option.training_plan if option.training_plan else None,
         limits=registry.limits,
         default_limits={key: limit for key in LIMITS if (limit := _number(config, key, LIMITS[key].parse)) is not None},
-        run_settings=RunSettings(
-            backend=InProcess.name if in_process else _backend(config, registry.backends),
-            grace_s=_number(config, "grace", parse_duration) or 0.0,
-            stalled_s=_number(config, "stalled", parse_duration) or 0.0,
-            real_data_only=option.training_require_real_data,
-            compare=option.training_compare,
-            audit=_audit(config),
-            project=str(project),
-        ),
+        run_settings=_run_settings(config, registry.backends, str(project)),
         resume=option.training_resume,
         audited=option.training_audit or option.training_twice or "",
         skip_unchanged=option.training_skip_unchanged,
@@ -81,6 +72,19 @@ def read_options(config: pytest.Config) -> Request:
         compare=option.training_compare,
         max_regression=(*config.getini("training_max_regression"), *(option.training_max_regression or ())),
         smoke=option.training_smoke,
+    )
+
+
+def _run_settings(config: pytest.Config, backends: Backends, project: str) -> RunSettings:
+    in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
+    return RunSettings(
+        backend=InProcess.name if in_process else _backend(config, backends),
+        grace_s=_number(config, "grace", parse_duration) or 0.0,
+        stalled_s=_number(config, "stalled", parse_duration) or 0.0,
+        real_data_only=config.option.training_require_real_data,
+        compare=config.option.training_compare,
+        audit=_audit(config),
+        project=project,
     )
 
 

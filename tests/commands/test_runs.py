@@ -36,20 +36,22 @@ def test_the_list_has_every_run_in_whatever_state(pasts: Pasts) -> None:
     plain = pasts(passed(auc=0.8), outcome("stroke", Status.FAILED, cause="error"))
     killed = pasts(passed(auc=0.99), finished=False)
     unrecorded = pasts(passed(auc=0.7), recorded=False)
-    going = pasts(passed(auc=0.6), outcome("stroke", Status.NOT_RUN), finished=False)
+    going = pasts(passed(auc=0.6), passed("begun"), outcome("stroke", Status.NOT_RUN), finished=False)
+    (pasts.folder(going) / "jobs" / "begun" / "outcome.json").unlink()
     go_on(pasts, going)
     damaged = pasts(passed(auc=0.6), recorded=False)
     (pasts.folder(damaged) / "plan.json").write_text("{")
     shutil.rmtree(pasts.folder(removed))
     lines = {line["run_id"]: line for line in pasts.json("runs")}
     assert list(lines) == [removed, plain, killed, unrecorded, going, damaged]
-    assert [lines[each]["state"] for each in lines] == [
-        *("finished", "finished", "did not finish", "finished", "in progress", "unreadable")
+    assert [(line["selected"], line["passed"], line["notes"]) for line in lines.values()] == [
+        (1, 1, ["no folder"]),
+        (2, 1, ["1 failed"]),
+        (1, 1, ["did not finish"]),
+        (1, 1, ["not in the history"]),
+        (3, 1, ["in progress", "1 running", "1 not run"]),
+        (0, 0, ["cannot be read"]),
     ]
-    assert [line["jobs"] for line in lines.values()] == [
-        *({"passed": 1}, {"passed": 1, "failed": 1}, {"passed": 1}, {"passed": 1}, {"passed": 1, "not run": 1}, {})
-    ]
-    assert [lines[each]["has_folder"] for each in lines] == [False, *[True] * 5]
     assert lines[removed]["best"] == ["als"]
     assert (lines[removed]["branch"], lines[removed]["commit"]) == ("main", "c" * 40)
     code, printed, said = pasts.answer("runs")
@@ -63,7 +65,7 @@ def test_a_study_counts_once_with_all_its_trials(pasts: Pasts) -> None:
     trials = [outcome(f"als-seed-{seed}", trial_of="als", metrics={"auc": 0.9}) for seed in range(3)]
     pasts(*trials, outcome("als", kind="study", metrics={"auc": 0.8}, study=StudyResult(metric="auc", direction="")))
     (line,) = pasts.json("runs")
-    assert (line["jobs"], line["best"]) == ({"passed": 1}, ["als"])
+    assert (line["selected"], line["passed"], line["notes"], line["best"]) == (1, 1, [], ["als"])
 
 
 def study(pasts: Pasts, *values: float) -> str:

@@ -98,6 +98,10 @@ LACKING: dict[str, tuple[Callable[[], Examination], str]] = {
     "A03": (lambda: stated(features=None), "train states no table: run.describe(features, target)"),
     "A02": (lambda: stated(features=X[:150]), "the table has 150 rows and the target 200"),
     "A04": (lambda: stated(features=np.zeros((4, 3, 3))), "the check failed: ValueError: Must pass 2-d input"),
+    "A05": (
+        lambda: stated(features=X[::-1], declared=pd.Series(Y), target=None),
+        "features and target have the same index in another order; expected one order",
+    ),
     "A13": (stated, "train states no choice: run.choice(name, chosen, among=grid)"),
     "A14": (
         lambda: Examination(choices=CHOSEN["text"]),

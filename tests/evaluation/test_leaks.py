@@ -298,3 +298,9 @@ def test_rows_of_one_person_have_one_code() -> None:
         assert len(set(zip(codes, np.arange(40 * rows) // rows, strict=True))) == len(set(codes)) == 40
     for honest in (patients(), coarse(0), rounded(0)):
         assert leaks.same_people(honest.features) is None
+
+
+def test_a_target_in_another_order_than_the_table_is_refused() -> None:
+    features, target, *_ = patients()
+    with pytest.raises(ValueError, match="features and target have the same index in another order"):
+        leaks.suspects(features, pd.Series(target)[::-1], question="binary")

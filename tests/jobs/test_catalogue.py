@@ -331,7 +331,35 @@ def test_seeds_are_a_number_or_a_list(two: Project, seeds: str, expected: tuple[
         ),
         ("metric: 3", "jobs.als.metric: expected the name of a metric, found 3"),
         ("search: {parameters: {rate: [1]}}", "jobs.als.search: expected trials:, like {trials: 60, parameters: {lr:"),
-        ("search: {trials: 3}", "jobs.als.search: expected parameters:, like {trials: 60, parameters: {lr:"),
+        (
+            "search: {trials: 3, parameters: {}}",
+            "jobs.als.search: expected parameters:, like {trials: 60, parameters: {lr:",
+        ),
+        (
+            "search: {trials: 3, parameters: {rate: []}}",
+            "jobs.als.search.parameters.rate: expected a list of values, not empty, or a mapping of low and",
+        ),
+        (
+            "search: {trials: 3, parameters: {rate: {lo: 0, high: 1}}}",
+            "jobs.als.search.parameters.rate.lo: unknown key 'lo': did you mean 'low'?",
+        ),
+        (
+            "search: {trials: 3, metric: [loss], parameters: {rate: [1]}}",
+            "jobs.als.search.metric: expected the name of a metric, found a list",
+        ),
+        (
+            "search: {trials: 6000, parameters: {rate: [1]}}",
+            "jobs.als.search.trials: expected a whole number of at most 5000, found 6000",
+        ),
+        (
+            "search: {trials: 3, parameters: {rate: {low: 0, high: 1}}, sampler: grid}",
+            "jobs.als.search.parameters.rate: sampler grid needs a step here, or a list of values",
+        ),
+        (
+            "search: {trials: 3, parameters: {rate: [1, 2]}, sampler: grid}",
+            "jobs.als.search.trials: expected at most 2, the size of the grid, found 3",
+        ),
+        ("search: {trials: 3}", "jobs.als.search: expected parameters:, like {trials: 60, param"),
         ("search: {trials: 3, trails: 3}", "jobs.als.search.trails: unknown key 'trails': did you mean 'trials'?"),
         (
             "search: {trials: 3, parameters: {rat: {low: 0, high: 1}}}",
@@ -351,7 +379,7 @@ def test_seeds_are_a_number_or_a_list(two: Project, seeds: str, expected: tuple[
         ),
         (
             "search: {trials: 3, parameters: {rate: {low: 0}}}",
-            "jobs.als.search.parameters.rate: expected a list of values, or a mapping of low and high, found a",
+            "jobs.als.search.parameters.rate: expected a list of values, not empty, or a mapping of low and",
         ),
         (
             "search: {trials: 3, parameters: {name: {low: 0, high: 1}}}",

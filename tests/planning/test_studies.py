@@ -11,7 +11,8 @@ from jobs.project import Project, message
 
 from pytest_training.jobs.model import Job, RunSettings
 from pytest_training.jobs.trials import in_id
-from pytest_training.planning.steps import PLAN, Draft, Request, _of_siblings, advance
+from pytest_training.planning.plan import of_siblings
+from pytest_training.planning.steps import PLAN, Draft, Request, advance
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "depth": st.integers(-9, 10**6),
@@ -135,7 +136,7 @@ def test_ids_of_trials_and_jobs_differ(project: Project) -> None:
 
 def test_a_trial_that_was_never_measured_is_expected_to_take_as_long_as_the_others(forest: Project) -> None:
     jobs = planned(forest, matrix=("forest.depth=1,2,3",)).values()
-    assert _of_siblings(list(jobs), {"forest-depth-1": 4.0, "forest-depth-2": 2.0})["forest-depth-3"] == 3.0
+    assert of_siblings(list(jobs), {"forest-depth-1": 4.0, "forest-depth-2": 2.0})["forest-depth-3"] == 3.0
 
 
 def test_a_job_that_needs_no_trial_of_a_study_is_a_mistake(project: Project) -> None:

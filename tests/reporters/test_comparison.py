@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
 from pytest_training.evaluation.noise import Difference
 from pytest_training.execution.outcome import Outcome, Status, StudyResult
+from pytest_training.execution.studies import means
 from pytest_training.records.comparison import Comparison, compare
 from pytest_training.records.history import Recorded
 
@@ -88,6 +90,8 @@ BEYOND, WITHIN, UNJUDGED = "worse, beyond noise", "within noise", "worse, not ju
         (seeds(1.0, 0.01, "odd"), seeds(2.0, 0.01, "odd"), "changed, beyond noise", "▲"),
         (seeds(0.8, 0.01), outcome({"roc_auc": 0.7}), UNJUDGED, "▼"),  # one side alone has seeds
         (ALONE, seeds(0.7, 0.01), UNJUDGED, "▼"),
+        (seeds(0.8, 0.0), seeds(0.7, 0.01), BEYOND, "▼"),
+        (seeds(0.8, 0.0), seeds(0.7, 0.0), UNJUDGED, "▼"),  # the job does not use its seed
         (ALONE, paired(-0.1, -0.15, -0.05), BEYOND, "▼"),
         (ALONE, paired(-0.1, -0.25, 0.05), WITHIN, "▼"),
         (ALONE, paired(-0.1, -0.2, -0.1, "r0"), UNJUDGED, "▼"),  # another run
@@ -109,3 +113,24 @@ def test_the_interval_of_a_difference_and_its_method_are_stated() -> None:
     found = compared(seeds(0.8, 0.01), seeds(0.78, 0.01))
     assert found.jobs[0].changes[0].words() == "▼ 0.800 → 0.780 (-0.02, -0.0318 to -0.00824): worse, beyond noise"
     assert found.noise_lines == ["intervals of differences of als: 90 %, Welch over 5 and 5 seeds"]
+
+
+STUDIES = 400
+
+
+def test_of_equal_jobs_few_are_called_worse_and_a_shift_of_2_sd_is_found() -> None:
+    """A noisy job of known mean and sd, in studies of 5 seeds, as a run judges them."""
+    draw = random.Random(1)  # noqa: S311  (numbers for a simulation)
+
+    def study(mean: float) -> Outcome:
+        return outcome(means([{"roc_auc": draw.gauss(mean, 0.01)} for _ in range(5)]), study=SEEDS)
+
+    pairs = [(study(0.8), study(0.8), study(0.78)) for _ in range(STUDIES)]
+    covered = sum(each.metrics["roc_auc_low"] <= 0.8 <= each.metrics["roc_auc_high"] for each, _, _ in pairs)
+    worse = [
+        sum(compared(pair[0], pair[number]).jobs[0].changes[0].judgement == BEYOND for pair in pairs)
+        for number in (1, 2)
+    ]
+    assert 0.92 <= covered / STUDIES <= 0.98
+    assert worse[0] / STUDIES <= 0.05
+    assert worse[1] / STUDIES >= 0.8

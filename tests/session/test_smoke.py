@@ -89,6 +89,8 @@ def test_a_smoke_run_judges_no_gate_and_leaves_all_of_the_whole_runs(project: Pr
 
     resumed = project.here("--training-resume", "--training-compare", "last", "--training-skip-unchanged")
     resumed.stdout.fnmatch_lines(["every selected job of run * passed: nothing to train"])
+    alone = project.here("--training-smoke", "-k", "needy")
+    alone.stdout.fnmatch_lines(["*needs short, which is not selected: -k 'needy or short'"])
     whole = project.here("--training-compare", "last", "-k", "short")
     whole.stdout.fnmatch_lines(["against the last run of each job:", "  no metric changed"])
     again = project.here("--training-reports=reports/smoke", "--training-resume")

@@ -18,14 +18,6 @@ from pytest_training.project import find_project
 from pytest_training.text import print_any_sign
 from pytest_training.wording import one_of
 
-
-def _number(text: str) -> int:
-    """Return a number of runs, or raise ArgumentTypeError."""
-    if text.isascii() and text.isdigit() and int(text) > 0:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"expected a number of runs, at least 1, found {text!r}")
-
-
 PROGRAM = "pytest-training"
 VERBS = {
     "init": "write test_training_jobs.py, settings and a commented jobs.yaml for the scripts below this folder",
@@ -84,7 +76,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     "best": {"job": JOB, "--json": JSON},
     "prune": {
-        "--keep": {"metavar": "N", "type": _number, "required": True, "help": "the newest runs that stay in any case"},
+        "--keep": {"metavar": "N", "type": int, "required": True, "help": "the newest runs that stay in any case"},
         "--dry-run": {"action": "store_true", "help": "say what would be removed, and remove nothing"},
         "--json": JSON,
     },

@@ -11,7 +11,6 @@ from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.job_files import Walk
 from pytest_training.execution.needs import needed_outcome
-from pytest_training.execution.outcome import Status
 from pytest_training.project import Project
 from pytest_training.records.comparison import JobComparison, compare, paired
 from pytest_training.records.history import History, Recorded
@@ -41,12 +40,9 @@ def runs(arguments: argparse.Namespace, project: Project) -> None:
 
 
 def _row(line: RunLine) -> tuple[str, ...]:
-    others = [f"{count} {word}" for word, count in line.jobs.items() if word != Status.PASSED]
-    states = [*(others if line.state == "finished" else [line.state]), *([] if line.has_folder else ["no folder"])]
-    counts = (str(sum(line.jobs.values())), str(line.jobs.get(Status.PASSED, 0)))
     best = listing("", (one_line(job_id, 40) for job_id in line.best), limit=4) if line.best else ""
-    when = (line.started or "")[:16].replace("T", " ")
-    return (line.run_id, when, (line.commit or "")[:10], *counts, ", ".join(states), best)
+    when, commit = (line.started or "")[:16].replace("T", " "), (line.commit or "")[:10]
+    return (line.run_id, when, commit, str(line.selected), str(line.passed), ", ".join(line.notes), best)
 
 
 class Side(NamedTuple):
@@ -130,6 +126,8 @@ def best(arguments: argparse.Namespace, project: Project) -> None:
 
 def prune(arguments: argparse.Namespace, project: Project) -> None:
     """Remove the run folders that nothing keeps, the newest first: what refers goes before what it refers to."""
+    if arguments.keep < 1:
+        raise TrainingError(f"--keep: expected a number of runs, at least 1, found {arguments.keep}")
     reasons, removed = reasons_to_stay(project, arguments.keep), dict[str, float]()
     verb = "would remove" if arguments.dry_run else "removed"
     for run_id in sorted((each for each in reasons if not reasons[each]), reverse=True):

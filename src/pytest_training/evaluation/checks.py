@@ -14,6 +14,7 @@ from scipy.stats import f_oneway, spearmanr
 from pytest_training.evaluation.examination import Examination
 from pytest_training.evaluation.finding import Examined, LackingError, make_checks
 from pytest_training.evaluation.leaks import CODES, Suspect, same_people, suspects
+from pytest_training.evaluation.order import order_mistake
 from pytest_training.evaluation.same_people import equal_rows
 from pytest_training.evaluation.sample_size import minimum_people
 from pytest_training.wording import counted
@@ -86,6 +87,9 @@ class Data:
     @cached_property
     def suspects(self) -> list[Suspect]:
         """What gives the target away."""
+        stated = self.stated.declared if self.stated.target is None else self.stated.target
+        if mistake := order_mistake(features=self.stated.features, target=stated, person=self.stated.person):
+            raise LackingError(mistake)
         if len(self.table) != len(self.target):
             raise LackingError(f"the table has {len(self.table)} rows and the target {len(self.target)}")
         codes = self.target if self.question == "number" else pd.factorize(self.target, sort=True)[0]

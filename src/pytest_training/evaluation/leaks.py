@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pytest_training.evaluation.columns import Floats
 from pytest_training.evaluation.held_out import Ints, Judge, numbers, person_codes
+from pytest_training.evaluation.order import order_mistake
 from pytest_training.evaluation.result import Question
 from pytest_training.evaluation.same_people import Suspect, copied_rows, same_people, suspicious_ids, suspicious_rows
 
@@ -65,6 +66,8 @@ def suspects(
 
     `target` is 0 or 1, the index of a class, or a number. With `person`, rows of one person are never compared.
     """
+    if mistake := order_mistake(features=features, target=target, person=person):
+        raise ValueError(mistake)
     truth = np.asarray(target, dtype=float)
     if not features.shape[1] or len(truth) < 2 or np.ptp(truth) == 0:
         return []

@@ -103,9 +103,10 @@ def judged_difference(
 ) -> Difference | None:
     """Return what judges a change, by seeds, else by paired predictions, or None if neither is there.
 
-    It must be the change that is shown: what a file has may be of a part of the predictions.
+    It must be the change that is shown: what a file has may be of a part of the predictions. Seeds that all give one
+    number are no sample of any noise.
     """
-    judged = welch(now, before, JUDGED_LEVEL) if now and before else pair
+    judged = welch(now, before, JUDGED_LEVEL) if now and before and max(now.sd, before.sd) else pair
     if judged is None or not all(map(math.isfinite, (judged.low, judged.high))):
         return None
     return judged if math.isclose(judged.value, change, rel_tol=1e-6, abs_tol=1e-9) else None

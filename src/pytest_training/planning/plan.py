@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -63,6 +64,16 @@ def make_plan(  # noqa: PLR0913  (each is one field of the plan)
         makespan_s=simulate(order, seconds, needs, workers=workers) if is_known else None,
         lower_bound_s=max(sum(seconds.values()) / workers, *seconds.values(), 0.0) if is_known else None,
     )
+
+
+def of_siblings(jobs: Iterable[Job], measured: Mapping[str, float]) -> dict[str, float]:
+    """Return the mean seconds of a study's trials for those that were never measured, or have drawn nothing yet."""
+    trials = [job for job in jobs if job.trial_of]
+    several: dict[str | None, list[float]] = {}
+    for job in (job for job in trials if job.id in measured):
+        several.setdefault(job.trial_of, []).append(measured[job.id])
+    unknown = [job for job in trials if job.id not in measured or not job.parameters.keys() >= {*job.varied}]
+    return {job.id: fmean(several[job.trial_of]) for job in unknown if job.trial_of in several}
 
 
 def _with_declared_data(job: Job, declared: Mapping[str, Dataset]) -> Job:
@@ -129,8 +140,8 @@ class EarlierRun(Struct, frozen=True):
         """Return True if a job passed in that run, or needed no training; of a study also all its trials."""
         outcome = slot.read_outcome(self.folder, job_id)
         is_done = outcome is not None and (outcome.status == Status.PASSED or outcome.cause in {"unchanged", "pruned"})
-        trials = [each.job.id for each in self.plan.jobs if each.job.trial_of == job_id]
-        return is_done and all(map(self.is_done, trials))
+        trials = (each.job.id for each in self.plan.jobs if each.job.trial_of == job_id)
+        return is_done and (not (outcome and outcome.study) or all(map(self.is_done, trials)))
 
     def trial(self, job_id: str) -> NeededOutcome | None:
         """Return what a trial left there, also one that was pruned."""

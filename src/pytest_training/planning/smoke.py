@@ -39,16 +39,7 @@ def _smaller(study: Study) -> Study:
 def _fewer(job: Job, kind: Kind) -> Iterator[tuple[str, Any]]:
     """Yield the parameters for epochs and folds that are larger than a smoke run needs, or unknown."""
     for name, most in MOST.items():
-        parameter = meant(job.declared, name)
-        if parameter is None or parameter.variable or _is_at_most(most, job.parameters.get(parameter.name, most + 1)):
-            continue
-        with contextlib.suppress(DeclarationError):  # not one of its choices
-            yield parameter.name, convert_text(parameter, str(most), "", kind)
-
-
-def _is_at_most(most: int, value: Any) -> bool:
-    """Return True for a number up to this, and for what is no number."""
-    try:
-        return float(value) <= most
-    except (TypeError, ValueError):
-        return True
+        if (parameter := meant(job.declared, name)) and not parameter.variable:
+            with contextlib.suppress(DeclarationError, TypeError, ValueError):  # not one of its choices, or no number
+                if float(job.parameters.get(parameter.name, most + 1)) > most:
+                    yield parameter.name, convert_text(parameter, str(most), "", kind)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -28,7 +27,6 @@ from pytest_training.planning.parameters import (
     fill_seeds,
     note_missing,
     refuse_secrets,
-    refuse_varied,
     unreached,
 )
 
@@ -124,14 +122,13 @@ def studies(draft: Draft) -> Draft:
     request, jobs = draft.request, draft.jobs
     if not (request.seeds or request.matrix or any(job.study for job in (*jobs, *draft.others))):
         return draft
-    from pytest_training.planning.studies import check_needs, expand_all, with_options  # noqa: PLC0415  (only studies need it)
+    from pytest_training.planning.studies import expand_all, with_options  # noqa: PLC0415  (only studies need it)
 
-    if draft.earlier is not None:  # the jobs are those that the resumed run has made
-        return replace(draft, others=tuple(expand_all(draft.others, request.seed, request.kinds)))
-    with_studies = with_options(jobs, seeds=request.seeds, matrix=request.matrix, kinds=request.kinds)
-    jobs = tuple(expand_all(with_studies, request.seed, request.kinds))
-    check_needs(jobs)
-    return replace(draft, jobs=jobs)
+    if draft.earlier is None:  # else the jobs are those that the resumed run has made
+        jobs = tuple(with_options(jobs, seeds=request.seeds, matrix=request.matrix, kinds=request.kinds))
+        return replace(draft, jobs=tuple(expand_all(jobs, request.seed, request.kinds)))
+    others = expand_all(draft.others, request.seed, request.kinds, [job.id for job in jobs])
+    return replace(draft, others=tuple(others))
 
 
 def smoke(draft: Draft) -> Draft:
@@ -174,21 +171,19 @@ def searches(draft: Draft) -> Draft:
 def note_unreached(draft: Draft) -> Draft:
     """Name the selected jobs that an option for parameters does not reach; raise where a study sets its own."""
     request = draft.request
-    values: dict[str, Any] = {"epochs": request.epochs, "folds": request.folds, "settings": request.settings}
     places = {job.id: job.study.place for job in (*draft.others, *draft.jobs) if job.study}
-    refuse_varied(draft.jobs, places, **values)
-    sentences = unreached(draft.jobs, **values)
+    sentences = unreached(draft.jobs, places, epochs=request.epochs, folds=request.folds, settings=request.settings)
     return replace(draft, problems=(*draft.problems, *sentences))
 
 
 def order(draft: Draft) -> Draft:
     """Plan the jobs in the order in which they start, the longest first."""
-    from pytest_training.planning.plan import make_plan  # noqa: PLC0415  (only a run needs it)
+    from pytest_training.planning.plan import make_plan, of_siblings  # noqa: PLC0415  (only a run needs it)
 
     history = _history(draft)
     measured = history.expected(draft.jobs)
     measured |= {job.id: measured[job.twin_of] for job in draft.jobs if job.twin_of in measured}
-    measured |= _of_siblings(draft.jobs, measured)
+    measured |= of_siblings(draft.jobs, measured)
     saved, problems = _saved_durations(draft, measured)
     plan = make_plan(
         draft.jobs,
@@ -202,16 +197,6 @@ def order(draft: Draft) -> Draft:
     )
     plan = replace(plan, loading_s=_loading_s(draft), smoke=draft.request.smoke)
     return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
-
-
-def _of_siblings(jobs: Iterable[Job], measured: Mapping[str, float]) -> dict[str, float]:
-    """Return the mean seconds of a study's trials for those that were never measured, or have drawn nothing yet."""
-    trials = [job for job in jobs if job.trial_of]
-    several: dict[str | None, list[float]] = {}
-    for job in (job for job in trials if job.id in measured):
-        several.setdefault(job.trial_of, []).append(measured[job.id])
-    unknown = [job for job in trials if job.id not in measured or not job.parameters.keys() >= {*job.varied}]
-    return {job.id: fmean(several[job.trial_of]) for job in unknown if job.trial_of in several}
 
 
 def _loading_s(draft: Draft) -> float | None:
@@ -242,7 +227,7 @@ def fingerprint(draft: Draft) -> Draft:
     With `--training-skip-unchanged` that is the outcome of a job, else of a job that is needed but not selected.
     """
     ids, is_skipping = [job.id for job in draft.jobs], draft.request.skip_unchanged
-    outside = {needed for job in draft.jobs for needed in job.needs}.difference(ids)
+    outside = set() if draft.request.smoke else {needed for job in draft.jobs for needed in job.needs}.difference(ids)
     if draft.is_dry and not is_skipping and not outside:
         return draft
     from pytest_training.planning import fingerprint as steps  # noqa: PLC0415  (as above)
@@ -250,8 +235,9 @@ def fingerprint(draft: Draft) -> Draft:
 
     history, jobs = _history(draft), {job.id: job for job in (*draft.others, *draft.jobs)}
     digests = steps.fingerprints(jobs, ids, draft.datasets, seed=draft.request.seed)
-    needed = ids if is_skipping else sorted(outside.intersection(jobs))
-    passes = steps.EarlierPasses.read(jobs, needed, digests, history)
+    passes = steps.EarlierPasses.read(
+        jobs, ids if is_skipping else sorted(outside.intersection(jobs)), digests, history
+    )
     plan = steps.with_fingerprints(draft.plan, digests, passes if is_skipping else None)
     return _noting(history, replace(draft, plan=with_needs(plan, jobs, passes, draft.earlier)))
 
@@ -283,16 +269,13 @@ def twins(draft: Draft) -> Draft:
         return draft
     from pytest_training.planning.twins import add_twins, audited  # noqa: PLC0415  (only an audit needs it)
 
-    request, option = (
-        draft.request,
-        "--training-audit" if draft.request.run_settings.audit == "all" else "--training-twice",
-    )
+    request = draft.request
+    option = "--training-audit" if request.run_settings.audit == "all" else "--training-twice"
     chosen = audited(draft.jobs, request.audited, option)
     ids = {job.id for job in chosen}
     others = [job for job in draft.jobs if job.id not in ids]
-    searches = [job.id for job in others if job.study and job.study.search]
     left_out = [
-        f"{option}: trials of {job_id}, a search, are left out: each has parameters of its own" for job_id in searches
+        f"{option}: trials of {job.id}, a search, are left out" for job in others if job.study and job.study.search
     ]
     jobs = add_twins(chosen, {job.id for job in draft.jobs}, request.run_settings.audit, request.kinds)
     return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others), problems=(*draft.problems, *left_out))

@@ -70,29 +70,37 @@ class Past(Struct):
             self.best[job_id] = Best(main.name, better, recorded)
 
 
-class RunLine(Struct, frozen=True, kw_only=True):
-    """A run in a list of all."""
+class RunLine(Struct, frozen=True):
+    """A run in a list of all; a study with its trials counts once."""
 
     run_id: str
-    started: str | None = None
-    branch: str | None = None
-    commit: str | None = None
-    jobs: dict[str, int] = {}  # number of selected jobs by status; a study with its trials counts once
-    state: str = "finished"  # or `in progress`, `did not finish`, `unreadable`
-    has_folder: bool = True
-    best: tuple[str, ...] = ()  # ids of the jobs that have their best outcome here
+    branch: str | None
+    commit: str | None
+    started: str | None
+    selected: int
+    passed: int
+    notes: tuple[str, ...]  # its state, unless it finished, and how many jobs did not pass
+    best: tuple[str, ...]  # ids of the jobs that have their best outcome here
+
+    @classmethod
+    def of(cls, origin: Origin, words: Iterable[str], notes: Iterable[str], best: Iterable[str] = ()) -> Self:
+        """Return the line of a run whose jobs have these statuses."""
+        counts = Counter(filter(None, words))
+        others = (f"{count} {word}" for word, count in counts.items() if word != Status.PASSED)
+        return cls(*origin, counts.total(), counts[Status.PASSED], (*notes, *others), tuple(best))
 
 
 def run_lines(reports: Path, history: History) -> list[RunLine]:
     """Return all runs, the oldest first: those that have a folder, and those that only the history has."""
     past, origins, folders = Past(), history.origins(), set(run_ids(reports))
     history.each(past.add)
-    best = [(each.recorded.run_id, job_id) for job_id, each in sorted(past.best.items())]
+    best: dict[str, list[str]] = {}
+    for job_id, each in sorted(past.best.items()):
+        best.setdefault(each.recorded.run_id, []).append(job_id)
     lines = [_line(RunFolder(reports, run_id)) for run_id in folders.difference(each.run_id for each in origins)]
     for origin in origins:
-        jobs = _counted(past.runs.get(origin.run_id, {}).values())
-        ids = tuple(job_id for run_id, job_id in best if run_id == origin.run_id)
-        lines.append(RunLine(**origin._asdict(), jobs=jobs, has_folder=origin.run_id in folders, best=ids))
+        notes, words = () if origin.run_id in folders else ("no folder",), past.runs.get(origin.run_id, {}).values()
+        lines.append(RunLine.of(origin, words, notes, best.get(origin.run_id, ())))
     return sorted(lines, key=lambda line: line.run_id)
 
 
@@ -101,16 +109,13 @@ def _line(folder: RunFolder) -> RunLine:
     try:
         run = read_run(folder)
     except DeclarationError:
-        return RunLine(run_id=folder.run_id, state="unreadable")
-    state = "in progress" if is_going_on(folder) else "finished" if run.is_finished else "did not finish"
-    git, jobs = run.provenance or GitState(), _counted(map(_word, run.own_outcomes))
-    origin = Origin(folder.run_id, git.branch, git.commit, run.started)
-    return RunLine(**origin._asdict(), jobs=jobs, state=state)
+        return RunLine.of(Origin(folder.run_id, None, None, None), (), ("cannot be read",))
+    git, words = run.provenance or GitState(), [_word(outcome) for outcome in run.own_outcomes]
+    state = "not in the history" if run.is_finished else "did not finish"
+    if is_going_on(folder):
+        state, words = "in progress", ["running" if word == Status.INTERRUPTED else word for word in words]
+    return RunLine.of(Origin(folder.run_id, git.branch, git.commit, run.started), words, (state,))
 
 
 def _word(outcome: Outcome) -> str:
     return "" if outcome.trial_of else outcome.shown.word
-
-
-def _counted(words: Iterable[str]) -> dict[str, int]:
-    return dict(Counter(filter(None, words)))

@@ -38,7 +38,7 @@ def pytest_training_run_end(run: TrainingRun) -> None:
 
 def write_summary(run: TrainingRun, *, is_latest: bool) -> None:
     """Write the summary into the run's folder and, for the latest run, to its stable name."""
-    text = summary(run, None if run.plan.smoke else run.comparison).encode("utf-8", "replace")
+    text = summary(run, run.comparison).encode("utf-8", "replace")
     write_atomically(run.folder.summary, text)
     if is_latest:
         write_atomically(run.folder.stable.copy_of(run.folder.summary), text)
@@ -46,7 +46,7 @@ def write_summary(run: TrainingRun, *, is_latest: bool) -> None:
 
 def summary(run: TrainingRun, comparison: Comparison | None) -> str:
     """Return the summary of a run."""
-    changes = _changes(comparison) if comparison else ()
+    changes = _changes(comparison) if comparison and not run.plan.smoke else ()
     blocks = [
         *_head(run),
         *_table(folded(run.outcomes), comparison),

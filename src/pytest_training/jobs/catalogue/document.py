@@ -118,6 +118,8 @@ class Entry(NamedTuple):
     def whole(self, *, minimum: int, maximum: int = 1_000_000) -> int:
         """Return a whole number within the limits."""
         is_within = type(self.value) is int and minimum <= self.value <= maximum
+        if type(self.value) is int and self.value > maximum:
+            raise self.expected(f"a whole number of at most {maximum}")
         return int(self._checked(is_within, f"a whole number of at least {minimum}"))
 
     def _checked(self, is_right: object, what: str) -> Any:

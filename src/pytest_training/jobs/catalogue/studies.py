@@ -20,7 +20,8 @@ from pytest_training.wording import one_of
 LARGEST_SEED = 10**18 - 1
 SEEDS = "a number of seeds or a list of seeds, like 5 or [0, 3, 7]"
 SEARCH = "{trials: 60, parameters: {lr: {low: 0.001, high: 0.1}}}"
-SPACE = "a list of values, or a mapping of low and high"
+EMPTY: tuple[Any, ...] = (None, {}, [])
+SPACE = "a list of values, not empty, or a mapping of low and high"
 NAMES = {"sampler": ("tpe", "random", "grid"), "pruner": ("none", "median", "asha", "hyperband")}
 READERS: Readers = {
     "trials": ("trials", lambda entry: entry.whole(minimum=1, maximum=MOST_TRIALS)),
@@ -86,7 +87,8 @@ def _matrix(job: Job, matrix: Mapping[str, list[Entry]], kind: Kind) -> dict[str
 def _searching(job: Job, study: Study, declaration: Declaration, kind: Kind) -> Study:
     entry, mistakes = declaration.search or declaration.entry, Mistakes()
     entries = entry.mapping(allowed=(*READERS, "metric", "parameters"))
-    if missing := next((key for key in ("trials", "parameters") if key not in entries), None):
+    lacking = [key for key in ("trials", "parameters") if key not in entries or entries[key].value in EMPTY]
+    if missing := next(iter(lacking), None):
         raise entry.error(f"expected {missing}:, like {SEARCH}")
     fields, spaces = read_fields(entries, READERS, mistakes), dict[str, Space]()
     for name, below in entries["parameters"].mapping().items():
@@ -98,12 +100,12 @@ def _searching(job: Job, study: Study, declaration: Declaration, kind: Kind) -> 
             if fields.get("sampler") == "grid" and not (space.choices or space.step or type(space.low) is int):
                 raise below.error("sampler grid needs a step here, or a list of values")
     with mistakes:
-        most = math.prod(len(space.grid) for space in spaces.values()) if fields.get("sampler") == "grid" else math.inf
-        if fields.get("trials", 0) > most:
+        most = math.prod(len(space.grid) for space in spaces.values())
+        if fields.get("sampler") == "grid" and not mistakes.sentences and fields["trials"] > most:
             raise entries["trials"].error(f"expected at most {most}, the size of the grid, found {fields['trials']}")
     gated = next((gate.metric for gate in job.gates), "")
-    metric = str(entries["metric"].plain) if "metric" in entries else study.metric or gated
     with mistakes:
+        metric = entries["metric"].text("the name of a metric") if "metric" in entries else study.metric or gated
         if direction(metric, job.gates) is None:
             what = (
                 f"neither a gate nor the name of {metric!r} says whether more is better"
@@ -111,8 +113,9 @@ def _searching(job: Job, study: Study, declaration: Declaration, kind: Kind) -> 
                 else "no gate has one"
             )
             raise entry.error(f"expected metric:, by which the best trial is chosen: {what}")
+        study = replace(study, metric=metric)
     mistakes.check()
-    return replace(study, metric=metric, search=Search(parameters=spaces, **fields))
+    return replace(study, search=Search(parameters=spaces, **fields))
 
 
 def _named(entry: Entry, names: Sequence[str]) -> str:
@@ -125,9 +128,9 @@ def _space(parameter: Parameter, entry: Entry) -> Space:
     """Return the values that a search may give a parameter."""
     if isinstance(entry.value, list) and entry.value:
         return Space(choices=tuple(check_value(parameter, each.plain, each.where) for each in entry.value))
-    if not isinstance(entry.value, dict) or not {"low", "high"} <= entry.value.keys():
+    entries = entry.mapping(allowed=("low", "high", "step", "log")) if isinstance(entry.value, dict) else {}
+    if not {"low", "high"} <= entries.keys():
         raise entry.expected(SPACE)
-    entries = entry.mapping(allowed=("low", "high", "step", "log"))
     ends = {key: check_value(parameter, entries[key].plain, entries[key].where) for key in entries if key != "log"}
     if not all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends.values()):
         raise entry.error(f"{parameter.name} takes no numbers: expected a list of values")
