@@ -113,6 +113,23 @@ def test_a_combination_is_drawn_with_the_interval_over_its_seeds() -> None:
     assert "to_best" in shown.columns
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=5), st.sampled_from([0.001, 0.1, 1]))
+def test_the_interval_of_a_combination_is_drawn_around_its_mean(means: list[float], spread: float) -> None:
+    trials = [
+        trial(f"depth-{depth}-seed-{seed}", {"auc": mean * (1 + spread * seed)}, seed=seed, parameters={"depth": depth})
+        for depth, mean in enumerate(means)
+        for seed in range(3)
+    ]
+    shown = view(trials)
+    spreads, dots, _ = shown.scatter(*shown.axes).bars
+    ends = re.findall(r"M([\d.]+),([\d.]+)V([\d.]+)", spreads.points)
+    assert len(ends) == len(means)
+    for (x, low, high), dot in zip(ends, coordinates(dots.points), strict=True):
+        assert dot[0] == float(x)
+        assert float(high) <= dot[1] <= float(low)
+
+
 def test_of_very_many_trials_some_of_each_rank_are_drawn() -> None:
     parameters = [{"a": number % 7, "b": number} for number in range(2 * MOST_WAYS)]
     shown = view([trial(f"n-{n}", {"auc": n}, parameters=each) for n, each in enumerate(parameters)])
@@ -130,7 +147,7 @@ def test_the_learning_curves_of_all_trials_are_in_one_chart_with_the_best_in_fro
         events = [{"log": {"epoch": epoch, "auc": n + epoch, "fold": fold}} for fold in (0, 1) for epoch in range(4)]
         (tmp_path / f"{n}/events.jsonl").write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in events))
     (chart,) = view(trials, tmp_path).curves
-    assert chart.caption == f"{MOST_COURSES} trials, bold: the best, forest-n-{len(trials) - 1}"
+    assert chart.caption == f"{MOST_COURSES} of {len(trials)} trials, bold: the best, forest-n-{len(trials) - 1}"
     assert len(chart.lines) == MOST_COURSES  # one for each, though each has two folds
     assert chart.mean == chart.lines[0]
 
@@ -177,8 +194,8 @@ def test_the_page_folds_trials_in_the_list_of_jobs_and_shows_them_in_the_section
     assert "ValueError: loss is NaN" in table
     sections = re.findall(r'id="job-(forest-trial-\d+)"', below)
     assert set(sections) < set(ids)
-    assert ids[0] == sections[0]
-    assert ids[-1] == sections[-1]  # a failed one
+    assert sections[:3] == [*ids[-2:], ids[0]]  # those that failed, then the best
+    assert "nothing failed" not in page
     assert f'<a href="{"runs/20260105-100000-abcd"}/jobs/{ids[30]}/attempt-1/log.txt">' in table
     assert below.count('class="chart"') == 4
     assert escape(MISSING) in below

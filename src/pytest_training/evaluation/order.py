@@ -7,8 +7,7 @@ from typing import Any
 
 def order_mistake(**stated: Any) -> str:
     """Return a sentence if values have the same index in another order, else an empty text."""
-    named = ((name, each) for name, values in stated.items() for each in _parts(values))
-    indexes = [(name, each.index) for name, each in named if hasattr(getattr(each, "index", None), "equals")]
+    indexes = [(name, each.index) for name, values in stated.items() for each in _parts(values) if _has_index(each)]
     for name, index in indexes[1:]:
         first, other = indexes[0]
         if len(index) == len(other) and not index.equals(other) and set(index) == set(other):
@@ -20,4 +19,10 @@ def order_mistake(**stated: Any) -> str:
 
 
 def _parts(values: Any) -> Any:
-    return values.values() if isinstance(values, dict) else values if isinstance(values, list | tuple) else [values]
+    """Return columns by name, or several Series, apart; a long list of numbers is one part."""
+    is_several = isinstance(values, list | tuple) and values and _has_index(values[0])
+    return values.values() if isinstance(values, dict) else values if is_several else [values]
+
+
+def _has_index(values: Any) -> bool:
+    return hasattr(getattr(values, "index", None), "equals")

@@ -49,7 +49,11 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
         pruned=sum(trial.cause == "pruned" for trial in trials),
         seeds=len(best.trials) if study.seeds else 0,
     )
-    fields = _verdict(job, study, trials, best, result) | ({} if whole else _lacking(study, trials))
+    fields, notes = _verdict(job, study, trials, best, result), [*_notes(job, study, trials, passed)]
+    if not whole:  # no trial is left, or no combination that has all its seeds
+        fields |= _failed("trials", "; ".join(notes))
+    if all(trial.status == Status.NOT_RUN for trial in trials):
+        fields |= {"status": Status.NOT_RUN, "cause": "needs", "reason": "none of its trials has run", "gates": ()}
     if planned.unchanged and fields["status"] == Status.PASSED:
         reason = f"unchanged since run {planned.unchanged.run_id}, whose metrics these are"
         fields |= {"status": Status.SKIPPED, "cause": "unchanged", "reason": reason}
@@ -59,7 +63,7 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
         "parameters": _shared([trial.parameters for trial in best.trials]),
         "data": tuple({each.name: each for trial in best.trials for each in trial.data}.values()),
         "interval_method": f"Student's t over {result.seeds} seeds, 95 %" if result.seeds > 1 else "",
-        "notes": (*_notes(job, study, trials, passed), *tolerated(fields["gates"])),
+        "notes": (*(notes if whole else ()), *tolerated(fields["gates"])),
         "started": now,
         "ended": now,
     }
@@ -132,16 +136,6 @@ def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate,
         reason = f"no best trial: neither a gate nor the name of {result.metric!r} says whether more is better"
         return fields | _failed("result", reason)
     return fields
-
-
-def _lacking(study: Study, trials: Sequence[Outcome]) -> dict[str, Any]:
-    """Return the verdict on a study of which no trial, or no combination with all its seeds, is left."""
-    if all(trial.status == Status.NOT_RUN for trial in trials):
-        return {"status": Status.NOT_RUN, "cause": "needs", "reason": "none of its trials has run", "gates": ()}
-    lacking = [trial.job_id for trial in trials if not is_whole(trial)]
-    which = listing("", lacking, limit=MOST_NAMED) if lacking else "the others are neither selected nor passed before"
-    number = study.size if study.seeds else len(trials)
-    return _failed("trials", f"{number - len(trials) + len(lacking)} of {number} trials did not pass: {which}")
 
 
 def _notes(job: Job, study: Study, trials: Sequence[Outcome], passed: Sequence[Outcome]) -> Iterator[str]:

@@ -91,11 +91,10 @@ def _searched(job: Job, study: Study) -> Iterator[Job]:
 
 
 def _crossed(job: Job, study: Study, kind: Kind) -> Iterator[Job]:
-    for combination in itertools.product(*study.matrix.values()):
-        variant, words = job, [job.id]
-        for name, value in zip(study.matrix, combination, strict=True):
-            variant = with_value(variant, name, value, kind)
-            words.append(f"{name}-{in_id(value)}")
+    for values in itertools.product(*study.matrix.values()):
+        variant, trial_id = job, job.id
+        for name, value in zip(study.matrix, values, strict=True):
+            variant, trial_id = with_value(variant, name, value, kind), f"{trial_id}-{name}-{in_id(value)}"
         for seed in study.seeds or (None,):
-            with_seed = [*words, f"seed-{seed}"] if seed is not None else words
-            yield trial(variant, "-".join(with_seed), varied_by(study), seed)
+            with_seed = trial_id if seed is None else f"{trial_id}-seed-{seed}"
+            yield trial(variant, with_seed, varied_by(study), seed)

@@ -4,7 +4,6 @@ import contextlib
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -12,7 +11,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Kind, Kinds
 from pytest_training.jobs.kinds.script.arguments import outputs
-from pytest_training.jobs.model import STUDY, Job, Parameter
+from pytest_training.jobs.model import STUDY, Job
 from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, meant, seed_option, with_value
 from pytest_training.wording import listing, one_of, printable
 
@@ -43,14 +42,25 @@ def apply_options(
 
 
 def unreached(
-    jobs: Sequence[Job], *, epochs: int | None = None, folds: int | None = None, settings: Sequence[str] = ()
+    jobs: Sequence[Job],
+    places: Mapping[str, str] | None = None,
+    *,
+    epochs: int | None = None,
+    folds: int | None = None,
+    settings: Sequence[str] = (),
 ) -> list[str]:
-    """Return a sentence for each option that misses selected jobs, and each value that a subcommand does not take."""
+    """Return a sentence for each option that misses selected jobs, and each value that a subcommand does not take.
+
+    Raise DeclarationError for an option that sets what a study sets; `places` say by its id where it is declared.
+    """
     values = {"epochs": epochs, "folds": folds}
     numbers = ((f"--{name}", "*", name) for name, number in values.items() if number is not None)
     sentences: list[str] = []
     for option, pattern, name in dict.fromkeys((*numbers, *(_target(each, jobs) for each in settings))):
         asked = [job for job in jobs if not job.problem and is_meant(job, pattern)]
+        for job, varied in ((job, varied) for job in asked if (varied := _varied(job, name))):
+            place = (places or {}).get(job.trial_of or "")
+            raise DeclarationError(f"{option}: the study {job.trial_of} sets {varied} itself ({place}): leave one")
         without = [job.id for job in asked if not _has(job, name)]
         names = listing("", without, limit=SHOWN_JOBS)
         jobs_have = f"of {len(asked)} jobs have" if len(asked) > 1 else "of 1 job has"
@@ -86,27 +96,6 @@ def target_jobs(
         expected = _one_of(name, matching)
         raise DeclarationError(f"{where}: no job that matches {pattern!r} has a parameter {name!r}: {expected}")
     return where, name, matching
-
-
-def refuse_varied(
-    jobs: Sequence[Job],
-    places: Mapping[str, str],
-    *,
-    epochs: int | None = None,
-    folds: int | None = None,
-    settings: Sequence[str] = (),
-) -> None:
-    """Raise DeclarationError for an option that sets what a study sets; `places` say by its id where it is declared."""
-    values = {"epochs": epochs, "folds": folds}
-    numbers = ((f"--{name}", "*", name) for name, number in values.items() if number is not None)
-    trials = [job for job in jobs if job.trial_of]
-    for option, pattern, name in (*numbers, *(_target(each, jobs) for each in settings)) if trials else ():
-        for job in (job for job in trials if is_meant(job, pattern)):
-            if parameter := _varied(job, name):
-                place = places.get(job.trial_of or "", "")
-                raise DeclarationError(
-                    f"{option}: the study {job.trial_of} sets {parameter} itself ({place}): leave one"
-                )
 
 
 def _varied(job: Job, name: str) -> str | None:
@@ -152,7 +141,7 @@ def _one_of(name: str, jobs: Sequence[Job]) -> str:
 
 def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:
     kind = kinds[job.kind]
-    if job.kind == STUDY or _varied(job, name):  # refuse_varied raises once the jobs are selected
+    if job.kind == STUDY or _varied(job, name):  # `unreached` raises once the jobs are selected
         return job
     if not _has(job, name):
         what = "option in its source" if kind.has_options else "parameter"
@@ -168,18 +157,14 @@ def fill_seeds(jobs: Iterable[Job], seed: int, kinds: Kinds = KINDS) -> list[Job
 
 
 def _with_seed(job: Job, seed: int, kind: Kind) -> Job:
-    if job.seed is not None:  # of a trial: also the parameter of a function, and whatever its choices are
-        option = meant(job.declared, "seed")
-        return with_value(job, option.name, _seed_value(option, job.seed, job, kind), kind) if option else job
-    option = seed_option(job.declared) if kind.has_options and job.seeded else None
-    if option is not None and option.name not in job.given and option.variable is None:
-        with contextlib.suppress(DeclarationError):  # not one of its choices, or too large
-            return with_value(job, option.name, _seed_value(option, seed, job, kind), kind)
+    is_own = job.seed is not None  # of a trial: also the parameter of a function, and whatever its choices are
+    usual = seed_option(job.declared) if kind.has_options and job.seeded else None
+    option = meant(job.declared, "seed") if is_own else usual
+    if option is not None and (is_own or not (option.name in job.given or option.variable)):
+        with contextlib.suppress(*(() if is_own else (DeclarationError,))):  # not one of its choices, or too large
+            text = str(job.seed if is_own else seed)
+            return with_value(job, option.name, convert_text(option, text, f"the seed of {job.id}", kind), kind)
     return job
-
-
-def _seed_value(option: Parameter, seed: int, job: Job, kind: Kind) -> Any:
-    return convert_text(option, str(seed), f"the seed of {job.id}", kind)
 
 
 def note_missing(jobs: Sequence[Job]) -> list[Job]:

@@ -140,8 +140,8 @@ class EarlierRun(Struct, frozen=True):
         """Return True if a job passed in that run, or needed no training; of a study also all its trials."""
         outcome = slot.read_outcome(self.folder, job_id)
         is_done = outcome is not None and (outcome.status == Status.PASSED or outcome.cause in {"unchanged", "pruned"})
-        trials = [each.job.id for each in self.plan.jobs if each.job.trial_of == job_id]
-        return is_done and all(map(self.is_done, trials))
+        trials = (each.job.id for each in self.plan.jobs if each.job.trial_of == job_id)
+        return is_done and (not (outcome and outcome.study) or all(map(self.is_done, trials)))
 
     def trial(self, job_id: str) -> NeededOutcome | None:
         """Return what a trial left there, also one that was pruned."""

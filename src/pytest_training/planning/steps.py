@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -27,7 +27,6 @@ from pytest_training.planning.parameters import (
     fill_seeds,
     note_missing,
     refuse_secrets,
-    refuse_varied,
     unreached,
 )
 
@@ -123,14 +122,13 @@ def studies(draft: Draft) -> Draft:
     request, jobs = draft.request, draft.jobs
     if not (request.seeds or request.matrix or any(job.study for job in (*jobs, *draft.others))):
         return draft
-    from pytest_training.planning.studies import check_needs, expand_all, with_options  # noqa: PLC0415  (only studies need it)
+    from pytest_training.planning.studies import expand_all, with_options  # noqa: PLC0415  (only studies need it)
 
-    if draft.earlier is not None:  # the jobs are those that the resumed run has made
-        return replace(draft, others=tuple(expand_all(draft.others, request.seed, request.kinds)))
-    with_studies = with_options(jobs, seeds=request.seeds, matrix=request.matrix, kinds=request.kinds)
-    jobs = tuple(expand_all(with_studies, request.seed, request.kinds))
-    check_needs(jobs)
-    return replace(draft, jobs=jobs)
+    if draft.earlier is None:  # else the jobs are those that the resumed run has made
+        jobs = tuple(with_options(jobs, seeds=request.seeds, matrix=request.matrix, kinds=request.kinds))
+        return replace(draft, jobs=tuple(expand_all(jobs, request.seed, request.kinds)))
+    others = expand_all(draft.others, request.seed, request.kinds, [job.id for job in jobs])
+    return replace(draft, others=tuple(others))
 
 
 def smoke(draft: Draft) -> Draft:
@@ -173,10 +171,9 @@ def searches(draft: Draft) -> Draft:
 def note_unreached(draft: Draft) -> Draft:
     """Name the selected jobs that an option for parameters does not reach; raise where a study sets its own."""
     request = draft.request
-    values: dict[str, Any] = {"epochs": request.epochs, "folds": request.folds, "settings": request.settings}
     places = {job.id: job.study.place for job in (*draft.others, *draft.jobs) if job.study}
-    refuse_varied(draft.jobs, places, **values)
-    return replace(draft, problems=(*draft.problems, *unreached(draft.jobs, **values)))
+    sentences = unreached(draft.jobs, places, epochs=request.epochs, folds=request.folds, settings=request.settings)
+    return replace(draft, problems=(*draft.problems, *sentences))
 
 
 def order(draft: Draft) -> Draft:
@@ -272,16 +269,13 @@ def twins(draft: Draft) -> Draft:
         return draft
     from pytest_training.planning.twins import add_twins, audited  # noqa: PLC0415  (only an audit needs it)
 
-    request, option = (
-        draft.request,
-        "--training-audit" if draft.request.run_settings.audit == "all" else "--training-twice",
-    )
+    request = draft.request
+    option = "--training-audit" if request.run_settings.audit == "all" else "--training-twice"
     chosen = audited(draft.jobs, request.audited, option)
     ids = {job.id for job in chosen}
     others = [job for job in draft.jobs if job.id not in ids]
-    searches = [job.id for job in others if job.study and job.study.search]
     left_out = [
-        f"{option}: trials of {job_id}, a search, are left out: each has parameters of its own" for job_id in searches
+        f"{option}: trials of {job.id}, a search, are left out" for job in others if job.study and job.study.search
     ]
     jobs = add_twins(chosen, {job.id for job in draft.jobs}, request.run_settings.audit, request.kinds)
     return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others), problems=(*draft.problems, *left_out))

@@ -46,21 +46,18 @@ def _with_seeds(job: Job, text: str) -> Job:
     return checked(job, replace(study, seeds=seeds.seeds, seed_count=seeds.seed_count, place=SEEDS), SEEDS)
 
 
-def expand_all(jobs: Sequence[Job], seed: int, kinds: Kinds) -> list[Job]:
-    """Return the trials and own jobs of studies in the place of their jobs; raise DeclarationError for a bad id."""
-    if not any(job.study for job in jobs):
-        return list(jobs)
+def expand_all(jobs: Sequence[Job], seed: int, kinds: Kinds, further: Iterable[str] = ()) -> list[Job]:
+    """Return the trials and own jobs of studies in the place of their jobs; raise DeclarationError for a bad id.
+
+    `further` are ids of jobs that exist besides.
+    """
     expanded = [each for job in jobs for each in expand(job, kinds[job.kind], seed)]
     check_ids(expanded)
-    return expanded
-
-
-def check_needs(jobs: Sequence[Job]) -> None:
-    """Raise DeclarationError if a job needs a trial that its study does not have."""
-    ids = {job.id: None for job in jobs}
-    for job in jobs:
+    ids = dict.fromkeys([*further, *(job.id for job in expanded)])
+    for job in expanded:
         if missing := next((each for each in job.needs if each not in ids), None):
             raise DeclarationError(f"{job.source}: {job.id} needs {missing!r}: no such job: {one_of(missing, ids)}")
+    return expanded
 
 
 def as_trained(old: Job, job: Job) -> Job:

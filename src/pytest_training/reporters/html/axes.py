@@ -30,7 +30,7 @@ class Axis(NamedTuple):
 
 
 def axis(name: str, values: Sequence[Any], reach: Sequence[float] = ()) -> Axis:
-    """Return the axis of values, which shows the numbers of `reach` too."""
+    """Return the axis of values, which shows the numbers of `reach` too, and is linear then."""
     present = [value for value in values if value is not None]
     if not all(map(_is_number, present)):
         texts = [None if value is None else shown(value) for value in values]
@@ -39,7 +39,7 @@ def axis(name: str, values: Sequence[Any], reach: Sequence[float] = ()) -> Axis:
         places = [None if text is None else place_of[text] for text in texts]
         return Axis(name, places, 0.0, len(place_of) - 1.0, marks, is_ordered=False)
     numbers = [*map(float, present), *reach] or [0.0]
-    is_log = min(numbers) > 0 and max(numbers) / FIRST_LOG >= min(numbers)
+    is_log = not reach and min(numbers) > 0 and max(numbers) / FIRST_LOG >= min(numbers)
     turned = math.log10 if is_log else float
     low, high = turned(min(numbers)), turned(max(numbers))
     powers = [*map(float, range(math.ceil(low), math.floor(high) + 1))] if is_log else []
