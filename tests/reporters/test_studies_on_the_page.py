@@ -194,8 +194,8 @@ def test_the_page_folds_trials_in_the_list_of_jobs_and_shows_them_in_the_section
     assert "ValueError: loss is NaN" in table
     sections = re.findall(r'id="job-(forest-trial-\d+)"', below)
     assert set(sections) < set(ids)
-    assert ids[0] == sections[0]
-    assert ids[-1] == sections[-1]  # a failed one
+    assert sections[:3] == [*ids[-2:], ids[0]]  # those that failed, then the best
+    assert "nothing failed" not in page
     assert f'<a href="{"runs/20260105-100000-abcd"}/jobs/{ids[30]}/attempt-1/log.txt">' in table
     assert below.count('class="chart"') == 4
     assert escape(MISSING) in below

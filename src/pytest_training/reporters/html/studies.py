@@ -19,7 +19,7 @@ from pytest_training.reporters.studies import record
 from pytest_training.text import one_line
 
 MOST_COLUMNS, MOST_PARAMETERS = 30, 12  # of the table, and with a picture
-MOST_SECTIONS, MOST_FAILURES = 20, 10  # trials with a section of their own: the best ones, and failed ones
+MOST_SECTIONS, MOST_FAILURES = 20, 10  # trials with a section of their own: the best ones, and those that failed
 MOST_WAYS, MOST_COURSES = 500, 200  # lines of parallel coordinates, and of a chart of learning curves
 COURSE_POINTS, EVENT_BYTES = 12_000, 1_000_000  # of all curves of a chart, and of one trial
 WIDTH, TOP, BOTTOM, SIDE = 1000.0, 34.0, 262.0, 80.0  # of parallel coordinates
@@ -54,10 +54,10 @@ class StudyView(Struct, frozen=True, dict=True):
 
     @functools.cached_property
     def sections(self) -> list[str]:
-        """The ids of the trials that have a section of their own."""
+        """The ids of the trials that have a section of their own, first those that failed."""
         trials = [row for row in self.table.trials if row.id in self.outcomes]
-        failed = [row for row in trials[MOST_SECTIONS:] if not row.status.is_good][:MOST_FAILURES]
-        return [row.id for row in (*trials[:MOST_SECTIONS], *failed)]
+        failed = [row.id for row in trials if not row.status.is_good][:MOST_FAILURES]
+        return [*failed, *(row.id for row in trials[:MOST_SECTIONS] if row.id not in failed)]
 
     @functools.cached_property
     def ranked(self) -> list[StudyRow]:
@@ -120,10 +120,8 @@ class StudyView(Struct, frozen=True, dict=True):
         return [chart for key, by_id in ordered if (chart := self._curve(key, by_id))][: charts.MOST_CURVES]
 
     def _curve(self, key: tuple[str, str], by_id: dict[str, Points]) -> Curve | None:
-        chart, caption = (
-            charts.curve(*key, [*by_id.values()], COURSE_POINTS, MOST_COURSES),
-            f"{len(by_id)} of {len(self.table.trials)} trials",
-        )
+        chart = charts.curve(*key, [*by_id.values()], COURSE_POINTS, MOST_COURSES)
+        caption = f"{len(by_id)} of {len(self.table.trials)} trials"
         if not chart or self.best not in by_id:
             return chart and chart._replace(mean=None, caption=caption)
         caption += f", bold: the best, {one_line(self.best, 60)}"
