@@ -267,6 +267,20 @@ def test_what_was_interrupted_goes_once_the_job_has_ended_well_since(pasts: Past
     assert old != []
 
 
+@pytest.mark.parametrize("status", [Status.INTERRUPTED, Status.FAILED])
+def test_a_checkpoint_stays_until_the_job_has_ended_well_with_its_parameters(pasts: Pasts, status: Status) -> None:
+    long, brief = {"epochs": 1000}, {"epochs": 1}
+    old = pasts(outcome("als", status, cause="error", parameters=long))
+    (pasts.folder(old) / "jobs" / "als" / "checkpoint").mkdir()
+    plain = pasts(outcome("als", status, cause="error", parameters=long))
+    tried = pasts(outcome("als", metrics={"auc": 0.5}, parameters=brief))
+    assert stays(pasts) == {old: "als can be resumed"}
+    assert pasts.names == [old, tried]
+    assert plain not in pasts.names
+    pasts(outcome("als", metrics={"auc": 0.9}, parameters=long))
+    assert stays(pasts) == {}
+
+
 def test_trials_count_by_their_study(pasts: Pasts) -> None:
     """A search gives each trial other parameters in each run: the best of a trial says nothing."""
 
