@@ -137,6 +137,10 @@ def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate,
     measured = list(dict.fromkeys(name for trial in trials for name in trial.metrics))
     if study.metric and study.metric not in measured:
         return fields | _failed("result", f"no trial has the metric {study.metric!r}: {one_of(study.metric, measured)}")
+    if study.metric and study.metric not in best.metrics and (best.trials or result.direction):
+        return fields | _failed(
+            "result", f"trials that passed lack the metric {study.metric!r}, by which they are judged"
+        )
     if not best.trials and (study.metric or job.gates):
         reason = f"no best trial: neither a gate nor the name of {result.metric!r} says whether more is better"
         return fields | _failed("result", reason)
