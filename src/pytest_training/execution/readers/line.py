@@ -189,7 +189,8 @@ def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str,
         value, mean = _value(number, tail, key) if tail else (None, None)
         means += [2 * abs(float(mean)) >= abs(float(value))] if mean is not None and value else []
         is_whole = number.isdigit() and not (tail and (tail["percent"] or tail["share"]))
-        name = "" if _REJECTED.match(text, end) else _name(key, is_whole=is_whole, has_bare=has_bare)
+        is_none = number[0] == "+" or _REJECTED.match(text, end)  # `+0.01` is a difference
+        name = "" if is_none else _name(key, is_whole=is_whole, has_bare=has_bare)
         if value is not None and name:
             name = f"{split}_{name}" if split and not key.has_split else name
             measured.setdefault(label + name, []).append((value, value if mean is None else mean))
