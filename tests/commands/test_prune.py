@@ -188,6 +188,14 @@ def last_that_passed(pasts: Pasts) -> str:
     return pasts(outcome("als", metrics={"auc": 0.4}))
 
 
+def last_of_a_job_without_a_name(pasts: Pasts) -> str:
+    pasts(outcome("None", metrics={"auc": 0.5}))
+    pasts(outcome("als", metrics={"auc": 0.5}))
+    run_id = pasts(outcome("als", metrics={"auc": 0.4}))
+    pasts(outcome("None", metrics={"auc": 0.4}))
+    return run_id
+
+
 def last_that_was_whole(pasts: Pasts) -> str:
     pasts(outcome("als", metrics={"auc": 0.5}))
     return pasts(outcome("als", Status.FAILED, cause="gate", metrics={"auc": 0.4}))
@@ -237,7 +245,7 @@ def trial_without_its_study(pasts: Pasts) -> str:
 @pytest.mark.parametrize(
     "leave",
     [
-        *(best_by_a_gate, last_that_passed, last_that_was_whole, interrupted, not_begun),
+        *(best_by_a_gate, last_that_passed, last_of_a_job_without_a_name, last_that_was_whole, interrupted, not_begun),
         *(killed, starting, unrecorded, copied, trial_without_its_study),
     ],
 )
@@ -265,6 +273,20 @@ def test_what_was_interrupted_goes_once_the_job_has_ended_well_since(pasts: Past
     assert stays(pasts) == {}
     assert pasts.names == [new]
     assert old != []
+
+
+@pytest.mark.parametrize("status", [Status.INTERRUPTED, Status.FAILED])
+def test_a_checkpoint_stays_until_the_job_has_ended_well_with_its_parameters(pasts: Pasts, status: Status) -> None:
+    long, brief = {"epochs": 1000}, {"epochs": 1}
+    old = pasts(outcome("als", status, cause="error", parameters=long))
+    (pasts.folder(old) / "jobs" / "als" / "checkpoint").mkdir()
+    plain = pasts(outcome("als", status, cause="error", parameters=long))
+    tried = pasts(outcome("als", metrics={"auc": 0.5}, parameters=brief))
+    assert stays(pasts) == {old: "als can be resumed"}
+    assert pasts.names == [old, tried]
+    assert plain not in pasts.names
+    pasts(outcome("als", metrics={"auc": 0.9}, parameters=long))
+    assert stays(pasts) == {}
 
 
 def test_trials_count_by_their_study(pasts: Pasts) -> None:

@@ -169,6 +169,7 @@ def test_the_journal_is_optunas_own(outcomes: dict[str, Any], tmp_path_factory: 
     }
 
 
+@pytest.mark.slow
 def test_one_slot_trains_the_same_trials_again(tmp_path: Path) -> None:
     project, drawn = Project(tmp_path), []
     body = 'time.sleep(int(run.folder.parts[-3][-1]) / 20)\nreturn {"loss": rate}'  # the last ones take longest

@@ -26,6 +26,7 @@ def seeds(*values: float, **fields: Any) -> list[Outcome]:
     ("trials", "expected"),
     [
         (seeds(0.70, 0.72), "auc 0.710 ± 0.014 over 2 seeds (95 %: 0.583 to 0.837)"),
+        ([*seeds(0.70), trial("seed-1", seed=1, parameters={})], "no mean over 2 trials: not all have auc"),
         (seeds(0.70), "auc 0.700 with 1 seed"),
         ([trial("n-1", {"auc": 0.7}), trial("n-2", {"auc": 0.8})], "best of 2 trials: auc 0.800 with n 2"),
         (
@@ -72,8 +73,8 @@ def test_the_console_says_what_studies_came_to_and_each_remark_once() -> None:
 def test_a_pruned_trial_says_where_it_was_pruned() -> None:
     pruned = trial("n-1", {"loss": 0.71}, **PRUNED)
     line, _ = finished_line(pruned, width=80, done=1, total=9)
-    assert "pruned at epoch 2 of 9: 0.71 " in line
-    assert word(pruned) == "SKIPPED pruned at epoch 2 of 9: 0.71, 2.0 s"
+    assert line.startswith("PRUNED  forest-n-1    at epoch 2 of 9: 0.71 ")
+    assert word(pruned) == "PRUNED at epoch 2 of 9: 0.71, 2.0 s"
 
 
 def test_the_summary_has_a_table_of_each_study_and_folds_its_trials(tmp_path: Path) -> None:

@@ -79,11 +79,6 @@ class JobComparison(Struct, frozen=True):
     parameters: tuple[str, ...]  # names of the parameters that differ
 
     @property
-    def verdict(self) -> Verdict:
-        """That of the first metric, the headline."""
-        return self.changes[0].verdict if self.changes else "same"
-
-    @property
     def differing(self) -> list[Change]:
         """The changes of metrics that are not the same."""
         return [change for change in self.changes if change.verdict != "same"]
@@ -104,9 +99,10 @@ class JobComparison(Struct, frozen=True):
         return [each for each in self.differing if each is self.changes[0] or each.tone != "chance"][:MOST_LISTED]
 
     @property
-    def unlisted(self) -> int:
-        """Number of other metrics that differ."""
-        return len(self.differing) - len(self.listed)
+    def unlisted(self) -> str:
+        """How many other metrics differ, in words, or nothing."""
+        number = len(self.differing) - len(self.listed)
+        return f"{number} other metric{'s differ' if number > 1 else ' differs'}" if number else ""
 
 
 class Comparison(Struct, frozen=True):

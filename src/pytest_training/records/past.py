@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import RunFolder
@@ -19,23 +18,13 @@ from pytest_training.records.recorded_run import is_going_on, read_run, run_ids
 from pytest_training.records.run_record import GitState
 
 
-class Best(Struct, frozen=True):
+class Best(NamedTuple):
     """The best passed outcome of a job, by the headline of its newest one; of equal ones the newest."""
 
     metric: str
     direction: Direction | None
+    value: float
     recorded: Recorded
-
-    @property
-    def value(self) -> float:
-        """The best value."""
-        return self.recorded.outcome.metrics[self.metric]
-
-    def or_better(self, older: Recorded) -> Self:
-        """Return the older outcome as the best if it is better."""
-        value = older.outcome.metrics.get(self.metric, self.value)
-        is_better = value > self.value if self.direction == "higher" else value < self.value
-        return replace(self, recorded=older) if self.direction and is_better else self
 
 
 class Past(Struct):
@@ -45,29 +34,38 @@ class Past(Struct):
     """By run id, the newest first, each job's status in a word, or an empty text for a trial: its study counts."""
     best: dict[str, Best] = field(default_factory=dict)  # by job id
     newest: dict[str, str] = field(default_factory=dict)  # ids of runs that others are compared with, by what they have
-    unsettled: dict[str, dict[str, Status]] = field(default_factory=dict)
-    """By run id the jobs that have not ended well there or later: a resumed run would train them."""
-    settled: set[str] = field(default_factory=set)
+    unsettled: dict[str, dict[str, bool]] = field(default_factory=dict)
+    """By run id the jobs that have not ended well there or, with these parameters, later: a resumed run would train
+    them. False for those that count only with a checkpoint: they have failed, or ended well with other parameters."""
+    settled: set[str | None] = field(default_factory=set)
 
     def add(self, recorded: Recorded) -> None:
         """Add an outcome that is older than all before."""
         outcome, run_id, job_id = recorded.outcome, recorded.run_id, recorded.outcome.job_id
-        has_passed, is_whole = outcome.status == Status.PASSED, outcome.cause == "gate"
+        has_passed, has_missed_gate = outcome.status == Status.PASSED, outcome.cause == "gate"
+        as_trained = f"{job_id} {outcome.parameters}"
         self.runs.setdefault(run_id, {})[job_id] = _word(outcome)
-        if has_passed or is_whole or outcome.status == Status.SKIPPED:
-            self.settled.add(job_id)
-        elif outcome.cause != "needs" and self.settled.isdisjoint({job_id, outcome.trial_of}):
-            self.unsettled.setdefault(run_id, {})[job_id] = outcome.status
-        if f"the last {outcome.trial_of}" in self.newest or not (has_passed or is_whole):
+        if has_passed or has_missed_gate or outcome.status == Status.SKIPPED:
+            self.settled |= {job_id, as_trained}
+        elif outcome.cause != "needs" and as_trained not in self.settled:
+            is_new = self.settled.isdisjoint({job_id, outcome.trial_of})
+            self.unsettled.setdefault(run_id, {})[job_id] = is_new and outcome.status != Status.FAILED
+        is_settled = outcome.trial_of and f"the last {outcome.trial_of}" in self.newest
+        if is_settled or not (has_passed or has_missed_gate):
             return  # a trial's study counts, once it has been judged
         places = {"", f" on branch {recorded.branch}" if recorded.branch else ""}
         for what, place in product(("last", *["last passed"] * has_passed), places):
             self.newest.setdefault(f"the {what} {job_id}{place}", run_id)
-        if has_passed and job_id in self.best:
-            self.best[job_id] = self.best[job_id].or_better(recorded)
-        elif has_passed and (main := headline(outcome)):
-            better = direction(main.name, [result.gate for result in outcome.gates])
-            self.best[job_id] = Best(main.name, better, recorded)
+        if has_passed and (best := self.best.get(job_id) or _first(recorded)):
+            value = outcome.metrics.get(best.metric, best.value)
+            is_better = value > best.value if best.direction == "higher" else value < best.value
+            self.best[job_id] = best._replace(value=value, recorded=recorded) if best.direction and is_better else best
+
+
+def _first(newest: Recorded) -> Best | None:
+    """Return the newest outcome as the best so far, or None if it has no metric."""
+    main, gates = headline(newest.outcome), [result.gate for result in newest.outcome.gates]
+    return Best(main.name, direction(main.name, gates), main.value, newest) if main else None
 
 
 class RunLine(Struct, frozen=True):

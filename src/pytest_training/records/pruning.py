@@ -14,7 +14,6 @@ from pathlib import Path
 from pytest_training.errors import DeclarationError, TrainingError
 from pytest_training.execution.folder import Inside, ReportsFolder, RunFolder
 from pytest_training.execution.job_files import Walk, open_own, read_json
-from pytest_training.execution.outcome import Status
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.project import Project
 from pytest_training.records.comparison import find_place
@@ -81,16 +80,14 @@ def _own(folder: RunFolder, past: Past) -> str:
     if not folder.record.exists() or (not plan.smoke and jobs.difference(past.runs.get(folder.run_id, ()))):
         return "the history lacks its outcomes"
     unsettled = past.unsettled.get(folder.run_id, {}).items()
-    goes_on = (each for each, status in unsettled if status != Status.FAILED or folder.job(each).checkpoint.is_dir())
+    goes_on = (each for each, is_new in unsettled if is_new or folder.job(each).checkpoint.is_dir())
     return next((f"{job_id} can be resumed" for job_id in goes_on), "")
 
 
-def _added(folder: RunFolder) -> Iterator[str]:
-    """Yield the files that jobs of a finished run cannot have written."""
+def _added(folder: RunFolder) -> list[str]:
+    """Return the files that jobs of a finished run cannot have written."""
     end = folder.record.stat().st_mtime + LATER_S if folder.record.exists() else math.inf
-    for relative, entry in Walk(folder.path / "jobs"):
-        if entry.stat(follow_symlinks=False).st_mtime > end:
-            yield relative
+    return [name for name, entry in Walk(folder.path / "jobs") if entry.stat(follow_symlinks=False).st_mtime > end]
 
 
 def _compared(project: Project, history: History, names: Iterable[str], past: Past) -> Reasons:

@@ -84,12 +84,14 @@ def study_table(
     names = dict.fromkeys(name for each in trials for name in each.metrics)
     planned = [_row(each) for each in trials]
     seeds = [row for row in planned if row.seed is not None]
-    chosen = "" if seeds and not varied else chosen
+    chosen = "" if seeds and not varied else chosen  # of seeds alone none is better
     ranked = _ranked(planned, metric, better, chosen)
     number = len(job.study.seeds) if job and job.study else 0
     rows = _ranked(_combinations(planned, metric, number), metric, better, chosen) if seeds and varied else ranked
-    first = rows[0] if rows and rows[0].is_trained and metric in rows[0].metrics else None
-    numbers = [row.metrics[metric] for row in seeds if row.is_ranked and metric in row.metrics and not varied]
+    ready = [row for row in rows if row.is_ranked] or [row for row in rows if row.spread]  # at worst without some seeds
+    first = next((row for row in ready[:1] if metric in row.metrics), None)
+    passed = [row.metrics for row in seeds if row.is_ranked and not varied]
+    has_mean = passed and all(metric in metrics for metrics in passed)
     return StudyTable(
         id=study_id,
         metric=metric,
@@ -98,19 +100,21 @@ def study_table(
         metrics=tuple(sorted(names, key=lambda name: (name != metric, is_side_number(name)))),
         trials=tuple(ranked),
         rows=tuple(_judged(row, first) for row in rows),
-        best=first if chosen or (better and (varied or not seeds)) else None,
-        spread=mean_interval(numbers) if numbers else None,
+        best=first if chosen or (chosen is None and better) else None,
+        spread=mean_interval([metrics[metric] for metrics in passed]) if has_mean else None,
     )
 
 
-def _judgement(trials: Sequence[Outcome], job: Job | None, outcome: Outcome | None) -> tuple[str, Direction, str]:
-    """Return the metric that ranks trials, which is better, and the best one's id, as judged, else as declared."""
+def _judgement(
+    trials: Sequence[Outcome], job: Job | None, outcome: Outcome | None
+) -> tuple[str, Direction, str | None]:
+    """Return the metric that ranks trials, which is better, and the best one's id, or None before the verdict."""
     if outcome and outcome.study and outcome.study.metric:
         return outcome.study.metric, outcome.study.direction, outcome.study.best
     gates = job.gates if job else ()
     names = [*(gate.metric for gate in gates), *(name for each in trials for name in each.metrics)]
     metric = (job and job.study and job.study.metric) or next(iter(names), "")
-    return metric, direction(metric, gates) or "", ""
+    return metric, direction(metric, gates) or "", None
 
 
 def _row(outcome: Outcome) -> StudyRow:
@@ -124,7 +128,7 @@ def _row(outcome: Outcome) -> StudyRow:
     )
 
 
-def _ranked(rows: Iterable[StudyRow], metric: str, better: Direction, chosen: str) -> list[StudyRow]:
+def _ranked(rows: Iterable[StudyRow], metric: str, better: Direction, chosen: str | None) -> list[StudyRow]:
     """Return whole trainings first, then pruned ones and combinations that lack a seed, then the others; stable."""
     sign = {"higher": -1, "lower": 1, "": 0}[better]
 

@@ -47,7 +47,7 @@ def finished_line(outcome: Outcome, *, width: int, done: int, total: int, id_wid
 def word(outcome: Outcome) -> str:
     """Return the verbose word that pytest -v shows: `PASSED roc_auc 0.871, 3.2 s`."""
     simulated = "simulated" if outcome.is_simulated else ""
-    main = sentence(outcome) if outcome.cause == "pruned" else main_metric(outcome)
+    main = sentence(outcome).removeprefix("pruned ") if outcome.cause == "pruned" else main_metric(outcome)
     details = [main, duration(outcome.wall_s), waiting(outcome.waiting_s), simulated]
     return f"{status_word(outcome)} " + ", ".join(detail for detail in details if detail)
 
@@ -179,7 +179,8 @@ def _detail(outcome: Outcome, room: int) -> str:
     if outcome.status.is_good and outcome.cause != "pruned":
         variants = [main_metric(outcome), main_metric(outcome, interval=False)]
     else:
-        variants = [sentence(outcome), brief(sentence(outcome))]
+        why = sentence(outcome).removeprefix("pruned ")  # the status says it
+        variants = [why, brief(why)]
     details = list(filter(None, [variants[0], *map(one_line, outcome.notes), waiting(outcome.waiting_s)]))
     fuller = [", ".join(details[:number]) for number in range(len(details), 0, -1)]
     if outcome.cause == "unchanged":  # that its metric is an earlier run's is never cut off

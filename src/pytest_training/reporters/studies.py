@@ -31,6 +31,8 @@ def verdict(study: StudyTable) -> str:
     of_seeds = any(row.trials for row in study.rows)
     count = len([row for row in study.rows if best is None or row.is_trained or row.cause == "pruned"])
     rows = f"{count} {'combination' if of_seeds else 'trial'}{'s' * (count != 1)}"
+    if best is None and not study.parameters and any(row.seed is not None for row in study.rows):
+        return f"no mean over {rows}: not all have {metric or 'a metric'}"
     if best is None:
         unknown = f"neither a gate nor the name of {metric} says whether more is better"
         why = unknown if metric and not study.direction else f"none passed with {metric or 'a metric'}"

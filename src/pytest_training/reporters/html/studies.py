@@ -33,11 +33,12 @@ class StudyView(Struct, frozen=True, dict=True):
     table: StudyTable
     run: Path
     outcomes: dict[str, Outcome]  # those of the run, by job id
+    most_rows: int  # of the table
 
     @functools.cached_property
     def records(self) -> list[dict[str, Any]]:
-        """The values of each row by column, as the command `table` has them."""
-        return [record(self.table, row) for row in self.table.rows]
+        """The values of the first rows by column, as the command `table` has them."""
+        return [record(self.table, row) for row in self.table.rows[: self.most_rows]]
 
     @functools.cached_property
     def columns(self) -> list[str]:
