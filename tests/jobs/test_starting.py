@@ -217,8 +217,11 @@ def test_trackers_write_into_the_jobs_folder_unless_the_user_has_said_where(monk
 
 @pytest.mark.parametrize(
     "declared",
-    [{"kind": "script", "imports": ("mlflow",)}, {"kind": "script", "imports": ("lightning.pytorch.loggers",)}]
-    + [{"kind": "command", "command": ("bash", "train.sh")}],
+    [
+        {"kind": "script", "imports": ("mlflow",)},
+        {"kind": "script", "imports": ("lightning.pytorch.loggers",)},
+        {"kind": "command", "command": ("bash", "train.sh")},
+    ],
 )
 def test_no_folder_above_the_runs_of_mlflow_is_called_artifacts(
     declared: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
