@@ -19,6 +19,7 @@ jobs:
   same: {seeds: 3}
   undirected: {matrix: {depth: [1, 2]}}
   named: {matrix: {depth: [1, 2]}, metric: recal}
+  bounded: {matrix: {depth: [1, 2]}, gates: {auc: ["> 0", "< 1"]}}
   last: {command: [python, -c, "print('auc:', {needs.forest.metrics.auc}, '{needs.forest.folder}')"], needs: [forest]}
   trial: {command: [python, -c, "print('auc: 1')"], needs: [als-seed-3]}
   nowhere: {command: [python, -c, "print('{needs.undirected.folder}')"], needs: [undirected]}
@@ -45,7 +46,7 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     seeded = 'return {"auc": 0.8 + run.seed / 100, "auc_low": 0.1, "drawn": random.random()}'
     for job_id in ("als", "low"):
         project.job(job_id, f"import random\n{seeded}")
-    for job_id in ("forest", "partly", "none", "lacking", "named"):
+    for job_id in ("forest", "partly", "none", "lacking", "named", "bounded"):
         project.job(job_id, BOTH, top="import random", parameters="trees=10, depth=3")
     project.job("same", 'return {"auc": 0.5}')
     project.job("undirected", 'return {"frobs": depth}', parameters="depth=3")
@@ -107,6 +108,7 @@ VERDICTS = {
     "same": ("passed", None, "all 3 trials have equal metrics: does the job use its seed?"),
     "undirected": ("passed", None, ""),
     "named": ("failed", "result", "no trial has the metric 'recal': expected one of auc, drawn"),
+    "bounded": ("passed", None, ""),
     "trial": ("passed", None, ""),
     "nowhere": ("failed", "error", "{needs.undirected.folder}: the job that it needs left no folder, or has no best"),
 }

@@ -188,6 +188,14 @@ def last_that_passed(pasts: Pasts) -> str:
     return pasts(outcome("als", metrics={"auc": 0.4}))
 
 
+def last_of_a_job_without_a_name(pasts: Pasts) -> str:
+    pasts(outcome("None", metrics={"auc": 0.5}))
+    pasts(outcome("als", metrics={"auc": 0.5}))
+    run_id = pasts(outcome("als", metrics={"auc": 0.4}))
+    pasts(outcome("None", metrics={"auc": 0.4}))
+    return run_id
+
+
 def last_that_was_whole(pasts: Pasts) -> str:
     pasts(outcome("als", metrics={"auc": 0.5}))
     return pasts(outcome("als", Status.FAILED, cause="gate", metrics={"auc": 0.4}))
@@ -237,7 +245,7 @@ def trial_without_its_study(pasts: Pasts) -> str:
 @pytest.mark.parametrize(
     "leave",
     [
-        *(best_by_a_gate, last_that_passed, last_that_was_whole, interrupted, not_begun),
+        *(best_by_a_gate, last_that_passed, last_of_a_job_without_a_name, last_that_was_whole, interrupted, not_begun),
         *(killed, starting, unrecorded, copied, trial_without_its_study),
     ],
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+import records as samples
 from scipy import special
 
 from pytest_training.evaluation import comparison, judge, record
@@ -137,3 +139,19 @@ def test_subgroups_of_the_same_people_are_judged_by_the_names_of_their_metrics()
     assert len([name for name in judged if name.startswith("roc_auc")]) == 5
     others = fitted_anew(2, subgroup={"sex": np.roll(sex, 1), "site": sex})
     assert comparison.differences_of_subgroups(others, before) == {}  # of other people
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (samples.numbers, {"r2", "mae", "rmse"}),
+        (samples.classes, {"roc_auc", "accuracy", "brier"}),
+        (samples.binary, {"roc_auc", "average_precision", "sensitivity", "specificity", "brier", "net_benefit"}),
+    ],
+)
+def test_each_question_has_its_judged_metrics(make: Callable[..., Predictions], names: set[str]) -> None:
+    now, before = make(), make()
+    shifted = now.replaced(score=now.score + 0.01 * np.random.default_rng(3).random(now.score.shape))
+    judged = comparison.differences(shifted, before)
+    assert set(judged) == names
+    assert all(each.low <= each.value <= each.high for each in judged.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,11 @@ def test_the_cutoff_of_each_side_is_its_own(tmp_path: Path) -> None:
     assert found["sensitivity"].value == pytest.approx(judge.evaluate(own).metrics["sensitivity"] - before)
 
 
+def leave_a_pipe(folder: Path) -> None:
+    (folder / "predictions.csv").unlink()
+    os.mkfifo(folder / "predictions.csv")
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -57,6 +63,7 @@ def test_the_cutoff_of_each_side_is_its_own(tmp_path: Path) -> None:
         lambda folder: (folder / "predictions.csv").write_text("truth," + "9" * 200_000 + "\n1,2\n"),
         lambda folder: (folder / "predictions.csv").write_bytes(b"truth,score_0\n\xff\xfe"),
         lambda folder: (folder / "predictions.csv").write_text("truth,row,person\n1,2\n"),
+        leave_a_pipe,
         lambda folder: (folder / "evaluation.json").unlink(),
         lambda folder: (folder / "evaluation.json").write_text("{"),
         lambda folder: leave(predictions(1, people=44), folder),

@@ -60,6 +60,7 @@ OF_SEEDS = {"metrics": {**METRICS, "auc_sd": 0.02, "auc_low": 0.78, "auc_high": 
         ({"auc": ">= 0.5", "mae": "<= 50"}, {"metrics": METRICS}, ["0.02"], ["auc >= 0.78", "mae <= 44.52"]),
         ({"auc": ">= 0.5"}, {"metrics": METRICS}, ["mae=1"], ["mae <= 45.5"]),
         ({}, {"metrics": METRICS}, ["2%"], ["auc >= 0.784"]),  # the headline
+        ({"auc_low": ">= 0.5"}, {"metrics": METRICS}, ["auc_low=0.1"], ["auc_low >= 0.6"]),  # as it is asked for
         ({"auc_low": ">= 0.5"}, {"metrics": METRICS}, ["2%"], ["auc >= 0.784"]),  # no interval's end
         ({"odd_low": ">= 0.5"}, {"metrics": METRICS}, ["10%"], ["odd >= 1.8"]),  # its gate says that more is better
         (

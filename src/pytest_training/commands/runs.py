@@ -80,7 +80,7 @@ def _rows(job: JobComparison, now: Recorded) -> Iterator[tuple[str, str, str]]:
     status = " → ".join(job.status) if job.status else now.outcome.status
     old, new = (plain(each.outcome.parameters) for each in (job.earlier, now))
     words = [f"{each.metric} {each.words()}" for each in job.listed]
-    words += [f"{job.unlisted} other metrics differ"] if job.unlisted else []
+    words += filter(None, [job.unlisted])
     words += [f"{name}: {old.get(name, 'nothing')} → {new.get(name, 'nothing')}" for name in job.parameters]
     for index, each in enumerate(words or [""]):
         yield (one_line(job.job_id, 40), status, one_line(each)) if index == 0 else ("", "", one_line(each))

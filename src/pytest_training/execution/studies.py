@@ -13,7 +13,7 @@ from pytest_training.execution.judge import judge_numbers, tolerated
 from pytest_training.execution.needs import not_ended
 from pytest_training.execution.outcome import Outcome, Status, StudyResult
 from pytest_training.execution.slot import read_outcome
-from pytest_training.jobs.directions import direction
+from pytest_training.jobs.directions import Direction, direction
 from pytest_training.jobs.model import Job, PlannedJob, Study
 from pytest_training.wording import listing, one_of
 
@@ -41,7 +41,7 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
     first = best.trials[0].job_id if best.trials else ""
     result = StudyResult(
         metric=metric,
-        direction=direction(metric, job.gates) or "",
+        direction=_direction(metric, job) or "",
         best=first,
         best_run=planned.needed[first].run_id if first in planned.needed else "",
         trials=len(trials),
@@ -111,12 +111,17 @@ def _best(job: Job, study: Study, candidates: Sequence[Candidate]) -> tuple[Cand
     names = dict.fromkeys(name for each in candidates for name in each.metrics)
     gated = (name for gate in job.gates for name in (gate.metric, *map(gate.metric.removesuffix, SPREAD)))
     metric = study.metric or next((name for name in gated if name in names), next(iter(names), ""))
-    better, having = direction(metric, job.gates), [each for each in candidates if metric in each.metrics]
+    better, having = _direction(metric, job), [each for each in candidates if metric in each.metrics]
     if len(candidates) == 1:
         return candidates[0], metric
     if not having or better is None:
         return Candidate(), metric
     return (max if better == "higher" else min)(having, key=lambda each: each.metrics[metric]), metric
+
+
+def _direction(metric: str, job: Job) -> Direction | None:
+    """Return which is better; by the name alone where gates bound a metric on both sides."""
+    return direction(metric, job.gates) or direction(metric)
 
 
 def _shared(several: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, content
         "gates": msgspec.to_builtins(job.gates),
         "seed": seed if job.seed is None else job.seed,
     }
-    rest |= {"study": msgspec.to_builtins(job.study)} if job.study else {}
+    rest |= {"study": msgspec.to_builtins(replace(job.study, place=""))} if job.study else {}
     rest |= {"packages": package_versions(job.imports), "python": platform.python_version()}
     digest.update(json.dumps(rest, sort_keys=True, default=repr).encode())
     return digest.hexdigest()

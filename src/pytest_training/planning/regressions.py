@@ -77,7 +77,7 @@ def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
     gates = [replace(gate, metric=measures.whole(gate.metric, metrics)) for gate in job.gates]
     gated = [gate.metric for gate in gates if gate.metric not in spreads] or ([main.name] if main else [])
     for metric in dict.fromkeys([*(gated if None in rules else ()), *(name for name in rules if name is not None)]):
-        better, before = direction(metric, gates), metrics.get(metric)
+        better, before = direction(metric, (*gates, *job.gates)), metrics.get(metric)
         if better is None or before is None or not math.isfinite(before):
             continue
         amount, percent = rules.get(metric) or rules[None]

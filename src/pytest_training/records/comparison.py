@@ -79,11 +79,6 @@ class JobComparison(Struct, frozen=True):
     parameters: tuple[str, ...]  # names of the parameters that differ
 
     @property
-    def verdict(self) -> Verdict:
-        """That of the first metric, the headline."""
-        return self.changes[0].verdict if self.changes else "same"
-
-    @property
     def differing(self) -> list[Change]:
         """The changes of metrics that are not the same."""
         return [change for change in self.changes if change.verdict != "same"]
@@ -104,9 +99,10 @@ class JobComparison(Struct, frozen=True):
         return [each for each in self.differing if each is self.changes[0] or each.tone != "chance"][:MOST_LISTED]
 
     @property
-    def unlisted(self) -> int:
-        """Number of other metrics that differ."""
-        return len(self.differing) - len(self.listed)
+    def unlisted(self) -> str:
+        """How many other metrics differ, in words, or nothing."""
+        number = len(self.differing) - len(self.listed)
+        return f"{number} other metric{'s differ' if number > 1 else ' differs'}" if number else ""
 
 
 class Comparison(Struct, frozen=True):
@@ -140,7 +136,7 @@ def predicted(recorded: Recorded) -> tuple[str, str] | None:
 
 
 def paired(now: Recorded, earlier: Recorded | None, runs: Path) -> Outcome:
-    """Return an outcome with what its predictions show beside those of any earlier one, if numpy is there to say it."""
+    """Return an outcome with the differences of its predictions to those of an earlier one, if numpy is installed."""
     sides = [each and predicted(each) for each in (now, earlier)]
     if earlier is None or earlier.run_id in now.outcome.differences or not all(sides):
         return now.outcome
@@ -176,13 +172,13 @@ def _compared(now: Outcome, earlier: Recorded) -> JobComparison:
 
 def _changes(now: Outcome, earlier: Recorded) -> Iterable[Change]:
     before, gates = earlier.outcome, [result.gate for result in now.gates]
-    paired = now.differences.get(earlier.run_id, {})
+    pairs = now.differences.get(earlier.run_id, {})
     for measure in measures(now):
         is_spread = now.study is not None and measure.name.endswith("_sd")
         if (then := before.metrics.get(name := measure.name)) is None or is_side_number(name) or is_spread:
             continue
         means = [mean_of_seeds(each.metrics, name, each.study.seeds if each.study else 0) for each in (now, before)]
-        judged = judged_difference(measure.value - then, now=means[0], before=means[1], pair=paired.get(name))
+        judged = judged_difference(measure.value - then, now=means[0], before=means[1], pair=pairs.get(name))
         yield Change(earlier.run_id, name, then, measure.value, _verdict(measure, then, judged, gates), judged)
 
 

@@ -42,15 +42,16 @@ class Past(Struct):
     def add(self, recorded: Recorded) -> None:
         """Add an outcome that is older than all before."""
         outcome, run_id, job_id = recorded.outcome, recorded.run_id, recorded.outcome.job_id
-        has_passed, is_whole = outcome.status == Status.PASSED, outcome.cause == "gate"
+        has_passed, has_missed_gate = outcome.status == Status.PASSED, outcome.cause == "gate"
         as_trained = f"{job_id} {outcome.parameters}"
         self.runs.setdefault(run_id, {})[job_id] = _word(outcome)
-        if has_passed or is_whole or outcome.status == Status.SKIPPED:
+        if has_passed or has_missed_gate or outcome.status == Status.SKIPPED:
             self.settled |= {job_id, as_trained}
         elif outcome.cause != "needs" and as_trained not in self.settled:
             is_new = self.settled.isdisjoint({job_id, outcome.trial_of})
             self.unsettled.setdefault(run_id, {})[job_id] = is_new and outcome.status != Status.FAILED
-        if f"the last {outcome.trial_of}" in self.newest or not (has_passed or is_whole):
+        is_settled = outcome.trial_of and f"the last {outcome.trial_of}" in self.newest
+        if is_settled or not (has_passed or has_missed_gate):
             return  # a trial's study counts, once it has been judged
         places = {"", f" on branch {recorded.branch}" if recorded.branch else ""}
         for what, place in product(("last", *["last passed"] * has_passed), places):

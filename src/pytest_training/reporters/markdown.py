@@ -121,16 +121,17 @@ def _changes(comparison: Comparison) -> Iterator[str]:
     against = plain(comparison.against)
     loud = [job for job in comparison.jobs if job.is_loud]
     quiet = sum(job.is_notable for job in comparison.jobs) - len(loud)
+    differ = "job differs" if quiet == 1 else "jobs differ"
     if not comparison.jobs:
         yield f"Nothing to compare with: no earlier outcome from {against}."
     elif not loud:
-        what = f"{quiet} jobs differ, none for better or worse" if quiet else "no metric changed"
+        what = f"{quiet} {differ}, none for better or worse" if quiet else "no metric changed"
         yield f"Against {against}: {what}."
     else:
         lines = [f"- **{plain(job.job_id, 80)}**: " + "; ".join(_words(job)) for job in loud[:MOST_CHANGES]]
         lines += [f"- and {len(loud) - MOST_CHANGES} more"] if len(loud) > MOST_CHANGES else []
         if quiet:
-            lines.append(f"- {quiet} other jobs differ, none for better or worse")
+            lines.append(f"- {quiet} other {differ}, none for better or worse")
         lines += [f"- {plain(line[0].upper() + line[1:])}" for line in comparison.noise_lines]
         yield "\n".join([f"### Against {against}", "", *lines])
 
@@ -141,7 +142,7 @@ def _words(job: JobComparison) -> Iterator[str]:
     for change in job.listed:
         yield f"{plain(change.metric, 60)} {plain(change.words())}"
     if job.unlisted:
-        yield f"{job.unlisted} other metrics differ"
+        yield job.unlisted
     if job.parameters:
         yield f"with other parameters: {plain(', '.join(job.parameters))}"
 

@@ -217,13 +217,11 @@ def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
 
 def _folded(spans: Iterable[_Span], ids: Collection[str]) -> Iterator[list[_Span]]:
     """Yield the attempts of each bar: those that follow each other on a slot, if they are trials of a study there."""
-
-    def of_bar(span: _Span) -> tuple[object, ...]:
-        study = span.outcome.trial_of
-        return (span.slot, study) if study in ids else (span.slot, span.outcome.job_id, span.begin)
-
     in_order = sorted(spans, key=lambda span: (len(span.slot), span.slot, span.begin))
-    yield from (list(group) for _, group in groupby(in_order, of_bar))
+    named = enumerate(span.outcome.trial_of for span in in_order)
+    studies = [name if name in ids else number for number, name in named]
+    for _, group in groupby(zip(in_order, studies, strict=True), lambda pair: (pair[0].slot, pair[1])):
+        yield [span for span, _ in group]
 
 
 def _bar(spans: Sequence[_Span], across: Callable[[float], float], top: float) -> Bar:

@@ -1,7 +1,4 @@
-"""Computes how much each parameter of a study matters: Optuna's importances, in a process of their own.
-
-They load numpy and scikit-learn, which a session that trains does not.
-"""
+"""Computes how much parameters matter, by Optuna and in a process of its own: it loads numpy and scikit-learn."""
 
 import contextlib
 import subprocess

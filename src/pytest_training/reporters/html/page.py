@@ -44,6 +44,7 @@ from pytest_training.units import duration, number
 
 TEMPLATES = Path(__file__).parent / "templates"
 BASE = f"base-{secrets.token_hex(12)}/"  # stands for the way from the page to the run's folder; no job can know it
+MOST_TRIALS = 5000  # rows of all studies together
 MOST_ROWS = 60  # parameters, gates or datasets of one job
 FEWEST_FOR_A_LINE = 3  # values of a metric over the last runs
 EVENT_BYTES = 64_000_000  # of all jobs together: what reading them may cost
@@ -198,7 +199,8 @@ def _render(run: TrainingRun) -> str:
 def _jobs(run: TrainingRun, book: PictureBook) -> list[JobView]:
     """Return the jobs of the list; a study has the sections of its trials."""
     outcomes = {outcome.job_id: outcome for outcome in run.outcomes}
-    of_study = {each.id: StudyView(each, run.folder.path, outcomes) for each in studies(run) if each.id in outcomes}
+    tables = [each for each in studies(run) if each.id in outcomes]
+    of_study = {each.id: StudyView(each, run.folder.path, outcomes, MOST_TRIALS // len(tables)) for each in tables}
     listed = folded(run.outcomes)
     ids = [outcome.job_id for outcome in listed] + [name for each in of_study.values() for name in each.sections]
     scale = next(each for each in SCALES if len(ids) <= each.jobs)

@@ -33,11 +33,12 @@ class StudyView(Struct, frozen=True, dict=True):
     table: StudyTable
     run: Path
     outcomes: dict[str, Outcome]  # those of the run, by job id
+    most_rows: int  # of the table
 
     @functools.cached_property
     def records(self) -> list[dict[str, Any]]:
-        """The values of each row by column, as the command `table` has them."""
-        return [record(self.table, row) for row in self.table.rows]
+        """The values of the first rows by column, as the command `table` has them."""
+        return [record(self.table, row) for row in self.table.rows[: self.most_rows]]
 
     @functools.cached_property
     def columns(self) -> list[str]:
@@ -46,11 +47,6 @@ class StudyView(Struct, frozen=True, dict=True):
         shown -= {"trial", "status", "reason"}
         names = self.records[0] if self.records else ()
         return [name for name in names if name in shown and not is_side_number(name)][:MOST_COLUMNS]
-
-    @property
-    def best(self) -> str:
-        """The id of the best trial, of a combination's the first one; empty if none is better than another."""
-        return next(iter((*self.table.best.trials, self.table.best.id)), "") if self.table.best else ""
 
     @functools.cached_property
     def sections(self) -> list[str]:
@@ -122,7 +118,8 @@ class StudyView(Struct, frozen=True, dict=True):
     def _curve(self, key: tuple[str, str], by_id: dict[str, Points]) -> Curve | None:
         chart = charts.curve(*key, [*by_id.values()], COURSE_POINTS, MOST_COURSES)
         caption = f"{len(by_id)} of {len(self.table.trials)} trials"
-        if not chart or self.best not in by_id:
+        best = (self.table.best.trials or (self.table.best.id,))[0] if self.table.best else ""
+        if not chart or best not in by_id:
             return chart and chart._replace(mean=None, caption=caption)
-        caption += f", bold: the best, {one_line(self.best, 60)}"
-        return chart._replace(mean=chart.lines[[*by_id].index(self.best)], caption=caption)
+        caption += f", bold: the best, {one_line(best, 60)}"
+        return chart._replace(mean=chart.lines[[*by_id].index(best)], caption=caption)

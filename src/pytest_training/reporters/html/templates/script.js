@@ -73,8 +73,8 @@
     const names = [...trials.tHead.rows[0].cells].map((each) => each.dataset.key);
     const keys = names.map((each) => each.toLowerCase());
     const job = table.querySelector(`[data-job="${CSS.escape(trials.closest("details").dataset.job)}"]`);
-    const ids = [...trials.tBodies[0].rows].map((row) => value(row, 0)).join(" ");
-    jobs.texts.set(job, `${jobs.texts.get(job)} ${ids.toLowerCase()}`);
+    const ids = [...trials.tBodies[0].rows].map((row) => value(row, 0).toLowerCase());
+    jobs.texts.set(job, [jobs.texts.get(job), ...ids].join(" "));
     let matching = [];
     const list = listing(trials, 25, (row, text) => wordsOf(field).every((word) => holds(keys, row, text, word)), (shown, rows) => {
       matching = shown;
