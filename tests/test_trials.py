@@ -157,12 +157,12 @@ def test_a_resumed_run_trains_what_is_left_and_judges_the_whole_study(
     forest: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOO_DEEP", "1")
-    forest.run("--training-seed", "5", "--training-matrix", "forest.trees=7,8")
+    forest.here("--training-seed", "5", "--training-matrix", "forest.trees=7,8")
     first = forest.metadata()
     assert first["forest"]["study"]["best"] == "forest-depth-3-trees-8-seed-5"
     assert "4 of 8 trials did not pass" in first["forest"]["notes"][0]
     monkeypatch.delenv("TOO_DEEP")
-    forest.run("--training-resume", "-x")
+    forest.here("--training-resume", "-x")
     second = forest.metadata()
     assert [*second] == [*(job_id for job_id in first if "depth-4" in job_id), "forest"]
     assert {job_id: each["parameters"] for job_id, each in second.items() if each["trial_of"]} == {
