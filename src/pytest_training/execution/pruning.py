@@ -83,6 +83,8 @@ class Watch(threading.Thread):
     def _take_all(self, points: Iterable[Point]) -> None:
         for point in points:
             value = point.values.get(self._metric)
+            if self._is_pruned:  # how long it takes to end must not decide what the search learns
+                return
             if value is not None and math.isfinite(value) and point.place == (self._place or point.place):
                 self._place = point.place
                 self._take(point, float(value))
@@ -95,7 +97,7 @@ class Watch(threading.Thread):
         if self._count % (1 << ((self._count - 1) // MOST_REPORTS).bit_length()):
             return
         words = self._report(self._step, value)
-        if words and not self._is_pruned and not self.has_ended.is_set():
+        if words and not self.has_ended.is_set():
             self._is_pruned = True
             numbers = {name: float(each) for name, each in point.values.items() if name not in COUNTERS}
             reason = f"pruned{_place(point, name, self._request.job)}: {value:.4g}, {words}"
