@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from decimal import Decimal
 from math import isfinite
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -12,6 +13,7 @@ from msgspec import Struct, field
 
 from pytest_training.execution.job_files import CHUNK, open_own
 from pytest_training.execution.readers.bare import ALONE, MOST_PRINTS, named_numbers
+from pytest_training.execution.readers.features import FeatureList
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
 from pytest_training.execution.readers.names import SPLIT, TITLE, estimator_in, is_measured, label_of, words_of
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
@@ -40,6 +42,7 @@ class Printed(Struct):
     _has_read: bool = False  # True if something stands below the title
     _heads: tuple[str, ...] = ()  # of the columns of a table
     _epoch: dict[str, float] = field(default_factory=dict)
+    _features: FeatureList = field(default_factory=FeatureList)
     _estimator: str = ""  # what the last title is about
     _owners: dict[str, str] = field(default_factory=dict)  # by name the label of its line, empty where several have it
 
@@ -50,10 +53,17 @@ class Printed(Struct):
         text = states[-1] if states and len(states[-1]) <= LONGEST_LINE else ""
         text = _ESCAPES.sub("", text) if "\x1b" in text else text
         read = self._match(text) if self.pattern else self._read(text)
-        for name, value in read.values.items():
-            if name in self.finals or len(self.finals) < MOST_NAMES:
-                self.finals[name] = value, self.line
-        return read
+        new = {name: (value, self.line) for name, value in read.values.items()}
+        if not self.pattern:
+            self._features = FeatureList() if self._heads else self._features.after(text)
+            new = self._features.sift(self.finals, new)
+        for name, final in new.items():
+            before = self.finals.get(name)
+            if (before or len(self.finals) < MOST_NAMES) and not (
+                self._heads and before and _rounds(before[0], final[0])
+            ):
+                self.finals[name] = final
+        return read if new else read._replace(values={})
 
     def pass_over(self, part: bytes) -> None:
         """Count the lines of a part that is not read, and forget the numbers that it may have with other values."""
@@ -213,6 +223,14 @@ def _cells(text: str) -> list[str]:
     if "|" in text:
         return [cell.strip() for cell in text.strip().strip("|").split("|")]
     return re.split(r"\s{2,}|\t", text.strip(" :;])"))
+
+
+def _rounds(exact: Number, number: Number) -> bool:
+    """Return True if a number is another one with fewer digits, as a report has it: 0.89 of 0.8885."""
+    if not (isinstance(exact, Decimal) and isinstance(number, Decimal) and exact.is_finite() and number.is_finite()):
+        return False
+    places = int(number.as_tuple().exponent)
+    return int(exact.as_tuple().exponent) < places < -1 and 2 * abs(exact - number) <= Decimal(1).scaleb(places)
 
 
 def _name_of(head: str) -> str:
