@@ -216,8 +216,8 @@ def _united(measured: Iterable[tuple[str, Measured]]) -> FoundMetrics:
     refused: dict[str, str] = {}
     last: list[str] = []
     for name, (value, source, is_last) in measured:
-        last += [name] if is_last else []
         values, wrong = sort_metrics({name: value})
+        last += [name] if is_last and values else []
         refused |= {name: f"{sentence} ({source})" for name, sentence in wrong.items()}
         for number in values.values():
             numbers.setdefault(name, []).append((_rounded(value), number, printable(source, LONGEST_SOURCE)))

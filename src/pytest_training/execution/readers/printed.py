@@ -12,10 +12,21 @@ from msgspec import Struct, field
 
 from pytest_training.execution.job_files import CHUNK, open_own
 from pytest_training.execution.readers.bare import ALONE, MOST_PRINTS, named_numbers
-from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
+from pytest_training.execution.readers.features import FeatureList
+from pytest_training.execution.readers.line import (
+    BAR,
+    BOXES,
+    NUMBER,
+    Line,
+    Number,
+    clean,
+    parse_number,
+    read_line,
+    rounds,
+)
 from pytest_training.execution.readers.names import SPLIT, TITLE, is_measured, words_of
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
-from pytest_training.execution.readers.titles import Titles
+from pytest_training.execution.readers.titles import Titles, rounds
 from pytest_training.text import ESCAPE_SEQUENCES
 
 LONGEST_LINE, LONGEST_TITLE, MOST_NAMES = 4_000, 200, 500
@@ -42,6 +53,7 @@ class Printed(Struct):
     _heads: tuple[str, ...] = ()  # of the columns of a table
     _epoch: dict[str, float] = field(default_factory=dict)
     titles: Titles = field(default_factory=Titles)
+    _features: FeatureList = field(default_factory=FeatureList)
 
     def feed(self, line: str) -> Line:
         """Return what the next line says, as a terminal shows it at last."""
@@ -50,10 +62,17 @@ class Printed(Struct):
         text = states[-1] if states and len(states[-1]) <= LONGEST_LINE else ""
         text = _ESCAPES.sub("", text) if "\x1b" in text else text
         read = self._match(text) if self.pattern else self._read(text)
-        for name, value in read.values.items():
-            if name in self.finals or len(self.finals) < MOST_NAMES:
-                self.finals[name] = value, self.line
-        return read
+        new = {name: (value, self.line) for name, value in read.values.items()}
+        if not self.pattern:
+            self._features = FeatureList() if self._heads else self._features.after(text)
+            new = self._features.sift(self.finals, new)
+        for name, final in new.items():
+            before = self.finals.get(name)
+            if (before or len(self.finals) < MOST_NAMES) and not (
+                self._heads and before and rounds(before[0], final[0])
+            ):
+                self.finals[name] = final
+        return read if new else read._replace(values={})
 
     def pass_over(self, part: bytes) -> None:
         """Count the lines of a part that is not read, and forget the numbers that it may have with other values."""

@@ -5,6 +5,7 @@ A number that may belong to another model than the last one that is named gets n
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -103,8 +104,9 @@ class Titles(Struct):
             else:
                 told[self._name(name, Label() if name in doubted else label, finals)] = value
         for name, value in () if is_loop else told.items():
-            is_other = self._blocks.get(name, self._block) != self._block and finals.get(name, (value, 0))[0] != value
-            self.replaced |= {name} if is_other else set()
+            before = finals[name][0] if name in finals else value
+            is_other = before != value and not rounds(before, value)
+            self.replaced |= {name} if is_other and self._blocks.get(name) != self._block else set()
             self._blocks[name] = self._block
         self._read |= values.keys()
         return told
@@ -180,3 +182,11 @@ def _own_words(name: str) -> tuple[str, bool]:
         if (estimator := estimator_in(own)) and "logistic_loss" not in name:
             return estimator, True
     return "_".join(each for each in words[:place] if each not in _ANYBODYS), False
+
+
+def rounds(exact: Number, number: Number) -> bool:
+    """Return True if a number is another one with fewer digits, as a report has it: 0.89 of 0.8885."""
+    if not (isinstance(exact, Decimal) and isinstance(number, Decimal) and exact.is_finite() and number.is_finite()):
+        return False
+    places = int(number.as_tuple().exponent)
+    return int(exact.as_tuple().exponent) < places < -1 and 2 * abs(exact - number) <= Decimal(1).scaleb(places)
