@@ -13,17 +13,7 @@ from msgspec import Struct, field
 from pytest_training.execution.job_files import CHUNK, open_own
 from pytest_training.execution.readers.bare import ALONE, MOST_PRINTS, named_numbers
 from pytest_training.execution.readers.features import FeatureList
-from pytest_training.execution.readers.line import (
-    BAR,
-    BOXES,
-    NUMBER,
-    Line,
-    Number,
-    clean,
-    parse_number,
-    read_line,
-    rounds,
-)
+from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
 from pytest_training.execution.readers.names import SPLIT, TITLE, is_measured, words_of
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
 from pytest_training.execution.readers.titles import Titles, rounds
