@@ -157,12 +157,12 @@ def test_a_resumed_run_trains_what_is_left_and_judges_the_whole_study(
     forest: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOO_DEEP", "1")
-    forest.run("--training-seed", "5", "--training-matrix", "forest.trees=7,8")
+    forest.here("--training-seed", "5", "--training-matrix", "forest.trees=7,8")
     first = forest.metadata()
     assert first["forest"]["study"]["best"] == "forest-depth-3-trees-8-seed-5"
     assert "4 of 8 trials did not pass" in first["forest"]["notes"][0]
     monkeypatch.delenv("TOO_DEEP")
-    forest.run("--training-resume", "-x")
+    forest.here("--training-resume", "-x")
     second = forest.metadata()
     assert [*second] == [*(job_id for job_id in first if "depth-4" in job_id), "forest"]
     assert {job_id: each["parameters"] for job_id, each in second.items() if each["trial_of"]} == {
@@ -196,12 +196,17 @@ def test_last_failed_trains_the_trials_that_failed_and_judges_their_study(
         (["-p", "pytest_training.run_all.pytest_options", "--training-job=forest"], 5),
         (["-p", "pytest_training.run_all.pytest_options", "--training-job=forest-depth-3-seed-1"], 1),
         (["--training-twice", "forest"], 8),
+        (["--training-twice", "f*"], 11),  # with what needs it: the study is judged, and not trained twice
     ],
 )
 def test_the_name_of_a_study_means_all_its_trials(
     forest: Project, options: list[str], selected: int | list[str]
 ) -> None:
     forest.jobs("other")
+    if "f*" in options:
+        forest.jobs("fast")
+        catalogue = forest.root / "training/jobs.yaml"
+        catalogue.write_text(catalogue.read_text()[:-1] + ", fast: {needs: [forest]}}")
     forest.run(*options)
     ran = [*forest.metadata()]
     assert ran == selected if isinstance(selected, list) else len(ran) == selected

@@ -158,6 +158,8 @@ def test_the_journal_is_optunas_own(outcomes: dict[str, Any], tmp_path_factory: 
         for summary in optuna.get_all_study_summaries(storage)
     }
     assert states["logs"] == ["COMPLETE"] * 6 + ["PRUNED"] * 2
+    trials = optuna.load_study(study_name="logs", storage=storage).trials
+    assert [[*each.intermediate_values] for each in trials] == [[*range(1, 51)]] * 6 + [[1]] * 2  # not what came later
     assert sorted(states["fails"]) == ["COMPLETE", "COMPLETE", "FAIL"]
     assert states["misnamed"] == ["FAIL"] * 2
     assert {name: len(each) for name, each in states.items()} == {

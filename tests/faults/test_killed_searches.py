@@ -80,3 +80,27 @@ def test_killed_again_and_again_a_search_loses_and_repeats_no_trial(tmp_path: Pa
             if entry["op_code"] == 5:  # a parameter of a trial
                 drawn.setdefault(entry["trial_id"], set()).add(entry["param_value_internal"])
     assert {len(values) for values in drawn.values()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("deed", "reason"),
+    [
+        ('journal.write_bytes(b"rubbish\\n" * 3)', "its search cannot go on: JSONDecodeError: "),
+        ('journal.write_bytes(b"")', "its search cannot go on: JSONDecodeError: "),
+        ("journal.unlink()", "cannot be trained or recorded: No such file or directory"),
+        ("journal.unlink(), journal.mkdir()", "cannot be trained or recorded: Is a directory"),
+        ("journal.open('ab').write(b'{\"half')", None),
+    ],
+    ids=["rubbish", "empty", "gone", "folder", "half-a-line"],
+)
+def test_what_a_job_does_to_the_journal_fails_trials_with_a_sentence(
+    tmp_path: Path, deed: str, reason: str | None
+) -> None:
+    project = Project(tmp_path)
+    body = f'journal = run.folder.parents[3] / "optuna.journal"\nif "-002" in str(run.folder): {deed}\n'
+    project.job("a", f'{body}return {{"loss": rate}}', parameters="rate=0.1")
+    project.write("training/jobs.yaml", CATALOGUE.replace(f"trials: {TRIALS}", "trials: 4"))
+    project.run()
+    trials = newest(project)
+    assert [each["status"] for each in trials.values()] == ["passed"] * 2 + ["failed" if reason else "passed"] * 2
+    assert all(each["reason"].startswith(reason or "") for each in list(trials.values())[2:])

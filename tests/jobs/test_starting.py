@@ -13,7 +13,7 @@ import pytest
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.attempt.environment import job_environment
 from pytest_training.execution.attempt.startup.sitecustomize import GENERATORS
-from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.readers.protocol import RunningAttempt
 from pytest_training.execution.strays import strays
 from pytest_training.jobs.kinds import KINDS
@@ -213,6 +213,28 @@ def test_trackers_write_into_the_jobs_folder_unless_the_user_has_said_where(monk
     assert [found[name] for name in names] == ["/out", "/out/mlruns", "/out"]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     assert "MLFLOW_TRACKING_URI" not in job_environment(job, "/out", seed=0, threads=1)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"kind": "script", "imports": ("mlflow",)},
+        {"kind": "script", "imports": ("lightning.pytorch.loggers",)},
+        {"kind": "command", "command": ("bash", "train.sh")},
+    ],
+)
+def test_no_folder_above_the_runs_of_mlflow_is_called_artifacts(
+    declared: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    folder = AttemptFolder(tmp_path / "attempt-1")
+    folder.create()
+    job = Job(id="x", source="x.py", home="/p", root="/p", **declared)
+    for _ in range(2):  # the process that starts another one, and that one
+        place = Path(job_environment(job, str(folder.artifacts), seed=0, threads=1)["MLFLOW_TRACKING_URI"])
+    assert "artifacts" not in place.parts
+    (place / "0").mkdir(parents=True)
+    assert (folder.artifacts / "mlruns" / "0").is_dir()
 
 
 @pytest.mark.parametrize("module", ["torch.utils.tensorboard.writer", "tensorboardX.writer"])

@@ -40,10 +40,7 @@ class PruningLauncher:
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Execute an attempt and follow it meanwhile."""
-        attempt = RunningAttempt(request.job, request.files, 0.0)
-        is_function = isinstance(request.start, Call)
-        poll = logged(request.files.events) if is_function else Followed(attempt, self._readers).poll
-        watch = Watch(request, self._metric, self._report, poll)
+        watch = Watch(request, self._metric, self._report, self._readers)
         watch.start()
         try:
             reply = self._launcher.launch(replace(request, may_be_pruned=True))
@@ -60,19 +57,22 @@ class PruningLauncher:
 class Watch(threading.Thread):
     """Follows one attempt until it has ended."""
 
-    def __init__(self, request: AttemptRequest, metric: str, report: Report, poll: Poll) -> None:
+    def __init__(self, request: AttemptRequest, metric: str, report: Report, readers: Sequence[Reader]) -> None:
         super().__init__(daemon=True)
-        self._request, self._metric, self._report, self._poll_points = request, metric, report, poll
+        self._request, self._metric, self._report, self._readers = request, metric, report, readers
         self._place, self._step, self._count = "", -1, 0  # where the metric is read, its last step, and how often
         self._is_pruned, self.has_ended = False, threading.Event()
         self.notes: tuple[str, ...] = ()
 
     def run(self) -> None:
         """Report what is new, again and again, and the rest at the end: other trials are compared with it."""
+        attempt = RunningAttempt(self._request.job, self._request.files, 0.0)
+        is_function = isinstance(self._request.start, Call)
         try:
+            poll = logged(attempt.folder.events) if is_function else Followed(attempt, self._readers).poll
             while not self.has_ended.wait(POLL_S):
-                self._poll()
-            self._poll()
+                self._take_all(poll())
+            self._take_all(poll())
         except FROM_OTHERS as error:  # a reader from outside, or Optuna, may raise anything; the trial goes on
             note = f"its values were no longer compared with other trials: {type(error).__name__}: {error}"
             self.notes = (note,)
@@ -80,9 +80,11 @@ class Watch(threading.Thread):
             note = f"never compared with other trials: it logged no {self._metric!r} while it trained"
             self.notes = (note,)
 
-    def _poll(self) -> None:
-        for point in self._poll_points():
+    def _take_all(self, points: Iterable[Point]) -> None:
+        for point in points:
             value = point.values.get(self._metric)
+            if self._is_pruned:  # how long it takes to end must not decide what the search learns
+                return
             if value is not None and math.isfinite(value) and point.place == (self._place or point.place):
                 self._place = point.place
                 self._take(point, float(value))
@@ -91,11 +93,11 @@ class Watch(threading.Thread):
         """Report a value at its epoch, or the like; where that begins anew, as in another fold, at the next number."""
         name = next((name for name in STEPS if name in point.values), "")
         at = point.values.get(name, -1)
-        self._step, self._count = int(at) if at > self._step else self._step + 1, self._count + 1
+        self._step, self._count = max(int(at), self._step + 1), self._count + 1
         if self._count % (1 << ((self._count - 1) // MOST_REPORTS).bit_length()):
             return
         words = self._report(self._step, value)
-        if words and not self._is_pruned and not self.has_ended.is_set():
+        if words and not self.has_ended.is_set():
             self._is_pruned = True
             numbers = {name: float(each) for name, each in point.values.items() if name not in COUNTERS}
             reason = f"pruned{_place(point, name, self._request.job)}: {value:.4g}, {words}"

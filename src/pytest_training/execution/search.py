@@ -49,15 +49,15 @@ class Journal(JournalFileBackend):  # type: ignore[misc]  # the package is Any t
 
     def __enter__(self) -> None:
         """Wait for the lock; cut off a line that a killed process, or a full disk, has left unfinished."""
-        self._depth += 1
-        if self._depth == 1:
+        if not self._depth:
             self._lock_file = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
             if fcntl is not None:
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX)
-            with self._path.open("rb+") as file:
+            with suppress(OSError), self._path.open("rb+") as file:
                 file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
                 if file.read() not in {b"", b"\n"}:
                     file.truncate(self._path.read_bytes().rfind(b"\n") + 1)
+        self._depth += 1
 
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
@@ -160,7 +160,7 @@ class OptunaSearch:
             state, value = _ending(outcome, self._metric)
             trial = self._newest(outcome.job_id)
             if state is not None and trial is not None and trial.state == TrialState.RUNNING:
-                with suppress(RuntimeError):  # GridSampler, of an ended grid: it stops a loop that there is not
+                with suppress(RuntimeError, KeyError):  # of GridSampler at a grid's end: it stops a loop of Optuna's
                     self._study.tell(trial.number, value, state)
 
     def _take(self, trials: Sequence[str], earlier: Sequence[RunFolder]) -> None:

@@ -50,7 +50,11 @@ def train_trial(slot: Slot, planned: PlannedJob, own: Job, train: Callable[[Slot
     outcome = _ranked(train(slot, replace(planned, job=job)), study.metric)
     if outcome.cause == "result":
         save_outcome(slot.folder, outcome)
-    search.end(outcome)
+    try:
+        search.end(outcome)
+    except FROM_OTHERS as error:  # as above; a run that resumes this one tells it
+        note = f"its search has not learned of it: {type(error).__name__}: {error}"
+        outcome = save_outcome(slot.folder, replace(outcome, notes=(*outcome.notes, note)))
     return outcome
 
 

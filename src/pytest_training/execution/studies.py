@@ -149,13 +149,10 @@ def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate,
 
 def _notes(job: Job, study: Study, trials: Sequence[Outcome], passed: Sequence[Outcome]) -> Iterator[str]:
     failed = [trial.job_id for trial in trials if not is_whole(trial) and trial.status != Status.SKIPPED]
-    pruned = sum(trial.cause == "pruned" for trial in trials)
     if failed:
         yield f"{len(failed)} of {len(trials)} trials did not pass: {listing('', failed, limit=MOST_NAMED)}"
-    if pruned:
-        yield f"{pruned} of {len(trials)} trials were pruned"
-    if skipped := len(trials) - len(passed) - len(failed) - pruned:
-        yield f"{skipped} of {len(trials)} trials were skipped"
+    if early := len(trials) - len(passed) - len(failed):
+        yield f"{early} of {len(trials)} trials were pruned or left out"
     if (left_out := study.size - len(job.needs)) > 0:
         yield f"{left_out} of {study.size} trials are not judged: neither selected nor passed before"
     metrics = [trial.metrics for trial in passed]

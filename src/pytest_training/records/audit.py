@@ -71,7 +71,7 @@ class Trained(msgspec.Struct, frozen=True):
 def make_audit(run: TrainingRun, outcomes: Mapping[str, Outcome]) -> Audit:
     """Return what the run's jobs and their twins show."""
     jobs, mode = [planned.job for planned in run.plan.jobs], run.settings.audit
-    trained = [_trained(run, job, jobs, outcomes) for job in jobs if not job.twin_of]
+    trained = [_trained(run, job, jobs, outcomes) for job in jobs if not (job.twin_of or job.study)]
     ordered = sorted(trained, key=lambda each: each.job.id)
     return Audit(run_id=run.folder.run_id, mode=mode, jobs=tuple(audit_job(each, mode) for each in ordered))
 

@@ -31,7 +31,8 @@ LOADED = (
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 """OpenMP's threads spin while they wait: one job on a busy machine of two cores took 319 s instead of 18."""
 SHOWING = {"MPLBACKEND": "Agg"}  # where there is a screen, `plt.show()` waits until somebody closes the window
-TRACKERS = {"WANDB_DIR": "", "PL_TRAINER_DEFAULT_ROOT_DIR": "", "MLFLOW_TRACKING_URI": "/mlruns"}
+MLFLOW = "MLFLOW_TRACKING_URI"
+TRACKERS = {"WANDB_DIR": "", "PL_TRAINER_DEFAULT_ROOT_DIR": "", MLFLOW: "/mlruns"}
 """Where Weights & Biases, Lightning and MLflow write, below the job's folder; else the working directory."""
 TRACKED = {"MLFLOW_ALLOW_FILE_STORE": "true"}  # newer versions of MLflow write no files without it
 SIZE = ("COLUMNS", "LINES")
@@ -122,9 +123,19 @@ def extend_import_path(job: Job) -> None:
 def job_environment(job: Job, folder: str, *, seed: int, threads: int) -> dict[str, str]:
     """Return the environment variables of a job beyond the session's own."""
     trackers = unless_set({name: folder + below for name, below in TRACKERS.items()} | TRACKED | SHOWING)
+    if MLFLOW in trackers and (job.imports or job.command):
+        trackers[MLFLOW] = _beside(folder) + TRACKERS[MLFLOW]
     own = {"TRAINING_JOB": job.twin_of or job.id, "TRAINING_FOLDER": folder}
     own |= {"TRAINING_SEED": str(seed), "TRAINING_THREADS": str(threads)}
     return numeric_environment(seed=seed, threads=threads) | trackers | own
+
+
+def _beside(folder: str) -> str:
+    """Return a link to a folder, without its name: MLflow takes no run below a folder called `artifacts`."""
+    link = Path(folder).with_name("tracked")
+    with contextlib.suppress(OSError):  # it is there already, or the system has no links
+        link.symlink_to(Path(folder).name, target_is_directory=True)
+    return str(link) if link.is_symlink() else folder
 
 
 def needed_variables(needed: Mapping[str, NeededOutcome], file: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from pytest_training.execution.readers.names import (
+    ANY,
     NOT_WHOLE,
     SHARE,
     SPLIT,
@@ -70,14 +71,15 @@ NUMBER = re.compile(
 )
 _OTHER = r"(?!\d+\s+[A-Za-z])[-+]?\.?\d[\d.,]*(?![\d.,]*[A-Za-z%/:])"
 _REJECTED = re.compile(  # what follows a number that is not the value of the name before it
-    r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-\u2013:@]\.?\d|/[A-Za-z_]|\]+,?\s*\[+[-\d.]|\s?%+[|\[]|\s?[kKMGT]i?B\b|\s*(?:-+>|=+>|→|to\b)\s*\d|\s*/\s*[-+]?\d*\.\d"
-    rf"|\s*,\s*{_OTHER}|\s+{_OTHER}"
+    r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-\u2013:@]\.?\d|/[A-Za-z_]|\]+,?\s*\[+[-\d.]|\s?%+[|\[]|\s?[kKMGT]i?B\b|\s*(?:-+>|=+>|→|(?:to|vs|versus)\b\.?)\s*[-+]?\.?\d|\s*/\s*[-+]?\d*\.\d"
+    rf"|\s*,\s*{_OTHER}|\s+{_OTHER}|\s*[)\]]?\s*[:=]\s+{_OTHER}"
 )
 _TAIL = re.compile(
     r"(?P<share>\s*/\s*(?P<of>\d+)(?![\d.]))?(?P<percent>\s?%+|\s?\(\s?%\s?\)|\s?(?:percent|pct)\b)?(?:\s?(?:d[Bb]|px|mm|pp)\b)?\)?"
     r"(?:\s*\(?\s*(?:\+/-|±|\+-|\+)\s*[\d.]+(?:[eE][-+]?\d+)?%*\)?)?"
     r"(?:\s*\(\s*(?P<mean>[-+]?[\d.]*\d(?:[eE][-+]?\d+)?)\s*(?P<also>%+)?\s*\))?"
 )
+_CLOSED = re.compile(r"\.?\s*\]")
 _FUNCTION = re.compile(r"(?:[Tt]ensor|[Aa]rray|(?:np|numpy|jnp)\.\w+)\s*\([\[(\s]*$")
 _SIGN = re.compile(
     r"\s*(?P<sign>(?<![<>!=])(?:::?|:?=)>?|-+>|=+>|→|≈|~|\.{2,}|\bis(?:\s+now)?\b|\bwas\b|\bof\b|(?<=\s)-|\|)?$"
@@ -102,6 +104,14 @@ _SEVERAL = re.compile(
     rf"(?P<names>(?<![\w/])[^\W\d][\w ,/|&²^@'\"-]{{3,120}})[\])]?\s*(?:[:=]|\bis\b|\bare\b)\s*[\[(]?\s*"
     rf"(?P<numbers>{_ONE}(?:(?:{_BETWEEN}|\s+){_ONE}){{1,7}})(?![\w.%]|{_BETWEEN}[-+.\d]|\s+[-+]?\.?\d)"
 )  # `loss, acc: 0.3, 0.9`
+_ASSIGNED = r"[^\W\d]\w{0,30}\s?==?\s?[^\s,;:()\[\]=]{1,30}"
+_SETTING = re.compile(
+    r"(?:\b(?:for|with|at|when|using)\s+|[(\[]\s*)"
+    rf"(?P<of>{_ASSIGNED}(?:\s*,\s*{_ASSIGNED}){{0,5}}|{ANY['settings']}\s\d[\d.]{{0,9}})"
+    r"\s*[)\]]?(?=\s*(?::|=|->|\bis\b|\bwas\b)\s*[-+]?\.?\d)",
+    re.IGNORECASE,
+)  # `accuracy for k=3: 0.9`, `F1 (depth=2): 0.9`, `accuracy at threshold 0.5: 0.9`
+_LETTER = re.compile(r"(?:\b(?:for|with|at|when|using)\s+|@)[^\W\d]$")
 _COMPARES = re.compile(r"[<>]=$|(?<![-=])[<>]$")  # `accuracy > 0.9` is a condition, and `accuracy -> 0.9` is none
 _JOINT = re.compile(r"\band\b|&")
 Number = Decimal | float  # a Decimal has the digits that are printed
@@ -147,7 +157,7 @@ def read_line(text: str, section: str = "") -> Line:
     if any(word in lower for word in _LABELS):
         label = "".join(f"{label[1]}_{label[2]}_".lower() for label in _LABEL.finditer(text))
         text = _LABEL.sub(" ", text)
-    text = _SEVERAL.sub(_one_by_one, text)
+    text = _SEVERAL.sub(_one_by_one, _SETTING.sub(_without_setting, text))
     section = "" if counters else section
     values = _values(text, section, label, has_bare=bool(counters) or "remaining:" in text)
     progress = counters.get("epoch") or next(iter(counters.values()), (0.0, 0.0))
@@ -159,6 +169,10 @@ def _count(counter: re.Match[str], counters: dict[str, tuple[float, float]]) -> 
     name = counter["name"].lower() if counter["name"] else "round"
     counters[_AXES.get(name, name)] = float(counter["value"] or counter["first"]), float(counter["total"] or 0)
     return " " if counter["of"] else f" ; {counter['split'] or ''} ; "
+
+
+def _without_setting(setting: re.Match[str]) -> str:
+    return setting[0] if any(map(is_measured, re.findall(r"(\w+)\s?=", setting["of"]))) else " "
 
 
 def _one_by_one(several: re.Match[str]) -> str:
@@ -189,7 +203,9 @@ def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str,
         value, mean = _value(number, tail, key) if tail else (None, None)
         means += [2 * abs(float(mean)) >= abs(float(value))] if mean is not None and value else []
         is_whole = number.isdigit() and not (tail and (tail["percent"] or tail["share"]))
-        name = "" if _REJECTED.match(text, end) else _name(key, is_whole=is_whole, has_bare=has_bare)
+        is_list = before.rstrip().endswith("[") and not _CLOSED.match(text, start)
+        is_rejected = number[0] == "+" or is_list or _REJECTED.match(text, end) or _REJECTED.match(text, found.end())
+        name = "" if is_rejected else _name(key, is_whole=is_whole, has_bare=has_bare)
         if value is not None and name:
             name = f"{split}_{name}" if split and not key.has_split else name
             measured.setdefault(label + name, []).append((value, value if mean is None else mean))
@@ -234,6 +250,7 @@ def _key(before: str, *, is_first: bool, is_table: bool) -> _Key:
     is_norm = has_split and words[-1] in {"l1", "l2"}  # LightGBM's names of errors; alone they are penalties
     is_name = is_norm or (is_measured(" ".join(words)) and is_measured(" ".join(last)) and not _EXCEPTION.match(name))
     before_it, its_own = _last_split(head[: ends[-1]]), _last_split(text)
+    is_name = is_name and not _LETTER.search(text)  # `accuracy for k=3`
     is_name = is_name and not text.lower().endswith(" in")  # `finished squared error in: 0.3`, a time
     is_name = is_name and sum(map(is_measured, _JOINT.split(text))) < 2  # `loss and accuracy: 0.3`
     return _Key(text, tuple(words), name if is_name else "", sign, before_it, its_own, has_split)

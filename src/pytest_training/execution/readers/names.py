@@ -33,6 +33,7 @@ _BEGIN = re.compile(
     r"(?:(?P<colon>:)(?=\s*(?P<next>[^\W\d][\w ^²-]{0,30}?)\s*[:=])|[:|,\]]|\s-+>?)\s",
     re.IGNORECASE,
 )  # the begin of a line, which may be the name of a class or of an estimator
+_ASSIGNED = re.compile(r"\w=[\w'\"\[(]")
 _VERB = re.compile(rf"\b{ANY['verbs']}\s+(?:an?\s+|the\s+)?", re.IGNORECASE)
 _ENDED = re.compile(r"\b(?:finish|end|complet|done)", re.IGNORECASE)
 _COUNTER = re.compile(r"\b(?:epoch|step|iter|iteration|batch|round|episode)s?\b", re.IGNORECASE)
@@ -69,7 +70,7 @@ def words_of(text: str) -> list[str]:
     for word in re.sub(r"[^\w./@]", " ", _plain(text)).split():
         plain = word.strip("._/@").lower()
         is_count = plain.isdigit() and not (words and _COUNTED.fullmatch(words[-1]))
-        is_filler = plain in WORDS["fillers"] and (word != "A" or not words)
+        is_filler = plain in WORDS["fillers"] and (word != "A" or not words) and words[-1:] != ["neural"]
         words += [plain] if plain and not is_filler and not is_count else []
     return words
 
@@ -91,6 +92,10 @@ def joined(words: list[str]) -> str:
 
 def estimator_in(text: str) -> str:
     """Return the name of the estimator that a title is about, or nothing."""
+    head, _, settings = text.partition("(")
+    text = head if _ASSIGNED.search(settings) else text
+    if _ASSIGNED.search(text):  # settings of an estimator whose name stands in a line above
+        return ""
     words = [word for word in words_of(text) if word not in WORDS["activities"]]
     return "_".join(words) if len(words) <= MOST_TITLE_WORDS and _ESTIMATOR.search(text) else ""
 

@@ -1,7 +1,6 @@
 """The keys that `jobs.yaml` may have for a job and for all jobs, each with the reader of its value."""
 
 import keyword
-import math
 import os
 import re
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from pytest_training.limits import Limits, retry_reasons
 from pytest_training.limits.protocol import Limit
 from pytest_training.units import parse_duration
 
-LARGEST_MATRIX = 1000
 _TAKEN_TAGS = {"filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"}
 _WHOLE_GATE = re.compile(r"(\S+?)\s*([<>=]=?\s*\S+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -199,8 +197,6 @@ def _matrix(entry: Entry) -> dict[str, list[Entry]]:
     matrix = {name: values.items("a list of values") for name, values in entry.mapping().items()}
     for empty in (entry.value[name] for name, values in matrix.items() if not values):
         raise empty.error("expected at least one value, found an empty list")
-    if (jobs := math.prod(map(len, matrix.values()))) > LARGEST_MATRIX:
-        raise entry.error(f"expected at most {LARGEST_MATRIX} combinations, found {jobs} or more")
     return matrix
 
 
