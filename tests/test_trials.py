@@ -196,12 +196,17 @@ def test_last_failed_trains_the_trials_that_failed_and_judges_their_study(
         (["-p", "pytest_training.run_all.pytest_options", "--training-job=forest"], 5),
         (["-p", "pytest_training.run_all.pytest_options", "--training-job=forest-depth-3-seed-1"], 1),
         (["--training-twice", "forest"], 8),
+        (["--training-twice", "f*"], 11),  # with what needs it: the study is judged, and not trained twice
     ],
 )
 def test_the_name_of_a_study_means_all_its_trials(
     forest: Project, options: list[str], selected: int | list[str]
 ) -> None:
     forest.jobs("other")
+    if "f*" in options:
+        forest.jobs("fast")
+        catalogue = forest.root / "training/jobs.yaml"
+        catalogue.write_text(catalogue.read_text()[:-1] + ", fast: {needs: [forest]}}")
     forest.run(*options)
     ran = [*forest.metadata()]
     assert ran == selected if isinstance(selected, list) else len(ran) == selected

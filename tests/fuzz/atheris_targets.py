@@ -24,6 +24,8 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
     "catalogue": (
         b"defaults: {timeout: 30m}\njobs:\n  one: {parameters: {epochs: 3}, gates: {r2: '>= 0.1'}, tags: [a]}\n",
         b"jobs:\n  x: {command: [python, '{folder}'], matrix: {a: [1, 2]}, needs: [one], secret: {a: B}}\n",
+        b"jobs:\n  s: {command: [x, '{p}'], seeds: [1, 2], metric: auc}\n  t: {command: [x], search: {trials: 3}}\n",
+        b"jobs: {t: {command: [x], search: {trials: 3, metric: auc, parameters: {p: {low: 1, high: 9}}}}}\n",
         b"data:\n  d: {package: os, file: x, sha256: &a 'x', real: true}\n  e: *a\n",
     ),
     "setting": (b"x.epochs=3", b"*.p_list=[1, 2]", b"x.p_dict={a: 1}"),

