@@ -228,6 +228,18 @@ def test_a_number_that_is_not_finite_is_named_with_its_source(workplace: Workpla
     assert (verdict.cause, verdict.reason[:21]) == ("result", "metric 'loss' is nan;")
 
 
+@pytest.mark.parametrize(("names", "words"), [("a", "a"), ("abcd", "a, b, c and 1 more")])
+def test_names_whose_numbers_stand_below_several_titles_are_in_a_note(
+    workplace: Workplace, names: str, words: str
+) -> None:
+    class Log(Places):
+        def metrics(self) -> Iterable[tuple[str, Measured]]:
+            return [(name, Measured(0.5, STDOUT, is_last=True)) for name in names]
+
+    verdict = judged(workplace, (), Log())
+    assert verdict.notes == (f"several numbers are called {words}; the last of each counts",)
+
+
 # curves
 
 

@@ -393,7 +393,7 @@ def test_the_last_values_are_metrics_and_the_rows_are_curves(tmp_path: Path, nam
     files = Files(written(tmp_path, case.files), 2**26, beside=lambda: ())
     points = [dict(point.values) for point in files.poll()]
     metrics: dict[str, float] = {}
-    for metric, (value, source) in files.metrics():
+    for metric, (value, source, _) in files.metrics():
         assert (tmp_path / source).is_file()
         assert metrics.setdefault(metric, float(value)) == pytest.approx(float(value))
     assert metrics == pytest.approx(case.metrics)
@@ -403,7 +403,7 @@ def test_the_last_values_are_metrics_and_the_rows_are_curves(tmp_path: Path, nam
 def read(folder: Path) -> tuple[dict[str, float], list[dict[str, float]]]:
     files = Files(folder, 2**26, beside=lambda: ())
     points = [dict(point.values) for point in files.poll()]
-    return {name: float(value) for name, (value, _) in files.metrics()}, points
+    return {name: float(value) for name, (value, *_) in files.metrics()}, points
 
 
 @pytest.mark.parametrize(
@@ -544,7 +544,7 @@ def read_beside(
     following = FilesReader().follow(attempt)
     assert len([*following.poll()]) == 0
     declared = MetricsFileReader().read(attempt) or {}
-    return {source for _, source in declared.values()} | {source for _, (_, source) in following.metrics()}
+    return {each.source for each in declared.values()} | {each.source for _, each in following.metrics()}
 
 
 REPORT = {"metrics.json": '{"r2": 0.5}', "results/rf_report.json": '{"auc": 0.9}', "data/x_report.json": '{"auc": 0.8}'}

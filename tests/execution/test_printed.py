@@ -79,6 +79,51 @@ def test_a_metric_that_ends_as_nan_has_no_number_from_before() -> None:
     assert read(["loss: 0.4", "loss: nan"]) == {}
 
 
+MODELS = [
+    "Random Forest",
+    "SVM",
+    "Naive Bayes",
+    "LDA",
+    "RF",
+    "Old rule",
+    "Proposed method",
+    "Model A",
+    "Neural Network",
+]
+MODELS += ["Support Vector Machine", "Ensemble", "Linear Regression", "PLS"]
+STYLES = ["{}", "{}:", "=== {} ===", "-- {} --", "[{}]", "{}...", "2. {}", "3) {}", "[2/3] Training {}...", "Model: {}"]
+STYLES += ["Results of {}:", "** {} **"]
+
+
+@given(
+    st.lists(st.sampled_from(MODELS), min_size=2, max_size=6, unique=True),
+    st.sampled_from(STYLES),
+    st.lists(st.sampled_from(["accuracy", "f1", "roc_auc"]), min_size=1, unique=True),
+    st.sampled_from([[], [""], ["Confusion matrix:", "[[3 1]", " [0 4]]"], ["Model saved to best.pkl"], ["-" * 20]]),
+)
+@settings(max_examples=60, deadline=None)
+def test_each_number_has_the_name_of_the_model_whose_title_stands_above_it(
+    models: list[str], style: str, metrics: list[str], between: list[str]
+) -> None:
+    lines, expected = [], {}
+    for number, model in enumerate(models):
+        lines += [style.format(model), *between]
+        for metric in metrics:
+            lines.append(f"{metric}: {0.9 - number / 100:.2f}")
+            expected[f"{'_'.join(model.lower().split())}_{metric}"] = 0.9 - number / 100
+    assert read(lines) == pytest.approx(expected)
+
+
+def test_names_that_stand_below_several_titles_without_a_name_are_remembered() -> None:
+    printed = Printed()
+    for line in ("Accuracy: 0.8", "An introduction to what follows in this log:", "Accuracy: 0.7", "F1: 0.5"):
+        printed.feed(line)
+    assert (printed.titles.replaced, read(["loss: 0.3", "Epoch 2", "Now we go on with it:", "loss: 0.2"])) == (
+        {"accuracy"},
+        {"loss": 0.2},
+    )
+
+
 WORDS = """loss val_acc accuracy: = : is ( ) [ ] { } | , ; % / - + . e-3 0.5 12 1,234 0,5 nan (0.4) 3/4 141/200 Epoch
 test train ----- === precision recall support macro avg tensor( np.float64( ' " 100%|███| ± ² ٣ 12:30:01 [9] 1e999
 2024-01-02 INFO a.py:3 @0.5:0.95 IoU=0.50:0.95 fold_2 ->"""

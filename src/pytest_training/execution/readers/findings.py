@@ -28,7 +28,7 @@ from pytest_training.execution.readers.protocol import (
 )
 from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.places import appending
-from pytest_training.wording import printable
+from pytest_training.wording import listing, printable
 
 MOST_NAMED = 3
 MOST_NESTED = 4
@@ -48,6 +48,7 @@ class FoundMetrics(msgspec.Struct, frozen=True):
     sources: dict[str, str] = msgspec.field(default_factory=dict)  # by metric where it was read
     choices: dict[str, list[str]] = msgspec.field(default_factory=dict)
     """By ambiguous name those of its values: `auc` is `auc@stdout` or `auc@results.json`."""
+    last: tuple[str, ...] = ()  # names of which other numbers stand below other titles, and do not count
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -55,7 +56,16 @@ class FoundMetrics(msgspec.Struct, frozen=True):
         more = len(self.refused) - MOST_NAMED
         note = f"{more} more metrics are no finite numbers" if more > 0 else ""
         ambiguous = [self.ambiguity(name) for name in islice(self.choices, MOST_NAMED)]
-        return tuple(filter(None, (self.hint, *list(self.refused.values())[:MOST_NAMED], note, *ambiguous)))
+        return tuple(
+            filter(None, (self.hint, *list(self.refused.values())[:MOST_NAMED], note, *ambiguous, self._sentence()))
+        )
+
+    def _sentence(self) -> str:
+        return (
+            f"several numbers are called {listing('', self.last, limit=3)}; the last of each counts"
+            if self.last
+            else ""
+        )
 
     def ambiguity(self, name: str) -> str:
         """Say which values a name has, and where."""
@@ -204,12 +214,14 @@ def _united(measured: Iterable[tuple[str, Measured]]) -> FoundMetrics:
     """Return each metric once, the most exact of values that agree; others under names of their own."""
     numbers: dict[str, list[_Number]] = {}
     refused: dict[str, str] = {}
-    for name, (value, source) in measured:
+    last: list[str] = []
+    for name, (value, source, is_last) in measured:
         values, wrong = sort_metrics({name: value})
+        last += [name] if is_last and values else []
         refused |= {name: f"{sentence} ({source})" for name, sentence in wrong.items()}
         for number in values.values():
             numbers.setdefault(name, []).append((_rounded(value), number, printable(source, LONGEST_SOURCE)))
-    found = FoundMetrics(refused=refused)
+    found = FoundMetrics(refused=refused, last=tuple(last))
     for name, several in sorted(numbers.items(), key=_rank):
         distinct: list[_Number] = []
         for each in sorted(several, key=lambda number: number[0]):

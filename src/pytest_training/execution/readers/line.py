@@ -204,7 +204,7 @@ def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str,
         means += [2 * abs(float(mean)) >= abs(float(value))] if mean is not None and value else []
         is_whole = number.isdigit() and not (tail and (tail["percent"] or tail["share"]))
         is_list = before.rstrip().endswith("[") and not _CLOSED.match(text, start)
-        is_rejected = is_list or _REJECTED.match(text, end) or _REJECTED.match(text, found.end())
+        is_rejected = number[0] == "+" or is_list or _REJECTED.match(text, end) or _REJECTED.match(text, found.end())
         name = "" if is_rejected else _name(key, is_whole=is_whole, has_bare=has_bare)
         if value is not None and name:
             name = f"{split}_{name}" if split and not key.has_split else name

@@ -70,7 +70,7 @@ def words_of(text: str) -> list[str]:
     for word in re.sub(r"[^\w./@]", " ", _plain(text)).split():
         plain = word.strip("._/@").lower()
         is_count = plain.isdigit() and not (words and _COUNTED.fullmatch(words[-1]))
-        is_filler = plain in WORDS["fillers"] and (word != "A" or not words)
+        is_filler = plain in WORDS["fillers"] and (word != "A" or not words) and words[-1:] != ["neural"]
         words += [plain] if plain and not is_filler and not is_count else []
     return words
 

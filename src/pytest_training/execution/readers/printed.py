@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from decimal import Decimal
 from math import isfinite
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -15,8 +14,9 @@ from pytest_training.execution.job_files import CHUNK, open_own
 from pytest_training.execution.readers.bare import ALONE, MOST_PRINTS, named_numbers
 from pytest_training.execution.readers.features import FeatureList
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
-from pytest_training.execution.readers.names import SPLIT, TITLE, estimator_in, is_measured, label_of, words_of
+from pytest_training.execution.readers.names import SPLIT, TITLE, is_measured, words_of
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
+from pytest_training.execution.readers.titles import Titles, rounds
 from pytest_training.text import ESCAPE_SEQUENCES
 
 LONGEST_LINE, LONGEST_TITLE, MOST_NAMES = 4_000, 200, 500
@@ -42,9 +42,8 @@ class Printed(Struct):
     _has_read: bool = False  # True if something stands below the title
     _heads: tuple[str, ...] = ()  # of the columns of a table
     _epoch: dict[str, float] = field(default_factory=dict)
+    titles: Titles = field(default_factory=Titles)
     _features: FeatureList = field(default_factory=FeatureList)
-    _estimator: str = ""  # what the last title is about
-    _owners: dict[str, str] = field(default_factory=dict)  # by name the label of its line, empty where several have it
 
     def feed(self, line: str) -> Line:
         """Return what the next line says, as a terminal shows it at last."""
@@ -60,7 +59,7 @@ class Printed(Struct):
         for name, final in new.items():
             before = self.finals.get(name)
             if (before or len(self.finals) < MOST_NAMES) and not (
-                self._heads and before and _rounds(before[0], final[0])
+                self._heads and before and rounds(before[0], final[0])
             ):
                 self.finals[name] = final
         return read if new else read._replace(values={})
@@ -93,28 +92,20 @@ class Printed(Struct):
             has_number = NUMBER.search(text)
             line = read_line(text, self._section) if has_number else self._title(text.strip()[:LONGEST_TITLE])
         if line.values:
-            line = self._owned(line, label_of(text) or self._estimator)
+            is_loop = bool(self._epoch or line.counters)
+            values = self.titles.tell_apart(text, line.values, self.finals, is_loop=is_loop)
+            line = line._replace(values=values)
+        elif not line.counters:
+            self.titles.take(text.strip() if len(text) <= LONGEST_TITLE else "-")
         self._has_read = self._has_read or bool(line.values)
         if line.counters:
             self._section = ""
             self._epoch = {"epoch": line.counters["epoch"]} if "epoch" in line.counters else self._epoch
         return line if line.counters else line._replace(counters=self._epoch)
 
-    def _owned(self, line: Line, label: str) -> Line:
-        """Tell apart what is said of several classes or estimators: `svm_accuracy` and `knn_accuracy`."""
-        values = {}
-        for name, value in line.values.items():
-            owner = self._owners.setdefault(name, label)
-            if owner and owner != label and name in self.finals:
-                self.finals[f"{owner}_{name}"] = self.finals.pop(name)
-                self._owners[name] = owner = ""
-            values[f"{label}_{name}" if label and label != owner else name] = value
-        return line._replace(values=values)
-
     def _title(self, text: str) -> Line:
         """Take a line without numbers as the head of a table, or as a title."""
         cells, title = _cells(text), TITLE.fullmatch(text)
-        self._estimator = estimator_in(text) or self._estimator
         is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
         if is_head and {*map(_name_of, cells)} - {"", "score"} and not {"min", "max"} & {*map(str.lower, cells)}:
             self._heads = tuple(cells)
@@ -184,7 +175,7 @@ class FollowedLog:
         if not finals and self._alone and self._attempt.job.path and not self._printed.pattern:
             finals = [*named_numbers(Path(self._attempt.job.path), self._alone, self._last)]
         for name, value, line in finals:
-            yield name, Measured(value, f"stdout line {line}")
+            yield name, Measured(value, f"stdout line {line}", name in self._printed.titles.replaced)
 
     def _points(self, lines: list[bytes]) -> Iterator[Point]:
         for line in lines:
@@ -223,14 +214,6 @@ def _cells(text: str) -> list[str]:
     if "|" in text:
         return [cell.strip() for cell in text.strip().strip("|").split("|")]
     return re.split(r"\s{2,}|\t", text.strip(" :;])"))
-
-
-def _rounds(exact: Number, number: Number) -> bool:
-    """Return True if a number is another one with fewer digits, as a report has it: 0.89 of 0.8885."""
-    if not (isinstance(exact, Decimal) and isinstance(number, Decimal) and exact.is_finite() and number.is_finite()):
-        return False
-    places = int(number.as_tuple().exponent)
-    return int(exact.as_tuple().exponent) < places < -1 and 2 * abs(exact - number) <= Decimal(1).scaleb(places)
 
 
 def _name_of(head: str) -> str:

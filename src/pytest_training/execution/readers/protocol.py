@@ -22,6 +22,7 @@ class Measured(NamedTuple):
 
     value: Any  # a Decimal counts as rounded to its digits (`Decimal("0.70")` for `70%`), any other number as exact
     source: str  # `stdout line 214`, or a path relative to the job's folder: `lightning_logs/version_0/metrics.csv`
+    is_last: bool = False  # True if others of this name stand below other titles, and do not count
 
 
 class Point(NamedTuple):
