@@ -67,7 +67,8 @@ def compare(arguments: argparse.Namespace, project: Project) -> None:
         if len(record.truth) < whole:
             remark(f"{side.words}: {len(record.truth)} of {whole} predictions are in its file, and compared")
     if arguments.json:
-        named = [{"job": side.words, "path": str(side.path), "metrics": _metrics(side)} for side in sides]
+        metrics = [side.evaluation.metrics if side.evaluation else {} for side in sides]
+        named = [{"job": s.words, "path": str(s.path), "metrics": own} for s, own in zip(sides, metrics, strict=True)]
         say(encode({"first": named[0], "second": named[1], "tests": tests}, indent=2).decode())
         return
     say(f"{sides[0].words} against {sides[1].words}, on the same {first.people[1]} people:")
@@ -76,12 +77,8 @@ def compare(arguments: argparse.Namespace, project: Project) -> None:
         say(line)
 
 
-def _metrics(side: Side) -> dict[str, float]:
-    return side.evaluation.metrics if side.evaluation else {}
-
-
 def _in_words(test: Any) -> tuple[str, str, str]:
-    interval = "" if test.low is None else f"{number(test.low)} to {number(test.high)}"
+    interval = f"{number(test.low)} to {number(test.high)}"
     return f"{test.difference:+.3g}", interval, "< 0.001" if test.p < 0.001 else number(test.p)
 
 
@@ -104,7 +101,9 @@ def _find(reports: Path, words: str, name: str) -> Side:
         which = f"named {name!r}" if name else "without --name"
         named = one_of(name, [each or "no --name" for each in own])
         raise TrainingError(f"{where}: job {job_id!r} has no predictions {which}: {named}")
-    others = {other for each in names for other in _with_predictions(RunFolder(reports, each))}
+    folders = [RunFolder(reports, each).path / "jobs" for each in names]
+    paths = [(path, jobs) for jobs in folders for path in jobs.glob(f"**/attempt-*/{ANY_NAME}")]
+    others = {path.parents[1].relative_to(jobs).as_posix() for path, jobs in paths}
     raise TrainingError(f"{where}: no predictions of job {job_id!r}: {one_of(job_id, sorted(others))}")
 
 
@@ -116,13 +115,6 @@ def predictions_of(reports: Path, names: list[str], job_id: str, name: str) -> I
                 evaluation = read_json(attempt.path / file_name("evaluation", name), Evaluation)
                 yield Side(f"{one_line(job_id, 80)} in run {run_id}", path, evaluation)
                 break
-
-
-def _with_predictions(folder: RunFolder) -> Iterator[str]:
-    """Yield the ids of the jobs that have predictions."""
-    jobs = folder.path / "jobs"
-    for path in jobs.glob(f"**/attempt-*/{ANY_NAME}"):
-        yield path.parents[1].relative_to(jobs).as_posix()
 
 
 def _attempts(folder: RunFolder, job_id: str) -> Iterator[AttemptFolder]:

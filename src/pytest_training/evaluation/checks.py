@@ -17,10 +17,9 @@ from pytest_training.evaluation.leaks import CODES, Suspect, same_people, suspec
 from pytest_training.evaluation.order import order_mistake
 from pytest_training.evaluation.same_people import equal_rows
 from pytest_training.evaluation.sample_size import minimum_people
-from pytest_training.wording import counted
+from pytest_training.wording import counted, listing
 
-FEWEST = {"number": 40}  # people, and below of the rarest class: with fewer no interval is narrow enough to judge
-FEWEST_OF_CLASS = 20
+FEWEST, FEWEST_OF_CLASS = 40, 20  # people, of the rarest class: with fewer no interval is narrow enough to judge
 SURELY, SHARE = 0.001, 0.1  # folds differ: p of the analysis of variance, and the least share of it (eta²)
 EQUAL = 0.005  # of the rows: as many may by chance have an equal one on the other side
 MOSTLY = 0.5  # of the folds in which a choice is at an edge
@@ -110,8 +109,7 @@ class Data:
         """Return what is stated of rows for each line of the record."""
         if len(rows) <= int(self.record.row.max()):
             raise LackingError("the predictions have other rows than the table: run.predictions(…, row=…) says which")
-        lines: NDArray[Any] = np.asarray(rows)[self.record.row]
-        return lines
+        return np.asarray(np.asarray(rows)[self.record.row])
 
 
 def examine(examination: Examination) -> Examined:
@@ -125,11 +123,8 @@ def persons_apart(data: Data) -> str | None:
     """Find people, as the job states them, in several folds."""
     stated = data.stated.person
     apart, people = data.apart(data.record.person if stated is None else data.of_lines(data.person))
-    return (
-        f"{apart} of {people} people are held out in several folds: models have seen their other rows"
-        if apart
-        else None
-    )
+    said = f"{apart} of {people} people are held out in several folds: models have seen their other rows"
+    return said if apart else None
 
 
 def people_by_data_apart(data: Data) -> str | None:
@@ -143,9 +138,8 @@ def people_by_data_apart(data: Data) -> str | None:
         apart, groups = data.apart(data.of_lines(rows))
         if apart > EQUAL * groups:
             return f"{what} are held out in several folds, in {apart} of {groups} cases: split by person"
-    return next(
-        (each.sentence for each in data.suspects if each.code == "same-rows" and data.stated.person is None), None
-    )
+    alike = (each.sentence for each in data.suspects if each.code == "same-rows" and data.stated.person is None)
+    return next(alike, None)
 
 
 def equal_rows_apart(data: Data) -> str | None:
@@ -207,19 +201,12 @@ def _choices_of(model: Any) -> Iterator[tuple[str, list[tuple[Any, list[Any]]]]]
     for step in [step for _, step in getattr(model, "steps", ())] or [model]:
         for name, chosen in getattr(step, "best_params_", {}).items():
             grid = getattr(step, "param_grid", {})
-            values = (
-                grid.get(name, ()) if isinstance(grid, dict) else [each for one in grid for each in one.get(name, ())]
-            )
-            yield name, [(chosen, list(values))]
+            grids = [grid] if isinstance(grid, dict) else grid
+            yield name, [(chosen, [each for one in grids for each in one.get(name, ())])]
         for name, chosen, grid in (("C", "C_", "Cs_"), ("alpha", "alpha_", "alphas"), ("alpha", "alpha_", "alphas_")):
             if hasattr(step, chosen) and np.ndim(getattr(step, grid, 0)) == 1:
-                yield (
-                    name,
-                    [
-                        (each, np.ravel(getattr(step, grid)).tolist())
-                        for each in np.ravel(getattr(step, chosen)).tolist()
-                    ],
-                )
+                values = np.ravel(getattr(step, grid)).tolist()
+                yield name, [(each, values) for each in np.ravel(getattr(step, chosen)).tolist()]
 
 
 def _at_edge(name: str, made: list[tuple[Any, list[Any]]]) -> str | None:
@@ -239,12 +226,10 @@ def _ordered(grid: list[Any]) -> list[Any]:
 
 def too_few(data: Data) -> str | None:
     """Count the people of the rarest class, or all."""
-    people = pd.DataFrame({"person": data.person, "target": data.target})
-    if data.question == "number":
-        count, fewest, what = people["person"].nunique(), FEWEST["number"], ""
-    else:
-        count = int(people.groupby("target")["person"].nunique().min())
-        fewest, what = FEWEST_OF_CLASS, " of the rarest class"
+    people, is_number = pd.DataFrame({"person": data.person, "target": data.target}), data.question == "number"
+    each = people if is_number else people.groupby("target")
+    count = int(np.min(each["person"].nunique()))
+    fewest, what = (FEWEST, "") if is_number else (FEWEST_OF_CLASS, " of the rarest class")
     said = f"{counted(count, 'person', 'people')}{what}, expected {fewest} at least"
     return "; ".join([said, *_need(data)]) if count < fewest else None
 
@@ -259,9 +244,8 @@ def without_prediction(data: Data) -> str | None:
 
 def _facts(data: Data) -> Iterator[str]:
     """Yield which columns are no suspects, as the job states, and the least number of people for so many predictors."""
-    if names := list(dict.fromkeys(data.stated.known)):
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        listed = ", ".join(map(repr, names[:SHOWN])) + more
+    if names := data.stated.known:
+        listed = listing("", map(repr, names), limit=SHOWN)
         yield f"known before the outcome, as train states, so neither A02 nor A04 to A07 suspects them: {listed}"
     yield from _need(data)
 
@@ -276,8 +260,8 @@ def _need(data: Data) -> Iterator[str]:
         least = minimum_people(columns, shares).people
     except Exception:  # noqa: BLE001  (a table of any kind; the findings are worth more than a fact beside them)
         return
-    need = f"a regression with {columns:,} predictors needs {least:,} people at least (Riley et al. 2019)"
-    yield f"{need}; here are {people:,}"
+    need = f"needs {least:,} people at least (Riley et al. 2019); here are {people:,}"
+    yield f"a regression with {columns:,} predictors {need}"
 
 
 CHECKS_OF_DATA: dict[str, Callable[[Data], str | None]] = {

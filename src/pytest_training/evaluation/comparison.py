@@ -14,7 +14,7 @@ from scipy import special
 
 from pytest_training.evaluation import interval, noise
 from pytest_training.evaluation.columns import Floats
-from pytest_training.evaluation.metrics import HEADLINE, Figure, components, figure, lines_of_folds, measures
+from pytest_training.evaluation.metrics import HEADLINE, components, figure, lines_of_folds, measures
 from pytest_training.evaluation.record import Predictions
 from pytest_training.evaluation.result import LEVEL, ends
 from pytest_training.evaluation.subgroups import parts
@@ -73,43 +73,31 @@ def _tested(value: float, error: float, freedom: float, level: float = LEVEL) ->
     return Difference(value, error, statistic, p, value - quantile * error, value + quantile * error)
 
 
-class Paired(msgspec.Struct, frozen=True, kw_only=True):
+class Paired(msgspec.Struct, frozen=True):
     """The difference of two records of the same people, by one test."""
 
     test: str
     metric: str
     difference: float
-    low: float | None = None
-    high: float | None = None
+    low: float
+    high: float
     p: float
 
 
 def paired(record: Predictions, over: Predictions) -> list[Paired]:
     """Return what each test that fits both records says of their difference; raise ValueError if people are too few."""
-    headline = HEADLINE[record.question]
     if not (tests := _tests(record, over)):
         raise ValueError(
             f"the records to compare are of {counted(record.people[1], 'person', 'people')}; "
             f"expected {interval.FEWEST}, and of classes {interval.FEWEST_OF_CLASS} people of each"
         )
-    models = "fitted models" if max(record.folds, over.folds) > 1 else "the model"
-    metrics = {"gain_mcnemar_p": "rows that are called right"}
+    headline, models = HEADLINE[record.question], "fitted models" if max(record.folds, over.folds) > 1 else "the model"
     words = {
-        "gain_p": f"paired by people, with the spread of {models}",
-        "gain_t_p": "corrected resampled t over identical folds (Nadeau and Bengio)",
-        "gain_mcnemar_p": "McNemar's test",
+        "gain_p": (f"paired by people, with the spread of {models}", headline),
+        "gain_t_p": ("corrected resampled t over identical folds (Nadeau and Bengio)", headline),
+        "gain_mcnemar_p": ("McNemar's test", "rows that are called right"),
     }
-    return [
-        Paired(
-            test=words[name],
-            metric=metrics.get(name, headline),
-            difference=each.value,
-            low=each.low,
-            high=each.high,
-            p=each.p,
-        )
-        for name, each in tests.items()
-    ]
+    return [Paired(*words[name], each.value, each.low, each.high, each.p) for name, each in tests.items()]
 
 
 def differences(
@@ -146,8 +134,9 @@ def differences_of_subgroups(record: Predictions, over: Predictions) -> dict[str
 
 def gain(record: Predictions, over: Predictions) -> dict[str, float]:
     """Return the headline's difference to another record's, paired by people, with its interval and each test's p."""
-    tests = _tests(record, over)
-    metrics = {"gain": _headline(record).value - _headline(over).value}
+    tests, name = _tests(record, over), HEADLINE[record.question]
+    value, other = (figure(each, measures(each)[name]).value for each in (record, over))
+    metrics = {"gain": value - other}
     if own := tests.get("gain_p"):
         metrics |= {"gain_low": own.low, "gain_high": own.high}
     return metrics | {name: each.p for name, each in tests.items()}
@@ -173,20 +162,14 @@ def _tests(record: Predictions, over: Predictions) -> dict[str, Difference]:
 
 def _paired(record: Predictions, over: Predictions, name: str, level: float = LEVEL) -> Difference:
     own, other = (figure(each, measures(each)[name]) for each in (record, over))
-    influence, folds = _difference(own.influence, other.influence), max(record.folds, over.folds)
-    variance = interval.variance(influence, folds, most=math.inf)  # a paired test may be too careful, never too bold
+    both = [own.influence, other.influence]
+    if len(both[0]) != len(both[1]):  # of unequal numbers of repeats the means
+        both = [each.mean(axis=0)[None] for each in both]
+    # A paired test may be too careful, never too bold.
+    variance = interval.variance(both[0] - both[1], max(record.folds, over.folds), most=math.inf)
     tested = _tested(own.value - other.value, math.sqrt(variance), interval.freedom(record, name), level)
     most = 1.0 if name in interval.SHARES else math.inf
     return tested._replace(low=max(tested.low, -most), high=min(tested.high, most))
-
-
-def _headline(record: Predictions) -> Figure:
-    return figure(record, measures(record)[HEADLINE[record.question]])
-
-
-def _difference(own: Floats, other: Floats) -> Floats:
-    """Return the differences of influences, of unequal numbers of repeats that of their means."""
-    return own - other if len(own) == len(other) else (own.mean(axis=0) - other.mean(axis=0))[None]
 
 
 def _by_fold(record: Predictions) -> Floats:
@@ -202,8 +185,7 @@ def _is_right(record: Predictions) -> Mask:
     lines = record.repeats[0]
     score = record.score[lines]
     called = score.argmax(axis=1) if record.question == "classes" else score >= record.cutoff
-    right: Mask = called == record.truth[lines]
-    return right
+    return np.asarray(called == record.truth[lines])
 
 
 def _require_same_people(record: Predictions, over: Predictions) -> None:

@@ -54,11 +54,10 @@ def drawings(record: Predictions) -> tuple[Drawing, ...]:
 def _of_classes(record: Predictions) -> Iterator[Drawing]:
     """Yield the pictures of each of the most frequent classes against the rest."""
     counts = np.bincount(record.truth, minlength=len(record.classes))
-    labels = sorted(np.argsort(-counts, kind="stable")[: min(MOST_CLASSES, np.count_nonzero(counts))])
-    sides = [
-        record.replaced(truth=(record.truth == each).astype(int), score=record.score[:, each], classes=("rest", label))
-        for each, label in ((each, record.classes[each]) for each in labels)
-    ]
+    own = sorted(np.argsort(-counts, kind="stable")[: min(MOST_CLASSES, np.count_nonzero(counts))])
+    truths, scores = [(record.truth == each).astype(int) for each in own], [record.score[:, each] for each in own]
+    classes = [("rest", record.classes[each]) for each in own]
+    sides = [record.replaced(truth=t, score=s, classes=c) for t, s, c in zip(truths, scores, classes, strict=True)]
     yield Drawing(kind="roc", lines=tuple(roc(each, each.classes[1]) for each in sides), reference=(DIAGONAL,))
     yield Drawing(kind="precision_recall", lines=tuple(precision_recall(each, each.classes[1]) for each in sides))
     smooth = ((each.classes[1], smooth_risk(each)) for each in sides)
@@ -71,21 +70,19 @@ def roc(record: Predictions, label: str = "") -> Line:
     folds = np.unique(record.fold)
     curves = []
     for lines in record.repeats:
-        rates = [_rates(record, lines[record.fold[lines] == fold]) for fold in folds]
-        stated = [each for each in rates if each is not None]
-        pooled = _rates(record, lines) if not stated else None  # as with one held-out row a fold
-        curves += [np.mean(stated, axis=0)] if stated else [pooled] if pooled is not None else []
+        rates = [rate for fold in folds for rate in _rates(record, lines[record.fold[lines] == fold])]
+        if rates := rates or _rates(record, lines):  # of all together, as with one held-out row a fold
+            curves.append(np.mean(rates, axis=0))
     mean = np.mean(curves, axis=0) if curves else GRID
     return _line(np.append(0.0, GRID), np.append(0.0, mean), label=label)
 
 
-def _rates(record: Predictions, lines: NDArray[np.int64]) -> Floats | None:
-    """Return the sensitivity of some lines at each place of the grid, or None if they lack a class."""
+def _rates(record: Predictions, lines: NDArray[np.int64]) -> list[Floats]:
+    """Return the sensitivity of some lines at each place of the grid, none if they lack a class."""
     right, wrong, _ = _counts(record, lines)
     if not len(right) or not right[-1] or not wrong[-1]:
-        return None
-    rates: Floats = np.interp(GRID, np.append(0.0, wrong / wrong[-1]), np.append(0.0, right / right[-1]))
-    return rates
+        return []
+    return [np.interp(GRID, np.append(0.0, wrong / wrong[-1]), np.append(0.0, right / right[-1]))]
 
 
 def precision_recall(record: Predictions, label: str = "") -> Line:
@@ -113,19 +110,16 @@ def _operating_point(record: Predictions) -> tuple[tuple[float, float], ...]:
 
 def calibration(record: Predictions) -> Drawing:
     """Return what happened by the predicted risk: a smooth curve with its band, tenths of the rows, the risks."""
-    happened, repeats = record.truth == 1, len(record.repeats)
+    happened, smooth = record.truth == 1, smooth_risk(record)
     edges = np.linspace(0, float(record.score.max()) or 1.0, BINS + 1)
-    events, others = (np.histogram(record.score[side], edges)[0] / repeats for side in (happened, ~happened))
-    bars = zip(edges[:-1], events, others, strict=True)
-    smooth = smooth_risk(record)
+    sides = [np.histogram(record.score[side], edges)[0] / len(record.repeats) for side in (happened, ~happened)]
+    bars = (tuple(map(_short, each)) for each in zip(edges[:-1], *sides, strict=True))
     return Drawing(
         kind="calibration",
         lines=(_line(*smooth),) if smooth else (),
         reference=(DIAGONAL,),
         points=_tenths(record.score, happened),
-        bars=tuple(
-            Bar(_short(x), _short(edges[1]), _short(event), _short(other)) for x, event, other in bars if event or other
-        ),
+        bars=tuple(Bar(x, _short(edges[1]), event, other) for x, event, other in bars if event or other),
     )
 
 
@@ -242,8 +236,7 @@ def _tenths(risk: Floats, happened: Mask) -> tuple[tuple[float, float], ...]:
 
 def expit(odds: Floats) -> Floats:
     """Return the risk of log odds."""
-    risk: Floats = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
-    return risk
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
 
 
 def _line(x: Floats, y: Floats, low: Floats | None = None, high: Floats | None = None, *, label: str = "") -> Line:

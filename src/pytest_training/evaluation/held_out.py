@@ -36,8 +36,7 @@ def person_codes(person: ArrayLike | None, rows: int) -> Ints:
     """Return the person of each row as a number from 0 on; without `person` each row is one."""
     if person is None:
         return np.arange(rows)
-    codes: Ints = pd.factorize(np.asarray(person))[0].astype(np.int64)
-    return codes
+    return pd.factorize(np.asarray(person))[0].astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -135,8 +134,7 @@ class Judge:
         for column, truth in enumerate(self.target.T):
             sums = np.bincount(places, truth, minlength=size).reshape(-1, FOLDS)
             answer[:, column] = (sums.sum(axis=1, keepdims=True) - sums)[bins, self.fold] + truth.mean()
-        mean: Floats = answer / (others + 1)[:, None]
-        return mean
+        return np.asarray(answer / (others + 1)[:, None])
 
     def together(self, columns: Sequence[Floats]) -> float:
         """Return how well a boosted model of all these columns answers; without columns, chance's score."""
@@ -157,26 +155,17 @@ class Judge:
         return np.argsort([-judge.alone(column) for column in table[fit].T], kind="stable")[:MOST_FITTED]
 
     def _predict(self, seen: Floats, fit: Ints, unseen: Floats) -> Floats:
-        from sklearn.ensemble import (  # noqa: PLC0415  (half a second, and few tables need it)
-            HistGradientBoostingClassifier,
-            HistGradientBoostingRegressor,
-        )
+        from sklearn import ensemble  # noqa: PLC0415  (half a second, and few tables need it)
 
-        settings: dict[str, Any] = {
-            "max_iter": 25,
-            "max_leaf_nodes": 8,
-            "min_samples_leaf": 5,
-            "early_stopping": False,
-            "random_state": 0,
-        }
-        if self.question == "number":
-            answer: Floats = HistGradientBoostingRegressor(**settings).fit(seen, self.target[fit, 0]).predict(unseen)
-            return answer[:, None]
+        is_number = self.question == "number"
+        kind = ensemble.HistGradientBoostingRegressor if is_number else ensemble.HistGradientBoostingClassifier
+        model = kind(max_iter=25, max_leaf_nodes=8, min_samples_leaf=5, early_stopping=False, random_state=0)
+        if is_number:
+            return np.asarray(model.fit(seen, self.target[fit, 0]).predict(unseen)[:, None])
         labels = self.target[fit].argmax(axis=1) if self.question == "classes" else self.target[fit, 0].astype(int)
         answer = np.zeros((len(unseen), max(2, self.target.shape[1])))
         if len(set(labels)) > 1:
-            model = HistGradientBoostingClassifier(**settings).fit(seen, labels)
-            answer[:, model.classes_] = model.predict_proba(unseen)
+            answer[:, np.unique(labels)] = model.fit(seen, labels).predict_proba(unseen)
         return answer[:, 0 if self.question == "classes" else 1 :]
 
 

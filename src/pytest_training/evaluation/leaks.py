@@ -7,7 +7,7 @@ no suspect; one that speaks of the outcome (`time_to_event`) lowers the bar.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -72,10 +72,7 @@ def suspects(
     if not features.shape[1] or len(truth) < 2 or np.ptp(truth) == 0:
         return []
     codes = None if person is None else person_codes(person, len(truth))
-    suspicious = [
-        *_people(features, truth, question, codes, known),
-        *_columns(features, truth, question, codes, known),
-    ]
+    suspicious = [*_people(features, truth, question, codes, known), *_columns(features, truth, question, codes, known)]
     return [each for each in suspicious if each.code not in known and not set(each.columns) & set(known)]
 
 
@@ -102,16 +99,18 @@ def _columns(
     table = {str(name): numbers(column.iloc[rows]) for name, column in features.items()}
     scores = {name: judge.alone(values) for name, values in table.items() if name not in known}
     yield from (gaps := list(_gaps(judge, {name: table[name] for name in scores})))
-    bar, told = BARS[question], {name for suspect in gaps for name in suspect.columns}
-    strong = {name: score for name, score in scores.items() if name not in told and score >= _bar(bar, name)}
-    if strong and (chance := _best(judge.shuffled(), table.values())) < max(strong.values()):
+    told, later = {name for suspect in gaps for name in suspect.columns}, {*filter(LATER.search, map(str.lower, table))}
+    bars = {name: BARS[question].later if name.lower() in later else BARS[question].alone for name in table}
+    strong = {name: score for name, score in scores.items() if name not in told and score >= bars[name]}
+    if strong and (chance := max(map(judge.shuffled().alone, table.values()))) < max(strong.values()):
         rest = judge.together([table[name] for name in table if name not in strong and name not in told])
         for name, score in sorted(strong.items(), key=lambda each: -each[1]):
-            errors = 3.0 if LATER.search(name.lower()) else 4.5
-            is_far_ahead = score >= SURE or LATER.search(name.lower()) or 1 - score <= LEFT * (1 - rest)
+            errors = 3.0 if name.lower() in later else 4.5
+            is_far_ahead = score >= SURE or name.lower() in later or 1 - score <= LEFT * (1 - rest)
             if score > chance + ABOVE_CHANCE and judge.is_sure(score, errors) and is_far_ahead:
                 told.add(name)
-                yield Suspect("column", (name,), _alone(name, question, score, rest), score)
+                measured = f"{MEASURE[question]} {score:.3f}; all other columns together {rest:.3f}"
+                yield Suspect("column", (name,), f"{name!r} alone predicts the target ({measured})", score)
     weak = {name: table[name] for name in scores if name not in told and name not in strong}
     for suspect in _levels(judge, weak, features.iloc[rows]):
         told.update(suspect.columns)
@@ -133,19 +132,6 @@ def _levels(judge: Judge, table: Mapping[str, Floats], features: pd.DataFrame) -
                 how = f"only {which} has {value!s} in {name!r} ({has.sum():,} rows; of all rows {np.mean(rare):.0%})"
                 yield Suspect("column", (name,), how, judge.alone(values))
                 break
-
-
-def _bar(bars: Bars, name: str) -> float:
-    return bars.later if LATER.search(name.lower()) else bars.alone
-
-
-def _best(judge: Judge, columns: Iterable[Floats]) -> float:
-    return max(map(judge.alone, columns))
-
-
-def _alone(name: str, question: Question, score: float, rest: float) -> str:
-    others = f"all other columns together {rest:.3f}"
-    return f"{name!r} alone predicts the target ({MEASURE[question]} {score:.3f}; {others})"
 
 
 def _gaps(judge: Judge, table: Mapping[str, Floats]) -> Iterator[Suspect]:
@@ -170,9 +156,8 @@ def _gaps(judge: Judge, table: Mapping[str, Floats]) -> Iterator[Suspect]:
 
 def _shares(judge: Judge, gaps: NDArray[np.bool_]) -> str:
     """Say for whom values are missing, in the two halves of the target."""
-    high = (
-        judge.target[:, -1] > np.median(judge.target[:, -1]) if judge.question == "number" else judge.target[:, -1] == 1
-    )
+    last = judge.target[:, -1]
+    high = last > np.median(last) if judge.question == "number" else last == 1
     names = {"binary": ("the positive class", "the other")}.get(judge.question, ("the upper half", "the lower"))
     names = ("the last class", "the others") if judge.question == "classes" else names
     return f"it is so for {np.mean(gaps[high]):.0%} of {names[0]} and {np.mean(gaps[~high]):.0%} of {names[1]}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,20 +22,11 @@ Target = NDArray[Any]
 
 
 class Measured(NamedTuple):
-    """A metric on some lines."""
+    """A metric on some lines, or of a record: then the mean over its repeats."""
 
     value: float
-    influence: Floats  # of each line
+    influence: Floats  # of each line, of a record repeats × people
     noise: float = 0.0  # that the influences' squares sum to beyond the lines' own: each is seen beside a fold's others
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A metric of a record: the mean over its repeats."""
-
-    value: float
-    influence: Floats  # repeats × people
-    noise: float = 0.0  # in the sum of a repeat's squares
 
 
 Measure = Callable[[Target, Floats, Codes], Measured]
@@ -58,18 +48,22 @@ def measures(record: Predictions) -> Mapping[str, Measure]:
             "average_precision": average_precision,
             "sensitivity": partial(share_called, label=1, cutoff=record.cutoff),
             "specificity": partial(share_called, label=0, cutoff=record.cutoff),
-            "brier": brier,
+            "brier": lambda truth, score, _: _mean((score - truth) ** 2),
             "net_benefit": partial(net_benefit, cutoff=record.cutoff),
             "observed_expected": observed_expected,
             "calibration_slope": calibration_slope,
             "calibration_intercept": calibration_intercept,
         }
     if record.question == "classes":
-        return {"roc_auc": macro_roc_auc, "accuracy": accuracy, "brier": brier_of_classes}
-    return {"r2": r2, "mae": mae, "rmse": rmse}
+        return {
+            "roc_auc": macro_roc_auc,
+            "accuracy": lambda truth, score, _: _mean((score.argmax(axis=1) == truth).astype(float)),
+            "brier": lambda truth, score, _: _mean(((score - np.eye(score.shape[1])[truth]) ** 2).sum(axis=1)),
+        }
+    return {"r2": r2, "mae": lambda truth, score, _: _mean(np.abs(score - truth)), "rmse": rmse}
 
 
-def figure(record: Predictions, measure: Measure) -> Figure:
+def figure(record: Predictions, measure: Measure) -> Measured:
     """Return a metric over all repeats; raise ZeroDivisionError if it has no value in one."""
     codes, people = record.people
     each = [measure(record.truth[lines], record.score[lines], record.fold[lines]) for lines in record.repeats]
@@ -78,7 +72,7 @@ def figure(record: Predictions, measure: Measure) -> Figure:
         for one, lines in zip(each, record.repeats, strict=True)
     ]
     value, noise = np.mean([(one.value, one.noise) for one in each], axis=0)
-    return Figure(float(value), np.array(influence), float(noise))
+    return Measured(float(value), np.array(influence), float(noise))
 
 
 def dummy(record: Predictions) -> Predictions:
@@ -169,8 +163,7 @@ def average_precision(truth: Target, score: Floats, fold: Codes) -> Measured:  #
 
     def later(values: Floats) -> Floats:
         """Return for each line the sum over positives that score as it does, or lower."""
-        sums = np.append(np.cumsum((values * happened)[::-1])[::-1], 0.0)
-        return sums[first]
+        return np.append(np.cumsum((values * happened)[::-1])[::-1], 0.0)[first]
 
     moved = happened * later(1 / last) - later(precision / last)
     influence = np.empty(len(truth))
@@ -187,11 +180,6 @@ def share_called(truth: Target, score: Floats, fold: Codes, *, label: int, cutof
     return Measured(value, own * (((score >= cutoff) == label) - value) / own.sum())
 
 
-def brier(truth: Target, score: Floats, fold: Codes) -> Measured:  # noqa: ARG001  (a Measure)
-    """Return the mean squared distance of the risk from what happened."""
-    return _mean((score - truth) ** 2)
-
-
 def net_benefit(truth: Target, score: Floats, fold: Codes, *, cutoff: float) -> Measured:  # noqa: ARG001  (a Measure)
     """Return the share of true positives, less false ones weighed by the odds of the cut-off (Vickers 2006)."""
     return _mean((score >= cutoff) * np.where(truth == 1, 1.0, -cutoff / (1 - cutoff)))
@@ -204,16 +192,6 @@ def observed_expected(truth: Target, score: Floats, fold: Codes) -> Measured:  #
     return Measured(value, (truth - value * score) / expected)
 
 
-def accuracy(truth: Target, score: Floats, fold: Codes) -> Measured:  # noqa: ARG001  (a Measure)
-    """Return the share of lines whose likeliest class is the right one."""
-    return _mean((score.argmax(axis=1) == truth).astype(float))
-
-
-def brier_of_classes(truth: Target, score: Floats, fold: Codes) -> Measured:  # noqa: ARG001  (a Measure)
-    """Return the squared distance of all risks from what happened, summed over classes."""
-    return _mean(((score - np.eye(score.shape[1])[truth]) ** 2).sum(axis=1))
-
-
 def r2(truth: Target, score: Floats, fold: Codes) -> Measured:  # noqa: ARG001  (a Measure)
     """Return the share of the variance that is explained; negative where the mean would do better."""
     if is_constant(truth):
@@ -221,11 +199,6 @@ def r2(truth: Target, score: Floats, fold: Codes) -> Measured:  # noqa: ARG001  
     around = (truth - truth.mean()) ** 2
     value = 1 - float(((score - truth) ** 2).sum() / around.sum())
     return Measured(value, ((1 - value) * around - (score - truth) ** 2) / around.sum())
-
-
-def mae(truth: Target, score: Floats, fold: Codes) -> Measured:  # noqa: ARG001  (a Measure)
-    """Return the mean absolute error in the target's unit."""
-    return _mean(np.abs(score - truth))
 
 
 def rmse(truth: Target, score: Floats, fold: Codes) -> Measured:  # noqa: ARG001  (a Measure)
@@ -238,8 +211,7 @@ def rmse(truth: Target, score: Floats, fold: Codes) -> Measured:  # noqa: ARG001
 def log_odds(risk: Floats) -> Floats:
     """Return the log odds of risks, finite also for 0 and 1."""
     safe = np.clip(risk, CERTAIN, 1 - CERTAIN)
-    odds: Floats = np.log(safe / (1 - safe))
-    return odds
+    return np.asarray(np.log(safe / (1 - safe)))
 
 
 def calibration_slope(truth: Target, score: Floats, fold: Codes) -> Measured:  # noqa: ARG001  (a Measure)
@@ -269,10 +241,8 @@ def logistic(columns: Floats, truth: Target, offset: Floats) -> tuple[Floats, Fl
 
     It has no penalty: a ridge of 1e-6 keeps it finite where the classes separate.
     """
-    ridge = 1e-6 * np.eye(columns.shape[1])
-    coefficients: Floats = np.zeros(columns.shape[1])
-    step: Floats = np.zeros(columns.shape[1])
-    loss = math.inf
+    ridge, loss = 1e-6 * np.eye(columns.shape[1]), math.inf
+    coefficients, step = np.zeros((2, columns.shape[1]))
     for _ in range(50):
         while (after := _loss(columns, truth, offset, coefficients + step)) > loss + 1e-9 and np.abs(step).max() > 1e-9:
             step /= 2  # Newton's step leads too far: of a curved spline it may even lead away
@@ -282,8 +252,7 @@ def logistic(columns: Floats, truth: Target, offset: Floats) -> tuple[Floats, Fl
         step = np.linalg.solve(information, columns.T @ (truth - risk) - ridge @ coefficients).astype(np.float64)
         if np.abs(step).max() < 1e-8:
             break
-    influence = np.linalg.solve(information, (columns * (truth - risk)[:, None]).T).T.astype(np.float64)
-    return coefficients, influence
+    return coefficients, np.linalg.solve(information, (columns * (truth - risk)[:, None]).T).T.astype(np.float64)
 
 
 def _loss(columns: Floats, truth: Target, offset: Floats, coefficients: Floats) -> float:

@@ -142,14 +142,9 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
     upper, lower, result, change, number = 1.0, 0.0, 1.0, 0.0, 0
     while abs(change - 1) > 1e-15:
         half = number // 2
-        if number == 0:
-            part = 1.0
-        elif number % 2 == 0:
-            part = half * (b - half) * x / ((a + number - 1) * (a + number))
-        else:
-            part = -(a + half) * (a + b + half) * x / ((a + number - 1) * (a + number))
-        lower = 1 / (1 + part * lower)
-        upper = 1 + part / upper
+        factor = -(a + half) * (a + b + half) if number % 2 else half * (b - half)
+        part = factor * x / ((a + number - 1) * (a + number)) if number else 1.0
+        lower, upper = 1 / (1 + part * lower), 1 + part / upper
         change = upper * lower
         result *= change
         number += 1

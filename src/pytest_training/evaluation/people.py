@@ -66,9 +66,7 @@ def summarise(  # noqa: PLR0913  (each is one thing that a job may state)
     if rows and not (max(rows.values()) and (table is None or table.shape[1])):
         shape = f"{max(rows.values())} rows and {0 if table is None else table.shape[1]} columns"
         raise ValueError(f"run.describe: expected rows to describe, found {shape}")
-    fields: dict[str, Any] = {}
-    if rows:
-        fields = {"rows": max(rows.values()), "people": max(rows.values())}
+    fields: dict[str, Any] = dict.fromkeys(("rows", "people"), max(rows.values())) if rows else {}
     if person is not None:
         fields["people"] = len(pd.unique(pd.Series(np.asarray(person))))
     masks: list[Mask] = []

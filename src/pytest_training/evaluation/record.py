@@ -18,22 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pytest_training import atomic
-from pytest_training.evaluation.columns import (
-    Codes,
-    Floats,
-    Lines,
-    Texts,
-    classify,
-    column_names,
-    in_order,
-    numbers,
-    plain,
-    require_all,
-    risks_of_classes,
-    stated_order,
-    unstacked,
-    whole_numbers,
-)
+from pytest_training.evaluation import columns
+from pytest_training.evaluation.columns import Codes, Floats, Lines, Texts, whole_numbers
 from pytest_training.evaluation.order import order_mistake
 from pytest_training.evaluation.result import Question, file_name
 from pytest_training.wording import safe_repr
@@ -126,25 +112,25 @@ def make(  # noqa: PLR0913  (each is one thing that a job may state)
     stated = {"person": person, "fold": fold, "repeat": repeat, "row": row, "subgroup": subgroup}
     if mistake := order_mistake(truth=truth, score=score, **stated):
         raise ValueError(mistake)
-    target = plain("truth", truth)
+    target = columns.plain("truth", truth)
     target = target.astype(np.int64) if target.dtype == bool else target
-    risks = numbers("score", score)
+    risks = columns.numbers("score", score)
     if target.ndim != 1 or not len(target):
         raise ValueError(f"truth has the shape {target.shape}; expected one value a row")
-    require_all("truth", target)
-    risks, copies = unstacked(risks, len(target), is_flat=repeat is not None)
+    columns.require_all("truth", target)
+    risks, copies = columns.unstacked(risks, len(target), is_flat=repeat is not None)
     lines = len(risks)
     _check_settings(cutoff, name, classes)
-    texts, names = Lines(len(target), copies), column_names(score, risks)
-    truth_lines, labels = classify(target, risks, classes, stated_order(truth, names))
+    texts, names = Lines(len(target), copies), columns.column_names(score, risks)
+    truth_lines, labels = columns.classify(target, risks, classes, columns.stated_order(truth, names))
     rows = whole_numbers(texts("row", row)) if row is not None else np.tile(np.arange(len(target)), copies)
     made = Predictions(
         truth=np.tile(truth_lines, copies),
-        score=risks_of_classes(in_order(risks, names, labels), labels),
+        score=columns.risks_of_classes(columns.in_order(risks, names, labels), labels),
         row=rows,
         person=texts("person", person) if person is not None else rows.astype(np.str_),
         fold=whole_numbers(texts("fold", fold)) if fold is not None else np.zeros(lines, dtype=np.int64),
-        repeat=_repeats(texts, repeat, copies),
+        repeat=np.repeat(np.arange(copies), texts.rows) if repeat is None else whole_numbers(texts("repeat", repeat)),
         classes=labels,
         subgroup={each: texts(f"subgroup[{each!r}]", values) for each, values in _columns(subgroup)},
         cutoff=cutoff,
@@ -170,10 +156,6 @@ def _columns(subgroup: Any) -> Iterator[tuple[str, Any]]:
     if subgroup is not None and not isinstance(subgroup, Mapping) and names is subgroup:
         raise ValueError(f"subgroup is {safe_repr(subgroup)}; expected columns by name: {{'sex': sex}}, or a table")
     yield from ((str(name), subgroup[name]) for name in names)
-
-
-def _repeats(texts: Lines, repeat: ArrayLike | None, copies: int) -> Codes:
-    return np.repeat(np.arange(copies), texts.rows) if repeat is None else whole_numbers(texts("repeat", repeat))
 
 
 def _with_rows(made: Predictions) -> Predictions:
@@ -221,17 +203,12 @@ def _part(record: Predictions, most: int) -> Predictions:
 
 def _table(record: Predictions) -> Iterator[Sequence[Any]]:
     truth = [record.classes[code] for code in record.truth] if record.classes else record.truth.tolist()
-    scores = {"score": record.score} if not record.classes else {}
-    if record.question == "binary":
-        scores = dict(
-            zip((f"score_{label}" for label in record.classes), (1 - record.score, record.score), strict=True)
-        )
-    elif record.classes:
-        scores = {f"score_{label}": record.score[:, place] for place, label in enumerate(record.classes)}
-    columns: dict[str, Any] = {"row": record.row, "person": record.person, "repeat": record.repeat, "fold": record.fold}
-    columns |= scores | {f"subgroup_{name}": values for name, values in record.subgroup.items()}
-    yield ["truth", *columns]
-    yield from zip(truth, *(values.tolist() for values in columns.values()), strict=True)
+    risks = np.array([1 - record.score, record.score]) if record.question == "binary" else record.score.T
+    table: dict[str, Any] = {name: getattr(record, name) for name in ("row", "person", "repeat", "fold")}
+    table |= {f"score_{label}": risk for label, risk in zip(record.classes, risks, strict=False)} or {"score": risks}
+    table |= {f"subgroup_{name}": values for name, values in record.subgroup.items()}
+    yield ["truth", *table]
+    yield from zip(truth, *(values.tolist() for values in table.values()), strict=True)
 
 
 def read(path: Path, *, cutoff: float = 0.5) -> Predictions:
@@ -240,15 +217,15 @@ def read(path: Path, *, cutoff: float = 0.5) -> Predictions:
         header, *rows = [*csv.reader(file)] or [[]]
     if header[:1] != ["truth"] or not rows:
         raise ValueError(f"{path}: expected a record of predictions, with a header that begins with truth")
-    columns = dict(zip(header, map(np.array, zip(*rows, strict=True)), strict=True))
-    scores = {name: values.astype(np.float64) for name, values in columns.items() if name.startswith("score")}
+    table = dict(zip(header, map(np.array, zip(*rows, strict=True)), strict=True))
+    scores = {name: values.astype(np.float64) for name, values in table.items() if name.startswith("score")}
     labels = tuple(name.removeprefix("score_") for name in scores if name != "score")
     stacked = np.column_stack([*scores.values()])
     return make(
-        columns["truth"] if labels else columns["truth"].astype(np.float64),
+        table["truth"] if labels else table["truth"].astype(np.float64),
         stacked if len(scores) > 1 else stacked[:, 0],
-        **{name: columns[name] for name in ("row", "person", "repeat", "fold")},
-        subgroup={name.removeprefix("subgroup_"): columns[name] for name in columns if name.startswith("subgroup_")},
+        **{name: table[name] for name in ("row", "person", "repeat", "fold")},
+        subgroup={name.removeprefix("subgroup_"): table[name] for name in table if name.startswith("subgroup_")},
         classes=labels,
         cutoff=cutoff,
         name=path.stem.removeprefix("predictions").removeprefix("_"),

@@ -23,16 +23,14 @@ MOST_COLUMNS, MOST_QUERIES, MOST_NEAR = 60, 300, 300  # of a table: for the dist
 MOST_DISTANCES = 3_000_000_000  # of values
 FEWEST_ROWS, FEWEST_COPIES = 12, 3
 LEAP, LEAPING = 0.9, 0.3  # a distance is a leap if it is at most this part of the next; rows with one that count
-APART = (
-    0.3  # how much closer targets are before the leap than behind it, in parts of their variance; honest tables: 0.2
-)
+APART = 0.3  # how much closer targets are before the leap than behind it, in parts of their variance; honest: 0.2
 CLEAR_LEAP, MOSTLY = 0.6, 0.5  # the same where no target is asked; smaller for fewer than five columns
 MOST_LINKED = 10_000  # rows that are all compared
 UNLIKELY = 20  # times as many equal rows as columns that depend on each other could give by chance
 FEWEST_LEVELS = 7  # of a measurement
 FEWEST_VALUES = 10  # of an id
 ALIKE, CONSTANT = 0.3, 0.9  # share of the target's variance that lies between the values of an id
-BESIDE = 5  # groups of equal rows
+BESIDE, FLOOR = 5, 1e-6  # groups of equal rows; what is added to a distance, that none is 0
 SURELY = 5.0  # standard errors
 COPIED, BY_CHANCE = 0.8, 1e-6  # how far targets of equal rows agree beyond those nearby, and the chance that they do
 
@@ -50,12 +48,9 @@ class Neighbours(NamedTuple):
     """Of some rows the nearest others, and where the distances leap."""
 
     rows: Ints
-    near: Ints
-    """Rows x neighbours, the nearest first."""
-    leap: Ints
-    """How many neighbours stand before the greatest leap."""
-    ratio: Floats
-    """Distance before the leap, as a part of the distance behind it."""
+    near: Ints  # rows x neighbours, the nearest first
+    leap: Ints  # how many neighbours stand before the greatest leap
+    ratio: Floats  # distance before the leap, as a part of the distance behind it
 
 
 def equal_rows(features: pd.DataFrame) -> Ints:
@@ -63,8 +58,7 @@ def equal_rows(features: pd.DataFrame) -> Ints:
     digest = np.zeros(len(features), dtype=np.uint64)
     for place, (_, column) in enumerate(features.items()):
         digest = digest * np.uint64(1_000_003) + pd.util.hash_array(numbers(column) + 0.0) + np.uint64(place)
-    codes: Ints = np.unique(digest, return_inverse=True)[1].astype(np.int64)
-    return codes
+    return np.unique(digest, return_inverse=True)[1].astype(np.int64)
 
 
 def neighbours(features: pd.DataFrame, person: Ints | None = None, *, most: int = MOST_QUERIES) -> Neighbours | None:
@@ -85,12 +79,7 @@ def neighbours(features: pd.DataFrame, person: Ints | None = None, *, most: int 
         nearest = np.argpartition(apart, size - 1)[:size]
         near[line] = nearest[np.argsort(apart[nearest], kind="stable")]
         distance[line] = apart[near[line]]
-    return _with_leaps(rows, near, distance)
-
-
-def _with_leaps(rows: Ints, near: Ints, distance: Floats) -> Neighbours:
-    floor = 1e-6
-    ratio = (distance[:, :-1] + floor) / (distance[:, 1:] + floor)
+    ratio = (distance[:, :-1] + FLOOR) / (distance[:, 1:] + FLOOR)
     ratio[~np.isfinite(ratio)] = 1.0
     leap = ratio.argmin(axis=1)
     return Neighbours(rows, near, leap + 1, ratio[np.arange(len(rows)), leap])
@@ -130,8 +119,7 @@ def _linked(codes: Ints, close: Neighbours) -> Ints:
     second = np.concatenate([near[:leap] for near, leap in zip(close.near, close.leap, strict=True)])
     ahead = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(rows, rows)).tocsr()
     same = coo_array((np.ones(rows, dtype=np.int8), (np.arange(rows), codes)), shape=(rows, rows)).tocsr()
-    joined: Ints = connected_components(ahead.multiply(ahead.T) + same @ same.T, directed=False)[1].astype(np.int64)
-    return joined
+    return np.asarray(connected_components(ahead.multiply(ahead.T) + same @ same.T, directed=False)[1], dtype=np.int64)
 
 
 def copied_rows(features: pd.DataFrame, target: ArrayLike, question: Question, person: Ints | None) -> Suspect | None:
@@ -177,18 +165,15 @@ def _share_their_target(features: pd.DataFrame, equal: Ints, target: NDArray[Any
     if is_copied and binom.sf(alike - 1, len(groups), nearby) < BY_CHANCE:
         return True
     means, within = _agreement(equal, _standard(target, question))
-    falls = [
-        float(within[group] - np.mean(means[near] @ means[group])) for group, near in zip(groups, beside, strict=True)
-    ]
+    pairs = zip(groups, beside, strict=True)
+    falls = [float(within[group] - np.mean(means[near] @ means[group])) for group, near in pairs]
     return 1 - len(first) / len(equal) >= LEAPING and _is_sure(falls)
 
 
 def _beside(distinct: pd.DataFrame, rows: Ints) -> Ints:
     """Return the nearest others of some rows that all differ."""
-    places = [(numbers(column), _is_measured(column)) for _, column in distinct.items()]
-    ranks = [
-        (rankdata(values) / len(distinct) if is_measured else values, is_measured) for values, is_measured in places
-    ]
+    columns = [(numbers(column), _is_measured(column)) for _, column in distinct.items()]
+    ranks = [(rankdata(v) / len(distinct) if is_measured else v, is_measured) for v, is_measured in columns]
     beside = []
     for row in rows:
         apart = np.sum([abs(v - v[row]) if is_measured else v != v[row] for v, is_measured in ranks], axis=0)
@@ -209,9 +194,8 @@ def _agreement(code: Ints, standard: Floats) -> tuple[Floats, Floats]:
 def _is_unlikely(features: pd.DataFrame, equal: Ints) -> bool:
     """Return True if so many equal rows are no coincidence; half of the columns may depend on the others."""
     rows = len(equal)
-    chance = sum(
-        np.log(_same_pairs(pd.factorize(numbers(column))[0]) / rows**2 + 1e-12) for _, column in features.items()
-    )
+    shares = (_same_pairs(pd.factorize(numbers(column))[0]) / rows**2 for _, column in features.items())
+    chance = sum(np.log(share + 1e-12) for share in shares)
     return bool(_same_pairs(equal) - rows > UNLIKELY * rows**2 * np.exp(chance / 2))
 
 
@@ -225,8 +209,7 @@ def _standard(target: ArrayLike, question: Question) -> Floats:
     truth = np.asarray(target, dtype=float)
     columns = rankdata(truth)[:, None] if question == "number" else np.eye(int(truth.max()) + 1)[truth.astype(int)]
     centred = columns - columns.mean(axis=0)
-    standard: Floats = centred / np.sqrt(np.mean(np.sum(centred**2, axis=1)) or 1.0)
-    return standard
+    return np.asarray(centred / np.sqrt(np.mean(np.sum(centred**2, axis=1)) or 1.0))
 
 
 def _falls_of_agreement(close: Neighbours, standard: Floats, person: Ints | None) -> list[float]:
@@ -257,11 +240,7 @@ def _share_of_id(column: pd.Series[Any], standard: Floats) -> float:
     values = numbers(column)
     known = np.flatnonzero(np.isfinite(values))
     distinct, code, count = np.unique(values[known], return_inverse=True, return_counts=True)
-    if (
-        len(distinct) < FEWEST_VALUES
-        or len(distinct) == len(known)
-        or np.median(count[code]) > len(known) / FEWEST_VALUES
-    ):
+    if not FEWEST_VALUES <= len(distinct) < len(known) or np.median(count[code]) > len(known) / FEWEST_VALUES:
         return 0.0
     several = count > 1
     means, agreement = _agreement(code, standard[known])

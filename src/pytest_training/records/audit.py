@@ -70,8 +70,7 @@ class Trained(msgspec.Struct, frozen=True):
 
 def make_audit(run: TrainingRun, outcomes: Mapping[str, Outcome]) -> Audit:
     """Return what the run's jobs and their twins show."""
-    jobs = [planned.job for planned in run.plan.jobs]
-    mode = run.settings.audit
+    jobs, mode = [planned.job for planned in run.plan.jobs], run.settings.audit
     trained = [_trained(run, job, jobs, outcomes) for job in jobs if not (job.twin_of or job.study)]
     ordered = sorted(trained, key=lambda each: each.job.id)
     return Audit(run_id=run.folder.run_id, mode=mode, jobs=tuple(audit_job(each, mode) for each in ordered))
@@ -90,12 +89,9 @@ def _trained(run: TrainingRun, job: Job, jobs: Sequence[Job], outcomes: Mapping[
 def audit_job(trained: Trained, mode: str) -> JobAudit:
     """Return what a job and its twins show."""
     of_metrics = OF_METRICS if mode == "all" else {"A15": twice_the_same}
-    compared = make_checks(of_metrics, trained) if trained.plain.metrics else Examined()
-    if not trained.plain.metrics:
-        compared = Examined(unchecked=dict.fromkeys(of_metrics, _why(trained.plain, trained.job.id)))
-    examined = Examined()
-    if mode == "all":
-        examined = trained.examined or unexamined(_why_not(trained))
+    lacking = Examined(unchecked=dict.fromkeys(of_metrics, _why(trained.plain, trained.job.id)))
+    compared = make_checks(of_metrics, trained) if trained.plain.metrics else lacking
+    examined = (trained.examined or unexamined(_why_not(trained))) if mode == "all" else Examined()
     findings = sorted([*compared.findings, *examined.findings], key=lambda each: each.code)
     unchecked = dict(sorted((compared.unchecked | examined.unchecked).items()))
     silent = {*unchecked, *(each.code for each in findings)}
@@ -186,9 +182,8 @@ def _chance(main: Measure) -> float | None:
 def _shuffled(trained: Trained) -> Shuffled:
     """Return the headline with those of shuffled targets, or raise LackingError."""
     of_fit = {form.format(name) for form in FITTED for name in trained.plain.metrics}
-    found = [each for each in measures(trained.plain) if each.name not in of_fit]
-    directed = [each for each in found if direction(each.name, trained.job.gates)]
-    if not directed:
+    others = [each for each in measures(trained.plain) if each.name not in of_fit]
+    if not (directed := [each for each in others if direction(each.name, trained.job.gates)]):
         raise LackingError("no metric says by its name or its gate whether more is better")
     if not trained.shuffled:
         raise LackingError("no training with a shuffled target: train calls no run.target(y), or it was not selected")
@@ -220,8 +215,7 @@ def no_better_than_shuffled(trained: Trained) -> str | None:
 
 def shuffled_predicted(trained: Trained) -> str | None:
     """Return a finding if a shuffled target is predicted."""
-    shuffled = _shuffled(trained)
-    name = shuffled.main.name
+    name = (shuffled := _shuffled(trained)).main.name
     if (chance := _chance(shuffled.main)) is None:
         raise LackingError(f"nobody knows what {name} is by chance: a metric baseline_{name} would say it")
     said = f"{name} is {shuffled.words} with a shuffled target, {number(chance)} is chance"
@@ -234,11 +228,8 @@ def twice_the_same(trained: Trained) -> str | None:
         raise LackingError(_why(trained.again, f"{trained.job.id}-again"))
     first, second = trained.plain.metrics, trained.again.metrics
     names = [name for name in dict.fromkeys([*first, *second]) if not MEASURED.search(name)]
-    other = [
-        f"{name} {_exact(first, name)} and {_exact(second, name)}"
-        for name in names
-        if first.get(name) != second.get(name)
-    ]
+    differ = [name for name in names if first.get(name) != second.get(name)]
+    other = [f"{name} {_exact(first, name)} and {_exact(second, name)}" for name in differ]
     count = f"{len(other)} of {len(names)} metrics"
     return f"two trainings with one seed differ in {count}: {_listed(other)}" if other else None
 

@@ -48,12 +48,10 @@ def closing_lines(audit: Audit) -> Iterator[Line]:
         yield f"  {finding.code} {one_line(job_id, 40)}: {one_line(finding.sentence)}", {"red": True}
     if len(findings) > MOST_FINDINGS:
         yield f"  and {len(findings) - MOST_FINDINGS} more: see audit.md", {"red": True}
-    for job in audit.jobs:
-        codes = (
-            ", ".join(job.unchecked) if len(job.unchecked) <= MOST_CODES else f"{len(job.unchecked)} of {len(CHECKS)}"
-        )
-        if job.unchecked:
-            yield f"  not checked in {one_line(job.job_id, 40)}: {codes}: see audit.md", {"yellow": True}
+    for job in (each for each in audit.jobs if each.unchecked):
+        count = len(job.unchecked)
+        codes = ", ".join(job.unchecked) if count <= MOST_CODES else f"{count} of {len(CHECKS)}"
+        yield f"  not checked in {one_line(job.job_id, 40)}: {codes}: see audit.md", {"yellow": True}
 
 
 def audit_page(audit: Audit) -> str:

@@ -7,7 +7,7 @@ from msgspec import Struct, field
 from pytest_training.execution.readers.line import Number
 from pytest_training.execution.readers.names import SPLITS, WORDS, estimator_in, is_measured
 
-LONGEST_ROW, MOST_ROWS, FEWEST_SORTED = 120, 100, 4
+LONGEST_ROW, MOST_ROWS, FEWEST_SORTED = 120, 50, 4
 _HEADING = re.compile(
     r"(?:importances?|coef(?:ficient)?s?|(?:important|top) (?:\w+ ){0,2}features?)\b[\s\w()]{0,30}\W*$"
 )

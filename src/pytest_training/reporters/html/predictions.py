@@ -138,11 +138,9 @@ def chart(drawing: Drawing, metrics: Mapping[str, float], *, prefix: str = "", m
     across, up = Scale(left, right, LEFT, WIDTH - RIGHT), Scale(low, high, bottom, TOP)
     lines = list(_styled(drawing))
     # Those of a reference come last, though they are drawn first.
-    labels = tuple(
-        (name, one_line(each.label, 16)) for name, each in sorted(lines, key=lambda line: line[0]) if each.label
-    )
+    named = sorted((name, one_line(each.label, 16)) for name, each in lines if each.label)
     at_left, at_top = style.legend
-    below = LEGEND_LINE * (len(labels) - 1)
+    below = LEGEND_LINE * (len(named) - 1)
     most, points = max(12, most_points // max(len(lines), 4)), thinned([*drawing.points], max(24, most_points))
     return Chart(
         kind=drawing.kind,
@@ -156,7 +154,7 @@ def chart(drawing: Drawing, metrics: Mapping[str, float], *, prefix: str = "", m
         dots=tuple((across(x), up(y)) for x, y in points if left <= x <= right and low <= y <= high),
         bars=tuple(_bars(drawing, across)) if drawing.bars else (),
         legend=(LEFT + 8 if at_left else WIDTH - RIGHT - LEGEND_WIDTH, TOP + 12 if at_top else bottom - 8 - below),
-        labels=labels,
+        labels=tuple(named),
     )
 
 
@@ -232,9 +230,7 @@ def _bars(drawing: Drawing, across: Scale) -> Iterator[Drawn]:
     for style, direction in (("events", -1), ("others", 1)):
         path = ""
         for each in bars:
-            height, width = (
-                direction * getattr(each, style) / most * STRIP / 2,
-                across(each.x + each.width) - across(each.x),
-            )
+            height = direction * getattr(each, style) / most * STRIP / 2
+            width = across(each.x + each.width) - across(each.x)
             path += f"M{across(each.x):g},{middle:g}v{height:.1f}h{width - 1:.1f}v{-height:.1f}" if height else ""
         yield Drawn(style, path)
