@@ -14,9 +14,9 @@ from scipy.stats import f_oneway, spearmanr
 from pytest_training.evaluation.examination import Examination
 from pytest_training.evaluation.finding import Examined, LackingError, make_checks
 from pytest_training.evaluation.leaks import CODES, Suspect, same_people, suspects
-from pytest_training.evaluation.order import order_mistake
 from pytest_training.evaluation.same_people import equal_rows
 from pytest_training.evaluation.sample_size import minimum_people
+from pytest_training.evaluation.stated import order_mistake
 from pytest_training.wording import counted, listing
 
 FEWEST, FEWEST_OF_CLASS = 40, 20  # people, of the rarest class: with fewer no interval is narrow enough to judge

@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from pytest_training import atomic
 from pytest_training.evaluation import columns
 from pytest_training.evaluation.columns import Codes, Floats, Lines, Texts, whole_numbers
-from pytest_training.evaluation.order import order_mistake
 from pytest_training.evaluation.result import Question, file_name
+from pytest_training.evaluation.stated import order_mistake
 from pytest_training.wording import safe_repr
 
 MOST_LINES = 200_000  # of predictions.csv, about 10 MB
