@@ -15,9 +15,8 @@ from scipy import special
 from pytest_training.evaluation import interval, noise
 from pytest_training.evaluation.columns import Floats
 from pytest_training.evaluation.metrics import HEADLINE, components, figure, lines_of_folds, measures
-from pytest_training.evaluation.record import Predictions
+from pytest_training.evaluation.record import Predictions, parts
 from pytest_training.evaluation.result import LEVEL, ends
-from pytest_training.evaluation.subgroups import parts
 from pytest_training.wording import counted
 
 Mask = NDArray[np.bool_]
