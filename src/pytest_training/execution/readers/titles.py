@@ -6,6 +6,7 @@ A number that may belong to another model than the last one that is named gets n
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -173,6 +174,7 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", text.lower())
 
 
+@lru_cache(maxsize=1024)
 def _own_words(name: str) -> tuple[str, bool]:
     """Return what a name says beside its measurement, `lightgbm` of `lightgbm_oof_auc`, and if it is an estimator."""
     words = name.split("_")
