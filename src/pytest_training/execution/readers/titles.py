@@ -26,7 +26,7 @@ _VALUE = re.compile(r"\d\.\d|[:=]\s*[-+]?\d")
 _FRAMED = re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
 _BRACKETED = re.compile(r"\[\w+\].*")
 _PLAIN = re.compile(r"[^\W_][\w &+/'-]*")
-_MESSAGE = re.compile(rf"\W*\w+ing\b.*|(?:.*\W)?{ANY['messages']}\b.*|.*\w{{3,}}ed\W*", re.IGNORECASE)
+_MESSAGE = re.compile(ANY["messages"])
 _SAYS_SOMETHING = re.compile(r"[^\W\d_]{2,}[^=\[\]{}\\]*")
 _EDGE = re.compile(r"^[\W_]+|[\W_]+$")
 _HOW_LONG = re.compile(r"\s(?:for|in|on|took|after|over)\s.*\d.*", re.IGNORECASE)
@@ -155,7 +155,7 @@ def _section_in(text: str, *, has_head: bool, is_named: bool) -> str:
     rest = [word for word in words if word not in _NEUTRAL]
     begins = plain[:1].isupper() or _FRAMED.fullmatch(text)
     is_title = has_head or text.endswith(":") or (begins and not re.search(r"\d", plain))
-    is_clear = _PLAIN.fullmatch(plain) and not SPLIT.search(plain) and (is_named or not _MESSAGE.fullmatch(plain))
+    is_clear = _PLAIN.fullmatch(plain) and not SPLIT.search(plain) and (is_named or not _is_message(words))
     if not (is_title and is_clear and rest) or len(words) > MOST_SECTION_WORDS:
         return ""
     if is_measured(plain) and not _BRACKETED.fullmatch(text):
@@ -165,16 +165,23 @@ def _section_in(text: str, *, has_head: bool, is_named: bool) -> str:
 
 def _is_unclear(text: str) -> bool:
     """Return True for a line that may begin another section: neither a message nor the head of a list."""
-    plain = _EDGE.sub("", text)
-    is_clear = _MESSAGE.fullmatch(plain) or is_measured(plain) or _NEUTRAL.issuperset(_words(plain))
-    return bool(_SAYS_SOMETHING.fullmatch(plain)) and not is_clear
+    plain, words = _EDGE.sub("", text), _words(text)
+    return not (_is_message(words) or _NEUTRAL.issuperset(words) or is_measured(plain)) and bool(
+        _SAYS_SOMETHING.fullmatch(plain)
+    )
+
+
+def _is_message(words: list[str]) -> bool:
+    """Return True for the words of what a program does: `Loading data`, `Model trained`, `New best score`."""
+    does = words and (words[0].endswith("ing") or (words[-1].endswith("ed") and len(words[-1]) > 4))
+    return bool(does) or any(map(_MESSAGE.fullmatch, words))
 
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", text.lower())
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _own_words(name: str) -> tuple[str, bool]:
     """Return what a name says beside its measurement, `lightgbm` of `lightgbm_oof_auc`, and if it is an estimator."""
     words = name.split("_")
