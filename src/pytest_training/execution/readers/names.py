@@ -110,7 +110,8 @@ def without_sentence(text: str) -> str:
         return text
     ended = _ENDED.search(verb[0][0] + before)  # `training finished with accuracy` is not the accuracy in training
     kept = [word for word in words_of(before) if word in WORDS["degrees"] or (word in SPLITS and not ended)]
-    return " ".join([*kept, estimator_in(before), after]).strip()
+    estimator = estimator_in(" ".join(word for word in words_of(before) if word not in kept))
+    return " ".join([*kept, estimator, after]).strip()
 
 
 def label_of(line: str) -> str:
