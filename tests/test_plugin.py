@@ -664,7 +664,7 @@ def test_a_portfolio_passes_where_only_optional_jobs_fail(portfolio: tuple[Proje
     project, result = portfolio
     result.assert_outcomes(passed=7, xfailed=2, skipped=1)  # with the own one of the study grid
     assert result.ret == 0
-    assert len(project.report()["tests"]) == 9
+    assert len(project.report()["tests"]) == 10
 
 
 def test_parameters_reach_every_kind_of_job(portfolio: tuple[Project, pytest.RunResult]) -> None:

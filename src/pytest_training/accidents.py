@@ -18,6 +18,9 @@ LIKE_ERROR = re.compile(
 )  # how a program's error begins, in a log without a traceback; other lines there may only mention one
 
 
+EMPTY = re.compile(r"[\w.]*(Error|Exception|Warning):\s*$")  # an exception whose message begins in the next line
+
+
 class Accident(NamedTuple):
     """One kind, as the last lines of a job show it."""
 
@@ -65,6 +68,11 @@ ACCIDENTS = (
         "nccl",
         message="GPUs could not talk to each other: …; NCCL_DEBUG=INFO says why, retry_on: [nccl] tries again",
         pattern=r"NCCL (error|WARN)|\bnccl[A-Z]\w*Error\b|ProcessGroupNCCL.*(timeout|timed out|abort)|DistBackendError",
+    ),
+    Accident(
+        "nan",
+        message="the data have values that are missing or infinite: …; fill them in, or leave these rows out",
+        pattern=r"\b(input|data|X|y)\b.*\bcontains? (nan|infinity)\b",
     ),
     Accident(
         "nan",
@@ -121,10 +129,15 @@ def telling_words(lines: Sequence[str]) -> list[str]:
 
 
 def last_reason(lines: Sequence[str], *, by_exit: bool) -> str:
-    """Return the last exception with its message, else the last line if it is an error or belongs to `sys.exit`."""
+    """Return the last exception with its message, else the last line if it is an error or belongs to `sys.exit`.
+
+    Of a message of several lines the first that is not empty counts.
+    """
     if starts := _tracebacks(lines):
-        unframed = (FRAMED.sub("", line) for line in lines[starts[-1] + 1 :])
-        return next((line for line in unframed if line[:1].strip()), "")
+        unframed = [FRAMED.sub("", line) for line in lines[starts[-1] + 1 :]]
+        begin = next((number for number, line in enumerate(unframed) if line[:1].strip()), len(unframed))
+        said = [line.strip() for line in unframed[begin:] if line.strip()]
+        return " ".join(said[: 2 if EMPTY.match(said[0]) else 1]) if said else ""
     return next((line for line in last_words(lines)[:1] if by_exit or LIKE_ERROR.match(line)), "")
 
 

@@ -32,7 +32,7 @@ def test_a_first_run_elsewhere_begins_with_unknown_jobs_and_then_with_the_longes
     assert project.run("-p", "no:xdist").ret == 0
     answer = project.ask("save-durations")
     assert answer.ret == 0, text(answer)
-    assert answer.outlines == ["written: training/durations.json, 3 jobs, 3 of them new or changed; to be committed"]
+    assert answer.outlines == ["written: training/durations.json, 3 jobs, 3 new or changed; to be committed"]
     assert [list(saved(project)), saved(project)["long"]["measured"][0]["parameters"]] == [
         ["first", "long", "middle"],
         {"epochs": 3},

@@ -238,6 +238,25 @@ def test_of_another_exit_status_the_last_line_is_said_if_it_is_an_error(
     assert judged(workplace, Ending(exit_status=2), log=log).reason.startswith(reason.removesuffix("…"))
 
 
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("\nload_boston is gone.\n\nUse another one.", "ImportError: load_boston is gone."),
+        ("\n\n    Two things are wrong:\n    this and that", "ImportError: Two things are wrong:"),
+        ("   \n\tno backend", "ImportError: no backend"),
+        ("", "ImportError"),
+        ("no name:\n  x", "ImportError: no name:"),
+    ],
+)
+def test_of_a_message_the_first_line_that_says_something_is_the_reason(
+    workplace: Workplace, message: str, said: str
+) -> None:
+    frames = "".join(format_exception(ImportError(message)))
+    for text in (traceback(frames), f"{traceback(frames)}\nwandb: synced\n"):
+        reason = judged(workplace, EXITED, log=text).reason
+        assert reason.removeprefix("ended with exit status 1: ") == said
+
+
 def test_of_a_failure_for_lack_of_memory_the_amounts_are_said(workplace: Workplace) -> None:
     failure = Failure(cause="error", message="MemoryError", traceback=traceback("MemoryError"), free_mb=2048)
     ending = Ending(exit_status=1, peak_memory_mb=512, free_mb=9000)

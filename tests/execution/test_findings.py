@@ -240,6 +240,20 @@ def test_names_whose_numbers_stand_below_several_titles_are_in_a_note(
     assert verdict.notes == (f"several numbers are called {words}; the last of each counts",)
 
 
+def test_the_accuracy_of_a_report_stands_before_the_numbers_of_its_classes(attempt: EndedAttempt) -> None:
+    names = (
+        "0_precision",
+        "0_recall",
+        "0_f1_score",
+        "accuracy",
+        "macro_avg_f1_score",
+        "test_0_f1_score",
+        "test_accuracy",
+    )
+    values, _ = union(attempt, Places(*((name, 0.5, STDOUT) for name in names)))
+    assert [*values][:3] == ["test_accuracy", "test_0_f1_score", "accuracy"]
+
+
 # curves
 
 

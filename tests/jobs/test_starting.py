@@ -79,6 +79,31 @@ def test_every_option_for_output_leads_into_the_jobs_folder(project: Project, ca
     assert not (expected and job.parameters)  # the default is no value of the job
 
 
+@pytest.mark.parametrize(
+    ("default", "line", "is_named_again"),
+    [
+        ("out", "open('out/plot.png')", True),
+        ("out", "open('./out/plot.png')", True),
+        ("./out/", "open(f'out/{x}.png')", True),
+        ("out", "os.path.join('out', 'plot.png')", True),
+        ("net.pt", "load('net.pt')", True),
+        ("out", "open('outer/plot.png')", False),
+        ("out", "os.makedirs('out', exist_ok=True)", False),
+        ("out/", "config.get('out')", False),
+        ("net.pt", "open('net.pt.log')", False),
+        (".", "open('./plot.png')", False),
+    ],
+)
+def test_a_place_that_the_script_names_elsewhere_too_stays_where_it_is(
+    project: Project, default: str, line: str, *, is_named_again: bool
+) -> None:
+    job = project.job(SCRIPT.format(f"parser.add_argument('--out-dir', default={default!r})") + line + "\n")
+    place = "/out/net.pt" if default == "net.pt" else "/out"
+    assert words(job) == ["--out-dir", default if is_named_again else place]
+    [job] = project.load("jobs:\n  x: {parameters: {out_dir: there}}\n")[0]
+    assert words(job) == ["--out-dir", "there"]
+
+
 def test_several_places_for_output_are_all_in_the_folder_and_each_can_be_set(project: Project) -> None:
     declared = "\n".join(f"parser.add_argument('--{name}', default='x')" for name in ("out-dir", "log-dir", "save"))
     project.write("training/train_x.py", SCRIPT.format("parser.add_argument('data')\n" + declared))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -36,6 +37,7 @@ MOST_KINDS, MOST_POINTS = 50, 500  # kinds of points (names in a place); points 
 LONGEST_SOURCE = 150
 PARTS = ("test", "val", "eval", "dev", "train")
 """Parts of the data by what they say of a model; a metric of no part stands before those of the last."""
+OF_CLASS = re.compile(r".+_(precision|recall|f1(_?score)?|support)")  # behind the accuracy of the same part
 FEWEST_DECIMALS, FEWEST = 2, 10  # decimals, or the size, from which a number counts as rounded: `0.70`, `41.5`
 
 
@@ -235,7 +237,8 @@ def _united(measured: Iterable[tuple[str, Measured]]) -> FoundMetrics:
 
 def _rank(named: tuple[str, Any]) -> float:
     """Return a metric's place in the order: the first metric stands for the job."""
-    return next((place for place, word in enumerate(PARTS) if named[0].startswith(word)), 3.5)
+    of_part = next((place for place, word in enumerate(PARTS) if named[0].startswith(word)), 3.5)
+    return of_part + (0.1 if OF_CLASS.fullmatch(named[0]) else 0)
 
 
 def _rounded(value: Any) -> float:

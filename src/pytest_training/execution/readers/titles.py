@@ -6,6 +6,7 @@ A number that may belong to another model than the last one that is named gets n
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -22,10 +23,11 @@ _WITH_NUMBER = re.compile(r"\s*\(([^()]*\d[^()]*)\)")
 _NUMBERED = re.compile(r"[^\w\[]*(?:(?:model|step|part)\s*)?\[?\d+(?:\s*/\s*\d+)?\s*[\]).:-]+\s+(?=\S)", re.IGNORECASE)
 _SUBJECT = re.compile(rf"\W*(?:{ANY['subjects']}|{ANY['cases']})(?:\s+\w)?\s*[:=]\s+(?=\S)", re.IGNORECASE)
 _VALUE = re.compile(r"\d\.\d|[:=]\s*[-+]?\d")
+_SETTING = re.compile(r"\W*[a-zA-Z][\w ]{0,20}\s*=\s*[\d.]+\W*")
 _FRAMED = re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
 _BRACKETED = re.compile(r"\[\w+\].*")
 _PLAIN = re.compile(r"[^\W_][\w &+/'-]*")
-_MESSAGE = re.compile(rf"\W*\w+ing\b.*|(?:.*\W)?{ANY['messages']}\b.*|.*\w{{3,}}ed\W*", re.IGNORECASE)
+_MESSAGE = re.compile(ANY["messages"])
 _SAYS_SOMETHING = re.compile(r"[^\W\d_]{2,}[^=\[\]{}\\]*")
 _EDGE = re.compile(r"^[\W_]+|[\W_]+$")
 _HOW_LONG = re.compile(r"\s(?:for|in|on|took|after|over)\s.*\d.*", re.IGNORECASE)
@@ -67,6 +69,7 @@ class Titles(Struct):
         setting = _WITH_NUMBER.search(named)
         plain = _WITH_NUMBER.sub("", named)
         if _VALUE.search(plain):
+            self._block += bool(_SETTING.fullmatch(plain))
             return
         if name := estimator_in(plain):
             words = re.findall(r"\w+(?:\.\d+)?", setting[1].lower()) if setting else []
@@ -98,9 +101,10 @@ class Titles(Struct):
             if is_estimator:
                 label = self._of_line(own, of_line)
                 told[name] = value
-            elif own and label.is_of_line:  # it is not that of the line before, either
-                self.label, label = Label(), Label(section=own)
-                told[name] = value
+            elif own and not is_loop and (label.is_of_line or label in {Label(), Label(section=own)}):
+                self.label = Label() if label.is_of_line else self.label  # it is not that of the line before
+                label = Label(section=own)
+                told[self._name(name, Label(), finals)] = value
             else:
                 told[self._name(name, Label() if name in doubted else label, finals)] = value
         for name, value in () if is_loop else told.items():
@@ -154,7 +158,7 @@ def _section_in(text: str, *, has_head: bool, is_named: bool) -> str:
     rest = [word for word in words if word not in _NEUTRAL]
     begins = plain[:1].isupper() or _FRAMED.fullmatch(text)
     is_title = has_head or text.endswith(":") or (begins and not re.search(r"\d", plain))
-    is_clear = _PLAIN.fullmatch(plain) and not SPLIT.search(plain) and (is_named or not _MESSAGE.fullmatch(plain))
+    is_clear = _PLAIN.fullmatch(plain) and not SPLIT.search(plain) and (is_named or not _is_message(words))
     if not (is_title and is_clear and rest) or len(words) > MOST_SECTION_WORDS:
         return ""
     if is_measured(plain) and not _BRACKETED.fullmatch(text):
@@ -164,15 +168,23 @@ def _section_in(text: str, *, has_head: bool, is_named: bool) -> str:
 
 def _is_unclear(text: str) -> bool:
     """Return True for a line that may begin another section: neither a message nor the head of a list."""
-    plain = _EDGE.sub("", text)
-    is_clear = _MESSAGE.fullmatch(plain) or is_measured(plain) or _NEUTRAL.issuperset(_words(plain))
-    return bool(_SAYS_SOMETHING.fullmatch(plain)) and not is_clear
+    plain, words = _EDGE.sub("", text), _words(text)
+    return not (_is_message(words) or _NEUTRAL.issuperset(words) or is_measured(plain)) and bool(
+        _SAYS_SOMETHING.fullmatch(plain)
+    )
+
+
+def _is_message(words: list[str]) -> bool:
+    """Return True for the words of what a program does: `Loading data`, `Model trained`, `New best score`."""
+    does = words and (words[0].endswith("ing") or (words[-1].endswith("ed") and len(words[-1]) > 4))
+    return bool(does) or any(map(_MESSAGE.fullmatch, words))
 
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", text.lower())
 
 
+@lru_cache(maxsize=4096)
 def _own_words(name: str) -> tuple[str, bool]:
     """Return what a name says beside its measurement, `lightgbm` of `lightgbm_oof_auc`, and if it is an estimator."""
     words = name.split("_")

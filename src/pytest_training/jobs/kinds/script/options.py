@@ -36,12 +36,22 @@ def read_options(source: Source, sources: Sources, cwd: str = "") -> dict[str, A
             declared[parameter.name] = _merged(first, parameter)
         elif default is not MISSING:
             defaults[parameter.name] = default
-    outputs = [item.option or item.name for item in declared.values() if output_place(item, ".")]
+    places = [item for item in declared.values() if output_place(item, ".")]
+    again = tuple(item.name for item in places if item.name in defaults and _is_named_again(item.default, source))
+    outputs = [item.option or item.name for item in places if item.name not in again]
     output = next((option for option in outputs if option.rstrip("=").endswith("dir")), next(iter(outputs), None))
     # A place for output is the job's own.
     unused = {item.name for item in declared.values() if item.unread or (item.option or item.name) in outputs}
     parameters = {name: value for name, value in defaults.items() if name not in unused}
-    return {"declared": tuple(declared.values()), "parameters": parameters, "output_option": output}
+    return {"declared": tuple(declared.values()), "parameters": parameters, "output_option": output, "given": again}
+
+
+def _is_named_again(default: Any, source: Source) -> bool:
+    """Return True if a default place for output stands in the source once more: the script would miss its files."""
+    place = str(default).removeprefix("./").rstrip("/")
+    name, before = re.escape(place), r"[(,]" if "." in place else r"join\("
+    again = rf"['\"](?:\./)?{name}/+[^'\"]|{before}\s*['\"](?:\./)?{name}['\"]"
+    return place not in {"", "."} and re.search(again.encode(), source.content) is not None
 
 
 def _all_options(source: Source, sources: Sources, cwd: str) -> list[Declaration]:
