@@ -189,7 +189,7 @@ def test_gates_are_a_table_of_what_was_required_found_and_by_how_much() -> None:
         "roc_auc  >= 0.85   0.812    short by 0.038",
         "mae      <= 3      4.5      over by 1.5",
         "recall   > 0.5     0.75     holds",
-        "brier    < 0.2     nothing  the job returned no such metric",
+        "brier    < 0.2     nothing  there is no such metric",
     ]
 
 

@@ -195,7 +195,7 @@ def gate_row(result: GateResult) -> tuple[str, str, str, str]:
     gate, metric = result.gate, one_line(result.gate.metric, 60)
     if result.found is None:
         required = f"{gate.operator} {gate.threshold:.9g}"
-        return metric, required, "nothing", unjudged(result) or "the job returned no such metric"
+        return metric, required, "nothing", unjudged(result) or "there is no such metric"
     required, value = distinct(gate.threshold, result.found)
     excess = f"{EXCESS[gate.operator]} {abs(result.found - gate.threshold):.3g}"
     holds = "holds" if gate.holds(result.found) else f"{excess}, within noise"
