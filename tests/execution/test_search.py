@@ -161,6 +161,24 @@ def test_how_a_trial_ended(ended: Outcome, state: str, folders: Iterator[RunFold
     assert len(trials_of(second)) == 1 + (state == "FAIL")
 
 
+def test_a_trial_that_has_failed_is_trained_whole_when_it_is_trained_again(folders: Iterator[RunFolder]) -> None:
+    job, first, second = study(8, pruner="median"), next(folders), next(folders)
+    mine = opened(job, first)
+    for job_id in job.needs[:6]:
+        mine.draw(job_id)
+        assert mine.report(1, 0.1) == ""
+        mine.end(outcome(job_id, 0.1))
+    for job_id in job.needs[6:]:
+        mine.draw(job_id)
+    mine.end(outcome(job.needs[6], status=Status.FAILED, cause="result"))
+    again = opened(job, second, resumed=[first.run_id])
+    compared = []
+    for job_id in job.needs[6:]:
+        again.draw(job_id)
+        compared.append(again.report(1, 9.0))
+    assert compared == ["", "above the median 0.1"]  # the last one was interrupted
+
+
 def test_the_time_of_a_search_is_that_of_its_runs(folders: Iterator[RunFolder]) -> None:
     job, first, second = study(3, time_s=3600.0), next(folders), next(folders)
     mine = opened(job, first)

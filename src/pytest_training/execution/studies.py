@@ -57,6 +57,7 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
     if planned.unchanged and fields["status"] == Status.PASSED:
         reason = f"unchanged since run {planned.unchanged.run_id}, whose metrics these are"
         fields |= {"status": Status.SKIPPED, "cause": "unchanged", "reason": reason}
+        notes = [f"unchanged since run {planned.unchanged.run_id}", *notes]
     return fields | {
         "study": result,
         "metrics": best.metrics,
