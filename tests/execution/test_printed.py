@@ -114,14 +114,22 @@ def test_each_number_has_the_name_of_the_model_whose_title_stands_above_it(
     assert read(lines) == pytest.approx(expected)
 
 
-def test_names_that_stand_below_several_titles_without_a_name_are_remembered() -> None:
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        ("Accuracy: 0.8/An introduction to what follows in this log:/Accuracy: 0.7/F1: 0.5", {"accuracy"}),
+        ("K = 3/Accuracy: 0.8/K = 5/Accuracy: 0.7", {"accuracy"}),
+        ("SVM/RMSE: 0.8/Lasso/RMSE: 0.7/SVM/RMSE: 0.6", {"svm_rmse"}),
+        ("K = 3/Accuracy: 0.8/K = 5/Accuracy: 0.8", set()),
+        ("loss: 0.3/Epoch 2/Now we go on with it:/loss: 0.2", set()),
+        ("loss: 0.3/loss: 0.2", set()),
+    ],
+)
+def test_names_that_stand_below_several_titles_are_remembered(lines: str, names: set[str]) -> None:
     printed = Printed()
-    for line in ("Accuracy: 0.8", "An introduction to what follows in this log:", "Accuracy: 0.7", "F1: 0.5"):
+    for line in lines.split("/"):
         printed.feed(line)
-    assert (printed.titles.replaced, read(["loss: 0.3", "Epoch 2", "Now we go on with it:", "loss: 0.2"])) == (
-        {"accuracy"},
-        {"loss": 0.2},
-    )
+    assert printed.titles.replaced == names
 
 
 WORDS = """loss val_acc accuracy: = : is ( ) [ ] { } | , ; % / - + . e-3 0.5 12 1,234 0,5 nan (0.4) 3/4 141/200 Epoch

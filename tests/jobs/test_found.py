@@ -73,6 +73,13 @@ TRAINS = {
         "main.py:4: descends by a learning rate",
     ),
     "by hand": ("x.py", "for epoch in range(9):\n    w -= lr * gradient(w)\n", "x.py:1: descends in a loop"),
+    "by hand, in rounds without a name": ("x.py", "for i in range(9):\n    w -= lr * slope(w)\n", "x.py:1: descends"),
+    "by hand, until it is good": ("x.py", "while error > 1:\n    w -= learning_rate * (x @ e)\n", "x.py:1: descends"),
+    "by hand, with torch's gradients": (
+        "x.py",
+        "for t in range(9):\n    loss.backward()\n    with torch.no_grad():\n        w -= learning_rate * w.grad\n",
+        "x.py:1: descends",
+    ),
     "click": (
         "x.py",
         "@click.command()\ndef run(n):\n    model.fit(x, y)\nif __name__ == '__main__':\n    run()\n",
@@ -132,6 +139,8 @@ LEFT = {
     "a pretrained model": ("x.py", "net = Net.from_pretrained('a')\nfor x in y:\n    net.train()\n", "nothing"),
     "what loads a policy": ("x.py", "model = deepq.learn(env, total_timesteps=0, load_path='a')\nshow(1)\n", "nothing"),
     "a blend": ("x.py", "for epoch in names:\n    x = a - alpha * b\nprint(train(0, epochs=0))\n", "nothing"),
+    "a background taken off": ("x.py", "for x in images:\n    x -= alpha * blur(x)\n", "nothing"),
+    "a schedule": ("x.py", "for step in steps:\n    lr -= lr * 0.1\n    print(lr)\n", "nothing"),
     "a function of scipy": ("x.py", "x['a'] = read(1)\nprint(minimize(f, x0))\n", "nothing"),
     "a plot": ("plot_train.py", "plt.plot(read('train.log'))\n", None),
     "a launcher": ("run_with_submitit.py", "import main\nmain.train(1)\n", "is named as a test"),

@@ -14,9 +14,9 @@ from scipy.stats import f_oneway, spearmanr
 from pytest_training.evaluation.examination import Examination
 from pytest_training.evaluation.finding import Examined, LackingError, make_checks
 from pytest_training.evaluation.leaks import CODES, Suspect, same_people, suspects
-from pytest_training.evaluation.order import order_mistake
 from pytest_training.evaluation.same_people import equal_rows
 from pytest_training.evaluation.sample_size import minimum_people
+from pytest_training.evaluation.stated import order_mistake
 from pytest_training.wording import counted, listing
 
 FEWEST, FEWEST_OF_CLASS = 40, 20  # people, of the rarest class: with fewer no interval is narrow enough to judge
@@ -32,14 +32,14 @@ class Data:
 
     def __init__(self, examination: Examination) -> None:
         self.stated = examination
+        self.held_out = [each for each in examination.records if each.name != "train"]
 
     @cached_property
     def record(self) -> Any:
         """The job's predictions of people who were held out, in several folds."""
-        records = [each for each in self.stated.records if each.name != "train"]
-        if not records:
+        if not self.held_out:
             raise LackingError("train calls no run.predictions")
-        if (record := next((each for each in records if len(np.unique(each.fold)) > 1), None)) is None:
+        if (record := next((each for each in self.held_out if len(np.unique(each.fold)) > 1), None)) is None:
             raise LackingError("the predictions are of one fold; run.predictions(…, fold=…) says which model made each")
         return record
 
@@ -75,11 +75,9 @@ class Data:
         """The person of each row, from the predictions if no other call states it; else each row is one."""
         if self.stated.person is not None:
             return pd.factorize(np.asarray(self.stated.person))[0]
-        rows = len(self.target)
-        whole = (each for each in self.stated.records if each.name != "train")
-        record = next((each for each in whole if np.array_equal(np.unique(each.row), np.arange(rows))), None)
-        person = np.arange(rows)
-        if record is not None:
+        person = np.arange(len(self.target))
+        whole = (each for each in self.held_out if np.array_equal(np.unique(each.row), person))
+        if (record := next(whole, None)) is not None:
             person[record.row] = record.people[0]
         return person
 
@@ -237,8 +235,7 @@ def too_few(data: Data) -> str | None:
 def without_prediction(data: Data) -> str | None:
     """Count the rows of the target that no fold has held out."""
     rows = len(data.target if data.stated.declared is None else data.stated.declared)
-    held_out = [each for each in data.stated.records if each.name != "train"]
-    missing = rows - max(len(np.unique(each.row)) for each in [data.record, *held_out])
+    missing = rows - max(len(np.unique(each.row)) for each in [data.record, *data.held_out])
     return f"{missing} of {rows} rows have no prediction" if missing > 0 else None
 
 

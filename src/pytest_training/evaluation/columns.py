@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pytest_training.evaluation.missing import is_missing
+from pytest_training.evaluation.stated import is_missing
 from pytest_training.wording import listing
 
 Floats = NDArray[np.float64]
@@ -117,9 +117,8 @@ def in_order(risks: Floats, names: Sequence[str], labels: tuple[str, ...]) -> Fl
         return risks
     if risks.ndim == 1:
         if names[0] in labels[:-1]:
-            raise ValueError(
-                f"score is the column {names[0]!r}; expected the risk of {labels[-1]!r}, the class named last"
-            )
+            own, last = names[0], labels[-1]
+            raise ValueError(f"score is the column {own!r}; expected the risk of {last!r}, the class named last")
         return risks
     if {*names} != {*labels}:
         raise ValueError(f"score has the columns {', '.join(names)}; expected a column for each of {', '.join(labels)}")

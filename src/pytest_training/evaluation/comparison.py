@@ -15,9 +15,8 @@ from scipy import special
 from pytest_training.evaluation import interval, noise
 from pytest_training.evaluation.columns import Floats
 from pytest_training.evaluation.metrics import HEADLINE, components, figure, lines_of_folds, measures
-from pytest_training.evaluation.record import Predictions
+from pytest_training.evaluation.record import Predictions, parts
 from pytest_training.evaluation.result import LEVEL, ends
-from pytest_training.evaluation.subgroups import parts
 from pytest_training.wording import counted
 
 Mask = NDArray[np.bool_]
@@ -112,9 +111,8 @@ def differences(
     if min(record.folds, over.folds) < 2:
         return {}
     is_repeated = min(len(record.repeats), len(over.repeats)) > 1
-    spread = (
-        "with the spread of fitted models" if is_repeated else "its variance doubled, as one repeat shows no spread"
-    )
+    doubled = "its variance doubled, as one repeat shows no spread"
+    spread = "with the spread of fitted models" if is_repeated else doubled
     tested: dict[str, noise.Difference] = {}
     for name in [each for each in measures(record) if each in names and interval.is_enough(record, each)]:
         with suppress(ZeroDivisionError):
@@ -175,9 +173,9 @@ def _paired(record: Predictions, over: Predictions, name: str, level: float = LE
 def _by_fold(record: Predictions) -> Floats:
     """Return the headline in each fold of each repeat that has a value for it."""
     measure = measures(record)[HEADLINE[record.question]]
-    lines = [repeat[own] for repeat in record.repeats for own in lines_of_folds(record.fold[repeat])]
-    lines = [own for own in lines if len(np.unique(record.truth[own])) > 1]
-    return np.array([measure(record.truth[own], record.score[own], record.fold[own]).value for own in lines])
+    folds = [repeat[own] for repeat in record.repeats for own in lines_of_folds(record.fold[repeat])]
+    several = [own for own in folds if len(np.unique(record.truth[own])) > 1]
+    return np.array([measure(record.truth[own], record.score[own], record.fold[own]).value for own in several])
 
 
 def _is_right(record: Predictions) -> Mask:
@@ -190,10 +188,8 @@ def _is_right(record: Predictions) -> Mask:
 
 def _require_same_people(record: Predictions, over: Predictions) -> None:
     if record.classes != over.classes:
-        raise ValueError(
-            f"the records to compare have the classes {', '.join(record.classes) or 'none'} and "
-            f"{', '.join(over.classes) or 'none'}; expected the same question"
-        )
+        own, other = (", ".join(each.classes) or "none" for each in (record, over))
+        raise ValueError(f"the records to compare have the classes {own} and {other}; expected the same question")
     people, others = np.unique(record.person), np.unique(over.person)
     if not np.array_equal(people, others):
         both = len(np.intersect1d(people, others))

@@ -12,10 +12,17 @@ from pytest_training.evaluation import interval
 from pytest_training.evaluation.comparison import gain
 from pytest_training.evaluation.curves import drawings
 from pytest_training.evaluation.metrics import BASELINES, compared, dummy, figure, lines_of_folds, measures
-from pytest_training.evaluation.record import Predictions
-from pytest_training.evaluation.result import Evaluation, metrics_of
-from pytest_training.evaluation.subgroups import subgroups
+from pytest_training.evaluation.record import Predictions, parts
+from pytest_training.evaluation.result import Evaluation, Subgroup, metrics_of
 from pytest_training.wording import counted, printable
+
+FEWEST_PEOPLE = 10  # of a subgroup: below it the counts alone are shown, as an interval over fewer says nothing
+CHOSEN = {
+    "binary": ("roc_auc", "observed_expected", "brier"),
+    "classes": ("roc_auc", "accuracy"),
+    "number": ("r2", "mae"),
+}
+"""Metrics of a subgroup by question."""
 
 
 def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluation:
@@ -29,7 +36,7 @@ def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluat
             own = flat if name == "average_precision" else constant
             metrics[f"baseline_{name}"] = figure(own, all_measures[name]).value
     metrics |= gain(record, against) if against else {}
-    groups = subgroups(record)
+    groups = tuple(_judged(column, value, own) for (column, value), own in parts(record).items())
     metrics |= metrics_of(groups)
     prefix = f"{record.name}_" if record.name else ""
     people, repeats, metrics = record.people[1], record.repeats, {prefix + name: each for name, each in metrics.items()}
@@ -50,6 +57,19 @@ def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluat
     )
 
 
+def _judged(column: str, value: str, own: Predictions) -> Subgroup:
+    people = own.people[1]
+    chosen = {each: measure for each, measure in measures(own).items() if each in CHOSEN[own.question]}
+    return Subgroup(
+        column=column,
+        value=value,
+        rows=len(own.repeats[0]),
+        people=people,
+        events=own.events,
+        metrics=interval.measured(own, chosen) if people >= FEWEST_PEOPLE else {},
+    )
+
+
 def _method(record: Predictions, metrics: Mapping[str, float], names: Sequence[str]) -> str:
     """Say how the intervals come about, and which metrics have none, or are of a part of the rows."""
     people, prefix = record.people[1], f"{record.name}_" if record.name else ""
@@ -65,7 +85,9 @@ def _method(record: Predictions, metrics: Mapping[str, float], names: Sequence[s
         words.append(f"no interval of {', '.join(equal)}: equal for all people")
     if record.question == "binary" and f"{prefix}calibration_slope" not in metrics:
         words.append(f"no {prefix}calibration_slope: the risks separate the classes completely")
-    words += [_part(record) if record.classes else "", _positive(record)]
+    words.append(_part(record) if record.classes else "")
+    is_named = record.question == "binary" and record.classes != ("0", "1")
+    words += [f"positive class: {printable(record.classes[1], 60)}"] if is_named else []
     return "; ".join(filter(None, words))
 
 
@@ -78,9 +100,3 @@ def _part(record: Predictions) -> str:
     each = (lines[fold] for lines in record.repeats for fold in lines_of_folds(record.fold[lines]))
     is_pooled = any(len(np.unique(record.truth[fold])) < 2 for fold in each)
     return "the AUC is over all folds together, for each lacks a class" if is_pooled else ""
-
-
-def _positive(record: Predictions) -> str:
-    """Name the positive class, to whom risks belong, unless it is 1."""
-    is_plain = record.question != "binary" or record.classes == ("0", "1")
-    return "" if is_plain else f"positive class: {printable(record.classes[1], 60)}"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from pytest_training.evaluation.columns import Floats
 from pytest_training.evaluation.held_out import Ints, Judge, numbers, person_codes
-from pytest_training.evaluation.order import order_mistake
 from pytest_training.evaluation.result import Question
 from pytest_training.evaluation.same_people import Suspect, copied_rows, same_people, suspicious_ids, suspicious_rows
+from pytest_training.evaluation.stated import order_mistake
 
 __all__ = ["Suspect", "same_people", "suspects"]
 
@@ -39,8 +39,7 @@ LATER = re.compile(
 """Names that speak of what comes after the outcome, in English, German, French and Spanish."""
 
 
-@dataclass(frozen=True)
-class Bars:
+class Bars(NamedTuple):
     """From which score on a column is suspect, if all others together are far behind."""
 
     alone: float
@@ -49,6 +48,8 @@ class Bars:
     many_gaps: float  # of how many values a row lacks
 
 
+HALVES = {"binary": ("the positive class", "the other"), "classes": ("the last class", "the others")}
+HALVES |= {"number": ("the upper half", "the lower")}
 MEASURE = {"binary": "ROC AUC", "classes": "ROC AUC", "number": "R²"}
 BARS = {"number": Bars(alone=0.80, later=0.15, gaps=0.25, many_gaps=0.50)}
 BARS |= dict.fromkeys(("binary", "classes"), Bars(alone=0.90, later=0.60, gaps=0.70, many_gaps=0.80))
@@ -158,9 +159,8 @@ def _shares(judge: Judge, gaps: NDArray[np.bool_]) -> str:
     """Say for whom values are missing, in the two halves of the target."""
     last = judge.target[:, -1]
     high = last > np.median(last) if judge.question == "number" else last == 1
-    names = {"binary": ("the positive class", "the other")}.get(judge.question, ("the upper half", "the lower"))
-    names = ("the last class", "the others") if judge.question == "classes" else names
-    return f"it is so for {np.mean(gaps[high]):.0%} of {names[0]} and {np.mean(gaps[~high]):.0%} of {names[1]}"
+    mine, other = HALVES[judge.question]
+    return f"it is so for {np.mean(gaps[high]):.0%} of {mine} and {np.mean(gaps[~high]):.0%} of {other}"
 
 
 def _pairs(judge: Judge, table: Mapping[str, Floats], scores: Mapping[str, float]) -> Iterator[Suspect]:
@@ -171,11 +171,8 @@ def _pairs(judge: Judge, table: Mapping[str, Floats], scores: Mapping[str, float
     columns = {name: table[name][part] for name in chosen}
     bar, free = BARS[judge.question].alone, set(chosen)
     together = {pair: small.pair(columns[pair[0]], columns[pair[1]]) for pair in combinations(chosen, 2)}
-    strong = {
-        pair: score
-        for pair, score in together.items()
-        if score >= bar and 1 - score <= LEFT * (1 - max(scores[pair[0]], scores[pair[1]]))
-    }
+    own = {pair: max(scores[pair[0]], scores[pair[1]]) for pair in together}
+    strong = {pair: score for pair, score in together.items() if score >= bar and 1 - score <= LEFT * (1 - own[pair])}
     if not strong:
         return
     shuffled = small.shuffled()

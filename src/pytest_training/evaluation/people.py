@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pytest_training.evaluation.description import LONGEST, MOST_PREDICTORS, Description, Predictor
-from pytest_training.evaluation.order import order_mistake
+from pytest_training.evaluation.stated import order_mistake
 from pytest_training.text import one_line
 from pytest_training.wording import one_of
 
@@ -75,9 +75,8 @@ def summarise(  # noqa: PLR0913  (each is one thing that a job may state)
     if table is not None:
         for what, names in (("units", units or {}), ("known", map(str, known))):
             for name in (name for name in names if name not in table.columns):
-                raise ValueError(
-                    f"run.describe: {what} has {name!r}, which is no column: {one_of(name, list(table.columns))}"
-                )
+                named = one_of(name, list(table.columns))
+                raise ValueError(f"run.describe: {what} has {name!r}, which is no column: {named}")
         predictors = tuple(_predictors(table.iloc[:, :MOST_PREDICTORS], masks, units or {}))
         fields |= {"columns": table.shape[1], "predictors": predictors}
     return fields
@@ -170,8 +169,7 @@ def model_words(model: Any) -> dict[str, Any]:
 
 def _steps(model: Any) -> list[Any]:
     """Return the steps of a pipeline, also of pipelines in it, the model last."""
-    parts = [part for _, step in getattr(model, "steps", ()) for part in _steps(step)]
-    return parts or [model]
+    return [part for _, step in getattr(model, "steps", ()) for part in _steps(step)] or [model]
 
 
 def _one_text(step: Any) -> str:

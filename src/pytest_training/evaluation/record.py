@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
@@ -20,11 +21,13 @@ from numpy.typing import ArrayLike, NDArray
 from pytest_training import atomic
 from pytest_training.evaluation import columns
 from pytest_training.evaluation.columns import Codes, Floats, Lines, Texts, whole_numbers
-from pytest_training.evaluation.order import order_mistake
 from pytest_training.evaluation.result import Question, file_name
+from pytest_training.evaluation.stated import order_mistake
+from pytest_training.units import number
 from pytest_training.wording import safe_repr
 
 MOST_LINES = 200_000  # of predictions.csv, about 10 MB
+MOST_VALUES = 8  # of a subgroup's column; numbers that have more are cut into three parts, of texts the rest is "other"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +87,38 @@ class Predictions:
         """Return the record of some of the lines."""
         own = {name: getattr(self, name)[lines] for name in ("truth", "score", "row", "person", "fold", "repeat")}
         return replace(self, **own, subgroup={name: values[lines] for name, values in self.subgroup.items()})
+
+
+def parts(record: Predictions) -> dict[tuple[str, str], Predictions]:
+    """Return the record of each subgroup, by column and value."""
+    return {
+        (column, name): record.take(np.flatnonzero(names == name))
+        for column, values in record.subgroup.items()
+        for names in [_named(values)]
+        for name in dict.fromkeys(names[np.argsort(_rank(values), kind="stable")].tolist())
+    }
+
+
+def _named(values: Texts) -> NDArray[np.str_]:
+    """Return the name of each line's subgroup."""
+    different, counts = np.unique(values, return_counts=True)
+    if len(different) <= MOST_VALUES:
+        return values
+    with suppress(ValueError):
+        numbers = values.astype(np.float64)
+        low, high = np.quantile(numbers, [1 / 3, 2 / 3])
+        names = [f"up to {number(low)}", f"{number(low)} to {number(high)}", f"over {number(high)}"]
+        return np.array(names)[np.searchsorted([low, high], numbers)]
+    frequent = different[np.argsort(-counts, kind="stable")[: MOST_VALUES - 1]]
+    return np.where(np.isin(values, frequent), values, "other")
+
+
+def _rank(values: Texts) -> NDArray[np.generic]:
+    """Return what orders the subgroups: numbers by size, texts by the alphabet."""
+    try:
+        return values.astype(np.float64)
+    except ValueError:
+        return values
 
 
 def is_constant(truth: NDArray[Any]) -> bool:

@@ -140,8 +140,7 @@ def suspicious_rows(
     close = neighbours(features, person)
     if close is None or np.mean(close.ratio < LEAP) < LEAPING:
         return None
-    falls = _falls_of_agreement(close, _standard(target, question), person)
-    if not _is_sure(falls):
+    if not _is_sure(falls := _falls_of_agreement(close, _standard(target, question), person)):
         return None
     size = int(np.median(close.leap[close.ratio < LEAP])) + 1
     how = f"rows stand in groups of about {size} that resemble each other far more than all others"
@@ -243,12 +242,11 @@ def _share_of_id(column: pd.Series[Any], standard: Floats) -> float:
     if not FEWEST_VALUES <= len(distinct) < len(known) or np.median(count[code]) > len(known) / FEWEST_VALUES:
         return 0.0
     several = count > 1
-    means, agreement = _agreement(code, standard[known])
-    within = agreement[several]
+    means, within = _agreement(code, standard[known])
     nearby = np.sum(means[:-1] * means[1:], axis=1)
     weight = count[several] / count[several].sum()
     error = np.sqrt(np.sum(weight**2 * 2 / (count * (count - 1.0))[several]))
-    share = float(within @ weight)
+    share = float(within[several] @ weight)
     excess = share - float(np.average(nearby, weights=count[:-1] + count[1:]))
     is_text = not pd.api.types.is_numeric_dtype(column) and not column.dropna().astype(str).str.contains(r"\d").all()
     sure = min(share, excess)

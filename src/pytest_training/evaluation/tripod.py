@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -29,8 +28,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 @cache
 def items() -> tuple[Item, ...]:
     """Return the sub-items in order."""
-    text = Path(__file__).with_name("tripod_ai.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text)["items"], tuple[Item, ...])
+    content = Path(__file__).with_name("tripod_ai.toml").read_bytes()
+    return msgspec.toml.decode(content, type=dict[str, tuple[Item, ...]])["items"]
 
 
 def statement_keys() -> tuple[str, ...]:

@@ -115,9 +115,10 @@ class OptunaSearch:
             before, self._trial, self._reported = self._newest(job_id), None, set()
             # Trials that begin before one has ended would be compared by late values with the early ones of others.
             ended = any(each.intermediate_values for each in self._trials(TrialState.COMPLETE))
+            # One that failed before is trained to its end: pruned, its failure would be a skip, and the run green.
+            failed = any(each.user_attrs.get(JOB) == job_id for each in self._trials(TrialState.FAIL))
+            self._is_compared = not failed and (ended or self._search.pruner == "median")
             state = before.state if before else TrialState.FAIL
-            has_failed = before is not None and state == TrialState.FAIL  # early ends would hide that it fails again
-            self._is_compared = (ended or self._search.pruner == "median") and not has_failed
             if before and state == TrialState.RUNNING:
                 self._reported = {*before.intermediate_values}
                 self._trial = optuna.Trial(self._study, before._trial_id)  # noqa: SLF001  (nothing else goes on with one)

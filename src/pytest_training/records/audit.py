@@ -193,8 +193,7 @@ def _shuffled(trained: Trained) -> Shuffled:
     if all(outcome.metrics == trained.plain.metrics for outcome in trained.shuffled):
         raise LackingError("a shuffled target changes no metric: train does not use what run.target returns")
     sign = SIGN[direction(main.name, trained.job.gates) or "higher"]
-    end = f"{main.name}_{'low' if sign > 0 else 'high'}"
-    ends = [outcome.metrics.get(end) for outcome in trained.shuffled]
+    ends = [outcome.metrics.get(f"{main.name}_{'low' if sign > 0 else 'high'}") for outcome in trained.shuffled]
     values = [sign * outcome.metrics[main.name] for outcome in trained.shuffled]
     return Shuffled(main, sign, values, [None if each is None else sign * each for each in ends])
 
@@ -229,13 +228,9 @@ def twice_the_same(trained: Trained) -> str | None:
     first, second = trained.plain.metrics, trained.again.metrics
     names = [name for name in dict.fromkeys([*first, *second]) if not MEASURED.search(name)]
     differ = [name for name in names if first.get(name) != second.get(name)]
-    other = [f"{name} {_exact(first, name)} and {_exact(second, name)}" for name in differ]
+    other = [f"{name} {first.get(name, 'nothing')} and {second.get(name, 'nothing')}" for name in differ]
     count = f"{len(other)} of {len(names)} metrics"
     return f"two trainings with one seed differ in {count}: {_listed(other)}" if other else None
-
-
-def _exact(metrics: Mapping[str, float], name: str) -> str:
-    return repr(metrics[name]) if name in metrics else "nothing"
 
 
 OF_METRICS = {

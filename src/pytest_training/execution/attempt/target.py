@@ -5,8 +5,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from pytest_training.errors import DataError
-from pytest_training.evaluation.missing import is_missing
-from pytest_training.evaluation.order import order_mistake
+from pytest_training.evaluation.stated import is_missing, order_mistake
 from pytest_training.wording import safe_repr
 
 

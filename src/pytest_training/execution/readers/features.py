@@ -1,6 +1,7 @@
 """Lists of features with their importances or coefficients: `recall_history  0.02` is no metric in one."""
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct, field
 
@@ -26,11 +27,7 @@ class FeatureList(Struct):
 
     has_heading: bool = False
     sign: str = ""
-    numbers: list[float] = field(default_factory=list)
-    measured: int = 0
-    features: int = 0  # rows that are neither measured nor a setting or a time
-    names: set[str] = field(default_factory=set)
-    is_impossible: bool = False  # True if a measurement is what it cannot be
+    rows: list[tuple[str, float]] = field(default_factory=list)
     is_out: bool = False  # True if its rows count for nothing
     taken: Finals = field(default_factory=dict)
     replaced: Finals = field(default_factory=dict)
@@ -39,35 +36,31 @@ class FeatureList(Struct):
         """Return the list as it is after the next line; one that is no row of it begins a new list."""
         row = _ROW.fullmatch(text) if len(text) <= LONGEST_ROW else None
         if row is None:
-            goes_on = self.has_heading and not self.numbers and not any(map(str.isalnum, text))
+            goes_on = self.has_heading and not self.rows and not any(map(str.isalnum, text))
             return self if goes_on else FeatureList(has_heading=bool(_HEADING.search(text[:LONGEST_ROW].lower())))
-        name, sign, number = row["name"].strip(), row["sign"].strip(), float(row["number"])
-        own = self if sign == self.sign or not self.numbers else FeatureList()
-        own = own if len(own.numbers) < MOST_ROWS else FeatureList(has_heading=own.has_heading)
+        sign = row["sign"].strip()
+        is_same = sign == self.sign or not self.rows
+        own = self if is_same and len(self.rows) < MOST_ROWS else FeatureList(has_heading=self.has_heading and is_same)
         own.sign = sign
-        own.numbers.append(number)
-        own.names.add(name)
-        is_other = _OTHER.intersection(re.split(r"[\W_]+", name.lower())) or estimator_in(name)
-        own.measured += is_measured(name)
-        own.features += not is_measured(name) and not is_other
-        own.is_impossible |= number < 0 and bool(_NEVER_NEGATIVE.fullmatch(name))
+        own.rows.append((row["name"].strip(), float(row["number"])))
         return own
 
     @property
     def is_of_features(self) -> bool:
         """True if heading, neighbours or numbers say that these are no metrics."""
-        sizes = [abs(number) for number in self.numbers]
+        if any(number < 0 and _NEVER_NEGATIVE.fullmatch(name) for name, number in self.rows):
+            return True
+        sizes, names = [abs(number) for _, number in self.rows], [name for name, _ in self.rows]
         is_sorted = len(sizes) >= FEWEST_SORTED and sizes == sorted(sizes, reverse=True)
-        if len(self.names) < len(sizes) and not self.is_impossible:  # the same again, of another epoch
-            return False
-        if self.has_heading:
-            return self.features > 0 or not self.sign
-        most = self.features * ((3 if is_sorted else 1) if not self.sign else is_sorted)
-        return self.is_impossible or (self.features > 0 and self.measured <= most)
+        kinds = [*map(_kind, names)]
+        measured, features = kinds.count("measurement"), kinds.count("feature")
+        if not features or len({*names}) < len(names):  # the same names again are those of another epoch
+            return self.has_heading and not self.sign
+        return self.has_heading or measured <= features * (is_sorted if self.sign else 3 if is_sorted else 1)
 
     def sift(self, finals: Finals, new: Finals) -> Finals:
         """Return which of the new numbers count; take those of its rows before out of `finals` if none does."""
-        if not self.numbers:
+        if not self.rows:
             return new
         self.replaced = {name: finals[name] for name in new if name in finals} | self.replaced
         self.taken |= new
@@ -79,3 +72,12 @@ class FeatureList(Struct):
         finals.update({} if self.is_out else self.replaced)
         self.is_out = True
         return {}
+
+
+@lru_cache(maxsize=1024)
+def _kind(name: str) -> str:
+    """Return what a name is of: a measurement, a feature, or something else: a setting, a time, an estimator."""
+    if is_measured(name):
+        return "measurement"
+    words = re.split(r"[\W_]+", name.lower())
+    return "" if estimator_in(name) or _OTHER.intersection(words) else "feature"

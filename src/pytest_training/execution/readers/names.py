@@ -75,6 +75,7 @@ def words_of(text: str) -> list[str]:
     return words
 
 
+@lru_cache(maxsize=1024)
 def is_measured(text: str) -> bool:
     """Return True if a name names a measurement."""
     pieces = re.split(r"[\W_]+", _plain(text))
@@ -90,6 +91,7 @@ def joined(words: list[str]) -> str:
     return "_".join([*late[:1], *(word for word in words if word not in late[:1])])
 
 
+@lru_cache(maxsize=1024)
 def estimator_in(text: str) -> str:
     """Return the name of the estimator that a title is about, or nothing."""
     head, _, settings = text.partition("(")
@@ -108,7 +110,8 @@ def without_sentence(text: str) -> str:
         return text
     ended = _ENDED.search(verb[0][0] + before)  # `training finished with accuracy` is not the accuracy in training
     kept = [word for word in words_of(before) if word in WORDS["degrees"] or (word in SPLITS and not ended)]
-    return " ".join([*kept, estimator_in(before), after]).strip()
+    estimator = estimator_in(" ".join(word for word in words_of(before) if word not in kept))
+    return " ".join([*kept, estimator, after]).strip()
 
 
 def label_of(line: str) -> str:

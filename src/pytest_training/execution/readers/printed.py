@@ -28,6 +28,7 @@ _COUNT = re.compile(r"[\d/.,:;%-]+")
 _DIGIT = re.compile(r"\d")
 _RULE = re.compile(r"[-=+|:\s─━_*#]*")
 _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
+_OF_SPLIT = re.compile(r".*\{|(?:train|test|val(?:id(?:ation)?)?|dev|eval|holdout)\W*$", re.IGNORECASE)
 _PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])  # heads of columns that are measurements beside others
 
 
@@ -109,7 +110,7 @@ class Printed(Struct):
         is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
         if is_head and {*map(_name_of, cells)} - {"", "score"} and not {"min", "max"} & {*map(str.lower, cells)}:
             self._heads = tuple(cells)
-        elif title and (title["words"] or len(title["frame"].strip()) > 1 or "{" in title["end"]):
+        elif title and (title["words"] or len(title["frame"].strip()) > 1 or _OF_SPLIT.match(text)):
             self._section, self._has_read = title["split"].lower(), False
         elif self._has_read if not text else _ENDS_SECTION.fullmatch(text):
             self._section = ""

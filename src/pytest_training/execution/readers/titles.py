@@ -23,6 +23,7 @@ _WITH_NUMBER = re.compile(r"\s*\(([^()]*\d[^()]*)\)")
 _NUMBERED = re.compile(r"[^\w\[]*(?:(?:model|step|part)\s*)?\[?\d+(?:\s*/\s*\d+)?\s*[\]).:-]+\s+(?=\S)", re.IGNORECASE)
 _SUBJECT = re.compile(rf"\W*(?:{ANY['subjects']}|{ANY['cases']})(?:\s+\w)?\s*[:=]\s+(?=\S)", re.IGNORECASE)
 _VALUE = re.compile(r"\d\.\d|[:=]\s*[-+]?\d")
+_SETTING = re.compile(r"\W*[a-zA-Z][\w ]{0,20}\s*=\s*[\d.]+\W*")
 _FRAMED = re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
 _BRACKETED = re.compile(r"\[\w+\].*")
 _PLAIN = re.compile(r"[^\W_][\w &+/'-]*")
@@ -68,6 +69,7 @@ class Titles(Struct):
         setting = _WITH_NUMBER.search(named)
         plain = _WITH_NUMBER.sub("", named)
         if _VALUE.search(plain):
+            self._block += bool(_SETTING.fullmatch(plain))
             return
         if name := estimator_in(plain):
             words = re.findall(r"\w+(?:\.\d+)?", setting[1].lower()) if setting else []
@@ -99,9 +101,10 @@ class Titles(Struct):
             if is_estimator:
                 label = self._of_line(own, of_line)
                 told[name] = value
-            elif own and label.is_of_line:  # it is not that of the line before, either
-                self.label, label = Label(), Label(section=own)
-                told[name] = value
+            elif own and not is_loop and (label.is_of_line or label in {Label(), Label(section=own)}):
+                self.label = Label() if label.is_of_line else self.label  # it is not that of the line before
+                label = Label(section=own)
+                told[self._name(name, Label(), finals)] = value
             else:
                 told[self._name(name, Label() if name in doubted else label, finals)] = value
         for name, value in () if is_loop else told.items():

@@ -144,9 +144,10 @@ class _Signs:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
                 self._made |= {last_name(target): last_name(node.value.func) for target in node.targets}
         for node in nodes:
-            if isinstance(node, ast.For) and _has_rounds(node):
-                self._has_rounds = True
-                if _descends(node):
+            if isinstance(node, ast.For | ast.While):
+                has_rounds = isinstance(node, ast.For) and _has_rounds(node)
+                self._has_rounds |= has_rounds
+                if _descends(node, has_rounds=has_rounds):
                     return f"{source.where(node)}: descends in a loop"
             if self._descent is None and isinstance(node, ast.BinOp) and _is_step(node):
                 self._descent = f"{source.where(node)}: descends by a learning rate"
@@ -175,10 +176,13 @@ def _has_rounds(loop: ast.For) -> bool:
     return any(_ROUNDS.search(last_name(node)) for part in (loop.target, loop.iter) for node in walk(part))
 
 
-def _descends(loop: ast.For) -> bool:
-    """Return True for a loop that changes something by a learning rate."""
-    changes = (node.value for node in walk(loop) if isinstance(node, ast.AugAssign))
-    return any(last_name(node) in _RATES for value in changes for node in walk(value))
+def _descends(loop: ast.For | ast.While, *, has_rounds: bool) -> bool:
+    """Return True for a loop that changes something by a learning rate; one not over epochs, by a product taken off."""
+    changes = [node for node in walk(loop) if isinstance(node, ast.AugAssign) and last_name(node.target) not in _RATES]
+    if not has_rounds:
+        changes = [each for each in changes if isinstance(each.op, ast.Sub) and isinstance(each.value, ast.BinOp)]
+    rates = _RATES if has_rounds else _RATES - {"alpha", "step_size"}
+    return any(last_name(node) in rates for change in changes for node in walk(change.value))
 
 
 def _is_no_round(keyword: ast.keyword) -> bool:

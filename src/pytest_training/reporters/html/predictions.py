@@ -211,15 +211,14 @@ def _written(points: Iterable[Point], across: Scale, up: Scale) -> str:
 def _within(points: Sequence[Point], low: float, high: float) -> Iterator[Point]:
     """Yield the points whose first number is between two, and where the line leaves or enters."""
     before: Point | None = None
-    for here in points:
-        x, y = here
+    for x, y in points:
         if before is not None and (low <= x <= high) != (low <= before[0] <= high):
             edge = low if min(x, before[0]) < low else high
             share = (edge / 2 - before[0] / 2) / (x / 2 - before[0] / 2)  # of halves: no difference of floats overflows
             yield edge, before[1] * (1 - share) + y * share
         if low <= x <= high:
-            yield here
-        before = here
+            yield x, y
+        before = (x, y)
 
 
 def _bars(drawing: Drawing, across: Scale) -> Iterator[Drawn]:

@@ -1,6 +1,5 @@
 """Options of a script's own command line, read from its syntax tree."""
 
-import ast
 import re
 from importlib import import_module
 from typing import Any
@@ -10,7 +9,7 @@ from msgspec.structs import replace
 from pytest_training.jobs.kinds.parameters import Code, Declaration, output_place
 from pytest_training.jobs.kinds.script.arguments import file_options
 from pytest_training.jobs.model import Parameter
-from pytest_training.jobs.source.literals import MISSING, last_name, walk
+from pytest_training.jobs.source.literals import MISSING
 from pytest_training.jobs.source.sources import Source, Sources
 from pytest_training.jobs.source.used import constants_of, used_code
 
@@ -49,21 +48,10 @@ def read_options(source: Source, sources: Sources, cwd: str = "") -> dict[str, A
 
 def _is_named_again(default: Any, source: Source) -> bool:
     """Return True if a default place for output stands in the source once more: the script would miss its files."""
-    place, nodes = str(default).removeprefix("./").rstrip("/"), walk(source.tree)
-    begins: list[str] = []  # of texts that go on behind it
-    for node in nodes:
-        if isinstance(node, ast.JoinedStr):
-            begins += [_text(each) for each in node.values[:1]]
-        elif isinstance(node, ast.Call) and last_name(node.func) == "join":
-            begins += [f"{_text(each)}/" for each in node.args[:1]]
-        elif isinstance(node, ast.Call) and "." in place:
-            begins += [f"{_text(each)}/" for each in node.args]
-        begins += [_text(node).rstrip("/")]
-    return place not in {"", "."} and any(each.removeprefix("./").startswith(f"{place}/") for each in begins)
-
-
-def _text(node: ast.AST) -> str:
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+    place = str(default).removeprefix("./").rstrip("/")
+    name, before = re.escape(place), r"[(,]" if "." in place else r"join\("
+    again = rf"['\"](?:\./)?{name}/+[^'\"]|{before}\s*['\"](?:\./)?{name}['\"]"
+    return place not in {"", "."} and re.search(again.encode(), source.content) is not None
 
 
 def _all_options(source: Source, sources: Sources, cwd: str) -> list[Declaration]:

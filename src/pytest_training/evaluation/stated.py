@@ -1,12 +1,20 @@
-"""Refuses Series and tables with one index in several orders: they are paired by position. No library is imported."""
+"""Finds what is wrong with values that a job states; without a library: jobs without numpy state targets too."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
+def is_missing(value: Any) -> bool:
+    """Return whether it is None, NaN, NaT or pandas' NA: these differ from themselves, and NA has no truth value."""
+    try:
+        return value is None or bool(value != value)  # noqa: PLR0124  (see above)
+    except TypeError:
+        return True
+
+
 def order_mistake(**stated: Any) -> str:
-    """Return a sentence if values have the same index in another order, else an empty text."""
+    """Return a sentence if values, paired by position, have the same index in another order, else an empty text."""
     indexes = [(name, each.index) for name, values in stated.items() for each in _parts(values) if _has_index(each)]
     for name, index in indexes[1:]:
         first, other = indexes[0]
