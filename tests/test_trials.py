@@ -226,7 +226,8 @@ def test_the_name_of_a_study_means_all_its_trials(
 def test_unchanged_trials_are_skipped_and_their_study_is_judged_by_new_gates(forest: Project) -> None:
     forest.run()
     before = forest.metadata()["forest"]
-    forest.run("--training-skip-unchanged")
+    result = forest.run("--training-skip-unchanged")
+    result.stdout.fnmatch_lines(["SKIPPED forest *unchanged since run *[[]5/5]*"])
     after = forest.metadata()["forest"]
     assert {cause for _, cause in outcomes(forest).values()} == {"unchanged"}
     same = ("metrics", "parameters", "interval_method")

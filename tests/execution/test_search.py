@@ -161,6 +161,32 @@ def test_how_a_trial_ended(ended: Outcome, state: str, folders: Iterator[RunFold
     assert len(trials_of(second)) == 1 + (state == "FAIL")
 
 
+@pytest.mark.parametrize("pruner", ["median", "asha", "hyperband"])
+@pytest.mark.parametrize("cause", [None, "error", "result", "interrupted"])
+def test_a_trial_that_failed_is_trained_again_and_never_pruned(
+    pruner: str, cause: Any, folders: Iterator[RunFolder]
+) -> None:
+    job, first, second, third = study(8, pruner=pruner), *(next(folders) for _ in range(3))
+    worst, failed = job.needs[0], Status.INTERRUPTED if cause == "interrupted" else Status.FAILED
+
+    def train(mine: Any, job_id: str, loss: float) -> bool:
+        assert mine.draw(job_id)
+        return bool("".join(mine.report(step, loss) for step in range(1, 6)))
+
+    mine = opened(job, first)
+    if cause:
+        mine.draw(worst)
+        mine.end(outcome(worst, status=failed, cause=cause))
+    for job_id in job.needs[1:]:
+        train(mine, job_id, 1.0)
+        mine.end(outcome(job_id, 1.0))
+    again = opened(job, second, resumed=[first.run_id])
+    again.draw(worst)
+    again.end(outcome(worst, status=Status.INTERRUPTED, cause="interrupted"))  # killed before it was ever compared
+    is_pruned = train(opened(job, third, resumed=[second.run_id, first.run_id]), worst, 9.0)
+    assert is_pruned == (cause in {None, "interrupted"})
+
+
 def test_the_time_of_a_search_is_that_of_its_runs(folders: Iterator[RunFolder]) -> None:
     job, first, second = study(3, time_s=3600.0), next(folders), next(folders)
     mine = opened(job, first)

@@ -1,11 +1,14 @@
 """Searches before anything trains."""
 
 import sys
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Job, Search, Space, Study
+from pytest_training.planning.fingerprint import fingerprints
 from pytest_training.planning.searches import check_searches
 
 TRIAL = Job(id="als-trial-001", kind="function", source="", home="", root="", trial_of="als")
@@ -43,3 +46,24 @@ def test_a_trial_without_its_search_has_a_problem() -> None:
     )
     assert other == OTHER
     assert check_searches([TRIAL, SEARCH], [OTHER], is_dry=False) == [TRIAL, SEARCH]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_changed"),
+    [
+        ({"parameters": {"rate": Space(low=0.1, high=0.3)}}, True),
+        ({"parameters": {"rate": Space(low=0.1, high=0.2, log=True)}}, True),
+        ({"parameters": {"rate": Space(choices=(0.1, 0.2))}}, True),
+        ({"parameters": {"rate": Space(low=0.1, high=0.2), "depth": Space(low=1, high=3)}}, True),
+        ({"trials": 9}, False),
+        ({"pruner": "asha"}, False),
+        ({"time_s": 3.0}, False),
+    ],
+)
+def test_a_trial_has_changed_if_what_it_was_drawn_from_has(change: dict[str, Any], *, is_changed: bool) -> None:
+    assert SEARCH.study is not None
+    assert SEARCH.study.search is not None
+    other = replace(SEARCH, study=replace(SEARCH.study, search=replace(SEARCH.study.search, **change)))
+    digests = [fingerprints({"als-trial-001": TRIAL, "als": own}, ["als"], (), seed=0) for own in (SEARCH, other)]
+    assert digests[0]["als-trial-001"]
+    assert (digests[0]["als-trial-001"] != digests[1]["als-trial-001"]) == is_changed

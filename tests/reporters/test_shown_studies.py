@@ -6,9 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_studies import FAILED, PRUNED, make_study, study_job, trial
+from made_studies import FAILED, PRUNED, RUN, make_study, study_job, trial
+from msgspec.structs import replace
 
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.backends.in_process import InProcessLauncher
+from pytest_training.execution.backends.protocol import Seat
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.execution.slot import Slot, read_outcome, save_outcome
+from pytest_training.jobs.model import PlannedJob, RunSettings, Unchanged
 from pytest_training.records.recorded_run import read_run
 from pytest_training.records.studies import study_table
 from pytest_training.reporters.console import finished_line, remark_lines, word
@@ -79,6 +85,35 @@ def test_a_pruned_trial_says_where_it_was_pruned() -> None:
     line, _ = finished_line(pruned, width=80, done=1, total=9)
     assert line.startswith("PRUNED  forest-n-1    at epoch 2 of 9: 0.71 ")
     assert word(pruned) == "PRUNED at epoch 2 of 9: 0.71, 2.0 s"
+
+
+@pytest.mark.parametrize("drawn", [{"rate": 0.3}, {"rate": 0.3, "layers": [8], "text": None}, {}])
+@pytest.mark.parametrize("notes", [(), ("1 of 2 trials did not pass: forest-trial-002",)])
+@pytest.mark.parametrize("width", [80, 160])
+def test_an_unchanged_study_and_its_trials_say_so_with_what_was_drawn(
+    tmp_path: Path, drawn: dict[str, Any], notes: tuple[str, ...], width: int
+) -> None:
+    folder = RunFolder(tmp_path, RUN)
+    launcher = InProcessLauncher(Seat(folder=folder, owner=None))
+    slot = Slot(name="main", folder=folder, launcher=launcher, seed=0, threads=1, settings=RunSettings())
+    unchanged = Unchanged(run_id="20260101-1", parameters={"epochs": 3, **drawn}, metrics={"auc": 0.7})
+    trials = [trial("trial-001"), *[trial("trial-002", **FAILED) for _ in notes]]
+    for failed in trials[1:]:
+        save_outcome(folder, failed)
+    study = study_job(trials=trials)
+    job = replace(study, id="forest-trial-001", kind="function", trial_of="forest", study=None, varied=(*drawn,))
+    lines = []
+    for each in (replace(job, parameters={"epochs": 3}), study):  # a plan lacks what will be drawn
+        planned = PlannedJob(job=each, expected_s=None, expected_from="unknown", datasets=(), unchanged=unchanged)
+        outcome = slot.train(planned)
+        assert (outcome.status, outcome.cause) == (Status.SKIPPED, "unchanged")
+        assert outcome.parameters == {"epochs": 3, **drawn}
+        lines.append(finished_line(outcome, width=width, done=1, total=2)[0])
+    assert all(" unchanged since" in line for line in lines)
+    assert notes == outcome.notes[1:]
+    first = read_outcome(folder, job.id)
+    assert first is not None
+    assert study_table("forest", [first]).rows[0].parameters == drawn
 
 
 def test_the_summary_has_a_table_of_each_study_and_folds_its_trials(tmp_path: Path) -> None:

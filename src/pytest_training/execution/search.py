@@ -115,7 +115,9 @@ class OptunaSearch:
             before, self._trial, self._reported = self._newest(job_id), None, set()
             # Trials that begin before one has ended would be compared by late values with the early ones of others.
             ended = any(each.intermediate_values for each in self._trials(TrialState.COMPLETE))
-            self._is_compared = ended or self._search.pruner == "median"
+            # One that failed before is trained to its end: pruned, its failure would be a skip, and the run green.
+            failed = any(each.user_attrs.get(JOB) == job_id for each in self._trials(TrialState.FAIL))
+            self._is_compared = not failed and (ended or self._search.pruner == "median")
             state = before.state if before else TrialState.FAIL
             if before and state == TrialState.RUNNING:
                 self._reported = {*before.intermediate_values}

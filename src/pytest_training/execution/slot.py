@@ -38,6 +38,7 @@ from pytest_training.wording import safe_repr
 REASONS: Mapping[Cause | None, str] = {"error": "error", "exit": "error", **dict.fromkeys(("crash", *LOST), "crash")}
 """Causes, beside exceeded limits, that another attempt may mend; a failed gate is an answer, not an accident."""
 LONGEST_WAIT_S = 3600.0
+TAKEN_OVER = ("parameters", "metrics", "sources", "interval_method", "remarks")  # by an unchanged job
 REFUSED = "cannot be trained or recorded"  # first words of the sentence about a refusal by the operating system
 
 
@@ -134,7 +135,7 @@ class Slot(msgspec.Struct, frozen=True):
             status=Status.SKIPPED,
             cause="unchanged",
             reason=f"unchanged since run {unchanged.run_id}, whose metrics these are",
-            **{name: getattr(unchanged, name) for name in ("metrics", "sources", "interval_method", "remarks")},
+            **{name: getattr(unchanged, name) for name in TAKEN_OVER},
             data=msgspec.convert(unchanged.data, tuple[DataUsed, ...]),
             gates=judge_gates(job.gates, unchanged.metrics),
             notes=(f"unchanged since run {unchanged.run_id}",),

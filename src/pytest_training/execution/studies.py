@@ -55,8 +55,9 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
     if all(trial.status == Status.NOT_RUN for trial in trials):
         fields |= {"status": Status.NOT_RUN, "cause": "needs", "reason": "none of its trials has run", "gates": ()}
     if planned.unchanged and fields["status"] == Status.PASSED:
-        reason = f"unchanged since run {planned.unchanged.run_id}, whose metrics these are"
-        fields |= {"status": Status.SKIPPED, "cause": "unchanged", "reason": reason}
+        since = f"unchanged since run {planned.unchanged.run_id}"
+        fields |= {"status": Status.SKIPPED, "cause": "unchanged", "reason": f"{since}, whose metrics these are"}
+        notes.insert(0, since)
     return fields | {
         "study": result,
         "metrics": best.metrics,

@@ -224,6 +224,7 @@ class Unchanged(Value, frozen=True, kw_only=True):
     """An earlier run's passed outcome that nothing has changed for."""
 
     run_id: str
+    parameters: dict[str, Any] = {}  # those of a search's trial are drawn when it starts
     metrics: dict[str, float] = {}
     sources: dict[str, str] = {}
     interval_method: str = ""

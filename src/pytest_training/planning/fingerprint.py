@@ -19,7 +19,7 @@ from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import Walk
 from pytest_training.execution.needs import needed_outcome
 from pytest_training.execution.readers.declared import USUAL_FILES
-from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, Unchanged
+from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, Study, Unchanged
 from pytest_training.jobs.source.paths import named_paths
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.run_record import package_versions
@@ -71,8 +71,13 @@ def _below(folder: Path) -> Iterator[str]:
         raise OSError(f"more than {MOST_FILES} files below {folder}, or not all can be read")
 
 
-def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, contents: Contents) -> str:
-    """Return a digest of all that decides a job's metrics but the content of its data, or "" if code is missing."""
+def fingerprint(
+    job: Job, datasets: Mapping[str, Dataset], *, seed: int, contents: Contents, study: Study | None = None
+) -> str:
+    """Return a digest of all that decides a job's metrics but the content of its data, or "" if code is missing.
+
+    `study` is that of a trial: what a search draws from decides the metrics too.
+    """
     if job.path and not job.files:
         return ""
     digest = hashlib.sha256()
@@ -87,6 +92,7 @@ def fingerprint(job: Job, datasets: Mapping[str, Dataset], *, seed: int, content
         "seed": seed if job.seed is None else job.seed,
     }
     rest |= {"study": msgspec.to_builtins(replace(job.study, place=""))} if job.study else {}
+    rest |= {"spaces": msgspec.to_builtins(study.search.parameters)} if study and study.search else {}
     rest |= {"packages": package_versions(job.imports), "python": platform.python_version()}
     digest.update(json.dumps(rest, sort_keys=True, default=repr).encode())
     return digest.hexdigest()
@@ -104,7 +110,8 @@ def fingerprints(jobs: Mapping[str, Job], ids: Iterable[str], data: Iterable[Dat
     contents = Contents()
     digests: dict[str, str] = {}
     for job_id in _with_needed(jobs, ids):
-        parts = [fingerprint(jobs[job_id], by_name, seed=seed, contents=contents)]
+        own = jobs.get(jobs[job_id].trial_of or "", jobs[job_id])
+        parts = [fingerprint(jobs[job_id], by_name, seed=seed, contents=contents, study=own.study)]
         parts += [digests.get(needed, "") for needed in jobs[job_id].needs]
         joint = parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
         digests[job_id] = joint if all(parts) else ""

@@ -184,7 +184,7 @@ def _detail(outcome: Outcome, room: int) -> str:
     details = list(filter(None, [variants[0], *map(one_line, outcome.notes), waiting(outcome.waiting_s)]))
     fuller = [", ".join(details[:number]) for number in range(len(details), 0, -1)]
     if outcome.cause == "unchanged":  # that its metric is an earlier run's is never cut off
-        fuller, variants = fuller[:1], list(map(one_line, outcome.notes))
+        fuller, variants = fuller[:1], list(map(one_line, outcome.notes)) or variants
     room -= len(simulated)
     chosen = next((text for text in (*fuller, *variants) if cells(text) <= room), variants[-1])
     return (fit(chosen, room) + simulated).removeprefix(", ")
