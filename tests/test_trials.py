@@ -18,7 +18,10 @@ jobs:
   none: {matrix: {depth: [8, 9]}, optional: true}
   same: {seeds: 3}
   undirected: {matrix: {depth: [1, 2]}}
-  named: {matrix: {depth: [1, 2]}, metric: recal}
+  named: {matrix: {depth: [1, 2]}, metric: recall}
+  rare: {matrix: {depth: [1, 2, 3]}, gates: {recall: "> 0"}}
+  odd: {seeds: [2, 3, 4], gates: {spare: "> 0"}}
+  one: {seeds: 1, gates: {auc_low: "> 0"}}
   bounded: {matrix: {depth: [1, 2]}, gates: {auc: ["> 0", "< 1"]}}
   last: {command: [python, -c, "print('auc:', {needs.forest.metrics.auc}, '{needs.forest.folder}')"], needs: [forest]}
   trial: {command: [python, -c, "print('auc: 1')"], needs: [als-seed-3]}
@@ -48,6 +51,9 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         project.job(job_id, f"import random\n{seeded}")
     for job_id in ("forest", "partly", "none", "lacking", "named", "bounded"):
         project.job(job_id, BOTH, top="import random", parameters="trees=10, depth=3")
+    project.job("rare", 'return {"recall": 0.5} if depth < 2 else {"auc": 1}', parameters="depth=1")
+    project.job("odd", 'return {"auc": 0.5, "spare": 1} if run.seed < 3 else {"auc": 0.6}')
+    project.job("one", 'return {"auc": 0.5}')
     project.job("same", 'return {"auc": 0.5}')
     project.job("undirected", 'return {"frobs": depth}', parameters="depth=3")
     project.run("-n", request.param, "--training-seed", "2")
@@ -107,7 +113,10 @@ VERDICTS = {
     "none": ("failed", "trials", "2 of 2 trials did not pass: none-depth-8, none-depth-9"),
     "same": ("passed", None, "all 3 trials have equal metrics: does the job use its seed?"),
     "undirected": ("passed", None, ""),
-    "named": ("failed", "result", "no trial has the metric 'recal': expected one of auc, drawn"),
+    "named": ("failed", "result", "no trial has the metric 'recall': expected one of auc, drawn"),
+    "rare": ("passed", None, "2 of 3 trials that passed lack recall: rare-depth-2, rare-depth-3"),
+    "odd": ("failed", "result", "2 of 3 seeds lack the metric 'spare', which a gate needs: odd-seed-3, odd-seed-4"),
+    "one": ("failed", "result", "one seed has no auc_low, which a gate needs: an interval needs at least two seeds"),
     "bounded": ("passed", None, ""),
     "trial": ("passed", None, ""),
     "nowhere": ("failed", "error", "{needs.undirected.folder}: the job that it needs left no folder, or has no best"),
@@ -217,7 +226,8 @@ def test_the_name_of_a_study_means_all_its_trials(
 def test_unchanged_trials_are_skipped_and_their_study_is_judged_by_new_gates(forest: Project) -> None:
     forest.run()
     before = forest.metadata()["forest"]
-    forest.run("--training-skip-unchanged")
+    result = forest.run("--training-skip-unchanged")
+    result.stdout.fnmatch_lines(["SKIPPED forest *unchanged since run *[[]5/5]*"])
     after = forest.metadata()["forest"]
     assert {cause for _, cause in outcomes(forest).values()} == {"unchanged"}
     same = ("metrics", "parameters", "interval_method")

@@ -68,6 +68,14 @@ def test_a_study_counts_once_with_all_its_trials(pasts: Pasts) -> None:
     assert (line["selected"], line["passed"], line["notes"], line["best"]) == (1, 1, [], ["als"])
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_trials_without_their_study_count_each(pasts: Pasts, recorded: bool) -> None:  # noqa: FBT001  (a case)
+    failed = outcome("als-seed-1", Status.FAILED, trial_of="als", cause="error")
+    pasts(outcome("als-seed-0", trial_of="als"), failed, recorded=recorded)
+    (line,) = pasts.json("runs")
+    assert (line["selected"], line["passed"], line["notes"][-1]) == (2, 1, "1 failed")
+
+
 def study(pasts: Pasts, *values: float) -> str:
     """Leave a run with a study that is decided by another metric than its first one."""
     trials = [outcome(f"als-seed-{n}", trial_of="als", metrics={"auc": value}) for n, value in enumerate(values)]

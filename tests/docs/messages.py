@@ -60,6 +60,7 @@ RETURNING = {
     "bad_place",
     "_sentence",
     "not_ended",
+    "_lacking",
     "_notes",
     "no_seeds",
     "_killer",

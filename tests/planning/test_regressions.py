@@ -11,7 +11,8 @@ import pytest
 from pytest_training.evaluation.noise import EarlierMetric, Mean
 from pytest_training.execution.outcome import Attempt, Outcome, Status, StudyResult
 from pytest_training.jobs.gates import parse_gates
-from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob, Search, Space, Study
+from pytest_training.jobs.model import Gate, Job, Parameter, Plan, PlannedJob, Search, Space, Study
+from pytest_training.jobs.trials import varied_by
 from pytest_training.planning.regressions import with_comparison
 from pytest_training.planning.steps import Request
 from pytest_training.records.history import History
@@ -99,13 +100,41 @@ SEARCH = Study(search=Search(trials=9, parameters={"depth": Space(low=1, high=9)
     [
         (job(parameters={"epochs": 5}), {"epochs": 5}, ""),
         (job(parameters={"epochs": 5, "new": 1}), {"epochs": 9}, " with other parameters (epochs, new)"),
-        (job(study=Study(matrix={"depth": (1, 2)}), parameters={"depth": 1}), {"depth": 2}, ""),  # which was the best
-        (job(study=SEARCH, parameters={"depth": 1, "epochs": 2}), {"depth": 2}, " with other parameters (epochs)"),
     ],
 )
 def test_other_parameters_are_named(job: Job, before: dict[str, Any], words: str, tmp_path: Path) -> None:
     (gate,) = held(tmp_path, job, {"metrics": METRICS, "parameters": before}, "2%")
     assert gate.against == f"0.8 in run {RUN}{words}, at most 2 % worse"
+
+
+SEED = Parameter(name="seed", default=0)
+
+
+@pytest.mark.parametrize(
+    ("study", "trials", "before", "words"),
+    [
+        (Study(seeds=(0, 1)), [{"a": 1, "b": 2}] * 2, {"a": 1, "b": 2}, ""),
+        (Study(seeds=(0, 1)), [{"a": 1, "seed": 0}, {"a": 1, "seed": 1}], {"a": 1}, ""),
+        (Study(seeds=(0, 1)), [{"a": 1, "b": 3}] * 2, {"a": 1, "b": 2}, " with other parameters (b)"),
+        (Study(matrix={"a": (1, 2)}), [{"a": 1, "b": 2}, {"a": 2, "b": 2}], {"a": 7, "b": 2}, ""),  # which was the best
+        (Study(matrix={"a": (1, 2)}), [{"a": 1}, {"a": 2, "b": 2}], {"a": 1, "b": 2}, ""),  # perhaps the same trial
+        (Study(matrix={"a": (1, 2)}), [{"a": 1}, {"a": 2}], {"a": 1, "b": 2}, " with other parameters (b)"),
+        (SEARCH, [{"epochs": 2}] * 2, {"depth": 2, "epochs": 2}, ""),
+        (SEARCH, [{"epochs": 2}] * 2, {"depth": 2, "epochs": 5, "old": 1}, " with other parameters (epochs, old)"),
+        (SEARCH, [], {"depth": 2, "epochs": 5}, ""),  # its trials are earlier ones
+    ],
+)
+def test_other_parameters_of_a_study_are_those_of_all_its_trials(
+    study: Study, trials: list[dict[str, Any]], before: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    seeds = study.seeds or [None] * len(trials)
+    shared: dict[str, Any] = {"trial_of": "als", "varied": varied_by(study), "declared": (SEED,)}
+    jobs = [
+        job(f"als-{number}", parameters=each, seed=seed, **shared)
+        for number, (each, seed) in enumerate(zip(trials, seeds, strict=True))
+    ]
+    own, *_ = planned(tmp_path, [job(study=study), *jobs], {"metrics": METRICS, "parameters": before}, "2%")
+    assert [gate.against for gate in own.job.gates] == [f"0.8 in run {RUN}{words}, at most 2 % worse"]
 
 
 ATTEMPT = Attempt(number=2, status=Status.PASSED, folder="jobs/als/attempt-2")

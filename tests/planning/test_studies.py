@@ -24,10 +24,10 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-def planned(project: Project, **request: Any) -> dict[str, Job]:
-    """Return the jobs of a dry plan by id."""
+def planned(project: Project, chosen: tuple[str, ...] | None = None, **request: Any) -> dict[str, Job]:
+    """Return the jobs of a dry plan by id, perhaps of these alone."""
     places: dict[str, Any] = {"project": project.root, "root": project.training, "reports": project.root / "reports"}
-    draft = advance(Draft(request=Request(**places, **request), is_dry=True), PLAN)
+    draft = advance(Draft(request=Request(**places, **request), is_dry=True, selected=chosen), PLAN)
     return {each.job.id: each.job for each in draft.plan.jobs}
 
 
@@ -94,6 +94,9 @@ MISTAKES: dict[str, dict[str, Any]] = {
         "matrix": ("forest.depth=3,3",)
     },
     "--training-matrix forest.depth: expected a whole number, found ''": {"matrix": ("forest.depth=",)},
+    "--training-matrix forest.depth=7,8 and --training-matrix *.depth=9: both set depth of forest: give all": {
+        "matrix": ("forest.depth=7,8", "*.depth=9")
+    },
     "--training-matrix fores.depth: no job 'fores': did you mean 'forest'? Expected one of forest": {
         "matrix": ("fores.depth=3",)
     },
@@ -111,6 +114,30 @@ def test_a_bad_option_for_studies_is_a_mistake(project: Project, words: str) -> 
         project.write("training/jobs.yaml", f"jobs: {{forest: {{search: {search}, gates: {{auc: '> 0'}}}}}}")
         request = {"audited": "forest", "run_settings": RunSettings(audit="twice")}
     assert message(lambda: planned(project, **request)).startswith(words)
+
+
+@pytest.mark.parametrize("target", ["forest-depth-3-seed-1", "*-seed-1", "forest-depth-3-seed-[02]"])
+@pytest.mark.parametrize("selected", [("forest", "forest-depth-3-seed-1"), None])
+def test_trials_that_are_averaged_differ_in_their_seeds_alone(
+    forest: Project, target: str, selected: tuple[str, ...] | None
+) -> None:
+    several: dict[str, Any] = {"matrix": ("forest.depth=3,4",), "seeds": "3"}
+    told = message(lambda: planned(forest, **several, settings=("*.rate=0.2", f"{target}.epochs=9"), chosen=selected))
+    trials = [f"forest-depth-3-seed-{seed}" for seed in ((1, 0) if selected else (0, 1))]
+    assert told == (
+        f"--set {target}.epochs: {' and '.join(trials)}, which forest averages, would differ in epochs: "
+        "set it for all seeds: --set 'forest-depth-3-seed-*.epochs=…'"
+    )
+
+
+def test_a_whole_combination_and_a_trial_without_its_study_may_be_set(forest: Project) -> None:
+    several: dict[str, Any] = {"matrix": ("forest.depth=3,4",), "seeds": "3"}
+    jobs = planned(forest, **several, settings=("forest-depth-3-seed-*.rate=0.3",))
+    assert [job_id for job_id, job in jobs.items() if "rate" in job.given] == [
+        f"forest-depth-3-seed-{seed}" for seed in range(3)
+    ]
+    alone = planned(forest, **several, settings=("*-seed-1.rate=0.5",), chosen=("forest-depth-3-seed-1",))
+    assert alone["forest-depth-3-seed-1"].parameters["rate"] == 0.5
 
 
 def test_a_function_and_a_script_get_the_seed_of_their_trial(project: Project) -> None:

@@ -51,6 +51,15 @@ def test_a_finished_job_is_one_line_with_its_metric_duration_and_count() -> None
     assert markup == {"green": True}
 
 
+@pytest.mark.parametrize("notes", [(), ("unchanged since run 2026",), ("unchanged since run 2026", "1 of 2 pruned")])
+def test_an_unchanged_job_has_a_line_at_every_width(notes: tuple[str, ...]) -> None:
+    unchanged = outcome(status=Status.SKIPPED, cause="unchanged", notes=notes)
+    for width in range(30, 161):
+        text, _ = finished_line(unchanged, width=width, done=3, total=3)
+        assert text.startswith("SKIPPED parkinsons")
+        assert not notes or width < 70 or notes[0] in text
+
+
 def test_the_main_metric_is_the_gated_one_with_its_interval() -> None:
     metrics = {"auc_low": 0.8, "auc_high": 0.9, "accuracy": 0.7, "auc": 0.85}
     gated = outcome(metrics=metrics, gates=(judged("auc", ">=", 0.8, 0.85),))
@@ -189,7 +198,7 @@ def test_gates_are_a_table_of_what_was_required_found_and_by_how_much() -> None:
         "roc_auc  >= 0.85   0.812    short by 0.038",
         "mae      <= 3      4.5      over by 1.5",
         "recall   > 0.5     0.75     holds",
-        "brier    < 0.2     nothing  the job returned no such metric",
+        "brier    < 0.2     nothing  there is no such metric",
     ]
 
 

@@ -39,6 +39,10 @@ def seeds(*values: float, **fields: Any) -> list[Outcome]:
             [trial("n-1", {"odd": 3}), trial("n-2", {"odd": 4})],
             "no best of 2 trials: neither a gate nor the name of odd says whether more is better",
         ),
+        (
+            [trial("n-1", {"auc": 0.7}), trial("n-2", {"auc": 0.6}), trial("n-3", {"other": 0.8}), trial("n-4")],
+            "best of 2 trials: auc 0.700 with n 1; 2 more without auc",
+        ),
         ([trial("n-1", {"loss": 0.1}, **FAILED)], "no best of 1 trial: none passed with loss"),
         ([trial("n-1", **FAILED), trial("n-2")], "no best of 2 trials: none passed with a metric"),
         (

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_training.commands.answers import remark, say
 from pytest_training.errors import TrainingError
@@ -72,14 +72,10 @@ def compare(arguments: argparse.Namespace, project: Project) -> None:
         say(encode({"first": named[0], "second": named[1], "tests": tests}, indent=2).decode())
         return
     say(f"{sides[0].words} against {sides[1].words}, on the same {first.people[1]} people:")
-    rows = [(each.test, each.metric, *_in_words(each)) for each in tests]
+    words = [(f"{number(t.low)} to {number(t.high)}", "< 0.001" if t.p < 0.001 else number(t.p)) for t in tests]
+    rows = [(t.test, t.metric, f"{t.difference:+.3g}", *each) for t, each in zip(tests, words, strict=True)]
     for line in table(("test", "metric", "difference", "95 % interval", "p"), rows):
         say(line)
-
-
-def _in_words(test: Any) -> tuple[str, str, str]:
-    interval = f"{number(test.low)} to {number(test.high)}"
-    return f"{test.difference:+.3g}", interval, "< 0.001" if test.p < 0.001 else number(test.p)
 
 
 def _find(reports: Path, words: str, name: str) -> Side:

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,12 @@ from pytest_training.records.recorded_run import TrainingRun, find_run, is_going
 from pytest_training.records.strict_json import encode
 from pytest_training.records.studies import StudyRow, StudyTable, studies
 from pytest_training.reporters.studies import csv_text, lines, trial_counts, verdict
-from pytest_training.wording import one_of
+from pytest_training.wording import listing, one_of
 
 if TYPE_CHECKING:
     from pytest_training.evaluation.record import Predictions
 
+MOST_NAMED = 3  # runs
 MOST_ROWS, MOST_PAIRED = 50, 200  # on a terminal; compared with the best by their predictions, 40 ms each
 UNBOUNDED = 100_000  # columns, where no terminal reads the answer
 
@@ -50,19 +52,33 @@ def table(arguments: argparse.Namespace, project: Project) -> None:
 
 
 def _find(arguments: argparse.Namespace, reports: Path) -> tuple[TrainingRun, StudyTable]:
-    """Return the newest run that has the study, perhaps some of its trials alone, and its table."""
+    """Return the newest run that has the study, else some of its trials alone, and its table."""
     names = [find_run(reports, arguments.run).run_id] if arguments.run else run_ids(reports)[::-1]
-    ids: dict[str, None] = {}
+    ids, partial = dict[str, None](), list[RunFolder]()
     for folder in (RunFolder(reports, run_id) for run_id in names):
         with contextlib.suppress(DeclarationError):  # a damaged plan
             jobs = [planned.job for planned in read_plan(folder.plan).jobs]
             ids |= dict.fromkeys(job.trial_of or job.id for job in jobs if job.trial_of or job.study)
-        if arguments.study in ids:
-            run = read_run(folder)
-            return run, next(study for study in studies(run) if study.id == arguments.study)
+            if any(job.study and job.id == arguments.study for job in jobs):
+                return _read(folder, arguments.study, [each.run_id for each in partial])
+            partial += [folder] * any(job.trial_of == arguments.study for job in jobs)
+    if partial:
+        return _read(partial[0], arguments.study)
     where = f"run {names[0]}" if len(names) == 1 else f"the {len(names)} runs in {reports}"
     keys = "" if ids else " (`matrix:`, `seeds:` or `search:` in jobs.yaml make a job one)"
     raise TrainingError(f"{where}: no study {arguments.study!r}{keys}: {one_of(arguments.study, ids)}")
+
+
+def _read(folder: RunFolder, study_id: str, partial: Sequence[str] = ()) -> tuple[TrainingRun, StudyTable]:
+    """Return a run and the table of its study, and say which newer runs have `partial` studies."""
+    run = read_run(folder)
+    if partial:
+        remark(f"run {listing('', partial, limit=MOST_NAMED)} has trials without their study: --run shows them")
+    table = next(study for study in studies(run) if study.id == study_id)
+    judged = next((each.job.study for each in run.plan.jobs if each.job.id == study_id), None)
+    if (size := judged.size if judged else 0) > len(table.trials):
+        remark(f"run {folder.run_id} has {len(table.trials)} of the study's {size} trials")
+    return run, table
 
 
 def _paired(study: StudyTable, run: TrainingRun, most: int) -> StudyTable:

@@ -43,8 +43,10 @@ def drawings(record: Predictions) -> tuple[Drawing, ...]:
         return tuple(_of_classes(record))
     share = _short(np.mean(record.truth))
     level = Line(points=((0.0, share), (1.0, share)))  # the precision of a model that knows nothing
+    above, happened = record.score >= record.cutoff, record.truth == 1
+    at_cutoff = (_short(above[~happened].mean()), _short(above[happened].mean()))
     return (
-        Drawing(kind="roc", lines=(roc(record),), reference=(DIAGONAL,), points=_operating_point(record)),
+        Drawing(kind="roc", lines=(roc(record),), reference=(DIAGONAL,), points=(at_cutoff,)),
         Drawing(kind="precision_recall", lines=(precision_recall(record),), reference=(level,)),
         calibration(record),
         decision(record),
@@ -101,11 +103,6 @@ def _counts(record: Predictions, lines: NDArray[np.int64]) -> tuple[Floats, Floa
     score, happened = record.score[order], record.truth[order] == 1
     last = np.flatnonzero(np.diff(score, append=-np.inf))
     return np.cumsum(happened)[last].astype(float), np.cumsum(~happened)[last].astype(float), score[last]
-
-
-def _operating_point(record: Predictions) -> tuple[tuple[float, float], ...]:
-    above, happened = record.score >= record.cutoff, record.truth == 1
-    return ((_short(above[~happened].mean()), _short(above[happened].mean())),)
 
 
 def calibration(record: Predictions) -> Drawing:

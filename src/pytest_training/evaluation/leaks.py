@@ -137,9 +137,8 @@ def _levels(judge: Judge, table: Mapping[str, Floats], features: pd.DataFrame) -
 
 def _gaps(judge: Judge, table: Mapping[str, Floats]) -> Iterator[Suspect]:
     """Yield the columns whose missing values tell, or their number in a row where no column alone does."""
-    missing = {name: ~np.isfinite(values) for name, values in table.items()}
-    missing = {name: gaps for name, gaps in missing.items() if gaps.any() and not gaps.all()}
-    if not missing:
+    gaps_of = {name: ~np.isfinite(values) for name, values in table.items()}
+    if not (missing := {name: gaps for name, gaps in gaps_of.items() if gaps.any() and not gaps.all()}):
         return
     bar = BARS[judge.question].gaps
     chance = max(judge.shuffled().gaps(gaps) for gaps in missing.values()) + ABOVE_CHANCE

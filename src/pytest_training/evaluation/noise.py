@@ -120,16 +120,12 @@ def t_quantile(probability: float, freedom: float) -> float:
     value = 0.0
     for _ in range(STEPS):  # the distribution is concave above 0: no step goes too far
         density = height * (1 + value**2 / freedom) ** (-(freedom + 1) / 2)
-        step = (probability - _t_below(value, freedom)) / density
+        below = 1 - _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + value**2)) / 2
+        step = (probability - below) / density
         if not step > EXACT * (1 + value):
             break
         value += step
     return value
-
-
-def _t_below(value: float, freedom: float) -> float:
-    """Return the probability that Student's t is below a positive value."""
-    return 1 - _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + value**2)) / 2
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:

@@ -131,7 +131,8 @@ def _words(column: pd.Series[Any], missing: Mask, masks: list[Mask]) -> list[str
     texts = column.astype(str).to_numpy()
     present = pd.Series(texts[parts[0]], dtype=object)
     if len(present) and present.str.fullmatch(DATE).all():
-        return [_date_words(texts[part]) for part in parts]
+        dates = (texts[part] for part in parts)  # months: a day would tell of a single person
+        return [f"{min(each)[:7]} to {max(each)[:7]}" if len(each) else "no value" for each in dates]
     counts = present.value_counts()
     named = counts[counts >= FEWEST] if len(counts) > MOST_LEVELS else counts  # others would tell of single people
     return [_level_words(texts[part], list(map(str, named.index[:MOST_LEVELS]))) for part in parts]
@@ -146,11 +147,6 @@ def _number_words(numbers: NDArray[np.float64], *, is_flag: bool) -> str:
     last = len(numbers) - 1
     low, middle, high = np.interp((0.25 * last, 0.5 * last, 0.75 * last), np.arange(last + 1), np.sort(numbers))
     return f"{middle:.4g} ({low:.4g} to {high:.4g})"
-
-
-def _date_words(texts: NDArray[Any]) -> str:
-    """Return the first and the last month: a day would tell of a single person."""
-    return f"{min(texts)[:7]} to {max(texts)[:7]}" if len(texts) else "no value"
 
 
 def _level_words(texts: NDArray[Any], levels: list[str]) -> str:

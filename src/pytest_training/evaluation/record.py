@@ -223,17 +223,13 @@ def _checked(made: Predictions) -> Predictions:
 def write(record: Predictions, folder: Path, *, below: Path | None = None, most: int = MOST_LINES) -> Path:
     """Write predictions.csv, of a very long record as many whole repeats as fit, else its first lines."""
     path = folder / file_name("predictions", record.name)
+    if len(record.truth) > most:
+        repeats = max(1, most // max(map(len, record.repeats)))
+        record = record.take(np.concatenate(record.repeats[:repeats])[:most])
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(_table(_part(record, most)))
+    csv.writer(text, lineterminator="\n").writerows(_table(record))
     atomic.write_atomically(path, text.getvalue().encode(), below=below)
     return path
-
-
-def _part(record: Predictions, most: int) -> Predictions:
-    if len(record.truth) <= most:
-        return record
-    repeats = max(1, most // max(map(len, record.repeats)))
-    return record.take(np.concatenate(record.repeats[:repeats])[:most])
 
 
 def _table(record: Predictions) -> Iterator[Sequence[Any]]:

@@ -39,7 +39,12 @@ def minimum_people(parameters: int, shares: Sequence[float] = (), *, explained: 
     if not 0 < explained < SHRINKAGE:
         raise ValueError(f"explained={explained}: expected a number above 0 and below {SHRINKAGE}")
     if not present:
-        return _of_number(parameters, explained)
+        criteria = {
+            "shrinkage": _shrunk_number(parameters, explained),
+            "optimism": _ceiling(1 + parameters * (1 - explained) / OPTIMISM),
+            "residuals": RESIDUAL_PEOPLE + parameters,
+        }
+        return SampleSize(max(criteria.values()), criteria, explained)
     overall = max(_ceiling((1.96 / MARGIN) ** 2 * share * (1 - share)) for share in present)
     pairs = [(one + other, one / (one + other)) for one, other in combinations(present, 2)]
     snell = [explained * largest_r2(share) for _, share in pairs]
@@ -57,15 +62,6 @@ def largest_r2(share: float) -> float:
 
 def _shrunk(parameters: int, r2: float, shrinkage: float) -> float:
     return parameters / ((shrinkage - 1) * math.log(1 - r2 / shrinkage))
-
-
-def _of_number(parameters: int, r2: float) -> SampleSize:
-    criteria = {
-        "shrinkage": _shrunk_number(parameters, r2),
-        "optimism": _ceiling(1 + parameters * (1 - r2) / OPTIMISM),
-        "residuals": RESIDUAL_PEOPLE + parameters,
-    }
-    return SampleSize(max(criteria.values()), criteria, r2)
 
 
 def _shrunk_number(parameters: int, r2: float) -> int:

@@ -49,7 +49,7 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
         pruned=sum(trial.cause == "pruned" for trial in trials),
         seeds=len(best.trials) if study.seeds else 0,
     )
-    fields, notes = _verdict(job, study, trials, best, result), [*_notes(job, study, trials, passed)]
+    fields, notes = _verdict(job, study, trials, best, result), [*_notes(job, study, trials, passed, metric)]
     if not whole:  # no trial is left, or no combination that has all its seeds
         fields |= _failed("trials", "; ".join(notes))
     if all(trial.status == Status.NOT_RUN for trial in trials):
@@ -142,13 +142,27 @@ def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate,
         return fields | _failed(
             "result", f"trials that passed lack the metric {study.metric!r}, by which they are judged"
         )
+    if fields["cause"] == "result" and (lacking := next(_lacking(job, best), "")):
+        return fields | _failed("result", lacking)
     if not best.trials and (study.metric or job.gates):
         reason = f"no best trial: neither a gate nor the name of {result.metric!r} says whether more is better"
         return fields | _failed("result", reason)
     return fields
 
 
-def _notes(job: Job, study: Study, trials: Sequence[Outcome], passed: Sequence[Outcome]) -> Iterator[str]:
+def _lacking(job: Job, best: Candidate) -> Iterator[str]:
+    """Yield why a gate's metric is none of the means: seeds lack it, or one seed alone has no spread."""
+    count = len(best.trials)
+    for name in (gate.metric for gate in job.gates if gate.metric not in best.metrics):
+        lacking = [trial.job_id for trial in best.trials if name not in trial.metrics]
+        if 0 < len(lacking) < count:
+            names = listing("", lacking, limit=MOST_NAMED)
+            yield f"{len(lacking)} of {count} seeds lack the metric {name!r}, which a gate needs: {names}"
+        elif job.study and job.study.seeds and count == 1 and {*map(name.removesuffix, SPREAD)} & best.metrics.keys():
+            yield f"one seed has no {name}, which a gate needs: an interval needs at least two seeds"
+
+
+def _notes(job: Job, study: Study, trials: Sequence[Outcome], passed: Sequence[Outcome], metric: str) -> Iterator[str]:
     failed = [trial.job_id for trial in trials if not is_whole(trial) and trial.status != Status.SKIPPED]
     if failed:
         yield f"{len(failed)} of {len(trials)} trials did not pass: {listing('', failed, limit=MOST_NAMED)}"
@@ -156,6 +170,9 @@ def _notes(job: Job, study: Study, trials: Sequence[Outcome], passed: Sequence[O
         yield f"{early} of {len(trials)} trials were pruned or left out"
     if (left_out := study.size - len(job.needs)) > 0:
         yield f"{left_out} of {study.size} trials are not judged: neither selected nor passed before"
+    if metric and (lacking := [trial.job_id for trial in passed if metric not in trial.metrics]):
+        names = listing("", lacking, limit=MOST_NAMED)
+        yield f"{len(lacking)} of {len(passed)} trials that passed lack {metric}: {names}"
     metrics = [trial.metrics for trial in passed]
     if study.seeds and len(metrics) > 1 and metrics[0] and all(each == metrics[0] for each in metrics):
         yield f"all {len(metrics)} trials have equal metrics: does the job use its seed?"

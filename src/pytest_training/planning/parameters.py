@@ -105,6 +105,18 @@ def _varied(job: Job, name: str) -> str | None:
     return parameter.name if parameter and (parameter.name in job.varied or is_seed) else None
 
 
+def refuse_averaging(jobs: Sequence[Job], settings: Sequence[str]) -> None:
+    """Raise DeclarationError for a `--set` that trials of one combination differ in: their numbers are averaged."""
+    for where, _, name in (_target(each, jobs) for each in settings):
+        firsts: dict[str, Job] = {}
+        for job in (each for each in jobs if each.seed is not None and not _varied(each, name)):
+            parameter, combination = meant(job.declared, name), job.id.removesuffix(f"-seed-{job.seed}")
+            first = firsts.setdefault(combination, job)
+            if parameter and first.parameters.get(parameter.name) != job.parameters.get(parameter.name):
+                both = f"{first.id} and {job.id}, which {job.trial_of} averages, would differ in {name}"
+                raise DeclarationError(f"{where}: {both}: set it for all seeds: --set '{combination}-seed-*.{name}=…'")
+
+
 def refuse_secrets(jobs: Sequence[Job], settings: Sequence[str]) -> None:
     """Raise DeclarationError for a `--set` of a secret, of any job: reports show the command line."""
     for where, pattern, name in (_target(each, jobs) for each in settings):

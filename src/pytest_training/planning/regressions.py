@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -12,6 +13,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.evaluation.noise import EarlierMetric, mean_of_seeds
 from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob
+from pytest_training.jobs.values import meant
 from pytest_training.planning.steps import Request
 from pytest_training.records import comparison, measures
 from pytest_training.records.history import History, Recorded
@@ -34,7 +36,8 @@ def with_comparison(plan: Plan, history: History, request: Request, *, is_dry: b
 
     def complete(planned: PlannedJob) -> PlannedJob:
         job, several = planned.job, [each[planned.job.id] for each in (newest, passed) if planned.job.id in each]
-        gates = (*job.gates, *_gates(job, passed.get(job.id), rules))
+        trained = [each.job for each in plan.jobs if each.job.trial_of == job.id] if job.study else [job]
+        gates = (*job.gates, *_gates(job, passed.get(job.id), rules, trained))
         folders = dict(filter(None, map(comparison.predicted, several)))
         return replace(planned, job=replace(job, gates=gates), earlier=folders)
 
@@ -67,7 +70,7 @@ def _parse(texts: Sequence[str]) -> Rules:
     return rules
 
 
-def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
+def _gates(job: Job, earlier: Recorded | None, rules: Rules, trained: Sequence[Job]) -> Iterator[Gate]:
     """Yield a gate for each metric that may not get much worse; of an interval's end it is the metric itself."""
     if earlier is None:
         return
@@ -82,7 +85,7 @@ def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
             continue
         amount, percent = rules.get(metric) or rules[None]
         margin = abs(before) * (amount / 100) if percent else amount
-        others = comparison.other_parameters(job.parameters, outcome.parameters, job.study)
+        others = _others(trained, outcome.parameters)
         more = f" with other parameters ({', '.join(others)})" if others else ""
         yield Gate(
             metric=metric,
@@ -91,3 +94,13 @@ def _gates(job: Job, earlier: Recorded | None, rules: Rules) -> Iterator[Gate]:
             against=f"{before:.4g} in run {earlier.run_id}{more}, at most {amount:g}{' %' if percent else ''} worse",
             earlier=EarlierMetric(earlier.run_id, before, mean_of_seeds(metrics, metric, seeds)),
         )
+
+
+def _others(trained: Sequence[Job], before: Mapping[str, Any]) -> list[str]:
+    """Return the names of parameters that differ in a job, or in all trials of a study, but those that it sets."""
+    several: list[set[str]] = []
+    for job in trained:
+        seed = meant(job.declared, "seed") if job.seed is not None else None
+        others = comparison.other_parameters(job.parameters, before)
+        several.append({*others}.difference(job.varied, [seed.name] if seed else ()))
+    return sorted(set.intersection(*several)) if several else []

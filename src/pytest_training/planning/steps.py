@@ -26,6 +26,7 @@ from pytest_training.planning.parameters import (
     apply_options,
     fill_seeds,
     note_missing,
+    refuse_averaging,
     refuse_secrets,
     unreached,
 )
@@ -174,6 +175,8 @@ def note_unreached(draft: Draft) -> Draft:
     request = draft.request
     places = {job.id: job.study.place for job in (*draft.others, *draft.jobs) if job.study}
     sentences = unreached(draft.jobs, places, epochs=request.epochs, folds=request.folds, settings=request.settings)
+    judged = {job.id for job in draft.jobs if job.study}
+    refuse_averaging((*draft.jobs, *(job for job in draft.others if job.trial_of in judged)), request.settings)
     return replace(draft, problems=(*draft.problems, *sentences))
 
 

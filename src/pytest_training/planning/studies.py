@@ -13,7 +13,7 @@ from pytest_training.jobs.model import Job, Study
 from pytest_training.jobs.trials import check_distinct, checked, expand, no_seeds, own_job, trial
 from pytest_training.jobs.values import convert_text, find_parameter, meant
 from pytest_training.planning.parameters import target_jobs
-from pytest_training.wording import one_of
+from pytest_training.wording import one_of, printable
 
 SEEDS, MATRIX = "--training-seeds", "--training-matrix"
 FORM = "JOB.PARAMETER=VALUE,VALUE, like forest.trees=10,50"
@@ -22,7 +22,7 @@ VALUE = re.compile(r'(?:"[^"]*"|\[[^\]]*\]|\{[^}]*\}|[^,])+')  # commas inside l
 
 def with_options(jobs: Iterable[Job], *, seeds: str | None, matrix: Sequence[str], kinds: Kinds) -> list[Job]:
     """Return the jobs with the studies that the command line asks for."""
-    by_id = {job.id: job for job in jobs}
+    by_id, texts_by_target = {job.id: job for job in jobs}, dict[tuple[str, str], str]()
     for text in matrix:
         where, name, matching = target_jobs(list(by_id.values()), text, MATRIX, FORM, kinds)
         texts = [each.strip().strip('"') for each in VALUE.findall(text.partition("=")[2])]
@@ -30,6 +30,9 @@ def with_options(jobs: Iterable[Job], *, seeds: str | None, matrix: Sequence[str
             parameter, kind, study = find_parameter(job, name, where), kinds[job.kind], job.study or Study()
             values = tuple(convert_text(parameter, each, where, kind) for each in texts or [""])
             check_distinct(parameter.name, values, where)
+            if (earlier := texts_by_target.setdefault((job.id, parameter.name), text)) != text:
+                both = f"{MATRIX} {printable(earlier, 80)} and {MATRIX} {printable(text, 80)}"
+                raise DeclarationError(f"{both}: both set {parameter.name} of {job.id}: give all values in one")
             by_id[job.id] = checked(
                 job, replace(study, matrix=study.matrix | {parameter.name: values}, place=where), where
             )

@@ -91,7 +91,10 @@ def audit_job(trained: Trained, mode: str) -> JobAudit:
     of_metrics = OF_METRICS if mode == "all" else {"A15": twice_the_same}
     lacking = Examined(unchecked=dict.fromkeys(of_metrics, _why(trained.plain, trained.job.id)))
     compared = make_checks(of_metrics, trained) if trained.plain.metrics else lacking
-    examined = (trained.examined or unexamined(_why_not(trained))) if mode == "all" else Examined()
+    why = f"a {trained.job.kind} job has no run.predictions"
+    if trained.again is None or not trained.again.metrics:
+        why = _why(trained.again, f"{trained.job.id}-again")
+    examined = (trained.examined or unexamined(why)) if mode == "all" else Examined()
     findings = sorted([*compared.findings, *examined.findings], key=lambda each: each.code)
     unchecked = dict(sorted((compared.unchecked | examined.unchecked).items()))
     silent = {*unchecked, *(each.code for each in findings)}
@@ -104,13 +107,6 @@ def audit_job(trained: Trained, mode: str) -> JobAudit:
         facts=examined.facts,
         known=examined.known,
     )
-
-
-def _why_not(trained: Trained) -> str:
-    """Return why nothing has examined the data."""
-    if trained.again is None or not trained.again.metrics:
-        return _why(trained.again, f"{trained.job.id}-again")
-    return f"a {trained.job.kind} job has no run.predictions"
 
 
 def _why(outcome: Outcome | None, job_id: str) -> str:

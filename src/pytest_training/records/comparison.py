@@ -15,7 +15,7 @@ from pytest_training.evaluation.noise import JUDGED_LEVEL, Difference, judged_di
 from pytest_training.execution.attempt.earlier import differences, read_all
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.directions import direction, is_side_number
-from pytest_training.jobs.model import Gate, Study
+from pytest_training.jobs.model import Gate
 from pytest_training.records.history import History, Place, Recorded
 from pytest_training.records.measures import Measure, measures
 from pytest_training.records.run_record import find_commit
@@ -195,11 +195,10 @@ def _verdict(now: Measure, before: float, judged: Difference | None, gates: Sequ
     return "better" if (now.value > before) == (better == "higher") else "worse"
 
 
-def other_parameters(now: Mapping[str, Any], before: Mapping[str, Any], study: Study | None = None) -> tuple[str, ...]:
-    """Return the names of parameters that differ, but those that a study varies."""
+def other_parameters(now: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of parameters that differ."""
     old, new = plain(before), plain(now)
-    varied = {*(study.matrix if study else ()), *(study.search.parameters if study and study.search else ())}
-    return tuple(name for name in {**old, **new} if old.get(name, ...) != new.get(name, ...) and name not in varied)
+    return tuple(name for name in {**old, **new} if old.get(name, ...) != new.get(name, ...))
 
 
 def find_earlier(

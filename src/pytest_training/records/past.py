@@ -1,7 +1,7 @@
 """All runs together, of the history and of the run folders: a line for each, and the best outcome of each job."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -10,11 +10,11 @@ from msgspec import Struct, field
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.outcome import Outcome, Status
+from pytest_training.execution.outcome import Status
 from pytest_training.jobs.directions import Direction, direction
 from pytest_training.records.history import History, Origin, Recorded
 from pytest_training.records.measures import headline
-from pytest_training.records.recorded_run import is_going_on, read_run, run_ids
+from pytest_training.records.recorded_run import folded, is_going_on, read_run, run_ids
 from pytest_training.records.run_record import GitState
 
 
@@ -30,8 +30,8 @@ class Best(NamedTuple):
 class Past(Struct):
     """What the history knows of all runs, given each outcome, the newest first."""
 
-    runs: dict[str, dict[str, str]] = field(default_factory=dict)
-    """By run id, the newest first, each job's status in a word, or an empty text for a trial: its study counts."""
+    runs: dict[str, dict[str, tuple[str | None, str]]] = field(default_factory=dict)
+    """By run id, the newest first, of each job the study that it is a trial of, and its status in a word."""
     best: dict[str, Best] = field(default_factory=dict)  # by job id
     newest: dict[str, str] = field(default_factory=dict)  # ids of runs that others are compared with, by what they have
     unsettled: dict[str, dict[str, bool]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Past(Struct):
         outcome, run_id, job_id = recorded.outcome, recorded.run_id, recorded.outcome.job_id
         has_passed, has_missed_gate = outcome.status == Status.PASSED, outcome.cause == "gate"
         as_trained = f"{job_id} {outcome.parameters}"
-        self.runs.setdefault(run_id, {})[job_id] = _word(outcome)
+        self.runs.setdefault(run_id, {})[job_id] = outcome.trial_of, outcome.shown.word
         if has_passed or has_missed_gate or outcome.status == Status.SKIPPED:
             self.settled |= {job_id, as_trained}
         elif outcome.cause != "needs" and as_trained not in self.settled:
@@ -83,7 +83,7 @@ class RunLine(Struct, frozen=True):
     @classmethod
     def of(cls, origin: Origin, words: Iterable[str], notes: Iterable[str], best: Iterable[str] = ()) -> Self:
         """Return the line of a run whose jobs have these statuses."""
-        counts = Counter(filter(None, words))
+        counts = Counter(words)
         others = (f"{count} {word}" for word, count in counts.items() if word != Status.PASSED)
         return cls(*origin, counts.total(), counts[Status.PASSED], (*notes, *others), tuple(best))
 
@@ -97,7 +97,7 @@ def run_lines(reports: Path, history: History) -> list[RunLine]:
         best.setdefault(each.recorded.run_id, []).append(job_id)
     lines = [_line(RunFolder(reports, run_id)) for run_id in folders.difference(each.run_id for each in origins)]
     for origin in origins:
-        notes, words = () if origin.run_id in folders else ("no folder",), past.runs.get(origin.run_id, {}).values()
+        notes, words = () if origin.run_id in folders else ("no folder",), _words(past.runs.get(origin.run_id, {}))
         lines.append(RunLine.of(origin, words, notes, best.get(origin.run_id, ())))
     return sorted(lines, key=lambda line: line.run_id)
 
@@ -108,12 +108,13 @@ def _line(folder: RunFolder) -> RunLine:
         run = read_run(folder)
     except DeclarationError:
         return RunLine.of(Origin(folder.run_id, None, None, None), (), ("cannot be read",))
-    git, words = run.provenance or GitState(), [_word(outcome) for outcome in run.own_outcomes]
+    git, words = run.provenance or GitState(), [outcome.shown.word for outcome in folded(run.own_outcomes)]
     state = "not in the history" if run.is_finished else "did not finish"
     if is_going_on(folder):
         state, words = "in progress", ["running" if word == Status.INTERRUPTED else word for word in words]
     return RunLine.of(Origin(folder.run_id, git.branch, git.commit, run.started), words, (state,))
 
 
-def _word(outcome: Outcome) -> str:
-    return "" if outcome.trial_of else outcome.shown.word
+def _words(statuses: Mapping[str, tuple[str | None, str]]) -> list[str]:
+    """Return the statuses of a run's jobs; trials count in their study, where the run has that."""
+    return [word for study, word in statuses.values() if study not in statuses]

@@ -184,7 +184,7 @@ def _detail(outcome: Outcome, room: int) -> str:
     details = list(filter(None, [variants[0], *map(one_line, outcome.notes), waiting(outcome.waiting_s)]))
     fuller = [", ".join(details[:number]) for number in range(len(details), 0, -1)]
     if outcome.cause == "unchanged":  # that its metric is an earlier run's is never cut off
-        fuller, variants = fuller[:1], list(map(one_line, outcome.notes))
+        fuller, variants = fuller[:1], list(map(one_line, outcome.notes)) or variants
     room -= len(simulated)
     chosen = next((text for text in (*fuller, *variants) if cells(text) <= room), variants[-1])
     return (fit(chosen, room) + simulated).removeprefix(", ")
@@ -195,7 +195,7 @@ def gate_row(result: GateResult) -> tuple[str, str, str, str]:
     gate, metric = result.gate, one_line(result.gate.metric, 60)
     if result.found is None:
         required = f"{gate.operator} {gate.threshold:.9g}"
-        return metric, required, "nothing", unjudged(result) or "the job returned no such metric"
+        return metric, required, "nothing", unjudged(result) or "there is no such metric"
     required, value = distinct(gate.threshold, result.found)
     excess = f"{EXCESS[gate.operator]} {abs(result.found - gate.threshold):.3g}"
     holds = "holds" if gate.holds(result.found) else f"{excess}, within noise"

@@ -29,7 +29,9 @@ def verdict(study: StudyTable) -> str:
     if study.spread:
         return f"{metric} {_mean(study.spread.value, study.spread)}"
     of_seeds = any(row.trials for row in study.rows)
-    count = len([row for row in study.rows if best is None or row.is_trained or row.cause == "pruned"])
+    judged = [row for row in study.rows if best is None or row.is_trained or row.cause == "pruned"]
+    lacking = len([row for row in judged if best and study.metric not in row.metrics])
+    count, without = len(judged) - lacking, f"; {lacking} more without {metric}" if lacking else ""
     rows = f"{count} {'combination' if of_seeds else 'trial'}{'s' * (count != 1)}"
     if best is None and not study.parameters and any(row.seed is not None for row in study.rows):
         return f"no mean over {rows}: not all have {metric or 'a metric'}"
@@ -39,7 +41,9 @@ def verdict(study: StudyTable) -> str:
         return f"no best of {rows}: {why}"
     values = [(one_line(name, 40), fit(shown(value) or "null", 40)) for name, value in best.parameters.items()]
     chosen = ", ".join(map(" ".join, values))
-    return f"best of {rows}: {metric} {_mean(best.metrics[study.metric], best.spread)} with {chosen or best.id}"
+    return (
+        f"best of {rows}: {metric} {_mean(best.metrics[study.metric], best.spread)} with {chosen or best.id}{without}"
+    )
 
 
 def closing_lines(studies: Sequence[StudyTable], place: str = "") -> list[str]:
