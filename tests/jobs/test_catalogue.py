@@ -378,8 +378,8 @@ def test_seeds_are_a_number_or_a_list(two: Project, seeds: str, expected: tuple[
             "jobs.als.search.parameters.rate: expected a step above 0 and at most 1, found 2",
         ),
         (
-            "search: {trials: 3, parameters: {rate: {low: 0}}}",
-            "jobs.als.search.parameters.rate: expected a list of values, not empty, or a mapping of low and",
+            "search: {trials: 3, parameters: {rate: {low: 0, log: true}}}",
+            "jobs.als.search.parameters.rate: expected low and high, found no high",
         ),
         (
             "search: {trials: 3, parameters: {name: {low: 0, high: 1}}}",

@@ -129,8 +129,8 @@ def _space(parameter: Parameter, entry: Entry) -> Space:
     if isinstance(entry.value, list) and entry.value:
         return Space(choices=tuple(check_value(parameter, each.plain, each.where) for each in entry.value))
     entries = entry.mapping(allowed=("low", "high", "step", "log")) if isinstance(entry.value, dict) else {}
-    if not {"low", "high"} <= entries.keys():
-        raise entry.expected(SPACE)
+    if lacking := " and ".join(key for key in ("low", "high") if key not in entries):
+        raise entry.error(f"expected low and high, found no {lacking}") if entries else entry.expected(SPACE)
     ends = {key: check_value(parameter, entries[key].plain, entries[key].where) for key in entries if key != "log"}
     if not all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends.values()):
         raise entry.error(f"{parameter.name} takes no numbers: expected a list of values")
