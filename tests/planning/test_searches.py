@@ -29,23 +29,44 @@ SEARCH = Job(
 def test_without_optuna_one_sentence_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(DeclarationError) as raised:
-        check_searches([TRIAL, SEARCH, OTHER], [], is_dry=False)
+        check_searches([TRIAL, SEARCH, OTHER], [], is_resumed=False)
     assert str(raised.value) == (
         "training/jobs.yaml:3: jobs.als: a search needs Optuna, which is not installed: "
         "pip install 'pytest-training[search]'"
     )
-    assert check_searches([TRIAL, SEARCH], [], is_dry=True) == [TRIAL, SEARCH]  # it is listed
-    assert check_searches([OTHER], [TRIAL, SEARCH], is_dry=False) == [OTHER]
+    check_searches([OTHER], [TRIAL, SEARCH], is_resumed=False)
 
 
-def test_a_trial_without_its_search_has_a_problem() -> None:
+SECOND = replace(TRIAL, id="als-trial-002")
+SEEDED = [replace(TRIAL, id=f"crossed-{number}", trial_of="crossed") for number in range(2)]
+CROSSED = replace(SEARCH, id="crossed", study=Study(seeds=(0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("jobs", "others", "new", "resumed"),
+    [
+        ([TRIAL, OTHER], [SECOND, SEARCH], False, False),  # -k als-trial-001
+        ([TRIAL], [SEARCH], False, False),
+        ([TRIAL, SEARCH], [SECOND, OTHER], False, True),  # --lf
+        ([TRIAL, SECOND, SEARCH], [OTHER], True, True),
+        ([OTHER], [TRIAL, SECOND, SEARCH], True, True),
+        ([SEARCH], [TRIAL, SECOND], True, True),  # it is judged again
+        ([SEEDED[0]], [SEEDED[1], CROSSED, TRIAL, SEARCH], True, True),
+        ([SEEDED[0], CROSSED], [SEEDED[1]], True, True),
+    ],
+)
+def test_trials_that_would_draw_other_parameters_than_before_are_a_mistake(
+    jobs: list[Job], others: list[Job], *, new: bool, resumed: bool
+) -> None:
     pytest.importorskip("optuna")
-    alone, other = check_searches([TRIAL, OTHER], [SEARCH], is_dry=False)
-    assert alone.problem == (
-        "its search als draws its parameters and is not selected: select als too, or --training-resume"
-    )
-    assert other == OTHER
-    assert check_searches([TRIAL, SEARCH], [OTHER], is_dry=False) == [TRIAL, SEARCH]
+    for is_resumed, is_right in ((False, new), (True, resumed)):
+        if is_right:
+            check_searches(jobs, others, is_resumed=is_resumed)
+            continue
+        with pytest.raises(
+            DeclarationError, match=r"^als-trial-001 is selected without all of its search als, and would"
+        ):
+            check_searches(jobs, others, is_resumed=is_resumed)
 
 
 @pytest.mark.parametrize(

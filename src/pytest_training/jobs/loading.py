@@ -17,7 +17,7 @@ from pytest_training.jobs.kinds.protocol import Kinds
 from pytest_training.jobs.lookup import FileFilter, Lookup, project_of
 from pytest_training.jobs.model import Dataset, Job
 from pytest_training.limits import LIMITS, Limits
-from pytest_training.wording import listing, one_of, printable, safe_repr
+from pytest_training.wording import one_of, printable, safe_repr
 
 DEFAULT_CATALOGUE = "jobs.yaml"
 LONGEST_ID = 200  # bytes of one part of an id: file systems end at 255, and temporary names add some
@@ -115,8 +115,9 @@ def check_ids(jobs: Sequence[Job]) -> None:
     ids = Counter(job.id for job in jobs)
     for job in jobs:
         if ids[job.id] > 1:
-            sources = listing("", (each.source for each in jobs if each.id == job.id))
-            raise DeclarationError(f"two jobs would have the id {job.id!r}: {sources}")
+            several = [each for each in jobs if each.id == job.id]
+            places = [each.source + f" (a trial of {each.trial_of})" * bool(each.trial_of) for each in several]
+            raise DeclarationError(f"two jobs would have the id {job.id!r}: {' and '.join(places)}: rename one")
         parts = job.id.split("/")
         if any(len(part.encode()) > LONGEST_ID for part in parts):
             raise DeclarationError(

@@ -162,11 +162,12 @@ def select(draft: Draft) -> Draft:
 
 def searches(draft: Draft) -> Draft:
     """Check that the selected searches and their trials can draw parameters."""
-    if not any(job.trial_of or job.study for job in draft.jobs):
+    if draft.is_dry or not any(job.trial_of or job.study for job in draft.jobs):
         return draft
     from pytest_training.planning.searches import check_searches  # noqa: PLC0415  (as above)
 
-    return replace(draft, jobs=tuple(check_searches(draft.jobs, draft.others, is_dry=draft.is_dry)))
+    check_searches(draft.jobs, draft.others, is_resumed=draft.earlier is not None)
+    return draft
 
 
 def note_unreached(draft: Draft) -> Draft:
