@@ -93,6 +93,9 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "--training-matrix forest.depth: two trials would be called 'depth-3' (values 1 and 3): leave one": {
         "matrix": ("forest.depth=3,4,3",)
     },
+    "--training-matrix forest.depth: expected JOB.PARAMETER=VALUE,VALUE, like forest.trees=10,50, found no value": {
+        "matrix": ("forest.depth=3,,4",)
+    },
     "--training-matrix forest.depth: expected a whole number, found ''": {"matrix": ("forest.depth=",)},
     "--training-matrix forest.depth=7,8 and --training-matrix *.depth=9: both set depth of forest: give all": {
         "matrix": ("forest.depth=7,8", "*.depth=9")
@@ -172,6 +175,19 @@ def test_a_function_and_a_script_get_the_seed_of_their_trial(project: Project) -
     assert jobs["fixed"].notes == ("--training-seeds not applied: `seed: false` says so",)
     words = "the seed of script-seed-2: expected one of 0, 1, found 2"
     assert message(lambda: planned(project, seeds="1,2")) == words
+
+
+def test_a_search_to_which_seeds_do_not_apply_is_named(forest: Project) -> None:
+    search = "{trials: 3, parameters: {rate: [1, 2]}, metric: auc}"
+    forest.write("training/jobs.yaml", f"jobs: {{forest: {{search: {search}}}}}")
+    places: dict[str, Any] = {
+        "project": forest.root,
+        "root": forest.training,
+        "reports": forest.root / "reports",
+        "seeds": "2",
+    }
+    draft = advance(Draft(request=Request(**places), is_dry=True), PLAN)
+    assert draft.problems == ("forest: --training-seeds not applied: it has a search",)
 
 
 def test_ids_of_trials_and_jobs_differ(project: Project) -> None:

@@ -25,7 +25,10 @@ def with_options(jobs: Iterable[Job], *, seeds: str | None, matrix: Sequence[str
     by_id, texts_by_target = {job.id: job for job in jobs}, dict[tuple[str, str], str]()
     for text in matrix:
         where, name, matching = target_jobs(list(by_id.values()), text, MATRIX, FORM, kinds)
-        texts = [each.strip().strip('"') for each in VALUE.findall(text.partition("=")[2])]
+        several = text.partition("=")[2]
+        texts = [each.strip().strip('"') for each in VALUE.findall(several)]
+        if several and VALUE.sub("", several) != "," * (len(texts) - 1):
+            raise DeclarationError(f"{where}: expected {FORM}, found no value beside a comma")
         for job in (job for job in matching if not job.problem and meant(job.declared, name)):
             parameter, kind, study = find_parameter(job, name, where), kinds[job.kind], job.study or Study()
             values = tuple(convert_text(parameter, each, where, kind) for each in texts or [""])
