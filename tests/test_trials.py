@@ -111,7 +111,7 @@ VERDICTS = {
     "partly": ("passed", None, "1 of 2 trials did not pass: partly-depth-9"),
     "lacking": ("failed", "trials", "1 of 2 trials did not pass: lacking-seed-9"),
     "none": ("failed", "trials", "2 of 2 trials did not pass: none-depth-8, none-depth-9"),
-    "same": ("passed", None, "all 3 trials have equal metrics: does the job use its seed?"),
+    "same": ("passed", None, "trials that differ in their seeds alone have equal metrics: does the job use its seed?"),
     "undirected": ("passed", None, ""),
     "named": ("failed", "result", "no trial has the metric 'recall': expected one of auc, drawn"),
     "rare": ("passed", None, "2 of 3 trials that passed lack recall: rare-depth-2, rare-depth-3"),

@@ -319,7 +319,11 @@ def test_seeds_are_a_number_or_a_list(two: Project, seeds: str, expected: tuple[
     [
         ("seeds: 0", "jobs.als.seeds: expected a number of seeds or a list of seeds, like 5 or [0, 3, 7], foun"),
         ("seeds: [1, x]", "jobs.als.seeds: expected a number of seeds or a list of seeds, like 5 or [0, 3, 7], fo"),
-        ("seeds: [1, 2, 1]", "jobs.als.seeds: two trials would be called 'seed-1': leave one"),
+        ("seeds: [1, 2, 1]", "jobs.als.seeds: two trials would be called 'seed-1' (values 1 and 3): leave one"),
+        (
+            "matrix: {rate: [1, 2]}, metric: frobs",
+            "jobs.als: expected a gate for the metric of als: neither a gate nor the name of 'frobs' says whether",
+        ),
         ("seeds: 3, seed: false", "jobs.als: als cannot have seeds: `seed: false` says so"),
         (
             "seeds: 1000, matrix: {folds: [3, 4, 5, 6, 7, 8]}",
@@ -378,8 +382,20 @@ def test_seeds_are_a_number_or_a_list(two: Project, seeds: str, expected: tuple[
             "jobs.als.search.parameters.rate: expected a step above 0 and at most 1, found 2",
         ),
         (
-            "search: {trials: 3, parameters: {rate: {low: 0}}}",
-            "jobs.als.search.parameters.rate: expected a list of values, not empty, or a mapping of low and",
+            "search: {trials: 3, parameters: {rate: {low: 0, log: true}}}",
+            "jobs.als.search.parameters.rate: expected high too: a range has low and high",
+        ),
+        (
+            "search: {trials: 3, parameters: {rate: {log: true}}}",
+            "jobs.als.search.parameters.rate: expected low and high too: a range has low and high",
+        ),
+        (
+            "search: {trials: 3, parameters: {rate: {}}}",
+            "jobs.als.search.parameters.rate: expected a list of values, not empty, or a mapping of low and high",
+        ),
+        (
+            "search: {trials: 3, parameters: {rate: [0.1, 2, 0.1]}}",
+            "jobs.als.search.parameters.rate[2]: stands there already: leave one",
         ),
         (
             "search: {trials: 3, parameters: {name: {low: 0, high: 1}}}",
@@ -442,7 +458,11 @@ def test_matrix_values_become_parts_of_an_id(two: Project) -> None:
             "jobs.als.matrix.fold[0]: als has no parameter 'fold': did you mean 'folds'? Expected one of folds, ",
         ),
         ("{folds: [3, x]}", "jobs.als.matrix.folds[1]: expected a whole number, found 'x'"),
-        ("{folds: [3, 3]}", "jobs.als.matrix.folds[0]: two trials would be called 'folds-3': leave one"),
+        ("{}", "jobs.als.matrix: expected at least one parameter, found an empty mapping"),
+        (
+            "{folds: [3, 4, 3]}",
+            "jobs.als.matrix.folds: two trials would be called 'folds-3' (values 1 and 3): leave one",
+        ),
         (
             "{folds: [3]}, parameters: {folds: 3}",
             "jobs.als.matrix.folds: folds is under parameters too: leave one",

@@ -107,7 +107,7 @@ def test_other_parameters_are_named(job: Job, before: dict[str, Any], words: str
     assert gate.against == f"0.8 in run {RUN}{words}, at most 2 % worse"
 
 
-SEED = Parameter(name="seed", default=0)
+DECLARED = tuple(Parameter(name=name, default=0) for name in ("a", "b", "depth", "epochs", "seed"))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_other_parameters_of_a_study_are_those_of_all_its_trials(
     study: Study, trials: list[dict[str, Any]], before: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
     seeds = study.seeds or [None] * len(trials)
-    shared: dict[str, Any] = {"trial_of": "als", "varied": varied_by(study), "declared": (SEED,)}
+    shared: dict[str, Any] = {"trial_of": "als", "varied": varied_by(study), "declared": DECLARED}
     jobs = [
         job(f"als-{number}", parameters=each, seed=seed, **shared)
         for number, (each, seed) in enumerate(zip(trials, seeds, strict=True))

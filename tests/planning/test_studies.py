@@ -82,7 +82,7 @@ MISTAKES: dict[str, dict[str, Any]] = {
         "settings": ("forest-depth-3-seed-0.seed=5",),
     },
     "--training-seeds: expected a number of seeds or a list of seeds, like 5 or [0, 3, 7], found 'x'": {"seeds": "x"},
-    "--training-seeds: two trials would be called 'seed-3': leave one": {"seeds": "3,3"},
+    "--training-seeds: two trials would be called 'seed-3' (values 1 and 2): leave one": {"seeds": "3,3"},
     "--training-seeds: expected at most 5000 trials of forest, found 6000": {"seeds": "3000"},
     "--training-matrix forest.depth: expected JOB.PARAMETER=VALUE,VALUE, like forest.trees=10,50": {
         "matrix": ("forest.depth",)
@@ -90,8 +90,11 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "--training-matrix forest.deph: forest has no parameter 'deph': did you mean 'depth'? Expected one of depth": {
         "matrix": ("forest.deph=3",)
     },
-    "--training-matrix forest.depth: two trials would be called 'depth-3': leave one": {
-        "matrix": ("forest.depth=3,3",)
+    "--training-matrix forest.depth: two trials would be called 'depth-3' (values 1 and 3): leave one": {
+        "matrix": ("forest.depth=3,4,3",)
+    },
+    "--training-matrix forest.depth: expected JOB.PARAMETER=VALUE,VALUE, like forest.trees=10,50, found no value": {
+        "matrix": ("forest.depth=3,,4",)
     },
     "--training-matrix forest.depth: expected a whole number, found ''": {"matrix": ("forest.depth=",)},
     "--training-matrix forest.depth=7,8 and --training-matrix *.depth=9: both set depth of forest: give all": {
@@ -99,6 +102,10 @@ MISTAKES: dict[str, dict[str, Any]] = {
     },
     "--training-matrix fores.depth: no job 'fores': did you mean 'forest'? Expected one of forest": {
         "matrix": ("fores.depth=3",)
+    },
+    "--training-matrix forest.rate: expected a gate for the metric of forest: neither a gate nor the name of 'frobs'": {
+        "matrix": ("forest.rate=3,4",),
+        "declared": "{metric: frobs}",
     },
     "--training-twice: forest is a search, which draws other parameters each time": {},
 }
@@ -113,7 +120,21 @@ def test_a_bad_option_for_studies_is_a_mistake(project: Project, words: str) -> 
         search = "{trials: 3, parameters: {rate: [1, 2]}}"
         project.write("training/jobs.yaml", f"jobs: {{forest: {{search: {search}, gates: {{auc: '> 0'}}}}}}")
         request = {"audited": "forest", "run_settings": RunSettings(audit="twice")}
+    if declared := request.get("declared"):
+        project.write("training/jobs.yaml", f"jobs: {{forest: {declared}}}")
+    request = {name: value for name, value in request.items() if name != "declared"}
     assert message(lambda: planned(project, **request)).startswith(words)
+
+
+def test_a_search_says_that_seeds_are_not_applied_to_it(project: Project) -> None:
+    project.write("training/train_forest.py", "def train(run, *, rate=0.1): ...\n")
+    project.write(
+        "training/jobs.yaml", "jobs: {forest: {search: {trials: 2, metric: auc, parameters: {rate: [1, 2]}}}}"
+    )
+    jobs = planned(project, seeds="3")
+    assert {job.id: job.notes for job in jobs.values()} == dict.fromkeys(
+        ("forest-trial-001", "forest-trial-002", "forest"), ("--training-seeds not applied: it has a search",)
+    )
 
 
 @pytest.mark.parametrize("target", ["forest-depth-3-seed-1", "*-seed-1", "forest-depth-3-seed-[02]"])
@@ -156,10 +177,26 @@ def test_a_function_and_a_script_get_the_seed_of_their_trial(project: Project) -
     assert message(lambda: planned(project, seeds="1,2")) == words
 
 
+def test_a_search_to_which_seeds_do_not_apply_is_named(forest: Project) -> None:
+    search = "{trials: 3, parameters: {rate: [1, 2]}, metric: auc}"
+    forest.write("training/jobs.yaml", f"jobs: {{forest: {{search: {search}}}}}")
+    places: dict[str, Any] = {
+        "project": forest.root,
+        "root": forest.training,
+        "reports": forest.root / "reports",
+        "seeds": "2",
+    }
+    draft = advance(Draft(request=Request(**places), is_dry=True), PLAN)
+    assert draft.problems == ("forest: --training-seeds not applied: it has a search",)
+
+
 def test_ids_of_trials_and_jobs_differ(project: Project) -> None:
     for name in ("a", "a-seed-0"):
         project.write(f"training/train_{name}.py", "def train(run): ...\n")
-    assert message(lambda: planned(project, seeds="1")).startswith("two jobs would have the id 'a-seed-0'")
+    assert message(lambda: planned(project, seeds="1")) == (
+        "two jobs would have the id 'a-seed-0': "
+        "training/train_a-seed-0.py and training/train_a.py (a trial of a): rename one"
+    )
 
 
 def test_a_trial_that_was_never_measured_is_expected_to_take_as_long_as_the_others(forest: Project) -> None:

@@ -168,6 +168,32 @@ def test_no_trial_is_lost_and_none_is_better_than_the_best(
     assert (table.best.metrics["loss"] if table.best else None) == min(finite, default=None)
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_alike"),
+    [((0.0, 0.0, 0.0), True), ((0.0, 0.1, 0.0), False), ((0.1, 0.1, 0.1), False)],  # by which seed 1 moves the metric
+)
+@pytest.mark.parametrize("trees", [1, 3])
+def test_seeds_that_change_nothing_judge_nothing_and_are_named(
+    changes: tuple[float, ...], trees: int, tmp_path: Path, *, is_alike: bool
+) -> None:
+    trials = [
+        trial(f"trees-{n}-seed-{seed}", {"auc": n / 10 + change * seed}, seed=seed, parameters={"trees": n})
+        for n, change in enumerate(changes[-trees:], 1)
+        for seed in (0, 1)
+    ]
+    is_alike = is_alike or not any(changes[-trees:])
+    folder, job = RunFolder(tmp_path, "20260105-100000-abcd"), study_job(metric="auc", seeds=(0, 1), trials=trials)
+    for each in trials:
+        save_outcome(folder, each)
+    planned = PlannedJob(job=job, expected_s=None, expected_from="unknown")
+    notes = judge_study(planned, folder, is_worker=False)["notes"]
+    sentence = "trials that differ in their seeds alone have equal metrics: does the job use its seed?"
+    assert (sentence in notes) == is_alike
+    best, *rows = study_table("forest", trials, job).rows
+    moves = [max(row.spread.sd, best.spread.sd) > 0 for row in rows if row.spread and best.spread]
+    assert [row.behind is not None for row in rows] == moves
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     states=st.lists(st.tuples(st.sampled_from(STATES), st.sampled_from([None, 0.1, 0.2, 0.3])), min_size=6, max_size=6),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from made_studies import FAILED, PRUNED, RUN, make_study, study_job, trial
 from msgspec.structs import replace
 
+from pytest_training.commands.main import main
 from pytest_training.execution.backends.in_process import InProcessLauncher
 from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.folder import RunFolder
@@ -17,7 +19,8 @@ from pytest_training.execution.slot import Slot, read_outcome, save_outcome
 from pytest_training.jobs.model import PlannedJob, RunSettings, Unchanged
 from pytest_training.records.recorded_run import read_run
 from pytest_training.records.studies import study_table
-from pytest_training.reporters.console import finished_line, remark_lines, word
+from pytest_training.reporters.console import finished_line, remark_lines, summary_lines, word
+from pytest_training.reporters.html.page import write_page
 from pytest_training.reporters.markdown import summary
 from pytest_training.reporters.studies import closing_lines, columns, verdict
 
@@ -78,6 +81,25 @@ def test_the_console_says_what_studies_came_to_and_each_remark_once() -> None:
     ]
     assert closing_lines([]) == []
     assert remark_lines(crossed) == [("forest: few people", {})]
+
+
+def test_console_summary_page_and_list_of_runs_count_jobs_and_trials_alike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trials = [trial("n-1", {"loss": 0.1}), trial("n-2", {"loss": 0.2}, **PRUNED), trial("n-3", optional=True, **FAILED)]
+    run = read_run(make_study(tmp_path, trials, metrics={"loss": 0.1}))
+    assert run.record
+    of_trials = "3 trials: 1 passed, 1 pruned, 1 failed but optional"
+    line = f"1 job: 1 passed; {of_trials}"
+    assert summary_lines(run.record, run.outcomes, reports="")[0] == (line, {"green": True})
+    assert summary(run, run.comparison).startswith(f"## Training: 1 passed; {of_trials}\n")
+    write_page(run, is_latest=True)
+    assert "<title>1 of 1 passed" in (tmp_path / "index.html").read_text()
+    assert main(["runs", "--json", "--reports", str(tmp_path)]) == 0
+    (counted,) = json.loads(capsys.readouterr().out)
+    assert (counted["selected"], counted["passed"]) == (1, 1)
+    alone = summary_lines(run.record, run.outcomes[:2], reports="")[0][0]
+    assert alone == "2 jobs: 1 passed, 1 skipped"  # trials without their study
 
 
 def test_a_pruned_trial_says_where_it_was_pruned() -> None:

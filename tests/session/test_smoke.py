@@ -70,7 +70,7 @@ def test_a_smoke_run_judges_no_gate_and_leaves_all_of_the_whole_runs(project: Pr
     result.stdout.fnmatch_lines(
         [
             "all trials: pytest-training table several --reports reports/smoke",
-            "9 jobs: 9 passed",
+            "7 jobs: 7 passed; 2 trials: 2 passed",
             "smoke run: 5 gates not judged; in no history, and the reports of the last whole run stay",
             "misnamed: no metric 'acuracy', which a gate needs (did you mean 'accuracy'?)*",
             "reports: reports/smoke/runs/*",
@@ -81,7 +81,7 @@ def test_a_smoke_run_judges_no_gate_and_leaves_all_of_the_whole_runs(project: Pr
     assert set(smoke) >= {"index.html", "summary.md", "report.json", "junit.xml"}
     assert "history.sqlite" not in smoke
     assert not [name for name in ("index.html", "summary.md") if "compare with" in smoke[name] or "▼" in smoke[name]]
-    assert smoke["summary.md"].startswith("## Smoke run: 9 passed")
+    assert smoke["summary.md"].startswith("## Smoke run: 7 passed; 2 trials: 2 passed")
     assert "| not judged: smoke run |" in smoke["summary.md"]
     assert "<h1>Smoke run</h1>" in smoke["index.html"]
     assert smoke["index.html"].count("not judged: smoke run") == 4 + 5  # jobs with gates, and gates

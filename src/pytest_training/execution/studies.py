@@ -49,7 +49,7 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
         pruned=sum(trial.cause == "pruned" for trial in trials),
         seeds=len(best.trials) if study.seeds else 0,
     )
-    fields, notes = _verdict(job, study, trials, best, result), [*_notes(job, study, trials, passed, metric)]
+    fields, notes = _verdict(job, study, trials, best, result), [*_notes(study, trials, candidates, metric)]
     if not whole:  # no trial is left, or no combination that has all its seeds
         fields |= _failed("trials", "; ".join(notes))
     if all(trial.status == Status.NOT_RUN for trial in trials):
@@ -162,17 +162,18 @@ def _lacking(job: Job, best: Candidate) -> Iterator[str]:
             yield f"one seed has no {name}, which a gate needs: an interval needs at least two seeds"
 
 
-def _notes(job: Job, study: Study, trials: Sequence[Outcome], passed: Sequence[Outcome], metric: str) -> Iterator[str]:
+def _notes(study: Study, trials: Sequence[Outcome], candidates: Sequence[Candidate], metric: str) -> Iterator[str]:
+    passed = [trial for each in candidates for trial in each.trials]
     failed = [trial.job_id for trial in trials if not is_whole(trial) and trial.status != Status.SKIPPED]
     if failed:
         yield f"{len(failed)} of {len(trials)} trials did not pass: {listing('', failed, limit=MOST_NAMED)}"
     if early := len(trials) - len(passed) - len(failed):
         yield f"{early} of {len(trials)} trials were pruned or left out"
-    if (left_out := study.size - len(job.needs)) > 0:
+    if (left_out := study.size - len(trials)) > 0:
         yield f"{left_out} of {study.size} trials are not judged: neither selected nor passed before"
     if metric and (lacking := [trial.job_id for trial in passed if metric not in trial.metrics]):
         names = listing("", lacking, limit=MOST_NAMED)
         yield f"{len(lacking)} of {len(passed)} trials that passed lack {metric}: {names}"
-    metrics = [trial.metrics for trial in passed]
-    if study.seeds and len(metrics) > 1 and metrics[0] and all(each == metrics[0] for each in metrics):
-        yield f"all {len(metrics)} trials have equal metrics: does the job use its seed?"
+    several = [[trial.metrics for trial in each.trials] for each in candidates if len(each.trials) > 1 and each.metrics]
+    if several and all(each == metrics[0] for metrics in several for each in metrics):
+        yield "trials that differ in their seeds alone have equal metrics: does the job use its seed?"

@@ -11,13 +11,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
+from pytest_training.jobs.directions import direction
 from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.jobs.model import STUDY, Job, Study
 from pytest_training.jobs.values import meant, with_value
 
 MOST_TRIALS = 5000
 FEWEST_DIGITS = 3  # of the number in the id of a search's trial
-SHARED = ("id", "title", "source", "path", "home", "root", "gates", "tags", "optional", "files", "statements")
+SHARED = ("id", "title", "source", "path", "home", "root", "gates", "tags", "optional", "files", "statements", "notes")
 """Fields of a study's own job that are those of the job that it trains."""
 
 
@@ -39,6 +40,10 @@ def checked(job: Job, study: Study, where: str) -> Job:
         raise DeclarationError(f"{where}: expected either search, or matrix and seeds, of {job.id}")
     if (study.seeds or study.seed_count) and (why := no_seeds(job, study)):
         raise DeclarationError(f"{where}: {job.id} cannot have seeds: {why}")
+    is_chosen = study.metric and any(len(values) > 1 for values in study.matrix.values())
+    if is_chosen and not (direction(study.metric, job.gates) or direction(study.metric)):
+        unknown = f"neither a gate nor the name of {study.metric!r} says whether more is better"
+        raise DeclarationError(f"{where}: expected a gate for the metric of {job.id}: {unknown}")
     if study.size > MOST_TRIALS:
         raise DeclarationError(f"{where}: expected at most {MOST_TRIALS} trials of {job.id}, found {study.size}")
     return replace(job, study=study)
@@ -54,8 +59,10 @@ def no_seeds(job: Job, study: Study) -> str:
 def check_distinct(name: str, values: Sequence[Any], where: str) -> None:
     """Raise DeclarationError if the ids of two trials would be one."""
     texts = [in_id(value) for value in values]
-    for text in (text for place, text in enumerate(texts) if text in texts[:place]):
-        raise DeclarationError(f"{where}: two trials would be called '{name}-{text}': leave one")
+    for place, text in enumerate(texts):
+        if (first := texts.index(text)) < place:
+            both = f"values {first + 1} and {place + 1}"
+            raise DeclarationError(f"{where}: two trials would be called '{name}-{text}' ({both}): leave one")
 
 
 def own_job(job: Job, study: Study, trials: Sequence[str]) -> Job:

@@ -17,7 +17,9 @@ from pytest_training.wording import listing, one_of, printable
 
 SHOWN_JOBS = 6
 FORM = "JOB.PARAMETER=VALUE, like als.epochs=80"
-SAID = re.compile("not passed: it is an option of|^trained whole:")  # in notes that the console shows
+SAID = re.compile(
+    "not passed: it is an option of|^trained whole:|: it has a search$"
+)  # in notes that the console shows
 
 
 def apply_options(
@@ -58,9 +60,9 @@ def unreached(
     sentences: list[str] = []
     for option, pattern, name in dict.fromkeys((*numbers, *(_target(each, jobs) for each in settings))):
         asked = [job for job in jobs if not job.problem and is_meant(job, pattern)]
-        for job, varied in ((job, varied) for job in asked if (varied := _varied(job, name))):
+        for job, own in ((job, own) for job in asked if (own := varied(job, name))):
             place = (places or {}).get(job.trial_of or "")
-            raise DeclarationError(f"{option}: the study {job.trial_of} sets {varied} itself ({place}): leave one")
+            raise DeclarationError(f"{option}: the study {job.trial_of} sets {own} itself ({place}): leave one")
         without = [job.id for job in asked if not _has(job, name)]
         names = listing("", without, limit=SHOWN_JOBS)
         jobs_have = f"of {len(asked)} jobs have" if len(asked) > 1 else "of 1 job has"
@@ -98,7 +100,7 @@ def target_jobs(
     return where, name, matching
 
 
-def _varied(job: Job, name: str) -> str | None:
+def varied(job: Job, name: str) -> str | None:
     """Return the name of a parameter if the job's study sets it, else None."""
     parameter = meant(job.declared, name)
     is_seed = parameter is not None and job.seed is not None and parameter == meant(job.declared, "seed")
@@ -109,7 +111,7 @@ def refuse_averaging(jobs: Sequence[Job], settings: Sequence[str]) -> None:
     """Raise DeclarationError for a `--set` that trials of one combination differ in: their numbers are averaged."""
     for where, _, name in (_target(each, jobs) for each in settings):
         firsts: dict[str, Job] = {}
-        for job in (each for each in jobs if each.seed is not None and not _varied(each, name)):
+        for job in (each for each in jobs if each.seed is not None and not varied(each, name)):
             parameter, combination = meant(job.declared, name), job.id.removesuffix(f"-seed-{job.seed}")
             first = firsts.setdefault(combination, job)
             if parameter and first.parameters.get(parameter.name) != job.parameters.get(parameter.name):
@@ -153,7 +155,7 @@ def _one_of(name: str, jobs: Sequence[Job]) -> str:
 
 def _set(job: Job, name: str, text: str, where: str, kinds: Kinds) -> Job:
     kind = kinds[job.kind]
-    if job.kind == STUDY or _varied(job, name):  # `unreached` raises once the jobs are selected
+    if job.kind == STUDY or varied(job, name):  # `unreached` raises once the jobs are selected
         return job
     if not _has(job, name):
         what = "option in its source" if kind.has_options else "parameter"

@@ -13,7 +13,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.evaluation.noise import EarlierMetric, mean_of_seeds
 from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob
-from pytest_training.jobs.values import meant
+from pytest_training.planning.parameters import varied
 from pytest_training.planning.steps import Request
 from pytest_training.records import comparison, measures
 from pytest_training.records.history import History, Recorded
@@ -98,9 +98,6 @@ def _gates(job: Job, earlier: Recorded | None, rules: Rules, trained: Sequence[J
 
 def _others(trained: Sequence[Job], before: Mapping[str, Any]) -> list[str]:
     """Return the names of parameters that differ in a job, or in all trials of a study, but those that it sets."""
-    several: list[set[str]] = []
-    for job in trained:
-        seed = meant(job.declared, "seed") if job.seed is not None else None
-        others = comparison.other_parameters(job.parameters, before)
-        several.append({*others}.difference(job.varied, [seed.name] if seed else ()))
-    return sorted(set.intersection(*several)) if several else []
+    several = [{*comparison.other_parameters(job.parameters, before)} for job in trained]
+    others = set.intersection(*several) if several else set[str]()
+    return sorted(name for name in others if not any(varied(job, name) for job in trained))

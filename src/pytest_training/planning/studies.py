@@ -25,7 +25,10 @@ def with_options(jobs: Iterable[Job], *, seeds: str | None, matrix: Sequence[str
     by_id, texts_by_target = {job.id: job for job in jobs}, dict[tuple[str, str], str]()
     for text in matrix:
         where, name, matching = target_jobs(list(by_id.values()), text, MATRIX, FORM, kinds)
-        texts = [each.strip().strip('"') for each in VALUE.findall(text.partition("=")[2])]
+        several = text.partition("=")[2]
+        texts = [each.strip().strip('"') for each in VALUE.findall(several)]
+        if several and VALUE.sub("", several) != "," * (len(texts) - 1):
+            raise DeclarationError(f"{where}: expected {FORM}, found no value beside a comma")
         for job in (job for job in matching if not job.problem and meant(job.declared, name)):
             parameter, kind, study = find_parameter(job, name, where), kinds[job.kind], job.study or Study()
             values = tuple(convert_text(parameter, each, where, kind) for each in texts or [""])
@@ -33,9 +36,8 @@ def with_options(jobs: Iterable[Job], *, seeds: str | None, matrix: Sequence[str
             if (earlier := texts_by_target.setdefault((job.id, parameter.name), text)) != text:
                 both = f"{MATRIX} {printable(earlier, 80)} and {MATRIX} {printable(text, 80)}"
                 raise DeclarationError(f"{both}: both set {parameter.name} of {job.id}: give all values in one")
-            by_id[job.id] = checked(
-                job, replace(study, matrix=study.matrix | {parameter.name: values}, place=where), where
-            )
+            study = replace(study, matrix=study.matrix | {parameter.name: values}, place=where)
+            by_id[job.id] = checked(job, study, where)
     return [_with_seeds(job, seeds) for job in by_id.values()] if seeds is not None else list(by_id.values())
 
 

@@ -167,7 +167,7 @@ def _combination(trials: Sequence[StudyRow], metric: str, seeds: int) -> StudyRo
 
 
 def _judged(row: StudyRow, first: StudyRow | None) -> StudyRow:
-    """Return a row with its difference to the first one, if both have several seeds."""
-    if first is None or row is first or not (row.spread and first.spread):
+    """Return a row with its difference to the first one, if both have several seeds that change something."""
+    if first is None or row is first or not (row.spread and first.spread and max(row.spread.sd, first.spread.sd)):
         return row
     return replace(row, behind=welch(row.spread, first.spread))

@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pytest_training.execution.outcome import GateResult, Outcome, Shown, Status, Tolerated
 from pytest_training.records.measures import headline
+from pytest_training.records.recorded_run import folded
 from pytest_training.records.run_record import RunRecord, Timing, timing
 from pytest_training.text import cells, clean_lines, fit, one_line, pad, table
 from pytest_training.units import distinct, duration, number
@@ -112,7 +113,7 @@ def gate_table(gates: Sequence[GateResult]) -> list[str]:
 def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) -> list[Line]:
     """Return the last lines of a run: counts, simulated data, duration and bound, reports, problems."""
     is_clean = all(outcome.status.is_good or outcome.optional for outcome in outcomes)
-    jobs = counted(len(outcomes), "job")
+    jobs = counted(len(folded(outcomes)), "job")
     lines: list[Line] = [(": ".join(filter(None, [jobs, counts(outcomes)])), {"green" if is_clean else "red": True})]
     if run.smoke:
         count = sum(each.passed is None for outcome in outcomes for each in outcome.gates)
@@ -152,8 +153,18 @@ def interval_lines(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def counts(outcomes: Sequence[Outcome]) -> str:
-    """Return the number of jobs by status in words: `2 passed, 1 failed`."""
-    return ", ".join(f"{count} {word}" for word, count in Counter(each.shown.word for each in outcomes).items())
+    """Return jobs by status in words, trials of studies apart: `2 passed; 3 trials: 2 passed, 1 failed`."""
+    own = folded(outcomes)
+    ids = {each.job_id for each in own}
+    trials = [each for each in outcomes if each.job_id not in ids]
+    words = ["pruned" if each.cause == "pruned" else each.shown.word for each in trials]
+    return _counts(each.shown.word for each in own) + (
+        f"; {counted(len(trials), 'trial')}: {_counts(words)}" if trials else ""
+    )
+
+
+def _counts(words: Iterable[str]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in Counter(words).items())
 
 
 def durations(measured: Timing) -> str:

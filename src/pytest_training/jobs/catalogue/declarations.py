@@ -194,6 +194,8 @@ def _argument(entry: Entry) -> str:
 
 
 def _matrix(entry: Entry) -> dict[str, list[Entry]]:
+    if entry.value == {}:
+        raise entry.error("expected at least one parameter, found an empty mapping")
     matrix = {name: values.items("a list of values") for name, values in entry.mapping().items()}
     for empty in (entry.value[name] for name, values in matrix.items() if not values):
         raise empty.error("expected at least one value, found an empty list")

@@ -78,7 +78,7 @@ def _matrix(job: Job, matrix: Mapping[str, list[Entry]], kind: Kind) -> dict[str
             if parameter.name in values:
                 raise entries[0].error(f"{name} is {parameter.name}, which the matrix has too: leave one")
             several = [check_value(parameter, entry.plain, entry.where) for entry in entries]
-            check_distinct(parameter.name, several, entries[0].where)
+            check_distinct(parameter.name, several, entries[0].where.removesuffix("[0]"))
             values[parameter.name] = tuple(several)
     mistakes.check()
     return values
@@ -127,9 +127,17 @@ def _named(entry: Entry, names: Sequence[str]) -> str:
 def _space(parameter: Parameter, entry: Entry) -> Space:
     """Return the values that a search may give a parameter."""
     if isinstance(entry.value, list) and entry.value:
-        return Space(choices=tuple(check_value(parameter, each.plain, each.where) for each in entry.value))
+        choices = [check_value(parameter, each.plain, each.where) for each in entry.value]
+        for each in (
+            each for place, each in enumerate(entry.value) if repr(choices[place]) in map(repr, choices[:place])
+        ):
+            raise each.error("stands there already: leave one")
+        return Space(choices=tuple(choices))
     entries = entry.mapping(allowed=("low", "high", "step", "log")) if isinstance(entry.value, dict) else {}
-    if not {"low", "high"} <= entries.keys():
+    lacking = [key for key in ("low", "high") if key not in entries]
+    if entries and lacking:
+        raise entry.error(f"expected {' and '.join(lacking)} too: a range has low and high")
+    if lacking:
         raise entry.expected(SPACE)
     ends = {key: check_value(parameter, entries[key].plain, entries[key].where) for key in entries if key != "log"}
     if not all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends.values()):
