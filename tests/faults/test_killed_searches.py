@@ -97,7 +97,7 @@ def test_what_a_job_does_to_the_journal_fails_trials_with_a_sentence(
     tmp_path: Path, deed: str, reason: str | None
 ) -> None:
     project = Project(tmp_path)
-    body = f'journal = run.folder.parents[3] / "optuna.journal"\nif "-002" in str(run.folder): {deed}\n'
+    body = f'journal = run.folder.parents[3] / "optuna.journal"\nif "trial-002" in str(run.folder): {deed}\n'
     project.job("a", f'{body}return {{"loss": rate}}', parameters="rate=0.1")
     project.write("training/jobs.yaml", CATALOGUE.replace(f"trials: {TRIALS}", "trials: 4"))
     project.run()
