@@ -11,7 +11,7 @@ import pytest
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import save_outcome
-from pytest_training.jobs.model import Job, Search, Space, Study
+from pytest_training.jobs.model import Job, NeededOutcome, PlannedJob, Search, Space, Study
 from pytest_training.records.pruning import OURS
 
 optuna = pytest.importorskip("optuna")
@@ -45,8 +45,11 @@ def study(trials: int, parameters: dict[str, Space] = SPACES, **fields: Any) -> 
     return Job(id="als", kind="study", source="", home="", root="", study=searched, needs=ids)
 
 
-def opened(job: Job, folder: RunFolder, **fields: Any) -> Any:
-    return search.OptunaSearch(job, folder, **fields)
+def opened(job: Job, folder: RunFolder, *, taken: dict[str, str] | None = None, **fields: Any) -> Any:
+    """Open the search; `taken` are trials of earlier runs, with the run of each."""
+    needed = {name: NeededOutcome(run_id=run_id, path="") for name, run_id in (taken or {}).items()}
+    own = PlannedJob(job=job, expected_s=None, expected_from="unknown", needed=needed)
+    return search.OptunaSearch(own, folder, **fields)
 
 
 def outcome(job_id: str, loss: float | None = None, **fields: Any) -> Outcome:
@@ -159,6 +162,40 @@ def test_how_a_trial_ended(ended: Outcome, state: str, folders: Iterator[RunFold
     again = opened(job, second, resumed=[first.run_id])
     assert again.draw("als-trial-001") == drawn  # also one that failed is not drawn again
     assert len(trials_of(second)) == 1 + (state == "FAIL")
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_search_learns_of_trials_that_it_takes_over_and_repeats_none(
+    sampler: str, folders: Iterator[RunFolder]
+) -> None:
+    job, first, folder = study(18, sampler=sampler), next(folders), next(folders)
+    mine, drawn, taken = opened(job, first), dict[str, Any](), dict[str, str]()
+    for number, job_id in enumerate(job.needs[:6]):
+        drawn[job_id] = mine.draw(job_id)
+        cause = {2: "error", 3: "pruned"}.get(number)
+        status = {2: Status.FAILED, 3: Status.SKIPPED}.get(number, Status.PASSED)
+        ended = outcome(job_id, float(number), status=status, cause=cause, parameters={"epochs": 3, **drawn[job_id]})
+        mine.end(ended)
+        save_outcome(first, ended)
+        if number != 2:  # it is trained again
+            taken[job_id] = first.run_id
+    slots = [opened(job, folder, slot=number, taken=taken) for number in range(2)]
+    told = {each.user_attrs["job"]: (each.state.name, each.value) for each in trials_of(folder)}
+    assert told == {each.user_attrs["job"]: (each.state.name, each.value) for each in trials_of(first)}
+    again = [slots[number % 2].draw(job_id) for number, job_id in enumerate([job.needs[2], *job.needs[6:]])]
+    assert again[0] == drawn[job.needs[2]]
+    save_outcome(folder, outcome(job.needs[6], status=Status.FAILED, cause="error", parameters=again[1]))
+    assert opened(job, next(folders), taken=taken).draw(job.needs[6]) == again[1]  # as drawn where it failed last
+    assert opened(job, next(folders)).draw(job.needs[0]) == drawn[job.needs[0]]  # a run that takes nothing over is new
+    assert len({str(each) for each in [*drawn.values(), *again]}) == 18
+
+
+def test_trials_of_another_space_are_not_taken_over(folders: Iterator[RunFolder]) -> None:
+    job, first = study(2, {"depth": Space(low=1, high=3)}), next(folders)
+    save_outcome(first, outcome("als-trial-001", 1.0, parameters={"depth": 9}))
+    save_outcome(first, outcome("als-trial-002", 1.0, parameters={}))
+    taken = dict.fromkeys(job.needs, first.run_id)
+    assert 1 <= opened(job, next(folders), taken=taken).draw("als-trial-001")["depth"] <= 3
 
 
 @pytest.mark.parametrize("pruner", ["median", "asha", "hyperband"])

@@ -140,3 +140,37 @@ def most_at_once(path: Path) -> int:
         drawn += (entry["op_code"] == 4) - (entry["op_code"] == 6 and entry["state"] in {1, 2, 3})
         most = max(most, drawn)
     return most
+
+
+def test_a_search_is_extended_by_what_has_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project(tmp_path)
+    body = 'if a > 640 and os.environ.get("FAIL"): raise RuntimeError("a is big")\nreturn {"auc": a / 1000}'
+    project.job("q", body, top="import os", parameters="a=1, epochs=4")
+
+    def train(trials: int, *options: str, high: int = 1000) -> list[dict[str, Any]]:
+        spaces = f"{{trials: {trials}, metric: auc, parameters: {{a: {{low: 1, high: {high}}}}}}}"
+        project.write("training/jobs.yaml", f"jobs: {{q: {{search: {spaces}}}}}")
+        said = project.run("--training-skip-unchanged", *options)
+        assert "warning:" not in said.stdout.str() + said.stderr.str()
+        return [each for job_id, each in sorted(project.metadata().items()) if job_id != "q"]
+
+    monkeypatch.setenv("FAIL", "1")
+    first, second = train(4), train(6)
+    monkeypatch.delenv("FAIL")
+    third = train(6, "-n", "2")
+    drawn = [each["parameters"] for each in third]
+    assert [each["parameters"] for each in first] == drawn[:4]
+    assert [each["parameters"] for each in second] == drawn
+    assert len({each["a"] for each in drawn}) == 6
+    assert {each["cause"] for each in first} == {None, "error"}
+    assert [each["cause"] for each in third] == [None if each["cause"] == "error" else "unchanged" for each in second]
+    assert project.metadata()["q"]["parameters"] == max(drawn, key=lambda each: each["a"])
+    fourth = train(6)
+    assert [each["parameters"] for each in fourth] == drawn
+    assert {each["cause"] for each in fourth} == {"unchanged"}
+    assert project.metadata()["q"]["cause"] == "unchanged"
+    assert {each["status"] for each in train(6, high=10)} == {"passed"}
+    runs = len([*project.reports.glob("runs/*")])
+    refused = project.run("-k", "q-trial-003")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    assert len([*project.reports.glob("runs/*")]) == runs

@@ -27,7 +27,7 @@ from pytest_training.execution.gpus import fcntl
 from pytest_training.execution.job_files import open_own, read_json
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.directions import direction
-from pytest_training.jobs.model import Job, Search, Space, Study
+from pytest_training.jobs.model import PlannedJob, Search, Space, Study
 
 JOB = "job"  # a trial's attribute: the id of its item
 RUN, TIMES = "run", "times"  # a study's: the run that has taken it over last; by run when it began, and drew last
@@ -76,10 +76,10 @@ class OptunaSearch:
     """One search of a run."""
 
     def __init__(
-        self, job: Job, folder: RunFolder, *, seed: int = 0, slot: int = 0, resumed: Sequence[str] = ()
+        self, own: PlannedJob, folder: RunFolder, *, seed: int = 0, slot: int = 0, resumed: Sequence[str] = ()
     ) -> None:
         """Open the search of a study's own job, or begin it; `slot` is the number of the slot in the run."""
-        study = job.study or Study()
+        job, study = own.job, own.job.study or Study()
         self._search, self._metric = study.search or Search(trials=0, parameters={}), study.metric
         self._spaces = {name: distribution(space) for name, space in self._search.parameters.items()}
         self._run_id, self._is_higher = folder.run_id, direction(study.metric, job.gates) != "lower"
@@ -100,12 +100,12 @@ class OptunaSearch:
                 load_if_exists=True,
             )
             if self._study.user_attrs.get(RUN) != folder.run_id:
-                self._take(job.needs, earlier)
+                self._take(own, earlier, folder)
                 self._study.set_user_attr(RUN, folder.run_id)
             begun = len(self._trials())
         # Another slot, and one that resumes, must not draw the same numbers again.
-        own = zlib.crc32(f"{seed} {slot} {begun}".encode()) if slot or begun else seed
-        self._study.sampler = _sampler(self._search, own_seed=own, seed=seed)
+        own_seed = zlib.crc32(f"{seed} {slot} {begun}".encode()) if slot or begun else seed
+        self._study.sampler = _sampler(self._search, own_seed=own_seed, seed=seed)
 
     def draw(self, job_id: str) -> dict[str, Any] | None:
         """Return a trial's parameters, as they were if it has begun before; None if the search's time is over."""
@@ -165,12 +165,27 @@ class OptunaSearch:
                 with suppress(RuntimeError, KeyError):  # of GridSampler at a grid's end: it stops a loop of Optuna's
                     self._study.tell(trial.number, value, state)
 
-    def _take(self, trials: Sequence[str], earlier: Sequence[RunFolder]) -> None:
-        """Learn what earlier runs came to without saying so: they were killed."""
-        for job_id in trials:
-            outcomes = (read_json(each.job(job_id).outcome, Outcome) for each in earlier)
+    def _take(self, own: PlannedJob, earlier: Sequence[RunFolder], folder: RunFolder) -> None:
+        """Learn what earlier runs came to without saying so: they were killed, or their trials are taken over."""
+        taken = {job_id: RunFolder(folder.reports, each.run_id) for job_id, each in own.needed.items()}
+        oldest = min((each.run_id for each in taken.values()), default=folder.run_id)
+        since = sorted(it.name for it in folder.path.parent.iterdir() if oldest <= it.name < folder.run_id)
+        runs = earlier or [RunFolder(folder.reports, run_id) for run_id in reversed(since)]
+        for job_id in own.job.needs:
+            places = [taken[job_id]] if job_id in taken else runs
+            outcomes = (read_json(each.job(job_id).outcome, Outcome) for each in places)
             if outcome := next((each for each in outcomes if each and _ending(each, self._metric)[0]), None):
+                if self._newest(job_id) is None and (job_id in taken or outcome.status == Status.FAILED):
+                    self._add(outcome)  # of one that failed it is what was drawn
                 self.end(outcome)
+
+    def _add(self, outcome: Outcome) -> None:
+        """Add the trial of an outcome, if the search could draw its parameters."""
+        state, value = _ending(outcome, self._metric)
+        fields = {"state": state, "value": value, "distributions": self._spaces, "user_attrs": {JOB: outcome.job_id}}
+        with suppress(KeyError, ValueError):
+            drawn = {name: _label(outcome.parameters[name]) for name in self._spaces}
+            self._study.add_trial(optuna.trial.create_trial(params=drawn, **fields))
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return list(self._study.get_trials(deepcopy=False, states=states or None))

@@ -14,7 +14,7 @@ from pytest_training.execution.pruning import PruningLauncher
 from pytest_training.execution.readers.findings import readers_of
 from pytest_training.execution.search import OptunaSearch
 from pytest_training.execution.slot import new_outcome, save_outcome
-from pytest_training.jobs.model import Job, PlannedJob, Study
+from pytest_training.jobs.model import PlannedJob, Study
 from pytest_training.jobs.values import with_value
 from pytest_training.units import duration
 from pytest_training.wording import listing, nearest
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from pytest_training.execution.slot import Slot
 
 
-def train_trial(slot: Slot, planned: PlannedJob, own: Job, train: Callable[[Slot, PlannedJob], Outcome]) -> Outcome:
+def train_trial(
+    slot: Slot, planned: PlannedJob, own: PlannedJob, train: Callable[[Slot, PlannedJob], Outcome]
+) -> Outcome:
     """Draw a trial's parameters, train it, and let its search learn how it ended; `own` is the study's own job."""
-    job, kind, study = planned.job, slot.kinds[planned.job.kind], own.study or Study()
+    job, kind, study = planned.job, slot.kinds[planned.job.kind], own.job.study or Study()
     try:
-        if own.id not in slot.searches:
+        if own.job.id not in slot.searches:
             number, resumed = int(re.sub(r"\D", "", slot.name) or 0), slot.settings.resumed
-            slot.searches[own.id] = OptunaSearch(own, slot.folder, seed=slot.seed, slot=number, resumed=resumed)
-        search: OptunaSearch = slot.searches[own.id]
+            slot.searches[own.job.id] = OptunaSearch(own, slot.folder, seed=slot.seed, slot=number, resumed=resumed)
+        search: OptunaSearch = slot.searches[own.job.id]
         drawn = search.draw(job.id)
     except OSError:
         raise

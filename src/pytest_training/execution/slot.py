@@ -56,7 +56,7 @@ class Slot(msgspec.Struct, frozen=True):
     readers: Sequence[Reader] = READERS
     limits: Limits = msgspec.field(default_factory=lambda: LIMITS)
     environment: Mapping[str, str] = msgspec.field(default_factory=session_environment)  # when the backend started
-    studies: Mapping[str, Job] = msgspec.field(default_factory=dict)  # own jobs of the studies that search, by id
+    studies: Mapping[str, PlannedJob] = msgspec.field(default_factory=dict)  # own jobs of studies that search, by id
     searches: dict[str, Any] = msgspec.field(default_factory=dict)  # those that this slot takes part in
     owned: bool = False  # True in an xdist worker: the owner, not this worker, handles Ctrl-C and stops jobs
 

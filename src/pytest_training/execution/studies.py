@@ -49,7 +49,7 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
         pruned=sum(trial.cause == "pruned" for trial in trials),
         seeds=len(best.trials) if study.seeds else 0,
     )
-    fields, notes = _verdict(job, study, trials, best, result), [*_notes(job, study, trials, candidates, metric)]
+    fields, notes = _verdict(job, study, trials, best, result), [*_notes(study, trials, candidates, metric)]
     if not whole:  # no trial is left, or no combination that has all its seeds
         fields |= _failed("trials", "; ".join(notes))
     if all(trial.status == Status.NOT_RUN for trial in trials):
@@ -158,14 +158,14 @@ def _lacking(job: Job, best: Candidate, *, is_seeds: bool) -> Iterator[str]:
             yield f"one seed has no {name}, which a gate needs: an interval needs at least two seeds"
 
 
-def _notes(job: Job, study: Study, trials: list[Outcome], candidates: list[Candidate], metric: str) -> Iterator[str]:
+def _notes(study: Study, trials: Sequence[Outcome], candidates: Sequence[Candidate], metric: str) -> Iterator[str]:
     passed = [trial for each in candidates for trial in each.trials]
     failed = [trial.job_id for trial in trials if not is_whole(trial) and trial.status != Status.SKIPPED]
     if failed:
         yield f"{len(failed)} of {len(trials)} trials did not pass: {listing('', failed, limit=MOST_NAMED)}"
     if early := len(trials) - len(passed) - len(failed):
         yield f"{early} of {len(trials)} trials were pruned or left out"
-    if (left_out := study.size - len(job.needs)) > 0:
+    if (left_out := study.size - len(trials)) > 0:
         yield f"{left_out} of {study.size} trials are not judged: neither selected nor passed before"
     if metric and (lacking := [trial.job_id for trial in passed if metric not in trial.metrics]):
         yield f"{len(lacking)} of {len(passed)} that passed lack {metric}: {listing('', lacking, limit=MOST_NAMED)}"

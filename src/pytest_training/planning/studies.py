@@ -36,9 +36,8 @@ def with_options(jobs: Iterable[Job], *, seeds: str | None, matrix: Sequence[str
             if (earlier := texts_by_target.setdefault((job.id, parameter.name), text)) != text:
                 both = f"{MATRIX} {printable(earlier, 80)} and {MATRIX} {printable(text, 80)}"
                 raise DeclarationError(f"{both}: both set {parameter.name} of {job.id}: give all values in one")
-            by_id[job.id] = checked(
-                job, replace(study, matrix=study.matrix | {parameter.name: values}, place=where), where
-            )
+            study = replace(study, matrix=study.matrix | {parameter.name: values}, place=where)
+            by_id[job.id] = checked(job, study, where)
     return [_with_seeds(job, seeds) for job in by_id.values()] if seeds is not None else list(by_id.values())
 
 

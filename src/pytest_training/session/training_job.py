@@ -58,7 +58,7 @@ class SlotContext(Value, frozen=True, kw_only=True):
             kinds=registry.kinds,
             readers=registry.readers,
             environment=self.environment,
-            studies={each.job.id: each.job for each in plan.jobs if each.job.study and each.job.study.search},
+            studies={each.job.id: each for each in plan.jobs if each.job.study and each.job.study.search},
             owned=self.worker,
         )
 
