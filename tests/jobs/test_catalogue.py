@@ -319,10 +319,10 @@ def test_seeds_are_a_number_or_a_list(two: Project, seeds: str, expected: tuple[
     [
         ("seeds: 0", "jobs.als.seeds: expected a number of seeds or a list of seeds, like 5 or [0, 3, 7], foun"),
         ("seeds: [1, x]", "jobs.als.seeds: expected a number of seeds or a list of seeds, like 5 or [0, 3, 7], fo"),
-        ("seeds: [1, 2, 1]", "jobs.als.seeds: two trials would be called 'seed-1' (values 1 and 3): leave one"),
+        ("seeds: [1, 2, 1]", "jobs.als.seeds: values 1 and 3 are both 'seed-1': leave one"),
         (
             "matrix: {rate: [1, 2]}, metric: frobs",
-            "jobs.als: expected a gate for the metric of als: neither a gate nor the name of 'frobs' says whether",
+            "jobs.als: expected a gate for 'frobs': its name has no direction",
         ),
         ("seeds: 3, seed: false", "jobs.als: als cannot have seeds: `seed: false` says so"),
         (
@@ -395,7 +395,7 @@ def test_seeds_are_a_number_or_a_list(two: Project, seeds: str, expected: tuple[
         ),
         (
             "search: {trials: 3, parameters: {rate: [0.1, 2, 0.1]}}",
-            "jobs.als.search.parameters.rate[2]: stands there already: leave one",
+            "jobs.als.search.parameters.rate: a value stands there twice: leave one",
         ),
         (
             "search: {trials: 3, parameters: {name: {low: 0, high: 1}}}",
@@ -461,7 +461,7 @@ def test_matrix_values_become_parts_of_an_id(two: Project) -> None:
         ("{}", "jobs.als.matrix: expected at least one parameter, found an empty mapping"),
         (
             "{folds: [3, 4, 3]}",
-            "jobs.als.matrix.folds: two trials would be called 'folds-3' (values 1 and 3): leave one",
+            "jobs.als.matrix.folds: values 1 and 3 are both 'folds-3': leave one",
         ),
         (
             "{folds: [3]}, parameters: {folds: 3}",

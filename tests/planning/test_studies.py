@@ -82,7 +82,7 @@ MISTAKES: dict[str, dict[str, Any]] = {
         "settings": ("forest-depth-3-seed-0.seed=5",),
     },
     "--training-seeds: expected a number of seeds or a list of seeds, like 5 or [0, 3, 7], found 'x'": {"seeds": "x"},
-    "--training-seeds: two trials would be called 'seed-3' (values 1 and 2): leave one": {"seeds": "3,3"},
+    "--training-seeds: values 1 and 2 are both 'seed-3': leave one": {"seeds": "3,3"},
     "--training-seeds: expected at most 5000 trials of forest, found 6000": {"seeds": "3000"},
     "--training-matrix forest.depth: expected JOB.PARAMETER=VALUE,VALUE, like forest.trees=10,50": {
         "matrix": ("forest.depth",)
@@ -90,9 +90,7 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "--training-matrix forest.deph: forest has no parameter 'deph': did you mean 'depth'? Expected one of depth": {
         "matrix": ("forest.deph=3",)
     },
-    "--training-matrix forest.depth: two trials would be called 'depth-3' (values 1 and 3): leave one": {
-        "matrix": ("forest.depth=3,4,3",)
-    },
+    "--training-matrix forest.depth: values 1 and 3 are both 'depth-3': leave one": {"matrix": ("forest.depth=3,4,3",)},
     "--training-matrix forest.depth: expected JOB.PARAMETER=VALUE,VALUE, like forest.trees=10,50, found no value": {
         "matrix": ("forest.depth=3,,4",)
     },
@@ -103,7 +101,7 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "--training-matrix fores.depth: no job 'fores': did you mean 'forest'? Expected one of forest": {
         "matrix": ("fores.depth=3",)
     },
-    "--training-matrix forest.rate: expected a gate for the metric of forest: neither a gate nor the name of 'frobs'": {
+    "--training-matrix forest.rate: expected a gate for 'frobs': its name has no direction": {
         "matrix": ("forest.rate=3,4",),
         "declared": "{metric: frobs}",
     },
@@ -194,8 +192,7 @@ def test_ids_of_trials_and_jobs_differ(project: Project) -> None:
     for name in ("a", "a-seed-0"):
         project.write(f"training/train_{name}.py", "def train(run): ...\n")
     assert message(lambda: planned(project, seeds="1")) == (
-        "two jobs would have the id 'a-seed-0': "
-        "training/train_a-seed-0.py and training/train_a.py (a trial of a): rename one"
+        "two jobs would have the id 'a-seed-0': training/train_a-seed-0.py and training/train_a.py (of a): rename one"
     )
 
 

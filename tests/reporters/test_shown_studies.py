@@ -99,7 +99,7 @@ def test_console_summary_page_and_list_of_runs_count_jobs_and_trials_alike(
     (counted,) = json.loads(capsys.readouterr().out)
     assert (counted["selected"], counted["passed"]) == (1, 1)
     alone = summary_lines(run.record, run.outcomes[:2], reports="")[0][0]
-    assert alone == "2 jobs: 1 passed, 1 skipped"  # trials without their study
+    assert alone == "2 jobs: 1 passed, 1 pruned"  # trials without their study
 
 
 def test_a_pruned_trial_says_where_it_was_pruned() -> None:

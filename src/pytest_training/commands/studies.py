@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +20,11 @@ from pytest_training.records.recorded_run import TrainingRun, find_run, is_going
 from pytest_training.records.strict_json import encode
 from pytest_training.records.studies import StudyRow, StudyTable, studies
 from pytest_training.reporters.studies import csv_text, lines, trial_counts, verdict
-from pytest_training.wording import listing, one_of
+from pytest_training.wording import one_of
 
 if TYPE_CHECKING:
     from pytest_training.evaluation.record import Predictions
 
-MOST_NAMED = 3  # runs
 MOST_ROWS, MOST_PAIRED = 50, 200  # on a terminal; compared with the best by their predictions, 40 ms each
 UNBOUNDED = 100_000  # columns, where no terminal reads the answer
 
@@ -38,8 +36,7 @@ def table(arguments: argparse.Namespace, project: Project) -> None:
         remark(f"run {run.folder.run_id} is in progress: a trial that runs counts as interrupted")
     elif not run.is_finished:
         remark(f"run {run.folder.run_id} did not finish: the table has what is on disk")
-    is_short = sys.stdout.isatty() and not (arguments.csv or arguments.json)
-    most = MOST_ROWS if is_short else len(study.rows)
+    most = MOST_ROWS if sys.stdout.isatty() and not (arguments.csv or arguments.json) else len(study.rows)
     study = _paired(study, run, min(most, MOST_PAIRED))
     if arguments.csv or arguments.json:
         answer = {"run_id": run.folder.run_id, **asdict(study), "best": study.best and study.best.id}
@@ -54,31 +51,22 @@ def table(arguments: argparse.Namespace, project: Project) -> None:
 def _find(arguments: argparse.Namespace, reports: Path) -> tuple[TrainingRun, StudyTable]:
     """Return the newest run that has the study, else some of its trials alone, and its table."""
     names = [find_run(reports, arguments.run).run_id] if arguments.run else run_ids(reports)[::-1]
-    ids, partial = dict[str, None](), list[RunFolder]()
+    ids, folders, is_whole = dict[str, None](), list[RunFolder](), False
     for folder in (RunFolder(reports, run_id) for run_id in names):
         with contextlib.suppress(DeclarationError):  # a damaged plan
             jobs = [planned.job for planned in read_plan(folder.plan).jobs]
             ids |= dict.fromkeys(job.trial_of or job.id for job in jobs if job.trial_of or job.study)
-            if any(job.study and job.id == arguments.study for job in jobs):
-                return _read(folder, arguments.study, [each.run_id for each in partial])
-            partial += [folder] * any(job.trial_of == arguments.study for job in jobs)
-    if partial:
-        return _read(partial[0], arguments.study)
+            folders += [folder] * any(arguments.study in (job.trial_of, job.study and job.id) for job in jobs)
+            if is_whole := any(job.study and job.id == arguments.study for job in jobs):
+                break
+    if folders:
+        run = read_run(folders[-1 if is_whole else 0])
+        if is_whole and folders[1:]:
+            remark(f"run {folders[0].run_id} has trials without their study: --run shows them")
+        return run, next(study for study in studies(run) if study.id == arguments.study)
     where = f"run {names[0]}" if len(names) == 1 else f"the {len(names)} runs in {reports}"
     keys = "" if ids else " (`matrix:`, `seeds:` or `search:` in jobs.yaml make a job one)"
     raise TrainingError(f"{where}: no study {arguments.study!r}{keys}: {one_of(arguments.study, ids)}")
-
-
-def _read(folder: RunFolder, study_id: str, partial: Sequence[str] = ()) -> tuple[TrainingRun, StudyTable]:
-    """Return a run and the table of its study, and say which newer runs have `partial` studies."""
-    run = read_run(folder)
-    if partial:
-        remark(f"run {listing('', partial, limit=MOST_NAMED)} has trials without their study: --run shows them")
-    table = next(study for study in studies(run) if study.id == study_id)
-    judged = next((each.job.study for each in run.plan.jobs if each.job.id == study_id), None)
-    if (size := judged.size if judged else 0) > len(table.trials):
-        remark(f"run {folder.run_id} has {len(table.trials)} of the study's {size} trials")
-    return run, table
 
 
 def _paired(study: StudyTable, run: TrainingRun, most: int) -> StudyTable:

@@ -139,10 +139,8 @@ def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate,
     if study.metric and study.metric not in measured:
         return fields | _failed("result", f"no trial has the metric {study.metric!r}: {one_of(study.metric, measured)}")
     if study.metric and study.metric not in best.metrics and (best.trials or result.direction):
-        return fields | _failed(
-            "result", f"trials that passed lack the metric {study.metric!r}, by which they are judged"
-        )
-    if fields["cause"] == "result" and (lacking := next(_lacking(job, best), "")):
+        return fields | _failed("result", f"trials that passed lack the metric {study.metric!r}, which judges them")
+    if fields["cause"] == "result" and (lacking := next(_lacking(job, best, is_seeds=bool(study.seeds)), "")):
         return fields | _failed("result", lacking)
     if not best.trials and (study.metric or job.gates):
         reason = f"no best trial: neither a gate nor the name of {result.metric!r} says whether more is better"
@@ -150,15 +148,13 @@ def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate,
     return fields
 
 
-def _lacking(job: Job, best: Candidate) -> Iterator[str]:
+def _lacking(job: Job, best: Candidate, *, is_seeds: bool) -> Iterator[str]:
     """Yield why a gate's metric is none of the means: seeds lack it, or one seed alone has no spread."""
-    count = len(best.trials)
     for name in (gate.metric for gate in job.gates if gate.metric not in best.metrics):
         lacking = [trial.job_id for trial in best.trials if name not in trial.metrics]
-        if 0 < len(lacking) < count:
-            names = listing("", lacking, limit=MOST_NAMED)
-            yield f"{len(lacking)} of {count} seeds lack the metric {name!r}, which a gate needs: {names}"
-        elif job.study and job.study.seeds and count == 1 and {*map(name.removesuffix, SPREAD)} & best.metrics.keys():
+        if 0 < len(lacking) < len(best.trials):
+            yield f"{name!r}, which a gate needs, is lacking in {listing('', lacking, limit=MOST_NAMED)}"
+        elif len(best.trials) == 1 and is_seeds and {*map(name.removesuffix, SPREAD)} & best.metrics.keys():
             yield f"one seed has no {name}, which a gate needs: an interval needs at least two seeds"
 
 
@@ -172,8 +168,7 @@ def _notes(study: Study, trials: Sequence[Outcome], candidates: Sequence[Candida
     if (left_out := study.size - len(trials)) > 0:
         yield f"{left_out} of {study.size} trials are not judged: neither selected nor passed before"
     if metric and (lacking := [trial.job_id for trial in passed if metric not in trial.metrics]):
-        names = listing("", lacking, limit=MOST_NAMED)
-        yield f"{len(lacking)} of {len(passed)} trials that passed lack {metric}: {names}"
+        yield f"{len(lacking)} of {len(passed)} that passed lack {metric}: {listing('', lacking, limit=MOST_NAMED)}"
     several = [[trial.metrics for trial in each.trials] for each in candidates if len(each.trials) > 1 and each.metrics]
     if several and all(each == metrics[0] for metrics in several for each in metrics):
         yield "trials that differ in their seeds alone have equal metrics: does the job use its seed?"

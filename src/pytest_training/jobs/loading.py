@@ -115,8 +115,9 @@ def check_ids(jobs: Sequence[Job]) -> None:
     ids = Counter(job.id for job in jobs)
     for job in jobs:
         if ids[job.id] > 1:
-            several = [each for each in jobs if each.id == job.id]
-            places = [each.source + f" (a trial of {each.trial_of})" * bool(each.trial_of) for each in several]
+            places = [
+                each.source + f" (of {each.trial_of})" * bool(each.trial_of) for each in jobs if each.id == job.id
+            ]
             raise DeclarationError(f"two jobs would have the id {job.id!r}: {' and '.join(places)}: rename one")
         parts = job.id.split("/")
         if any(len(part.encode()) > LONGEST_ID for part in parts):

@@ -42,8 +42,7 @@ def checked(job: Job, study: Study, where: str) -> Job:
         raise DeclarationError(f"{where}: {job.id} cannot have seeds: {why}")
     is_chosen = study.metric and any(len(values) > 1 for values in study.matrix.values())
     if is_chosen and not (direction(study.metric, job.gates) or direction(study.metric)):
-        unknown = f"neither a gate nor the name of {study.metric!r} says whether more is better"
-        raise DeclarationError(f"{where}: expected a gate for the metric of {job.id}: {unknown}")
+        raise DeclarationError(f"{where}: expected a gate for {study.metric!r}: its name has no direction")
     if study.size > MOST_TRIALS:
         raise DeclarationError(f"{where}: expected at most {MOST_TRIALS} trials of {job.id}, found {study.size}")
     return replace(job, study=study)
@@ -61,8 +60,7 @@ def check_distinct(name: str, values: Sequence[Any], where: str) -> None:
     texts = [in_id(value) for value in values]
     for place, text in enumerate(texts):
         if (first := texts.index(text)) < place:
-            both = f"values {first + 1} and {place + 1}"
-            raise DeclarationError(f"{where}: two trials would be called '{name}-{text}' ({both}): leave one")
+            raise DeclarationError(f"{where}: values {first + 1} and {place + 1} are both '{name}-{text}': leave one")
 
 
 def own_job(job: Job, study: Study, trials: Sequence[str]) -> Job:

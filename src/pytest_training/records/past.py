@@ -1,7 +1,7 @@
 """All runs together, of the history and of the run folders: a line for each, and the best outcome of each job."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -97,7 +97,8 @@ def run_lines(reports: Path, history: History) -> list[RunLine]:
         best.setdefault(each.recorded.run_id, []).append(job_id)
     lines = [_line(RunFolder(reports, run_id)) for run_id in folders.difference(each.run_id for each in origins)]
     for origin in origins:
-        notes, words = () if origin.run_id in folders else ("no folder",), _words(past.runs.get(origin.run_id, {}))
+        notes, statuses = () if origin.run_id in folders else ("no folder",), past.runs.get(origin.run_id, {})
+        words = [word for study, word in statuses.values() if study not in statuses]
         lines.append(RunLine.of(origin, words, notes, best.get(origin.run_id, ())))
     return sorted(lines, key=lambda line: line.run_id)
 
@@ -113,8 +114,3 @@ def _line(folder: RunFolder) -> RunLine:
     if is_going_on(folder):
         state, words = "in progress", ["running" if word == Status.INTERRUPTED else word for word in words]
     return RunLine.of(Origin(folder.run_id, git.branch, git.commit, run.started), words, (state,))
-
-
-def _words(statuses: Mapping[str, tuple[str | None, str]]) -> list[str]:
-    """Return the statuses of a run's jobs; trials count in their study, where the run has that."""
-    return [word for study, word in statuses.values() if study not in statuses]

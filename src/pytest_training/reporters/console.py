@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from pytest_training.execution.outcome import GateResult, Outcome, Shown, Status, Tolerated
 from pytest_training.records.measures import headline
@@ -154,17 +154,11 @@ def interval_lines(outcomes: Sequence[Outcome]) -> list[str]:
 
 def counts(outcomes: Sequence[Outcome]) -> str:
     """Return jobs by status in words, trials of studies apart: `2 passed; 3 trials: 2 passed, 1 failed`."""
-    own = folded(outcomes)
-    ids = {each.job_id for each in own}
-    trials = [each for each in outcomes if each.job_id not in ids]
-    words = ["pruned" if each.cause == "pruned" else each.shown.word for each in trials]
-    return _counts(each.shown.word for each in own) + (
-        f"; {counted(len(trials), 'trial')}: {_counts(words)}" if trials else ""
-    )
-
-
-def _counts(words: Iterable[str]) -> str:
-    return ", ".join(f"{count} {word}" for word, count in Counter(words).items())
+    ids = {each.job_id for each in folded(outcomes)}
+    words = [(each.job_id in ids, "pruned" if each.cause == "pruned" else each.shown.word) for each in outcomes]
+    both = [Counter(word for is_own, word in words if is_own is own) for own in (True, False)]
+    jobs, trials = (", ".join(f"{count} {word}" for word, count in each.items()) for each in both)
+    return f"{jobs}; {counted(both[1].total(), 'trial')}: {trials}" if trials else jobs
 
 
 def durations(measured: Timing) -> str:

@@ -28,11 +28,10 @@ def verdict(study: StudyTable) -> str:
     metric, best = one_line(study.metric, 40), study.best
     if study.spread:
         return f"{metric} {_mean(study.spread.value, study.spread)}"
-    of_seeds = any(row.trials for row in study.rows)
     judged = [row for row in study.rows if best is None or row.is_trained or row.cause == "pruned"]
     lacking = len([row for row in judged if best and study.metric not in row.metrics])
     count, without = len(judged) - lacking, f"; {lacking} more without {metric}" if lacking else ""
-    rows = f"{count} {'combination' if of_seeds else 'trial'}{'s' * (count != 1)}"
+    rows = f"{count} {'combination' if any(row.trials for row in study.rows) else 'trial'}{'s' * (count != 1)}"
     if best is None and not study.parameters and any(row.seed is not None for row in study.rows):
         return f"no mean over {rows}: not all have {metric or 'a metric'}"
     if best is None:
@@ -40,10 +39,8 @@ def verdict(study: StudyTable) -> str:
         why = unknown if metric and not study.direction else f"none passed with {metric or 'a metric'}"
         return f"no best of {rows}: {why}"
     values = [(one_line(name, 40), fit(shown(value) or "null", 40)) for name, value in best.parameters.items()]
-    chosen = ", ".join(map(" ".join, values))
-    return (
-        f"best of {rows}: {metric} {_mean(best.metrics[study.metric], best.spread)} with {chosen or best.id}{without}"
-    )
+    chosen = ", ".join(map(" ".join, values)) or best.id
+    return f"best of {rows}: {metric} {_mean(best.metrics[study.metric], best.spread)} with {chosen}{without}"
 
 
 def closing_lines(studies: Sequence[StudyTable], place: str = "") -> list[str]:
@@ -136,8 +133,9 @@ def csv_text(study: StudyTable) -> str:
     writer = csv.writer(file := io.StringIO(), lineterminator="\n")
     writer.writerow(names or ["trial"])
     for each in records:
-        values = [each[name] for name in names]
-        writer.writerow("" if v is None else v if isinstance(v, str) else encode(v).decode() for v in values)
+        writer.writerow(
+            "" if v is None else v if isinstance(v, str) else encode(v).decode() for v in map(each.get, names)
+        )
     return file.getvalue()
 
 

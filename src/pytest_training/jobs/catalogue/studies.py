@@ -127,18 +127,13 @@ def _named(entry: Entry, names: Sequence[str]) -> str:
 def _space(parameter: Parameter, entry: Entry) -> Space:
     """Return the values that a search may give a parameter."""
     if isinstance(entry.value, list) and entry.value:
-        choices = [check_value(parameter, each.plain, each.where) for each in entry.value]
-        for each in (
-            each for place, each in enumerate(entry.value) if repr(choices[place]) in map(repr, choices[:place])
-        ):
-            raise each.error("stands there already: leave one")
-        return Space(choices=tuple(choices))
+        choices = tuple(check_value(parameter, each.plain, each.where) for each in entry.value)
+        if len({*map(repr, choices)}) < len(choices):
+            raise entry.error("a value stands there twice: leave one")
+        return Space(choices=choices)
     entries = entry.mapping(allowed=("low", "high", "step", "log")) if isinstance(entry.value, dict) else {}
-    lacking = [key for key in ("low", "high") if key not in entries]
-    if entries and lacking:
-        raise entry.error(f"expected {' and '.join(lacking)} too: a range has low and high")
-    if lacking:
-        raise entry.expected(SPACE)
+    if lacking := " and ".join(key for key in ("low", "high") if key not in entries):
+        raise entry.error(f"expected {lacking} too: a range has low and high") if entries else entry.expected(SPACE)
     ends = {key: check_value(parameter, entries[key].plain, entries[key].where) for key in entries if key != "log"}
     if not all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends.values()):
         raise entry.error(f"{parameter.name} takes no numbers: expected a list of values")
