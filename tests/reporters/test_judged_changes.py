@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from sessions import Project, text
 
@@ -17,7 +19,7 @@ scores = [[each + own.gauss(0, 0.02) for each in one] for one in scores]
 folds = [[own.randrange(4) for _ in TRUTH] for _ in scores]
 run.predictions(TRUTH, [[min(max(each, 0), 1) for each in one] for one in scores]{fold})
 """
-JOBS = {"folds": ", fold=folds", "alone": ""}
+JOBS = {"folds": ", fold=folds", "alone": "", "study": ", fold=folds"}
 LIMIT = "--training-max-regression=0.1%"
 
 
@@ -28,7 +30,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for name, fold in JOBS.items():
         for change in ("slightly", "much"):
             body = PREDICT.format(fold=fold)
-            project.job(f"{name}_{change}", body, top=TRUTH, parameters="shift=3, signal=0.2")
+            project.job(f"{name}_{change}", body, top=TRUTH, parameters="shift=3, signal=0.2, part=1")
+    studies = {f"study_{change}": {"matrix": {"part": [1, 2]}} for change in ("slightly", "much")}
+    project.write("training/jobs.yaml", json.dumps({"jobs": studies}))
     first = project.run("-p", "no:xdist")
     assert first.ret == 0, text(first)
     settings = ("*.shift=1", "*_much.signal=-0.2")
@@ -42,6 +46,8 @@ def test_a_change_is_judged_where_both_runs_have_predictions_of_models_fitted_an
     changes = {
         "folds_slightly": "): within noise",
         "folds_much": "): worse, beyond noise",
+        "study_slightly": "): within noise",
+        "study_much": "): worse, beyond noise",
         "alone_much": "worse, not judged against noise",
     }
     places = (project.root / "said.txt", project.reports / "summary.md", project.reports / "index.html")
@@ -56,16 +62,17 @@ def test_a_change_is_judged_where_both_runs_have_predictions_of_models_fitted_an
     assert verdicts == {
         "folds_slightly": ("noise", True),
         "folds_much": ("worse", True),
+        "study_slightly": ("noise", True),
+        "study_much": ("worse", True),
         "alone_much": ("worse", False),
     }
 
 
 def test_a_regression_fails_beyond_noise_or_where_nothing_judges_it(project: Project) -> None:
-    said = project.statuses()
-    assert said == {"folds_slightly": "passed", "folds_much": "failed", "alone_much": "failed"} | {
-        "alone_slightly": said["alone_slightly"]
-    }
-    metadata = project.metadata()
+    metadata, said = project.metadata(), project.statuses()
+    judged = {"slightly": "passed", "much": "failed"}
+    expected = {f"{name}_{change}": status for name in ("folds", "study") for change, status in judged.items()}
+    assert {job_id: said[job_id] for job_id in (*expected, "alone_much")} == expected | {"alone_much": "failed"}
     reason = metadata["folds_much"]["reason"]
     assert "with other parameters (shift, signal), at most 0.1 % worse; beyond noise: -" in reason
     assert metadata["alone_much"]["reason"].endswith("at most 0.1 % worse; not judged against noise")

@@ -124,9 +124,9 @@ def judge_gates(
     )
 
 
-def judge_numbers(job: Job, metrics: dict[str, float], seeds: int) -> Verdict:
-    """Judge metrics that come of several trainings, or are means of so many seeds."""
-    gates = judge_gates(job.gates, metrics, seeds=seeds)
+def judge_numbers(job: Job, metrics: dict[str, float], differences: Differences, seeds: int) -> Verdict:
+    """Judge metrics of the best of several trainings, with its differences, or means of so many seeds."""
+    gates = judge_gates(job.gates, metrics, differences, seeds)
     status, cause, reason = _judge_gates(job, gates, FoundMetrics(values=metrics), "")
     return unfailed(Verdict(status, cause, reason, metrics, gates=gates))
 

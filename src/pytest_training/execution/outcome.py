@@ -126,6 +126,7 @@ class StudyResult(Value, frozen=True, kw_only=True):
     passed: int = 0
     pruned: int = 0
     seeds: int = 0  # trained seeds behind each mean; 0 without seeds
+    folder: str = ""  # the best trial's attempt, if this run trained it and its predictions may judge noise
 
 
 class Reported(Value, frozen=True, kw_only=True):

@@ -38,7 +38,9 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
     candidates = _candidates(passed, study)
     whole = [each for each in candidates if len(each.trials) == max(1, len(study.seeds))]
     best, metric = _best(job, study, whole or candidates)
-    first = best.trials[0].job_id if best.trials else ""
+    chosen = best.trials[0] if best.trials else None
+    first = chosen.job_id if chosen else ""
+    alone = None if study.seeds else chosen  # over seeds, their spread judges noise
     result = StudyResult(
         metric=metric,
         direction=_direction(metric, job) or "",
@@ -48,6 +50,7 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
         passed=len(passed),
         pruned=sum(trial.cause == "pruned" for trial in trials),
         seeds=len(best.trials) if study.seeds else 0,
+        folder=alone.attempts[-1].folder if alone and alone.attempts and first not in planned.needed else "",
     )
     fields, notes = _verdict(job, study, trials, best, result), [*_notes(study, trials, candidates, metric)]
     if not whole:  # no trial is left, or no combination that has all its seeds
@@ -63,7 +66,8 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
         "metrics": best.metrics,
         "parameters": _shared([trial.parameters for trial in best.trials]),
         "data": tuple({each.name: each for trial in best.trials for each in trial.data}.values()),
-        "interval_method": f"Student's t over {result.seeds} seeds, 95 %" if result.seeds > 1 else "",
+        "interval_method": _interval_method(alone, result),
+        "differences": alone.differences if alone else {},
         "notes": (*(notes if whole else ()), *tolerated(fields["gates"])),
         "started": now,
         "ended": now,
@@ -91,6 +95,11 @@ def trial_outcome(planned: PlannedJob, trial_id: str, folder: RunFolder) -> Outc
     needed = planned.needed.get(trial_id)
     earlier = RunFolder(folder.reports, needed.run_id) if needed else folder
     return read_outcome(folder, trial_id) or read_outcome(earlier, trial_id)
+
+
+def _interval_method(alone: Outcome | None, result: StudyResult) -> str:
+    over_seeds = f"Student's t over {result.seeds} seeds, 95 %" if result.seeds > 1 else ""
+    return alone.interval_method if alone else over_seeds
 
 
 def _failed(cause: str, reason: str) -> dict[str, Any]:
@@ -133,7 +142,8 @@ def _shared(several: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate, result: StudyResult) -> dict[str, Any]:
     """Return status, cause, reason and gates."""
-    verdict = judge_numbers(job, best.metrics, result.seeds)
+    differences = best.trials[0].differences if best.trials and not study.seeds else {}
+    verdict = judge_numbers(job, best.metrics, differences, result.seeds)
     fields = {name: getattr(verdict, name) for name in ("status", "cause", "reason", "gates")}
     measured = list(dict.fromkeys(name for trial in trials for name in trial.metrics))
     if study.metric and study.metric not in measured:

@@ -35,7 +35,9 @@ def with_comparison(plan: Plan, history: History, request: Request, *, is_dry: b
     passed = history.newest([job.id for job in jobs], place=place, passed_only=True) if rules else {}
 
     def complete(planned: PlannedJob) -> PlannedJob:
-        job, several = planned.job, [each[planned.job.id] for each in (newest, passed) if planned.job.id in each]
+        job = planned.job
+        compared = job.trial_of if job.trial_of in ids else job.id  # whichever trial becomes the best
+        several = [each[compared] for each in (newest, passed) if compared in each]
         trained = [each.job for each in plan.jobs if each.job.trial_of == job.id] if job.study else [job]
         gates = (*job.gates, *_gates(job, passed.get(job.id), rules, trained))
         folders = dict(filter(None, map(comparison.predicted, several)))

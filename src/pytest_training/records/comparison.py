@@ -130,9 +130,10 @@ class Comparison(Struct, frozen=True):
 
 
 def predicted(recorded: Recorded) -> tuple[str, str] | None:
-    """Return an outcome's run and the folder there with its predictions, or None if it has none."""
+    """Return an outcome's run and the folder there with its predictions, those of a study's best trial, or None."""
     outcome = recorded.outcome
-    return (recorded.run_id, outcome.attempts[-1].folder) if outcome.interval_method and outcome.attempts else None
+    folder = outcome.study.folder if outcome.study else outcome.attempts[-1].folder if outcome.attempts else ""
+    return (recorded.run_id, folder) if outcome.interval_method and folder else None
 
 
 def paired(now: Recorded, earlier: Recorded | None, runs: Path) -> Outcome:
