@@ -40,7 +40,7 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
     best, metric = _best(job, study, whole or candidates)
     chosen = best.trials[0] if best.trials else None
     first = chosen.job_id if chosen else ""
-    alone = None if study.seeds else chosen  # over seeds, their spread judges noise
+    alone = chosen if chosen and chosen.interval_method and not study.seeds else None  # it left predictions
     result = StudyResult(
         metric=metric,
         direction=_direction(metric, job) or "",
