@@ -88,6 +88,7 @@ def test_a_matrix_has_its_best_trial(told: dict[str, dict[str, Any]]) -> None:
         "direction": "higher",
         "best": "forest-trees-50-depth-4",
         "best_run": "",
+        "folder": "",
         "trials": 4,
         "passed": 4,
         "pruned": 0,
