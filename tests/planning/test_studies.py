@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from jobs.project import Project, message
 
 from pytest_training.execution.attempt.environment import seed_generators
+from pytest_training.execution.folder import RunFolder
 from pytest_training.jobs.model import Job, RunSettings
 from pytest_training.jobs.trials import in_id
-from pytest_training.planning.plan import of_siblings
-from pytest_training.planning.steps import PLAN, Draft, Request, advance
+from pytest_training.planning.plan import EarlierRun, of_siblings
+from pytest_training.planning.steps import PLAN, Draft, Request, advance, load
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "depth": st.integers(-9, 10**6),
@@ -26,9 +27,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 def planned(project: Project, chosen: tuple[str, ...] | None = None, **request: Any) -> dict[str, Job]:
     """Return the jobs of a dry plan by id, perhaps of these alone."""
-    places: dict[str, Any] = {"project": project.root, "root": project.training, "reports": project.root / "reports"}
-    draft = advance(Draft(request=Request(**places, **request), is_dry=True, selected=chosen), PLAN)
+    draft = advance(Draft(request=asked(project, **request), is_dry=True, selected=chosen), PLAN)
     return {each.job.id: each.job for each in draft.plan.jobs}
+
+
+def asked(project: Project, **fields: Any) -> Request:
+    places: dict[str, Any] = {"project": project.root, "root": project.training, "reports": project.root / "reports"}
+    return Request(**places, **fields)
 
 
 @pytest.fixture
@@ -213,3 +218,36 @@ def test_a_trial_draws_what_its_job_would_draw_with_that_seed(forest: Project) -
     job, trial = planned(forest)["forest"], planned(forest, seeds="3,4")["forest-seed-3"]
     assert seed_generators(trial, 3).seed == seed_generators(job, 3).seed
     assert seed_generators(trial, 4).seed != seed_generators(job, 3).seed
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "matrix", "says"),
+    [
+        ("matrix: {depth: [1, 2]}", "matrix: {depth: [1, 3]}", (), True),
+        ("matrix: {depth: [1, 2]}", "{matrix: {depth: [1, 2]}, seeds: 2}", (), True),
+        ("matrix: {depth: [1, 2]}", "{matrix: {depth: [1, 2]}, retries: 1}", (), False),
+        ("seeds: 3", "seeds: 3", (), False),
+        ("seeds: 3", "seeds: 3", ("forest.depth=1,2",), False),
+        ("search: {trials: 4, metric: auc, parameters: {depth: {low: 1, high: 9}}}",) * 2 + ((), False),
+        (
+            "search: {trials: 4, metric: auc, parameters: {depth: {low: 1, high: 9}}}",
+            "search: {trials: 7, metric: auc, parameters: {depth: {low: 1, high: 9}}}",
+            (),
+            True,
+        ),
+    ],
+)
+def test_a_resumed_run_says_that_the_catalogue_declares_other_trials_now(
+    forest: Project, before: str, now: str, matrix: tuple[str, ...], *, says: bool
+) -> None:
+    def catalogue(study: str) -> None:
+        text = study if study.startswith("{") else "{" + study + "}"
+        forest.write("training/jobs.yaml", "jobs: {forest: " + text + "}")
+
+    catalogue(before)
+    draft = advance(Draft(request=asked(forest, matrix=matrix), is_dry=True), PLAN)
+    earlier = EarlierRun(RunFolder(forest.root / "reports", "R"), draft.plan)
+    catalogue(now)
+    present = load(Draft(request=asked(forest))).jobs
+    sentence = "forest: --training-resume trains what run R had planned; jobs.yaml declares other trials now"
+    assert earlier.other_studies(present) == [sentence] * says

@@ -136,6 +136,19 @@ class EarlierRun(Struct, frozen=True):
             jobs.setdefault(job_id, []).append(as_trained(old, by_id[job_id]))
         return [job for job_id in by_id for job in jobs.get(job_id, ())]
 
+    def other_studies(self, present: Sequence[Job]) -> list[str]:
+        """Return a sentence if the catalogue declares studies otherwise now than in that run."""
+        before = {each.job.id: each.job.study for each in self.plan.jobs if each.job.study}
+        pairs = [(job.id, job.study, before[job.id]) for job in present if job.study and job.id in before]
+        names = [
+            name
+            for name, now, old in pairs
+            if not old.place.startswith("--")  # an option: it is not given again
+            and (now.size, now.matrix, now.search) != (old.size, old.matrix, old.search)
+        ]
+        sentence = f"{', '.join(names)}: --training-resume trains what run {self.folder.run_id} had planned"
+        return [f"{sentence}; jobs.yaml declares other trials now"] if names else []
+
     def is_done(self, job_id: str) -> bool:
         """Return True if a job passed in that run, or needed no training; of a study also all its trials."""
         outcome = slot.read_outcome(self.folder, job_id)

@@ -114,7 +114,8 @@ def resume(draft: Draft) -> Draft:
     earlier = EarlierRun.find(request.reports, request.resume)
     jobs, request = earlier.jobs(draft.jobs), replace(request, seed=earlier.plan.seed)
     ids = {job.trial_of or job.id for job in jobs}
-    others = (job for job in draft.jobs if job.id not in ids)
+    others, problems = (job for job in draft.jobs if job.id not in ids), earlier.other_studies(draft.jobs)
+    draft = replace(draft, problems=(*draft.problems, *problems))
     return replace(draft, request=request, jobs=tuple(jobs), others=tuple(others), earlier=earlier)
 
 
