@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from sessions import Project, text
 
@@ -192,3 +194,19 @@ def test_what_a_plugin_cannot_do_for_jobs_is_said(
         monkeypatch.setenv(variable, "x")
     result = project.here("--collect-only", option)
     result.stdout.fnmatch_lines([said]) if said else result.stdout.no_fnmatch_line("*warning*")
+
+
+def test_jobs_of_a_folder_below_another_project_are_named(tmp_path: Path) -> None:
+    outer, inner = Project(tmp_path), Project(tmp_path / "inner")
+    outer.job("outer")
+    outer.write("pytest.ini", "[pytest]\n")
+    outer.write("test_outer.py", "def test_training_job(training_job): training_job.train()")
+    inner.job("inner")
+    warning = (
+        "warning: the jobs in *inner/training are not trained: pytest's root is *; an empty pytest.ini here makes *"
+    )
+    outer.run("--collect-only", cwd=inner.root).stdout.fnmatch_lines([warning])
+    assert "are not trained" not in text(outer.run("--collect-only"))
+    assert "are not trained" not in text(outer.run("--collect-only", "--training-root=training", cwd=inner.root))
+    inner.write("pytest.ini", "")
+    assert "are not trained" not in text(outer.run("--collect-only", cwd=inner.root))

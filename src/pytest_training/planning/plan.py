@@ -146,8 +146,11 @@ class EarlierRun(Struct, frozen=True):
             if not old.place.startswith("--")  # an option: it is not given again
             and (now.size, now.matrix, now.search) != (old.size, old.matrix, old.search)
         ]
-        sentence = f"{', '.join(names)}: --training-resume trains what run {self.folder.run_id} had planned"
-        return [f"{sentence}; jobs.yaml declares other trials now"] if names else []
+        shown, run_id = ", ".join(names), self.folder.run_id
+        problem = (
+            f"{shown}: --training-resume trains what run {run_id} had planned; jobs.yaml declares other trials now"
+        )
+        return [problem] if names else []
 
     def is_done(self, job_id: str) -> bool:
         """Return True if a job passed in that run, or needed no training; of a study also all its trials."""

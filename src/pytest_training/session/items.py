@@ -21,7 +21,7 @@ from pytest_training.execution.folder import ReportsFolder
 from pytest_training.fixture import FIXTURE
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import read_plan
-from pytest_training.options import REGISTRY
+from pytest_training.options import REGISTRY, folder_of, holds_jobs, project_folder
 from pytest_training.session.arguments import is_job_file
 from pytest_training.session.training_job import SLOT, TEST_LIMIT_S, SlotContext, job_of
 from pytest_training.signals import ignore_warnings
@@ -103,7 +103,13 @@ class Neighbours:
 
 
 def remarks(config: pytest.Config) -> Iterator[str]:
-    """Yield a sentence for each plugin that does not do for jobs what it does for tests."""
+    """Yield a sentence about jobs here that are not the project's, and for plugins that do less for jobs than tests."""
+    here, project = config.invocation_params.dir, project_folder(config)
+    inner = here / str(config.getini("training_root"))
+    if here != project and not inner.is_relative_to(folder_of(config, "root")) and holds_jobs(config, inner):
+        yield (
+            f"the jobs in {inner} are not trained: pytest's root is {project}; an empty pytest.ini here makes this one"
+        )
     if getattr(config.option, "cov_source", None) and not any(name in os.environ for name in MEASURED):
         yield "--cov measures no job: patch = subprocess in the section run of coverage's settings changes that"
     if getattr(config.option, "testmon", False):
