@@ -34,6 +34,7 @@ def commands() -> Iterator[str]:
                 yield line.replace("$GROUP", group)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", sorted(set(commands())))
 def test_the_command_of_an_example_selects_jobs(command: str) -> None:
     words = shlex.split(command)

@@ -67,7 +67,8 @@ def test_of_too_many_events_a_second_the_newest_of_each_kind_is_kept(tmp_path: P
     assert [event["step"] for event in found[:1000]] == sorted(event["step"] for event in found[:1000])
     assert {"step": count - 1, "loss": 0.5} in found
     assert {"step": count - 1000, "validation": 0.5} in found
-    assert [*read_events(file, largest=2**24)][-1].progress == (count - 1, count)
+    progress = [event.progress for event in read_events(file, largest=2**24) if event.progress]
+    assert progress[-1] == (count - 1, count)  # the newest loss may be written behind it
 
 
 def test_the_newest_of_a_second_is_kept_at_the_end_of_that_second(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import json
 import pytest
 from sessions import Project, text
 
+pytestmark = pytest.mark.slow
+
 TRUTH = """
 import random
 
