@@ -26,6 +26,10 @@ class Candidate(Struct, frozen=True):
     trials: Sequence[Outcome] = ()
     metrics: dict[str, float] = {}
 
+    def alone(self, study: Study) -> Outcome | None:
+        """Return the trial whose numbers these are, or None for means over seeds: their spread judges noise."""
+        return self.trials[0] if self.trials and not study.seeds else None
+
 
 def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> dict[str, Any]:
     """Return the fields of the outcome of a study's own job."""
@@ -34,24 +38,10 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
     if waiting := next((trial_id for trial_id, outcome in outcomes.items() if outcome is None), None):
         return _failed("needs", not_ended(waiting, is_worker=is_worker))
     trials = [outcome for outcome in outcomes.values() if outcome is not None]
-    passed = [trial for trial in trials if is_whole(trial)]
-    candidates = _candidates(passed, study)
+    candidates = _candidates([trial for trial in trials if is_whole(trial)], study)
     whole = [each for each in candidates if len(each.trials) == max(1, len(study.seeds))]
     best, metric = _best(job, study, whole or candidates)
-    chosen = best.trials[0] if best.trials else None
-    first = chosen.job_id if chosen else ""
-    alone = chosen if chosen and chosen.interval_method and not study.seeds else None  # it left predictions
-    result = StudyResult(
-        metric=metric,
-        direction=_direction(metric, job) or "",
-        best=first,
-        best_run=planned.needed[first].run_id if first in planned.needed else "",
-        trials=len(trials),
-        passed=len(passed),
-        pruned=sum(trial.cause == "pruned" for trial in trials),
-        seeds=len(best.trials) if study.seeds else 0,
-        folder=alone.attempts[-1].folder if alone and alone.attempts and first not in planned.needed else "",
-    )
+    alone, result = best.alone(study), _result(planned, study, trials, best, metric)
     fields, notes = _verdict(job, study, trials, best, result), [*_notes(study, trials, candidates, metric)]
     if not whole:  # no trial is left, or no combination that has all its seeds
         fields |= _failed("trials", "; ".join(notes))
@@ -66,12 +56,30 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
         "metrics": best.metrics,
         "parameters": _shared([trial.parameters for trial in best.trials]),
         "data": tuple({each.name: each for trial in best.trials for each in trial.data}.values()),
-        "interval_method": _interval_method(alone, result),
+        "interval_method": _interval_method(alone, result.seeds),
         "differences": alone.differences if alone else {},
         "notes": (*(notes if whole else ()), *tolerated(fields["gates"])),
         "started": now,
         "ended": now,
     }
+
+
+def _result(planned: PlannedJob, study: Study, trials: Sequence[Outcome], best: Candidate, metric: str) -> StudyResult:
+    """Return what the trials came to; the folder is named where its predictions may judge the noise of a later run."""
+    first = best.trials[0].job_id if best.trials else ""
+    alone, is_earlier = best.alone(study), first in planned.needed
+    has_folder = alone and alone.interval_method and alone.attempts and not is_earlier
+    return StudyResult(
+        metric=metric,
+        direction=_direction(metric, planned.job) or "",
+        best=first,
+        best_run=planned.needed[first].run_id if is_earlier else "",
+        trials=len(trials),
+        passed=sum(map(is_whole, trials)),
+        pruned=sum(trial.cause == "pruned" for trial in trials),
+        seeds=len(best.trials) if study.seeds else 0,
+        folder=alone.attempts[-1].folder if alone and has_folder else "",
+    )
 
 
 def is_whole(trial: Outcome) -> bool:
@@ -97,8 +105,8 @@ def trial_outcome(planned: PlannedJob, trial_id: str, folder: RunFolder) -> Outc
     return read_outcome(folder, trial_id) or read_outcome(earlier, trial_id)
 
 
-def _interval_method(alone: Outcome | None, result: StudyResult) -> str:
-    over_seeds = f"Student's t over {result.seeds} seeds, 95 %" if result.seeds > 1 else ""
+def _interval_method(alone: Outcome | None, seeds: int) -> str:
+    over_seeds = f"Student's t over {seeds} seeds, 95 %" if seeds > 1 else ""
     return alone.interval_method if alone else over_seeds
 
 
@@ -142,8 +150,8 @@ def _shared(several: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate, result: StudyResult) -> dict[str, Any]:
     """Return status, cause, reason and gates."""
-    differences = best.trials[0].differences if best.trials and not study.seeds else {}
-    verdict = judge_numbers(job, best.metrics, differences, result.seeds)
+    alone = best.alone(study)
+    verdict = judge_numbers(job, best.metrics, alone.differences if alone else {}, result.seeds)
     fields = {name: getattr(verdict, name) for name in ("status", "cause", "reason", "gates")}
     measured = list(dict.fromkeys(name for trial in trials for name in trial.metrics))
     if study.metric and study.metric not in measured:

@@ -20,7 +20,7 @@ from pytest_training.execution.data import plan_dataset
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.needs import bad_place, needed_outcome
 from pytest_training.execution.outcome import Status
-from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, PlannedDataset, PlannedJob, Source
+from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, PlannedDataset, PlannedJob, Source, Study
 from pytest_training.jobs.order import find_circle, simulate, start_order
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.planning.fingerprint import EarlierPasses
@@ -138,19 +138,15 @@ class EarlierRun(Struct, frozen=True):
 
     def other_studies(self, present: Sequence[Job]) -> list[str]:
         """Return a sentence if the catalogue declares studies otherwise now than in that run."""
-        before = {each.job.id: each.job.study for each in self.plan.jobs if each.job.study}
-        pairs = [(job.id, job.study, before[job.id]) for job in present if job.study and job.id in before]
-        names = [
-            name
-            for name, now, old in pairs
-            if not old.place.startswith("--")  # an option: it is not given again
-            and (now.size, now.matrix, now.search) != (old.size, old.matrix, old.search)
-        ]
-        shown, run_id = ", ".join(names), self.folder.run_id
+        planned = {each.job.id: each.job.study for each in self.plan.jobs if each.job.study}
+        ids = [job.id for job in present if job.id in planned and _is_other(planned[job.id], job.study)]
+        if not ids:
+            return []
+        shown, run_id = ", ".join(ids), self.folder.run_id
         problem = (
             f"{shown}: --training-resume trains what run {run_id} had planned; jobs.yaml declares other trials now"
         )
-        return [problem] if names else []
+        return [problem]
 
     def is_done(self, job_id: str) -> bool:
         """Return True if a job passed in that run, or needed no training; of a study also all its trials."""
@@ -226,3 +222,10 @@ def _all_missing(missing: Sequence[str], jobs: Mapping[str, Job], passes: Earlie
         further = [each for each in (jobs[job_id].needs if job_id in jobs else ()) if each not in seen]
         waiting += [each for each in further if passes.outcome(each) is None]
         seen.update(further)
+
+
+def _is_other(planned: Study, declared: Study | None) -> bool:
+    """Return True if the catalogue declares other trials than those planned; an option is not given again."""
+    if declared is None or planned.place.startswith("--"):
+        return False
+    return (declared.size, declared.matrix, declared.search) != (planned.size, planned.matrix, planned.search)
