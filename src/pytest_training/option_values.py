@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends import Backends, default_backend
+from pytest_training.execution.backends.cluster.backend import Cluster
 from pytest_training.execution.backends.in_process import InProcess
+from pytest_training.execution.backends.protocol import Opening
 from pytest_training.jobs.lookup import FileFilter, Lookup, checked_folders, is_usual_root, project_of
 from pytest_training.jobs.model import RunSettings
 from pytest_training.limits import LIMITS
@@ -78,7 +81,11 @@ def read_options(config: pytest.Config) -> Request:
 def _run_settings(config: pytest.Config, backends: Backends, project: str) -> RunSettings:
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
     return RunSettings(
-        backend=InProcess.name if in_process else _backend(config, backends),
+        backend=InProcess.name
+        if in_process
+        else Cluster.name
+        if _text(config, "cluster")[0]
+        else _backend(config, backends),
         grace_s=_number(config, "grace", parse_duration) or 0.0,
         stalled_s=_number(config, "stalled", parse_duration) or 0.0,
         real_data_only=config.option.training_require_real_data,
@@ -88,11 +95,25 @@ def _run_settings(config: pytest.Config, backends: Backends, project: str) -> Ru
     )
 
 
+def read_opening(config: pytest.Config, *, most: int, project: Path) -> Opening:
+    """Return what a backend may need before the plan is made, for so many jobs."""
+    specs = getattr(config.option, "tx", None) or ()
+    return Opening(
+        where=_text(config, "cluster")[0],
+        most=min(most, len(specs) or most),
+        wait_s=_number(config, "cluster-wait", parse_duration) or 0.0,
+        silence_s=_number(config, "cluster-silence", parse_duration) or 0.0,
+        project=str(project),
+        is_dry=config.option.collectonly,
+    )
+
+
 def _text(config: pytest.Config, name: str) -> tuple[str, str]:
     """Return a value, and the option or setting that it comes from."""
     if (typed := config.getoption(f"--training-{name}", default=None)) is not None:
         return str(typed), f"--training-{name}"
-    return str(config.getini(f"training_{name}")), f"training_{name} in {config.inipath or 'the settings'}"
+    setting = f"training_{name.replace('-', '_')}"
+    return str(config.getini(setting)), f"{setting} in {config.inipath or 'the settings'}"
 
 
 def _refuse_conflicts(config: pytest.Config) -> None:

@@ -84,6 +84,15 @@ OPTIONS = (
     Option("heartbeat", "time between two lines about a job that goes on", setting="1m"),
     Option("grace", "time between asking a job to end and killing it", setting="10s"),
     Option("stalled", "time without output and CPU after which a job is said to be stalled", setting="10m"),
+    Option(
+        "cluster",
+        "train on a Dask cluster: local:N, tcp://HEAD:8786, file:SCHEDULER.json, slurm (pbs, sge, lsf, htcondor), "
+        "ssh:HOST,HOST or MODULE:FUNCTION; -n is the most jobs at once",
+        {"metavar": "WHERE"},
+        "",
+    ),
+    Option("cluster-wait", "how long to wait for the first node of a cluster", setting="10m"),
+    Option("cluster-silence", "time without a word after which a node of a cluster is given up", setting="30s"),
     Option("start", "how a job starts: auto, fork (job server) or subprocess (a fresh interpreter)", setting="auto"),
 )
 EVERYDAY: dict[str, dict[str, str]] = {

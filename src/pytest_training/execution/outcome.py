@@ -96,6 +96,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     ending: Ending = Ending()
     folder: str = ""  # relative to the run folder
     slot: str = ""  # name of the slot that executed it, written when it starts
+    host: str = ""  # name of the machine that executed it, if it was another process's choice
     continued: bool = False  # True if it began with a checkpoint of a resumed run: a whole training takes longer
     loading_s: float = 0.0  # seconds to load a function job's file, with modules that nobody had imported yet
     drawn: dict[str, Any] = {}  # of a study's trial: the parameters that the study sets

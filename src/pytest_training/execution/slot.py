@@ -172,6 +172,8 @@ class Slot(msgspec.Struct, frozen=True):
             was_replaced = folder.was_replaced
         judged = {name: getattr(verdict, name) for name in ("status", "cause", "reason")}
         attempt = replace(begun, **judged, ending=reply.ending, loading_s=verdict.result.loading_s)
+        if reply.place:
+            attempt = replace(attempt, slot=reply.place.node, host=reply.place.host)
         if verdict.status != Status.PASSED:  # else the outcome follows at once
             with contextlib.suppress(OSError):  # the outcome has it too
                 write_atomically(folder.started, msgspec.json.encode(attempt), below=folder.below)

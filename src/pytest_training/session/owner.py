@@ -33,6 +33,8 @@ class Owner(Collector):
     def __init__(self, config: pytest.Config) -> None:
         super().__init__(config, options.folder_of(config, "reports"))
         self.distribution = Distribution(config)
+        if config.option.training_cluster or config.getini("training_cluster"):
+            self.distribution.is_held_back = False  # one process, many nodes: xdist's workers would only wait
         self.draft: Draft | None = None  # the plan, as far as it is made
         self.jobs: Sequence[model.Job] = ()  # the jobs that the command line names by their files, or all
         self.mistake: Exception | None = None
@@ -124,11 +126,14 @@ class Owner(Collector):
             return
         pure = len(items) == len(session.items)
         request = self.draft.request
-        capacity = self.config.stash[options.REGISTRY].backends[request.run_settings.backend].capacity
-        most = min(len(items), capacity or len(items)) if pure else len(session.items)
-        workers = self.distribution.settle(items=most, pure=pure)
+        backend = self.config.stash[options.REGISTRY].backends[request.run_settings.backend]()
+        self.config.add_cleanup(backend.close)
         ids = tuple(dict.fromkeys(job.id for job in items.values()))
         try:
+            opening = option_values.read_opening(self.config, most=len(items), project=request.project)
+            capacity = backend.open(opening)
+            most = min(len(items), capacity or len(items)) if pure else len(session.items)
+            workers = most if opening.where else self.distribution.settle(items=most, pure=pure)
             self.draft = advance(replace(self.draft, selected=ids, workers=workers), FINISH)
         except DeclarationError as error:
             raise pytest.UsageError(str(error)) from None
@@ -149,7 +154,11 @@ class Owner(Collector):
         self.selected = tuple(map(collected_id, session.items))
         jobs = {item.nodeid: job for item in items if (job := job_of(item)) is not None}
         draft = replace(self.draft, problems=(*self.draft.problems, *self.problems, *self.unknown))
-        self.run = RunningRun.begin(self.config, draft, jobs)
+        self.run = RunningRun.begin(self.config, draft, jobs, backend)
+        if backend.rooms is not None:
+            from pytest_training.session.concurrent import ConcurrentItems  # noqa: PLC0415  (few runs need it)
+
+            self.config.pluginmanager.register(ConcurrentItems(self.run, backend, backend.rooms), "training-loop")
 
     def _note_unknown(self, session: pytest.Session) -> None:
         """Note what the selection names that does not exist."""
@@ -198,7 +207,7 @@ class Owner(Collector):
         if self.run is not None:
             self.run.signals.is_held = exitstatus == pytest.ExitCode.INTERRUPTED
             if exitstatus == pytest.ExitCode.INTERRUPTED:
-                self.run.interrupt(has_workers=self.distribution.has_started)
+                self.run.interrupt(has_workers=self.distribution.has_started or self.run.backend.rooms is not None)
                 release_workers(self.config)
             session.exitstatus = self.run.end(exitstatus)
         return (yield)

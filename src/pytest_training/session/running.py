@@ -66,7 +66,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         self.signals = EndingSignals(self._answer)
 
     @classmethod
-    def begin(cls, config: pytest.Config, draft: Draft, jobs: Mapping[str, Job]) -> RunningRun:
+    def begin(cls, config: pytest.Config, draft: Draft, jobs: Mapping[str, Job], backend: Backend) -> RunningRun:
         """Make the run folder, start the backend, and register the reporters."""
         options, plan = draft.request, draft.plan
         reports = ReportsFolder(options.reports).smoke if plan.smoke else options.reports
@@ -77,7 +77,6 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         begun = _begun(config, plan, jobs, settings.resumed)
         run = TrainingRun(folder, plan, begun=begun, settings=settings, problems=list(draft.problems))
         with _starting(settings.backend, reports), contextlib.ExitStack() as failed:
-            backend = registry.backends[settings.backend]()
             remove_folder = failed.callback(make_run_folder(folder, options.reports))
             save_plan(plan, folder.plan)
             run = replace(run, provenance=provenance(options.project, _imports(plan)))
@@ -94,7 +93,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
                 connection=connection,
             )
             msgspec.json.encode(context)  # raises TypeError unless the connection is a JSON value
-            config.stash[SLOT] = context.slot("main", plan, registry)
+            config.stash[SLOT] = context.slot("main", plan, registry, backend)
             failed.pop_all()
         running = cls(config=config, run=run, jobs=jobs, context=context, backend=backend, remove_folder=remove_folder)
         for name, reporter in reversed(reporters):  # pluggy calls the last that was registered first
@@ -126,7 +125,12 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         """Call the hook for a job that starts."""
         pytest_adapter.end_status_line(self.config, workers=self.run.plan.workers, jobs=len(self.jobs))
         yield
-        if (job := self.jobs.get(nodeid)) is not None and job.id not in self.started_ids:
+        if (job := self.jobs.get(nodeid)) is not None:
+            self.note_start(job)
+
+    def note_start(self, job: Job) -> None:
+        """Call the hook for a job that starts, once."""
+        if job.id not in self.started_ids:
             self.started_ids.add(job.id)
             self.call("pytest_training_job_start", job=job)
 

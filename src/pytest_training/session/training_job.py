@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pytest_training.evaluation.description import DESCRIPTION
-from pytest_training.execution.backends.protocol import Seat
+from pytest_training.execution.backends.protocol import Backend, Seat
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import Slot
@@ -21,6 +21,8 @@ from pytest_training.reporters.console import failure_text
 from pytest_training.text import home_folder
 
 SLOT = pytest.StashKey[Slot]()  # on config: the slot of this process, once the run has begun
+AHEAD: pytest.StashKey[Outcome | BaseException] = pytest.StashKey()
+"""On an item: what its job came to before the item's turn."""
 TEST_LIMIT_S = pytest.StashKey[float]()  # on an item: the time limit that pytest-timeout has for it
 
 
@@ -42,14 +44,15 @@ class SlotContext(Value, frozen=True, kw_only=True):
         """The run's folder."""
         return RunFolder(Path(self.reports), self.run_id)
 
-    def slot(self, name: str, plan: Plan, registry: Registry) -> Slot:
+    def slot(self, name: str, plan: Plan, registry: Registry, backend: Backend | None = None) -> Slot:
         """Return the slot of that name."""
         owner = os.getppid() if self.worker else None
         seat = Seat(folder=self.folder, owner=owner, limits=registry.limits)
+        backend = backend or registry.backends[self.settings.backend]()
         return Slot(
             name=name,
             folder=self.folder,
-            launcher=registry.backends[self.settings.backend]().launcher(self.connection, seat),
+            launcher=backend.launcher(self.connection, seat),
             seed=plan.seed,
             threads=plan.threads,
             settings=self.settings,
@@ -84,12 +87,22 @@ class TrainingJob(msgspec.Struct):
         if limit_s and limit_s < own_s:  # the test's time limit is the shorter one
             limited = msgspec.structs.replace(self.job, limits={**self.job.limits, "timeout": limit_s})
             planned = msgspec.structs.replace(planned, job=limited)
-        self.outcome = self.slot.leave_out(self.planned) or self._with_cards(self.slot.train(planned))
+        self.outcome = self.slot.leave_out(self.planned) or self._with_cards(self._ahead() or self.slot.train(planned))
         if self.outcome.status in {Status.SKIPPED, Status.NOT_RUN}:
             pytest.skip(self.outcome.reason)
         if self.outcome.status == Status.INTERRUPTED:
             raise KeyboardInterrupt(self.outcome.reason)
         return self.outcome
+
+    def _ahead(self) -> Outcome | None:
+        """Return what the job came to before the item's turn, once."""
+        ahead = self.item.stash.get(AHEAD, None)
+        if ahead is None:
+            return None
+        del self.item.stash[AHEAD]
+        if isinstance(ahead, BaseException):
+            raise ahead
+        return ahead
 
     def _with_cards(self, outcome: Outcome) -> Outcome:
         """Write the job's cards, if it has more to say than metrics."""

@@ -98,6 +98,14 @@ class Lost(Value, frozen=True, kw_only=True):
     reason: str  # one sentence
 
 
+class Place(Value, frozen=True, kw_only=True):
+    """Where an attempt was executed, if its slot did not know before."""
+
+    node: str
+    host: str
+    threads: int
+
+
 class Reply(Value, frozen=True, kw_only=True):
     """A launcher's answer: how the attempt's process ended, why none was started, or how it was lost."""
 
@@ -105,6 +113,7 @@ class Reply(Value, frozen=True, kw_only=True):
     refused: str | None = None
     lost: Lost | None = None
     notes: tuple[str, ...] = ()  # sentences about how it was executed, for the outcome
+    place: Place | None = None
 
 
 class Loading(Value, frozen=True, kw_only=True):

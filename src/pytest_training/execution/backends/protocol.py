@@ -8,6 +8,7 @@ import msgspec
 
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.folder import RunFolder
+from pytest_training.jobs.model import Job
 from pytest_training.limits import LIMITS, Limits
 
 
@@ -18,6 +19,17 @@ class BackendRun(msgspec.Struct, frozen=True, kw_only=True):
     imports: tuple[str, ...]  # modules that the selected jobs import, to be loaded once for all of them
     seed: int
     report_problem: Callable[[str], None]  # adds a sentence to the run's reports
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backend may need before the plan is made."""
+
+    where: str = ""  # what stands after `--training-cluster`
+    most: int | None = None  # the most attempts at once that the user and the jobs allow; None if neither says
+    wait_s: float = 600.0  # for the first node
+    silence_s: float = 30.0  # a node that was not heard of for so long is given up
+    project: str = "."
+    is_dry: bool = False  # True if nothing may be started
 
 
 class Seat(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +52,25 @@ class Launcher(Protocol):
 
     def pause(self, seconds: float) -> bool:
         """Wait before another attempt; return True if the run goes on."""
+        ...
+
+
+class Rooms(Protocol):
+    """The places of a backend that executes many attempts at once for the one process that owns the run."""
+
+    lost: str  # why no attempt can be executed any more; empty while some can
+    tell: Callable[[], None]  # what it calls, in any thread, when there may be room again
+
+    def try_lease(self, job: Job) -> Any | None:
+        """Take room for a job's first attempt, or return None if there is none now."""
+        ...
+
+    def unfit(self, job: Job) -> str | None:
+        """Return why there can never be room for the job, or None."""
+        ...
+
+    def note_work(self, *, waiting: int, running: int) -> None:
+        """Note how many jobs have not started and how many run."""
         ...
 
 
@@ -67,6 +98,12 @@ class Backend(Protocol):
     name: str  # what `training_start` calls it
     capacity: int | None = None  # the most attempts that it executes at once; None if the number of slots decides
 
+    rooms: Rooms | None = None  # set by `start` if one process has many attempts executed at once, without xdist
+
+    def open(self, opening: Opening) -> int | None:  # noqa: ARG002  (for those that need it)
+        """Reach what it executes attempts on, before the plan; return the most attempts that it executes at once."""
+        return self.capacity
+
     def start(self, run: BackendRun) -> Any:  # noqa: ARG002  (for those that need it)
         """Start, in the owner's process; return what the slots need, as a JSON value."""
         return None
@@ -74,6 +111,10 @@ class Backend(Protocol):
     def launcher(self, connection: Any, seat: Seat) -> Launcher:
         """Return the launcher of a slot, in that slot's process; `connection` is what `start` has returned."""
         ...
+
+    def launcher_at(self, lease: Any) -> Launcher:
+        """Return the launcher of a slot whose first attempt has that room; only for a backend with rooms."""
+        raise NotImplementedError
 
     def stop_all(self, grace_s: float) -> float:
         """Ask every attempt to end, at once if there is no grace; return the seconds that it may still take."""

@@ -1,0 +1,93 @@
+"""The backend in the owner's process."""
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from pytest_training.errors import DeclarationError
+from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Opening, Seat
+from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY
+
+if TYPE_CHECKING:
+    from pytest_training.execution.backends.cluster.connect import Connection
+    from pytest_training.execution.backends.cluster.pool import Pool
+
+
+class Cluster(Backend):
+    """Executes attempts on the nodes of a Dask cluster, many at once for one process."""
+
+    name = "cluster"
+    connection: "Connection | None" = None
+    pool: "Pool | None" = None
+    opening: Opening
+
+    def open(self, opening: Opening) -> int | None:
+        """Connect to the cluster or start it; return how many one-core attempts it takes at once."""
+        self.opening = opening
+        if not opening.where:
+            raise DeclarationError("training_start = cluster: expected --training-cluster WHERE, found none")
+        if opening.is_dry:
+            return opening.most
+        from pytest_training.execution.backends.cluster.connect import connect  # noqa: PLC0415  (imports Dask)
+
+        self.connection = connect(opening.where, most=opening.most, project=opening.project)
+        return opening.most
+
+    def start(self, run: BackendRun) -> Any:
+        """Wait for the first node."""
+        from pytest_training.execution.backends.cluster.orders import ServerOrder  # noqa: PLC0415  (few runs need it)
+        from pytest_training.execution.backends.cluster.pool import Pool  # noqa: PLC0415  (imports Dask)
+
+        if self.connection is None:
+            raise DeclarationError("the cluster was not opened")
+        probe = run.folder.path / "shared.txt"
+        probe.write_text(run.folder.run_id, encoding="utf-8")
+        order = ServerOrder(run_id=run.folder.run_id, imports=run.imports, seed=run.seed, probe=str(probe))
+        self.pool = Pool(self.connection.client, order, most=self.opening.most, silence_s=self.opening.silence_s)
+        if not self.pool.wait_for_node(self.opening.wait_s):
+            why = self.pool.lost or "; ".join(f"{each}: {why}" for each, why in self.pool.refused.items())
+            self.close()
+            raise DeclarationError(
+                f"--training-cluster {self.opening.where}: no node to train on within {self.opening.wait_s:g} s: "
+                f"{why or 'none has come'}"
+            )
+        self.pool.watch()
+        self.rooms = self.pool
+
+    def launcher(self, connection: Any, seat: Seat) -> Launcher:  # noqa: ARG002  (it has the pool)
+        """Return a launcher that takes the first room for each attempt."""
+        return self.launcher_at(None)
+
+    def launcher_at(self, lease: Any) -> Launcher:
+        """Return a launcher whose first attempt has that room."""
+        from pytest_training.execution.backends.cluster.launcher import ClusterLauncher  # noqa: PLC0415  (as above)
+
+        if self.pool is None:
+            raise DeclarationError("the cluster was not started")
+        return ClusterLauncher(self.pool, lease)
+
+    def stop_all(self, grace_s: float) -> float:
+        """Ask every attempt on every node to end."""
+        from pytest_training.execution.backends.cluster import node  # noqa: PLC0415  (as above)
+
+        self._everywhere(node.stop_all, GENTLY if grace_s else AT_ONCE)
+        return grace_s
+
+    def close(self) -> None:
+        """End the job servers on the nodes, then what the session has started."""
+        from pytest_training.execution.backends.cluster import node  # noqa: PLC0415  (as above)
+
+        self._everywhere(node.forget)
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def _everywhere(self, function: Any, *arguments: Any) -> None:
+        if self.pool is None or self.connection is None:
+            return
+        with self.pool.changed:
+            self.pool.stopping = True
+            self.pool.changed.notify_all()
+        if (addresses := list(self.pool.nodes)) and not self.pool.lost:
+            with contextlib.suppress(Exception):
+                run_id = self.pool.server.run_id
+                self.connection.client.run(function, run_id, *arguments, workers=addresses, on_error="ignore")

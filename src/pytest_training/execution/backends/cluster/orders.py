@@ -1,0 +1,34 @@
+"""What the session and a node tell each other, as JSON."""
+
+from pytest_training.execution.attempt.messages import AttemptRequest
+from pytest_training.jobs.model import Value
+
+
+class ServerOrder(Value, frozen=True, kw_only=True):
+    """The job server that a node is to keep for a run."""
+
+    run_id: str
+    imports: tuple[str, ...]
+    seed: int
+    probe: str = ""  # absolute path of a file of the run folder with the run's id: who reads that shares the folder
+
+
+class NodeFacts(Value, frozen=True, kw_only=True):
+    """What a node says of itself before it gets an attempt."""
+
+    id: str  # the Dask worker's own: one that was started again at the same address has another
+    host: str
+    pid: int
+    cores: int
+    gpus: int
+    shares_files: bool  # True if it sees the run folder
+    versions: dict[str, str]  # of Python and of packages
+
+
+class AttemptOrder(Value, frozen=True, kw_only=True):
+    """One attempt for one node."""
+
+    node_id: str
+    server: ServerOrder
+    request: AttemptRequest
+    shipment: str = ""  # id of the files that were sent to a node that shares none

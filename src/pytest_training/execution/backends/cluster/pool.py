@@ -1,0 +1,237 @@
+"""The nodes of a cluster as a session sees them: what each has, what is in use, which are gone."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from pytest_training.execution.backends.cluster import node as on_node
+from pytest_training.execution.backends.cluster.orders import NodeFacts, ServerOrder
+from pytest_training.jobs.model import Job
+
+LOOK_S = 0.5
+AGAIN_S = 3.0  # a node that has lost an attempt gets none for so long: else a dying node uses up every retry
+COMPARED = ("pytest-training", "distributed", "dask", "numpy", "pandas", "scikit-learn", "torch")
+
+
+class Node(msgspec.Struct, eq=False):
+    """One Dask worker."""
+
+    address: str
+    name: str
+    cores: int  # of the worker, as the scheduler counts them
+    memory_mb: float
+    facts: NodeFacts
+    used_cores: int = 0
+    used_memory_mb: float = 0.0
+    used_gpus: int = 0
+    is_gone: bool = False
+    not_before: float = 0.0
+
+    def offers(self, job: Job) -> bool:
+        """Return True if the job fits on the node when nothing else runs there."""
+        return _cores(job) <= self.cores and job.gpus <= self.facts.gpus and _memory_mb(job) <= self.memory_mb
+
+    def has_room(self, job: Job) -> bool:
+        """Return True if the job fits now."""
+        return (
+            not self.is_gone
+            and self.not_before < time.monotonic()
+            and _cores(job) <= self.cores - self.used_cores
+            and job.gpus <= self.facts.gpus - self.used_gpus
+            and _memory_mb(job) <= self.memory_mb - self.used_memory_mb
+        )
+
+
+class Lease(msgspec.Struct, eq=False):
+    """A part of a node, taken for one attempt."""
+
+    node: Node
+    job: Job
+    ended: threading.Event = msgspec.field(default_factory=threading.Event)  # the attempt is done, or its node gone
+
+
+class Pool:
+    """Hands out the nodes' cores, memory and GPUs; watches the nodes."""
+
+    def __init__(self, client: Any, server: ServerOrder, *, most: int | None, silence_s: float) -> None:
+        self.client, self.server, self.most, self.silence_s = client, server, most, silence_s
+        self.nodes: dict[str, Node] = {}  # by address
+        self.refused: dict[str, str] = {}  # why a node is not used, by address
+        self.leases: set[Lease] = set()
+        self.changed = threading.Condition()
+        self.lost = ""  # why the whole cluster is gone
+        self.stopping = False
+        self.tell: Callable[[], None] = lambda: None  # called, in any thread, when something has changed
+        self.waiting, self.running = 0, 0  # jobs
+        self._seen: dict[str, tuple[float, float]] = {}
+        self._asked: set[str] = set()
+        self._not_before: dict[str, float] = {}
+
+    def watch(self) -> None:
+        """Look at the cluster again and again, in a thread of its own."""
+        threading.Thread(target=self._watch, name="training-cluster", daemon=True).start()
+
+    def _watch(self) -> None:
+        while not self.stopping:
+            self.refresh()
+            time.sleep(LOOK_S)
+
+    def refresh(self) -> None:
+        """Take note of nodes that came or went."""
+        if self.client.status in {"closed", "closing"} or (self.nodes and self.client.status != "running"):
+            self._lose(f"the cluster's scheduler is gone (client {self.client.status})")
+            return
+        try:
+            known = self.client.scheduler_info(n_workers=-1)["workers"]
+        except Exception as error:  # noqa: BLE001  (whatever the engine raises: the scheduler does not answer)
+            self._lose(f"the cluster's scheduler does not answer: {type(error).__name__}: {error}")
+            return
+        silent = {address for address, info in known.items() if self._is_silent(address, info["last_seen"])}
+        now = time.monotonic()
+        for address, info in known.items():
+            new = address not in self.nodes and address not in self.refused and address not in self._asked
+            if new and address not in silent and info["status"] == "running" and self._not_before.get(address, 0) < now:
+                self._asked.add(address)  # in a thread: a node that is not there any more does not answer
+                threading.Thread(target=self._add, args=(address, info), daemon=True).start()
+        for each in [each for address, each in self.nodes.items() if address not in known or address in silent]:
+            self.drop(each)
+
+    def doubt(self, node: Node) -> None:
+        """Give a node no attempt for a moment: it has just lost one."""
+        with self.changed:
+            node.not_before = time.monotonic() + AGAIN_S
+
+    def drop(self, node: Node) -> None:
+        """Give a node up, with all that runs there; it is asked again if the scheduler goes on naming it."""
+        with self.changed:
+            if self.nodes.pop(node.address, None) is None:
+                return
+            node.is_gone = True
+            self._not_before[node.address] = time.monotonic() + AGAIN_S
+            for lease in self.leases:
+                if lease.node is node:
+                    lease.ended.set()
+            self.changed.notify_all()
+        self.tell()
+
+    def _is_silent(self, address: str, last_seen: float) -> bool:
+        """Return True if nothing was heard of a node, by this process's clock alone: other machines' may be wrong."""
+        before, now = self._seen.get(address), time.monotonic()
+        if before is None or before[0] != last_seen:
+            self._seen[address] = (last_seen, now)
+            return False
+        return now - before[1] > self.silence_s
+
+    def _add(self, address: str, info: dict[str, Any]) -> None:
+        try:
+            order = msgspec.json.encode(self.server)
+            answers = self.client.run(on_node.describe, order, list(COMPARED), workers=[address], on_error="return")
+        except Exception as error:  # noqa: BLE001  (a node that goes while it is asked)
+            self.refused[address] = f"{type(error).__name__}: {error}"
+            return
+        finally:
+            self._asked.discard(address)
+        answer = answers.get(address)
+        if not isinstance(answer, bytes):
+            self.refused[address] = f"cannot run pytest-training: {answer!r}"
+            return
+        facts = msgspec.json.decode(answer, type=NodeFacts)
+        memory_mb = (info.get("memory_limit") or 0) / 2**20 or float("inf")
+        with self.changed:
+            self.nodes[address] = Node(address, str(info["name"]), info["nthreads"], memory_mb, facts)
+            self.changed.notify_all()
+        self.tell()
+
+    def _lose(self, why: str) -> None:
+        with self.changed:
+            self.lost = self.lost or why
+            for each in self.nodes.values():
+                each.is_gone = True
+            self.nodes.clear()
+            for lease in self.leases:
+                lease.ended.set()
+            self.changed.notify_all()
+        self.tell()
+
+    def try_lease(self, job: Job) -> Lease | None:
+        """Take room for a job on the node that has the least use for it; return None where there is none."""
+        with self.changed:
+            return self._lease(job)
+
+    def lease(self, job: Job) -> Lease | None:
+        """Wait for room; return None when the run or the cluster ends meanwhile."""
+        with self.changed:
+            while not (self.stopping or self.lost):
+                if (lease := self._lease(job)) is not None:
+                    return lease
+                self.changed.wait(1.0)
+        return None
+
+    def _lease(self, job: Job) -> Lease | None:
+        if self.most is not None and len(self.leases) >= self.most:
+            return None
+        if not (free := [each for each in self.nodes.values() if each.has_room(job)]):
+            return None
+        # Spread over the nodes; among equals keep GPUs for those that need them.
+        best = min(free, key=lambda each: (each.facts.gpus - each.used_gpus if not job.gpus else 0, each.used_cores))
+        best.used_cores += _cores(job)
+        best.used_memory_mb += _memory_mb(job)
+        best.used_gpus += job.gpus
+        lease = Lease(best, job)
+        self.leases.add(lease)
+        return lease
+
+    def release(self, lease: Lease) -> None:
+        """Give the room back."""
+        with self.changed:
+            if lease in self.leases:
+                self.leases.remove(lease)
+                lease.node.used_cores -= _cores(lease.job)
+                lease.node.used_memory_mb -= _memory_mb(lease.job)
+                lease.node.used_gpus -= lease.job.gpus
+                self.changed.notify_all()
+        self.tell()
+
+    def unfit(self, job: Job) -> str | None:
+        """Return why no node that is there could ever run the job, or None."""
+        with self.changed:
+            if not self.nodes or any(each.offers(job) for each in self.nodes.values()):
+                return None
+            nodes = list(self.nodes.values())
+        most = (max(n.cores for n in nodes), max(n.facts.gpus for n in nodes), max(n.memory_mb for n in nodes))
+        wanted = f"{_cores(job)} cores, {job.gpus} GPUs and {_memory_mb(job):,.0f} MiB"
+        return f"needs {wanted}; the largest of {len(nodes)} nodes have {most[0]}, {most[1]} and {most[2]:,.0f} MiB"
+
+    def threads(self, node: Node) -> int:
+        """Return the cores for each slot of a node's machine, which may have several nodes."""
+        with self.changed:
+            beside = sum(each.cores for each in self.nodes.values() if each.facts.host == node.facts.host)
+        return max(1, node.facts.cores // max(beside, node.cores))
+
+    def note_work(self, *, waiting: int, running: int) -> None:
+        """Note how many jobs have not started and how many run: a cluster of ours grows and shrinks with them."""
+        self.waiting, self.running = waiting, running
+
+    def wait_for_node(self, seconds: float) -> bool:
+        """Wait until a node can be used; return False if none came."""
+        give_up = time.monotonic() + seconds
+        while not self.nodes and not self.lost and time.monotonic() < give_up:
+            self.refresh()
+            with self.changed:
+                self.changed.wait(0.05)
+        return bool(self.nodes)
+
+
+def _cores(job: Job) -> int:
+    return job.cpus or 1
+
+
+def _memory_mb(job: Job) -> float:
+    return float(job.limits.get("memory", 0))
+
+
+__all__ = ["Lease", "Node", "Pool", "contextlib"]
