@@ -165,7 +165,10 @@ def test_a_value_that_cannot_be_is_named_with_what_is_expected(
     [
         ("training_seed = x", "a whole number of at least 0, *found 'x'"),
         ("training_grace = long", "a duration like 90s, 15m or 2h, found 'long'"),
-        ("training_start = spoon", "a backend, found 'spoon': expected one of auto, fork, subprocess, in-process"),
+        (
+            "training_start = spoon",
+            "a backend, found 'spoon': expected one of auto, fork, subprocess, in-process, cluster",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_is_named_with_its_file(project: Project, setting: str, expected: str) -> None:

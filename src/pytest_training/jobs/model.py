@@ -274,3 +274,8 @@ class Plan(Value, frozen=True, kw_only=True):
     loading_s: float | None = None  # seconds in which the last run's job server imported what these jobs import
     smoke: bool = False  # True for a smoke run: it is brief, judges no gate, and leaves everything below reports/smoke
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """What the planned jobs import, each once, without jobs that need a fresh interpreter."""
+        return tuple(dict.fromkeys(name for each in self.jobs if not each.job.fresh for name in each.job.imports))

@@ -62,7 +62,7 @@ class ConcurrentItems:
             job = job_of(item)
             if job is not None and not unfinished.isdisjoint(job.needs):
                 continue
-            planned: PlannedJob | None = item.callspec.params[FIXTURE] if job else None  # type: ignore[attr-defined]
+            planned: PlannedJob | None = item.callspec.params[FIXTURE] if job else None  # type: ignore[attr-defined]  # it has a job, so it has this
             is_short = job is None or planned is None or planned.unchanged or job.problem or job.study
             lease = None
             if job is not None and not is_short:

@@ -79,11 +79,11 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         with _starting(settings.backend, reports), contextlib.ExitStack() as failed:
             remove_folder = failed.callback(make_run_folder(folder, options.reports))
             save_plan(plan, folder.plan)
-            run = replace(run, provenance=provenance(options.project, _imports(plan)))
+            run = replace(run, provenance=provenance(options.project, plan.imports))
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
             write_atomically(folder.begun, encode(begun, indent=1))
             connection = backend.start(
-                BackendRun(folder=folder, imports=_imports(plan), seed=plan.seed, report_problem=run.problems.append)
+                BackendRun(folder=folder, imports=plan.imports, seed=plan.seed, report_problem=run.problems.append)
             )
             context = SlotContext(
                 reports=str(reports),
@@ -272,11 +272,6 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         log = self.run.folder.server_log
         if log.exists() and not log.stat().st_size:
             log.unlink()
-
-
-def _imports(plan: Plan) -> tuple[str, ...]:
-    """Return what the planned jobs import, each once, without jobs that need a fresh interpreter."""
-    return tuple(dict.fromkeys(name for planned in plan.jobs if not planned.job.fresh for name in planned.job.imports))
 
 
 def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job], resumed: tuple[str, ...]) -> BegunRun:
