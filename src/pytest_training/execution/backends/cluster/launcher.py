@@ -11,9 +11,11 @@ from msgspec.structs import replace
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Place, Reply
 from pytest_training.execution.backends.cluster import node as on_node
+from pytest_training.execution.backends.cluster.cargo import Cargo
 from pytest_training.execution.backends.cluster.orders import AttemptOrder
 from pytest_training.execution.backends.cluster.pool import Lease, Pool
-from pytest_training.execution.backends.cluster.transfer import Cargo, NodeGone, Shipment
+from pytest_training.execution.backends.cluster.returning import Returning
+from pytest_training.execution.backends.cluster.transfer import NodeGone, Shipment
 from pytest_training.execution.backends.subprocess import INTERRUPTED
 
 LOOK_S = 2.0  # between two looks at the files of an attempt whose node shares none
@@ -52,6 +54,7 @@ class ClusterLauncher:
             return Reply(refused=f"node {node.name} ({node.facts.host}): {problem}")
         except NodeGone:
             return INTERRUPTED if self.pool.stopping else self._lost(lease, begun)
+        returning = Returning(cargo) if cargo else None
         order = AttemptOrder(node_id=node.facts.id, server=self.pool.server, request=moved)
         future: Any = client.submit(
             on_node.execute,
@@ -63,13 +66,13 @@ class ClusterLauncher:
             retries=0,
         )
         future.add_done_callback(lambda _: lease.ended.set())
-        while not lease.ended.wait(LOOK_S if cargo else None):
-            if cargo:
-                cargo.follow()
+        while not lease.ended.wait(LOOK_S if returning else None):
+            if returning:
+                returning.follow()
         if future.status == "finished":
             reply = msgspec.json.decode(future.result(timeout=30), type=Reply)
             try:
-                return cargo.fetch(reply) if cargo else reply
+                return returning.fetch(reply) if returning else reply
             except NodeGone:  # what it has left is not here
                 return self._lost(lease, begun)
         if future.status == "error" and type(error := future.exception(timeout=5)).__name__ != "KilledWorker":
