@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Cluster(Backend):
     """Executes attempts on the nodes of a Dask cluster, many at once for one process."""
 
-    name = "cluster"
+    name, has_rooms = "cluster", True
     connection: "Connection | None" = None
     pool: "Pool | None" = None
     opening: Opening
