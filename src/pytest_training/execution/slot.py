@@ -31,6 +31,7 @@ from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Un
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.protocol import refer
 from pytest_training.limits.tree import stalled
+from pytest_training.machine import other_host
 from pytest_training.places import entered
 from pytest_training.signals import left_to_the_owner
 from pytest_training.wording import safe_repr
@@ -117,7 +118,8 @@ class Slot(msgspec.Struct, frozen=True):
             slot=attempts[-1].slot,
             **findings(verdict, attempts, folder, self.folder.path),
             fingerprint=planned.fingerprint,
-            threads=job.cpus or self.threads,
+            slot=attempts[-1].slot,
+            threads=attempts[-1].threads,
             started=started,
             ended=utc_now(),
             wall_s=round(sum(attempt.ending.wall_s for attempt in attempts), 4),
@@ -166,6 +168,7 @@ class Slot(msgspec.Struct, frozen=True):
             started=started,
             folder=folder.path.relative_to(self.folder.path).as_posix(),
             slot=self.name,
+            threads=job.cpus or self.threads,
             continued=files.checkpoint.is_dir() and not had_checkpoint,
             drawn={each: job.parameters[each] for each in job.varied if each in job.parameters},
         )
@@ -175,8 +178,8 @@ class Slot(msgspec.Struct, frozen=True):
             was_replaced = folder.was_replaced
         judged = {name: getattr(verdict, name) for name in ("status", "cause", "reason")}
         attempt = replace(begun, **judged, ending=reply.ending, loading_s=verdict.result.loading_s)
-        if reply.place:
-            attempt = replace(attempt, slot=reply.place.node, host=reply.place.host)
+        if place := reply.place:
+            attempt = replace(attempt, slot=place.node, host=other_host(place.host), threads=place.threads)
         if verdict.status != Status.PASSED:  # else the outcome follows at once
             with contextlib.suppress(OSError):  # the outcome has it too
                 write_atomically(folder.started, msgspec.json.encode(attempt), below=folder.below)

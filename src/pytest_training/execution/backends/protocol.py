@@ -111,6 +111,7 @@ class Backend(Protocol):
     name: str  # what `training_start` calls it
     capacity: int | None = None  # the most attempts that it executes at once; None if the number of slots decides
 
+    is_elsewhere: bool = False  # True if other machines may execute attempts: their pids are not looked up here
     has_rooms: bool = False  # True if one process has many attempts executed at once, without xdist
     rooms: Rooms | None = None  # set by `start` then
 

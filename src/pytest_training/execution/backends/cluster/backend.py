@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Cluster(Backend):
     """Executes attempts on the nodes of a Dask cluster, many at once for one process."""
 
-    name, has_rooms = "cluster", True
+    name = "cluster"
+    has_rooms = is_elsewhere = True
     connection: "Connection | None" = None
     pool: "Pool | None" = None
     opening: Opening
