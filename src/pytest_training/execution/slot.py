@@ -115,7 +115,6 @@ class Slot(msgspec.Struct, frozen=True):
                 break
         outcome = self._outcome(
             job,
-            slot=attempts[-1].slot,
             **findings(verdict, attempts, folder, self.folder.path),
             fingerprint=planned.fingerprint,
             slot=attempts[-1].slot,
