@@ -17,6 +17,7 @@ from pathlib import Path
 import adopted_scripts
 import arrow_imports
 import busy_threads
+import cluster
 import collecting
 import covering
 import listing
@@ -52,6 +53,7 @@ QUESTIONS: dict[str, tuple[Callable[[Path, int], Answer], int]] = {
         many_jobs,
         talkative,
         report,
+        cluster,
     )
 }
 DISTRIBUTIONS = ("pytest", "pytest-xdist", "pytest-json-report", "scikit-learn", "pandas", "pytest-training")
