@@ -17,11 +17,11 @@ from pathlib import Path
 import adopted_scripts
 import arrow_imports
 import busy_threads
-import cluster
 import collecting
 import covering
 import listing
 import many_jobs
+import on_cluster
 import order
 import questions
 import reading
@@ -53,7 +53,7 @@ QUESTIONS: dict[str, tuple[Callable[[Path, int], Answer], int]] = {
         many_jobs,
         talkative,
         report,
-        cluster,
+        on_cluster,
     )
 }
 DISTRIBUTIONS = ("pytest", "pytest-xdist", "pytest-json-report", "scikit-learn", "pandas", "pytest-training")
