@@ -18,7 +18,7 @@ class Cluster(Backend):
     """Executes attempts on the nodes of a Dask cluster, many at once for one process."""
 
     name = "cluster"
-    is_elsewhere = True
+    has_rooms = is_elsewhere = True
     connection: "Connection | None" = None
     pool: "Pool | None" = None
     shipment: "Shipment | None" = None
