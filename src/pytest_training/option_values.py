@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -95,15 +94,17 @@ def _run_settings(config: pytest.Config, backends: Backends, project: str) -> Ru
     )
 
 
-def read_opening(config: pytest.Config, *, most: int, project: Path) -> Opening:
+def read_opening(config: pytest.Config, *, most: int, request: Request) -> Opening:
     """Return what a backend may need before the plan is made, for so many jobs."""
-    specs = getattr(config.option, "tx", None) or ()
+    specs, (where, source) = getattr(config.option, "tx", None) or (), _text(config, "cluster")
     return Opening(
-        where=_text(config, "cluster")[0],
+        where=where,
+        source=source,
         most=min(most, len(specs) or most),
         wait_s=_number(config, "cluster-wait", parse_duration) or 0.0,
         silence_s=_number(config, "cluster-silence", parse_duration) or 0.0,
-        project=str(project),
+        project=str(request.project),
+        reports=str(request.reports),
         is_dry=config.option.collectonly,
     )
 

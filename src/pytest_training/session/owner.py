@@ -41,6 +41,7 @@ class Owner(Collector):
         self.selected: tuple[str, ...] = ()  # the tests of the run, by the ids with which they were collected
         self.run: RunningRun | None = None
         self.problems: list[str] = []  # sentences about what could not be collected
+        self.place = ""  # what a dry run would start
         self.nothing_left = False  # True if every selected job of the resumed run has passed
         self.collected: list[pytest.Item] = []  # all tests, before any is deselected
         self.is_selected = False
@@ -130,7 +131,7 @@ class Owner(Collector):
         self.config.add_cleanup(backend.close)
         ids = tuple(dict.fromkeys(job.id for job in items.values()))
         try:
-            opening = option_values.read_opening(self.config, most=len(items), project=request.project)
+            opening = option_values.read_opening(self.config, most=len(items), request=request)
             capacity = backend.open(opening)
             most = min(len(items), capacity or len(items)) if pure else len(session.items)
             workers = most if opening.where else self.distribution.settle(items=most, pure=pure)
@@ -148,6 +149,7 @@ class Owner(Collector):
             position = {planned.job.id: index for index, planned in enumerate(self.draft.plan.jobs)}
             session.items.sort(key=lambda item: position[items[item].id] if item in items else -1)
         if self.config.option.collectonly or _ends_here(session):
+            self.place = backend.place()
             return
         from pytest_training.session.running import RunningRun  # noqa: PLC0415  (a dry run does without)
 
@@ -234,7 +236,7 @@ class Owner(Collector):
         if self.config.option.collectonly and self.config.option.verbose >= 0 and draft.plan.jobs:
             terminalreporter.ensure_newline()
             terminalreporter.section("training plan", "-")
-            for line in describe_plan(draft.plan, draft.request.limits):
+            for line in (*describe_plan(draft.plan, draft.request.limits), *filter(None, [self.place])):
                 terminalreporter.write_line(line)
         for problem in (*draft.problems, *draft.history_problems):
             terminalreporter.write_line(f"warning: {problem}", yellow=True)
