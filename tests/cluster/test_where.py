@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from sessions import Project
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends.cluster import connect
 from pytest_training.execution.backends.cluster.where import SHAPES, Where, is_open, parse_where
-from tests.sessions import Project
 
 HPC = '''
 """Clusters of a project's own."""
@@ -77,9 +77,9 @@ def test_every_form_says_what_it_would_do(folder: Path, text: str, does: str) ->
         *((f"tcp:{each}", "like tcp://head:8786") for each in ("", "/x", "//", "//head", "//head:0", "//head:65536")),
         *((f"tls:{each}", "like tls://head:8786") for each in ("//a b:1", "//ann@head:1", "//head:8786/x", "//:1")),
         ("file:", "file:PATH"),
-        ("file:nope.json", "no file 'nope.json'"),
-        *((f"file:{each}.json", "found something else in") for each in ("list", "no", "none", "torn", "word")),
-        ("file:.", "found something else in"),
+        ("file:nope.json", "found none in 'nope.json'"),
+        *((f"file:{each}.json", "found none in") for each in ("list", "no", "none", "torn", "word")),
+        ("file:.", "found none in"),
         *((f"ssh:{each}", "ssh:host1,ann@host2") for each in ("", ",", "a,,b", "a,", "a b", "-oProxyCommand=x", "a:0")),
         *((f"{each}:4", f"{each} alone") for each in ("slurm", "pbs", "sge", "lsf", "htcondor")),
         ("head:8786", "did you mean 'tcp://head:8786'?"),
@@ -126,7 +126,7 @@ def test_any_text_is_a_cluster_or_a_sentence(text: str) -> None:
         *((each, True) for each in ("tcp://[fe80::1]:1", "tcp://127.0.0.1.evil.org:1", "")),
     ],
 )
-def test_an_address_is_open_unless_it_is_encrypted_or_stays_here(address: str, open_to_others: bool) -> None:
+def test_an_address_is_open_unless_it_is_encrypted_or_stays_here(address: str, *, open_to_others: bool) -> None:
     """A name may be any machine's."""
     assert is_open(address) == open_to_others
 

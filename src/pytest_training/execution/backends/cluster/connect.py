@@ -185,6 +185,9 @@ def _queue(where: Where, opening: Opening, ending: ExitStack) -> Any:
         scheduler_options={**PRIVATE, **settings.get("scheduler-options", {})},
         worker_extra_args=["--no-dashboard", "--dashboard-address", HIDDEN, *settings.get("worker-extra-args", ())],
     )
+    for name in ("ca_file", "cert", "key"):  # what dask-jobqueue has written for the nodes
+        if (file := getattr(cluster, f"_job_{name}", None)) is not None:
+            ending.callback(_quietly, file.close)
     ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
     return cluster
 

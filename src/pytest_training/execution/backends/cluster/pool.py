@@ -54,6 +54,11 @@ class Lease(msgspec.Struct, eq=False):
     job: Job
     ended: threading.Event = msgspec.field(default_factory=threading.Event)  # the attempt is done, or its node gone
 
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.node.name
+
 
 class Pool:
     """Hands out the nodes' cores, memory and GPUs; watches the nodes."""

@@ -1,6 +1,7 @@
 """What stands after `--training-cluster`, parsed and checked without Dask; nothing is reached or started."""
 
 import ast
+import contextlib
 import importlib.util
 import ipaddress
 import json
@@ -65,14 +66,13 @@ def parse_where(text: str, source: str, folders: tuple[Path, ...]) -> Where:
 
 
 def _in_file(name: str, source: str, folders: tuple[Path, ...]) -> str:
-    path = next((path for each in folders if (path := each / name).exists()), None)
-    if path is None:
-        raise DeclarationError(f"{source}: no file {name!r}; a Dask scheduler writes one with --scheduler-file {name}")
-    try:
-        address = json.loads(path.read_bytes())["address"]
-        return str(urlsplit(address).hostname and address)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise DeclarationError(f"{source}: expected {SHAPES['file'][1]}, found something else in {path}") from None
+    for path in [each / name for each in folders]:
+        with contextlib.suppress(OSError, ValueError):  # none of that name, or no JSON
+            content = json.loads(path.read_bytes())
+            address = content.get("address") if isinstance(content, dict) else None
+            if isinstance(address, str) and urlsplit(address).hostname:
+                return address
+    raise DeclarationError(f"{source}: expected {SHAPES['file'][1]}, found none in {name[:200]!r}")
 
 
 def _function(text: str, source: str, folders: tuple[Path, ...]) -> Where:
