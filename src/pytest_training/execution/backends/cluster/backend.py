@@ -14,6 +14,7 @@ from pytest_training.wording import counted
 if TYPE_CHECKING:
     from pytest_training.execution.backends.cluster.connect import Connection
     from pytest_training.execution.backends.cluster.pool import Pool
+    from pytest_training.execution.backends.cluster.transfer import Shipment
 
 
 OPEN = (
@@ -29,6 +30,7 @@ class Cluster(Backend):
     has_rooms = is_elsewhere = True
     connection: "Connection | None" = None
     pool: "Pool | None" = None
+    shipment: "Shipment | None" = None
     opening: Opening
     where: Where
 
@@ -55,6 +57,7 @@ class Cluster(Backend):
     def start(self, run: BackendRun) -> Any:
         """Wait for the first node."""
         from pytest_training.execution.backends.cluster.pool import Pool  # noqa: PLC0415  (imports Dask)
+        from pytest_training.execution.backends.cluster.transfer import Shipment  # noqa: PLC0415  (as above)
 
         if self.connection is None:
             raise DeclarationError("the cluster was not opened")
@@ -63,6 +66,7 @@ class Cluster(Backend):
         order = ServerOrder(run_id=run.folder.run_id, imports=run.imports, seed=run.seed, probe=str(probe))
         self.pool = Pool(self.connection.client, order, most=self.opening.most, silence_s=self.opening.silence_s)
         self.connection.attend(self.pool)
+        self.shipment = Shipment(self.pool, project=Path(self.opening.project), runs=run.folder.stable.runs)
         if not self.pool.wait_for_node(self.opening.wait_s):
             why = self.pool.lost or "; ".join(f"{each}: {why}" for each, why in self.pool.refused.items())
             self.close()
@@ -83,9 +87,9 @@ class Cluster(Backend):
         """Return a launcher whose first attempt has that room."""
         from pytest_training.execution.backends.cluster.launcher import ClusterLauncher  # noqa: PLC0415  (as above)
 
-        if self.pool is None:
+        if self.pool is None or self.shipment is None:
             raise DeclarationError("the cluster was not started")
-        return ClusterLauncher(self.pool, lease)
+        return ClusterLauncher(self.pool, self.shipment, lease)
 
     def stop_all(self, grace_s: float) -> float:
         """Ask every attempt on every node to end."""
