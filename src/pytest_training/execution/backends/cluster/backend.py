@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pytest_training.execution.backends.cluster.pool import Pool
 
 
+PATIENCE_S = 3.0  # for nodes to do as they are asked
+
+
 class Cluster(Backend):
     """Executes attempts on the nodes of a Dask cluster, many at once for one process."""
 
@@ -77,17 +80,20 @@ class Cluster(Backend):
         from pytest_training.execution.backends.cluster import node  # noqa: PLC0415  (as above)
 
         self._everywhere(node.forget)
+        if self.pool is not None:
+            self.pool.closed.set()
         if self.connection is not None:
             self.connection.close()
             self.connection = None
 
     def _everywhere(self, function: Any, *arguments: Any) -> None:
+        """Call a function on every node, and wait a moment for that: a frozen node never answers."""
+        from pytest_training.execution.backends.cluster.answers import answered  # noqa: PLC0415  (few runs need it)
+
         if self.pool is None or self.connection is None:
             return
-        with self.pool.changed:
-            self.pool.stopping = True
-            self.pool.changed.notify_all()
+        self.pool.stop()
         if (addresses := list(self.pool.nodes)) and not self.pool.lost:
             with contextlib.suppress(Exception):
-                run_id = self.pool.server.run_id
-                self.connection.client.run(function, run_id, *arguments, workers=addresses, on_error="ignore")
+                run, run_id = self.connection.client.run, self.pool.server.run_id
+                answered(lambda: run(function, run_id, *arguments, workers=addresses, on_error="ignore"), PATIENCE_S)

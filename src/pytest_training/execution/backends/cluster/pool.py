@@ -4,11 +4,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from pytest_training.execution.backends.cluster import node as on_node
+from pytest_training.execution.backends.cluster.answers import Answers, answered
 from pytest_training.execution.backends.cluster.orders import NodeFacts, ServerOrder
 from pytest_training.jobs.model import Job
 
@@ -28,7 +30,7 @@ class Node(msgspec.Struct, eq=False):
     used_cores: int = 0
     used_memory_mb: float = 0.0
     used_gpus: int = 0
-    is_gone: bool = False
+    is_open: bool = True  # False while it takes no attempt: it is gone, closes, or has no memory left
     not_before: float = 0.0
 
     def offers(self, job: Job) -> bool:
@@ -38,7 +40,7 @@ class Node(msgspec.Struct, eq=False):
     def has_room(self, job: Job) -> bool:
         """Return True if the job fits now."""
         return (
-            not self.is_gone
+            self.is_open
             and self.not_before < time.monotonic()
             and _cores(job) <= self.cores - self.used_cores
             and job.gpus <= self.facts.gpus - self.used_gpus
@@ -52,68 +54,104 @@ class Lease(msgspec.Struct, eq=False):
     node: Node
     job: Job
     ended: threading.Event = msgspec.field(default_factory=threading.Event)  # the attempt is done, or its node gone
+    lost: str = ""  # how its node was lost, if this process has lost it
 
 
 class Pool:
     """Hands out the nodes' cores, memory and GPUs; watches the nodes."""
 
-    def __init__(self, client: Any, server: ServerOrder, *, most: int | None, silence_s: float) -> None:
-        self.client, self.server, self.most, self.silence_s = client, server, most, silence_s
+    def __init__(
+        self, client: Any, server: ServerOrder, *, most: int | None, silence_s: float, wait_s: float = 600.0
+    ) -> None:
+        self.client, self.server, self.most, self.silence_s, self.wait_s = client, server, most, silence_s, wait_s
         self.nodes: dict[str, Node] = {}  # by address
         self.refused: dict[str, str] = {}  # why a node is not used, by address
         self.leases: set[Lease] = set()
+        self.again: list[Job] = []  # jobs that wait for room for another attempt
+        self.answers = Answers(client, server.run_id)
         self.changed = threading.Condition()
         self.lost = ""  # why the whole cluster is gone
         self.stopping = False
+        self.closed = threading.Event()
         self.tell: Callable[[], None] = lambda: None  # called, in any thread, when something has changed
         self.waiting, self.running = 0, 0  # jobs
         self._seen: dict[str, tuple[float, float]] = {}
         self._asked: set[str] = set()
         self._not_before: dict[str, float] = {}
+        self._had_nodes: float | None = None  # when any was there
+
+    def stop(self) -> None:
+        """Begin no attempt any more."""
+        with self.changed:
+            self.stopping = True
+            self.changed.notify_all()
 
     def watch(self) -> None:
         """Look at the cluster again and again, in a thread of its own."""
         threading.Thread(target=self._watch, name="training-cluster", daemon=True).start()
 
     def _watch(self) -> None:
-        while not self.stopping:
-            self.refresh()
-            time.sleep(LOOK_S)
+        while not self.closed.wait(LOOK_S):
+            try:
+                self.refresh()
+            except Exception as error:  # noqa: BLE001  (whatever the engine raises: without a watch nothing would end)
+                self._lose(f"the cluster cannot be watched: {type(error).__name__}: {error}")
 
     def refresh(self) -> None:
         """Take note of nodes that came or went."""
-        if self.client.status in {"closed", "closing"} or (self.nodes and self.client.status != "running"):
-            self._lose(f"the cluster's scheduler is gone (client {self.client.status})")
-            return
-        try:
-            known = self.client.scheduler_info(n_workers=-1)["workers"]
-        except Exception as error:  # noqa: BLE001  (whatever the engine raises: the scheduler does not answer)
-            self._lose(f"the cluster's scheduler does not answer: {type(error).__name__}: {error}")
-            return
-        silent = {address for address, info in known.items() if self._is_silent(address, info["last_seen"])}
+        if self.client.status in {"closed", "closing"}:
+            self._lose("the cluster's scheduler is gone")
+        elif self.client.status != "running":  # it connects again: what ran has been cancelled
+            self.answers.subscribe_again()
+            for each in list(self.nodes.values()):
+                self.drop(each, self.how_it_went())
+        elif (info := answered(partial(self.client.scheduler_info, n_workers=-1), self.silence_s)) is None:
+            self._lose(f"the cluster's scheduler has not answered for {self.silence_s:g} s")
+        else:
+            self._compare(info["workers"])
+        if self.nodes:
+            self._had_nodes = time.monotonic()
+        elif self._had_nodes and time.monotonic() - self._had_nodes > self.wait_s:
+            self._lose(f"no node is left, and none has come for {self.wait_s:g} s")
+
+    def _compare(self, workers: dict[str, Any]) -> None:
+        """Compare the nodes with the scheduler's workers."""
+        silent = {address for address, info in workers.items() if self._is_silent(address, info["last_seen"])}
         now = time.monotonic()
-        for address, info in known.items():
-            new = address not in self.nodes and address not in self.refused and address not in self._asked
+        for address, info in workers.items():
+            if (node := self.nodes.get(address)) is not None:
+                node.is_open = info["status"] == "running"
+                continue
+            new = address not in self.refused and address not in self._asked
             if new and address not in silent and info["status"] == "running" and self._not_before.get(address, 0) < now:
                 self._asked.add(address)  # in a thread: a node that is not there any more does not answer
                 threading.Thread(target=self._add, args=(address, info), daemon=True).start()
-        for each in [each for address, each in self.nodes.items() if address not in known or address in silent]:
-            self.drop(each)
+        for each in list(self.nodes.values()):
+            if each.address in silent:
+                self.drop(each, f"was not heard of for {self.silence_s:g} s and given up")
+            elif each.address not in workers:
+                self.drop(each, self.how_it_went())
+
+    def how_it_went(self) -> str:
+        """Say what became of a node that is not there any more."""
+        is_cut_off = self.client.status != "running"
+        return "was cut off: the connection to the scheduler broke" if is_cut_off else "went away"
 
     def doubt(self, node: Node) -> None:
         """Give a node no attempt for a moment: it has just lost one."""
         with self.changed:
             node.not_before = time.monotonic() + AGAIN_S
 
-    def drop(self, node: Node) -> None:
-        """Give a node up, with all that runs there; it is asked again if the scheduler goes on naming it."""
+    def drop(self, node: Node, how: str) -> None:
+        """Give a node up, with all that runs there, and say how it was lost; the scheduler may go on naming it."""
         with self.changed:
             if self.nodes.pop(node.address, None) is None:
                 return
-            node.is_gone = True
+            node.is_open = False
             self._not_before[node.address] = time.monotonic() + AGAIN_S
             for lease in self.leases:
                 if lease.node is node:
+                    lease.lost = how
                     lease.ended.set()
             self.changed.notify_all()
         self.tell()
@@ -130,8 +168,8 @@ class Pool:
         try:
             order = msgspec.json.encode(self.server)
             answers = self.client.run(on_node.describe, order, list(COMPARED), workers=[address], on_error="return")
-        except Exception as error:  # noqa: BLE001  (a node that goes while it is asked)
-            self.refused[address] = f"{type(error).__name__}: {error}"
+        except Exception:  # noqa: BLE001  (a node that goes while it is asked)
+            self._not_before[address] = time.monotonic() + AGAIN_S
             return
         finally:
             self._asked.discard(address)
@@ -150,9 +188,10 @@ class Pool:
         with self.changed:
             self.lost = self.lost or why
             for each in self.nodes.values():
-                each.is_gone = True
+                each.is_open = False
             self.nodes.clear()
             for lease in self.leases:
+                lease.lost = lease.lost or f"was cut off: {self.lost}"
                 lease.ended.set()
             self.changed.notify_all()
         self.tell()
@@ -160,15 +199,24 @@ class Pool:
     def try_lease(self, job: Job) -> Lease | None:
         """Take room for a job on the node that has the least use for it; return None where there is none."""
         with self.changed:
+            if any(node.offers(each) for each in self.again for node in self.nodes.values()):
+                return None  # another attempt comes before another job
             return self._lease(job)
 
     def lease(self, job: Job) -> Lease | None:
-        """Wait for room; return None when the run or the cluster ends meanwhile."""
+        """Wait for room for another attempt; return None if the run or the cluster ends, or no node could have it."""
+        give_up = time.monotonic() + self.wait_s
         with self.changed:
-            while not (self.stopping or self.lost):
-                if (lease := self._lease(job)) is not None:
-                    return lease
-                self.changed.wait(1.0)
+            self.again.append(job)
+            try:
+                while not (self.stopping or self.lost) and time.monotonic() < give_up:
+                    if (lease := self._lease(job)) is not None:
+                        return lease
+                    self.changed.wait(1.0)
+                    if any(node.offers(job) for node in self.nodes.values()):
+                        give_up = time.monotonic() + self.wait_s
+            finally:
+                self.again.remove(job)
         return None
 
     def _lease(self, job: Job) -> Lease | None:
