@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def _quota(group: Path) -> float | None:
         quota, period = (int((group / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
         return quota / period if quota > 0 else None
     return None
+
+
+def other_host(name: str) -> str:
+    """Return a host's name, or nothing if it is this machine's."""
+    return "" if name == socket.gethostname() else name
 
 
 def visible_gpus() -> list[str]:

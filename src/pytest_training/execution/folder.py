@@ -55,6 +55,7 @@ class AttemptFolder(Struct, frozen=True):
     events = Inside("events.jsonl", "own")  # calls of `run.log` and `run.progress`, one JSON object a line
     result = Inside("result.json", "own")  # the job's metrics or its failure, as JSON
     started = Inside("started.json")  # the attempt as it began, or as it failed: a slot that dies leaves it
+    usage = Inside("usage.json")  # what the attempt uses now, if another machine may execute it
     pruned = Inside("pruned.json")  # why a search gives the attempt up; the attempt ends once it is there
     needed = Inside("needed.json")  # the outcomes of the jobs that it needs, for programs; only if it needs any
     artifacts = Inside("artifacts")  # the folder that the job sees as `run.folder`

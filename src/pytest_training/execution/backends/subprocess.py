@@ -11,6 +11,7 @@ import msgspec
 
 from pytest_training import atomic, errors, places
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.attempt.usage import usage_writer
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Seat
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.gpus import VISIBLE, Cards
@@ -77,7 +78,8 @@ class SubprocessLauncher:
         tree = PolledTree(process.pid, process=process, stillness=request.stillness)
         limits, grace_s = self.seat.limits if self.seat else LIMITS, request.settings.grace_s
         most, sign = request.job.limits, request.sign
-        ladder = Ladder(tree=tree, limits=limits, most=most, grace_s=grace_s, sign=sign)
+        note = usage_writer(request)
+        ladder = Ladder(tree=tree, limits=limits, most=most, grace_s=grace_s, note=note, sign=sign)
         answers: list[Callable[[], None]] = [ladder.end_now, partial(ladder.end, "interrupted")]
         exit_code = None
         while exit_code is None:

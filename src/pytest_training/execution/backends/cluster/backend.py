@@ -19,6 +19,7 @@ class Cluster(Backend):
     """Executes attempts on the nodes of a Dask cluster, many at once for one process."""
 
     name = "cluster"
+    has_rooms = is_elsewhere = True
     connection: "Connection | None" = None
     pool: "Pool | None" = None
     opening: Opening

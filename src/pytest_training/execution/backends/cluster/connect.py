@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -73,8 +74,11 @@ def _start(where: str, most: int | None) -> Any | None:
             memory_limit=0,
         )
     if where in QUEUES:
+        import dask  # noqa: PLC0415  (the extra `cluster`)
+
         cluster = getattr(importlib.import_module("dask_jobqueue"), QUEUES[where])()
-        cluster.scale(cores=most or 1)
+        cores = dask.config.get(f"jobqueue.{where}.cores")  # `scale(cores=…)` does not read that file
+        cluster.scale(jobs=math.ceil((most or 1) / cores))
         return cluster
     if "://" not in where and rest and kind != "file":
         make: Callable[[], Any] = getattr(importlib.import_module(kind), rest)

@@ -34,7 +34,7 @@ class ClusterLauncher:
             return self._without_room(request)
         place = Place(node=lease.node.name, host=lease.node.facts.host, threads=self._threads(request, lease))
         try:
-            reply = self._launch(replace(request, threads=place.threads), lease)
+            reply = self._launch(replace(request, threads=place.threads, place=place), lease)
         finally:
             self.pool.release(lease)
         return replace(reply, place=place)

@@ -56,6 +56,11 @@ class Lease(msgspec.Struct, eq=False):
     ended: threading.Event = msgspec.field(default_factory=threading.Event)  # the attempt is done, or its node gone
     lost: str = ""  # how its node was lost, if this process has lost it
 
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.node.name
+
 
 class Pool:
     """Hands out the nodes' cores, memory and GPUs; watches the nodes."""

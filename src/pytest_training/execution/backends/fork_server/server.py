@@ -27,6 +27,7 @@ from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.environment import THREAD_VARIABLES
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.attempt.neutral import Neutral
+from pytest_training.execution.attempt.usage import usage_writer
 from pytest_training.execution.backends.fork_server.backend import FRESH, STARTED, STOP, STOP_ALL
 from pytest_training.execution.gpus import VISIBLE
 from pytest_training.jobs.kinds.protocol import Command
@@ -176,7 +177,8 @@ class JobServer:
         memory = OwnMemory.of_fork(is_program=isinstance(request.start, Command) and not request.start.is_warm)
         tree, grace_s = Tree(pid, started, memory=memory, stillness=request.stillness), request.settings.grace_s
         most, sign = request.job.limits, request.sign
-        ladder = Ladder(tree=tree, limits=self.limits, most=most, grace_s=grace_s, sign=sign)
+        note = usage_writer(request)
+        ladder = Ladder(tree=tree, limits=self.limits, most=most, grace_s=grace_s, note=note, sign=sign)
         self.children[pid] = connection, ladder
         connection.send(STARTED)
 
