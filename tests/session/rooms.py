@@ -13,9 +13,12 @@ NOTES = []
 class Room:
     name = "room"
 
+    def __init__(self, job):
+        self.job = job
+
 
 class Threads(ForkServer):
-    name, has_rooms, count, most_cpus = "threads", True, 3, 4
+    name, has_rooms, count, most_cpus = "threads", True, 2, 4
     lost, tell = "", None
 
     def open(self, opening):
@@ -31,12 +34,14 @@ class Threads(ForkServer):
         return super().launcher(connection, seat)
 
     def launcher_at(self, lease):
+        if lease.job.id == "thrown":
+            raise RuntimeError("no way there")
         return super().launcher(self.connection, self.seat)
 
     def try_lease(self, job):
         if self.unfit(job) or len(self.leases) >= self.count:
             return None
-        self.leases.add(lease := Room())
+        self.leases.add(lease := Room(job))
         return lease
 
     def release(self, lease):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sessions import TWO_LINES, Project
+from sessions import TWO_LINES, WAIT, Project
 
 from .rooms import ROOMS
 
@@ -18,6 +18,14 @@ MARKS = {
     "expected": "pytest.mark.xfail",
 }
 """By job: a mark that decides whether it is trained, or what its failure means."""
+ALONE = """
+import time
+path = jobs(run) / "alone"
+path.mkdir()
+time.sleep(0.05)
+path.rmdir()
+return {}
+"""
 OWN_TESTS = ("narrow", "own_lines", "twice", "broken", "unavailable")
 CONFTEST = f"""
 import os
@@ -126,6 +134,56 @@ def test_every_item_means_what_it_means_without_rooms(project: Project) -> None:
         *("skipped", "skipped_if", "skipped_by_text", "badly_skipped", "not_run", "hopeless", "late"),
         *("own_lines", "broken", "unavailable"),
     }
+
+
+def test_the_loop_starts_what_it_can(project: Project) -> None:
+    narrow = "@pytest.fixture\ndef narrow(request):\n    request.config.rootpath.joinpath('turn.txt').touch()\n"
+    project.write("conftest.py", ROOMS + "import pytest\n" + narrow)
+    project.write(
+        "test_jobs.py",
+        """
+        import pytest
+
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_job(training_job, number):
+            training_job.train(), training_job.check()
+
+        def test_turn(training_job, narrow):
+            training_job.train(), training_job.check()
+        """,
+    )
+    project.job("a", "wait_for(jobs(run) / 'turn')\nreturn {}", top=WAIT)
+    project.job("b", "wait_for(jobs(run).parents[3] / 'turn.txt')\nreturn {}", top=WAIT)
+    project.job("c", ALONE, top=WAIT)
+    project.job("turn", "wait_for(jobs(run) / 'c')\nreturn {}", top=WAIT)
+    project.jobs("huge", "thrown")
+    project.write("training/jobs.yaml", "jobs: {huge: {cpus: 64}}")
+    project.here(
+        *(f"test_jobs.py::test_job[{each}]" for each in ("a-1", "b-1", "c-1", "c-2", "huge-1", "thrown-1")),
+        "test_jobs.py::test_turn[turn]",
+    )
+    jobs = project.metadata()
+    assert {job_id: (each["status"], each["reason"]) for job_id, each in jobs.items()} == {
+        **dict.fromkeys(("a", "b", "c", "turn"), ("passed", "")),
+        "huge": ("failed", "needs 64 cores"),
+        "thrown": ("failed", "backend 'threads' cannot execute it: RuntimeError: no way there"),
+    }
+    trained = {path.parent.name for path in project.root.glob("reports/runs/*/jobs/*/attempt-*")}
+    assert trained == {"a", "b", "c", "turn"}
+    assert len(list(project.root.glob("reports/runs/*/jobs/c/attempt-*"))) == 2
+    durations = {test["nodeid"]: test["call"]["duration"] for test in project.report()["tests"]}
+    assert min(durations["test_jobs.py::test_job[c-1]"], durations["test_jobs.py::test_job[c-2]"]) >= 0.05
+
+
+def test_the_first_failure_interrupts_what_runs(project: Project) -> None:
+    project.job("first", "wait_for(jobs(run) / 'second' / 'attempt-1')\nraise ValueError('no')", top=WAIT)
+    project.job("second", "wait_for(jobs(run) / 'third')", top=WAIT)
+    project.jobs("third", "fourth")
+    project.write("training/jobs.yaml", "jobs: {third: {needs: [first]}, fourth: {needs: [second]}}")
+    ended = project.here("-x")
+    assert ended.ret == pytest.ExitCode.INTERRUPTED
+    statuses = {"first": "failed", "second": "interrupted", "third": "not run", "fourth": "not run"}
+    assert project.statuses() == statuses
 
 
 def _came_to(project: Project) -> dict[str, dict[str, Any]]:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from pytest_training.errors import FROM_OTHERS
 from pytest_training.execution.attempt.environment import changes_since
 from pytest_training.execution.backends.protocol import Backend, Lease, Rooms
 from pytest_training.execution.outcome import Outcome, Status
@@ -175,12 +176,13 @@ class ConcurrentItems:
         if (lease := self.rooms.try_lease(job)) is None and (reason := self.rooms.unfit(job)):
             self._begin(item)
             self.trained[item] = Future()
-            self.trained[item].set_result(self._unfit(job, reason))
+            self.trained[item].set_result(self._refuse(job, reason))
             self.due.append(item)
         return lease
 
-    def _unfit(self, job: Job, reason: str) -> Outcome:
-        outcome = new_outcome(job, seed=self.slot.seed, status=Status.FAILED, cause="system", reason=reason)
+    def _refuse(self, job: Job, reason: str) -> Outcome:
+        fields = {"status": Status.FAILED, "cause": "system", "reason": reason}
+        outcome = new_outcome(job, seed=self.slot.seed, slot=self.slot.name, **fields)
         return save_outcome(self.slot.folder, outcome)
 
     def _train_at(self, lease: Lease, item: pytest.Item, planned: PlannedJob, slot: Slot) -> Future[Outcome]:
@@ -192,7 +194,7 @@ class ConcurrentItems:
 
         def train() -> None:
             try:
-                future.set_result(replace(place, launcher=self.backend.launcher_at(lease)).train(planned))
+                future.set_result(self._trained(place, lease, planned))
             except BaseException as error:  # noqa: BLE001  (raised again where the test runs)
                 future.set_exception(error)
             finally:
@@ -203,6 +205,14 @@ class ConcurrentItems:
         self.training.add(item)
         threading.Thread(target=train, name=f"training {planned.job.id}", daemon=True).start()
         return future
+
+    def _trained(self, place: Slot, lease: Lease, planned: PlannedJob) -> Outcome:
+        try:
+            launcher = self.backend.launcher_at(lease)
+        except FROM_OTHERS as error:  # a backend from outside may raise anything: it fails this job alone
+            why = f"backend {self.backend.name!r} cannot execute it: {type(error).__name__}: {error}"
+            return self._refuse(planned.job, why)
+        return replace(place, launcher=launcher).train(planned)
 
     def train(self, item: pytest.Item, planned: PlannedJob) -> Outcome:
         """Return what the job of the current test came to; train it now if that was not done before."""
@@ -217,7 +227,7 @@ class ConcurrentItems:
     def _train_now(self, item: pytest.Item, planned: PlannedJob) -> Outcome:
         while (lease := self.rooms.try_lease(planned.job)) is None:
             if reason := self.rooms.unfit(planned.job):
-                return self._unfit(planned.job, reason)
+                return self._refuse(planned.job, reason)
             if self.rooms.lost:
                 raise item.session.Interrupted(self.rooms.lost)
             self._await_event()

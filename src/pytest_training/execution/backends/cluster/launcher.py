@@ -9,10 +9,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Place, Reply
 from pytest_training.execution.backends.cluster import node as on_node
+from pytest_training.execution.backends.cluster.cargo import Cargo
 from pytest_training.execution.backends.cluster.orders import AttemptOrder
 from pytest_training.execution.backends.cluster.pool import Lease, Pool
+from pytest_training.execution.backends.cluster.returning import Returning
+from pytest_training.execution.backends.cluster.transfer import NodeGone, Shipment
 from pytest_training.execution.backends.subprocess import INTERRUPTED
 from pytest_training.execution.job_files import renew_checkpoint
 
@@ -22,8 +26,8 @@ LOOK_S = 2.0  # between two looks at the files of an attempt whose node shares n
 class ClusterLauncher:
     """Executes the attempts of one slot, each on whichever node has room."""
 
-    def __init__(self, pool: Pool, first: Lease | None = None) -> None:
-        self.pool = pool
+    def __init__(self, pool: Pool, shipment: Shipment, first: Lease | None = None) -> None:
+        self.pool, self.shipment = pool, shipment
         self.first = first  # room that was taken before the slot began
         self.numbers = itertools.count(1)
 
@@ -50,48 +54,62 @@ class ClusterLauncher:
         return request.job.cpus or self.pool.threads(lease.node)
 
     def _launch(self, request: AttemptRequest, lease: Lease) -> Reply:
-        client, node, begun = self.pool.client, lease.node, time.monotonic()
-        if not node.facts.shares_files:
-            return Reply(refused=f"node {node.name} ({node.facts.host}) does not see the run folder")
-        order = AttemptOrder(node_id=node.facts.id, server=self.pool.server, request=request)
+        node, begun = lease.node, time.monotonic()
+        is_shared = node.facts.shares_files and request.private is None
+        cargo = None if is_shared else Cargo(self.shipment, node, request)
+        try:
+            moved = cargo.bring() if cargo else request
+        except (DeclarationError, OSError) as problem:
+            return Reply(refused=f"node {node.name} ({node.facts.host}): {problem}")
+        except NodeGone:
+            return INTERRUPTED if self.pool.stopping else self._lost(None, lease, begun)
+        returning = Returning(cargo) if cargo else None
+        reply = self._execute(moved, lease, returning)
+        try:
+            if returning and reply and not reply.refused:
+                reply = returning.fetch(reply)
+        except NodeGone:  # what it has left is not here
+            reply = None
+        if is_shared and (reply is None or reply.lost):
+            renew_checkpoint(Path(request.checkpoint), request.files.below)
+        return self._lost(reply, lease, begun) if reply is None or reply.lost else reply
+
+    def _execute(self, request: AttemptRequest, lease: Lease, returning: Returning | None) -> Reply | None:
+        """Return what came back, or None if the attempt was lost: the state of one future says nothing of others."""
+        order = AttemptOrder(node_id=lease.node.facts.id, server=self.pool.server, request=request)
         key = f"training-{order.server.run_id}-{request.folder}-{next(self.numbers)}"
-        future: Any = client.submit(
+        future: Any = self.pool.client.submit(
             on_node.execute,
             msgspec.json.encode(order),
             key=key,
-            workers=[node.address],
+            workers=[lease.node.address],
             allow_other_workers=False,
             pure=False,
             retries=0,
         )
         future.add_done_callback(lambda _: lease.ended.set())
-        while not lease.ended.wait(LOOK_S) and future.status == "pending":
-            pass  # a callback that never comes loses nothing
-        reply = self._reply(future, key)
-        if reply is None or reply.lost:
-            with contextlib.suppress(Exception):
-                future.cancel(force=True)
-            reply = self._lost(reply, lease, time.monotonic() - begun)
-            renew_checkpoint(Path(request.checkpoint), request.files.below)
-        return reply
-
-    def _reply(self, future: Any, key: str) -> Reply | None:
-        """Return what came back, or None if the attempt was lost: the state of one future says nothing of others."""
+        while not lease.ended.wait(LOOK_S) and future.status == "pending":  # a callback that never comes loses nothing
+            if returning:
+                returning.follow()
         if (answer := self.pool.answers.take(key)) is not None:
             return msgspec.json.decode(answer, type=Reply)
         if future.status == "error" and type(error := future.exception(timeout=LOOK_S)).__name__ != "KilledWorker":
             return Reply(refused=f"a node cannot execute it: {type(error).__name__}: {error}")
+        with contextlib.suppress(Exception):
+            future.cancel(force=True)
         return None
 
-    def _lost(self, reply: Reply | None, lease: Lease, after_s: float) -> Reply:
+    def _lost(self, reply: Reply | None, lease: Lease, begun: float) -> Reply:
         """Say how an attempt was lost; its node gets none for a moment."""
-        node, lost = lease.node, reply.lost if reply else None
+        node, lost, notes = lease.node, reply.lost if reply else None, reply.notes if reply else ()
         where = f"node {node.name} on {node.facts.host}"
         if lost and lost.cause == "server died":
-            return Reply(lost=Lost(cause=lost.cause, reason=f"the job server of {where} died while the job ran"))
+            lost = Lost(cause=lost.cause, reason=f"the job server of {where} died while the job ran")
+            return Reply(lost=lost, notes=notes)
         self.pool.doubt(node)
-        how = lost.reason if lost else lease.lost or self.pool.how_it_went()
-        return Reply(lost=Lost(cause="worker died", reason=f"worker died: after {after_s:.1f} s its {where} {how}"))
+        how, after = lost.reason if lost else lease.lost or self.pool.how_it_went(), time.monotonic() - begun
+        reason = f"worker died: after {after:.1f} s its {where} {how}"
+        return Reply(lost=Lost(cause="worker died", reason=reason), notes=notes)
 
     def pause(self, seconds: float) -> bool:
         """Wait that long, or until the run is interrupted."""

@@ -22,6 +22,9 @@ class NodeFacts(Value, frozen=True, kw_only=True):
     cores: int
     gpus: int
     shares_files: bool  # True if it sees the run folder
+    scratch: str  # absolute path of the folder for files of this run, on its host
+    executable: str  # of Python
+    prefix: str  # of its environment
     versions: dict[str, str]  # of Python and of packages
 
 
@@ -30,5 +33,4 @@ class AttemptOrder(Value, frozen=True, kw_only=True):
 
     node_id: str
     server: ServerOrder
-    request: AttemptRequest
-    shipment: str = ""  # id of the files that were sent to a node that shares none
+    request: AttemptRequest  # in the node's own paths

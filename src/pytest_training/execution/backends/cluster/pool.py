@@ -30,7 +30,8 @@ class Node(msgspec.Struct, eq=False):
     used_cores: int = 0
     used_memory_mb: float = 0.0
     used_gpus: int = 0
-    is_open: bool = True  # False while it takes no attempt: it is gone, closes, or has no memory left
+    is_gone: bool = False
+    is_open: bool = True  # False while it takes no attempt: it closes, or has no memory left
     not_before: float = 0.0
 
     def offers(self, job: Job) -> bool:
@@ -41,6 +42,7 @@ class Node(msgspec.Struct, eq=False):
         """Return True if the job fits now."""
         return (
             self.is_open
+            and not self.is_gone
             and self.not_before < time.monotonic()
             and _cores(job) <= self.cores - self.used_cores
             and job.gpus <= self.facts.gpus - self.used_gpus
@@ -152,7 +154,7 @@ class Pool:
         with self.changed:
             if self.nodes.pop(node.address, None) is None:
                 return
-            node.is_open = False
+            node.is_gone = True
             self._not_before[node.address] = time.monotonic() + AGAIN_S
             for lease in self.leases:
                 if lease.node is node:
@@ -193,7 +195,7 @@ class Pool:
         with self.changed:
             self.lost = self.lost or why
             for each in self.nodes.values():
-                each.is_open = False
+                each.is_gone = True
             self.nodes.clear()
             for lease in self.leases:
                 lease.lost = lease.lost or f"was cut off: {self.lost}"
