@@ -13,8 +13,9 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Place, Reply
 from pytest_training.execution.backends.cluster import node as on_node
 from pytest_training.execution.backends.cluster.cargo import Cargo
+from pytest_training.execution.backends.cluster.nodes import Lease
 from pytest_training.execution.backends.cluster.orders import AttemptOrder
-from pytest_training.execution.backends.cluster.pool import Lease, Pool
+from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.returning import Returning
 from pytest_training.execution.backends.cluster.transfer import NodeGone, Shipment
 from pytest_training.execution.backends.subprocess import INTERRUPTED
@@ -33,6 +34,8 @@ class ClusterLauncher:
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Submit the attempt to one node and wait; a node that goes away loses it."""
+        if reason := self.pool.exposes(request.job):
+            return Reply(refused=reason)
         lease, self.first = self.first or self.pool.lease(request.job), None
         if lease is None:
             return self._without_room(request)

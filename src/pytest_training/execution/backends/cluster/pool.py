@@ -1,6 +1,5 @@
 """The nodes of a cluster as a session sees them: what each has, what is in use, which are gone."""
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -11,57 +10,14 @@ import msgspec
 
 from pytest_training.execution.backends.cluster import node as on_node
 from pytest_training.execution.backends.cluster.answers import Answers, answered
+from pytest_training.execution.backends.cluster.nodes import Lease, Node, cores_of, memory_of
 from pytest_training.execution.backends.cluster.orders import NodeFacts, ServerOrder
+from pytest_training.execution.backends.cluster.where import is_open
 from pytest_training.jobs.model import Job
 
 LOOK_S = 0.5
 AGAIN_S = 3.0  # a node that has lost an attempt gets none for so long: else a dying node uses up every retry
 COMPARED = ("pytest-training", "distributed", "dask", "numpy", "pandas", "scikit-learn", "torch")
-
-
-class Node(msgspec.Struct, eq=False):
-    """One Dask worker."""
-
-    address: str
-    name: str
-    cores: int  # of the worker, as the scheduler counts them
-    memory_mb: float
-    facts: NodeFacts
-    used_cores: int = 0
-    used_memory_mb: float = 0.0
-    used_gpus: int = 0
-    is_gone: bool = False
-    is_open: bool = True  # False while it takes no attempt: it closes, or has no memory left
-    not_before: float = 0.0
-
-    def offers(self, job: Job) -> bool:
-        """Return True if the job fits on the node when nothing else runs there."""
-        return _cores(job) <= self.cores and job.gpus <= self.facts.gpus and _memory_mb(job) <= self.memory_mb
-
-    def has_room(self, job: Job) -> bool:
-        """Return True if the job fits now."""
-        return (
-            self.is_open
-            and not self.is_gone
-            and self.not_before < time.monotonic()
-            and _cores(job) <= self.cores - self.used_cores
-            and job.gpus <= self.facts.gpus - self.used_gpus
-            and _memory_mb(job) <= self.memory_mb - self.used_memory_mb
-        )
-
-
-class Lease(msgspec.Struct, eq=False):
-    """A part of a node, taken for one attempt."""
-
-    node: Node
-    job: Job
-    ended: threading.Event = msgspec.field(default_factory=threading.Event)  # the attempt is done, or its node gone
-    lost: str = ""  # how its node was lost, if this process has lost it
-
-    @property
-    def name(self) -> str:
-        """The node's name."""
-        return self.node.name
 
 
 class Pool:
@@ -82,10 +38,15 @@ class Pool:
         self.closed = threading.Event()
         self.tell: Callable[[], None] = lambda: None  # called, in any thread, when something has changed
         self.waiting, self.running = 0, 0  # jobs
+        self.came: set[str] = set()  # ids of all nodes that were ever used
+        self.open_address = ""  # an address to which the cluster sends unencrypted what leaves this machine
+        self.each_look: Callable[[], None] = lambda: None
+        self._unmet: dict[str, int] = {}  # cores of the jobs for which there was no room, by id
+        self._given_back: set[str] = set()  # addresses
         self._seen: dict[str, tuple[float, float]] = {}
         self._asked: set[str] = set()
         self._not_before: dict[str, float] = {}
-        self._had_nodes: float | None = None  # when any was there
+        self._had_nodes = time.monotonic()  # when any was there, or none was needed
 
     def stop(self) -> None:
         """Begin no attempt any more."""
@@ -101,6 +62,7 @@ class Pool:
         while not self.closed.wait(LOOK_S):
             try:
                 self.refresh()
+                self.each_look()
             except Exception as error:  # noqa: BLE001  (whatever the engine raises: without a watch nothing would end)
                 self._lose(f"the cluster cannot be watched: {type(error).__name__}: {error}")
 
@@ -116,9 +78,9 @@ class Pool:
             self._lose(f"the cluster's scheduler has not answered for {self.silence_s:g} s")
         else:
             self._compare(info["workers"])
-        if self.nodes:
+        if self.nodes or not self._unmet:
             self._had_nodes = time.monotonic()
-        elif self._had_nodes and time.monotonic() - self._had_nodes > self.wait_s:
+        elif time.monotonic() - self._had_nodes > self.wait_s:
             self._lose(f"no node is left, and none has come for {self.wait_s:g} s")
 
     def _compare(self, workers: dict[str, Any]) -> None:
@@ -128,8 +90,7 @@ class Pool:
         for address, info in workers.items():
             if (node := self.nodes.get(address)) is not None:
                 node.is_open = info["status"] == "running"
-                continue
-            new = address not in self.refused and address not in self._asked
+            new = not any(address in each for each in (self.nodes, self.refused, self._asked, self._given_back))
             if new and address not in silent and info["status"] == "running" and self._not_before.get(address, 0) < now:
                 self._asked.add(address)  # in a thread: a node that is not there any more does not answer
                 threading.Thread(target=self._add, args=(address, info), daemon=True).start()
@@ -163,6 +124,11 @@ class Pool:
             self.changed.notify_all()
         self.tell()
 
+    def give_back(self, node: Node) -> None:
+        """Use a node no more: it ends."""
+        self._given_back.add(node.address)
+        self.drop(node, "was given back")
+
     def _is_silent(self, address: str, last_seen: float) -> bool:
         """Return True if nothing was heard of a node, by this process's clock alone: other machines' may be wrong."""
         before, now = self._seen.get(address), time.monotonic()
@@ -175,21 +141,25 @@ class Pool:
         try:
             order = msgspec.json.encode(self.server)
             answers = self.client.run(on_node.describe, order, list(COMPARED), workers=[address], on_error="return")
+            self._take(address, info, answers.get(address))
         except Exception:  # noqa: BLE001  (a node that goes while it is asked)
             self._not_before[address] = time.monotonic() + AGAIN_S
-            return
         finally:
             self._asked.discard(address)
-        answer = answers.get(address)
+        self.tell()
+
+    def _take(self, address: str, info: dict[str, Any], answer: object) -> None:
+        """Use a node that has said what it is."""
         if not isinstance(answer, bytes):
             self.refused[address] = f"cannot run pytest-training: {answer!r}"
             return
         facts = msgspec.json.decode(answer, type=NodeFacts)
         memory_mb = (info.get("memory_limit") or 0) / 2**20 or float("inf")
         with self.changed:
+            self.came.add(facts.id)
+            self.note_address(address)
             self.nodes[address] = Node(address, str(info["name"]), info["nthreads"], memory_mb, facts)
             self.changed.notify_all()
-        self.tell()
 
     def _lose(self, why: str) -> None:
         with self.changed:
@@ -202,6 +172,11 @@ class Pool:
                 lease.ended.set()
             self.changed.notify_all()
         self.tell()
+
+    def note_address(self, address: str) -> None:
+        """Note an address of the cluster."""
+        if is_open(address):
+            self.open_address = self.open_address or address
 
     def try_lease(self, job: Job) -> Lease | None:
         """Take room for a job on the node that has the least use for it; return None where there is none."""
@@ -224,17 +199,20 @@ class Pool:
                         give_up = time.monotonic() + self.wait_s
             finally:
                 self.again.remove(job)
+                self._unmet.pop(job.id, None)
         return None
 
     def _lease(self, job: Job) -> Lease | None:
+        self._unmet[job.id] = cores_of(job)
         if self.most is not None and len(self.leases) >= self.most:
             return None
         if not (free := [each for each in self.nodes.values() if each.has_room(job)]):
             return None
         # Spread over the nodes; among equals keep GPUs for those that need them.
         best = min(free, key=lambda each: (each.facts.gpus - each.used_gpus if not job.gpus else 0, each.used_cores))
-        best.used_cores += _cores(job)
-        best.used_memory_mb += _memory_mb(job)
+        del self._unmet[job.id]
+        best.used_cores += cores_of(job)
+        best.used_memory_mb += memory_of(job)
         best.used_gpus += job.gpus
         lease = Lease(best, job)
         self.leases.add(lease)
@@ -245,21 +223,41 @@ class Pool:
         with self.changed:
             if lease in self.leases:
                 self.leases.remove(lease)
-                lease.node.used_cores -= _cores(lease.job)
-                lease.node.used_memory_mb -= _memory_mb(lease.job)
+                lease.node.used_cores -= cores_of(lease.job)
+                lease.node.used_memory_mb -= memory_of(lease.job)
                 lease.node.used_gpus -= lease.job.gpus
                 self.changed.notify_all()
         self.tell()
 
     def unfit(self, job: Job) -> str | None:
         """Return why no node that is there could ever run the job, or None."""
+        if reason := self.exposes(job):
+            return reason
         with self.changed:
             if not self.nodes or any(each.offers(job) for each in self.nodes.values()):
                 return None
             nodes = list(self.nodes.values())
+            self._unmet.pop(job.id, None)
         most = (max(n.cores for n in nodes), max(n.facts.gpus for n in nodes), max(n.memory_mb for n in nodes))
-        wanted = f"{_cores(job)} cores, {job.gpus} GPUs and {_memory_mb(job):,.0f} MiB"
+        wanted = f"{cores_of(job)} cores, {job.gpus} GPUs and {memory_of(job):,.0f} MiB"
         return f"needs {wanted}; the largest of {len(nodes)} nodes have {most[0]}, {most[1]} and {most[2]:,.0f} MiB"
+
+    def exposes(self, job: Job) -> str | None:
+        """Return why a job's secret parameters must not cross to the nodes, or None."""
+        names = [each.name for each in job.declared if each.variable]
+        if not names or not self.open_address:
+            return None
+        return (
+            f"its secret parameter {names[0]} would cross the network in clear: {self.open_address} is not encrypted; "
+            "expected a cluster at tls://"
+        )
+
+    def wanted_cores(self) -> int:
+        """Return the cores that running and waiting jobs need together, or 0 if none waits for a node."""
+        with self.changed:
+            unmet = sum(self._unmet.values())
+            cores = unmet + sum(cores_of(lease.job) for lease in self.leases)
+        return min(cores, self.most or cores) if unmet else 0
 
     def threads(self, node: Node) -> int:
         """Return the cores for each slot of a node's machine, which may have several nodes."""
@@ -276,17 +274,7 @@ class Pool:
         give_up = time.monotonic() + seconds
         while not self.nodes and not self.lost and time.monotonic() < give_up:
             self.refresh()
+            self.each_look()
             with self.changed:
                 self.changed.wait(0.05)
         return bool(self.nodes)
-
-
-def _cores(job: Job) -> int:
-    return job.cpus or 1
-
-
-def _memory_mb(job: Job) -> float:
-    return float(job.limits.get("memory", 0))
-
-
-__all__ = ["Lease", "Node", "Pool", "contextlib"]
