@@ -36,6 +36,7 @@ class Returning:
     def __init__(self, cargo: Cargo) -> None:
         self.cargo, self.request, self.files = cargo, cargo.request, cargo.files
         self.at: dict[Path, int] = {}  # bytes of log and events that have come
+        self.ends: dict[Path, bytes] = {}  # their last byte
         self.stamps: dict[str, str] = {}  # of the files that have come
         self.next_checkpoint = 0.0
 
@@ -93,8 +94,9 @@ class Returning:
             atomic.write_atomically(self.files.usage, usage, below=self.files.below)
         for path, part in zip(paths, parts, strict=True):
             end = len(part) if is_last and len(part) < most else back.whole(part)
-            if end:
-                self._add(path, back(part[:end]))
+            if end or is_last:  # a log without a word is a file too
+                self._add(path, back(part[:end], before=self.ends.get(path, b"")))
+                self.ends[path] = part[end - 1 : end]
                 self.at[path] = self.at.get(path, 0) + end
         return any(len(part) >= most for part in parts)
 
