@@ -9,49 +9,14 @@ from typing import Any
 import msgspec
 
 from pytest_training.execution.backends.cluster import node as on_node
+from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores, memory_mb, threads
 from pytest_training.execution.backends.cluster.orders import NodeFacts, ServerOrder
 from pytest_training.jobs.model import Job
 
 LOOK_S = 0.5
+ANSWER_S = 5.0  # longest wait for the answers of further nodes
 AGAIN_S = 3.0  # a node that has lost an attempt gets none for so long: else a dying node uses up every retry
 COMPARED = ("pytest-training", "distributed", "dask", "numpy", "pandas", "scikit-learn", "torch")
-
-
-class Node(msgspec.Struct, eq=False):
-    """One Dask worker."""
-
-    address: str
-    name: str
-    cores: int  # of the worker, as the scheduler counts them
-    memory_mb: float
-    facts: NodeFacts
-    used_cores: int = 0
-    used_memory_mb: float = 0.0
-    used_gpus: int = 0
-    is_gone: bool = False
-    not_before: float = 0.0
-
-    def offers(self, job: Job) -> bool:
-        """Return True if the job fits on the node when nothing else runs there."""
-        return _cores(job) <= self.cores and job.gpus <= self.facts.gpus and _memory_mb(job) <= self.memory_mb
-
-    def has_room(self, job: Job) -> bool:
-        """Return True if the job fits now."""
-        return (
-            not self.is_gone
-            and self.not_before < time.monotonic()
-            and _cores(job) <= self.cores - self.used_cores
-            and job.gpus <= self.facts.gpus - self.used_gpus
-            and _memory_mb(job) <= self.memory_mb - self.used_memory_mb
-        )
-
-
-class Lease(msgspec.Struct, eq=False):
-    """A part of a node, taken for one attempt."""
-
-    node: Node
-    job: Job
-    ended: threading.Event = msgspec.field(default_factory=threading.Event)  # the attempt is done, or its node gone
 
 
 class Pool:
@@ -60,6 +25,7 @@ class Pool:
     def __init__(self, client: Any, server: ServerOrder, *, most: int | None, silence_s: float) -> None:
         self.client, self.server, self.most, self.silence_s = client, server, most, silence_s
         self.nodes: dict[str, Node] = {}  # by address
+        self.hosts: dict[str, Host] = {}
         self.refused: dict[str, str] = {}  # why a node is not used, by address
         self.leases: set[Lease] = set()
         self.changed = threading.Condition()
@@ -140,9 +106,10 @@ class Pool:
             self.refused[address] = f"cannot run pytest-training: {answer!r}"
             return
         facts = msgspec.json.decode(answer, type=NodeFacts)
-        memory_mb = (info.get("memory_limit") or 0) / 2**20 or float("inf")
+        limit_mb = (info.get("memory_limit") or 0) / 2**20 or facts.memory_mb
         with self.changed:
-            self.nodes[address] = Node(address, str(info["name"]), info["nthreads"], memory_mb, facts)
+            host = self.hosts.setdefault(facts.host, Host(facts.memory_mb))
+            self.nodes[address] = Node(address, _name(address, info), info["nthreads"], limit_mb, facts, host)
             self.changed.notify_all()
         self.tell()
 
@@ -177,11 +144,8 @@ class Pool:
         if not (free := [each for each in self.nodes.values() if each.has_room(job)]):
             return None
         # Spread over the nodes; among equals keep GPUs for those that need them.
-        best = min(free, key=lambda each: (each.facts.gpus - each.used_gpus if not job.gpus else 0, each.used_cores))
-        best.used_cores += _cores(job)
-        best.used_memory_mb += _memory_mb(job)
-        best.used_gpus += job.gpus
-        lease = Lease(best, job)
+        best = min(free, key=lambda each: (len(each.free_cards) if not job.gpus else 0, each.used_cores))
+        lease = best.take(job)
         self.leases.add(lease)
         return lease
 
@@ -190,9 +154,7 @@ class Pool:
         with self.changed:
             if lease in self.leases:
                 self.leases.remove(lease)
-                lease.node.used_cores -= _cores(lease.job)
-                lease.node.used_memory_mb -= _memory_mb(lease.job)
-                lease.node.used_gpus -= lease.job.gpus
+                lease.node.give_back(lease)
                 self.changed.notify_all()
         self.tell()
 
@@ -202,36 +164,34 @@ class Pool:
             if not self.nodes or any(each.offers(job) for each in self.nodes.values()):
                 return None
             nodes = list(self.nodes.values())
-        most = (max(n.cores for n in nodes), max(n.facts.gpus for n in nodes), max(n.memory_mb for n in nodes))
-        wanted = f"{_cores(job)} cores, {job.gpus} GPUs and {_memory_mb(job):,.0f} MiB"
+        most = (max(n.cores for n in nodes), max(n.facts.gpus for n in nodes), max(n.largest_mb for n in nodes))
+        wanted = f"{cores(job)} cores, {job.gpus} GPUs and {memory_mb(job):,.0f} MiB"
         return f"needs {wanted}; the largest of {len(nodes)} nodes have {most[0]}, {most[1]} and {most[2]:,.0f} MiB"
 
     def threads(self, node: Node) -> int:
         """Return the cores for each slot of a node's machine, which may have several nodes."""
         with self.changed:
-            beside = sum(each.cores for each in self.nodes.values() if each.facts.host == node.facts.host)
-        return max(1, node.facts.cores // max(beside, node.cores))
+            return threads(node, self.nodes.values())
 
     def note_work(self, *, waiting: int, running: int) -> None:
         """Note how many jobs have not started and how many run: a cluster of ours grows and shrinks with them."""
         self.waiting, self.running = waiting, running
 
     def wait_for_node(self, seconds: float) -> bool:
-        """Wait until a node can be used; return False if none came."""
-        give_up = time.monotonic() + seconds
-        while not self.nodes and not self.lost and time.monotonic() < give_up:
+        """Wait until a node can be used and those beside it have answered; return False if none came."""
+        give_up, most = time.monotonic() + seconds, time.monotonic() + ANSWER_S
+        while not self.lost and time.monotonic() < (most if self.nodes and self._asked else give_up):
+            if self.nodes and not self._asked:  # all that share a host are counted before its cores are shared out
+                break
             self.refresh()
             with self.changed:
                 self.changed.wait(0.05)
         return bool(self.nodes)
 
 
-def _cores(job: Job) -> int:
-    return job.cpus or 1
-
-
-def _memory_mb(job: Job) -> float:
-    return float(job.limits.get("memory", 0))
+def _name(address: str, info: dict[str, Any]) -> str:
+    """Return a node's name; one that has none is named by its port, for its host is said beside it."""
+    return str(info["name"]) if info["name"] != address else address.rpartition(":")[2]
 
 
 __all__ = ["Lease", "Node", "Pool", "contextlib"]
