@@ -36,6 +36,9 @@ def node(
         cards=cards or {},
         shares_files=True,
         versions={},
+        scratch="/scratch",
+        executable="python",
+        prefix="/usr",
     )
     return Node(name, name, slots, most_mb, facts, machine or Host(1000.0))
 

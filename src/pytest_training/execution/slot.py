@@ -57,6 +57,8 @@ class Slot(msgspec.Struct, frozen=True):
     readers: Sequence[Reader] = READERS
     limits: Limits = msgspec.field(default_factory=lambda: LIMITS)
     environment: Mapping[str, str] = msgspec.field(default_factory=session_environment)  # when the backend started
+    changes: dict[str, str | None] | None = None  # of these since then; None for those that are there by now
+    number: int = 0  # in the run: searches of two slots draw different parameters
     studies: Mapping[str, PlannedJob] = msgspec.field(default_factory=dict)  # own jobs of studies that search, by id
     searches: dict[str, Any] = msgspec.field(default_factory=dict)  # those that this slot takes part in
     owned: bool = False  # True in an xdist worker: the owner, not this worker, handles Ctrl-C and stops jobs
@@ -218,7 +220,7 @@ class Slot(msgspec.Struct, frozen=True):
             needed=needed,
             earlier={run_id: str(self.folder.stable.runs / run_id / each) for run_id, each in planned.earlier.items()},
             settings=self.settings,
-            environment=changes_since(self.environment),
+            environment=changes_since(self.environment) if self.changes is None else self.changes,
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
         )
 

@@ -24,6 +24,7 @@ from pytest_training.session.scheduler import Distribution, PlannedScheduling, c
 from pytest_training.session.training_job import job_of
 
 if TYPE_CHECKING:
+    from pytest_training.execution.backends.protocol import Backend
     from pytest_training.session.running import RunningRun
 
 
@@ -33,8 +34,6 @@ class Owner(Collector):
     def __init__(self, config: pytest.Config) -> None:
         super().__init__(config, options.folder_of(config, "reports"))
         self.distribution = Distribution(config)
-        if config.option.training_cluster or config.getini("training_cluster"):
-            self.distribution.is_held_back = False  # one process, many nodes: xdist's workers would only wait
         self.draft: Draft | None = None  # the plan, as far as it is made
         self.jobs: Sequence[model.Job] = ()  # the jobs that the command line names by their files, or all
         self.mistake: Exception | None = None
@@ -51,6 +50,7 @@ class Owner(Collector):
         """Return the jobs with their final parameters; `_plan` raises a mistake, after collection."""
         if self.draft is None and self.mistake is None:
             try:
+                option_values.refuse_beside_cluster(self.config, distribution=self.distribution.mode)
                 request, is_dry = option_values.read_options(self.config), self.config.option.collectonly
                 draft = Draft(request=request, is_dry=is_dry, problems=tuple(remarks(self.config)))
                 self.draft = advance(draft, (load, self._offer_to_hooks, *PREPARE))
@@ -130,10 +130,7 @@ class Owner(Collector):
         self.config.add_cleanup(backend.close)
         ids = tuple(dict.fromkeys(job.id for job in items.values()))
         try:
-            opening = option_values.read_opening(self.config, most=len(items), project=request.project)
-            capacity = backend.open(opening)
-            most = min(len(items), capacity or len(items)) if pure else len(session.items)
-            workers = most if opening.where else self.distribution.settle(items=most, pure=pure)
+            workers = self._open(backend, jobs=len(ids), items=len(session.items), pure=pure)
             self.draft = advance(replace(self.draft, selected=ids, workers=workers), FINISH)
         except DeclarationError as error:
             raise pytest.UsageError(str(error)) from None
@@ -159,6 +156,15 @@ class Owner(Collector):
             from pytest_training.session.concurrent import ConcurrentItems  # noqa: PLC0415  (few runs need it)
 
             self.config.pluginmanager.register(ConcurrentItems(self.run, backend, backend.rooms), "training-loop")
+
+    def _open(self, backend: Backend, *, jobs: int, items: int, pure: bool) -> int:
+        """Have the backend reach what it needs; return the number of slots."""
+        project = self.draft.request.project if self.draft else self.config.rootpath
+        capacity = backend.open(option_values.read_opening(self.config, most=jobs, project=project))
+        if backend.has_rooms:
+            self.distribution.is_held_back = False  # one process, many nodes: xdist's workers would only wait
+            return min(jobs, capacity or jobs)
+        return self.distribution.settle(items=min(items, capacity or items) if pure else items, pure=pure)
 
     def _note_unknown(self, session: pytest.Session) -> None:
         """Note what the selection names that does not exist."""

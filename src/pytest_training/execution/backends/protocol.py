@@ -55,14 +55,27 @@ class Launcher(Protocol):
         ...
 
 
+class Lease(Protocol):
+    """Room that was taken for one attempt."""
+
+    @property
+    def name(self) -> str:
+        """What the slot is called that executes the attempt."""
+        ...
+
+
 class Rooms(Protocol):
     """The places of a backend that executes many attempts at once for the one process that owns the run."""
 
     lost: str  # why no attempt can be executed any more; empty while some can
     tell: Callable[[], None]  # what it calls, in any thread, when there may be room again
 
-    def try_lease(self, job: Job) -> Any | None:
+    def try_lease(self, job: Job) -> Lease | None:
         """Take room for a job's first attempt, or return None if there is none now."""
+        ...
+
+    def release(self, lease: Any) -> None:
+        """Give room back, unless that was done before: a job may be refused before its first attempt."""
         ...
 
     def unfit(self, job: Job) -> str | None:
@@ -99,7 +112,8 @@ class Backend(Protocol):
     capacity: int | None = None  # the most attempts that it executes at once; None if the number of slots decides
 
     is_elsewhere: bool = False  # True if other machines may execute attempts: their pids are not looked up here
-    rooms: Rooms | None = None  # set by `start` if one process has many attempts executed at once, without xdist
+    has_rooms: bool = False  # True if one process has many attempts executed at once, without xdist
+    rooms: Rooms | None = None  # set by `start` then
 
     def open(self, opening: Opening) -> int | None:  # noqa: ARG002  (for those that need it)
         """Reach what it executes attempts on, before the plan; return the most attempts that it executes at once."""

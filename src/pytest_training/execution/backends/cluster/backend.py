@@ -1,6 +1,7 @@
 """The backend in the owner's process."""
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_training.errors import DeclarationError
@@ -10,15 +11,17 @@ from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY
 if TYPE_CHECKING:
     from pytest_training.execution.backends.cluster.connect import Connection
     from pytest_training.execution.backends.cluster.pool import Pool
+    from pytest_training.execution.backends.cluster.transfer import Shipment
 
 
 class Cluster(Backend):
     """Executes attempts on the nodes of a Dask cluster, many at once for one process."""
 
     name = "cluster"
-    is_elsewhere = True
+    has_rooms = is_elsewhere = True
     connection: "Connection | None" = None
     pool: "Pool | None" = None
+    shipment: "Shipment | None" = None
     opening: Opening
 
     def open(self, opening: Opening) -> int | None:
@@ -37,6 +40,7 @@ class Cluster(Backend):
         """Wait for the first node."""
         from pytest_training.execution.backends.cluster.orders import ServerOrder  # noqa: PLC0415  (few runs need it)
         from pytest_training.execution.backends.cluster.pool import Pool  # noqa: PLC0415  (imports Dask)
+        from pytest_training.execution.backends.cluster.transfer import Shipment  # noqa: PLC0415  (as above)
 
         if self.connection is None:
             raise DeclarationError("the cluster was not opened")
@@ -44,6 +48,7 @@ class Cluster(Backend):
         probe.write_text(run.folder.run_id, encoding="utf-8")
         order = ServerOrder(run_id=run.folder.run_id, imports=run.imports, seed=run.seed, probe=str(probe))
         self.pool = Pool(self.connection.client, order, most=self.opening.most, silence_s=self.opening.silence_s)
+        self.shipment = Shipment(self.pool, project=Path(self.opening.project), runs=run.folder.stable.runs)
         if not self.pool.wait_for_node(self.opening.wait_s):
             why = self.pool.lost or "; ".join(f"{each}: {why}" for each, why in self.pool.refused.items())
             self.close()
@@ -62,9 +67,9 @@ class Cluster(Backend):
         """Return a launcher whose first attempt has that room."""
         from pytest_training.execution.backends.cluster.launcher import ClusterLauncher  # noqa: PLC0415  (as above)
 
-        if self.pool is None:
+        if self.pool is None or self.shipment is None:
             raise DeclarationError("the cluster was not started")
-        return ClusterLauncher(self.pool, lease)
+        return ClusterLauncher(self.pool, self.shipment, lease)
 
     def stop_all(self, grace_s: float) -> float:
         """Ask every attempt on every node to end."""

@@ -8,10 +8,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Place, Reply
 from pytest_training.execution.backends.cluster import node as on_node
+from pytest_training.execution.backends.cluster.cargo import Cargo
 from pytest_training.execution.backends.cluster.orders import AttemptOrder
 from pytest_training.execution.backends.cluster.pool import Lease, Pool
+from pytest_training.execution.backends.cluster.returning import Returning
+from pytest_training.execution.backends.cluster.transfer import NodeGone, Shipment
 from pytest_training.execution.backends.subprocess import INTERRUPTED
 
 LOOK_S = 2.0  # between two looks at the files of an attempt whose node shares none
@@ -20,8 +24,8 @@ LOOK_S = 2.0  # between two looks at the files of an attempt whose node shares n
 class ClusterLauncher:
     """Executes the attempts of one slot, each on whichever node has room."""
 
-    def __init__(self, pool: Pool, first: Lease | None = None) -> None:
-        self.pool = pool
+    def __init__(self, pool: Pool, shipment: Shipment, first: Lease | None = None) -> None:
+        self.pool, self.shipment = pool, shipment
         self.first = first  # room that was taken before the slot began
         self.numbers = itertools.count(1)
 
@@ -44,9 +48,16 @@ class ClusterLauncher:
 
     def _launch(self, request: AttemptRequest, lease: Lease) -> Reply:
         client, node, begun = self.pool.client, lease.node, time.monotonic()
-        if not node.facts.shares_files:
-            return Reply(refused=f"node {node.name} ({node.facts.host}) does not see the run folder")
-        order = AttemptOrder(node_id=node.facts.id, server=self.pool.server, request=request)
+        is_shared = node.facts.shares_files and request.private is None
+        cargo = None if is_shared else Cargo(self.shipment, node, request)
+        try:
+            moved = cargo.bring() if cargo else request
+        except (DeclarationError, OSError) as problem:
+            return Reply(refused=f"node {node.name} ({node.facts.host}): {problem}")
+        except NodeGone:
+            return INTERRUPTED if self.pool.stopping else self._lost(lease, begun)
+        returning = Returning(cargo) if cargo else None
+        order = AttemptOrder(node_id=node.facts.id, server=self.pool.server, request=moved)
         future: Any = client.submit(
             on_node.execute,
             msgspec.json.encode(order),
@@ -57,14 +68,23 @@ class ClusterLauncher:
             retries=0,
         )
         future.add_done_callback(lambda _: lease.ended.set())
-        lease.ended.wait()
+        while not lease.ended.wait(LOOK_S if returning else None):
+            if returning:
+                returning.follow()
         if future.status == "finished":
-            return msgspec.json.decode(future.result(timeout=30), type=Reply)
+            reply = msgspec.json.decode(future.result(timeout=30), type=Reply)
+            try:
+                return returning.fetch(reply) if returning else reply
+            except NodeGone:  # what it has left is not here
+                return self._lost(lease, begun)
         if future.status == "error" and type(error := future.exception(timeout=5)).__name__ != "KilledWorker":
             return Reply(refused=f"node {node.name} ({node.facts.host}): {type(error).__name__}: {error}")
         with contextlib.suppress(Exception):
             future.cancel(force=True)
-        self.pool.doubt(node)
+        return self._lost(lease, begun)
+
+    def _lost(self, lease: Lease, begun: float) -> Reply:
+        self.pool.doubt(node := lease.node)
         after = f"after {time.monotonic() - begun:.1f} s"
         return Reply(
             lost=Lost(

@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from typing import Any
 import msgspec
 
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.backends.cluster import node_files
 from pytest_training.execution.backends.cluster.orders import AttemptOrder, NodeFacts, ServerOrder
 from pytest_training.execution.backends.fork_server.backend import (
     FRESH,
@@ -75,6 +77,9 @@ def describe(order: bytes, packages: list[str], *, dask_worker: Any) -> bytes:
             memory_mb=MEMORY_LIMIT / 2**20,
             cards=gpus_on_host(),
             shares_files=shares_files,
+            scratch=str(node_files.scratch(dask_worker, server.run_id)),
+            executable=sys.executable,
+            prefix=sys.prefix,
             versions={"python": platform.python_version(), **versions},
         )
     )
@@ -184,6 +189,7 @@ async def forget(run_id: str, *, dask_worker: Any) -> None:
     if kept is not None:
         await asyncio.to_thread(kept.handle.close)
     await asyncio.to_thread(shutil.rmtree, _scratch(dask_worker, run_id), True)
+    await asyncio.to_thread(node_files.leave, run_id)
 
 
 def _scratch(worker: Any, run_id: str) -> Path:

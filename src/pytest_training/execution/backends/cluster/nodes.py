@@ -88,6 +88,11 @@ class Lease(msgspec.Struct, eq=False):
     ended: threading.Event = msgspec.field(default_factory=threading.Event)  # the attempt is done, or its node gone
     cards: dict[str, str] = {}  # what each is on the host, by its id
 
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.node.name
+
 
 def threads(node: Node, nodes: Iterable[Node]) -> int:
     """Return the cores for each slot of a node: each core is shared by all slots on the host that may use it."""

@@ -24,6 +24,9 @@ class NodeFacts(Value, frozen=True, kw_only=True):
     memory_mb: float  # of the host, or of the container
     cards: dict[str, str]  # its GPUs: what each is on the host, by the id that its jobs use
     shares_files: bool  # True if it sees the run folder
+    scratch: str  # absolute path of the folder for files of this run, on its host
+    executable: str  # of Python
+    prefix: str  # of its environment
     versions: dict[str, str]  # of Python and of packages
 
     @property
@@ -37,5 +40,4 @@ class AttemptOrder(Value, frozen=True, kw_only=True):
 
     node_id: str
     server: ServerOrder
-    request: AttemptRequest
-    shipment: str = ""  # id of the files that were sent to a node that shares none
+    request: AttemptRequest  # in the node's own paths
