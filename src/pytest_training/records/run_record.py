@@ -42,6 +42,7 @@ class RunRecord(Value, frozen=True, kw_only=True):
     seed: int
     workers: int  # slots: xdist workers, or 1 without xdist
     exit_code: int
+    place: str = ""  # where the jobs ran, if not on this machine: `slurm: 12 nodes`
     smoke: bool = False  # True for a smoke run, which judges no gate
     arguments: tuple[str, ...] = ()  # the command line
     folder: str = ""  # the run folder, relative to the reports folder: `runs/<run id>`

@@ -5,13 +5,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_training.errors import DeclarationError
+from pytest_training.execution.backends.cluster.orders import ServerOrder
+from pytest_training.execution.backends.cluster.where import Where, parse_where
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Opening, Seat
 from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY
+from pytest_training.wording import counted
 
 if TYPE_CHECKING:
     from pytest_training.execution.backends.cluster.connect import Connection
     from pytest_training.execution.backends.cluster.pool import Pool
     from pytest_training.execution.backends.cluster.transfer import Shipment
+
+
+OPEN = (
+    "the Dask cluster at {address} is not encrypted: who reaches it can run any program in your name, and who listens "
+    "reads your data; a cluster at tls:// is not open (docs/SECURITY.md)"
+)
 
 
 class Cluster(Backend):
@@ -23,22 +32,30 @@ class Cluster(Backend):
     pool: "Pool | None" = None
     shipment: "Shipment | None" = None
     opening: Opening
+    where: Where
 
     def open(self, opening: Opening) -> int | None:
         """Connect to the cluster or start it; return how many one-core attempts it takes at once."""
-        self.opening = opening
         if not opening.where:
             raise DeclarationError("training_start = cluster: expected --training-cluster WHERE, found none")
-        if opening.is_dry:
-            return opening.most
-        from pytest_training.execution.backends.cluster.connect import connect  # noqa: PLC0415  (imports Dask)
+        from pytest_training.execution.backends.cluster.connect import check, connect  # noqa: PLC0415  (few runs do)
 
-        self.connection = connect(opening.where, most=opening.most, project=opening.project)
-        return opening.most
+        self.opening = opening
+        self.where = parse_where(opening.where, opening.source, (Path.cwd(), Path(opening.project)))
+        check(self.where)
+        if opening.is_dry:
+            return min((each for each in (self.where.nodes, opening.most) if each), default=None)
+        self.connection = connect(self.where, opening)
+        return self.connection.slots(opening.most)
+
+    def place(self) -> str:
+        """Say what would be started or used, or, once that is so, how many nodes it had."""
+        if self.pool is None:
+            return f"would {self.where.does}"
+        return f"{self.where.label}: {counted(len(self.pool.came), 'node')}"
 
     def start(self, run: BackendRun) -> Any:
         """Wait for the first node."""
-        from pytest_training.execution.backends.cluster.orders import ServerOrder  # noqa: PLC0415  (few runs need it)
         from pytest_training.execution.backends.cluster.pool import Pool  # noqa: PLC0415  (imports Dask)
         from pytest_training.execution.backends.cluster.transfer import Shipment  # noqa: PLC0415  (as above)
 
@@ -48,6 +65,7 @@ class Cluster(Backend):
         probe.write_text(run.folder.run_id, encoding="utf-8")
         order = ServerOrder(run_id=run.folder.run_id, imports=run.imports, seed=run.seed, probe=str(probe))
         self.pool = Pool(self.connection.client, order, most=self.opening.most, silence_s=self.opening.silence_s)
+        self.connection.attend(self.pool)
         self.shipment = Shipment(self.pool, project=Path(self.opening.project), runs=run.folder.stable.runs)
         if not self.pool.wait_for_node(self.opening.wait_s):
             why = self.pool.lost or "; ".join(f"{each}: {why}" for each, why in self.pool.refused.items())
@@ -56,6 +74,8 @@ class Cluster(Backend):
                 f"--training-cluster {self.opening.where}: no node to train on within {self.opening.wait_s:g} s: "
                 f"{why or 'none has come'}"
             )
+        if self.pool.open_address:
+            run.report_problem(OPEN.format(address=self.pool.open_address))
         self.pool.watch()
         self.rooms = self.pool
 

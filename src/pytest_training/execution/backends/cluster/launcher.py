@@ -31,6 +31,8 @@ class ClusterLauncher:
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Submit the attempt to one node and wait; a node that goes away loses it."""
+        if reason := self.pool.exposes(request.job):
+            return Reply(refused=reason)
         lease, self.first = self.first or self.pool.lease(request.job), None
         if lease is None:
             return Reply(lost=Lost(cause="worker died", reason=self.pool.lost)) if self.pool.lost else INTERRUPTED

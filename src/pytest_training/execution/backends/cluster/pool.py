@@ -11,6 +11,7 @@ import msgspec
 from pytest_training.execution.backends.cluster import node as on_node
 from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores, memory_mb, threads
 from pytest_training.execution.backends.cluster.orders import NodeFacts, ServerOrder
+from pytest_training.execution.backends.cluster.where import is_open
 from pytest_training.jobs.model import Job
 
 LOOK_S = 0.5
@@ -33,6 +34,11 @@ class Pool:
         self.stopping = False
         self.tell: Callable[[], None] = lambda: None  # called, in any thread, when something has changed
         self.waiting, self.running = 0, 0  # jobs
+        self.came: set[str] = set()  # ids of all nodes that were ever used
+        self.open_address = ""  # an address to which the cluster sends unencrypted what leaves this machine
+        self.each_look: Callable[[], None] = lambda: None
+        self._unmet: dict[str, int] = {}  # cores of the jobs for which there was no room, by id
+        self._given_back: set[str] = set()  # addresses
         self._seen: dict[str, tuple[float, float]] = {}
         self._asked: set[str] = set()
         self._not_before: dict[str, float] = {}
@@ -44,6 +50,7 @@ class Pool:
     def _watch(self) -> None:
         while not self.stopping:
             self.refresh()
+            self.each_look()
             time.sleep(LOOK_S)
 
     def refresh(self) -> None:
@@ -59,7 +66,8 @@ class Pool:
         silent = {address for address, info in known.items() if self._is_silent(address, info["last_seen"])}
         now = time.monotonic()
         for address, info in known.items():
-            new = address not in self.nodes and address not in self.refused and address not in self._asked
+            places = (self.nodes, self.refused, self._asked, self._given_back)
+            new = not any(address in each for each in places)
             if new and address not in silent and info["status"] == "running" and self._not_before.get(address, 0) < now:
                 self._asked.add(address)  # in a thread: a node that is not there any more does not answer
                 threading.Thread(target=self._add, args=(address, info), daemon=True).start()
@@ -83,6 +91,11 @@ class Pool:
                     lease.ended.set()
             self.changed.notify_all()
         self.tell()
+
+    def give_back(self, node: Node) -> None:
+        """Use a node no more: it ends."""
+        self._given_back.add(node.address)
+        self.drop(node)
 
     def _is_silent(self, address: str, last_seen: float) -> bool:
         """Return True if nothing was heard of a node, by this process's clock alone: other machines' may be wrong."""
@@ -108,6 +121,8 @@ class Pool:
         facts = msgspec.json.decode(answer, type=NodeFacts)
         limit_mb = (info.get("memory_limit") or 0) / 2**20 or facts.memory_mb
         with self.changed:
+            self.came.add(facts.id)
+            self.note_address(address)
             host = self.hosts.setdefault(facts.host, Host(facts.memory_mb))
             self.nodes[address] = Node(address, _name(address, info), info["nthreads"], limit_mb, facts, host)
             self.changed.notify_all()
@@ -124,6 +139,11 @@ class Pool:
             self.changed.notify_all()
         self.tell()
 
+    def note_address(self, address: str) -> None:
+        """Note an address of the cluster."""
+        if is_open(address):
+            self.open_address = self.open_address or address
+
     def try_lease(self, job: Job) -> Lease | None:
         """Take room for a job on the node that has the least use for it; return None where there is none."""
         with self.changed:
@@ -139,12 +159,14 @@ class Pool:
         return None
 
     def _lease(self, job: Job) -> Lease | None:
+        self._unmet[job.id] = cores(job)
         if self.most is not None and len(self.leases) >= self.most:
             return None
         if not (free := [each for each in self.nodes.values() if each.has_room(job)]):
             return None
         # Spread over the nodes; among equals keep GPUs for those that need them.
         best = min(free, key=lambda each: (len(each.free_cards) if not job.gpus else 0, each.used_cores))
+        del self._unmet[job.id]
         lease = best.take(job)
         self.leases.add(lease)
         return lease
@@ -160,13 +182,33 @@ class Pool:
 
     def unfit(self, job: Job) -> str | None:
         """Return why no node that is there could ever run the job, or None."""
+        if reason := self.exposes(job):
+            return reason
         with self.changed:
             if not self.nodes or any(each.offers(job) for each in self.nodes.values()):
                 return None
             nodes = list(self.nodes.values())
+            self._unmet.pop(job.id, None)
         most = (max(n.cores for n in nodes), max(n.facts.gpus for n in nodes), max(n.largest_mb for n in nodes))
         wanted = f"{cores(job)} cores, {job.gpus} GPUs and {memory_mb(job):,.0f} MiB"
         return f"needs {wanted}; the largest of {len(nodes)} nodes have {most[0]}, {most[1]} and {most[2]:,.0f} MiB"
+
+    def exposes(self, job: Job) -> str | None:
+        """Return why a job's secret parameters must not cross to the nodes, or None."""
+        names = [each.name for each in job.declared if each.variable]
+        if not names or not self.open_address:
+            return None
+        return (
+            f"its secret parameter {names[0]} would cross the network in clear: {self.open_address} is not encrypted; "
+            "expected a cluster at tls://"
+        )
+
+    def wantedcores(self) -> int:
+        """Return the cores that running and waiting jobs need together, or 0 if none waits for a node."""
+        with self.changed:
+            unmet = sum(self._unmet.values())
+            wanted = unmet + sum(cores(lease.job) for lease in self.leases)
+        return min(wanted, self.most or wanted) if unmet else 0
 
     def threads(self, node: Node) -> int:
         """Return the cores for each slot of a node's machine, which may have several nodes."""
@@ -184,6 +226,7 @@ class Pool:
             if self.nodes and not self._asked:  # all that share a host are counted before its cores are shared out
                 break
             self.refresh()
+            self.each_look()
             with self.changed:
                 self.changed.wait(0.05)
         return bool(self.nodes)
