@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +41,7 @@ return {"cards": len(cards), "sum": sum(map(int, cards))}
 def launchers(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Launcher]]:
     """Return launchers of one run that has the cards 3 and 5, with a job server and without."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
-    seat = Seat(folder=RunFolder(workplace.root, "r"))
+    seat = Seat(folder=RunFolder(workplace.root, f"{os.getpid()}"))
     with contextlib.closing(start_server([], log=seat.folder.server_log, seed=0)) as server:
         yield [ServerLauncher(server.address, seat), SubprocessLauncher(seat), InProcessLauncher(seat)]
 
@@ -94,11 +95,14 @@ def test_on_a_node_an_attempt_sees_the_cards_of_its_lease_and_without_cards_none
 def test_two_nodes_of_a_host_never_use_a_card_at_once_even_if_one_was_given_up(
     workplace: Workplace, cards: dict[str, str], run_id: str, *, is_free: bool
 ) -> None:
-    given_up = cards_for(Place(node="w1", host="h", threads=1, cards={"0": "GPU-a"}), RunFolder(workplace.root, "r"))
+    own, other = (
+        RunFolder(workplace.root, f"r{os.getpid()}"),
+        RunFolder(workplace.root / "other", f"{run_id}{os.getpid()}"),
+    )
+    given_up = cards_for(Place(node="w1", host="h", threads=1, cards={"0": "GPU-a"}), own)
     held = given_up.take(1)
     assert held is not None
-    launcher = SubprocessLauncher(Seat(folder=RunFolder(workplace.root / "other", run_id)))
-    launcher.held_s = 0.1
+    launcher = SubprocessLauncher(Seat(folder=other))
     request = workplace.request(
         workplace.command("true", gpus=len(cards)), place=Place(node="w2", host="h", threads=1, cards=cards)
     )

@@ -94,8 +94,6 @@ class HostCards(Cards, frozen=True, kw_only=True):
     cards: dict[str, str]  # what each is on the host, by its id
 
     def _lock(self, name: str) -> int | None:
-        if name == QUEUE:  # the session has handed them out: nobody else waits for these
-            return os.open(os.devnull, os.O_RDONLY)
         with contextlib.ExitStack() as failed:
             link = failed.enter_context(socket.socket(socket.AF_UNIX))
             with contextlib.suppress(OSError):

@@ -61,25 +61,23 @@ class Subprocess(Backend):
 class SubprocessLauncher:
     """Starts a fresh interpreter for each attempt."""
 
-    held_s = 60.0  # the longest wait for GPUs of an attempt that was given up
-
     def __init__(self, seat: Seat | None = None) -> None:
         self.seat = seat  # None for attempts outside a run: no owner interrupts them
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Execute an attempt as soon as it has its GPUs; they are its alone until it has ended."""
-        place, held, give_up = request.place, None, time.monotonic() + self.held_s
+        place, held = request.place, None
         if not request.job.gpus:
             return self._execute(with_cards(request) if place and visible_gpus() else request)
         cards = cards_for(place, self.seat.folder if self.seat else None)
         try:
-            held = cards.wait(request.job.gpus, lambda: not self._order() and (not place or time.monotonic() < give_up))
+            held = cards.take(request.job.gpus) if place else cards.wait(request.job.gpus, lambda: not self._order())
         except errors.DeclarationError as error:
             return Reply(refused=f"{error}")
         except KeyboardInterrupt:
             pass
         if held is None:
-            return still_held(place) if place and not self._order() else INTERRUPTED
+            return still_held(place) if place else INTERRUPTED
         with contextlib.closing(held):
             return self._execute(with_cards(request, held.cards))
 

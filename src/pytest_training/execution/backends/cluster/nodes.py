@@ -34,23 +34,13 @@ class Node(msgspec.Struct, eq=False):
     not_before: float = 0.0
 
     @property
-    def largest_mb(self) -> float:
-        """The most memory that a job may have here."""
-        return min(self.memory_mb, self.host.memory_mb)
-
-    @property
-    def free_mb(self) -> float:
-        """The memory that is left for other jobs."""
-        return min(self.memory_mb - self.used_memory_mb, self.host.memory_mb - self.host.used_memory_mb)
-
-    @property
     def free_cards(self) -> dict[str, str]:
         """The cards that no job on the host has: what each is there, by its id."""
         return {card: own for card, own in self.facts.cards.items() if own not in self.host.used_cards}
 
     def offers(self, job: Job) -> bool:
         """Return True if the job fits on the node when nothing else runs there."""
-        return cores(job) <= self.cores and job.gpus <= self.facts.gpus and memory_mb(job) <= self.largest_mb
+        return cores(job) <= self.cores and job.gpus <= self.facts.gpus and memory_mb(job) <= self.memory_mb
 
     def has_room(self, job: Job) -> bool:
         """Return True if the job fits now."""
@@ -59,25 +49,26 @@ class Node(msgspec.Struct, eq=False):
             and self.not_before < time.monotonic()
             and cores(job) <= self.cores - self.used_cores
             and job.gpus <= len(self.free_cards)
-            and memory_mb(job) <= self.free_mb
+            and memory_mb(job) <= self.memory_mb - self.used_memory_mb
+            and memory_mb(job) <= self.host.memory_mb - self.host.used_memory_mb
         )
 
     def take(self, job: Job) -> "Lease":
         """Take room for a job."""
         lease = Lease(self, job, cards=dict([*self.free_cards.items()][: job.gpus]))
-        self._use(lease, 1)
         self.host.used_cards |= {*lease.cards.values()}
+        self._use(job, 1)
         return lease
 
     def give_back(self, lease: "Lease") -> None:
         """Give the room back."""
-        self._use(lease, -1)
         self.host.used_cards -= {*lease.cards.values()}
+        self._use(lease.job, -1)
 
-    def _use(self, lease: "Lease", sign: int) -> None:
-        self.used_cores += sign * cores(lease.job)
-        self.used_memory_mb += sign * memory_mb(lease.job)
-        self.host.used_memory_mb += sign * memory_mb(lease.job)
+    def _use(self, job: Job, sign: int) -> None:
+        self.used_cores += sign * cores(job)
+        self.used_memory_mb += sign * memory_mb(job)
+        self.host.used_memory_mb += sign * memory_mb(job)
 
 
 class Lease(msgspec.Struct, eq=False):

@@ -119,7 +119,7 @@ class Pool:
             self.refused[address] = f"cannot run pytest-training: {answer!r}"
             return
         facts = msgspec.json.decode(answer, type=NodeFacts)
-        limit_mb = (info.get("memory_limit") or 0) / 2**20 or facts.memory_mb
+        limit_mb = min((info.get("memory_limit") or float("inf")) / 2**20, facts.memory_mb)
         with self.changed:
             self.came.add(facts.id)
             self.note_address(address)
@@ -189,7 +189,7 @@ class Pool:
                 return None
             nodes = list(self.nodes.values())
             self._unmet.pop(job.id, None)
-        most = (max(n.cores for n in nodes), max(n.facts.gpus for n in nodes), max(n.largest_mb for n in nodes))
+        most = (max(n.cores for n in nodes), max(n.facts.gpus for n in nodes), max(n.memory_mb for n in nodes))
         wanted = f"{cores(job)} cores, {job.gpus} GPUs and {memory_mb(job):,.0f} MiB"
         return f"needs {wanted}; the largest of {len(nodes)} nodes have {most[0]}, {most[1]} and {most[2]:,.0f} MiB"
 
@@ -203,7 +203,7 @@ class Pool:
             "expected a cluster at tls://"
         )
 
-    def wantedcores(self) -> int:
+    def wanted_cores(self) -> int:
         """Return the cores that running and waiting jobs need together, or 0 if none waits for a node."""
         with self.changed:
             unmet = sum(self._unmet.values())
