@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores, memory_mb, threads
+from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores_of, memory_of, threads
 from pytest_training.execution.backends.cluster.orders import NodeFacts
 from pytest_training.jobs.model import Job
 
@@ -118,11 +118,11 @@ def test_whatever_comes_and_goes_nothing_of_a_host_is_given_twice_and_all_comes_
         used = [gpu for lease in leases for gpu in lease.cards.values()]
         assert len(used) == len({*used}) == sum(lease.job.gpus for lease in leases)
         assert all(lease.cards.items() <= lease.node.facts.cards.items() for lease in leases)
-        assert sum(memory_mb(lease.job) for lease in leases) <= 1000
+        assert sum(memory_of(lease.job) for lease in leases) <= 1000
         for each in nodes:
             here = [lease.job for lease in leases if lease.node is each]
-            assert sum(map(cores, here)) <= 2
-            assert sum(map(memory_mb, here)) <= 600
+            assert sum(map(cores_of, here)) <= 2
+            assert sum(map(memory_of, here)) <= 600
     for lease in leases:
         lease.node.give_back(lease)
     assert (machine.used_cards, machine.used_memory_mb) == (set(), 0.0)

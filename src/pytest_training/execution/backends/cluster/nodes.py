@@ -31,6 +31,7 @@ class Node(msgspec.Struct, eq=False):
     used_cores: int = 0
     used_memory_mb: float = 0.0
     is_gone: bool = False
+    is_open: bool = True  # False while it takes no attempt: it closes, or has no memory left
     not_before: float = 0.0
 
     @property
@@ -40,17 +41,18 @@ class Node(msgspec.Struct, eq=False):
 
     def offers(self, job: Job) -> bool:
         """Return True if the job fits on the node when nothing else runs there."""
-        return cores(job) <= self.cores and job.gpus <= self.facts.gpus and memory_mb(job) <= self.memory_mb
+        return cores_of(job) <= self.cores and job.gpus <= self.facts.gpus and memory_of(job) <= self.memory_mb
 
     def has_room(self, job: Job) -> bool:
         """Return True if the job fits now."""
         return (
-            not self.is_gone
+            self.is_open
+            and not self.is_gone
             and self.not_before < time.monotonic()
-            and cores(job) <= self.cores - self.used_cores
+            and cores_of(job) <= self.cores - self.used_cores
             and job.gpus <= len(self.free_cards)
-            and memory_mb(job) <= self.memory_mb - self.used_memory_mb
-            and memory_mb(job) <= self.host.memory_mb - self.host.used_memory_mb
+            and memory_of(job) <= self.memory_mb - self.used_memory_mb
+            and memory_of(job) <= self.host.memory_mb - self.host.used_memory_mb
         )
 
     def take(self, job: Job) -> "Lease":
@@ -66,9 +68,9 @@ class Node(msgspec.Struct, eq=False):
         self._use(lease.job, -1)
 
     def _use(self, job: Job, sign: int) -> None:
-        self.used_cores += sign * cores(job)
-        self.used_memory_mb += sign * memory_mb(job)
-        self.host.used_memory_mb += sign * memory_mb(job)
+        self.used_cores += sign * cores_of(job)
+        self.used_memory_mb += sign * memory_of(job)
+        self.host.used_memory_mb += sign * memory_of(job)
 
 
 class Lease(msgspec.Struct, eq=False):
@@ -78,6 +80,7 @@ class Lease(msgspec.Struct, eq=False):
     job: Job
     ended: threading.Event = msgspec.field(default_factory=threading.Event)  # the attempt is done, or its node gone
     cards: dict[str, str] = {}  # what each is on the host, by its id
+    lost: str = ""  # how its node was lost, if this process has lost it
 
     @property
     def name(self) -> str:
@@ -93,11 +96,11 @@ def threads(node: Node, nodes: Iterable[Node]) -> int:
     return max(1, int(sum(shares) * quota + 1e-6))
 
 
-def cores(job: Job) -> int:
+def cores_of(job: Job) -> int:
     """Return the cores of a node that a job takes."""
     return job.cpus or 1
 
 
-def memory_mb(job: Job) -> float:
+def memory_of(job: Job) -> float:
     """Return the memory that a job may use, 0 if it states none."""
     return float(job.limits.get("memory", 0))
