@@ -25,9 +25,9 @@ from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.cluster import node_files
 from pytest_training.execution.backends.cluster.cargo import Cargo
 from pytest_training.execution.backends.cluster.moves import Moves
+from pytest_training.execution.backends.cluster.nodes import Node
 from pytest_training.execution.backends.cluster.orders import NodeFacts
 from pytest_training.execution.backends.cluster.packing import expect_whole, pack
-from pytest_training.execution.backends.cluster.pool import Node
 from pytest_training.execution.backends.cluster.returning import Returning
 from pytest_training.execution.backends.cluster.transfer import Shipment
 from pytest_training.execution.folder import RunFolder
@@ -78,18 +78,9 @@ class Site:
 
     def node(self, name: str) -> Node:
         scratch = node_files.scratch(self.client.worker(name), RUN)
-        facts = NodeFacts(
-            id=name,
-            host="far",
-            pid=1,
-            cores=1,
-            gpus=0,
-            shares_files=False,
-            scratch=str(scratch),
-            executable="/far/bin/python",
-            prefix="/far",
-            versions={},
-        )
+        own = {"executable": "/far/bin/python", "prefix": "/far", "scratch": str(scratch), "shares_files": False}
+        machine = {"cores": 1, "cpus": (0,), "memory_mb": 1.0, "cards": {}, "versions": {}}
+        facts = NodeFacts(id=name, host="far", pid=1, **own, **machine)  # type: ignore[arg-type]  # of many types
         return Node(name, name, 1, 1.0, facts)
 
     def cargo(self, *, node: str = "w1", **fields: Any) -> Cargo:

@@ -76,8 +76,10 @@ class Returning:
         return replace(msgspec.convert(moved, Reply), notes=notes)
 
     def _skip_log(self, sizes: dict[str, int]) -> None:
-        """Leave out the middle of a very long log."""
+        """Leave out the middle of a very long log; one without a word is a file too."""
         log = self.files.log
+        if sizes.get(self.cargo.name(log)) == 0:
+            self._add(log, b"")
         missing = sizes.get(self.cargo.name(log), 0) - self.at.get(log, 0) - LOG_END
         if missing > MOST_LOG:
             self._add(log, f"\n… {missing / MIB:,.0f} MiB of the log were left out …\n".encode())
@@ -94,7 +96,7 @@ class Returning:
             atomic.write_atomically(self.files.usage, usage, below=self.files.below)
         for path, part in zip(paths, parts, strict=True):
             end = len(part) if is_last and len(part) < most else back.whole(part)
-            if end or is_last:  # a log without a word is a file too
+            if end:
                 self._add(path, back(part[:end], before=self.ends.get(path, b"")))
                 self.ends[path] = part[end - 1 : end]
                 self.at[path] = self.at.get(path, 0) + end
