@@ -157,8 +157,8 @@ def _local(where: Where, opening: Opening, ending: ExitStack) -> Any:
     from distributed import LocalCluster, Security  # noqa: PLC0415  (the extra `cluster`)
 
     cluster = LocalCluster(
-        n_workers=min(where.nodes or 2, opening.most or where.nodes or 2),
-        threads_per_worker=1,
+        n_workers=min(where.nodes or 1, opening.most or where.nodes or 1),
+        threads_per_worker=where.cores,
         host="127.0.0.1",
         security=Security.temporary(),  # other users of this machine reach its ports too
         dashboard_address=None,
