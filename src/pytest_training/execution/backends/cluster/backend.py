@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_training.execution.backends.cluster.transfer import Shipment
 
 
+PATIENCE_S = 3.0  # for nodes to do as they are asked
 OPEN = (
     "the Dask cluster at {address} is not encrypted: who reaches it can run any program in your name, and who listens "
     "reads your data; a cluster at tls:// is not open (docs/SECURITY.md)"
@@ -44,7 +45,9 @@ class Cluster(Backend):
         self.where = parse_where(opening.where, opening.source, (Path.cwd(), Path(opening.project)))
         check(self.where)
         if opening.is_dry:
-            return min((each for each in (self.where.nodes, opening.most) if each), default=None)
+            return min(
+                (each for each in ((self.where.nodes or 0) * self.where.cores, opening.most) if each), default=None
+            )
         self.connection = connect(self.where, opening)
         return self.connection.slots(opening.most)
 
@@ -64,7 +67,8 @@ class Cluster(Backend):
         probe = run.folder.path / "shared.txt"
         probe.write_text(run.folder.run_id, encoding="utf-8")
         order = ServerOrder(run_id=run.folder.run_id, imports=run.imports, seed=run.seed, probe=str(probe))
-        self.pool = Pool(self.connection.client, order, most=self.opening.most, silence_s=self.opening.silence_s)
+        patience = {"silence_s": self.opening.silence_s, "wait_s": self.opening.wait_s}
+        self.pool = Pool(self.connection.client, order, most=self.opening.most, **patience)
         self.connection.attend(self.pool)
         self.shipment = Shipment(self.pool, project=Path(self.opening.project), runs=run.folder.stable.runs)
         if not self.pool.wait_for_node(self.opening.wait_s):
@@ -103,17 +107,20 @@ class Cluster(Backend):
         from pytest_training.execution.backends.cluster import node  # noqa: PLC0415  (as above)
 
         self._everywhere(node.forget)
+        if self.pool is not None:
+            self.pool.closed.set()
         if self.connection is not None:
             self.connection.close()
             self.connection = None
 
     def _everywhere(self, function: Any, *arguments: Any) -> None:
+        """Call a function on every node, and wait a moment for that: a frozen node never answers."""
+        from pytest_training.execution.backends.cluster.answers import answered  # noqa: PLC0415  (few runs need it)
+
         if self.pool is None or self.connection is None:
             return
-        with self.pool.changed:
-            self.pool.stopping = True
-            self.pool.changed.notify_all()
+        self.pool.stop()
         if (addresses := list(self.pool.nodes)) and not self.pool.lost:
             with contextlib.suppress(Exception):
-                run_id = self.pool.server.run_id
-                self.connection.client.run(function, run_id, *arguments, workers=addresses, on_error="ignore")
+                run, run_id = self.connection.client.run, self.pool.server.run_id
+                answered(lambda: run(function, run_id, *arguments, workers=addresses, on_error="ignore"), PATIENCE_S)

@@ -16,8 +16,8 @@ from pytest_training.execution.attempt.messages import AttemptRequest
 from pytest_training.execution.backends.cluster import node_files
 from pytest_training.execution.backends.cluster.moves import Moves
 from pytest_training.execution.backends.cluster.node_files import PRIVATE, PROJECT
+from pytest_training.execution.backends.cluster.nodes import Node
 from pytest_training.execution.backends.cluster.packing import Parcel, data_files, data_path, expect_whole, pack
-from pytest_training.execution.backends.cluster.pool import Node
 from pytest_training.execution.backends.cluster.transfer import Shipment
 from pytest_training.execution.job_files import Walk, lies_below
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_training.execution.backends.cluster import node_files
 from pytest_training.execution.backends.cluster.node_files import PROJECT
+from pytest_training.execution.backends.cluster.nodes import Node
 from pytest_training.execution.backends.cluster.packing import (
     LARGEST_FILE,
     MOST_OF_PROJECT,
@@ -16,7 +17,7 @@ from pytest_training.execution.backends.cluster.packing import (
     pack,
     project_files,
 )
-from pytest_training.execution.backends.cluster.pool import Node, Pool
+from pytest_training.execution.backends.cluster.pool import Pool
 
 ASK_S, LOOK_S = 60.0, 0.5  # longest wait for an answer; between two looks whether the node is still there
 
