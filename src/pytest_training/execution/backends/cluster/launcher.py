@@ -39,7 +39,9 @@ class ClusterLauncher:
         lease, self.first = self.first or self.pool.lease(request.job), None
         if lease is None:
             return self._without_room(request)
-        place = Place(node=lease.node.name, host=lease.node.facts.host, threads=self._threads(request, lease))
+        place = Place(
+            node=lease.node.name, host=lease.node.facts.host, threads=self._threads(request, lease), cards=lease.cards
+        )
         try:
             reply = self._launch(replace(request, threads=place.threads, place=place), lease)
         finally:

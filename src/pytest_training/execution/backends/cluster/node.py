@@ -38,7 +38,7 @@ from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY, INTER
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
 from pytest_training.limits.protocol import Ending
-from pytest_training.machine import visible_gpus
+from pytest_training.machine import gpus_on_host, machine_cores
 
 LOOK_S = 0.25  # how often an attempt asks whether anybody still wants it
 TOLD_S = 1.0
@@ -75,6 +75,8 @@ LOCK = threading.Lock()
 
 def describe(order: bytes, packages: list[str], *, dask_worker: Any) -> bytes:
     """Say who this node is, what it has, and whether it sees the run folder."""
+    from distributed.system import MEMORY_LIMIT  # noqa: PLC0415  (the extra `cluster`)
+
     server, versions, shares_files = msgspec.json.decode(order, type=ServerOrder), {}, False
     for name in packages:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -86,8 +88,10 @@ def describe(order: bytes, packages: list[str], *, dask_worker: Any) -> bytes:
             id=dask_worker.id,
             host=socket.gethostname(),
             pid=os.getpid(),
-            cores=len(os.sched_getaffinity(0)),
-            gpus=len(visible_gpus()),
+            cores=machine_cores(),
+            cpus=tuple(sorted(os.sched_getaffinity(0))),
+            memory_mb=MEMORY_LIMIT / 2**20,
+            cards=gpus_on_host(),
             shares_files=shares_files,
             scratch=str(node_files.scratch(dask_worker, server.run_id)),
             executable=sys.executable,
