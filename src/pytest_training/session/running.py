@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from pytest_training import pytest_adapter
 from pytest_training.atomic import write_atomically
-from pytest_training.errors import FROM_OTHERS
+from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.execution.attempt import environment, messages
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import ReportsFolder, RunFolder, utc_now
@@ -296,5 +296,7 @@ def _starting(backend: str, reports: Path) -> Iterator[None]:
     except OSError as error:
         problem = f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
         raise pytest.UsageError(problem) from None
+    except DeclarationError as error:
+        raise pytest.UsageError(str(error)) from None
     except FROM_OTHERS as error:  # a backend from outside may raise anything
         raise pytest.UsageError(f"backend {backend!r} cannot start: {type(error).__name__}: {error}") from None

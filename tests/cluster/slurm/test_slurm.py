@@ -163,3 +163,23 @@ def test_the_queue_is_empty_soon_after_pytest_was_killed(
         process.wait()
         eventually(lambda: slurm.queue() == [], within_s=GONE_WITHIN_S)
         eventually(lambda: processes_with(mark) == {}, within_s=GONE_WITHIN_S)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"QUEUE": "nonsense"}, ": sbatch: error: invalid partition specified: nonsense*"),
+        ({"MEMORY": "999GiB"}, ": sbatch: error: Memory specification can not be satisfied*"),
+        ({"JOB_SCRIPT_PROLOGUE": "['module load cuda', 'exit 3']"}, " within 6 s: a node ended with '*module: *'*"),
+    ],
+)
+def test_a_session_says_why_slurm_has_no_node_for_it(
+    project: Project, slurm: Slurm, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], said: str
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(f"DASK_JOBQUEUE__SLURM__{name}", value)
+    project.jobs("one", "two")
+    result = project.run(*CLUSTER, "-n", "40", "-o", "training_cluster_wait=6s")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: --training-cluster slurm: no node to train on{said}"])
+    assert slurm.queue() == []

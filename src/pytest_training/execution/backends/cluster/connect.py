@@ -90,10 +90,11 @@ class Connection(Struct):
         job = getattr(self.cluster, "_dummy_job", None)  # of dask-jobqueue
         folder = Path(getattr(job, "log_directory", None) or os.devnull)
         with contextlib.suppress(OSError):
-            newest = max(
-                (each for each in folder.glob("*") if each.stat().st_size), key=lambda each: each.stat().st_mtime
-            )
-            return f"a node ended with {newest.read_text(errors='replace').strip().splitlines()[-1]!r} ({newest})"
+            files = [each for each in folder.glob("*") if each.stat().st_size]
+            newest = max(files, key=lambda each: each.stat().st_mtime, default=None)
+            lines = newest.read_text(encoding="utf-8", errors="replace").split("\n") if newest else []
+            if lines := [line for line in map(one_line, lines) if line]:
+                return f"a node ended with {lines[-1]!r} ({newest})"
         return ""
 
 

@@ -21,7 +21,7 @@ class Scaling:
     """
 
     def __init__(self, cluster: Any, pool: Pool, most_nodes: int | None, report: Callable[[str], None]) -> None:
-        self.cluster, self.pool, self.most_nodes, self.report = cluster, pool, most_nodes, report
+        self.cluster, self.pool, self.most_nodes, self.report_problem = cluster, pool, most_nodes, report
         self.next_look = self.next_start = 0.0
         self.refusals: set[str] = set()
 
@@ -66,7 +66,7 @@ class Scaling:
             self.pool.lose(why)
         elif why not in self.refusals:
             self.refusals.add(why)
-            self.report(f"the cluster has fewer nodes than the jobs could use: {why}")
+            self.report_problem(f"the cluster has fewer nodes than the jobs could use: {why}")
 
     def _give_back(self) -> None:
         """End the nodes that no job uses, but for the cores that running jobs may need again for another attempt."""
