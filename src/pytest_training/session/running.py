@@ -270,17 +270,15 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         self.backend.close()
         if self.is_over and self.run.record is None:
             self.remove_folder()
-        log = self.run.folder.server_log
-        if log.exists() and not log.stat().st_size:
+        if (log := self.run.folder.server_log).exists() and not log.stat().st_size:
             log.unlink()
 
 
 def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job], resumed: tuple[str, ...]) -> BegunRun:
-    process = psutil.Process()
     return BegunRun(
         run_id=plan.run_id,
         started=utc_now(),
-        pid=process.pid,
+        pid=(process := psutil.Process()).pid,
         pid_started=process.create_time(),
         arguments=tuple(map(str, config.invocation_params.args)),
         nodes={nodeid: job.id for nodeid, job in jobs.items()},

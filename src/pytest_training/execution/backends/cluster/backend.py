@@ -45,7 +45,9 @@ class Cluster(Backend):
         self.where = parse_where(opening.where, opening.source, (Path.cwd(), Path(opening.project)))
         check(self.where)
         if opening.is_dry:
-            return min((each for each in (self.where.nodes, opening.most) if each), default=None)
+            return min(
+                (each for each in ((self.where.nodes or 0) * self.where.cores, opening.most) if each), default=None
+            )
         self.connection = connect(self.where, opening)
         return self.connection.slots(opening.most)
 
