@@ -1,73 +1,137 @@
-"""What becomes of nodes that a queueing system refuses to start."""
+"""A cluster that the session has started has as many nodes as there is work for, and no node under a job is ended."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
-from enum import Enum
+import math
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from cluster.test_nodes import job, node
 from pytest_training.execution.backends.cluster.orders import ServerOrder
-
-pytest.importorskip("distributed")
-
 from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.scaling import Scaling
 
-SAID = "Command exited with non-zero exit code.\nExit code: 1\nstdout:\n\nstderr:\nsbatch: error: too many jobs\n"
-Status = Enum("Status", "created running")
+SILENT = SimpleNamespace(subscribe_topic=lambda *_: None)
+"""Stands for a Dask client that nobody asks."""
 
 
-class Worker:
-    """A node as Dask knows it: it runs, or was refused when Dask started it, and may be allowed by now."""
+class Spec:
+    """What Scaling knows of a Dask SpecCluster; it does what it is asked at once."""
 
-    def __init__(self, now: str) -> None:
-        self.is_allowed, self.status = now == "allowed", Status.running if now == "running" else Status.created
-
-    def __await__(self) -> Generator[None, None, None]:
-        yield from ()
-        if not self.is_allowed:
-            raise RuntimeError(SAID)
-        self.status = Status.running
-
-
-class Cluster:
-    """A cluster of these workers, whose loop calls at once."""
-
-    def __init__(self, *workers: Worker) -> None:
-        self.workers, self.loop = dict(enumerate(workers)), self
-        self.worker_spec: dict[int, dict[str, Any]] = {name: {} for name in self.workers}
-        self.new_spec = {"options": {"cores": 1}}
-
-    def add_callback(self, function: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
-        asyncio.run(function(*arguments))
+    def __init__(self, entries: list[int], *, group: int, cores: int, known: bool) -> None:
+        suffixes = {"group": [f"-{index}" for index in range(group)]} if group > 1 else {}
+        self.worker_spec = {f"n{name}": suffixes for name in entries}
+        self.new_spec = {"options": {"nthreads": cores} if known else {}}
+        self.loop = SimpleNamespace(add_callback=lambda function, *arguments: asyncio.run(function(*arguments)))
+        self.asked: list[int] = []
 
     def scale(self, n: int) -> None:
-        pass
+        """Note how many nodes are asked for."""
+        self.asked.append(n)
+
+    async def scale_down(self, names: list[str]) -> None:
+        """End nodes."""
+        for name in names:
+            del self.worker_spec[name]
+
+    def names(self) -> dict[str, list[str]]:
+        """Return the names of the Dask workers of each entry."""
+        return {name: [f"{name}{each}" for each in spec.get("group", [""])] for name, spec in self.worker_spec.items()}
 
 
-@pytest.mark.parametrize(
-    ("nodes", "running", "lost", "problems"),
-    [
-        ("refused refused", 0, "sbatch: error: too many jobs", 0),
-        ("refused running", 1, "", 1),
-        ("allowed refused", 1, "", 1),
-        ("allowed allowed", 2, "", 0),
-        ("", 0, "", 0),
-    ],
-)
-def test_a_run_goes_on_with_the_nodes_that_were_not_refused(nodes: str, running: int, lost: str, problems: int) -> None:
-    said: list[str] = []
-    client = SimpleNamespace(subscribe_topic=lambda *_: None)
-    pool = Pool(client, ServerOrder(run_id="run", imports=(), seed=0), most=None, silence_s=30.0)
-    workers = [Worker(now) for now in nodes.split()]
-    scaling = Scaling(Cluster(*workers), pool, None, said.append)
-    for _ in range(2):
-        scaling.next_look = scaling.next_start = 0.0
-        scaling.look()
-    assert pool.lost == lost
-    assert sum(worker.status == Status.running for worker in workers) == running
-    assert said == ["the cluster has fewer nodes than the jobs could use: sbatch: error: too many jobs"] * problems
+def filled(cluster: Spec, cores: int, *, most: int | None, pending: int = 0) -> Pool:
+    """Return a pool that has every node of the cluster but the last ones, which Slurm lets wait."""
+    pool = Pool(SILENT, ServerOrder(run_id="r", imports=(), seed=0), most=most, silence_s=30)
+    for names in list(cluster.names().values())[: len(cluster.worker_spec) - pending]:
+        pool.nodes.update({name: node(name, slots=cores) for name in names})
+    return pool
+
+
+@st.composite
+def states(draw: Callable[..., Any]) -> tuple[Spec, Pool, int, int | None]:
+    """Draw a cluster with nodes, some of which train, and how many nodes it may have."""
+    cores, entries = draw(st.integers(1, 4)), draw(st.integers(0, 5))
+    group, known = draw(st.sampled_from([1, 1, 2])), draw(st.booleans())
+    cluster = Spec([*range(entries)], group=group, cores=cores, known=known)
+    pool = filled(cluster, cores, most=draw(st.none() | st.integers(1, 12)), pending=draw(st.integers(0, entries)))
+    for _ in range(draw(st.integers(0, 8))):
+        pool.try_lease(job(cpus=draw(st.integers(1, cores))))
+    pool._unmet.clear()
+    pool.note_work(waiting=0, running=len(pool.leases) + draw(st.integers(0, 2)))
+    return cluster, pool, cores, draw(st.none() | st.integers(1, 6))
+
+
+@given(states())
+def test_no_node_under_a_job_is_given_back(state: tuple[Spec, Pool, int, int | None]) -> None:
+    """Those that are left hold every job that runs, also one between two attempts."""
+    cluster, pool, _, most_nodes = state
+    before = sum(each.cores for each in pool.nodes.values())
+    Scaling(cluster, pool, most_nodes).look()
+    assert not any(lease.ended.is_set() or lease.node.is_gone for lease in pool.leases)
+    there = {name for names in cluster.names().values() for name in names}
+    assert {lease.node.name for lease in pool.leases} <= set(pool.nodes) <= there
+    assert sum(each.cores for each in pool.nodes.values()) >= min(before, pool.running)
+    assert not cluster.asked
+
+
+@given(states(), st.integers(1, 20))
+def test_jobs_that_wait_have_nodes_asked_for(state: tuple[Spec, Pool, int, int | None], waiting: int) -> None:
+    """As many as they need, at most those that are allowed, and never fewer than there are."""
+    cluster, pool, cores, most_nodes = state
+    entries, leased = len(cluster.worker_spec), sum(each.job.cpus or 1 for each in pool.leases)
+    for index in range(waiting):
+        pool._unmet[str(index)] = 1
+    pool.note_work(waiting=waiting, running=len(pool.leases))
+    Scaling(cluster, pool, most_nodes).look()
+    assert len(cluster.worker_spec) == entries
+    (asked,) = cluster.asked
+    assert entries <= asked <= max(entries, most_nodes or asked)
+    if "nthreads" in cluster.new_spec["options"]:
+        wanted = min(leased + waiting, pool.most or leased + waiting)
+        assert asked == max(entries, min(math.ceil(wanted / cores), most_nodes or wanted))
+
+
+def test_a_run_that_may_need_much_asks_for_it_before_the_first_node() -> None:
+    """A queue takes its time for each."""
+    cluster = Spec([], group=1, cores=4, known=True)
+    Scaling(cluster, filled(cluster, 4, most=10), None).begin()
+    assert cluster.asked == [3]
+
+
+def test_nodes_of_unknown_names_are_left_alone() -> None:
+    """As over SSH: nobody knows which entry stands for which node."""
+    cluster = Spec([0, 1], group=1, cores=2, known=True)
+    pool = filled(cluster, 2, most=None)
+    pool.nodes = {"other": node("other", slots=2), "n1": node("n1", slots=2)}
+    pool.note_work(waiting=0, running=1)
+    Scaling(cluster, pool, 2).look()
+    assert len(cluster.worker_spec) == len(pool.nodes) == 2
+
+
+def test_a_node_that_was_given_back_gets_no_job_while_it_ends() -> None:
+    """The scheduler names it until it has ended."""
+    cluster = Spec([0, 1], group=1, cores=1, known=True)
+    pool = filled(cluster, 1, most=None)
+    lease = pool.try_lease(job())
+    assert lease is not None
+    pool.note_work(waiting=0, running=1)
+    Scaling(cluster, pool, 2).look()
+    assert [*pool.nodes] == [lease.node.name]
+    assert pool.try_lease(job()) is None
+
+
+@pytest.mark.parametrize("over", ["stopping", "lost"])
+def test_a_run_that_ends_asks_for_nothing(over: str) -> None:
+    """What was started is ended as a whole."""
+    cluster = Spec([0], group=1, cores=1, known=True)
+    pool = filled(cluster, 1, most=None)
+    pool._unmet["j"] = 1
+    setattr(pool, over, True if over == "stopping" else "gone")
+    Scaling(cluster, pool, None).look()
+    assert not cluster.asked

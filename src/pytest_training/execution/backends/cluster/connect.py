@@ -78,7 +78,8 @@ class Connection(Struct):
         for address in (self.client.scheduler.address, scheduler_of(self.client, REACH_S)["address"]):
             pool.note_address(address)
         if hasattr(self.cluster, "worker_spec"):
-            scaling = Scaling(self.cluster, pool, self.most_nodes, report)
+            scaling = Scaling(self.cluster, pool, self.most_nodes)
+            scaling.report_problem = report
             scaling.begin()
             pool.each_look = scaling.look
 
@@ -227,7 +228,7 @@ def _ssh(where: Where, _: Opening, ending: ExitStack) -> Any:
         connect_options=[words[0], *words],
         scheduler_options={"protocol": "tls://", "port": 0, **PRIVATE},
         worker_options={"dashboard_address": HIDDEN},
-        remote_python=f"{sys.executable} -m {lifeline.__name__}",
+        remote_python=f"{sys.executable} -m {lifeline.__name__} {path}",
         security=security,
     )
     ending.callback(_quietly, cluster.close, timeout=CLOSE_S)

@@ -20,8 +20,10 @@ class Scaling:
     Dask's own adaptive scaling sees only what was submitted to it, and that is never more than there is room for.
     """
 
-    def __init__(self, cluster: Any, pool: Pool, most_nodes: int | None, report: Callable[[str], None]) -> None:
-        self.cluster, self.pool, self.most_nodes, self.report_problem = cluster, pool, most_nodes, report
+    report_problem: Callable[[str], None] = print  # set by who has a run
+
+    def __init__(self, cluster: Any, pool: Pool, most_nodes: int | None) -> None:
+        self.cluster, self.pool, self.most_nodes = cluster, pool, most_nodes
         self.next_look = self.next_start = 0.0
         self.refusals: set[str] = set()
 
@@ -54,7 +56,7 @@ class Scaling:
 
     def _start_refused(self) -> None:
         """Start once more what the queueing system has refused: Dask would not, and says nothing."""
-        refused = [each for each in self.cluster.workers.values() if _is_refused(each)]
+        refused = [each for each in getattr(self.cluster, "workers", {}).values() if _is_refused(each)]
         if refused and time.monotonic() > self.next_start:
             self.next_start = time.monotonic() + AGAIN_S
             self.cluster.loop.add_callback(_start, refused, self._note_refusal)
@@ -70,17 +72,23 @@ class Scaling:
 
     def _give_back(self) -> None:
         """End the nodes that no job uses, but for the cores that running jobs may need again for another attempt."""
+        entries = {
+            name: {f"{name}{suffix}" for suffix in spec.get("group", [""])}
+            for name, spec in self.cluster.worker_spec.items()
+        }
         with self.pool.changed:
             nodes, used = list(self.pool.nodes.values()), {lease.node.name for lease in self.pool.leases}
+            if not {each.name for each in nodes}.issubset(set().union(*entries.values())):
+                return  # workers of other names, as over SSH: nobody knows which entry to end
             spare = sum(each.cores for each in nodes) - max(self.pool.running, 1)
             idle = []
-            for name, spec in self.cluster.worker_spec.items():
-                names = {f"{name}{suffix}" for suffix in spec.get("group", [""])}
-                cores = sum(each.cores for each in nodes if each.name in names)
+            for name, names in entries.items():
+                own = [each for each in nodes if each.name in names]
+                cores = sum(each.cores for each in own)
                 if used.isdisjoint(names) and cores <= spare:
                     spare -= cores
                     idle.append(name)
-                    for each in [each for each in nodes if each.name in names]:
+                    for each in own:
                         self.pool.give_back(each)
         if idle:
             self.cluster.loop.add_callback(_end, self.cluster, idle)
