@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from pytest_training import pytest_adapter
 from pytest_training.atomic import write_atomically
-from pytest_training.errors import FROM_OTHERS
+from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.execution.attempt import environment, messages
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import ReportsFolder, RunFolder, utc_now
@@ -82,9 +82,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             run = replace(run, provenance=provenance(options.project, plan.imports))
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
             write_atomically(folder.begun, encode(begun, indent=1))
-            connection = backend.start(
-                BackendRun(folder=folder, imports=plan.imports, seed=plan.seed, report_problem=run.problems.append)
-            )
+            connection = backend.start(_backend_run(config, run))
             context = SlotContext(
                 reports=str(reports),
                 run_id=plan.run_id,
@@ -288,6 +286,11 @@ def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job], resumed: 
     )
 
 
+def _backend_run(config: pytest.Config, run: TrainingRun) -> BackendRun:
+    say, note = pytest_adapter.line_writer(config), run.problems.append
+    return BackendRun(folder=run.folder, imports=run.plan.imports, seed=run.plan.seed, report_problem=note, say=say)
+
+
 @contextlib.contextmanager
 def _starting(backend: str, reports: Path) -> Iterator[None]:
     """Raise a usage error if a file cannot be written or the backend cannot start: nothing has been trained yet."""
@@ -296,5 +299,7 @@ def _starting(backend: str, reports: Path) -> Iterator[None]:
     except OSError as error:
         problem = f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
         raise pytest.UsageError(problem) from None
+    except DeclarationError as error:
+        raise pytest.UsageError(str(error)) from None
     except FROM_OTHERS as error:  # a backend from outside may raise anything
         raise pytest.UsageError(f"backend {backend!r} cannot start: {type(error).__name__}: {error}") from None
