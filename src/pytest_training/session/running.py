@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from pytest_training import pytest_adapter
 from pytest_training.atomic import write_atomically
-from pytest_training.errors import FROM_OTHERS
+from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.execution.attempt import environment, messages
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import ReportsFolder, RunFolder, utc_now
@@ -270,17 +270,15 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         self.backend.close()
         if self.is_over and self.run.record is None:
             self.remove_folder()
-        log = self.run.folder.server_log
-        if log.exists() and not log.stat().st_size:
+        if (log := self.run.folder.server_log).exists() and not log.stat().st_size:
             log.unlink()
 
 
 def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job], resumed: tuple[str, ...]) -> BegunRun:
-    process = psutil.Process()
     return BegunRun(
         run_id=plan.run_id,
         started=utc_now(),
-        pid=process.pid,
+        pid=(process := psutil.Process()).pid,
         pid_started=process.create_time(),
         arguments=tuple(map(str, config.invocation_params.args)),
         nodes={nodeid: job.id for nodeid, job in jobs.items()},
@@ -296,5 +294,7 @@ def _starting(backend: str, reports: Path) -> Iterator[None]:
     except OSError as error:
         problem = f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
         raise pytest.UsageError(problem) from None
+    except DeclarationError as error:
+        raise pytest.UsageError(str(error)) from None
     except FROM_OTHERS as error:  # a backend from outside may raise anything
         raise pytest.UsageError(f"backend {backend!r} cannot start: {type(error).__name__}: {error}") from None

@@ -71,15 +71,14 @@ class Cluster(Backend):
         )
         patience = {"silence_s": self.opening.silence_s, "wait_s": self.opening.wait_s}
         self.pool = Pool(self.connection.client, order, most=self.opening.most, **patience)
-        self.connection.attend(self.pool)
+        self.connection.attend(self.pool, run.report_problem)
         self.shipment = Shipment(self.pool, project=Path(self.opening.project), runs=run.folder.stable.runs)
         if not self.pool.wait_for_node(self.opening.wait_s):
             why = self.pool.lost or "; ".join(f"{each}: {why}" for each, why in self.pool.refused.items())
+            why = why or self.connection.last_words() or "none has come"
+            within = "" if self.pool.lost else f" within {self.opening.wait_s:g} s"
             self.close()
-            raise DeclarationError(
-                f"--training-cluster {self.opening.where}: no node to train on within {self.opening.wait_s:g} s: "
-                f"{why or 'none has come'}"
-            )
+            raise DeclarationError(f"--training-cluster {self.opening.where}: no node to train on{within}: {why}")
         if self.pool.open_address:
             run.report_problem(OPEN.format(address=self.pool.open_address))
         self.pool.watch()

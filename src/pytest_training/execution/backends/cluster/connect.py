@@ -11,7 +11,8 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -72,18 +73,31 @@ class Connection(Struct):
         grows = hasattr(self.cluster, "worker_spec") and self.most_nodes is None
         return most if grows or not threads else min(threads, most or threads)
 
-    def attend(self, pool: Pool) -> None:
+    def attend(self, pool: Pool, report: Callable[[str], None]) -> None:
         """Have the cluster grow and shrink with the work of a pool, if this session has started it."""
         for address in (self.client.scheduler.address, scheduler_of(self.client, REACH_S)["address"]):
             pool.note_address(address)
         if hasattr(self.cluster, "worker_spec"):
             scaling = Scaling(self.cluster, pool, self.most_nodes)
+            scaling.report_problem = report
             scaling.begin()
             pool.each_look = scaling.look
 
     def close(self) -> None:
         """Disconnect, and end what the session has started."""
         self.ending.close()
+
+    def last_words(self) -> str:
+        """Return what a node has printed last, or an empty string."""
+        job = getattr(self.cluster, "_dummy_job", None)  # of dask-jobqueue
+        folder = Path(getattr(job, "log_directory", None) or os.devnull)
+        with contextlib.suppress(OSError):
+            files = [each for each in folder.glob("*") if each.stat().st_size]
+            newest = max(files, key=lambda each: each.stat().st_mtime, default=None)
+            lines = newest.read_text(encoding="utf-8", errors="replace").split("\n") if newest else []
+            if lines := [line for line in map(one_line, lines) if line]:
+                return f"a node ended with {lines[-1]!r} ({newest})"
+        return ""
 
 
 def check(where: Where) -> None:
@@ -186,11 +200,13 @@ def _queue(where: Where, opening: Opening, ending: ExitStack) -> Any:
     shared = Path(os.path.expandvars(settings.get("shared-temp-directory") or opening.reports)).expanduser()
     shared.mkdir(parents=True, exist_ok=True)
     keys = ending.enter_context(tempfile.TemporaryDirectory(prefix=".cluster-", dir=shared))  # of mode 0700
+    logs = Path(opening.reports, "cluster", time.strftime("%Y%m%d-%H%M%S"))
     has_own = dask.config.get(f"{TLS}.scheduler.cert", None)
     cluster = make(
         security=Security(require_encryption=True) if has_own else Security.temporary(),
         protocol="tls://",
         shared_temp_directory=keys,
+        log_directory=settings.get("log-directory") or str(logs),
         scheduler_options={**PRIVATE, **settings.get("scheduler-options", {})},
         worker_extra_args=["--no-dashboard", "--dashboard-address", HIDDEN, *settings.get("worker-extra-args", ())],
     )
@@ -220,7 +236,7 @@ def _ssh(where: Where, _: Opening, ending: ExitStack) -> Any:
         connect_options=[words[0], *words],
         scheduler_options={"protocol": "tls://", "port": 0, **PRIVATE},
         worker_options={"dashboard_address": HIDDEN},
-        remote_python=f"{sys.executable} -m {lifeline.__name__}",
+        remote_python=f"{sys.executable} -m {lifeline.__name__} {path}",
         security=security,
     )
     ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
