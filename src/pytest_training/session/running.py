@@ -268,8 +268,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         self.backend.close()
         if self.is_over and self.run.record is None:
             self.remove_folder()
-        log = self.run.folder.server_log
-        if log.exists() and not log.stat().st_size:
+        if (log := self.run.folder.server_log).exists() and not log.stat().st_size:
             log.unlink()
 
 

@@ -68,18 +68,18 @@ class Cluster(Backend):
             raise DeclarationError("the cluster was not opened")
         probe = run.folder.path / "shared.txt"
         probe.write_text(run.folder.run_id, encoding="utf-8")
-        order = ServerOrder(run_id=run.folder.run_id, imports=run.imports, seed=run.seed, probe=str(probe))
+        order = ServerOrder(
+            run_id=run.folder.run_id, imports=run.imports, seed=run.seed, probe=str(probe), forks=self.opening.forks
+        )
         patience = {"silence_s": self.opening.silence_s, "wait_s": self.opening.wait_s}
         self.pool = Pool(self.connection.client, order, most=self.opening.most, **patience)
-        self.connection.attend(self.pool)
+        self.connection.attend(self.pool, run.report_problem)
         self.shipment = Shipment(self.pool, project=Path(self.opening.project), runs=run.folder.stable.runs)
         if not self._has_node(self.pool, run):
-            why = self.pool.lost or self.pool.refusals()
+            why = self.pool.lost or self.pool.refusals() or self.connection.last_words() or "none has come"
+            within = "" if self.pool.lost else f" within {self.opening.wait_s:g} s"
             self.close()
-            raise DeclarationError(
-                f"--training-cluster {self.opening.where}: no node to train on within {self.opening.wait_s:g} s: "
-                f"{why or 'none has come'}"
-            )
+            raise DeclarationError(f"--training-cluster {self.opening.where}: no node to train on{within}: {why}")
         if self.pool.open_address:
             run.report_problem(OPEN.format(address=self.pool.open_address))
         self.pool.watch()

@@ -65,12 +65,12 @@ class Pool:
                 self.refresh()
                 self.each_look()
             except Exception as error:  # noqa: BLE001  (whatever the engine raises: without a watch nothing would end)
-                self._lose(f"the cluster cannot be watched: {type(error).__name__}: {error}")
+                self.lose(f"the cluster cannot be watched: {type(error).__name__}: {error}")
 
     def refresh(self) -> None:
         """Take note of nodes that came or went."""
         if self.client.status in {"closed", "closing"}:
-            self._lose("the cluster's scheduler is gone")
+            self.lose("the cluster's scheduler is gone")
         elif self.client.status != "running":  # it connects again: what ran has been cancelled
             self.answers.subscribe_again()
             for each in list(self.nodes.values()):
@@ -79,13 +79,13 @@ class Pool:
             try:
                 self._compare(scheduler_of(self.client, self.silence_s)["workers"])
             except TimeoutError:
-                self._lose(f"the cluster's scheduler has not answered for {self.silence_s:g} s")
+                self.lose(f"the cluster's scheduler has not answered for {self.silence_s:g} s")
             except OSError:
                 pass  # the connection breaks: its status says so
         if self.nodes or not self._unmet:
             self._had_nodes = time.monotonic()
         elif time.monotonic() - self._had_nodes > self.wait_s:
-            self._lose(f"no node is left, and none has come for {self.wait_s:g} s")
+            self.lose(f"no node is left, and none has come for {self.wait_s:g} s")
 
     def _compare(self, workers: dict[str, Any]) -> None:
         """Compare the nodes with the scheduler's workers."""
@@ -170,7 +170,8 @@ class Pool:
         """Say why nodes that came are not used."""
         return "; ".join(f"{address}: {why}" for address, why in self.refused.items())
 
-    def _lose(self, why: str) -> None:
+    def lose(self, why: str) -> None:
+        """Give the whole cluster up."""
         with self.changed:
             self.lost = self.lost or why
             for each in self.nodes.values():
