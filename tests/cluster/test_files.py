@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -31,6 +32,7 @@ from pytest_training.execution.backends.cluster.packing import expect_whole, pac
 from pytest_training.execution.backends.cluster.returning import Returning
 from pytest_training.execution.backends.cluster.transfer import Shipment
 from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.pins import Lock, Pin, read_lock
 from pytest_training.jobs.kinds.protocol import Call
 from pytest_training.jobs.model import Dataset, Job, NeededOutcome
 
@@ -175,6 +177,7 @@ def test_code_data_checkpoint_and_needed_files_travel_and_nothing_else(site: Sit
     site.write("outside/o.csv")
     (site.project / "inner").symlink_to("run.sh")
     (site.project / "outer").symlink_to(site.outside / "o.csv")
+    earlier = site.write("project/reports/runs/earlier/jobs/a/attempt-1/predictions.csv").parent
     needed = site.run.job("t").attempt(1)
     needed.create()
     (needed.artifacts / "model.bin").write_text("weights")
@@ -185,7 +188,7 @@ def test_code_data_checkpoint_and_needed_files_travel_and_nothing_else(site: Sit
         Dataset(name="o", real=True, path="../outside/o.csv", home=str(site.project)),
     )
     outcome = NeededOutcome(run_id=RUN, path=str(needed.artifacts))
-    cargo = site.cargo(datasets=data, needed={"t": outcome})
+    cargo = site.cargo(datasets=data, needed={"t": outcome}, earlier={"earlier": str(earlier)})
     files = (*cargo.request.job.files, str(site.project / "local.py"))
     job = replace(cargo.request.job, files=files, parameters={"where": f"{site.project}/data/d.bin"})
     cargo.request = replace(cargo.request, job=job)
@@ -207,6 +210,7 @@ def test_code_data_checkpoint_and_needed_files_travel_and_nothing_else(site: Sit
     assert there.job.parameters == {"where": f"{far}/project/data/d.bin"}
     assert (there.needed["t"].folder / "model.bin").read_text() == "weights"
     assert (Path(there.checkpoint) / "state.zip").read_text() == "state"
+    assert names(Path(there.earlier["earlier"])) == {"predictions.csv"}
     assert there.files.artifacts.is_dir()
     assert isinstance(there.start, Call)
     assert Path(there.start.path).is_relative_to(far)
@@ -328,6 +332,22 @@ def test_what_a_node_sends_for_another_place_is_refused(site: Site) -> None:
     site.client.listed = [(name, 1, "") for name in ELSEWHERE]
     Returning(cargo).fetch(Reply())
     assert names(site.project.parent) - before == set()
+
+
+def test_a_download_that_a_node_has_pinned_is_pinned_here(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(site.outside))
+    home = str(site.project / "training")
+    urls = {"new": "https://a/new", "pinned": "https://a/old", "moved": "https://b/moved", "stated": "https://a/stated"}
+    sha256 = {"stated": "5" * 64}
+    data = [Dataset(name=name, real=True, url=url, home=home, sha256=sha256.get(name)) for name, url in urls.items()]
+    ours = Lock(datasets={"pinned": Pin(url="https://a/old", sha256="1" * 64)})
+    theirs = {name: Pin(url=f"https://a/{name}", sha256="2" * 64) for name in (*urls, "another")}
+    site.write("project/training/data.lock", msgspec.json.encode(ours).decode())
+    cargo = site.cargo(datasets=tuple(data))
+    lock = tree(cargo.bring()) / "project/training/data.lock"
+    lock.write_bytes(msgspec.json.encode(Lock(datasets=theirs)))
+    Returning(cargo).fetch(Reply())
+    assert read_lock(Path(home, "data.lock")).datasets == {**ours.datasets, "new": theirs["new"]}
 
 
 def test_a_node_that_claims_too_much_fills_no_disk(site: Site) -> None:

@@ -31,6 +31,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     silence_s: float = 30.0  # a node that was not heard of for so long is given up
     project: str = "."
     reports: str = "."
+    forks: bool = True  # False if the user wants a fresh interpreter for each attempt
     is_dry: bool = False  # True if nothing may be started
 
 

@@ -66,7 +66,9 @@ class Cluster(Backend):
             raise DeclarationError("the cluster was not opened")
         probe = run.folder.path / "shared.txt"
         probe.write_text(run.folder.run_id, encoding="utf-8")
-        order = ServerOrder(run_id=run.folder.run_id, imports=run.imports, seed=run.seed, probe=str(probe))
+        order = ServerOrder(
+            run_id=run.folder.run_id, imports=run.imports, seed=run.seed, probe=str(probe), forks=self.opening.forks
+        )
         patience = {"silence_s": self.opening.silence_s, "wait_s": self.opening.wait_s}
         self.pool = Pool(self.connection.client, order, most=self.opening.most, **patience)
         self.connection.attend(self.pool, run.report_problem)

@@ -107,17 +107,16 @@ def check(where: Where) -> None:
         if importlib.util.find_spec(name) is None:
             package, extra = name.replace("_", "-"), "pip install 'pytest-training[cluster]'"
             raise DeclarationError(f"--training-cluster {where.label} needs {package}, of the extra cluster: {extra}")
-    import dask  # noqa: PLC0415  (the extra `cluster`)
-
+    dask_config = _loaded("dask.config", where)
     for key in ("cores", "memory") if where.kind in QUEUES else ():
-        if not dask.config.get(f"jobqueue.{where.kind}.{key}", None):
-            file = Path(dask.config.PATH, "jobqueue.yaml")
+        if not dask_config.get(f"jobqueue.{where.kind}.{key}", None):
+            file = Path(dask_config.PATH, "jobqueue.yaml")
             raise DeclarationError(
                 f"--training-cluster {where.label}: expected the {key} of a node as jobqueue.{where.kind}.{key} in "
                 f"Dask's configuration, like {file}; it has none"
             )
     for key in ("ca-file", "client.cert") if where.address.startswith("tls://") else ():
-        path = dask.config.get(f"{TLS}.{key}", None)
+        path = dask_config.get(f"{TLS}.{key}", None)
         if not path or ("\n" not in path and not Path(path).is_file()):
             raise DeclarationError(
                 f"--training-cluster {where.label}: tls:// needs certificates: expected a file as {TLS}.{key} in "
@@ -125,18 +124,27 @@ def check(where: Where) -> None:
             )
 
 
+def _loaded(name: str, where: Where) -> Any:
+    """Import a module of Dask's; raise DeclarationError if a file of the project has its name, or it is broken."""
+    try:
+        return importlib.import_module(name)
+    except FROM_OTHERS as error:
+        spec = importlib.util.find_spec(package := name.partition(".")[0])
+        text = one_line(f"{type(error).__name__}: {error}")[:LONGEST]
+        source = f"{package} from {spec.origin if spec else 'nowhere'}"
+        raise DeclarationError(f"--training-cluster {where.label}: cannot import {source}: {text}") from None
+
+
 def connect(where: Where, opening: Opening) -> Connection:
     """Connect to a cluster, or start one; raise DeclarationError if that fails."""
-    import dask  # noqa: PLC0415  (the extra `cluster`)
-    from distributed import Client  # noqa: PLC0415  (as above)
-
+    dask_config, distributed = _loaded("dask.config", where), _loaded("distributed.client", where)
     with ExitStack() as ending:
         ending.enter_context(_silence())
-        ending.enter_context(dask.config.set(SETTINGS))
+        ending.enter_context(dask_config.set(SETTINGS))
         try:
             cluster: Any = None if where.address else START.get(where.kind, _queue)(where, opening, ending)
             address, security = where.address or cluster.scheduler_address, getattr(cluster, "security", None)
-            client = Client(address, security=security, set_as_default=False, timeout=REACH_S)
+            client = distributed.Client(address, security=security, set_as_default=False, timeout=REACH_S)
         except FROM_OTHERS as error:
             text = one_line(f"{type(error).__name__}: {error}")[:LONGEST]
             raise DeclarationError(f"--training-cluster {where.label}: cannot {where.does}: {text}") from None

@@ -20,6 +20,7 @@ from pytest_training.execution.backends.cluster.moves import Moves
 from pytest_training.execution.backends.cluster.node_files import PRIVATE, PROJECT, Listed
 from pytest_training.execution.backends.cluster.packing import CHUNK, MIB
 from pytest_training.execution.backends.cluster.transfer import NodeGone
+from pytest_training.execution.pins import LOCK_NAME, take_pins
 from pytest_training.places import appending
 from pytest_training.wording import listing
 
@@ -132,6 +133,8 @@ class Returning:
                     raise
                 self.cargo.left_out.append(f"{PurePosixPath(name).name} ({getattr(error, 'strerror', None) or error})")
                 continue
+            if target.name == LOCK_NAME:
+                take_pins(self.request.datasets, target)
             self.stamps[name] = stamp
             beside += [name.removeprefix(f"{PROJECT}/")] if name.startswith(f"{PROJECT}/") else []
         return beside

@@ -19,7 +19,8 @@ from pytest_training.execution.backends.cluster.packing import (
 )
 from pytest_training.execution.backends.cluster.pool import Pool
 
-ASK_S, LOOK_S = 60.0, 0.5  # longest wait for an answer; between two looks whether the node is still there
+LOOK_S = 0.5  # between two looks whether the node is still there
+STOPPING_S = 20.0  # longest wait for an answer once the run is interrupted: nobody watches the nodes then
 
 
 class NodeGone(Exception):  # noqa: N818  (an event)
@@ -37,10 +38,10 @@ class Shipment:
 
     def ask(self, node: Node, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function of `node_files` on a node; raise NodeGone, or the OSError of its disk."""
-        client, run_id, give_up = self.pool.client, self.pool.server.run_id, time.monotonic() + ASK_S
+        client, run_id, begun = self.pool.client, self.pool.server.run_id, time.monotonic()
         run = client.run(function, run_id, *arguments, workers=[node.address], asynchronous=True)
         future = asyncio.run_coroutine_threadsafe(run, client.loop.asyncio_loop)
-        while not node.is_gone and time.monotonic() < give_up:
+        while not node.is_gone and not (self.pool.stopping and time.monotonic() - begun > STOPPING_S):
             try:
                 return future.result(timeout=LOOK_S)[node.address]
             except TimeoutError:
