@@ -155,10 +155,10 @@ def test_the_queue_is_empty_soon_after_pytest_was_killed(
     project: Project, slurm: Slurm, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DASK_JOBQUEUE__SLURM__CORES", "12")  # so that two nodes train, and one waits
-    project.write("training/jobs.yaml", "defaults: {cpus: 12}")
+    project.write("training/jobs.yaml", "jobs: {a: {cpus: 12}, b: {cpus: 12}, c: {cpus: 12}}")
     for name in ("a", "b", "c"):
         project.job(name, f"NAME = {name!r}\n{STAY}", top=TOP)
-    with session(project, *CLUSTER, "-n", "36") as process:
+    with session(project, *CLUSTER) as process:
         eventually(lambda: len(list(project.root.glob("[abc]"))) == 2 and len(slurm.queue()) == 3)
         process.kill()
         process.wait()
