@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 import pytest
 from msgspec.structs import replace
 
@@ -27,7 +26,7 @@ from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import ReportsFolder, RunFolder, utc_now
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
-from pytest_training.jobs.model import Job, Plan
+from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
@@ -74,7 +73,8 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         pytest_adapter.use_pytests_terminal(config)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
         settings = replace(options.run_settings, resumed=draft.earlier.chain if draft.earlier else ())
-        begun = _begun(config, plan, jobs, settings.resumed)
+        arguments, nodes = config.invocation_params.args, {nodeid: job.id for nodeid, job in jobs.items()}
+        begun = BegunRun.now(plan.run_id, arguments, nodes, settings.resumed)
         run = TrainingRun(folder, plan, begun=begun, settings=settings, problems=list(draft.problems))
         with _starting(settings.backend, reports), contextlib.ExitStack() as failed:
             remove_folder = failed.callback(make_run_folder(folder, options.reports))
@@ -82,9 +82,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             run = replace(run, provenance=provenance(options.project, plan.imports))
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
             write_atomically(folder.begun, encode(begun, indent=1))
-            connection = backend.start(
-                BackendRun(folder=folder, imports=plan.imports, seed=plan.seed, report_problem=run.problems.append)
-            )
+            connection = backend.start(_backend_run(config, run))
             context = SlotContext(
                 reports=str(reports),
                 run_id=plan.run_id,
@@ -274,16 +272,9 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             log.unlink()
 
 
-def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job], resumed: tuple[str, ...]) -> BegunRun:
-    return BegunRun(
-        run_id=plan.run_id,
-        started=utc_now(),
-        pid=(process := psutil.Process()).pid,
-        pid_started=process.create_time(),
-        arguments=tuple(map(str, config.invocation_params.args)),
-        nodes={nodeid: job.id for nodeid, job in jobs.items()},
-        resumed=resumed,
-    )
+def _backend_run(config: pytest.Config, run: TrainingRun) -> BackendRun:
+    say, note = pytest_adapter.line_writer(config), run.problems.append
+    return BackendRun(folder=run.folder, imports=run.plan.imports, seed=run.plan.seed, report_problem=note, say=say)
 
 
 @contextlib.contextmanager

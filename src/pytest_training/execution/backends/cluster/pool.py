@@ -166,6 +166,10 @@ class Pool:
             self.nodes[address] = Node(address, _name(address, info), info["nthreads"], limit_mb, facts, host)
             self.changed.notify_all()
 
+    def refusals(self) -> str:
+        """Say why nodes that came are not used."""
+        return "; ".join(f"{address}: {why}" for address, why in self.refused.items())
+
     def lose(self, why: str) -> None:
         """Give the whole cluster up."""
         with self.changed:
