@@ -13,6 +13,8 @@ from sessions import Project
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends.cluster import connect
 from pytest_training.execution.backends.cluster.where import SHAPES, Where, is_open, parse_where
+from pytest_training.machine import machine_cores
+from pytest_training.wording import counted
 
 HPC = '''
 """Clusters of a project's own."""
@@ -51,9 +53,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("text", "does"),
     [
-        ("local", "start Dask workers on this machine"),
-        ("local:1", "start 1 Dask worker on this machine"),
-        ("local:999", "start 999 Dask workers on this machine"),
+        ("local", f"start 1 Dask worker of {counted(machine_cores(), 'core')} on this machine"),
+        ("local:1", "start 1 Dask worker of 1 core on this machine"),
+        ("local:999", "start 1 Dask worker of 999 cores on this machine"),
+        ("local:12x1", "start 12 Dask workers of 1 core on this machine"),
+        ("local:1x16", "start 1 Dask worker of 16 cores on this machine"),
         ("tcp://head:8786", "use the Dask cluster at tcp://head:8786"),
         ("tls://[fe80::1]:65535", "use the Dask cluster at tls://[fe80::1]:65535"),
         ("file:good.json", "use the Dask cluster at tls://10.0.0.1:8786"),
@@ -73,7 +77,14 @@ def test_every_form_says_what_it_would_do(folder: Path, text: str, does: str) ->
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        *((f"local:{each}", "with N from 1 to 999") for each in ("", "0", "-1", "x", "1000", "2.5", "٣", "1 ", "01")),
+        *(
+            (f"local:{each}", "local:NxM; each 1 to 999")
+            for each in ("", "0", "-1", "x", "1000", "2.5", "٣", "1 ", "01")
+        ),
+        *(
+            (f"local:{each}", "local:NxM; each 1 to 999")
+            for each in ("x4", "4x", "0x4", "4x0", "2X2", "2x2x2", "2x1000")
+        ),
         *((f"tcp:{each}", "like tcp://head:8786") for each in ("", "/x", "//", "//head", "//head:0", "//head:65536")),
         *((f"tls:{each}", "like tls://head:8786") for each in ("//a b:1", "//ann@head:1", "//head:8786/x", "//:1")),
         ("file:", "file:PATH"),
@@ -150,5 +161,7 @@ def test_a_dry_run_starts_nothing_and_says_what_it_would_start(pytester: pytest.
     project.jobs("one", "two", "three")
     pytester.makeini("[pytest]\ntraining_cluster = local:2\n")
     result = project.here("--collect-only")
-    result.stdout.fnmatch_lines(["3 training jobs on 2 workers, *", "would start 2 Dask workers on this machine"])
+    result.stdout.fnmatch_lines(
+        ["3 training jobs on 2 workers, *", "would start 1 Dask worker of 2 cores on this machine"]
+    )
     assert project.here("--collect-only", "--training-cluster", "local:0").ret == pytest.ExitCode.USAGE_ERROR

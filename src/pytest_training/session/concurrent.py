@@ -102,9 +102,8 @@ class ConcurrentItems:
         # What narrower fixtures and ordinary tests change later is no concern of jobs that are trained meanwhile.
         self.slot = replace(self.slot, changes=changes_since(self.slot.environment))
         if len(self.late) > 1:
-            test, why = next(iter(self.late.items()))
-            sentence = f"{len(self.late)} jobs are trained one after another, {test.nodeid} because {why}"
-            self.run.run.problems.append(sentence)
+            count, test, why = len(self.late), *next((item.nodeid, why) for item, why in self.late.items())
+            self.run.run.problems.append(f"{count} jobs are trained one after another, {test} because {why}")
 
     def _turn(self, item: pytest.Item) -> Turn:
         key = (item.parent, getattr(item, "originalname", item.name))

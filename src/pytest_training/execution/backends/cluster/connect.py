@@ -11,7 +11,8 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from msgspec import Struct
 
 from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.execution.backends.cluster import lifeline
+from pytest_training.execution.backends.cluster.answers import scheduler_of
+from pytest_training.execution.backends.cluster.heir import with_heir
 from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.scaling import Scaling
 from pytest_training.execution.backends.cluster.where import Where
@@ -66,23 +69,36 @@ class Connection(Struct):
 
     def slots(self, most: int | None) -> int | None:
         """Return how many attempts the cluster takes at once, at most so many."""
-        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        workers = scheduler_of(self.client, REACH_S)["workers"].values()
         threads = sum(each["nthreads"] for each in workers)
         grows = hasattr(self.cluster, "worker_spec") and self.most_nodes is None
         return most if grows or not threads else min(threads, most or threads)
 
-    def attend(self, pool: Pool) -> None:
+    def attend(self, pool: Pool, report: Callable[[str], None]) -> None:
         """Have the cluster grow and shrink with the work of a pool, if this session has started it."""
-        for address in (self.client.scheduler.address, self.client.scheduler_info()["address"]):
+        for address in (self.client.scheduler.address, scheduler_of(self.client, REACH_S)["address"]):
             pool.note_address(address)
         if hasattr(self.cluster, "worker_spec"):
             scaling = Scaling(self.cluster, pool, self.most_nodes)
+            scaling.report_problem = report
             scaling.begin()
             pool.each_look = scaling.look
 
     def close(self) -> None:
         """Disconnect, and end what the session has started."""
         self.ending.close()
+
+    def last_words(self) -> str:
+        """Return what a node has printed last, or an empty string."""
+        job = getattr(self.cluster, "_dummy_job", None)  # of dask-jobqueue
+        folder = Path(getattr(job, "log_directory", None) or os.devnull)
+        with contextlib.suppress(OSError):
+            files = [each for each in folder.glob("*") if each.stat().st_size]
+            newest = max(files, key=lambda each: each.stat().st_mtime, default=None)
+            lines = newest.read_text(encoding="utf-8", errors="replace").split("\n") if newest else []
+            if lines := [line for line in map(one_line, lines) if line]:
+                return f"a node ended with {lines[-1]!r} ({newest})"
+        return ""
 
 
 def check(where: Where) -> None:
@@ -91,17 +107,16 @@ def check(where: Where) -> None:
         if importlib.util.find_spec(name) is None:
             package, extra = name.replace("_", "-"), "pip install 'pytest-training[cluster]'"
             raise DeclarationError(f"--training-cluster {where.label} needs {package}, of the extra cluster: {extra}")
-    import dask  # noqa: PLC0415  (the extra `cluster`)
-
+    dask_config = _loaded("dask.config", where)
     for key in ("cores", "memory") if where.kind in QUEUES else ():
-        if not dask.config.get(f"jobqueue.{where.kind}.{key}", None):
-            file = Path(dask.config.PATH, "jobqueue.yaml")
+        if not dask_config.get(f"jobqueue.{where.kind}.{key}", None):
+            file = Path(dask_config.PATH, "jobqueue.yaml")
             raise DeclarationError(
                 f"--training-cluster {where.label}: expected the {key} of a node as jobqueue.{where.kind}.{key} in "
                 f"Dask's configuration, like {file}; it has none"
             )
     for key in ("ca-file", "client.cert") if where.address.startswith("tls://") else ():
-        path = dask.config.get(f"{TLS}.{key}", None)
+        path = dask_config.get(f"{TLS}.{key}", None)
         if not path or ("\n" not in path and not Path(path).is_file()):
             raise DeclarationError(
                 f"--training-cluster {where.label}: tls:// needs certificates: expected a file as {TLS}.{key} in "
@@ -109,18 +124,27 @@ def check(where: Where) -> None:
             )
 
 
+def _loaded(name: str, where: Where) -> Any:
+    """Import a module of Dask's; raise DeclarationError if a file of the project has its name, or it is broken."""
+    try:
+        return importlib.import_module(name)
+    except FROM_OTHERS as error:
+        spec = importlib.util.find_spec(package := name.partition(".")[0])
+        text = one_line(f"{type(error).__name__}: {error}")[:LONGEST]
+        source = f"{package} from {spec.origin if spec else 'nowhere'}"
+        raise DeclarationError(f"--training-cluster {where.label}: cannot import {source}: {text}") from None
+
+
 def connect(where: Where, opening: Opening) -> Connection:
     """Connect to a cluster, or start one; raise DeclarationError if that fails."""
-    import dask  # noqa: PLC0415  (the extra `cluster`)
-    from distributed import Client  # noqa: PLC0415  (as above)
-
+    dask_config, distributed = _loaded("dask.config", where), _loaded("distributed.client", where)
     with ExitStack() as ending:
         ending.enter_context(_silence())
-        ending.enter_context(dask.config.set(SETTINGS))
+        ending.enter_context(dask_config.set(SETTINGS))
         try:
             cluster: Any = None if where.address else START.get(where.kind, _queue)(where, opening, ending)
             address, security = where.address or cluster.scheduler_address, getattr(cluster, "security", None)
-            client = Client(address, security=security, set_as_default=False, timeout=REACH_S)
+            client = distributed.Client(address, security=security, set_as_default=False, timeout=REACH_S)
         except FROM_OTHERS as error:
             text = one_line(f"{type(error).__name__}: {error}")[:LONGEST]
             raise DeclarationError(f"--training-cluster {where.label}: cannot {where.does}: {text}") from None
@@ -156,8 +180,8 @@ def _local(where: Where, opening: Opening, ending: ExitStack) -> Any:
     from distributed import LocalCluster, Security  # noqa: PLC0415  (the extra `cluster`)
 
     cluster = LocalCluster(
-        n_workers=min(where.nodes or 2, opening.most or where.nodes or 2),
-        threads_per_worker=1,
+        n_workers=min(where.nodes or 1, opening.most or where.nodes or 1),
+        threads_per_worker=where.cores,
         host="127.0.0.1",
         security=Security.temporary(),  # other users of this machine reach its ports too
         dashboard_address=None,
@@ -172,16 +196,18 @@ def _queue(where: Where, opening: Opening, ending: ExitStack) -> Any:
     import dask  # noqa: PLC0415  (the extra `cluster`)
     from distributed import Security  # noqa: PLC0415  (as above)
 
-    make = getattr(importlib.import_module("dask_jobqueue"), QUEUES[where.kind])
+    make = with_heir(getattr(importlib.import_module("dask_jobqueue"), QUEUES[where.kind]), ending)
     settings = dask.config.get(f"jobqueue.{where.kind}")
     shared = Path(os.path.expandvars(settings.get("shared-temp-directory") or opening.reports)).expanduser()
     shared.mkdir(parents=True, exist_ok=True)
     keys = ending.enter_context(tempfile.TemporaryDirectory(prefix=".cluster-", dir=shared))  # of mode 0700
+    logs = Path(opening.reports, "cluster", time.strftime("%Y%m%d-%H%M%S"))
     has_own = dask.config.get(f"{TLS}.scheduler.cert", None)
     cluster = make(
         security=Security(require_encryption=True) if has_own else Security.temporary(),
         protocol="tls://",
         shared_temp_directory=keys,
+        log_directory=settings.get("log-directory") or str(logs),
         scheduler_options={**PRIVATE, **settings.get("scheduler-options", {})},
         worker_extra_args=["--no-dashboard", "--dashboard-address", HIDDEN, *settings.get("worker-extra-args", ())],
     )
@@ -211,7 +237,7 @@ def _ssh(where: Where, _: Opening, ending: ExitStack) -> Any:
         connect_options=[words[0], *words],
         scheduler_options={"protocol": "tls://", "port": 0, **PRIVATE},
         worker_options={"dashboard_address": HIDDEN},
-        remote_python=f"{sys.executable} -m {lifeline.__name__}",
+        remote_python=f"{sys.executable} -m {lifeline.__name__} {path}",
         security=security,
     )
     ending.callback(_quietly, cluster.close, timeout=CLOSE_S)

@@ -39,7 +39,9 @@ class ClusterLauncher:
         lease, self.first = self.first or self.pool.lease(request.job), None
         if lease is None:
             return self._without_room(request)
-        place = Place(node=lease.node.name, host=lease.node.facts.host, threads=self._threads(request, lease))
+        place = Place(
+            node=lease.node.name, host=lease.node.facts.host, threads=self._threads(request, lease), cards=lease.cards
+        )
         try:
             reply = self._launch(replace(request, threads=place.threads, place=place), lease)
         finally:
@@ -69,10 +71,9 @@ class ClusterLauncher:
         returning = Returning(cargo) if cargo else None
         reply = self._execute(moved, lease, returning)
         try:
-            if returning and reply and not reply.refused:
-                reply = returning.fetch(reply)
+            reply = returning.fetch(reply) if returning and reply else reply
         except NodeGone:  # what it has left is not here
-            reply = None
+            reply = reply if reply and (reply.refused or reply.lost) else None
         if is_shared and (reply is None or reply.lost):
             renew_checkpoint(Path(request.checkpoint), request.files.below)
         return self._lost(reply, lease, begun) if reply is None or reply.lost else reply

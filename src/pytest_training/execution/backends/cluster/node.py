@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from pytest_training.execution.attempt.environment import SIZE
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply, Result
 from pytest_training.execution.backends.cluster import node_files
 from pytest_training.execution.backends.cluster.answers import topic
@@ -38,10 +39,11 @@ from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY, INTER
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
 from pytest_training.limits.protocol import Ending
-from pytest_training.machine import visible_gpus
+from pytest_training.machine import gpus_on_host, machine_cores
 
 LOOK_S = 0.25  # how often an attempt asks whether anybody still wants it
 TOLD_S = 1.0
+TRIM = "MALLOC_TRIM_THRESHOLD_"  # slows a job that allocates much
 IDLE_S = float(os.environ.get("TRAINING_NODE_IDLE_S", "30"))
 """A job server without an attempt for so long ends: its session may be gone."""
 STARTED_AGAIN = Reply(lost=Lost(cause="worker died", reason="was started again"))
@@ -57,7 +59,9 @@ class KeptRun(msgspec.Struct, eq=False):
     order: str = ""
 
     def serve(self, order: ServerOrder, log: Path) -> str:
-        """Return the address of the job server, which is started if none is there."""
+        """Return the address of the job server, which is started if none is there; nothing if there is to be none."""
+        if not order.forks:
+            return ""
         if self.server is None or self.server.process.poll() is not None:
             self.server = start_server(order.imports, log=log, seed=order.seed)
         return self.server.address
@@ -75,6 +79,8 @@ LOCK = threading.Lock()
 
 def describe(order: bytes, packages: list[str], *, dask_worker: Any) -> bytes:
     """Say who this node is, what it has, and whether it sees the run folder."""
+    from distributed.system import MEMORY_LIMIT  # noqa: PLC0415  (the extra `cluster`)
+
     server, versions, shares_files = msgspec.json.decode(order, type=ServerOrder), {}, False
     for name in packages:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -86,8 +92,10 @@ def describe(order: bytes, packages: list[str], *, dask_worker: Any) -> bytes:
             id=dask_worker.id,
             host=socket.gethostname(),
             pid=os.getpid(),
-            cores=len(os.sched_getaffinity(0)),
-            gpus=len(visible_gpus()),
+            cores=machine_cores(),
+            cpus=tuple(sorted(os.sched_getaffinity(0))),
+            memory_mb=MEMORY_LIMIT / 2**20,
+            cards=gpus_on_host(),
             shares_files=shares_files,
             scratch=str(node_files.scratch(dask_worker, server.run_id)),
             executable=sys.executable,
@@ -149,6 +157,9 @@ class NodeLauncher(ServerLauncher):
         super().__init__(address, seat)
         self.run, self.is_wanted = run, is_wanted
 
+    def _execute(self, request: AttemptRequest) -> Reply:
+        return super()._execute(request) if self.address else super(ServerLauncher, self)._execute(request)
+
     def _order(self) -> str:
         return self.run.order or ("" if self.is_wanted() else AT_ONCE)
 
@@ -192,9 +203,22 @@ def _is_wanted(worker: Any, key: str) -> bool:
 def _run(run_id: str) -> KeptRun:
     """Return what is kept for a run; the lock must be held."""
     if (run := RUNS.get(run_id)) is None:
+        _leave_out_of_jobs()
         run = RUNS[run_id] = KeptRun()
         threading.Thread(target=_end_when_idle, args=(run_id, run), daemon=True).start()
     return run
+
+
+def _leave_out_of_jobs() -> None:
+    """Remove what Dask's nanny and readline have added to the environment: a job elsewhere has none of it."""
+    from dask import config  # noqa: PLC0415  (the extra `cluster`)
+
+    added = dict.fromkeys(("__DASK_PARENT_PID", *SIZE)) | {
+        TRIM: config.get(f"distributed.nanny.pre-spawn-environ.{TRIM}", 0)
+    }
+    for name, value in added.items():
+        if value is None or os.environ.get(name) == str(value):
+            os.environ.pop(name, None)
 
 
 def _end_when_idle(run_id: str, run: KeptRun) -> None:

@@ -3,19 +3,19 @@
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import msgspec
 
 from pytest_training.execution.backends.cluster import node as on_node
-from pytest_training.execution.backends.cluster.answers import Answers, answered
-from pytest_training.execution.backends.cluster.nodes import Lease, Node, cores_of, memory_of
+from pytest_training.execution.backends.cluster.answers import Answers, scheduler_of
+from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores_of, threads, too_large
 from pytest_training.execution.backends.cluster.orders import NodeFacts, ServerOrder
 from pytest_training.execution.backends.cluster.where import is_open
 from pytest_training.jobs.model import Job
 
 LOOK_S = 0.5
+ANSWER_S = 5.0  # longest wait for the answers of further nodes
 AGAIN_S = 3.0  # a node that has lost an attempt gets none for so long: else a dying node uses up every retry
 COMPARED = ("pytest-training", "distributed", "dask", "numpy", "pandas", "scikit-learn", "torch")
 
@@ -28,6 +28,7 @@ class Pool:
     ) -> None:
         self.client, self.server, self.most, self.silence_s, self.wait_s = client, server, most, silence_s, wait_s
         self.nodes: dict[str, Node] = {}  # by address
+        self.hosts: dict[str, Host] = {}
         self.refused: dict[str, str] = {}  # why a node is not used, by address
         self.leases: set[Lease] = set()
         self.again: list[Job] = []  # jobs that wait for room for another attempt
@@ -64,24 +65,27 @@ class Pool:
                 self.refresh()
                 self.each_look()
             except Exception as error:  # noqa: BLE001  (whatever the engine raises: without a watch nothing would end)
-                self._lose(f"the cluster cannot be watched: {type(error).__name__}: {error}")
+                self.lose(f"the cluster cannot be watched: {type(error).__name__}: {error}")
 
     def refresh(self) -> None:
         """Take note of nodes that came or went."""
         if self.client.status in {"closed", "closing"}:
-            self._lose("the cluster's scheduler is gone")
+            self.lose("the cluster's scheduler is gone")
         elif self.client.status != "running":  # it connects again: what ran has been cancelled
             self.answers.subscribe_again()
             for each in list(self.nodes.values()):
                 self.drop(each, self.how_it_went())
-        elif (info := answered(partial(self.client.scheduler_info, n_workers=-1), self.silence_s)) is None:
-            self._lose(f"the cluster's scheduler has not answered for {self.silence_s:g} s")
         else:
-            self._compare(info["workers"])
+            try:
+                self._compare(scheduler_of(self.client, self.silence_s)["workers"])
+            except TimeoutError:
+                self.lose(f"the cluster's scheduler has not answered for {self.silence_s:g} s")
+            except OSError:
+                pass  # the connection breaks: its status says so
         if self.nodes or not self._unmet:
             self._had_nodes = time.monotonic()
         elif time.monotonic() - self._had_nodes > self.wait_s:
-            self._lose(f"no node is left, and none has come for {self.wait_s:g} s")
+            self.lose(f"no node is left, and none has come for {self.wait_s:g} s")
 
     def _compare(self, workers: dict[str, Any]) -> None:
         """Compare the nodes with the scheduler's workers."""
@@ -154,14 +158,20 @@ class Pool:
             self.refused[address] = f"cannot run pytest-training: {answer!r}"
             return
         facts = msgspec.json.decode(answer, type=NodeFacts)
-        memory_mb = (info.get("memory_limit") or 0) / 2**20 or float("inf")
+        limit_mb = min((info.get("memory_limit") or float("inf")) / 2**20, facts.memory_mb)
         with self.changed:
             self.came.add(facts.id)
             self.note_address(address)
-            self.nodes[address] = Node(address, str(info["name"]), info["nthreads"], memory_mb, facts)
+            host = self.hosts.setdefault(facts.host, Host(facts.memory_mb))
+            self.nodes[address] = Node(address, _name(address, info), info["nthreads"], limit_mb, facts, host)
             self.changed.notify_all()
 
-    def _lose(self, why: str) -> None:
+    def refusals(self) -> str:
+        """Say why nodes that came are not used."""
+        return "; ".join(f"{address}: {why}" for address, why in self.refused.items())
+
+    def lose(self, why: str) -> None:
+        """Give the whole cluster up."""
         with self.changed:
             self.lost = self.lost or why
             for each in self.nodes.values():
@@ -209,12 +219,9 @@ class Pool:
         if not (free := [each for each in self.nodes.values() if each.has_room(job)]):
             return None
         # Spread over the nodes; among equals keep GPUs for those that need them.
-        best = min(free, key=lambda each: (each.facts.gpus - each.used_gpus if not job.gpus else 0, each.used_cores))
+        best = min(free, key=lambda each: (len(each.free_cards) if not job.gpus else 0, each.used_cores))
         del self._unmet[job.id]
-        best.used_cores += cores_of(job)
-        best.used_memory_mb += memory_of(job)
-        best.used_gpus += job.gpus
-        lease = Lease(best, job)
+        lease = best.take(job)
         self.leases.add(lease)
         return lease
 
@@ -223,9 +230,7 @@ class Pool:
         with self.changed:
             if lease in self.leases:
                 self.leases.remove(lease)
-                lease.node.used_cores -= cores_of(lease.job)
-                lease.node.used_memory_mb -= memory_of(lease.job)
-                lease.node.used_gpus -= lease.job.gpus
+                lease.node.give_back(lease)
                 self.changed.notify_all()
         self.tell()
 
@@ -236,11 +241,8 @@ class Pool:
         with self.changed:
             if not self.nodes or any(each.offers(job) for each in self.nodes.values()):
                 return None
-            nodes = list(self.nodes.values())
             self._unmet.pop(job.id, None)
-        most = (max(n.cores for n in nodes), max(n.facts.gpus for n in nodes), max(n.memory_mb for n in nodes))
-        wanted = f"{cores_of(job)} cores, {job.gpus} GPUs and {memory_of(job):,.0f} MiB"
-        return f"needs {wanted}; the largest of {len(nodes)} nodes have {most[0]}, {most[1]} and {most[2]:,.0f} MiB"
+            return too_large(job, self.nodes.values())
 
     def exposes(self, job: Job) -> str | None:
         """Return why a job's secret parameters must not cross to the nodes, or None."""
@@ -252,29 +254,36 @@ class Pool:
             "expected a cluster at tls://"
         )
 
-    def wanted_cores(self) -> int:
-        """Return the cores that running and waiting jobs need together, or 0 if none waits for a node."""
+    def wanted(self) -> list[int]:
+        """Return the cores of each job that trains or could at once, or nothing if none waits for a node."""
         with self.changed:
-            unmet = sum(self._unmet.values())
-            cores = unmet + sum(cores_of(lease.job) for lease in self.leases)
-        return min(cores, self.most or cores) if unmet else 0
+            cores = [cores_of(lease.job) for lease in self.leases]
+            free = None if self.most is None else max(self.most - len(cores), 0)
+            cores += sorted(self._unmet.values(), reverse=True)[:free]
+            return cores if self._unmet else []
 
     def threads(self, node: Node) -> int:
         """Return the cores for each slot of a node's machine, which may have several nodes."""
         with self.changed:
-            beside = sum(each.cores for each in self.nodes.values() if each.facts.host == node.facts.host)
-        return max(1, node.facts.cores // max(beside, node.cores))
+            return threads(node, self.nodes.values())
 
     def note_work(self, *, waiting: int, running: int) -> None:
         """Note how many jobs have not started and how many run: a cluster of ours grows and shrinks with them."""
         self.waiting, self.running = waiting, running
 
     def wait_for_node(self, seconds: float) -> bool:
-        """Wait until a node can be used; return False if none came."""
-        give_up = time.monotonic() + seconds
-        while not self.nodes and not self.lost and time.monotonic() < give_up:
+        """Wait until a node can be used and those beside it have answered; return False if none came."""
+        give_up, most = time.monotonic() + seconds, time.monotonic() + ANSWER_S
+        while not self.lost and time.monotonic() < (most if self.nodes and self._asked else give_up):
+            if self.nodes and not self._asked:  # all that share a host are counted before its cores are shared out
+                break
             self.refresh()
             self.each_look()
             with self.changed:
                 self.changed.wait(0.05)
         return bool(self.nodes)
+
+
+def _name(address: str, info: dict[str, Any]) -> str:
+    """Return a node's name; one that has none is named by its port, for its host is said beside it."""
+    return str(info["name"]) if info["name"] != address else address.rpartition(":")[2]

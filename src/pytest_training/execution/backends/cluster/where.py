@@ -13,13 +13,17 @@ from urllib.parse import urlsplit
 
 from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.jobs.model import Value
+from pytest_training.machine import machine_cores
 from pytest_training.wording import counted, listing, nearest, one_of
 
 HOST = r"(?:[A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])"
 PORT = r"(?!0+\b)(?:[0-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
 LOGIN = re.compile(rf"(?:([\w.-]+)@)?({HOST})(?::({PORT}))?")
 SHAPES = {
-    "local": (r"local(?::[1-9]\d{0,2})?", "local:N with N from 1 to 999"),
+    "local": (
+        r"local(?::([1-9]\d{0,2}x)?[1-9]\d{0,2})?",
+        "local:N or, for N nodes of M cores, local:NxM; each 1 to 999",
+    ),
     "tcp": (rf"tcp://{HOST}:{PORT}", "the address of a Dask scheduler, like tcp://head:8786"),
     "tls": (rf"tls://{HOST}:{PORT}", "the address of a Dask scheduler, like tls://head:8786"),
     "file": (r"file:.+", "file:PATH of what a Dask scheduler writes with --scheduler-file PATH"),
@@ -40,20 +44,23 @@ class Where(Value, frozen=True, kw_only=True):
     does: str  # what the session does with it: `start 4 Dask workers on this machine`
     address: str = ""  # of a scheduler that others have started
     nodes: int | None = None  # of `local`
+    cores: int = 1  # of each node of `local`
     hosts: tuple[tuple[str, str, str], ...] = ()  # of `ssh`: user, host and port, each as it was typed or empty
 
 
 def parse_where(text: str, source: str, folders: tuple[Path, ...]) -> Where:
     """Return what the text names; raise DeclarationError if it is wrong or not in the folders."""
-    kind, colon, rest = text.partition(":")
+    kind, _, rest = text.partition(":")
     if kind not in SHAPES:
         return _function(text, source, folders)
     pattern, expected = SHAPES[kind]
     if not re.fullmatch(pattern, text, re.ASCII):
         raise DeclarationError(f"{source}: expected {expected}, found {text[:200]!r}")
     if kind == "local":
-        workers = counted(int(rest), "Dask worker") if colon else "Dask workers"
-        return Where(kind=kind, label=kind, does=f"start {workers} on this machine", nodes=int(rest) if colon else None)
+        # One worker for all its cores: jobs share what is imported (12 of scikit-learn: a third of four workers' CPU).
+        nodes, cores = (int(each or 1) for each in (rest or str(machine_cores())).rpartition("x")[::2])
+        workers = f"{counted(nodes, 'Dask worker')} of {counted(cores, 'core')}"
+        return Where(kind=kind, label=kind, does=f"start {workers} on this machine", nodes=nodes, cores=cores)
     if kind == "ssh":
         logins = tuple(match.groups("") for each in rest.split(",") if (match := LOGIN.fullmatch(each)))
         hosts = tuple(dict.fromkeys((user, host, port) for user, host, port in logins))
