@@ -203,6 +203,7 @@ def test_code_data_checkpoint_and_needed_files_travel_and_nothing_else(site: Sit
         "local.py",
         "data/d.bin",
     }
+    assert cargo.left_out == {"project/outer": "a link that leads elsewhere"}
     assert os.access(far / "project" / "run.sh", os.X_OK)
     assert not (far / "project" / "inner").is_symlink()
     assert Path(there.datasets[0].path or "").read_text() == Path(there.datasets[1].path or "").read_text() == "x"
@@ -230,8 +231,8 @@ def test_what_is_too_large_is_named(site: Site) -> None:
     large, small = site.write("project/large", "x" * 1000), site.write("project/small")
     parcel = pack({"large": large, "small": small, "gone": site.project / "gone"}, largest=100)
     assert parcel.names == {"small"}
-    assert parcel.left_out == ("gone (No such file or directory)", "large (0 MiB)")
-    assert pack({"a": large, "b": large}, most=1500).left_out == ("b (0 MiB)",)
+    assert parcel.left_out == {"gone": "No such file or directory", "large": "0 MiB"}
+    assert pack({"a": large, "b": large}, most=1500).left_out == {"b": "0 MiB"}
     with pytest.raises(DeclarationError, match=r"dataset 'd': cannot send gone .*, large .*MiB travel"):
         expect_whole(parcel, "dataset 'd'")
 
@@ -301,7 +302,7 @@ def test_all_that_an_attempt_leaves_comes_back_as_from_this_machine(site: Site) 
     assert not any(path.is_symlink() for path in cargo.files.artifacts.rglob("*"))
     beside, left_out = reply.notes
     assert beside == "files that it wrote into the project on node w1 (far) are in its folder: metrics.json"
-    assert all(f"{name} (a link or pipe)" in left_out for name in ("elsewhere", "pipe"))
+    assert all(f"artifacts/{name} (a link, a pipe" in left_out for name in ("elsewhere", "pipe"))
     assert not far.exists()
 
 
@@ -350,6 +351,35 @@ def test_a_download_that_a_node_has_pinned_is_pinned_here(site: Site, monkeypatc
     assert read_lock(Path(home, "data.lock")).datasets == {**ours.datasets, "new": theirs["new"]}
 
 
+def test_a_checkpoint_that_changes_while_it_is_read_comes_later_without_a_word(site: Site) -> None:
+    cargo = site.cargo()
+    there, returning = cargo.bring(), Returning(cargo)
+    state = Path(there.checkpoint, "state.zip")
+    state.parent.mkdir()
+    state.write_text("whole")
+    name = cargo.name(Path(cargo.request.checkpoint, "state.zip"))
+    site.client.listed = [(name, 5, "another stamp")]
+    returning.follow()
+    site.client.listed = []
+    assert returning.fetch(Reply()).notes == ()
+    assert Path(cargo.request.checkpoint, "state.zip").read_text() == "whole"
+
+
+def test_of_a_log_without_bounds_the_beginning_and_the_end_come(site: Site) -> None:
+    cargo = site.cargo()
+    files, returning = cargo.bring().files, Returning(cargo)
+    files.log.write_text("begins\n")
+    returning.follow()
+    with files.log.open("r+b") as log:
+        log.seek(2**29)
+        log.write(b"\nends\n")
+    [note] = returning.fetch(Reply()).notes
+    assert note == "did not travel to node w1 (far) or back: log.txt (480 MiB in its middle)"
+    content = cargo.files.log.read_bytes()
+    assert content.startswith("begins\n\n… 480 MiB were left out …\n".encode())
+    assert content.endswith(b"\nends\n")
+
+
 def test_a_node_that_claims_too_much_fills_no_disk(site: Site) -> None:
     cargo = site.cargo()
     files = cargo.bring().files
@@ -357,7 +387,8 @@ def test_a_node_that_claims_too_much_fills_no_disk(site: Site) -> None:
     name = f"runs/{RUN}/jobs/a/attempt-1/artifacts"
     site.client.listed = [(f"{name}/huge", 2**40, ""), (f"{name}/torn", 10, "another stamp")]
     [note] = Returning(cargo).fetch(Reply()).notes
-    assert note == "did not travel to node w1 (far) or back: torn (changed while it was read), huge (1,048,576 MiB)"
+    names_and_reasons = "artifacts/torn (changed while it was read), artifacts/huge (1,048,576 MiB)"
+    assert note == f"did not travel to node w1 (far) or back: {names_and_reasons}"
     assert names(cargo.files.artifacts) == {"small"}
 
 

@@ -22,6 +22,7 @@ from msgspec import Struct
 from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.execution.backends.cluster import lifeline
 from pytest_training.execution.backends.cluster.answers import scheduler_of
+from pytest_training.execution.backends.cluster.heir import with_heir
 from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.scaling import Scaling
 from pytest_training.execution.backends.cluster.where import Where, is_open
@@ -185,7 +186,7 @@ def _queue(where: Where, opening: Opening, ending: ExitStack) -> Any:
     import dask  # noqa: PLC0415  (the extra `cluster`)
     from distributed import Security  # noqa: PLC0415  (as above)
 
-    make = getattr(importlib.import_module("dask_jobqueue"), QUEUES[where.kind])
+    make = with_heir(getattr(importlib.import_module("dask_jobqueue"), QUEUES[where.kind]), ending)
     settings = dask.config.get(f"jobqueue.{where.kind}")
     shared = Path(os.path.expandvars(settings.get("shared-temp-directory") or opening.reports)).expanduser()
     shared.mkdir(parents=True, exist_ok=True)

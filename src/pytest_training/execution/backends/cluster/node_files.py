@@ -5,6 +5,7 @@ tree of each attempt, with a project of its own. Who uses it holds a lock; the k
 """
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -118,11 +119,10 @@ def _take(parcels: Path, digest: str, part: tuple[int, bool], content: bytes) ->
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:
             raise ValueError(f"parcel {digest[:12]} has arrived damaged")
         file.seek(0)
-        unpacked.mkdir()
         with tarfile.open(fileobj=file) as archive:
             archive.extractall(unpacked, filter="data")  # refuses links and paths that lead elsewhere
     partial.unlink()
-    if not (parcels / digest).exists():
+    with contextlib.suppress(OSError):  # another node of this host was first
         unpacked.rename(parcels / digest)
 
 
@@ -171,8 +171,8 @@ def _left(tree: Path, places: list[str]) -> Listed:
                 status = entry.stat()
                 files.append((name, status.st_size, _stamp(status)))
             else:
-                others.append(f"{name} (a link or pipe)")
-        others += [f"files of {place} beyond {MOST_FILES}"] if walk.is_cut else []
+                others.append(name)
+        others += [f"more than {MOST_FILES:,} files in {place}"] if walk.is_cut else []
     return files, others
 
 

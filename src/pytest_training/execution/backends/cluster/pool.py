@@ -252,12 +252,13 @@ class Pool:
             "expected a cluster at tls://"
         )
 
-    def wanted_cores(self) -> int:
-        """Return the cores that running and waiting jobs need together, or 0 if none waits for a node."""
+    def wanted(self) -> list[int]:
+        """Return the cores of each job that trains or could at once, or nothing if none waits for a node."""
         with self.changed:
-            unmet = sum(self._unmet.values())
-            cores = unmet + sum(cores_of(lease.job) for lease in self.leases)
-        return min(cores, self.most or cores) if unmet else 0
+            cores = [cores_of(lease.job) for lease in self.leases]
+            free = None if self.most is None else max(self.most - len(cores), 0)
+            cores += sorted(self._unmet.values(), reverse=True)[:free]
+            return cores if self._unmet else []
 
     def threads(self, node: Node) -> int:
         """Return the cores for each slot of a node's machine, which may have several nodes."""

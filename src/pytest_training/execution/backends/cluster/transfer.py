@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends.cluster import node_files
 from pytest_training.execution.backends.cluster.node_files import PROJECT
 from pytest_training.execution.backends.cluster.nodes import Node
@@ -47,10 +48,12 @@ class Shipment:
             except TimeoutError:
                 if future.done():
                     break
-            except Exception as error:  # whatever the engine raises
+            except (OSError, KeyError) as error:
                 if isinstance(error, OSError) and error.errno is not None:  # a lost connection has no number
                     raise
                 raise NodeGone from error
+            except Exception as error:  # whatever the node raises
+                raise DeclarationError(f"it cannot take files: {type(error).__name__}: {error}") from error
         future.cancel()
         raise NodeGone
 
@@ -66,8 +69,8 @@ class Shipment:
         reports = self.runs.parent.parent if self.runs.parent.name == "smoke" else self.runs.parent
 
         def make() -> Parcel:
-            files = {f"{PROJECT}/{name}": path for name, path in project_files(self.project, reports=reports).items()}
-            return pack(files, folders=[PROJECT], largest=LARGEST_FILE, most=MOST_OF_PROJECT)
+            files = project_files(self.project, reports=reports)
+            return pack(files, folders=[PROJECT], below=self.project, largest=LARGEST_FILE, most=MOST_OF_PROJECT)
 
         return self.parcel("", make)
 
