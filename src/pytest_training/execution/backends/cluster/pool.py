@@ -9,7 +9,7 @@ import msgspec
 
 from pytest_training.execution.backends.cluster import node as on_node
 from pytest_training.execution.backends.cluster.answers import Answers, scheduler_of
-from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores_of, memory_of, threads
+from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores_of, threads, too_large
 from pytest_training.execution.backends.cluster.orders import NodeFacts, ServerOrder
 from pytest_training.execution.backends.cluster.where import is_open
 from pytest_training.jobs.model import Job
@@ -236,11 +236,8 @@ class Pool:
         with self.changed:
             if not self.nodes or any(each.offers(job) for each in self.nodes.values()):
                 return None
-            nodes = list(self.nodes.values())
             self._unmet.pop(job.id, None)
-        most = (max(n.cores for n in nodes), max(n.facts.gpus for n in nodes), max(n.memory_mb for n in nodes))
-        wanted = f"{cores_of(job)} cores, {job.gpus} GPUs and {memory_of(job):,.0f} MiB"
-        return f"needs {wanted}; the largest of {len(nodes)} nodes have {most[0]}, {most[1]} and {most[2]:,.0f} MiB"
+            return too_large(job, self.nodes.values())
 
     def exposes(self, job: Job) -> str | None:
         """Return why a job's secret parameters must not cross to the nodes, or None."""
