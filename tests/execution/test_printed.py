@@ -201,6 +201,18 @@ def test_of_a_long_log_head_and_tail_are_read_and_no_torn_line(job: Job, folder:
     assert dict(following.metrics())["val_auc"] == Measured(Decimal("0.91"), f"stdout line {lines + 3}")
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\nval_auc: 0.9\n"], ids=len)
+def test_the_last_state_of_a_very_long_progress_bar_counts(job: Job, folder: AttemptFolder, end: str) -> None:
+    states = "".join(f"\rloss: 0.{number % 9 + 1}: 10%|#  | 1/10 [{' ' * 5000}" for number in range(MOST_BYTES // 2500))
+    folder.log.write_text(f"first{states}\rloss: 0.25{end}")
+    following = PrintedReader().follow(ended(job, folder))
+    list(following.poll())
+    assert dict(following.metrics())["loss"] == Measured(Decimal("0.25"), "stdout line 1")
+    assert dict(following.metrics()).get("val_auc") == (
+        Measured(Decimal("0.9"), "stdout line 2") if "auc" in end else None
+    )
+
+
 @pytest.mark.parametrize(
     ("middle", "pattern", "names"),
     [
