@@ -119,6 +119,7 @@ def test_each_number_has_the_name_of_the_model_whose_title_stands_above_it(
     [
         ("Accuracy: 0.8/An introduction to what follows in this log:/Accuracy: 0.7/F1: 0.5", {"accuracy"}),
         ("K = 3/Accuracy: 0.8/K = 5/Accuracy: 0.7", {"accuracy"}),
+        ("主成分数=4:/MSE: 0.8/主成分数=8:/MSE: 0.7", {"mse"}),
         ("SVM/RMSE: 0.8/Lasso/RMSE: 0.7/SVM/RMSE: 0.6", {"svm_rmse"}),
         ("K = 3/Accuracy: 0.8/K = 5/Accuracy: 0.8", set()),
         ("loss: 0.3/Epoch 2/Now we go on with it:/loss: 0.2", set()),
