@@ -61,7 +61,7 @@ class Nodes:
 
     def left(self) -> list[Path]:
         """Return the files of runs that are still there."""
-        return list(self.scratch.glob("*/training-files-*"))
+        return list(self.scratch.glob("*/*/training-*"))
 
 
 @pytest.fixture
@@ -186,7 +186,9 @@ def test_jobs_train_on_nodes_without_shared_files_as_on_this_machine(
     assert not (project.root / "metrics.json").exists()
     assert (run / "jobs/secret/attempt-1/log.txt").read_text() == "key ***\n"
     contents = {path: path.read_bytes() for path in project.reports.rglob("*") if path.is_file()}
-    assert [path for path, content in contents.items() if b"hunter2" in content or b"training-files-" in content] == []
+    assert [
+        path for path, content in contents.items() if b"hunter2" in content or b"dask-scratch-space" in content
+    ] == []
     eventually(lambda: not nodes.left())
 
 

@@ -243,7 +243,6 @@ async def forget(run_id: str, *, dask_worker: Any) -> None:
     if run is not None:
         await asyncio.to_thread(run.close)
     await asyncio.to_thread(shutil.rmtree, _scratch(dask_worker, run_id), True)
-    await asyncio.to_thread(node_files.leave, run_id)
 
 
 def _scratch(worker: Any, run_id: str) -> Path:
