@@ -32,7 +32,7 @@ def test_each_attempt_is_recorded_with_its_node_its_threads_and_has_its_cards_al
     for name in ("a", "b", "c", "none"):
         project.job(name, CARDS)
     project.write("training/jobs.yaml", "jobs:\n" + "".join(f"  {name}:\n    gpus: 1\n" for name in "abc"))
-    result = project.run("--training-cluster=local:2", env={"CUDA_VISIBLE_DEVICES": "4,7"})
+    result = project.run("--training-cluster=local:2x1", env={"CUDA_VISIBLE_DEVICES": "4,7"})
     assert result.ret == 0, result.outlines
     jobs = project.metadata()
     threads = max(1, machine_cores() // 2)

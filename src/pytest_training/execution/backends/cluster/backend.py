@@ -9,6 +9,7 @@ from pytest_training.execution.backends.cluster.orders import ServerOrder
 from pytest_training.execution.backends.cluster.where import Where, parse_where
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Opening, Seat
 from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY
+from pytest_training.execution.equipment import NodeRecord
 from pytest_training.wording import counted
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class Cluster(Backend):
         if self.pool is None:
             return f"would {self.where.does}"
         return f"{self.where.label}: {counted(len(self.pool.came), 'node')}"
+
+    def nodes(self) -> tuple[NodeRecord, ...]:
+        """Describe all nodes that ever came."""
+        return tuple(self.pool.records.values()) if self.pool else ()
 
     def start(self, run: BackendRun) -> Any:
         """Wait for the first node."""
