@@ -8,11 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import dask
 import pytest
+from distributed import Client, LocalCluster
 from sessions import PATIENCE_S, Project
 from watching import eventually, is_alive, pid_in, processes_with
 
 from cluster.dask_nodes import Nodes, line_of
+from pytest_training.execution.backends.cluster.answers import scheduler_of
 
 pytestmark = [
     pytest.mark.slow,
@@ -223,3 +226,13 @@ def test_ctrl_c_ends_every_job_on_every_node(session: Session, nodes: Nodes, tim
         ("gentle", "deaf"), "interrupted"
     )
     assert list(project.reports.glob("runs/*/jobs/gentle/checkpoint/state.zip"))
+
+
+def test_each_look_at_the_cluster_shows_every_node() -> None:
+    with (
+        dask.config.set({"distributed.client.scheduler-info-interval": "1ms"}),
+        LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        seen = {len(scheduler_of(client, 30.0)["workers"]) for _ in range(1500)}
+        assert seen == {1}, "the client empties what it keeps of the scheduler's nodes from time to time"

@@ -25,6 +25,15 @@ def answered(ask: Callable[[], T], seconds: float) -> T | None:
         return None
 
 
+def scheduler_of(client: Any, seconds: float) -> dict[str, Any]:
+    """Return what the scheduler says of itself and its workers; raise TimeoutError if it takes longer.
+
+    `Client.scheduler_info` reads a cache from which a periodic refresh removes all workers: now and then it has none.
+    """
+    info: dict[str, Any] = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=seconds)
+    return info
+
+
 class Answers:
     """The replies of a run's attempts, by the keys of their tasks.
 

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.execution.backends.cluster import lifeline
+from pytest_training.execution.backends.cluster.answers import scheduler_of
 from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.scaling import Scaling
 from pytest_training.execution.backends.cluster.where import Where
@@ -66,14 +67,14 @@ class Connection(Struct):
 
     def slots(self, most: int | None) -> int | None:
         """Return how many attempts the cluster takes at once, at most so many."""
-        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        workers = scheduler_of(self.client, REACH_S)["workers"].values()
         threads = sum(each["nthreads"] for each in workers)
         grows = hasattr(self.cluster, "worker_spec") and self.most_nodes is None
         return most if grows or not threads else min(threads, most or threads)
 
     def attend(self, pool: Pool) -> None:
         """Have the cluster grow and shrink with the work of a pool, if this session has started it."""
-        for address in (self.client.scheduler.address, self.client.scheduler_info()["address"]):
+        for address in (self.client.scheduler.address, scheduler_of(self.client, REACH_S)["address"]):
             pool.note_address(address)
         if hasattr(self.cluster, "worker_spec"):
             scaling = Scaling(self.cluster, pool, self.most_nodes)

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from pytest_training.execution.attempt.environment import SIZE
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply, Result
 from pytest_training.execution.backends.cluster import node_files
 from pytest_training.execution.backends.cluster.answers import topic
@@ -41,6 +42,7 @@ from pytest_training.machine import gpus_on_host, machine_cores
 
 LOOK_S = 0.25  # how often an attempt asks whether anybody still wants it
 TOLD_S = 1.0
+TRIM = "MALLOC_TRIM_THRESHOLD_"  # slows a job that allocates much
 IDLE_S = float(os.environ.get("TRAINING_NODE_IDLE_S", "30"))
 """A job server without an attempt for so long ends: its session may be gone."""
 STARTED_AGAIN = Reply(lost=Lost(cause="worker died", reason="was started again"))
@@ -196,9 +198,22 @@ def _is_wanted(worker: Any, key: str) -> bool:
 def _run(run_id: str) -> KeptRun:
     """Return what is kept for a run; the lock must be held."""
     if (run := RUNS.get(run_id)) is None:
+        _leave_out_of_jobs()
         run = RUNS[run_id] = KeptRun()
         threading.Thread(target=_end_when_idle, args=(run_id, run), daemon=True).start()
     return run
+
+
+def _leave_out_of_jobs() -> None:
+    """Remove what Dask's nanny and readline have added to the environment: a job elsewhere has none of it."""
+    from dask import config  # noqa: PLC0415  (the extra `cluster`)
+
+    added = dict.fromkeys(("__DASK_PARENT_PID", *SIZE)) | {
+        TRIM: config.get(f"distributed.nanny.pre-spawn-environ.{TRIM}", 0)
+    }
+    for name, value in added.items():
+        if value is None or os.environ.get(name) == str(value):
+            os.environ.pop(name, None)
 
 
 def _end_when_idle(run_id: str, run: KeptRun) -> None:

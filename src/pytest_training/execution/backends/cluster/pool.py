@@ -3,14 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec.structs import asdict
 
 from pytest_training.execution.backends.cluster import node as on_node
-from pytest_training.execution.backends.cluster.answers import Answers, answered
+from pytest_training.execution.backends.cluster.answers import Answers, scheduler_of
 from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores_of, memory_of, threads
 from pytest_training.execution.backends.cluster.orders import NodeFacts, ServerOrder
 from pytest_training.execution.backends.cluster.refusals import read_facts
@@ -80,10 +79,13 @@ class Pool:
             self.answers.subscribe_again()
             for each in list(self.nodes.values()):
                 self.drop(each, self.how_it_went())
-        elif (info := answered(partial(self.client.scheduler_info, n_workers=-1), self.silence_s)) is None:
-            self._lose(f"the cluster's scheduler has not answered for {self.silence_s:g} s")
         else:
-            self._compare(info["workers"])
+            try:
+                self._compare(scheduler_of(self.client, self.silence_s)["workers"])
+            except TimeoutError:
+                self._lose(f"the cluster's scheduler has not answered for {self.silence_s:g} s")
+            except OSError:
+                pass  # the connection breaks: its status says so
         if self.nodes or not self._unmet:
             self._had_nodes = time.monotonic()
         elif time.monotonic() - self._had_nodes > self.wait_s:
