@@ -24,7 +24,8 @@ def read_facts(client: Any, address: str, answer: object) -> NodeFacts | str:
         return facts
     if there == here:
         return f"{PLUGIN} does not work there: {type(answer).__name__}: {answer}"
-    python = f"{_ask(client, address, sysconfig.get_path, 'scripts') or ''}/python".removeprefix("/")
+    scripts = _ask(client, address, sysconfig.get_path, "scripts")
+    python = f"{scripts}/python" if scripts else "python"
     what = f"{PLUGIN} {there} is installed there, {here} here" if there else f"{PLUGIN} is not installed there"
     return f"{what}: {python} -m pip install '{PLUGIN}[cluster]=={here}'"
 
