@@ -181,16 +181,22 @@ def servers(mark: str) -> list[str]:
     return [line for line in processes_with(mark).values() if "fork_server" in line]
 
 
+@pytest.mark.parametrize("where", ["local:2", "nodes of others"])
 def test_a_killed_session_takes_every_job_along_and_later_the_servers(
-    session: Session, nodes: Nodes, mark: str, monkeypatch: pytest.MonkeyPatch
+    session: Session, nodes: Nodes, mark: str, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     monkeypatch.setenv("TRAINING_NODE_IDLE_S", "2")
-    nodes.add("n1", "n2")
-    process, pids = train(session, nodes.where, one=GENTLE, two=DEAF)
+    if where != "local:2":
+        nodes.add("n1", "n2")
+    before = set(processes_with(mark))
+    process, pids = train(session, where if where == "local:2" else nodes.where, one=GENTLE, two=DEAF)
     process.kill()
     eventually(lambda: are_gone(pids), within_s=5)
     eventually(lambda: not servers(mark), within_s=10)
+    if where == "local:2":
+        eventually(lambda: set(processes_with(mark)) <= before, within_s=10)
     assert (session.starts("one"), session.starts("two")) == ([1], [1])
+    assert "Traceback" not in session.project.said
 
 
 def test_a_killed_scheduler_ends_the_run_with_reports(session: Session, nodes: Nodes) -> None:
@@ -208,12 +214,12 @@ def test_a_killed_scheduler_ends_the_run_with_reports(session: Session, nodes: N
     assert all(re.fullmatch(cut_off, reason) for reason in reasons.values()), reasons
     assert session.project.statuses()["waiting"] == "not run"
     assert "the cluster's scheduler is gone" in session.project.said
+    assert "Traceback" not in session.project.said
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c_ends_every_job_on_every_node(session: Session, nodes: Nodes, times: int) -> None:
-    nodes.add("n1", "n2")
-    process, pids = train(session, nodes.where, gentle=GENTLE, deaf=DEAF)
+def test_ctrl_c_ends_every_job_on_every_node(session: Session, mark: str, times: int) -> None:
+    process, pids = train(session, "local:2", gentle=GENTLE, deaf=DEAF)
     process.send_signal(signal.SIGINT)
     session.pid("gentle", "told")
     session.pid("deaf", "told")
@@ -226,6 +232,8 @@ def test_ctrl_c_ends_every_job_on_every_node(session: Session, nodes: Nodes, tim
         ("gentle", "deaf"), "interrupted"
     )
     assert list(project.reports.glob("runs/*/jobs/gentle/checkpoint/state.zip"))
+    assert "Traceback" not in project.said
+    assert not processes_with(mark)
 
 
 def test_each_look_at_the_cluster_shows_every_node() -> None:

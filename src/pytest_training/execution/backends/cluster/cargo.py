@@ -97,7 +97,8 @@ class Cargo:
         return {name: path for name, path in paths.items() if name not in sent}
 
     def _own_folders(self) -> list[str]:
-        own = [self.name(self.files.path), self.name(self.files.artifacts)] if self.is_whole else []
+        folders = (self.files.path, self.files.artifacts, self.request.job.workplace)
+        own = list(map(self.name, folders)) if self.is_whole else []
         return own + ([PRIVATE] if self.request.private else [])
 
     def _moved(self) -> AttemptRequest:

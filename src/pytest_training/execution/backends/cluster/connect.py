@@ -212,7 +212,7 @@ def _ssh(where: Where, _: Opening, ending: ExitStack) -> Any:
         connect_options=[words[0], *words],
         scheduler_options={"protocol": "tls://", "port": 0, **PRIVATE},
         worker_options={"dashboard_address": HIDDEN},
-        remote_python=f"{sys.executable} -m {lifeline.__name__}",
+        remote_python=f"{sys.executable} -m {lifeline.__name__} {path}",
         security=security,
     )
     ending.callback(_quietly, cluster.close, timeout=CLOSE_S)

@@ -71,10 +71,9 @@ class ClusterLauncher:
         returning = Returning(cargo) if cargo else None
         reply = self._execute(moved, lease, returning)
         try:
-            if returning and reply and not reply.refused:
-                reply = returning.fetch(reply)
+            reply = returning.fetch(reply) if returning and reply else reply
         except NodeGone:  # what it has left is not here
-            reply = None
+            reply = reply if reply and reply.refused else None
         if is_shared and (reply is None or reply.lost):
             renew_checkpoint(Path(request.checkpoint), request.files.below)
         return self._lost(reply, lease, begun) if reply is None or reply.lost else reply

@@ -19,9 +19,9 @@ class Moves:
         paths = b"|".join(map(re.escape, sorted(self.targets, key=len, reverse=True)))
         self.pattern = re.compile(rb"(?<![.%b])(?:%b)(?![%b]|\.\w)" % (IN_NAMES, paths or b"(?!)", IN_NAMES))
 
-    def __call__(self, content: bytes) -> bytes:
-        """Return the bytes with the other paths."""
-        return self.pattern.sub(lambda match: self.targets[match[0]], content)
+    def __call__(self, content: bytes, *, before: bytes = b"") -> bytes:
+        """Return the bytes with the other paths; `before` is the byte before them."""
+        return self.pattern.sub(lambda match: self.targets[match[0]], before + content)[len(before) :]
 
     def value(self, value: Any) -> Any:
         """Return a JSON value with the other paths in its texts."""

@@ -36,6 +36,7 @@ class Returning:
     def __init__(self, cargo: Cargo) -> None:
         self.cargo, self.request, self.files = cargo, cargo.request, cargo.files
         self.at: dict[Path, int] = {}  # bytes of log and events that have come
+        self.ends: dict[Path, bytes] = {}  # their last byte
         self.stamps: dict[str, str] = {}  # of the files that have come
         self.next_checkpoint = 0.0
 
@@ -75,8 +76,10 @@ class Returning:
         return replace(msgspec.convert(moved, Reply), notes=notes)
 
     def _skip_log(self, sizes: dict[str, int]) -> None:
-        """Leave out the middle of a very long log."""
+        """Leave out the middle of a very long log; one without a word is a file too."""
         log = self.files.log
+        if sizes.get(self.cargo.name(log)) == 0:
+            self._add(log, b"")
         missing = sizes.get(self.cargo.name(log), 0) - self.at.get(log, 0) - LOG_END
         if missing > MOST_LOG:
             self._add(log, f"\n… {missing / MIB:,.0f} MiB of the log were left out …\n".encode())
@@ -94,7 +97,8 @@ class Returning:
         for path, part in zip(paths, parts, strict=True):
             end = len(part) if is_last and len(part) < most else back.whole(part)
             if end:
-                self._add(path, back(part[:end]))
+                self._add(path, back(part[:end], before=self.ends.get(path, b"")))
+                self.ends[path] = part[end - 1 : end]
                 self.at[path] = self.at.get(path, 0) + end
         return any(len(part) >= most for part in parts)
 

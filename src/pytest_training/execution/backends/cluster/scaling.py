@@ -48,17 +48,23 @@ class Scaling:
 
     def _give_back(self) -> None:
         """End the nodes that no job uses, but for the cores that running jobs may need again for another attempt."""
+        entries = {
+            name: {f"{name}{suffix}" for suffix in spec.get("group", [""])}
+            for name, spec in self.cluster.worker_spec.items()
+        }
         with self.pool.changed:
             nodes, used = list(self.pool.nodes.values()), {lease.node.name for lease in self.pool.leases}
+            if not {each.name for each in nodes}.issubset(set().union(*entries.values())):
+                return  # workers of other names, as over SSH: nobody knows which entry to end
             spare = sum(each.cores for each in nodes) - max(self.pool.running, 1)
             idle = []
-            for name, spec in self.cluster.worker_spec.items():
-                names = {f"{name}{suffix}" for suffix in spec.get("group", [""])}
-                cores = sum(each.cores for each in nodes if each.name in names)
+            for name, names in entries.items():
+                own = [each for each in nodes if each.name in names]
+                cores = sum(each.cores for each in own)
                 if used.isdisjoint(names) and cores <= spare:
                     spare -= cores
                     idle.append(name)
-                    for each in [each for each in nodes if each.name in names]:
+                    for each in own:
                         self.pool.give_back(each)
         if idle:
             self.cluster.loop.add_callback(_end, self.cluster, idle)
