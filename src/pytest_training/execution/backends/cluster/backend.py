@@ -56,7 +56,7 @@ class Cluster(Backend):
         """Say what would be started or used, or, once that is so, how many nodes it had."""
         if self.pool is None:
             return f"would {self.where.does}"
-        return f"{self.where.label}: {counted(len(self.pool.came), 'node')}"
+        return f"{self.where.label}: {counted(sum(not each.refused for each in self.nodes()), 'node')}"
 
     def nodes(self) -> tuple[NodeRecord, ...]:
         """Describe all nodes that ever came."""

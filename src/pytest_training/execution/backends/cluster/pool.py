@@ -43,7 +43,6 @@ class Pool:
         self.closed = threading.Event()
         self.tell: Callable[[], None] = lambda: None  # called, in any thread, when something has changed
         self.waiting, self.running = 0, 0  # jobs
-        self.came: set[str] = set()  # ids of all nodes that were ever used
         self.open_address = ""  # an address to which the cluster sends unencrypted what leaves this machine
         self.each_look: Callable[[], None] = lambda: None
         self._unmet: dict[str, int] = {}  # cores of the jobs for which there was no room, by id
@@ -166,7 +165,6 @@ class Pool:
         self.records[facts.id] = NodeRecord(name=name, host=other_host(facts.host), **asdict(facts.equipment))
         limit_mb = min((info.get("memory_limit") or float("inf")) / 2**20, facts.memory_mb)
         with self.changed:
-            self.came.add(facts.id)
             self.note_address(address)
             host = self.hosts.setdefault(facts.host, Host(facts.memory_mb))
             self.nodes[address] = Node(address, name, info["nthreads"], limit_mb, facts, host)
