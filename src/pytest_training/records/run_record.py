@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from msgspec.structs import asdict
 
 from pytest_training.execution.equipment import Machine, NodeRecord, package_versions, this_machine
+from pytest_training.execution.folder import utc_now
 from pytest_training.execution.outcome import Outcome
 from pytest_training.git import GIT_S, ask_git, find_commit
 from pytest_training.jobs.model import SCHEMA_VERSION, Value
@@ -56,6 +58,22 @@ class BegunRun(Value, frozen=True, kw_only=True):
     resumed: tuple[str, ...] = ()
     """Id of the run that this one resumes, then of the run that that one resumed, and so on."""
     schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def now(cls, run_id: str, arguments: Iterable[object], nodes: dict[str, str], resumed: tuple[str, ...]) -> Self:
+        """Return what is true of a run that begins in this process."""
+        import psutil  # noqa: PLC0415  (workers do without)
+
+        process = psutil.Process()
+        return cls(
+            run_id=run_id,
+            started=utc_now(),
+            pid=process.pid,
+            pid_started=process.create_time(),
+            arguments=tuple(map(str, arguments)),
+            nodes=nodes,
+            resumed=resumed,
+        )
 
 
 class Timing(Value, frozen=True, kw_only=True):

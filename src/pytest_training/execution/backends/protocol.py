@@ -20,6 +20,7 @@ class BackendRun(msgspec.Struct, frozen=True, kw_only=True):
     imports: tuple[str, ...]  # modules that the selected jobs import, to be loaded once for all of them
     seed: int
     report_problem: Callable[[str], None]  # adds a sentence to the run's reports
+    say: Callable[[str], None] = lambda _: None  # writes a line on the terminal, for a start that takes long
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +33,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     silence_s: float = 30.0  # a node that was not heard of for so long is given up
     project: str = "."
     reports: str = "."
+    forks: bool = True  # False if the user wants a fresh interpreter for each attempt
     is_dry: bool = False  # True if nothing may be started
 
 

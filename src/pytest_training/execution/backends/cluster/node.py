@@ -58,7 +58,9 @@ class KeptRun(msgspec.Struct, eq=False):
     order: str = ""
 
     def serve(self, order: ServerOrder, log: Path) -> str:
-        """Return the address of the job server, which is started if none is there."""
+        """Return the address of the job server, which is started if none is there; nothing if there is to be none."""
+        if not order.forks:
+            return ""
         if self.server is None or self.server.process.poll() is not None:
             self.server = start_server(order.imports, log=log, seed=order.seed)
         return self.server.address
@@ -154,6 +156,9 @@ class NodeLauncher(ServerLauncher):
     def __init__(self, address: str, seat: Seat, run: KeptRun, is_wanted: Callable[[], bool]) -> None:
         super().__init__(address, seat)
         self.run, self.is_wanted = run, is_wanted
+
+    def _execute(self, request: AttemptRequest) -> Reply:
+        return super()._execute(request) if self.address else super(ServerLauncher, self)._execute(request)
 
     def _order(self) -> str:
         return self.run.order or ("" if self.is_wanted() else AT_ONCE)

@@ -11,6 +11,7 @@ class ServerOrder(Value, frozen=True, kw_only=True):
     run_id: str
     imports: tuple[str, ...]
     seed: int
+    forks: bool = True  # False if each attempt is to have a fresh interpreter, without a server
     probe: str = ""  # absolute path of a file of the run folder with the run's id: who reads that shares the folder
 
 
