@@ -80,21 +80,31 @@ def test_no_node_under_a_job_is_given_back(state: tuple[Spec, Pool, int, int | N
     assert not cluster.asked
 
 
-@given(states(), st.integers(1, 20))
-def test_jobs_that_wait_have_nodes_asked_for(state: tuple[Spec, Pool, int, int | None], waiting: int) -> None:
+@given(states(), st.lists(st.integers(1, 4), min_size=1, max_size=20))
+def test_jobs_that_wait_have_nodes_asked_for(state: tuple[Spec, Pool, int, int | None], waiting: list[int]) -> None:
     """As many as they need, at most those that are allowed, and never fewer than there are."""
     cluster, pool, cores, most_nodes = state
-    entries, leased = len(cluster.worker_spec), sum(each.job.cpus or 1 for each in pool.leases)
-    for index in range(waiting):
-        pool._unmet[str(index)] = 1
-    pool.note_work(waiting=waiting, running=len(pool.leases))
+    entries, leased = len(cluster.worker_spec), [each.job.cpus or 1 for each in pool.leases]
+    pool._unmet.update({str(index): min(each, cores) for index, each in enumerate(waiting)})
+    pool.note_work(waiting=len(waiting), running=len(leased))
     Scaling(cluster, pool, most_nodes).look()
     assert len(cluster.worker_spec) == entries
     (asked,) = cluster.asked
     assert entries <= asked <= max(entries, most_nodes or asked)
     if "nthreads" in cluster.new_spec["options"]:
-        wanted = min(leased + waiting, pool.most or leased + waiting)
-        assert asked == max(entries, min(math.ceil(wanted / cores), most_nodes or wanted))
+        largest = sorted(pool._unmet.values(), reverse=True)
+        wanted = [*leased, *largest][: pool.most]  # as many as may train at once, none of which shares cores
+        nodes = math.ceil(sum(1 / (cores // size) for size in wanted) - 1e-9)
+        assert asked == max(entries, min(nodes, most_nodes or nodes))
+
+
+def test_jobs_of_several_cores_have_a_node_each() -> None:
+    """`-n 3` means three jobs at once, not three cores; two jobs of three cores do not share a node of four."""
+    cluster = Spec([0], group=1, cores=4, known=True)
+    pool = filled(cluster, 4, most=3)
+    pool._unmet.update({str(index): 3 for index in range(9)})
+    Scaling(cluster, pool, None).look()
+    assert cluster.asked == [3]
 
 
 def test_a_run_that_may_need_much_asks_for_it_before_the_first_node() -> None:

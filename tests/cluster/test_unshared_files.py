@@ -41,9 +41,12 @@ class Nodes:
         self.file, self.hidden = scratch / "scheduler.json", hidden
         self._start("scheduler", "scheduler", "--scheduler-file", str(self.file), "--port", "0", "--no-dashboard")
         eventually(self.file.exists)
-        for name in ("w1", "w2"):
-            own = ("--name", name, "--nthreads", "2", "--no-nanny", "--no-dashboard")
-            self._start(name, "worker", "--scheduler-file", str(self.file), "--local-directory", str(scratch), *own)
+        self.join("w1")
+        self.join("w2")
+
+    def join(self, name: str) -> None:
+        own = ("--name", name, "--nthreads", "2", "--no-nanny", "--no-dashboard")
+        self._start(name, "worker", "--scheduler-file", str(self.file), "--local-directory", str(self.scratch), *own)
 
     def _start(self, name: str, kind: str, *arguments: str) -> None:
         words = [sys.executable, "-m", "distributed.cli.dask_" + kind, "--host", "127.0.0.1", *arguments]
@@ -189,6 +192,8 @@ def test_jobs_train_on_nodes_without_shared_files_as_on_this_machine(
     assert [
         path for path, content in contents.items() if b"hunter2" in content or b"dask-scratch-space" in content
     ] == []
+    eventually(lambda: len(nodes.left()) == 1)  # that of the killed node
+    nodes.join("w3")
     eventually(lambda: not nodes.left())
 
 

@@ -154,13 +154,13 @@ def test_a_node_that_nobody_needs_is_given_back_before_the_run_ends(
 def test_the_queue_is_empty_soon_after_pytest_was_killed(
     project: Project, slurm: Slurm, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(*ONE_CORE)
-    for name in ("a", "b"):
+    monkeypatch.setenv("DASK_JOBQUEUE__SLURM__CORES", "12")  # so that two nodes train, and one waits
+    project.write("training/jobs.yaml", "jobs: {a: {cpus: 12}, b: {cpus: 12}, c: {cpus: 12}}")
+    for name in ("a", "b", "c"):
         project.job(name, f"NAME = {name!r}\n{STAY}", top=TOP)
-    with session(project, *CLUSTER, "-n", "2") as process:
-        for name in ("a", "b"):
-            pid_in(project.root / name)
-        process.send_signal(signal.SIGKILL)
+    with session(project, *CLUSTER) as process:
+        eventually(lambda: len(list(project.root.glob("[abc]"))) == 2 and len(slurm.queue()) == 3)
+        process.kill()
         process.wait()
         eventually(lambda: slurm.queue() == [], within_s=GONE_WITHIN_S)
         eventually(lambda: processes_with(mark) == {}, within_s=GONE_WITHIN_S)

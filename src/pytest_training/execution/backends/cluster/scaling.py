@@ -4,6 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from pytest_training.execution.backends.cluster.pool import Pool
@@ -20,17 +21,16 @@ class Scaling:
     Dask's own adaptive scaling sees only what was submitted to it, and that is never more than there is room for.
     """
 
-    report_problem: Callable[[str], None] = print  # set by who has a run
-
     def __init__(self, cluster: Any, pool: Pool, most_nodes: int | None) -> None:
         self.cluster, self.pool, self.most_nodes = cluster, pool, most_nodes
         self.next_look = self.next_start = 0.0
         self.refusals: set[str] = set()
+        self.report_problem: Callable[[str], None] = lambda _: None  # who has a run sets another
 
     def begin(self) -> None:
         """Ask for what the whole run may use."""
         if not self.cluster.worker_spec:
-            self._ask(self.pool.most or 1)
+            self._ask([1] * (self.pool.most or 1))
 
     def look(self) -> None:
         """Have as many nodes as the jobs that wait and run need; to be called again and again."""
@@ -39,19 +39,19 @@ class Scaling:
         self.next_look = time.monotonic() + EVERY_S
         with contextlib.suppress(Exception):  # whatever the engine raises: the next look may succeed
             self._start_refused()
-            if wanted := self.pool.wanted_cores():
+            if wanted := self.pool.wanted():
                 self._ask(wanted)
             elif not self.pool.waiting:
                 self._give_back()
 
-    def _ask(self, cores: int) -> None:
-        """Ask for nodes with so many cores, never for fewer than there are: those that are lost start again."""
+    def _ask(self, cores: list[int]) -> None:
+        """Ask for room for jobs of so many cores, and never for fewer nodes than there are: lost ones start again."""
         job = getattr(self.cluster, "_dummy_job", None)  # of dask-jobqueue, whose settings may stand in a file
         options = (self.cluster.new_spec or {}).get("options", {})
         per_node = getattr(job, "worker_cores", 0) or next((options[name] for name in NAMES if name in options), 0)
-        per_node = per_node or max((each.cores for each in self.pool.nodes.values()), default=cores)
-        nodes = min(math.ceil(cores / per_node), self.most_nodes or cores)
-        nodes = max(nodes, len(self.cluster.worker_spec))
+        per_node = per_node or max((each.cores for each in self.pool.nodes.values()), default=sum(cores))
+        nodes = math.ceil(sum(Fraction(1, max(per_node // each, 1)) for each in cores))
+        nodes = max(min(nodes, self.most_nodes or nodes), len(self.cluster.worker_spec))
         self.cluster.scale(**({"jobs": nodes} if job else {"n": nodes}))
 
     def _start_refused(self) -> None:
