@@ -5,7 +5,7 @@ import copy
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -162,17 +162,6 @@ def show_lines_instead_of_dots(config: pytest.Config) -> None:
     if (terminal := terminal_of(config)) is not None and config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) == 0:
         terminal.showfspath = False
         terminal._show_progress_info = False  # noqa: SLF001  (the lines count for themselves)
-
-
-def line_writer(config: pytest.Config) -> Callable[[str], None]:
-    """Return what writes a line of its own on the terminal, if there is one and -q does not silence it."""
-
-    def write(line: str) -> None:
-        if (terminal := terminal_of(config)) is not None and config.option.verbose >= 0:
-            terminal.ensure_newline()
-            terminal.write_line(line)
-
-    return write
 
 
 def end_line(terminal: Any) -> None:

@@ -273,7 +273,8 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
 
 
 def _backend_run(config: pytest.Config, run: TrainingRun) -> BackendRun:
-    say, note = pytest_adapter.line_writer(config), run.problems.append
+    terminal, note = pytest_adapter.terminal_of(config), run.problems.append
+    say: Callable[[str], None] = terminal.write_line if terminal and config.option.verbose >= 0 else (lambda _: None)
     return BackendRun(folder=run.folder, imports=run.plan.imports, seed=run.plan.seed, report_problem=note, say=say)
 
 

@@ -25,25 +25,15 @@ from pytest_training.execution.backends.cluster.answers import scheduler_of
 from pytest_training.execution.backends.cluster.heir import with_heir
 from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.scaling import Scaling
-from pytest_training.execution.backends.cluster.where import Where
+from pytest_training.execution.backends.cluster.where import Where, is_open
 from pytest_training.execution.backends.protocol import Opening
 from pytest_training.text import one_line
 from pytest_training.wording import safe_repr
 
-QUEUES = {
-    "slurm": "SLURMCluster",
-    "pbs": "PBSCluster",
-    "sge": "SGECluster",
-    "lsf": "LSFCluster",
-    "htcondor": "HTCondorCluster",
-}
+QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster"}
+QUEUES |= {"htcondor": "HTCondorCluster"}
 """Classes of dask-jobqueue."""
-PACKAGES = {
-    "local": ("cryptography",),
-    "ssh": ("cryptography", "asyncssh"),
-    **dict.fromkeys(QUEUES, ("cryptography", "dask_jobqueue")),
-}
-"""What each form needs beside distributed, by import name."""
+PACKAGES = {**dict.fromkeys(QUEUES, "dask_jobqueue"), "ssh": "asyncssh"}  # that a form needs beside the others
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # who tries again is the job's own declaration
     "distributed.admin.tick.limit": "30s",
@@ -76,8 +66,8 @@ class Connection(Struct):
 
     def attend(self, pool: Pool, report: Callable[[str], None]) -> None:
         """Have the cluster grow and shrink with the work of a pool, if this session has started it."""
-        for address in (self.client.scheduler.address, scheduler_of(self.client, REACH_S)["address"]):
-            pool.note_address(address)
+        addresses = (self.client.scheduler.address, scheduler_of(self.client, REACH_S)["address"])
+        pool.open_address = next(filter(is_open, addresses), "")
         if hasattr(self.cluster, "worker_spec"):
             scaling = Scaling(self.cluster, pool, self.most_nodes)
             scaling.report_problem = report
@@ -103,7 +93,7 @@ class Connection(Struct):
 
 def check(where: Where) -> None:
     """Raise DeclarationError if a package or a setting is missing; nothing is reached or started."""
-    for name in ("distributed", *PACKAGES.get(where.kind, ())):
+    for name in ("distributed", "cryptography", PACKAGES.get(where.kind, "dask")):
         if importlib.util.find_spec(name) is None:
             package, extra = name.replace("_", "-"), "pip install 'pytest-training[cluster]'"
             raise DeclarationError(f"--training-cluster {where.label} needs {package}, of the extra cluster: {extra}")
@@ -223,18 +213,17 @@ def _ssh(where: Where, _: Opening, ending: ExitStack) -> Any:
     from distributed import Security, SSHCluster  # noqa: PLC0415  (as above)
 
     security, path = Security.temporary(), f"/tmp/.cluster-{secrets.token_hex(16)}.pem"  # noqa: S108  (of mode 0600)
-    logins = [
-        {"host": host.strip("[]"), **({"username": user} if user else {}), **({"port": int(port)} if port else {})}
-        for user, host, port in where.hosts
-    ]
-    ending.callback(_quietly, _on_each, logins=logins, command=f"rm -f {path}")
-    _on_each(logins, f"umask 077; set -C; cat > {path}", f"{security.tls_worker_key}{security.tls_worker_cert}")
+    hosts = [host.strip("[]") for _, host, _ in where.hosts]
+    patience = {"connect_timeout": REACH_S}
+    logins = [{**patience, "username": user or (), "port": int(port) if port else ()} for user, _, port in where.hosts]
+    ending.callback(_quietly, _on_each, hosts=hosts, logins=logins, command=f"rm -f {path}")
+    keys = f"{security.tls_worker_key}{security.tls_worker_cert}"
+    _on_each(hosts, logins, f"umask 077; set -C; cat > {path}", keys)
     files = {f"{TLS}.{name}": path for name in ("ca-file", "scheduler.cert", "worker.cert")}
     ending.enter_context(dask.config.set({"distributed.comm.require-encryption": True, **files}))  # crosses to them
-    words = [{name: each[name] for name in ("username", "port") if name in each} for each in logins]
     cluster = SSHCluster(
-        [each["host"] for each in (logins[0], *logins)],
-        connect_options=[words[0], *words],
+        [hosts[0], *hosts],
+        connect_options=[logins[0], *logins],
         scheduler_options={"protocol": "tls://", "port": 0, **PRIVATE},
         worker_options={"dashboard_address": HIDDEN},
         remote_python=f"{sys.executable} -m {lifeline.__name__} {path}",
@@ -244,15 +233,15 @@ def _ssh(where: Where, _: Opening, ending: ExitStack) -> Any:
     return cluster
 
 
-def _on_each(logins: list[dict[str, Any]], command: str, sent: str = "") -> None:
+def _on_each(hosts: list[str], logins: list[dict[str, Any]], command: str, sent: str = "") -> None:
     import asyncssh  # noqa: PLC0415  (the extra `cluster`)
 
-    async def execute(login: dict[str, Any]) -> None:
-        async with asyncssh.connect(**login) as connection:
+    async def execute(host: str, login: dict[str, Any]) -> None:
+        async with asyncssh.connect(host, **login) as connection:
             await connection.run(command, input=sent, check=True)
 
     async def everywhere() -> None:
-        await asyncio.gather(*map(execute, logins))
+        await asyncio.gather(*map(execute, hosts, logins))
 
     asyncio.run(everywhere())
 

@@ -161,7 +161,7 @@ class Pool:
         limit_mb = min((info.get("memory_limit") or float("inf")) / 2**20, facts.memory_mb)
         with self.changed:
             self.came.add(facts.id)
-            self.note_address(address)
+            self.open_address = self.open_address or (address if is_open(address) else "")
             host = self.hosts.setdefault(facts.host, Host(facts.memory_mb))
             self.nodes[address] = Node(address, _name(address, info), info["nthreads"], limit_mb, facts, host)
             self.changed.notify_all()
@@ -182,11 +182,6 @@ class Pool:
                 lease.ended.set()
             self.changed.notify_all()
         self.tell()
-
-    def note_address(self, address: str) -> None:
-        """Note an address of the cluster."""
-        if is_open(address):
-            self.open_address = self.open_address or address
 
     def try_lease(self, job: Job) -> Lease | None:
         """Take room for a job on the node that has the least use for it; return None where there is none."""
