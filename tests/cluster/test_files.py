@@ -31,6 +31,7 @@ from pytest_training.execution.backends.cluster.orders import NodeFacts
 from pytest_training.execution.backends.cluster.packing import expect_whole, pack
 from pytest_training.execution.backends.cluster.returning import Returning
 from pytest_training.execution.backends.cluster.transfer import Shipment
+from pytest_training.execution.equipment import Equipment
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.pins import Lock, Pin, read_lock
 from pytest_training.jobs.kinds.protocol import Call
@@ -81,7 +82,7 @@ class Site:
     def node(self, name: str) -> Node:
         scratch = node_files.scratch(self.client.worker(name), RUN)
         own = {"executable": "/far/bin/python", "prefix": "/far", "scratch": str(scratch), "shares_files": False}
-        machine = {"cores": 1, "cpus": (0,), "memory_mb": 1.0, "cards": {}, "versions": {}}
+        machine = {"cores": 1, "cpus": (0,), "memory_mb": 1.0, "cards": {}, "equipment": Equipment()}
         facts = NodeFacts(id=name, host="far", pid=1, **own, **machine)  # type: ignore[arg-type]  # of many types
         return Node(name, name, 1, 1.0, facts)
 

@@ -31,6 +31,7 @@ from pytest_training.jobs.plan_file import save_plan
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
 from pytest_training.records.audit import make_audit
+from pytest_training.records.nodes import note_nodes
 from pytest_training.records.recorded_run import TrainingRun, make_run_folder
 from pytest_training.records.run_record import BegunRun, RunRecord, provenance
 from pytest_training.records.strict_json import encode
@@ -211,13 +212,10 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         loading = read_json(folder.loading, messages.Loading) or messages.Loading()
         self.run.problems.extend(loading.problems)
         record = RunRecord(
-            run_id=plan.run_id,
+            **{name: getattr(plan, name) for name in ("run_id", "seed", "smoke", "workers")},
             loading=loading.seconds,
             started=self.run.started,
             ended=utc_now(),
-            seed=plan.seed,
-            smoke=plan.smoke,
-            workers=plan.workers,
             place=self.backend.place(),
             exit_code=int(exit_status),
             arguments=tuple(map(str, self.config.invocation_params.args)),
@@ -225,7 +223,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         )
         by_id = {outcome.job_id: outcome for outcome in all_outcomes}
         has_begun = any(outcome.status != Status.NOT_RUN or outcome.cause for outcome in all_outcomes)
-        outcomes = tuple(by_id[planned.job.id] for planned in plan.jobs)
+        outcomes, self.run = tuple(by_id[each.job.id] for each in plan.jobs), note_nodes(self.run, self.backend.nodes())
         self.run = replace(self.run, outcomes=outcomes, record=record if has_begun else None, audit=audit)
         return exit_status
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.equipment import NodeRecord
 from pytest_training.execution.folder import RunFolder
 from pytest_training.jobs.model import Job
 from pytest_training.limits import LIMITS, Limits
@@ -130,6 +131,10 @@ class Backend(Protocol):
     def place(self) -> str:
         """Say where the run executes its attempts, or in a dry run would; nothing if that is this session's machine."""
         return ""
+
+    def nodes(self) -> tuple[NodeRecord, ...]:
+        """Describe the machines that have executed attempts, if this one has not."""
+        return ()
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:
         """Return the launcher of a slot, in that slot's process; `connection` is what `start` has returned."""

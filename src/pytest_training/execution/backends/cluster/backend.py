@@ -10,6 +10,7 @@ from pytest_training.execution.backends.cluster.orders import ServerOrder
 from pytest_training.execution.backends.cluster.where import Where, parse_where
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Opening, Seat
 from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY
+from pytest_training.execution.equipment import NodeRecord
 from pytest_training.places import appending
 from pytest_training.units import duration
 from pytest_training.wording import counted
@@ -59,7 +60,11 @@ class Cluster(Backend):
         """Say what would be started or used, or, once that is so, how many nodes it had."""
         if self.pool is None:
             return f"would {self.where.does}"
-        return f"{self.where.label}: {counted(len(self.pool.came), 'node')}"
+        return f"{self.where.label}: {counted(sum(not each.refused for each in self.nodes()), 'node')}"
+
+    def nodes(self) -> tuple[NodeRecord, ...]:
+        """Describe all nodes that ever came."""
+        return tuple(self.pool.records.values()) if self.pool else ()
 
     def start(self, run: BackendRun) -> Any:
         """Wait for the first node."""

@@ -7,14 +7,12 @@ no longer wants (its session is gone, or gave it up) ends, with its process tree
 import asyncio
 import contextlib
 import os
-import platform
 import shutil
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +35,7 @@ from pytest_training.execution.backends.fork_server.backend import (
 )
 from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY, INTERRUPTED
+from pytest_training.execution.equipment import equipment
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
 from pytest_training.limits.protocol import Ending
@@ -82,14 +81,15 @@ RUNS: dict[str, KeptRun] = {}  # a Dask worker calls functions, so the state is 
 LOCK = threading.Lock()
 
 
-def describe(order: bytes, packages: list[str], *, dask_worker: Any) -> bytes:
-    """Say who this node is, what it has, and whether it sees the run folder."""
+async def describe(order: bytes, *, dask_worker: Any) -> bytes:
+    """Say who this node is, what it has, and whether it sees the run folder; the worker's loop goes on meanwhile."""
+    return await asyncio.to_thread(_describe, order, dask_worker)
+
+
+def _describe(order: bytes, dask_worker: Any) -> bytes:
     from distributed.system import MEMORY_LIMIT  # noqa: PLC0415  (the extra `cluster`)
 
-    server, versions, shares_files = msgspec.json.decode(order, type=ServerOrder), {}, False
-    for name in packages:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
+    server, shares_files = msgspec.json.decode(order, type=ServerOrder), False
     with contextlib.suppress(OSError):
         shares_files = Path(server.probe).read_text(encoding="utf-8") == server.run_id
     return msgspec.json.encode(
@@ -105,7 +105,7 @@ def describe(order: bytes, packages: list[str], *, dask_worker: Any) -> bytes:
             scratch=str(node_files.scratch(dask_worker, server.run_id)),
             executable=sys.executable,
             prefix=sys.prefix,
-            versions={"python": platform.python_version(), **versions},
+            equipment=equipment(server.imports),
         )
     )
 
