@@ -38,6 +38,10 @@ PLUGINS = (
 )  # slow to load, no part of what is tested
 WITHOUT = tuple(word for plugin in PLUGINS for word in ("-p", f"no:{plugin}"))
 PATIENCE_S = 120
+CLUSTER = os.environ.get("TRAINING_TESTS_CLUSTER", "")  # where sessions train, of `tests/cluster/test_suite_again.py`
+OVER = ("--training-cluster", CLUSTER) if CLUSTER else ()
+if CLUSTER:
+    import distributed  # noqa: F401  (as yaml above)
 
 
 class Files:
@@ -83,7 +87,7 @@ class Project(Files):
     def here(self, *arguments: str | Path) -> pytest.RunResult:
         """Run pytest in this process: faster, for sessions without workers."""
         assert self.pytester is not None
-        return self.pytester.runpytest_inprocess(*WITHOUT, *arguments)
+        return self.pytester.runpytest_inprocess(*WITHOUT, *OVER, *arguments)
 
     def run(
         self, *arguments: str | Path, cwd: Path | None = None, typed: str = "", env: dict[str, str] | None = None
@@ -138,7 +142,7 @@ class Project(Files):
 
 def command(*arguments: str | Path) -> list[str]:
     """Return the command line of a session."""
-    return [sys.executable, "-m", "pytest", *WITHOUT, *map(str, arguments)]
+    return [sys.executable, "-m", "pytest", *WITHOUT, *OVER, *map(str, arguments)]
 
 
 def question(*words: str | Path) -> list[str]:
