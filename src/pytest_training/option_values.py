@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -97,16 +96,18 @@ def _run_settings(config: pytest.Config, backends: Backends, project: str) -> Ru
     )
 
 
-def read_opening(config: pytest.Config, *, most: int, project: Path) -> Opening:
+def read_opening(config: pytest.Config, request: Request, *, most: int) -> Opening:
     """Return what a backend may need before the plan is made, for so many jobs."""
-    specs = getattr(config.option, "tx", None) or ()
+    specs, (where, source) = getattr(config.option, "tx", None) or (), _text(config, "cluster")
     limit = len(specs) or getattr(config.option, "maxprocesses", None) or most
     return Opening(
-        where=cluster_of(config),
+        where=where,
+        source=source,
         most=min(most, limit),
         wait_s=_number(config, "cluster-wait", parse_duration) or 0.0,
         silence_s=_number(config, "cluster-silence", parse_duration) or 0.0,
-        project=str(project),
+        project=str(request.project),
+        reports=str(request.reports),
         is_dry=config.option.collectonly,
     )
 

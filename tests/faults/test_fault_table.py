@@ -19,8 +19,8 @@ HERE = {name: fault for name, fault in FAULTS.items() if fault.can_be}
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 HEAD = """# What becomes of a job that goes wrong
 
-Measured by `tests/faults` with `-n 0`, with `-n 4`, with `-n 4` and `training_start = subprocess`, and on four nodes
-of a cluster (`--training-cluster local:4`); written by `python tests/faults/write_table.py` and compared in every
+Measured by `tests/faults` with `-n 0`, with `-n 4`, with `-n 4` and `training_start = subprocess`, and on two nodes
+of a cluster (`--training-cluster local:2x2`); written by `python tests/faults/write_table.py` and compared in every
 test run. In each run two healthy jobs trained beside all of these; `report.json` and `junit.xml` named every job. The
 outcomes of all four are the same, word for word, but for what was measured: times, memory, places.
 
@@ -47,7 +47,7 @@ MEASURED = frozenset(
     | {"free_mb", "threads", "slot", "worker", "host"}
 )
 """Fields of outcomes, attempts and endings that differ between two runs."""
-CLUSTER = Mode(4, options=("--training-cluster", "local:4"))
+CLUSTER = Mode(4, options=("--training-cluster", "local:2x2"))
 
 
 class Ended(NamedTuple):

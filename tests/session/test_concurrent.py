@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cProfile
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -184,6 +186,15 @@ def test_the_first_failure_interrupts_what_runs(project: Project) -> None:
     assert ended.ret == pytest.ExitCode.INTERRUPTED
     statuses = {"first": "failed", "second": "interrupted", "third": "not run", "fourth": "not run"}
     assert project.statuses() == statuses
+
+
+def test_an_event_costs_the_loop_no_look_at_every_job_that_waits(project: Project) -> None:
+    count = 40
+    project.jobs(*(f"a{number}" for number in range(count)))
+    with cProfile.Profile() as profile:
+        project.here("-q")
+    calls = {each.code.co_name: each.callcount for each in profile.getstats() if isinstance(each.code, CodeType)}
+    assert calls["_planned"] < 20 * count
 
 
 def _came_to(project: Project) -> dict[str, dict[str, Any]]:

@@ -103,7 +103,19 @@ class JobFolder(Struct, frozen=True):
     below: Path | None = None  # the last folder above it that may be a link; None if all may be
 
     outcome = Inside("outcome.json")  # the job's outcome as JSON
-    checkpoint = Inside("checkpoint")  # the folder of the job's state, common to its attempts
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder of the job's state, common to its attempts until one was given up that may still write to it."""
+        newer = self.newer_checkpoint
+        number = int(newer.name.removeprefix("checkpoint-")) - 1
+        return self.path / "checkpoint" if number == 1 else newer.with_name(f"checkpoint-{number}")
+
+    @property
+    def newer_checkpoint(self) -> Path:
+        """The folder that would take the place of the checkpoint's."""
+        folders = (self.path / f"checkpoint-{number}" for number in itertools.count(2))
+        return next(folder for folder in folders if not folder.is_dir())
 
     def attempt(self, number: int) -> AttemptFolder:
         """Return the folder of the attempt with that number, counted from 1."""

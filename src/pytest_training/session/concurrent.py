@@ -42,6 +42,8 @@ class ConcurrentItems:
         self.slot: Slot = running.config.stash[SLOT]
         running.config.stash[TRAINER] = self.train
         self.waiting: list[pytest.Item] = []  # tests with a job that have not begun, in the plan's order
+        self.late: dict[pytest.Item, str] = {}  # those to be trained in their own turn, with the reason
+        self.wanted = Counter[tuple[object, ...]]()  # of the others: what room each wants
         self.unfinished = Counter[str]()  # by job: tests that have not ended
         self.busy = set[str]()  # jobs that a test has begun
         self.training = set[pytest.Item]()  # tests that a thread trains
@@ -69,11 +71,12 @@ class ConcurrentItems:
             self._start()
             self._run(item, following)
         for item in self._turns():
-            self.unfinished[jobs[item]] -= 1
+            self.unfinished[job_id := jobs[item]] -= 1
             # Session fixtures stay; what is narrower is torn down, for nobody knows which item comes next.
-            self._run(item, between if any(self.unfinished.values()) else None)
-            self.unfinished += Counter()  # drops those that have none
-            self.busy.discard(jobs[item])
+            self._run(item, between if self.unfinished[job_id] or len(self.unfinished) > 1 else None)
+            if not self.unfinished[job_id]:
+                del self.unfinished[job_id]
+            self.busy.discard(job_id)
             self.trained.pop(item, None)
         return True
 
@@ -85,20 +88,22 @@ class ConcurrentItems:
 
     def _prepare(self, between: pytest.Item) -> None:
         """Set fixtures of the session up before the first job starts, and say which jobs cannot start early."""
-        prepared, late = {frozenset[str]()}, dict[str, str]()
+        prepared = {frozenset[str]()}
         for item in self.waiting:
             turn = self._turn(item)
             if turn.reason:
-                late[item.nodeid] = turn.reason
-            elif turn.fixtures not in prepared and not is_left_out(item):
+                self.late[item] = turn.reason
+                continue
+            self.wanted[_wanted(_planned(item).job)] += 1
+            if turn.fixtures not in prepared and not is_left_out(item):
                 prepared.add(turn.fixtures)
                 if not set_up_early(item, between):
                     self.failed_fixtures.add(turn.fixtures)
         # What narrower fixtures and ordinary tests change later is no concern of jobs that are trained meanwhile.
         self.slot = replace(self.slot, changes=changes_since(self.slot.environment))
-        if len(late) > 1:
-            test, why = next(iter(late.items()))
-            self.run.run.problems.append(f"{len(late)} jobs are trained one after another, {test} because {why}")
+        if len(self.late) > 1:
+            count, test, why = len(self.late), *next((item.nodeid, why) for item, why in self.late.items())
+            self.run.run.problems.append(f"{count} jobs are trained one after another, {test} because {why}")
 
     def _turn(self, item: pytest.Item) -> Turn:
         key = (item.parent, getattr(item, "originalname", item.name))
@@ -112,7 +117,7 @@ class ConcurrentItems:
             self._start()
             while not self.events.empty():
                 self._await_event()
-            if not self.due and (item := next(filter(self._is_late, self.waiting), None)) is not None:
+            if not self.due and (item := next(filter(self._may_begin, self.late), None)) is not None:
                 self._begin(item)
                 self.due.append(item)
             if self.due:
@@ -122,17 +127,16 @@ class ConcurrentItems:
             else:
                 self._await_event()
 
-    def _is_late(self, item: pytest.Item) -> bool:
-        """Return True if a test may begin, and its job is trained in its turn."""
-        return bool(self._turn(item).reason) and self._may_begin(item)
-
     def _may_begin(self, item: pytest.Item) -> bool:
         job = _planned(item).job
         return job.id not in self.busy and not any(each in self.unfinished for each in job.needs)
 
     def _begin(self, item: pytest.Item) -> None:
+        job = _planned(item).job
         self.waiting.remove(item)
-        self.busy.add(_planned(item).job.id)
+        self.busy.add(job.id)
+        if self.late.pop(item, None) is None:
+            self.wanted -= Counter((_wanted(job),))  # drops a kind of room that no test waits for
 
     def _await_event(self) -> None:
         with contextlib.suppress(queue.Empty):
@@ -145,9 +149,11 @@ class ConcurrentItems:
         """Start every job for which there is room."""
         self.rooms.note_work(waiting=len(self.waiting), running=len(self.training))
         full = set[tuple[object, ...]]()  # what was wanted in vain
-        for item in [each for each in self.waiting if not self._turn(each).reason and self._may_begin(each)]:
-            job, needs = _planned(item).job, _wanted(_planned(item).job)
-            if job.id in self.busy or needs in full:
+        for item in list(self.waiting):
+            if self.wanted.keys() <= full:
+                break
+            job, wanted = (planned := _planned(item)).job, _wanted(planned.job)
+            if item in self.late or wanted in full or not self._may_begin(item):
                 continue
             if self._is_short(item):
                 self._begin(item)
@@ -156,9 +162,9 @@ class ConcurrentItems:
                 self._begin(item)
                 item.stash[TEST_LIMIT_S] = test_limit_of(item) or 0.0
                 self.run.note_start(job)
-                self.trained[item] = self._train_at(lease, item, limited_by_test(item, _planned(item)), self.slot)
+                self.trained[item] = self._train_at(lease, item, limited_by_test(item, planned), self.slot)
             elif item in self.waiting:
-                full.add(needs)
+                full.add(wanted)
 
     def _is_short(self, item: pytest.Item) -> bool:
         """Return True if a test needs no place."""

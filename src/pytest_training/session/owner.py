@@ -15,7 +15,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs import discovery, loading, model
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.planning.description import describe_plan
-from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
+from pytest_training.planning.steps import FINISH, PREPARE, Draft, Request, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
 from pytest_training.session import arguments
 from pytest_training.session.hooks import call_before_training
@@ -40,6 +40,7 @@ class Owner(Collector):
         self.selected: tuple[str, ...] = ()  # the tests of the run, by the ids with which they were collected
         self.run: RunningRun | None = None
         self.problems: list[str] = []  # sentences about what could not be collected
+        self.place = ""  # what a dry run would start
         self.nothing_left = False  # True if every selected job of the resumed run has passed
         self.collected: list[pytest.Item] = []  # all tests, before any is deselected
         self.is_selected = False
@@ -130,7 +131,7 @@ class Owner(Collector):
         self.config.add_cleanup(backend.close)
         ids = tuple(dict.fromkeys(job.id for job in items.values()))
         try:
-            workers = self._open(backend, jobs=len(ids), items=len(session.items), pure=pure)
+            workers = self._open(backend, request, jobs=len(ids), items=len(session.items), pure=pure)
             self.draft = advance(replace(self.draft, selected=ids, workers=workers), FINISH)
         except DeclarationError as error:
             raise pytest.UsageError(str(error)) from None
@@ -145,6 +146,7 @@ class Owner(Collector):
             position = {planned.job.id: index for index, planned in enumerate(self.draft.plan.jobs)}
             session.items.sort(key=lambda item: position[items[item].id] if item in items else -1)
         if self.config.option.collectonly or _ends_here(session):
+            self.place = backend.place()
             return
         from pytest_training.session.running import RunningRun  # noqa: PLC0415  (a dry run does without)
 
@@ -157,10 +159,9 @@ class Owner(Collector):
 
             self.config.pluginmanager.register(ConcurrentItems(self.run, backend, backend.rooms), "training-loop")
 
-    def _open(self, backend: Backend, *, jobs: int, items: int, pure: bool) -> int:
+    def _open(self, backend: Backend, request: Request, *, jobs: int, items: int, pure: bool) -> int:
         """Have the backend reach what it needs; return the number of slots."""
-        project = self.draft.request.project if self.draft else self.config.rootpath
-        capacity = backend.open(option_values.read_opening(self.config, most=jobs, project=project))
+        capacity = backend.open(option_values.read_opening(self.config, request, most=jobs))
         if backend.has_rooms:
             self.distribution.is_held_back = False  # one process, many nodes: xdist's workers would only wait
             return min(jobs, capacity or jobs)
@@ -240,7 +241,7 @@ class Owner(Collector):
         if self.config.option.collectonly and self.config.option.verbose >= 0 and draft.plan.jobs:
             terminalreporter.ensure_newline()
             terminalreporter.section("training plan", "-")
-            for line in describe_plan(draft.plan, draft.request.limits):
+            for line in (*describe_plan(draft.plan, draft.request.limits), *filter(None, [self.place])):
                 terminalreporter.write_line(line)
         for problem in (*draft.problems, *draft.history_problems):
             terminalreporter.write_line(f"warning: {problem}", yellow=True)

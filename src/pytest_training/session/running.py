@@ -220,6 +220,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             seed=plan.seed,
             smoke=plan.smoke,
             workers=plan.workers,
+            place=self.backend.place(),
             exit_code=int(exit_status),
             arguments=tuple(map(str, self.config.invocation_params.args)),
             folder=folder.path.relative_to(folder.reports).as_posix(),

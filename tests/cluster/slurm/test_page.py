@@ -11,6 +11,7 @@ import pytest
 import yaml
 from docs.test_commands import failures, shown
 from sessions import Project, environment
+from watching import eventually
 
 from cluster.slurm.conftest import PAGE, page_settings
 from cluster.slurm.one_node import Slurm
@@ -41,6 +42,7 @@ def test_every_command_of_the_page_runs(tmp_path: Path, slurm: Slurm) -> None:
             if command.startswith(IN_THE_BACKGROUND):
                 local = [*command.split(), "--host", "127.0.0.1", "--no-dashboard"]
                 servers.append(subprocess.Popen(local, cwd=project.root, env=environment(), stderr=subprocess.DEVNULL))
+                eventually((project.root / "scheduler.json").exists)
             else:
                 assert failures([command], project.root) == []
     finally:

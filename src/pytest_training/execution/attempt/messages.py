@@ -21,6 +21,7 @@ class Place(Value, frozen=True, kw_only=True):
     node: str
     host: str
     threads: int
+    cards: dict[str, str] = {}  # the GPUs that are its own: what each is on the host, by its id
 
 
 class Usage(Place, frozen=True, kw_only=True):

@@ -25,10 +25,12 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """What a backend may need before the plan is made."""
 
     where: str = ""  # what stands after `--training-cluster`
+    source: str = "--training-cluster"  # the option or setting that says so
     most: int | None = None  # the most attempts at once that the user and the jobs allow; None if neither says
     wait_s: float = 600.0  # for the first node
     silence_s: float = 30.0  # a node that was not heard of for so long is given up
     project: str = "."
+    reports: str = "."
     is_dry: bool = False  # True if nothing may be started
 
 
@@ -122,6 +124,10 @@ class Backend(Protocol):
     def start(self, run: BackendRun) -> Any:  # noqa: ARG002  (for those that need it)
         """Start, in the owner's process; return what the slots need, as a JSON value."""
         return None
+
+    def place(self) -> str:
+        """Say where the run executes its attempts, or in a dry run would; nothing if that is this session's machine."""
+        return ""
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:
         """Return the launcher of a slot, in that slot's process; `connection` is what `start` has returned."""

@@ -157,7 +157,11 @@ class JobServer:
         """Return the changed variables that this process, or a library in it, has read already as they were."""
         if isinstance(request.start, Command) and not request.start.is_warm:
             return []
-        names = request.environment.keys() - {*THREAD_VARIABLES, "PYTHONHASHSEED", VISIBLE if request.job.gpus else ""}
+        names = request.environment.keys() - {
+            *THREAD_VARIABLES,
+            "PYTHONHASHSEED",
+            VISIBLE if request.job.gpus or request.place else "",
+        }
         return sorted(name for name in names if name in self.read or name.startswith(READ_AT_START))
 
     def _answer(self, connection: Connection, reply: Reply) -> None:

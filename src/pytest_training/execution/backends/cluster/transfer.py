@@ -1,0 +1,79 @@
+"""Sends files to nodes that do not see the run folder."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pytest_training.execution.backends.cluster import node_files
+from pytest_training.execution.backends.cluster.node_files import PROJECT
+from pytest_training.execution.backends.cluster.nodes import Node
+from pytest_training.execution.backends.cluster.packing import (
+    LARGEST_FILE,
+    MOST_OF_PROJECT,
+    Parcel,
+    pack,
+    project_files,
+)
+from pytest_training.execution.backends.cluster.pool import Pool
+
+ASK_S, LOOK_S = 60.0, 0.5  # longest wait for an answer; between two looks whether the node is still there
+
+
+class NodeGone(Exception):  # noqa: N818  (an event)
+    """A node did not answer, or the run ends."""
+
+
+class Shipment:
+    """What a run sends to nodes: each parcel is packed once, and sent once to a host."""
+
+    def __init__(self, pool: Pool, *, project: Path, runs: Path) -> None:
+        self.pool, self.project, self.runs = pool, project, runs
+        self.parcels: dict[str, Parcel] = {}  # by what they hold
+        self.lock = threading.Lock()
+        self.hosts: dict[str, threading.Lock] = {}  # held while shared parcels go to that host
+
+    def ask(self, node: Node, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function of `node_files` on a node; raise NodeGone, or the OSError of its disk."""
+        client, run_id, give_up = self.pool.client, self.pool.server.run_id, time.monotonic() + ASK_S
+        run = client.run(function, run_id, *arguments, workers=[node.address], asynchronous=True)
+        future = asyncio.run_coroutine_threadsafe(run, client.loop.asyncio_loop)
+        while not node.is_gone and time.monotonic() < give_up:
+            try:
+                return future.result(timeout=LOOK_S)[node.address]
+            except TimeoutError:
+                if future.done():
+                    break
+            except Exception as error:  # whatever the engine raises
+                if isinstance(error, OSError) and error.errno is not None:  # a lost connection has no number
+                    raise
+                raise NodeGone from error
+        future.cancel()
+        raise NodeGone
+
+    def parcel(self, what: str, make: Callable[[], Parcel]) -> Parcel:
+        """Return the parcel of that, packed at the first call."""
+        with self.lock:
+            if what not in self.parcels:
+                self.parcels[what] = make()
+            return self.parcels[what]
+
+    def code(self) -> Parcel:
+        """Return the project, as it is when the run first sends it."""
+        reports = self.runs.parent.parent if self.runs.parent.name == "smoke" else self.runs.parent
+
+        def make() -> Parcel:
+            files = {f"{PROJECT}/{name}": path for name, path in project_files(self.project, reports=reports).items()}
+            return pack(files, folders=[PROJECT], largest=LARGEST_FILE, most=MOST_OF_PROJECT)
+
+        return self.parcel("", make)
+
+    def send(self, node: Node, parcel: Parcel) -> None:
+        """Send a parcel in parts."""
+        for offset, piece in parcel.pieces():
+            if self.pool.stopping:
+                raise NodeGone
+            part = offset, offset + len(piece) >= parcel.size
+            self.ask(node, node_files.take, parcel.digest, part, piece)
