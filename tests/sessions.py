@@ -40,8 +40,6 @@ WITHOUT = tuple(word for plugin in PLUGINS for word in ("-p", f"no:{plugin}"))
 PATIENCE_S = 120
 CLUSTER = os.environ.get("TRAINING_TESTS_CLUSTER", "")  # where sessions train, of `tests/cluster/test_suite_again.py`
 OVER = ("--training-cluster", CLUSTER) if CLUSTER else ()
-if CLUSTER:
-    import distributed  # noqa: F401  (as yaml above)
 
 
 class Files:
@@ -85,9 +83,11 @@ class Project(Files):
             self.job(job_id)
 
     def here(self, *arguments: str | Path) -> pytest.RunResult:
-        """Run pytest in this process: faster, for sessions without workers."""
+        """Run pytest in this process: faster, for sessions without workers or a cluster."""
         assert self.pytester is not None
-        return self.pytester.runpytest_inprocess(*WITHOUT, *OVER, *arguments)
+        if OVER:
+            return self.run(*arguments, cwd=Path.cwd())
+        return self.pytester.runpytest_inprocess(*WITHOUT, *arguments)
 
     def run(
         self, *arguments: str | Path, cwd: Path | None = None, typed: str = "", env: dict[str, str] | None = None
