@@ -12,6 +12,7 @@ from pytest_training.execution.backends import Backends, default_backend
 from pytest_training.execution.backends.cluster.backend import Cluster
 from pytest_training.execution.backends.in_process import InProcess
 from pytest_training.execution.backends.protocol import Opening
+from pytest_training.execution.backends.subprocess import Subprocess
 from pytest_training.jobs.lookup import FileFilter, Lookup, checked_folders, is_usual_root, project_of
 from pytest_training.jobs.model import RunSettings
 from pytest_training.limits import LIMITS
@@ -85,8 +86,9 @@ def read_options(config: pytest.Config) -> Request:
 
 def _run_settings(config: pytest.Config, backends: Backends, project: str) -> RunSettings:
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
+    usual = _backend(config, backends)
     return RunSettings(
-        backend=InProcess.name if in_process else Cluster.name if cluster_of(config) else _backend(config, backends),
+        backend=InProcess.name if in_process else Cluster.name if cluster_of(config) else usual,
         grace_s=_number(config, "grace", parse_duration) or 0.0,
         stalled_s=_number(config, "stalled", parse_duration) or 0.0,
         real_data_only=config.option.training_require_real_data,
@@ -108,6 +110,7 @@ def read_opening(config: pytest.Config, request: Request, *, most: int) -> Openi
         silence_s=_number(config, "cluster-silence", parse_duration) or 0.0,
         project=str(request.project),
         reports=str(request.reports),
+        forks=_text(config, "start")[0] != Subprocess.name,
         is_dry=config.option.collectonly,
     )
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -30,7 +31,9 @@ from pytest_training.execution.backends.cluster.orders import NodeFacts
 from pytest_training.execution.backends.cluster.packing import expect_whole, pack
 from pytest_training.execution.backends.cluster.returning import Returning
 from pytest_training.execution.backends.cluster.transfer import Shipment
+from pytest_training.execution.equipment import Equipment
 from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.pins import Lock, Pin, read_lock
 from pytest_training.jobs.kinds.protocol import Call
 from pytest_training.jobs.model import Dataset, Job, NeededOutcome
 
@@ -79,7 +82,7 @@ class Site:
     def node(self, name: str) -> Node:
         scratch = node_files.scratch(self.client.worker(name), RUN)
         own = {"executable": "/far/bin/python", "prefix": "/far", "scratch": str(scratch), "shares_files": False}
-        machine = {"cores": 1, "cpus": (0,), "memory_mb": 1.0, "cards": {}, "versions": {}}
+        machine = {"cores": 1, "cpus": (0,), "memory_mb": 1.0, "cards": {}, "equipment": Equipment()}
         facts = NodeFacts(id=name, host="far", pid=1, **own, **machine)  # type: ignore[arg-type]  # of many types
         return Node(name, name, 1, 1.0, facts)
 
@@ -175,6 +178,7 @@ def test_code_data_checkpoint_and_needed_files_travel_and_nothing_else(site: Sit
     site.write("outside/o.csv")
     (site.project / "inner").symlink_to("run.sh")
     (site.project / "outer").symlink_to(site.outside / "o.csv")
+    earlier = site.write("project/reports/runs/earlier/jobs/a/attempt-1/predictions.csv").parent
     needed = site.run.job("t").attempt(1)
     needed.create()
     (needed.artifacts / "model.bin").write_text("weights")
@@ -185,7 +189,7 @@ def test_code_data_checkpoint_and_needed_files_travel_and_nothing_else(site: Sit
         Dataset(name="o", real=True, path="../outside/o.csv", home=str(site.project)),
     )
     outcome = NeededOutcome(run_id=RUN, path=str(needed.artifacts))
-    cargo = site.cargo(datasets=data, needed={"t": outcome})
+    cargo = site.cargo(datasets=data, needed={"t": outcome}, earlier={"earlier": str(earlier)})
     files = (*cargo.request.job.files, str(site.project / "local.py"))
     job = replace(cargo.request.job, files=files, parameters={"where": f"{site.project}/data/d.bin"})
     cargo.request = replace(cargo.request, job=job)
@@ -200,6 +204,7 @@ def test_code_data_checkpoint_and_needed_files_travel_and_nothing_else(site: Sit
         "local.py",
         "data/d.bin",
     }
+    assert cargo.left_out == {"project/outer": "a link that leads elsewhere"}
     assert os.access(far / "project" / "run.sh", os.X_OK)
     assert not (far / "project" / "inner").is_symlink()
     assert Path(there.datasets[0].path or "").read_text() == Path(there.datasets[1].path or "").read_text() == "x"
@@ -207,6 +212,7 @@ def test_code_data_checkpoint_and_needed_files_travel_and_nothing_else(site: Sit
     assert there.job.parameters == {"where": f"{far}/project/data/d.bin"}
     assert (there.needed["t"].folder / "model.bin").read_text() == "weights"
     assert (Path(there.checkpoint) / "state.zip").read_text() == "state"
+    assert names(Path(there.earlier["earlier"])) == {"predictions.csv"}
     assert there.files.artifacts.is_dir()
     assert isinstance(there.start, Call)
     assert Path(there.start.path).is_relative_to(far)
@@ -226,8 +232,8 @@ def test_what_is_too_large_is_named(site: Site) -> None:
     large, small = site.write("project/large", "x" * 1000), site.write("project/small")
     parcel = pack({"large": large, "small": small, "gone": site.project / "gone"}, largest=100)
     assert parcel.names == {"small"}
-    assert parcel.left_out == ("gone (No such file or directory)", "large (0 MiB)")
-    assert pack({"a": large, "b": large}, most=1500).left_out == ("b (0 MiB)",)
+    assert parcel.left_out == {"gone": "No such file or directory", "large": "0 MiB"}
+    assert pack({"a": large, "b": large}, most=1500).left_out == {"b": "0 MiB"}
     with pytest.raises(DeclarationError, match=r"dataset 'd': cannot send gone .*, large .*MiB travel"):
         expect_whole(parcel, "dataset 'd'")
 
@@ -297,7 +303,7 @@ def test_all_that_an_attempt_leaves_comes_back_as_from_this_machine(site: Site) 
     assert not any(path.is_symlink() for path in cargo.files.artifacts.rglob("*"))
     beside, left_out = reply.notes
     assert beside == "files that it wrote into the project on node w1 (far) are in its folder: metrics.json"
-    assert all(f"{name} (a link or pipe)" in left_out for name in ("elsewhere", "pipe"))
+    assert all(f"artifacts/{name} (a link, a pipe" in left_out for name in ("elsewhere", "pipe"))
     assert not far.exists()
 
 
@@ -330,6 +336,51 @@ def test_what_a_node_sends_for_another_place_is_refused(site: Site) -> None:
     assert names(site.project.parent) - before == set()
 
 
+def test_a_download_that_a_node_has_pinned_is_pinned_here(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(site.outside))
+    home = str(site.project / "training")
+    urls = {"new": "https://a/new", "pinned": "https://a/old", "moved": "https://b/moved", "stated": "https://a/stated"}
+    sha256 = {"stated": "5" * 64}
+    data = [Dataset(name=name, real=True, url=url, home=home, sha256=sha256.get(name)) for name, url in urls.items()]
+    ours = Lock(datasets={"pinned": Pin(url="https://a/old", sha256="1" * 64)})
+    theirs = {name: Pin(url=f"https://a/{name}", sha256="2" * 64) for name in (*urls, "another")}
+    site.write("project/training/data.lock", msgspec.json.encode(ours).decode())
+    cargo = site.cargo(datasets=tuple(data))
+    lock = tree(cargo.bring()) / "project/training/data.lock"
+    lock.write_bytes(msgspec.json.encode(Lock(datasets=theirs)))
+    Returning(cargo).fetch(Reply())
+    assert read_lock(Path(home, "data.lock")).datasets == {**ours.datasets, "new": theirs["new"]}
+
+
+def test_a_checkpoint_that_changes_while_it_is_read_comes_later_without_a_word(site: Site) -> None:
+    cargo = site.cargo()
+    there, returning = cargo.bring(), Returning(cargo)
+    state = Path(there.checkpoint, "state.zip")
+    state.parent.mkdir()
+    state.write_text("whole")
+    name = cargo.name(Path(cargo.request.checkpoint, "state.zip"))
+    site.client.listed = [(name, 5, "another stamp")]
+    returning.follow()
+    site.client.listed = []
+    assert returning.fetch(Reply()).notes == ()
+    assert Path(cargo.request.checkpoint, "state.zip").read_text() == "whole"
+
+
+def test_of_a_log_without_bounds_the_beginning_and_the_end_come(site: Site) -> None:
+    cargo = site.cargo()
+    files, returning = cargo.bring().files, Returning(cargo)
+    files.log.write_text("begins\n")
+    returning.follow()
+    with files.log.open("r+b") as log:
+        log.seek(2**29)
+        log.write(b"\nends\n")
+    [note] = returning.fetch(Reply()).notes
+    assert note == "did not travel to node w1 (far) or back: log.txt (480 MiB in its middle)"
+    content = cargo.files.log.read_bytes()
+    assert content.startswith("begins\n\n… 480 MiB were left out …\n".encode())
+    assert content.endswith(b"\nends\n")
+
+
 def test_a_node_that_claims_too_much_fills_no_disk(site: Site) -> None:
     cargo = site.cargo()
     files = cargo.bring().files
@@ -337,7 +388,8 @@ def test_a_node_that_claims_too_much_fills_no_disk(site: Site) -> None:
     name = f"runs/{RUN}/jobs/a/attempt-1/artifacts"
     site.client.listed = [(f"{name}/huge", 2**40, ""), (f"{name}/torn", 10, "another stamp")]
     [note] = Returning(cargo).fetch(Reply()).notes
-    assert note == "did not travel to node w1 (far) or back: torn (changed while it was read), huge (1,048,576 MiB)"
+    names_and_reasons = "artifacts/torn (changed while it was read), artifacts/huge (1,048,576 MiB)"
+    assert note == f"did not travel to node w1 (far) or back: {names_and_reasons}"
     assert names(cargo.files.artifacts) == {"small"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ PASSED = Reply(ending=Ending(wall_s=1.0))
 
 
 FACTS = {"pid": 1, "cores": 2, "cpus": (0, 1), "memory_mb": 1000.0, "cards": {}, "shares_files": True}
-FACTS |= {"scratch": "", "executable": "", "prefix": "", "versions": {}}
+OWN = {"packages": {"pytest-training": metadata.version("pytest-training")}}
+FACTS |= {"scratch": "", "executable": "", "prefix": "", "equipment": OWN}
 
 
 class KilledWorker(Exception):  # noqa: N818  (its name in distributed)

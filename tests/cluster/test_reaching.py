@@ -129,17 +129,27 @@ def test_what_starts_over_ssh_is_private_and_ends_with_the_session(
 
 
 @contextlib.contextmanager
-def scheduler(folder: Path, host: str, *options: str) -> Iterator[str]:
+def scheduler(folder: Path, host: str, *options: str, has_worker: bool = True) -> Iterator[str]:
     """Start a Dask scheduler and a worker there as other people do; yield its address."""
-    file = folder / "scheduler.json"
+    file, commands = folder / "scheduler.json", [["scheduler", "--port", "0", "--no-dashboard"]]
+    commands += [["worker", "--nthreads", "2", "--no-dashboard"]] if has_worker else []
     with contextlib.ExitStack() as stack:
-        for words in (["scheduler", "--port", "0", "--no-dashboard"], ["worker", "--nthreads", "2", "--no-dashboard"]):
+        for words in commands:
             command = [sys.executable, "-m", "dask", *words, "--scheduler-file", str(file), "--host", host, *options]
             with (folder / f"{words[0]}.txt").open("wb") as log:
                 process = stack.enter_context(subprocess.Popen(command, cwd=folder, stdout=log, stderr=log))
             stack.callback(process.kill)
             eventually(file.exists)
         yield json.loads(file.read_bytes())["address"]
+
+
+def test_who_waits_for_a_node_reads_so(project: Project, tmp_path: Path) -> None:
+    project.jobs("one")
+    with scheduler(tmp_path, "127.0.0.1", has_worker=False) as address:
+        result = project.run("--training-cluster", address, "-o", "training_cluster_wait=6s")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines([f"waiting up to 6.0 s for the first node of {address}"])
+    result.stderr.fnmatch_lines([f"ERROR: --training-cluster {address}: no node to train on within 6 s: none has come"])
 
 
 def own_address() -> str:

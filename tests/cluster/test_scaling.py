@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from cluster.test_nodes import job, node
 from pytest_training.execution.backends.cluster.orders import ServerOrder
 from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.scaling import Scaling
+from pytest_training.jobs.model import Parameter
 
 SILENT = SimpleNamespace(subscribe_topic=lambda *_: None)
 """Stands for a Dask client that nobody asks."""
@@ -80,21 +82,31 @@ def test_no_node_under_a_job_is_given_back(state: tuple[Spec, Pool, int, int | N
     assert not cluster.asked
 
 
-@given(states(), st.integers(1, 20))
-def test_jobs_that_wait_have_nodes_asked_for(state: tuple[Spec, Pool, int, int | None], waiting: int) -> None:
+@given(states(), st.lists(st.integers(1, 4), min_size=1, max_size=20))
+def test_jobs_that_wait_have_nodes_asked_for(state: tuple[Spec, Pool, int, int | None], waiting: list[int]) -> None:
     """As many as they need, at most those that are allowed, and never fewer than there are."""
     cluster, pool, cores, most_nodes = state
-    entries, leased = len(cluster.worker_spec), sum(each.job.cpus or 1 for each in pool.leases)
-    for index in range(waiting):
-        pool._unmet[str(index)] = 1
-    pool.note_work(waiting=waiting, running=len(pool.leases))
+    entries, leased = len(cluster.worker_spec), [each.job.cpus or 1 for each in pool.leases]
+    pool._unmet.update({str(index): min(each, cores) for index, each in enumerate(waiting)})
+    pool.note_work(waiting=len(waiting), running=len(leased))
     Scaling(cluster, pool, most_nodes).look()
     assert len(cluster.worker_spec) == entries
     (asked,) = cluster.asked
     assert entries <= asked <= max(entries, most_nodes or asked)
     if "nthreads" in cluster.new_spec["options"]:
-        wanted = min(leased + waiting, pool.most or leased + waiting)
-        assert asked == max(entries, min(math.ceil(wanted / cores), most_nodes or wanted))
+        largest = sorted(pool._unmet.values(), reverse=True)
+        wanted = [*leased, *largest][: pool.most]  # as many as may train at once, none of which shares cores
+        nodes = math.ceil(sum(1 / (cores // size) for size in wanted) - 1e-9)
+        assert asked == max(entries, min(nodes, most_nodes or nodes))
+
+
+def test_jobs_of_several_cores_have_a_node_each() -> None:
+    """`-n 3` means three jobs at once, not three cores; two jobs of three cores do not share a node of four."""
+    cluster = Spec([0], group=1, cores=4, known=True)
+    pool = filled(cluster, 4, most=3)
+    pool._unmet.update({str(index): 3 for index in range(9)})
+    Scaling(cluster, pool, None).look()
+    assert cluster.asked == [3]
 
 
 def test_a_run_that_may_need_much_asks_for_it_before_the_first_node() -> None:
@@ -124,6 +136,18 @@ def test_a_node_that_was_given_back_gets_no_job_while_it_ends() -> None:
     Scaling(cluster, pool, 2).look()
     assert [*pool.nodes] == [lease.node.name]
     assert pool.try_lease(job()) is None
+
+
+@pytest.mark.parametrize("address", ["", "tcp://10.0.0.1:8786"])
+@pytest.mark.parametrize("variable", [None, "MY_TOKEN"])
+def test_a_secret_crosses_to_no_open_address(address: str, variable: str | None) -> None:
+    """A job without one may; the sentence never has the value."""
+    pool = Pool(SILENT, ServerOrder(run_id="r", imports=(), seed=0), most=None, silence_s=30)
+    pool.open_address = address
+    secretive = msgspec.structs.replace(job(), declared=(Parameter(name="token", variable=variable),))
+    refused = pool.unfit(secretive)
+    assert bool(refused) == bool(address and variable)
+    assert refused is None or (address in refused and "token" in refused)
 
 
 @pytest.mark.parametrize("over", ["stopping", "lost"])

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from sessions import Project, strict_json
 
+from pytest_training.execution.attempt.environment import SIZE
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 SURROUNDINGS = """
 import json, os, resource, signal, sys, threading, warnings
@@ -36,11 +38,15 @@ return {"score": 1.0}
 """
 
 
-def test_a_job_has_the_surroundings_of_one_on_this_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", ["fork", "subprocess"])
+def test_a_job_has_the_surroundings_of_one_on_this_machine(tmp_path: Path, start: str) -> None:
+    """Also with the interpreter that the user wants."""
     project = Project(tmp_path)
     project.job("a", BODY, top=SURROUNDINGS)
+    project.write("pytest.ini", f"[pytest]\ntraining_start = {start}\n")
     seen = [_seen(project, *options) for options in (("-n", "0"), ("--training-cluster", "local:1"))]
     assert seen[0] == seen[1]
+    assert not [name for name in seen[0]["environment"] if name.startswith("PYTEST_")]
 
 
 def _seen(project: Project, *options: str) -> dict[str, Any]:
@@ -49,6 +55,8 @@ def _seen(project: Project, *options: str) -> dict[str, Any]:
     surroundings: dict[str, Any] = strict_json(place / "artifacts" / "seen.json")
     run_id = place.parents[2].name
     surroundings["environment"] = {
-        name: value.replace(run_id, "RUN") for name, value in surroundings["environment"].items()
+        name: value.replace(run_id, "RUN")
+        for name, value in surroundings["environment"].items()
+        if name not in SIZE  # a node has no terminal
     }
     return surroundings

@@ -30,6 +30,7 @@ data:
   inside: {path: ../large/x.csv, license: CC0, citation: nobody}
   outside: {path: OUTSIDE, license: CC0, citation: nobody}
 """
+SECRET = 'print("key", key)\nrun.save("key.json", [1])\nreturn {"n": len(key)}'
 
 
 class Nodes:
@@ -69,12 +70,13 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
 
 
-@pytest.fixture
-def nodes(project: Project, tmp_path: Path) -> Iterator[Nodes]:
+@pytest.fixture(params=["project"])
+def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Nodes]:
     if subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode:
         (pytest.fail if REQUIRED else pytest.skip)("needs mount namespaces: unshare -m, as root")
-    (tmp_path / "scratch").mkdir()
-    nodes = Nodes(project.root, tmp_path / "scratch")
+    for name in ("scratch", "temporary"):
+        (tmp_path / name).mkdir()
+    nodes = Nodes(tmp_path / request.param, tmp_path / "scratch")
     yield nodes
     for name in nodes.processes:
         nodes.kill(name)
@@ -128,9 +130,7 @@ def write_jobs(project: Project, scratch: Path) -> None:
         return {{"n": state["n"]}}
         """,
     )
-    project.job(
-        "secret", 'print("key", key)\nrun.save("key.json", [1])\nreturn {"n": len(key)}', parameters='key: str = ""'
-    )
+    project.job("secret", SECRET, parameters='key: str = ""')
     project.write("tools/beside.py", 'import json\njson.dump({"acc": 0.9}, open("metrics.json", "w"))\n')
     project.write(
         "tools/command.py",
@@ -187,4 +187,23 @@ def test_jobs_train_on_nodes_without_shared_files_as_on_this_machine(
     assert (run / "jobs/secret/attempt-1/log.txt").read_text() == "key ***\n"
     contents = {path: path.read_bytes() for path in project.reports.rglob("*") if path.is_file()}
     assert [path for path, content in contents.items() if b"hunter2" in content or b"training-files-" in content] == []
+    eventually(lambda: not nodes.left())
+
+
+@pytest.mark.parametrize("nodes", ["temporary"], indirect=True)
+def test_a_secret_stays_private_on_a_node_that_shares_the_project_alone(
+    project: Project, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(nodes.hidden))
+    monkeypatch.setenv("SECRET_KEY", "hunter2-hunter2")
+    project.write("training/jobs.yaml", "jobs: {secret: {secret: {key: SECRET_KEY}}}")
+    project.job("secret", SECRET, parameters='key: str = ""')
+    session = project.start("--training-cluster", f"file:{nodes.file}")
+    assert session.wait(60) == 0, project.said
+    job = project.metadata()["secret"]
+    assert (job["metrics"], job["notes"]) == ({"n": 15}, [])
+    contents = {path.name: path.read_bytes() for path in project.reports.rglob("*") if path.is_file()}
+    assert contents["log.txt"] == b"key ***\n"
+    assert contents["key.json"]
+    assert [name for name, content in contents.items() if b"hunter2" in content] == []
     eventually(lambda: not nodes.left())

@@ -15,23 +15,23 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 import pytest
 from msgspec.structs import replace
 
 from pytest_training import pytest_adapter
 from pytest_training.atomic import write_atomically
-from pytest_training.errors import FROM_OTHERS
+from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.execution.attempt import environment, messages
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import ReportsFolder, RunFolder, utc_now
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
-from pytest_training.jobs.model import Job, Plan
+from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
 from pytest_training.records.audit import make_audit
+from pytest_training.records.nodes import note_nodes
 from pytest_training.records.recorded_run import TrainingRun, make_run_folder
 from pytest_training.records.run_record import BegunRun, RunRecord, provenance
 from pytest_training.records.strict_json import encode
@@ -74,7 +74,8 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         pytest_adapter.use_pytests_terminal(config)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
         settings = replace(options.run_settings, resumed=draft.earlier.chain if draft.earlier else ())
-        begun = _begun(config, plan, jobs, settings.resumed)
+        arguments, nodes = config.invocation_params.args, {nodeid: job.id for nodeid, job in jobs.items()}
+        begun = BegunRun.now(plan.run_id, arguments, nodes, settings.resumed)
         run = TrainingRun(folder, plan, begun=begun, settings=settings, problems=list(draft.problems))
         with _starting(settings.backend, reports), contextlib.ExitStack() as failed:
             remove_folder = failed.callback(make_run_folder(folder, options.reports))
@@ -82,9 +83,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             run = replace(run, provenance=provenance(options.project, plan.imports))
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
             write_atomically(folder.begun, encode(begun, indent=1))
-            connection = backend.start(
-                BackendRun(folder=folder, imports=plan.imports, seed=plan.seed, report_problem=run.problems.append)
-            )
+            connection = backend.start(_backend_run(config, run))
             context = SlotContext(
                 reports=str(reports),
                 run_id=plan.run_id,
@@ -213,13 +212,10 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         loading = read_json(folder.loading, messages.Loading) or messages.Loading()
         self.run.problems.extend(loading.problems)
         record = RunRecord(
-            run_id=plan.run_id,
+            **{name: getattr(plan, name) for name in ("run_id", "seed", "smoke", "workers")},
             loading=loading.seconds,
             started=self.run.started,
             ended=utc_now(),
-            seed=plan.seed,
-            smoke=plan.smoke,
-            workers=plan.workers,
             place=self.backend.place(),
             exit_code=int(exit_status),
             arguments=tuple(map(str, self.config.invocation_params.args)),
@@ -227,7 +223,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         )
         by_id = {outcome.job_id: outcome for outcome in all_outcomes}
         has_begun = any(outcome.status != Status.NOT_RUN or outcome.cause for outcome in all_outcomes)
-        outcomes = tuple(by_id[planned.job.id] for planned in plan.jobs)
+        outcomes, self.run = tuple(by_id[each.job.id] for each in plan.jobs), note_nodes(self.run, self.backend.nodes())
         self.run = replace(self.run, outcomes=outcomes, record=record if has_begun else None, audit=audit)
         return exit_status
 
@@ -270,22 +266,14 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         self.backend.close()
         if self.is_over and self.run.record is None:
             self.remove_folder()
-        log = self.run.folder.server_log
-        if log.exists() and not log.stat().st_size:
+        if (log := self.run.folder.server_log).exists() and not log.stat().st_size:
             log.unlink()
 
 
-def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job], resumed: tuple[str, ...]) -> BegunRun:
-    process = psutil.Process()
-    return BegunRun(
-        run_id=plan.run_id,
-        started=utc_now(),
-        pid=process.pid,
-        pid_started=process.create_time(),
-        arguments=tuple(map(str, config.invocation_params.args)),
-        nodes={nodeid: job.id for nodeid, job in jobs.items()},
-        resumed=resumed,
-    )
+def _backend_run(config: pytest.Config, run: TrainingRun) -> BackendRun:
+    terminal, note = pytest_adapter.terminal_of(config), run.problems.append
+    say: Callable[[str], None] = terminal.write_line if terminal and config.option.verbose >= 0 else (lambda _: None)
+    return BackendRun(folder=run.folder, imports=run.plan.imports, seed=run.plan.seed, report_problem=note, say=say)
 
 
 @contextlib.contextmanager
@@ -296,5 +284,7 @@ def _starting(backend: str, reports: Path) -> Iterator[None]:
     except OSError as error:
         problem = f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
         raise pytest.UsageError(problem) from None
+    except DeclarationError as error:
+        raise pytest.UsageError(str(error)) from None
     except FROM_OTHERS as error:  # a backend from outside may raise anything
         raise pytest.UsageError(f"backend {backend!r} cannot start: {type(error).__name__}: {error}") from None

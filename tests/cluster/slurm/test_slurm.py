@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -83,6 +84,11 @@ def session(project: Project, *arguments: str) -> Iterator[subprocess.Popen[byte
         process.wait()
 
 
+def end(project: Project, process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a session that passes."""
+    assert process.wait(60) == 0, project.said
+
+
 def make_twelve(project: Project) -> None:
     """Write twelve jobs of every shape, one of them a study."""
     project.write("training/jobs.yaml", CATALOGUE)
@@ -107,18 +113,89 @@ def test_twelve_jobs_train_through_slurm(project: Project, slurm: Slurm) -> None
     assert set(project.statuses().values()) == {"passed"}, project.statuses()
     result.stdout.fnmatch_lines(["12 jobs: 12 passed; 2 trials: 2 passed"])
     assert slurm.queue() == []
+    assert [path.name for path in project.root.glob("slurm-*")] == []
+
+
+def test_a_cancelled_node_is_replaced_and_its_attempt_retried(
+    project: Project, slurm: Slurm, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*ONE_CORE)
+    project.write("training/jobs.yaml", "jobs: {victim: {retries: 1, retry_on: [crash]}}")
+    body = 'attempt = run.folder.parent.name\nnote(attempt, os.environ["SLURM_JOB_ID"])\n'
+    project.job("victim", f'{body}if attempt == "attempt-1":\n    time.sleep(1000)\nreturn {{"score": 1.0}}', top=TOP)
+    project.job("other", 'note("other", 1)\nwait_for("attempt-2")\nreturn {"score": 1.0}', top=TOP)
+    with session(project, *CLUSTER, "-n", "2") as process:
+        lost = pid_in(project.root / "attempt-1")
+        pid_in(project.root / "other")
+        slurm.cancel(str(lost))
+        end(project, process)  # `other` has one node to its end, so attempt 2 has a third
+    assert pid_in(project.root / "attempt-2") > lost
+    first, second = project.metadata()["victim"]["attempts"]
+    assert re.fullmatch(r"worker died: .* its node SLURMCluster-\d on .* went away", first["reason"]), first
+    assert second["status"] == "passed", second
+    assert len(project.metadata()["other"]["attempts"]) == 1
+    assert slurm.queue() == []
+
+
+def test_a_node_that_nobody_needs_is_given_back_before_the_run_ends(
+    project: Project, slurm: Slurm, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*ONE_CORE)
+    project.job("long", 'note("long", 1)\nwait_for("go")\nreturn {"score": 1.0}', top=TOP)
+    project.job("short", 'note("short", 1)\nwait_for("long")\nreturn {"score": 1.0}', top=TOP)
+    with session(project, *CLUSTER, "-n", "2") as process:
+        pid_in(project.root / "short")
+        eventually(lambda: len(slurm.queue()) == 1)
+        project.write("go", "")
+        end(project, process)
+    assert slurm.queue() == []
 
 
 def test_the_queue_is_empty_soon_after_pytest_was_killed(
     project: Project, slurm: Slurm, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(*ONE_CORE)
-    for name in ("a", "b"):
+    monkeypatch.setenv("DASK_JOBQUEUE__SLURM__CORES", "12")  # so that two nodes train, and one waits
+    project.write("training/jobs.yaml", "jobs: {a: {cpus: 12}, b: {cpus: 12}, c: {cpus: 12}}")
+    for name in ("a", "b", "c"):
         project.job(name, f"NAME = {name!r}\n{STAY}", top=TOP)
-    with session(project, *CLUSTER, "-n", "2") as process:
-        for name in ("a", "b"):
-            pid_in(project.root / name)
-        process.send_signal(signal.SIGKILL)
+    with session(project, *CLUSTER) as process:
+        eventually(lambda: len(list(project.root.glob("[abc]"))) == 2 and len(slurm.queue()) == 3)
+        process.kill()
         process.wait()
         eventually(lambda: slurm.queue() == [], within_s=GONE_WITHIN_S)
         eventually(lambda: processes_with(mark) == {}, within_s=GONE_WITHIN_S)
+    assert list(project.reports.glob(".cluster-*")) == []  # keys
+
+
+def test_ctrl_c_while_no_node_has_come_ends_the_session(
+    project: Project, slurm: Slurm, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASK_JOBQUEUE__SLURM__JOB_SCRIPT_PROLOGUE", "['sleep 1000']")
+    project.jobs("one")
+    with session(project, *CLUSTER) as process:
+        eventually(lambda: slurm.queue() != [])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == pytest.ExitCode.INTERRUPTED, project.said
+    assert "KeyboardInterrupt" in project.said
+    assert slurm.queue() == []
+    assert list(project.reports.glob(".cluster-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"QUEUE": "nonsense"}, ": sbatch: error: invalid partition specified: nonsense*"),
+        ({"MEMORY": "999GiB"}, ": sbatch: error: Memory specification can not be satisfied*"),
+        ({"JOB_SCRIPT_PROLOGUE": "['module load cuda', 'exit 3']"}, " within 6 s: a node ended with '*module: *'*"),
+    ],
+)
+def test_a_session_says_why_slurm_has_no_node_for_it(
+    project: Project, slurm: Slurm, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], said: str
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(f"DASK_JOBQUEUE__SLURM__{name}", value)
+    project.jobs("one", "two")
+    result = project.run(*CLUSTER, "-n", "40", "-o", "training_cluster_wait=6s")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: --training-cluster slurm: no node to train on{said}"])
+    assert slurm.queue() == []

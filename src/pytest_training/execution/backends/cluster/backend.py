@@ -9,6 +9,8 @@ from pytest_training.execution.backends.cluster.orders import ServerOrder
 from pytest_training.execution.backends.cluster.where import Where, parse_where
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Opening, Seat
 from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY
+from pytest_training.execution.equipment import NodeRecord
+from pytest_training.units import duration
 from pytest_training.wording import counted
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_training.execution.backends.cluster.transfer import Shipment
 
 
+SILENT_S = 5.0  # of waiting for the first node
 PATIENCE_S = 3.0  # for nodes to do as they are asked
 OPEN = (
     "the Dask cluster at {address} is not encrypted: who reaches it can run any program in your name, and who listens "
@@ -55,7 +58,11 @@ class Cluster(Backend):
         """Say what would be started or used, or, once that is so, how many nodes it had."""
         if self.pool is None:
             return f"would {self.where.does}"
-        return f"{self.where.label}: {counted(len(self.pool.came), 'node')}"
+        return f"{self.where.label}: {counted(sum(not each.refused for each in self.nodes()), 'node')}"
+
+    def nodes(self) -> tuple[NodeRecord, ...]:
+        """Describe all nodes that ever came."""
+        return tuple(self.pool.records.values()) if self.pool else ()
 
     def start(self, run: BackendRun) -> Any:
         """Wait for the first node."""
@@ -66,22 +73,31 @@ class Cluster(Backend):
             raise DeclarationError("the cluster was not opened")
         probe = run.folder.path / "shared.txt"
         probe.write_text(run.folder.run_id, encoding="utf-8")
-        order = ServerOrder(run_id=run.folder.run_id, imports=run.imports, seed=run.seed, probe=str(probe))
+        order = ServerOrder(
+            run_id=run.folder.run_id, imports=run.imports, seed=run.seed, probe=str(probe), forks=self.opening.forks
+        )
         patience = {"silence_s": self.opening.silence_s, "wait_s": self.opening.wait_s}
         self.pool = Pool(self.connection.client, order, most=self.opening.most, **patience)
-        self.connection.attend(self.pool)
+        self.connection.attend(self.pool, run.report_problem)
         self.shipment = Shipment(self.pool, project=Path(self.opening.project), runs=run.folder.stable.runs)
-        if not self.pool.wait_for_node(self.opening.wait_s):
-            why = self.pool.lost or "; ".join(f"{each}: {why}" for each, why in self.pool.refused.items())
+        if not self._has_node(self.pool, run):
+            why = self.pool.lost or self.pool.refusals() or self.connection.last_words() or "none has come"
+            within = "" if self.pool.lost else f" within {self.opening.wait_s:g} s"
             self.close()
-            raise DeclarationError(
-                f"--training-cluster {self.opening.where}: no node to train on within {self.opening.wait_s:g} s: "
-                f"{why or 'none has come'}"
-            )
+            raise DeclarationError(f"--training-cluster {self.opening.where}: no node to train on{within}: {why}")
         if self.pool.open_address:
             run.report_problem(OPEN.format(address=self.pool.open_address))
         self.pool.watch()
         self.rooms = self.pool
+
+    def _has_node(self, pool: "Pool", run: BackendRun) -> bool:
+        """Wait for a node, and say so if that takes long; return False if none came."""
+        wait_s = self.opening.wait_s
+        if pool.wait_for_node(min(SILENT_S, wait_s)) or pool.lost or wait_s <= SILENT_S:
+            return bool(pool.nodes)
+        refused = f"; none of these: {pool.refusals()}" if pool.refused else ""
+        run.say(f"waiting up to {duration(wait_s)} for the first node of {self.where.label}{refused}")
+        return pool.wait_for_node(wait_s - SILENT_S)
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:  # noqa: ARG002  (it has the pool)
         """Return a launcher that takes the first room for each attempt."""

@@ -32,9 +32,9 @@ class Cargo:
         self.shipment, self.node, self.request, self.files = shipment, node, request, request.files
         self.key = hashlib.sha256(request.folder.encode()).hexdigest()[:16]
         self.is_whole = not node.facts.shares_files  # else what is private goes this way alone
-        self.own: Parcel | None = None
+        self.digest = ""  # of the parcel that is its own
         self.pairs: dict[str, str] = {}  # this machine's paths, and the node's
-        self.left_out: list[str] = []  # what did not travel, with the reason
+        self.left_out: dict[str, str] = {}  # what did not travel, with the reason
 
     def ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function of `node_files` for this attempt."""
@@ -55,16 +55,19 @@ class Cargo:
         """Send what the attempt needs; return its request in the node's paths."""
         shipment, node = self.shipment, self.node
         copied, linked = ([shipment.code()], [*self._data(), *self._needed()]) if self.is_whole else ([], [])
-        self.own = pack(self._own_files(), folders=self._own_folders())
-        self.left_out += [each for parcel in (*copied, self.own) for each in parcel.left_out]
-        digests = [each.digest for each in (*copied, self.own)], [each.digest for each in linked]
-        shipment.send(node, self.own)
+        copied.append(own := pack(self._own_files(), folders=self._own_folders()))
+        for parcel in (*copied, *linked):
+            self.left_out = {**self.left_out, **parcel.left_out}
+            self.left_out = {name: why for name, why in self.left_out.items() if name not in parcel.names}
+        self.digest = own.digest
+        digests = [each.digest for each in copied], [each.digest for each in linked]
+        shipment.send(node, own)
         for _ in range(TRIES):
             if not self.ask(node_files.lay, *digests):
                 return self._moved()
             with shipment.hosts.setdefault(node.facts.host, threading.Lock()):
                 missing = self.ask(node_files.lay, *digests)  # another attempt may just have sent it
-                for parcel in (each for each in (*copied, self.own, *linked) if each.digest in missing):
+                for parcel in (each for each in (*copied, *linked) if each.digest in missing):
                     shipment.send(node, parcel)
         raise DeclarationError(f"node {node.name} ({node.facts.host}) does not keep the files that are sent to it")
 

@@ -73,7 +73,7 @@ class ClusterLauncher:
         try:
             reply = returning.fetch(reply) if returning and reply else reply
         except NodeGone:  # what it has left is not here
-            reply = reply if reply and reply.refused else None
+            reply = reply if reply and (reply.refused or reply.lost) else None
         if is_shared and (reply is None or reply.lost):
             renew_checkpoint(Path(request.checkpoint), request.files.below)
         return self._lost(reply, lease, begun) if reply is None or reply.lost else reply

@@ -7,14 +7,12 @@ no longer wants (its session is gone, or gave it up) ends, with its process tree
 import asyncio
 import contextlib
 import os
-import platform
 import shutil
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +34,7 @@ from pytest_training.execution.backends.fork_server.backend import (
 )
 from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY, INTERRUPTED
+from pytest_training.execution.equipment import equipment
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
 from pytest_training.limits.protocol import Ending
@@ -59,7 +58,9 @@ class KeptRun(msgspec.Struct, eq=False):
     order: str = ""
 
     def serve(self, order: ServerOrder, log: Path) -> str:
-        """Return the address of the job server, which is started if none is there."""
+        """Return the address of the job server, which is started if none is there; nothing if there is to be none."""
+        if not order.forks:
+            return ""
         if self.server is None or self.server.process.poll() is not None:
             self.server = start_server(order.imports, log=log, seed=order.seed)
         return self.server.address
@@ -75,14 +76,15 @@ RUNS: dict[str, KeptRun] = {}  # a Dask worker calls functions, so the state is 
 LOCK = threading.Lock()
 
 
-def describe(order: bytes, packages: list[str], *, dask_worker: Any) -> bytes:
-    """Say who this node is, what it has, and whether it sees the run folder."""
+async def describe(order: bytes, *, dask_worker: Any) -> bytes:
+    """Say who this node is, what it has, and whether it sees the run folder; the worker's loop goes on meanwhile."""
+    return await asyncio.to_thread(_describe, order, dask_worker)
+
+
+def _describe(order: bytes, dask_worker: Any) -> bytes:
     from distributed.system import MEMORY_LIMIT  # noqa: PLC0415  (the extra `cluster`)
 
-    server, versions, shares_files = msgspec.json.decode(order, type=ServerOrder), {}, False
-    for name in packages:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
+    server, shares_files = msgspec.json.decode(order, type=ServerOrder), False
     with contextlib.suppress(OSError):
         shares_files = Path(server.probe).read_text(encoding="utf-8") == server.run_id
     return msgspec.json.encode(
@@ -98,7 +100,7 @@ def describe(order: bytes, packages: list[str], *, dask_worker: Any) -> bytes:
             scratch=str(node_files.scratch(dask_worker, server.run_id)),
             executable=sys.executable,
             prefix=sys.prefix,
-            versions={"python": platform.python_version(), **versions},
+            equipment=equipment(server.imports),
         )
     )
 
@@ -154,6 +156,9 @@ class NodeLauncher(ServerLauncher):
     def __init__(self, address: str, seat: Seat, run: KeptRun, is_wanted: Callable[[], bool]) -> None:
         super().__init__(address, seat)
         self.run, self.is_wanted = run, is_wanted
+
+    def _execute(self, request: AttemptRequest) -> Reply:
+        return super()._execute(request) if self.address else super(ServerLauncher, self)._execute(request)
 
     def _order(self) -> str:
         return self.run.order or ("" if self.is_wanted() else AT_ONCE)

@@ -5,6 +5,7 @@ tree of each attempt, with a project of its own. Who uses it holds a lock; the k
 """
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -76,15 +77,19 @@ def _enter(worker: Any, run_id: str) -> Path:
     with LOCK:
         if run_id not in HELD:
             HELD[run_id] = Held(scratch(worker, run_id))
-            threading.Thread(target=_leave_when_idle, args=[run_id], daemon=True).start()
+            threading.Thread(target=_leave_when_idle, args=[run_id, worker], daemon=True).start()
         HELD[run_id].used = time.monotonic()
         return HELD[run_id].folder
 
 
-def _leave_when_idle(run_id: str) -> None:
-    while (held := HELD.get(run_id)) is not None and time.monotonic() - held.used < IDLE_S:
+def _leave_when_idle(run_id: str, worker: Any) -> None:
+    while (held := HELD.get(run_id)) and (time.monotonic() - held.used < IDLE_S or worker.state.executing):
         time.sleep(1.0)
     leave(run_id)
+
+
+async def _tree(worker: Any, run_id: str, key: str) -> Path:
+    return await asyncio.to_thread(_enter, worker, run_id) / "attempts" / key
 
 
 def leave(run_id: str) -> None:
@@ -114,11 +119,10 @@ def _take(parcels: Path, digest: str, part: tuple[int, bool], content: bytes) ->
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:
             raise ValueError(f"parcel {digest[:12]} has arrived damaged")
         file.seek(0)
-        unpacked.mkdir()
         with tarfile.open(fileobj=file) as archive:
             archive.extractall(unpacked, filter="data")  # refuses links and paths that lead elsewhere
     partial.unlink()
-    if not (parcels / digest).exists():
+    with contextlib.suppress(OSError):  # another node of this host was first
         unpacked.rename(parcels / digest)
 
 
@@ -151,8 +155,7 @@ def _link(source: str, target: str) -> None:
 
 async def left(run_id: str, key: str, places: list[str], *, dask_worker: Any) -> Listed:
     """Return name, size and stamp of each file that an attempt has made or changed, and what cannot be sent."""
-    tree = _enter(dask_worker, run_id) / "attempts" / key
-    return await asyncio.to_thread(_left, tree, places)
+    return await asyncio.to_thread(_left, await _tree(dask_worker, run_id, key), places)
 
 
 def _left(tree: Path, places: list[str]) -> Listed:
@@ -168,8 +171,8 @@ def _left(tree: Path, places: list[str]) -> Listed:
                 status = entry.stat()
                 files.append((name, status.st_size, _stamp(status)))
             else:
-                others.append(f"{name} (a link or pipe)")
-        others += [f"files of {place} beyond {MOST_FILES}"] if walk.is_cut else []
+                others.append(name)
+        others += [f"more than {MOST_FILES:,} files in {place}"] if walk.is_cut else []
     return files, others
 
 
@@ -179,7 +182,7 @@ def _stamp(status: os.stat_result) -> str:
 
 async def read(run_id: str, key: str, wanted: list[Wanted], *, dask_worker: Any) -> list[bytes]:
     """Return parts of files; nothing of one that is missing, leads outside, or is not the one of that stamp."""
-    tree = _enter(dask_worker, run_id) / "attempts" / key
+    tree = await _tree(dask_worker, run_id, key)
     return await asyncio.to_thread(lambda: [_part(tree, *each) for each in wanted])
 
 
@@ -199,7 +202,7 @@ def _part(tree: Path, name: str, offset: int, most: int, stamp: str) -> bytes:
 
 async def write(run_id: str, key: str, name: str, content: bytes, *, dask_worker: Any) -> None:
     """Write a small file into an attempt's tree."""
-    tree = _enter(dask_worker, run_id) / "attempts" / key
+    tree = await _tree(dask_worker, run_id, key)
     if not (tree / name).parent.is_dir() or ".." in Path(name).parts:
         return
     await asyncio.to_thread(write_atomically, tree / name, content, below=tree)
@@ -207,6 +210,6 @@ async def write(run_id: str, key: str, name: str, content: bytes, *, dask_worker
 
 async def drop(run_id: str, key: str, digest: str, *, dask_worker: Any) -> None:
     """Remove the files of an attempt, and the parcel that was its own."""
-    home = _enter(dask_worker, run_id)
-    for path in (home / "attempts" / key, home / "parcels" / digest):
+    tree = await _tree(dask_worker, run_id, key)
+    for path in (tree, tree.parents[1] / "parcels" / digest):
         await asyncio.to_thread(shutil.rmtree, path, True)

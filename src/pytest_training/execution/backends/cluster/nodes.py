@@ -9,6 +9,7 @@ import msgspec
 
 from pytest_training.execution.backends.cluster.orders import NodeFacts
 from pytest_training.jobs.model import Job
+from pytest_training.wording import counted
 
 
 class Host(msgspec.Struct, eq=False):
@@ -94,6 +95,17 @@ def threads(node: Node, nodes: Iterable[Node]) -> int:
     shares = [1 / sum(each.cores for each in beside if core in each.facts.cpus) for core in node.facts.cpus]
     quota = node.facts.cores / max(len(node.facts.cpus), 1)  # a container may use less than it sees
     return max(1, int(sum(shares) * quota + 1e-6))
+
+
+def too_large(job: Job, nodes: Iterable[Node]) -> str:
+    """Say what a job needs that no node has."""
+    cores, gpus, memory_mb = map(
+        max, zip(*((each.cores, each.facts.gpus, each.memory_mb) for each in nodes), strict=True)
+    )
+    wanted = [counted(cores_of(job), "core"), *([counted(job.gpus, "GPU")] if job.gpus else ())]
+    wanted += [f"{memory_of(job):,.0f} MiB"] if memory_of(job) else ()
+    has = f"{counted(cores, 'core')}, {counted(gpus, 'GPU')}, {memory_mb:,.0f} MiB"
+    return f"needs {', '.join(wanted)} at once; no node is that large: the most are {has}"
 
 
 def cores_of(job: Job) -> int:

@@ -1,6 +1,7 @@
 """What the session and a node tell each other, as JSON."""
 
 from pytest_training.execution.attempt.messages import AttemptRequest
+from pytest_training.execution.equipment import Equipment
 from pytest_training.jobs.model import Value
 
 
@@ -10,6 +11,7 @@ class ServerOrder(Value, frozen=True, kw_only=True):
     run_id: str
     imports: tuple[str, ...]
     seed: int
+    forks: bool = True  # False if each attempt is to have a fresh interpreter, without a server
     probe: str = ""  # absolute path of a file of the run folder with the run's id: who reads that shares the folder
 
 
@@ -27,7 +29,7 @@ class NodeFacts(Value, frozen=True, kw_only=True):
     scratch: str  # absolute path of the folder for files of this run, on its host
     executable: str  # of Python
     prefix: str  # of its environment
-    versions: dict[str, str]  # of Python and of packages
+    equipment: Equipment
 
     @property
     def gpus(self) -> int:

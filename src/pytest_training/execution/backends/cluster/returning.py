@@ -7,7 +7,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
@@ -18,13 +18,14 @@ from pytest_training.execution.backends.cluster import node_files
 from pytest_training.execution.backends.cluster.cargo import Cargo
 from pytest_training.execution.backends.cluster.moves import Moves
 from pytest_training.execution.backends.cluster.node_files import PRIVATE, PROJECT, Listed
-from pytest_training.execution.backends.cluster.packing import CHUNK, MIB
+from pytest_training.execution.backends.cluster.packing import CHUNK, MIB, in_project
 from pytest_training.execution.backends.cluster.transfer import NodeGone
+from pytest_training.execution.pins import LOCK_NAME, take_pins
 from pytest_training.places import appending
 from pytest_training.wording import listing
 
 PIECE = 2**20  # of log and events, at each look
-MOST_BACK, MOST_LOG, LOG_END = 2**31, 2**28, 2**25  # bytes of an attempt's files; of its log, and of the log's end
+MOST_BACK, MOST_LOG, LOG_END = 2**31, 2**28, 2**25  # bytes of all files; of what is new in a log, else of its end
 CHECKPOINT_S, CHECKPOINT_SHARE = 10.0, 10  # a checkpoint that took 2 s to bring is brought again after 20 s
 CURRENT = "/state.zip"  # the newest checkpoint; the one before it has come already
 MOST_NAMES = 5  # in a note
@@ -39,12 +40,11 @@ class Returning:
         self.ends: dict[Path, bytes] = {}  # their last byte
         self.stamps: dict[str, str] = {}  # of the files that have come
         self.next_checkpoint = 0.0
+        self.left_out: dict[str, str] = {}  # what did not come, with the reason
 
     def follow(self) -> None:
         """Bring what is new: log, events, what the node says of the attempt, its checkpoint; ignore a silent node."""
         with contextlib.suppress(NodeGone, OSError):
-            if not self.cargo.is_whole or self.request.private:  # what is private is masked at the end
-                return
             self._append(PIECE)
             if (sign := self.request.sign) and sign.exists():
                 self.cargo.ask(node_files.write, self.cargo.name(sign), sign.read_bytes())
@@ -60,31 +60,35 @@ class Returning:
         if self.cargo.is_whole:
             places += [self.cargo.name(self.files.path), self.cargo.name(self.request.checkpoint), PROJECT]
         files, others = self._listed(places)
-        self._skip_log({name: size for name, size, _ in files})
-        while self._append(CHUNK, is_last=True):
-            pass
+        self.left_out = {**self.cargo.left_out, **dict.fromkeys(others, "a link, a pipe or beyond the bound")}
+        sizes = {name: size for name, size, _ in files}
+        for path in (self.files.log, self.files.events):
+            self._skip(path, sizes.get(self.cargo.name(path)))
+        for _ in range(MOST_LOG // CHUNK):
+            if not self._append(CHUNK, is_last=True):
+                break
         beside = self._bring(files)
         with contextlib.suppress(NodeGone, OSError):
-            self.cargo.ask(node_files.drop, self.cargo.own.digest if self.cargo.own else "")
+            self.cargo.ask(node_files.drop, self.cargo.digest)
         node, notes = f"node {self.cargo.node.name} ({self.cargo.node.facts.host})", reply.notes
         if beside:
             names = listing("", beside, limit=MOST_NAMES)
             notes += (f"files that it wrote into the project on {node} are in its folder: {names}",)
-        if left_out := [*self.cargo.left_out, *others]:
+        own = self.cargo.name(self.files.path)
+        if left_out := [f"{in_project(name.removeprefix(f'{own}/'))} ({why})" for name, why in self.left_out.items()]:
             notes += (f"did not travel to {node} or back: {listing('', left_out, limit=MOST_NAMES)}",)
         moved = Moves({theirs: ours for ours, theirs in self.cargo.pairs.items()}).value(msgspec.to_builtins(reply))
         return replace(msgspec.convert(moved, Reply), notes=notes)
 
-    def _skip_log(self, sizes: dict[str, int]) -> None:
-        """Leave out the middle of a very long log; one without a word is a file too."""
-        log = self.files.log
-        if sizes.get(self.cargo.name(log)) == 0:
-            self._add(log, b"")
-        missing = sizes.get(self.cargo.name(log), 0) - self.at.get(log, 0) - LOG_END
-        if missing > MOST_LOG:
-            self._add(log, f"\n… {missing / MIB:,.0f} MiB of the log were left out …\n".encode())
-            self.at[log] = self.at.get(log, 0) + missing
-            self.cargo.left_out.append(f"{missing / MIB:,.0f} MiB in the middle of its log")
+    def _skip(self, path: Path, size: int | None) -> None:
+        """Leave out the middle of a log that is very long; one without a word is a file too."""
+        rest = (size or 0) - self.at.get(path, 0)
+        if size == 0:
+            self._add(path, b"")
+        if rest > MOST_LOG:
+            self._add(path, f"\n… {(rest - LOG_END) / MIB:,.0f} MiB were left out …\n".encode())
+            self.at[path] = self.at.get(path, 0) + rest - LOG_END
+            self.left_out[path.name] = f"{(rest - LOG_END) / MIB:,.0f} MiB in its middle"
 
     def _append(self, most: int, *, is_last: bool = False) -> bool:
         """Add what is new to log and events, and replace usage.json; return True if there may be more."""
@@ -123,23 +127,24 @@ class Returning:
                 continue
             total += size
             if total > MOST_BACK and not is_result:
-                self.cargo.left_out.append(f"{PurePosixPath(name).name} ({size / MIB:,.0f} MiB)")
+                self.left_out[name] = f"{size / MIB:,.0f} MiB"
                 continue
             try:
                 self._write(target, self._pieces(name, size, stamp), is_result=is_result)
             except (OSError, ValueError) as error:
                 if is_result:
                     raise
-                self.cargo.left_out.append(f"{PurePosixPath(name).name} ({getattr(error, 'strerror', None) or error})")
+                self.left_out[name] = str(getattr(error, "strerror", None) or error)
                 continue
+            if target.name == LOCK_NAME:
+                take_pins(self.request.datasets, target)
             self.stamps[name] = stamp
-            beside += [name.removeprefix(f"{PROJECT}/")] if name.startswith(f"{PROJECT}/") else []
+            beside += [in_project(name)] if name.startswith(f"{PROJECT}/") else []
         return beside
 
     def _write(self, target: Path, pieces: Iterator[bytes], *, is_result: bool) -> None:
-        below = (
-            self.files.own_below if self.request.private and target.is_relative_to(self.files.own) else self.files.below
-        )
+        is_private = self.request.private is not None and target.is_relative_to(self.files.own)
+        below = self.files.own_below if is_private else self.files.below
         atomic.write_pieces(target, iter([self._back()(b"".join(pieces))]) if is_result else pieces, below=below)
 
     def _pieces(self, name: str, size: int, stamp: str) -> Iterator[bytes]:
@@ -155,7 +160,7 @@ class Returning:
         """Return where a file of the node goes, or None if it has no place here: a node may send any name."""
         files, (top, _, rest) = self.files, name.partition("/")
         if os.path.normpath(name) != name or name.startswith(("/", "..")) or "\0" in name:
-            self.cargo.left_out.append(f"{name!r} (expected a path in its own folder)")
+            self.left_out[repr(name)] = "expected a path in its own folder"
             return None
         if top == PROJECT:
             cwd = self.request.job.cwd

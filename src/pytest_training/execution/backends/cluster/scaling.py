@@ -3,11 +3,15 @@
 import contextlib
 import math
 import time
+from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from pytest_training.execution.backends.cluster.pool import Pool
+from pytest_training.text import one_line
 
 EVERY_S = 2.0  # between two looks
+AGAIN_S = 30.0  # between two attempts to start nodes that were refused
 NAMES = ("nthreads", "ncores", "threads", "cores")  # of an option that says how many cores a Dask worker has
 
 
@@ -18,12 +22,15 @@ class Scaling:
     """
 
     def __init__(self, cluster: Any, pool: Pool, most_nodes: int | None) -> None:
-        self.cluster, self.pool, self.most_nodes, self.next_look = cluster, pool, most_nodes, 0.0
+        self.cluster, self.pool, self.most_nodes = cluster, pool, most_nodes
+        self.next_look = self.next_start = 0.0
+        self.refusals: set[str] = set()
+        self.report_problem: Callable[[str], None] = lambda _: None  # who has a run sets another
 
     def begin(self) -> None:
         """Ask for what the whole run may use."""
         if not self.cluster.worker_spec:
-            self._ask(self.pool.most or 1)
+            self._ask([1] * (self.pool.most or 1))
 
     def look(self) -> None:
         """Have as many nodes as the jobs that wait and run need; to be called again and again."""
@@ -31,20 +38,37 @@ class Scaling:
             return
         self.next_look = time.monotonic() + EVERY_S
         with contextlib.suppress(Exception):  # whatever the engine raises: the next look may succeed
-            if wanted := self.pool.wanted_cores():
+            self._start_refused()
+            if wanted := self.pool.wanted():
                 self._ask(wanted)
             elif not self.pool.waiting:
                 self._give_back()
 
-    def _ask(self, cores: int) -> None:
-        """Ask for nodes with so many cores, never for fewer than there are: those that are lost start again."""
+    def _ask(self, cores: list[int]) -> None:
+        """Ask for room for jobs of so many cores, and never for fewer nodes than there are: lost ones start again."""
         job = getattr(self.cluster, "_dummy_job", None)  # of dask-jobqueue, whose settings may stand in a file
         options = (self.cluster.new_spec or {}).get("options", {})
         per_node = getattr(job, "worker_cores", 0) or next((options[name] for name in NAMES if name in options), 0)
-        per_node = per_node or max((each.cores for each in self.pool.nodes.values()), default=cores)
-        nodes = min(math.ceil(cores / per_node), self.most_nodes or cores)
-        nodes = max(nodes, len(self.cluster.worker_spec))
+        per_node = per_node or max((each.cores for each in self.pool.nodes.values()), default=sum(cores))
+        nodes = math.ceil(sum(Fraction(1, max(per_node // each, 1)) for each in cores))
+        nodes = max(min(nodes, self.most_nodes or nodes), len(self.cluster.worker_spec))
         self.cluster.scale(**({"jobs": nodes} if job else {"n": nodes}))
+
+    def _start_refused(self) -> None:
+        """Start once more what the queueing system has refused: Dask would not, and says nothing."""
+        refused = [each for each in getattr(self.cluster, "workers", {}).values() if _is_refused(each)]
+        if refused and time.monotonic() > self.next_start:
+            self.next_start = time.monotonic() + AGAIN_S
+            self.cluster.loop.add_callback(_start, refused, self._note_refusal)
+
+    def _note_refusal(self, error: Exception, refused: int) -> None:
+        """Report a refusal, once; without any node that could come, the cluster is lost."""
+        why = one_line(str(error).rpartition("stderr:\n")[2])  # dask-jobqueue says what the command has printed
+        if refused == len(self.cluster.workers) and not self.pool.nodes:
+            self.pool.lose(why)
+        elif why not in self.refusals:
+            self.refusals.add(why)
+            self.report_problem(f"the cluster has fewer nodes than the jobs could use: {why}")
 
     def _give_back(self) -> None:
         """End the nodes that no job uses, but for the cores that running jobs may need again for another attempt."""
@@ -68,6 +92,18 @@ class Scaling:
                         self.pool.give_back(each)
         if idle:
             self.cluster.loop.add_callback(_end, self.cluster, idle)
+
+
+def _is_refused(worker: Any) -> bool:
+    return getattr(getattr(worker, "status", None), "name", "") == "created"  # Dask has tried to start it
+
+
+async def _start(workers: list[Any], note: Callable[[Exception, int], None]) -> None:
+    try:
+        for each in workers:
+            await each
+    except Exception as error:  # noqa: BLE001  (of the queueing system's command, whatever it says)
+        note(error, sum(_is_refused(each) for each in workers))
 
 
 async def _end(cluster: Any, names: list[Any]) -> None:

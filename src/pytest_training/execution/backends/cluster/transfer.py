@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends.cluster import node_files
 from pytest_training.execution.backends.cluster.node_files import PROJECT
 from pytest_training.execution.backends.cluster.nodes import Node
@@ -19,7 +20,8 @@ from pytest_training.execution.backends.cluster.packing import (
 )
 from pytest_training.execution.backends.cluster.pool import Pool
 
-ASK_S, LOOK_S = 60.0, 0.5  # longest wait for an answer; between two looks whether the node is still there
+LOOK_S = 0.5  # between two looks whether the node is still there
+STOPPING_S = 20.0  # longest wait for an answer once the run is interrupted: nobody watches the nodes then
 
 
 class NodeGone(Exception):  # noqa: N818  (an event)
@@ -37,19 +39,21 @@ class Shipment:
 
     def ask(self, node: Node, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function of `node_files` on a node; raise NodeGone, or the OSError of its disk."""
-        client, run_id, give_up = self.pool.client, self.pool.server.run_id, time.monotonic() + ASK_S
+        client, run_id, begun = self.pool.client, self.pool.server.run_id, time.monotonic()
         run = client.run(function, run_id, *arguments, workers=[node.address], asynchronous=True)
         future = asyncio.run_coroutine_threadsafe(run, client.loop.asyncio_loop)
-        while not node.is_gone and time.monotonic() < give_up:
+        while not node.is_gone and not (self.pool.stopping and time.monotonic() - begun > STOPPING_S):
             try:
                 return future.result(timeout=LOOK_S)[node.address]
             except TimeoutError:
                 if future.done():
                     break
-            except Exception as error:  # whatever the engine raises
+            except (OSError, KeyError) as error:
                 if isinstance(error, OSError) and error.errno is not None:  # a lost connection has no number
                     raise
                 raise NodeGone from error
+            except Exception as error:  # whatever the node raises
+                raise DeclarationError(f"it cannot take files: {type(error).__name__}: {error}") from error
         future.cancel()
         raise NodeGone
 
@@ -65,8 +69,8 @@ class Shipment:
         reports = self.runs.parent.parent if self.runs.parent.name == "smoke" else self.runs.parent
 
         def make() -> Parcel:
-            files = {f"{PROJECT}/{name}": path for name, path in project_files(self.project, reports=reports).items()}
-            return pack(files, folders=[PROJECT], largest=LARGEST_FILE, most=MOST_OF_PROJECT)
+            files = project_files(self.project, reports=reports)
+            return pack(files, folders=[PROJECT], below=self.project, largest=LARGEST_FILE, most=MOST_OF_PROJECT)
 
         return self.parcel("", make)
 
