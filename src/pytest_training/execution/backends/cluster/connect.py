@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -139,12 +140,15 @@ def connect(where: Where, opening: Opening) -> Connection:
     with ExitStack() as ending:
         ending.enter_context(_silence())
         ending.enter_context(dask_config.set(SETTINGS))
+        interrupt = signal.getsignal(signal.SIGINT)
         try:
             cluster: Any = None if where.address else START.get(where.kind, _queue)(where, opening, ending)
             address, security = where.address or cluster.scheduler_address, getattr(cluster, "security", None)
             client = distributed.Client(address, security=security, set_as_default=False, timeout=REACH_S)
         except FROM_OTHERS as error:
             raise DeclarationError(f"--training-cluster {where.label}: cannot {where.does}: {_why(error)}") from None
+        finally:
+            signal.signal(signal.SIGINT, interrupt)  # dask-jobqueue takes it when it is imported, to exit
         ending.callback(_quietly, client.close, timeout=5)
         return Connection(client, cluster, where.nodes or _most_nodes(cluster), ending.pop_all())
 
@@ -194,11 +198,11 @@ def _queue(where: Where, opening: Opening, ending: ExitStack) -> Any:
     import dask  # noqa: PLC0415  (the extra `cluster`)
     from distributed import Security  # noqa: PLC0415  (as above)
 
-    make = with_heir(getattr(importlib.import_module("dask_jobqueue"), QUEUES[where.kind]), ending)
     settings = dask.config.get(f"jobqueue.{where.kind}")
     shared = Path(os.path.expandvars(settings.get("shared-temp-directory") or opening.reports)).expanduser()
     shared.mkdir(parents=True, exist_ok=True)
     keys = ending.enter_context(tempfile.TemporaryDirectory(prefix=".cluster-", dir=shared))  # of mode 0700
+    make = with_heir(getattr(importlib.import_module("dask_jobqueue"), QUEUES[where.kind]), keys, ending)
     logs = Path(opening.reports, "cluster", time.strftime("%Y%m%d-%H%M%S"))
     has_own = dask.config.get(f"{TLS}.scheduler.cert", None)
     cluster = make(
