@@ -41,9 +41,12 @@ class Nodes:
         self.file, self.hidden = scratch / "scheduler.json", hidden
         self._start("scheduler", "scheduler", "--scheduler-file", str(self.file), "--port", "0", "--no-dashboard")
         eventually(self.file.exists)
-        for name in ("w1", "w2"):
-            own = ("--name", name, "--nthreads", "2", "--no-nanny", "--no-dashboard")
-            self._start(name, "worker", "--scheduler-file", str(self.file), "--local-directory", str(scratch), *own)
+        self.join("w1")
+        self.join("w2")
+
+    def join(self, name: str) -> None:
+        own = ("--name", name, "--nthreads", "2", "--no-nanny", "--no-dashboard")
+        self._start(name, "worker", "--scheduler-file", str(self.file), "--local-directory", str(self.scratch), *own)
 
     def _start(self, name: str, kind: str, *arguments: str) -> None:
         words = [sys.executable, "-m", "distributed.cli.dask_" + kind, "--host", "127.0.0.1", *arguments]
@@ -61,7 +64,7 @@ class Nodes:
 
     def left(self) -> list[Path]:
         """Return the files of runs that are still there."""
-        return list(self.scratch.glob("*/training-files-*"))
+        return list(self.scratch.glob("*/*/training-*"))
 
 
 @pytest.fixture
@@ -186,7 +189,11 @@ def test_jobs_train_on_nodes_without_shared_files_as_on_this_machine(
     assert not (project.root / "metrics.json").exists()
     assert (run / "jobs/secret/attempt-1/log.txt").read_text() == "key ***\n"
     contents = {path: path.read_bytes() for path in project.reports.rglob("*") if path.is_file()}
-    assert [path for path, content in contents.items() if b"hunter2" in content or b"training-files-" in content] == []
+    assert [
+        path for path, content in contents.items() if b"hunter2" in content or b"dask-scratch-space" in content
+    ] == []
+    eventually(lambda: len(nodes.left()) == 1)  # that of the killed node
+    nodes.join("w3")
     eventually(lambda: not nodes.left())
 
 

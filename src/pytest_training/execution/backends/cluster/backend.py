@@ -16,9 +16,9 @@ from pytest_training.units import duration
 from pytest_training.wording import counted
 
 if TYPE_CHECKING:
+    from pytest_training.execution.backends.cluster.cargo import Shipment
     from pytest_training.execution.backends.cluster.connect import Connection
     from pytest_training.execution.backends.cluster.pool import Pool
-    from pytest_training.execution.backends.cluster.transfer import Shipment
 
 
 SILENT_S = 5.0  # of waiting for the first node
@@ -68,8 +68,8 @@ class Cluster(Backend):
 
     def start(self, run: BackendRun) -> Any:
         """Wait for the first node."""
+        from pytest_training.execution.backends.cluster.cargo import Shipment  # noqa: PLC0415  (as above)
         from pytest_training.execution.backends.cluster.pool import Pool  # noqa: PLC0415  (imports Dask)
-        from pytest_training.execution.backends.cluster.transfer import Shipment  # noqa: PLC0415  (as above)
 
         if self.connection is None:
             raise DeclarationError("the cluster was not opened")

@@ -12,12 +12,11 @@ from msgspec.structs import replace
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Place, Reply
 from pytest_training.execution.backends.cluster import node as on_node
-from pytest_training.execution.backends.cluster.cargo import Cargo
+from pytest_training.execution.backends.cluster.cargo import Cargo, NodeGone, Shipment
 from pytest_training.execution.backends.cluster.nodes import Lease
 from pytest_training.execution.backends.cluster.orders import AttemptOrder
 from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.returning import Returning
-from pytest_training.execution.backends.cluster.transfer import NodeGone, Shipment
 from pytest_training.execution.backends.subprocess import INTERRUPTED
 from pytest_training.execution.job_files import renew_checkpoint
 

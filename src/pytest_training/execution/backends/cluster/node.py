@@ -251,7 +251,6 @@ async def forget(run_id: str, *, dask_worker: Any) -> bytes:
     with contextlib.suppress(OSError):
         said = (scratch / SERVER_LOG).read_bytes()[-LONGEST_LOG:]
     await asyncio.to_thread(shutil.rmtree, scratch, True)
-    await asyncio.to_thread(node_files.leave, run_id)
     return said
 
 
