@@ -14,11 +14,11 @@ import pytest
 
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
 from pytest_training.execution.backends.cluster.answers import answered
+from pytest_training.execution.backends.cluster.cargo import Shipment
 from pytest_training.execution.backends.cluster.launcher import ClusterLauncher
 from pytest_training.execution.backends.cluster.nodes import Lease
 from pytest_training.execution.backends.cluster.orders import ServerOrder
 from pytest_training.execution.backends.cluster.pool import Pool
-from pytest_training.execution.backends.cluster.transfer import Shipment
 from pytest_training.execution.folder import JobFolder
 from pytest_training.jobs.kinds.protocol import Call
 from pytest_training.jobs.model import Job
@@ -221,7 +221,7 @@ STATES = {
     "without its server": (
         Task("finished"),
         Reply(lost=Lost(cause="server died", reason="the job server died")),
-        "the job server of node b on hb died while the job ran",
+        "the job server of node b on hb died while the job ran; see server.log in the run folder",
     ),
     "an error there": (Task("error", OSError("disk")), None, "a node cannot execute it: OSError: disk"),
 }

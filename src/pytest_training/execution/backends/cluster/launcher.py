@@ -12,12 +12,11 @@ from msgspec.structs import replace
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Place, Reply
 from pytest_training.execution.backends.cluster import node as on_node
-from pytest_training.execution.backends.cluster.cargo import Cargo
+from pytest_training.execution.backends.cluster.cargo import Cargo, NodeGone, Shipment
 from pytest_training.execution.backends.cluster.nodes import Lease
 from pytest_training.execution.backends.cluster.orders import AttemptOrder
 from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.returning import Returning
-from pytest_training.execution.backends.cluster.transfer import NodeGone, Shipment
 from pytest_training.execution.backends.subprocess import INTERRUPTED
 from pytest_training.execution.job_files import renew_checkpoint
 
@@ -108,8 +107,8 @@ class ClusterLauncher:
         node, lost, notes = lease.node, reply.lost if reply else None, reply.notes if reply else ()
         where = f"node {node.name} on {node.facts.host}"
         if lost and lost.cause == "server died":
-            lost = Lost(cause=lost.cause, reason=f"the job server of {where} died while the job ran")
-            return Reply(lost=lost, notes=notes)
+            reason = f"the job server of {where} died while the job ran; see server.log in the run folder"
+            return Reply(lost=Lost(cause=lost.cause, reason=reason), notes=notes)
         self.pool.doubt(node)
         how, after = lost.reason if lost else lease.lost or self.pool.how_it_went(), time.monotonic() - begun
         reason = f"worker died: after {after:.1f} s its {where} {how}"
