@@ -29,7 +29,7 @@ def KubeCluster(*, name, image, n_workers, resources):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_every_command_of_the_page_runs(tmp_path: Path, slurm: Slurm) -> None:
     project = Project(tmp_path / "project")
     project.jobs("one", "two")
