@@ -31,6 +31,7 @@ class Spec:
         self.worker_spec = {f"n{name}": suffixes for name in entries}
         self.new_spec = {"options": {"nthreads": cores} if known else {}}
         self.loop = SimpleNamespace(add_callback=lambda function, *arguments: asyncio.run(function(*arguments)))
+        self.workers: dict[str, Any] = {}
         self.asked: list[int] = []
 
     def scale(self, n: int) -> None:

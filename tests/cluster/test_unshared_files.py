@@ -69,7 +69,7 @@ class Nodes:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    (tmp_path / "project").mkdir()
+    (tmp_path / "project").mkdir(exist_ok=True)
     return Project(tmp_path / "project")
 
 
@@ -77,8 +77,8 @@ def project(tmp_path: Path) -> Project:
 def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Nodes]:
     if subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode:
         (pytest.fail if REQUIRED else pytest.skip)("needs mount namespaces: unshare -m, as root")
-    for name in ("scratch", "temporary"):
-        (tmp_path / name).mkdir()
+    for name in ("scratch", "temporary", "project/training"):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
     nodes = Nodes(tmp_path / request.param, tmp_path / "scratch")
     yield nodes
     for name in nodes.processes:
@@ -197,11 +197,11 @@ def test_jobs_train_on_nodes_without_shared_files_as_on_this_machine(
     eventually(lambda: not nodes.left())
 
 
-@pytest.mark.parametrize("nodes", ["temporary"], indirect=True)
-def test_a_secret_stays_private_on_a_node_that_shares_the_project_alone(
+@pytest.mark.parametrize("nodes", ["temporary", "project/training"], indirect=True)
+def test_a_secret_stays_private_on_a_node_that_shares_a_part_of_the_files(
     project: Project, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(nodes.hidden))
+    monkeypatch.setenv("TMPDIR", str(project.root.parent / "temporary"))
     monkeypatch.setenv("SECRET_KEY", "hunter2-hunter2")
     project.write("training/jobs.yaml", "jobs: {secret: {secret: {key: SECRET_KEY}}}")
     project.job("secret", SECRET, parameters='key: str = ""')

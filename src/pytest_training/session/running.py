@@ -273,7 +273,14 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
 def _backend_run(config: pytest.Config, run: TrainingRun) -> BackendRun:
     terminal, note = pytest_adapter.terminal_of(config), run.problems.append
     say: Callable[[str], None] = terminal.write_line if terminal and config.option.verbose >= 0 else (lambda _: None)
-    return BackendRun(folder=run.folder, imports=run.plan.imports, seed=run.plan.seed, report_problem=note, say=say)
+    return BackendRun(
+        folder=run.folder,
+        imports=run.plan.imports,
+        seed=run.plan.seed,
+        report_problem=note,
+        say=say,
+        has_work=not all(each.unchanged for each in run.plan.jobs),
+    )
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ class BackendRun(msgspec.Struct, frozen=True, kw_only=True):
     imports: tuple[str, ...]  # modules that the selected jobs import, to be loaded once for all of them
     seed: int
     report_problem: Callable[[str], None]  # adds a sentence to the run's reports
+    has_work: bool = True  # False if every job is unchanged
     say: Callable[[str], None] = lambda _: None  # writes a line on the terminal, for a start that takes long
 
 

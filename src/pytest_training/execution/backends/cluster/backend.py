@@ -9,7 +9,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends.cluster.orders import ServerOrder
 from pytest_training.execution.backends.cluster.where import Where, parse_where
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Opening, Seat
-from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY
+from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY, SubprocessLauncher
 from pytest_training.execution.equipment import NodeRecord
 from pytest_training.places import appending
 from pytest_training.units import duration
@@ -50,16 +50,15 @@ class Cluster(Backend):
         self.where = parse_where(opening.where, opening.source, (Path.cwd(), Path(opening.project)))
         check(self.where)
         if opening.is_dry:
-            return min(
-                (each for each in ((self.where.nodes or 0) * self.where.cores, opening.most) if each), default=None
-            )
+            slots = (self.where.nodes or 0) * self.where.cores
+            return min((each for each in (slots, opening.most) if each), default=None)
         self.connection = connect(self.where, opening)
         return self.connection.slots(opening.most)
 
     def place(self) -> str:
         """Say what would be started or used, or, once that is so, how many nodes it had."""
         if self.pool is None:
-            return f"would {self.where.does}"
+            return f"would {self.where.does}" if self.opening.is_dry else ""
         return f"{self.where.label}: {counted(sum(not each.refused for each in self.nodes()), 'node')}"
 
     def nodes(self) -> tuple[NodeRecord, ...]:
@@ -67,12 +66,14 @@ class Cluster(Backend):
         return tuple(self.pool.records.values()) if self.pool else ()
 
     def start(self, run: BackendRun) -> Any:
-        """Wait for the first node."""
+        """Wait for the first node, if any job is to be trained."""
         from pytest_training.execution.backends.cluster.cargo import Shipment  # noqa: PLC0415  (as above)
         from pytest_training.execution.backends.cluster.pool import Pool  # noqa: PLC0415  (imports Dask)
 
         if self.connection is None:
             raise DeclarationError("the cluster was not opened")
+        if not run.has_work:
+            return
         probe = run.folder.path / "shared.txt"
         probe.write_text(run.folder.run_id, encoding="utf-8")
         order = ServerOrder(
@@ -103,7 +104,7 @@ class Cluster(Backend):
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:  # noqa: ARG002  (it has the pool)
         """Return a launcher that takes the first room for each attempt."""
-        return self.launcher_at(None)
+        return self.launcher_at(None) if self.pool else SubprocessLauncher(seat)  # that will launch nothing
 
     def launcher_at(self, lease: Any) -> Launcher:
         """Return a launcher whose first attempt has that room."""

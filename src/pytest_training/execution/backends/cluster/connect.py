@@ -121,9 +121,17 @@ def _loaded(name: str, where: Where) -> Any:
         return importlib.import_module(name)
     except FROM_OTHERS as error:
         spec = importlib.util.find_spec(package := name.partition(".")[0])
-        text = one_line(f"{type(error).__name__}: {error}")[:LONGEST]
         source = f"{package} from {spec.origin if spec else 'nowhere'}"
-        raise DeclarationError(f"--training-cluster {where.label}: cannot import {source}: {text}") from None
+        raise DeclarationError(f"--training-cluster {where.label}: cannot import {source}: {_why(error)}") from None
+
+
+def _why(error: BaseException) -> str:
+    """Return an error and the first one that led to it: Dask's own often say no more than `failed to start`."""
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    causes = dict.fromkeys(f"{type(each).__name__}: {each}" for each in (error, first))
+    return one_line("; ".join(text[:LONGEST] for text in causes))
 
 
 def connect(where: Where, opening: Opening) -> Connection:
@@ -138,8 +146,7 @@ def connect(where: Where, opening: Opening) -> Connection:
             address, security = where.address or cluster.scheduler_address, getattr(cluster, "security", None)
             client = distributed.Client(address, security=security, set_as_default=False, timeout=REACH_S)
         except FROM_OTHERS as error:
-            text = one_line(f"{type(error).__name__}: {error}")[:LONGEST]
-            raise DeclarationError(f"--training-cluster {where.label}: cannot {where.does}: {text}") from None
+            raise DeclarationError(f"--training-cluster {where.label}: cannot {where.does}: {_why(error)}") from None
         finally:
             signal.signal(signal.SIGINT, interrupt)  # dask-jobqueue takes it when it is imported, to exit
         ending.callback(_quietly, client.close, timeout=5)
@@ -181,6 +188,7 @@ def _local(where: Where, opening: Opening, ending: ExitStack) -> Any:
         dashboard_address=None,
         scheduler_kwargs=PRIVATE,
         memory_limit=0,
+        silence_logs=logging.CRITICAL,  # also of the worker, which prints what it makes of its end
     )
     ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
     return cluster

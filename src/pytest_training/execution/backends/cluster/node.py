@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_training.errors import TrainingError
+from pytest_training.errors import DeclarationError, TrainingError
 from pytest_training.execution.attempt.environment import SIZE
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply, Result
 from pytest_training.execution.backends.cluster import node_files
@@ -38,6 +38,7 @@ from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY, INTER
 from pytest_training.execution.equipment import equipment
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.limits.protocol import Ending
 from pytest_training.machine import gpus_on_host, machine_cores
 
@@ -89,9 +90,7 @@ async def describe(order: bytes, *, dask_worker: Any) -> bytes:
 def _describe(order: bytes, dask_worker: Any) -> bytes:
     from distributed.system import MEMORY_LIMIT  # noqa: PLC0415  (the extra `cluster`)
 
-    server, shares_files = msgspec.json.decode(order, type=ServerOrder), False
-    with contextlib.suppress(OSError):
-        shares_files = Path(server.probe).read_text(encoding="utf-8") == server.run_id
+    server = msgspec.json.decode(order, type=ServerOrder)
     return msgspec.json.encode(
         NodeFacts(
             id=dask_worker.id,
@@ -101,13 +100,22 @@ def _describe(order: bytes, dask_worker: Any) -> bytes:
             cpus=tuple(sorted(os.sched_getaffinity(0))),
             memory_mb=MEMORY_LIMIT / 2**20,
             cards=gpus_on_host(),
-            shares_files=shares_files,
+            shares_files=_shares_files(Path(server.probe), server.run_id),
             scratch=str(node_files.scratch(dask_worker, server.run_id)),
             executable=sys.executable,
             prefix=sys.prefix,
             equipment=equipment(server.imports),
         )
     )
+
+
+def _shares_files(probe: Path, run_id: str) -> bool:
+    """Return True if this node sees the run folder and, by the plan that is in there, a job's file."""
+    with contextlib.suppress(OSError, DeclarationError):
+        if probe.read_text(encoding="utf-8") == run_id:
+            jobs = read_plan(RunFolder(probe.parents[2], run_id).plan).jobs
+            return any(each.job.path is None or Path(each.job.path).is_file() for each in jobs)
+    return False
 
 
 def execute(payload: bytes) -> None:
