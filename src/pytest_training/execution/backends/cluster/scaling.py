@@ -66,7 +66,8 @@ class Scaling:
 
     def _note_refusal(self, error: Exception, refused: int) -> None:
         """Report a refusal, once; without any node that could come, the cluster is lost."""
-        why = one_line(str(error).rpartition("stderr:\n")[2])  # dask-jobqueue says what the command has printed
+        said = str(error)  # dask-jobqueue says last what the command has printed
+        why = one_line(said.rpartition("stderr:\n")[2]) or one_line(said)
         if refused == len(self.cluster.workers) and not self.pool.nodes:
             self.pool.lose(why)
         elif why not in self.refusals:
