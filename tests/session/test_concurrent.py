@@ -151,9 +151,7 @@ def test_every_item_means_what_it_means_without_rooms(project: Project) -> None:
         *("skipped", "skipped_if", "skipped_by_text", "badly_skipped", "not_run", "hopeless", "late"),
         *("own_lines", "broken", "unavailable", "hooked"),
     }
-    one_by_one = (
-        "3 jobs are trained one after another, *[[]hooked[]] because pytest_runtest_setup of conftest.py runs *"
-    )
+    late = "3 jobs are trained one after another, *[[]hooked[]] because pytest_runtest_setup of conftest.py runs *"
     ended.stdout.fnmatch_lines([f"warning: {late}"])
 
 
