@@ -93,9 +93,10 @@ def set_up_early(item: pytest.Item, between: pytest.Item) -> bool:
 
 def test_limit_of(item: pytest.Item) -> float | None:
     """Return the time limit that pytest-timeout has for a test."""
-    if not item.config.pluginmanager.hasplugin("timeout"):
+    manager = item.config.pluginmanager
+    timeout: Any = manager.getplugin("timeout") or manager.getplugin("pytest_timeout")  # with -p
+    if timeout is None:
         return None
-    timeout: Any = item.config.pluginmanager.getplugin("timeout")
     limit_s: float | None = timeout._get_item_settings(item).timeout  # noqa: SLF001  (there is no public name)
     return limit_s or None
 

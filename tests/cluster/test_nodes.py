@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores_of, memory_of, threads, too_large
 from pytest_training.execution.backends.cluster.orders import NodeFacts
+from pytest_training.execution.equipment import Equipment
 from pytest_training.jobs.model import Job
 
 EIGHT = tuple(range(8))
@@ -35,7 +36,7 @@ def node(
         memory_mb=1000.0,
         cards=cards or {},
         shares_files=True,
-        versions={},
+        equipment=Equipment(),
         scratch="/scratch",
         executable="python",
         prefix="/usr",

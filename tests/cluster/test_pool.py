@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ import pytest
 
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
 from pytest_training.execution.backends.cluster.answers import answered
+from pytest_training.execution.backends.cluster.cargo import Shipment
 from pytest_training.execution.backends.cluster.launcher import ClusterLauncher
 from pytest_training.execution.backends.cluster.nodes import Lease
 from pytest_training.execution.backends.cluster.orders import ServerOrder
 from pytest_training.execution.backends.cluster.pool import Pool
-from pytest_training.execution.backends.cluster.transfer import Shipment
 from pytest_training.execution.folder import JobFolder
 from pytest_training.jobs.kinds.protocol import Call
 from pytest_training.jobs.model import Job
@@ -27,7 +28,8 @@ PASSED = Reply(ending=Ending(wall_s=1.0))
 
 
 FACTS = {"pid": 1, "cores": 2, "cpus": (0, 1), "memory_mb": 1000.0, "cards": {}, "shares_files": True}
-FACTS |= {"scratch": "", "executable": "", "prefix": "", "versions": {}}
+OWN = {"packages": {"pytest-training": metadata.version("pytest-training")}}
+FACTS |= {"scratch": "", "executable": "", "prefix": "", "equipment": OWN}
 
 
 class KilledWorker(Exception):  # noqa: N818  (its name in distributed)
@@ -58,7 +60,7 @@ class Dask:
         self.status = "running"
         self.problem: Exception | None = None
         self.workers = {name: {"name": name, "nthreads": 2, "status": "running", "last_seen": 1.0} for name in "ab"}
-        self.scheduler = self
+        self.scheduler = self.scheduler_comm = self
         self.next: tuple[Task, Reply | None] = (Task("finished"), PASSED)
 
     def subscribe_topic(self, _topic: str, handler: Callable[[Any], None]) -> None:
@@ -173,7 +175,7 @@ def test_only_a_cluster_without_nodes_ends_the_run(dask: Dask, pool: Pool, probl
     assert pool.lost == ""
     pool.try_lease(job(cpus=3))  # which waits from now on
     pool.refresh()
-    assert pool.lost == ("" if problem else "no node is left, and none has come for 0 s")
+    assert pool.lost == ("" if problem else "no node is left, and none has come for 0 s (training_cluster_wait)")
 
 
 def test_another_attempt_gets_room_before_another_job(pool: Pool) -> None:
@@ -208,7 +210,7 @@ STATES = {
     "answered, then lost": (Task("error", KilledWorker()), PASSED, None),
     "answered, then cancelled": (Task("cancelled"), PASSED, None),
     "killed": (Task("error", KilledWorker()), None, WENT),
-    "cancelled": (Task("cancelled"), None, WENT),
+    "cancelled": (Task("cancelled"), None, f"worker died: after 0.0 s its node b on hb {CUT_OFF}"),
     "data lost": (Task("lost"), None, WENT),
     "finished without an answer": (Task("finished"), None, WENT),
     "told to close": (
@@ -219,7 +221,7 @@ STATES = {
     "without its server": (
         Task("finished"),
         Reply(lost=Lost(cause="server died", reason="the job server died")),
-        "the job server of node b on hb died while the job ran",
+        "the job server of node b on hb died while the job ran; see server.log in the run folder",
     ),
     "an error there": (Task("error", OSError("disk")), None, "a node cannot execute it: OSError: disk"),
 }
@@ -239,7 +241,7 @@ def test_the_state_of_one_future_is_that_of_one_attempt(dask: Dask, pool: Pool, 
     checkpoint = JobFolder(tmp_path / "jobs/j").checkpoint
     assert checkpoint.name == ("checkpoint-2" if reply.lost else "checkpoint")
     assert (checkpoint / "state.zip").read_text() == "state"
-    assert task.is_cancelled == (said == WENT)
+    assert task.is_cancelled == (answer is None and bool(reply.lost))
 
 
 def test_nobody_waits_longer_for_an_answer_than_they_say() -> None:

@@ -253,7 +253,7 @@ class Slot(msgspec.Struct, frozen=True):
             verdict,
             **masked,
             remarks=tuple(map(secrets.mask, (*verdict.remarks, *verdict.result.remarks))),
-            notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes, *beside)), *still),
+            notes=(*map(secrets.mask, (*reply.notes, *verdict.result.notes, *verdict.notes, *beside)), *still),
         )
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 PACKAGES = "slurmctld slurmd slurm-client munge"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo")
 PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
-PATIENCE_S = 60
+PATIENCE_S = 30
 CONFIGURATION = """\
 ClusterName=one
 SlurmctldHost={host}(127.0.0.1)
@@ -91,7 +91,11 @@ class Slurm:
         for daemon in reversed(self.daemons):
             daemon.terminate()
         for daemon in self.daemons:
-            daemon.wait(timeout=PATIENCE_S)
+            try:
+                daemon.wait(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
         shutil.rmtree(self.folder)
 
     def queue(self) -> list[str]:

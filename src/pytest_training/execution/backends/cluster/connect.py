@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -120,9 +121,17 @@ def _loaded(name: str, where: Where) -> Any:
         return importlib.import_module(name)
     except FROM_OTHERS as error:
         spec = importlib.util.find_spec(package := name.partition(".")[0])
-        text = one_line(f"{type(error).__name__}: {error}")[:LONGEST]
         source = f"{package} from {spec.origin if spec else 'nowhere'}"
-        raise DeclarationError(f"--training-cluster {where.label}: cannot import {source}: {text}") from None
+        raise DeclarationError(f"--training-cluster {where.label}: cannot import {source}: {_why(error)}") from None
+
+
+def _why(error: BaseException) -> str:
+    """Return an error and the first one that led to it: Dask's own often say no more than `failed to start`."""
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    causes = dict.fromkeys(f"{type(each).__name__}: {each}" for each in (error, first))
+    return one_line("; ".join(text[:LONGEST] for text in causes))
 
 
 def connect(where: Where, opening: Opening) -> Connection:
@@ -131,13 +140,15 @@ def connect(where: Where, opening: Opening) -> Connection:
     with ExitStack() as ending:
         ending.enter_context(_silence())
         ending.enter_context(dask_config.set(SETTINGS))
+        interrupt = signal.getsignal(signal.SIGINT)
         try:
             cluster: Any = None if where.address else START.get(where.kind, _queue)(where, opening, ending)
             address, security = where.address or cluster.scheduler_address, getattr(cluster, "security", None)
             client = distributed.Client(address, security=security, set_as_default=False, timeout=REACH_S)
         except FROM_OTHERS as error:
-            text = one_line(f"{type(error).__name__}: {error}")[:LONGEST]
-            raise DeclarationError(f"--training-cluster {where.label}: cannot {where.does}: {text}") from None
+            raise DeclarationError(f"--training-cluster {where.label}: cannot {where.does}: {_why(error)}") from None
+        finally:
+            signal.signal(signal.SIGINT, interrupt)  # dask-jobqueue takes it when it is imported, to exit
         ending.callback(_quietly, client.close, timeout=5)
         return Connection(client, cluster, where.nodes or _most_nodes(cluster), ending.pop_all())
 
@@ -177,6 +188,7 @@ def _local(where: Where, opening: Opening, ending: ExitStack) -> Any:
         dashboard_address=None,
         scheduler_kwargs=PRIVATE,
         memory_limit=0,
+        silence_logs=logging.CRITICAL,  # also of the worker, which prints what it makes of its end
     )
     ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
     return cluster
@@ -186,11 +198,11 @@ def _queue(where: Where, opening: Opening, ending: ExitStack) -> Any:
     import dask  # noqa: PLC0415  (the extra `cluster`)
     from distributed import Security  # noqa: PLC0415  (as above)
 
-    make = with_heir(getattr(importlib.import_module("dask_jobqueue"), QUEUES[where.kind]), ending)
     settings = dask.config.get(f"jobqueue.{where.kind}")
     shared = Path(os.path.expandvars(settings.get("shared-temp-directory") or opening.reports)).expanduser()
     shared.mkdir(parents=True, exist_ok=True)
     keys = ending.enter_context(tempfile.TemporaryDirectory(prefix=".cluster-", dir=shared))  # of mode 0700
+    make = with_heir(getattr(importlib.import_module("dask_jobqueue"), QUEUES[where.kind]), keys, ending)
     logs = Path(opening.reports, "cluster", time.strftime("%Y%m%d-%H%M%S"))
     has_own = dask.config.get(f"{TLS}.scheduler.cert", None)
     cluster = make(
