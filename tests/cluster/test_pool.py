@@ -60,7 +60,7 @@ class Dask:
         self.status = "running"
         self.problem: Exception | None = None
         self.workers = {name: {"name": name, "nthreads": 2, "status": "running", "last_seen": 1.0} for name in "ab"}
-        self.scheduler = self
+        self.scheduler = self.scheduler_comm = self
         self.next: tuple[Task, Reply | None] = (Task("finished"), PASSED)
 
     def subscribe_topic(self, _topic: str, handler: Callable[[Any], None]) -> None:
@@ -175,7 +175,7 @@ def test_only_a_cluster_without_nodes_ends_the_run(dask: Dask, pool: Pool, probl
     assert pool.lost == ""
     pool.try_lease(job(cpus=3))  # which waits from now on
     pool.refresh()
-    assert pool.lost == ("" if problem else "no node is left, and none has come for 0 s")
+    assert pool.lost == ("" if problem else "no node is left, and none has come for 0 s (training_cluster_wait)")
 
 
 def test_another_attempt_gets_room_before_another_job(pool: Pool) -> None:
@@ -210,7 +210,7 @@ STATES = {
     "answered, then lost": (Task("error", KilledWorker()), PASSED, None),
     "answered, then cancelled": (Task("cancelled"), PASSED, None),
     "killed": (Task("error", KilledWorker()), None, WENT),
-    "cancelled": (Task("cancelled"), None, WENT),
+    "cancelled": (Task("cancelled"), None, f"worker died: after 0.0 s its node b on hb {CUT_OFF}"),
     "data lost": (Task("lost"), None, WENT),
     "finished without an answer": (Task("finished"), None, WENT),
     "told to close": (
@@ -241,7 +241,7 @@ def test_the_state_of_one_future_is_that_of_one_attempt(dask: Dask, pool: Pool, 
     checkpoint = JobFolder(tmp_path / "jobs/j").checkpoint
     assert checkpoint.name == ("checkpoint-2" if reply.lost else "checkpoint")
     assert (checkpoint / "state.zip").read_text() == "state"
-    assert task.is_cancelled == (said == WENT)
+    assert task.is_cancelled == (answer is None and bool(reply.lost))
 
 
 def test_nobody_waits_longer_for_an_answer_than_they_say() -> None:

@@ -15,7 +15,7 @@ from pytest_training.execution.backends.cluster import node as on_node
 from pytest_training.execution.backends.cluster.cargo import Cargo, NodeGone, Shipment
 from pytest_training.execution.backends.cluster.nodes import Lease
 from pytest_training.execution.backends.cluster.orders import AttemptOrder
-from pytest_training.execution.backends.cluster.pool import Pool
+from pytest_training.execution.backends.cluster.pool import CUT_OFF, Pool
 from pytest_training.execution.backends.cluster.returning import Returning
 from pytest_training.execution.backends.subprocess import INTERRUPTED
 from pytest_training.execution.job_files import renew_checkpoint
@@ -98,6 +98,8 @@ class ClusterLauncher:
             return msgspec.json.decode(answer, type=Reply)
         if future.status == "error" and type(error := future.exception(timeout=LOOK_S)).__name__ != "KilledWorker":
             return Reply(refused=f"a node cannot execute it: {type(error).__name__}: {error}")
+        if future.status == "cancelled":  # not by us
+            lease.lost = lease.lost or CUT_OFF
         with contextlib.suppress(Exception):
             future.cancel(force=True)
         return None

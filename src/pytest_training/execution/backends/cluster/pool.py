@@ -20,6 +20,7 @@ from pytest_training.machine import other_host
 
 LOOK_S = 0.5
 ANSWER_S = 5.0  # longest wait for the answers of further nodes
+CUT_OFF = "was cut off: the connection to the scheduler broke"
 AGAIN_S = 3.0  # a node that has lost an attempt gets none for so long: else a dying node uses up every retry
 
 
@@ -72,10 +73,10 @@ class Pool:
 
     def refresh(self) -> None:
         """Take note of nodes that came or went."""
+        self.answers.subscribe()
         if self.client.status in {"closed", "closing"}:
             self.lose("the cluster's scheduler is gone")
         elif self.client.status != "running":  # it connects again: what ran has been cancelled
-            self.answers.subscribe_again()
             for each in list(self.nodes.values()):
                 self.drop(each, self.how_it_went())
         else:
@@ -88,7 +89,7 @@ class Pool:
         if self.nodes or not self._unmet:
             self._had_nodes = time.monotonic()
         elif time.monotonic() - self._had_nodes > self.wait_s:
-            self.lose(f"no node is left, and none has come for {self.wait_s:g} s")
+            self.lose(f"no node is left, and none has come for {self.wait_s:g} s (training_cluster_wait)")
 
     def _compare(self, workers: dict[str, Any]) -> None:
         """Compare the nodes with the scheduler's workers."""
@@ -109,8 +110,7 @@ class Pool:
 
     def how_it_went(self) -> str:
         """Say what became of a node that is not there any more."""
-        is_cut_off = self.client.status != "running"
-        return "was cut off: the connection to the scheduler broke" if is_cut_off else "went away"
+        return CUT_OFF if self.client.status != "running" else "went away"
 
     def doubt(self, node: Node) -> None:
         """Give a node no attempt for a moment: it has just lost one."""
