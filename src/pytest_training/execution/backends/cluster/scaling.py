@@ -65,10 +65,10 @@ class Scaling:
             self.cluster.loop.add_callback(_start, refused, self._note_refusal)
 
     def _note_refusal(self, error: Exception, refused: int) -> None:
-        """Report a refusal, once; without any node that could come, the cluster is lost."""
+        """Report a refusal, once; if no node has ever come, and none will, the cluster is lost."""
         said = str(error)  # dask-jobqueue says last what the command has printed
         why = one_line(said.rpartition("stderr:\n")[2]) or one_line(said)
-        if refused == len(self.cluster.workers) and not self.pool.nodes:
+        if refused == len(self.cluster.workers) and not self.pool.records:
             self.pool.lose(why)
         elif why not in self.refusals:
             self.refusals.add(why)
