@@ -76,6 +76,8 @@ def test_the_live_view_shows_the_node_and_what_it_measures(
         (usage,) = project.reports.glob("runs/*/jobs/waiting/attempt-1/usage.json")
         assert row.split()[0] == json.loads(usage.read_text())["node"]
         assert ("epoch 3" in row) == (not secret)
+        (provenance,) = project.reports.glob("runs/*/provenance.json")  # a run that is killed has it
+        assert [each["name"] for each in json.loads(provenance.read_text())["nodes"]] == ["0"]
         (project.root / "go").touch()
         assert terminal.end() == 0
 

@@ -33,7 +33,7 @@ time.sleep(0.05)
 path.rmdir()
 return {}
 """
-OWN_TESTS = ("narrow", "own_lines", "twice", "broken", "unavailable")
+OWN_TESTS = ("hooked", "narrow", "own_lines", "twice", "broken", "unavailable")
 CONFTEST = f"""
 import os
 import pytest
@@ -135,6 +135,8 @@ def project(pytester: pytest.Pytester) -> Project:
 def test_every_item_means_what_it_means_without_rooms(project: Project) -> None:
     project.write("conftest.py", ROOMS + CONFTEST)
     project.write("test_jobs.py", TESTS)
+    project.write("hooked/conftest.py", "import pytest\ndef pytest_runtest_setup(item): pytest.skip('no')\n")
+    project.write("hooked/test_hooked.py", TWO_LINES.replace("test_training_job", "test_hooked"))
     for job_id in (*USUAL, *OWN_TESTS):
         project.job(job_id, "raise ValueError('no')" if job_id in {"failing", "expected", "optional"} else BODY)
     project.write("training/jobs.yaml", CATALOGUE)
@@ -147,8 +149,10 @@ def test_every_item_means_what_it_means_without_rooms(project: Project) -> None:
     assert came_to["narrow"]["metrics"]["narrow"] == 1
     assert {job_id for job_id, each in came_to.items() if not each["attempts"]} == {
         *("skipped", "skipped_if", "skipped_by_text", "badly_skipped", "not_run", "hopeless", "late"),
-        *("own_lines", "broken", "unavailable"),
+        *("own_lines", "broken", "unavailable", "hooked"),
     }
+    late = "3 jobs are trained one after another, *[[]hooked[]] because pytest_runtest_setup of conftest.py runs *"
+    ended.stdout.fnmatch_lines([f"warning: {late}"])
 
 
 def test_the_loop_starts_what_it_can(project: Project) -> None:

@@ -13,12 +13,12 @@ from pytest_training.wording import listing, located
 MOST_NAMED = 3  # nodes in one sentence
 
 
-def note_nodes(run: TrainingRun, nodes: tuple[NodeRecord, ...]) -> TrainingRun:
-    """Return the run with its nodes in its provenance, and with a problem for each way in which they are unlike."""
-    if not nodes or run.provenance is None:
+def note_nodes(run: TrainingRun, nodes: tuple[NodeRecord, ...], *, is_over: bool) -> TrainingRun:
+    """Return the run with its nodes in its provenance; at its end the run's problems say in what they are unlike."""
+    if run.provenance is None or (len(nodes) == len(run.provenance.nodes) and not (nodes and is_over)):
         return run
     here = equipment(run.plan.imports)
-    run.problems.extend(node_problems(nodes, here))
+    run.problems.extend(node_problems(nodes, here) if is_over else ())
     recorded = tuple(replace(node, packages=_other_packages(node, here)) for node in nodes)
     provenance = replace(run.provenance, nodes=recorded)
     with run.noting_failure(f"{run.folder.provenance}"):

@@ -102,7 +102,7 @@ class ConcurrentItems:
                     self.failed_fixtures.add(turn.fixtures)
         # What narrower fixtures and ordinary tests change later is no concern of jobs that are trained meanwhile.
         self.slot = replace(self.slot, changes=changes_since(self.slot.environment))
-        if len(self.late) > 1:
+        if len(self.late) > 1 and not self.run.config.getoption("setuponly", default=False):
             count, test, why = len(self.late), *next((item.nodeid, why) for item, why in self.late.items())
             self.run.run.problems.append(f"{count} jobs are trained one after another, {test} because {why}")
 
@@ -148,7 +148,8 @@ class ConcurrentItems:
 
     def _start(self) -> None:
         """Start every job for which there is room."""
-        self.rooms.note_work(waiting=len(self.waiting), running=len(self.training))
+        late = max(len(self.late) - 1, 0)  # they wait for one another, not for room
+        self.rooms.note_work(waiting=len(self.waiting) - late, running=len(self.training))
         full = set[tuple[object, ...]]()  # what was wanted in vain
         for item in list(self.waiting):
             if self.wanted.keys() <= full:

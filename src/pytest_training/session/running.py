@@ -84,6 +84,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
             write_atomically(folder.begun, encode(begun, indent=1))
             connection = backend.start(_backend_run(config, run))
+            run = note_nodes(run, backend.nodes(), is_over=False)
             context = SlotContext(
                 reports=str(reports),
                 run_id=plan.run_id,
@@ -131,6 +132,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         """Call the hook for a job that starts, once."""
         if job.id not in self.started_ids:
             self.started_ids.add(job.id)
+            self.run = note_nodes(self.run, self.backend.nodes(), is_over=False)
             self.call("pytest_training_job_start", job=job)
 
     @pytest.hookimpl(optionalhook=True)
@@ -223,7 +225,8 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         )
         by_id = {outcome.job_id: outcome for outcome in all_outcomes}
         has_begun = any(outcome.status != Status.NOT_RUN or outcome.cause for outcome in all_outcomes)
-        outcomes, self.run = tuple(by_id[each.job.id] for each in plan.jobs), note_nodes(self.run, self.backend.nodes())
+        outcomes = tuple(by_id[each.job.id] for each in plan.jobs)
+        self.run = note_nodes(self.run, self.backend.nodes(), is_over=True)
         self.run = replace(self.run, outcomes=outcomes, record=record if has_begun else None, audit=audit)
         return exit_status
 
