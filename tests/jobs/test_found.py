@@ -178,6 +178,11 @@ LEFT = {
         "nothing that it runs trains",
     ),
     "a line along a gradient": ("x.py", "y = y0 + alpha * grad\nprint(y)\n", "nothing"),
+    "a scaler of one's own": (
+        "x.py",
+        "class MyScaler:\n    def fit_transform(self, x):\n        self.fit(x)\nMyScaler().fit_transform(x)\n",
+        "nothing that it runs trains",
+    ),
     "an app": ("app.py", "import streamlit as st\nmodel.fit(x, y)\nst.write(model.score(x, y))\n", "serves an app"),
     "a mode": ("x.py", "for x in data:\n    model.train(False)\n", "nothing that it runs trains"),
     "a curve": ("x.py", "if __name__ == '__main__':\n    optimize.minimize(f, x0)\n    stats.norm.fit(x)\n", "nothing"),

@@ -229,7 +229,9 @@ class FollowedLog:
             self._rest = b""
             while (left := size - most + most // 4 - log.tell()) > 0 and (chunk := log.read(min(CHUNK, left))):
                 self._printed.pass_over(chunk)
-            self._printed.line += log.readline(most).endswith(b"\n")
+            cut, _, states = log.readline(most).partition(b"\r")  # all of a progress bar is one line
+            self._printed.line += not states and cut.endswith(b"\n")
+            yield states
         yield log.read(most)
         self._offset = log.tell()
 

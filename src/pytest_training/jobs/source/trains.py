@@ -60,6 +60,8 @@ _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
 )  # calls at the top of a module that only defines things
 _ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|num_steps|max_steps|timesteps", re.IGNORECASE)
+_PREPARES = re.compile(r"scaler|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE)
+"""Classes that prepare data, whatever they fit."""
 _GRADIENT = re.compile(r"grad|deriv", re.IGNORECASE)
 _RATES = {"lr", "learning_rate", "alpha", "eta", "step_size", "lrate"}
 
@@ -129,6 +131,8 @@ class _Signs:
         Of a class count the methods that are named somewhere.
         """
         if nodes and isinstance(nodes[0], ast.ClassDef):
+            if _PREPARES.search(nodes[0].name):
+                return None
             methods = [each for each in nodes[0].body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
             self._methods += [(source, method) for method in methods]
             inside = {node for method in methods for node in walk(method)}

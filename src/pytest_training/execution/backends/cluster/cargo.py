@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
@@ -67,7 +67,7 @@ class Shipment:
                 if future.done():
                     break
             except (OSError, KeyError) as error:
-                if isinstance(error, OSError) and error.errno is not None:  # a lost connection has no number
+                if getattr(error, "errno", None) and not isinstance(error, ConnectionError):  # of its disk
                     raise
                 raise NodeGone from error
             except Exception as error:  # whatever the node raises
@@ -106,7 +106,7 @@ class Cargo:
     def __init__(self, shipment: Shipment, node: Node, request: AttemptRequest) -> None:
         self.shipment, self.node, self.request, self.files = shipment, node, request, request.files
         self.key = hashlib.sha256(request.folder.encode()).hexdigest()[:16]
-        self.is_whole = not node.facts.shares_files  # else what is private goes this way alone
+        self.is_whole = not node.facts.shares_files  # else what is private goes this way alone, if anything is
         self.digest = ""  # of the parcel that is its own
         self.pairs: dict[str, str] = {}  # this machine's paths, and the node's
         self.left_out: dict[str, str] = {}  # what did not travel, with the reason
@@ -152,6 +152,7 @@ class Cargo:
         for path in filter(Path.is_dir, read):
             files |= self._below(path)
         sent = shipment.code().names
+        folders = {each.as_posix() for name in sent for each in PurePosixPath(name).parents}
         for path in filter(os.path.exists, map(Path, map(os.path.normpath, self._named()))):
             name, is_file = self.name(path), path.is_file()
             if path.is_relative_to(shipment.reports) or name in sent or {*path.parts} & {*LEFT_OUT}:
@@ -160,7 +161,7 @@ class Cargo:
                 files[name] = path
             elif is_file:
                 self.left_out[str(path)] = "outside the project"
-            elif name.startswith(f"{PROJECT}/") and not any(each.startswith(f"{name}/") for each in sent):
+            elif name.startswith(f"{PROJECT}/") and name not in folders and any(path.iterdir()):
                 self.left_out[name] = "a folder that Git ignores"
         files = {name: path for name, path in sorted(files.items()) if name not in sent}
         return shipment.parcel(f"code {list(files)}", partial(pack, files))

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,8 @@ class ClusterLauncher:
 
     def _launch(self, request: AttemptRequest, lease: Lease) -> Reply:
         node, begun = lease.node, time.monotonic()
-        is_shared = node.facts.shares_files and request.private is None
-        cargo = None if is_shared else Cargo(self.shipment, node, request)
+        is_same = node.facts.shares_files and node.facts.prefix == sys.prefix
+        cargo = None if is_same and request.private is None else Cargo(self.shipment, node, request)
         try:
             moved = cargo.bring() if cargo else request
         except (DeclarationError, OSError) as problem:
@@ -73,7 +74,7 @@ class ClusterLauncher:
             reply = returning.fetch(reply) if returning and reply else reply
         except NodeGone:  # what it has left is not here
             reply = reply if reply and (reply.refused or reply.lost) else None
-        if is_shared and (reply is None or reply.lost):
+        if node.facts.shares_files and (reply is None or reply.lost):
             renew_checkpoint(Path(request.checkpoint), request.files.below)
         return self._lost(reply, lease, begun) if reply is None or reply.lost else reply
 
