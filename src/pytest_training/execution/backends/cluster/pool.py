@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from pytest_training.execution.backends.cluster import node as on_node
 from pytest_training.execution.backends.cluster.answers import Answers, scheduler_of
-from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores_of, threads, too_large
+from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, Silences, cores_of, threads, too_large
 from pytest_training.execution.backends.cluster.orders import NodeFacts, ServerOrder
 from pytest_training.execution.backends.cluster.refusals import read_facts
 from pytest_training.execution.backends.cluster.where import is_open
@@ -48,7 +48,7 @@ class Pool:
         self.each_look: Callable[[], None] = lambda: None
         self._unmet: dict[str, int] = {}  # cores of the jobs for which there was no room, by id
         self._given_back: set[str] = set()  # addresses
-        self._seen: dict[str, tuple[float, float]] = {}
+        self._silences = Silences(silence_s)
         self._asked: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._had_nodes = time.monotonic()  # when any was there, or none was needed
@@ -93,8 +93,8 @@ class Pool:
 
     def _compare(self, workers: dict[str, Any]) -> None:
         """Compare the nodes with the scheduler's workers."""
-        silent = {address for address, info in workers.items() if self._is_silent(address, info["last_seen"])}
         now = time.monotonic()
+        silent = self._silences.too_long({address: info["last_seen"] for address, info in workers.items()}, now)
         for address, info in workers.items():
             if (node := self.nodes.get(address)) is not None:
                 node.is_open = info["status"] == "running"
@@ -135,14 +135,6 @@ class Pool:
         """Use a node no more: it ends."""
         self._given_back.add(node.address)
         self.drop(node, "was given back")
-
-    def _is_silent(self, address: str, last_seen: float) -> bool:
-        """Return True if nothing was heard of a node, by this process's clock alone: other machines' may be wrong."""
-        before, now = self._seen.get(address), time.monotonic()
-        if before is None or before[0] != last_seen:
-            self._seen[address] = (last_seen, now)
-            return False
-        return now - before[1] > self.silence_s
 
     def _add(self, address: str, info: dict[str, Any]) -> None:
         try:
