@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -29,7 +30,7 @@ PASSED = Reply(ending=Ending(wall_s=1.0))
 
 FACTS = {"pid": 1, "cores": 2, "cpus": (0, 1), "memory_mb": 1000.0, "cards": {}, "shares_files": True}
 OWN = {"packages": {"pytest-training": metadata.version("pytest-training")}}
-FACTS |= {"scratch": "", "executable": "", "prefix": "", "equipment": OWN}
+FACTS |= {"scratch": "", "executable": sys.executable, "prefix": sys.prefix, "equipment": OWN}
 
 
 class KilledWorker(Exception):  # noqa: N818  (its name in distributed)

@@ -104,11 +104,6 @@ def session_of(project: Project, *arguments: str) -> Iterator[subprocess.Popen[b
         session.wait()
 
 
-def keys() -> set[Path]:
-    """Return the files with keys that sessions have made on hosts."""
-    return set(Path("/tmp").glob(".cluster-*.pem"))
-
-
 def test_what_starts_here_is_private_and_leaves_no_key(project: Project) -> None:
     project.job("stays", UNTIL, top=TOP)
     with session_of(project, "--training-cluster", "local:2") as session:
@@ -123,11 +118,11 @@ def test_what_starts_over_ssh_is_private_and_ends_with_the_session(
     project: Project, sshd: tuple[int, int], *, is_killed: bool
 ) -> None:
     server, port = sshd
-    before = keys()
     project.job("stays", UNTIL, top=TOP)
     with session_of(project, "--training-cluster", f"ssh:127.0.0.1:{port}") as session:
         eventually((project.root / "training/began").exists)
         started = [each for each in descendants([session.pid, server]) if each.pid != server]
+        keys = {Path(word) for each in started for word in each.cmdline() if word.endswith(".pem")}
         if is_killed:
             session.send_signal(signal.SIGKILL)
         else:
@@ -135,7 +130,8 @@ def test_what_starts_over_ssh_is_private_and_ends_with_the_session(
             (project.root / "training/go").touch()
     assert session.returncode == (-signal.SIGKILL if is_killed else 0), project.said
     eventually(lambda: not any(each.is_running() for each in started))
-    assert keys() == before
+    assert keys
+    assert not any(each.exists() for each in keys)
 
 
 def test_a_node_that_dies_over_ssh_is_started_again(project: Project, sshd: tuple[int, int]) -> None:

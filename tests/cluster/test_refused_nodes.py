@@ -64,7 +64,7 @@ class Cluster:
 )
 def test_a_run_goes_on_with_the_nodes_that_were_not_refused(nodes: str, running: int, lost: str, problems: int) -> None:
     said: list[str] = []
-    client = SimpleNamespace(subscribe_topic=lambda *_: None)
+    client = SimpleNamespace(subscribe_topic=lambda *_: None, scheduler_comm=None)
     pool = Pool(client, ServerOrder(run_id="run", imports=(), seed=0), most=None, silence_s=30.0)
     if "came" in nodes:  # earlier, and has ended since
         pool.records["id"] = NodeRecord(name="n", **asdict(equipment(())))

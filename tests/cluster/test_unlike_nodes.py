@@ -15,13 +15,20 @@ import pytest
 from distributed import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sessions import Project
 from watching import eventually
 
+from pytest_training.atomic import write_atomically
 from pytest_training.execution.backends.cluster.orders import NodeFacts
 from pytest_training.execution.backends.cluster.refusals import read_facts
 from pytest_training.execution.equipment import Equipment, Machine, NodeRecord, equipment
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.outcome import Attempt, Outcome, Status
+from pytest_training.jobs.model import Job
 from pytest_training.records.nodes import node_problems
+from pytest_training.records.run_record import provenance
+from pytest_training.reporters.cards.record import JobRecord
 
 HERE = metadata.version("pytest-training")
 INSTALL = f"/venv/bin/python -m pip install 'pytest-training[cluster]=={HERE}'"
@@ -139,6 +146,33 @@ def test_what_is_unlike_is_said_once_for_all_nodes_that_are_so(nodes: list[NodeR
     assert [*node_problems(nodes, SESSION)] == [f"nodes {each}" for each in said]
 
 
+@pytest.mark.parametrize(
+    ("slot", "host", "python", "packages"),
+    [
+        ("a", "h", "3.12.1", {"numpy": "1.26", "torch": "2"}),
+        ("a", "", "3.11.7", {"numpy": "2.1", "pandas": "2.2"}),
+        ("r", "", "3.11.7", {"numpy": "2.1", "pandas": "2.2"}),
+        ("gw0", "", "3.11.7", {"numpy": "2.1", "pandas": "2.2"}),
+    ],
+    ids=["an unlike node", "a node of that name elsewhere", "one that was not used", "no node"],
+)
+def test_a_card_states_the_versions_of_the_node_that_trained(
+    tmp_path: Path, slot: str, host: str, python: str, packages: dict[str, str]
+) -> None:
+    unlike = {"numpy": "1.26", "pandas": "", "torch": "2"}
+    nodes = (node("a", host="h", python="3.10"), node("a", host="h", python="3.12.1", packages=unlike))
+    own = replace(provenance(tmp_path), python="3.11.7", packages=SESSION.packages)
+    source = replace(own, nodes=(*nodes, node("r", refused="why")))
+    run, attempt = RunFolder(tmp_path, "r"), Attempt(number=1, status=Status.PASSED, slot=slot, host=host)
+    write_atomically(run.provenance, msgspec.json.encode(source))
+    outcome = Outcome(job_id="j", kind="function", title="", status=Status.PASSED, metrics={"auc": 1.0})
+    outcome = replace(outcome, attempts=(attempt,), interval_method="bootstrap")
+    record = JobRecord.read(Job(id="j", kind="function", source="", home="", root=""), outcome, run, ())
+    assert record is not None
+    assert record.provenance is not None
+    assert (record.provenance.python, record.provenance.packages) == (python, packages)
+
+
 VERSIONS = st.dictionaries(st.sampled_from(["numpy", "pandas", "torch"]), st.sampled_from(["1", "2"]))
 
 
@@ -219,5 +253,8 @@ def test_a_run_says_and_records_which_nodes_are_unlike_this_machine(odd_cluster:
     assert refused.startswith("nodes not used: missing")
     assert "pytest-training is not installed there: " in refused
     assert nodes["missing"]["refused"]
+    page = (project.reports / "index.html").read_text(encoding="utf-8")
+    assert ">Node other</th><td>Python 3.14.9, " in page
+    assert ">Node missing</th><td>" in page
     record = json.loads((project.reports / training["folder"] / "provenance.json").read_text())
     assert record["nodes"] == training["nodes"]

@@ -15,7 +15,7 @@ MOST_NAMED = 3  # nodes in one sentence
 
 def note_nodes(run: TrainingRun, nodes: tuple[NodeRecord, ...], *, is_over: bool) -> TrainingRun:
     """Return the run with its nodes in its provenance; at its end the run's problems say in what they are unlike."""
-    if not nodes or run.provenance is None:
+    if run.provenance is None or (len(nodes) == len(run.provenance.nodes) and not (nodes and is_over)):
         return run
     here = equipment(run.plan.imports)
     run.problems.extend(node_problems(nodes, here) if is_over else ())

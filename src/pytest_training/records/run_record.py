@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from pytest_training.execution.equipment import Machine, NodeRecord, package_versions, this_machine
 from pytest_training.execution.folder import utc_now
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Attempt, Outcome
 from pytest_training.git import GIT_S, ask_git, find_commit
 from pytest_training.jobs.model import SCHEMA_VERSION, Value
 
@@ -130,8 +130,16 @@ class Provenance(GitState, frozen=True, kw_only=True):
     machine: Machine
     packages: dict[str, str]  # version by distribution: those that the jobs import, pytest's, and this plugin's
     environment: dict[str, str]
-    nodes: tuple[NodeRecord, ...] = ()  # of a cluster, as the run ended
+    nodes: tuple[NodeRecord, ...] = ()  # of a cluster: all that ever came
     schema_version: int = SCHEMA_VERSION
+
+    def at(self, attempt: Attempt) -> "Provenance":
+        """Return it with the interpreter and the packages of the node that executed the attempt, if one did."""
+        for node in reversed(self.nodes):
+            if (node.name, node.host) == (attempt.slot, attempt.host) and not node.refused:
+                packages = {name: version for name, version in (self.packages | node.packages).items() if version}
+                return replace(self, python=node.python, packages=packages)
+        return self
 
 
 def provenance(root: Path, packages: Iterable[str] = ()) -> Provenance:

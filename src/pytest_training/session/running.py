@@ -132,6 +132,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         """Call the hook for a job that starts, once."""
         if job.id not in self.started_ids:
             self.started_ids.add(job.id)
+            self.run = note_nodes(self.run, self.backend.nodes(), is_over=False)
             self.call("pytest_training_job_start", job=job)
 
     @pytest.hookimpl(optionalhook=True)
