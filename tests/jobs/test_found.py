@@ -91,6 +91,11 @@ TRAINS = {
         "class Tree:\n    def train(self):\n        self.grow()\ntree = Tree(x, y)\ntree.train()\n",
         "x.py:5: calls tree.train",
     ),
+    "a class of one's own, in another word": (
+        "x.py",
+        "class Boost:\n    def training(self):\n        self.grow()\nBoost(1).training()\n",
+        "x.py:4: calls Boost(1).training",
+    ),
     "click": (
         "x.py",
         "@click.command()\ndef run(n):\n    model.fit(x, y)\nif __name__ == '__main__':\n    run()\n",

@@ -161,7 +161,9 @@ class _Signs:
                 self._descent = f"{source.where(node)}: descends by a learning rate"
             if isinstance(node, ast.Call) and not any(map(_is_no_round, node.keywords)):
                 words = self._words(node)
-                if _TRAINS.fullmatch(words) or (words.endswith(".train()") and self._is_own(source, node)):
+                if _TRAINS.fullmatch(words) or (
+                    words.endswith((".train()", ".training()")) and self._is_own(source, node)
+                ):
                     return _sentence(source, node)
                 if words.partition("(")[0].endswith((".backward", ".manual_backward")):
                     self._backward = self._backward or _sentence(source, node)
@@ -169,13 +171,14 @@ class _Signs:
         return (self._backward if self._has_optimiser else None) or (self._descent if self._has_rounds else None)
 
     def _is_own(self, source: Source, call: ast.Call) -> bool:
-        """Return True for a call of a method `train` of a class of this file that takes no mode."""
+        """Return True for a call of a method of a class of this file that takes no mode."""
         owner = call.func.value if isinstance(call.func, ast.Attribute) else None
         name = last_name(owner.func if isinstance(owner, ast.Call) else owner)
         classes = [node for node in source.tree.body if isinstance(node, ast.ClassDef)]
         methods = (each for node in classes if node.name == self._made.get(name, name) for each in node.body)
         return any(
-            isinstance(each, ast.FunctionDef) and each.name == "train" and len(each.args.args) == 1 for each in methods
+            isinstance(each, ast.FunctionDef) and each.name == last_name(call.func) and len(each.args.args) == 1
+            for each in methods
         )
 
     def _words(self, call: ast.Call) -> str:
