@@ -37,6 +37,7 @@ QUEUES |= {"htcondor": "HTCondorCluster"}
 PACKAGES = {**dict.fromkeys(QUEUES, "dask_jobqueue"), "ssh": "asyncssh"}  # that a form needs beside the others
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # who tries again is the job's own declaration
+    "distributed.scheduler.worker-ttl": "1h",  # the pool decides who is silent; this counts a pause of pytest
     "distributed.admin.tick.limit": "30s",
     "distributed.deploy.lost-worker-timeout": "5s",
     "distributed.comm.timeouts.connect": "15s",
