@@ -258,7 +258,8 @@ def _of_splits(cells: list[str], splits: list[str]) -> Line | None:
 
 def _is_of_data(heads: Iterable[str], cells: list[str]) -> bool:
     """Return True for a row of the data itself: most of its columns are neither measurements nor settings."""
-    kinds = [kind_of(head) for head in heads if set(head) != {"."}]
+    cases = WORDS["subjects"] | WORDS["cases"]
+    kinds = [kind_of(head) for head in heads if set(head) != {"."} and head.lower() not in cases]
     texts = [cell for cell in cells if set(cell) != {"."} and parse_number(cell) is None]
     return kinds.count("feature") > kinds.count("measurement") and (not texts or len(texts) >= FEWEST_TEXTS)
 
