@@ -256,8 +256,10 @@ def _of_splits(cells: list[str], splits: list[str]) -> Line | None:
     return Line({f"{split}_{'_'.join(words)}": number for split, number in zip(splits, numbers, strict=True)}, {})
 
 
-def _is_of_data(heads: Iterable[str], cells: list[str]) -> bool:
-    """Return True for a row of the data itself: most of its columns are neither measurements nor settings."""
+def _is_of_data(heads: tuple[str, ...], cells: list[str]) -> bool:
+    """Return True for a numbered row of the data itself: most columns are neither measurements nor settings."""
+    if len(cells) <= len(heads) or not cells[0].isdigit():
+        return False
     cases = WORDS["subjects"] | WORDS["cases"]
     kinds = [kind_of(head) for head in heads if set(head) != {"."} and head.lower() not in cases]
     texts = [cell for cell in cells if set(cell) != {"."} and parse_number(cell) is None]
