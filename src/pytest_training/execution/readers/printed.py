@@ -147,7 +147,7 @@ class Printed(Struct):
             value = parse_number(cells[1])
             return None if value is None else Line({section + cells[0]: value}, {})
         row = self._label(cells) if len(cells) == count or (len(cells) > count and "|" not in text) else "="
-        if set(row) & set("([{=:"):
+        if set(row) & set("([{=:") or "=" in cells:
             return None
         line = Line({}, {})
         for head, cell in zip(self._heads, cells[-count:], strict=True):
